@@ -1,0 +1,1 @@
+"""Tessera GQL: data contracts as a graph."""

@@ -1,0 +1,42 @@
+"""Refusals: every way the product says no, each with what, why and what next.
+
+    Refusal             expected; rolls the verb back; becomes a `UserError` in the payload
+    ├── NotFound        the thing named does not exist
+    ├── Invalid         the input cannot be right, whatever the state
+    ├── Conflict        the input could be right, but the present state forbids it
+    ├── Forbidden       this actor may not do this
+    └── Stale           someone changed it since the caller last looked
+
+A message is one or two sentences for the person who made the call: no codes, no internals.
+"""
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """What was refused. `field` names the input, outermost first (`["input", "schema"]`), when one input is to blame."""
+
+    code = "INVALID"
+
+    def __init__(self, message: str, *, field: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class NotFound(Refusal):
+    code = "NOT_FOUND"
+
+
+class Invalid(Refusal):
+    code = "INVALID"
+
+
+class Conflict(Refusal):
+    code = "CONFLICT"
+
+
+class Forbidden(Refusal):
+    code = "FORBIDDEN"
+
+
+class Stale(Refusal):
+    code = "STALE"
