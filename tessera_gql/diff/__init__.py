@@ -1,0 +1,24 @@
+"""JSON Schema compatibility: never says "compatible" when it is not proven. Pure; publishable alone."""
+
+from tessera_gql.diff.changes import Bump, Certainty, Change, ChangeKind, Mode, SchemaDiff
+from tessera_gql.diff.engine import check, compare
+from tessera_gql.diff.fields import Field, fields
+from tessera_gql.diff.guarantees import compare_guarantees
+from tessera_gql.diff.json import canonical
+from tessera_gql.diff.refusals import SchemaError
+
+__all__ = [
+    "Bump",
+    "Certainty",
+    "Change",
+    "ChangeKind",
+    "Field",
+    "Mode",
+    "SchemaDiff",
+    "SchemaError",
+    "canonical",
+    "check",
+    "compare",
+    "compare_guarantees",
+    "fields",
+]

@@ -1,0 +1,201 @@
+"""What a comparison says: one `Change` per difference, judged per mode. A change is PROVEN exactly when it carries a document."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, cast
+
+from tessera_gql.diff.json import Json, canonical
+
+
+class Mode(StrEnum):
+    """Which way round two versions must fit together."""
+
+    BACKWARD = "BACKWARD"
+    FORWARD = "FORWARD"
+    FULL = "FULL"
+    NONE = "NONE"
+
+
+class ChangeKind(StrEnum):
+    PROPERTY_ADDED = "PROPERTY_ADDED"
+    PROPERTY_REMOVED = "PROPERTY_REMOVED"
+    PROPERTY_RENAMED = "PROPERTY_RENAMED"
+    TYPE_CHANGED = "TYPE_CHANGED"
+    TYPE_WIDENED = "TYPE_WIDENED"
+    TYPE_NARROWED = "TYPE_NARROWED"
+    REQUIRED_ADDED = "REQUIRED_ADDED"
+    REQUIRED_REMOVED = "REQUIRED_REMOVED"
+    ENUM_VALUES_ADDED = "ENUM_VALUES_ADDED"
+    ENUM_VALUES_REMOVED = "ENUM_VALUES_REMOVED"
+    CONSTRAINT_TIGHTENED = "CONSTRAINT_TIGHTENED"
+    CONSTRAINT_RELAXED = "CONSTRAINT_RELAXED"
+    CONSTRAINT_CHANGED = "CONSTRAINT_CHANGED"
+    DEFAULT_ADDED = "DEFAULT_ADDED"
+    DEFAULT_REMOVED = "DEFAULT_REMOVED"
+    DEFAULT_CHANGED = "DEFAULT_CHANGED"
+    NULLABLE_ADDED = "NULLABLE_ADDED"
+    NULLABLE_REMOVED = "NULLABLE_REMOVED"
+    COMPOSITION_CHANGED = "COMPOSITION_CHANGED"
+    FORMAT_CHANGED = "FORMAT_CHANGED"
+    DEPRECATED_CHANGED = "DEPRECATED_CHANGED"
+    ANNOTATION_CHANGED = "ANNOTATION_CHANGED"
+    UNRESOLVED_REF = "UNRESOLVED_REF"
+    UNDECIDED = "UNDECIDED"
+    GUARANTEE_WEAKENED = "GUARANTEE_WEAKENED"
+    GUARANTEE_STRENGTHENED = "GUARANTEE_STRENGTHENED"
+    GUARANTEE_CHANGED = "GUARANTEE_CHANGED"
+
+
+class Certainty(StrEnum):
+    """PROVEN: there is a document that shows it. UNPROVEN: safety could not be proven, so it counts as breaking."""
+
+    PROVEN = "PROVEN"
+    UNPROVEN = "UNPROVEN"
+
+
+class Bump(StrEnum):
+    NONE = "NONE"
+    PATCH = "PATCH"
+    MINOR = "MINOR"
+    MAJOR = "MAJOR"
+
+    @property
+    def rank(self) -> int:
+        return tuple(Bump).index(self)
+
+
+class Evidence(NamedTuple):
+    """What backs a change: `document` is meaningful only when `certainty` is PROVEN (it may be JSON null)."""
+
+    certainty: Certainty = Certainty.UNPROVEN
+    document: Json = None
+    hint: str | None = None
+
+
+def _no_evidence() -> Evidence:
+    return Evidence()
+
+
+ADDITIVE = frozenset(
+    {
+        ChangeKind.PROPERTY_ADDED,
+        ChangeKind.PROPERTY_REMOVED,
+        ChangeKind.TYPE_WIDENED,
+        ChangeKind.TYPE_NARROWED,
+        ChangeKind.REQUIRED_ADDED,
+        ChangeKind.REQUIRED_REMOVED,
+        ChangeKind.ENUM_VALUES_ADDED,
+        ChangeKind.ENUM_VALUES_REMOVED,
+        ChangeKind.CONSTRAINT_TIGHTENED,
+        ChangeKind.CONSTRAINT_RELAXED,
+        ChangeKind.DEFAULT_ADDED,
+        ChangeKind.NULLABLE_ADDED,
+        ChangeKind.NULLABLE_REMOVED,
+        ChangeKind.COMPOSITION_CHANGED,
+        ChangeKind.GUARANTEE_STRENGTHENED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. `pointer` leads into the new schema, or into the old one for what is gone.
+
+    `fields` are the declared paths it belongs to; `("",)` is the root and meets everyone. `breaks` are the modes in which it is
+    breaking. Counterexamples are searched for on first use, for a whole diff at once and within a fixed effort.
+    """
+
+    kind: ChangeKind
+    pointer: str
+    path: str
+    fields: tuple[str, ...]
+    before: Json
+    after: Json
+    breaks: frozenset[Mode]
+    message: str
+    evidence: Callable[[], Evidence] = field(default=_no_evidence, compare=False, repr=False)
+
+    @property
+    def certainty(self) -> Certainty:
+        return self.evidence().certainty
+
+    @property
+    def counterexample(self) -> Json:
+        """A document for the break, present exactly when `certainty` is PROVEN.
+
+        For a change of what is accepted: one side accepts it and the other rejects it (old and new for BACKWARD, else the other
+        way round). For a field no longer declared: an accepted document that uses it. For a default: one that leaves it out.
+        """
+        return self.evidence().document
+
+    @property
+    def hint(self) -> str | None:
+        """A way to the same end that has been shown not to break."""
+        return self.evidence().hint
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same change in any run, on any branch and in any key order."""
+        parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
+        return hashlib.sha256(canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Json]:
+        found = self.evidence()
+        record: dict[str, Json] = {
+            "kind": self.kind.value,
+            "pointer": self.pointer,
+            "path": self.path,
+            "fields": list(self.fields),
+            "before": self.before,
+            "after": self.after,
+            "breaks": sorted(mode.value for mode in self.breaks),
+            "certainty": found.certainty.value,
+            "message": self.message,
+            "hint": found.hint,
+            "fingerprint": self.fingerprint,
+        }
+        if found.certainty is Certainty.PROVEN:
+            record["counterexample"] = found.document
+        return record
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, object]) -> "Change":
+        found = Evidence(
+            Certainty(cast("str", record["certainty"])),
+            cast("Json", record.get("counterexample")),
+            cast("str | None", record.get("hint")),
+        )
+        return cls(
+            kind=ChangeKind(cast("str", record["kind"])),
+            pointer=cast("str", record["pointer"]),
+            path=cast("str", record["path"]),
+            fields=tuple(cast("list[str]", record["fields"])),
+            before=cast("Json", record["before"]),
+            after=cast("Json", record["after"]),
+            breaks=frozenset(Mode(mode) for mode in cast("list[str]", record["breaks"])),
+            message=cast("str", record["message"]),
+            evidence=lambda: found,
+        )
+
+
+@dataclass(frozen=True)
+class SchemaDiff:
+    """Every difference between two schemas, ordered by pointer, then kind."""
+
+    changes: tuple[Change, ...]
+
+    def breaking(self, mode: Mode) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if mode in change.breaks)
+
+    def is_compatible(self, mode: Mode) -> bool:
+        return not self.breaking(mode)
+
+    def bump(self, mode: Mode) -> Bump:
+        """The smallest honest version step: breaking in the mode is major, an addition minor, anything else a patch."""
+        if self.breaking(mode):
+            return Bump.MAJOR
+        if any(change.kind in ADDITIVE for change in self.changes):
+            return Bump.MINOR
+        return Bump.PATCH if self.changes else Bump.NONE

@@ -1,0 +1,183 @@
+"""Promises beside the schema: what gets weaker breaks for consumers. A promise we cannot rank counts as weaker when it changes.
+
+Known sections: `freshness` (durations, less is stronger), `volume` (`min…` more, `max…` less is stronger), `nullability`
+(column to `"never"` or anything weaker) and `accepted_values` (column to its only values). Everything else, `custom` first of
+all, is a set of named promises: gone is weaker, new is stronger, different is changed.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import cast
+
+from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
+from tessera_gql.diff.json import Json, canonical, pointer, same
+from tessera_gql.diff.refusals import SchemaError
+from tessera_gql.diff.guard import guard
+
+WEAKENED, STRENGTHENED, CHANGED = (
+    ChangeKind.GUARANTEE_WEAKENED,
+    ChangeKind.GUARANTEE_STRENGTHENED,
+    ChangeKind.GUARANTEE_CHANGED,
+)
+HURTS = frozenset({Mode.BACKWARD, Mode.FORWARD, Mode.FULL})
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+NEVER = ("never", "not_null")
+
+
+def compare_guarantees(old: object, new: object) -> tuple[Change, ...]:
+    """What each promise became. Both are JSON objects or None; raises `SchemaError` otherwise."""
+    before, after = _sections(old, "old"), _sections(new, "new")
+    found = [
+        change
+        for section in sorted(before.keys() | after.keys())
+        for change in _section(section, before.get(section), after.get(section))
+    ]
+    return tuple(sorted(found, key=lambda change: (change.pointer, change.kind.value)))
+
+
+def _sections(document: object, side: str) -> dict[str, Json]:
+    if document is None:
+        return {}
+    try:
+        guard(document)
+    except SchemaError as error:
+        raise error.on(side) from None
+    if not isinstance(document, dict):
+        raise SchemaError(
+            "guarantees are a JSON object, one key per kind of promise; wrap them in one.", side=side
+        )
+    return cast("dict[str, Json]", document)
+
+
+def _section(section: str, old: Json, new: Json) -> Iterator[Change]:
+    if same(old, new):
+        return
+    for name, before, after in _promises(old, new):
+        if same(_unordered(before), _unordered(after)):
+            continue
+        kind, document = _judge(section, name, before, after)
+        yield _record(kind, (section, *name), _fields(section, name), (before, after), document)
+
+
+def _promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Json]]:
+    """Pairs of (name, before, after), None for absent. Objects by key, lists by value, anything else as a whole."""
+    match old, new:
+        case (dict() | None, dict() | None):
+            left, right = old or {}, new or {}
+            for name in sorted(left.keys() | right.keys()):
+                yield (name,), left.get(name), right.get(name)
+        case (list() | None, list() | None):
+            left, right = ({canonical(item): item for item in side or []} for side in (old, new))
+            for name in sorted(left.keys() ^ right.keys()):
+                yield (name,), left.get(name), right.get(name)
+        case _:
+            yield (), old, new
+
+
+def _unordered(value: Json) -> Json:
+    return sorted({canonical(item) for item in value}) if isinstance(value, list) else value  # type: ignore[return-value]  # list[str] is Json
+
+
+def _judge(section: str, name: tuple[str, ...], before: Json, after: Json) -> tuple[ChangeKind, Json]:
+    """The kind, and a small document the old promise ruled out and the new one lets happen (None: there is none)."""
+    label = name[0] if name else section
+    match section:
+        case "freshness":
+            return _less_is_stronger(_seconds(before), _seconds(after), (before, after), "age_seconds")
+        case "volume" if label.startswith("min"):
+            kind, rows = _less_is_stronger(_negative(before), _negative(after), (before, after), "rows")
+            return kind, {"rows": after or 0} if rows else None
+        case "volume" if label.startswith("max"):
+            return _less_is_stronger(_number(before), _number(after), (before, after), "rows")
+        case "nullability":
+            return _nullability(label, before, after)
+        case "accepted_values":
+            return _accepted(label, before, after)
+        case _:
+            return _presence(before, after), None
+
+
+def _presence(before: Json, after: Json) -> ChangeKind:
+    if after is None:
+        return WEAKENED
+    return STRENGTHENED if before is None else CHANGED
+
+
+def _less_is_stronger(
+    old: float | None, new: float | None, raw: tuple[Json, Json], unit: str
+) -> tuple[ChangeKind, Json]:
+    if (old is None and raw[0] is not None) or (new is None and raw[1] is not None):
+        return _presence(*raw), None
+    left, right = (math.inf if side is None else side for side in (old, new))
+    if right <= left:
+        return (STRENGTHENED if right < left else CHANGED), None
+    shown = left + 1 if math.isinf(right) else right
+    return WEAKENED, {unit: shown}
+
+
+def _number(value: Json) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _negative(value: Json) -> float | None:
+    number = _number(value)
+    return None if number is None else -number
+
+
+def _seconds(value: Json) -> float | None:
+    """`{"count": 12, "period": "hour"}` (dbt's spelling) or a bare number."""
+    match value:
+        case {"count": int() | float() as count, "period": str() as period} if period.rstrip("s") in SECONDS:
+            return count * SECONDS[period.rstrip("s")]
+        case _:
+            return _number(value)
+
+
+def _nullability(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
+    was, now = before in NEVER, after in NEVER
+    if was and not now:
+        return WEAKENED, {column: None}
+    if now and not was:
+        return STRENGTHENED, None
+    return _presence(before, after), None
+
+
+def _accepted(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
+    if not isinstance(before, list) or not isinstance(after, list):
+        return _presence(before, after), None
+    known, kept = {canonical(value) for value in before}, {canonical(value) for value in after}
+    extra = [value for value in after if canonical(value) not in known]
+    if extra:
+        return WEAKENED, {column: extra[0]}
+    return (STRENGTHENED if kept < known else CHANGED), None
+
+
+def _fields(section: str, name: tuple[str, ...]) -> tuple[str, ...]:
+    """A promise about a column belongs to it; any other (rows, age, keys) concerns everyone."""
+    return name if name and section in ("nullability", "accepted_values") else ("",)
+
+
+def _record(
+    kind: ChangeKind, at: tuple[str, ...], fields: tuple[str, ...], sides: tuple[Json, Json], document: Json
+) -> Change:
+    before, after = sides
+    if at[0] == "accepted_values" and isinstance(before, list) and isinstance(after, list):
+        before, after = _delta(before, after), _delta(after, before)
+    words = {WEAKENED: "promises less", STRENGTHENED: "promises more", CHANGED: "promises something else"}
+    found = Evidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
+    return Change(
+        kind=kind,
+        pointer=pointer(*at),
+        path=".".join(at),
+        fields=fields,
+        before=before,
+        after=after,
+        breaks=frozenset() if kind is STRENGTHENED else HURTS,
+        message=f"The guarantee {' '.join(at)} {words[kind]} than before.",
+        evidence=lambda: found,
+    )
+
+
+def _delta(items: list[Json], others: list[Json]) -> Json:
+    known = {canonical(item) for item in others}
+    return [item for item in items if canonical(item) not in known]

@@ -1,0 +1,21 @@
+"""Refused input: the one error this package raises, with where, which limit and which side."""
+
+
+class SchemaError(ValueError):
+    """A document that is not a schema we can judge. `reason` says what, why and what next; `limit` is set when one was passed."""
+
+    def __init__(
+        self, reason: str, *, pointer: str = "", limit: int | None = None, side: str | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.pointer = pointer
+        self.limit = limit
+        self.side = side
+
+    def on(self, side: str) -> "SchemaError":
+        return SchemaError(self.reason, pointer=self.pointer, limit=self.limit, side=side)
+
+    def __str__(self) -> str:
+        where = f" (at {self.pointer})" if self.pointer else ""
+        return (f"The {self.side} schema: " if self.side else "") + self.reason + where
