@@ -1,0 +1,1 @@
+"""Show: the graph, its transports and their limits."""

@@ -1,0 +1,244 @@
+"""Parse, measure and validate a client's document, each once; a client's mistake is returned, never raised."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    ValueNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of
+
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+"""Built once: rule classes made per request would make every validation a new one."""
+
+
+class Profile(StrEnum):
+    """OPEN is for development; only there are introspection, GraphiQL, GET and "did you mean" to be had."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one client may ask of the server at once. Every figure is inclusive."""
+
+    depth: int = 10
+    cost: int = 5000
+    """Objects one answer may hold."""
+    aliases: int = 30
+    directives: int = 9
+    tokens: int = 2000
+    page: int = 100
+    """The most that `first`, `last` or a list of ids may ask for."""
+    default_page: int = 20
+    list_length: int = 5
+    """Objects assumed, for the cost, in a list that takes no page argument."""
+    body_bytes: int = 256 * 1024
+    errors: int = 10
+    """Errors listed in one reply."""
+    operations_per_socket: int = 20
+    frame_bytes: int = 64 * 1024
+    init_timeout_seconds: float = 10.0
+    send_queue: int = 64
+    """Messages waiting to be sent on one socket."""
+    send_timeout_seconds: float = 10.0
+    """How long a full queue, or one unfinished write, may stay so before its consumer counts as too slow."""
+    keep_alive_seconds: float = 15.0
+    """Between two comments on an event stream that has nothing to say."""
+    cached_tokens: int = 60_000
+    """Of all the documents kept parsed and validated; about 1 kB of memory each."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation that passed every check before execution."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+    variables: dict[str, Any]
+
+    @property
+    def kind(self) -> OperationType:
+        return self.node.operation
+
+    @property
+    def name(self) -> str | None:
+        return self.node.name.value if self.node.name else None
+
+
+Prepared: TypeAlias = Operation | list[GraphQLError]
+
+
+@dataclass
+class _Entry:
+    document: DocumentNode | None
+    weight: int
+    errors: list[GraphQLError] | None = None
+    """None until validated."""
+    sizing: tuple[str, ...] | None = None
+    refusals: dict[Hashable, GraphQLError | None] = field(default_factory=dict[Hashable, GraphQLError | None])
+
+
+class Documents:
+    """The documents of one schema, the latest used kept."""
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, profile: Profile) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._profile = profile
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._weight = 0
+
+    def prepare(
+        self, query: str, variables: dict[str, Any] | None = None, operation_name: str | None = None
+    ) -> Prepared:
+        """The operation to run, or why there is none."""
+        entry = self._entry(query)
+        variables = variables or {}
+        if entry.document is None:
+            return entry.errors or []
+        if refusal := self._refusal(entry, entry.document, variables):
+            return [refusal]
+        if entry.errors is None:
+            entry.errors = self._validate(entry.document)
+        if entry.errors:
+            return entry.errors
+        chosen = _chosen(entry.document, operation_name)
+        return [chosen] if isinstance(chosen, GraphQLError) else Operation(entry.document, chosen, variables)
+
+    def _entry(self, query: str) -> _Entry:
+        if (entry := self._entries.get(query)) is not None:
+            self._entries.move_to_end(query)
+            return entry
+        entry = self._parsed(query)
+        self._entries[query] = entry
+        self._weight += entry.weight
+        while self._weight > self._limits.cached_tokens:
+            self._weight -= self._entries.popitem(last=False)[1].weight
+        return entry
+
+    def _parsed(self, query: str) -> _Entry:
+        tokens = self._limits.tokens
+        try:
+            document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
+        except GraphQLError as error:
+            if error.message.endswith("Parsing aborted."):
+                message = f"The document has more than {tokens:,} tokens, which is the limit. "
+                refused = _too_complex("tokens", tokens, message + "Split it into several requests.")
+                return _Entry(None, 1 + len(query) // 500, [refused])
+            return _Entry(None, 1 + len(query) // 500, [_coded(error, "GRAPHQL_PARSE_FAILED")])
+        return _Entry(document, 1 + document.token_count + len(query) // 500)
+
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        hide = self._profile is Profile.LOCKED
+        errors = validate(self._schema, document, RULES, max_errors=self._limits.errors, hide_suggestions=hide)
+        return [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
+
+    def _refusal(self, entry: _Entry, document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | None:
+        """The first limit that an operation of the document passes, remembered for these sizes of pages."""
+        if entry.sizing is not None and (key := _sizes(entry.sizing, variables)) in entry.refusals:
+            return entry.refusals[key]
+        sizing: set[str] = set()
+        refusal = self._measured(document, variables, sizing)
+        entry.sizing = (*sizing,)
+        if len(entry.refusals) >= 100:
+            entry.refusals.clear()
+        entry.refusals[_sizes(entry.sizing, variables)] = refusal
+        return refusal
+
+    def _measured(self, document: DocumentNode, variables: Mapping[str, Any], sizing: set[str]) -> GraphQLError | None:
+        fragments, limits = fragments_of(document), self._limits
+        pages = (limits.default_page, limits.list_length)
+        for node in document.definitions:
+            if not isinstance(node, OperationDefinitionNode):
+                continue
+            measure = Measure(self._schema, fragments, variables, _defaults(node), *pages, sizing)
+            try:
+                size = measure.operation(node)
+            except TooNested:
+                size = Size(depth=MAX_NESTING)
+            if refusal := _exceeded(size, limits) or self._introspects(size):
+                return refusal
+        return None
+
+    def _introspects(self, size: Size) -> GraphQLError | None:
+        if not size.introspections or self._profile is Profile.OPEN:
+            return None
+        message = (
+            "Introspection is off on this server. Read the schema from its schema.graphql, "
+            "or run a server in the open profile."
+        )
+        return _coded(GraphQLError(message), "GRAPHQL_VALIDATION_FAILED")
+
+
+def _sizes(names: tuple[str, ...], variables: Mapping[str, Any]) -> Hashable:
+    return tuple(extent(variables[name]) if name in variables else "default" for name in names)
+
+
+def _exceeded(size: Size, limits: Limits) -> GraphQLError | None:
+    split = "Split it into several requests."
+    figures = (
+        ("depth", size.depth, limits.depth, "The query is {} levels deep; the limit is {}. " + split),
+        ("page", size.page, limits.page, "{} items are asked for at once; the limit is {}. Page through them."),
+        (
+            "cost",
+            size.cost,
+            limits.cost,
+            "The answer could hold {} objects; the limit is {}. Ask for smaller pages or fewer nested lists.",
+        ),
+        ("aliases", size.aliases, limits.aliases, "The query uses {} aliases; the limit is {}. " + split),
+        ("directives", size.directives, limits.directives, "{} directives are used; the limit is {}. " + split),
+    )
+    for name, figure, limit, message in figures:
+        if figure > limit:
+            shown = f"{figure:,}" if figure < 10**9 else "more than a billion"
+            return _too_complex(name, limit, message.format(shown, f"{limit:,}"))
+    return None
+
+
+def _too_complex(name: str, limit: int, message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": name, "allowed": limit})
+
+
+def _coded(error: GraphQLError, code: str) -> GraphQLError:
+    error.extensions = {"code": code} | (error.extensions or {})
+    return error
+
+
+def _defaults(node: OperationDefinitionNode) -> dict[str, ValueNode]:
+    return {
+        definition.variable.name.value: definition.default_value
+        for definition in node.variable_definitions or ()
+        if definition.default_value is not None
+    }
+
+
+def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode | GraphQLError:
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name is None:
+        if len(operations) == 1:
+            return operations[0]
+        names = ", ".join(sorted(node.name.value for node in operations if node.name))
+        what = f"several operations ({names})" if operations else "no operation"
+        return _coded(GraphQLError(f"The document has {what}: say which to run in operationName."), "BAD_REQUEST")
+    for node in operations:
+        if node.name and node.name.value == name:
+            return node
+    return _coded(GraphQLError(f"The document has no operation named {name[:100]!r}."), "BAD_REQUEST")

@@ -1,0 +1,197 @@
+"""GraphQL over HTTP: one path, negotiated media types; a malformed request is a 4xx that says what to send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from tessera_gql.graphql import sse, websocket
+from tessera_gql.graphql.documents import Operation, Prepared, Profile
+from tessera_gql.graphql.operations import (
+    NEEDS_A_STREAM,
+    Identity,
+    Reply,
+    Transport,
+    Unauthenticated,
+    drain,
+    encoded,
+    execute,
+    failed,
+    run,
+)
+from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
+
+__all__ = ["Identity", "Transport", "Unauthenticated", "drain", "execute", "routes"]
+
+PATH = "/graphql"
+
+STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "INTERNAL": 500, "UNAVAILABLE": 503}
+"""For a reply without data, whatever its media type; other codes depend on it, as the specification asks."""
+
+
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+class Media(StrEnum):
+    JSON = "application/json"
+    RESPONSE = "application/graphql-response+json"
+    EVENTS = "text/event-stream"
+
+
+class Refused(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+    """The HTTP request itself will not do."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+
+
+def routes(transport: Transport) -> list[BaseRoute]:
+    async def socket(connection: WebSocket) -> None:
+        await websocket.serve(transport, connection)
+
+    return [Route(PATH, Endpoint(transport)), WebSocketRoute(PATH, socket)]
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """An ASGI application rather than a function: Starlette then leaves methods and 405 to us."""
+
+    transport: Transport
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        media = Media.JSON
+        try:
+            media = self._negotiated(request)
+            identity = await self._identity(request)
+            sent = await self._params(request)
+            prepared = self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
+            _permit(request, media, prepared)
+            if media is Media.EVENTS:
+                await sse.respond(self.transport, prepared, identity, receive, send)
+                return
+            response = self._answer(await run(self.transport, prepared, identity), media)
+        except Malformed as malformed:
+            response = _refusal(Refused(400, str(malformed)), media)
+        except Refused as refusal:
+            response = _refusal(refusal, media)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - authentication failed, not the caller: masked and logged
+            response = self._answer(failed(self.transport, error), media)
+        await response(scope, receive, send)
+
+    def _negotiated(self, request: Request) -> Media:
+        methods = ("GET", "POST") if self.transport.profile is Profile.OPEN else ("POST",)
+        if request.method not in methods:
+            allow = ", ".join(methods)
+            raise Refused(405, f"{request.method} is not served here: use {allow}.", {"Allow": allow})
+        media = negotiate(",".join(request.headers.getlist("accept")))
+        if media is None:
+            raise Refused(406, f"Nothing that you accept can be sent: accept {Media.RESPONSE} or {Media.JSON}.")
+        if request.method == "POST":
+            _check_content(request)
+        return media
+
+    async def _identity(self, request: Request) -> Identity:
+        try:
+            return await self.transport.authenticate(request.headers.get("authorization"))
+        except Unauthenticated as refusal:
+            raise Refused(401, str(refusal), CHALLENGE) from refusal
+
+    async def _params(self, request: Request) -> Params:
+        if request.method == "POST":
+            return params(decode(await self._body(request)))
+        sent: dict[str, object] = dict(request.query_params)
+        for name in ("variables", "extensions"):
+            if text := request.query_params.get(name):
+                sent[name] = decode(text.encode())
+        return params(sent)
+
+    async def _body(self, request: Request) -> bytes:
+        limit = self.transport.limits.body_bytes
+        refusal = Refused(413, f"The body is larger than {limit:,} bytes, which is the limit.", {"Connection": "close"})
+        if request.headers.get("content-length", "0").rjust(20, "0") > str(limit).rjust(20, "0"):
+            raise refusal
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise refusal
+        return bytes(body)
+
+    def _answer(self, reply: Reply, media: Media) -> Response:
+        status = 200
+        if "data" not in reply:
+            code = reply["errors"][0]["extensions"]["code"]
+            status = STATUS.get(code, 200 if media is Media.JSON else 400)
+        return _response(encoded(self.transport, reply), status, media, CHALLENGE if status == 401 else {})
+
+
+def negotiate(accept: str) -> Media | None:
+    """The best of what we send; an event stream only to those who want it most, since many list it among others."""
+    wanted: dict[str, float] = {}
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if name:
+            wanted.setdefault(name, _quality(parameters))
+    if not wanted:
+        return Media.JSON
+    ranked = sorted((name for name, quality in wanted.items() if quality > 0), key=lambda name: -wanted[name])
+    for name in ranked:
+        if name == Media.EVENTS and name == ranked[0]:
+            return Media.EVENTS
+        for media in (Media.JSON, Media.RESPONSE):
+            if name == media or (name in {"*/*", "application/*"} and media not in wanted):
+                return media
+    return None
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0
+    return 1
+
+
+def _check_content(request: Request) -> None:
+    content, *parameters = (piece.strip().lower() for piece in request.headers.get("content-type", "").split(";"))
+    charsets = {value.strip('" ') for name, _, value in (p.partition("=") for p in parameters) if name == "charset"}
+    if content != Media.JSON or charsets - {"utf-8", "utf8"}:
+        raise Refused(415, "Send Content-Type: application/json, in UTF-8.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Refused(415, "Send the body uncompressed.")
+
+
+def _permit(request: Request, media: Media, prepared: Prepared) -> None:
+    if not isinstance(prepared, Operation):
+        return
+    if request.method == "GET" and prepared.kind is OperationType.MUTATION:
+        raise Refused(405, "A mutation must be sent by POST.", {"Allow": "POST"})
+    if prepared.kind is OperationType.SUBSCRIPTION and media is not Media.EVENTS:
+        raise Refused(400, NEEDS_A_STREAM.message)
+
+
+def _refusal(refusal: Refused, media: Media) -> Response:
+    code = "UNAUTHENTICATED" if refusal.status == 401 else "BAD_REQUEST"
+    reply = {"errors": [{"message": str(refusal), "extensions": {"code": code}}]}
+    shown = Media.JSON if media is Media.EVENTS else media
+    return _response(encode(reply), refusal.status, shown, refusal.headers)
+
+
+def _response(body: bytes, status: int, media: Media, headers: Mapping[str, str]) -> Response:
+    return Response(body, status, headers, f"{media}; charset=utf-8")

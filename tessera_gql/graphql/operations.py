@@ -1,0 +1,238 @@
+"""One operation from its words to its replies; every failure leaves here coded, and none of our own unmasked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any, TypeAlias, cast
+
+import strawberry
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
+from graphql import execute as run_document
+from graphql import subscribe as subscribe_document
+from strawberry.execution import optimized_is_awaitable
+
+from tessera_gql.errors import Refusal
+from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
+from tessera_gql.graphql.wire import encode
+
+log = logging.getLogger("tessera_gql.graphql")
+
+Identity: TypeAlias = Any
+"""Whatever `authenticate` returned. An `ended: asyncio.Event` on it, once set, ends its sockets and streams."""
+
+Reply: TypeAlias = dict[str, Any]
+"""A GraphQL response; without `data`, the operation was refused before it ran."""
+
+
+class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+    """The credential is missing, unknown, expired or revoked; the message says which and what next."""
+
+
+class Ending(Enum):
+    """Why the server closes a socket or an event stream."""
+
+    RESTART = "restart"
+    REVOKED = "revoked"
+
+
+def _untranslated(_error: Exception) -> GraphQLError | None:
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Transport:
+    """All that the routes need to know of the application.
+
+    Schema extensions are not run: a thin pipeline of our own replaces the one that would run them.
+    """
+
+    schema: strawberry.Schema
+    authenticate: Callable[[str | None], Awaitable[Identity]]
+    """The `Authorization` value, or None, to who is asking. Raises Unauthenticated."""
+    context: Callable[[Identity], AbstractAsyncContextManager[Any]]
+    """One per operation: yields what resolvers get, and closes once the answer, or the last of them, is computed."""
+    translate: Callable[[Exception], GraphQLError | None] = _untranslated
+    """Failures of ours that a client should see as they are, such as a database that is away; None masks."""
+    limits: Limits = field(default_factory=Limits)
+    profile: Profile = Profile.LOCKED
+    live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
+    """One per open socket or event stream; done when the server wants it closed."""
+
+    def __post_init__(self) -> None:
+        if self.schema.extensions or self.schema.directives:
+            raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
+
+    @cached_property
+    def documents(self) -> Documents:
+        return Documents(self.core, self.limits, self.profile)
+
+    @property
+    def core(self) -> GraphQLSchema:
+        return self.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
+
+
+@contextmanager
+def ending(transport: Transport) -> Iterator[asyncio.Future[Ending]]:
+    """For as long as a socket or event stream is open: done when it must close."""
+    future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+    transport.live.add(future)
+    try:
+        yield future
+    finally:
+        future.cancel()
+        transport.live.discard(future)
+
+
+async def end_when(revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
+    await revoked.wait()
+    if not ended.done():
+        ended.set_result(Ending.REVOKED)
+
+
+async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:
+    """Close every socket and event stream, so that their clients reconnect elsewhere.
+
+    To be called before the server waits for its connections to end: it would wait for streams forever.
+    """
+    for ended in transport.live:
+        if not ended.done():
+            ended.set_result(Ending.RESTART)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience_seconds):
+            while transport.live:  # noqa: ASYNC110 - an event per stream would serve this moment alone
+                await asyncio.sleep(0.01)
+
+
+async def execute(
+    transport: Transport,
+    *,
+    query: str,
+    variables: dict[str, Any] | None = None,
+    operation_name: str | None = None,
+    identity: Identity = None,
+) -> Reply:
+    """A query or mutation through every check, without HTTP."""
+    return await run(transport, transport.documents.prepare(query, variables, operation_name), identity)
+
+
+async def run(transport: Transport, prepared: Prepared, identity: Identity) -> Reply:
+    """The reply to a query or mutation, known only once its context has closed: closing may still fail it."""
+    if not isinstance(prepared, Operation):
+        return _refused(transport, prepared)
+    if prepared.kind is OperationType.SUBSCRIPTION:
+        return _refused(transport, [NEEDS_A_STREAM])
+    try:
+        async with transport.context(identity) as context:
+            result = run_document(
+                transport.core,
+                prepared.document,
+                context_value=context,
+                is_awaitable=cast("Any", optimized_is_awaitable),
+                **_options(transport, prepared),
+            )
+            done = result if isinstance(result, ExecutionResult) else await result
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
+        return failed(transport, error)
+    return _reply(transport, done)
+
+
+async def stream(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Reply]:
+    """Every reply: one, or those of a subscription for as long as its context is open."""
+    if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
+        yield await run(transport, prepared, identity)
+        return
+    try:
+        async with transport.context(identity) as context:
+            options = _options(transport, prepared)
+            source = subscribe_document(transport.core, prepared.document, context_value=context, **options)
+            if isinstance(source, Awaitable):
+                source = await source
+            if isinstance(source, ExecutionResult):
+                yield _refused(transport, source.errors or [])
+                return
+            async with aclosing(cast("AsyncGenerator[ExecutionResult]", source)) as results:
+                async for result in results:
+                    yield _reply(transport, result)
+    except Exception as error:  # noqa: BLE001 - as in `run`
+        yield failed(transport, error)
+
+
+def encoded(transport: Transport, reply: Reply) -> bytes:
+    """The reply as JSON; a resolver's value that is none becomes a failure of ours."""
+    try:
+        return encode(reply)
+    except (TypeError, ValueError, RecursionError) as error:
+        return encode(failed(transport, error))
+
+
+def failed(transport: Transport, error: Exception) -> Reply:
+    """The reply when an exception ended the operation."""
+    known = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
+    return _refused(transport, [known])
+
+
+NEEDS_A_STREAM = GraphQLError(
+    "A subscription needs a stream: connect by websocket (graphql-transport-ws), or send Accept: text/event-stream.",
+    extensions={"code": "BAD_REQUEST"},
+)
+
+
+def _options(transport: Transport, operation: Operation) -> dict[str, Any]:
+    return {
+        "variable_values": operation.variables,
+        "operation_name": operation.name,
+        "executor_class": transport.schema.execution_context_class,
+        "max_coercion_errors": transport.limits.errors,
+        "hide_suggestions": transport.profile is Profile.LOCKED,
+    }
+
+
+def _reply(transport: Transport, result: ExecutionResult) -> Reply:
+    if not result.errors:
+        return {"data": result.data}
+    listed = _refused(transport, result.errors)
+    before_it_ran = result.data is None and not any(error.path for error in result.errors)
+    return listed if before_it_ran else {"data": result.data} | listed
+
+
+def _refused(transport: Transport, errors: list[GraphQLError]) -> Reply:
+    limit = transport.limits.errors
+    reply: Reply = {"errors": [_shown(transport, error) for error in errors[:limit]]}
+    if len(errors) > limit:
+        reply["extensions"] = {"errorsOmitted": len(errors) - limit}
+    return reply
+
+
+def _shown(transport: Transport, error: GraphQLError) -> dict[str, Any]:
+    formatted = cast("dict[str, Any]", error.formatted)
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if cause is None or isinstance(cause, GraphQLError):
+        return formatted | {"extensions": {"code": "BAD_REQUEST"} | (error.extensions or {})}
+    message, extensions = _explained(transport, error, cause)
+    return formatted | {"message": message, "extensions": extensions}
+
+
+def _explained(transport: Transport, error: GraphQLError, cause: Exception) -> tuple[str, dict[str, Any]]:
+    """What a client may know of an exception: all of a refusal, and of our own failures a reference to the log."""
+    extensions = getattr(cause, "extensions", None)
+    if isinstance(extensions, dict) and "code" in extensions:
+        return str(cause), cast("dict[str, Any]", extensions)
+    if isinstance(cause, Refusal):
+        return cause.message, {"code": cause.code} | ({"field": cause.field} if cause.field else {})
+    if isinstance(cause, Unauthenticated):
+        return str(cause), {"code": "UNAUTHENTICATED"}
+    if (translated := transport.translate(cause)) is not None:
+        return translated.message, {"code": "INTERNAL"} | (translated.extensions or {})
+    reference = secrets.token_hex(6)
+    log.error("Operation failed, reference %s, at %s", reference, error.path or "the start", exc_info=cause)
+    message = f"The server failed; your request is not to blame. Report reference {reference}, or try again later."
+    return message, {"code": "INTERNAL", "reference": reference}

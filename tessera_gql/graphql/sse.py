@@ -1,0 +1,102 @@
+"""GraphQL over server-sent events, distinct connections mode: one request, one stream; leaving ends the operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+from typing import cast
+
+from starlette.types import Receive, Send
+
+from tessera_gql.graphql.documents import Prepared
+from tessera_gql.graphql.operations import (
+    Ending,
+    Identity,
+    Transport,
+    Unauthenticated,
+    encoded,
+    end_when,
+    ending,
+    failed,
+    stream,
+)
+
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+Write = Callable[[bytes], Awaitable[None]]
+
+COMPLETE = b"event: complete\ndata:\n\n"
+
+
+class _Over(Exception):  # noqa: N818 - ends the tasks of a stream, not a fault
+    """The stream ends with these last bytes, or at once because nobody reads it any more."""
+
+    def __init__(self, last: bytes | None) -> None:
+        super().__init__()
+        self.last = last
+
+
+async def respond(transport: Transport, prepared: Prepared, identity: Identity, receive: Receive, send: Send) -> None:
+    """Send every reply as an event. Between events a comment shows proxies that the stream lives."""
+    last: bytes | None = None
+    write = partial(_write, send, transport.limits.send_timeout_seconds)
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    with ending(transport) as ended:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_listen(receive))
+                tasks.create_task(_end(transport, ended))
+                tasks.create_task(_keep_alive(transport.limits.keep_alive_seconds, write))
+                if (revoked := getattr(identity, "ended", None)) is not None:
+                    tasks.create_task(end_when(revoked, ended))
+                tasks.create_task(_produce(transport, prepared, identity, write))
+        except* _Over as over:
+            last = cast("_Over", over.exceptions[0]).last
+        except* OSError:
+            last = None  # gone, or too slow to be told
+    if last is not None:
+        await write(last, more=False)
+
+
+async def _produce(transport: Transport, prepared: Prepared, identity: Identity, write: Write) -> None:
+    async with aclosing(stream(transport, prepared, identity)) as replies:
+        async for reply in replies:
+            await write(_next(encoded(transport, reply)))
+    raise _Over(COMPLETE)
+
+
+async def _write(send: Send, timeout_seconds: float, text: bytes, *, more: bool = True) -> None:
+    async with asyncio.timeout(timeout_seconds):
+        await send({"type": "http.response.body", "body": text, "more_body": more})
+
+
+def _next(reply: bytes) -> bytes:
+    return b"event: next\ndata: " + reply + b"\n\n"
+
+
+async def _listen(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    raise _Over(None)
+
+
+async def _keep_alive(every_seconds: float, write: Write) -> None:
+    while True:
+        await asyncio.sleep(every_seconds)
+        await write(b":\n\n")
+
+
+async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> None:
+    match await ended:
+        case Ending.RESTART:
+            raise _Over(b"")  # no `complete`: the client then connects again
+        case Ending.REVOKED:
+            error = Unauthenticated("The credential was revoked: connect again with another.")
+            raise _Over(_next(encoded(transport, failed(transport, error))) + COMPLETE)

@@ -1,0 +1,68 @@
+"""What travels: JSON in and out, and the members of a GraphQL request; what is accepted can be written back."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+_LONG_NUMBER = re.compile(rb"\d{19}")
+
+
+class Malformed(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+    """The message is not a GraphQL request; says what is wrong with it and what to send."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """The members of a request. `extensions` is checked and then ignored: we define none."""
+
+    query: str
+    variables: dict[str, Any]
+    operation_name: str | None
+
+
+def decode(text: bytes) -> Any:
+    """JSON at its door: strict UTF-8, no NaN, at most 254 levels, integers of any size exact."""
+    try:
+        value = orjson.loads(text)
+        if text.count(b"[") + text.count(b"{") > 254:
+            orjson.dumps(value)  # refuses deeper values, whose answer could not be written either
+        # orjson reads an integer beyond 64 bits as a float
+        return json.loads(text) if _LONG_NUMBER.search(text) else value
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Malformed(f"The body is not JSON that can be read: {error}. Send one JSON object.") from error
+
+
+def encode(reply: dict[str, Any]) -> bytes:
+    """JSON, integers beyond 64 bits and deep values included, which orjson does not write."""
+    try:
+        return orjson.dumps(reply)
+    except TypeError:
+        return json.dumps(reply, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def params(payload: object) -> Params:
+    match payload:
+        case dict():
+            members = cast("dict[str, Any]", payload)
+        case list():
+            raise Malformed("Batching is off: send one operation per request.")
+        case _:
+            raise Malformed('Send a JSON object: {"query": "...", "variables": {...}}.')
+    query = members.get("query")
+    if not isinstance(query, str):
+        raise Malformed("`query` must be a string with the GraphQL document.")
+    variables = _member(members, "variables", dict, "an object")
+    _member(members, "extensions", dict, "an object")
+    return Params(query, variables or {}, _member(members, "operationName", str, "a string") or None)
+
+
+def _member(members: dict[str, Any], name: str, kind: type, what: str) -> Any:
+    value = members.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise Malformed(f"`{name}` must be {what}, null or absent.")
+    return value
