@@ -119,8 +119,7 @@ def _parsed(document: bytes | str | Mapping[str, Any]) -> JsonObject:
         ) from error
     if not isinstance(parsed, dict):
         raise ManifestError(
-            "This is not a dbt manifest: it is JSON, but no object. "
-            "Give the target/manifest.json that dbt writes."
+            "This is not a dbt manifest: it is JSON, but no object. Give the target/manifest.json that dbt writes."
         )
     return parsed
 
@@ -183,9 +182,7 @@ class _Graph:
         node = nodes[0]
         config = node.object("config")
         columns = dbt_nodes.columns(nodes)
-        is_contract = (
-            node.object("contract").flag("enforced") or config.object("contract").flag("enforced")
-        ) is True
+        is_contract = (node.object("contract").flag("enforced") or config.object("contract").flag("enforced")) is True
         materialized = config.text("materialized")
         promised = dbt_tests.promises(
             self._promised(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.spelled(columns)
@@ -202,9 +199,7 @@ class _Graph:
             ),
             guarantees=promised.guarantees or None,
             depends_on=tuple(sorted(self._upstream(nodes) - {fqn})),
-            tags=tuple(
-                sorted({tag for n in nodes for tag in (*n.texts("tags"), *n.object("config").texts("tags"))})
-            ),
+            tags=tuple(sorted({tag for n in nodes for tag in (*n.texts("tags"), *n.object("config").texts("tags"))})),
             meta=dbt_nodes.meta(node),
             columns=tuple(columns),
             contract_enforced=is_contract,

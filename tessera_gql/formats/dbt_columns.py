@@ -11,9 +11,7 @@ _DEEPEST = 16  # BigQuery nests records 15 deep
 _PARENTS = frozenset({"object", "array"})
 
 
-def schema(
-    columns: Mapping[str, Document], promises: Promises, *, is_sized: bool, has_records: bool
-) -> JsonObject:
+def schema(columns: Mapping[str, Document], promises: Promises, *, is_sized: bool, has_records: bool) -> JsonObject:
     """`is_sized`: see `dbt_types.read`. `has_records`: in this warehouse the column `a.b` is a field of `a`
     even where `a` is not listed; elsewhere only where it is listed as an object or array."""
     root: JsonObject = {"$schema": _DIALECT, "type": "object", "properties": {}, "required": []}
@@ -30,9 +28,7 @@ def _column(column: Document, promises: Promises, key: str, *, is_sized: bool) -
     data_type = column.text("data_type")
     read = dbt_types.read(data_type, is_sized=is_sized) if data_type else dbt_types.DataType({})
     for unknown in read.unknown:
-        column.notes.add(
-            f"Columns of type `{unknown}`, which this reader does not know, may hold any value", column.name
-        )
+        column.notes.add(f"Columns of the unknown type `{unknown}` may hold any value", column.name)
     is_required = read.is_required or key in promises.never_null
     described = read.schema | _enumerated(promises.accepted.get(key, ()), read.schema.get("type"))
     if not is_required:

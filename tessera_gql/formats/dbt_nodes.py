@@ -36,9 +36,7 @@ def columns(nodes: Iterable[Document]) -> dict[str, Document]:
         for key, column in node.entries("columns"):
             name = column.text("name") or key
             if not name.isprintable():
-                node.notes.add(
-                    "These nodes have columns with unprintable names, which were left out", node.name
-                )
+                node.notes.add("These nodes have columns with unprintable names, which were left out", node.name)
             elif name.lower() not in known:
                 declared[name] = Document(column.value, f"{node.name}.{name}", column.notes)
     return declared

@@ -141,9 +141,7 @@ class _Guarantees:
                 self.unique.add(", ".join(sorted(self.name(_bare(str(column))) for column in columns)))
             case "dbt_expectations.expect_table_row_count_to_equal", {"value": int(rows)}:
                 self.volume |= {"min_rows": rows, "max_rows": rows}
-            case "dbt_expectations.expect_table_row_count_to_be_between", arguments if not arguments.get(
-                "group_by"
-            ):
+            case "dbt_expectations.expect_table_row_count_to_be_between", arguments if not arguments.get("group_by"):
                 bounds = {"min_rows": arguments.get("min_value"), "max_rows": arguments.get("max_value")}
                 self.volume |= {bound: rows for bound, rows in bounds.items() if isinstance(rows, int)}
                 return any(isinstance(rows, int) for rows in bounds.values())
@@ -226,9 +224,7 @@ def _check(node: Document, nodes: Mapping[str, Document], fqns: Mapping[str, str
     column = node.text("column_name") or arguments.get("column_name")
     own = {key: value for key, value in arguments.items() if key not in {"model", "column_name", "arguments"}}
     if not is_storable(own):
-        node.notes.add(
-            "The arguments of these tests are nested too deep or hold a NUL and were left out", node.name
-        )
+        node.notes.add("The arguments of these tests are nested too deep or hold a NUL and were left out", node.name)
         own = {}
     return Check(
         kind if namespace in {None, "dbt"} else f"{namespace}.{kind}",
@@ -271,17 +267,14 @@ def _constraint(constraint: Document, columns: tuple[str, ...]) -> Iterator[Chec
         yield Check("unique_together", name, arguments={"column_list": list(columns)})
     if kind not in {None, "not_null", "unique", "primary_key"}:
         said = {key: constraint.value.get(key) for key in ("expression", "to", "to_columns")}
-        arguments: dict[str, Any] = {
-            key: value for key, value in said.items() if value and is_storable(value)
-        }
-        yield Check(f"constraint {kind}", name, arguments=arguments | {"columns": sorted(columns)})
+        kept = {key: value for key, value in said.items() if value and is_storable(value)}
+        kept |= {"columns": list(columns)} if columns else {}
+        yield Check(f"{kind} constraint", name, arguments=kept)
 
 
 def _fingerprint(node: Document) -> str:
     sql = node.value.get("raw_code") or node.value.get("raw_sql")
-    return sha256(
-        " ".join(sql.split()).encode(errors="replace") if isinstance(sql, str) else b""
-    ).hexdigest()[:16]
+    return sha256(" ".join(sql.split()).encode(errors="replace") if isinstance(sql, str) else b"").hexdigest()[:16]
 
 
 def _bare(column: str) -> str:

@@ -4,11 +4,15 @@
 """
 
 import re
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from tessera_gql.formats.document import JsonObject
 
 _LONGEST = 100_000
+_REPEATED = 100  # shorter types are parsed once: a warehouse spells few
+_INSIDES = frozenset({"items", "properties", "additionalProperties"})
 _DEEPEST = 24
 _UNLIMITED = 65_535  # a length from here on is how warehouses spell "no limit"
 
@@ -46,13 +50,8 @@ _PLAIN: dict[str, JsonObject] = {
         name: {"type": "string", "format": "date-time"}
         for name in ("timestamp", "datetime", "datetime2", "smalldatetime")
     },
-    **{
-        n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp with time zone"} for n in _ZONED
-    },
-    **{
-        n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp without time zone"}
-        for n in _LOCAL
-    },
+    **{n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp with time zone"} for n in _ZONED},
+    **{n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp without time zone"} for n in _LOCAL},
     **{name: {"type": "object"} for name in [*_STRUCTS, "map", "hstore"]},
     **{name: {"type": "array"} for name in _LISTS},
 }
@@ -76,6 +75,12 @@ class DataType:
 def read(data_type: str, *, is_sized: bool) -> DataType:
     """`is_sized`: the warehouse itself holds the lengths (a table built under an enforced contract), so that
     `varchar(20)` promises `maxLength: 20`; otherwise the length is only named."""
+    parse = _remembered if len(data_type) <= _REPEATED else _parse
+    parsed = parse(data_type, is_sized)
+    return replace(parsed, schema=deepcopy(parsed.schema)) if _INSIDES & parsed.schema.keys() else parsed
+
+
+def _parse(data_type: str, is_sized: bool) -> DataType:  # noqa: FBT001 - read's own argument; a cache wants it positional
     cursor = _Cursor(_tokens(data_type), is_sized=is_sized)
     try:
         schema, is_required = _type(cursor, 0)
@@ -84,6 +89,9 @@ def read(data_type: str, *, is_sized: bool) -> DataType:
         name = _spelled(data_type)
         return DataType({"x-dbt-type": name}, unknown=(name,))
     return DataType(schema, is_required, tuple(cursor.unknown))
+
+
+_remembered = lru_cache(maxsize=1_024)(_parse)
 
 
 def nullable(schema: JsonObject) -> JsonObject:
@@ -270,9 +278,7 @@ def _string(name: str, arguments: list[str], *, is_sized: bool) -> JsonObject:
     if length >= _UNLIMITED:
         return {"type": "string"}
     return (
-        {"type": "string", "maxLength": length}
-        if is_sized
-        else {"type": "string", "x-dbt-type": f"{name}({length})"}
+        {"type": "string", "maxLength": length} if is_sized else {"type": "string", "x-dbt-type": f"{name}({length})"}
     )
 
 

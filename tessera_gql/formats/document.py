@@ -20,9 +20,7 @@ class Notes:
         self._places.setdefault(sentence, {})[place] = None
 
     def sentences(self) -> tuple[str, ...]:
-        return tuple(
-            f"{sentence}: {_listed(sorted(self._places[sentence]))}." for sentence in sorted(self._places)
-        )
+        return tuple(f"{sentence}: {_listed(sorted(self._places[sentence]))}." for sentence in sorted(self._places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +33,32 @@ class Document:
 
     def text(self, key: str) -> str | None:
         """The string at `key`; an empty one is none."""
-        match self.value.get(key):
-            case str(text) if "\0" not in text:
-                return text.strip() or None
-            case None:
-                return None
-            case _:
-                self._odd(key, "text")
-                return None
+        value = self.value.get(key)
+        if isinstance(value, str) and "\0" not in value:
+            return value.strip() or None
+        if value is not None:
+            self._odd(key, "text")
+        return None
 
     def label(self, key: str) -> str | None:
         """Text, or a number as text: dbt writes `v: 2` and `v: "2"` alike."""
         value = self.value.get(key)
-        return (
-            str(value) if isinstance(value, int | float) and not isinstance(value, bool) else self.text(key)
-        )
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else self.text(key)
 
     def flag(self, key: str) -> bool | None:
-        match self.value.get(key):
-            case bool(flag):
-                return flag
-            case None:
-                return None
-            case _:
-                self._odd(key, "true or false")
-                return None
+        value = self.value.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self._odd(key, "true or false")
+        return None
 
     def object(self, key: str) -> "Document":
-        match self.value.get(key):
-            case dict(value):
-                return Document(value, self.name, self.notes)
-            case None:
-                return Document({}, self.name, self.notes)
-            case _:
+        value = self.value.get(key)
+        if not isinstance(value, dict):
+            if value is not None:
                 self._odd(key, "an object")
-                return Document({}, self.name, self.notes)
+            value = {}
+        return Document(value, self.name, self.notes)
 
     def objects(self, key: str) -> Iterator["Document"]:
         """The objects in the list at `key`."""
@@ -88,14 +77,12 @@ class Document:
                 self.notes.add(f"Entries of `{key}` are not objects and were left out", name)
 
     def list(self, key: str) -> list[Any]:
-        match self.value.get(key):
-            case list(items):
-                return items
-            case None:
-                return []
-            case _:
-                self._odd(key, "a list")
-                return []
+        value = self.value.get(key)
+        if isinstance(value, list):
+            return value
+        if value is not None:
+            self._odd(key, "a list")
+        return []
 
     def texts(self, key: str) -> tuple[str, ...]:
         """The strings at `key`: a list, or one string alone."""

@@ -1,0 +1,190 @@
+"""A column's `data_type` in JSON Schema: nothing is claimed that a value of the type could break."""
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tessera_gql.formats import dbt, dbt_types
+from tests.formats.manifests import check, column, manifest, read_column, read_one, table
+
+
+def schema(data_type: str):
+    return dbt_types.read(data_type, is_sized=False).schema
+
+
+@pytest.mark.parametrize(
+    ("spellings", "expected"),
+    [
+        ("int INTEGER bigint smallint TINYINT(1) int64 hugeint long serial int4 uint8", {"type": "integer"}),
+        ("numeric(38,0) NUMBER(38) decimal(10,0)", {"type": "integer"}),
+        ("float FLOAT64 double real numeric bignumeric number decimal", {"type": "number"}),
+        ("bool BOOLEAN", {"type": "boolean"}),
+        ("string TEXT varchar char nvarchar bpchar VARCHAR(16777216) varchar(max)", {"type": "string"}),
+        ("date", {"type": "string", "format": "date"}),
+        ("time timetz TIME(3)", {"type": "string", "format": "time"}),
+        ("timestamp datetime TIMESTAMP(6) datetime2", {"type": "string", "format": "date-time"}),
+        ("uuid uniqueidentifier", {"type": "string", "format": "uuid"}),
+        ("array list", {"type": "array"}),
+        ("object struct record map", {"type": "object"}),
+    ],
+)
+def test_the_usual_spellings_of_the_warehouses_are_known(spellings, expected):
+    for spelling in spellings.split():
+        assert schema(spelling) == expected, spelling
+
+
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        ("double precision", {"type": "number"}),
+        ("character varying", {"type": "string"}),
+        ("int unsigned", {"type": "integer"}),
+        ('varchar collate "de-ci"', {"type": "string"}),
+        ("timestamp(6) with time zone", schema("timestamptz")),
+        ("timestamp without time zone", schema("timestamp_ntz")),
+        ("time without time zone", {"type": "string", "format": "time"}),
+    ],
+)
+def test_types_of_several_words_are_known(spelling, expected):
+    assert schema(spelling) == expected
+
+
+def test_a_time_zone_that_is_spelled_out_can_be_told_from_none():
+    assert schema("timestamp_tz")["x-dbt-type"] == "timestamp with time zone"
+    assert schema("timestamp_ntz")["x-dbt-type"] == "timestamp without time zone"
+
+
+def test_precision_and_scale_are_named_and_not_promised():
+    assert schema("NUMERIC(10, 2)") == {"type": "number", "x-dbt-type": "numeric(10,2)"}
+
+
+def test_a_length_is_a_promise_only_where_the_warehouse_holds_it():
+    enforced = {"contract": {"enforced": True}}
+    sized = table("orders", column("code", "varchar(20)"), **enforced)
+    view = table("orders", column("code", "varchar(20)"), config={"materialized": "view"}, **enforced)
+    loose = table("orders", column("code", "varchar(20)"))
+    codes = [read_one(node).schema["properties"]["code"] for node in (sized, view, loose)]
+    assert codes[0] == {"type": ["string", "null"], "maxLength": 20}
+    assert codes[1] == codes[2] == {"type": ["string", "null"], "x-dbt-type": "varchar(20)"}
+
+
+def test_semi_structured_types_take_any_value_and_are_named():
+    assert [schema(name) for name in ("VARIANT", "json", "super")] == [
+        {"x-dbt-type": "variant"},
+        {"x-dbt-type": "json"},
+        {"x-dbt-type": "super"},
+    ]
+
+
+INT, TEXT = {"type": ["integer", "null"]}, {"type": ["string", "null"]}
+
+
+@pytest.mark.parametrize(
+    ("spelling", "expected"),
+    [
+        ("array<string>", {"type": "array", "items": TEXT}),
+        ("ARRAY(int not null)", {"type": "array", "items": {"type": "integer"}}),
+        ("text[]", {"type": "array", "items": TEXT}),
+        ("integer[3]", {"type": "array", "items": INT}),
+        ("_int4", {"type": "array", "items": INT}),
+        ("map<string, int>", {"type": "object", "additionalProperties": INT}),
+        ("MAP(varchar, integer)", {"type": "object", "additionalProperties": INT}),
+        ("struct<a: int, b: string>", {"type": "object", "properties": {"a": INT, "b": TEXT}}),
+        ("object(b varchar, a int)", {"type": "object", "properties": {"a": INT, "b": TEXT}}),
+        (
+            "struct<`a b` int64 not null options('x'), c array<struct<d string>>>",
+            {
+                "type": "object",
+                "properties": {
+                    "a b": {"type": "integer"},
+                    "c": {"type": ["array", "null"], "items": {"type": ["object", "null"], "properties": {"d": TEXT}}},
+                },
+                "required": ["a b"],
+            },
+        ),
+        ("struct<int64, string>", {"type": "object"}),
+        ("struct(a integer)[]", {"type": "array", "items": {"type": ["object", "null"], "properties": {"a": INT}}}),
+        ("array<geography>", {"type": "array", "items": {"x-dbt-type": "geography"}}),
+    ],
+)
+def test_nested_types_are_described_to_their_leaves(spelling, expected):
+    assert schema(spelling) == expected
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["geography(point,4326)", "foo<bar>", "array<", "struct<a int64", "((", "%", "int)", "array<" * 100, "x" * 300_000],
+)
+def test_a_type_nobody_knows_says_so_and_constrains_nothing(spelling):
+    read = dbt_types.read(spelling, is_sized=True)
+    assert set(read.schema) == {"x-dbt-type"}
+    assert read.unknown == (read.schema["x-dbt-type"],)
+    assert len(read.unknown[0]) <= 200
+
+
+def test_an_unknown_type_is_a_warning_that_names_the_column():
+    (warning,) = dbt.read(manifest(table("orders", column("where_at", "geography")))).warnings
+    assert warning == "Columns of the unknown type `geography` may hold any value: model.shop.orders.where_at."
+
+
+def test_a_column_may_be_null_and_absent_unless_something_says_otherwise():
+    loose = read_one(table("orders", column("id", "int")))
+    strict = read_one(table("orders", column("id", "int")), check("not_null", "id"))
+    assert (loose.schema["properties"]["id"], loose.schema["required"]) == (INT, [])
+    assert (strict.schema["properties"]["id"], strict.schema["required"]) == ({"type": "integer"}, ["id"])
+
+
+def test_a_column_without_a_data_type_has_no_type_even_when_it_is_required():
+    read = read_one(table("orders", column("id", description="The key.")), check("not_null", "id"))
+    assert read.schema["properties"] == {"id": {"description": "The key."}}
+    assert read.schema["required"] == ["id"]
+
+
+def test_the_order_of_the_columns_does_not_matter_to_the_schema():
+    one, other = column("a", "int"), column("b", "int")
+    assert repr(read_one(table("orders", one, other)).schema) == repr(read_one(table("orders", other, one)).schema)
+
+
+def test_a_dotted_column_is_a_field_of_the_record_or_of_the_repeated_record_it_names():
+    columns = [
+        column("items", "array<record>"),
+        column("items.sku", "string"),
+        column("payer", "record"),
+        column("payer.address", "struct<city string>"),
+        column("payer.address.zip", "string"),
+        column("unlisted.field", "int64"),
+    ]
+    read = read_one(table("orders", *columns), check("not_null", "payer.address.zip"), adapter="bigquery")
+    assert read.schema["properties"] == {
+        "items": {"type": ["array", "null"], "items": {"type": ["object", "null"], "properties": {"sku": TEXT}}},
+        "payer": {
+            "type": ["object", "null"],
+            "properties": {
+                "address": {
+                    "type": ["object", "null"],
+                    "properties": {"city": TEXT, "zip": {"type": "string"}},
+                    "required": ["zip"],
+                }
+            },
+        },
+        "unlisted": {"properties": {"field": INT}},
+    }
+
+
+def test_a_dot_in_a_column_name_means_nothing_where_the_warehouse_has_no_such_records():
+    columns = [column("a", "text"), column("a.b", "int"), column("c.d", "int")]
+    for adapter in ("postgres", "bigquery"):
+        properties = read_one(table("orders", *columns[:2]), adapter=adapter).schema["properties"]
+        assert set(properties) == {"a", "a.b"}
+    assert set(read_one(table("orders", *columns)).schema["properties"]) == {"a", "a.b", "c.d"}
+
+
+def test_a_thousand_dots_nest_nothing():
+    read = read_one(table("orders", column(".".join("a" * 1_000), "int")), adapter="bigquery")
+    assert len(read.schema["properties"]) == 1
+
+
+def test_what_comes_out_is_json_schema():
+    spellings = ["struct<a int, b array<string>>", "map<string,int>", "geography", "numeric(10,2)", "varchar(20)"]
+    read = read_one(table("orders", *[column(f"c{i}", spelling) for i, spelling in enumerate(spellings)]))
+    Draft202012Validator.check_schema(read.schema)
+    assert read_column(column("id", "int")) == INT
