@@ -7,12 +7,14 @@
     ├── Forbidden       this actor may not do this
     └── Stale           someone changed it since the caller last looked
 
+    Unavailable         nothing is wrong with the call: the database is away or busy; the same call may work later
+
 A message is one or two sentences for the person who made the call: no codes, no internals.
 """
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
-    """What was refused. `field` names the input, outermost first (`["input", "schema"]`), when one input is to blame."""
+    """What was refused. `field` names the input, outermost first (`["input", "schema"]`), if one input is to blame."""
 
     code = "INVALID"
 
@@ -40,3 +42,13 @@ class Forbidden(Refusal):
 
 class Stale(Refusal):
     code = "STALE"
+
+
+class Unavailable(Exception):  # noqa: N818 - a state, like the refusals above
+    """The database can't answer now. Nothing was written, unless the message says that the outcome is unknown."""
+
+    code = "UNAVAILABLE"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

@@ -1,0 +1,67 @@
+"""What names, texts and metadata may look like; every check returns the cleaned value or raises Invalid."""
+
+import re
+import unicodedata
+from typing import Any
+
+import orjson
+
+from tessera_gql.errors import Invalid
+
+MAX_NAME = 200
+MAX_FQN = 1_000
+MAX_TEXT = 20_000
+MAX_METADATA_BYTES = 64_000
+
+SEGMENT = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
+
+
+def team_name(text: str) -> str:
+    """Trimmed, in one Unicode form, so that two names that look the same are the same."""
+    name = unicodedata.normalize("NFC", text).strip()
+    if not name:
+        raise Invalid("A team needs a name, for example data-platform.", field=("name",))
+    if len(name) > MAX_NAME:
+        raise Invalid(f"The name has {len(name)} characters; {MAX_NAME} is the limit.", field=("name",))
+    if any(unicodedata.category(char).startswith("C") for char in name):
+        raise Invalid("The name has control or invisible characters. Use letters, digits and marks.", field=("name",))
+    return name
+
+
+def fqn(text: str) -> str:
+    """Two or more names joined by dots, as in `analytics.core.orders`."""
+    name = unicodedata.normalize("NFC", text).strip()
+    if len(name) > MAX_FQN:
+        raise Invalid(f"The fqn has {len(name)} characters; {MAX_FQN} is the limit.", field=("fqn",))
+    parts = name.split(".")
+    if len(parts) < 2 or not all(SEGMENT.fullmatch(part) for part in parts):
+        raise Invalid(
+            f"{name[:100]!r} is not a fully qualified name. Join at least two names (letters, digits, _ $ - @ # + *)"
+            " with dots, for example analytics.core.orders.",
+            field=("fqn",),
+        )
+    return name
+
+
+def prose(value: str | None, name: str) -> str | None:
+    """Free text; empty is the same as none."""
+    if value is None or not value.strip():
+        return None
+    if len(value) > MAX_TEXT:
+        raise Invalid(f"`{name}` has {len(value)} characters; {MAX_TEXT} is the limit.", field=(name,))
+    return value.strip()
+
+
+def metadata(value: Any) -> dict[str, Any]:
+    """A JSON object of moderate size."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Invalid("`metadata` must be a JSON object.", field=("metadata",))
+    found: dict[str, Any] = value
+    if len(orjson.dumps(found, default=str)) > MAX_METADATA_BYTES:
+        raise Invalid(
+            f"`metadata` is larger than {MAX_METADATA_BYTES:,} bytes. Link to it instead.",
+            field=("metadata",),
+        )
+    return found

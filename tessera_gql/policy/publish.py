@@ -1,0 +1,77 @@
+"""What a publish comes to, decided before anything is written. Shared by publishing, impact and syncing."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from tessera_gql.diff import Bump, Change, Mode, canonical, compare, compare_guarantees
+from tessera_gql.policy import version
+from tessera_gql.policy.words import ChangeType
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a contract promises: its schema, its guarantees and the mode that judges the next change."""
+
+    schema: Any
+    guarantees: dict[str, Any] | None
+    mode: Mode
+
+    @property
+    def schema_hash(self) -> str:
+        return _hash(self.schema)
+
+    @property
+    def fingerprint(self) -> str:
+        return _hash({"schema": self.schema, "guarantees": self.guarantees, "mode": self.mode.value})
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The changes from the current terms to the offered ones, and what they mean under the current mode."""
+
+    changes: tuple[Change, ...] = ()
+    breaking: tuple[Change, ...] = ()
+    bump: Bump = Bump.PATCH
+    unchanged: bool = False
+    first: bool = False
+    mode: Mode = field(default=Mode.BACKWARD)
+
+    @property
+    def change_type(self) -> ChangeType:
+        if self.first:
+            return ChangeType.INITIAL
+        return ChangeType.PATCH if self.bump is Bump.NONE else ChangeType(self.bump.value)
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def judge(current: Terms | None, offered: Terms) -> Judgement:
+    """The current contract's mode judges: a producer can't switch the check off in the same breath."""
+    if current is None:
+        return Judgement(first=True, mode=offered.mode)
+    if current.fingerprint == offered.fingerprint:
+        return Judgement(unchanged=True, bump=Bump.NONE, mode=current.mode)
+    diff = compare(current.schema, offered.schema)
+    promises = compare_guarantees(current.guarantees, offered.guarantees)
+    breaking = diff.breaking(current.mode) + tuple(one for one in promises if current.mode in one.breaks)
+    return Judgement(
+        changes=diff.changes + promises,
+        breaking=breaking,
+        bump=Bump.MAJOR if breaking else diff.bump(current.mode),
+        mode=current.mode,
+    )
+
+
+def next_version(given: str | None, current: str | None, judgement: Judgement) -> str:
+    """Raises Invalid when the version given promises less than the change does."""
+    return version.chosen(given, current, Bump.PATCH if judgement.bump is Bump.NONE else judgement.bump)
+
+
+def summary(changes: tuple[Change, ...], *, limit: int = 20) -> tuple[str, ...]:
+    """Sentences for an event; a long list is cut and says so."""
+    told = tuple(change.message for change in changes[:limit])
+    rest = len(changes) - limit
+    return (*told, f"and {rest} more") if rest > 0 else told

@@ -1,0 +1,107 @@
+"""Semantic versions (semver.org 2.0): precedence, and the next honest version after a change."""
+
+import re
+from dataclasses import dataclass
+from functools import total_ordering
+
+from tessera_gql.diff import Bump
+from tessera_gql.errors import Invalid
+
+PATTERN = re.compile(
+    r"(?P<major>0|[1-9]\d{0,8})\.(?P<minor>0|[1-9]\d{0,8})\.(?P<patch>0|[1-9]\d{0,8})"
+    r"(?:-(?P<pre>(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?"
+    r"(?:\+(?P<build>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
+    re.ASCII,
+)
+MAX_LENGTH = 100
+FIRST = "1.0.0"
+
+
+@total_ordering
+@dataclass(frozen=True, eq=False)
+class Version:
+    """Compared by precedence: build metadata does not count."""
+
+    core: tuple[int, int, int]
+    pre: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        core = ".".join(map(str, self.core))
+        return f"{core}-{'.'.join(self.pre)}" if self.pre else core
+
+    @property
+    def _order(self) -> tuple[object, ...]:
+        # A release comes after its pre-releases; numbers come before words and compare as numbers.
+        marks = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.pre)
+        return (self.core, not self.pre, marks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Version) and self._order == other._order
+
+    def __hash__(self) -> int:
+        return hash(self._order)
+
+    def __lt__(self, other: "Version") -> bool:
+        return self._order < other._order
+
+
+def parse(text: str) -> Version:
+    """Raises Invalid."""
+    found = PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    if not found:
+        raise Invalid(
+            f"{text[:MAX_LENGTH]!r} is not a semantic version. Write MAJOR.MINOR.PATCH, such as 1.4.0 or 2.0.0-rc.1.",
+            field=("version",),
+        )
+    core = (int(found["major"]), int(found["minor"]), int(found["patch"]))
+    return Version(core, tuple((found["pre"] or "").split(".")) if found["pre"] else ())
+
+
+def following(current: Version, bump: Bump) -> Version:
+    """The lowest release that says at least `bump`; after a pre-release, its own release where that says enough."""
+    major, minor, patch = current.core
+    if current.pre and _says(current.core, bump):
+        return Version(current.core)
+    match bump:
+        case Bump.MAJOR:
+            return Version((major + 1, 0, 0))
+        case Bump.MINOR:
+            return Version((major, minor + 1, 0))
+        case _:
+            return Version((major, minor, patch + 1))
+
+
+def _says(core: tuple[int, int, int], bump: Bump) -> bool:
+    _, minor, patch = core
+    match bump:
+        case Bump.MAJOR:
+            return minor == patch == 0
+        case Bump.MINOR:
+            return patch == 0
+        case _:
+            return True
+
+
+def chosen(given: str | None, current: str | None, bump: Bump) -> str:
+    """The version to publish under; raises Invalid with a suggestion when the one given says too little."""
+    if given is not None:
+        wanted = parse(given)
+        if current is None:
+            return given
+    elif current is None:
+        return FIRST
+    lowest = following(parse(current), bump)
+    if given is None:
+        return str(lowest)
+    if wanted <= parse(current):
+        raise Invalid(
+            f"Version {given} does not come after the current {current}. Use {lowest}, or leave the version out.",
+            field=("version",),
+        )
+    if wanted.core < lowest.core:
+        raise Invalid(
+            f"Version {given} promises less than this {bump.lower()} change over {current} does."
+            f" Use {lowest} or higher, or leave the version out.",
+            field=("version",),
+        )
+    return given

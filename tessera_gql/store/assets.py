@@ -1,0 +1,68 @@
+"""Questions about assets. Whoever changes anything of an asset holds its lock first, then reads, then decides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.errors import Invalid, NotFound
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, table
+
+rows = table(Asset)
+
+
+@dataclass(frozen=True)
+class AssetRef:
+    """Exactly one of the two."""
+
+    id: UUID | None = None
+    fqn: str | None = None
+
+
+def key(fqn: str) -> str:
+    return fqn.strip().casefold()
+
+
+async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Asset]:
+    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Asset)
+
+
+async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
+    """Whatever the case."""
+    keys = [key(fqn) for fqn in fqns]
+    return await session.list(select(rows).where(session.among(rows.c.fqn_key, keys)), Asset)
+
+
+async def find(session: Session, ref: AssetRef) -> Asset | None:
+    if (ref.id is None) == (ref.fqn is None):
+        raise Invalid("Name an asset by its id or by its fqn, one of the two.", field=("asset",))
+    found = await (by_ids(session, [ref.id]) if ref.id else by_fqns(session, [ref.fqn or ""]))
+    return found[0] if found else None
+
+
+async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
+    found = await find(session, ref)
+    if found is None:
+        raise NotFound(
+            f"There is no asset {ref.fqn or ref.id!s}. Create it with createAsset, or look it up with assets(filter:).",
+            field=field,
+        )
+    return found
+
+
+async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
+    """The asset as it is once nobody else can change it: everything about an asset waits here for its turn.
+
+    NO KEY UPDATE, so that rows that merely refer to the asset can still be inserted: they would deadlock otherwise.
+    """
+    found = await get(session, ref, field=field)
+    await lock_all(session, [found.id])
+    return (await by_ids(session, [found.id]))[0]
+
+
+async def lock_all(session: Session, wanted: Sequence[UUID]) -> None:
+    """In the order of ids, so that two callers never wait for each other."""
+    statement = select(rows.c.id).where(session.among(rows.c.id, wanted)).order_by(rows.c.id)
+    await session.execute(statement.with_for_update(key_share=True))

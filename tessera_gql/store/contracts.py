@@ -1,0 +1,72 @@
+"""Questions about contracts."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from tessera_gql.errors import NotFound
+from tessera_gql.policy.words import ContractStatus
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Contract, table
+
+rows = table(Contract)
+
+
+async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Contract]:
+    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Contract)
+
+
+async def get(session: Session, identity: UUID) -> Contract:
+    found = await by_ids(session, [identity])
+    if not found:
+        raise NotFound(f"There is no contract {identity}. List an asset's contracts to find it.", field=("contract",))
+    return found[0]
+
+
+async def active_of(session: Session, assets: Sequence[UUID]) -> list[Contract]:
+    """At most one for each asset."""
+    return await session.list(
+        select(rows).where(session.among(rows.c.asset_id, assets), rows.c.status == ContractStatus.ACTIVE),
+        Contract,
+    )
+
+
+async def find_active(session: Session, asset: UUID) -> Contract | None:
+    found = await active_of(session, [asset])
+    return found[0] if found else None
+
+
+async def latest_of(session: Session, asset: UUID) -> Contract | None:
+    """The one published last, whatever became of it: versions only ever rise."""
+    return await session.find(
+        select(rows).where(rows.c.asset_id == asset).order_by(rows.c.published_at.desc(), rows.c.id.desc()).limit(1),
+        Contract,
+    )
+
+
+async def by_versions(session: Session, wanted: Sequence[tuple[UUID, str]]) -> list[Contract]:
+    """By (asset, version)."""
+    assets = {asset for asset, _ in wanted}
+    versions = {version for _, version in wanted}
+    found = await session.list(
+        select(rows).where(session.among(rows.c.asset_id, assets), session.among(rows.c.version, versions)),
+        Contract,
+    )
+    return [one for one in found if (one.asset_id, one.version) in set(wanted)]
+
+
+async def previous_of(session: Session, wanted: Sequence[UUID]) -> dict[UUID, Contract]:
+    """For each contract the one published just before it on the same asset, where there is one."""
+    before = func.lag(rows.c.id).over(partition_by=rows.c.asset_id, order_by=(rows.c.published_at, rows.c.id))
+    assets = select(rows.c.asset_id).where(session.among(rows.c.id, wanted))
+    ordered = select(rows.c.id, before.label("before")).where(rows.c.asset_id.in_(assets)).subquery()
+    pairs = (
+        await session.execute(
+            select(ordered.c.id, ordered.c.before).where(
+                session.among(ordered.c.id, wanted), ordered.c.before.is_not(None)
+            )
+        )
+    ).all()
+    found = {one.id: one for one in await by_ids(session, [pair.before for pair in pairs])}
+    return {pair.id: found[pair.before] for pair in pairs}

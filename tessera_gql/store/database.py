@@ -1,0 +1,68 @@
+"""The database: `read()` and `write()` are the only ways to a connection, and only leaving `write()` commits.
+
+Events are written last, under a short lock, so that `sequence` has no gaps and follows commit order.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from tessera_gql.store import events
+from tessera_gql.store.engine import connect
+from tessera_gql.store.session import Session, translated
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Database:
+    """Where everything is kept. `committed` is called after each commit that left events."""
+
+    def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
+        self.clock = clock
+        self.committed: list[Callable[[], None]] = []
+        self._engines = connect(url)
+
+    @property
+    def dialect(self) -> str:
+        return self._engines.writer.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """A read-only transaction that sees one state of the database throughout."""
+        async with _connection(self._engines.reader) as connection:
+            yield Session(connection, self.clock())
+
+    @asynccontextmanager
+    async def write(self, actor: str = "system", *, dry_run: bool = False) -> AsyncIterator[Session]:
+        """All of it or nothing: rows and events are committed together on leaving, unless something was raised."""
+        async with _connection(self._engines.writer) as connection:
+            session = Session(connection, self.clock(), actor)
+            yield session
+            if dry_run:
+                return
+            await events.write(session, session.events)
+            with translated(committing=True):
+                await connection.commit()
+        if session.events:
+            for tell in self.committed:
+                tell()
+
+    async def dispose(self) -> None:
+        await self._engines.dispose()
+
+
+@asynccontextmanager
+async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    with translated():
+        connection = await engine.connect()
+    try:
+        yield connection
+    finally:
+        await asyncio.shield(connection.close())

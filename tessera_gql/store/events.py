@@ -1,0 +1,76 @@
+"""The event log: append-only rows, a gap-free `sequence` in commit order, each row's hash covering the one before."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import func, insert, select, text
+
+from tessera_gql.policy.events import Event
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import EventRow, new_id, table
+
+GENESIS = "0" * 64
+WRITE_LOCK = 0x7E55E4A
+CHANNEL = "tessera_events"
+
+rows = table(EventRow)
+
+
+async def write(session: Session, happened: Sequence[Event]) -> None:
+    """Appends what happened. The lock is held until the commit, which must follow at once."""
+    if not happened:
+        return
+    if session.dialect == "postgresql":
+        await session.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
+    last = (
+        await session.execute(select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1))
+    ).first()
+    sequence, chain = (last.sequence, last.hash) if last else (0, GENESIS)
+    values: list[dict[str, Any]] = []
+    for event in happened:
+        sequence += 1
+        row = {
+            "sequence": sequence,
+            "id": new_id(),
+            "kind": event.kind,
+            "entity_type": event.entity_type,
+            "entity_id": event.entity_id,
+            "asset_id": event.asset_id,
+            "proposal_id": event.proposal_id,
+            "teams": sorted(str(team) for team in event.teams),
+            "actor": session.actor,
+            "payload": event.payload(),
+            "occurred_at": session.now,
+        }
+        chain = link(chain, row)
+        values.append({**row, "hash": chain})
+    await session.execute(insert(rows), values)
+    if session.dialect == "postgresql":
+        await session.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+def link(previous: str, row: dict[str, Any]) -> str:
+    """SHA-256 over the hash before and the row's canonical JSON (keys sorted, `hash` itself left out)."""
+    body = orjson.dumps(
+        {**row, "occurred_at": row["occurred_at"].isoformat(), "hash": previous}, option=orjson.OPT_SORT_KEYS
+    )
+    return hashlib.sha256(body).hexdigest()
+
+
+async def after(session: Session, sequence: int, *, limit: int = 500) -> list[EventRow]:
+    """The next events in order."""
+    statement = select(rows).where(rows.c.sequence > sequence).order_by(rows.c.sequence).limit(limit)
+    return await session.list(statement, EventRow)
+
+
+async def last_sequence(session: Session) -> int:
+    """0 in an empty log."""
+    found = (await session.execute(select(func.max(rows.c.sequence)))).scalar()
+    return int(found or 0)
+
+
+def concerns(row: EventRow, team: UUID) -> bool:
+    return str(team) in row.teams

@@ -1,0 +1,202 @@
+"""Pages of rows by keyset: one statement serves every parent, however many pages are asked for at once.
+
+A page is ordered by one column that is never null, and the id breaks ties; a cursor is the place between two rows, so
+rows that come or go elsewhere do not shift it.
+"""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
+
+from tessera_gql.errors import Invalid
+from tessera_gql.store.session import Session
+
+DEFAULT_SIZE = 20
+MAX_SIZE = 100
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One comparison; `operator` is eq, in, contains (ignoring case), gte or lt. Values of `in` are a tuple."""
+
+    column: str
+    operator: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """What a connection field was asked for; hashable, so that equal requests of many parents share one statement."""
+
+    order_by: str
+    descending: bool = False
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def size(self) -> int:
+        if self.last is not None:
+            return self.last
+        return DEFAULT_SIZE if self.first is None else self.first
+
+    @property
+    def backwards(self) -> bool:
+        return self.last is not None
+
+
+@dataclass(frozen=True)
+class Page:
+    rows: Sequence[Any]
+    has_next: bool
+    has_previous: bool
+
+
+def checked(request: PageRequest) -> PageRequest:
+    """The same request; raises Invalid for sizes and cursors that make no sense."""
+    if request.first is not None and request.last is not None:
+        raise Invalid("Ask for `first` or `last`, not both: a page is read in one direction.", field=("last",))
+    if not 0 <= request.size <= MAX_SIZE:
+        name = "last" if request.backwards else "first"
+        raise Invalid(f"`{name}` is {request.size}; a page holds 0 to {MAX_SIZE} items.", field=(name,))
+    for name, cursor in (("after", request.after), ("before", request.before)):
+        if cursor is not None:
+            _place(cursor, request, name)
+    return request
+
+
+def cursor(row: Any, order_by: str) -> str:
+    """The place just behind a row, opaque to clients."""
+    value = getattr(row, order_by)
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    return base64.urlsafe_b64encode(orjson.dumps([order_by, value, str(row.id)])).decode().rstrip("=")
+
+
+def _place(text: str, request: PageRequest, name: str) -> tuple[Any, UUID]:
+    problem = Invalid(
+        f"The cursor in `{name}` does not belong to this list and order. Start without it and use the cursors you get.",
+        field=(name,),
+    )
+    try:
+        order_by, value, identity = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        place = (value, UUID(identity))
+    except (ValueError, TypeError, AttributeError, binascii.Error):
+        raise problem from None
+    if order_by != request.order_by or not isinstance(value, str | int):
+        raise problem
+    return place
+
+
+def _bound(column: Any, value: Any, name: str) -> Any:
+    if column.type.python_type is not datetime:
+        return value
+    try:
+        return datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        raise Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,)) from None
+
+
+def _beyond(source: Table, request: PageRequest, name: str, text: str) -> ColumnElement[bool]:
+    value, identity = _place(text, request, name)
+    column = source.c[request.order_by]
+    bound = _bound(column, value, name)
+    if (name == "after") != request.descending:
+        return or_(column > bound, and_(column == bound, source.c.id > identity))
+    return or_(column < bound, and_(column == bound, source.c.id < identity))
+
+
+def where(session: Session, source: Table, conditions: Sequence[Condition]) -> list[ColumnElement[bool]]:
+    """The conditions as SQL, to be AND-ed."""
+    found: list[ColumnElement[bool]] = []
+    for condition in conditions:
+        column = source.c[condition.column]
+        match condition.operator:
+            case "eq":
+                found.append(column == condition.value)
+            case "in":
+                found.append(session.among(column, condition.value))
+            case "contains":
+                found.append(func.lower(column).contains(condition.value.lower(), autoescape=True))
+            case "gte":
+                found.append(column >= condition.value)
+            case _:
+                found.append(column < condition.value)
+    return found
+
+
+def _filtered(session: Session, source: Table, request: PageRequest) -> list[ColumnElement[bool]]:
+    found = where(session, source, request.conditions)
+    if request.after is not None:
+        found.append(_beyond(source, request, "after", request.after))
+    if request.before is not None:
+        found.append(_beyond(source, request, "before", request.before))
+    return found
+
+
+def _ordering(source: Any, request: PageRequest) -> list[Any]:
+    column = source.c[request.order_by]
+    if request.descending != request.backwards:
+        return [column.desc(), source.c.id.desc()]
+    return [column.asc(), source.c.id.asc()]
+
+
+async def root(session: Session, source: Table, request: PageRequest) -> Page:
+    """One page of a whole table."""
+    statement = select(source).where(*_filtered(session, source, request))
+    statement = statement.order_by(*_ordering(source, request)).limit(request.size + 1)
+    return _page(list((await session.execute(statement)).all()), request)
+
+
+async def of_parents(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
+) -> dict[UUID, Page]:
+    """A page for each parent, numbered within it; one statement for all."""
+    place = func.row_number().over(partition_by=source.c[parent], order_by=_ordering(source, request))
+    numbered = (
+        select(source, place.label("place"))
+        .where(session.among(source.c[parent], parents), *_filtered(session, source, request))
+        .subquery()
+    )
+    statement: Select[Any] = (
+        select(numbered).where(numbered.c.place <= request.size + 1).order_by(numbered.c[parent], numbered.c.place)
+    )
+    found: dict[UUID, list[Any]] = {}
+    for row in (await session.execute(statement)).all():
+        found.setdefault(getattr(row, parent), []).append(row)
+    return {key: _page(found.get(key, []), request) for key in parents}
+
+
+def _page(rows: list[Any], request: PageRequest) -> Page:
+    more = len(rows) > request.size
+    rows = rows[: request.size]
+    if request.backwards:
+        rows.reverse()
+        return Page(rows, has_next=request.before is not None, has_previous=more)
+    return Page(rows, has_next=more, has_previous=request.after is not None)
+
+
+async def count(session: Session, source: Table, request: PageRequest) -> int:
+    statement = select(func.count()).select_from(source).where(*where(session, source, request.conditions))
+    return int((await session.execute(statement)).scalar_one())
+
+
+async def counts(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
+) -> dict[UUID, int]:
+    statement = (
+        select(source.c[parent].label("parent"), func.count().label("number"))
+        .where(session.among(source.c[parent], parents), *where(session, source, request.conditions))
+        .group_by(source.c[parent])
+    )
+    found = {row.parent: row.number for row in (await session.execute(statement)).all()}
+    return {key: found.get(key, 0) for key in parents}

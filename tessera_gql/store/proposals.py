@@ -1,0 +1,72 @@
+"""Questions about proposals and the answers to them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select
+
+from tessera_gql.errors import NotFound
+from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Acknowledgment, Proposal, table
+
+rows = table(Proposal)
+answers = table(Acknowledgment)
+is_open = rows.c.status.in_(OPEN_STATUSES)
+
+
+async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Proposal]:
+    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Proposal)
+
+
+async def get(session: Session, identity: UUID) -> Proposal:
+    found = await by_ids(session, [identity])
+    if not found:
+        raise NotFound(f"There is no proposal {identity}. List proposals(filter:) to find it.", field=("proposal",))
+    return found[0]
+
+
+async def open_of(session: Session, assets: Sequence[UUID]) -> list[Proposal]:
+    """At most one for each asset."""
+    return await session.list(select(rows).where(session.among(rows.c.asset_id, assets), is_open), Proposal)
+
+
+async def find_open(session: Session, asset: UUID) -> Proposal | None:
+    found = await open_of(session, [asset])
+    return found[0] if found else None
+
+
+async def by_contracts(session: Session, contracts: Sequence[UUID]) -> list[Proposal]:
+    """The proposals that these contracts came from."""
+    return await session.list(select(rows).where(session.among(rows.c.contract_id, contracts)), Proposal)
+
+
+async def acknowledgments_of(session: Session, proposals: Sequence[UUID]) -> list[Acknowledgment]:
+    """Every asked team's place, released ones included, in the order they were asked."""
+    return await session.list(
+        select(answers)
+        .where(session.among(answers.c.proposal_id, proposals))
+        .order_by(answers.c.created_at, answers.c.id),
+        Acknowledgment,
+    )
+
+
+async def acknowledgments_by_ids(session: Session, wanted: Sequence[UUID]) -> list[Acknowledgment]:
+    return await session.list(select(answers).where(session.among(answers.c.id, wanted)), Acknowledgment)
+
+
+async def overdue(session: Session, now: datetime) -> list[Proposal]:
+    """Open proposals whose status time may have changed: run out, or with a migration deadline that has passed."""
+    migrated = (
+        select(answers.c.id)
+        .where(
+            answers.c.proposal_id == rows.c.id,
+            answers.c.response == Response.MIGRATING,
+            answers.c.migration_deadline <= now,
+        )
+        .exists()
+    )
+    ran_out = and_(rows.c.expires_at <= now, rows.c.status != ProposalStatus.APPROVED)
+    waits = and_(rows.c.status == ProposalStatus.PENDING, migrated)
+    return await session.list(select(rows).where(is_open, or_(ran_out, waits)).order_by(rows.c.id), Proposal)

@@ -1,0 +1,44 @@
+"""Questions about registrations."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.errors import NotFound
+from tessera_gql.policy.words import RegistrationStatus
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Registration, table
+
+rows = table(Registration)
+is_live = rows.c.status != RegistrationStatus.INACTIVE
+
+
+async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Registration]:
+    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Registration)
+
+
+async def get(session: Session, identity: UUID) -> Registration:
+    found = await by_ids(session, [identity])
+    if not found:
+        raise NotFound(
+            f"There is no registration {identity}. List an asset's registrations to find it.",
+            field=("registration",),
+        )
+    return found[0]
+
+
+async def live_of(session: Session, assets: Sequence[UUID]) -> list[Registration]:
+    """Live registrations of the assets, oldest first."""
+    return await session.list(
+        select(rows).where(session.among(rows.c.asset_id, assets), is_live).order_by(rows.c.registered_at, rows.c.id),
+        Registration,
+    )
+
+
+async def find_live(session: Session, asset: UUID, team: UUID, consumer_asset: UUID | None) -> Registration | None:
+    same = rows.c.consumer_asset_id.is_(None) if consumer_asset is None else rows.c.consumer_asset_id == consumer_asset
+    return await session.find(
+        select(rows).where(rows.c.asset_id == asset, rows.c.consumer_team_id == team, same, is_live),
+        Registration,
+    )

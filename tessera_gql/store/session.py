@@ -1,0 +1,127 @@
+"""A `Session` is one transaction on one connection, with the moment it began; it never commits itself.
+
+Rows come back as Core rows, typed as the table class they were selected from: the same attributes, read-only, nothing
+to lazy-load.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, CursorResult, Executable, insert, literal, update
+from sqlalchemy import any_ as any_of
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import SQLModel
+
+from tessera_gql.errors import Conflict, Unavailable
+from tessera_gql.policy.events import Event
+from tessera_gql.store.tables import table
+
+M = TypeVar("M", bound=SQLModel)
+
+# SQLSTATE classes that say "not now": connection, transaction rollback, resources, lock or statement timeout, shutdown.
+PASSING = ("08", "40", "53", "55", "57")
+
+
+class Session:
+    """One transaction. `now` is one moment for everything in it; `actor` is the name that its events bear.
+
+    Statements of concurrent tasks queue up on the one connection.
+    """
+
+    def __init__(self, connection: AsyncConnection, now: datetime, actor: str = "system") -> None:
+        self.now = now
+        self.actor = actor
+        self.events: list[Event] = []
+        self.dialect = connection.dialect.name
+        self._connection = connection
+        self._turn = asyncio.Lock()
+
+    async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
+        async with self._turn:
+            with translated():
+                return await self._connection.execute(statement, rows)
+
+    async def list(self, statement: Executable, as_: type[M]) -> list[M]:
+        """The rows of a statement that selects whole rows of `as_`'s table."""
+        del as_
+        return cast("list[M]", (await self.execute(statement)).all())
+
+    async def find(self, statement: Executable, as_: type[M]) -> M | None:
+        del as_
+        return cast("M | None", (await self.execute(statement)).first())
+
+    async def insert(self, row: SQLModel, *, clash: str = "Somebody did the same at this moment.") -> None:
+        """`clash` tells the person who lost a race for a unique place what happened."""
+        await self.insert_all([row], clash=clash)
+
+    async def insert_all(
+        self, rows: Sequence[SQLModel], *, clash: str = "Somebody did the same at this moment."
+    ) -> None:
+        """Rows of one table, in one statement."""
+        if not rows:
+            return
+        target = table(type(rows[0]))
+        names = target.columns.keys()
+        values = [{name: getattr(row, name) for name in names} for row in rows]
+        try:
+            await self.execute(insert(target), values)
+        except IntegrityError as error:
+            raise Conflict(f"{clash} Read it again, then decide whether to try again.") from error
+
+    async def update(self, model: type[SQLModel], where: ColumnElement[bool], **values: Any) -> int:
+        """The number of rows changed."""
+        return (await self.execute(update(table(model)).where(where).values(**values))).rowcount
+
+    def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+        """`column` is one of `values`: one array parameter on PostgreSQL, however many values there are."""
+        wanted = list(values)
+        if self.dialect == "postgresql":
+            return column == any_of(literal(wanted, ARRAY(column.type)))
+        return column.in_(wanted)
+
+    def record(self, happened: Event) -> None:
+        """Kept until the verb has ended, then written with its rows or not at all."""
+        self.events.append(happened)
+
+
+@contextmanager
+def translated(*, committing: bool = False) -> Iterator[None]:
+    """Faults of the database become Unavailable where trying again can help; mistakes of ours stay what they are."""
+    try:
+        yield
+    except (IntegrityError, Unavailable):
+        raise
+    except (DBAPIError, PoolTimeoutError, OSError, TimeoutError) as error:
+        if not _is_passing(error):
+            raise
+        if committing:
+            raise Unavailable(
+                "The connection to the database broke while the change was being committed, so it may or may not have"
+                " been kept. Repeat the call with the same idempotencyKey to learn which."
+            ) from error
+        raise Unavailable(
+            "The database can't be reached or is too busy now; nothing was changed. Try again in a few seconds."
+        ) from error
+
+
+def _is_passing(error: Exception) -> bool:
+    match error:
+        case DBAPIError():
+            state = str(getattr(error.orig, "sqlstate", None) or "")
+            return (
+                isinstance(error, OperationalError | InterfaceError)
+                or error.connection_invalidated
+                or state.startswith(PASSING)
+            )
+        case _:
+            return True
+
+
+def ids(rows: Iterable[Any]) -> list[UUID]:
+    return [row.id for row in rows]

@@ -1,0 +1,328 @@
+"""The whole data model on one page. Rules that must hold whatever the code does are indexes and constraints here.
+
+No table declares a `Relationship()`: nothing can lazy-load. Times are UTC-aware. On SQLite the schemas `core`,
+`workflow` and `audit` vanish and the same tables stand side by side (see `store.session`).
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import DateTime, Field, SQLModel
+from uuid_utils import compat
+
+from tessera_gql.diff import Mode
+from tessera_gql.policy.words import (
+    ChangeType,
+    ContractStatus,
+    DependencyType,
+    Evidence,
+    ProposalStatus,
+    RegistrationStatus,
+    ResourceType,
+    Response,
+)
+
+type_json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+type_sequence = BigInteger().with_variant(Integer, "sqlite")
+
+LIVE = text("status <> 'INACTIVE'")
+OPEN = text("status IN ('PENDING', 'APPROVED', 'REJECTED')")
+
+
+class Base(SQLModel):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def new_id() -> UUID:
+    """Ids are time-ordered (UUIDv7), so that primary keys append and an id breaks ties by age."""
+    return compat.uuid7()
+
+
+def table(model: type[SQLModel]) -> Table:
+    """The Core table of a model: statements are written on columns, never on entities."""
+    return cast("Table", model.__table__)  # type: ignore[attr-defined] # set by SQLModel's metaclass
+
+
+def _words(enum: type[StrEnum]) -> Enum:
+    return Enum(
+        enum,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+        name=enum.__name__.lower(),
+    )
+
+
+def _column(kind: Any, *args: Any, nullable: bool = False, **options: Any) -> Any:
+    return Field(sa_column=Column(kind, *args, nullable=nullable, **options))
+
+
+def _id() -> Any:
+    return Field(default_factory=new_id, sa_column=Column(Uuid, primary_key=True))
+
+
+def _link(target: str, *, nullable: bool = False, index: bool = False) -> Any:
+    return _column(Uuid, ForeignKey(target), nullable=nullable, index=index)
+
+
+def _moment(*, nullable: bool = False) -> Any:
+    return _column(DateTime(timezone=True), nullable=nullable)
+
+
+def _version() -> Any:
+    return Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
+
+
+class Team(Base, table=True):
+    """An owner or a consumer. `name_key` is the case-folded name: unique whatever the case."""
+
+    __tablename__ = "teams"
+    __table_args__ = (UniqueConstraint("name_key"), {"schema": "core"})
+
+    id: UUID = _id()
+    name: str = _column(Text)
+    name_key: str = _column(Text)
+    meta: dict[str, Any] = _column(type_json)
+    row_version: int = _version()
+    created_at: datetime = _moment()
+
+
+class Asset(Base, table=True):
+    """A table, view, model, source, topic … `compatibility_mode` is the default for its next contract."""
+
+    __tablename__ = "assets"
+    __table_args__ = (UniqueConstraint("fqn_key"), {"schema": "core"})
+
+    id: UUID = _id()
+    fqn: str = _column(Text)
+    fqn_key: str = _column(Text)
+    owner_team_id: UUID = _link("core.teams.id", index=True)
+    resource_type: ResourceType = _column(_words(ResourceType))
+    description: str | None = _column(Text, nullable=True)
+    compatibility_mode: Mode = _column(_words(Mode))
+    meta: dict[str, Any] = _column(type_json)
+    row_version: int = _version()
+    created_at: datetime = _moment()
+
+
+class Contract(Base, table=True):
+    """One immutable published version; only `status` ever changes, and at most one per asset is ACTIVE."""
+
+    __tablename__ = "contracts"
+    __table_args__ = (
+        UniqueConstraint("asset_id", "version"),
+        Index(
+            "uq_contracts_active",
+            "asset_id",
+            unique=True,
+            postgresql_where=text("status = 'ACTIVE'"),
+            sqlite_where=text("status = 'ACTIVE'"),
+        ),
+        Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
+        {"schema": "core"},
+    )
+
+    id: UUID = _id()
+    asset_id: UUID = _link("core.assets.id")
+    version: str = _column(Text)
+    schema_def: Any = _column(type_json)
+    guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
+    compatibility_mode: Mode = _column(_words(Mode))
+    status: ContractStatus = _column(_words(ContractStatus))
+    change_type: ChangeType = _column(_words(ChangeType))
+    schema_hash: str = _column(Text)
+    published_by: UUID = _link("core.teams.id", index=True)
+    published_at: datetime = _moment()
+    meta: dict[str, Any] = _column(type_json)
+    created_at: datetime = _moment()
+
+
+class AssetDependency(Base, table=True):
+    """A lineage edge: `dependent` is made from, or reads, `dependency`."""
+
+    __tablename__ = "asset_dependencies"
+    __table_args__ = (
+        UniqueConstraint("dependent_asset_id", "dependency_asset_id", "dependency_type"),
+        CheckConstraint("dependent_asset_id <> dependency_asset_id", name="not_itself"),
+        {"schema": "core"},
+    )
+
+    id: UUID = _id()
+    dependent_asset_id: UUID = _link("core.assets.id")
+    dependency_asset_id: UUID = _link("core.assets.id", index=True)
+    dependency_type: DependencyType = _column(_words(DependencyType))
+    evidence: Evidence = _column(_words(Evidence))
+    created_at: datetime = _moment()
+
+
+class Registration(Base, table=True):
+    """A team's declared dependency on an asset, never on one version. `fields` null means it reads everything."""
+
+    __tablename__ = "registrations"
+    __table_args__ = (
+        # Two indexes instead of one, because NULLs are distinct in a unique index.
+        Index(
+            "uq_registrations_live",
+            "asset_id",
+            "consumer_team_id",
+            unique=True,
+            postgresql_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NULL"),
+            sqlite_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NULL"),
+        ),
+        Index(
+            "uq_registrations_live_asset",
+            "asset_id",
+            "consumer_team_id",
+            "consumer_asset_id",
+            unique=True,
+            postgresql_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"),
+            sqlite_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"),
+        ),
+        Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = _id()
+    asset_id: UUID = _link("core.assets.id")
+    consumer_team_id: UUID = _link("core.teams.id", index=True)
+    consumer_asset_id: UUID | None = _link("core.assets.id", nullable=True, index=True)
+    fields: list[str] | None = _column(type_json, nullable=True)
+    pinned_version: str | None = _column(Text, nullable=True)
+    status: RegistrationStatus = _column(_words(RegistrationStatus))
+    evidence: Evidence = _column(_words(Evidence))
+    purpose: str | None = _column(Text, nullable=True)
+    registered_at: datetime = _moment()
+    acknowledged_at: datetime | None = _moment(nullable=True)
+    meta: dict[str, Any] = _column(type_json)
+    row_version: int = _version()
+    created_at: datetime = _moment()
+
+
+class Proposal(Base, table=True):
+    """A breaking change waiting. `contract_id` is the contract that came of it; at most one per asset is open."""
+
+    __tablename__ = "proposals"
+    __table_args__ = (
+        Index("uq_proposals_open", "asset_id", unique=True, postgresql_where=OPEN, sqlite_where=OPEN),
+        UniqueConstraint("contract_id"),
+        CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED')", name="published"),
+        CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
+        Index("ix_proposals_asset_id_proposed_at", "asset_id", "proposed_at", "id"),
+        Index("ix_proposals_status_proposed_at", "status", "proposed_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = _id()
+    asset_id: UUID = _link("core.assets.id")
+    base_contract_id: UUID = _link("core.contracts.id", index=True)
+    contract_id: UUID | None = _link("core.contracts.id", nullable=True)
+    proposed_schema: Any = _column(type_json)
+    proposed_version: str = _column(Text)
+    guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
+    compatibility_mode: Mode = _column(_words(Mode))
+    change_type: ChangeType = _column(_words(ChangeType))
+    breaking_changes: list[dict[str, Any]] = _column(type_json)
+    fingerprint: str = _column(Text)
+    status: ProposalStatus = _column(_words(ProposalStatus))
+    reason: str | None = _column(Text, nullable=True)
+    publish_when_approved: bool = Field(default=False)
+    proposed_by: UUID = _link("core.teams.id", index=True)
+    proposed_at: datetime = _moment()
+    expires_at: datetime = _moment()
+    resolved_at: datetime | None = _moment(nullable=True)
+    meta: dict[str, Any] = _column(type_json)
+    row_version: int = _version()
+    created_at: datetime = _moment()
+
+
+class Acknowledgment(Base, table=True):
+    """One asked team's place in a proposal; `released_at` says since when its answer no longer counts."""
+
+    __tablename__ = "acknowledgments"
+    __table_args__ = (
+        UniqueConstraint("proposal_id", "consumer_team_id"),
+        CheckConstraint("(response IS NULL) = (responded_at IS NULL)", name="responded"),
+        CheckConstraint(
+            "response IS NULL OR response <> 'MIGRATING' OR migration_deadline IS NOT NULL", name="deadline"
+        ),
+        Index("ix_acknowledgments_consumer_team_id_response", "consumer_team_id", "response", "proposal_id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = _id()
+    proposal_id: UUID = _link("workflow.proposals.id")
+    consumer_team_id: UUID = _link("core.teams.id")
+    because: list[str] = _column(type_json)  # fingerprints of the breaking changes that touch what it reads
+    response: Response | None = _column(_words(Response), nullable=True)
+    migration_deadline: datetime | None = _moment(nullable=True)
+    notes: str | None = _column(Text, nullable=True)
+    responded_at: datetime | None = _moment(nullable=True)
+    released_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = _moment()
+
+
+class IdempotencyKey(Base, table=True):
+    """What a creating mutation answered when it first saw a key, so that a retry gets the same answer."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = ({"schema": "workflow"},)
+
+    actor: str = Field(sa_column=Column(Text, primary_key=True))
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    operation: str = _column(Text)
+    input_hash: str = _column(Text)
+    answer: dict[str, Any] = _column(type_json)
+    created_at: datetime = _moment()
+
+
+class EventRow(Base, table=True):
+    """Audit log, outbox and subscription source in one append-only row; `hash` covers the row and the hash before."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("id"),
+        Index("ix_events_asset_id_sequence", "asset_id", "sequence"),
+        Index("ix_events_proposal_id_sequence", "proposal_id", "sequence"),
+        {"schema": "audit"},
+    )
+
+    sequence: int = Field(sa_column=Column(type_sequence, primary_key=True, autoincrement=False))
+    id: UUID = Field(default_factory=new_id, sa_column=Column(Uuid, nullable=False))
+    kind: str = _column(Text)
+    entity_type: str = _column(Text)
+    entity_id: UUID = _column(Uuid)
+    asset_id: UUID | None = _column(Uuid, nullable=True)
+    proposal_id: UUID | None = _column(Uuid, nullable=True)
+    teams: list[str] = _column(type_json)
+    actor: str = _column(Text)
+    payload: dict[str, Any] = _column(type_json)
+    occurred_at: datetime = _moment()
+    hash: str = _column(Text)

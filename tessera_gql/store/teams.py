@@ -1,0 +1,57 @@
+"""Questions about teams."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.errors import Invalid, NotFound
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Team, table
+
+rows = table(Team)
+
+
+@dataclass(frozen=True)
+class TeamRef:
+    """Exactly one of the two."""
+
+    id: UUID | None = None
+    name: str | None = None
+
+
+def key(name: str) -> str:
+    return name.strip().casefold()
+
+
+async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Team]:
+    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Team)
+
+
+async def by_names(session: Session, names: Sequence[str]) -> list[Team]:
+    """Whatever the case."""
+    keys = [key(name) for name in names]
+    return await session.list(select(rows).where(session.among(rows.c.name_key, keys)), Team)
+
+
+async def find(session: Session, ref: TeamRef) -> Team | None:
+    if (ref.id is None) == (ref.name is None):
+        raise Invalid("Name a team by its id or by its name, one of the two.", field=("team",))
+    found = await (by_ids(session, [ref.id]) if ref.id else by_names(session, [ref.name or ""]))
+    return found[0] if found else None
+
+
+async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team",)) -> Team:
+    found = await find(session, ref)
+    if found is None:
+        raise NotFound(
+            f"There is no team {ref.name or ref.id!s}. Create it with createTeam, or look it up with teams(filter:).",
+            field=field,
+        )
+    return found
+
+
+async def names_of(session: Session, wanted: Sequence[UUID]) -> str:
+    """For a sentence: the names in alphabetical order."""
+    return ", ".join(sorted(team.name for team in await by_ids(session, wanted)))

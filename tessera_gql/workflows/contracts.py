@@ -1,0 +1,128 @@
+"""The one door through which a contract comes into being, and the way it is retired."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.errors import Conflict
+from tessera_gql.policy.access import Actor, acting_team, require_owner
+from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
+from tessera_gql.policy.publish import Judgement, Terms, summary
+from tessera_gql.policy.words import ContractStatus, Outcome, RegistrationStatus
+from tessera_gql.store import assets, contracts, proposals, registrations, teams
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Contract, Registration, new_id
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is to become the active contract, and why it may."""
+
+    terms: Terms
+    version: str
+    judgement: Judgement
+    published_by: UUID
+    outcome: Outcome = Outcome.PUBLISHED
+    proposal_id: UUID | None = None
+    reason: str | None = None
+    not_asked: frozenset[UUID] = frozenset()
+    metadata: dict[str, Any] | None = None
+
+
+def terms_of(contract: Contract | None) -> Terms | None:
+    if contract is None:
+        return None
+    return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode)
+
+
+async def release(session: Session, asset: Asset, current: Contract | None, offer: Release) -> Contract:
+    """Inserts the contract and deprecates the one before it. The caller holds the asset's lock."""
+    if current is not None:
+        await session.update(Contract, contracts.rows.c.id == current.id, status=ContractStatus.DEPRECATED)
+    contract = Contract(
+        id=new_id(),
+        asset_id=asset.id,
+        version=offer.version,
+        schema_def=offer.terms.schema,
+        guarantees=offer.terms.guarantees,
+        compatibility_mode=offer.terms.mode,
+        status=ContractStatus.ACTIVE,
+        change_type=offer.judgement.change_type,
+        schema_hash=offer.terms.schema_hash,
+        published_by=offer.published_by,
+        published_at=session.now,
+        meta=offer.metadata or {},
+        created_at=session.now,
+    )
+    await session.insert(contract, clash=f"Version {offer.version} of {asset.fqn} exists already.")
+    readers = {one.consumer_team_id for one in await registrations.live_of(session, [asset.id])}
+    told = frozenset(readers | {asset.owner_team_id, offer.published_by})
+    session.record(
+        ContractPublished(
+            teams=told,
+            asset_id=asset.id,
+            proposal_id=offer.proposal_id,
+            contract_id=contract.id,
+            version=contract.version,
+            outcome=offer.outcome,
+            change_type=contract.change_type,
+            replaces=current.id if current else None,
+            reason=offer.reason,
+            not_asked=offer.not_asked,
+            changes=summary(offer.judgement.changes),
+        )
+    )
+    if current is not None and current.compatibility_mode is not offer.terms.mode:
+        session.record(
+            CompatibilityModeChanged(
+                teams=told, asset_id=asset.id, before=current.compatibility_mode, after=offer.terms.mode
+            )
+        )
+    return contract
+
+
+async def settle(session: Session, asset: Asset) -> None:
+    """Who was migrating has arrived: the change it prepared for is published."""
+    rows = registrations.rows
+    await session.update(
+        Registration,
+        (rows.c.asset_id == asset.id) & (rows.c.status == RegistrationStatus.MIGRATING),
+        status=RegistrationStatus.ACTIVE,
+    )
+
+
+async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
+    """Ends a contract for good; the active one only when nobody but its owner reads the asset any more."""
+    found = await contracts.get(session, identity)
+    asset = await assets.lock(session, AssetRef(id=found.asset_id))
+    contract = await contracts.get(session, identity)
+    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
+    team = acting_team(actor, None, default=owner.id)
+    require_owner(team, owner.id, what=f"retire contracts of {asset.fqn}", owner_name=owner.name)
+    if contract.status is ContractStatus.RETIRED:
+        raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
+    if contract.status is ContractStatus.ACTIVE:
+        await _require_unread(session, asset, contract)
+    await session.update(Contract, contracts.rows.c.id == contract.id, status=ContractStatus.RETIRED)
+    session.record(
+        ContractRetired(
+            teams=frozenset({asset.owner_team_id}),
+            asset_id=asset.id,
+            contract_id=contract.id,
+            version=contract.version,
+        )
+    )
+    return await contracts.get(session, identity)
+
+
+async def _require_unread(session: Session, asset: Asset, contract: Contract) -> None:
+    readers = {one.consumer_team_id for one in await registrations.live_of(session, [asset.id])} - {asset.owner_team_id}
+    if readers:
+        names = await teams.names_of(session, sorted(readers))
+        raise Conflict(
+            f"Version {contract.version} of {asset.fqn} is active and read by {names}. They must unregister first,"
+            " or you publish the change they need to agree to."
+        )
+    if await proposals.find_open(session, asset.id):
+        raise Conflict(f"{asset.fqn} has an open proposal. Withdraw it first, then retire the contract.")

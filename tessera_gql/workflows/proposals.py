@@ -1,0 +1,176 @@
+"""A breaking change is answered, withdrawn, published or runs out. Each verb locks the asset, then looks again."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tessera_gql.errors import Conflict, Forbidden, Invalid
+from tessera_gql.policy import naming, proposal
+from tessera_gql.policy.access import Actor, acting_team, require_owner
+from tessera_gql.policy.events import ProposalAnswered
+from tessera_gql.policy.words import ProposalStatus, RegistrationStatus, Response
+from tessera_gql.store import assets, proposals, registrations, teams
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Registration, Team
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.progress import Progress, advance, move, publish_approved, staleness
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a team says; MIGRATING needs its deadline."""
+
+    response: Response
+    migration_deadline: datetime | None = None
+    notes: str | None = None
+
+
+async def acknowledge(
+    session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None, answer: Answer
+) -> Progress:
+    """Only an asked team answers; it may answer again, and the last answer counts."""
+    asset, row = await _locked(session, identity)
+    named = await teams.get(session, team) if team else None
+    acting = named or (await teams.by_ids(session, [acting_team(actor, None)]))[0]
+    acting_team(actor, acting.id)
+    _require_open(row, session.now)
+    place = await _place(session, row, acting)
+    deadline = _deadline(answer, session.now)
+    await session.update(
+        Acknowledgment,
+        proposals.answers.c.id == place.id,
+        response=answer.response,
+        migration_deadline=deadline,
+        notes=naming.prose(answer.notes, "notes"),
+        responded_at=session.now,
+    )
+    await _mark_registrations(session, asset, acting, answer.response)
+    session.record(
+        ProposalAnswered(
+            teams=frozenset({acting.id, row.proposed_by, asset.owner_team_id}),
+            asset_id=asset.id,
+            proposal_id=row.id,
+            acknowledgment_id=place.id,
+            consumer_team_id=acting.id,
+            response=answer.response,
+            migration_deadline=deadline,
+            notes=naming.prose(answer.notes, "notes"),
+        )
+    )
+    return await advance(session, asset, row)
+
+
+async def withdraw(session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None = None) -> Progress:
+    """The owning team takes its proposal back."""
+    asset, row = await _locked(session, identity)
+    await require_owning_team(session, actor, asset, team, what=f"withdraw proposals for {asset.fqn}")
+    _require_open(row, session.now)
+    return Progress(await move(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team"))
+
+
+async def publish(session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None = None) -> Progress:
+    """Raises Conflict while answers are outstanding, and when the contract has moved so that more would break."""
+    asset, row = await _locked(session, identity)
+    by = await require_owning_team(session, actor, asset, team, what=f"publish contracts of {asset.fqn}")
+    _require_open(row, session.now)
+    progress = await advance(session, asset, row, by=by)
+    if progress.contract is not None:
+        return progress
+    row = progress.proposal
+    if row.status is not ProposalStatus.APPROVED:
+        raise Conflict(await _what_is_missing(session, row))
+    if reason := await staleness(session, row):
+        raise Conflict(
+            f"The proposal is stale: {reason}. Publish the schema again with `supersede`: the teams are asked afresh."
+        )
+    return await publish_approved(session, asset, row, by)
+
+
+async def apply_time(session: Session, identity: UUID) -> Progress:
+    """What the passing of time has done to a proposal: deadlines reached, or run out. Called by the worker."""
+    asset, row = await _locked(session, identity)
+    return await advance(session, asset, row)
+
+
+async def require_owning_team(session: Session, actor: Actor, asset: Asset, team: TeamRef | None, *, what: str) -> UUID:
+    """The acting team, which must own the asset."""
+    named = await teams.get(session, team) if team else None
+    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
+    acting = acting_team(actor, named.id if named else None, default=owner.id)
+    if named is None and actor.is_admin:
+        return owner.id
+    require_owner(acting, owner.id, what=what, owner_name=owner.name)
+    return acting
+
+
+async def _locked(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
+    found = await proposals.get(session, identity)
+    asset = await assets.lock(session, AssetRef(id=found.asset_id))
+    return asset, await proposals.get(session, identity)
+
+
+def _require_open(row: Proposal, now: datetime) -> None:
+    if not row.status.is_open:
+        ended = f"{row.resolved_at:%Y-%m-%d %H:%M} UTC" if row.resolved_at else "earlier"
+        raise Conflict(f"This proposal ended on {ended} as {row.status}. Look at the asset for an open one.")
+    if row.expires_at <= now and row.status is not ProposalStatus.APPROVED:
+        raise Conflict(
+            f"This proposal ran out on {row.expires_at:%Y-%m-%d %H:%M} UTC without everyone's consent."
+            " The owning team can publish the schema again to ask afresh."
+        )
+
+
+async def _place(session: Session, row: Proposal, team: Team) -> Acknowledgment:
+    places = [one for one in await proposals.acknowledgments_of(session, [row.id]) if one.released_at is None]
+    for place in places:
+        if place.consumer_team_id == team.id:
+            return place
+    asked = await teams.names_of(session, [one.consumer_team_id for one in places])
+    raise Forbidden(
+        f"{team.name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
+        f" Asked are: {asked or 'nobody'}.",
+        field=("team",),
+    )
+
+
+def _deadline(answer: Answer, now: datetime) -> datetime | None:
+    if answer.response is not Response.MIGRATING:
+        return None
+    if answer.migration_deadline is None:
+        raise Invalid(
+            "MIGRATING means not yet, so say until when: give a migrationDeadline.",
+            field=("migrationDeadline",),
+        )
+    if answer.migration_deadline <= now:
+        raise Invalid(
+            "The migrationDeadline has passed already. Give a later one, or answer APPROVED.",
+            field=("migrationDeadline",),
+        )
+    return answer.migration_deadline
+
+
+async def _mark_registrations(session: Session, asset: Asset, team: Team, response: Response) -> None:
+    rows = registrations.rows
+    migrating = response is Response.MIGRATING
+    await session.update(
+        Registration,
+        (rows.c.asset_id == asset.id) & (rows.c.consumer_team_id == team.id) & registrations.is_live,
+        status=RegistrationStatus.MIGRATING if migrating else RegistrationStatus.ACTIVE,
+        acknowledged_at=None if response is Response.BLOCKED else session.now,
+    )
+
+
+async def _what_is_missing(session: Session, row: Proposal) -> str:
+    places = [one for one in await proposals.acknowledgments_of(session, [row.id]) if one.released_at is None]
+    blocked = [one.consumer_team_id for one in places if one.response is Response.BLOCKED]
+    if blocked:
+        names = await teams.names_of(session, blocked)
+        return f"The proposal is rejected: {names} answered BLOCKED. Settle it with them; they may answer again."
+    waiting = [
+        one.consumer_team_id
+        for one in places
+        if not proposal.consents(proposal.Answer(one.response, one.migration_deadline), session.now)
+    ]
+    names = await teams.names_of(session, waiting)
+    return f"The proposal is pending: it waits for {names}. It can be published once they agree."

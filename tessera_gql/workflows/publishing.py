@@ -1,0 +1,203 @@
+"""Publishing a schema: what is compatible flows through, what breaks waits for the teams it hurts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.diff import Change, Mode, SchemaError, check
+from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.policy import naming, publish
+from tessera_gql.policy.access import Actor, Scope, require
+from tessera_gql.policy.publish import Judgement, Terms
+from tessera_gql.policy.words import Outcome, ProposalStatus
+from tessera_gql.store import assets, contracts, proposals
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Contract, Proposal
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import progress
+from tessera_gql.workflows.contracts import Release, release, terms_of
+from tessera_gql.workflows.proposals import require_owning_team
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Stands for "as in the current contract", where None is a value of its own."""
+
+
+KEEP = Keep()
+
+
+@dataclass(frozen=True)
+class PublishRequest:
+    """What a producer hands in; what is None is chosen for it."""
+
+    schema: Any
+    guarantees: dict[str, Any] | Keep | None = KEEP
+    mode: Mode | None = None
+    version: str | None = None
+    team: TeamRef | None = None
+    force: bool = False
+    supersede: bool = False
+    publish_when_approved: bool = False
+    reason: str | None = None
+    expires_at: datetime | None = None
+    metadata: Any = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """What came of it: the contract now active, the proposal if there is one, and every change that was seen."""
+
+    outcome: Outcome
+    asset: Asset
+    contract: Contract | None
+    proposal: Proposal | None
+    judgement: Judgement
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return self.judgement.changes
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Everything a publish is decided from, read under the lock."""
+
+    asset: Asset
+    current: Contract | None
+    waiting: Proposal | None
+    team: UUID
+    request: PublishRequest
+    terms: Terms
+    judgement: Judgement
+
+
+async def publish_contract(session: Session, actor: Actor, ref: AssetRef, request: PublishRequest) -> Published:
+    """Locks the asset, judges the schema under the current contract's mode, and publishes, proposes or does nothing."""
+    checked(request)
+    asset = await assets.lock(session, ref)
+    team = await require_owning_team(session, actor, asset, request.team, what=f"publish contracts of {asset.fqn}")
+    if request.force:
+        require(actor, Scope.ADMIN, "publish by force")
+    waiting = await proposals.find_open(session, asset.id)
+    if waiting is not None:
+        waiting = (await progress.advance(session, asset, waiting)).proposal
+    current = await contracts.find_active(session, asset.id)
+    terms = offered(request, asset, current)
+    judgement = judged(terms_of(current), terms)
+    if judgement.unchanged:
+        return Published(Outcome.UNCHANGED, asset, current, None, judgement)
+    still_open = waiting if waiting is not None and waiting.status.is_open else None
+    case = _Case(asset, current, still_open, team, request, terms, judgement)
+    if judgement.breaking and current is not None and not request.force:
+        return await _propose(session, case, current)
+    return await _release(session, case)
+
+
+def checked(request: PublishRequest) -> None:
+    """Raises Invalid for what can't be right, whatever the state of the asset."""
+    try:
+        check(request.schema)
+    except SchemaError as error:
+        raise Invalid(f"The schema can't be a contract: {error}", field=("schema",)) from error
+    if not isinstance(request.guarantees, Keep | dict | None):
+        raise Invalid("`guarantees` must be a JSON object.", field=("guarantees",))
+    if request.force and not naming.prose(request.reason, "reason"):
+        raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
+
+
+def offered(request: PublishRequest, asset: Asset, current: Contract | None) -> Terms:
+    """The terms handed in, with what was left out taken from the current contract."""
+    guarantees = request.guarantees
+    if isinstance(guarantees, Keep):
+        guarantees = current.guarantees if current else None
+    mode = request.mode or (current.compatibility_mode if current else asset.compatibility_mode)
+    return Terms(request.schema, guarantees or None, mode)
+
+
+def judged(current: Terms | None, terms: Terms) -> Judgement:
+    """As `publish.judge`, with refused input as Invalid."""
+    try:
+        return publish.judge(current, terms)
+    except SchemaError as error:
+        raise Invalid(f"The schemas can't be compared: {error}", field=("schema",)) from error
+
+
+async def _release(session: Session, case: _Case) -> Published:
+    asset, request, judgement = case.asset, case.request, case.judgement
+    latest = case.current or await contracts.latest_of(session, asset.id)
+    version = publish.next_version(request.version, latest.version if latest else None, judgement)
+    forced = bool(judgement.breaking)
+    skipped: frozenset[UUID] = frozenset()
+    if forced:
+        skipped = frozenset((await progress.hurt_by(session, asset, judgement.breaking, case.team)).asked)
+        if case.waiting is not None:
+            why = f"version {version} was published by force"
+            await progress.move(session, asset, case.waiting, ProposalStatus.SUPERSEDED, why)
+    outcome = Outcome.FORCED if forced else Outcome.PUBLISHED
+    contract = await release(
+        session,
+        asset,
+        case.current,
+        Release(
+            terms=case.terms,
+            version=version,
+            judgement=judgement,
+            published_by=case.team,
+            outcome=outcome,
+            reason=naming.prose(request.reason, "reason"),
+            not_asked=skipped,
+            metadata=naming.metadata(request.metadata),
+        ),
+    )
+    return Published(outcome, asset, contract, None, judgement)
+
+
+async def _propose(session: Session, case: _Case, current: Contract) -> Published:
+    asset, request, judgement = case.asset, case.request, case.judgement
+    version = publish.next_version(request.version, current.version, judgement)
+    if case.waiting is not None:
+        if await _is_the_same(session, case, case.waiting):
+            return await _proposed_before(session, case, case.waiting)
+        if not request.supersede:
+            raise Conflict(
+                f"{asset.fqn} has an open proposal for version {case.waiting.proposed_version} ({case.waiting.id},"
+                f" {case.waiting.status.lower()}) that this schema does not match. Wait for it, withdraw it, or publish"
+                " again with `supersede`."
+            )
+        why = f"superseded by a proposal for version {version}"
+        await progress.move(session, asset, case.waiting, ProposalStatus.SUPERSEDED, why)
+    offer = progress.Offer(
+        terms=case.terms,
+        version=version,
+        judgement=judgement,
+        team_id=case.team,
+        reason=request.reason,
+        expires_at=request.expires_at,
+        publish_when_approved=request.publish_when_approved,
+        metadata=naming.metadata(request.metadata),
+    )
+    return _outcome(case, await progress.open(session, asset, current, offer))
+
+
+async def _is_the_same(session: Session, case: _Case, waiting: Proposal) -> bool:
+    if waiting.fingerprint != case.terms.fingerprint:
+        return False
+    if case.request.version not in (None, waiting.proposed_version):
+        return False
+    return await progress.staleness(session, waiting) is None
+
+
+async def _proposed_before(session: Session, case: _Case, waiting: Proposal) -> Published:
+    if not case.request.publish_when_approved or waiting.publish_when_approved:
+        return _outcome(case, progress.Progress(waiting))
+    await session.update(Proposal, proposals.rows.c.id == waiting.id, publish_when_approved=True)
+    waiting = await proposals.get(session, waiting.id)
+    return _outcome(case, await progress.advance(session, case.asset, waiting))
+
+
+def _outcome(case: _Case, reached: progress.Progress) -> Published:
+    outcome = Outcome.PUBLISHED if reached.contract else Outcome.PROPOSED
+    return Published(outcome, case.asset, reached.contract or case.current, reached.proposal, case.judgement)

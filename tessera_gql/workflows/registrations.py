@@ -1,0 +1,192 @@
+"""Teams say what they read. An open proposal asks whoever it hurts, also those who register late."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.diff import fields as declared_fields
+from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.policy import naming
+from tessera_gql.policy.access import Actor, acting_team
+from tessera_gql.policy.affected import known_fields
+from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
+from tessera_gql.policy.version import parse
+from tessera_gql.policy.words import Evidence, RegistrationStatus
+from tessera_gql.store import assets, contracts, registrations, teams
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Registration, new_id
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import progress
+from tessera_gql.workflows.teams import expect
+
+MAX_FIELDS = 5_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a team reads and why. `fields` None is everything; a pin is information and excuses nobody."""
+
+    fields: tuple[str, ...] | None = None
+    pinned_version: str | None = None
+    purpose: str | None = None
+    metadata: Any = None
+
+
+async def register(
+    session: Session,
+    actor: Actor,
+    ref: AssetRef,
+    *,
+    team: TeamRef | None = None,
+    consumer_asset: AssetRef | None = None,
+    reading: Reading,
+) -> Registration:
+    """Raises Conflict for a second live registration of the team (and consumer asset), Invalid for unknown fields."""
+    named = await teams.get(session, team) if team else None
+    consumer = acting_team(actor, named.id if named else None)
+    via = await _consumer_asset(session, consumer_asset, consumer)
+    asset = await assets.lock(session, ref)
+    if via is not None and via.id == asset.id:
+        raise Invalid("An asset can't be registered as its own reader.", field=("consumerAsset",))
+    if taken := await registrations.find_live(session, asset.id, consumer, via.id if via else None):
+        raise Conflict(
+            f"This team is registered with {asset.fqn} already ({taken.id}). Change it with updateRegistration."
+        )
+    checked = await _checked(session, asset, reading)
+    row = Registration(
+        id=new_id(),
+        asset_id=asset.id,
+        consumer_team_id=consumer,
+        consumer_asset_id=via.id if via else None,
+        fields=None if checked.fields is None else list(checked.fields),
+        pinned_version=checked.pinned_version,
+        status=RegistrationStatus.ACTIVE,
+        evidence=Evidence.DECLARED,
+        purpose=checked.purpose,
+        registered_at=session.now,
+        acknowledged_at=None,
+        meta=checked.metadata,
+        row_version=1,
+        created_at=session.now,
+    )
+    await session.insert(row, clash="This team registered at this moment.")
+    session.record(
+        RegistrationCreated(
+            teams=frozenset({consumer, asset.owner_team_id}),
+            asset_id=asset.id,
+            registration_id=row.id,
+            consumer_team_id=consumer,
+            reads=checked.fields,
+        )
+    )
+    await progress.reconsider(session, asset)
+    return row
+
+
+async def update(
+    session: Session,
+    actor: Actor,
+    identity: UUID,
+    *,
+    changes: dict[str, Any],
+    expected_row_version: int | None = None,
+) -> Registration:
+    """`changes` holds only what is to change: fields, pinned_version, purpose, metadata (None is a value)."""
+    asset, row = await _locked(session, actor, identity)
+    _require_live(row)
+    expect(row.row_version, expected_row_version, "registration")
+    before = Reading(None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta)
+    wanted = await _checked(session, asset, Reading(**{**vars(before), **changes}), known=before.fields)
+    values = {
+        "fields": None if wanted.fields is None else list(wanted.fields),
+        "pinned_version": wanted.pinned_version,
+        "purpose": wanted.purpose,
+        "meta": wanted.metadata,
+    }
+    differing = {key: value for key, value in values.items() if value != getattr(row, key)}
+    if not differing:
+        return row
+    here = registrations.rows.c.id == row.id
+    await session.update(Registration, here, **differing, row_version=row.row_version + 1)
+    session.record(
+        RegistrationUpdated(
+            teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
+            asset_id=asset.id,
+            registration_id=row.id,
+            consumer_team_id=row.consumer_team_id,
+            changed=tuple(sorted("metadata" if key == "meta" else key for key in differing)),
+        )
+    )
+    await progress.reconsider(session, asset)
+    return await registrations.get(session, identity)
+
+
+async def unregister(session: Session, actor: Actor, identity: UUID) -> Registration:
+    """The team no longer reads the asset, and no longer counts in an open proposal."""
+    asset, row = await _locked(session, actor, identity)
+    _require_live(row)
+    here = registrations.rows.c.id == row.id
+    await session.update(Registration, here, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
+    session.record(
+        RegistrationEnded(
+            teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
+            asset_id=asset.id,
+            registration_id=row.id,
+            consumer_team_id=row.consumer_team_id,
+        )
+    )
+    await progress.reconsider(session, asset)
+    return await registrations.get(session, identity)
+
+
+def _require_live(row: Registration) -> None:
+    if row.status is RegistrationStatus.INACTIVE:
+        raise Conflict("This registration has ended already. Register again if the team reads the asset again.")
+
+
+async def _locked(session: Session, actor: Actor, identity: UUID) -> tuple[Asset, Registration]:
+    found = await registrations.get(session, identity)
+    acting_team(actor, found.consumer_team_id)
+    asset = await assets.lock(session, AssetRef(id=found.asset_id))
+    return asset, await registrations.get(session, identity)
+
+
+async def _consumer_asset(session: Session, ref: AssetRef | None, consumer: UUID) -> Asset | None:
+    if ref is None:
+        return None
+    found = await assets.get(session, ref, field=("consumerAsset",))
+    if found.owner_team_id != consumer:
+        raise Invalid(
+            f"{found.fqn} belongs to another team. Name an asset of the registering team, or leave it out.",
+            field=("consumerAsset",),
+        )
+    return found
+
+
+async def _checked(
+    session: Session, asset: Asset, reading: Reading, *, known: tuple[str, ...] | None = None
+) -> Reading:
+    """Cleaned; paths that were registered before (`known`) stay valid even if the schema has lost them."""
+    fields = reading.fields
+    if fields is not None:
+        if not fields:
+            raise Invalid(
+                "`fields` is empty. Name the fields that are read, or leave it out for everything.",
+                field=("fields",),
+            )
+        if len(fields) > MAX_FIELDS:
+            raise Invalid(f"`fields` names {len(fields)} paths; {MAX_FIELDS} is the limit.", field=("fields",))
+        fields = tuple(dict.fromkeys(fields))
+        active = await contracts.find_active(session, asset.id)
+        if active is not None:
+            wanted = [path for path in fields if path not in (known or ())]
+            known_fields(wanted, (one.path for one in declared_fields(active.schema_def)))
+    if reading.pinned_version is not None:
+        parse(reading.pinned_version)
+    return Reading(
+        fields,
+        reading.pinned_version,
+        naming.prose(reading.purpose, "purpose"),
+        naming.metadata(reading.metadata),
+    )
