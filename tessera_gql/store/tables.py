@@ -4,7 +4,7 @@ No table declares a `Relationship()`: nothing can lazy-load. Times are UTC-aware
 `workflow` and `audit` vanish and the same tables stand side by side (see `store.session`).
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
@@ -14,6 +14,8 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    DateTime,
+    Dialect,
     Enum,
     ForeignKey,
     Index,
@@ -21,12 +23,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import DateTime, Field, SQLModel
+from sqlmodel import Field, SQLModel
 from uuid_utils import compat
 
 from tessera_gql.diff import Mode
@@ -46,6 +49,21 @@ type_sequence = BigInteger().with_variant(Integer, "sqlite")
 
 LIVE = text("status <> 'INACTIVE'")
 OPEN = text("status IN ('PENDING', 'APPROVED', 'REJECTED')")
+
+
+class Moment(TypeDecorator[datetime]):
+    """A UTC-aware datetime in and out; SQLite keeps no zone, so it is converted before and marked after."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 class Base(SQLModel):
@@ -94,7 +112,7 @@ def _link(target: str, *, nullable: bool = False, index: bool = False) -> Any:
 
 
 def _moment(*, nullable: bool = False) -> Any:
-    return _column(DateTime(timezone=True), nullable=nullable)
+    return _column(Moment(), nullable=nullable)
 
 
 def _version() -> Any:

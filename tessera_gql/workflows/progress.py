@@ -56,7 +56,7 @@ async def hurt_by(session: Session, asset: Asset, breaking: Sequence[Change], pr
     readers = (Reader(one.consumer_team_id, None if one.fields is None else tuple(one.fields)) for one in live)
     found = affected(breaking, readers, proposer)
     downstream = await lineage.downstream_owners(session, asset.id)
-    return Affected(found.asked, (found.informed | downstream) - found.asked.keys() - {proposer})
+    return Affected(found.asked, (found.informed | downstream).difference(found.asked, {proposer}))
 
 
 async def open(session: Session, asset: Asset, base: Contract, offer: Offer) -> Progress:  # noqa: A001 - the verb
@@ -89,7 +89,7 @@ async def open(session: Session, asset: Asset, base: Contract, offer: Offer) -> 
     changes = publish.summary(offer.judgement.breaking)
     session.record(
         ProposalOpened(
-            teams=frozenset(hurt.asked) | hurt.informed | {asset.owner_team_id, offer.team_id},
+            teams=hurt.informed.union(hurt.asked, {asset.owner_team_id, offer.team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
             version=offer.version,

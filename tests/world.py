@@ -1,0 +1,161 @@
+"""Builds worlds for tests: `await world.published(consumers=2)` is an asset with a contract and two teams that read it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.policy.access import OPEN_ACTOR, Actor
+from tessera_gql.policy.words import Response
+from tessera_gql.store import contracts, events, proposals
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Acknowledgment, Asset, Contract, EventRow, Proposal, Registration, Team, table
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import assets as asset_verbs
+from tessera_gql.workflows import proposals as proposal_verbs
+from tessera_gql.workflows import registrations as registration_verbs
+from tessera_gql.workflows import teams as team_verbs
+from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.progress import Progress
+from tessera_gql.workflows.proposals import Answer
+from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
+from tessera_gql.workflows.registrations import Reading
+
+ORDERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "order_id": {"type": "integer"},
+        "customer_id": {"type": "integer"},
+        "total": {"type": "number"},
+        "note": {"type": ["string", "null"]},
+    },
+    "required": ["order_id", "customer_id"],
+}
+
+
+def without(*columns: str, schema: dict[str, Any] = ORDERS) -> dict[str, Any]:
+    """The schema with columns dropped: a breaking change for who reads them."""
+    kept = {name: sub for name, sub in schema["properties"].items() if name not in columns}
+    return {**schema, "properties": kept, "required": [name for name in schema["required"] if name in kept]}
+
+
+def adding(column: str, shape: Any = None, *, schema: dict[str, Any] = ORDERS) -> dict[str, Any]:
+    """The schema with one more optional column: compatible."""
+    return {**schema, "properties": {**schema["properties"], column: shape or {"type": "string"}}}
+
+
+@dataclass
+class World:
+    """Verbs with the transaction around them, as a shell would run them."""
+
+    database: Database
+    actor: Actor = OPEN_ACTOR
+    consumers: list[Team] = field(default_factory=list[Team])
+
+    async def team(self, name: str) -> Team:
+        async with self.database.write() as session:
+            return await team_verbs.create(session, self.actor, name=name)
+
+    async def asset(self, fqn: str, owner: Team, **details: Any) -> Asset:
+        async with self.database.write() as session:
+            described = AssetDetails(owner=TeamRef(id=owner.id), **details)
+            return await asset_verbs.create(session, self.actor, fqn=fqn, details=described)
+
+    async def publish(self, asset: Asset, schema: Any = None, *, actor: Actor | None = None, **request: Any) -> Published:
+        async with self.database.write() as session:
+            wanted = PublishRequest(schema=ORDERS if schema is None else schema, **request)
+            return await publish_contract(session, actor or self.actor, AssetRef(id=asset.id), wanted)
+
+    async def register(self, asset: Asset, team: Team, *fields: str) -> Registration:
+        async with self.database.write() as session:
+            return await registration_verbs.register(
+                session,
+                self.actor,
+                AssetRef(id=asset.id),
+                team=TeamRef(id=team.id),
+                reading=Reading(fields=fields or None),
+            )
+
+    async def unregister(self, registration: Registration) -> Registration:
+        async with self.database.write() as session:
+            return await registration_verbs.unregister(session, self.actor, registration.id)
+
+    async def answer(
+        self, proposal: Proposal, team: Team, response: Response, deadline: datetime | None = None
+    ) -> Progress:
+        async with self.database.write() as session:
+            said = Answer(response, deadline)
+            return await proposal_verbs.acknowledge(
+                session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=said
+            )
+
+    async def publish_proposal(self, proposal: Proposal) -> Progress:
+        async with self.database.write() as session:
+            return await proposal_verbs.publish(session, self.actor, proposal.id)
+
+    async def withdraw(self, proposal: Proposal) -> Progress:
+        async with self.database.write() as session:
+            return await proposal_verbs.withdraw(session, self.actor, proposal.id)
+
+    async def apply_time(self, proposal: Proposal) -> Progress:
+        async with self.database.write() as session:
+            return await proposal_verbs.apply_time(session, proposal.id)
+
+    async def published(self, *, consumers: int = 0, schema: Any = None, **request: Any) -> Asset:
+        """`analytics.core.orders` of the team `producers` at 1.0.0, read in full by `consumers` teams."""
+        owner = await self.team("producers")
+        asset = await self.asset("analytics.core.orders", owner)
+        await self.publish(asset, schema, **request)
+        for number in range(consumers):
+            team = await self.team(f"consumer-{number}")
+            await self.register(asset, team)
+            self.consumers.append(team)
+        return asset
+
+    async def proposed(self, *, consumers: int = 2, **request: Any) -> tuple[Asset, Proposal]:
+        """The same, with the column `note` to be dropped: all consumers are asked."""
+        asset = await self.published(consumers=consumers)
+        outcome = await self.publish(asset, without("note"), **request)
+        assert outcome.proposal is not None
+        return asset, outcome.proposal
+
+    async def proposal(self, identity: UUID) -> Proposal:
+        async with self.database.read() as session:
+            return await proposals.get(session, identity)
+
+    async def acknowledgments(self, proposal: Proposal) -> list[Acknowledgment]:
+        async with self.database.read() as session:
+            return await proposals.acknowledgments_of(session, [proposal.id])
+
+    async def asked(self, proposal: Proposal) -> set[UUID]:
+        return {one.consumer_team_id for one in await self.acknowledgments(proposal) if one.released_at is None}
+
+    async def active(self, asset: Asset) -> Contract | None:
+        async with self.database.read() as session:
+            return await contracts.find_active(session, asset.id)
+
+    async def contracts(self, asset: Asset) -> list[Contract]:
+        async with self.database.read() as session:
+            rows = contracts.rows
+            statement = select(rows).where(rows.c.asset_id == asset.id).order_by(rows.c.id)
+            return await session.list(statement, Contract)
+
+    async def events(self, after: int = 0) -> list[EventRow]:
+        async with self.database.read() as session:
+            return await events.after(session, after, limit=10_000)
+
+    async def kinds(self, after: int = 0) -> Sequence[str]:
+        return [event.kind for event in await self.events(after)]
+
+    async def size(self) -> dict[str, int]:
+        """Rows by table: equal before and after means that nothing was left behind."""
+        found: dict[str, int] = {}
+        async with self.database.read() as session:
+            for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
+                rows = (await session.execute(select(table(model)))).all()
+                found[model.__name__] = len(rows)
+        return found
