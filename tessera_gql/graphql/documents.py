@@ -14,6 +14,7 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    OverlappingFieldsCanBeMergedRule,
     ValueNode,
     parse,
     specified_rules,
@@ -22,10 +23,15 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of
+from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of, overlaps
 
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-"""Built once: rule classes made per request would make every validation a new one."""
+QUADRATIC = OverlappingFieldsCanBeMergedRule
+
+RULES = (
+    *(rule for rule in specified_rules if rule is not QUADRATIC),
+    MaybeNullValidationRule,
+    OneOfInputValidationRule,
+)
 
 
 class Profile(StrEnum):
@@ -44,6 +50,8 @@ class Limits:
     """Objects one answer may hold."""
     aliases: int = 30
     directives: int = 9
+    overlaps: int = 2000
+    """Pairs of selections of one name in one place, which all have to be compared."""
     tokens: int = 2000
     page: int = 100
     """The most that `first`, `last` or a list of ids may ask for."""
@@ -147,8 +155,14 @@ class Documents:
         return _Entry(document, 1 + document.token_count + len(query) // 500)
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
-        hide = self._profile is Profile.LOCKED
-        errors = validate(self._schema, document, RULES, max_errors=self._limits.errors, hide_suggestions=hide)
+        limits, hide = self._limits, self._profile is Profile.LOCKED
+        errors = validate(self._schema, document, RULES, limits.errors, hide)
+        if not errors:
+            fragments = fragments_of(document)
+            pairs = sum(overlaps(node, fragments, limits.overlaps) for node in _operations(document))
+            if pairs > limits.overlaps:
+                return [_too_complex("overlaps", limits.overlaps, _OVERLAPS.format(f"{limits.overlaps:,}"))]
+            errors = validate(self._schema, document, [QUADRATIC], limits.errors, hide)
         return [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
 
     def _refusal(self, entry: _Entry, document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | None:
@@ -166,9 +180,7 @@ class Documents:
     def _measured(self, document: DocumentNode, variables: Mapping[str, Any], sizing: set[str]) -> GraphQLError | None:
         fragments, limits = fragments_of(document), self._limits
         pages = (limits.default_page, limits.list_length)
-        for node in document.definitions:
-            if not isinstance(node, OperationDefinitionNode):
-                continue
+        for node in _operations(document):
             measure = Measure(self._schema, fragments, variables, _defaults(node), *pages, sizing)
             try:
                 size = measure.operation(node)
@@ -186,6 +198,9 @@ class Documents:
             "or run a server in the open profile."
         )
         return _coded(GraphQLError(message), "GRAPHQL_VALIDATION_FAILED")
+
+
+_OVERLAPS = "The same fields are selected together more than {} times over, which is the limit. Select each only once."
 
 
 def _sizes(names: tuple[str, ...], variables: Mapping[str, Any]) -> Hashable:
@@ -230,8 +245,12 @@ def _defaults(node: OperationDefinitionNode) -> dict[str, ValueNode]:
     }
 
 
+def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
+    return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+
+
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode | GraphQLError:
-    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    operations = _operations(document)
     if name is None:
         if len(operations) == 1:
             return operations[0]

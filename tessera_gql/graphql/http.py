@@ -37,6 +37,9 @@ STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "INTERNAL": 500, "UNAVAILABL
 """For a reply without data, whatever its media type; other codes depend on it, as the specification asks."""
 
 
+DISCARDED_BYTES = 1024 * 1024
+"""Read and thrown away beyond the limit: a client cut off while it sends would not see why."""
+
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -120,14 +123,16 @@ class Endpoint:
 
     async def _body(self, request: Request) -> bytes:
         limit = self.transport.limits.body_bytes
-        refusal = Refused(413, f"The body is larger than {limit:,} bytes, which is the limit.", {"Connection": "close"})
-        if request.headers.get("content-length", "0").rjust(20, "0") > str(limit).rjust(20, "0"):
-            raise refusal
-        body = bytearray()
+        body, size = bytearray(), 0
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise refusal
+            size += len(chunk)
+            if size <= limit:
+                body += chunk
+            elif size > limit + DISCARDED_BYTES:
+                break
+        if size > limit:
+            refusal = f"The body is larger than {limit:,} bytes, which is the limit."
+            raise Refused(413, refusal, {"Connection": "close"})
         return bytes(body)
 
     def _answer(self, reply: Reply, media: Media) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -79,7 +79,7 @@ class Transport:
 
 
 @contextmanager
-def ending(transport: Transport) -> Iterator[asyncio.Future[Ending]]:
+def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
     """For as long as a socket or event stream is open: done when it must close."""
     future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
     transport.live.add(future)
@@ -174,8 +174,10 @@ def encoded(transport: Transport, reply: Reply) -> bytes:
 
 def failed(transport: Transport, error: Exception) -> Reply:
     """The reply when an exception ended the operation."""
-    known = error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
-    return _refused(transport, [known])
+    if isinstance(error, GraphQLError):
+        return _refused(transport, [error])
+    message, extensions = _explained(transport, error, "the whole operation")
+    return {"errors": [{"message": message, "extensions": extensions}]}
 
 
 NEEDS_A_STREAM = GraphQLError(
@@ -215,13 +217,14 @@ def _shown(transport: Transport, error: GraphQLError) -> dict[str, Any]:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    if cause is None or isinstance(cause, GraphQLError):
+    at_the_door = error.path is None and isinstance(cause, ValueError)  # a scalar that could not read its value
+    if cause is None or at_the_door or isinstance(cause, GraphQLError):
         return formatted | {"extensions": {"code": "BAD_REQUEST"} | (error.extensions or {})}
-    message, extensions = _explained(transport, error, cause)
+    message, extensions = _explained(transport, cause, str(error.path))
     return formatted | {"message": message, "extensions": extensions}
 
 
-def _explained(transport: Transport, error: GraphQLError, cause: Exception) -> tuple[str, dict[str, Any]]:
+def _explained(transport: Transport, cause: Exception, place: str) -> tuple[str, dict[str, Any]]:
     """What a client may know of an exception: all of a refusal, and of our own failures a reference to the log."""
     extensions = getattr(cause, "extensions", None)
     if isinstance(extensions, dict) and "code" in extensions:
@@ -233,6 +236,6 @@ def _explained(transport: Transport, error: GraphQLError, cause: Exception) -> t
     if (translated := transport.translate(cause)) is not None:
         return translated.message, {"code": "INTERNAL"} | (translated.extensions or {})
     reference = secrets.token_hex(6)
-    log.error("Operation failed, reference %s, at %s", reference, error.path or "the start", exc_info=cause)
+    log.error("Failed at %s, reference %s", place, reference, exc_info=cause)
     message = f"The server failed; your request is not to blame. Report reference {reference}, or try again later."
     return message, {"code": "INTERNAL", "reference": reference}
