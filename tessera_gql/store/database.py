@@ -25,6 +25,7 @@ class Database:
     """Where everything is kept. `committed` is called after each commit that left events."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
+        self.url = url
         self.clock = clock
         self.committed: list[Callable[[], None]] = []
         self._engines = connect(url)
