@@ -56,6 +56,30 @@ const endpoint = new URL("/graphql", window.location.href);
 const socket = new URL(endpoint);
 socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
 
+// GraphiQL's history keeps the headers of every request, keys included, even while its settings say that headers
+// are not stored. Here they are stored only when the settings say so.
+function withoutHeaders(key, value) {
+  const isHistory = key === "graphiql:queries" || key === "graphiql:favorites";
+  if (!isHistory || window.localStorage.getItem("graphiql:shouldPersistHeaders") === "true") {
+    return value;
+  }
+  return JSON.stringify(JSON.parse(value), (name, inner) => (name === "headers" ? "" : inner));
+}
+
+const storage = {
+  getItem: (key) => window.localStorage.getItem(key),
+  setItem: (key, value) => window.localStorage.setItem(key, withoutHeaders(key, value)),
+  removeItem: (key) => window.localStorage.removeItem(key),
+  clear() {
+    Object.keys(window.localStorage)
+      .filter((key) => key.startsWith("graphiql:"))
+      .forEach((key) => window.localStorage.removeItem(key));
+  },
+  get length() {
+    return window.localStorage.length;
+  },
+};
+
 const { createElement } = React;
 ReactDOM.createRoot(document.getElementById("graphiql")).render(
   createElement(
@@ -67,6 +91,7 @@ ReactDOM.createRoot(document.getElementById("graphiql")).render(
       defaultEditorToolsVisibility: "headers",
       inputValueDeprecation: true,
       schemaDescription: true,
+      storage,
     },
     createElement(GraphiQL.Logo, null, "Tessera GQL"),
   ),
