@@ -1,11 +1,14 @@
 """What one dbt node says of its table, wherever its dbt version writes it: only fqns are lower-cased."""
 
+import re
 from collections.abc import Iterable
+from unicodedata import normalize
 
 from tessera_gql.formats.document import Document, JsonObject
 
 KINDS = ("model", "snapshot", "source", "seed")
 """What a table may be, the more telling first: a seed only stands in for the source it is loaded as."""
+_USUAL = re.compile(r"[\w$@#+* -]+")
 
 
 def kind(node: Document) -> str:
@@ -18,14 +21,14 @@ def fqn(node: Document) -> str | None:
         return None
     name = node.text("alias") or node.text("identifier") or node.text("name")
     parts = [part for part in (node.text("database"), node.text("schema"), name) if part]
-    if name is None or not all(part.isprintable() for part in parts):
+    if name is None or len(parts) < 2 or not all(part.isprintable() for part in parts):
         node.notes.add("These nodes have no name that a table could have and were left out", node.name)
         return None
     if len(parts) < 3:
         node.notes.add("These nodes name no database or no schema; their names are shorter", node.name)
-    if any("." in part for part in parts):
-        node.notes.add("These nodes have a dot within the name of their database, schema or table", node.name)
-    return ".".join(parts).lower()
+    if not all(_USUAL.fullmatch(part) for part in parts):
+        node.notes.add("The database, schema or table of these nodes has unusual characters in its name", node.name)
+    return normalize("NFC", ".".join(parts)).lower()
 
 
 def columns(nodes: Iterable[Document]) -> dict[str, Document]:

@@ -86,7 +86,7 @@ def test_five_thousand_models_read_in_well_under_a_second():
     document = orjson.dumps(manifest(*nodes, *checks))
     started = time.perf_counter()
     assert len(dbt.read(document).models) == 5_000
-    assert time.perf_counter() - started < 3  # measured: 0.9 s alone; generous, because other work shares the machine
+    assert time.perf_counter() - started < 3  # 0.8 s alone; generous, because other work may share the machine
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,26 @@ def test_a_missing_database_shortens_the_fqn_and_is_said():
     read = dbt.read(manifest(table(database=None)))
     assert fqns(read.models) == ["core.orders"]
     assert read.warnings == ("These nodes name no database or no schema; their names are shorter: model.shop.orders.",)
+
+
+@pytest.mark.parametrize("odd", ["a.b", "project:dataset", "a/b", "ä%"])
+def test_unusual_characters_in_a_name_are_kept_and_said(odd):
+    read = dbt.read(manifest(table(alias=odd)))
+    assert fqns(read.models) == [f"analytics.core.{odd}"]
+    assert "unusual characters" in read.warnings[0]
+
+
+def test_a_table_without_database_and_schema_has_no_name():
+    assert dbt.read(manifest(table(database=None, schema=None))).models == ()
+
+
+def test_every_test_of_a_real_table_is_one_promise():
+    document = orjson.loads(real("netsuite_after.json"))
+    tests = [node for node in document["nodes"].values() if node["resource_type"] == "test"]
+    views = {key for key, node in document["nodes"].items() if node["config"]["materialized"] == "ephemeral"}
+    expected = [node for node in tests if node["attached_node"] not in views]
+    guarantees = [model.guarantees for model in dbt.read(document).models if model.guarantees]
+    assert sum(len(section) for kept in guarantees for section in kept.values()) == len(expected) > 40
 
 
 def test_a_node_that_no_table_could_be_named_after_is_left_out_and_said():
