@@ -1,6 +1,6 @@
 """Databases for tests: every test that asks for `database` runs on SQLite and on a real PostgreSQL.
 
-One PostgreSQL server a test run (started from a pip-installed package), one database a test, made from a migrated template.
+One PostgreSQL server a test run (from a pip-installed package), one database a test, made from a migrated template.
 """
 
 import asyncio
@@ -83,8 +83,10 @@ async def _sql(url: str, *statements: str) -> None:
 
 def at(url: str, name: str) -> str:
     """The same server, another database."""
-    return re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url, count=1) if "@/" not in url else url.replace(
-        "@/postgres", f"@/{name}"
+    return (
+        re.sub(r"/[^/?]*(\?|$)", rf"/{name}\1", url, count=1)
+        if "@/" not in url
+        else url.replace("@/postgres", f"@/{name}")
     )
 
 

@@ -1,4 +1,4 @@
-"""Builds worlds for tests: `await world.published(consumers=2)` is an asset with a contract and two teams that read it."""
+"""Builds worlds: `await world.published(consumers=2)` is an asset with a contract and two teams that read it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -65,7 +65,9 @@ class World:
             described = AssetDetails(owner=TeamRef(id=owner.id), **details)
             return await asset_verbs.create(session, self.actor, fqn=fqn, details=described)
 
-    async def publish(self, asset: Asset, schema: Any = None, *, actor: Actor | None = None, **request: Any) -> Published:
+    async def publish(
+        self, asset: Asset, schema: Any = None, *, actor: Actor | None = None, **request: Any
+    ) -> Published:
         async with self.database.write() as session:
             wanted = PublishRequest(schema=ORDERS if schema is None else schema, **request)
             return await publish_contract(session, actor or self.actor, AssetRef(id=asset.id), wanted)

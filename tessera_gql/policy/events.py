@@ -231,3 +231,4 @@ class ManifestSynced(Event):
     contracts_published: int
     proposals_opened: int
     dependencies_added: int
+    dependencies_removed: int

@@ -1,5 +1,6 @@
 """The one door through which a contract comes into being, and the way it is retired."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -37,10 +38,28 @@ def terms_of(contract: Contract | None) -> Terms | None:
 
 
 async def release(session: Session, asset: Asset, current: Contract | None, offer: Release) -> Contract:
-    """Inserts the contract and deprecates the one before it. The caller holds the asset's lock."""
-    if current is not None:
-        await session.update(Contract, contracts.rows.c.id == current.id, status=ContractStatus.DEPRECATED)
-    contract = Contract(
+    """One contract through the door; see `release_all`."""
+    return (await release_all(session, [(asset, current, offer)]))[0]
+
+
+async def release_all(session: Session, offers: Sequence[tuple[Asset, Contract | None, Release]]) -> Sequence[Contract]:
+    """Inserts the contracts and deprecates the ones before them. The caller holds the locks of the assets."""
+    before = [current.id for _, current, _ in offers if current is not None]
+    if before:
+        await session.update(Contract, session.among(contracts.rows.c.id, before), status=ContractStatus.DEPRECATED)
+    made = [_contract(session, asset, offer) for asset, _, offer in offers]
+    await session.insert_all(made, clash="Such a version exists already.")
+    readers: dict[UUID, set[UUID]] = {}
+    for one in await registrations.live_of(session, [asset.id for asset, _, _ in offers]):
+        readers.setdefault(one.asset_id, set()).add(one.consumer_team_id)
+    for contract, (asset, current, offer) in zip(made, offers, strict=True):
+        told = frozenset(readers.get(asset.id, set()) | {asset.owner_team_id, offer.published_by})
+        _record(session, contract, current, offer, told)
+    return made
+
+
+def _contract(session: Session, asset: Asset, offer: Release) -> Contract:
+    return Contract(
         id=new_id(),
         asset_id=asset.id,
         version=offer.version,
@@ -55,13 +74,15 @@ async def release(session: Session, asset: Asset, current: Contract | None, offe
         meta=offer.metadata or {},
         created_at=session.now,
     )
-    await session.insert(contract, clash=f"Version {offer.version} of {asset.fqn} exists already.")
-    readers = {one.consumer_team_id for one in await registrations.live_of(session, [asset.id])}
-    told = frozenset(readers | {asset.owner_team_id, offer.published_by})
+
+
+def _record(
+    session: Session, contract: Contract, current: Contract | None, offer: Release, told: frozenset[UUID]
+) -> None:
     session.record(
         ContractPublished(
             teams=told,
-            asset_id=asset.id,
+            asset_id=contract.asset_id,
             proposal_id=offer.proposal_id,
             contract_id=contract.id,
             version=contract.version,
@@ -76,10 +97,12 @@ async def release(session: Session, asset: Asset, current: Contract | None, offe
     if current is not None and current.compatibility_mode is not offer.terms.mode:
         session.record(
             CompatibilityModeChanged(
-                teams=told, asset_id=asset.id, before=current.compatibility_mode, after=offer.terms.mode
+                teams=told,
+                asset_id=contract.asset_id,
+                before=current.compatibility_mode,
+                after=offer.terms.mode,
             )
         )
-    return contract
 
 
 async def settle(session: Session, asset: Asset) -> None:

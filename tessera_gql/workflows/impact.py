@@ -1,0 +1,66 @@
+"""What a publish would come to and whom it would ask, by the very decisions a publish makes; nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from tessera_gql.policy import publish
+from tessera_gql.policy.affected import Affected
+from tessera_gql.policy.publish import Judgement
+from tessera_gql.policy.words import Outcome
+from tessera_gql.store import assets, contracts, lineage
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.lineage import Direction, Reached
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Contract
+from tessera_gql.workflows import progress
+from tessera_gql.workflows.contracts import terms_of
+from tessera_gql.workflows.publishing import PublishRequest, checked, judged, offered
+
+
+@dataclass(frozen=True)
+class Impact:
+    """`version` is the next honest one, None if nothing would change; `downstream` is what is built on the asset."""
+
+    asset: Asset
+    current: Contract | None
+    outcome: Outcome
+    version: str | None
+    judgement: Judgement
+    affected: Affected
+    downstream: Sequence[Reached]
+
+    @property
+    def asked(self) -> Mapping[UUID, tuple[str, ...]]:
+        """Each team that would be asked, with the fingerprints of the changes that hurt it."""
+        return self.affected.asked
+
+
+async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact:
+    """Raises Invalid for what a publish would refuse."""
+    checked(request)
+    asset = await assets.get(session, ref)
+    current = await contracts.find_active(session, asset.id)
+    judgement = judged(terms_of(current), offered(request, asset, current))
+    affected = Affected({}, frozenset())
+    if judgement.breaking:
+        affected = await progress.hurt_by(session, asset, judgement.breaking, asset.owner_team_id)
+    version = None
+    if not judgement.unchanged:
+        latest = current or await contracts.latest_of(session, asset.id)
+        version = publish.next_version(request.version, latest.version if latest else None, judgement)
+    return Impact(
+        asset=asset,
+        current=current,
+        outcome=_outcome(judgement),
+        version=version,
+        judgement=judgement,
+        affected=affected,
+        downstream=(await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id],
+    )
+
+
+def _outcome(judgement: Judgement) -> Outcome:
+    if judgement.unchanged:
+        return Outcome.UNCHANGED
+    return Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED
