@@ -199,7 +199,7 @@ class _Graph:
             ),
             guarantees=promised.guarantees or None,
             depends_on=tuple(sorted(self._upstream(nodes) - {fqn})),
-            tags=tuple(sorted({tag for n in nodes for tag in (*n.texts("tags"), *n.object("config").texts("tags"))})),
+            tags=tuple(sorted({tag for n in nodes for tag in dbt_nodes.tags(n)})),
             meta=dbt_nodes.meta(node),
             columns=tuple(columns),
             contract_enforced=is_contract,

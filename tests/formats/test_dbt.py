@@ -309,3 +309,38 @@ def test_meta_that_no_database_could_keep_is_dropped_and_said():
     read = dbt.read(manifest(table("a", meta={"x": deep}), table("b", meta={"x": "\0"}), table("c", meta={"x": [1]})))
     assert [model.meta for model in read.models] == [{}, {}, {"x": [1]}]
     assert len(read.warnings) == 1
+
+
+def test_values_of_the_wrong_type_read_as_absent_and_each_kind_is_said_once():
+    wrong = {
+        "description": 7,
+        "columns": [],
+        "tags": {"a": 1},
+        "contract": {"enforced": "yes"},
+        "constraints": ["not_null"],
+        "depends_on": {"nodes": 5},
+    }
+    nodes = manifest(*[table(f"t{i}", **wrong) for i in range(5)])
+    nodes["nodes"]["model.shop.broken"] = "a text"
+    read = dbt.read(nodes)
+    assert len(read.models) == 5
+    seen = {(model.description, model.columns, model.tags, model.contract_enforced) for model in read.models}
+    assert seen == {(None, (), (), False)}
+    places = "model.shop.t0, model.shop.t1, model.shop.t2 and 2 more."
+    assert read.warnings == (
+        "Entries of `nodes` are not objects and were left out: model.shop.broken.",
+        f"`columns` is not an object and was ignored: {places}",
+        f"`constraints` is not a list of objects and was ignored: {places}",
+        f"`description` is not text and was ignored: {places}",
+        f"`enforced` is not true or false and was ignored: {places}",
+        f"`nodes` is not a list and was ignored: {places}",
+        f"`tags` is not a list and was ignored: {places}",
+    )
+
+
+def test_a_column_with_an_unprintable_name_is_left_out_and_said():
+    read = dbt.read(manifest(table("orders", column("a\nb"), column("c"))))
+    assert read.models[0].columns == ("c",)
+    assert read.warnings == (
+        "These nodes have columns with unprintable names, which were left out: model.shop.orders.",
+    )

@@ -218,3 +218,22 @@ def test_a_test_that_names_no_table_is_said():
     lost = check("relationships", "id", on="model.shop.gone")
     (warning,) = dbt.read(manifest(ORDERS, lost)).warnings
     assert warning.startswith("These tests name no table of this manifest and were left out: test.shop.")
+
+
+def test_an_exact_row_count_is_both_bounds():
+    exact = check("expect_table_row_count_to_equal", namespace="dbt_expectations", value=7)
+    assert guarantees(exact) == {"volume": {"max_rows": 7, "min_rows": 7}}
+
+
+def test_arguments_that_no_database_could_keep_are_left_out_and_said():
+    deep: object = 1
+    for _ in range(100):
+        deep = {"x": deep}
+    read = dbt.read(manifest(ORDERS, check("custom", "id", depth=deep)))
+    assert read.models[0].guarantees == {"custom": {"custom_orders_id": {"test": "custom", "column": "id"}}}
+    assert "nested too deep" in read.warnings[0]
+
+
+def test_two_tests_of_one_name_are_both_kept():
+    second = {**check("custom", "id", namespace="other"), "unique_id": "test.other.second"}
+    assert len(guarantees(check("custom", "id"), second)["custom"]) == 2
