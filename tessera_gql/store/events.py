@@ -66,6 +66,10 @@ async def after(session: Session, sequence: int, *, limit: int = 500) -> list[Ev
     return await session.list(statement, EventRow)
 
 
+async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[EventRow]:
+    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), EventRow)
+
+
 async def last_sequence(session: Session) -> int:
     """0 in an empty log."""
     found = (await session.execute(select(func.max(rows.c.sequence)))).scalar()

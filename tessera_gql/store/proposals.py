@@ -15,6 +15,14 @@ rows = table(Proposal)
 answers = table(Acknowledgment)
 is_open = rows.c.status.in_(OPEN_STATUSES)
 
+# What is still to be answered.
+inbox = (
+    select(answers)
+    .join(rows, rows.c.id == answers.c.proposal_id)
+    .where(is_open, answers.c.response.is_(None), answers.c.released_at.is_(None))
+    .subquery()
+)
+
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Proposal]:
     return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Proposal)

@@ -8,10 +8,15 @@ from sqlalchemy import select
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Registration, table
+from tessera_gql.store.tables import Registration, Team, table
 
 rows = table(Registration)
 is_live = rows.c.status != RegistrationStatus.INACTIVE
+
+_teams = table(Team)
+_readers = select(rows.c.asset_id, rows.c.consumer_team_id).where(is_live).distinct().subquery()
+# The teams that read an asset, each once.
+consumers = select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consumer_team_id == _teams.c.id).subquery()
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Registration]:

@@ -1,0 +1,58 @@
+"""What a call answered when its key was first seen. The key's row is taken first, so that of two equal calls one waits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Insert, and_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tessera_gql.errors import Conflict
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import IdempotencyKey, table
+
+rows = table(IdempotencyKey)
+
+
+@dataclass(frozen=True)
+class Memo:
+    """A key, who used it, and for what."""
+
+    actor: str
+    key: str
+    operation: str
+    input_hash: str
+
+
+async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
+    """Takes the key, or gives the answer it stands for; waits for a transaction that is using it now.
+
+    Raises Conflict for a key that was used for something else.
+    """
+    taken = await session.execute(
+        _insert(session).values(**vars(memo), answer={}, created_at=session.now).on_conflict_do_nothing()
+    )
+    if taken.rowcount:
+        return None
+    found = await session.find(select(rows).where(_same(memo)), IdempotencyKey)
+    if found is None:
+        raise Conflict("Another call with this key has just failed. Repeat yours.", field=("idempotency_key",))
+    if (found.operation, found.input_hash) != (memo.operation, memo.input_hash):
+        raise Conflict(
+            f"This idempotencyKey was used for {found.operation} with other input. Choose a new key for a new call.",
+            field=("idempotency_key",),
+        )
+    return found.answer
+
+
+async def finish(session: Session, memo: Memo, answer: dict[str, Any]) -> None:
+    await session.update(IdempotencyKey, _same(memo), answer=answer)
+
+
+def _same(memo: Memo) -> Any:
+    return and_(rows.c.actor == memo.actor, rows.c.key == memo.key)
+
+
+def _insert(session: Session) -> Any:
+    """Both dialects say ON CONFLICT DO NOTHING, each through an insert of its own."""
+    statement: Insert = postgresql.insert(rows) if session.dialect == "postgresql" else sqlite.insert(rows)
+    return statement
