@@ -1,6 +1,7 @@
 """Reading manifests: what becomes an asset, what it is called, who owns it, what it reads."""
 
 import copy
+import gc
 import time
 
 import orjson
@@ -86,7 +87,8 @@ def test_five_thousand_models_read_in_well_under_a_second():
     document = orjson.dumps(manifest(*nodes, *checks))
     started = time.perf_counter()
     assert len(dbt.read(document).models) == 5_000
-    assert time.perf_counter() - started < 3  # 0.8 s alone; generous, because other work may share the machine
+    assert time.perf_counter() - started < 3  # 0.6 s alone; generous, because other work may share the machine
+    assert gc.isenabled()
 
 
 @pytest.mark.parametrize(
