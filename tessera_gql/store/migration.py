@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.schema import BLANK_SCHEMA
 
 from tessera_gql.store.engine import Engines, connect
-from tessera_gql.store.session import translated
+from tessera_gql.store.session import Session, translated
 from tessera_gql.store.tables import Base
 
 T = TypeVar("T")
@@ -63,6 +63,11 @@ async def current(url: str) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
     return await _run(url, read)
+
+
+async def revision(session: Session) -> str | None:
+    """As `current`, within a transaction that is open anyway."""
+    return cast("str | None", (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar())
 
 
 async def upgrade(url: str, revision: str = "head") -> None:

@@ -1,0 +1,21 @@
+"""`tessera`: the command line. A command is a shell around a verb: it reads words, runs one thing and says what came of it."""
+
+import typer
+
+from tessera_gql.cli import database, diff, serve
+
+app = typer.Typer(
+    name="tessera",
+    help="Data contracts as a graph: a breaking change waits until the teams it hurts have answered.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.command()(serve.schema)
+app.command()(diff.diff)
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,83 @@
+"""A small garden shop to look at: its dbt project, four teams that read each other's tables, and a question waiting."""
+
+from pathlib import Path
+from typing import Any
+
+from tessera_gql.cli.terminal import err
+from tessera_gql.formats import dbt
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.words import Response
+from tessera_gql.store import contracts, teams
+from tessera_gql.store.assets import AssetRef, get
+from tessera_gql.store.database import Database
+from tessera_gql.store.session import Session
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import manifests, proposals, registrations
+from tessera_gql.workflows import teams as team_verbs
+from tessera_gql.workflows.manifests import SyncOptions
+from tessera_gql.workflows.proposals import Answer
+from tessera_gql.workflows.publishing import PublishRequest, publish_contract
+from tessera_gql.workflows.registrations import Reading
+
+MANIFEST = Path(__file__).with_name("shop_manifest.json")
+TEAMS = ("shop-platform", "finance", "growth", "support")
+READERS: tuple[tuple[str, str, tuple[str, ...] | None, str], ...] = (
+    ("analytics.marts.orders", "finance", ("order_id", "total_amount", "ordered_at"), "The monthly closing."),
+    ("analytics.marts.orders", "growth", ("order_id", "discount_code"), "Which campaigns pay."),
+    ("analytics.marts.orders", "support", None, "The agents' screen shows everything."),
+    ("analytics.marts.customers", "finance", ("customer_id", "country"), "Tax by country."),
+    ("raw.shop.payments", "finance", None, "Reconciliation with the bank."),
+)
+ORDERS = "analytics.marts.orders"
+FIRST_QUERY = (
+    "{ proposals(first: 5) { nodes { asset { fqn } status breakingChanges { message }"
+    " awaiting { team { name } } } } }"
+)
+
+
+async def seed(url: str) -> None:
+    """All of it or nothing; a database that has the shop already stays as it is."""
+    database = Database(url)
+    try:
+        async with database.write("demo") as session:
+            if await teams.find(session, TeamRef(name=TEAMS[0])):
+                err.print("The demo shop is there already.", style="dim")
+                return
+            await _build(session)
+        err.print("A demo shop was built: 14 tables, 4 teams, and a proposal that waits for one of them.", style="dim")
+    finally:
+        await database.dispose()
+
+
+async def _build(session: Session) -> None:
+    for name in TEAMS:
+        await team_verbs.create(session, OPEN_ACTOR, name=name)
+    manifest = dbt.read(MANIFEST.read_bytes())
+    await manifests.sync(session, OPEN_ACTOR, manifest, SyncOptions(owner=TeamRef(name=TEAMS[0])))
+    for fqn, team, fields, purpose in READERS:
+        reading = Reading(fields=fields, purpose=purpose)
+        await registrations.register(session, OPEN_ACTOR, AssetRef(fqn=fqn), team=TeamRef(name=team), reading=reading)
+    await _publish(session, "analytics.marts.customers", lambda schema: {**schema, "segment": {"type": "string"}})
+    proposed = await _publish(
+        session,
+        ORDERS,
+        lambda properties: {name: sub for name, sub in properties.items() if name != "discount_code"},
+        reason="Discounts move to a table of their own, analytics.marts.order_discounts.",
+    )
+    await proposals.acknowledge(
+        session,
+        OPEN_ACTOR,
+        proposed,
+        team=TeamRef(name="growth"),
+        answer=Answer(Response.APPROVED, notes="The autumn campaign reads order_discounts already."),
+    )
+
+
+async def _publish(session: Session, fqn: str, edit: Any, *, reason: str | None = None) -> Any:
+    asset = await get(session, AssetRef(fqn=fqn))
+    current = await contracts.find_active(session, asset.id)
+    schema = dict(current.schema_def if current else {})
+    schema["properties"] = edit(schema["properties"])
+    request = PublishRequest(schema=schema, reason=reason)
+    done = await publish_contract(session, OPEN_ACTOR, AssetRef(id=asset.id), request)
+    return done.proposal.id if done.proposal else None

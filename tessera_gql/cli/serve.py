@@ -1,0 +1,127 @@
+"""`tessera serve`: the server, and `tessera schema`: what it speaks."""
+
+import asyncio
+import os
+import socket
+import sys
+import webbrowser
+from typing import Any
+
+import typer
+import uvicorn
+
+from tessera_gql import app as application
+from tessera_gql.cli import demo as shop
+from tessera_gql.cli.terminal import err, fail, out, settings, told
+from tessera_gql.config import Settings
+from tessera_gql.graphql.schema import printed
+from tessera_gql.store import migration
+from tessera_gql.store.engine import sqlite_file
+
+DEMO_DATABASE = "sqlite:///tessera-demo.db"
+FIRST_QUERY = "{ assets(first: 5) { nodes { fqn owner { name } currentContract { version } } } }"
+
+
+class Server(uvicorn.Server):
+    """Before it closes connections it tells those who hold one to come back."""
+
+    def __init__(self, config: uvicorn.Config, parts: application.Parts) -> None:
+        super().__init__(config)
+        self._parts = parts
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._parts.drain()
+        await super().shutdown(sockets)
+
+
+def serve(
+    demo: bool = typer.Option(False, "--demo", help="With a small shop in it, in a database of its own."),
+    open_browser: bool = typer.Option(False, "--open", help="Open GraphiQL in the browser, if there is one."),
+) -> None:
+    """Run the server. Settings come from the environment; without any it serves SQLite on 127.0.0.1:8000."""
+    if demo and "DATABASE_URL" not in os.environ:
+        os.environ["DATABASE_URL"] = DEMO_DATABASE
+    found = settings()
+    listener = _bind(found)
+    with told():
+        asyncio.run(_prepare(found))
+        if demo:
+            asyncio.run(shop.seed(found.database_url))
+    host, port = listener.getsockname()[:2]
+    url = f"http://{'localhost' if found.is_open else host}:{port}"
+    _welcome(url, found, demo=demo)
+    if open_browser and found.is_open and _has_browser():
+        webbrowser.open(f"{url}/graphiql")
+    parts = application.assemble(found)
+    config = uvicorn.Config(application.create(parts), **_options())
+    Server(config, parts).run(sockets=[listener])
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "ws": "websockets-sansio",
+        "ws_per_message_deflate": False,
+        "ws_max_size": 1 << 20,
+        "lifespan": "on",
+        "log_level": "warning",
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+    }
+
+
+def schema() -> None:
+    """Print the GraphQL schema in SDL."""
+    sys.stdout.write(printed())
+
+
+def _bind(found: Settings) -> socket.socket:
+    """The listening socket, taken before anything else so that a taken port is the first thing one hears of."""
+    family = socket.AF_INET6 if ":" in found.api_host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((found.api_host, found.api_port))
+    except OSError as error:
+        listener.close()
+        raise fail(
+            f"Can't listen on {found.api_host}:{found.api_port}: {error.strerror or error}."
+            f" Choose another port, for example API_PORT={found.api_port + 1 if found.api_port else 8000}."
+        ) from None
+    return listener
+
+
+async def _prepare(found: Settings) -> None:
+    """An embedded SQLite file is created and upgraded; a PostgreSQL is only looked at."""
+    file = sqlite_file(found.database_url)
+    try:
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            await migration.upgrade(found.database_url)
+            return
+        at = await migration.current(found.database_url)
+    except migration.UnknownRevision as error:
+        raise fail(str(error)) from None
+    except PermissionError as error:
+        raise fail(f"The database file {file} can't be written: {error.strerror}.") from None
+    if at != migration.head():
+        raise fail(
+            f"The database is at revision {at or 'none'}, this version needs {migration.head()}."
+            " Run `tessera db upgrade` first; a server never changes the tables of a PostgreSQL by itself."
+        )
+
+
+def _welcome(url: str, found: Settings, *, demo: bool) -> None:
+    where = sqlite_file(found.database_url) or "PostgreSQL"
+    err.print(f"\n[bold]Tessera GQL[/bold] serves [bold]{url}/graphql[/bold] from {where}")
+    if found.is_open:
+        err.print(f"GraphiQL: {url}/graphiql   [dim](open: no keys, this machine only)[/dim]")
+    query = shop.FIRST_QUERY if demo else FIRST_QUERY
+    out.print(f"\nTry this first:\n\n  {query}\n", markup=False)
+    err.print("[dim]Stop with Ctrl-C.[/dim]")
+
+
+def _has_browser() -> bool:
+    if not sys.stdout.isatty():
+        return False
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

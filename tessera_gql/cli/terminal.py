@@ -1,0 +1,39 @@
+"""What a person at a terminal reads: answers on stdout, everything else on stderr, and no traceback for what can go wrong."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+from tessera_gql.config import BadSettings, Settings, load
+from tessera_gql.errors import Refusal, Unavailable
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+BAD_INPUT = 2
+
+
+def settings() -> Settings:
+    """Those of the environment; ends the program with every mistake on a line if they can't be right."""
+    try:
+        return load()
+    except BadSettings as error:
+        raise fail("The settings can't be used:\n" + "\n".join(f"  {line}" for line in str(error).splitlines())) from None
+
+
+def fail(message: str, code: int = BAD_INPUT) -> typer.Exit:
+    err.print(message, style="red", markup=False)
+    return typer.Exit(code)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns what can be expected to go wrong into one sentence and an exit code."""
+    try:
+        yield
+    except Refusal as error:
+        raise fail(error.message) from None
+    except Unavailable as error:
+        raise fail(error.message, code=3) from None

@@ -1,0 +1,48 @@
+"""A server without keys on one's own machine is still reachable by every web page one visits: let only its own pages in.
+
+A browser names the page a request comes from (`Origin`) and the host it believes to talk to (`Host`). A foreign origin
+is another site's script; a foreign host is a name that was pointed at this machine to look like the same site.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class SameOrigin:
+    """Refuses requests from pages and hosts that are neither local nor allowed by name."""
+
+    def __init__(self, app: ASGIApp, allowed: tuple[str, ...] = ()) -> None:
+        self._app = app
+        self._allowed = frozenset(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_ours(_headers(scope)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose(code=1008, reason="Foreign origin")(scope, receive, send)
+        else:
+            text = "This server has no keys and answers only pages of this machine. Add the origin to CORS_ORIGINS."
+            await PlainTextResponse(text, status_code=403)(scope, receive, send)
+
+    def _is_ours(self, headers: Mapping[str, str]) -> bool:
+        if _hostname(f"//{headers.get('host', 'localhost')}") not in LOCAL:
+            return False
+        origin = headers.get("origin")
+        return origin is None or origin in self._allowed or _hostname(origin) in LOCAL
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
