@@ -25,13 +25,15 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of, overlaps
 
-QUADRATIC = OverlappingFieldsCanBeMergedRule
-
 RULES = (
-    *(rule for rule in specified_rules if rule is not QUADRATIC),
-    MaybeNullValidationRule,
-    OneOfInputValidationRule,
+    (
+        *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
+        MaybeNullValidationRule,
+        OneOfInputValidationRule,
+    ),
+    (OverlappingFieldsCanBeMergedRule,),
 )
+"""The quadratic rule by itself: it must not see fragments that are cyclic, or unused and so never measured."""
 
 
 class Profile(StrEnum):
@@ -156,14 +158,14 @@ class Documents:
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         limits, hide = self._limits, self._profile is Profile.LOCKED
-        errors = validate(self._schema, document, RULES, limits.errors, hide)
-        if not errors:
-            fragments = fragments_of(document)
-            pairs = sum(overlaps(node, fragments, limits.overlaps) for node in _operations(document))
-            if pairs > limits.overlaps:
-                return [_too_complex("overlaps", limits.overlaps, _OVERLAPS.format(f"{limits.overlaps:,}"))]
-            errors = validate(self._schema, document, [QUADRATIC], limits.errors, hide)
-        return [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
+        fragments = fragments_of(document)
+        pairs = sum(overlaps(node, fragments, limits.overlaps) for node in _operations(document))
+        if pairs > limits.overlaps:
+            return [_too_complex("overlaps", limits.overlaps, _OVERLAPS.format(f"{limits.overlaps:,}"))]
+        for rules in RULES:
+            if errors := validate(self._schema, document, rules, limits.errors, hide):
+                return [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
+        return []
 
     def _refusal(self, entry: _Entry, document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | None:
         """The first limit that an operation of the document passes, remembered for these sizes of pages."""

@@ -36,10 +36,11 @@ class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tesse
 
 
 class Ending(Enum):
-    """Why the server closes a socket or an event stream."""
+    """Why the server closes a socket or an event stream; SLOW is a client that does not read what it is sent."""
 
     RESTART = "restart"
     REVOKED = "revoked"
+    SLOW = "slow"
 
 
 def _untranslated(_error: Exception) -> GraphQLError | None:
@@ -94,6 +95,17 @@ async def end_when(revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> Non
     await revoked.wait()
     if not ended.done():
         ended.set_result(Ending.REVOKED)
+
+
+async def in_time(sending: Awaitable[None], seconds: float, ended: asyncio.Future[Ending]) -> None:
+    """Send, or else ask for the end and wait to be cancelled by it, which lets the operation close undisturbed."""
+    try:
+        async with asyncio.timeout(seconds):
+            await sending
+    except TimeoutError:
+        if not ended.done():
+            ended.set_result(Ending.SLOW)
+        await asyncio.get_running_loop().create_future()
 
 
 async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:

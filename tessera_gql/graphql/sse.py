@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from functools import partial
 from typing import cast
 
 from starlette.types import Receive, Send
@@ -20,6 +19,7 @@ from tessera_gql.graphql.operations import (
     end_when,
     ending,
     failed,
+    in_time,
     stream,
 )
 
@@ -46,9 +46,13 @@ class _Over(Exception):  # noqa: N818 - ends the tasks of a stream, not a fault
 async def respond(transport: Transport, prepared: Prepared, identity: Identity, receive: Receive, send: Send) -> None:
     """Send every reply as an event. Between events a comment shows proxies that the stream lives."""
     last: bytes | None = None
-    write = partial(_write, send, transport.limits.send_timeout_seconds)
+    seconds = transport.limits.send_timeout_seconds
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     with ending(transport) as ended:
+
+        async def write(text: bytes) -> None:
+            await in_time(send({"type": "http.response.body", "body": text, "more_body": True}), seconds, ended)
+
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_listen(receive))
@@ -59,10 +63,8 @@ async def respond(transport: Transport, prepared: Prepared, identity: Identity, 
                 tasks.create_task(_produce(transport, prepared, identity, write))
         except* _Over as over:
             last = cast("_Over", over.exceptions[0]).last
-        except* OSError:
-            last = None  # gone, or too slow to be told
     if last is not None:
-        await write(last, more=False)
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def _produce(transport: Transport, prepared: Prepared, identity: Identity, write: Write) -> None:
@@ -70,11 +72,6 @@ async def _produce(transport: Transport, prepared: Prepared, identity: Identity,
         async for reply in replies:
             await write(_next(encoded(transport, reply)))
     raise _Over(COMPLETE)
-
-
-async def _write(send: Send, timeout_seconds: float, text: bytes, *, more: bool = True) -> None:
-    async with asyncio.timeout(timeout_seconds):
-        await send({"type": "http.response.body", "body": text, "more_body": more})
 
 
 def _next(reply: bytes) -> bytes:
@@ -97,6 +94,8 @@ async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> None:
     match await ended:
         case Ending.RESTART:
             raise _Over(b"")  # no `complete`: the client then connects again
+        case Ending.SLOW:
+            raise _Over(None)
         case Ending.REVOKED:
             error = Unauthenticated("The credential was revoked: connect again with another.")
             raise _Over(_next(encoded(transport, failed(transport, error))) + COMPLETE)

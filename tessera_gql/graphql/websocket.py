@@ -8,6 +8,7 @@ subprotocol, 4408 no init in time, 4409 id in use, 4429 second init, 4500 failur
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, cast
 
@@ -25,6 +26,7 @@ from tessera_gql.graphql.operations import (
     end_when,
     ending,
     failed,
+    in_time,
     stream,
 )
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
@@ -46,14 +48,6 @@ class _Gone(Exception):  # noqa: N818 - ends a socket, not a fault
     """The client closed the socket."""
 
 
-def bad_frame() -> Close:
-    return Close(4400, "Invalid message received")
-
-
-def slow_consumer() -> Close:
-    return Close(4290, "Slow consumer: reconnect and resume with your last cursor")
-
-
 async def serve(transport: Transport, connection: WebSocket) -> None:
     if PROTOCOL not in connection.scope["subprotocols"]:
         await connection.accept()
@@ -62,13 +56,16 @@ async def serve(transport: Transport, connection: WebSocket) -> None:
     await connection.accept(PROTOCOL)
     close: Close | None = None
     with ending(transport) as ended:
+        socket = Socket(transport, connection, ended)
         try:
             async with asyncio.TaskGroup() as tasks:
-                await Socket(transport, connection, tasks, ended).read()
+                await socket.run(tasks)
         except* Close as closes:
             close = cast("Close", closes.exceptions[0])
         except* _Gone:
-            close = None
+            pass
+        finally:
+            await socket.stop()
         if close is not None:
             with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
                 async with asyncio.timeout(CLOSING_SECONDS):
@@ -78,45 +75,34 @@ async def serve(transport: Transport, connection: WebSocket) -> None:
 class Socket:
     """One connection: a reader, a writer, and a task for each operation."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        connection: WebSocket,
-        tasks: asyncio.TaskGroup,
-        ended: asyncio.Future[Ending],
-    ) -> None:
+    def __init__(self, transport: Transport, connection: WebSocket, ended: asyncio.Future[Ending]) -> None:
         self.transport = transport
         self.connection = connection
-        self.tasks = tasks
         self.ended = ended
         self.identity: Identity = None
         self.initialised = asyncio.Event()
         self.acknowledged = False
-        self.operations: dict[str, asyncio.Task[None]] = {}
         self.outbox: asyncio.Queue[str] = asyncio.Queue(transport.limits.send_queue)
+        self.operations: dict[str, asyncio.Task[None]] = {}
+        self.running: set[asyncio.Task[None]] = set()
+        """Those of `operations`, and those that their client completed and that are still closing."""
+
+    async def run(self, tasks: asyncio.TaskGroup) -> None:
         for task in (self._write(), self._await_init(), self._await_end()):
             tasks.create_task(task)
-
-    async def read(self) -> None:
         while True:
             received = await self.connection.receive()
             if received["type"] == "websocket.disconnect":
                 raise _Gone
-            await self._take(self._message(received.get("text")))
+            await self._take(_message(received.get("text"), self.transport.limits.frame_bytes))
 
-    def _message(self, text: str | None) -> dict[str, Any]:
-        if text is None:
-            raise bad_frame()
-        frame = text.encode()
-        if len(frame) > self.transport.limits.frame_bytes:
-            raise Close(1009, f"A message may have {self.transport.limits.frame_bytes:,} bytes")
-        try:
-            message = decode(frame)
-        except Malformed as malformed:
-            raise bad_frame() from malformed
-        if not isinstance(message, dict):
-            raise bad_frame()
-        return cast("dict[str, Any]", message)
+    async def stop(self) -> None:
+        """End every operation; each is cancelled only once, for a second time would interrupt its closing."""
+        for task in self.running:
+            if not task.cancelling():
+                task.cancel()
+        if self.running:
+            await asyncio.wait(self.running, timeout=CLOSING_SECONDS)
 
     async def _take(self, message: dict[str, Any]) -> None:
         payload = message.get("payload")
@@ -153,7 +139,7 @@ class Socket:
             failed(self.transport, error)  # logged
             raise Close(4500, "Internal server error") from error
         if (revoked := getattr(self.identity, "ended", None)) is not None:
-            self.tasks.create_task(end_when(revoked, self.ended))
+            self._start(end_when(revoked, self.ended))
         self.acknowledged = True
         await self._say("connection_ack")
 
@@ -166,26 +152,36 @@ class Socket:
             raise Close(4401, "Unauthorized")
         if key in self.operations:
             raise Close(4409, f"Subscriber for {key[:20]} already exists")
-        self.operations[key] = self.tasks.create_task(self._operate(key, sent))
+        self.operations[key] = self._start(self._operate(key, self._prepared(sent)))
 
-    async def _operate(self, key: str, sent: Params) -> None:
-        try:
-            async with aclosing(stream(self.transport, self._prepared(sent), self.identity)) as replies:
-                async for reply in replies:
-                    if "data" not in reply:
-                        return await self._say("error", key, orjson.dumps(reply["errors"]))
-                    await self._say("next", key, encoded(self.transport, reply))
-            await self._say("complete", key)
-        finally:
-            if self.operations.get(key) is asyncio.current_task():
-                del self.operations[key]
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        return task
 
     def _prepared(self, sent: Params) -> Prepared:
         limit = self.transport.limits.operations_per_socket
-        if len(self.operations) > limit:
+        if len(self.operations) >= limit:
             message = f"This socket already has {limit} operations, which is the limit. Complete one first."
-            return [GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": "operations_per_socket"})]
+            extensions = {"code": "QUERY_TOO_COMPLEX", "limit": "operations_per_socket", "allowed": limit}
+            return [GraphQLError(message, extensions=extensions)]
         return self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
+
+    async def _operate(self, key: str, prepared: Prepared) -> None:
+        try:
+            async with aclosing(stream(self.transport, prepared, self.identity)) as replies:
+                async for reply in replies:
+                    if "data" not in reply:
+                        await self._say("error", key, encode(reply["errors"]))
+                        return
+                    await self._say("next", key, encoded(self.transport, reply))
+            await self._say("complete", key)
+        except Exception as error:  # noqa: BLE001 - an operation's end is never its socket's
+            await self._say("error", key, encode(failed(self.transport, error)["errors"]))
+        finally:
+            if self.operations.get(key) is asyncio.current_task():
+                del self.operations[key]
 
     async def _say(self, kind: str, key: str | None = None, payload: bytes | None = None) -> None:
         """Queue a message. A queue that stays full has a client that does not read."""
@@ -195,22 +191,17 @@ class Socket:
         if payload is not None:
             members.append(f'"payload":{payload.decode()}')
         message = "{" + ",".join(members) + "}"
-        if not self.outbox.full():
-            return self.outbox.put_nowait(message)
         try:
-            async with asyncio.timeout(self.transport.limits.send_timeout_seconds):
-                await self.outbox.put(message)
-        except TimeoutError:
-            raise slow_consumer() from None
+            self.outbox.put_nowait(message)
+        except asyncio.QueueFull:
+            await in_time(self.outbox.put(message), self.transport.limits.send_timeout_seconds, self.ended)
 
     async def _write(self) -> None:
+        seconds = self.transport.limits.send_timeout_seconds
         while True:
             message = await self.outbox.get()
             try:
-                async with asyncio.timeout(self.transport.limits.send_timeout_seconds):
-                    await self.connection.send_text(message)
-            except TimeoutError:
-                raise slow_consumer() from None
+                await in_time(self.connection.send_text(message), seconds, self.ended)
             except (WebSocketDisconnect, RuntimeError):
                 raise _Gone from None
 
@@ -227,3 +218,24 @@ class Socket:
                 raise Close(1012, "Service restart")
             case Ending.REVOKED:
                 raise Close(4403, "Forbidden")
+            case Ending.SLOW:
+                raise Close(4290, "Slow consumer: reconnect and resume with your last cursor")
+
+
+def bad_frame() -> Close:
+    return Close(4400, "Invalid message received")
+
+
+def _message(text: str | None, limit: int) -> dict[str, Any]:
+    if text is None:
+        raise bad_frame()
+    frame = text.encode()
+    if len(frame) > limit:
+        raise Close(1009, f"A message may have {limit:,} bytes")
+    try:
+        message = decode(frame)
+    except Malformed as malformed:
+        raise bad_frame() from malformed
+    if not isinstance(message, dict):
+        raise bad_frame()
+    return cast("dict[str, Any]", message)

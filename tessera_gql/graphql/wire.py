@@ -37,12 +37,12 @@ def decode(text: bytes) -> Any:
         raise Malformed(f"The body is not JSON that can be read: {error}. Send one JSON object.") from error
 
 
-def encode(reply: dict[str, Any]) -> bytes:
+def encode(value: object) -> bytes:
     """JSON, integers beyond 64 bits and deep values included, which orjson does not write."""
     try:
-        return orjson.dumps(reply)
+        return orjson.dumps(value)
     except TypeError:
-        return json.dumps(reply, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def params(payload: object) -> Params:

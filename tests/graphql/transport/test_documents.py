@@ -1,0 +1,66 @@
+"""Documents are parsed and validated once, and what is kept is bounded."""
+
+import pytest
+
+from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+
+from .toy import SCHEMA
+
+
+def documents(**limits: int) -> Documents:
+    return Documents(SCHEMA._schema, Limits(**limits), Profile.OPEN)
+
+
+def document(known: Documents, query: str) -> object:
+    prepared = known.prepare(query)
+    assert isinstance(prepared, Operation)
+    return prepared.document
+
+
+def test_a_document_is_parsed_once_whatever_its_variables() -> None:
+    known = documents()
+    query = "query ($n: Int) {things(first: $n) {totalCount}}"
+    first = known.prepare(query, {"n": 1})
+    second = known.prepare(query, {"n": 2})
+    assert isinstance(first, Operation)
+    assert isinstance(second, Operation)
+    assert first.document is second.document
+    assert (first.variables, second.variables) == ({"n": 1}, {"n": 2})
+
+
+@pytest.mark.parametrize(
+    "query", ["{", "{nope}", "{" + "thing {" * 20 + "name" + "}" * 21, "{" + "hello " * 3000 + "}"], ids=str.__len__
+)
+def test_a_mistake_is_remembered_as_well(query: str) -> None:
+    known = documents()
+    first, second = known.prepare(query), known.prepare(query)
+    assert isinstance(first, list)
+    assert isinstance(second, list)
+    assert first[0] is second[0]
+
+
+def test_what_was_used_longest_ago_is_forgotten_first() -> None:
+    known = documents(cached_tokens=20)
+    a, b = document(known, "{a: hello}"), document(known, "{b: hello}")
+    assert document(known, "{a: hello}") is a
+    document(known, "{c: hello}")
+    assert document(known, "{a: hello}") is a
+    assert document(known, "{b: hello}") is not b
+
+
+def test_the_cache_stays_within_its_budget() -> None:
+    known = documents(cached_tokens=1000)
+    for number in range(500):
+        known.prepare(f"{{a{number}: hello}}")
+        known.prepare(f"{{a{number}")
+        known.prepare("#" + "x" * number * 100 + "\n{hello}")
+    assert known._weight <= 1000
+    assert known._weight == sum(entry.weight for entry in known._entries.values())
+
+
+def test_one_document_with_many_page_sizes_keeps_few_of_them() -> None:
+    known = documents()
+    for number in range(500):
+        known.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
+    (entry,) = known._entries.values()
+    assert len(entry.refusals) <= 100
