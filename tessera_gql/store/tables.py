@@ -307,6 +307,30 @@ class Acknowledgment(Base, table=True):
     created_at: datetime = _moment()
 
 
+class ApiKey(Base, table=True):
+    """What lets a program in: only the SHA-256 of its token is kept. Without a team it is an administrator's."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"),
+        Index("ix_api_keys_prefix", "prefix"),
+        {"schema": "core"},
+    )
+
+    id: UUID = _id()
+    name: str = _column(Text)
+    prefix: str = _column(Text)
+    token_hash: str = _column(Text)
+    team_id: UUID | None = _link("core.teams.id", nullable=True)
+    scopes: list[str] = _column(type_json)
+    created_by: str = _column(Text)
+    expires_at: datetime | None = _moment(nullable=True)
+    revoked_at: datetime | None = _moment(nullable=True)
+    last_used_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = _moment()
+
+
 class IdempotencyKey(Base, table=True):
     """What a creating mutation answered when it first saw a key, so that a retry gets the same answer."""
 
