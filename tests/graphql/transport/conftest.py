@@ -1,16 +1,13 @@
 """A real server on a loopback port for each test that asks for one."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from uvicorn.server import ServerState
 
-from tessera_gql.graphql.http import Transport, drain, routes
+from tessera_gql.graphql.http import Transport
 
+from .server import served
 from .toy import House
 
 
@@ -22,29 +19,3 @@ def house() -> House:
 @pytest.fixture
 def serve() -> Callable[[Transport], AbstractAsyncContextManager[str]]:
     return served
-
-
-@asynccontextmanager
-async def served(transport: Transport) -> AsyncIterator[str]:
-    """The address, as `127.0.0.1:PORT`, of uvicorn's own protocols without its signal handling and ticks."""
-    app = Starlette(routes=routes(transport))
-    config = uvicorn.Config(
-        app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
-    )
-    config.load()
-    state = ServerState()
-
-    def protocol() -> asyncio.Protocol:
-        return config.http_protocol_class(config=config, server_state=state, app_state={})
-
-    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await drain(transport)
-        for connection in [*state.connections]:
-            connection.shutdown()
-        async with asyncio.timeout(5):
-            while state.tasks or state.connections:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
-                await asyncio.sleep(0.001)

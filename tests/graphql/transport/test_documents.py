@@ -40,7 +40,7 @@ def test_a_mistake_is_remembered_as_well(query: str) -> None:
 
 
 def test_what_was_used_longest_ago_is_forgotten_first() -> None:
-    known = documents(cached_tokens=20)
+    known = documents(cached_tokens=15)
     a, b = document(known, "{a: hello}"), document(known, "{b: hello}")
     assert document(known, "{a: hello}") is a
     document(known, "{c: hello}")
@@ -50,10 +50,10 @@ def test_what_was_used_longest_ago_is_forgotten_first() -> None:
 
 def test_the_cache_stays_within_its_budget() -> None:
     known = documents(cached_tokens=1000)
-    for number in range(500):
+    for number in range(100):
         known.prepare(f"{{a{number}: hello}}")
         known.prepare(f"{{a{number}")
-        known.prepare("#" + "x" * number * 100 + "\n{hello}")
+        known.prepare("#" + "x" * number * 500 + "\n{hello}")
     assert known._weight <= 1000
     assert known._weight == sum(entry.weight for entry in known._entries.values())
 

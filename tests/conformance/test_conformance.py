@@ -1,0 +1,40 @@
+"""The reference implementations of the protocols find nothing to complain about. Needs Node, and `npm ci` here."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.graphql.transport.server import served
+from tests.graphql.transport.toy import House
+
+HERE = Path(__file__).parent
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("node") is None or not (HERE / "node_modules").exists(),
+    reason="the reference implementations are not installed: run `npm ci` in tests/conformance",
+)
+
+
+async def node(script: str, *arguments: str) -> tuple[int | None, str]:
+    running = await asyncio.create_subprocess_exec(
+        "node", script, *arguments, cwd=HERE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await asyncio.wait_for(running.communicate(), 60)
+    return running.returncode, output.decode()
+
+
+async def test_every_audit_of_graphql_over_http_passes() -> None:
+    async with served(House().transport()) as address:
+        code, output = await node("audit.mjs", f"http://{address}/graphql")
+    assert code == 0, output
+    assert "61 of 61 passed" in output
+
+
+async def test_the_reference_clients_of_websocket_and_event_stream_work_unmodified() -> None:
+    house = House()
+    async with served(house.transport()) as address:
+        code, output = await node("clients.mjs", f"http://{address}/graphql", "Bearer key")
+    assert code == 0, output
+    assert {guest.name for guest in house.guests} == {"Bearer key"}

@@ -1,0 +1,37 @@
+"""uvicorn's own protocols on a loopback port, in the test's event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.server import ServerState
+
+from tessera_gql.graphql.http import Transport, drain, routes
+
+
+@asynccontextmanager
+async def served(transport: Transport) -> AsyncIterator[str]:
+    """The address, as `127.0.0.1:PORT`, of a server without signal handling."""
+    app = Starlette(routes=routes(transport))
+    config = uvicorn.Config(
+        app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
+    )
+    config.load()
+    state = ServerState()
+
+    def protocol() -> asyncio.Protocol:
+        return config.http_protocol_class(config=config, server_state=state, app_state={})
+
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await drain(transport)
+        for connection in [*state.connections]:
+            connection.shutdown()
+        async with asyncio.timeout(5):
+            while state.tasks or state.connections:  # noqa: ASYNC110 - uvicorn offers nothing to wait for
+                await asyncio.sleep(0.001)
