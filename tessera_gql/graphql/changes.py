@@ -1,0 +1,130 @@
+"""Differences between two versions. Counterexamples are searched for only when they are asked for."""
+
+import asyncio
+from typing import Annotated, Any
+
+import strawberry
+from strawberry import UNSET
+
+from tessera_gql import diff
+from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode, SchemaError
+from tessera_gql.errors import Invalid
+from tessera_gql.graphql.scalars import JSON
+from tessera_gql.policy.publish import Judgement, Terms, judge
+
+
+@strawberry.type(description="One difference between two versions, and whom it breaks.")
+class Change:
+    change: strawberry.Private[diff.Change]
+    kind: ChangeKind = strawberry.field(description="What kind of difference it is.")
+    path: str = strawberry.field(
+        description="The field it belongs to, as in `items[].sku`; empty for the whole schema."
+    )
+    pointer: str = strawberry.field(
+        description="Where it is in the schema (RFC 6901), or in the old one if it is gone."
+    )
+    fields: list[str] = strawberry.field(description="The declared fields it touches; an empty name touches everyone.")
+    before: JSON | None = strawberry.field(description="What was there.")
+    after: JSON | None = strawberry.field(description="What is there now.")
+    breaks: list[Mode] = strawberry.field(description="The modes in which it is breaking.")
+    message: str = strawberry.field(description="The change in a sentence.")
+    fingerprint: str = strawberry.field(description="The same for the same change, whenever it is found.")
+
+    @strawberry.field(description="How sure it is that it breaks.")
+    def certainty(self) -> Certainty:
+        return self.change.certainty
+
+    @strawberry.field(description="A document that shows the break, if `certainty` is PROVEN.")
+    def counterexample(self) -> JSON | None:
+        return JSON(self.change.counterexample)
+
+    @strawberry.field(description="A way to the same end that does not break, if one was found.")
+    def hint(self) -> str | None:
+        return self.change.hint
+
+
+def facts(change: diff.Change) -> dict[str, Any]:
+    """The fields of a Change, for it and for what extends it."""
+    return {
+        "change": change,
+        "kind": change.kind,
+        "path": change.path,
+        "pointer": change.pointer,
+        "fields": list(change.fields),
+        "before": change.before,
+        "after": change.after,
+        "breaks": sorted(change.breaks),
+        "message": change.message,
+        "fingerprint": change.fingerprint,
+    }
+
+
+def told(change: diff.Change) -> Change:
+    return Change(**facts(change))
+
+
+ModeArgument = Annotated[Mode | None, strawberry.argument(description="The mode that judges; `mode` if left out.")]
+
+
+@strawberry.type(description="Everything that differs between two versions, judged under one mode.")
+class SchemaDiff:
+    judgement: strawberry.Private[Judgement]
+    mode: Mode = strawberry.field(description="The mode that judged `breaking` and `bump`.")
+    bump: Bump = strawberry.field(description="The smallest honest step of the version.")
+
+    @strawberry.field(description="Every change, ordered by where it is.")
+    def changes(self) -> list[Change]:
+        return [told(change) for change in self.judgement.changes]
+
+    @strawberry.field(description="The changes that break under `mode`.")
+    def breaking(self) -> list[Change]:
+        return [told(change) for change in self.judgement.breaking]
+
+    @strawberry.field(description="Whether nothing breaks under the mode.")
+    def is_compatible(self, mode: ModeArgument = UNSET) -> bool:
+        wanted = mode or self.mode
+        return not any(wanted in change.breaks for change in self.judgement.changes)
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> "SchemaDiff":
+        return cls(judgement=judgement, mode=judgement.mode, bump=judgement.bump)
+
+    def memory(self) -> dict[str, Any]:
+        """As kept under an idempotency key."""
+        return {
+            "changes": [change.as_json() for change in self.judgement.changes],
+            "breaking": [change.as_json() for change in self.judgement.breaking],
+            "bump": self.bump.value,
+            "mode": self.mode.value,
+        }
+
+    @classmethod
+    def recall(cls, memory: dict[str, Any]) -> "SchemaDiff":
+        return cls.of(
+            Judgement(
+                changes=tuple(diff.Change.from_json(change) for change in memory["changes"]),
+                breaking=tuple(diff.Change.from_json(change) for change in memory["breaking"]),
+                bump=Bump(memory["bump"]),
+                mode=Mode(memory["mode"]),
+            )
+        )
+
+
+async def compared(old: Terms, new: Terms) -> SchemaDiff:
+    """The difference under the old terms' mode, worked out in a thread; raises Invalid for what is no schema."""
+    try:
+        return SchemaDiff.of(await asyncio.to_thread(judge, old, new))
+    except SchemaError as error:
+        raise Invalid(f"The schemas can't be compared: {error}", field=(error.side or "schema",)) from error
+
+
+@strawberry.type
+class Queries:
+    @strawberry.field(description="What differs between two schemas that need not be in the catalog.")
+    async def diff_schemas(
+        self,
+        old: Annotated[JSON, strawberry.argument(description="The JSON Schema before.")],
+        new: Annotated[JSON, strawberry.argument(description="The JSON Schema after.")],
+        mode: Annotated[Mode, strawberry.argument(description="The mode that judges.")] = Mode.BACKWARD,
+    ) -> SchemaDiff | None:
+        return await compared(Terms(old, None, mode), Terms(new, None, mode))

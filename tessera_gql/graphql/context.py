@@ -1,0 +1,82 @@
+"""What resolvers are given: one read-only transaction a request; after a write, nothing read before counts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol, TypeAlias
+
+import strawberry
+
+from tessera_gql.graphql.loaders import Loaders
+from tessera_gql.policy.access import Actor
+from tessera_gql.store.database import Database
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import EventRow
+
+
+class Bus(Protocol):
+    """Where committed events come from: first everything after the sequence given, then live; in order, each once."""
+
+    def subscribe(self, after: int | None) -> AbstractAsyncContextManager[AsyncIterator[EventRow]]: ...
+
+
+class Context:
+    """One per operation; `close` it when the answer is computed."""
+
+    def __init__(self, database: Database, actor: Actor, bus: Bus | None = None) -> None:
+        self.database = database
+        self.actor = actor
+        self.bus = bus
+        self.loaders = Loaders(self.reading)
+        self._session: Session | None = None
+        self._open = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._live = False
+
+    async def read(self) -> Session:
+        """The request's session; everything in one answer is read from one state of the database."""
+        async with self._opening:
+            if self._session is None:
+                self._session = await self._open.enter_async_context(self.database.read())
+            return self._session
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Session]:
+        if not self._live:
+            yield await self.read()
+            return
+        async with self.database.read() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self, *, dry_run: bool = False) -> AsyncIterator[Session]:
+        """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context."""
+        await self.close()
+        async with AsyncExitStack() as stack:
+            session = await stack.enter_async_context(self.database.write(self.actor.name, dry_run=dry_run))
+            yield session
+            if dry_run:
+                self._open, self._session = stack.pop_all(), session
+
+    def live(self) -> None:
+        """For a subscription: each question opens its own session, because a slow reader must not hold a connection."""
+        self._live = True
+        self.loaders = Loaders(self.reading)
+
+    async def close(self) -> None:
+        """Ends what is open; the context can still be used, and reads anew."""
+        self._session = None
+        self.loaders = Loaders(self.reading)
+        await self._open.aclose()
+
+
+Info: TypeAlias = strawberry.Info[Context, None]
+
+
+@asynccontextmanager
+async def opened(database: Database, actor: Actor, bus: Bus | None = None) -> AsyncIterator[Context]:
+    context = Context(database, actor, bus)
+    try:
+        yield context
+    finally:
+        await context.close()

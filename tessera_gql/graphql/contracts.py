@@ -1,0 +1,110 @@
+"""Contracts: what an asset promised, version by version."""
+
+from datetime import datetime
+from typing import Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from tessera_gql.diff import Mode
+from tessera_gql.errors import Invalid
+from tessera_gql.graphql.changes import Change, SchemaDiff, compared, told
+from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.filters import given
+from tessera_gql.graphql.ids import Node, global_id, local_id
+from tessera_gql.graphql.lists import CONTRACTS, REGISTRATIONS
+from tessera_gql.graphql.nouns import shown
+from tessera_gql.graphql.pages import Connection, pages
+from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.scalars import JSON
+from tessera_gql.policy.publish import Terms
+from tessera_gql.policy.words import ChangeType, ContractStatus
+from tessera_gql.store import tables
+
+
+@strawberry.type(description="One published version of what an asset promises; it never changes, only its status does.")
+class Contract(Node):
+    row: strawberry.Private[tables.Contract]
+    version: str = strawberry.field(description="Its semantic version.")
+    schema: JSON = strawberry.field(description="The JSON Schema of the data.")
+    guarantees: JSON | None = strawberry.field(description="What is promised beside the schema, such as freshness.")
+    compatibility_mode: Mode = strawberry.field(description="The mode that judges the next change.")
+    status: ContractStatus = strawberry.field(description="Where it is in its life.")
+    change_type: ChangeType = strawberry.field(description="How far the version moved with it.")
+    schema_hash: str = strawberry.field(description="SHA-256 of the schema in canonical form.")
+    metadata: JSON = strawberry.field(description="Anything else that is worth knowing, as an object.")
+    published_at: datetime = strawberry.field(description="When it was published.")
+
+    asset = one("Asset", lambda loaders: loaders.asset, "asset_id", description="What it is about.")
+    published_by = one("Team", lambda loaders: loaders.team, "published_by", description="Who published it.")
+    proposal = one(
+        "Proposal",
+        lambda loaders: loaders.proposal_of_contract,
+        "id",
+        nullable=True,
+        description="The proposal it came from, if it was a breaking change.",
+    )
+    registrations = pages(
+        REGISTRATIONS, "asset_id", "asset_id", description="Who reads the asset: a registration is to no version."
+    )
+
+    @strawberry.field(description="What differs from the contract published just before; nothing for the first.")
+    async def changes_from_previous(self, info: Info) -> list[Change]:
+        before = await info.context.loaders.previous_contract.load(self.row.id)
+        if before is None:
+            return []
+        found = await compared(terms(before), terms(self.row))
+        return [told(change) for change in found.judgement.changes]
+
+    @strawberry.field(description="What differs from this contract to another one.")
+    async def diff(
+        self,
+        info: Info,
+        to: Annotated[strawberry.ID, strawberry.argument(description="The contract to compare with.")],
+        mode: Annotated[
+            Mode | None, strawberry.argument(description="The mode that judges; this contract's if left out.")
+        ] = UNSET,
+    ) -> SchemaDiff:
+        other = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
+        if other is None:
+            raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
+        return await compared(terms(self.row, given(mode)), terms(other))
+
+    @classmethod
+    def of(cls, row: tables.Contract) -> "Contract":
+        return cls(
+            row=row,
+            id=global_id("Contract", row.id),
+            version=row.version,
+            schema=row.schema_def,
+            guarantees=JSON(row.guarantees),
+            compatibility_mode=row.compatibility_mode,
+            status=row.status,
+            change_type=row.change_type,
+            schema_hash=row.schema_hash,
+            metadata=JSON(row.meta),
+            published_at=row.published_at,
+        )
+
+
+def terms(row: tables.Contract, mode: Mode | None = None) -> Terms:
+    return Terms(row.schema_def, row.guarantees, mode or row.compatibility_mode)
+
+
+@strawberry.type(description="A page of contracts.")
+class ContractConnection(Connection[Contract]):
+    pass
+
+
+@strawberry.type
+class Queries:
+    contracts = pages(CONTRACTS, description="All contracts, the latest first.")
+
+    @strawberry.field(description="One contract; null if there is none.")
+    async def contract(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],  # noqa: A002 - the graph's name
+    ) -> Contract | None:
+        found: Contract | None = shown("Contract", await info.context.loaders.contract.load(local_id(id, "Contract")))
+        return found

@@ -1,0 +1,24 @@
+"""A refused mutation as the graph tells it: a value in the payload's `errors`, never a top-level error."""
+
+import strawberry
+
+from tessera_gql.errors import Refusal
+from tessera_gql.graphql.words import UserErrorCode
+
+
+@strawberry.type(description="Why a call was refused: nothing was changed.")
+class UserError:
+    code: UserErrorCode = strawberry.field(description="The kind of refusal, for programs.")
+    field: list[str] | None = strawberry.field(description="The input that is to blame, outermost first, if one is.")
+    message: str = strawberry.field(description="What was refused, why, and what to do next, for people.")
+
+    @classmethod
+    def of(cls, refusal: Refusal, renamed: dict[str, str]) -> "UserError":
+        """`renamed` maps the verb's name of an input to the graph's where they differ."""
+        path = [camel(renamed.get(part, part)) for part in refusal.field if part != "input"]
+        return cls(code=UserErrorCode(refusal.code), field=["input", *path] if path else None, message=refusal.message)
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)

@@ -1,0 +1,47 @@
+"""The declared fields of an asset and who reads each: a reader of everything reads every field."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import strawberry
+
+from tessera_gql import diff
+from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.nouns import named, shown
+from tessera_gql.policy.affected import meet
+from tessera_gql.store import tables
+
+
+@strawberry.type(description="A field that the current contract declares.")
+class AssetField:
+    asset_id: strawberry.Private[UUID]
+    path: str = strawberry.field(description="Its path, as in `items[].sku`: what a registration names.")
+    type: str = strawberry.field(description="Its type, for people.")
+    required: bool = strawberry.field(description="Whether it is always there.")
+    nullable: bool = strawberry.field(description="Whether it may be null.")
+    description: str | None = strawberry.field(description="What the schema says about it.")
+    deprecated: bool = strawberry.field(description="Whether the schema says that it will go.")
+
+    @strawberry.field(graphql_type=list[named("Team")], description="The teams that read it, each once.")
+    async def readers(self, info: Info) -> Any:
+        found = await info.context.loaders.team.load_many(await self._readers(info))
+        return [shown("Team", row) for row in found]
+
+    @strawberry.field(description="How many teams read it.")
+    async def reader_count(self, info: Info) -> int:
+        return len(await self._readers(info))
+
+    async def _readers(self, info: Info) -> list[UUID]:
+        live = await info.context.loaders.readers_of_asset.load(self.asset_id)
+        return list(dict.fromkeys(one.consumer_team_id for one in live if reads(one, self.path)))
+
+
+def reads(row: tables.Registration, path: str) -> bool:
+    return row.fields is None or any(meet(field, path) for field in row.fields)
+
+
+def fields_of(asset: UUID, contract: tables.Contract | None, paths: Sequence[str] | None) -> list[AssetField]:
+    found = diff.fields(contract.schema_def) if contract else ()
+    wanted = None if paths is None else set(paths)
+    return [AssetField(asset_id=asset, **vars(field)) for field in found if wanted is None or field.path in wanted]

@@ -1,0 +1,208 @@
+"""Every question that resolvers may ask, each batched: one `Loaders` a request, an attribute a question.
+
+Loaders give rows; a field that would need a question of its own for every parent gets a loader here instead.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property
+from typing import Any, Protocol, TypeAlias, TypeVar
+from uuid import UUID
+
+from sqlalchemy import FromClause
+from strawberry.dataloader import DataLoader
+
+from tessera_gql.store import (
+    assets,
+    contracts,
+    events,
+    lineage,
+    page,
+    proposals,
+    registrations,
+    teams,
+)
+from tessera_gql.store.lineage import Direction, Reached
+from tessera_gql.store.page import Page, PageRequest
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import (
+    Acknowledgment,
+    Asset,
+    AssetDependency,
+    Contract,
+    EventRow,
+    Proposal,
+    Registration,
+    Team,
+)
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
+V = TypeVar("V")
+
+Reading: TypeAlias = Callable[[], AbstractAsyncContextManager[Session]]
+Paged: TypeAlias = tuple[UUID | None, PageRequest]
+
+
+class Identified(Protocol):
+    id: UUID
+
+
+I = TypeVar("I", bound=Identified)  # noqa: E741 - beside K, R and V
+
+
+class Loaders:
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._pages: dict[tuple[FromClause, str | None], DataLoader[Paged, Page]] = {}
+        self._counts: dict[tuple[FromClause, str | None], DataLoader[Paged, int]] = {}
+
+    @cached_property
+    def team(self) -> DataLoader[UUID, Team | None]:
+        return self._by_id(teams.by_ids)
+
+    @cached_property
+    def asset(self) -> DataLoader[UUID, Asset | None]:
+        return self._by_id(assets.by_ids)
+
+    @cached_property
+    def contract(self) -> DataLoader[UUID, Contract | None]:
+        return self._by_id(contracts.by_ids)
+
+    @cached_property
+    def registration(self) -> DataLoader[UUID, Registration | None]:
+        return self._by_id(registrations.by_ids)
+
+    @cached_property
+    def proposal(self) -> DataLoader[UUID, Proposal | None]:
+        return self._by_id(proposals.by_ids)
+
+    @cached_property
+    def acknowledgment(self) -> DataLoader[UUID, Acknowledgment | None]:
+        return self._by_id(proposals.acknowledgments_by_ids)
+
+    @cached_property
+    def dependency(self) -> DataLoader[UUID, AssetDependency | None]:
+        return self._by_id(lineage.by_ids)
+
+    @cached_property
+    def event(self) -> DataLoader[UUID, EventRow | None]:
+        return self._by_id(events.by_ids)
+
+    @cached_property
+    def team_by_name(self) -> DataLoader[str, Team | None]:
+        """By `teams.key`."""
+        return self._by(teams.by_names, lambda row: row.name_key)
+
+    @cached_property
+    def asset_by_fqn(self) -> DataLoader[str, Asset | None]:
+        """By `assets.key`."""
+        return self._by(assets.by_fqns, lambda row: row.fqn_key)
+
+    @cached_property
+    def active_contract(self) -> DataLoader[UUID, Contract | None]:
+        """Of an asset."""
+        return self._by(contracts.active_of, lambda row: row.asset_id)
+
+    @cached_property
+    def contract_by_version(self) -> DataLoader[tuple[UUID, str], Contract | None]:
+        return self._by(contracts.by_versions, lambda row: (row.asset_id, row.version))
+
+    @cached_property
+    def previous_contract(self) -> DataLoader[UUID, Contract | None]:
+        """Of a contract."""
+
+        async def load(keys: list[UUID]) -> list[Contract | None]:
+            async with self._reading() as session:
+                found = await contracts.previous_of(session, keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load)
+
+    @cached_property
+    def open_proposal(self) -> DataLoader[UUID, Proposal | None]:
+        """Of an asset."""
+        return self._by(proposals.open_of, lambda row: row.asset_id)
+
+    @cached_property
+    def proposal_of_contract(self) -> DataLoader[UUID, Proposal | None]:
+        """The one the contract came from."""
+        return self._by(proposals.by_contracts, lambda row: row.contract_id)
+
+    @cached_property
+    def acknowledgments_of_proposal(self) -> DataLoader[UUID, list[Acknowledgment]]:
+        """Released ones included."""
+        return self._grouped(proposals.acknowledgments_of, lambda row: row.proposal_id)
+
+    @cached_property
+    def readers_of_asset(self) -> DataLoader[UUID, list[Registration]]:
+        """Its live registrations."""
+        return self._grouped(registrations.live_of, lambda row: row.asset_id)
+
+    @cached_property
+    def reached(self) -> DataLoader[tuple[UUID, Direction, int], list[Reached]]:
+        """What lies within so many steps of an asset."""
+
+        async def load(keys: list[tuple[UUID, Direction, int]]) -> list[list[Reached]]:
+            found: dict[tuple[UUID, Direction, int], list[Reached]] = {}
+            async with self._reading() as session:
+                for direction, depth in dict.fromkeys((direction, depth) for _, direction, depth in keys):
+                    starts = [key[0] for key in keys if key[1:] == (direction, depth)]
+                    near = await lineage.reach(session, starts, direction, depth)
+                    found |= {(start, direction, depth): reached for start, reached in near.items()}
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    def pages(self, source: FromClause, parent: str | None) -> DataLoader[Paged, Page]:
+        """Pages of a list: of each parent's rows, or (parent None) of all."""
+        if (source, parent) not in self._pages:
+            self._pages[source, parent] = self._paged(source, parent, page.root, page.of_parents)
+        return self._pages[source, parent]
+
+    def counts(self, source: FromClause, parent: str | None) -> DataLoader[Paged, int]:
+        if (source, parent) not in self._counts:
+            self._counts[source, parent] = self._paged(source, parent, page.count, page.counts)
+        return self._counts[source, parent]
+
+    def _paged(self, source: Any, parent: str | None, one: Any, many: Any) -> DataLoader[Paged, Any]:
+        """Equal requests of many parents are one statement."""
+
+        async def load(keys: list[Paged]) -> list[Any]:
+            found: dict[Paged, Any] = {}
+            async with self._reading() as session:
+                for request in dict.fromkeys(request for _, request in keys):
+                    if parent is None:
+                        found[None, request] = await one(session, source, request)
+                        continue
+                    parents = [key for key, asked in keys if asked == request]
+                    answers = await many(session, source, parent, parents, request)
+                    found |= {(key, request): answer for key, answer in answers.items()}
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+    def _by_id(self, question: Callable[[Session, Sequence[UUID]], Awaitable[list[I]]]) -> DataLoader[UUID, I | None]:
+        return self._by(question, lambda row: row.id)
+
+    def _by(
+        self, question: Callable[[Session, Sequence[K]], Awaitable[list[R]]], key: Callable[[R], K | None]
+    ) -> DataLoader[K, R | None]:
+        async def load(keys: list[K]) -> list[R | None]:
+            async with self._reading() as session:
+                found = {key(row): row for row in await question(session, keys)}
+            return [found.get(one) for one in keys]
+
+        return DataLoader(load)
+
+    def _grouped(
+        self, question: Callable[[Session, Sequence[K]], Awaitable[list[R]]], key: Callable[[R], K]
+    ) -> DataLoader[K, list[R]]:
+        async def load(keys: list[K]) -> list[list[R]]:
+            found: dict[K, list[R]] = {one: [] for one in keys}
+            async with self._reading() as session:
+                for row in await question(session, keys):
+                    found[key(row)].append(row)
+            return [found[one] for one in keys]
+
+        return DataLoader(load)

@@ -1,0 +1,101 @@
+"""The one way into every mutation: one transaction, one answer; a refusal rolls back and becomes `errors`."""
+
+import dataclasses
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import strawberry
+from strawberry import UNSET
+
+from tessera_gql.errors import Invalid, Refusal
+from tessera_gql.graphql import idempotency
+from tessera_gql.graphql.context import Context, Info
+from tessera_gql.graphql.errors import UserError
+from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.nouns import named
+from tessera_gql.graphql.scalars import storable
+from tessera_gql.policy.access import Actor
+from tessera_gql.store.session import Session
+
+
+@strawberry.input(description="What every mutation takes.")
+class Input:
+    client_mutation_id: str | None = optional("Comes back in the payload, for clients that match answers to calls.")
+
+
+@strawberry.input(description="What every creating mutation takes.")
+class CreatingInput(Input):
+    idempotency_key: str | None = optional(
+        "Makes a retry safe: the same key with the same input gets the first answer, and nothing happens twice."
+    )
+
+
+@strawberry.type(description="What every mutation answers.")
+class Payload:
+    errors: list[UserError] = strawberry.field(
+        default_factory=list, description="Why it was refused; empty if it was not."
+    )
+    client_mutation_id: str | None = strawberry.field(default=None, description="As in the input.")
+
+    @strawberry.field(graphql_type=named("Query") | None, description="Everything else, as it is after the mutation.")
+    def query(self) -> Any:
+        return typing.cast("Any", True)  # noqa: FBT003 - any value that is not null: the root has no state
+
+
+P = TypeVar("P", bound=Payload)
+I = TypeVar("I", bound=Input)  # noqa: E741 - beside P
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who calls, in which transaction."""
+
+    session: Session
+    actor: Actor
+
+
+def mutation(verb: Callable[[Call, I], Awaitable[P]], description: str, **renamed: str) -> Any:
+    """A mutation field from a verb's adapter, which says by its types what goes in and out."""
+    hints = typing.get_type_hints(verb)
+    payload: type[Payload] = hints.pop("return")
+    taken: Any = hints.pop("asked")
+
+    async def resolve(info: Info, input: Any) -> Any:  # noqa: A002 - the argument's name in the graph
+        return await perform(info.context, verb, payload, input, renamed)
+
+    resolve.__annotations__["input"] = Annotated[taken, strawberry.argument(description="What to do.")]
+    return strawberry.mutation(resolver=resolve, graphql_type=payload | None, description=description)
+
+
+async def perform(
+    context: Context,
+    verb: Callable[[Call, Any], Awaitable[Any]],
+    payload: type[Payload],
+    input_: Any,
+    renamed: dict[str, str],
+) -> Payload:
+    dry_run = given(getattr(input_, "dry_run", None)) is True
+    memo = None if dry_run else idempotency.memo(context.actor, verb.__name__, input_)
+    try:
+        _check(input_)
+        async with context.write(dry_run=dry_run) as session:
+            earlier = await idempotency.begin(session, memo) if memo else None
+            if earlier is None:
+                answer = await verb(Call(session, context.actor), input_)
+                if memo:
+                    await idempotency.finish(session, memo, idempotency.remembered(answer))
+        if earlier is not None:
+            answer = await idempotency.recalled(payload, earlier, context.loaders)
+    except Refusal as refusal:
+        answer = payload(errors=[UserError.of(refusal, renamed)])
+    answer.client_mutation_id = given(input_.client_mutation_id)
+    return answer
+
+
+def _check(input_: Any) -> None:
+    for field in dataclasses.fields(input_):
+        value = getattr(input_, field.name)
+        if value is not UNSET and (fault := storable(value)):
+            raise Invalid(f"`{field.name}` can't be kept: {fault}.", field=(field.name,))

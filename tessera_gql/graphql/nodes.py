@@ -1,0 +1,58 @@
+"""Things by their global id, whatever their type."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from tessera_gql.errors import Invalid
+from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.ids import Node, parsed
+from tessera_gql.graphql.loaders import Loaders
+from tessera_gql.graphql.nouns import shown
+
+MAX_IDS = 100
+
+LOADERS: dict[str, Callable[[Loaders], DataLoader[UUID, Any]]] = {
+    "Acknowledgment": lambda loaders: loaders.acknowledgment,
+    "Asset": lambda loaders: loaders.asset,
+    "AssetDependency": lambda loaders: loaders.dependency,
+    "Contract": lambda loaders: loaders.contract,
+    "Event": lambda loaders: loaders.event,
+    "Proposal": lambda loaders: loaders.proposal,
+    "Registration": lambda loaders: loaders.registration,
+    "Team": lambda loaders: loaders.team,
+}
+
+
+async def find(loaders: Loaders, identity: str) -> Any:
+    """None for what does not exist; raises Invalid for what is no id."""
+    found = parsed(identity)
+    if found is None or found[0] not in LOADERS:
+        raise Invalid(f"{identity[:100]!r} is not an id. Use an `id` as an answer gives it.", field=("id",))
+    kind, key = found
+    return shown(kind, await LOADERS[kind](loaders).load(key))
+
+
+@strawberry.type
+class Queries:
+    @strawberry.field(description="Anything by its id; null if it does not exist.")
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],  # noqa: A002 - Relay's name
+    ) -> Node | None:
+        found: Node | None = await find(info.context.loaders, id)
+        return found
+
+    @strawberry.field(description="Many things by their ids, in that order; null for each that does not exist.")
+    async def nodes(
+        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")]
+    ) -> list[Node | None] | None:
+        if len(ids) > MAX_IDS:
+            raise Invalid(f"{len(ids)} ids were given; {MAX_IDS} is the limit. Ask in several calls.", field=("ids",))
+        found: list[Node | None] = await asyncio.gather(*(find(info.context.loaders, one) for one in ids))
+        return found

@@ -1,0 +1,39 @@
+"""The types of the graph by name, so that those that point at each other need not import each other."""
+
+import importlib
+from functools import lru_cache
+from typing import Annotated, Any, ForwardRef
+
+import strawberry
+
+HOMES = {
+    "Acknowledgment": "proposals",
+    "Asset": "assets",
+    "AssetDependency": "lineage",
+    "Contract": "contracts",
+    "Event": "events",
+    "Lineage": "lineage",
+    "Proposal": "proposals",
+    "Query": "schema",
+    "Registration": "registrations",
+    "Team": "teams",
+}
+
+
+def named(name: str) -> Any:
+    """The type as an annotation, resolved when the schema is built."""
+    return Annotated[ForwardRef(name), strawberry.lazy(home(name))]
+
+
+def home(name: str) -> str:
+    return f"tessera_gql.graphql.{HOMES[name.removesuffix('Connection')]}"
+
+
+@lru_cache
+def kind(name: str) -> Any:
+    return getattr(importlib.import_module(home(name)), name)
+
+
+def shown(name: str, row: Any) -> Any:
+    """The row as its type shows it; None stays None."""
+    return None if row is None else kind(name).of(row)

@@ -1,0 +1,107 @@
+"""Values at the border of the graph: what no database can keep is refused here, before anything is asked of one."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NewType, cast
+
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition, scalar
+
+from tessera_gql.errors import Invalid
+
+JSON = NewType("JSON", object)
+
+MAX_DEPTH = 200
+MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+
+
+def storable(value: Any) -> str | None:
+    """Why the text or JSON value can't be kept, or None; walks without recursion."""
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        inner: list[Any] = []
+        for one in level:
+            if fault := _fault(one):
+                return fault
+            inner.extend(_inside(one))
+        if not inner:
+            return None
+        level = inner
+    return f"it is nested deeper than {MAX_DEPTH} levels; flatten it"
+
+
+def _fault(value: Any) -> str | None:
+    match value:
+        case float() if not math.isfinite(value):
+            return "it has a number that is not finite, which JSON does not know"
+        case str() if "\0" in value:
+            return "it has the character NUL, which no database keeps; remove it"
+        case str() if any("\ud800" <= char <= "\udfff" for char in value):
+            return "it has half of a surrogate pair, which is no character; remove it"
+        case _:
+            return None
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            found = cast("dict[str, Any]", value)
+            return [*found.keys(), *found.values()]
+        case list() | tuple():
+            return cast("list[Any]", value)
+        case _ if dataclasses.is_dataclass(value):
+            return [getattr(value, field.name) for field in dataclasses.fields(value)]
+        case _:
+            return ()
+
+
+def text(value: str, name: str) -> str:
+    """The text of an argument, unchanged; raises Invalid for what can't be kept."""
+    if fault := storable(value):
+        raise Invalid(f"`{name}` can't be looked for: {fault}.", field=(name,))
+    return value
+
+
+def _parse_json(value: Any) -> JSON:
+    if fault := storable(value):
+        raise GraphQLError(f"This JSON can't be kept: {fault}.")
+    return JSON(value)
+
+
+def _parse_moment(value: Any) -> datetime:
+    problem = (
+        "A DateTime is written as in RFC 3339, with its offset: 2026-03-01T09:30:00Z or 2026-03-01T10:30:00+01:00."
+    )
+    if not isinstance(value, str) or not MOMENT.fullmatch(value):
+        raise GraphQLError(problem)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise GraphQLError(f"There is no such moment. {problem}") from None
+
+
+def _show_moment(value: Any) -> str:
+    return cast("datetime", value).astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    JSON: scalar(
+        name="JSON",
+        description="Any JSON value, written as itself: never JSON inside a string.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+        parse_value=_parse_json,
+    ),
+    datetime: scalar(
+        name="DateTime",
+        description="A moment as in RFC 3339, always with an offset; answers are in UTC.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=_show_moment,
+        parse_value=_parse_moment,
+    ),
+}

@@ -1,0 +1,73 @@
+"""Documents in, JSON out: `ask` runs an operation as a client would send it, without a network."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tessera_gql.graphql import context
+from tessera_gql.graphql.documents import Profile
+from tessera_gql.graphql.http import Transport, execute
+from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import OPEN_ACTOR, Actor
+from tessera_gql.store.database import Database
+
+
+class Ask(Protocol):
+    def __call__(self, query: str, *, actor: Actor = ..., **variables: Any) -> Awaitable[dict[str, Any]]: ...
+
+
+async def anyone(_credential: str | None) -> Actor:
+    return OPEN_ACTOR
+
+
+@pytest.fixture
+def answer(database: Database) -> Ask:
+    """The whole reply."""
+    transport = Transport(
+        schema=schema,
+        authenticate=anyone,
+        context=lambda identity: context.opened(database, identity),
+        profile=Profile.OPEN,
+    )
+
+    async def run(query: str, *, actor: Actor = OPEN_ACTOR, **variables: Any) -> dict[str, Any]:
+        return await execute(transport, query=query, variables=variables, identity=actor)
+
+    return run
+
+
+@pytest.fixture
+def ask(answer: Ask) -> Ask:
+    """The data of an operation that must not fail."""
+
+    async def run(query: str, *, actor: Actor = OPEN_ACTOR, **variables: Any) -> dict[str, Any]:
+        reply = await answer(query, actor=actor, **variables)
+        assert "errors" not in reply, reply["errors"]
+        return reply["data"]
+
+    return run
+
+
+@pytest.fixture
+def counted() -> Callable[[], Any]:
+    """`with counted() as statements:` collects the SQL of all engines."""
+
+    @contextmanager
+    def count() -> Iterator[list[str]]:
+        found: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if not statement.startswith(("BEGIN", "ROLLBACK", "COMMIT")):
+                found.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            yield found
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+
+    return count
