@@ -2,7 +2,7 @@
 
 import typer
 
-from tessera_gql.cli import database, diff, serve
+from tessera_gql.cli import database, serve
 
 app = typer.Typer(
     name="tessera",
@@ -12,7 +12,6 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(serve.schema)
-app.command()(diff.diff)
 app.add_typer(database.app, name="db")
 
 

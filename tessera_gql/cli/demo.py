@@ -31,7 +31,7 @@ READERS: tuple[tuple[str, str, tuple[str, ...] | None, str], ...] = (
 ORDERS = "analytics.marts.orders"
 FIRST_QUERY = (
     "{ proposals(first: 5) { nodes { asset { fqn } status breakingChanges { message }"
-    " awaiting { team { name } } } } }"
+    " awaiting { name } } } }"
 )
 
 

@@ -1,0 +1,89 @@
+"""The real server in a process of its own, on a free port, as a user starts it."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+TESSERA = Path(sys.executable).with_name("tessera")
+STARTED = re.compile(r"serves (http://\S+?)/graphql")
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server and what it has said so far on stderr."""
+
+    url: str
+    process: "subprocess.Popen[str]"
+    log: Path
+
+    def call(self, document: str, **variables: Any) -> dict[str, Any]:
+        """The whole answer, errors included."""
+        answer = httpx.post(f"{self.url}/graphql", json={"query": document, "variables": variables}, timeout=30)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def data(self, document: str, **variables: Any) -> dict[str, Any]:
+        answer = self.call(document, **variables)
+        assert "errors" not in answer, answer
+        found: dict[str, Any] = answer["data"]
+        return found
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Only what is said here: settings of the machine that runs the tests must not matter."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **settings}
+
+
+@contextmanager
+def serving(folder: Path, *options: str, **settings: str) -> Iterator[Running]:
+    """Runs `tessera serve` in `folder` until the block is left."""
+    log = folder / "server.log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [TESSERA, "serve", *options],
+            cwd=folder,
+            env=environment(API_PORT="0", **settings),
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+        try:
+            yield Running(_url(process, log), process, log)
+        finally:
+            process.terminate()
+            try:
+                process.communicate(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                raise
+
+
+def _url(process: "subprocess.Popen[str]", log: Path) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = STARTED.search(log.read_text())
+        if found and _answers(found[1]):
+            return found[1]
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
