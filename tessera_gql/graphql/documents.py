@@ -10,12 +10,15 @@ from typing import Any, TypeAlias
 
 from graphql import (
     DocumentNode,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
+    NullValueNode,
     OperationDefinitionNode,
     OperationType,
     OverlappingFieldsCanBeMergedRule,
     ValueNode,
+    VariableNode,
     parse,
     specified_rules,
     validate,
@@ -68,6 +71,8 @@ class Limits:
     init_timeout_seconds: float = 10.0
     send_queue: int = 64
     """Messages waiting to be sent on one socket."""
+    backlog: int = 1000
+    """Messages of a shared subscription that one listener may leave unheard; they are written once for all."""
     send_timeout_seconds: float = 10.0
     """How long a full queue, or one unfinished write, may stay so before its consumer counts as too slow."""
     keep_alive_seconds: float = 15.0
@@ -91,6 +96,20 @@ class Operation:
     @property
     def name(self) -> str | None:
         return self.node.name.value if self.node.name else None
+
+    def gives(self, argument: str) -> bool:
+        """Whether a root field may be given this argument; a fragment at the root is not looked into."""
+        return any(
+            not isinstance(field, FieldNode)
+            or any(given.name.value == argument and not self._is_null(given.value) for given in field.arguments or ())
+            for field in self.node.selection_set.selections
+        )
+
+    def _is_null(self, value: ValueNode) -> bool:
+        if isinstance(value, VariableNode):
+            name = value.name.value
+            return self.variables.get(name) is None and (name in self.variables or name not in _defaults(self.node))
+        return isinstance(value, NullValueNode)
 
 
 Prepared: TypeAlias = Operation | list[GraphQLError]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
-from typing import Any, TypeAlias, cast
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+import orjson
 import strawberry
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
 from graphql import execute as run_document
@@ -20,6 +21,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.errors import Refusal
 from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
+from tessera_gql.graphql.fanout import Fanout
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
@@ -43,6 +45,21 @@ class Ending(Enum):
     SLOW = "slow"
 
 
+class Message(NamedTuple):
+    """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors."""
+
+    kind: Literal["next", "error"]
+    body: bytes
+
+
+RESUMING = "after"
+"""The argument of a subscription that starts in the past; such a one is nobody else's."""
+
+
+def _alone(_identity: Identity) -> None:
+    return None
+
+
 def _untranslated(_error: Exception) -> GraphQLError | None:
     return None
 
@@ -61,6 +78,9 @@ class Transport:
     """One per operation: yields what resolvers get, and closes once the answer, or the last of them, is computed."""
     translate: Callable[[Exception], GraphQLError | None] = _untranslated
     """Failures of ours that a client should see as they are, such as a database that is away; None masks."""
+    scope: Callable[[Identity], Hashable | None] = _alone
+    """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
+    None has those of an identity executed for itself."""
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
@@ -73,6 +93,10 @@ class Transport:
     @cached_property
     def documents(self) -> Documents:
         return Documents(self.core, self.limits, self.profile)
+
+    @cached_property
+    def fanout(self) -> Fanout[Message]:
+        return Fanout(self.limits.backlog)
 
     @property
     def core(self) -> GraphQLSchema:
@@ -176,12 +200,46 @@ async def stream(transport: Transport, prepared: Prepared, identity: Identity) -
         yield failed(transport, error)
 
 
-def encoded(transport: Transport, reply: Reply) -> bytes:
-    """The reply as JSON; a resolver's value that is none becomes a failure of ours."""
+async def messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
+    """The replies of an operation, written; an error is the last. Raises Behind if its reader is too slow for it."""
+    start = partial(_messages, transport, prepared, identity)
+    key = _shared(transport, prepared, identity)
+    async with aclosing(start() if key is None else transport.fanout.listen(key, start)) as found:
+        async for message in found:
+            yield message
+            if message.kind == "error":
+                return
+
+
+async def _messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
+    async with aclosing(stream(transport, prepared, identity)) as replies:
+        async for reply in replies:
+            if "data" in reply:
+                yield Message("next", encoded(transport, reply))
+            else:
+                yield Message("error", encoded(transport, reply, "errors"))
+
+
+def _shared(transport: Transport, prepared: Prepared, identity: Identity) -> Hashable | None:
+    """What other subscriptions must have in common with this one to be served by the same execution."""
+    if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
+        return None
+    if (scope := transport.scope(identity)) is None or prepared.gives(RESUMING):
+        return None
     try:
-        return encode(reply)
+        variables = orjson.dumps(prepared.variables, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer beyond 64 bits
+        return None
+    return (scope, id(prepared.document), prepared.name, variables)  # the running stream keeps the document
+
+
+def encoded(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
+    """The reply, or its errors, as JSON; a resolver's value that is none becomes a failure of ours."""
+    try:
+        return encode(reply[part] if part else reply)
     except (TypeError, ValueError, RecursionError) as error:
-        return encode(failed(transport, error))
+        masked = failed(transport, error)
+        return encode(masked[part] if part else masked)
 
 
 def failed(transport: Transport, error: Exception) -> Reply:

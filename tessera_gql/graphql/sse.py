@@ -10,9 +10,11 @@ from typing import cast
 from starlette.types import Receive, Send
 
 from tessera_gql.graphql.documents import Prepared
+from tessera_gql.graphql.fanout import Behind
 from tessera_gql.graphql.operations import (
     Ending,
     Identity,
+    Message,
     Transport,
     Unauthenticated,
     encoded,
@@ -20,7 +22,7 @@ from tessera_gql.graphql.operations import (
     ending,
     failed,
     in_time,
-    stream,
+    messages,
 )
 
 HEADERS = [
@@ -68,14 +70,18 @@ async def respond(transport: Transport, prepared: Prepared, identity: Identity, 
 
 
 async def _produce(transport: Transport, prepared: Prepared, identity: Identity, write: Write) -> None:
-    async with aclosing(stream(transport, prepared, identity)) as replies:
-        async for reply in replies:
-            await write(_next(encoded(transport, reply)))
+    try:
+        async with aclosing(messages(transport, prepared, identity)) as found:
+            async for message in found:
+                await write(_event(message))
+    except Behind:
+        raise _Over(None) from None
     raise _Over(COMPLETE)
 
 
-def _next(reply: bytes) -> bytes:
-    return b"event: next\ndata: " + reply + b"\n\n"
+def _event(message: Message) -> bytes:
+    body = message.body if message.kind == "next" else b'{"errors":' + message.body + b"}"
+    return b"event: next\ndata: " + body + b"\n\n"
 
 
 async def _listen(receive: Receive) -> None:
@@ -98,4 +104,4 @@ async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> None:
             raise _Over(None)
         case Ending.REVOKED:
             error = Unauthenticated("The credential was revoked: connect again with another.")
-            raise _Over(_next(encoded(transport, failed(transport, error))) + COMPLETE)
+            raise _Over(_event(Message("error", encoded(transport, failed(transport, error), "errors"))) + COMPLETE)

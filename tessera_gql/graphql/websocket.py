@@ -17,17 +17,17 @@ from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.graphql.documents import Prepared
+from tessera_gql.graphql.fanout import Behind
 from tessera_gql.graphql.operations import (
     Ending,
     Identity,
     Transport,
     Unauthenticated,
-    encoded,
     end_when,
     ending,
     failed,
     in_time,
-    stream,
+    messages,
 )
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
 
@@ -170,15 +170,15 @@ class Socket:
 
     async def _operate(self, key: str, prepared: Prepared) -> None:
         try:
-            async with aclosing(stream(self.transport, prepared, self.identity)) as replies:
-                async for reply in replies:
-                    if "data" not in reply:
-                        await self._say("error", key, encode(reply["errors"]))
+            async with aclosing(messages(self.transport, prepared, self.identity)) as found:
+                async for message in found:
+                    await self._say(message.kind, key, message.body)
+                    if message.kind == "error":
                         return
-                    await self._say("next", key, encoded(self.transport, reply))
             await self._say("complete", key)
-        except Exception as error:  # noqa: BLE001 - an operation's end is never its socket's
-            await self._say("error", key, encode(failed(self.transport, error)["errors"]))
+        except Behind:
+            if not self.ended.done():
+                self.ended.set_result(Ending.SLOW)
         finally:
             if self.operations.get(key) is asyncio.current_task():
                 del self.operations[key]

@@ -1,7 +1,7 @@
 """A small graph that does what a transport must survive: it fails, refuses, streams and floods."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NewType
@@ -175,14 +175,25 @@ class Subscription:
             house.closed.set()
 
     @strawberry.subscription
+    async def heard(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[str]:
+        house: House = info.context["house"]
+        house.streams += 1
+        try:
+            while True:
+                yield (after or "") + await house.words.get()
+        finally:
+            house.streams -= 1
+
+    @strawberry.subscription
     async def fails_after(self, count: int) -> AsyncGenerator[int]:
         for number in range(count):
             yield number
         raise ValueError("the secret of the stream")
 
     @strawberry.subscription
-    async def fails_at_once(self) -> AsyncGenerator[int]:
-        raise Forbidden("Not for you.")
+    async def fails_at_once(self, reason: str = "Not for you.") -> AsyncGenerator[int]:
+        if reason:
+            raise Forbidden(reason)
         yield 1
 
     @strawberry.subscription
@@ -220,6 +231,8 @@ class House:
     streams: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     fail_on_close: Exception | None = None
+    words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    scope: Callable[[Guest], Hashable | None] = lambda _guest: None
 
     async def authenticate(self, authorization: str | None) -> Guest:
         if authorization == "Bearer wrong":
@@ -250,6 +263,7 @@ class House:
             authenticate=self.authenticate,
             context=self.context,
             translate=translate,
+            scope=self.scope,
             limits=replace(Limits(), **limits),
             profile=profile,
         )
