@@ -1,5 +1,6 @@
-"""Who may do what. A key acts for its own team only; ADMIN acts for any."""
+"""Who may do what: one table, asked by every verb. What has no row in it can't be done by anybody."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
@@ -8,9 +9,15 @@ from tessera_gql.errors import Forbidden
 
 
 class Scope(StrEnum):
+    """Each includes those before it."""
+
     READ = "READ"
     WRITE = "WRITE"
     ADMIN = "ADMIN"
+
+    @property
+    def rank(self) -> int:
+        return list(Scope).index(self)
 
 
 @dataclass(frozen=True)
@@ -20,37 +27,130 @@ class Actor:
     name: str
     team_id: UUID | None = None
     scopes: frozenset[Scope] = field(default_factory=lambda: frozenset({Scope.READ}))
+    key_id: UUID | None = None
 
     @property
     def is_admin(self) -> bool:
         return Scope.ADMIN in self.scopes
 
+    @property
+    def account(self) -> str:
+        """Tells callers apart whose names are alike."""
+        return str(self.key_id) if self.key_id else self.name
+
     def may(self, scope: Scope) -> bool:
-        return scope in self.scopes or self.is_admin
+        return any(held.rank >= scope.rank for held in self.scopes)
 
 
 # Without keys, on the machine of a developer: everything is allowed and the log says so.
 OPEN_ACTOR = Actor("open", scopes=frozenset(Scope))
 
 
-def require(actor: Actor, scope: Scope, what: str) -> None:
-    """`what` completes "… may …": the refusal tells what was tried."""
-    if not actor.may(scope):
-        raise Forbidden(f"This key may not {what}: it lacks the scope {scope}. Use a key that has it.")
+class Verb(StrEnum):
+    """What can be done; the value completes "this key may not …"."""
+
+    READ = "read"
+    READ_KEYS = "see API keys"
+    CREATE_TEAM = "create teams"
+    UPDATE_TEAM = "update a team"
+    CREATE_ASSET = "create assets"
+    UPDATE_ASSET = "update assets"
+    ADD_DEPENDENCY = "add dependencies"
+    REMOVE_DEPENDENCY = "remove dependencies"
+    PUBLISH_CONTRACT = "publish contracts"
+    FORCE_CONTRACT = "publish by force"
+    RETIRE_CONTRACT = "retire contracts"
+    REGISTER = "register consumers"
+    UPDATE_REGISTRATION = "update registrations"
+    UNREGISTER = "unregister consumers"
+    ACKNOWLEDGE_PROPOSAL = "answer proposals"
+    WITHDRAW_PROPOSAL = "withdraw proposals"
+    PUBLISH_PROPOSAL = "publish proposals"
+    SYNC_DBT_MANIFEST = "sync a manifest"
+    PUSH_TO_GIT = "push to git"
+    PULL_FROM_GIT = "pull from git"
+    CREATE_API_KEY = "create API keys"
+    REVOKE_API_KEY = "revoke API keys"
+    CREATE_WEBHOOK = "create webhooks"
+    UPDATE_WEBHOOK = "update webhooks"
+    DELETE_WEBHOOK = "delete webhooks"
+    REDELIVER_WEBHOOK = "redeliver webhooks"
 
 
-def acting_team(actor: Actor, named: UUID | None, *, default: UUID | None = None) -> UUID:
-    """The team the call is made for: the one named, else the key's own, else (for an administrator) `default`."""
-    require(actor, Scope.WRITE, "change anything")
-    team = named or actor.team_id or (default if actor.is_admin else None)
+@dataclass(frozen=True)
+class Right:
+    """The scope that a verb needs on what belongs to the key's own team, and on what belongs to another or to none."""
+
+    own: Scope
+    other: Scope
+
+
+EVERYBODY = Right(own=Scope.READ, other=Scope.READ)
+OWNERS = Right(own=Scope.WRITE, other=Scope.ADMIN)
+ADMINISTRATORS = Right(own=Scope.ADMIN, other=Scope.ADMIN)
+
+RIGHTS: Mapping[Verb, Right] = {
+    Verb.READ: EVERYBODY,
+    Verb.READ_KEYS: OWNERS,
+    Verb.CREATE_TEAM: ADMINISTRATORS,
+    Verb.UPDATE_TEAM: OWNERS,
+    Verb.CREATE_ASSET: OWNERS,
+    Verb.UPDATE_ASSET: OWNERS,
+    Verb.ADD_DEPENDENCY: OWNERS,  # of the dependent asset
+    Verb.REMOVE_DEPENDENCY: OWNERS,
+    Verb.PUBLISH_CONTRACT: OWNERS,
+    Verb.FORCE_CONTRACT: ADMINISTRATORS,
+    Verb.RETIRE_CONTRACT: OWNERS,
+    Verb.REGISTER: OWNERS,  # the consumer team
+    Verb.UPDATE_REGISTRATION: OWNERS,
+    Verb.UNREGISTER: OWNERS,
+    Verb.ACKNOWLEDGE_PROPOSAL: OWNERS,  # the asked team
+    Verb.WITHDRAW_PROPOSAL: OWNERS,
+    Verb.PUBLISH_PROPOSAL: OWNERS,
+    Verb.SYNC_DBT_MANIFEST: OWNERS,  # table by table: those of other teams are skipped
+    Verb.PUSH_TO_GIT: ADMINISTRATORS,
+    Verb.PULL_FROM_GIT: ADMINISTRATORS,
+    Verb.CREATE_API_KEY: OWNERS,  # with its own scopes at most
+    Verb.REVOKE_API_KEY: OWNERS,
+    Verb.CREATE_WEBHOOK: OWNERS,
+    Verb.UPDATE_WEBHOOK: OWNERS,
+    Verb.DELETE_WEBHOOK: OWNERS,
+    Verb.REDELIVER_WEBHOOK: OWNERS,
+}
+
+
+def allows(actor: Actor, verb: Verb, team: UUID | None) -> bool:
+    """Whether the actor may do this to what belongs to that team (None: to no team)."""
+    right = RIGHTS[verb]
+    own = team is not None and team == actor.team_id
+    return actor.may(right.own if own else right.other)
+
+
+def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
+    """Raises Forbidden unless the table allows it; the refusal tells what was tried and which key could."""
+    if allows(actor, verb, team):
+        return
+    right = RIGHTS[verb]
+    if not actor.may(right.own):
+        raise Forbidden(f"This key may not {verb}: it lacks the scope {right.own}. Use a key that has it.")
+    raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
+
+
+def acting_team(actor: Actor, verb: Verb, named: UUID | None) -> UUID:
+    """The team the call is made for: the one named, else the key's own."""
+    team = named or actor.team_id
+    permit(actor, verb, team)
     if team is None:
         raise Forbidden("This key belongs to no team, so say which team acts.", field=("team",))
-    if team != actor.team_id and not actor.is_admin:
-        raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
     return team
 
 
-def require_owner(team: UUID, owner: UUID, *, what: str, owner_name: str) -> None:
-    """Only the owning team goes on; the refusal names it."""
-    if team != owner:
-        raise Forbidden(f"Only the owning team, {owner_name}, may {what}. Ask them, or act as that team.")
+def require_owner(actor: Actor, verb: Verb, owner: UUID, *, what: str, owner_name: str) -> None:
+    """As `permit`; the refusal of another team's key says whose business it is."""
+    if actor.may(RIGHTS[verb].own) and not allows(actor, verb, owner):
+        raise not_the_owner(what, owner_name)
+    permit(actor, verb, owner)
+
+
+def not_the_owner(what: str, owner_name: str) -> Forbidden:
+    return Forbidden(f"Only the owning team, {owner_name}, may {what}. Ask them, or act as that team.")

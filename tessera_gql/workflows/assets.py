@@ -6,7 +6,7 @@ from typing import Any
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, acting_team, require_owner
+from tessera_gql.policy.access import Actor, Verb, acting_team, require_owner
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import assets, registrations, teams
@@ -32,7 +32,7 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
     """Raises Conflict for an fqn that exists in any case."""
     chosen = naming.fqn(fqn)
     named = await teams.get(session, details.owner, field=("owner",)) if details.owner else None
-    owner = acting_team(actor, named.id if named else None)
+    owner = acting_team(actor, Verb.CREATE_ASSET, named.id if named else None)
     if taken := await assets.by_fqns(session, [chosen]):
         raise Conflict(
             f"An asset {taken[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
@@ -66,8 +66,7 @@ async def update(
     """Only the owning team. A new owner or mode is told to the consumers."""
     asset = await assets.lock(session, ref)
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    team = acting_team(actor, None, default=owner.id)
-    require_owner(team, owner.id, what=f"update {asset.fqn}", owner_name=owner.name)
+    require_owner(actor, Verb.UPDATE_ASSET, owner.id, what=f"update {asset.fqn}", owner_name=owner.name)
     expect(asset.row_version, expected_row_version, "asset")
     values = await _changes(session, asset, details)
     if not values:

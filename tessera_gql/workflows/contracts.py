@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.errors import Conflict
-from tessera_gql.policy.access import Actor, acting_team, require_owner
+from tessera_gql.policy.access import Actor, Verb, require_owner
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
 from tessera_gql.policy.publish import Judgement, Terms, summary
 from tessera_gql.policy.words import ContractStatus, Outcome, RegistrationStatus
@@ -121,8 +121,8 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
     asset = await assets.lock(session, AssetRef(id=found.asset_id))
     contract = await contracts.get(session, identity)
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    team = acting_team(actor, None, default=owner.id)
-    require_owner(team, owner.id, what=f"retire contracts of {asset.fqn}", owner_name=owner.name)
+    what = f"retire contracts of {asset.fqn}"
+    require_owner(actor, Verb.RETIRE_CONTRACT, owner.id, what=what, owner_name=owner.name)
     if contract.status is ContractStatus.RETIRED:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:

@@ -1,7 +1,7 @@
 """Lineage edges are added and removed by the team that owns the dependent asset: it knows what it reads."""
 
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.policy.access import Actor, acting_team, require_owner
+from tessera_gql.policy.access import Actor, Verb, require_owner
 from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
 from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import assets, lineage, teams
@@ -16,7 +16,7 @@ async def add(
     """Raises Conflict for an edge that exists; cycles are allowed, because warehouses have them."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
-    await _require_owner(session, actor, asset)
+    await _require_owner(session, actor, Verb.ADD_DEPENDENCY, asset)
     if source.id == asset.id:
         raise Invalid("An asset can't depend on itself. Name another asset.", field=("dependency",))
     if await lineage.find(session, asset.id, source.id, kind):
@@ -48,7 +48,7 @@ async def remove(
     """Raises Conflict when there is no such edge."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
-    await _require_owner(session, actor, asset)
+    await _require_owner(session, actor, Verb.REMOVE_DEPENDENCY, asset)
     edge = await lineage.find(session, asset.id, source.id, kind)
     if edge is None:
         raise Conflict(f"{asset.fqn} does not {kind.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
@@ -66,7 +66,6 @@ async def remove(
     return edge
 
 
-async def _require_owner(session: Session, actor: Actor, asset: Asset) -> None:
+async def _require_owner(session: Session, actor: Actor, verb: Verb, asset: Asset) -> None:
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    team = acting_team(actor, None, default=owner.id)
-    require_owner(team, owner.id, what=f"say what {asset.fqn} depends on", owner_name=owner.name)
+    require_owner(actor, verb, owner.id, what=f"say what {asset.fqn} depends on", owner_name=owner.name)

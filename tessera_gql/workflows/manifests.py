@@ -14,7 +14,7 @@ from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Invalid, Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, Scope, acting_team, require
+from tessera_gql.policy.access import Actor, Verb, acting_team, allows, permit
 from tessera_gql.policy.events import AssetCreated, AssetUpdated, ManifestSynced
 from tessera_gql.policy.publish import Terms, judge
 from tessera_gql.policy.version import FIRST
@@ -95,7 +95,7 @@ class _Plan:
 
 async def sync(session: Session, actor: Actor, manifest: Manifest, options: SyncOptions) -> SyncReport:
     """All of it or nothing: a refusal of one table names it and rolls everything back. Unchanged writes nothing."""
-    require(actor, Scope.WRITE, "sync a manifest")
+    permit(actor, Verb.SYNC_DBT_MANIFEST, actor.team_id)
     models = [model for model in manifest.models if not _problem(model)]
     skipped = [
         Synced(model.fqn, SyncOutcome.SKIPPED, reason=reason)
@@ -108,7 +108,7 @@ async def sync(session: Session, actor: Actor, manifest: Manifest, options: Sync
     for model in models:
         asset = plan.known.get(model.fqn)
         owner = asset.owner_team_id if asset else plan.owners[model.owner]
-        if actor.is_admin or owner == actor.team_id:
+        if allows(actor, Verb.SYNC_DBT_MANIFEST, owner):
             mine.append(model)
         else:
             reason = "it belongs to another team than this key"
@@ -178,7 +178,7 @@ async def _default_owner(session: Session, actor: Actor, missing: list[str], opt
             field=("owner",),
         )
     named_team = await teams.get(session, options.owner, field=("owner",)) if options.owner else None
-    return acting_team(actor, named_team.id if named_team else None)
+    return acting_team(actor, Verb.SYNC_DBT_MANIFEST, named_team.id if named_team else None)
 
 
 def _details(model: Model) -> dict[str, Any]:

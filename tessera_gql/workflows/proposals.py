@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import naming, proposal
-from tessera_gql.policy.access import Actor, acting_team, require_owner
+from tessera_gql.policy.access import Actor, Verb, acting_team, not_the_owner, permit, require_owner
 from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.policy.words import ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store import assets, proposals, registrations, teams
@@ -32,8 +32,8 @@ async def acknowledge(
     """Only an asked team answers; it may answer again, and the last answer counts."""
     asset, row = await _locked(session, identity)
     named = await teams.get(session, team) if team else None
-    acting = named or (await teams.by_ids(session, [acting_team(actor, None)]))[0]
-    acting_team(actor, acting.id)
+    team_id = acting_team(actor, Verb.ACKNOWLEDGE_PROPOSAL, named.id if named else None)
+    acting = named or (await teams.by_ids(session, [team_id]))[0]
     _require_open(row, session.now)
     place = await _place(session, row, acting)
     deadline = _deadline(answer, session.now)
@@ -64,7 +64,7 @@ async def acknowledge(
 async def withdraw(session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None = None) -> Progress:
     """The owning team takes its proposal back."""
     asset, row = await _locked(session, identity)
-    await require_owning_team(session, actor, asset, team, what=f"withdraw proposals for {asset.fqn}")
+    await require_owning_team(session, actor, Verb.WITHDRAW_PROPOSAL, asset, team)
     _require_open(row, session.now)
     return Progress(await move(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team"))
 
@@ -72,7 +72,7 @@ async def withdraw(session: Session, actor: Actor, identity: UUID, *, team: Team
 async def publish(session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None = None) -> Progress:
     """Raises Conflict while answers are outstanding, and when the contract has moved so that more would break."""
     asset, row = await _locked(session, identity)
-    by = await require_owning_team(session, actor, asset, team, what=f"publish contracts of {asset.fqn}")
+    by = await require_owning_team(session, actor, Verb.PUBLISH_PROPOSAL, asset, team)
     _require_open(row, session.now)
     progress = await advance(session, asset, row, by=by)
     if progress.contract is not None:
@@ -93,15 +93,17 @@ async def apply_time(session: Session, identity: UUID) -> Progress:
     return await advance(session, asset, row)
 
 
-async def require_owning_team(session: Session, actor: Actor, asset: Asset, team: TeamRef | None, *, what: str) -> UUID:
-    """The acting team, which must own the asset."""
+async def require_owning_team(session: Session, actor: Actor, verb: Verb, asset: Asset, team: TeamRef | None) -> UUID:
+    """The owning team, as which the actor must be able to act; `team` is the one it says it acts as."""
     named = await teams.get(session, team) if team else None
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    acting = acting_team(actor, named.id if named else None, default=owner.id)
-    if named is None and actor.is_admin:
-        return owner.id
-    require_owner(acting, owner.id, what=what, owner_name=owner.name)
-    return acting
+    what = f"{verb} of {asset.fqn}"
+    if named is not None:
+        permit(actor, verb, named.id)
+        if named.id != owner.id:
+            raise not_the_owner(what, owner.name)
+    require_owner(actor, verb, owner.id, what=what, owner_name=owner.name)
+    return owner.id
 
 
 async def _locked(session: Session, identity: UUID) -> tuple[Asset, Proposal]:

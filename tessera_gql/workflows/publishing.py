@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera_gql.diff import Change, Mode, SchemaError, check
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import naming, publish
-from tessera_gql.policy.access import Actor, Scope, require
+from tessera_gql.policy.access import Actor, Verb, permit
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.policy.words import Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts, proposals
@@ -78,9 +78,9 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     """Locks the asset, judges the schema under the current contract's mode, and publishes, proposes or does nothing."""
     checked(request)
     asset = await assets.lock(session, ref)
-    team = await require_owning_team(session, actor, asset, request.team, what=f"publish contracts of {asset.fqn}")
+    team = await require_owning_team(session, actor, Verb.PUBLISH_CONTRACT, asset, request.team)
     if request.force:
-        require(actor, Scope.ADMIN, "publish by force")
+        permit(actor, Verb.FORCE_CONTRACT, team)
     waiting = await proposals.find_open(session, asset.id)
     if waiting is not None:
         waiting = (await progress.advance(session, asset, waiting)).proposal

@@ -7,7 +7,7 @@ from uuid import UUID
 from tessera_gql.diff import fields as declared_fields
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, acting_team
+from tessera_gql.policy.access import Actor, Verb, acting_team, permit
 from tessera_gql.policy.affected import known_fields
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.version import parse
@@ -44,7 +44,7 @@ async def register(
 ) -> Registration:
     """Raises Conflict for a second live registration of the team (and consumer asset), Invalid for unknown fields."""
     named = await teams.get(session, team) if team else None
-    consumer = acting_team(actor, named.id if named else None)
+    consumer = acting_team(actor, Verb.REGISTER, named.id if named else None)
     via = await _consumer_asset(session, consumer_asset, consumer)
     asset = await assets.lock(session, ref)
     if via is not None and via.id == asset.id:
@@ -93,7 +93,7 @@ async def update(
     expected_row_version: int | None = None,
 ) -> Registration:
     """`changes` holds only what is to change: fields, pinned_version, purpose, metadata (None is a value)."""
-    asset, row = await _locked(session, actor, identity)
+    asset, row = await _locked(session, actor, Verb.UPDATE_REGISTRATION, identity)
     _require_live(row)
     expect(row.row_version, expected_row_version, "registration")
     before = Reading(None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta)
@@ -124,7 +124,7 @@ async def update(
 
 async def unregister(session: Session, actor: Actor, identity: UUID) -> Registration:
     """The team no longer reads the asset, and no longer counts in an open proposal."""
-    asset, row = await _locked(session, actor, identity)
+    asset, row = await _locked(session, actor, Verb.UNREGISTER, identity)
     _require_live(row)
     here = registrations.rows.c.id == row.id
     await session.update(Registration, here, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
@@ -145,9 +145,9 @@ def _require_live(row: Registration) -> None:
         raise Conflict("This registration has ended already. Register again if the team reads the asset again.")
 
 
-async def _locked(session: Session, actor: Actor, identity: UUID) -> tuple[Asset, Registration]:
+async def _locked(session: Session, actor: Actor, verb: Verb, identity: UUID) -> tuple[Asset, Registration]:
     found = await registrations.get(session, identity)
-    acting_team(actor, found.consumer_team_id)
+    permit(actor, verb, found.consumer_team_id)
     asset = await assets.lock(session, AssetRef(id=found.asset_id))
     return asset, await registrations.get(session, identity)
 

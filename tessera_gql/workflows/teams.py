@@ -4,7 +4,7 @@ from typing import Any
 
 from tessera_gql.errors import Conflict, Stale
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, Scope, acting_team, require
+from tessera_gql.policy.access import Actor, Verb, permit
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
 from tessera_gql.store import teams
 from tessera_gql.store.session import Session
@@ -14,7 +14,7 @@ from tessera_gql.store.teams import TeamRef
 
 async def create(session: Session, actor: Actor, *, name: str, metadata: Any = None) -> Team:
     """Raises Conflict for a name that exists in any case."""
-    require(actor, Scope.ADMIN, "create teams")
+    permit(actor, Verb.CREATE_TEAM, None)
     chosen = naming.team_name(name)
     await _require_free(session, chosen)
     team = Team(
@@ -41,7 +41,7 @@ async def update(
 ) -> Team:
     """What is None stays as it is."""
     team = await teams.get(session, ref)
-    acting_team(actor, team.id)
+    permit(actor, Verb.UPDATE_TEAM, team.id)
     values: dict[str, Any] = {}
     if name is not None and (chosen := naming.team_name(name)) != team.name:
         if teams.key(chosen) != team.name_key:
