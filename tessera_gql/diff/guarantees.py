@@ -43,9 +43,7 @@ def _sections(document: object, side: str) -> dict[str, Json]:
     except SchemaError as error:
         raise error.on(side) from None
     if not isinstance(document, dict):
-        raise SchemaError(
-            "guarantees are a JSON object, one key per kind of promise; wrap them in one.", side=side
-        )
+        raise SchemaError("guarantees are a JSON object, one key per kind of promise; wrap them in one.", side=side)
     return cast("dict[str, Json]", document)
 
 

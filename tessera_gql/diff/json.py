@@ -1,30 +1,25 @@
-"""JSON values: identity as JSON sees it. `1` and `1.0` are one value; `1` and `true` are two (Python says the opposite)."""
+"""JSON values and their identity: `1` and `1.0` are one value, `1` and `true` are two (Python says the opposite)."""
 
 import json
-import math
 from typing import TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 def canonical(value: object) -> str:
-    """JSON text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` written `1`.
-
-    Expects a value whose nesting has been checked; `SchemaError` is the guard's business, not this function's.
-    """
-    return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    """JSON text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` written `1`."""
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """The value with every whole number as an int."""
     match value:
-        case float() if math.isfinite(value) and value == int(value):
+        case float() if value.is_integer():
             return int(value)
         case list():
-            return [_plain(item) for item in value]
+            return [plain(item) for item in value]
         case dict():
-            return {key: _plain(item) for key, item in value.items()}
+            return {key: plain(item) for key, item in value.items()}
         case _:
             return value
 
@@ -33,25 +28,11 @@ def same(left: object, right: object) -> bool:
     return canonical(left) == canonical(right)
 
 
-def kind_of(value: object) -> str:
-    """The JSON type of a value; a number without a fraction is an `integer`."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "integer" if math.isfinite(value) and value == int(value) else "number"
-        case str():
-            return "string"
-        case list():
-            return "array"
-        case _:
-            return "object"
+def escaped(token: str) -> str:
+    """One reference token of RFC 6901."""
+    return token.replace("~", "~0").replace("/", "~1") if "~" in token or "/" in token else token
 
 
 def pointer(*tokens: str | int) -> str:
     """RFC 6901: `pointer("properties", "a/b")` is `/properties/a~1b`."""
-    return "".join("/" + str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
+    return "".join("/" + escaped(str(token)) for token in tokens)

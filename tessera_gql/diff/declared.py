@@ -1,0 +1,37 @@
+"""What a value's schema declares in place: through references and every branch, not inside its properties."""
+
+from tessera_gql.diff.schema import Schema
+
+IN_PLACE = ("allOf", "anyOf", "oneOf")
+
+
+def in_place(node: Schema) -> list[Schema]:
+    """The node and every subschema that speaks about the same value, `not` aside."""
+    found: dict[int, Schema] = {}
+    stack = [node]
+    while stack:
+        each = stack.pop()
+        if id(each) in found:
+            continue
+        found[id(each)] = each
+        stack.extend(reversed(_around(each)))
+    return [*found.values()]
+
+
+def _around(node: Schema) -> list[Schema]:
+    inside = [each for word in IN_PLACE if word in node.words for each in node.children(word)]
+    inside += [each for word in ("if", "then", "else") if (each := node.child(word)) is not None]
+    inside += [schema for _, schema in node.dependent_schemas()]
+    target = node.target()
+    return inside if target is None else [target, *inside]
+
+
+def names_in_place(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
+    """Declared property names and name patterns."""
+    if node.closure is None:
+        nodes = in_place(node)
+        node.closure = (
+            frozenset(name for each in nodes for name in each.properties),
+            frozenset(pattern for each in nodes for pattern in each.patterns),
+        )
+    return node.closure

@@ -1,0 +1,152 @@
+"""What each draft says, as tables. A keyword a draft does not know is an annotation there and constrains nothing."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from tessera_gql.diff.refusals import SchemaError
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One draft: `shapes` maps its keywords to the shape their value must have (see `metaschema`)."""
+
+    name: str
+    uri: str
+    year: int
+    shapes: dict[str, str]
+
+    @property
+    def knows_siblings_of_ref(self) -> bool:
+        return self.year >= 2019
+
+    @property
+    def id_keyword(self) -> str:
+        return "id" if self.year == 4 else "$id"
+
+
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_EVERY = {
+    "type": "types",
+    "properties": "map",
+    "patternProperties": "pattern map",
+    "definitions": "map",
+    "not": "schema",
+    "allOf": "schemas",
+    "anyOf": "schemas",
+    "oneOf": "schemas",
+    "minimum": "number",
+    "maximum": "number",
+    "multipleOf": "positive",
+    "pattern": "pattern",
+    "uniqueItems": "flag",
+    "title": "text",
+    "description": "text",
+    "format": "text",
+    "$schema": "text",
+    "$ref": "text",
+    **dict.fromkeys(_COUNTS, "count"),
+}
+_FOUR = {
+    **_EVERY,
+    "id": "text",
+    "exclusiveMinimum": "flag",
+    "exclusiveMaximum": "flag",
+    "required": "some names",
+    "enum": "some values",
+    "items": "items",
+    "additionalItems": "flag or schema",
+    "additionalProperties": "flag or schema",
+    "dependencies": "some dependencies",
+}
+_SIX = {
+    **_EVERY,
+    "$id": "text",
+    "exclusiveMinimum": "number",
+    "exclusiveMaximum": "number",
+    "required": "names",
+    "enum": "values",
+    "examples": "values",
+    "items": "items",
+    "additionalItems": "schema",
+    "additionalProperties": "schema",
+    "dependencies": "dependencies",
+    "contains": "schema",
+    "propertyNames": "schema",
+    "const": "anything",
+}
+_SEVEN = {
+    **_SIX,
+    "$comment": "text",
+    "readOnly": "flag",
+    "if": "schema",
+    "then": "schema",
+    "else": "schema",
+    "contentMediaType": "text",
+    "contentEncoding": "text",
+}
+_NINETEEN = {
+    **_SEVEN,
+    "$defs": "map",
+    "$anchor": "text",
+    "$recursiveRef": "text",
+    "$recursiveAnchor": "flag",
+    "$vocabulary": "flags",
+    "deprecated": "flag",
+    "writeOnly": "flag",
+    "contentSchema": "schema",
+    "dependentSchemas": "map",
+    "dependentRequired": "names map",
+    "unevaluatedProperties": "schema",
+    "unevaluatedItems": "schema",
+    "minContains": "count",
+    "maxContains": "count",
+}
+_TWENTY = {
+    **{key: shape for key, shape in _NINETEEN.items() if key != "additionalItems"},
+    "$dynamicRef": "text",
+    "$dynamicAnchor": "text",
+    "items": "schema",
+    "prefixItems": "schemas",
+}
+
+DRAFT_4 = Dialect("draft 4", "http://json-schema.org/draft-04/schema", 4, _FOUR)
+DRAFT_6 = Dialect("draft 6", "http://json-schema.org/draft-06/schema", 6, _SIX)
+DRAFT_7 = Dialect("draft 7", "http://json-schema.org/draft-07/schema", 7, _SEVEN)
+DRAFT_2019 = Dialect("2019-09", "https://json-schema.org/draft/2019-09/schema", 2019, _NINETEEN)
+DRAFT_2020 = Dialect("2020-12", "https://json-schema.org/draft/2020-12/schema", 2020, _TWENTY)
+DIALECTS = (DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020)
+BY_URI = {dialect.uri: dialect for dialect in DIALECTS}
+
+
+def dialect_of(schema: object, *others: object) -> Dialect:
+    """The draft named by `$schema`. Silent schemas are 2020-12, or the newest draft that reads what they and `others` use."""
+    if isinstance(schema, dict) and "$schema" in schema:
+        named = cast("object", schema["$schema"])
+        found = BY_URI.get(named.rstrip("#")) if isinstance(named, str) else None
+        if found is None:
+            known = ", ".join(dialect.uri for dialect in DIALECTS)
+            raise SchemaError(f"its $schema is not a draft read here; use one of {known}.", pointer="/$schema")
+        return found
+    return min((_guess(each) for each in (schema, *others) if _is_silent(each)), key=lambda one: one.year)
+
+
+def _is_silent(schema: object) -> bool:
+    return not isinstance(schema, dict) or "$schema" not in schema
+
+
+def _guess(schema: object) -> Dialect:
+    """Lists under `items`, `dependencies` and flags under `exclusive…` mean nothing in 2020-12; older drafts read them."""
+    newest = DRAFT_2020
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(cast("list[object]", value))
+        elif isinstance(value, dict):
+            entries = cast("dict[str, object]", value)
+            if any(isinstance(entries.get(key), bool) for key in ("exclusiveMinimum", "exclusiveMaximum")):
+                return DRAFT_4
+            if isinstance(entries.get("items"), list) or isinstance(entries.get("dependencies"), dict):
+                newest = DRAFT_7
+            stack.extend(entries.values())
+    return newest

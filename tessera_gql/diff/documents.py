@@ -1,0 +1,155 @@
+"""A checked document: its draft, every subschema, and where each reference leads. Nothing is ever fetched."""
+
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import unquote, urldefrag, urljoin
+
+from tessera_gql.diff.dialects import Dialect, dialect_of
+from tessera_gql.diff.guard import Identities, guard
+from tessera_gql.diff.json import escaped
+from tessera_gql.diff.metaschema import check_shape
+from tessera_gql.diff.refusals import SchemaError
+
+MAX_REFS = 5_000
+DYNAMIC = ("$dynamicRef", "$recursiveRef")
+
+
+@dataclass
+class Document:
+    """Read with `read`. `targets` leads from the pointer of a schema with a reference to the pointer it means."""
+
+    raw: object
+    dialect: Dialect
+    identities: Identities
+    numbers: dict[int, int]
+    schemas: dict[str, object] = field(default_factory=dict[str, object])
+    targets: dict[str, str] = field(default_factory=dict[str, str])
+    opaque: set[str] = field(default_factory=set[str])
+    resources: dict[str, str] = field(default_factory=dict[str, str])
+    anchors: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    dynamic: dict[str, int] = field(default_factory=dict[str, int])
+
+    def number(self, raw: object) -> int | None:
+        """The identity of a subschema; None when it holds a reference, whose meaning is not in its text."""
+        found = self.numbers.get(id(raw))
+        return None if found is None or found in self.identities.bound else found
+
+
+def read(raw: object, identities: Identities, *others: object) -> Document:
+    """Checks everything there is to check. Raises `SchemaError`."""
+    numbers = guard(raw, identities)
+    document = Document(raw, dialect_of(raw, *others), identities, numbers)
+    references = _check(document, [("", raw, "")])
+    while references:
+        if len(document.targets) + len(references) > MAX_REFS:
+            raise SchemaError(f"it has more than {MAX_REFS:,} references; split it.", limit=MAX_REFS)
+        found = [_target(document, *reference) for reference in references]
+        unseen = {at: raw for at, raw in found if at not in document.schemas}
+        references = _check(document, [(at, each, "") for at, each in unseen.items()])
+    return document
+
+
+Reference = tuple[str, str, str, str]
+
+
+def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
+    """Checks the shape of every subschema below; returns the references found as (pointer, base, keyword, text)."""
+    dialect, references = document.dialect, list[Reference]()
+    fine: set[int] = set()
+    while stack:
+        at, raw, base = stack.pop()
+        if at in document.schemas:
+            continue
+        document.schemas[at] = raw
+        number = document.number(raw)
+        if number is not None and number in fine:
+            continue
+        inside = check_shape(raw, at, dialect)
+        if isinstance(raw, dict) and number is None:
+            entries = cast("dict[str, object]", raw)
+            base = _identify(document, entries, at, base)
+            for keyword in ("$ref", *DYNAMIC):
+                if keyword in dialect.shapes and keyword in entries:
+                    references.append((at, base, keyword, cast("str", entries[keyword])))
+        elif number is not None:
+            fine.add(number)
+        stack.extend((where, each, base) for where, each in reversed(inside))
+    return references
+
+
+def _identify(document: Document, entries: dict[str, object], at: str, base: str) -> str:
+    """Notes the names a schema gives itself; returns the base of the references in it."""
+    dialect = document.dialect
+    named = entries.get(dialect.id_keyword)
+    if isinstance(named, str) and not ("$ref" in entries and not dialect.knows_siblings_of_ref):
+        if named.startswith("#"):
+            document.anchors[base, named[1:]] = at
+        else:
+            base = _join(base, named, at)[0]
+            document.resources.setdefault(base, at)
+    for keyword in ("$anchor", "$dynamicAnchor"):
+        name = entries.get(keyword)
+        if keyword in dialect.shapes and isinstance(name, str):
+            document.anchors[base, name] = at
+            if keyword == "$dynamicAnchor":
+                document.dynamic[name] = document.dynamic.get(name, 0) + 1
+    if entries.get("$recursiveAnchor") is True:
+        document.dynamic[""] = document.dynamic.get("", 0) + 1
+    return base
+
+
+def _join(base: str, reference: str, at: str) -> tuple[str, str]:
+    try:
+        whole = base + reference if reference.startswith("#") else urljoin(base, reference)
+        uri, fragment = urldefrag(whole)
+        return uri, unquote(fragment, errors="strict")
+    except ValueError:
+        raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=at) from None
+
+
+def _target(document: Document, at: str, base: str, keyword: str, text: str) -> tuple[str, object]:
+    uri, fragment = _join(base, text, at)
+    start = document.resources.get(uri, "" if uri in ("", base) else None)
+    where = f"{at}/{escaped(keyword)}"
+    if start is None:
+        raise SchemaError(
+            f"{keyword} leads outside the document ({text[:200]}), and nothing is ever fetched; put it in $defs.",
+            pointer=where,
+        )
+    if fragment and not fragment.startswith("/"):
+        found = document.anchors.get((uri, fragment), document.anchors.get(("", fragment)) if not start else None)
+    else:
+        found = start + fragment
+    raw = MISSING if found is None else document.schemas.get(found, MISSING)
+    if raw is MISSING and found is not None:
+        raw = _lookup(document.raw, found)
+    if found is None or raw is MISSING:
+        raise SchemaError(f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs.", pointer=where)
+    found = _normal(found)
+    document.targets[at] = found
+    if keyword in DYNAMIC and document.dynamic.get(fragment, 0) > 1:
+        document.opaque.add(at)
+    return found, raw
+
+
+MISSING = object()
+
+
+def _normal(at: str) -> str:
+    return "".join(f"/{escaped(_token(token))}" for token in at.split("/")[1:])
+
+
+def _token(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
+
+
+def _lookup(raw: object, at: str) -> object:
+    for token in map(_token, at.split("/")[1:]):
+        if isinstance(raw, dict):
+            raw = cast("dict[str, object]", raw).get(token, MISSING)
+        elif isinstance(raw, list) and token.isascii() and token.isdecimal() and len(token) < 9:
+            items = cast("list[object]", raw)
+            raw = items[int(token)] if int(token) < len(items) else MISSING
+        else:
+            return MISSING
+    return raw

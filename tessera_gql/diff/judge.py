@@ -1,0 +1,196 @@
+"""Which differences break, and in which mode. Containment decides about values; declared paths and defaults break by rule."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from tessera_gql.diff.changes import ChangeKind, Mode
+from tessera_gql.diff.drafts import Draft, Route, Rule, text
+from tessera_gql.diff.facts import Answer, Found, Literal, Outcome
+from tessera_gql.diff.json import Json
+from tessera_gql.diff.paths import Key as StateKey
+from tessera_gql.diff.paths import State
+from tessera_gql.diff.renames import renames
+from tessera_gql.diff.routes import Reached, reach
+from tessera_gql.diff.schema import Schema
+from tessera_gql.diff.solve import Solver
+from tessera_gql.diff.view import View, describe
+from tessera_gql.diff.walk import Key, Spot
+
+K = ChangeKind
+BACK, FORTH = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
+DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A draft with its verdict, where it belongs, and where in a document to look for it."""
+
+    draft: Draft
+    breaks: frozenset[Mode]
+    fields: tuple[str, ...]
+    route: Route
+    spot: Spot | None = None
+
+    @property
+    def path(self) -> str:
+        path, name = text(self.route), self.draft.name
+        if name is None:
+            return path
+        return f"{path}.{name}" if path else name
+
+
+def refutation(solver: Solver, old: View, new: View, *, emits: bool) -> Outcome:
+    """A value that obeys the old view and not the new one; EMPTY is the proof that the old is contained in the new."""
+    given = [Literal(node, holds=True, emits=emits) for node in old.nodes]
+    outcome: Outcome = Answer.EMPTY
+    for node in new.nodes:
+        found = solver.find([*given, Literal(node, holds=False)])
+        if isinstance(found, Found):
+            return found
+        outcome = outcome if found is Answer.EMPTY else found
+    return outcome
+
+
+def sides(spot: Spot, mode: Mode) -> tuple[View, View]:
+    """The side that must be contained first."""
+    return (spot.old, spot.new) if mode is Mode.BACKWARD else (spot.new, spot.old)
+
+
+class Containment:
+    """What is proven of each spot: `fails` are the spots where a direction fails and so do all on the way from the root."""
+
+    def __init__(self, solver: Solver, spots: Mapping[Key, Spot]) -> None:
+        self.solver = solver
+        self.spots = spots
+        self.outcomes = {
+            mode: {key: refutation(solver, *sides(spots[key], mode), emits=True) for key in reversed(spots)}
+            for mode in DIRECTIONS
+        }
+        self.fails = {
+            mode: self._failing(lambda key, of=self.outcomes[mode]: of[key] is not Answer.EMPTY) for mode in DIRECTIONS
+        }
+        self.differs = self._failing(lambda key: not self._is_equal(key))
+
+    def _failing(self, fails: Callable[[Key], bool]) -> set[Key]:
+        found: set[Key] = set()
+        root = next(iter(self.spots))
+        stack = [root] if fails(root) else []
+        while stack:
+            key = stack.pop()
+            if key not in found:
+                found.add(key)
+                stack += [child for _, child in self.spots[key].edges if fails(child)]
+        return found
+
+    def _is_equal(self, key: Key) -> bool:
+        """The same values are valid on both sides, whoever writes them."""
+        return all(self.outcomes[mode][key] is Answer.EMPTY for mode in DIRECTIONS) and all(
+            refutation(self.solver, *sides(self.spots[key], mode), emits=False) is Answer.EMPTY for mode in DIRECTIONS
+        )
+
+
+def judge(solver: Solver, spots: Mapping[Key, Spot], states: Mapping[StateKey, State]) -> list[Judged]:
+    """Every difference with its verdict, in no particular order."""
+    proven = Containment(solver, spots)
+    reached = reach(next(iter(spots)), {key: spot.edges for key, spot in spots.items()})
+    for mode in DIRECTIONS:
+        _explain(proven, mode)
+    found = [
+        judged
+        for key, spot in spots.items()
+        for draft in spot.drafts
+        if (judged := _judged(draft, spot, key, proven, reached[key])) is not None
+    ]
+    return _with_paths(found, states)
+
+
+def _explain(proven: Containment, mode: Mode) -> None:
+    """Where containment fails and nothing below says why, the failure is a change of its own."""
+    spots, fails = proven.spots, proven.fails[mode]
+    explained: set[Key] = set()
+    for key in reversed(spots):
+        if key not in fails:
+            continue
+        spot = spots[key]
+        below = any(child in explained for _, child in spot.edges)
+        if not below and not any(mode in draft.content or mode in draft.always for draft in spot.drafts):
+            spot.drafts.append(_unexplained(spot, mode, proven.outcomes[mode][key]))
+        explained.add(key)
+
+
+def _unexplained(spot: Spot, mode: Mode, outcome: Outcome) -> Draft:
+    content = frozenset({mode})
+    if outcome is Answer.UNKNOWN:
+        return Draft(K.UNDECIDED, spot.new.at, "it could not be decided whether this fits", content=content)
+    message = "it accepts less than before" if mode is Mode.BACKWARD else "it accepts more than before"
+    return Draft(K.COMPOSITION_CHANGED, spot.new.at, message, content=content)
+
+
+def _judged(draft: Draft, spot: Spot, key: Key, proven: Containment, reached: Reached) -> Judged | None:
+    """None for what makes no difference at all."""
+    fields, route = reached.fields(draft.name), reached.first
+    if draft.rule is Rule.NEVER:
+        return Judged(draft, frozenset(), fields, route, spot)
+    breaks = draft.always | {mode for mode in draft.content if key in proven.fails[mode]}
+    if draft.rule is Rule.CONTENT and not breaks and key not in proven.differs:
+        return None
+    return Judged(draft, breaks | {Mode.FULL}, fields, route, spot)
+
+
+def _with_paths(found: list[Judged], states: Mapping[StateKey, State]) -> list[Judged]:
+    """Adds what declared paths say; a property that came or went is one change, and so is a rename."""
+    by_value = {(each.draft.kind, each.draft.pointer): each for each in found if each.draft.kind in EVENTS}
+    by_path: dict[tuple[ChangeKind, str], Judged] = {}
+    reached = reach(next(iter(states)), {key: state.edges for key, state in states.items()})
+    for key, state in states.items():
+        gone = {each.draft.name or "": each for each in _events(K.PROPERTY_REMOVED, state.gone, reached[key])}
+        come = {each.draft.name or "": each for each in _events(K.PROPERTY_ADDED, state.come, reached[key])}
+        joined = [each for each in (*gone.values(), *come.values())]
+        for each in joined:
+            slot = each.draft.kind, each.draft.pointer
+            known = by_path.get(slot, by_value.get(slot))
+            by_path[slot] = each if known is None else _merged(known, each)
+        for old, new in renames(state.gone, state.come).items():
+            left, right = (by_path.pop((each.draft.kind, each.draft.pointer)) for each in (gone[old], come[new]))
+            for each in (left, right):
+                by_value.pop((each.draft.kind, each.draft.pointer), None)
+            by_path[K.PROPERTY_RENAMED, right.draft.pointer] = _renamed(left, right)
+    others = [each for each in found if each.draft.kind not in EVENTS]
+    return [*others, *(by_value | by_path).values()]
+
+
+EVENTS = (K.PROPERTY_REMOVED, K.PROPERTY_ADDED)
+
+
+def _events(kind: ChangeKind, names: list[tuple[str, Schema]], reached: Reached) -> Iterator[Judged]:
+    always = BACK if kind is K.PROPERTY_REMOVED else FORTH
+    verb = "it is gone" if kind is K.PROPERTY_REMOVED else "it is new"
+    for name, node in names:
+        shown: dict[str, Json] = {"type": describe(View((node,))), "required": False}
+        before, after = (shown, None) if kind is K.PROPERTY_REMOVED else (None, shown)
+        draft = Draft(kind, node.at, verb, before, after, name, always=always, rule=Rule.ALWAYS)
+        yield Judged(draft, always | {Mode.FULL}, reached.fields(name), reached.first)
+
+
+def _merged(known: Judged, path: Judged) -> Judged:
+    """What values say and what paths say about one property."""
+    fields = tuple(dict.fromkeys((*known.fields, *path.fields)))
+    draft = replace(known.draft, always=known.draft.always | path.draft.always, rule=Rule.ALWAYS)
+    return replace(known, draft=draft, breaks=known.breaks | path.breaks, fields=fields)
+
+
+def _renamed(gone: Judged, come: Judged) -> Judged:
+    old, new = gone.draft, come.draft
+    draft = Draft(
+        K.PROPERTY_RENAMED,
+        new.pointer,
+        f"it was called {old.name}",
+        before=old.name,
+        after=new.name,
+        name=new.name,
+        content=old.content | new.content,
+        always=old.always | new.always,
+        rule=Rule.ALWAYS,
+    )
+    fields = tuple(dict.fromkeys((*gone.fields, *come.fields)))
+    return Judged(draft, gone.breaks | come.breaks, fields, come.route, come.spot)

@@ -1,0 +1,296 @@
+"""Objects: is there one that meets every demand? Names are told apart by what speaks about them; the rest are fresh ones."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from tessera_gql.diff.accept import accepts, every
+from tessera_gql.diff.declared import names_in_place
+from tessera_gql.diff.facts import (
+    Answer,
+    ExtraBreaks,
+    Fact,
+    Fewer,
+    Found,
+    Literal,
+    Missing,
+    More,
+    NameBreaks,
+    Outcome,
+    PatternBreaks,
+    Present,
+    PropertyBreaks,
+    excluded,
+)
+from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.regex import Language, example, matches
+from tessera_gql.diff.schema import Schema
+
+Find = Callable[[Iterable[Literal]], Outcome]
+MAX_PATTERNS = 5
+MAX_SHOWN = 300
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the valid-under nodes say about each name. `names` None: any name may occur."""
+
+    find: Find
+    nodes: list[Literal]
+    names: frozenset[str] | None
+    about_names: list[Schema]
+
+    def allows(self, name: str) -> bool:
+        if self.names is not None and name not in self.names:
+            return False
+        return every(accepts(each, name) for each in self.about_names) is not False
+
+    def about(self, name: str) -> list[Literal]:
+        """Literals on the value of a property; a pattern we cannot read says nothing."""
+        found: list[Literal] = []
+        for literal in self.nodes:
+            node, emits = literal.node, literal.emits
+            is_extra = name not in node.properties
+            if not is_extra:
+                found.append(Literal(node.named(name), True, emits))
+            for pattern in node.patterns:
+                fits = matches(pattern, name)
+                is_extra = is_extra and fits is False
+                if fits:
+                    found.append(Literal(node.pattern_property(pattern), True, emits))
+            if is_extra and node.extra is not None:
+                found.append(Literal(node.extra, True, emits))
+        return found
+
+    def value(self, name: str, more: Iterable[Literal] = ()) -> Outcome:
+        return self.find([*self.about(name), *more]) if self.allows(name) else Answer.EMPTY
+
+    def fresh(
+        self, more: list[Literal], avoid: frozenset[str], wanted: frozenset[str], unwanted: frozenset[str]
+    ) -> tuple[str, Outcome]:
+        """A property that no schema names, with a value; its name must match `wanted` and none of `unwanted`."""
+        if self.names is not None:
+            return "", Answer.EMPTY
+        outcome = Answer.EMPTY
+        for cell in self._cells(wanted, unwanted):
+            name = _name(cell[0], cell[1], avoid)
+            if name is False:
+                continue
+            found = self.find([*self._about_fresh(cell[0]), *more])
+            if isinstance(found, Found) and isinstance(name, str) and self.allows(name):
+                return name, found
+            outcome = outcome if found is Answer.EMPTY else Answer.UNKNOWN
+        return "", outcome
+
+    def _cells(
+        self, wanted: frozenset[str], unwanted: frozenset[str]
+    ) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
+        """Each way the patterns can agree on one name. With too many patterns: one cell that says nothing."""
+        known = {pattern for literal in self.nodes for pattern in literal.node.patterns}
+        free = sorted(known - wanted - unwanted)
+        if wanted & unwanted:
+            return
+        if len(free) > MAX_PATTERNS:
+            free = []
+        for choice in product((False, True), repeat=len(free)):
+            chosen = frozenset(pattern for pattern, is_on in zip(free, choice, strict=True) if is_on)
+            matched = wanted | chosen
+            yield matched, unwanted | (frozenset(free) - chosen)
+
+    def _about_fresh(self, matched: frozenset[str]) -> Iterator[Literal]:
+        for literal in self.nodes:
+            node = literal.node
+            fitting = [pattern for pattern in node.patterns if pattern in matched]
+            yield from (Literal(node.pattern_property(pattern), True, literal.emits) for pattern in fitting)
+            if not fitting and node.extra is not None and (len(node.patterns) <= MAX_PATTERNS):
+                yield Literal(node.extra, True, literal.emits)
+
+
+def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str]) -> str | bool:
+    if wanted:
+        near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in wanted))
+        found = example(Language(wanted, unwanted, excluded=near if len(near) <= 100 else frozenset()))
+        return True if isinstance(found, str) and found in avoid else found
+    for index in range(len(avoid) + 1):
+        name = f"other{index or ''}"
+        if name not in avoid and all(matches(pattern, name) is False for pattern in unwanted):
+            return name
+        if index > 3 and unwanted:
+            return example(Language(wanted, unwanted))
+    return True
+
+
+def search(find: Find, nodes: list[Literal], facts: list[Fact], asked: list[Literal]) -> Outcome:
+    return _Search(_rules(find, nodes, asked), facts).run()
+
+
+def _rules(find: Find, nodes: list[Literal], asked: list[Literal]) -> Rules:
+    names = _closed(nodes, asked)
+    about_names = [each for literal in nodes if (each := literal.node.child("propertyNames")) is not None]
+    for each in about_names:
+        if each.is_false or each.enum is not None:
+            listed = frozenset(value for value in (each.enum or {}).values() if isinstance(value, str))
+            names = listed if names is None else names & listed
+    return Rules(find, nodes, names, about_names)
+
+
+def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None:
+    """What a producer may write: declared names only, where some are declared and nothing is said about others.
+
+    Names that other branches declare may occur as well; a word about names by pattern is a word about others.
+    """
+    ours = [literal.node for literal in nodes if literal.emits]
+    strict = [each for node in ours if (each := node.child("unevaluatedProperties")) is not None]
+    if any(node.extra is not None for node in ours) or not all(each.is_false for each in strict):
+        return None
+    if not strict and not any(node.properties for node in ours):
+        return None
+    names, patterns = zip(
+        *(names_in_place(literal.node) for literal in asked if literal.emits and literal.holds), strict=True
+    )
+    return None if any(patterns) else frozenset[str]().union(*names)
+
+
+class _Search:
+    """One question about objects; gathers the demands, then looks for a value for each."""
+
+    def __init__(self, rules: Rules, facts: list[Fact]) -> None:
+        self.rules = rules
+        self.facts = facts
+        nodes = [literal.node for literal in rules.nodes]
+        self.absent = {fact.name for fact in facts if isinstance(fact, Missing)}
+        self.demands: dict[str, list[Literal]] = {}
+        for fact in facts:
+            if isinstance(fact, PropertyBreaks):
+                self.demands.setdefault(fact.name, []).append(Literal(fact.node, False))
+        required = {name for node in nodes for name in node.required}
+        self.required = required | {fact.name for fact in facts if isinstance(fact, Present)} | self.demands.keys()
+        self.least = max(
+            [0, *(node.min_properties for node in nodes), *(fact.than + 1 for fact in facts if isinstance(fact, More))]
+        )
+        tops = [node.max_properties for node in nodes if node.max_properties is not None]
+        self.most = min([*tops, *(fact.than - 1 for fact in facts if isinstance(fact, Fewer))], default=None)
+        self.document: dict[str, Json] = {}
+        self.is_sure = True
+
+    @property
+    def mentioned(self) -> frozenset[str]:
+        found = {name for literal in self.rules.nodes for name in literal.node.properties}
+        for fact in self.facts:
+            if isinstance(fact, ExtraBreaks):
+                found |= fact.names
+        return frozenset(found | self.required | self.absent | (self.rules.names or set()))
+
+    def run(self) -> Outcome:
+        if self.required & self.absent or not self._fits(len(self.required)):
+            return Answer.EMPTY
+        if self.most is not None and self.least > self.most:
+            return Answer.EMPTY
+        steps = (self._specific, self._classes, self._plain, self._fill)
+        if not all(step() for step in steps):
+            return Answer.EMPTY
+        return self._result()
+
+    def _fits(self, size: int) -> bool:
+        return self.most is None or size <= self.most
+
+    def _result(self) -> Outcome:
+        if not self.is_sure or canonical(self.document) in excluded(self.facts):
+            return Answer.UNKNOWN
+        return Found(self.document)
+
+    def _note(self, name: str, outcome: Outcome) -> bool:
+        """False when there is no such value."""
+        if isinstance(outcome, Found):
+            if len(self.document) < MAX_SHOWN:
+                self.document[name] = outcome.value
+            else:
+                self.is_sure = False
+        else:
+            self.is_sure = False
+        return outcome is not Answer.EMPTY
+
+    def _specific(self) -> bool:
+        return all(self._note(name, self.rules.value(name, more)) for name, more in self.demands.items())
+
+    def _plain(self) -> bool:
+        names = sorted(self.required - self.demands.keys() - self.document.keys())
+        return all(self._note(name, self.rules.value(name)) for name in names)
+
+    def _classes(self) -> bool:
+        return all(
+            self._some(fact) for fact in self.facts if isinstance(fact, PatternBreaks | ExtraBreaks | NameBreaks)
+        )
+
+    def _some(self, fact: PatternBreaks | ExtraBreaks | NameBreaks) -> bool:
+        """Some property of a class: one that is mentioned, or a fresh one."""
+        more = [] if isinstance(fact, NameBreaks) else [Literal(fact.node, False)]
+        is_open = False
+        for name in sorted(name for name in self.mentioned if name not in self.absent and _belongs(name, fact)):
+            if name not in self.required and not self._fits(len(self.required) + 1):
+                continue
+            found = self.rules.value(name, [*more, *self.demands.get(name, ())])
+            if isinstance(found, Found):
+                return self._note(name, found)
+            is_open = is_open or found is Answer.UNKNOWN
+        if self._fits(len(self.required) + 1):
+            name, found = self._fresh(fact, more)
+            if found is not Answer.EMPTY:
+                return self._note(name, found)
+        self.is_sure = self.is_sure and not is_open
+        return is_open
+
+    def _fresh(self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal]) -> tuple[str, Outcome]:
+        avoid = self.mentioned | self.document.keys()
+        match fact:
+            case PatternBreaks(pattern, _):
+                return self.rules.fresh(more, avoid, frozenset({pattern}), frozenset())
+            case ExtraBreaks(_, patterns, _):
+                return self.rules.fresh(more, avoid, frozenset(), patterns)
+            case NameBreaks(node):
+                return self._fresh_name(node, avoid)
+
+    def _fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, Outcome]:
+        """A fresh name that breaks the node: there must be fresh names at all, and a text that breaks it."""
+        _, other = self.rules.fresh([], avoid, frozenset(), frozenset())
+        if other is Answer.EMPTY:
+            return "", other
+        text = node.space.text(node.document)
+        asked = [Literal(each, True) for each in (text, *self.rules.about_names)]
+        found = self.rules.find([*asked, Literal(node, False)])
+        if isinstance(found, Found) and isinstance(found.value, str):
+            value = self.rules.value(found.value)
+            return found.value, value if isinstance(value, Found) else Answer.UNKNOWN
+        return "", found
+
+    def _fill(self) -> bool:
+        """More properties until there are enough. False when there are provably not that many names."""
+        if max(len(self.document), len(self.required)) >= self.least:
+            return True
+        possible = len(self.required)
+        for name in sorted(self.mentioned - self.required - self.absent):
+            found = self.rules.value(name)
+            possible += found is not Answer.EMPTY
+            if isinstance(found, Found) and len(self.document) < self.least:
+                self.document.setdefault(name, found.value)
+        while len(self.document) < self.least:
+            name, found = self.rules.fresh([], self.mentioned | self.document.keys(), frozenset(), frozenset())
+            if found is Answer.EMPTY and name not in self.document:
+                self.is_sure = False
+                return possible >= self.least
+            if not isinstance(found, Found) or name in self.document or len(self.document) > MAX_SHOWN:
+                self.is_sure = False
+                return True
+            self.document[name] = found.value
+        return True
+
+
+def _belongs(name: str, fact: PatternBreaks | ExtraBreaks | NameBreaks) -> bool:
+    """Whether the name may be of the class."""
+    match fact:
+        case PatternBreaks(pattern, _):
+            return matches(pattern, name) is not False
+        case ExtraBreaks(names, patterns, _):
+            return name not in names and not any(matches(pattern, name) for pattern in patterns)
+        case NameBreaks(node):
+            return accepts(node, name) is not True

@@ -1,0 +1,105 @@
+"""Declared field paths: what one side declares and the other does not. Breaking whatever values either side accepts."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tessera_gql.diff.declared import in_place
+from tessera_gql.diff.drafts import Index, Name, Other, Step
+from tessera_gql.diff.schema import Schema
+
+Key = tuple[frozenset[int], frozenset[int]]
+Around = Callable[[Schema], list[Schema]]
+MAX_STATES = 20_000
+
+
+@dataclass
+class State:
+    """All subschemas that speak about one value, on both sides."""
+
+    old: list[Schema]
+    new: list[Schema]
+    gone: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
+    come: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
+    edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
+
+
+def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, State]:
+    """Every place where the declared paths may part, the root first."""
+    start = _state([old], [new], around)
+    found = {_key(start): start}
+    queue = [start]
+    for state in queue:
+        before, after = _names(state.old), _names(state.new)
+        state.gone = [(name, nodes[0]) for name, nodes in before.items() if name not in after]
+        state.come = [(name, nodes[0]) for name, nodes in after.items() if name not in before]
+        for step, left, right in _children(state, before, after):
+            child = _state(left, right, around)
+            key = _key(child)
+            if key not in found and len(found) < MAX_STATES:
+                found[key] = child
+                queue.append(child)
+            if key in found:
+                state.edges.append((step, key))
+    return found
+
+
+def _state(old: list[Schema], new: list[Schema], around: Around) -> State:
+    return State(_around(old, around), _around(new, around))
+
+
+def _around(nodes: list[Schema], around: Around) -> list[Schema]:
+    return [*{id(each): each for node in nodes for each in around(node)}.values()]
+
+
+def _key(state: State) -> Key:
+    return frozenset(map(id, state.old)), frozenset(map(id, state.new))
+
+
+def _names(nodes: Iterable[Schema]) -> dict[str, list[Schema]]:
+    found: dict[str, list[Schema]] = {}
+    for node in nodes:
+        for name in node.properties:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def _children(
+    state: State, before: dict[str, list[Schema]], after: dict[str, list[Schema]]
+) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
+    for name, nodes in before.items():
+        others = after.get(name)
+        if others is not None and not _declares_alike(nodes, others, name):
+            yield Name(name), [node.named(name) for node in nodes], [node.named(name) for node in others]
+    for step, select in ((Index(0), _items), (Other(), _others)):
+        left, right = ([each for node in side for each in select(node)] for side in (state.old, state.new))
+        if left or right:
+            yield step, left, right
+
+
+def _items(node: Schema) -> Iterator[Schema]:
+    yield from node.prefix
+    if node.rest is not None:
+        yield node.rest
+
+
+def _others(node: Schema) -> Iterator[Schema]:
+    yield from (node.pattern_property(pattern) for pattern in node.patterns)
+    if node.extra is not None:
+        yield node.extra
+
+
+def _declares_alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
+    """Proven without looking inside: the texts are equal and hold no reference, or they are too plain to declare."""
+    if len(nodes) != 1 or len(others) != 1:
+        return False
+    raws = [nodes[0].properties[name], others[0].properties[name]]
+    if all(isinstance(raw, bool) or (isinstance(raw, dict) and PLAIN.issuperset(raw)) for raw in raws):
+        return True
+    numbers = [node.document.number(raw) for node, raw in zip((nodes[0], others[0]), raws, strict=True)]
+    return numbers[0] is not None and numbers[0] == numbers[1]
+
+
+PLAIN = frozenset(
+    """type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern format
+    title description default examples deprecated nullable readOnly writeOnly $comment""".split()
+)

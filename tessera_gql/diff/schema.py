@@ -1,0 +1,319 @@
+"""One subschema in normal form, the same for every draft and spelling. A keyword its draft does not know is not there."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import NamedTuple, cast
+
+from tessera_gql.diff.dialects import DIALECTS
+from tessera_gql.diff.documents import DYNAMIC, Document
+from tessera_gql.diff.json import Json, canonical, escaped
+
+NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = (1 << bit for bit in range(7))
+NUMBER = INTEGER | FRACTION
+EVERY = 127
+MASKS = {
+    "null": NULL,
+    "boolean": BOOLEAN,
+    "integer": INTEGER,
+    "number": NUMBER,
+    "string": STRING,
+    "array": ARRAY,
+    "object": OBJECT,
+}
+Number = int | Fraction
+Words = dict[str, object]
+TEXT: Words = {"type": "string"}
+
+
+class Bound(NamedTuple):
+    value: Number
+    is_open: bool
+
+
+def exact(value: float) -> Number:
+    """The number as written: `0.1` is a tenth."""
+    if isinstance(value, int):
+        return value
+    return int(value) if value.is_integer() else Fraction(repr(value))
+
+
+def type_mask(value: object) -> int:
+    match value:
+        case None:
+            return NULL
+        case bool():
+            return BOOLEAN
+        case int():
+            return INTEGER
+        case float():
+            return INTEGER if value.is_integer() else FRACTION
+        case str():
+            return STRING
+        case list():
+            return ARRAY
+        case _:
+            return OBJECT
+
+
+class Space:
+    """The nodes of the documents being compared; equal subschemas without references share one `key`."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[tuple[int, str], Schema] = {}
+        self.keys = 0
+
+    def root(self, document: Document) -> "Schema":
+        return self.node(document, document.raw, "")
+
+    def node(self, document: Document, raw: object, at: str) -> "Schema":
+        found = self.nodes.get((id(document), at))
+        if found is None:
+            found = self.nodes[id(document), at] = Schema(self, document, raw, at)
+        return found
+
+    def text(self, document: Document) -> "Schema":
+        """Any string."""
+        return self.node(document, TEXT, " text")
+
+    def key(self, document: Document, raw: object) -> int:
+        """Even for what is the same wherever it stands, odd for what is itself alone."""
+        if isinstance(raw, bool):
+            return 0 if raw else 2
+        number = document.number(raw)
+        if number is not None:
+            return 4 + 2 * (number * len(DIALECTS) + DIALECTS.index(document.dialect))
+        self.keys += 1
+        return 2 * self.keys + 1
+
+
+class Schema:
+    """A node. Children are made on demand; class attributes are what an absent keyword means."""
+
+    types = EVERY
+    enum: dict[str, Json] | None = None
+    low: Bound | None = None
+    high: Bound | None = None
+    multiples: tuple[Number, ...] = ()
+    min_length = 0
+    max_length: int | None = None
+    pattern: str | None = None
+    min_items = 0
+    max_items: int | None = None
+    unique = False
+    min_contains = 1
+    max_contains: int | None = None
+    min_properties = 0
+    max_properties: int | None = None
+    required: tuple[str, ...] = ()
+    is_opaque = False
+
+    def __init__(self, space: Space, document: Document, raw: object, at: str) -> None:
+        self.space = space
+        self.document = document
+        self.raw = raw
+        self.at = at
+        self.key = space.key(document, raw)
+        self.entries: Words = cast("Words", raw) if isinstance(raw, dict) else {}
+        self.words = _words(document, self.entries)
+        self.kids: dict[str, tuple[Schema, ...]] = {}
+        self.lists: dict[str, tuple[Schema, ...]] = {}
+        self.closure: tuple[frozenset[str], frozenset[str]] | None = None
+        if raw is False:
+            self.types = 0
+        for word in self.words:
+            reader = READERS.get(word)
+            if reader is not None:
+                reader(self)
+        if self.entries.get("nullable") is True and "type" in self.words:
+            self.types |= NULL
+
+    @property
+    def is_false(self) -> bool:
+        return self.raw is False
+
+    def below(self, raw: object, *tokens: str) -> "Schema":
+        return self.space.node(self.document, raw, self.at + "".join("/" + escaped(token) for token in tokens))
+
+    def child(self, word: str) -> "Schema | None":
+        found = self.kids.get(word)
+        if found is None:
+            raw = self.words.get(word)
+            found = (self.below(raw, word),) if isinstance(raw, dict | bool) else ()
+            self.kids[word] = found
+        return found[0] if found else None
+
+    def children(self, word: str) -> "tuple[Schema, ...]":
+        found = self.lists.get(word)
+        if found is None:
+            listed = self.words.get(word)
+            raws = cast("list[object]", listed) if isinstance(listed, list) else []
+            found = tuple(self.below(raw, word, str(index)) for index, raw in enumerate(raws))
+            self.lists[word] = found
+        return found
+
+    def target(self) -> "Schema | None":
+        """What the reference means; None where there is none, or where only the reading decides (`is_opaque`)."""
+        at = self.document.targets.get(self.at)
+        if at is None or self.is_opaque or not ("$ref" in self.words or any(word in self.words for word in DYNAMIC)):
+            return None
+        return self.space.node(self.document, self.document.schemas[at], at)
+
+    @property
+    def properties(self) -> Words:
+        return cast("Words", self.words.get("properties", {}))
+
+    def named(self, name: str) -> "Schema":
+        return self.below(self.properties[name], "properties", name)
+
+    @property
+    def patterns(self) -> Words:
+        return cast("Words", self.words.get("patternProperties", {}))
+
+    def pattern_property(self, pattern: str) -> "Schema":
+        return self.below(self.patterns[pattern], "patternProperties", pattern)
+
+    @property
+    def extra(self) -> "Schema | None":
+        """What a property that is not named must be; None where nothing is said."""
+        return self.child("additionalProperties")
+
+    @property
+    def prefix(self) -> "tuple[Schema, ...]":
+        if self.document.dialect.year >= 2020:
+            return self.children("prefixItems")
+        return self.children("items") if isinstance(self.words.get("items"), list) else ()
+
+    @property
+    def rest(self) -> "Schema | None":
+        """What an item after the prefix must be; None where nothing is said."""
+        if isinstance(self.words.get("items"), list):
+            return self.child("additionalItems")
+        return self.child("items")
+
+    @property
+    def dependent_names(self) -> dict[str, tuple[str, ...]]:
+        found = dict(cast("dict[str, list[str]]", self.words.get("dependentRequired", {})))
+        old = cast("Words", self.words.get("dependencies", {})) if self.document.dialect.year < 2019 else {}
+        found |= {name: cast("list[str]", each) for name, each in old.items() if isinstance(each, list)}
+        return {name: tuple(each) for name, each in found.items()}
+
+    def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":
+        old = "dependencies" if self.document.dialect.year < 2019 else "dependentSchemas"
+        for name, raw in cast("Words", self.words.get(old, {})).items():
+            if not isinstance(raw, list):
+                yield name, self.below(raw, old, name)
+
+    @property
+    def has_unevaluated(self) -> bool:
+        return "unevaluatedProperties" in self.words or "unevaluatedItems" in self.words
+
+    def __repr__(self) -> str:
+        return f"Schema({self.at or '/'} {self.raw!r})"[:120]
+
+
+def _words(document: Document, entries: Words) -> Words:
+    if "$ref" in entries and not document.dialect.knows_siblings_of_ref:
+        return {"$ref": entries["$ref"]}
+    return {word: value for word, value in entries.items() if word in document.dialect.shapes}
+
+
+def _types(node: Schema) -> None:
+    named = node.words["type"]
+    listed = cast("list[str]", named) if isinstance(named, list) else [cast("str", named)]
+    node.types = 0
+    for name in listed:
+        node.types |= MASKS[name]
+
+
+def _enum(node: Schema) -> None:
+    listed = cast("list[Json]", node.words["enum"])
+    found = {canonical(value): value for value in listed}
+    node.enum = found if node.enum is None else {key: value for key, value in found.items() if key in node.enum}
+
+
+def _const(node: Schema) -> None:
+    value = cast("Json", node.words["const"])
+    text = canonical(value)
+    node.enum = {text: value} if node.enum is None or text in node.enum else {}
+
+
+def tighter_low(left: Bound | None, right: Bound | None) -> Bound | None:
+    if left is None or right is None:
+        return left or right
+    return max(left, right)
+
+
+def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
+    if left is None or right is None:
+        return left or right
+    return min(left, right, key=lambda bound: (bound.value, not bound.is_open))
+
+
+def _number(node: Schema, word: str) -> Number:
+    return exact(cast("float", node.words[word]))
+
+
+def _minimum(node: Schema) -> None:
+    is_open = node.words.get("exclusiveMinimum") is True
+    node.low = tighter_low(node.low, Bound(_number(node, "minimum"), is_open))
+
+
+def _maximum(node: Schema) -> None:
+    is_open = node.words.get("exclusiveMaximum") is True
+    node.high = tighter_high(node.high, Bound(_number(node, "maximum"), is_open))
+
+
+def _exclusive_minimum(node: Schema) -> None:
+    if not isinstance(node.words["exclusiveMinimum"], bool):
+        node.low = tighter_low(node.low, Bound(_number(node, "exclusiveMinimum"), is_open=True))
+
+
+def _exclusive_maximum(node: Schema) -> None:
+    if not isinstance(node.words["exclusiveMaximum"], bool):
+        node.high = tighter_high(node.high, Bound(_number(node, "exclusiveMaximum"), is_open=True))
+
+
+def _multiple(node: Schema) -> None:
+    node.multiples = (_number(node, "multipleOf"),)
+
+
+def _required(node: Schema) -> None:
+    if isinstance(node.words["required"], list):
+        node.required = tuple(cast("list[str]", node.words["required"]))
+
+
+def _dynamic(node: Schema) -> None:
+    node.is_opaque = node.at in node.document.opaque
+
+
+def _setter(attribute: str, word: str) -> Callable[[Schema], None]:
+    def read(node: Schema) -> None:
+        value = node.words[word]
+        setattr(node, attribute, int(value) if isinstance(value, float) else value)
+
+    return read
+
+
+READERS: dict[str, Callable[[Schema], None]] = {
+    "type": _types,
+    "enum": _enum,
+    "const": _const,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "exclusiveMinimum": _exclusive_minimum,
+    "exclusiveMaximum": _exclusive_maximum,
+    "multipleOf": _multiple,
+    "required": _required,
+    "$dynamicRef": _dynamic,
+    "$recursiveRef": _dynamic,
+    "minLength": _setter("min_length", "minLength"),
+    "maxLength": _setter("max_length", "maxLength"),
+    "pattern": _setter("pattern", "pattern"),
+    "minItems": _setter("min_items", "minItems"),
+    "maxItems": _setter("max_items", "maxItems"),
+    "uniqueItems": _setter("unique", "uniqueItems"),
+    "minContains": _setter("min_contains", "minContains"),
+    "maxContains": _setter("max_contains", "maxContains"),
+    "minProperties": _setter("min_properties", "minProperties"),
+    "maxProperties": _setter("max_properties", "maxProperties"),
+}

@@ -1,0 +1,315 @@
+"""Is there a document that is valid here and not valid there? EMPTY is a proof; whatever is left out must only widen the search.
+
+A tableau: literals are split into alternatives until only demands on one JSON type remain, which `scalars`, `arrays` and
+`objects` decide. Questions about parts of the value are asked again here and remembered; a question that comes back while it
+is being answered is assumed EMPTY (a smallest document has no smaller self) and taken back if the assumption fails.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tessera_gql.diff import arrays, objects, scalars
+from tessera_gql.diff.accept import accepts, every, opposite
+from tessera_gql.diff.facts import Answer, Excluded, Fact, Found, Item, Literal, Missing, Outcome, Present
+from tessera_gql.diff.json import Json
+from tessera_gql.diff.negate import Alternative, alternatives
+from tessera_gql.diff.schema import ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING, Schema
+
+MAX_DEPTH = 36
+SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
+KINDS = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
+Key = frozenset[int]
+
+
+@dataclass
+class Branch:
+    """One way through the alternatives, for values of one kind."""
+
+    kind: int
+    nodes: list[Literal] = field(default_factory=list[Literal])
+    facts: list[Fact] = field(default_factory=list[Fact])
+    choices: list[list[Alternative]] = field(default_factory=list[list[Alternative]])
+    negatives: list[Schema] = field(default_factory=list[Schema])
+    seen: set[tuple[int, bool]] = field(default_factory=set[tuple[int, bool]])
+
+    def copy(self) -> "Branch":
+        return Branch(
+            self.kind,
+            [*self.nodes],
+            [*self.facts],
+            [*self.choices],
+            [*self.negatives],
+            {*self.seen},
+        )
+
+    def add(self, items: Iterable[Item]) -> bool:
+        """False when the items cannot hold together with what is there."""
+        stack = [*items]
+        while stack:
+            item = stack.pop()
+            if not isinstance(item, Literal):
+                self.facts.append(item)
+                continue
+            sign = (item.node.key, item.holds)
+            if sign in self.seen:
+                continue
+            if (item.node.key, not item.holds) in self.seen:
+                return False
+            self.seen.add(sign)
+            if item.holds:
+                if not item.node.types & self.kind:
+                    return False
+                stack += self._assert(item)
+            elif item.node.types & self.kind:
+                self.negatives.append(item.node)
+        return True
+
+    def _assert(self, item: Literal) -> list[Item]:
+        node = item.node
+        self.nodes.append(item)
+        together: list[Item] = [Literal(each, True, item.emits) for each in node.children("allOf")]
+        target = node.target()
+        if target is not None:
+            together.append(Literal(target, True, item.emits))
+        negated = node.child("not")
+        if negated is not None:
+            together.append(Literal(negated, False))
+        if "anyOf" in node.words:
+            self.choices.append([[Literal(each, True, item.emits)] for each in node.children("anyOf")])
+        if "oneOf" in node.words:
+            self.choices.append(_exactly_one(node.children("oneOf"), item.emits))
+        self._condition(item)
+        if self.kind == OBJECT:
+            self._dependents(item)
+        return together
+
+    def _condition(self, item: Literal) -> None:
+        condition = item.node.child("if")
+        if condition is None:
+            return
+        then, other = item.node.child("then"), item.node.child("else")
+        if then is not None or other is not None:
+            self.choices.append(
+                [
+                    [Literal(condition, True), *([Literal(then, True, item.emits)] if then else [])],
+                    [Literal(condition, False), *([Literal(other, True, item.emits)] if other else [])],
+                ]
+            )
+
+    def _dependents(self, item: Literal) -> None:
+        for name, others in item.node.dependent_names.items():
+            self.choices.append([[Missing(name)], [Present(other) for other in others]])
+        for name, schema in item.node.dependent_schemas():
+            self.choices.append([[Missing(name)], [Literal(schema, True, item.emits)]])
+
+
+def _exactly_one(options: Sequence[Schema], emits: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
+    return [
+        [Literal(one, True, emits), *(Literal(each, False) for each in options if each is not one)] for one in options
+    ]
+
+
+class Solver:
+    """Remembers answers over one comparison. `fuel` bounds the whole of it; without fuel the answer is UNKNOWN."""
+
+    def __init__(self, fuel: int) -> None:
+        self.fuel = fuel
+        self.depth = 0
+        self.known: dict[Key, Outcome] = {}
+        self.assumed: dict[Key, int] = {}
+        self.trail: list[Key] = []
+        self.asking: dict[Key, int] = {}
+        self.lowest = 1 << 30
+
+    def is_contained(self, left: Schema, right: Schema, *, emits: bool = True) -> bool:
+        """Proven: whatever a producer of `left` writes (`emits` false: whatever is valid) is valid under `right`."""
+        return self.find((Literal(left, True, emits), Literal(right, False))) is Answer.EMPTY
+
+    def find(self, literals: Iterable[Literal]) -> Outcome:
+        """A document that meets every literal."""
+        asked = {literal.key: literal for literal in map(_followed, literals) if not _is_free(literal)}
+        if any(_is_impossible(literal, asked) for literal in asked.values()):
+            return Answer.EMPTY
+        key = frozenset(asked)
+        if key in self.known:
+            return self.known[key]
+        if key in self.asking or key in self.assumed:
+            self.lowest = min(self.lowest, self.asking.get(key, self.assumed.get(key, 0)))
+            return Answer.EMPTY
+        self.fuel -= 1
+        if self.fuel < 0 or self.depth > MAX_DEPTH:
+            return Answer.UNKNOWN
+        return self._ask(key, [*asked.values()])
+
+    def _ask(self, key: Key, literals: list[Literal]) -> Outcome:
+        index, before, start = len(self.asking), self.lowest, len(self.trail)
+        self.asking[key], self.lowest = index, 1 << 30
+        self.depth += 1
+        try:
+            outcome = self._search(literals)
+        finally:
+            self.depth -= 1
+            del self.asking[key]
+        if outcome is not Answer.EMPTY:
+            for each in self.trail[start:]:
+                del self.assumed[each]
+            del self.trail[start:]
+            if self.fuel >= 0:
+                self.known[key] = outcome
+            self.lowest = before
+            return outcome
+        if self.lowest >= index:
+            for each in self.trail[start:]:
+                self.known[each] = Answer.EMPTY
+                del self.assumed[each]
+            del self.trail[start:]
+            self.known[key] = Answer.EMPTY
+            self.lowest = before
+        else:
+            self.assumed[key] = self.lowest
+            self.trail.append(key)
+            self.lowest = min(before, self.lowest)
+        return outcome
+
+    def _search(self, literals: list[Literal]) -> Outcome:
+        values = _listed(literals)
+        if values is not None:
+            return _first(literals, values)
+        outcome: Outcome = Answer.EMPTY
+        for kind in KINDS:
+            if any(literal.holds and not literal.node.types & kind for literal in literals):
+                continue
+            found = self._of_kind(kind, literals)
+            if isinstance(found, Found):
+                return found
+            outcome = outcome if found is Answer.EMPTY else found
+        return outcome
+
+    def _of_kind(self, kind: int, literals: list[Literal]) -> Outcome:
+        if kind in SIMPLE:
+            return _first(literals, SIMPLE[kind])
+        branch = Branch(kind)
+        if not branch.add(literals):
+            return Answer.EMPTY
+        return self._explore(branch, literals)
+
+    def _explore(self, branch: Branch, literals: list[Literal]) -> Outcome:
+        """Depth first through what is left to choose, the narrowest choice first."""
+        self.fuel -= 1
+        if self.fuel < 0 or self.depth > MAX_DEPTH:
+            return Answer.UNKNOWN
+        values = _listed([*branch.nodes, *literals])
+        if values is not None:
+            return _first(literals, values)
+        options = self._narrowest(branch, literals)
+        if options is None:
+            return self._decide(branch, literals)
+        outcome: Outcome = Answer.EMPTY
+        self.depth += 1
+        for option in options:
+            taken = branch.copy()
+            if not taken.add(option):
+                continue
+            found = self._explore(taken, literals)
+            if isinstance(found, Found):
+                outcome = found
+                break
+            outcome = outcome if found is Answer.EMPTY else found
+        self.depth -= 1
+        return outcome
+
+    def _narrowest(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
+        """Takes the choice with the fewest alternatives out of the branch; None when nothing is left to choose."""
+        if branch.negatives:
+            several = len(branch.negatives) + len(branch.choices) > 1
+            for node in branch.negatives:
+                options = list(alternatives(node, branch.kind, _sharing(branch)))
+                if several and len(options) > 1:
+                    options = [option for option in options if self._may_hold(branch, option, literals)]
+                branch.choices.append(options)
+            branch.negatives.clear()
+        if not branch.choices:
+            return None
+        chosen = min(range(len(branch.choices)), key=lambda index: len(branch.choices[index]))
+        return branch.choices.pop(chosen)
+
+    def _may_hold(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
+        if any(isinstance(item, Literal) for item in option):
+            return True
+        alone = Branch(
+            branch.kind, branch.nodes, [*branch.facts, *(item for item in option if not isinstance(item, Literal))]
+        )
+        return self._decide(alone, literals) is not Answer.EMPTY
+
+    def _decide(self, branch: Branch, literals: list[Literal]) -> Outcome:
+        nodes = [literal.node for literal in branch.nodes]
+        if branch.kind == STRING:
+            return scalars.string(nodes, branch.facts)
+        if branch.kind == ARRAY:
+            return arrays.search(self.find, branch.nodes, branch.facts)
+        if branch.kind == OBJECT:
+            return objects.search(self.find, branch.nodes, branch.facts, literals)
+        return scalars.number(nodes, branch.facts, whole=branch.kind == INTEGER)
+
+
+def _sharing(branch: Branch) -> Callable[[str, Schema], bool]:
+    def shared(name: str, child: Schema) -> bool:
+        return any(
+            name in literal.node.properties and literal.node.named(name).key == child.key for literal in branch.nodes
+        )
+
+    return shared
+
+
+def _followed(literal: Literal) -> Literal:
+    """A bare reference is what it leads to."""
+    node = literal.node
+    for _ in range(50):
+        if len(node.words) != 1 or "$ref" not in node.words:
+            break
+        target = node.target()
+        if target is None:
+            break
+        node = target
+    return literal if node is literal.node else Literal(node, literal.holds, literal.emits)
+
+
+def _is_free(literal: Literal) -> bool:
+    return literal.node.raw is literal.holds
+
+
+def _is_impossible(literal: Literal, asked: dict[int, Literal]) -> bool:
+    if literal.node.raw is (not literal.holds):
+        return True
+    return literal.holds and (literal.node.key << 2) in asked
+
+
+def _listed(literals: list[Literal]) -> list[Json] | None:
+    """The only values possible, where an enum says so; fewer where other enums take some away."""
+    found: dict[str, Json] | None = None
+    for literal in literals:
+        enum = literal.node.enum
+        if literal.holds and enum is not None:
+            found = enum if found is None else {key: value for key, value in found.items() if key in enum}
+    if found is None:
+        return None
+    for literal in literals:
+        if not literal.holds and literal.node.enum is not None and literal.node.words.keys() <= {"enum", "const"}:
+            enum = literal.node.enum
+            found = {key: value for key, value in found.items() if key not in enum}
+    return [*found.values()]
+
+
+def _first(literals: list[Literal], values: Iterable[Json]) -> Outcome:
+    """The first value that meets every literal: exact, as there are no others."""
+    outcome = Answer.EMPTY
+    for value in values:
+        verdict = every(
+            accepts(literal.node, value) if literal.holds else opposite(accepts(literal.node, value))
+            for literal in literals
+        )
+        if verdict is True:
+            return Found(value)
+        if verdict is None:
+            outcome = Answer.UNKNOWN
+    return outcome

@@ -1,0 +1,215 @@
+"""One value as a schema describes it on the whole: references followed, `allOf` merged, `[T, null]` in one form.
+
+For telling people what changed, never for deciding: what cannot be merged is left to `solve`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.schema import (
+    EVERY,
+    MASKS,
+    NULL,
+    Bound,
+    Number,
+    Schema,
+    tighter_high,
+    tighter_low,
+    type_mask,
+)
+
+MAX_PARTS = 200
+
+
+@dataclass(frozen=True)
+class Part:
+    """A schema every value obeys; `or_null`: or is null instead."""
+
+    node: Schema
+    or_null: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """The schemas a value obeys together."""
+
+    nodes: tuple[Schema, ...]
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        return tuple(node.key for node in self.nodes)
+
+    @property
+    def at(self) -> str:
+        return self.parts[0].node.at
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        found: dict[int, Part] = {}
+        stack = [Part(node) for node in reversed(self.nodes)]
+        while stack and len(found) < MAX_PARTS:
+            part = stack.pop()
+            if id(part.node) in found:
+                continue
+            found[id(part.node)] = part
+            stack += reversed([*_inside(part)])
+        return tuple(found.values())
+
+    @cached_property
+    def schemas(self) -> tuple[Schema, ...]:
+        return tuple(part.node for part in self.parts)
+
+    @cached_property
+    def types(self) -> int:
+        mask = EVERY
+        for part in self.parts:
+            own = _possible(part.node, 4)
+            mask &= own | NULL if part.or_null else own
+        return mask
+
+    @cached_property
+    def enum(self) -> dict[str, Json] | None:
+        found: dict[str, Json] | None = None
+        for part in self.parts:
+            listed = part.node.enum
+            if listed is not None:
+                if part.or_null:
+                    listed = {**listed, "null": None}
+                found = listed if found is None else {key: each for key, each in found.items() if key in listed}
+        return found
+
+    @cached_property
+    def low(self) -> Bound | None:
+        found = None
+        for node in self.schemas:
+            found = tighter_low(found, node.low)
+        return found
+
+    @cached_property
+    def high(self) -> Bound | None:
+        found = None
+        for node in self.schemas:
+            found = tighter_high(found, node.high)
+        return found
+
+    @cached_property
+    def multiples(self) -> frozenset[Number]:
+        return frozenset(Fraction(step) for node in self.schemas for step in node.multiples)
+
+    def least(self, attribute: str) -> int:
+        return max(int(getattr(node, attribute)) for node in self.schemas)
+
+    def most(self, attribute: str) -> int | None:
+        found = [int(limit) for node in self.schemas if (limit := getattr(node, attribute)) is not None]
+        return min(found, default=None)
+
+    @cached_property
+    def required(self) -> dict[str, Schema]:
+        return {name: node for node in self.schemas for name in node.required}
+
+    @cached_property
+    def properties(self) -> dict[str, list[Schema]]:
+        """Name to the nodes that declare it."""
+        found: dict[str, list[Schema]] = {}
+        for node in self.schemas:
+            for name in node.properties:
+                found.setdefault(name, []).append(node)
+        return found
+
+    def property(self, name: str) -> "View":
+        return View(tuple(node.named(name) for node in self.properties[name]))
+
+    def together(self, word: str) -> "View | None":
+        """What a keyword that holds one schema says, over all parts."""
+        found = tuple(child for node in self.schemas if (child := node.child(word)) is not None)
+        return View(found) if found else None
+
+    def where(self, word: str) -> str:
+        """The pointer of the first part with the keyword, or of the value's schema."""
+        return next((f"{node.at}/{word}" for node in self.schemas if word in node.words), self.at)
+
+    def says(self, word: str) -> "Json":
+        """The keyword's value in the first part that has it, None where none has."""
+        return next((_json(node.entries[word]) for node in self.schemas if word in node.entries), None)
+
+
+def _json(value: object) -> Json:
+    return value  # type: ignore[return-value]  # the guard has seen to it
+
+
+def _possible(node: Schema, depth: int) -> int:
+    """The types left by the schema's own words and its alternatives."""
+    mask = node.types
+    if node.enum is not None and "type" not in node.words:
+        mask &= _mask(node.enum)
+    if depth:
+        for word in ("anyOf", "oneOf"):
+            if word in node.words:
+                among = 0
+                for each in node.children(word):
+                    target = each.target()
+                    among |= _possible(each, depth - 1) & (EVERY if target is None else _possible(target, depth - 1))
+                mask &= among
+    return mask
+
+
+def _mask(enum: dict[str, Json]) -> int:
+    found = 0
+    for value in enum.values():
+        found |= type_mask(value)
+    return found
+
+
+def _inside(part: Part) -> Iterator[Part]:
+    node = part.node
+    target = node.target()
+    if target is not None:
+        yield Part(target, part.or_null)
+    for each in node.children("allOf"):
+        yield Part(each, part.or_null)
+    for word in ("anyOf", "oneOf"):
+        either = or_null(node, word)
+        if either is not None:
+            yield Part(either, or_null=True)
+
+
+def or_null(node: Schema, word: str) -> Schema | None:
+    """The one alternative beside null, where a schema says "this or null" by `anyOf` or `oneOf`."""
+    options = node.children(word)
+    if len(options) != 2:
+        return None
+    plain = [each for each in options if not is_null(each)]
+    return plain[0] if len(plain) == 1 else None
+
+
+def is_null(node: Schema) -> bool:
+    words = node.words.keys()
+    return (words == {"type"} and node.types == NULL) or (
+        node.enum is not None and node.enum.keys() == {"null"} and len(words) == 1
+    )
+
+
+def type_names(mask: int) -> list[str]:
+    """JSON's names of the types in a mask."""
+    names = [name for name, bits in MASKS.items() if mask & bits == bits and name != "integer"]
+    has_number = "number" in names
+    if not has_number and mask & MASKS["integer"]:
+        names.append("integer")
+    return sorted(names)
+
+
+def describe(view: View) -> str:
+    """The type as people write it: `string | null`."""
+    if view.types == EVERY:
+        return "any"
+    names = type_names(view.types & ~NULL) + (["null"] if view.types & NULL else [])
+    return " | ".join(names) or "nothing"
+
+
+def shape(view: View) -> str:
+    """Equal for what looks alike, names aside."""
+    enum = None if view.enum is None else sorted(view.enum)
+    return canonical([describe(view), enum, view.says("format"), sorted(view.properties)])

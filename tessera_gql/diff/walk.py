@@ -1,0 +1,212 @@
+"""The structural walk: old and new side by side, every value both describe, and what each comparer says there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tessera_gql.diff.changes import ChangeKind
+from tessera_gql.diff.comparers import BACK, BOTH, COMPARERS, FORTH
+from tessera_gql.diff.declared import names_in_place
+from tessera_gql.diff.drafts import Draft, Here, Index, Name, Other, Step
+from tessera_gql.diff.json import Json
+from tessera_gql.diff.schema import OBJECT, Schema
+from tessera_gql.diff.view import View, describe, or_null
+
+Key = tuple[tuple[int, ...], tuple[int, ...]]
+MAX_SPOTS = 20_000
+MAX_PREFIX = 200
+
+
+@dataclass
+class Spot:
+    """Two views of one value, what differs, and where its parts lie."""
+
+    old: View
+    new: View
+    drafts: list[Draft] = field(default_factory=list[Draft])
+    edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
+
+
+def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
+    """Every pair of views that differ, the root first. Parts that are equal are not entered."""
+    start = _spot(View((old,)), View((new,)))
+    spots = {_key(start): start}
+    queue = [start]
+    for spot in queue:
+        for comparer in COMPARERS:
+            spot.drafts += comparer(spot.old, spot.new)
+        spot.drafts += _properties(spot)
+        spot.drafts += _composition(spot)
+        for step, child in _parts(spot):
+            if child.old.key == child.new.key and not child.old.key[0] & 1:
+                continue
+            key = _key(child)
+            if key not in spots and len(spots) < MAX_SPOTS:
+                spots[key] = child
+                queue.append(child)
+            if key in spots:
+                spot.edges.append((step, key))
+    return spots
+
+
+def _key(spot: Spot) -> Key:
+    return spot.old.key, spot.new.key
+
+
+def _spot(old: View, new: View) -> Spot:
+    return Spot(_bare(old), _bare(new))
+
+
+def _bare(view: View) -> View:
+    """References that say nothing else are what they lead to."""
+    return View(tuple(_followed(node) for node in view.nodes))
+
+
+def _followed(node: Schema) -> Schema:
+    for _ in range(50):
+        target = node.target() if len(node.entries) == 1 else None
+        if target is None:
+            break
+        node = target
+    return node
+
+
+def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
+    old, new = spot.old, spot.new
+    for name, nodes in old.properties.items():
+        others = new.properties.get(name)
+        if others is not None and not _alike(nodes, others, name):
+            yield Name(name), _spot(old.property(name), new.property(name))
+    yield from _items(old, new)
+    for step, word in ((Other(), "additionalProperties"), (Here(), "propertyNames"), (Index(0), "contains")):
+        before, after = old.together(word), new.together(word)
+        if before is not None and after is not None:
+            yield step, _spot(before, after)
+    patterns = {pattern: node for node in old.schemas for pattern in node.patterns}
+    others = {pattern: node for node in new.schemas for pattern in node.patterns}
+    for pattern in patterns.keys() & others.keys():
+        views = [View((each[pattern].pattern_property(pattern),)) for each in (patterns, others)]
+        yield Other(pattern), _spot(*views)
+    yield from _branches(spot)
+
+
+def _alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
+    """Equal by identity of the text, without making nodes of it."""
+    if len(nodes) != 1 or len(others) != 1:
+        return False
+    old, new = nodes[0], others[0]
+    number = old.document.number(old.properties[name])
+    is_equal = number is not None and number == new.document.number(new.properties[name])
+    return is_equal and old.document.dialect is new.document.dialect
+
+
+def _items(old: View, new: View) -> Iterator[tuple[Step, Spot]]:
+    size = min(MAX_PREFIX, max(len(node.prefix) for view in (old, new) for node in view.schemas))
+    for index in range(size + 1):
+        before, after = _item(old, index), _item(new, index)
+        if before and after:
+            yield Index(index), _spot(View(before), View(after))
+
+
+def _item(view: View, index: int) -> tuple[Schema, ...]:
+    found = (node.prefix[index] if index < len(node.prefix) else node.rest for node in view.schemas)
+    return tuple(each for each in found if each is not None)
+
+
+def _properties(spot: Spot) -> Iterator[Draft]:
+    """Properties that only one side declares; what that means for declared paths is told by `paths`."""
+    old, new = spot.old, spot.new
+    for kind, one, other, content, verb in (
+        (ChangeKind.PROPERTY_REMOVED, old, new, FORTH, "it is gone"),
+        (ChangeKind.PROPERTY_ADDED, new, old, BACK, "it is new"),
+    ):
+        names = [name for name in one.properties if name not in other.properties]
+        if not names:
+            continue
+        elsewhere = frozenset[str]().union(*(names_in_place(node)[0] for node in other.nodes))
+        admits = _admits_others(other)
+        for name in names:
+            where = one.properties[name][0].named(name).at
+            if name in elsewhere:
+                message = "it is declared in another branch now"
+                yield Draft(ChangeKind.COMPOSITION_CHANGED, where, message, name=name, content=BOTH)
+                continue
+            is_required = name in one.required
+            yield Draft(
+                kind,
+                where,
+                verb + (" and required" if is_required else ""),
+                name=name,
+                content=content if is_required or admits else frozenset(),
+                **_described(kind, one.property(name), is_required=is_required),
+            )
+
+
+def _described(kind: ChangeKind, view: View, *, is_required: bool) -> dict[str, Json]:
+    shown: dict[str, Json] = {"type": describe(view), "required": is_required}
+    return {"before": shown} if kind is ChangeKind.PROPERTY_REMOVED else {"after": shown}
+
+
+def _admits_others(view: View) -> bool:
+    """Whether producers of the view may write properties it does not declare."""
+    if not view.types & OBJECT or any(node.extra is not None and node.extra.is_false for node in view.schemas):
+        return False
+    said = any(node.extra is not None or node.patterns or node.has_unevaluated for node in view.schemas)
+    return said or not view.properties
+
+
+def _composition(spot: Spot) -> Iterator[Draft]:
+    for word in ("anyOf", "oneOf"):
+        before, after = _groups(spot.old, word), _groups(spot.new, word)
+        if len(before) == 1 and len(after) == 1:
+            gone, come = _unmatched(before[0].children(word), after[0].children(word))
+            if gone:
+                content = BACK if word == "anyOf" else BOTH
+                yield _composed(before[0], word, f"{_alternatives(gone)} gone", content)
+            if come:
+                content = FORTH if word == "anyOf" else BOTH
+                yield _composed(after[0], word, f"{_alternatives(come)} new", content)
+        elif [_keys(node, word) for node in before] != [_keys(node, word) for node in after]:
+            yield _composed((after or before)[0], word, f"{word} is different", BOTH)
+    for word in ("not", "if", "then", "else"):
+        before, after = spot.old.together(word), spot.new.together(word)
+        if (before and before.key) != (after and after.key):
+            view = spot.new if after else spot.old
+            yield Draft(ChangeKind.COMPOSITION_CHANGED, view.where(word), f"{word} is different", content=BOTH)
+
+
+def _composed(node: Schema, word: str, message: str, content: frozenset[object]) -> Draft:
+    return Draft(ChangeKind.COMPOSITION_CHANGED, f"{node.at}/{word}", message, content=content)  # type: ignore[arg-type]
+
+
+def _alternatives(nodes: list[Schema]) -> str:
+    return "1 alternative is" if len(nodes) == 1 else f"{len(nodes)} alternatives are"
+
+
+def _keys(node: Schema, word: str) -> list[int]:
+    return sorted(each.key for each in node.children(word))
+
+
+def _groups(view: View, word: str) -> list[Schema]:
+    """The parts that offer alternatives; "this or null" is not one."""
+    return [node for node in view.schemas if word in node.words and or_null(node, word) is None]
+
+
+def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+    """Alternatives without a partner: beyond the shorter list once equal ones are set aside."""
+    before, after = _set_aside(old, new)
+    return before[len(after) :], after[len(before) :]
+
+
+def _set_aside(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+    same = {node.key for node in old} & {node.key for node in new}
+    return [node for node in old if node.key not in same], [node for node in new if node.key not in same]
+
+
+def _branches(spot: Spot) -> Iterator[tuple[Step, Spot]]:
+    """Alternatives in pairs, in order."""
+    for word in ("anyOf", "oneOf"):
+        before, after = _groups(spot.old, word), _groups(spot.new, word)
+        if len(before) == 1 and len(after) == 1:
+            pairs = zip(*_set_aside(before[0].children(word), after[0].children(word)), strict=False)
+            for left, right in pairs:
+                yield Here(), _spot(View((left,)), View((right,)))
