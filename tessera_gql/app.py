@@ -1,7 +1,7 @@
 """The composition root: settings in, a Starlette application out. Nothing else puts the parts together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -93,7 +93,7 @@ def create(parts: Parts) -> Starlette:
     settings = parts.settings
 
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         async with parts.bus:
             tasks = [asyncio.create_task(deadlines.keep(parts.database), name="deadlines")]
             if parts.database.dialect == "postgresql":

@@ -1,6 +1,6 @@
 """What a person at a terminal reads: answers on stdout, everything else on stderr, and no traceback for what can go wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import typer
@@ -29,7 +29,7 @@ def fail(message: str, code: int = BAD_INPUT) -> typer.Exit:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def told() -> Generator[None]:
     """Turns what can be expected to go wrong into one sentence and an exit code."""
     try:
         yield

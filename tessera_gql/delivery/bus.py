@@ -7,7 +7,7 @@ whether its next event is there or must be read from the log. There are no queue
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 
@@ -52,7 +52,7 @@ class Bus:
         self._woken.set()
 
     @asynccontextmanager
-    async def subscribe(self, after: int | None = None) -> AsyncIterator[AsyncIterator[EventRow]]:
+    async def subscribe(self, after: int | None = None) -> AsyncGenerator[AsyncIterator[EventRow]]:
         """Everything after that sequence, then what comes; None starts with what is committed from now on."""
         if after is None:
             async with self._database.read() as session:
@@ -61,9 +61,9 @@ class Bus:
         try:
             yield stream
         finally:
-            await stream.aclose()  # type: ignore[attr-defined] # an async generator
+            await stream.aclose()
 
-    async def _stream(self, position: int) -> AsyncIterator[EventRow]:
+    async def _stream(self, position: int) -> AsyncGenerator[EventRow]:
         while True:
             for event in await self._next(position):
                 position = event.sequence

@@ -84,14 +84,11 @@ def _says(core: tuple[int, int, int], bump: Bump) -> bool:
 
 def chosen(given: str | None, current: str | None, bump: Bump) -> str:
     """The version to publish under; raises Invalid with a suggestion when the one given says too little."""
-    if given is not None:
-        wanted = parse(given)
-        if current is None:
-            return given
-    elif current is None:
-        return FIRST
+    wanted = None if given is None else parse(given)
+    if current is None:
+        return given or FIRST
     lowest = following(parse(current), bump)
-    if given is None:
+    if given is None or wanted is None:
         return str(lowest)
     if wanted <= parse(current):
         raise Invalid(

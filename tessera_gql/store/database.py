@@ -4,7 +4,7 @@ Events are written last, under a short lock, so that `sequence` has no gaps and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -35,13 +35,13 @@ class Database:
         return self._engines.writer.dialect.name
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Session]:
+    async def read(self) -> AsyncGenerator[Session]:
         """A read-only transaction that sees one state of the database throughout."""
         async with _connection(self._engines.reader) as connection:
             yield Session(connection, self.clock())
 
     @asynccontextmanager
-    async def write(self, actor: str = "system", *, dry_run: bool = False) -> AsyncIterator[Session]:
+    async def write(self, actor: str = "system", *, dry_run: bool = False) -> AsyncGenerator[Session]:
         """All of it or nothing: rows and events are committed together on leaving, unless something was raised."""
         async with _connection(self._engines.writer) as connection:
             session = Session(connection, self.clock(), actor)
@@ -60,7 +60,7 @@ class Database:
 
 
 @asynccontextmanager
-async def _connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def _connection(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
     with translated():
         connection = await engine.connect()
     try:

@@ -5,7 +5,7 @@ to lazy-load.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -91,7 +91,7 @@ class Session:
 
 
 @contextmanager
-def translated(*, committing: bool = False) -> Iterator[None]:
+def translated(*, committing: bool = False) -> Generator[None]:
     """Faults of the database become Unavailable where trying again can help; mistakes of ours stay what they are."""
     try:
         yield

@@ -4,6 +4,9 @@ No table declares a `Relationship()`: nothing can lazy-load. Times are UTC-aware
 `workflow` and `audit` vanish and the same tables stand side by side (see `store.session`).
 """
 
+# SQLModel documents a plain string for `__tablename__`, and types it as a descriptor.
+# pyright: reportAssignmentType=false
+
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, cast
@@ -89,12 +92,15 @@ def table(model: type[SQLModel]) -> Table:
 
 
 def _words(enum: type[StrEnum]) -> Enum:
+    def values(members: type[StrEnum]) -> list[str]:
+        return [member.value for member in members]
+
     return Enum(
         enum,
         native_enum=False,
         create_constraint=True,
         length=32,
-        values_callable=lambda members: [member.value for member in members],
+        values_callable=values,
         name=enum.__name__.lower(),
     )
 

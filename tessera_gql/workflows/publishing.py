@@ -34,7 +34,7 @@ class PublishRequest:
     """What a producer hands in; what is None is chosen for it."""
 
     schema: Any
-    guarantees: dict[str, Any] | Keep | None = KEEP
+    guarantees: Any = KEEP
     mode: Mode | None = None
     version: str | None = None
     team: TeamRef | None = None
