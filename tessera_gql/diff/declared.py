@@ -7,6 +7,15 @@ IN_PLACE = ("allOf", "anyOf", "oneOf")
 
 def in_place(node: Schema) -> list[Schema]:
     """The node and every subschema that speaks about the same value, `not` aside."""
+    return _reached(node, enters_shared=True)
+
+
+def in_place_unshared(node: Schema) -> list[Schema]:
+    """The same without definitions that several references lead to."""
+    return _reached(node, enters_shared=False)
+
+
+def _reached(node: Schema, *, enters_shared: bool) -> list[Schema]:
     found: dict[int, Schema] = {}
     stack = [node]
     while stack:
@@ -14,16 +23,18 @@ def in_place(node: Schema) -> list[Schema]:
         if id(each) in found:
             continue
         found[id(each)] = each
-        stack.extend(reversed(_around(each)))
+        stack.extend(reversed(_around(each, enters_shared=enters_shared)))
     return [*found.values()]
 
 
-def _around(node: Schema) -> list[Schema]:
+def _around(node: Schema, *, enters_shared: bool) -> list[Schema]:
     inside = [each for word in IN_PLACE if word in node.words for each in node.children(word)]
     inside += [each for word in ("if", "then", "else") if (each := node.child(word)) is not None]
     inside += [schema for _, schema in node.dependent_schemas()]
     target = node.target()
-    return inside if target is None else [target, *inside]
+    if target is None or (target.is_shared and not enters_shared):
+        return inside
+    return [target, *inside]
 
 
 def names_in_place(node: Schema) -> tuple[frozenset[str], frozenset[str]]:

@@ -24,6 +24,7 @@ class Document:
     numbers: dict[int, int]
     schemas: dict[str, object] = field(default_factory=dict[str, object])
     targets: dict[str, str] = field(default_factory=dict[str, str])
+    uses: dict[str, int] = field(default_factory=dict[str, int])
     opaque: set[str] = field(default_factory=set[str])
     resources: dict[str, str] = field(default_factory=dict[str, str])
     anchors: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
@@ -127,6 +128,7 @@ def _target(document: Document, at: str, base: str, keyword: str, text: str) -> 
         raise SchemaError(f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs.", pointer=where)
     found = _normal(found)
     document.targets[at] = found
+    document.uses[found] = document.uses.get(found, 0) + 1
     if keyword in DYNAMIC and document.dynamic.get(fragment, 0) > 1:
         document.opaque.add(at)
     return found, raw

@@ -1,12 +1,12 @@
 """Comparing two documents. Checks come first, so whatever gets past them has an answer."""
 
-from collections.abc import Iterator
-
 from tessera_gql.diff.changes import Change, SchemaDiff
+from tessera_gql.diff.confirm import Judge
 from tessera_gql.diff.documents import Document, read
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.judge import Judged, judge
-from tessera_gql.diff.paths import states
+from tessera_gql.diff.paths import spelled_out, states
+from tessera_gql.diff.proof import Proofs, Side
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.schema import Space
 from tessera_gql.diff.solve import Solver
@@ -29,9 +29,11 @@ def compare(old: object, new: object) -> SchemaDiff:
     space = Space()
     before, after = space.root(left), space.root(right)
     solver = Solver(LEAST_FUEL + 4 * (len(left.numbers) + len(right.numbers)))
-    judged = judge(solver, walk(before, after), states(before, after))
-    changes = sorted(_changes(judged), key=lambda change: (change.pointer, change.kind.value, change.path))
-    return SchemaDiff(tuple(changes))
+    judged = judge(solver, walk(before, after), states(before, after), spelled_out(before, after))
+    judged.sort(key=lambda each: (each.draft.pointer, each.draft.kind.value, each.path))
+    sides = [Side(document, root, Judge(document)) for document, root in ((left, before), (right, after))]
+    proofs = Proofs(judged, *sides, space, solver, identities)
+    return SchemaDiff(tuple(_change(each, index, proofs) for index, each in enumerate(judged)))
 
 
 def _read(side: str, raw: object, identities: Identities, other: object) -> Document:
@@ -49,16 +51,16 @@ def _is_same(left: Document, right: Document) -> bool:
     return left.numbers[id(left.raw)] == right.numbers[id(right.raw)]
 
 
-def _changes(judged: list[Judged]) -> Iterator[Change]:
-    for each in judged:
-        draft, path = each.draft, each.path
-        yield Change(
-            kind=draft.kind,
-            pointer=draft.pointer,
-            path=path,
-            fields=each.fields,
-            before=draft.before,
-            after=draft.after,
-            breaks=each.breaks,
-            message=f"{path or 'The document'}: {draft.message}.",
-        )
+def _change(judged: Judged, index: int, proofs: Proofs) -> Change:
+    draft, path = judged.draft, judged.path
+    return Change(
+        kind=draft.kind,
+        pointer=draft.pointer,
+        path=path,
+        fields=judged.fields,
+        before=draft.before,
+        after=draft.after,
+        breaks=judged.breaks,
+        message=f"{path or 'The document'}: {draft.message}.",
+        evidence=lambda: proofs.evidence[index],
+    )

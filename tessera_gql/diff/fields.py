@@ -1,16 +1,20 @@
 """The declared fields of a schema, in document order: what a consumer may register for."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
-from tessera_gql.diff.json import Json
+from tessera_gql.diff.declared import in_place
+from tessera_gql.diff.documents import read
+from tessera_gql.diff.guard import Identities
+from tessera_gql.diff.schema import EVERY, NULL, Schema, Space
+from tessera_gql.diff.view import View, type_text
 
 MAX_FIELDS = 20_000
 
 
 @dataclass(frozen=True)
 class Field:
-    """One declared field. `path` is what a registration names, e.g. `items[].sku`; `type` is text for people."""
+    """One declared field. `path` is what a registration names: `items[].sku`; `type` is for people."""
 
     path: str
     type: str
@@ -21,34 +25,67 @@ class Field:
 
 
 def fields(schema: object) -> tuple[Field, ...]:
-    """Every declared field path with what is promised about it; a recursive reference is entered once."""
-    found: list[Field] = []
-    _collect(cast("Json", schema), "", found, 0)
-    return tuple(found)
+    """Every declared field, at most 20,000; a schema that holds itself is entered once. Raises `SchemaError`."""
+    document = read(schema, Identities())
+    found: dict[str, Field] = {}
+    stack: list[Iterator[tuple[Field, "_Entered"] | "_Entered"]] = []
+    root = Space().root(document)
+    stack.append(_inside(_Entered("", (root,), frozenset())))
+    while stack and len(found) < MAX_FIELDS:
+        each = next(stack[-1], None)
+        if each is None:
+            stack.pop()
+            continue
+        if isinstance(each, tuple):
+            field, each = each
+            found.setdefault(field.path, field)
+        if each.nodes:
+            stack.append(_inside(each))
+    return tuple(found.values())
 
 
-def _collect(schema: Json, prefix: str, found: list[Field], depth: int) -> None:
-    if not isinstance(schema, dict) or depth > 100:
+@dataclass(frozen=True)
+class _Entered:
+    """A value about to be looked into; `above` are the schemas it lies in."""
+
+    path: str
+    nodes: tuple[Schema, ...]
+    above: frozenset[int]
+
+
+def _inside(entered: _Entered) -> Iterator[tuple[Field, _Entered] | _Entered]:
+    nodes = [*{id(each): each for node in entered.nodes for each in in_place(node)}.values()]
+    if all(id(node) in entered.above for node in entered.nodes):
         return
-    properties, required = schema.get("properties"), schema.get("required")
-    names = required if isinstance(required, list) else []
-    for name, sub in (properties if isinstance(properties, dict) else {}).items():
-        path = f"{prefix}.{name}" if prefix else name
-        shape = sub if isinstance(sub, dict) else {}
-        types = shape.get("type")
-        listed = [str(item) for item in types] if isinstance(types, list) else [str(types or "any")]
-        text = shape.get("description")
-        found.append(
-            Field(
-                path,
-                " | ".join(listed),
-                name in names,
-                "null" in listed,
-                text if isinstance(text, str) else None,
-                shape.get("deprecated") is True,
-            )
-        )
-        _collect(shape, path, found, depth + 1)
-    items = schema.get("items")
-    if isinstance(items, dict):
-        _collect(items, prefix + "[]", found, depth + 1)
+    above = entered.above | {id(node) for node in nodes}
+    view = View(entered.nodes) if len(entered.nodes) == 1 else None
+    names: dict[str, list[Schema]] = {}
+    for node in nodes:
+        for name in node.properties:
+            names.setdefault(name, []).append(node)
+    for name, declaring in names.items():
+        path = f"{entered.path}.{name}" if entered.path else name
+        inside = tuple(node.named(name) for node in declaring)
+        is_required = any(name in (node.required if view is None else view.required) for node in entered.nodes)
+        yield _field(path, inside, is_required=is_required), _Entered(path, inside, above)
+    items = tuple(each for node in nodes for each in (*node.prefix, node.rest) if each is not None)
+    yield _Entered(entered.path + "[]", items, above)
+    others = [node.pattern_property(pattern) for node in nodes for pattern in node.patterns]
+    others += [node.extra for node in nodes if node.extra is not None]
+    yield _Entered(f"{entered.path}.*" if entered.path else "*", tuple(others), above)
+
+
+def _field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
+    views = [View((node,)) for node in nodes]
+    mask = 0
+    for view in views:
+        mask |= view.types
+    description = next((text for view in views if isinstance(text := view.says("description"), str)), None)
+    return Field(
+        path,
+        type_text(mask),
+        is_required,
+        mask != EVERY and bool(mask & NULL),
+        description,
+        any(node.entries.get("deprecated") is True for view in views for node in view.schemas),
+    )

@@ -89,7 +89,12 @@ class Containment:
         )
 
 
-def judge(solver: Solver, spots: Mapping[Key, Spot], states: Mapping[StateKey, State]) -> list[Judged]:
+def judge(
+    solver: Solver,
+    spots: Mapping[Key, Spot],
+    states: Mapping[StateKey, State],
+    unshared: Mapping[StateKey, State],
+) -> list[Judged]:
     """Every difference with its verdict, in no particular order."""
     proven = Containment(solver, spots)
     reached = reach(next(iter(spots)), {key: spot.edges for key, spot in spots.items()})
@@ -101,7 +106,20 @@ def judge(solver: Solver, spots: Mapping[Key, Spot], states: Mapping[StateKey, S
         for draft in spot.drafts
         if (judged := _judged(draft, spot, key, proven, reached[key])) is not None
     ]
-    return _with_paths(found, states)
+    return [*_with_paths(found, states), *_shared(states, unshared)]
+
+
+def _shared(states: Mapping[StateKey, State], unshared: Mapping[StateKey, State]) -> Iterator[Judged]:
+    """Fields that one side spells out and the other has from a shared definition."""
+    told = {node.at for state in states.values() for _, node in (*state.gone, *state.come)}
+    reached = reach(next(iter(unshared)), {key: state.edges for key, state in unshared.items()})
+    for key, state in unshared.items():
+        for names, breaks, side in ((state.gone, BACK, "the old"), (state.come, FORTH, "the new")):
+            fresh = [node for _, node in names if node.at not in told]
+            if fresh:
+                message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
+                draft = Draft(K.COMPOSITION_CHANGED, fresh[0].at, message, always=breaks, rule=Rule.ALWAYS)
+                yield Judged(draft, breaks | {Mode.FULL}, reached[key].fields(), reached[key].first)
 
 
 def _explain(proven: Containment, mode: Mode) -> None:

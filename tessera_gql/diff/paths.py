@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tessera_gql.diff.declared import in_place
+from tessera_gql.diff.declared import in_place, in_place_unshared
 from tessera_gql.diff.drafts import Index, Name, Other, Step
 from tessera_gql.diff.schema import Schema
 
@@ -30,8 +30,8 @@ def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, Sta
     queue = [start]
     for state in queue:
         before, after = _names(state.old), _names(state.new)
-        state.gone = [(name, nodes[0]) for name, nodes in before.items() if name not in after]
-        state.come = [(name, nodes[0]) for name, nodes in after.items() if name not in before]
+        state.gone = [(name, _first(nodes, name)) for name, nodes in before.items() if name not in after]
+        state.come = [(name, _first(nodes, name)) for name, nodes in after.items() if name not in before]
         for step, left, right in _children(state, before, after):
             child = _state(left, right, around)
             key = _key(child)
@@ -53,6 +53,10 @@ def _around(nodes: list[Schema], around: Around) -> list[Schema]:
 
 def _key(state: State) -> Key:
     return frozenset(map(id, state.old)), frozenset(map(id, state.new))
+
+
+def _first(nodes: list[Schema], name: str) -> Schema:
+    return min(nodes, key=lambda node: node.at).named(name)
 
 
 def _names(nodes: Iterable[Schema]) -> dict[str, list[Schema]]:
@@ -103,3 +107,12 @@ PLAIN = frozenset(
     """type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern format
     title description default examples deprecated nullable readOnly writeOnly $comment""".split()
 )
+
+
+def spelled_out(old: Schema, new: Schema) -> dict[Key, State]:
+    """The same, where a definition that several places share is not entered.
+
+    Fields that were spelled out and now come from a shared definition, or the other way round, are the same fields; but
+    what declared paths are is read both ways by those who check contracts, and of two readings the stricter is safe.
+    """
+    return states(old, new, in_place_unshared)

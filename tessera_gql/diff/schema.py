@@ -159,6 +159,11 @@ class Schema:
         return self.space.node(self.document, self.document.schemas[at], at)
 
     @property
+    def is_shared(self) -> bool:
+        """More than one reference leads here."""
+        return self.document.uses.get(self.at, 0) > 1
+
+    @property
     def properties(self) -> Words:
         return cast("Words", self.words.get("properties", {}))
 

@@ -203,10 +203,13 @@ def type_names(mask: int) -> list[str]:
 
 def describe(view: View) -> str:
     """The type as people write it: `string | null`."""
-    if view.types == EVERY:
+    return type_text(view.types)
+
+
+def type_text(mask: int) -> str:
+    if mask == EVERY:
         return "any"
-    names = type_names(view.types & ~NULL) + (["null"] if view.types & NULL else [])
-    return " | ".join(names) or "nothing"
+    return " | ".join([*type_names(mask & ~NULL), *(["null"] if mask & NULL else [])]) or "nothing"
 
 
 def shape(view: View) -> str:

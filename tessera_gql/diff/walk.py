@@ -125,7 +125,7 @@ def _properties(spot: Spot) -> Iterator[Draft]:
         elsewhere = frozenset[str]().union(*(names_in_place(node)[0] for node in other.nodes))
         admits = _admits_others(other)
         for name in names:
-            where = one.properties[name][0].named(name).at
+            where = min(one.properties[name], key=lambda node: node.at).named(name).at
             if name in elsewhere:
                 message = "it is declared in another branch now"
                 yield Draft(ChangeKind.COMPOSITION_CHANGED, where, message, name=name, content=BOTH)

@@ -1,0 +1,186 @@
+"""Documents that show a break: looked for where the change is, confirmed by `jsonschema`, or not shown at all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
+from tessera_gql.diff.confirm import Judge
+from tessera_gql.diff.documents import Document, read
+from tessera_gql.diff.drafts import Index, Name, Other, Route
+from tessera_gql.diff.facts import Found, Literal
+from tessera_gql.diff.guard import Identities
+from tessera_gql.diff.judge import Judged, refutation
+from tessera_gql.diff.json import Json
+from tessera_gql.diff.refusals import SchemaError
+from tessera_gql.diff.regex import Language, example
+from tessera_gql.diff.schema import Bound, Number, Schema, Space
+from tessera_gql.diff.solve import Solver
+from tessera_gql.diff.view import View, type_names
+
+K = ChangeKind
+FUEL = 2_000
+MOST = 200
+EFFORT = 60_000
+MAX_INDEX = 50
+DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
+CLOSING = ("additionalProperties", "unevaluatedProperties")
+ATTRIBUTES = {
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minItems": "min_items",
+    "maxItems": "max_items",
+    "minProperties": "min_properties",
+    "maxProperties": "max_properties",
+}
+Raw = dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Side:
+    document: Document
+    root: Schema
+    judge: Judge
+
+
+@dataclass
+class Proofs:
+    """The evidence for all changes of one comparison, gathered together on first use and within one budget."""
+
+    judged: Sequence[Judged]
+    old: Side
+    new: Side
+    space: Space
+    solver: Solver
+    identities: Identities
+
+    @cached_property
+    def evidence(self) -> tuple[Evidence, ...]:
+        size = len(self.old.document.schemas) + len(self.new.document.schemas)
+        left = max(3, min(MOST, EFFORT // size))
+        found: list[Evidence] = []
+        for each in self.judged:
+            if each.breaks and left:
+                left -= 1
+                found.append(self._evidence(each))
+            else:
+                found.append(Evidence())
+        return tuple(found)
+
+    def _evidence(self, judged: Judged) -> Evidence:
+        mode = Mode.BACKWARD if Mode.BACKWARD in judged.breaks else Mode.FORWARD
+        accepting, refusing = (self.old, self.new) if mode is Mode.BACKWARD else (self.new, self.old)
+        for demand, must_refuse, emits in self._demands(judged, mode):
+            found = self._document(accepting, demand, emits=emits)
+            if found is None or accepting.judge.accepts(found.value) is not True:
+                continue
+            if not must_refuse or refusing.judge.accepts(found.value) is False:
+                return Evidence(Certainty.PROVEN, found.value)
+        return Evidence()
+
+    def _document(self, side: Side, demand: Raw, *, emits: bool) -> Found | None:
+        try:
+            document = read({"$schema": "https://json-schema.org/draft/2020-12/schema", **demand}, self.identities)
+        except SchemaError:  # the demand repeats what the schemas say, and may be larger than either
+            return None
+        self.solver.fuel = FUEL
+        asked = [Literal(side.root, holds=True, emits=emits), Literal(self.space.root(document), holds=True)]
+        found = self.solver.find(asked)
+        return found if isinstance(found, Found) else None
+
+    def _demands(self, judged: Judged, mode: Mode) -> Iterator[tuple[Raw, bool, bool]]:
+        """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
+        draft, route = judged.draft, judged.route
+        if mode in draft.content and judged.spot is not None:
+            given, wanted = (judged.spot.old, judged.spot.new)
+            if mode is Mode.FORWARD:
+                given, wanted = wanted, given
+            negated = _negated(draft.pointer.rpartition("/")[2], draft.name, wanted)
+            if draft.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
+                negated = _negated("required", draft.name, wanted)
+            if negated is not None:
+                yield wrapped(route, negated), True, mode not in draft.always
+            found = refutation(self.solver, given, wanted, emits=mode not in draft.always)
+            if isinstance(found, Found):
+                yield wrapped(route, {"const": found.value}), True, mode not in draft.always
+        if draft.kind in DEFAULTS:
+            yield from _without(route)
+        elif mode in draft.always and draft.name is not None:
+            name = draft.before if draft.kind is K.PROPERTY_RENAMED and mode is Mode.BACKWARD else draft.name
+            yield wrapped(route, {"type": "object", "required": [name]}), False, True
+
+
+def _without(route: Route) -> Iterator[tuple[Raw, bool, bool]]:
+    match route:
+        case (*above, Name(name)):
+            yield wrapped(tuple(above), {"type": "object", "not": {"required": [name]}}), False, True
+        case _:
+            return
+
+
+def wrapped(route: Route, demand: Raw) -> Raw:
+    """A schema for documents that have the route and meet the demand at its end."""
+    for step in reversed(route):
+        match step:
+            case Name(name):
+                demand = {"type": "object", "required": [name], "properties": {name: demand}}
+            case Index(index):
+                free: list[Json] = [{} for _ in range(min(index, MAX_INDEX))]
+                demand = {"type": "array", "minItems": len(free) + 1, "prefixItems": [*free, demand]}
+            case Other(pattern):
+                found = "other" if pattern is None else example(Language(frozenset({pattern})))
+                name = found if isinstance(found, str) else "other"
+                demand = {"type": "object", "required": [name], "properties": {name: demand}}
+            case _:
+                pass
+    return demand
+
+
+def _negated(word: str, name: str | None, view: View) -> Raw | None:
+    """A schema for what one keyword of the view rules out; None where the keyword alone does not tell."""
+    said = _said(word, name, view)
+    return None if said is None else {"not": said}
+
+
+def _said(word: str, name: str | None, view: View) -> Raw | None:
+    match word:
+        case "type":
+            return {"type": list[Json](type_names(view.types))}
+        case "enum" | "const" if view.enum is not None:
+            return {"enum": [*view.enum.values()]}
+        case "minimum" | "exclusiveMinimum" if view.low is not None:
+            return {"exclusiveMinimum" if view.low.is_open else "minimum": _number(view.low)}
+        case "maximum" | "exclusiveMaximum" if view.high is not None:
+            return {"exclusiveMaximum" if view.high.is_open else "maximum": _number(view.high)}
+        case "multipleOf":
+            return {"allOf": [{"multipleOf": _plain(step)} for step in view.multiples]} if view.multiples else None
+        case "pattern":
+            patterns: list[Json] = [{"pattern": node.pattern} for node in view.schemas if node.pattern is not None]
+            return {"allOf": patterns} if patterns else None
+        case "uniqueItems":
+            return {"uniqueItems": True}
+        case "required" if name is not None:
+            return {"type": "object", "required": [name]}
+        case _:
+            return _limit(word, view)
+
+
+def _limit(word: str, view: View) -> Raw | None:
+    if word in CLOSING:
+        names: Raw = dict.fromkeys(view.properties, True)
+        patterns: Raw = {pattern: True for node in view.schemas for pattern in node.patterns}
+        return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
+    attribute = ATTRIBUTES.get(word)
+    if attribute is None:
+        return None
+    limit = view.least(attribute) if word.startswith("min") else view.most(attribute)
+    return None if limit is None else {word: limit}
+
+
+def _number(bound: Bound) -> Json:
+    return _plain(bound.value)
+
+
+def _plain(value: Number) -> Json:
+    return int(value) if Fraction(value).denominator == 1 else float(value)
