@@ -41,8 +41,8 @@ schema: $(STAMP) ## print schema.graphql anew
 	@$(BIN)/tessera schema > schema.graphql
 
 lock: ## pin the dependencies anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements-dev.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches, never a database
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
