@@ -14,7 +14,7 @@ from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.lineage import stream
 from tessera_gql.graphql.lists import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import named, shown
+from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_of, team_ref
 from tessera_gql.graphql.relations import one
@@ -63,14 +63,14 @@ class Asset(Node):
     downstream = stream(Direction.DOWNSTREAM, description="Everything made from it, nearest first.")
     events = events_of("asset_id", description="What happened to it, oldest first.")
 
-    @strawberry.field(graphql_type=named("Contract") | None, description="One version; null if there is none.")
+    @computed("One version; null if there is none.", named("Contract") | None)
     async def contract(
         self, info: Info, version: Annotated[str, strawberry.argument(description="The semantic version.")]
     ) -> Any:
         key = (self.row.id, text(version, "version"))
         return shown("Contract", await info.context.loaders.contract_by_version.load(key))
 
-    @strawberry.field(description="The fields that the current contract declares, in its order, with who reads them.")
+    @computed("The fields that the current contract declares, in its order, with who reads them.")
     async def fields(
         self,
         info: Info,
@@ -81,11 +81,11 @@ class Asset(Node):
         contract = await info.context.loaders.active_contract.load(self.row.id)
         return fields_of(self.row.id, contract, paths or None)
 
-    @strawberry.field(description="Whether the viewer may publish its contracts.")
+    @computed("Whether the viewer may publish its contracts.")
     def viewer_can_publish(self, info: Info) -> bool:
         return acts_for(info.context.actor, self.row.owner_team_id)
 
-    @strawberry.field(description="Whether the viewer may change it.")
+    @computed("Whether the viewer may change it.")
     def viewer_can_update(self, info: Info) -> bool:
         return acts_for(info.context.actor, self.row.owner_team_id)
 
@@ -180,7 +180,7 @@ class Mutations:
 class Queries:
     assets = pages(ASSETS, description="All assets.")
 
-    @strawberry.field(description="One asset; null if there is none.")
+    @computed("One asset; null if there is none.")
     async def asset(
         self, info: Info, by: Annotated[AssetRefInput, strawberry.argument(description="Which one.")]
     ) -> Asset | None:

@@ -9,6 +9,7 @@ from strawberry import UNSET
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode, SchemaError
 from tessera_gql.errors import Invalid
+from tessera_gql.graphql.nouns import computed
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.publish import Judgement, Terms, judge
 
@@ -30,15 +31,15 @@ class Change:
     message: str = strawberry.field(description="The change in a sentence.")
     fingerprint: str = strawberry.field(description="The same for the same change, whenever it is found.")
 
-    @strawberry.field(description="How sure it is that it breaks.")
+    @computed("How sure it is that it breaks.")
     def certainty(self) -> Certainty:
         return self.change.certainty
 
-    @strawberry.field(description="A document that shows the break, if `certainty` is PROVEN.")
+    @computed("A document that shows the break, if `certainty` is PROVEN.")
     def counterexample(self) -> JSON | None:
         return JSON(self.change.counterexample)
 
-    @strawberry.field(description="A way to the same end that does not break, if one was found.")
+    @computed("A way to the same end that does not break, if one was found.")
     def hint(self) -> str | None:
         return self.change.hint
 
@@ -72,15 +73,15 @@ class SchemaDiff:
     mode: Mode = strawberry.field(description="The mode that judged `breaking` and `bump`.")
     bump: Bump = strawberry.field(description="The smallest honest step of the version.")
 
-    @strawberry.field(description="Every change, ordered by where it is.")
+    @computed("Every change, ordered by where it is.")
     def changes(self) -> list[Change]:
         return [told(change) for change in self.judgement.changes]
 
-    @strawberry.field(description="The changes that break under `mode`.")
+    @computed("The changes that break under `mode`.")
     def breaking(self) -> list[Change]:
         return [told(change) for change in self.judgement.breaking]
 
-    @strawberry.field(description="Whether nothing breaks under the mode.")
+    @computed("Whether nothing breaks under the mode.")
     def is_compatible(self, mode: ModeArgument = UNSET) -> bool:
         wanted = mode or self.mode
         return not any(wanted in change.breaks for change in self.judgement.changes)
@@ -120,7 +121,7 @@ async def compared(old: Terms, new: Terms) -> SchemaDiff:
 
 @strawberry.type
 class Queries:
-    @strawberry.field(description="What differs between two schemas that need not be in the catalog.")
+    @computed("What differs between two schemas that need not be in the catalog.")
     async def diff_schemas(
         self,
         old: Annotated[JSON, strawberry.argument(description="The JSON Schema before.")],

@@ -1,7 +1,7 @@
 """What resolvers are given: one read-only transaction a request; after a write, nothing read before counts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Protocol, TypeAlias
 
@@ -41,7 +41,7 @@ class Context:
             return self._session
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Session]:
+    async def reading(self) -> AsyncGenerator[Session]:
         if not self._live:
             yield await self.read()
             return
@@ -49,7 +49,7 @@ class Context:
             yield session
 
     @asynccontextmanager
-    async def write(self, *, dry_run: bool = False) -> AsyncIterator[Session]:
+    async def write(self, *, dry_run: bool = False) -> AsyncGenerator[Session]:
         """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context."""
         await self.close()
         async with AsyncExitStack() as stack:
@@ -74,7 +74,7 @@ Info: TypeAlias = strawberry.Info[Context, None]
 
 
 @asynccontextmanager
-async def opened(database: Database, actor: Actor, bus: Bus | None = None) -> AsyncIterator[Context]:
+async def opened(database: Database, actor: Actor, bus: Bus | None = None) -> AsyncGenerator[Context]:
     context = Context(database, actor, bus)
     try:
         yield context

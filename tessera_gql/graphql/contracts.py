@@ -13,7 +13,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node, global_id, local_id
 from tessera_gql.graphql.lists import CONTRACTS, REGISTRATIONS
-from tessera_gql.graphql.nouns import shown
+from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.relations import one
 from tessera_gql.graphql.scalars import JSON
@@ -48,7 +48,7 @@ class Contract(Node):
         REGISTRATIONS, "asset_id", "asset_id", description="Who reads the asset: a registration is to no version."
     )
 
-    @strawberry.field(description="What differs from the contract published just before; nothing for the first.")
+    @computed("What differs from the contract published just before; nothing for the first.")
     async def changes_from_previous(self, info: Info) -> list[Change]:
         before = await info.context.loaders.previous_contract.load(self.row.id)
         if before is None:
@@ -56,7 +56,7 @@ class Contract(Node):
         found = await compared(terms(before), terms(self.row))
         return [told(change) for change in found.judgement.changes]
 
-    @strawberry.field(description="What differs from this contract to another one.")
+    @computed("What differs from this contract to another one.")
     async def diff(
         self,
         info: Info,
@@ -100,7 +100,7 @@ class ContractConnection(Connection[Contract]):
 class Queries:
     contracts = pages(CONTRACTS, description="All contracts, the latest first.")
 
-    @strawberry.field(description="One contract; null if there is none.")
+    @computed("One contract; null if there is none.")
     async def contract(
         self,
         info: Info,

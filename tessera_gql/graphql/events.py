@@ -14,7 +14,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, by, given
 from tessera_gql.graphql.ids import Node, global_id
-from tessera_gql.graphql.nouns import named, shown
+from tessera_gql.graphql.nouns import computed, many, shown
 from tessera_gql.graphql.pages import (
     After,
     Before,
@@ -43,7 +43,7 @@ class IdListFilter:
 
 @strawberry.input(description="Which events.")
 class EventFilter:
-    kind: EnumFilter[EventKind] | None = by("kind", "What happened.")  # type: ignore[valid-type] # made from the events
+    kind: EnumFilter[EventKind] | None = by("kind", "What happened.")
     asset: IdFilter | None = by("asset_id", "The asset it is about.", kind="Asset")
     proposal: IdFilter | None = by("proposal_id", "The proposal it is about.", kind="Proposal")
     teams: IdListFilter | None = by("teams", "The teams it concerns.", kind="Team")
@@ -83,7 +83,7 @@ class Event(Node):
     row: strawberry.Private[tables.EventRow]
     sequence: int = strawberry.field(description="Its place in the log, without gaps, in the order of commits.")
     cursor: str = strawberry.field(description="Where to resume: `after` of lists and subscriptions.")
-    kind: EventKind = strawberry.field(description="What happened.")  # type: ignore[valid-type] # made from the events
+    kind: EventKind = strawberry.field(description="What happened.")
     entity_type: str = strawberry.field(description="What kind of thing it happened to.")
     entity_id: strawberry.ID = strawberry.field(description="The thing it happened to.")
     actor: str = strawberry.field(description="Who did it.")
@@ -102,7 +102,7 @@ class Event(Node):
         description="The proposal it is about, if any.",
     )
 
-    @strawberry.field(graphql_type=list[named("Team")], description="The teams it concerns: they are told.")
+    @computed("The teams it concerns: they are told.", many("Team"))
     async def teams(self, info: Info) -> Any:
         found = await info.context.loaders.team.load_many([UUID(team) for team in self.row.teams])
         return [shown("Team", row) for row in found if row is not None]

@@ -8,7 +8,7 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.nouns import named, shown
+from tessera_gql.graphql.nouns import computed, many, shown
 from tessera_gql.policy.affected import meet
 from tessera_gql.store import tables
 
@@ -23,12 +23,12 @@ class AssetField:
     description: str | None = strawberry.field(description="What the schema says about it.")
     deprecated: bool = strawberry.field(description="Whether the schema says that it will go.")
 
-    @strawberry.field(graphql_type=list[named("Team")], description="The teams that read it, each once.")
+    @computed("The teams that read it, each once.", many("Team"))
     async def readers(self, info: Info) -> Any:
         found = await info.context.loaders.team.load_many(await self._readers(info))
         return [shown("Team", row) for row in found]
 
-    @strawberry.field(description="How many teams read it.")
+    @computed("How many teams read it.")
     async def reader_count(self, info: Info) -> int:
         return len(await self._readers(info))
 

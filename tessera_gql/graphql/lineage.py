@@ -12,13 +12,16 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node, global_id, local_id
-from tessera_gql.graphql.nouns import named, shown
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.nouns import computed, many, named, shown
 from tessera_gql.graphql.pages import After, Connection, First, PageInfo
+from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import one
 from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import MAX_DEPTH, Direction, Reached
 from tessera_gql.store.page import PageRequest, checked
+from tessera_gql.workflows import dependencies
 
 
 @strawberry.type(description="An edge of the lineage: the dependent asset is made from, or reads, the dependency.")
@@ -55,7 +58,7 @@ class LineageEdge:
     cursor: str = strawberry.field(description="The place just behind it, for `after`.")
     degree: int = strawberry.field(description="How many steps away it is, by the shortest way.")
 
-    @strawberry.field(graphql_type=named("Asset"), description="The asset.")
+    @computed("The asset.", named("Asset"))
     async def node(self, info: Info) -> Any:
         return shown("Asset", await info.context.loaders.asset.load(self.asset_id))
 
@@ -66,7 +69,7 @@ class LineageConnection:
     page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
     total_count: int = strawberry.field(description="How many assets there are in all; 1,000 are looked at at most.")
 
-    @strawberry.field(graphql_type=list[named("Asset")], description="The assets of the page.")
+    @computed("The assets of the page.", many("Asset"))
     async def nodes(self, info: Info) -> Any:
         found = await info.context.loaders.asset.load_many([edge.asset_id for edge in self.edges])
         return [shown("Asset", row) for row in found]
@@ -87,6 +90,64 @@ def stream(direction: Direction, *, description: str) -> Any:
         return lineage_page(reached, given(first), given(after))
 
     return strawberry.field(resolver=resolve, graphql_type=LineageConnection, description=description)
+
+
+@strawberry.input(description="An edge to add.")
+class AddDependencyInput(CreatingInput):
+    dependent: AssetRefInput = strawberry.field(description="The asset that depends.")
+    dependency: AssetRefInput = strawberry.field(description="The asset that it depends on.")
+    type: DependencyType = strawberry.field(
+        default=DependencyType.CONSUMES, description="What the one does with the other."
+    )
+
+
+@strawberry.type(description="The edge that was added.")
+class AddDependencyPayload(Payload):
+    dependency: AssetDependency | None = strawberry.field(default=None, description="Null if it was refused.")
+
+
+async def add_dependency(call: Call, asked: AddDependencyInput) -> AddDependencyPayload:
+    row = await dependencies.add(
+        call.session,
+        call.actor,
+        dependent=asked.dependent.local("dependent"),
+        dependency=asked.dependency.local("dependency"),
+        kind=asked.type,
+    )
+    return AddDependencyPayload(dependency=AssetDependency.of(row))
+
+
+@strawberry.input(description="An edge to remove.")
+class RemoveDependencyInput(Input):
+    dependent: AssetRefInput = strawberry.field(description="The asset that depends.")
+    dependency: AssetRefInput = strawberry.field(description="The asset that it depends on.")
+    type: DependencyType = strawberry.field(
+        default=DependencyType.CONSUMES, description="What the one does with the other."
+    )
+
+
+@strawberry.type(description="The edge that was removed.")
+class RemoveDependencyPayload(Payload):
+    dependency: AssetDependency | None = strawberry.field(
+        default=None, description="As it was; null if it was refused."
+    )
+
+
+async def remove_dependency(call: Call, asked: RemoveDependencyInput) -> RemoveDependencyPayload:
+    row = await dependencies.remove(
+        call.session,
+        call.actor,
+        dependent=asked.dependent.local("dependent"),
+        dependency=asked.dependency.local("dependency"),
+        kind=asked.type,
+    )
+    return RemoveDependencyPayload(dependency=AssetDependency.of(row))
+
+
+@strawberry.type
+class Mutations:
+    add_dependency: Any = mutation(add_dependency, "Says that one asset depends on another.")
+    remove_dependency: Any = mutation(remove_dependency, "Says that one asset no longer depends on another.")
 
 
 def lineage_page(reached: Sequence[Reached], first: int | None, after: str | None) -> LineageConnection:

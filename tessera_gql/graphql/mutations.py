@@ -10,13 +10,14 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid, Refusal
-from tessera_gql.graphql import idempotency
+from tessera_gql.graphql import memory
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError
 from tessera_gql.graphql.filters import given, optional
-from tessera_gql.graphql.nouns import named
+from tessera_gql.graphql.nouns import computed, named
 from tessera_gql.graphql.scalars import storable
 from tessera_gql.policy.access import Actor
+from tessera_gql.store import idempotency
 from tessera_gql.store.session import Session
 
 
@@ -39,7 +40,7 @@ class Payload:
     )
     client_mutation_id: str | None = strawberry.field(default=None, description="As in the input.")
 
-    @strawberry.field(graphql_type=named("Query") | None, description="Everything else, as it is after the mutation.")
+    @computed("Everything else, as it is after the mutation.", named("Query") | None)
     def query(self) -> Any:
         return typing.cast("Any", True)  # noqa: FBT003 - any value that is not null: the root has no state
 
@@ -70,32 +71,33 @@ def mutation(verb: Callable[[Call, I], Awaitable[P]], description: str, **rename
 
 
 async def perform(
-    context: Context,
-    verb: Callable[[Call, Any], Awaitable[Any]],
-    payload: type[Payload],
-    input_: Any,
-    renamed: dict[str, str],
-) -> Payload:
-    dry_run = given(getattr(input_, "dry_run", None)) is True
-    memo = None if dry_run else idempotency.memo(context.actor, verb.__name__, input_)
+    context: Context, verb: Callable[[Call, Any], Awaitable[Any]], payload: type[P], asked: Any, renamed: dict[str, str]
+) -> P:
     try:
-        _check(input_)
-        async with context.write(dry_run=dry_run) as session:
-            earlier = await idempotency.begin(session, memo) if memo else None
-            if earlier is None:
-                answer = await verb(Call(session, context.actor), input_)
-                if memo:
-                    await idempotency.finish(session, memo, idempotency.remembered(answer))
-        if earlier is not None:
-            answer = await idempotency.recalled(payload, earlier, context.loaders)
+        _check(asked)
+        answer = await _once(context, verb, payload, asked)
     except Refusal as refusal:
         answer = payload(errors=[UserError.of(refusal, renamed)])
-    answer.client_mutation_id = given(input_.client_mutation_id)
+    answer.client_mutation_id = given(asked.client_mutation_id)
     return answer
 
 
-def _check(input_: Any) -> None:
-    for field in dataclasses.fields(input_):
-        value = getattr(input_, field.name)
+async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], payload: type[P], asked: Any) -> P:
+    """The verb's answer, or the one it gave when it was first asked under this key. A dry run leaves no memory."""
+    dry_run = given(getattr(asked, "dry_run", None)) is True
+    memo = None if dry_run else memory.memo(context.actor, verb.__name__, asked)
+    async with context.write(dry_run=dry_run) as session:
+        earlier = await idempotency.begin(session, memo) if memo else None
+        if earlier is None:
+            answer: P = await verb(Call(session, context.actor), asked)
+            if memo:
+                await idempotency.finish(session, memo, memory.remembered(answer))
+            return answer
+    return await memory.recalled(payload, earlier, context.loaders)
+
+
+def _check(asked: Any) -> None:
+    for field in dataclasses.fields(asked):
+        value = getattr(asked, field.name)
         if value is not UNSET and (fault := storable(value)):
             raise Invalid(f"`{field.name}` can't be kept: {fault}.", field=(field.name,))

@@ -12,7 +12,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.ids import Node, parsed
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nouns import shown
+from tessera_gql.graphql.nouns import computed, shown
 
 MAX_IDS = 100
 
@@ -39,7 +39,7 @@ async def find(loaders: Loaders, identity: str) -> Any:
 
 @strawberry.type
 class Queries:
-    @strawberry.field(description="Anything by its id; null if it does not exist.")
+    @computed("Anything by its id; null if it does not exist.")
     async def node(
         self,
         info: Info,
@@ -48,7 +48,7 @@ class Queries:
         found: Node | None = await find(info.context.loaders, id)
         return found
 
-    @strawberry.field(description="Many things by their ids, in that order; null for each that does not exist.")
+    @computed("Many things by their ids, in that order; null for each that does not exist.")
     async def nodes(
         self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")]
     ) -> list[Node | None] | None:

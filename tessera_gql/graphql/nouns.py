@@ -1,10 +1,13 @@
 """The types of the graph by name, so that those that point at each other need not import each other."""
 
 import importlib
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any, ForwardRef
+from typing import Annotated, Any, ForwardRef, TypeVar, cast
 
 import strawberry
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 HOMES = {
     "Acknowledgment": "proposals",
@@ -23,6 +26,22 @@ HOMES = {
 def named(name: str) -> Any:
     """The type as an annotation, resolved when the schema is built."""
     return Annotated[ForwardRef(name), strawberry.lazy(home(name))]
+
+
+def many(name: str) -> Any:
+    """A list of the type, none of it null."""
+    found: Any = list
+    return found[named(name)]
+
+
+def computed(description: str, kind: Any = None) -> Callable[[F], F]:
+    """A field that is worked out when it is asked for; `kind` is its type where the function can't say it."""
+    return cast("Callable[[F], F]", strawberry.field(description=description, graphql_type=kind))
+
+
+def listened(description: str) -> Callable[[F], F]:
+    """A subscription field."""
+    return cast("Callable[[F], F]", strawberry.subscription(description=description))
 
 
 def home(name: str) -> str:

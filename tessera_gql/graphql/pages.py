@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import strawberry
@@ -14,7 +14,7 @@ from strawberry import UNSET
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import conditions, given
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nouns import named, shown
+from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.scalars import text
 from tessera_gql.graphql.words import OrderDirection, described
 from tessera_gql.store import page
@@ -55,11 +55,11 @@ class Connection(Generic[N]):
     has_previous: strawberry.Private[bool]
     counted: strawberry.Private[Callable[[], Awaitable[int]]]
 
-    @strawberry.field(description="The items of the page, each with its cursor.")
+    @computed("The items of the page, each with its cursor.")
     def edges(self) -> list[Edge[N]]:
         return [Edge(cursor=self.cursor(place), node=node) for place, node in enumerate(self.nodes)]
 
-    @strawberry.field(description="Where the page lies in the list.")
+    @computed("Where the page lies in the list.")
     def page_info(self) -> PageInfo:
         return PageInfo(
             has_next_page=self.has_next,
@@ -68,7 +68,7 @@ class Connection(Generic[N]):
             end_cursor=self.cursor(len(self.nodes) - 1) if self.nodes else None,
         )
 
-    @strawberry.field(description="How many items the whole list has, whatever the page.")
+    @computed("How many items the whole list has, whatever the page.")
     async def total_count(self) -> int:
         return await self.counted()
 
@@ -92,7 +92,7 @@ class Listing:
 
 def ordering(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
     """The `orderBy` input of a list: for each GraphQL name its column and its description."""
-    field = StrEnum(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
+    field: Any = cast("Any", StrEnum)(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
     what = {name: description for name, (_, description) in columns.items()}
     described(field, f"{kind}OrderField", "What the list can be ordered by; ties are broken by age.", **what)
     shape = dataclasses.make_dataclass(

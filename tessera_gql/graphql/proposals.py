@@ -13,7 +13,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_of
 from tessera_gql.graphql.ids import Node, global_id, local_id
 from tessera_gql.graphql.lists import ACKNOWLEDGMENTS, PROPOSALS
-from tessera_gql.graphql.nouns import named, shown
+from tessera_gql.graphql.nouns import computed, many, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.relations import one
 from tessera_gql.graphql.rights import acts_for
@@ -26,7 +26,7 @@ from tessera_gql.store import tables
 class BreakingChange(Change):
     proposal_id: strawberry.Private[UUID]
 
-    @strawberry.field(graphql_type=list[named("Team")], description="The asked teams that read what it changes.")
+    @computed("The asked teams that read what it changes.", many("Team"))
     async def teams(self, info: Info) -> Any:
         places = await info.context.loaders.acknowledgments_of_proposal.load(self.proposal_id)
         touched = [one.consumer_team_id for one in places if not one.released_at and self.fingerprint in one.because]
@@ -68,15 +68,12 @@ class Proposal(Node):
     )
     events = events_of("proposal_id", description="What happened to it, oldest first.")
 
-    @strawberry.field(description="The changes that break under the base contract's mode.")
+    @computed("The changes that break under the base contract's mode.")
     def breaking_changes(self) -> list[BreakingChange]:
         changes = [diff.Change.from_json(change) for change in self.row.breaking_changes]
         return [BreakingChange(**facts(change), proposal_id=self.row.id) for change in changes]
 
-    @strawberry.field(
-        graphql_type=list[named("Team")],
-        description="The asked teams that have not answered; none once it has ended.",
-    )
+    @computed("The asked teams that have not answered; none once it has ended.", many("Team"))
     async def awaiting(self, info: Info) -> Any:
         if not self.is_open:
             return []
@@ -84,7 +81,7 @@ class Proposal(Node):
         silent = [one.consumer_team_id for one in places if one.response is None and one.released_at is None]
         return [shown("Team", row) for row in await info.context.loaders.team.load_many(silent)]
 
-    @strawberry.field(description="Whether the viewer may answer it for a team that is asked.")
+    @computed("Whether the viewer may answer it for a team that is asked.")
     async def viewer_can_acknowledge(self, info: Info) -> bool:
         if not self.is_open or self._ran_out(info):
             return False
@@ -92,11 +89,11 @@ class Proposal(Node):
         actor = info.context.actor
         return any(acts_for(actor, place.consumer_team_id) for place in places if place.released_at is None)
 
-    @strawberry.field(description="Whether the viewer may take it back.")
+    @computed("Whether the viewer may take it back.")
     async def viewer_can_withdraw(self, info: Info) -> bool:
         return self.is_open and not self._ran_out(info) and await self._owned(info)
 
-    @strawberry.field(description="Whether the viewer may publish it now.")
+    @computed("Whether the viewer may publish it now.")
     async def viewer_can_publish(self, info: Info) -> bool:
         return self.status is ProposalStatus.APPROVED and await self._owned(info)
 
@@ -148,7 +145,7 @@ class Acknowledgment(Node):
     proposal = one("Proposal", lambda loaders: loaders.proposal, "proposal_id", description="What it is asked about.")
     team = one("Team", lambda loaders: loaders.team, "consumer_team_id", description="Who is asked.")
 
-    @strawberry.field(description="The changes that touch what the team reads: why it is asked.")
+    @computed("The changes that touch what the team reads: why it is asked.")
     async def because(self, info: Info) -> list[Change]:
         proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
         changes = proposal.breaking_changes if proposal else []
@@ -176,7 +173,7 @@ class AcknowledgmentConnection(Connection[Acknowledgment]):
 class Queries:
     proposals = pages(PROPOSALS, description="All proposals, the latest first.")
 
-    @strawberry.field(description="One proposal; null if there is none.")
+    @computed("One proposal; null if there is none.")
     async def proposal(
         self,
         info: Info,

@@ -1,19 +1,25 @@
 """Registrations: who reads what. They belong to the asset, never to one version."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
+from strawberry import UNSET
 
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import Node, global_id, local_id
 from tessera_gql.graphql.lists import REGISTRATIONS
-from tessera_gql.graphql.nouns import shown
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
+from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
 from tessera_gql.graphql.relations import one
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.words import Evidence, RegistrationStatus
 from tessera_gql.store import tables
+from tessera_gql.workflows import registrations
+from tessera_gql.workflows.registrations import Reading
 
 
 @strawberry.type(description="A team's declared dependency on an asset: it is asked before what it reads breaks.")
@@ -61,11 +67,101 @@ class RegistrationConnection(Connection[Registration]):
     pass
 
 
+@strawberry.input(description="What a team reads, and why.")
+class RegisterInput(CreatingInput):
+    asset: AssetRefInput = strawberry.field(description="What is read.")
+    team: TeamRefInput | None = optional("Who reads it; the key's own team if left out.")
+    consumer_asset: AssetRefInput | None = optional("The team's asset that it is read for.")
+    fields: list[str] | None = optional("The fields it reads, as paths; everything if left out.")
+    pinned_version: str | None = optional("The version it was built for; it excuses nobody.")
+    purpose: str | None = optional("What the team needs the data for.")
+    metadata: JSON | None = optional("Anything else that is worth knowing, as an object.")
+
+
+@strawberry.type(description="The registration that was made.")
+class RegisterPayload(Payload):
+    registration: Registration | None = strawberry.field(default=None, description="Null if it was refused.")
+
+
+async def register(call: Call, asked: RegisterInput) -> RegisterPayload:
+    fields = given(asked.fields)
+    row = await registrations.register(
+        call.session,
+        call.actor,
+        asked.asset.local(),
+        team=team_ref(given(asked.team)),
+        consumer_asset=asset_ref(given(asked.consumer_asset), "consumer_asset"),
+        reading=Reading(
+            fields=None if fields is None else tuple(fields),
+            pinned_version=given(asked.pinned_version),
+            purpose=given(asked.purpose),
+            metadata=given(asked.metadata),
+        ),
+    )
+    return RegisterPayload(registration=Registration.of(row))
+
+
+@strawberry.input(description="What changes about a registration; what is left out stays as it is.")
+class UpdateRegistrationInput(Input):
+    registration: strawberry.ID = strawberry.field(description="Which one.")
+    fields: list[str] | None = optional("The fields it reads, as paths; null for everything.")
+    pinned_version: str | None = optional("The version it was built for; null removes it.")
+    purpose: str | None = optional("What the team needs the data for; null removes it.")
+    metadata: JSON | None = optional("Replaces what was there.")
+    expected_row_version: int | None = optional("Refuses with STALE if it was changed since this was read.")
+
+
+@strawberry.type(description="The registration as it is now.")
+class UpdateRegistrationPayload(Payload):
+    registration: Registration | None = strawberry.field(default=None, description="Null if it was refused.")
+
+
+async def update_registration(call: Call, asked: UpdateRegistrationInput) -> UpdateRegistrationPayload:
+    fields = None if asked.fields is None else asked.fields and tuple(asked.fields)
+    changes = {
+        "fields": fields,
+        "pinned_version": asked.pinned_version,
+        "purpose": asked.purpose,
+        "metadata": asked.metadata,
+    }
+    row = await registrations.update(
+        call.session,
+        call.actor,
+        local_id(asked.registration, "Registration", field=("registration",)),
+        changes={name: value for name, value in changes.items() if value is not UNSET},
+        expected_row_version=given(asked.expected_row_version),
+    )
+    return UpdateRegistrationPayload(registration=Registration.of(row))
+
+
+@strawberry.input(description="A registration to end.")
+class UnregisterInput(Input):
+    registration: strawberry.ID = strawberry.field(description="Which one.")
+
+
+@strawberry.type(description="The registration that was ended.")
+class UnregisterPayload(Payload):
+    registration: Registration | None = strawberry.field(default=None, description="Null if it was refused.")
+
+
+async def unregister(call: Call, asked: UnregisterInput) -> UnregisterPayload:
+    identity = local_id(asked.registration, "Registration", field=("registration",))
+    row = await registrations.unregister(call.session, call.actor, identity)
+    return UnregisterPayload(registration=Registration.of(row))
+
+
+@strawberry.type
+class Mutations:
+    register: Any = mutation(register, "Says that a team reads an asset, so that it is asked before that breaks.")
+    update_registration: Any = mutation(update_registration, "Changes what a team reads, or why.")
+    unregister: Any = mutation(unregister, "Says that a team no longer reads an asset; it no longer counts.")
+
+
 @strawberry.type
 class Queries:
     registrations = pages(REGISTRATIONS, description="All registrations, the oldest first.")
 
-    @strawberry.field(description="One registration; null if there is none.")
+    @computed("One registration; null if there is none.")
     async def registration(
         self,
         info: Info,

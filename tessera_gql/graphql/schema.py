@@ -4,13 +4,33 @@ import strawberry
 from graphql import build_schema, lexicographic_sort_schema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
-from tessera_gql.graphql import assets, changes, contracts, events, nodes, proposals, publishing, registrations, teams
+from tessera_gql.graphql import (
+    assets,
+    changes,
+    contracts,
+    decisions,
+    events,
+    impact,
+    lineage,
+    nodes,
+    proposals,
+    publishing,
+    registrations,
+    search,
+    syncing,
+    teams,
+    viewer,
+)
 from tessera_gql.graphql.scalars import SCALARS
+from tessera_gql.graphql.subscriptions import Subscription
 
 
 @strawberry.type(description="Everything that can be asked.")
 class Query(
     assets.Queries,
+    impact.Queries,
+    search.Queries,
+    viewer.Queries,
     changes.Queries,
     contracts.Queries,
     events.Queries,
@@ -23,11 +43,21 @@ class Query(
 
 
 @strawberry.type(description="Everything that can be done; each call is one transaction.")
-class Mutation(assets.Mutations, publishing.Mutations, teams.Mutations):
+class Mutation(
+    assets.Mutations,
+    decisions.Mutations,
+    lineage.Mutations,
+    publishing.Mutations,
+    registrations.Mutations,
+    syncing.Mutations,
+    teams.Mutations,
+):
     pass
 
 
-schema = strawberry.Schema(query=Query, mutation=Mutation, config=StrawberryConfig(scalar_map=SCALARS))
+schema = strawberry.Schema(
+    query=Query, mutation=Mutation, subscription=Subscription, config=StrawberryConfig(scalar_map=SCALARS)
+)
 
 
 def printed() -> str:

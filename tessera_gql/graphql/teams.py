@@ -10,7 +10,7 @@ from tessera_gql.graphql.filters import given, kept, optional
 from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.lists import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import shown
+from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.refs import TeamRefInput, team_of
 from tessera_gql.graphql.scalars import JSON
@@ -52,7 +52,7 @@ class TeamConnection(Connection[Team]):
 class Queries:
     teams = pages(TEAMS, description="All teams.")
 
-    @strawberry.field(description="One team; null if there is none.")
+    @computed("One team; null if there is none.")
     async def team(
         self, info: Info, by: Annotated[TeamRefInput, strawberry.argument(description="Which one.")]
     ) -> Team | None:

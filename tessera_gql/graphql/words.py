@@ -1,7 +1,7 @@
 """The closed vocabularies as the graph shows them: every value described where a reader meets it."""
 
 from enum import Enum, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import strawberry
 
@@ -29,7 +29,10 @@ def described(enum: type[Enum], name: str, description: str, **values: str) -> N
         value.description = values.get(value.name) or value.name.replace("_", " ").capitalize() + "."
 
 
-EventKind = StrEnum("EventKind", [(kind, kind) for kind in KINDS])
+if TYPE_CHECKING:
+    EventKind: TypeAlias = StrEnum
+else:  # made from the events there are, which type checkers can't know
+    EventKind = StrEnum("EventKind", [(kind, kind) for kind in KINDS])
 
 
 class OrderDirection(StrEnum):

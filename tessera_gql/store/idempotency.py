@@ -1,4 +1,4 @@
-"""What a call answered when its key was first seen. The key's row is taken first, so that of two equal calls one waits."""
+"""What a call answered when its key was first seen. A call takes its key first, so of two equal calls one waits."""
 
 from dataclasses import dataclass
 from typing import Any

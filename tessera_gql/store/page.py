@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, Text, and_, cast, func, or_, select
 
 from tessera_gql.errors import Invalid
 from tessera_gql.store.session import Session
@@ -24,7 +24,10 @@ MAX_SIZE = 100
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison; `operator` is eq, in, contains (ignoring case), gte or lt. Values of `in` are a tuple."""
+    """One comparison; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte or lt.
+
+    Values of `in` are a tuple.
+    """
 
     column: str
     operator: str
@@ -127,6 +130,8 @@ def where(session: Session, source: Table, conditions: Sequence[Condition]) -> l
                 found.append(session.among(column, condition.value))
             case "contains":
                 found.append(func.lower(column).contains(condition.value.lower(), autoescape=True))
+            case "has":
+                found.append(cast(column, Text).contains(str(condition.value)))
             case "gte":
                 found.append(column >= condition.value)
             case _:

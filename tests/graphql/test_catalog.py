@@ -1,13 +1,13 @@
 """Teams, assets and contracts: created by mutations, read back by queries."""
 
-from typing import Any
-
 from tests.graphql.conftest import Ask
-from tests.world import ORDERS, World, adding, without
+from tests.world import ORDERS
 
 CREATE = """
 mutation ($team: String!, $fqn: String!, $schema: JSON!) {
-  createTeam(input: {name: $team, clientMutationId: "one"}) { team { id name } errors { code message } clientMutationId }
+  createTeam(input: {name: $team, clientMutationId: "one"}) {
+    team { id name } errors { code message } clientMutationId
+  }
   createAsset(input: {fqn: $fqn, owner: {name: $team}}) { asset { id fqn owner { name } } errors { code message } }
   publishContract(input: {asset: {fqn: $fqn}, schema: $schema}) {
     outcome contract { version schema status asset { fqn } } proposal { id } errors { code message }

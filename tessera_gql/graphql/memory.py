@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from strawberry import UNSET
 
@@ -15,6 +15,8 @@ from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nodes import find
 from tessera_gql.policy.access import Actor
 from tessera_gql.store.idempotency import Memo
+
+P = TypeVar("P")
 
 MAX_KEY = 200
 APART = {"idempotency_key", "client_mutation_id"}
@@ -59,7 +61,7 @@ def _memory(value: Any) -> Any:
             return value.memory()
 
 
-async def recalled(payload: type[Any], memory: dict[str, Any], loaders: Loaders) -> Any:
+async def recalled(payload: type[P], memory: dict[str, Any], loaders: Loaders) -> P:
     """The payload again; a thing that is gone meanwhile is null."""
     found: dict[str, Any] = {}
     for name, recall in _facts(payload).items():

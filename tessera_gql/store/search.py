@@ -1,0 +1,63 @@
+"""Searching by words people remember: names, fqns and descriptions, exact before prefix before anywhere."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, case, func, literal, select, tuple_, union_all
+
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Team, table
+
+teams = table(Team)
+assets = table(Asset)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A row that was found; (rank, label, id) is its place in the list."""
+
+    kind: str
+    rank: int
+    label: str
+    id: UUID
+
+
+def _hits(
+    kind: str, label: ColumnElement[str], identity: ColumnElement[UUID], key: str, *texts: ColumnElement[str]
+) -> Select[*tuple[Any, ...]]:
+    rank = case((label == key, 0), (label.startswith(key, autoescape=True), 1), else_=2)
+    found = label.contains(key, autoescape=True)
+    for text in texts:
+        found = found | func.lower(text).contains(key, autoescape=True)
+    return select(literal(kind).label("kind"), rank.label("rank"), label.label("label"), identity.label("id")).where(
+        found
+    )
+
+
+def _matching(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
+    key = text.strip().casefold()
+    known = {
+        "Team": _hits("Team", teams.c.name_key, teams.c.id, key),
+        "Asset": _hits("Asset", assets.c.fqn_key, assets.c.id, key, assets.c.description),
+    }
+    return [known[kind] for kind in kinds]
+
+
+async def find(
+    session: Session, text: str, kinds: Sequence[str], *, limit: int, after: tuple[int, str, UUID] | None = None
+) -> list[Hit]:
+    """The best hits behind a place, ties in the order of names."""
+    hits = union_all(*_matching(text, kinds)).subquery()
+    statement = select(hits).order_by(hits.c.rank, hits.c.label, hits.c.id).limit(limit)
+    if after is not None:
+        rank, label, identity = after
+        place = tuple_(hits.c.rank, hits.c.label, hits.c.id)
+        statement = statement.where(place > tuple_(literal(rank), literal(label), literal(identity, hits.c.id.type)))
+    return [Hit(row.kind, row.rank, row.label, row.id) for row in (await session.execute(statement)).all()]
+
+
+async def count(session: Session, text: str, kinds: Sequence[str]) -> int:
+    hits = union_all(*_matching(text, kinds)).subquery()
+    return int((await session.execute(select(func.count()).select_from(hits))).scalar_one())
