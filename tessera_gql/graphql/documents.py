@@ -69,12 +69,10 @@ class Limits:
     operations_per_socket: int = 20
     frame_bytes: int = 64 * 1024
     init_timeout_seconds: float = 10.0
-    send_queue: int = 64
-    """Messages waiting to be sent on one socket."""
-    backlog: int = 1000
-    """Messages of a shared subscription that one listener may leave unheard; they are written once for all."""
+    send_queue: int = 1000
+    """Messages of a shared subscription that may wait for one listener; they are written once for all of them."""
     send_timeout_seconds: float = 10.0
-    """How long a full queue, or one unfinished write, may stay so before its consumer counts as too slow."""
+    """How long a client may read nothing of what waits for it before it counts as too slow."""
     keep_alive_seconds: float = 15.0
     """Between two comments on an event stream that has nothing to say."""
     cached_tokens: int = 60_000

@@ -40,6 +40,7 @@ class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tesse
 class Ending(Enum):
     """Why the server closes a socket or an event stream; SLOW is a client that does not read what it is sent."""
 
+    NO_INIT = "no init"
     RESTART = "restart"
     REVOKED = "revoked"
     SLOW = "slow"
@@ -49,7 +50,7 @@ class Message(NamedTuple):
     """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors."""
 
     kind: Literal["next", "error"]
-    body: bytes
+    body: str
 
 
 RESUMING = "after"
@@ -96,7 +97,7 @@ class Transport:
 
     @cached_property
     def fanout(self) -> Fanout[Message]:
-        return Fanout(self.limits.backlog)
+        return Fanout(self.limits.send_queue)
 
     @property
     def core(self) -> GraphQLSchema:
@@ -115,21 +116,14 @@ def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
         transport.live.discard(future)
 
 
+def end(ended: asyncio.Future[Ending], reason: Ending) -> None:
+    if not ended.done():
+        ended.set_result(reason)
+
+
 async def end_when(revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
     await revoked.wait()
-    if not ended.done():
-        ended.set_result(Ending.REVOKED)
-
-
-async def in_time(sending: Awaitable[None], seconds: float, ended: asyncio.Future[Ending]) -> None:
-    """Send, or else ask for the end and wait to be cancelled by it, which lets the operation close undisturbed."""
-    try:
-        async with asyncio.timeout(seconds):
-            await sending
-    except TimeoutError:
-        if not ended.done():
-            ended.set_result(Ending.SLOW)
-        await asyncio.get_running_loop().create_future()
+    end(ended, Ending.REVOKED)
 
 
 async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:
@@ -138,8 +132,7 @@ async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:
     To be called before the server waits for its connections to end: it would wait for streams forever.
     """
     for ended in transport.live:
-        if not ended.done():
-            ended.set_result(Ending.RESTART)
+        end(ended, Ending.RESTART)
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_seconds):
             while transport.live:  # noqa: ASYNC110 - an event per stream would serve this moment alone
@@ -200,24 +193,20 @@ async def stream(transport: Transport, prepared: Prepared, identity: Identity) -
         yield failed(transport, error)
 
 
-async def messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
+def messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
     """The replies of an operation, written; an error is the last. Raises Behind if its reader is too slow for it."""
     start = partial(_messages, transport, prepared, identity)
     key = _shared(transport, prepared, identity)
-    async with aclosing(start() if key is None else transport.fanout.listen(key, start)) as found:
-        async for message in found:
-            yield message
-            if message.kind == "error":
-                return
+    return start() if key is None else transport.fanout.listen(key, start)
 
 
 async def _messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
     async with aclosing(stream(transport, prepared, identity)) as replies:
         async for reply in replies:
             if "data" in reply:
-                yield Message("next", encoded(transport, reply))
+                yield Message("next", encoded(transport, reply).decode())
             else:
-                yield Message("error", encoded(transport, reply, "errors"))
+                yield Message("error", encoded(transport, reply, "errors").decode())
 
 
 def _shared(transport: Transport, prepared: Prepared, identity: Identity) -> Hashable | None:

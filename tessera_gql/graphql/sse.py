@@ -18,10 +18,10 @@ from tessera_gql.graphql.operations import (
     Transport,
     Unauthenticated,
     encoded,
+    end,
     end_when,
     ending,
     failed,
-    in_time,
     messages,
 )
 
@@ -48,12 +48,16 @@ class _Over(Exception):  # noqa: N818 - ends the tasks of a stream, not a fault
 async def respond(transport: Transport, prepared: Prepared, identity: Identity, receive: Receive, send: Send) -> None:
     """Send every reply as an event. Between events a comment shows proxies that the stream lives."""
     last: bytes | None = None
-    seconds = transport.limits.send_timeout_seconds
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     with ending(transport) as ended:
 
         async def write(text: bytes) -> None:
-            await in_time(send({"type": "http.response.body", "body": text, "more_body": True}), seconds, ended)
+            try:
+                async with asyncio.timeout(transport.limits.send_timeout_seconds):
+                    await send({"type": "http.response.body", "body": text, "more_body": True})
+            except TimeoutError:
+                end(ended, Ending.SLOW)
+                await asyncio.get_running_loop().create_future()  # cancelled with the others: closes undisturbed
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -80,8 +84,8 @@ async def _produce(transport: Transport, prepared: Prepared, identity: Identity,
 
 
 def _event(message: Message) -> bytes:
-    body = message.body if message.kind == "next" else b'{"errors":' + message.body + b"}"
-    return b"event: next\ndata: " + body + b"\n\n"
+    body = message.body if message.kind == "next" else f'{{"errors":{message.body}}}'
+    return f"event: next\ndata: {body}\n\n".encode()
 
 
 async def _listen(receive: Receive) -> None:
@@ -100,8 +104,9 @@ async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> None:
     match await ended:
         case Ending.RESTART:
             raise _Over(b"")  # no `complete`: the client then connects again
-        case Ending.SLOW:
-            raise _Over(None)
         case Ending.REVOKED:
             error = Unauthenticated("The credential was revoked: connect again with another.")
-            raise _Over(_event(Message("error", encoded(transport, failed(transport, error), "errors"))) + COMPLETE)
+            errors = encoded(transport, failed(transport, error), "errors")
+            raise _Over(_event(Message("error", errors.decode())) + COMPLETE)
+        case _:
+            raise _Over(None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import aclosing, suppress
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 from graphql import GraphQLError
@@ -23,10 +23,10 @@ from tessera_gql.graphql.operations import (
     Identity,
     Transport,
     Unauthenticated,
+    end,
     end_when,
     ending,
     failed,
-    in_time,
     messages,
 )
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
@@ -34,18 +34,30 @@ from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
 PROTOCOL = "graphql-transport-ws"
 
 CLOSING_SECONDS = 5
-"""How long a slow consumer may take to read what was sent, and then its close frame."""
+"""How long operations may take to close, and a slow consumer to read what was sent and then its close frame."""
 
 
-class Close(Exception):  # noqa: N818 - ends a socket, not a fault
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
+class Close(NamedTuple):
+    code: int
+    reason: str
 
 
-class _Gone(Exception):  # noqa: N818 - ends a socket, not a fault
-    """The client closed the socket."""
+BAD_FRAME = Close(4400, "Invalid message received")
+FORBIDDEN = Close(4403, "Forbidden")
+CLOSES = {
+    Ending.RESTART: Close(1012, "Service restart"),
+    Ending.REVOKED: FORBIDDEN,
+    Ending.NO_INIT: Close(4408, "Connection initialisation timeout"),
+    Ending.SLOW: Close(4290, "Slow consumer: reconnect and resume with your last cursor"),
+}
+
+
+class _Refused(Exception):  # noqa: N818 - ends the socket, not a fault
+    """The client did what closes its socket."""
+
+    def __init__(self, close: Close) -> None:
+        super().__init__(close)
+        self.close = close
 
 
 async def serve(transport: Transport, connection: WebSocket) -> None:
@@ -54,55 +66,71 @@ async def serve(transport: Transport, connection: WebSocket) -> None:
         await connection.close(4406, "Subprotocol not acceptable")
         return
     await connection.accept(PROTOCOL)
-    close: Close | None = None
     with ending(transport) as ended:
         socket = Socket(transport, connection, ended)
+        reader = asyncio.create_task(socket.read())
         try:
-            async with asyncio.TaskGroup() as tasks:
-                await socket.run(tasks)
-        except* Close as closes:
-            close = cast("Close", closes.exceptions[0])
-        except* _Gone:
-            pass
+            await asyncio.wait((reader, ended), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            reader.cancel()
+            await asyncio.wait((reader,))
             await socket.stop()
-        if close is not None:
-            with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
-                async with asyncio.timeout(CLOSING_SECONDS):
-                    await connection.close(close.code, close.reason)
+        close = CLOSES[ended.result()] if ended.done() else reader.result()
+    if close is not None:
+        with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await connection.close(close.code, close.reason)
 
 
 class Socket:
-    """One connection: a reader, a writer, and a task for each operation."""
+    """One connection: what its reader was told, and a task for each operation, which sends for itself.
+
+    There is no queue: one message of each operation may wait for the client to read.
+    """
 
     def __init__(self, transport: Transport, connection: WebSocket, ended: asyncio.Future[Ending]) -> None:
         self.transport = transport
         self.connection = connection
         self.ended = ended
         self.identity: Identity = None
-        self.initialised = asyncio.Event()
+        self.initialised = False
         self.acknowledged = False
-        self.outbox: asyncio.Queue[str] = asyncio.Queue(transport.limits.send_queue)
         self.operations: dict[str, asyncio.Task[None]] = {}
         self.running: set[asyncio.Task[None]] = set()
         """Those of `operations`, and those that their client completed and that are still closing."""
+        self.waiting = self.sent = 0
+        self.turn = asyncio.Lock()
+        loop, limits = asyncio.get_running_loop(), transport.limits
+        self.init_timer = loop.call_later(limits.init_timeout_seconds, end, ended, Ending.NO_INIT)
+        self.send_timer = loop.call_later(limits.send_timeout_seconds, self._expect_progress, 0)
 
-    async def run(self, tasks: asyncio.TaskGroup) -> None:
-        for task in (self._write(), self._await_init(), self._await_end()):
-            tasks.create_task(task)
-        while True:
-            received = await self.connection.receive()
-            if received["type"] == "websocket.disconnect":
-                raise _Gone
-            await self._take(_message(received.get("text"), self.transport.limits.frame_bytes))
+    async def read(self) -> Close | None:
+        """Until the client leaves, or does what it is closed for."""
+        try:
+            while (received := await self.connection.receive())["type"] != "websocket.disconnect":
+                await self._take(_message(received.get("text"), self.transport.limits.frame_bytes))
+        except _Refused as refused:
+            return refused.close
+        except WebSocketDisconnect:
+            return None
+        return None
 
     async def stop(self) -> None:
         """End every operation; each is cancelled only once, for a second time would interrupt its closing."""
+        self.init_timer.cancel()
+        self.send_timer.cancel()
         for task in self.running:
             if not task.cancelling():
                 task.cancel()
         if self.running:
             await asyncio.wait(self.running, timeout=CLOSING_SECONDS)
+
+    def _expect_progress(self, sent: int) -> None:
+        """A client that has read nothing of what waits for it since the last time is too slow."""
+        if self.waiting and self.sent == sent:
+            end(self.ended, Ending.SLOW)
+        seconds = self.transport.limits.send_timeout_seconds
+        self.send_timer = asyncio.get_running_loop().call_later(seconds, self._expect_progress, self.sent)
 
     async def _take(self, message: dict[str, Any]) -> None:
         payload = message.get("payload")
@@ -113,45 +141,46 @@ class Socket:
                 if (task := self.operations.pop(key, None)) is not None:
                     task.cancel()
             case {"type": "connection_init" | "ping" | "pong"} if not isinstance(payload, dict | None):
-                raise bad_frame()
+                raise _Refused(BAD_FRAME)
             case {"type": "connection_init"}:
                 await self._init(cast("dict[str, Any]", payload or {}))
             case {"type": "ping"}:
-                await self._say("pong", payload=None if payload is None else encode(payload))
+                await self._send(_pong(payload))
             case {"type": "pong"}:
                 pass
             case _:
-                raise bad_frame()
+                raise _Refused(BAD_FRAME)
 
     async def _init(self, payload: dict[str, Any]) -> None:
-        if self.initialised.is_set():
-            raise Close(4429, "Too many initialisation requests")
-        self.initialised.set()
+        if self.initialised:
+            raise _Refused(Close(4429, "Too many initialisation requests"))
+        self.initialised = True
+        self.init_timer.cancel()
         given = [value for name, value in payload.items() if name.lower() == "authorization"]
         credential = given[0] if given else self.connection.headers.get("authorization")
         if not isinstance(credential, str | None):
-            raise Close(4403, "Forbidden")
+            raise _Refused(FORBIDDEN)
         try:
             self.identity = await self.transport.authenticate(credential)
         except Unauthenticated as refusal:
-            raise Close(4403, "Forbidden") from refusal
+            raise _Refused(FORBIDDEN) from refusal
         except Exception as error:
             failed(self.transport, error)  # logged
-            raise Close(4500, "Internal server error") from error
+            raise _Refused(Close(4500, "Internal server error")) from error
         if (revoked := getattr(self.identity, "ended", None)) is not None:
             self._start(end_when(revoked, self.ended))
         self.acknowledged = True
-        await self._say("connection_ack")
+        await self._send('{"type":"connection_ack"}')
 
     def _subscribe(self, key: str, payload: object) -> None:
         try:
             sent = params(payload)
         except Malformed as malformed:
-            raise bad_frame() from malformed
+            raise _Refused(BAD_FRAME) from malformed
         if not self.acknowledged:
-            raise Close(4401, "Unauthorized")
+            raise _Refused(Close(4401, "Unauthorized"))
         if key in self.operations:
-            raise Close(4409, f"Subscriber for {key[:20]} already exists")
+            raise _Refused(Close(4409, f"Subscriber for {key[:20]} already exists"))
         self.operations[key] = self._start(self._operate(key, self._prepared(sent)))
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -169,73 +198,48 @@ class Socket:
         return self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
 
     async def _operate(self, key: str, prepared: Prepared) -> None:
+        shown = orjson.dumps(key).decode()
+        head = f'{{"id":{shown},"type":"next","payload":'
         try:
             async with aclosing(messages(self.transport, prepared, self.identity)) as found:
-                async for message in found:
-                    await self._say(message.kind, key, message.body)
-                    if message.kind == "error":
+                async for kind, body in found:
+                    if kind == "error":
+                        await self._send(f'{{"id":{shown},"type":"error","payload":{body}}}')
                         return
-            await self._say("complete", key)
+                    await self._send(f"{head}{body}}}")
+            await self._send(f'{{"id":{shown},"type":"complete"}}')
         except Behind:
-            if not self.ended.done():
-                self.ended.set_result(Ending.SLOW)
+            end(self.ended, Ending.SLOW)
+        except WebSocketDisconnect:
+            pass  # the reader learns of it as well
         finally:
             if self.operations.get(key) is asyncio.current_task():
                 del self.operations[key]
 
-    async def _say(self, kind: str, key: str | None = None, payload: bytes | None = None) -> None:
-        """Queue a message. A queue that stays full has a client that does not read."""
-        members = [f'"type":"{kind}"']
-        if key is not None:
-            members.append(f'"id":{orjson.dumps(key).decode()}')
-        if payload is not None:
-            members.append(f'"payload":{payload.decode()}')
-        message = "{" + ",".join(members) + "}"
+    async def _send(self, text: str) -> None:
+        self.waiting += 1
         try:
-            self.outbox.put_nowait(message)
-        except asyncio.QueueFull:
-            await in_time(self.outbox.put(message), self.transport.limits.send_timeout_seconds, self.ended)
-
-    async def _write(self) -> None:
-        seconds = self.transport.limits.send_timeout_seconds
-        while True:
-            message = await self.outbox.get()
-            try:
-                await in_time(self.connection.send_text(message), seconds, self.ended)
-            except (WebSocketDisconnect, RuntimeError):
-                raise _Gone from None
-
-    async def _await_init(self) -> None:
-        try:
-            async with asyncio.timeout(self.transport.limits.init_timeout_seconds):
-                await self.initialised.wait()
-        except TimeoutError:
-            raise Close(4408, "Connection initialisation timeout") from None
-
-    async def _await_end(self) -> None:
-        match await self.ended:
-            case Ending.RESTART:
-                raise Close(1012, "Service restart")
-            case Ending.REVOKED:
-                raise Close(4403, "Forbidden")
-            case Ending.SLOW:
-                raise Close(4290, "Slow consumer: reconnect and resume with your last cursor")
+            async with self.turn:
+                await self.connection.send_text(text)
+                self.sent += 1
+        finally:
+            self.waiting -= 1
 
 
-def bad_frame() -> Close:
-    return Close(4400, "Invalid message received")
+def _pong(payload: object) -> str:
+    return '{"type":"pong"}' if payload is None else f'{{"type":"pong","payload":{encode(payload).decode()}}}'
 
 
 def _message(text: str | None, limit: int) -> dict[str, Any]:
     if text is None:
-        raise bad_frame()
+        raise _Refused(BAD_FRAME)
     frame = text.encode()
     if len(frame) > limit:
-        raise Close(1009, f"A message may have {limit:,} bytes")
+        raise _Refused(Close(1009, f"A message may have {limit:,} bytes"))
     try:
         message = decode(frame)
     except Malformed as malformed:
-        raise bad_frame() from malformed
+        raise _Refused(BAD_FRAME) from malformed
     if not isinstance(message, dict):
-        raise bad_frame()
+        raise _Refused(BAD_FRAME)
     return cast("dict[str, Any]", message)

@@ -161,7 +161,7 @@ async def numbers(count: int) -> AsyncGenerator[int]:
 
 
 async def test_a_burst_reaches_every_listener_in_order() -> None:
-    fanout: Fanout[int] = Fanout(backlog=10)
+    fanout: Fanout[int] = Fanout(limit=10)
 
     async def all_heard() -> list[int]:
         return [number async for number in fanout.listen("n", lambda: numbers(1000))]
@@ -170,7 +170,7 @@ async def test_a_burst_reaches_every_listener_in_order() -> None:
 
 
 async def test_a_listener_that_falls_behind_is_dropped_and_holds_up_nobody() -> None:
-    fanout: Fanout[int] = Fanout(backlog=10)
+    fanout: Fanout[int] = Fanout(limit=10)
     slow = fanout.listen("n", lambda: numbers(100))
     async with aclosing(fanout.listen("n", lambda: numbers(100))) as quick, aclosing(slow):
         heard = asyncio.gather(anext(slow), anext(quick))
