@@ -183,7 +183,7 @@ def forced_change() -> None:
     expect("outcome", payload["outcome"], "FORCED")
     expect("version", payload["contract"]["version"], "3.0.0")
     events = call("""query($by: AssetRef!) {
-      asset(by: $by) { events(last: 1, filter: { kind: { eq: "CONTRACT_PUBLISHED" } }) { nodes { kind payload } } }
+      asset(by: $by) { events(last: 1, filter: { kind: { eq: CONTRACT_PUBLISHED } }) { nodes { kind payload } } }
     }""", by=ORDERS)["asset"]["events"]["nodes"]  # fmt: skip
     print(f"   in the log: {events[0]['payload']['reason']}")
     expect("teams not asked", len(events[0]["payload"]["not_asked"]), 1)
