@@ -232,3 +232,24 @@ class ManifestSynced(Event):
     proposals_opened: int
     dependencies_added: int
     dependencies_removed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyCreated(Event):
+    """`key_team_id` is null for an administrator's key. Neither the token nor its hash is ever part of an event."""
+
+    entity = "api_key_id"
+    api_key_id: UUID
+    name: str
+    key_team_id: UUID | None
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyRevoked(Event):
+    """From now on the key opens nothing, and what lives on it ends."""
+
+    entity = "api_key_id"
+    api_key_id: UUID
+    name: str

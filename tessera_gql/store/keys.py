@@ -1,0 +1,64 @@
+"""Questions about API keys. A token is looked up by its SHA-256: 32 random bytes need no slower hash, and no salt."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import bindparam, exists, func, or_, select, update
+
+from tessera_gql.errors import NotFound
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import ApiKey, table
+
+BOOTSTRAP_LOCK = 0x7E55E4B
+
+rows = table(ApiKey)
+
+
+def digest(token: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[ApiKey]:
+    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), ApiKey)
+
+
+async def by_hash(session: Session, token_hash: str) -> ApiKey | None:
+    """Revoked and expired ones too: their holder may know why they no longer work."""
+    return await session.find(select(rows).where(rows.c.token_hash == token_hash), ApiKey)
+
+
+async def by_prefix(session: Session, prefix: str) -> list[ApiKey]:
+    """Those that are not revoked; almost always one at most."""
+    statement = select(rows).where(rows.c.prefix == prefix, rows.c.revoked_at.is_(None)).order_by(rows.c.created_at)
+    return await session.list(statement, ApiKey)
+
+
+async def all_of(session: Session) -> list[ApiKey]:
+    """Oldest first, revoked ones included."""
+    return await session.list(select(rows).order_by(rows.c.created_at, rows.c.id), ApiKey)
+
+
+async def get(session: Session, identity: UUID) -> ApiKey:
+    found = await by_ids(session, [identity])
+    if not found:
+        raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
+    return found[0]
+
+
+async def any_exists(session: Session) -> bool:
+    """Of processes that ask this in writing transactions at once, one goes first and the others wait for it."""
+    if session.dialect == "postgresql":
+        await session.execute(select(func.pg_advisory_xact_lock(BOOTSTRAP_LOCK)))
+    return bool((await session.execute(select(exists(select(rows.c.id))))).scalar())
+
+
+async def mark_used(session: Session, moments: Mapping[UUID, datetime]) -> None:
+    """When each key was last used; never moves back, whichever process writes last."""
+    statement = update(rows).where(
+        rows.c.id == bindparam("key"), or_(rows.c.last_used_at.is_(None), rows.c.last_used_at < bindparam("moment"))
+    )
+    values = [{"key": key, "moment": moment} for key, moment in sorted(moments.items())]
+    await session.execute(statement.values(last_used_at=bindparam("moment")), values)

@@ -1,0 +1,101 @@
+"""The table of rights, asked for every verb, every scope and every team."""
+
+import itertools
+from uuid import UUID, uuid4
+
+import pytest
+
+from tessera_gql.errors import Forbidden
+from tessera_gql.policy.access import (
+    ADMINISTRATORS,
+    OPEN_ACTOR,
+    RIGHTS,
+    Actor,
+    Right,
+    Scope,
+    Verb,
+    acting_team,
+    allows,
+    permit,
+    require_owner,
+)
+
+OURS, THEIRS = uuid4(), uuid4()
+READER, WRITER, ADMIN = (Actor(scope, OURS, frozenset({scope})) for scope in Scope)
+NOBODY = Actor("nobody", OURS, frozenset())
+HOLDS = {NOBODY: 0, READER: 1, WRITER: 2, ADMIN: 3}
+NEEDS = {Scope.READ: 1, Scope.WRITE: 2, Scope.ADMIN: 3}
+
+
+def test_every_verb_has_a_row() -> None:
+    assert set(RIGHTS) == set(Verb)
+
+
+def test_what_is_not_ours_never_needs_less_than_what_is() -> None:
+    assert all(right.other.rank >= right.own.rank for right in RIGHTS.values())
+
+
+@pytest.mark.parametrize(("verb", "actor", "team"), [*itertools.product(Verb, HOLDS, (OURS, THEIRS, None))])
+def test_a_key_may_exactly_what_its_row_says(verb: Verb, actor: Actor, team: UUID | None) -> None:
+    needed = RIGHTS[verb].own if team == OURS else RIGHTS[verb].other
+    assert allows(actor, verb, team) is (HOLDS[actor] >= NEEDS[needed])
+
+
+def test_only_administrators_create_teams_publish_by_force_and_move_everything_through_git() -> None:
+    found = {verb for verb, right in RIGHTS.items() if right == ADMINISTRATORS}
+    assert found == {Verb.CREATE_TEAM, Verb.FORCE_CONTRACT, Verb.PUSH_TO_GIT, Verb.PULL_FROM_GIT}
+
+
+def test_reading_is_all_that_needs_no_more_than_the_scope_read() -> None:
+    assert [verb for verb, right in RIGHTS.items() if right == Right(Scope.READ, Scope.READ)] == [Verb.READ]
+
+
+def test_a_scope_includes_those_before_it() -> None:
+    assert [[actor.may(scope) for scope in Scope] for actor in (READER, WRITER, ADMIN)] == [
+        [True, False, False],
+        [True, True, False],
+        [True, True, True],
+    ]
+
+
+def test_a_key_without_a_team_owns_nothing() -> None:
+    stray = Actor("stray", None, frozenset({Scope.WRITE}))
+    assert not allows(stray, Verb.UPDATE_TEAM, None)
+    assert not allows(stray, Verb.UPDATE_TEAM, OURS)
+
+
+def test_a_refusal_names_the_scope_that_is_missing() -> None:
+    with pytest.raises(Forbidden, match="may not publish contracts: it lacks the scope WRITE"):
+        permit(READER, Verb.PUBLISH_CONTRACT, OURS)
+
+
+def test_a_refusal_for_another_team_says_whose_key_to_use() -> None:
+    with pytest.raises(Forbidden, match="own team only") as refused:
+        permit(WRITER, Verb.UPDATE_TEAM, THEIRS)
+    assert refused.value.field == ("team",)
+
+
+def test_a_refusal_for_what_another_team_owns_names_that_team() -> None:
+    with pytest.raises(Forbidden, match="Only the owning team, finance, may update it"):
+        require_owner(WRITER, Verb.UPDATE_ASSET, THEIRS, what="update it", owner_name="finance")
+
+
+def test_a_reader_hears_of_the_missing_scope_before_it_hears_of_the_owner() -> None:
+    with pytest.raises(Forbidden, match="lacks the scope WRITE"):
+        require_owner(READER, Verb.UPDATE_ASSET, THEIRS, what="update a.b", owner_name="finance")
+
+
+def test_a_call_is_made_for_the_keys_own_team_unless_another_is_named() -> None:
+    assert acting_team(WRITER, Verb.REGISTER, None) == OURS
+    assert acting_team(ADMIN, Verb.REGISTER, THEIRS) == THEIRS
+
+
+def test_an_administrator_of_no_team_says_which_team_acts() -> None:
+    with pytest.raises(Forbidden, match="belongs to no team, so say which"):
+        acting_team(OPEN_ACTOR, Verb.REGISTER, None)
+
+
+def test_callers_of_one_name_are_told_apart_by_their_keys() -> None:
+    one, other = (Actor("ci", OURS, frozenset(Scope), key_id=uuid4()) for _ in range(2))
+    assert one.account != other.account
+    assert OPEN_ACTOR.account == "open"

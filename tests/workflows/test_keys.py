@@ -1,0 +1,189 @@
+"""API keys: made with at most the rights of their maker, kept as hashes, revoked for good."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.store import keys as store
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import ApiKey, Team, new_id
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import keys
+from tessera_gql.workflows.keys import Minted, NewKey
+from tests.conftest import FixedClock
+from tests.world import World
+
+
+async def make(database: Database, name: str = "ci", *, actor: Actor = OPEN_ACTOR, **asked: Any) -> Minted:
+    async with database.write("tester") as session:
+        return await keys.create(session, actor, NewKey(name, **asked))
+
+
+async def revoke(database: Database, key: ApiKey, actor: Actor = OPEN_ACTOR) -> ApiKey:
+    async with database.write("tester") as session:
+        return await keys.revoke(session, actor, key.id)
+
+
+def of(team: Team) -> TeamRef:
+    return TeamRef(id=team.id)
+
+
+def holder(team: Team, scope: Scope) -> Actor:
+    return Actor(f"{team.name} {scope}", team.id, frozenset({scope}))
+
+
+async def test_a_token_is_32_random_bytes_behind_a_mark_and_only_its_hash_is_kept(
+    world: World, database: Database
+) -> None:
+    team = await world.team("shop")
+    minted = await make(database, team=of(team), scopes=[Scope.WRITE])
+    assert minted.token.startswith("tsr_")
+    assert len(minted.token) == 4 + 43
+    assert minted.key.prefix == minted.token[:8]
+    async with database.read() as session:
+        kept = await store.by_hash(session, store.digest(minted.token))
+        everything = [str(row) for name in ("api_keys", "events") for row in await _rows(session, name)]
+    assert kept is not None
+    assert kept.id == minted.key.id
+    assert not any(minted.token[8:] in row for row in everything)
+    assert minted.token not in repr(minted)
+
+
+async def _rows(session: Any, name: str) -> list[Any]:
+    schema = {"api_keys": "core.", "events": "audit."}[name] if session.dialect == "postgresql" else ""
+    return list(await session.execute(text(f"SELECT * FROM {schema}{name}")))
+
+
+async def test_scopes_are_kept_with_those_they_include(world: World, database: Database) -> None:
+    team = await world.team("shop")
+    made = [(await make(database, team=of(team), scopes=[scope])).key.scopes for scope in Scope]
+    assert made == [["READ"], ["READ", "WRITE"], ["READ", "WRITE", "ADMIN"]]
+
+
+async def test_making_and_revoking_a_key_are_events_without_token_or_hash(world: World, database: Database) -> None:
+    team = await world.team("shop")
+    minted = await make(database, "ci", team=of(team), scopes=[Scope.WRITE])
+    await revoke(database, minted.key)
+    created, revoked = (await world.events())[-2:]
+    assert (created.kind, created.payload["name"], created.payload["scopes"]) == (
+        "API_KEY_CREATED",
+        "ci",
+        ["READ", "WRITE"],
+    )
+    assert (revoked.kind, revoked.entity_id, revoked.teams) == ("API_KEY_REVOKED", minted.key.id, [str(team.id)])
+    for event in (created, revoked):
+        assert minted.token not in str(event)
+        assert store.digest(minted.token) not in str(event)
+
+
+async def test_a_write_key_makes_keys_of_its_own_team_with_at_most_its_own_scopes(
+    world: World, database: Database
+) -> None:
+    team, other = await world.team("shop"), await world.team("finance")
+    writer = holder(team, Scope.WRITE)
+    assert (await make(database, actor=writer, scopes=[Scope.WRITE])).key.team_id == team.id
+    with pytest.raises(Forbidden, match="can't give the right ADMIN"):
+        await make(database, actor=writer, scopes=[Scope.ADMIN])
+    with pytest.raises(Forbidden, match="own team only"):
+        await make(database, actor=writer, team=of(other))
+    with pytest.raises(Forbidden, match="lacks the scope WRITE"):
+        await make(database, actor=holder(team, Scope.READ))
+
+
+async def test_only_an_administrators_key_belongs_to_no_team(database: Database) -> None:
+    assert (await make(database, scopes=[Scope.ADMIN])).key.team_id is None
+    with pytest.raises(Invalid, match="Only an ADMIN key belongs to no team"):
+        await make(database, scopes=[Scope.WRITE])
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a" * 101, "a\nb", "\u202eevil"])
+async def test_a_name_that_can_not_be_read_is_refused(database: Database, name: str) -> None:
+    with pytest.raises(Invalid, match="1 to 100 visible characters"):
+        await make(database, name, scopes=[Scope.ADMIN])
+
+
+async def test_a_key_needs_a_scope_and_an_expiry_to_come(database: Database, clock: FixedClock) -> None:
+    with pytest.raises(Invalid, match="needs a scope"):
+        await make(database, scopes=[])
+    with pytest.raises(Invalid, match="has passed already"):
+        await make(database, scopes=[Scope.ADMIN], expires_at=clock.now)
+    later = clock.now + timedelta(days=90)
+    assert (await make(database, scopes=[Scope.ADMIN], expires_at=later)).key.expires_at == later
+
+
+async def test_revoking_is_for_good_and_repeating_it_writes_nothing(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    minted = await make(database, scopes=[Scope.ADMIN])
+    first = await revoke(database, minted.key)
+    number = len(await world.events())
+    clock.advance(days=1)
+    again = await revoke(database, minted.key)
+    assert first.revoked_at == again.revoked_at == clock.now - timedelta(days=1)
+    assert len(await world.events()) == number
+
+
+async def test_a_write_key_revokes_keys_of_its_team_but_none_stronger_than_itself(
+    world: World, database: Database
+) -> None:
+    team, other = await world.team("shop"), await world.team("finance")
+    writer = holder(team, Scope.WRITE)
+    peer = await make(database, team=of(team), scopes=[Scope.WRITE])
+    assert (await revoke(database, peer.key, writer)).revoked_at is not None
+    stronger = await make(database, team=of(team), scopes=[Scope.ADMIN])
+    with pytest.raises(Forbidden, match="has the right ADMIN, which yours lacks"):
+        await revoke(database, stronger.key, writer)
+    foreign = await make(database, team=of(other))
+    with pytest.raises(Forbidden, match="own team only"):
+        await revoke(database, foreign.key, writer)
+
+
+async def test_a_key_is_found_by_its_first_characters_while_it_is_good(database: Database) -> None:
+    minted = await make(database, scopes=[Scope.ADMIN])
+    async with database.read() as session:
+        assert (await keys.by_prefix(session, minted.key.prefix)).id == minted.key.id
+    await revoke(database, minted.key)
+    async with database.read() as session:
+        with pytest.raises(NotFound, match="still good begins with"):
+            await keys.by_prefix(session, minted.key.prefix)
+
+
+async def test_of_two_keys_with_the_same_first_characters_none_is_guessed(database: Database) -> None:
+    minted = await make(database, scopes=[Scope.ADMIN])
+    twin = ApiKey(**minted.key.model_dump() | {"id": new_id(), "token_hash": "another"})
+    async with database.write() as session:
+        await session.insert(twin)
+    async with database.read() as session:
+        with pytest.raises(Conflict, match="2 keys begin with"):
+            await keys.by_prefix(session, minted.key.prefix)
+
+
+async def test_servers_that_start_at_once_make_one_first_key(database: Database) -> None:
+    async def start() -> Minted | None:
+        async with database.write("start") as session:
+            return await keys.bootstrap(session)
+
+    made = [one for one in await asyncio.gather(*(start() for _ in range(5))) if one]
+    assert [one.key.scopes for one in made] == [["READ", "WRITE", "ADMIN"]]
+    assert await start() is None
+
+
+async def test_a_server_whose_only_key_is_revoked_makes_no_other_by_itself(database: Database) -> None:
+    minted = await make(database, scopes=[Scope.ADMIN])
+    await revoke(database, minted.key)
+    async with database.write("start") as session:
+        assert await keys.bootstrap(session) is None
+
+
+async def test_the_last_use_never_moves_back(database: Database, clock: FixedClock) -> None:
+    key = (await make(database, scopes=[Scope.ADMIN])).key
+    for moment in (clock.now, clock.now + timedelta(minutes=5), clock.now + timedelta(minutes=1)):
+        async with database.write() as session:
+            await store.mark_used(session, {key.id: moment})
+    async with database.read() as session:
+        assert (await store.get(session, key.id)).last_used_at == clock.now + timedelta(minutes=5)
