@@ -91,3 +91,18 @@ class Outcome(StrEnum):
     PROPOSED = "PROPOSED"
     UNCHANGED = "UNCHANGED"
     FORCED = "FORCED"
+
+
+class WebhookFormat(StrEnum):
+    """STANDARD is the event, or what a document chose of it; SLACK is one sentence, as Slack and its like take it."""
+
+    STANDARD = "STANDARD"
+    SLACK = "SLACK"
+
+
+class DeliveryStatus(StrEnum):
+    """PENDING is tried again until it is DELIVERED, or DEAD after a day of failures."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    DEAD = "DEAD"

@@ -39,19 +39,23 @@ from tessera_gql.diff import Mode
 from tessera_gql.policy.words import (
     ChangeType,
     ContractStatus,
+    DeliveryStatus,
     DependencyType,
     Evidence,
     ProposalStatus,
     RegistrationStatus,
     ResourceType,
     Response,
+    WebhookFormat,
 )
 
 type_json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 type_sequence = BigInteger().with_variant(Integer, "sqlite")
 
-LIVE = text("status <> 'INACTIVE'")
-OPEN = text("status IN ('PENDING', 'APPROVED', 'REJECTED')")
+OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
+# Two indexes instead of one, because NULLs are distinct in a unique index.
+LIVE = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
+LIVE_FOR = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
 
 
 class Moment(TypeDecorator[datetime]):
@@ -125,6 +129,11 @@ def _version() -> Any:
     return Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
 
 
+def _unique(name: str, *columns: str, where: str) -> Index:
+    """Unique among the rows of which `where` is true."""
+    return Index(name, *columns, unique=True, postgresql_where=text(where), sqlite_where=text(where))
+
+
 class Team(Base, table=True):
     """An owner or a consumer. `name_key` is the case-folded name: unique whatever the case."""
 
@@ -163,13 +172,7 @@ class Contract(Base, table=True):
     __tablename__ = "contracts"
     __table_args__ = (
         UniqueConstraint("asset_id", "version"),
-        Index(
-            "uq_contracts_active",
-            "asset_id",
-            unique=True,
-            postgresql_where=text("status = 'ACTIVE'"),
-            sqlite_where=text("status = 'ACTIVE'"),
-        ),
+        _unique("uq_contracts_active", "asset_id", where="status = 'ACTIVE'"),
         Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
         {"schema": "core"},
     )
@@ -212,24 +215,8 @@ class Registration(Base, table=True):
 
     __tablename__ = "registrations"
     __table_args__ = (
-        # Two indexes instead of one, because NULLs are distinct in a unique index.
-        Index(
-            "uq_registrations_live",
-            "asset_id",
-            "consumer_team_id",
-            unique=True,
-            postgresql_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NULL"),
-            sqlite_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NULL"),
-        ),
-        Index(
-            "uq_registrations_live_asset",
-            "asset_id",
-            "consumer_team_id",
-            "consumer_asset_id",
-            unique=True,
-            postgresql_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"),
-            sqlite_where=text("status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"),
-        ),
+        _unique("uq_registrations_live", "asset_id", "consumer_team_id", where=LIVE),
+        _unique("uq_registrations_live_asset", "asset_id", "consumer_team_id", "consumer_asset_id", where=LIVE_FOR),
         Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
         {"schema": "workflow"},
     )
@@ -255,7 +242,7 @@ class Proposal(Base, table=True):
 
     __tablename__ = "proposals"
     __table_args__ = (
-        Index("uq_proposals_open", "asset_id", unique=True, postgresql_where=OPEN, sqlite_where=OPEN),
+        _unique("uq_proposals_open", "asset_id", where=OPEN),
         UniqueConstraint("contract_id"),
         CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED')", name="published"),
         CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
@@ -317,23 +304,58 @@ class ApiKey(Base, table=True):
     """What lets a program in: only the SHA-256 of its token is kept. Without a team it is an administrator's."""
 
     __tablename__ = "api_keys"
-    __table_args__ = (
-        UniqueConstraint("token_hash"),
-        Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"),
-        Index("ix_api_keys_prefix", "prefix"),
-        {"schema": "core"},
-    )
+    __table_args__ = (Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"), {"schema": "core"})
 
     id: UUID = _id()
     name: str = _column(Text)
-    prefix: str = _column(Text)
-    token_hash: str = _column(Text)
+    prefix: str = _column(Text, index=True)
+    token_hash: str = _column(Text, unique=True)
     team_id: UUID | None = _link("core.teams.id", nullable=True)
     scopes: list[str] = _column(type_json)
     created_by: str = _column(Text)
     expires_at: datetime | None = _moment(nullable=True)
     revoked_at: datetime | None = _moment(nullable=True)
     last_used_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = _moment()
+
+
+class Webhook(Base, table=True):
+    """Where events are posted to: a team's, or (no team) all. `position` is the last event that was handed on to it."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
+
+    id: UUID = _id()
+    team_id: UUID | None = _link("core.teams.id", nullable=True)
+    url: str = _column(Text)
+    secrets: list[dict[str, Any]] = _column(type_json)  # {secret, until}: the newest, then those that still sign
+    kinds: list[str] | None = _column(type_json, nullable=True)
+    format: WebhookFormat = _column(_words(WebhookFormat))
+    document: str | None = _column(Text, nullable=True)
+    is_active: bool = Field(default=True)
+    position: int = _column(type_sequence)
+    row_version: int = _version()
+    created_at: datetime = _moment()
+
+
+class WebhookDelivery(Base, table=True):
+    """An event (none: a ping) on its way. Claiming it moves `due_at` on, so that a worker that dies loses nothing."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("webhook_id", "sequence"),
+        Index("ix_webhook_deliveries_webhook_id_created_at", "webhook_id", "created_at", "id"),
+        Index("ix_webhook_deliveries_status_due_at", "status", "due_at", "id"),
+        {"schema": "workflow"},
+    )
+
+    id: UUID = _id()
+    webhook_id: UUID = _link("workflow.webhooks.id")
+    sequence: int | None = _column(type_sequence, nullable=True)
+    status: DeliveryStatus = _column(_words(DeliveryStatus))
+    attempts: list[dict[str, Any]] = _column(type_json)  # {at, status, error, milliseconds}, the latest last
+    since: datetime = _moment()  # a day later it is given up
+    due_at: datetime = _moment()
     created_at: datetime = _moment()
 
 
