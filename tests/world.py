@@ -10,12 +10,13 @@ from sqlalchemy import select
 
 from tessera_gql.policy.access import OPEN_ACTOR, Actor
 from tessera_gql.policy.words import Response
-from tessera_gql.store import contracts, events, proposals
+from tessera_gql.store import contracts, events, proposals, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, EventRow, Proposal, Registration, Team, table
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
+from tessera_gql.workflows import contracts as contract_verbs
 from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
@@ -103,6 +104,10 @@ class World:
         async with self.database.write() as session:
             return await proposal_verbs.withdraw(session, self.actor, proposal.id)
 
+    async def retire(self, contract: Contract) -> Contract:
+        async with self.database.write() as session:
+            return await contract_verbs.retire(session, self.actor, contract.id)
+
     async def apply_time(self, proposal: Proposal) -> Progress:
         async with self.database.write() as session:
             return await proposal_verbs.apply_time(session, proposal.id)
@@ -145,6 +150,12 @@ class World:
             rows = contracts.rows
             statement = select(rows).where(rows.c.asset_id == asset.id).order_by(rows.c.id)
             return await session.list(statement, Contract)
+
+    async def registrations(self, *, live: bool = True) -> list[Registration]:
+        async with self.database.read() as session:
+            rows = registrations.rows
+            statement = select(rows).where(registrations.is_live) if live else select(rows)
+            return await session.list(statement.order_by(rows.c.registered_at, rows.c.id), Registration)
 
     async def events(self, after: int = 0) -> list[EventRow]:
         async with self.database.read() as session:

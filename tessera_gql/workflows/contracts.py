@@ -106,7 +106,7 @@ def _record(
 
 
 async def settle(session: Session, asset: Asset) -> None:
-    """Who was migrating has arrived: the change it prepared for is published."""
+    """Nobody is migrating any more: the change they prepared for is published, or will not come."""
     rows = registrations.rows
     await session.update(
         Registration,

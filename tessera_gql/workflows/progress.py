@@ -147,10 +147,17 @@ def _lifetime(now: datetime, wanted: datetime | None) -> datetime:
 
 
 async def reconsider(session: Session, asset: Asset) -> Progress | None:
-    """After the asset's readers changed: who is hurt now is asked, who is not any more no longer counts."""
-    row = await proposals.find_open(session, asset.id)
-    if row is None:
+    """After the asset's readers changed: who is hurt now is asked, who is not any more no longer counts.
+
+    Time comes first: what had run out before they changed is not brought back.
+    """
+    waiting = await proposals.find_open(session, asset.id)
+    if waiting is None:
         return None
+    reached = await advance(session, asset, waiting)
+    row = reached.proposal
+    if not row.status.is_open:
+        return reached
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     hurt = await hurt_by(session, asset, breaking, row.proposed_by)
     present = {one.consumer_team_id: one for one in await proposals.acknowledgments_of(session, [row.id])}
@@ -200,11 +207,16 @@ async def advance(session: Session, asset: Asset, row: Proposal, *, by: UUID | N
     status = proposal.status_in_time(answers, row.expires_at, session.now)
     if status is ProposalStatus.EXPIRED and row.status is ProposalStatus.APPROVED:
         status = proposal.status(answers, session.now)
-    if status is not row.status:
+    moved = status is not row.status
+    if moved:
         row = await move(session, asset, row, status, _why(status, answers))
-    if status is ProposalStatus.APPROVED and row.publish_when_approved:
-        return await _publish_or_tell(session, asset, row, by or row.proposed_by)
-    return Progress(row)
+    if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
+        return Progress(row)
+    if reason := await staleness(session, row):
+        if moved:
+            _tell_stale(session, asset, row, reason)
+        return Progress(row)
+    return await publish_approved(session, asset, row, by or row.proposed_by)
 
 
 def _why(status: ProposalStatus, answers: Sequence[proposal.Answer]) -> str:
@@ -222,9 +234,10 @@ def _why(status: ProposalStatus, answers: Sequence[proposal.Answer]) -> str:
 async def move(
     session: Session, asset: Asset, row: Proposal, status: ProposalStatus, because: str, **values: Any
 ) -> Proposal:
-    """To another status, with its event; an end is dated."""
+    """To another status, with its event; an end is dated, and nobody is migrating for it any more."""
     if not status.is_open:
         values |= {"resolved_at": session.now}
+        await settle(session, asset)
     await session.update(
         Proposal, proposals.rows.c.id == row.id, status=status, row_version=row.row_version + 1, **values
     )
@@ -242,20 +255,16 @@ async def move(
     return await proposals.get(session, row.id)
 
 
-async def _publish_or_tell(session: Session, asset: Asset, row: Proposal, by: UUID) -> Progress:
-    stale = await staleness(session, row)
-    if stale:
-        session.record(
-            ProposalStale(
-                teams=frozenset({row.proposed_by, asset.owner_team_id}),
-                asset_id=asset.id,
-                proposal_id=row.id,
-                proposed_by=row.proposed_by,
-                changes=(stale,),
-            )
+def _tell_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
+    session.record(
+        ProposalStale(
+            teams=frozenset({row.proposed_by, asset.owner_team_id}),
+            asset_id=asset.id,
+            proposal_id=row.id,
+            proposed_by=row.proposed_by,
+            changes=(reason,),
         )
-        return Progress(row)
-    return await publish_approved(session, asset, row, by)
+    )
 
 
 async def staleness(session: Session, row: Proposal) -> str | None:
@@ -297,7 +306,6 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
             metadata=row.meta,
         ),
     )
-    await settle(session, asset)
     ended = await move(
         session,
         asset,

@@ -34,7 +34,7 @@ async def acknowledge(
     named = await teams.get(session, team) if team else None
     team_id = acting_team(actor, Verb.ACKNOWLEDGE_PROPOSAL, named.id if named else None)
     acting = named or (await teams.by_ids(session, [team_id]))[0]
-    _require_open(row, session.now)
+    row = await _still_open(session, asset, row)
     place = await _place(session, row, acting)
     deadline = _deadline(answer, session.now)
     await session.update(
@@ -65,7 +65,7 @@ async def withdraw(session: Session, actor: Actor, identity: UUID, *, team: Team
     """The owning team takes its proposal back."""
     asset, row = await _locked(session, identity)
     await require_owning_team(session, actor, Verb.WITHDRAW_PROPOSAL, asset, team)
-    _require_open(row, session.now)
+    row = await _still_open(session, asset, row)
     return Progress(await move(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team"))
 
 
@@ -73,11 +73,12 @@ async def publish(session: Session, actor: Actor, identity: UUID, *, team: TeamR
     """Raises Conflict while answers are outstanding, and when the contract has moved so that more would break."""
     asset, row = await _locked(session, identity)
     by = await require_owning_team(session, actor, Verb.PUBLISH_PROPOSAL, asset, team)
-    _require_open(row, session.now)
+    _require_open(row)
     progress = await advance(session, asset, row, by=by)
     if progress.contract is not None:
         return progress
     row = progress.proposal
+    _require_open(row)
     if row.status is not ProposalStatus.APPROVED:
         raise Conflict(await _what_is_missing(session, row))
     if reason := await staleness(session, row):
@@ -112,15 +113,23 @@ async def _locked(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
     return asset, await proposals.get(session, identity)
 
 
-def _require_open(row: Proposal, now: datetime) -> None:
-    if not row.status.is_open:
-        ended = f"{row.resolved_at:%Y-%m-%d %H:%M} UTC" if row.resolved_at else "earlier"
-        raise Conflict(f"This proposal ended on {ended} as {row.status}. Look at the asset for an open one.")
-    if row.expires_at <= now and row.status is not ProposalStatus.APPROVED:
+async def _still_open(session: Session, asset: Asset, row: Proposal) -> Proposal:
+    """The proposal after what time has done to it; raises Conflict if it has ended."""
+    _require_open(row)
+    row = (await advance(session, asset, row)).proposal
+    _require_open(row)
+    return row
+
+
+def _require_open(row: Proposal) -> None:
+    if row.status is ProposalStatus.EXPIRED:
         raise Conflict(
             f"This proposal ran out on {row.expires_at:%Y-%m-%d %H:%M} UTC without everyone's consent."
             " The owning team can publish the schema again to ask afresh."
         )
+    if not row.status.is_open:
+        ended = f"{row.resolved_at:%Y-%m-%d %H:%M} UTC" if row.resolved_at else "earlier"
+        raise Conflict(f"This proposal ended on {ended} as {row.status}. Look at the asset for an open one.")
 
 
 async def _place(session: Session, row: Proposal, team: Team) -> Acknowledgment:
