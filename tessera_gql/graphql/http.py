@@ -15,18 +15,8 @@ from starlette.websockets import WebSocket
 
 from tessera_gql.graphql import sse, websocket
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
-from tessera_gql.graphql.operations import (
-    NEEDS_A_STREAM,
-    Identity,
-    Reply,
-    Transport,
-    Unauthenticated,
-    drain,
-    encoded,
-    execute,
-    failed,
-    run,
-)
+from tessera_gql.graphql.operations import NEEDS_A_STREAM, Reply, encoded, execute, failed, run
+from tessera_gql.graphql.transport import Identity, Transport, Unauthenticated, drain
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
 
 __all__ = ["Identity", "Transport", "Unauthenticated", "drain", "execute", "routes"]
@@ -80,10 +70,6 @@ class Endpoint:
             sent = await self._params(request)
             prepared = self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
             _permit(request, media, prepared)
-            if media is Media.EVENTS:
-                await sse.respond(self.transport, prepared, identity, receive, send)
-                return
-            response = self._answer(await run(self.transport, prepared, identity), media)
         except Malformed as malformed:
             response = _refusal(Refused(400, str(malformed)), media)
         except Refused as refusal:
@@ -92,6 +78,11 @@ class Endpoint:
             return
         except Exception as error:  # noqa: BLE001 - authentication failed, not the caller: masked and logged
             response = self._answer(failed(self.transport, error), media)
+        else:
+            if media is Media.EVENTS:
+                await sse.respond(self.transport, prepared, identity, receive, send)
+                return
+            response = self._answer(await run(self.transport, prepared, identity), media)
         await response(scope, receive, send)
 
     def _negotiated(self, request: Request) -> Media:
@@ -140,7 +131,8 @@ class Endpoint:
         if "data" not in reply:
             code = reply["errors"][0]["extensions"]["code"]
             status = STATUS.get(code, 200 if media is Media.JSON else 400)
-        return _response(encoded(self.transport, reply), status, media, CHALLENGE if status == 401 else {})
+        shown = Media.JSON if media is Media.EVENTS else media
+        return _response(encoded(self.transport, reply), status, shown, CHALLENGE if status == 401 else {})
 
 
 def negotiate(accept: str) -> Media | None:

@@ -2,141 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable
-from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
-from dataclasses import dataclass, field
-from enum import Enum
-from functools import cached_property, partial
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from collections.abc import AsyncGenerator, Awaitable, Hashable
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Literal, TypeAlias, cast
 
 import orjson
-import strawberry
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationType
+from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql import execute as run_document
 from graphql import subscribe as subscribe_document
 from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.errors import Refusal
-from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
-from tessera_gql.graphql.fanout import Fanout
+from tessera_gql.graphql.documents import Operation, Prepared, Profile
+from tessera_gql.graphql.transport import Identity, Message, Transport, Unauthenticated
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
-
-Identity: TypeAlias = Any
-"""Whatever `authenticate` returned. An `ended: asyncio.Event` on it, once set, ends its sockets and streams."""
 
 Reply: TypeAlias = dict[str, Any]
 """A GraphQL response; without `data`, the operation was refused before it ran."""
 
 
-class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
-    """The credential is missing, unknown, expired or revoked; the message says which and what next."""
-
-
-class Ending(Enum):
-    """Why the server closes a socket or an event stream; SLOW is a client that does not read what it is sent."""
-
-    NO_INIT = "no init"
-    RESTART = "restart"
-    REVOKED = "revoked"
-    SLOW = "slow"
-
-
-class Message(NamedTuple):
-    """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors."""
-
-    kind: Literal["next", "error"]
-    body: str
-
-
 RESUMING = "after"
 """The argument of a subscription that starts in the past; such a one is nobody else's."""
-
-
-def _alone(_identity: Identity) -> None:
-    return None
-
-
-def _untranslated(_error: Exception) -> GraphQLError | None:
-    return None
-
-
-@dataclass(frozen=True, eq=False)
-class Transport:
-    """All that the routes need to know of the application.
-
-    Schema extensions are not run: a thin pipeline of our own replaces the one that would run them.
-    """
-
-    schema: strawberry.Schema
-    authenticate: Callable[[str | None], Awaitable[Identity]]
-    """The `Authorization` value, or None, to who is asking. Raises Unauthenticated."""
-    context: Callable[[Identity], AbstractAsyncContextManager[Any]]
-    """One per operation: yields what resolvers get, and closes once the answer, or the last of them, is computed."""
-    translate: Callable[[Exception], GraphQLError | None] = _untranslated
-    """Failures of ours that a client should see as they are, such as a database that is away; None masks."""
-    scope: Callable[[Identity], Hashable | None] = _alone
-    """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
-    None has those of an identity executed for itself."""
-    limits: Limits = field(default_factory=Limits)
-    profile: Profile = Profile.LOCKED
-    live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
-    """One per open socket or event stream; done when the server wants it closed."""
-
-    def __post_init__(self) -> None:
-        if self.schema.extensions or self.schema.directives:
-            raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
-
-    @cached_property
-    def documents(self) -> Documents:
-        return Documents(self.core, self.limits, self.profile)
-
-    @cached_property
-    def fanout(self) -> Fanout[Message]:
-        return Fanout(self.limits.send_queue)
-
-    @property
-    def core(self) -> GraphQLSchema:
-        return self.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
-
-
-@contextmanager
-def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
-    """For as long as a socket or event stream is open: done when it must close."""
-    future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-    transport.live.add(future)
-    try:
-        yield future
-    finally:
-        future.cancel()
-        transport.live.discard(future)
-
-
-def end(ended: asyncio.Future[Ending], reason: Ending) -> None:
-    if not ended.done():
-        ended.set_result(reason)
-
-
-async def end_when(revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
-    await revoked.wait()
-    end(ended, Ending.REVOKED)
-
-
-async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:
-    """Close every socket and event stream, so that their clients reconnect elsewhere.
-
-    To be called before the server waits for its connections to end: it would wait for streams forever.
-    """
-    for ended in transport.live:
-        end(ended, Ending.RESTART)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(patience_seconds):
-            while transport.live:  # noqa: ASYNC110 - an event per stream would serve this moment alone
-                await asyncio.sleep(0.01)
 
 
 async def execute(
@@ -289,7 +180,7 @@ def _explained(transport: Transport, cause: Exception, place: str) -> tuple[str,
     if isinstance(extensions, dict) and "code" in extensions:
         return str(cause), cast("dict[str, Any]", extensions)
     if isinstance(cause, Refusal):
-        return cause.message, {"code": cause.code} | ({"field": cause.field} if cause.field else {})
+        return cause.message, {"code": cause.code} | ({"field": [*cause.field]} if cause.field else {})
     if isinstance(cause, Unauthenticated):
         return str(cause), {"code": "UNAUTHENTICATED"}
     if (translated := transport.translate(cause)) is not None:

@@ -11,19 +11,8 @@ from starlette.types import Receive, Send
 
 from tessera_gql.graphql.documents import Prepared
 from tessera_gql.graphql.fanout import Behind
-from tessera_gql.graphql.operations import (
-    Ending,
-    Identity,
-    Message,
-    Transport,
-    Unauthenticated,
-    encoded,
-    end,
-    end_when,
-    ending,
-    failed,
-    messages,
-)
+from tessera_gql.graphql.operations import encoded, failed, messages
+from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_when, ending
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

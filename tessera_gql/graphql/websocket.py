@@ -18,17 +18,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.graphql.documents import Prepared
 from tessera_gql.graphql.fanout import Behind
-from tessera_gql.graphql.operations import (
-    Ending,
-    Identity,
-    Transport,
-    Unauthenticated,
-    end,
-    end_when,
-    ending,
-    failed,
-    messages,
-)
+from tessera_gql.graphql.operations import failed, messages
+from tessera_gql.graphql.transport import Ending, Identity, Transport, Unauthenticated, end, end_when, ending
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
 
 PROTOCOL = "graphql-transport-ws"
@@ -61,7 +52,7 @@ class _Refused(Exception):  # noqa: N818 - ends the socket, not a fault
 
 
 async def serve(transport: Transport, connection: WebSocket) -> None:
-    if PROTOCOL not in connection.scope["subprotocols"]:
+    if PROTOCOL not in connection.scope.get("subprotocols", ()):
         await connection.accept()
         await connection.close(4406, "Subprotocol not acceptable")
         return

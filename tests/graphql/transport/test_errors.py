@@ -39,7 +39,7 @@ async def test_an_exception_is_masked_and_its_reference_is_in_the_log(
 async def test_a_refusal_keeps_its_message_code_and_field(house: House, caplog: pytest.LogCaptureFixture) -> None:
     error = await failure(house, "{forbidden}")
     assert error["message"] == "Only the owner may. Ask them."
-    assert error["extensions"] == {"code": "FORBIDDEN", "field": ("input", "team")}
+    assert error["extensions"] == {"code": "FORBIDDEN", "field": ["input", "team"]}
     assert not caplog.records
 
 

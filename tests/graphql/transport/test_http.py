@@ -8,9 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
+import strawberry
+from strawberry.extensions import SchemaExtension
 
+from tessera_gql.errors import Forbidden
 from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.http import Media, Transport, negotiate
+from tessera_gql.graphql.http import Media, Transport, Unauthenticated, negotiate
 
 from .toy import House
 
@@ -243,6 +246,27 @@ async def test_a_failing_key_store_is_a_masked_500(http: httpx.AsyncClient) -> N
     assert "secret" not in response.text
 
 
+@pytest.mark.parametrize(
+    ("failure", "status", "reason"),
+    [
+        (Forbidden("Not you. Ask an administrator."), 403, "FORBIDDEN"),
+        (Unauthenticated("The key has just expired."), 401, "UNAUTHENTICATED"),
+        (ConnectionError("host=10.0.0.1"), 503, "UNAVAILABLE"),
+        (ValueError("the secret"), 500, "INTERNAL"),
+    ],
+)
+async def test_a_context_that_does_not_open_has_a_status_of_its_own(
+    http: httpx.AsyncClient, house: House, failure: Exception, status: int, reason: str
+) -> None:
+    house.fail_on_open = failure
+    for accept in (RESPONSE, "application/json"):
+        response = await ask(http, "{hello}", accept)
+        assert (response.status_code, code(response)) == (status, reason)
+        assert ("www-authenticate" in response.headers) is (status == 401)
+        assert "10.0.0.1" not in response.text
+        assert "the secret" not in response.text
+
+
 async def test_several_operations_need_a_name(http: httpx.AsyncClient) -> None:
     query = "query A {hello} query B {number(value: 2)}"
     chosen = await http.post("/graphql", json={"query": query, "operationName": "B"})
@@ -282,3 +306,16 @@ async def test_a_client_that_leaves_while_sending_leaves_no_trace(
     await asyncio.sleep(0.05)
     assert not caplog.records
     assert reader is not None
+
+
+def test_a_schema_whose_extensions_would_not_run_is_refused(house: House) -> None:
+    class Unheard(SchemaExtension):
+        pass
+
+    @strawberry.type
+    class Query:
+        name: str = "toy"
+
+    extended = strawberry.Schema(Query, extensions=[Unheard])
+    with pytest.raises(ValueError, match="extensions"):
+        Transport(schema=extended, authenticate=house.authenticate, context=house.context)

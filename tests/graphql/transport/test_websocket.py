@@ -348,6 +348,8 @@ async def test_draining_closes_every_socket_with_1012(house: House, serve: Serve
         assert house.open_contexts == 0
         assert await closing(idle) == (1012, "Service restart")
         assert await closing(busy) == (1012, "Service restart")
+        async with socket(address) as late:
+            assert await closing(late) == (1012, "Service restart")
 
 
 async def test_the_locked_profile_guards_the_socket_as_well(house: House, serve: Serve) -> None:

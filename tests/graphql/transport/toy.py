@@ -230,6 +230,7 @@ class House:
     open_contexts: int = 0
     streams: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+    fail_on_open: Exception | None = None
     fail_on_close: Exception | None = None
     words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     scope: Callable[[Guest], Hashable | None] = lambda _guest: None
@@ -246,6 +247,8 @@ class House:
     def context(self, identity: Guest) -> AbstractAsyncContextManager[dict[str, Any]]:
         @asynccontextmanager
         async def opened() -> AsyncIterator[dict[str, Any]]:
+            if self.fail_on_open:
+                raise self.fail_on_open
             self.open_contexts += 1
             try:
                 yield {"identity": identity, "house": self}

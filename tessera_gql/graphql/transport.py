@@ -1,0 +1,126 @@
+"""What the routes know of the application, and how what is open on them is asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Hashable
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import strawberry
+from graphql import GraphQLError, GraphQLSchema
+
+from tessera_gql.graphql.documents import Documents, Limits, Profile
+from tessera_gql.graphql.fanout import Fanout
+
+Identity: TypeAlias = Any
+"""Whatever `authenticate` returned. An `ended: asyncio.Event` on it, once set, ends its sockets and streams."""
+
+
+class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+    """The credential is missing, unknown, expired or revoked; the message says which and what next."""
+
+
+class Ending(Enum):
+    """Why the server closes a socket or an event stream; SLOW is a client that does not read what it is sent."""
+
+    NO_INIT = "no init"
+    RESTART = "restart"
+    REVOKED = "revoked"
+    SLOW = "slow"
+
+
+class Message(NamedTuple):
+    """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors."""
+
+    kind: Literal["next", "error"]
+    body: str
+
+
+def _alone(_identity: Identity) -> None:
+    return None
+
+
+def _untranslated(_error: Exception) -> GraphQLError | None:
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Transport:
+    """All that the routes need to know of the application.
+
+    Schema extensions are not run: a thin pipeline of our own replaces the one that would run them.
+    """
+
+    schema: strawberry.Schema
+    authenticate: Callable[[str | None], Awaitable[Identity]]
+    """The `Authorization` value, or None, to who is asking. Raises Unauthenticated."""
+    context: Callable[[Identity], AbstractAsyncContextManager[Any]]
+    """One per operation: yields what resolvers get, and closes once the answer, or the last of them, is computed."""
+    translate: Callable[[Exception], GraphQLError | None] = _untranslated
+    """Failures of ours that a client should see as they are, such as a database that is away; None masks."""
+    scope: Callable[[Identity], Hashable | None] = _alone
+    """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
+    None has those of an identity executed for itself."""
+    limits: Limits = field(default_factory=Limits)
+    profile: Profile = Profile.LOCKED
+    live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
+    """One per open socket or event stream; done when the server wants it closed."""
+    closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.schema.extensions or self.schema.directives:
+            raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
+
+    @cached_property
+    def documents(self) -> Documents:
+        return Documents(self.core, self.limits, self.profile)
+
+    @cached_property
+    def fanout(self) -> Fanout[Message]:
+        return Fanout(self.limits.send_queue)
+
+    @property
+    def core(self) -> GraphQLSchema:
+        return self.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
+
+
+@contextmanager
+def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
+    """For as long as a socket or event stream is open: done when it must close."""
+    future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+    transport.live.add(future)
+    if transport.closing.is_set():
+        end(future, Ending.RESTART)
+    try:
+        yield future
+    finally:
+        future.cancel()
+        transport.live.discard(future)
+
+
+def end(ended: asyncio.Future[Ending], reason: Ending) -> None:
+    if not ended.done():
+        ended.set_result(reason)
+
+
+async def end_when(revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
+    await revoked.wait()
+    end(ended, Ending.REVOKED)
+
+
+async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:
+    """Close every socket and event stream, so that their clients reconnect elsewhere.
+
+    To be called before the server waits for its connections to end: it would wait for streams forever.
+    """
+    transport.closing.set()
+    for ended in transport.live:
+        end(ended, Ending.RESTART)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience_seconds):
+            while transport.live:  # noqa: ASYNC110 - an event per stream would serve this moment alone
+                await asyncio.sleep(0.01)
