@@ -136,6 +136,8 @@ async def _happened(info: Info, after: str | None, wanted: Wanted) -> AsyncGener
     context = info.context
     if context.bus is None:
         raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
+    # Whoever waits holds no connection: what was looked up for the arguments is let go first.
+    await context.close()
     async with context.bus.subscribe(start) as stream:
         async for row in stream:
             if wanted(row):
