@@ -1,6 +1,5 @@
 """Connections: keyset pages of rows, shown as their noun. `totalCount` is counted only when it is selected."""
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -95,14 +94,13 @@ def ordering(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
     field: Any = cast("Any", StrEnum)(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
     what = {name: description for name, (_, description) in columns.items()}
     described(field, f"{kind}OrderField", "What the list can be ordered by; ties are broken by age.", **what)
-    shape = dataclasses.make_dataclass(
-        f"{kind}Order",
-        [
-            ("field", field, strawberry.field(description="What to order by.")),
-            ("direction", OrderDirection, strawberry.field(default=OrderDirection.ASC, description="Which end first.")),
-        ],
-    )
-    return strawberry.input(shape, description="How to order the list.")
+    members = {
+        "__module__": __name__,
+        "__annotations__": {"field": field, "direction": OrderDirection},
+        "field": strawberry.field(description="What to order by."),
+        "direction": strawberry.field(default=OrderDirection.ASC, description="Which end comes first."),
+    }
+    return strawberry.input(type(f"{kind}Order", (), members), description="How to order the list.")
 
 
 def request(listing: Listing, arguments: Mapping[str, Any]) -> PageRequest:
