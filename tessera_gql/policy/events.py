@@ -253,3 +253,55 @@ class ApiKeyRevoked(Event):
     entity = "api_key_id"
     api_key_id: UUID
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReminderSent(Event):
+    """Its teams have not answered, and the proposal runs out in so many hours. Once for each span before the end."""
+
+    entity = "proposal_id"
+    hours_before: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookCreated(Event):
+    """Of its address only the host: the rest may be as good as a password."""
+
+    entity = "webhook_id"
+    webhook_id: UUID
+    host: str
+    kinds: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookUpdated(Event):
+    entity = "webhook_id"
+    webhook_id: UUID
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDeleted(Event):
+    entity = "webhook_id"
+    webhook_id: UUID
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookRedelivered(Event):
+    entity = "webhook_id"
+    webhook_id: UUID
+    delivery_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookDeliveryFailed(Event):
+    """Given up after a day of attempts; `event_sequence` is the event that did not arrive, null for a ping."""
+
+    entity = "webhook_id"
+    webhook_id: UUID
+    delivery_id: UUID
+    event_sequence: int | None
+    attempts: int
+    error: str
