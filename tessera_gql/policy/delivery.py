@@ -1,4 +1,4 @@
-"""Decisions about deliveries: which events a webhook gets, when to try again and give up, which addresses may be called."""
+"""Decisions about deliveries: what a webhook gets, when to try again or give up, which addresses may be called."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -56,34 +56,27 @@ def due_reminder(
 
 def refusal(address: IPv4Address | IPv6Address, *, allow_private: bool) -> str | None:
     """Why the address must not be called, or None. Metadata services and multicast are never receivers."""
-    if isinstance(address, IPv6Address) and (inner := _inside(address)) is not None:
+    inner = _inside(address)
+    if inner is not None:
         return refusal(inner, allow_private=allow_private)
-    match address:
-        case IPv6Address() if any(address in network for network in TUNNELS):
-            return "a tunnel"
-        case _ if address.is_unspecified:
-            return "unspecified"
-        case _ if address.is_multicast:
-            return "multicast"
-        case _ if address.is_link_local:
-            return "link-local"
-        case _ if address.is_global and not address.is_reserved:
-            return None
-        case _ if allow_private and not _is_broadcast(address):
-            return None
-        case _ if address.is_loopback:
-            return "loopback"
-        case _:
-            return "not public"
+    kinds = {
+        "unspecified": address.is_unspecified,
+        "multicast": address.is_multicast,
+        "link-local": address.is_link_local,
+        "a tunnel": any(address in network for network in TUNNELS),
+    }
+    if found := [kind for kind, applies in kinds.items() if applies]:
+        return found[0]
+    if allow_private and (address.is_loopback or not address.is_reserved):
+        return None
+    if address.is_loopback:
+        return "loopback"
+    return None if address.is_global and not address.is_reserved else "not public"
 
 
-def _inside(address: IPv6Address) -> IPv4Address | None:
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
+def _inside(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    if isinstance(address, IPv4Address):
+        return None
     if any(address in network for network in NAT64):
         return IPv4Address(int(address) & 0xFFFFFFFF)
-    return None
-
-
-def _is_broadcast(address: IPv4Address | IPv6Address) -> bool:
-    return address == IPv4Address("255.255.255.255")
+    return address.ipv4_mapped
