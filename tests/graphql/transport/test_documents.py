@@ -1,6 +1,8 @@
 """Documents are parsed and validated once, and what is kept is bounded."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
 
@@ -64,3 +66,64 @@ def test_one_document_with_many_page_sizes_keeps_few_of_them() -> None:
         known.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
     (entry,) = known._entries.values()
     assert len(entry.refusals) <= 100
+
+
+WORDS = [
+    *["{", "}", "(", ")", "[", "]", ":", "$", "!", "=", "@", "...", "|", "&", '"', '"""', "#", ",", "\n"],
+    *[
+        "query",
+        "mutation",
+        "subscription",
+        "fragment",
+        "on",
+        "null",
+        "true",
+        "1",
+        "-1",
+        "1e999",
+        "9999999999999999999999",
+        '"x"',
+    ],
+    *[
+        "A",
+        "B",
+        "Query",
+        "Thing",
+        "Things",
+        "Node",
+        "Nope",
+        "name",
+        "thing",
+        "things",
+        "nodes",
+        "edges",
+        "node",
+        "owner",
+        "parts",
+        "hello",
+        "echo",
+        "value",
+        "first",
+        "ids",
+    ],
+    *["__typename", "__schema", "__type", "types", "fields", "type", "ofType", "skip", "include", "if"],
+    "{ thing { ...A } }",
+    "fragment A on Thing { owner { ...B } }",
+    "fragment B on Thing { parts { ...A } }",
+    "things(first: $n) { edges { node { name } } }",
+    "($n: Int = 5)",
+    "$n",
+    "@skip(if: true)",
+    "... on Thing {",
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), st.sampled_from(list(Profile)))
+def test_no_text_whatever_makes_it_raise(text: str, profile: Profile) -> None:
+    known = Documents(SCHEMA._schema, Limits(), profile)
+    for query in (text, "{" + text + "}", "{ thing { " + text + " } }"):
+        prepared = known.prepare(query, {"n": text})
+        if isinstance(prepared, list):
+            assert prepared
+            assert all(error.extensions and error.extensions["code"] for error in prepared)
