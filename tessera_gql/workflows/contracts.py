@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 
 @dataclass(frozen=True)
 class Release:
-    """What is to become the active contract, and why it may."""
+    """What is to become the active contract, and why it may; history has its own `status` and `published_at`."""
 
     terms: Terms
     version: str
@@ -29,6 +30,8 @@ class Release:
     reason: str | None = None
     not_asked: frozenset[UUID] = frozenset()
     metadata: dict[str, Any] | None = None
+    status: ContractStatus = ContractStatus.ACTIVE
+    published_at: datetime | None = None
 
 
 def terms_of(contract: Contract | None) -> Terms | None:
@@ -66,11 +69,11 @@ def _contract(session: Session, asset: Asset, offer: Release) -> Contract:
         schema_def=offer.terms.schema,
         guarantees=offer.terms.guarantees,
         compatibility_mode=offer.terms.mode,
-        status=ContractStatus.ACTIVE,
+        status=offer.status,
         change_type=offer.judgement.change_type,
         schema_hash=offer.terms.schema_hash,
         published_by=offer.published_by,
-        published_at=session.now,
+        published_at=offer.published_at or session.now,
         meta=offer.metadata or {},
         created_at=session.now,
     )
