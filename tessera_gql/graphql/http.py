@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.graphql import sse, websocket
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
@@ -50,7 +51,8 @@ class Refused(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.e
 
 def routes(transport: Transport) -> list[BaseRoute]:
     async def socket(connection: WebSocket) -> None:
-        await websocket.serve(transport, connection)
+        with suppress(WebSocketDisconnect):  # gone before it was answered
+            await websocket.serve(transport, connection)
 
     return [Route(PATH, Endpoint(transport)), WebSocketRoute(PATH, socket)]
 

@@ -182,7 +182,7 @@ class Socket:
 
     def _prepared(self, sent: Params) -> Prepared:
         limit = self.transport.limits.operations_per_socket
-        if len(self.operations) >= limit:
+        if len(self.operations) >= limit or len(self.running) >= 2 * limit:
             message = f"This socket already has {limit} operations, which is the limit. Complete one first."
             extensions = {"code": "QUERY_TOO_COMPLEX", "limit": "operations_per_socket", "allowed": limit}
             return [GraphQLError(message, extensions=extensions)]

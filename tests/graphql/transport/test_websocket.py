@@ -294,6 +294,19 @@ async def test_a_socket_carries_a_limited_number_of_operations(ws: ClientConnect
     await still_works(ws)
 
 
+async def test_operations_that_do_not_finish_closing_count_as_well(ws: ClientConnection, house: House) -> None:
+    house.slow_to_close = 0.3
+    heard: list[str] = []
+    for key in "abcdefgh":
+        await subscribe(ws, key, "subscription {forever(pause: 9)}")
+        heard.append((await hear(ws))["type"])
+        await say(ws, id=key, type="complete")
+    assert heard[:3] == ["next"] * 3
+    assert heard[-1] == "error"
+    await until(lambda: house.streams == house.open_contexts == 0)
+    await still_works(ws)
+
+
 async def test_a_frame_beyond_the_limit_closes_with_1009(ws: ClientConnection) -> None:
     query = "query ($v: Value!) {echo(value: $v)}"
     await subscribe(ws, "fits", query, variables={"v": "ü" * 32_000})

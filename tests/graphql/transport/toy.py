@@ -170,7 +170,7 @@ class Subscription:
                 yield "x" * size
                 await asyncio.sleep(pause)
         finally:
-            await asyncio.sleep(0)
+            await asyncio.sleep(house.slow_to_close)
             house.streams -= 1
             house.closed.set()
 
@@ -232,6 +232,7 @@ class House:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     fail_on_open: Exception | None = None
     fail_on_close: Exception | None = None
+    slow_to_close: float = 0
     words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     scope: Callable[[Guest], Hashable | None] = lambda _guest: None
 
