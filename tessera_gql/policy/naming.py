@@ -4,8 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
-import orjson
-
+from tessera_gql.diff import canonical
 from tessera_gql.errors import Invalid
 
 MAX_NAME = 200
@@ -14,6 +13,11 @@ MAX_TEXT = 20_000
 MAX_METADATA_BYTES = 64_000
 
 SEGMENT = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
+
+
+def key(name: str) -> str:
+    """What makes a name unique: trimmed, whatever the case, and however its accents are encoded."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name.strip()).casefold())
 
 
 def team_name(text: str) -> str:
@@ -59,7 +63,14 @@ def metadata(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Invalid("`metadata` must be a JSON object.", field=("metadata",))
     found: dict[str, Any] = value
-    if len(orjson.dumps(found, default=str)) > MAX_METADATA_BYTES:
+    try:
+        size = len(canonical(found).encode())
+    except (TypeError, ValueError, RecursionError):
+        raise Invalid(
+            "`metadata` is not plain JSON: it nests too deeply, or has a number or a text that JSON does not know.",
+            field=("metadata",),
+        ) from None
+    if size > MAX_METADATA_BYTES:
         raise Invalid(
             f"`metadata` is larger than {MAX_METADATA_BYTES:,} bytes. Link to it instead.",
             field=("metadata",),

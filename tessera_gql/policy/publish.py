@@ -2,9 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from tessera_gql.diff import Bump, Change, Mode, canonical, compare, compare_guarantees
+from tessera_gql.diff import Bump, Change, Mode, SchemaDiff, canonical, compare, compare_guarantees
 from tessera_gql.policy import version
 from tessera_gql.policy.words import ChangeType
 
@@ -17,13 +18,13 @@ class Terms:
     guarantees: dict[str, Any] | None
     mode: Mode
 
-    @property
+    @cached_property
     def schema_hash(self) -> str:
         return _hash(self.schema)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        return _hash({"schema": self.schema, "guarantees": self.guarantees, "mode": self.mode.value})
+        return _hash({"schema": self.schema_hash, "guarantees": self.guarantees, "mode": self.mode.value})
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,12 @@ def judge(current: Terms | None, offered: Terms) -> Judgement:
         return Judgement(first=True, mode=offered.mode)
     if current.fingerprint == offered.fingerprint:
         return Judgement(unchanged=True, bump=Bump.NONE, mode=current.mode)
-    diff = compare(current.schema, offered.schema)
-    promises = compare_guarantees(current.guarantees, offered.guarantees)
-    breaking = diff.breaking(current.mode) + tuple(one for one in promises if current.mode in one.breaks)
+    schema = compare(current.schema, offered.schema)
+    diff = SchemaDiff(schema.changes + compare_guarantees(current.guarantees, offered.guarantees))
     return Judgement(
-        changes=diff.changes + promises,
-        breaking=breaking,
-        bump=Bump.MAJOR if breaking else diff.bump(current.mode),
+        changes=diff.changes,
+        breaking=diff.breaking(current.mode),
+        bump=diff.bump(current.mode),
         mode=current.mode,
     )
 

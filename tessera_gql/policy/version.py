@@ -14,6 +14,7 @@ PATTERN = re.compile(
     re.ASCII,
 )
 MAX_LENGTH = 100
+LARGEST_GIVEN = 99_999_999  # a digit less than is read, so that every version has versions after it
 FIRST = "1.0.0"
 
 
@@ -85,6 +86,8 @@ def _says(core: tuple[int, int, int], bump: Bump) -> bool:
 def chosen(given: str | None, current: str | None, bump: Bump) -> str:
     """The version to publish under; raises Invalid with a suggestion when the one given says too little."""
     wanted = None if given is None else parse(given)
+    if wanted is not None and max(wanted.core) > LARGEST_GIVEN:
+        raise Invalid(f"The numbers of a version go up to {LARGEST_GIVEN:,}. Use a lower one.", field=("version",))
     if current is None:
         return given or FIRST
     lowest = following(parse(current), bump)

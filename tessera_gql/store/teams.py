@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tessera_gql.errors import Invalid, NotFound
+from tessera_gql.policy import naming
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Team, table
 
@@ -22,7 +23,8 @@ class TeamRef:
 
 
 def key(name: str) -> str:
-    return name.strip().casefold()
+    """What makes it unique."""
+    return naming.key(name)
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Team]:

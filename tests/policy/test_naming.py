@@ -1,0 +1,86 @@
+"""Names, texts and metadata: cleaned, or refused with what is wrong and an example."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera_gql.errors import Invalid
+from tessera_gql.policy import naming
+
+
+@pytest.mark.parametrize("text", ["data-platform", " Équipe 7 ", "数据", "a", "a" * 200])
+def test_a_team_may_have_any_readable_name(text: str) -> None:
+    assert naming.team_name(text) == text.strip()
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a" * 201, "a\0b", "a\nb", "zero\u200bwidth", "half\ud800", "\u202egnp"])
+def test_names_that_cannot_be_read_aloud_are_refused(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        naming.team_name(text)
+    assert refused.value.field == ("name",)
+
+
+@pytest.mark.parametrize("text", ["core.orders", "a.b.c.d", "db.my schema.orders$2024", "Ünï.cødé", "p-1.d@x.t#1"])
+def test_an_fqn_is_two_or_more_names_joined_by_dots(text: str) -> None:
+    assert naming.fqn(f" {text} ") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "orders", ".orders", "core.", "core..orders", "core. orders", "a.b\0", "a.b/c", "a.'b'", "a." + "b" * 999],
+)
+def test_anything_else_is_no_fqn(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        naming.fqn(text)
+    assert refused.value.field == ("fqn",)
+
+
+def test_a_long_hostile_fqn_is_refused_at_once() -> None:
+    with pytest.raises(Invalid):
+        naming.fqn("a" + " a" * 450 + "!.b")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Data", "dATA"), ("équipe", "e\u0301quipe"), ("ÉQUIPE", "E\u0301quipe"), ("Straße", "STRASSE"), (" a ", "a")],
+)
+def test_names_that_look_the_same_whatever_the_case_have_one_key(one: str, other: str) -> None:
+    assert naming.key(one) == naming.key(other)
+
+
+@given(st.text())
+def test_a_key_is_its_own_key_and_ignores_case(text: str) -> None:
+    assert naming.key(naming.key(text)) == naming.key(text)
+    assert naming.key(text.swapcase().casefold()) == naming.key(text.swapcase())
+
+
+def test_empty_text_is_none_and_long_text_is_refused() -> None:
+    assert naming.prose(None, "notes") is naming.prose(" \n ", "notes") is None
+    assert naming.prose(" said ", "notes") == "said"
+    with pytest.raises(Invalid, match="20000 is the limit") as refused:
+        naming.prose("a" * 20_001, "notes")
+    assert refused.value.field == ("notes",)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(depth):
+        found = {"a": found}
+    return found
+
+
+@pytest.mark.parametrize("value", [None, {}, {"a": [1, 2.5, None, True]}, {"é": "\U0001f600"}, {"big": 2**70}])
+def test_metadata_is_a_json_object(value: Any) -> None:
+    assert naming.metadata(value) == (value or {})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[], "a", 1, True, {"a": "b" * 64_000}, {"a": float("nan")}, {"a": "\ud800"}, {"a": {1, 2}}, nested(5_000)],
+)
+def test_what_is_no_json_object_of_moderate_size_is_no_metadata(value: Any) -> None:
+    with pytest.raises(Invalid) as refused:
+        naming.metadata(value)
+    assert refused.value.field == ("metadata",)

@@ -1,0 +1,111 @@
+"""A proposal's status is a function of its answers and the time."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera_gql.policy.proposal import Answer, consents, status, status_in_time
+from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+moments = st.integers(-10, 10).map(lambda hours: NOW + hours * HOUR)
+migrating = st.builds(Answer, st.just(Response.MIGRATING), moments)
+others = st.builds(Answer, st.sampled_from([None, Response.APPROVED, Response.BLOCKED]))
+answers = st.lists(st.one_of(migrating, others), max_size=6)
+
+SILENT, YES, NO = Answer(None), Answer(Response.APPROVED), Answer(Response.BLOCKED)
+SOON, ARRIVED = Answer(Response.MIGRATING, NOW + HOUR), Answer(Response.MIGRATING, NOW)
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ([], ProposalStatus.APPROVED),
+        ([YES, YES], ProposalStatus.APPROVED),
+        ([YES, ARRIVED], ProposalStatus.APPROVED),
+        ([YES, SOON], ProposalStatus.PENDING),
+        ([SOON, SOON], ProposalStatus.PENDING),
+        ([YES, SILENT], ProposalStatus.PENDING),
+        ([SILENT], ProposalStatus.PENDING),
+        ([NO], ProposalStatus.REJECTED),
+        ([YES, SILENT, SOON, NO], ProposalStatus.REJECTED),
+    ],
+)
+def test_the_table_of_the_domain(given_: list[Answer], expected: ProposalStatus) -> None:
+    for order in itertools.permutations(given_):
+        assert status(order, NOW) is expected
+
+
+@given(answers, st.randoms())
+def test_the_order_of_answers_does_not_matter(given_: list[Answer], random: object) -> None:
+    shuffled = list(given_)
+    random.shuffle(shuffled)  # type: ignore[attr-defined] # Hypothesis' own random
+    assert status(shuffled, NOW) is status(given_, NOW)
+
+
+@given(answers)
+def test_blocked_dominates_whatever_the_others_say(given_: list[Answer]) -> None:
+    assert status([*given_, NO], NOW) is ProposalStatus.REJECTED
+
+
+@given(answers)
+def test_a_team_that_agrees_changes_nothing_for_the_others(given_: list[Answer]) -> None:
+    assert status([*given_, YES], NOW) is status(given_, NOW)
+
+
+@given(answers)
+def test_silence_is_never_consent(given_: list[Answer]) -> None:
+    assert status([*given_, SILENT], NOW) is not ProposalStatus.APPROVED
+
+
+@given(answers, moments, moments)
+def test_time_alone_only_ever_turns_pending_into_approved(given_: list[Answer], one: datetime, other: datetime) -> None:
+    before, after = status(given_, min(one, other)), status(given_, max(one, other))
+    assert before is after or (before, after) == (ProposalStatus.PENDING, ProposalStatus.APPROVED)
+
+
+@given(answers, moments)
+def test_approved_means_that_everyone_consents(given_: list[Answer], now: datetime) -> None:
+    assert (status(given_, now) is ProposalStatus.APPROVED) == all(consents(one, now) for one in given_)
+
+
+@given(answers, moments, moments)
+def test_before_it_runs_out_the_expiry_does_not_count(
+    given_: list[Answer], expires_at: datetime, now: datetime
+) -> None:
+    if now < expires_at:
+        assert status_in_time(given_, expires_at, now) is status(given_, now)
+
+
+@given(answers, moments, moments, moments)
+def test_expired_stays_expired_however_late_one_looks(
+    given_: list[Answer], expires_at: datetime, one: datetime, other: datetime
+) -> None:
+    if status_in_time(given_, expires_at, min(one, other)) is ProposalStatus.EXPIRED:
+        assert status_in_time(given_, expires_at, max(one, other)) is ProposalStatus.EXPIRED
+
+
+@given(answers, moments, moments)
+def test_what_was_approved_in_time_never_expires(given_: list[Answer], expires_at: datetime, now: datetime) -> None:
+    if status(given_, expires_at) is ProposalStatus.APPROVED:
+        assert status_in_time(given_, expires_at, now) in {ProposalStatus.APPROVED, ProposalStatus.PENDING}
+
+
+def test_exactly_at_its_end_a_proposal_is_approved_by_a_deadline_of_that_moment_and_expired_otherwise() -> None:
+    assert status_in_time([ARRIVED], NOW, NOW) is ProposalStatus.APPROVED
+    assert status_in_time([SOON], NOW, NOW) is ProposalStatus.EXPIRED
+    assert status_in_time([NO], NOW, NOW) is ProposalStatus.EXPIRED
+
+
+def test_a_migration_without_a_deadline_never_becomes_consent() -> None:
+    assert not consents(Answer(Response.MIGRATING), datetime.max.replace(tzinfo=UTC))
+
+
+def test_three_statuses_are_open_and_four_are_ends() -> None:
+    assert [one for one in ProposalStatus if one.is_open] == list(OPEN_STATUSES)
+    assert len([one for one in ProposalStatus if not one.is_open]) == 4
