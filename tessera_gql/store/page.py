@@ -101,12 +101,18 @@ def _place(text: str, request: PageRequest, name: str) -> tuple[Any, UUID]:
 
 
 def _bound(column: Any, value: Any, name: str) -> Any:
-    if column.type.python_type is not datetime:
-        return value
-    try:
-        return datetime.fromisoformat(value)
-    except (ValueError, TypeError):
-        raise Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,)) from None
+    """The value as the column holds it; raises Invalid for what the column can't hold."""
+    problem = Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,))
+    kind = column.type.python_type
+    if kind is datetime:
+        try:
+            return datetime.fromisoformat(value)
+        except (ValueError, TypeError):
+            raise problem from None
+    held = isinstance(value, kind) and ("\0" not in value if isinstance(value, str) else abs(value) < 2**63)
+    if not held:
+        raise problem
+    return value
 
 
 def _beyond(source: Table, request: PageRequest, name: str, text: str) -> ColumnElement[bool]:
