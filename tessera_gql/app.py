@@ -1,6 +1,8 @@
 """The composition root: settings in, a Starlette application out. Nothing else puts the parts together."""
 
 import asyncio
+import logging
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tessera_gql.auth import BadCredential, Identity, Keys
+from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
 from tessera_gql.config import Settings
 from tessera_gql.delivery import deadlines
 from tessera_gql.delivery.bus import Bus
@@ -28,8 +30,12 @@ from tessera_gql.graphql.documents import Limits, Profile
 from tessera_gql.graphql.http import Transport, Unauthenticated, drain, routes
 from tessera_gql.graphql.schema import schema
 from tessera_gql.origins import SameOrigin
-from tessera_gql.store import migration
+from tessera_gql.policy.events import ApiKeyRevoked
+from tessera_gql.store import events, migration
 from tessera_gql.store.database import Database
+from tessera_gql.workflows import keys
+
+log = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
 PAGE_HEADERS = {
@@ -41,6 +47,16 @@ PAGE_HEADERS = {
 }
 
 
+FIRST_KEY = """
+This server had no keys, so it made one with every right. It is shown this once:
+
+  {token}
+
+Make keys for teams with it (createApiKey, or `tessera keys create`), then revoke it.
+
+"""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What the application is made of, for those who run or test it."""
@@ -48,6 +64,7 @@ class Parts:
     settings: Settings
     database: Database
     bus: Bus
+    keys: Keys
     transport: Transport
 
     async def drain(self) -> None:
@@ -59,11 +76,16 @@ def assemble(settings: Settings) -> Parts:
     """Opens no connection yet."""
     database = Database(settings.database_url)
     bus = Bus(database)
-    keys = Keys(settings.admin_key.get_secret_value() if settings.admin_key else None)
+    opened_by = Keys(
+        database,
+        is_open=not settings.needs_keys,
+        admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
+        issuer=_issuer(settings, database),
+    )
 
     async def authenticate(authorization: str | None) -> Identity:
         try:
-            return keys.identify(authorization)
+            return await opened_by.identify(authorization)
         except BadCredential as error:
             raise Unauthenticated(str(error)) from None
 
@@ -78,7 +100,21 @@ def assemble(settings: Settings) -> Parts:
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
         translate=translate,
     )
-    return Parts(settings, database, bus, transport)
+    return Parts(settings, database, bus, opened_by, transport)
+
+
+def _issuer(settings: Settings, database: Database) -> Issuer | None:
+    if settings.oidc_issuer is None:
+        return None
+    from tessera_gql.auth.oidc import Claims, Jwks, JwksIssuer  # noqa: PLC0415 - slow to import, and seldom asked for
+
+    claims = Claims(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience or "",
+        team=settings.oidc_team_claim,
+        scope=settings.oidc_scope_claim,
+    )
+    return JwksIssuer(database, Jwks(settings.oidc_jwks or ""), claims)
 
 
 def translate(error: Exception) -> GraphQLError | None:
@@ -89,13 +125,20 @@ def translate(error: Exception) -> GraphQLError | None:
 
 
 def create(parts: Parts) -> Starlette:
-    """The application; its lifespan runs the bus and the clock."""
+    """The application; its lifespan runs the bus, the clock and the keys."""
     settings = parts.settings
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        await _first_key(parts)
         async with parts.bus:
-            tasks = [asyncio.create_task(deadlines.keep(parts.database), name="deadlines")]
+            parts.database.committed.append(parts.keys.hear)
+            position = await _position(parts.database)
+            tasks = [
+                asyncio.create_task(deadlines.keep(parts.database), name="deadlines"),
+                asyncio.create_task(parts.keys.keep(), name="keys"),
+                asyncio.create_task(_revoke(parts.keys, parts.bus, position), name="revocations"),
+            ]
             if parts.database.dialect == "postgresql":
                 tasks.append(asyncio.create_task(listen(settings.database_url, parts.bus.wake), name="listen"))
             yield
@@ -104,6 +147,7 @@ def create(parts: Parts) -> Starlette:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+        await parts.keys.flush()
         await parts.database.dispose()
 
     async def healthz(_request: Request) -> Response:
@@ -118,9 +162,38 @@ def create(parts: Parts) -> Starlette:
     return Starlette(routes=found, lifespan=lifespan, middleware=_middleware(settings))
 
 
+async def _first_key(parts: Parts) -> None:
+    """A server that needs keys and has none would let nobody in, not even to make one."""
+    if not parts.settings.needs_keys or parts.settings.admin_key is not None:
+        return
+    async with parts.database.write("first start") as session:
+        minted = await keys.bootstrap(session)
+    if minted is not None:
+        sys.stderr.write(FIRST_KEY.format(token=minted.token))
+
+
+async def _position(database: Database) -> int:
+    async with database.read() as session:
+        return await events.last_sequence(session)
+
+
+async def _revoke(opened: Keys, bus: Bus, position: int) -> None:
+    """Hears what other processes revoke, and the command line; runs until cancelled."""
+    while True:
+        try:
+            async with bus.subscribe(position) as happened:
+                async for event in happened:
+                    position = event.sequence
+                    if event.kind == ApiKeyRevoked.kind:
+                        opened.revoke(event.entity_id)
+        except Unavailable as error:
+            log.warning("Revocations of other processes are not heard for now. %s", error)
+            await asyncio.sleep(1)
+
+
 def _middleware(settings: Settings) -> list[Middleware]:
     found: list[Middleware] = []
-    if settings.is_open:
+    if not settings.needs_keys:
         found.append(Middleware(SameOrigin, allowed=tuple(settings.cors_origins)))
     if settings.cors_origins:
         found.append(

@@ -1,13 +1,29 @@
 """Every setting: one environment variable each, its default and its meaning. Read once, at the start."""
 
 import ipaddress
+import re
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tessera_gql.store.engine import driver_url
+
+RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)")
+
+
+class Auth(StrEnum):
+    OFF = "off"
+    ON = "on"
+
+
+class Profile(StrEnum):
+    OPEN = "open"
+    LOCKED = "locked"
 
 
 class BadSettings(Exception):  # noqa: N818 - what it says, all mistakes at once
@@ -31,8 +47,34 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         default=None,
         min_length=24,
-        description="A key with every right, sent as `Authorization: Bearer KEY`. Without it the server is open to all,"
-        " and starts on a loopback address only.",
+        description="A key with every right that is not in the database, sent as `Authorization: Bearer KEY`.",
+    )
+    auth: Auth | None = Field(
+        default=None,
+        description="`on`: every request needs a key. `off`: everybody may do everything, on a loopback address only."
+        " By default off on a loopback address without ADMIN_KEY and OIDC_ISSUER, and on otherwise.",
+    )
+    profile: Profile | None = Field(
+        default=None,
+        description="`open` serves GraphiQL, introspection and GET, `locked` none of them."
+        " By default locked where keys are needed, and open where not.",
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="Whose tokens (JWTs) are good here beside keys: their `iss`, exactly."
+    )
+    oidc_audience: str | None = Field(default=None, description="What their `aud` must name: this server.")
+    oidc_jwks: str | None = Field(default=None, description="The issuer's public keys: an https address, or a file.")
+    oidc_team_claim: str = Field(default="team", description="The claim that names the caller's team.")
+    oidc_scope_claim: str = Field(
+        default="scope",
+        description="The claim that lists what the caller may do: tessera:read, tessera:write, tessera:admin.",
+    )
+    rate_limit_mutations: str | None = Field(
+        default="600/minute", description="How many mutations a key may call; `off` for any number."
+    )
+    rate_limit_cost: str | None = Field(
+        default="100000/minute",
+        description="How many objects the answers to a key may hold, estimated before they run; `off` for any number.",
     )
     git_sync_path: Path | None = Field(default=None, description="The folder contracts are pushed to and pulled from.")
     webhook_url: str | None = Field(default=None, description="Where every event is posted to.")
@@ -49,10 +91,35 @@ class Settings(BaseSettings):
         driver_url(value)
         return value
 
+    @field_validator("oidc_jwks")
+    @classmethod
+    def _is_safe(cls, value: str | None) -> str | None:
+        if value is None or not value.startswith("http://") or is_loopback(urlsplit(value).hostname or ""):
+            return value
+        raise ValueError("Keys that come over http could be anybody's. Give an https address, or a file.")
+
+    @field_validator("rate_limit_mutations", "rate_limit_cost")
+    @classmethod
+    def _is_rate(cls, value: str | None) -> str | None:
+        if value is None or value == "off":
+            return None
+        if not RATE.fullmatch(value):
+            raise ValueError("Write a number per second, minute, hour or day, for example 600/minute, or `off`.")
+        return value
+
+    @property
+    def needs_keys(self) -> bool:
+        """Otherwise: development on one's own machine."""
+        if self.auth is not None:
+            return self.auth is Auth.ON
+        return not is_loopback(self.api_host) or self.admin_key is not None or self.oidc_issuer is not None
+
     @property
     def is_open(self) -> bool:
-        """No keys: development on one's own machine."""
-        return self.admin_key is None
+        """Whether GraphiQL, introspection and GET are to be had."""
+        if self.profile is not None:
+            return self.profile is Profile.OPEN
+        return not self.needs_keys
 
 
 def load() -> Settings:
@@ -62,12 +129,24 @@ def load() -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, one['loc'])).upper()}: {_said(one['msg'])}" for one in error.errors()]
         raise BadSettings("\n".join(lines)) from None
-    if found.is_open and not is_loopback(found.api_host):
-        raise BadSettings(
-            f"API_HOST: {found.api_host} can be reached from other machines, and without ADMIN_KEY anybody could change"
-            " everything. Set ADMIN_KEY (24 characters or more), or listen on 127.0.0.1."
-        )
+    if wrong := list(_contradictions(found)):
+        raise BadSettings("\n".join(wrong))
     return found
+
+
+def _contradictions(found: Settings) -> Iterator[str]:
+    """Settings that are right by themselves and wrong together."""
+    if not found.needs_keys and not is_loopback(found.api_host):
+        yield (
+            f"AUTH: it is off, but {found.api_host} can be reached from other machines, where anybody could change"
+            " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
+        )
+    if found.oidc_issuer is not None:
+        for name in ("oidc_audience", "oidc_jwks"):
+            if getattr(found, name) is None:
+                yield f"{name.upper()}: it is needed beside OIDC_ISSUER. Without it no token could be checked."
+    elif found.oidc_audience is not None or found.oidc_jwks is not None:
+        yield "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE and OIDC_JWKS. Say whose tokens are good here."
 
 
 def _said(message: str) -> str:

@@ -115,7 +115,8 @@ def _welcome(url: str, found: Settings, *, demo: bool) -> None:
     where = sqlite_file(found.database_url) or "PostgreSQL"
     err.print(f"\n[bold]Tessera GQL[/bold] serves [bold]{url}/graphql[/bold] from {where}")
     if found.is_open:
-        err.print(f"GraphiQL: {url}/graphiql   [dim](open: no keys, this machine only)[/dim]")
+        who = "with a key" if found.needs_keys else "open: no keys, this machine only"
+        err.print(f"GraphiQL: {url}/graphiql   [dim]({who})[/dim]")
     query = shop.FIRST_QUERY if demo else FIRST_QUERY
     out.print(f"\nTry this first:\n\n  {query}\n", markup=False)
     err.print("[dim]Stop with Ctrl-C.[/dim]")

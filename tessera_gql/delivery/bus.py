@@ -1,22 +1,25 @@
 """The bus: every subscriber gets every event after its cursor, once, in order, however late it comes or slow it is.
 
 One reader follows the log and keeps the latest events in memory; sequences have no gaps, so a subscriber's place tells
-whether its next event is there or must be read from the log. There are no queues: nothing can overflow.
+whether its next event is there or must be read from the log. There are no queues: nothing can overflow. A database
+that goes away makes everybody wait, and nobody miss anything.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
-from tessera_gql.errors import Unavailable
+from tessera_gql.errors import Invalid, Unavailable
+from tessera_gql.policy.events import Event
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
 
 KEPT = 2_000
+PAGE = 500
 POLL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -25,13 +28,14 @@ log = logging.getLogger(__name__)
 class Bus:
     """`wake` says that the log may have grown; without it the log is looked at every `poll_seconds`."""
 
-    def __init__(self, database: Database, *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(self, database: Database, *, poll_seconds: float = POLL_SECONDS, kept: int = KEPT) -> None:
         self._database = database
         self._poll_seconds = poll_seconds
-        self._recent: deque[EventRow] = deque(maxlen=KEPT)
+        self._recent: deque[EventRow] = deque(maxlen=kept)
         self._position = 0
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
+        self._closed = False
         self._follower: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -42,41 +46,59 @@ class Bus:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Ends every subscription."""
         self._database.committed.remove(self.wake)
+        self._closed = True
+        self._tell()
         if self._follower is not None:
             self._follower.cancel()
             with suppress(asyncio.CancelledError):
                 await self._follower
 
-    def wake(self) -> None:
+    def wake(self, _committed: Sequence[Event] = ()) -> None:
         self._woken.set()
 
     @asynccontextmanager
     async def subscribe(self, after: int | None = None) -> AsyncGenerator[AsyncIterator[EventRow]]:
-        """Everything after that sequence, then what comes; None starts with what is committed from now on."""
-        if after is None:
+        """Everything after that sequence, then what comes; None starts with what is committed from now on.
+
+        Raises Invalid for a place that the log has not reached: whoever waited there would miss what comes before it.
+        """
+        if after is None or after > self._position:
             async with self._database.read() as session:
-                after = await events.last_sequence(session)
-        stream = self._stream(after)
-        try:
+                last = await events.last_sequence(session)
+            if after is not None and after > last:
+                raise Invalid(
+                    "This cursor lies behind the end of the event log: it is of another database, or of a later state"
+                    " of this one. Start without `after`, and read what you may have missed.",
+                    field=("after",),
+                )
+            after = last if after is None else after
+        async with aclosing(self._stream(after)) as stream:
             yield stream
-        finally:
-            await stream.aclose()
 
     async def _stream(self, position: int) -> AsyncGenerator[EventRow]:
-        while True:
+        while not self._closed:
             for event in await self._next(position):
                 position = event.sequence
                 yield event
 
     async def _next(self, position: int) -> Sequence[EventRow]:
-        while self._position <= position:
+        """Some of the events that follow; none when the bus closes, or the database is away."""
+        if self._position <= position:
             await self._moved.wait()
-        first = self._recent[0].sequence if self._recent else self._position + 1
-        if position + 1 >= first:
-            return list(self._recent)[position + 1 - first :]
-        async with self._database.read() as session:
-            return await events.after(session, position)
+            return ()
+        held = len(self._recent)
+        missing = self._position - position
+        if missing <= held:
+            # From the right, where a deque is quick to reach: most subscribers lack the last one only.
+            return [self._recent[place] for place in range(held - missing, min(held, held - missing + PAGE))]
+        try:
+            async with self._database.read() as session:
+                return await events.after(session, position, limit=PAGE)
+        except Unavailable:
+            await asyncio.sleep(self._poll_seconds)
+            return ()
 
     async def _follow(self) -> None:
         while True:
@@ -87,14 +109,19 @@ class Bus:
                 await self._catch_up()
             except Unavailable as error:
                 log.warning("The event log can't be read; subscribers wait. %s", error)
+            except Exception:
+                log.exception("The event log could not be followed; another attempt is made")
 
     async def _catch_up(self) -> None:
         while True:
             async with self._database.read() as session:
-                found = await events.after(session, self._position)
+                found = await events.after(session, self._position, limit=PAGE)
             if not found:
                 return
             self._recent.extend(found)
             self._position = found[-1].sequence
-            moved, self._moved = self._moved, asyncio.Event()
-            moved.set()
+            self._tell()
+
+    def _tell(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()

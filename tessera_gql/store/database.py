@@ -4,12 +4,13 @@ Events are written last, under a short lock, so that `sequence` has no gaps and 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from tessera_gql.policy.events import Event
 from tessera_gql.store import events
 from tessera_gql.store.engine import connect
 from tessera_gql.store.session import Session, translated
@@ -22,12 +23,12 @@ def utc_now() -> datetime:
 
 
 class Database:
-    """Where everything is kept. `committed` is called after each commit that left events."""
+    """Where everything is kept. `committed` is called with the events of each commit that left any."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
         self.url = url
         self.clock = clock
-        self.committed: list[Callable[[], None]] = []
+        self.committed: list[Callable[[Sequence[Event]], None]] = []
         self._engines = connect(url)
 
     @property
@@ -53,7 +54,7 @@ class Database:
                 await connection.commit()
         if session.events:
             for tell in self.committed:
-                tell()
+                tell(session.events)
 
     async def dispose(self) -> None:
         await self._engines.dispose()

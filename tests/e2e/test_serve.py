@@ -49,9 +49,7 @@ def test_graphiql_is_served_without_any_foreign_address(tmp_path: Path) -> None:
 
 def test_the_demo_shop_has_a_proposal_that_waits(tmp_path: Path) -> None:
     with serving(tmp_path, "--demo") as server:
-        document = (
-            "{ proposals { nodes { status asset { fqn } awaiting { name } breakingChanges { message } } } }"
-        )
+        document = "{ proposals { nodes { status asset { fqn } awaiting { name } breakingChanges { message } } } }"
         (proposal,) = server.data(document)["proposals"]["nodes"]
     assert proposal["status"] == "PENDING"
     assert proposal["asset"]["fqn"] == "analytics.marts.orders"
@@ -131,7 +129,7 @@ def test_a_signal_stops_the_server_and_tells_sockets_to_come_back(tmp_path: Path
     [
         ({"DATABASE_URL": "mysql://localhost/x"}, "speaks to sqlite and postgresql"),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL is not a URL"),
-        ({"API_HOST": "0.0.0.0"}, "ADMIN_KEY"),
+        ({"API_HOST": "0.0.0.0", "AUTH": "off"}, "AUTH"),
         ({"API_PORT": "seventy"}, "API_PORT"),
         ({"ADMIN_KEY": "short"}, "ADMIN_KEY"),
     ],
