@@ -58,7 +58,8 @@ async def by_versions(session: Session, wanted: Sequence[tuple[UUID, str]]) -> l
 
 async def previous_of(session: Session, wanted: Sequence[UUID]) -> dict[UUID, Contract]:
     """For each contract the one published just before it on the same asset, where there is one."""
-    before = func.lag(rows.c.id).over(partition_by=rows.c.asset_id, order_by=(rows.c.published_at, rows.c.id))
+    lag = func.lag(rows.c.id, type_=rows.c.id.type)  # SQLite would hand back text
+    before = lag.over(partition_by=rows.c.asset_id, order_by=(rows.c.published_at, rows.c.id))
     assets = select(rows.c.asset_id).where(session.among(rows.c.id, wanted))
     ordered = select(rows.c.id, before.label("before")).where(rows.c.asset_id.in_(assets)).subquery()
     pairs = (
