@@ -202,7 +202,7 @@ async def test_text_that_cannot_be_kept_is_refused_wherever_it_comes_in(text: st
         "mutation ($text: String!) { done: createTeam(input: {name: $text}) { errors { code } } }",
         'mutation ($text: String!) { done: createTeam(input: {name: "x", idempotencyKey: $text}) { errors { code } } }',
         "mutation ($text: String!) { done: createAsset(input: {fqn: $text}) { errors { code } } }",
-        "mutation ($text: String!) { done: register(input: {asset: {fqn: $text}, fields: [$text]}) { errors { code } } }",
+        "mutation ($text: String!) { done: register(input: {asset: {fqn: $text}}) { errors { code } } }",
         """mutation ($text: String!) {
           done: publishContract(input: {asset: {fqn: "a.b"}, schema: {}, reason: $text}) { errors { code } }
         }""",

@@ -1,0 +1,286 @@
+"""A breaking change through the graph: proposed, answered, published; refused with a sentence where it must be."""
+
+from typing import Any
+
+from tessera_gql.graphql.ids import global_id
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.store.tables import Team
+from tests.graphql.conftest import Ask
+from tests.world import ORDERS, World, adding, without
+
+WRITE = frozenset({Scope.READ, Scope.WRITE})
+
+PUBLISH = """
+mutation ($input: PublishContractInput!) {
+  publishContract(input: $input) {
+    outcome
+    contract { version guarantees compatibilityMode publishedBy { name } }
+    proposal {
+      id status isOpen reason proposedVersion publishWhenApproved
+      breakingChanges { kind path message breaks certainty teams { name } }
+      acknowledgments { nodes { team { name } response because { path } } }
+      awaiting { name }
+    }
+    diff { isCompatible none: isCompatible(mode: NONE) bump mode changes { path kind } breaking { path fingerprint } }
+    errors { code field message }
+  }
+}
+"""
+
+ANSWER = """
+mutation ($input: AcknowledgeProposalInput!) {
+  acknowledgeProposal(input: $input) {
+    acknowledgment { response notes migrationDeadline respondedAt team { name } proposal { status } }
+    proposal { status awaiting { name } }
+    contract { version }
+    errors { code field message }
+  }
+}
+"""
+
+FINISH = """
+mutation ($id: ID!) {
+  publishProposal(input: {proposal: $id}) {
+    contract { version status proposal { id } changesFromPrevious { path } asset { fqn currentContract { version } } }
+    proposal { status isOpen contract { version } resolvedAt events { nodes { kind } } awaiting { name } }
+    errors { code message }
+  }
+}
+"""
+
+
+def acting(team: Team) -> Actor:
+    return Actor(f"key of {team.name}", team.id, WRITE)
+
+
+def offer(schema: Any, **more: Any) -> dict[str, Any]:
+    return {"asset": {"fqn": "analytics.core.orders"}, "schema": schema, **more}
+
+
+async def publish(ask: Ask, schema: Any, **more: Any) -> dict[str, Any]:
+    found: dict[str, Any] = (await ask(PUBLISH, input=offer(schema, **more)))["publishContract"]
+    return found
+
+
+async def test_a_breaking_change_asks_its_readers_and_is_published_with_their_consent(world: World, ask: Ask) -> None:
+    await world.published(consumers=2)
+    done = await publish(ask, without("note"), reason="nobody writes it", publishedBy={"name": "producers"})
+    assert done["errors"] == []
+    assert done["outcome"] == "PROPOSED"
+    assert done["contract"]["version"] == "1.0.0"
+    proposal = done["proposal"]
+    assert proposal["status"] == "PENDING"
+    assert proposal["reason"] == "nobody writes it"
+    assert [change["path"] for change in proposal["breakingChanges"]] == ["note"]
+    assert [team["name"] for team in proposal["breakingChanges"][0]["teams"]] == ["consumer-0", "consumer-1"]
+    assert done["diff"]["isCompatible"] is False
+    assert done["diff"]["none"] is True
+    assert done["diff"]["bump"] == "MAJOR"
+
+    for number, team in enumerate(world.consumers):
+        said = await ask(
+            ANSWER, actor=acting(team), input={"proposal": proposal["id"], "response": "APPROVED", "notes": "fine"}
+        )
+        answered = said["acknowledgeProposal"]
+        assert answered["errors"] == []
+        assert answered["acknowledgment"]["team"] == {"name": team.name}
+        assert answered["acknowledgment"]["response"] == "APPROVED"
+        assert len(answered["proposal"]["awaiting"]) == 1 - number
+    finished = (await ask(FINISH, id=proposal["id"]))["publishProposal"]
+    assert finished["contract"]["version"] == "2.0.0"
+    assert finished["contract"]["proposal"] == {"id": proposal["id"]}
+    assert [change["path"] for change in finished["contract"]["changesFromPrevious"]] == ["note"]
+    assert finished["contract"]["asset"]["currentContract"] == {"version": "2.0.0"}
+    assert finished["proposal"]["status"] == "PUBLISHED"
+    assert finished["proposal"]["isOpen"] is False
+    assert [event["kind"] for event in finished["proposal"]["events"]["nodes"]] == [
+        "PROPOSAL_OPENED",
+        "ACKNOWLEDGMENT_REQUESTED",
+        "ACKNOWLEDGMENT_REQUESTED",
+        "PROPOSAL_ANSWERED",
+        "PROPOSAL_ANSWERED",
+        "PROPOSAL_STATUS_CHANGED",
+        "CONTRACT_PUBLISHED",
+        "PROPOSAL_STATUS_CHANGED",
+    ]
+
+
+async def test_the_last_consent_publishes_where_that_was_asked_for(world: World, ask: Ask) -> None:
+    await world.published(consumers=1)
+    proposal = (await publish(ask, without("note"), publishWhenApproved=True))["proposal"]
+    said = await ask(
+        ANSWER, actor=acting(world.consumers[0]), input={"proposal": proposal["id"], "response": "APPROVED"}
+    )
+    assert said["acknowledgeProposal"]["contract"] == {"version": "2.0.0"}
+    assert said["acknowledgeProposal"]["proposal"]["status"] == "PUBLISHED"
+
+
+async def test_migrating_needs_a_deadline_and_the_refusal_names_the_input(world: World, ask: Ask) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    given = {"proposal": global_id("Proposal", proposal.id), "response": "MIGRATING"}
+    me = acting(world.consumers[0])
+    refused = (await ask(ANSWER, actor=me, input=given))["acknowledgeProposal"]
+    assert refused["acknowledgment"] is None
+    assert refused["errors"][0]["code"] == "INVALID"
+    assert refused["errors"][0]["field"] == ["input", "migrationDeadline"]
+    kept = await ask(ANSWER, actor=me, input=given | {"migrationDeadline": "2026-02-01T00:00:00+01:00"})
+    assert kept["acknowledgeProposal"]["acknowledgment"]["migrationDeadline"] == "2026-01-31T23:00:00Z"
+    assert kept["acknowledgeProposal"]["proposal"]["status"] == "PENDING"
+
+
+async def test_who_is_not_asked_may_not_answer(world: World, ask: Ask) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    stranger = await world.team("stranger")
+    given = {"proposal": global_id("Proposal", proposal.id), "response": "APPROVED"}
+    refused = (await ask(ANSWER, actor=acting(stranger), input=given))["acknowledgeProposal"]
+    assert refused["errors"][0]["code"] == "FORBIDDEN"
+    assert "consumer-0" in refused["errors"][0]["message"]
+    other = await ask(ANSWER, actor=acting(stranger), input=given | {"team": {"name": "consumer-0"}})
+    assert other["acknowledgeProposal"]["errors"][0]["code"] == "FORBIDDEN"
+
+
+async def test_what_the_viewer_may_do_is_said_ahead(world: World, ask: Ask) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    query = """query ($id: ID!) { proposal(id: $id) {
+      viewerCanAcknowledge viewerCanWithdraw viewerCanPublish asset { viewerCanPublish viewerCanUpdate }
+    } }"""
+    seen: dict[str, tuple[bool, ...]] = {}
+    owner = Team(id=asset.owner_team_id, name="producers", name_key="", meta={}, created_at=proposal.created_at)
+    readonly = Actor("reader", owner.id)
+    for name, actor in (("owner", acting(owner)), ("asked", acting(world.consumers[0])), ("readonly", readonly)):
+        found = (await ask(query, actor=actor, id=global_id("Proposal", proposal.id)))["proposal"]
+        seen[name] = (found["viewerCanAcknowledge"], found["viewerCanWithdraw"], found["asset"]["viewerCanPublish"])
+        assert found["viewerCanPublish"] is False
+    assert seen == {"owner": (False, True, True), "asked": (True, False, False), "readonly": (False, False, False)}
+
+
+async def test_another_teams_key_cannot_publish_and_nothing_is_left_behind(world: World, ask: Ask) -> None:
+    await world.published(consumers=1)
+    before = await world.size()
+    actor = acting(world.consumers[0])
+    for schema in (ORDERS, adding("extra"), without("note")):
+        done = (await ask(PUBLISH, actor=actor, input=offer(schema)))["publishContract"]
+        assert done["errors"][0]["code"] == "FORBIDDEN"
+        assert done["outcome"] is None
+        assert done["contract"] is None
+    assert await world.size() == before
+
+
+async def test_withdrawing_ends_a_proposal_for_good(world: World, ask: Ask) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    query = """mutation ($id: ID!) { withdrawProposal(input: {proposal: $id}) {
+      proposal { status } errors { code message }
+    } }"""
+    identity = global_id("Proposal", proposal.id)
+    assert (await ask(query, id=identity))["withdrawProposal"]["proposal"] == {"status": "WITHDRAWN"}
+    again = (await ask(query, id=identity))["withdrawProposal"]
+    assert again["proposal"] is None
+    assert again["errors"][0]["code"] == "CONFLICT"
+    gone = (await ask(query, id=global_id("Proposal", world.consumers[0].id)))["withdrawProposal"]
+    assert gone["errors"][0]["code"] == "NOT_FOUND"
+
+
+async def test_guarantees_are_kept_when_left_out_and_dropped_when_null(world: World, ask: Ask) -> None:
+    await world.asset("analytics.core.orders", await world.team("producers"))
+    first = await publish(ask, ORDERS, guarantees={"custom": {"fresh": True}})
+    assert first["contract"]["guarantees"] == {"custom": {"fresh": True}}
+    kept = await publish(ask, adding("extra"), compatibilityMode="NONE")
+    assert kept["contract"]["guarantees"] == {"custom": {"fresh": True}}
+    assert kept["contract"]["version"] == "1.1.0"
+    dropped = await publish(ask, adding("extra"), guarantees=None)
+    assert dropped["outcome"] == "PUBLISHED"
+    assert dropped["contract"]["guarantees"] is None
+
+
+async def test_a_refused_publish_names_the_input_in_the_clients_spelling(world: World, ask: Ask) -> None:
+    await world.published(consumers=1)
+    for given, field in (
+        (offer(adding("x"), version="1.0.0"), "version"),
+        (offer(["no schema"]), "schema"),
+        (offer(ORDERS, guarantees=[1]), "guarantees"),
+        (offer(without("note"), expiresAt="2020-01-01T00:00:00Z"), "expiresAt"),
+        (offer(without("note"), force=True), "reason"),
+        (offer(adding("x"), publishedBy={"name": "nobody"}), "publishedBy"),
+        (offer(adding("x")) | {"asset": {"fqn": "no.such"}}, "asset"),
+    ):
+        refused = (await ask(PUBLISH, input=given))["publishContract"]
+        assert refused["errors"][0]["field"] == ["input", field], refused
+        assert refused["outcome"] is None
+
+
+async def test_a_dry_run_answers_in_full_and_leaves_nothing(world: World, ask: Ask) -> None:
+    await world.published(consumers=2)
+    before = await world.size()
+    done = await publish(ask, without("note"), dryRun=True, reason="to see")
+    assert done["outcome"] == "PROPOSED"
+    assert [one["team"]["name"] for one in done["proposal"]["acknowledgments"]["nodes"]] == ["consumer-0", "consumer-1"]
+    assert [team["name"] for team in done["proposal"]["awaiting"]] == ["consumer-0", "consumer-1"]
+    assert await world.size() == before
+    compatible = await publish(ask, adding("extra"), dryRun=True)
+    assert compatible["contract"]["version"] == "1.1.0"
+    assert await world.size() == before
+    assert (await publish(ask, adding("extra")))["contract"]["version"] == "1.1.0"
+
+
+async def test_a_mutation_after_a_dry_run_in_one_operation_is_not_dry(world: World, ask: Ask) -> None:
+    await world.published()
+    data = await ask(
+        """mutation ($schema: JSON!, $asset: AssetRef!) {
+          dry: publishContract(input: {asset: $asset, schema: $schema, dryRun: true}) { contract { id version } }
+          wet: publishContract(input: {asset: $asset, schema: $schema}) { contract { version } }
+        }""",
+        schema=adding("extra"),
+        asset={"fqn": "analytics.core.orders"},
+    )
+    assert data["dry"]["contract"]["version"] == data["wet"]["contract"]["version"] == "1.1.0"
+
+
+async def test_contracts_can_be_compared(world: World, ask: Ask) -> None:
+    asset = await world.published()
+    await world.publish(asset, adding("extra"))
+    data = await ask(
+        """{
+          asset(by: {fqn: "analytics.core.orders"}) {
+            old: contract(version: "1.0.0") { id status changeType } none: contract(version: "9.9.9") { id }
+            currentContract { id version changesFromPrevious { path kind } }
+          }
+        }"""
+    )
+    assert data["asset"]["old"]["status"] == "DEPRECATED"
+    assert data["asset"]["none"] is None
+    assert [change["path"] for change in data["asset"]["currentContract"]["changesFromPrevious"]] == ["extra"]
+    compared = await ask(
+        """query ($id: ID!, $to: ID!) { contract(id: $id) {
+          diff(to: $to) { isCompatible mode bump changes { path } }
+          strict: diff(to: $to, mode: FULL) { isCompatible breaking { path } }
+        } }""",
+        id=data["asset"]["currentContract"]["id"],
+        to=data["asset"]["old"]["id"],
+    )
+    assert compared["contract"]["diff"]["isCompatible"] is False
+    assert [change["path"] for change in compared["contract"]["strict"]["breaking"]] == ["extra"]
+
+
+async def test_schemas_outside_the_catalog_can_be_compared(ask: Ask, answer: Ask) -> None:
+    query = """query ($old: JSON!, $new: JSON!) { diffSchemas(old: $old, new: $new) {
+      isCompatible bump breaking { message path before after counterexample certainty }
+    } }"""
+    data = await ask(query, old=ORDERS, new=without("note"))
+    assert data["diffSchemas"]["isCompatible"] is False
+    assert data["diffSchemas"]["bump"] == "MAJOR"
+    assert (await ask(query, old=ORDERS, new=ORDERS))["diffSchemas"]["bump"] == "NONE"
+    reply = await answer(query, old=ORDERS, new="not a schema")
+    assert reply["errors"][0]["extensions"]["code"] == "INVALID"
+
+
+async def test_a_contract_is_retired_only_when_nobody_reads_it(world: World, ask: Ask) -> None:
+    asset = await world.published(consumers=1)
+    active = await world.active(asset)
+    assert active is not None
+    query = "mutation ($id: ID!) { retireContract(input: {contract: $id}) { contract { status } errors { code } } }"
+    refused = (await ask(query, id=global_id("Contract", active.id)))["retireContract"]
+    assert refused == {"contract": None, "errors": [{"code": "CONFLICT"}]}
+    for registration in await world.registrations():
+        await world.unregister(registration)
+    done = (await ask(query, id=global_id("Contract", active.id)))["retireContract"]
+    assert done == {"contract": {"status": "RETIRED"}, "errors": []}

@@ -1,0 +1,118 @@
+"""Who reads what: registered, changed, ended, and shown on the asset."""
+
+from tessera_gql.policy.access import Actor, Scope
+from tests.graphql.conftest import Ask
+from tests.world import World
+
+REGISTER = """
+mutation ($input: RegisterInput!) {
+  register(input: $input) {
+    registration { id fields status evidence purpose pinnedVersion rowVersion asset { fqn } consumerTeam { name }
+      consumerAsset { fqn } registeredAt acknowledgedAt metadata }
+    errors { code field message }
+  }
+}
+"""
+
+UPDATE = """
+mutation ($input: UpdateRegistrationInput!) {
+  updateRegistration(input: $input) {
+    registration { fields purpose pinnedVersion rowVersion } errors { code field message }
+  }
+}
+"""
+
+END = """
+mutation ($id: ID!) { unregister(input: {registration: $id}) { registration { status } errors { code message } } }
+"""
+
+
+async def test_a_team_registers_changes_its_mind_and_leaves(world: World, ask: Ask) -> None:
+    await world.published()
+    team = await world.team("readers")
+    dashboard = await world.asset("shop.mart.dashboard", team)
+    me = Actor("ci", team.id, frozenset({Scope.READ, Scope.WRITE}))
+    given = {
+        "asset": {"fqn": "analytics.core.orders"},
+        "fields": ["total", "order_id"],
+        "consumerAsset": {"fqn": dashboard.fqn},
+        "purpose": "revenue",
+        "pinnedVersion": "1.0.0",
+    }
+    made = (await ask(REGISTER, actor=me, input=given))["register"]
+    assert made["errors"] == []
+    registration = made["registration"]
+    assert registration["fields"] == ["total", "order_id"]
+    assert registration["consumerTeam"] == {"name": "readers"}
+    assert registration["consumerAsset"] == {"fqn": "shop.mart.dashboard"}
+    assert registration["evidence"] == "DECLARED"
+
+    changed = await ask(UPDATE, actor=me, input={"registration": registration["id"], "fields": None, "purpose": None})
+    found = changed["updateRegistration"]["registration"]
+    assert found == {"fields": None, "purpose": None, "pinnedVersion": "1.0.0", "rowVersion": 2}
+    stale = await ask(
+        UPDATE,
+        actor=me,
+        input={"registration": registration["id"], "fields": ["note"], "expectedRowVersion": 1},
+    )
+    assert stale["updateRegistration"]["errors"][0]["code"] == "STALE"
+    assert stale["updateRegistration"]["errors"][0]["field"] == ["input", "expectedRowVersion"]
+    ended = (await ask(END, actor=me, id=registration["id"]))["unregister"]
+    assert ended == {"registration": {"status": "INACTIVE"}, "errors": []}
+    assert (await ask(END, actor=me, id=registration["id"]))["unregister"]["errors"][0]["code"] == "CONFLICT"
+
+
+async def test_a_field_that_is_not_declared_is_refused_with_the_nearest(world: World, ask: Ask) -> None:
+    await world.published()
+    await world.team("readers")
+    refused = await ask(
+        REGISTER,
+        input={"asset": {"fqn": "analytics.core.orders"}, "team": {"name": "readers"}, "fields": ["order_idd"]},
+    )
+    error = refused["register"]["errors"][0]
+    assert error["code"] == "INVALID"
+    assert error["field"] == ["input", "fields"]
+    assert "order_id" in error["message"]
+
+
+async def test_a_second_registration_and_unknown_names_are_refused(world: World, ask: Ask) -> None:
+    await world.published(consumers=1)
+    asset, team = {"fqn": "analytics.core.orders"}, {"name": "consumer-0"}
+    again = (await ask(REGISTER, input={"asset": asset, "team": team}))["register"]
+    assert again["errors"][0]["code"] == "CONFLICT"
+    nobody = (await ask(REGISTER, input={"asset": asset, "team": {"name": "nobody"}}))["register"]
+    assert nobody["errors"][0] | {"message": ""} == {"code": "NOT_FOUND", "field": ["input", "team"], "message": ""}
+    via = (await ask(REGISTER, input={"asset": asset, "team": team, "consumerAsset": {"fqn": "no.such"}}))["register"]
+    assert via["errors"][0]["field"] == ["input", "consumerAsset"]
+
+
+async def test_a_field_is_read_by_those_who_named_it_or_everything(world: World, ask: Ask) -> None:
+    asset = await world.published(consumers=1)
+    other = await world.team("other")
+    await world.register(asset, other, "total", "note")
+    query = """query ($paths: [String!]) {
+      asset(by: {fqn: "analytics.core.orders"}) { fields(paths: $paths) { path readerCount readers { name } } }
+    }"""
+    found = (await ask(query))["asset"]["fields"]
+    assert {field["path"]: field["readerCount"] for field in found} == {
+        "order_id": 1,
+        "customer_id": 1,
+        "total": 2,
+        "note": 2,
+    }
+    assert [one["path"] for one in (await ask(query, paths=["note", "gone"]))["asset"]["fields"]] == ["note"]
+
+
+async def test_an_asset_without_a_contract_declares_no_fields(world: World, ask: Ask) -> None:
+    await world.asset("shop.core.empty", await world.team("shop"))
+    data = await ask(
+        """{ asset(by: {fqn: "shop.core.empty"}) {
+          fields { path } currentContract { id } openProposal { id } consumers { totalCount }
+        } }"""
+    )
+    assert data["asset"] == {
+        "fields": [],
+        "currentContract": None,
+        "openProposal": None,
+        "consumers": {"totalCount": 0},
+    }
