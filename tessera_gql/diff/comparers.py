@@ -216,7 +216,7 @@ def closing(old: View, new: View) -> Iterator[Draft]:
         if closed[0] != closed[1]:
             where = (new if closed[1] else old).where(word)
             draft = _limit(where, closed[1], (not closed[0], not closed[1]), word)
-            draft.always = draft.content
+            draft.rule = Rule.OPEN
             yield draft
         elif not closed[0] and (before is None) != (after is None):
             yield _limit((old if after is None else new).where(word), after is not None, (None, None), word)

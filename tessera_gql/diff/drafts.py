@@ -1,6 +1,6 @@
 """A difference before it is judged, and the routes on which a value is reached."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from tessera_gql.diff.changes import ChangeKind, Mode
@@ -8,9 +8,11 @@ from tessera_gql.diff.json import Json
 
 
 class Rule(Enum):
-    """Why a draft breaks. CONTENT: only where containment is not proven. ALWAYS: by its kind. NEVER: for information."""
+    """Why a draft breaks. CONTENT: where containment fails for what producers write. OPEN: where it fails for anything
+    valid. ALWAYS: by its kind, whatever containment says. NEVER: it is information."""
 
     CONTENT = "CONTENT"
+    OPEN = "OPEN"
     ALWAYS = "ALWAYS"
     NEVER = "NEVER"
 
@@ -37,11 +39,16 @@ class Other:
 
 
 @dataclass(frozen=True)
+class AnyName:
+    """A step to the name of a property."""
+
+
+@dataclass(frozen=True)
 class Here:
-    """No step: another schema about the same value, or about its names."""
+    """No step: another schema about the same value."""
 
 
-Step = Name | Index | Other | Here
+Step = Name | Index | Other | AnyName | Here
 Route = tuple[Step, ...]
 
 
@@ -61,8 +68,6 @@ class Draft:
     content: frozenset[Mode] = frozenset()
     always: frozenset[Mode] = frozenset()
     rule: Rule = Rule.CONTENT
-    other_name: str | None = None
-    shapes: tuple[str, ...] = field(default=())
 
 
 def text(route: Route) -> str:
@@ -76,7 +81,7 @@ def text(route: Route) -> str:
                 found += "[]"
             case Other():
                 found += ".*" if found else "*"
-            case Here():
+            case AnyName() | Here():
                 pass
     return found
 

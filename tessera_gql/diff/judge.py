@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.drafts import Draft, Route, Rule, text
 from tessera_gql.diff.facts import Answer, Found, Literal, Outcome
-from tessera_gql.diff.json import Json
+from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.paths import Key as StateKey
 from tessera_gql.diff.paths import State
 from tessera_gql.diff.renames import renames
@@ -57,36 +57,39 @@ def sides(spot: Spot, mode: Mode) -> tuple[View, View]:
 
 
 class Containment:
-    """What is proven of each spot: `fails` are the spots where a direction fails and so do all on the way from the root."""
+    """What is proven of each spot. `fails`: a direction fails here and everywhere on the way from the root.
+
+    `open_fails`: the same for whatever is valid, whoever writes it; there, other properties may always occur.
+    """
 
     def __init__(self, solver: Solver, spots: Mapping[Key, Spot]) -> None:
         self.solver = solver
         self.spots = spots
         self.outcomes = {
-            mode: {key: refutation(solver, *sides(spots[key], mode), emits=True) for key in reversed(spots)}
-            for mode in DIRECTIONS
+            mode: {key: self._outcome(key, mode, emits=True) for key in reversed(spots)} for mode in DIRECTIONS
         }
-        self.fails = {
-            mode: self._failing(lambda key, of=self.outcomes[mode]: of[key] is not Answer.EMPTY) for mode in DIRECTIONS
+        self.fails = {mode: self._failing(lambda key, mode=mode: self.outcomes[mode][key]) for mode in DIRECTIONS}
+        self.open_fails = {
+            mode: self._failing(lambda key, mode=mode: self._outcome(key, mode, emits=False)) for mode in DIRECTIONS
         }
-        self.differs = self._failing(lambda key: not self._is_equal(key))
 
-    def _failing(self, fails: Callable[[Key], bool]) -> set[Key]:
+    def _outcome(self, key: Key, mode: Mode, *, emits: bool) -> Outcome:
+        return refutation(self.solver, *sides(self.spots[key], mode), emits=emits)
+
+    def _failing(self, outcome: Callable[[Key], Outcome]) -> set[Key]:
         found: set[Key] = set()
         root = next(iter(self.spots))
-        stack = [root] if fails(root) else []
+        stack = [] if outcome(root) is Answer.EMPTY else [root]
         while stack:
             key = stack.pop()
             if key not in found:
                 found.add(key)
-                stack += [child for _, child in self.spots[key].edges if fails(child)]
+                stack += [child for _, child in self.spots[key].edges if outcome(child) is not Answer.EMPTY]
         return found
 
-    def _is_equal(self, key: Key) -> bool:
+    def makes_no_difference(self, key: Key) -> bool:
         """The same values are valid on both sides, whoever writes them."""
-        return all(self.outcomes[mode][key] is Answer.EMPTY for mode in DIRECTIONS) and all(
-            refutation(self.solver, *sides(self.spots[key], mode), emits=False) is Answer.EMPTY for mode in DIRECTIONS
-        )
+        return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
 
 
 def judge(
@@ -106,7 +109,22 @@ def judge(
         for draft in spot.drafts
         if (judged := _judged(draft, spot, key, proven, reached[key])) is not None
     ]
-    return [*_with_paths(found, states), *_shared(states, unshared)]
+    return _without_repeats([*_with_paths(found, states), *_shared(states, unshared)])
+
+
+def _without_repeats(found: list[Judged]) -> list[Judged]:
+    """One change where the same is said of the same place for several reasons, say for each item of a list."""
+    kept: dict[str, Judged] = {}
+    for each in found:
+        draft = each.draft
+        same = canonical([draft.kind.value, draft.pointer, each.path, draft.before, draft.after])
+        known = kept.get(same)
+        if known is None:
+            kept[same] = each
+        else:
+            fields = tuple(dict.fromkeys((*known.fields, *each.fields)))
+            kept[same] = replace(known, breaks=known.breaks | each.breaks, fields=fields)
+    return [*kept.values()]
 
 
 def _shared(states: Mapping[StateKey, State], unshared: Mapping[StateKey, State]) -> Iterator[Judged]:
@@ -149,8 +167,9 @@ def _judged(draft: Draft, spot: Spot, key: Key, proven: Containment, reached: Re
     fields, route = reached.fields(draft.name), reached.first
     if draft.rule is Rule.NEVER:
         return Judged(draft, frozenset(), fields, route, spot)
-    breaks = draft.always | {mode for mode in draft.content if key in proven.fails[mode]}
-    if draft.rule is Rule.CONTENT and not breaks and key not in proven.differs:
+    fails = proven.open_fails if draft.rule is Rule.OPEN else proven.fails
+    breaks = draft.always | {mode for mode in draft.content if key in fails[mode]}
+    if draft.rule is not Rule.ALWAYS and not breaks and proven.makes_no_difference(key):
         return None
     return Judged(draft, breaks | {Mode.FULL}, fields, route, spot)
 

@@ -9,7 +9,6 @@ from tessera_gql.diff.schema import Schema
 
 Key = tuple[frozenset[int], frozenset[int]]
 Around = Callable[[Schema], list[Schema]]
-MAX_STATES = 20_000
 
 
 @dataclass
@@ -27,6 +26,7 @@ def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, Sta
     """Every place where the declared paths may part, the root first."""
     start = _state([old], [new], around)
     found = {_key(start): start}
+    most = 1_000 + 2 * (len(old.document.schemas) + len(new.document.schemas))
     queue = [start]
     for state in queue:
         before, after = _names(state.old), _names(state.new)
@@ -35,7 +35,7 @@ def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, Sta
         for step, left, right in _children(state, before, after):
             child = _state(left, right, around)
             key = _key(child)
-            if key not in found and len(found) < MAX_STATES:
+            if key not in found and len(found) < most:
                 found[key] = child
                 queue.append(child)
             if key in found:

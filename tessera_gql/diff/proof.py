@@ -8,7 +8,7 @@ from functools import cached_property
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
 from tessera_gql.diff.confirm import Judge
 from tessera_gql.diff.documents import Document, read
-from tessera_gql.diff.drafts import Index, Name, Other, Route
+from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
 from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.judge import Judged, refutation
@@ -100,10 +100,10 @@ class Proofs:
             if draft.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
                 negated = _negated("required", draft.name, wanted)
             if negated is not None:
-                yield wrapped(route, negated), True, mode not in draft.always
-            found = refutation(self.solver, given, wanted, emits=mode not in draft.always)
+                yield wrapped(route, negated), True, draft.rule is not Rule.OPEN
+            found = refutation(self.solver, given, wanted, emits=draft.rule is not Rule.OPEN)
             if isinstance(found, Found):
-                yield wrapped(route, {"const": found.value}), True, mode not in draft.always
+                yield wrapped(route, {"const": found.value}), True, draft.rule is not Rule.OPEN
         if draft.kind in DEFAULTS:
             yield from _without(route)
         elif mode in draft.always and draft.name is not None:
@@ -132,7 +132,9 @@ def wrapped(route: Route, demand: Raw) -> Raw:
                 found = "other" if pattern is None else example(Language(frozenset({pattern})))
                 name = found if isinstance(found, str) else "other"
                 demand = {"type": "object", "required": [name], "properties": {name: demand}}
-            case _:
+            case AnyName():
+                demand = {"type": "object", "not": {"propertyNames": {"not": demand}}}
+            case Here():
                 pass
     return demand
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from tessera_gql.diff.changes import ChangeKind
 from tessera_gql.diff.comparers import BACK, BOTH, COMPARERS, FORTH
 from tessera_gql.diff.declared import names_in_place
-from tessera_gql.diff.drafts import Draft, Here, Index, Name, Other, Step
+from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.schema import OBJECT, Schema
 from tessera_gql.diff.view import View, describe, or_null
 
 Key = tuple[tuple[int, ...], tuple[int, ...]]
-MAX_SPOTS = 20_000
-MAX_PREFIX = 200
+MAX_PREFIX = 64
 
 
 @dataclass
@@ -30,6 +29,7 @@ def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
     """Every pair of views that differ, the root first. Parts that are equal are not entered."""
     start = _spot(View((old,)), View((new,)))
     spots = {_key(start): start}
+    most = 1_000 + 2 * (len(old.document.schemas) + len(new.document.schemas))
     queue = [start]
     for spot in queue:
         for comparer in COMPARERS:
@@ -40,7 +40,7 @@ def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
             if child.old.key == child.new.key and not child.old.key[0] & 1:
                 continue
             key = _key(child)
-            if key not in spots and len(spots) < MAX_SPOTS:
+            if key not in spots and len(spots) < most:
                 spots[key] = child
                 queue.append(child)
             if key in spots:
@@ -77,7 +77,7 @@ def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
         if others is not None and not _alike(nodes, others, name):
             yield Name(name), _spot(old.property(name), new.property(name))
     yield from _items(old, new)
-    for step, word in ((Other(), "additionalProperties"), (Here(), "propertyNames"), (Index(0), "contains")):
+    for step, word in ((Other(), "additionalProperties"), (AnyName(), "propertyNames"), (Index(0), "contains")):
         before, after = old.together(word), new.together(word)
         if before is not None and after is not None:
             yield step, _spot(before, after)

@@ -1,0 +1,130 @@
+"""How long a comparison takes: schemas of growing size, and input made to hurt. Time is the best of several runs."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tessera_gql.diff import SchemaError, compare
+
+Schema = dict[str, Any]
+TYPES = ("string", "integer", "number", "boolean")
+
+
+def wide(size: int) -> tuple[Schema, Schema]:
+    """A table of so many columns; in the new version every tenth one changed, and a few came and went."""
+    old = {f"column_{n}": _column(n) for n in range(size)}
+    new = {name: _edited(column) if n % 10 == 0 else dict(column) for n, (name, column) in enumerate(old.items())}
+    new |= {f"fresh_{n}": {"type": "string"} for n in range(max(1, size // 100))}
+    for n in range(5, size, 100):
+        del new[f"column_{n}"]
+    names = [f"column_{n}" for n in range(0, size, 3)]
+    shape = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}
+    return {**shape, "properties": old, "required": names}, {
+        **shape,
+        "properties": new,
+        "required": [name for name in names if name in new],
+    }
+
+
+def _column(n: int) -> Schema:
+    column: Schema = {"type": TYPES[n % 4], "description": f"Column number {n}"}
+    if n % 4 == 0:
+        column["maxLength"] = 50 + n % 7
+    if n % 5 == 0:
+        column["type"] = [column["type"], "null"]
+    return column
+
+
+def _edited(column: Schema) -> Schema:
+    return {**column, "type": "string", "maxLength": 40}
+
+
+def doubling(levels: int, leaf: str) -> Schema:
+    """Two references per level."""
+    levelled: Schema = {
+        f"L{n}": {"properties": {"a": {"$ref": f"#/$defs/L{n + 1}"}, "b": {"$ref": f"#/$defs/L{n + 1}"}}}
+        for n in range(levels)
+    }
+    return {"$ref": "#/$defs/L0", "$defs": {**levelled, f"L{levels}": {"type": leaf}}}
+
+
+def mutual(count: int, leaf: str) -> Schema:
+    """So many definitions, each holding all of them."""
+    inside = {f"p{n}": {"$ref": f"#/$defs/D{n}"} for n in range(count)}
+    defs: Schema = {
+        f"D{n}": {"type": "object", "properties": {**inside, "leaf": {"type": leaf}}} for n in range(count)
+    }
+    return {"$ref": "#/$defs/D0", "$defs": defs}
+
+
+def mutual_choice(count: int, leaf: str) -> Schema:
+    """The same through alternatives, where every choice is open."""
+    defs: Schema = {
+        f"D{n}": {"anyOf": [{"properties": {"x": {"$ref": f"#/$defs/D{m}"}}} for m in range(count)] + [{"type": leaf}]}
+        for n in range(count)
+    }
+    return {"$ref": "#/$defs/D0", "$defs": defs}
+
+
+def deep(levels: int) -> Schema:
+    schema: Schema = {"type": "string"}
+    for _ in range(levels):
+        schema = {"items": schema}
+    return schema
+
+
+def hostile() -> dict[str, tuple[Any, Any]]:
+    pattern = {"type": "string", "pattern": "^(a+)+$"}
+    many = [f"value {n}" for n in range(100_000)]
+    named = {"properties": {"$ref": {"type": "string"}, "a": {"properties": {"$ref": {"type": "integer"}}}}}
+    return {
+        "two references per level, 30 levels": (doubling(30, "string"), doubling(30, "integer")),
+        "seven mutually recursive definitions": (mutual(7, "string"), mutual(7, "integer")),
+        "the same through alternatives": (mutual_choice(7, "string"), mutual_choice(7, "integer")),
+        "depth 5,000": (deep(5_000), deep(5_000)),
+        "100,000 enum values": ({"enum": many}, {"enum": many[1:]}),
+        "9,000 enum values": ({"enum": many[:9_000]}, {"enum": many[1:9_001]}),
+        "a property named $ref": (named, {"properties": {"$ref": {"type": "integer"}}}),
+        "^(a+)+$": ({"enum": ["a" * 60 + "!", "a"]}, pattern),
+        "^(a+)+$ against itself, longer": (pattern, {"type": "string", "pattern": "^(a+)+b?$"}),
+    }
+
+
+def main() -> int:
+    results = [
+        _row(f"{size:,} properties", size / 20, lambda pair=wide(size): compare(*pair))
+        for size in (100, 1_000, 10_000)
+    ]
+    for name, pair in hostile().items():
+        results.append(_row(name, 50, lambda pair=pair: compare(*pair)))
+    old, new = wide(1_000)
+    written = len(json.dumps([change.as_json() for change in compare(old, new).changes]))
+    read = len(json.dumps([old, new]))
+    is_linear = written <= 5 * read
+    print(f"{'output for 1,000 properties':42}{written / read:9.1f} x the input   (<= 5 x)  {_word(is_linear)}")
+    return 0 if all(results) and is_linear else 1
+
+
+def _row(name: str, target_ms: float, work: Callable[[], object]) -> bool:
+    best = min(_timed(work) for _ in range(5)) * 1_000
+    print(f"{name:42}{best:9.2f} ms  (<= {target_ms:g} ms)  {_word(best <= target_ms)}")
+    return best <= target_ms
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    try:
+        work()
+    except SchemaError as refusal:
+        assert refusal.reason
+    return time.perf_counter() - start
+
+
+def _word(is_good: bool) -> str:  # noqa: FBT001 - a verdict is all there is to say
+    return "PASS" if is_good else "FAIL"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
