@@ -15,6 +15,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from tessera_gql.diff import canonical
+
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
 BUSY_TIMEOUT_MS = 5_000
 DRIVERS = {
@@ -70,7 +72,7 @@ def connect(text: str) -> Engines:
         pool_timeout=10,
         pool_pre_ping=False,
         json_serializer=to_json,
-        json_deserializer=orjson.loads,
+        json_deserializer=from_json,
         connect_args={
             "timeout": 10,
             "command_timeout": 60,
@@ -88,7 +90,7 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
         max_overflow=0,
         pool_timeout=30,
         json_serializer=to_json,
-        json_deserializer=orjson.loads,
+        json_deserializer=from_json,
         execution_options={"schema_translate_map": WITHOUT_SCHEMAS},
     )
 
@@ -114,11 +116,17 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
 
 
 def to_json(value: Any) -> str:
-    """orjson where it can; the standard library for integers beyond 64 bits, which JSON allows."""
+    """Exact: integers of any size, and large whole floats digit by digit, as a JSONB column would round `9.2e18`."""
     try:
-        return orjson.dumps(value).decode()
+        text = orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return canonical(value)
+    return canonical(value) if b"e+" in text or b"e1" in text else text.decode()
+
+
+def from_json(text: str) -> Any:
+    """Not orjson: it reads integers beyond 64 bits as floats, and a schema that holds one would never be unchanged."""
+    return json.loads(text)
 
 
 def sqlite_file(text: str) -> Path | None:
