@@ -17,6 +17,7 @@ from tessera_gql.store.session import Session, translated
 from tessera_gql.store.tables import Base
 
 T = TypeVar("T")
+UPGRADE_LOCK = 0x7E55E4B
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -71,9 +72,11 @@ async def revision(session: Session) -> str | None:
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Raises UnknownRevision for a database of a newer version."""
+    """Raises UnknownRevision for a database of a newer version; of several processes one upgrades, the others wait."""
 
     def run(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":  # on SQLite there is one writer anyway
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
         found = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
         if found is not None and found not in known:

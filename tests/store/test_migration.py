@@ -1,0 +1,79 @@
+"""The migrations make the tables of the code, up and down, on both databases, however many processes start at once."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tessera_gql.store import migration
+from tessera_gql.store.migration import UnknownRevision
+from tessera_gql.store.tables import Base
+from tests.conftest import at
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'bare.db'}"
+        return
+    server = request.getfixturevalue("postgres_url")
+    name = f"bare_{os.getpid()}"
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"CREATE DATABASE {name}")
+    yield at(server, name)
+    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await connection.close()
+
+
+async def test_migrated_tables_are_the_tables_of_the_code(database_url: str) -> None:
+    assert await migration.differences(database_url) == []
+    assert await migration.current(database_url) == migration.head()
+
+
+async def test_up_down_and_up_again_ends_where_it_began(bare_url: str) -> None:
+    assert await migration.current(bare_url) is None
+    await migration.upgrade(bare_url)
+    assert await migration.differences(bare_url) == []
+    await migration.downgrade(bare_url, "base")
+    assert await migration.current(bare_url) is None
+    assert len(await migration.differences(bare_url)) >= len(Base.metadata.tables)
+    await migration.upgrade(bare_url)
+    assert await migration.differences(bare_url) == []
+
+
+async def test_upgrading_twice_changes_nothing(database_url: str) -> None:
+    await migration.upgrade(database_url)
+    assert await migration.current(database_url) == migration.head()
+
+
+async def test_processes_that_start_at_once_migrate_once(bare_url: str) -> None:
+    program = (
+        "import asyncio, sys; from tessera_gql.store import migration; asyncio.run(migration.upgrade(sys.argv[1]))"
+    )
+
+    def start() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, bare_url]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+
+    ended = await asyncio.gather(*(asyncio.to_thread(start) for _ in range(2)))
+    assert [one.returncode for one in ended] == [0, 0], [one.stderr[-500:] for one in ended]
+    assert await migration.differences(bare_url) == []
+
+
+async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "newer.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+    connection.close()
+    with pytest.raises(UnknownRevision, match=r"9999.*install that version, or use another database"):
+        await migration.upgrade(f"sqlite:///{path}")
