@@ -59,7 +59,7 @@ def affected(breaking: Sequence[Change], readers: Iterable[Reader], proposer: UU
         reasons = [change.fingerprint for change in breaking if touches(change, reader.fields)]
         if reasons:
             asked.setdefault(reader.team_id, {}).update(dict.fromkeys(reasons))
-    order = [change.fingerprint for change in breaking]
+    order = dict.fromkeys(change.fingerprint for change in breaking)
     because = {team: tuple(one for one in order if one in reasons) for team, reasons in asked.items()}
     return Affected(asked=because, informed=frozenset(present - because.keys()))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +56,9 @@ async def write(session: Session, happened: Sequence[Event]) -> None:
 def link(previous: str, row: dict[str, Any]) -> str:
     """SHA-256 over the hash before and the row's canonical JSON (keys sorted, `hash` itself left out)."""
     body = orjson.dumps(
-        {**row, "occurred_at": row["occurred_at"].isoformat(), "hash": previous}, default=str, option=orjson.OPT_SORT_KEYS
+        {**row, "occurred_at": row["occurred_at"].astimezone(UTC).isoformat(), "hash": previous},
+        default=str,
+        option=orjson.OPT_SORT_KEYS,
     )
     return hashlib.sha256(body).hexdigest()
 

@@ -1,0 +1,117 @@
+"""The event log: append-only, gap-free, and chained so that one changed byte shows."""
+
+from datetime import UTC, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.words import Response
+from tessera_gql.store import events
+from tessera_gql.store.database import Database
+from tessera_gql.store.events import GENESIS, link
+from tessera_gql.store.tables import EventRow
+from tessera_gql.workflows import teams
+from tests.conftest import FixedClock
+from tests.world import World
+
+FACTS = ("sequence", "id", "kind", "entity_type", "entity_id", "asset_id", "proposal_id", "teams", "actor", "payload")
+
+
+def facts(row: EventRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in (*FACTS, "occurred_at")}
+
+
+def assert_chained(rows: list[EventRow]) -> None:
+    chain = GENESIS
+    for place, row in enumerate(rows, 1):
+        assert row.sequence == place
+        chain = link(chain, facts(row))
+        assert row.hash == chain
+
+
+async def execute(database: Database, statement: str) -> None:
+    table = "events" if database.dialect == "sqlite" else "audit.events"
+    async with database.write() as session:
+        await session.execute(text(statement.format(events=table)))
+
+
+async def test_a_log_verifies_row_by_row_as_it_is_read_back(world: World, clock: FixedClock) -> None:
+    clock.now += timedelta(microseconds=123_456)
+    _, proposal = await world.proposed(consumers=2)
+    await world.team("équipe \U0001f600")
+    deadline = clock.now.astimezone(UTC) + timedelta(days=1, microseconds=1)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, deadline)
+    rows = await world.events()
+    assert len(rows) > 10
+    assert_chained(rows)
+
+
+async def test_the_log_verifies_when_the_clock_shows_another_zone(world: World, clock: FixedClock) -> None:
+    clock.now = clock.now.astimezone(tz=ZoneInfo("Asia/Tokyo"))
+    await world.published(consumers=1)
+    assert_chained(await world.events())
+
+
+@pytest.mark.parametrize("name", [*FACTS, "occurred_at"])
+async def test_any_changed_fact_breaks_the_chain(world: World, name: str) -> None:
+    await world.proposed(consumers=1)
+    rows = await world.events()
+    row = next(one for one in rows if one.kind == "PROPOSAL_OPENED")
+    honest = facts(row)
+    previous = rows[row.sequence - 2].hash
+    assert link(previous, honest) == row.hash
+    value = honest[name]
+    other: Any = {
+        "sequence": row.sequence + 1,
+        "teams": [*row.teams[:-1]],
+        "payload": {**row.payload, "version": "2.0.1"},
+        "occurred_at": row.occurred_at + timedelta(microseconds=1),
+    }.get(name, f"{value}x")
+    assert link(previous, {**honest, name: other}) != row.hash
+    assert link(previous.replace("a", "b").replace("0", "1"), honest) != row.hash
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {events} SET actor = 'me'", "DELETE FROM {events}", "DELETE FROM {events} WHERE sequence = 2"]
+)
+async def test_no_event_is_changed_or_removed_whoever_writes(world: World, database: Database, statement: str) -> None:
+    await world.published(consumers=1)
+    before = await world.events()
+    with pytest.raises(DBAPIError, match="append-only"):
+        await execute(database, statement)
+    assert await world.events() == before
+
+
+async def test_no_log_is_truncated(world: World, database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite knows no TRUNCATE")
+    await world.team("one")
+    with pytest.raises(DBAPIError, match="append-only"):
+        await execute(database, "TRUNCATE {events}")
+    assert len(await world.events()) == 1
+
+
+async def test_a_page_of_events_starts_behind_the_cursor(world: World, database: Database) -> None:
+    for number in range(5):
+        await world.team(f"team-{number}")
+    async with database.read() as session:
+        assert [one.sequence for one in await events.after(session, 2, limit=2)] == [3, 4]
+        assert [one.sequence for one in await events.after(session, -7)] == [1, 2, 3, 4, 5]
+        assert await events.after(session, 5) == []
+        assert await events.last_sequence(session) == 5
+
+
+async def test_an_empty_log_ends_at_zero(database: Database) -> None:
+    async with database.read() as session:
+        assert await events.last_sequence(session) == 0
+
+
+async def test_a_dry_run_leaves_nothing_behind(world: World, database: Database) -> None:
+    before = await world.size()
+    async with database.write(dry_run=True) as session:
+        await teams.create(session, OPEN_ACTOR, name="never")
+    assert await world.size() == before
