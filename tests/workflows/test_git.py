@@ -1,0 +1,423 @@
+"""Push and pull: what a database holds as files, and back without losing or weakening anything."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera_gql.diff import Mode
+from tessera_gql.errors import Conflict, Forbidden, Invalid, Refusal
+from tessera_gql.formats import dbt, git
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.words import DependencyType, Response
+from tessera_gql.store import assets
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.database import Database
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import contracts as contract_verbs
+from tessera_gql.workflows import dependencies, git_folder, manifests, registrations
+from tessera_gql.workflows import git as git_verbs
+from tessera_gql.workflows import teams as team_verbs
+from tessera_gql.workflows.git_folder import Commit, Written
+from tessera_gql.workflows.git_state import Pulled
+from tessera_gql.workflows.registrations import Reading
+from tests.conftest import FixedClock, _postgres_database
+from tests.world import ORDERS, World, adding, without
+
+DEMO = Path(__file__).resolve().parents[2] / "tessera_gql/cli/shop_manifest.json"
+
+
+async def push(database: Database, folder: Path | None, **options: Any) -> Written:
+    async with database.read() as session:
+        return await git_verbs.push(session, OPEN_ACTOR, folder, **options)
+
+
+async def pull(database: Database, folder: Path) -> Pulled:
+    files = await git_verbs.read(OPEN_ACTOR, folder)
+    async with database.write() as session:
+        return await git_verbs.pull(session, OPEN_ACTOR, files)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def furnished(world: World, clock: FixedClock) -> None:
+    """Everything that files keep, awkward names included."""
+    async with world.database.write() as session:
+        await team_verbs.create(
+            session, OPEN_ACTOR, name="Équipe ✨", metadata={"slack": "#a", "on": ["no", 1.5, None]}
+        )
+    asset = await world.published(consumers=2, guarantees={"freshness": {"hours": 24}})
+    clock.advance(hours=1)
+    await world.publish(asset, adding("coupon"), metadata={"ticket": "A-1"})
+    clock.advance(days=2, microseconds=7)
+    team = await world.team("con")
+    twins = [
+        await world.asset(fqn, team, description=text)
+        for fqn, text in (("a.b_c", "One.\n\nTwo: x # y"), ("a_b.c", "no"))
+    ]
+    await world.publish(
+        twins[0], {"type": "object", "properties": {"Ünï": {"enum": ["yes", "1e3", 1e-7, "\t"]}}}, mode=Mode.FULL
+    )
+    published = await world.publish(twins[1], True, version="3.0.0-rc.1+build.5")
+    async with world.database.write() as session:
+        assert published.contract is not None
+        await contract_verbs.retire(session, OPEN_ACTOR, published.contract.id)
+        reading = Reading(("customer_id",), "1.0.0", "Because: tax.\nTwice a year.", {"jira": 7})
+        await registrations.register(
+            session,
+            OPEN_ACTOR,
+            AssetRef(id=asset.id),
+            team=TeamRef(name="con"),
+            consumer_asset=AssetRef(fqn="a.b_c"),
+            reading=reading,
+        )
+        await dependencies.add(
+            session,
+            OPEN_ACTOR,
+            dependent=AssetRef(fqn="a.b_c"),
+            dependency=AssetRef(id=asset.id),
+            kind=DependencyType.CONSUMES,
+        )
+    ended = await world.register(twins[0], world.consumers[0])
+    await world.unregister(ended)
+
+
+@pytest.fixture
+def other_url(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    if database_url.startswith("sqlite"):
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "other.db")
+        yield f"sqlite:///{tmp_path / 'other.db'}"
+        return
+    yield from _postgres_database(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+async def empty(other_url: str) -> AsyncIterator[Database]:
+    """A second, empty database of the same kind, at another time."""
+    found = Database(other_url, clock=lambda: datetime(2027, 6, 1, tzinfo=UTC))
+    yield found
+    await found.dispose()
+
+
+async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_bytes(
+    world: World, clock: FixedClock, empty: Database, tmp_path: Path
+) -> None:
+    await furnished(world, clock)
+    first, second = tmp_path / "first", tmp_path / "second"
+    done = await push(world.database, first)
+    assert set(done.written) == set(tree(first))
+    assert {"assets/a.b_c.yaml", "assets/a_b.c.yaml"} < set(done.written)
+    pulled = await pull(empty, first)
+    assert (pulled.teams_created, pulled.assets_created, pulled.contracts_restored) == (5, 3, 4)
+    assert (pulled.registrations_created, pulled.dependencies_added) == (3, 1)
+    await push(empty, second)
+    assert tree(second) == tree(first)
+
+
+async def test_a_dbt_project_survives_the_way_through_files(world: World, empty: Database, tmp_path: Path) -> None:
+    manifest = dbt.read(DEMO.read_bytes())
+    await world.team("shop")
+    async with world.database.write() as session:
+        await manifests.sync(
+            session, OPEN_ACTOR, manifest, manifests.SyncOptions(owner=TeamRef(name="shop"), create_teams=True)
+        )
+    await push(world.database, tmp_path / "first")
+    await pull(empty, tmp_path / "first")
+    await push(empty, tmp_path / "second")
+    assert tree(tmp_path / "first") == tree(tmp_path / "second")
+    async with empty.write() as session:
+        report = await manifests.sync(session, OPEN_ACTOR, manifest, manifests.SyncOptions())
+        assert {one.outcome for one in report.models} == {manifests.SyncOutcome.UNCHANGED}
+        assert not session.events
+
+
+async def test_a_second_push_writes_nothing_and_a_second_pull_writes_no_row(
+    world: World, clock: FixedClock, tmp_path: Path
+) -> None:
+    await furnished(world, clock)
+    await push(world.database, tmp_path)
+    again = await push(world.database, tmp_path)
+    assert (again.written, again.removed) == ((), ())
+    size = await world.size()
+    assert await pull(world.database, tmp_path) == Pulled()
+    assert await world.size() == size
+
+
+async def test_files_of_what_is_gone_are_removed_and_those_of_others_stay(world: World, tmp_path: Path) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    (tmp_path / "assets/README.md").write_text("mine")
+    (tmp_path / "assets/mine.yaml").write_text("mine: true")
+    gone = git.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
+    (tmp_path / "assets/x.y.yaml").write_text(git.write(gone))
+    assert (await push(world.database, tmp_path)).removed == ("assets/x.y.yaml",)
+    assert {"assets/README.md", "assets/mine.yaml"} < set(tree(tmp_path))
+
+
+async def test_a_file_of_somebody_else_is_never_overwritten(world: World, tmp_path: Path) -> None:
+    await world.published()
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets/analytics.core.orders.yaml").write_text("mine: true")
+    with pytest.raises(Conflict, match="not written by a push"):
+        await push(world.database, tmp_path)
+    assert tree(tmp_path / "assets") == {"analytics.core.orders.yaml": b"mine: true"}
+
+
+def test_a_failure_half_way_leaves_the_old_tree(tmp_path: Path) -> None:
+    files = {f"teams/{name}.yaml": git.write(git.TeamFile(name=name)) for name in "abcde"}
+    git_folder.save(tmp_path, {name: text for name, text in files.items() if name != "teams/c.yaml"})
+    before = tree(tmp_path)
+    left = 2
+
+    def failing(source: Path, target: Path) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(28, "No space left on device")
+        source.replace(target)
+
+    changed = {name: text + "metadata:\n  a: 1\n" for name, text in files.items() if name != "teams/e.yaml"}
+    with pytest.raises(Conflict, match="as it was before"):
+        git_folder.save(tmp_path, changed, rename=failing)
+    assert tree(tmp_path) == before
+    git_folder.save(tmp_path, changed)
+    assert {name: text.encode() for name, text in changed.items()} == tree(tmp_path)
+
+
+def test_two_pushes_at_once_do_not_meet_and_a_killed_one_is_taken_over(tmp_path: Path) -> None:
+    staging = tmp_path / git_folder.STAGING
+    staging.mkdir()
+    with pytest.raises(Conflict, match="Another push"):
+        git_folder.save(tmp_path, {})
+    long_ago = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
+    os.utime(staging, (long_ago, long_ago))
+    git_folder.save(tmp_path, {})
+    assert not staging.exists()
+
+
+@pytest.mark.parametrize("place", ["assets", "assets/analytics.core.orders.yaml"])
+async def test_links_are_not_followed(world: World, tmp_path: Path, place: str) -> None:
+    await world.published()
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    await push(world.database, outside)
+    inside.mkdir()
+    (inside / place).parent.mkdir(exist_ok=True)
+    (inside / place).symlink_to(outside / place)
+    before = tree(outside)
+    for verb in (push, pull):
+        with pytest.raises(Refusal, match="link"):
+            await verb(world.database, inside)
+    assert tree(outside) == before
+
+
+async def test_a_commit_holds_what_was_pushed_and_nothing_else(world: World, tmp_path: Path) -> None:
+    def said(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(tmp_path), *words], capture_output=True, text=True, check=True).stdout
+
+    await world.published()
+    commit = Commit("Contracts as of today", "Ada <ada@example.org>")
+    with pytest.raises(Conflict, match="git rev-parse says"):
+        await push(world.database, tmp_path, commit=commit)
+    assert not (tmp_path / "assets").exists()
+    said("init", "-q")
+    (tmp_path / "README.md").write_text("mine")
+    done = await push(world.database, tmp_path, commit=commit)
+    assert done.commit == said("rev-parse", "HEAD").strip()
+    assert said("log", "-1", "--format=%s|%an <%ae>").strip() == "Contracts as of today|Ada <ada@example.org>"
+    assert set(said("ls-files").split()) == {"assets/analytics.core.orders.yaml", "teams/producers.yaml"}
+    assert (await push(world.database, tmp_path, commit=commit)).commit is None
+    await world.team("later")
+    await push(world.database, tmp_path)
+    assert (await push(world.database, tmp_path, commit=commit)).commit == said("rev-parse", "HEAD").strip()
+
+
+@pytest.mark.parametrize("author", ["--amend", "Ada", "Ada <a\nb>", "<a@b>"])
+async def test_an_author_that_git_would_misread_is_refused(world: World, tmp_path: Path, author: str) -> None:
+    with pytest.raises(Invalid, match="author"):
+        await push(world.database, tmp_path, commit=Commit("x", author))
+
+
+async def test_only_administrators_push_and_pull_and_only_where_a_folder_is_set(world: World, tmp_path: Path) -> None:
+    team = await world.team("a")
+    writer = Actor("writer", team.id, frozenset({Scope.WRITE}))
+    async with world.database.read() as session:
+        with pytest.raises(Forbidden):
+            await git_verbs.push(session, writer, tmp_path)
+        with pytest.raises(Forbidden):
+            await git_verbs.pull(session, writer, [])
+    with pytest.raises(Forbidden):
+        await git_verbs.read(writer, tmp_path)
+    with pytest.raises(Invalid, match="GIT_SYNC_PATH"):
+        await push(world.database, None)
+    with pytest.raises(Invalid, match="Push first"):
+        await pull(world.database, tmp_path)
+
+
+ORDERS_FILE = "assets/analytics.core.orders.yaml"
+
+
+def edit(folder: Path, **changes: Any) -> None:
+    """The file of `analytics.core.orders` with one more contract, or other values."""
+    path = folder / ORDERS_FILE
+    found = git.read(path.read_text())
+    assert isinstance(found, git.AssetFile)
+    path.write_text(git.write(git.AssetFile(**(vars(found) | changes))))
+
+
+def newer(folder: Path, schema: Any, version: str) -> None:
+    found = git.read((folder / ORDERS_FILE).read_text())
+    assert isinstance(found, git.AssetFile)
+    last = found.contracts[-1]
+    before = [git.ContractEntry(**(vars(one) | {"status": "DEPRECATED"})) for one in found.contracts]
+    edit(folder, contracts=(*before, git.ContractEntry(**(vars(last) | {"version": version, "schema": schema}))))
+
+
+async def test_a_newer_compatible_contract_in_a_file_is_published(world: World, tmp_path: Path) -> None:
+    asset = await world.published(consumers=1)
+    await push(world.database, tmp_path)
+    newer(tmp_path, adding("coupon"), "1.1.0")
+    assert (await pull(world.database, tmp_path)).contracts_published == 1
+    active = await world.active(asset)
+    assert active is not None
+    assert active.version == "1.1.0"
+    assert await pull(world.database, tmp_path) == Pulled()
+
+
+async def test_a_breaking_contract_in_a_file_waits_for_its_readers(world: World, tmp_path: Path) -> None:
+    asset = await world.published(consumers=2)
+    await push(world.database, tmp_path)
+    newer(tmp_path, without("note"), "2.0.0")
+    assert (await pull(world.database, tmp_path)).proposals_opened == 1
+    active = await world.active(asset)
+    assert active is not None
+    assert active.version == "1.0.0"
+    size = await world.size()
+    assert await pull(world.database, tmp_path) == Pulled()
+    assert await world.size() == size
+
+
+async def test_a_version_that_says_less_than_its_change_is_refused_with_its_line(world: World, tmp_path: Path) -> None:
+    await world.published(consumers=1)
+    await push(world.database, tmp_path)
+    newer(tmp_path, without("note"), "1.0.1")
+    size = await world.size()
+    with pytest.raises(Invalid, match=rf"{ORDERS_FILE}, line \d+: Version 1.0.1 promises less"):
+        await pull(world.database, tmp_path)
+    assert await world.size() == size
+
+
+async def test_a_published_contract_can_not_be_rewritten_in_a_file(world: World, tmp_path: Path) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    text = (tmp_path / ORDERS_FILE).read_text()
+    (tmp_path / ORDERS_FILE).write_text(text.replace("type: number", "type: string"))
+    with pytest.raises(Conflict, match="never changes"):
+        await pull(world.database, tmp_path)
+
+
+async def test_a_consumer_in_a_file_is_asked_by_the_open_proposal(world: World, tmp_path: Path) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    late = await world.team("late")
+    await push(world.database, tmp_path)
+    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git.AssetFile)
+    entry = git.RegistrationEntry(**(vars(found.registrations[0]) | {"consumer": "LATE"}))
+    edit(tmp_path, registrations=(*found.registrations, entry))
+    assert (await pull(world.database, tmp_path)).registrations_created == 1
+    assert late.id in await world.asked(proposal)
+    await world.answer(proposal, late, Response.BLOCKED)
+
+
+async def test_descriptions_owners_and_readings_follow_the_files(world: World, tmp_path: Path) -> None:
+    asset = await world.published(consumers=1)
+    await world.team("heirs")
+    await push(world.database, tmp_path)
+    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git.AssetFile)
+    entry = git.RegistrationEntry(**(vars(found.registrations[0]) | {"fields": ("note",), "purpose": "Tax."}))
+    edit(tmp_path, owner="heirs", description="Orders.", registrations=(entry,))
+    done = await pull(world.database, tmp_path)
+    assert (done.assets_updated, done.registrations_updated) == (1, 1)
+    async with world.database.read() as session:
+        now = await assets.get(session, AssetRef(id=asset.id))
+    assert (now.description, now.owner_team_id == asset.owner_team_id) == ("Orders.", False)
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    ({"owner": "nobody"}, "no team nobody"),
+    ({"fqn": "orders"}, "not a fully qualified name"),
+    ({"resource_type": "SHEET"}, "none of TABLE"),
+    ({"metadata": {"a": "x" * 70_000}}, "larger than"),
+    ({"dependencies": (git.DependencyEntry(asset="a.b", type="CONSUMES", evidence="DECLARED"),)}, "no asset a.b"),
+    (
+        {"dependencies": (git.DependencyEntry(asset="analytics.core.orders", type="CONSUMES", evidence="DECLARED"),)},
+        "depend on itself",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "what"), MISTAKES)
+async def test_a_mistake_is_refused_with_file_and_line_and_changes_nothing(
+    world: World, tmp_path: Path, changes: dict[str, Any], what: str
+) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    edit(tmp_path, **changes)
+    size = await world.size()
+    with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{what}"):
+        await pull(world.database, tmp_path)
+    assert await world.size() == size
+
+
+async def test_history_with_two_active_versions_or_a_schema_that_is_none_is_refused(
+    world: World, empty: Database, tmp_path: Path
+) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git.AssetFile)
+    one = found.contracts[0]
+    for entry, what in (
+        (git.ContractEntry(**(vars(one) | {"version": "2.0.0"})), "second version is ACTIVE"),
+        (git.ContractEntry(**(vars(one) | {"version": "two", "status": "RETIRED"})), "not a semantic version"),
+        (
+            git.ContractEntry(**(vars(one) | {"version": "2.0.0", "status": "RETIRED", "schema": {"type": 7}})),
+            "can't be a contract",
+        ),
+        (git.ContractEntry(**(vars(one) | {"status": "RETIRED"})), "the same stands"),
+    ):
+        edit(tmp_path, contracts=(one, entry))
+        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{what}"):
+            await pull(empty, tmp_path)
+
+
+def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "teams").mkdir()
+    (tmp_path / "teams/a.yaml").write_text("kind: team\nformat: 1\nname: a\n  b: c\n")
+    (tmp_path / "teams/b.yaml").write_bytes(b"kind: team\nname: \xff\n")
+    (tmp_path / "teams/c.yaml").write_text(
+        git.write(git.AssetFile(fqn="a.b", owner="a", resource_type="X", compatibility_mode="Y"))
+    )
+    with pytest.raises(Invalid) as refused:
+        git_folder.load(tmp_path)
+    lines = refused.value.message.splitlines()[1:]
+    assert [line.split(":")[0] for line in lines] == [
+        "teams/a.yaml, line 4",
+        "teams/b.yaml, line 2",
+        "teams/c.yaml, line 2",
+    ]
+
+
+async def test_the_schema_of_a_world_is_json_all_the_way(world: World, tmp_path: Path) -> None:
+    await world.published()
+    await push(world.database, tmp_path)
+    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git.AssetFile)
+    assert found.contracts[0].schema == ORDERS
