@@ -1,5 +1,7 @@
 """Documents are parsed and validated once, and what is kept is bounded."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -58,6 +60,18 @@ def test_the_cache_stays_within_its_budget() -> None:
         known.prepare("#" + "x" * number * 500 + "\n{hello}")
     assert known._weight <= 1000
     assert known._weight == sum(entry.weight for entry in known._entries.values())
+
+
+def test_a_remembered_mistake_takes_little_memory() -> None:
+    known = documents()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(200):
+        known.prepare("{" + f"a{number} " + "hello " * 300)
+        known.prepare(f"{{even(value: {2 * number + 1})}}")
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken / known._weight < 2000
 
 
 def test_one_document_with_many_page_sizes_keeps_few_of_them() -> None:
