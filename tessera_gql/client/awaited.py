@@ -1,0 +1,244 @@
+"""`AsyncTesseraClient`: the verbs, each awaited. Only the waiting is here; its twin is `sync`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from contextlib import aclosing, closing, suppress
+from functools import wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.typing import Subprotocol
+
+from tessera_gql.client.exchange import exchange, lost, target
+from tessera_gql.client.operation import Listing, Operation, Subscription
+from tessera_gql.client.operations import catalog, listening, manifests, publishing
+from tessera_gql.client.steps import (
+    Came,
+    Closed,
+    Connect,
+    Emit,
+    Lost,
+    Opened,
+    Pause,
+    Post,
+    Receive,
+    Result,
+    Send,
+    Step,
+    Text,
+)
+from tessera_gql.client.stream import MAX_MESSAGE_BYTES, PROTOCOL, Notice, listen
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Connection:
+    """Does the waiting, nothing else."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_seconds: float = 30.0,
+        retries: int = 4,
+        on_disconnect: Notice | None = None,
+    ) -> None:
+        """What is not given comes from TESSERA_URL and TESSERA_API_KEY. `retries` come after the first attempt."""
+        self.target = target(url, api_key, timeout_seconds=timeout_seconds, retries=retries)
+        self._notice: Notice = on_disconnect or (lambda _reason: None)
+        self._http = httpx.AsyncClient()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def run(self, operation: Operation[T]) -> T:
+        """The typed answer of one operation; raises a TesseraError."""
+        steps = exchange(operation, self.target)
+        result: Result = None
+        try:
+            while True:
+                result = await self._do(steps.send(result))
+        except StopIteration as done:
+            return cast("T", done.value)
+
+    async def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+        """All of it, a page at a time as it is read."""
+        page = await self.run(listing.first)
+        for item in page.items:
+            yield item
+        while page.next:
+            page = await self.run(listing.behind(page.next))
+            for item in page.items:
+                yield item
+
+    async def listen(self, subscription: Subscription[T]) -> AsyncIterator[T]:
+        """What happens, for as long as one listens; goes on by itself when the connection is lost."""
+        async with aclosing(_Socket()) as socket:
+            with closing(listen(subscription, self.target, self._notice)) as steps:
+                async for value in self._heard(steps, socket):
+                    yield value
+
+    async def _heard(self, steps: Generator[Step, Result, None], socket: "_Socket") -> AsyncIterator[Any]:
+        result: Result = None
+        while True:
+            match step := steps.send(result):
+                case Emit(value=value):
+                    yield value
+                    result = None
+                case Connect() | Send() | Receive():
+                    result = await socket.do(step)
+                case _:
+                    result = await self._do(step)
+
+    async def _do(self, step: Step) -> Result:
+        match step:
+            case Post():
+                return await self._post(step)
+            case Pause(seconds=seconds):
+                await asyncio.sleep(seconds)
+                return None
+            case _:
+                raise AssertionError(step)
+
+    async def _post(self, post: Post) -> Result:
+        try:
+            answer = await self._http.post(
+                post.url,
+                headers=post.headers,
+                content=post.content,
+                data=post.data,
+                files=post.files,
+                timeout=post.timeout_seconds,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return lost(error)
+        return Came(answer.status_code, answer.content, answer.headers.get("retry-after"))
+
+
+class _Socket:
+    """The websocket of one subscription; another after each Connect."""
+
+    def __init__(self) -> None:
+        self._connection: ClientConnection | None = None
+
+    async def aclose(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def do(self, step: Connect | Send | Receive) -> Result:
+        match step:
+            case Connect():
+                return await self._connect(step)
+            case Send(text=text):
+                return await self._send(text)
+            case Receive(timeout_seconds=seconds):
+                return await self._receive(seconds)
+
+    async def _connect(self, step: Connect) -> Result:
+        await self.aclose()
+        try:
+            self._connection = await connect(
+                step.url,
+                subprotocols=[Subprotocol(PROTOCOL)],
+                open_timeout=step.timeout_seconds,
+                max_size=MAX_MESSAGE_BYTES,
+            )
+        except InvalidStatus as error:
+            return Lost(str(error), sent=False, status=error.response.status_code)
+        except (OSError, InvalidHandshake, EOFError) as error:
+            return Lost(str(error) or type(error).__name__, sent=False)
+        return Opened()
+
+    async def _send(self, text: str) -> Result:
+        if self._connection is not None:
+            with suppress(ConnectionClosed):  # it is learnt by receiving
+                await self._connection.send(text)
+        return None
+
+    async def _receive(self, seconds: float | None) -> Result:
+        if self._connection is None:
+            return Closed(1006, "")
+        try:
+            async with asyncio.timeout(seconds):
+                return Text(cast("str", await self._connection.recv()))
+        except TimeoutError:
+            return None
+        except ConnectionClosed as error:
+            closed = error.rcvd
+            return Closed(closed.code, closed.reason) if closed else Closed(1006, "")
+
+
+def verb(build: Callable[P, Operation[T]]) -> Callable[Concatenate[Connection, P], Awaitable[T]]:
+    """A method that runs the operation it is built from."""
+
+    @wraps(build)
+    async def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await client.run(build(*args, **kwargs))
+
+    return method
+
+
+def listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Connection, P], AsyncIterator[T]]:
+    @wraps(build)
+    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return client.iterate(build(*args, **kwargs))
+
+    return method
+
+
+def listened(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[Connection, P], AsyncIterator[T]]:
+    @wraps(build)
+    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return client.listen(build(*args, **kwargs))
+
+    return method
+
+
+class AsyncTesseraClient(Connection):
+    """A client for programs that await; `async with AsyncTesseraClient() as tessera: …`. One per event loop."""
+
+    viewer = verb(catalog.viewer)
+    create_team = verb(catalog.create_team)
+    get_team = verb(catalog.get_team)
+    find_team = verb(catalog.find_team)
+    teams = listing(catalog.teams)
+    create_asset = verb(catalog.create_asset)
+    update_asset = verb(catalog.update_asset)
+    get_asset = verb(catalog.get_asset)
+    find_asset = verb(catalog.find_asset)
+    assets = listing(catalog.assets)
+    add_dependency = verb(catalog.add_dependency)
+    register = verb(catalog.register)
+    update_registration = verb(catalog.update_registration)
+    unregister = verb(catalog.unregister)
+    registrations = listing(catalog.registrations)
+    publish_contract = verb(publishing.publish_contract)
+    contracts = listing(publishing.contracts)
+    get_contract = verb(publishing.get_contract)
+    retire_contract = verb(publishing.retire_contract)
+    impact = verb(publishing.impact)
+    diff = verb(publishing.diff)
+    get_proposal = verb(publishing.get_proposal)
+    proposals = listing(publishing.proposals)
+    acknowledge = verb(publishing.acknowledge)
+    withdraw_proposal = verb(publishing.withdraw_proposal)
+    publish_proposal = verb(publishing.publish_proposal)
+    inbox = verb(publishing.inbox)
+    sync_dbt = verb(manifests.sync_dbt)
+    events = listing(listening.events)
+    subscribe = listened(listening.subscribe)
+    acknowledgment_requests = listened(listening.acknowledgment_requests)
+    status_changes = listened(listening.status_changes)

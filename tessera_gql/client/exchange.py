@@ -1,0 +1,155 @@
+"""One operation over HTTP, without doing any of it: yields what is to be sent, takes in what came, tells when to retry.
+
+Both faces drive these steps, so that there is one logic and only the waiting differs. Never sends again what may
+already have been done, unless doing it twice is doing it once.
+"""
+
+import json
+import os
+import random
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from tessera_gql.client.errors import BadRequest, TesseraError, Unauthenticated, Unavailable, told
+from tessera_gql.client.operation import Operation, Upload
+from tessera_gql.client.steps import Came, Lost, Pause, Post, Result, Step
+
+T = TypeVar("T")
+
+DEFAULT_URL = "http://localhost:8000"
+UPLOAD_SECONDS = 900.0
+ACCEPT = "application/graphql-response+json, application/json;q=0.9"
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the server is, and how patient to be with it. `retries` come after the first attempt."""
+
+    url: str
+    api_key: str | None = field(default=None, repr=False)
+    timeout_seconds: float = 30.0
+    retries: int = 4
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise BadRequest(f"{self.url!r} is not the address of a server. Write it as https://tessera.example.com.")
+        if self.api_key and not re.fullmatch(r"[!-~]+", self.api_key):
+            raise Unauthenticated("The API key has a blank or a character that no key has. Copy it again.")
+
+    @property
+    def graphql(self) -> str:
+        base = self.url.rstrip("/")
+        return base if base.endswith("/graphql") else f"{base}/graphql"
+
+    @property
+    def socket(self) -> str:
+        return "ws" + self.graphql.removeprefix("http")
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+
+def target(url: str | None, api_key: str | None, *, timeout_seconds: float, retries: int) -> Target:
+    """What is not given comes from TESSERA_URL and TESSERA_API_KEY."""
+    where = url or os.environ.get("TESSERA_URL") or DEFAULT_URL
+    key = api_key or os.environ.get("TESSERA_API_KEY") or None
+    return Target(where, key, timeout_seconds, retries)
+
+
+def delays(retries: int) -> Iterator[float]:
+    """Seconds before each retry: longer each time, and spread, so that clients do not come back all at once."""
+    return (random.uniform(0.5, 1) * min(0.2 * 2**attempt, 20.0) for attempt in range(retries))  # noqa: S311 - no secret
+
+
+def exchange(operation: Operation[T], target: Target) -> Generator[Step, Result, T]:
+    """Returns the typed answer; raises a TesseraError."""
+    post = _post(operation, target)
+    waits = delays(target.retries)
+    while True:
+        came = yield post
+        try:
+            return _answer(operation, target, came)
+        except Unavailable:
+            never_sent = isinstance(came, Lost) and not came.sent
+            if not (operation.repeatable or never_sent) or (wait := next(waits, None)) is None:
+                raise
+            yield Pause(max(wait, _asked_for(came)))
+
+
+def _post(operation: Operation[Any], target: Target) -> Post:
+    body = {"query": operation.document, "variables": operation.variables}
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+    headers = {"Accept": ACCEPT, **target.authorization}
+    match operation.upload:
+        case None:
+            headers["Content-Type"] = "application/json"
+            return Post(target.graphql, headers, target.timeout_seconds, content=text.encode())
+        case Upload(path=path, content=content):
+            seconds = max(target.timeout_seconds, UPLOAD_SECONDS)
+            data = {"operations": text, "map": json.dumps({"0": [path]})}
+            files = {"0": ("manifest.json", content, "application/json")}
+            return Post(target.graphql, headers, seconds, data=data, files=files)
+
+
+def _answer(operation: Operation[T], target: Target, came: Result) -> T:
+    match came:
+        case Came():
+            return operation.parse(reply(came, target))
+        case Lost(reason=reason, sent=sent):
+            unknown = sent and not operation.repeatable
+            after = " It may have been done: look before you repeat it." if unknown else ""
+            raise Unavailable(f"{target.url} can't be reached: {reason}.{after}", maybe_done=unknown)
+        case _:
+            raise AssertionError("a request has an answer")
+
+
+def reply(came: Came, target: Target) -> dict[str, Any]:
+    """The data of an answer over HTTP; raises what it says instead."""
+    try:
+        body: Any = json.loads(came.body)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or not ({"data", "errors"} & body.keys()):
+        raise _foreign(came, target)
+    found = cast("dict[str, Any]", body)
+    for error in found.get("errors") or ():
+        problem = told(error)
+        if came.status == 503 and not isinstance(problem, Unavailable):
+            raise Unavailable(problem.message)
+        raise problem
+    data: dict[str, Any] = found["data"]
+    return data
+
+
+def _foreign(came: Came, target: Target) -> TesseraError:
+    if came.status in BUSY:
+        return Unavailable(f"{target.url} answers {came.status}: it is away or busy.")
+    if came.status in {401, 407}:
+        return Unauthenticated(f"{target.url} wants a key. Set TESSERA_API_KEY.")
+    return BadRequest(f"{target.url} answers {came.status}, and not as a Tessera server does. Check the address.")
+
+
+def _asked_for(came: Result) -> float:
+    value = came.retry_after if isinstance(came, Came) else None
+    return min(float(value), 60.0) if value and value.isdecimal() else 0.0
+
+
+def lost(error: httpx.HTTPError | httpx.InvalidURL) -> Lost:
+    """What httpx raised, as a result."""
+    never = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+    match error:
+        case httpx.TimeoutException():
+            reason = "it did not answer in time"
+        case httpx.ConnectError():
+            reason = "there is no server, or the way to it is closed" + (f" ({error})" if str(error) else "")
+        case _:
+            reason = str(error) or type(error).__name__
+    return Lost(reason, sent=not isinstance(error, never))

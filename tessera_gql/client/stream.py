@@ -1,0 +1,139 @@
+"""A subscription over graphql-transport-ws, without doing any of it: yields steps, takes in what came, resumes.
+
+Starts from a cursor taken before the first connection, so that nothing is lost between the call and the first
+message, nor over any number of restarts; a message that was given out is never given out again.
+"""
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from tessera_gql.client.errors import BadRequest, ServerFault, Unauthenticated, Unavailable, told
+from tessera_gql.client.exchange import Target, delays, exchange
+from tessera_gql.client.operation import Operation, Subscription
+from tessera_gql.client.steps import Closed, Connect, Emit, Lost, Pause, Receive, Result, Send, Step, Text
+
+PROTOCOL = "graphql-transport-ws"
+FOR_EVER = 1_000_000
+"""Attempts to come back to a server that was there; one that never was is given up after the target's retries."""
+
+WRONG = {1009, 4400, 4401, 4406, 4409, 4429}
+"""Close codes that say that this client and the server do not understand each other."""
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+Notice: TypeAlias = Callable[[str], None]
+"""Told why the connection was lost, each time before it is sought again."""
+
+
+def _latest(data: dict[str, Any]) -> str | None:
+    found = data["events"]["nodes"]
+    return found[0]["cursor"] if found else None
+
+
+NOW: Operation[str | None] = Operation("{ events(last: 1) { nodes { cursor } } }", {}, _latest)
+"""The cursor of the latest event; an empty log has none, and is listened to from the connection on."""
+
+
+@dataclass
+class _Place:
+    """How far the listener is, over all connections."""
+
+    cursor: str | None
+    accepted: bool = False
+    """Whether the connection of now came so far that the server took it."""
+
+
+def listen(subscription: Subscription[Any], target: Target, notice: Notice) -> Generator[Step, Result, None]:
+    """Ends only by a TesseraError: a refusal, or a server that was never there."""
+    place = _Place(subscription.after or (yield from exchange(NOW, target)))
+    waits = delays(target.retries)
+    while True:
+        reason = yield from _connection(subscription, target, place)
+        if place.accepted:
+            place.accepted = False
+            waits = delays(FOR_EVER)
+        wait = next(waits, None)
+        if wait is None:
+            raise Unavailable(reason)
+        notice(reason)
+        yield Pause(wait)
+
+
+def _connection(subscription: Subscription[Any], target: Target, place: _Place) -> Generator[Step, Result, str]:
+    """One connection until it is lost; returns why."""
+    opened = yield Connect(target.socket, target.timeout_seconds)
+    if isinstance(opened, Lost):
+        return _unopened(opened, target)
+    yield Send(json.dumps({"type": "connection_init", "payload": target.authorization}))
+    while True:
+        came = yield Receive(None if place.accepted else target.timeout_seconds)
+        if not isinstance(came, Text):
+            return _ended(came, target)
+        message: dict[str, Any] = json.loads(came.text)
+        if message["type"] == "complete":
+            return f"{target.url} ended the subscription"
+        if message["type"] == "error":
+            return _failed(message["payload"][0])
+        if (step := _next(message, subscription, place)) is not None:
+            yield step
+
+
+def _next(message: dict[str, Any], subscription: Subscription[Any], place: _Place) -> Step | None:
+    """What is to be done about a message that does not end the subscription."""
+    match message["type"]:
+        case "connection_ack":
+            place.accepted = True
+            return Send(_subscribe(subscription, place.cursor))
+        case "next":
+            value = subscription.parse(_data(message["payload"]))
+            place.cursor = subscription.cursor(value)
+            return Emit(value)
+        case "ping":
+            return Send('{"type":"pong"}')
+        case _:
+            return None
+
+
+def _subscribe(subscription: Subscription[Any], cursor: str | None) -> str:
+    variables = {**subscription.variables} | ({"after": cursor} if cursor else {})
+    return json.dumps(
+        {"type": "subscribe", "id": "1", "payload": {"query": subscription.document, "variables": variables}}
+    )
+
+
+def _data(payload: dict[str, Any]) -> dict[str, Any]:
+    for error in payload.get("errors") or ():
+        raise told(error)
+    data: dict[str, Any] = payload["data"]
+    return data
+
+
+def _failed(error: dict[str, Any]) -> str:
+    problem = told(error)
+    if isinstance(problem, Unavailable | ServerFault):
+        return problem.message
+    raise problem
+
+
+def _unopened(lost: Lost, target: Target) -> str:
+    if lost.status in {401, 403}:
+        raise Unauthenticated(f"{target.url} refuses the connection ({lost.status}). Check TESSERA_API_KEY.")
+    if lost.status is not None and lost.status < 500:
+        raise BadRequest(f"{target.url} answers {lost.status}, and not as a Tessera server does. Check the address.")
+    return f"{target.url} can't be reached: {lost.reason}"
+
+
+def _ended(came: Result, target: Target) -> str:
+    match came:
+        case Closed(code=4403):
+            raise Unauthenticated(f"{target.url} does not take this key, or no longer. Check TESSERA_API_KEY.")
+        case Closed(code=code, reason=reason) if code in WRONG:
+            raise BadRequest(f"{target.url} does not understand this client ({code} {reason}). Use its version.")
+        case Closed(code=1012):
+            return f"{target.url} restarts"
+        case Closed(code=code, reason=reason):
+            return f"the connection to {target.url} was lost ({code}{' ' + reason if reason else ''})"
+        case _:
+            return f"{target.url} did not answer in time"

@@ -1,0 +1,182 @@
+"""Every operation of the SDK is one the server takes, and every model is what the server answers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from types import ModuleType, UnionType
+from typing import Any, get_args, get_origin
+
+import pytest
+from graphql import (
+    GraphQLEnumType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    build_schema,
+    get_named_type,
+    parse,
+    validate,
+)
+
+from tessera_gql.client import AsyncTesseraClient, TesseraClient, words
+from tessera_gql.client.exchange import exchange, target
+from tessera_gql.client.model import Called, Model
+from tessera_gql.client.operation import Listing, Operation, Subscription
+from tessera_gql.client.operations import catalog, listening, manifests, publishing
+from tessera_gql.client.stream import NOW
+from tessera_gql.graphql.documents import Documents, Limits, Profile
+from tessera_gql.graphql.schema import printed
+
+SCHEMA: GraphQLSchema = build_schema(printed())
+
+BUILT: dict[str, Callable[[], Operation[Any] | Listing[Any] | Subscription[Any]]] = {
+    "viewer": catalog.viewer,
+    "create_team": lambda: catalog.create_team("a"),
+    "get_team": lambda: catalog.get_team("a"),
+    "find_team": lambda: catalog.find_team("a"),
+    "teams": lambda: catalog.teams(name_contains="a"),
+    "create_asset": lambda: catalog.create_asset(fqn="a.b", owner="a", resource_type="TABLE"),
+    "update_asset": lambda: catalog.update_asset("a.b", owner="b", expected_row_version=1),
+    "get_asset": lambda: catalog.get_asset("a.b"),
+    "find_asset": lambda: catalog.find_asset("a.b"),
+    "assets": lambda: catalog.assets(fqn_contains="a"),
+    "add_dependency": lambda: catalog.add_dependency("a.b", "a.c"),
+    "register": lambda: catalog.register("a.b", team="a", fields=("x",), consumer_asset="c.d"),
+    "update_registration": lambda: catalog.update_registration("id", fields=None, purpose=None),
+    "unregister": lambda: catalog.unregister("id"),
+    "registrations": lambda: catalog.registrations(asset_id="id"),
+    "publish_contract": lambda: publishing.publish_contract(fqn="a.b", schema_def={}, guarantees=None, dry_run=True),
+    "contracts": lambda: publishing.contracts(asset_id="id"),
+    "get_contract": lambda: publishing.get_contract("id"),
+    "retire_contract": lambda: publishing.retire_contract("id"),
+    "impact": lambda: publishing.impact({}, asset="a.b", guarantees={}),
+    "diff": lambda: publishing.diff({}, {}),
+    "get_proposal": lambda: publishing.get_proposal("id"),
+    "proposals": lambda: publishing.proposals(status=(words.ProposalStatus.PENDING,)),
+    "acknowledge": lambda: publishing.acknowledge("id", words.AcknowledgmentResponse.APPROVED),
+    "withdraw_proposal": lambda: publishing.withdraw_proposal("id"),
+    "publish_proposal": lambda: publishing.publish_proposal("id"),
+    "inbox": publishing.inbox,
+    "inbox of a team": lambda: publishing.inbox("a"),
+    "sync_dbt": lambda: manifests.sync_dbt(b"{}", owner="a", create_teams=True),
+    "events": lambda: listening.events(kinds=("TEAM_CREATED",), team_id="id"),
+    "subscribe": lambda: listening.subscribe(asset_id="id", after="cursor"),
+    "acknowledgment_requests": lambda: listening.acknowledgment_requests("a"),
+    "status_changes": lambda: listening.status_changes(proposal_id="id"),
+    "the latest cursor": lambda: NOW,
+}
+
+
+def document(name: str) -> str:
+    built = BUILT[name]()
+    return built.first.document if isinstance(built, Listing) else built.document
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_operation_validates_against_the_schema(name: str) -> None:
+    assert validate(SCHEMA, parse(document(name))) == []
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_every_operation_is_within_the_limits_of_a_locked_server(name: str) -> None:
+    built = BUILT[name]()
+    operation = built.first if isinstance(built, Listing) else built
+    refused = Documents(SCHEMA, Limits(), Profile.LOCKED).prepare(operation.document, dict(operation.variables))
+    assert not isinstance(refused, list), refused
+
+
+def test_every_method_of_both_faces_is_an_operation_that_is_tested() -> None:
+    kept = {"run", "iterate", "listen", "close", "target"}
+    for face in (TesseraClient, AsyncTesseraClient):
+        methods = {name for name in dir(face) if not name.startswith("_")} - kept
+        assert methods == {name for name in BUILT if " " not in name}
+
+
+def _models() -> Iterator[type[Model]]:
+    waiting = [Model]
+    while waiting:
+        for one in waiting.pop().__subclasses__():
+            waiting.append(one)
+            yield one
+
+
+TYPES = {
+    "TeamName": "Team",
+    "AssetName": "Asset",
+    "ContractName": "Contract",
+    "ProposalName": "Proposal",
+    "ProposalWithAnswers": "Proposal",
+    "Reason": "Change",
+    "Answer": "Acknowledgment",
+    "Question": "Acknowledgment",
+    "Inbox": "Viewer",
+    "Diff": "SchemaDiff",
+    "Publication": "PublishContractPayload",
+    "Acknowledged": "AcknowledgeProposalPayload",
+    "AskedTeam": "ImpactedTeam",
+    "Dependency": "AssetDependency",
+    "StatusChange": "ProposalStatusChanged",
+    "Request": "AcknowledgmentRequest",
+}
+REQUIRED_AFTER_SUCCESS = {("Publication", "outcome"), ("Acknowledged", "proposal")}
+
+
+@pytest.mark.parametrize("model", sorted(set(_models()), key=lambda one: one.__name__))
+def test_every_model_says_null_list_and_enum_as_the_schema_does(model: type[Model]) -> None:
+    kind = SCHEMA.get_type(TYPES.get(model.__name__, model.__name__))
+    assert isinstance(kind, GraphQLObjectType), model
+    for name, field in model.model_fields.items():
+        served: Any = kind.fields[field.alias or name].type
+        annotation = field.annotation
+        if annotation is Any:
+            continue
+        optional = type(None) in get_args(annotation)
+        if (model.__name__, name) not in REQUIRED_AFTER_SUCCESS:
+            assert optional == (not isinstance(served, GraphQLNonNull)), (model, name)
+        bare = served.of_type if isinstance(served, GraphQLNonNull) else served
+        inner = (
+            next((one for one in get_args(annotation) if one is not type(None)), annotation) if optional else annotation
+        )
+        wrapped = any(isinstance(one, Called) and one.within for one in field.metadata)
+        if get_origin(inner) is not UnionType:
+            assert (get_origin(inner) is tuple) == (isinstance(bare, GraphQLList) or wrapped), (model, name)
+        named = get_args(inner)[0] if get_origin(inner) is tuple else inner
+        if isinstance(named, type) and issubclass(named, StrEnum):
+            assert get_named_type(served).name == named.__name__, (model, name)
+
+
+def _enums(module: ModuleType) -> list[type[StrEnum]]:
+    return [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, StrEnum) and one is not StrEnum
+    ]
+
+
+@pytest.mark.parametrize("word", _enums(words))
+def test_the_words_are_those_of_the_schema(word: type[StrEnum]) -> None:
+    kind = SCHEMA.get_type(word.__name__)
+    assert isinstance(kind, GraphQLEnumType)
+    assert set(kind.values) == {one.value for one in word}
+
+
+def test_importing_the_client_imports_nothing_of_the_server() -> None:
+    code = "import json, sys, tessera_gql.client; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded: list[str] = json.loads(done.stdout)
+    ours = {name for name in loaded if name.startswith("tessera_gql.") and not name.startswith("tessera_gql.client")}
+    assert ours == set()
+    tops = {name.partition(".")[0] for name in loaded}
+    foreign = {"sqlalchemy", "sqlmodel", "strawberry", "starlette", "uvicorn", "graphql", "alembic", "typer", "orjson"}
+    assert tops & foreign == set()
+
+
+def test_a_creating_mutation_has_a_key_of_its_own_and_keeps_it_over_retries() -> None:
+    one, other = catalog.create_team("a"), catalog.create_team("a")
+    keys = {operation.variables["input"]["idempotencyKey"] for operation in (one, other)}
+    assert len(keys) == 2
+    steps = exchange(one, target("http://x", None, timeout_seconds=1, retries=1))
+    assert str(one.variables["input"]["idempotencyKey"]) in str(next(steps))
