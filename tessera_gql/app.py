@@ -99,6 +99,7 @@ def assemble(settings: Settings) -> Parts:
         limits=Limits(),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
         translate=translate,
+        scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
     )
     return Parts(settings, database, bus, opened_by, transport)
 

@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from tessera_gql.auth.identity import BadCredential, Identity
 from tessera_gql.errors import Unavailable
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, allows
 from tessera_gql.policy.events import ApiKeyRevoked, Event
 from tessera_gql.store import keys
 from tessera_gql.store.database import Database
@@ -117,9 +117,10 @@ class Keys:
             raise BadCredential(UNKNOWN)
         if key.revoked_at is not None or key.id in self._revoked:
             raise BadCredential("This key was revoked. Ask your team for a new one.")
-        if not key.scopes:
-            raise BadCredential("This key has no scope, so it is good for nothing. Create one with a scope.")
-        return Identity(actor_of(key), key.expires_at)
+        actor = actor_of(key)
+        if not allows(actor, Verb.READ, None):
+            raise BadCredential("This key has no scope, so it is good for nothing. Make one with a scope.")
+        return Identity(actor, key.expires_at)
 
     def hear(self, happened: Sequence[Event]) -> None:
         """What was committed in this process."""

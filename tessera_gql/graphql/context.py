@@ -27,7 +27,7 @@ class Context:
         self.database = database
         self.actor = actor
         self.bus = bus
-        self.loaders = Loaders(self.reading)
+        self.loaders = Loaders(self.reading, self.actor)
         self._session: Session | None = None
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -61,12 +61,13 @@ class Context:
     def live(self) -> None:
         """For a subscription: each question opens its own session, because a slow reader must not hold a connection."""
         self._live = True
-        self.loaders = Loaders(self.reading)
+        self.loaders = Loaders(self.reading, self.actor)
 
     async def close(self) -> None:
         """Ends what is open; the context can still be used, and reads anew."""
+        await self.loaders.settle()
         self._session = None
-        self.loaders = Loaders(self.reading)
+        self.loaders = Loaders(self.reading, self.actor)
         await self._open.aclose()
 
 

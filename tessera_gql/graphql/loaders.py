@@ -3,6 +3,7 @@
 Loaders give rows; a field that would need a question of its own for every parent gets a loader here instead.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
@@ -12,10 +13,12 @@ from uuid import UUID
 from sqlalchemy import FromClause
 from strawberry.dataloader import DataLoader
 
+from tessera_gql.policy.access import Actor, Verb, allows
 from tessera_gql.store import (
     assets,
     contracts,
     events,
+    keys,
     lineage,
     page,
     proposals,
@@ -27,6 +30,7 @@ from tessera_gql.store.page import Page, PageRequest
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import (
     Acknowledgment,
+    ApiKey,
     Asset,
     AssetDependency,
     Contract,
@@ -52,14 +56,27 @@ I = TypeVar("I", bound=Identified)  # noqa: E741 - beside K, R and V
 
 
 class Loaders:
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, viewer: Actor) -> None:
         self._reading = reading
+        self._viewer = viewer
+        self._running: set[asyncio.Future[Any]] = set()
         self._pages: dict[tuple[FromClause, str | None], DataLoader[Paged, Page]] = {}
         self._counts: dict[tuple[FromClause, str | None], DataLoader[Paged, int]] = {}
 
     @cached_property
     def team(self) -> DataLoader[UUID, Team | None]:
         return self._by_id(teams.by_ids)
+
+    @cached_property
+    def api_key(self) -> DataLoader[UUID, ApiKey | None]:
+        """Only of those that the viewer may see: its own key, and what the table of rights says."""
+
+        async def question(session: Session, wanted: Sequence[UUID]) -> list[ApiKey]:
+            me = self._viewer
+            found = await keys.by_ids(session, wanted)
+            return [key for key in found if key.id == me.key_id or allows(me, Verb.READ_KEYS, key.team_id)]
+
+        return self._by_id(question)
 
     @cached_property
     def asset(self) -> DataLoader[UUID, Asset | None]:
@@ -117,7 +134,7 @@ class Loaders:
                 found = await contracts.previous_of(session, keys)
             return [found.get(key) for key in keys]
 
-        return DataLoader(load)
+        return self._batched(load)
 
     @cached_property
     def open_proposal(self) -> DataLoader[UUID, Proposal | None]:
@@ -152,7 +169,7 @@ class Loaders:
                     found |= {(start, direction, depth): reached for start, reached in near.items()}
             return [found[key] for key in keys]
 
-        return DataLoader(load)
+        return self._batched(load)
 
     def pages(self, source: FromClause, parent: str | None) -> DataLoader[Paged, Page]:
         """Pages of a list: of each parent's rows, or (parent None) of all."""
@@ -180,7 +197,22 @@ class Loaders:
                     found |= {(key, request): answer for key, answer in answers.items()}
             return [found[key] for key in keys]
 
-        return DataLoader(load)
+        return self._batched(load)
+
+    def _batched(self, load: Callable[[list[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:
+        """Runs a batch to its end though nobody may wait for it: a statement cut off would break the connection."""
+
+        async def shielded(keys: list[K]) -> list[V]:
+            task = asyncio.ensure_future(load(keys))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            return await asyncio.shield(task)
+
+        return DataLoader(shielded)
+
+    async def settle(self) -> None:
+        """Waits for what is still being asked."""
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     def _by_id(self, question: Callable[[Session, Sequence[UUID]], Awaitable[list[I]]]) -> DataLoader[UUID, I | None]:
         return self._by(question, lambda row: row.id)
@@ -193,7 +225,7 @@ class Loaders:
                 found = {key(row): row for row in await question(session, keys)}
             return [found.get(one) for one in keys]
 
-        return DataLoader(load)
+        return self._batched(load)
 
     def _grouped(
         self, question: Callable[[Session, Sequence[K]], Awaitable[list[R]]], key: Callable[[R], K]
@@ -205,4 +237,4 @@ class Loaders:
                     found[key(row)].append(row)
             return [found[one] for one in keys]
 
-        return DataLoader(load)
+        return self._batched(load)

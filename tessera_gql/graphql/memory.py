@@ -30,7 +30,7 @@ def memo(actor: Actor, operation: str, input_: Any) -> Memo | None:
     if not 0 < len(key) <= MAX_KEY:
         raise Invalid(f"An idempotencyKey has 1 to {MAX_KEY} characters.", field=("idempotency_key",))
     text = json.dumps({name: value for name, value in _plain(input_).items() if name not in APART}, sort_keys=True)
-    return Memo(actor.name, key, operation, hashlib.sha256(text.encode()).hexdigest())
+    return Memo(actor.account, key, operation, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ MAX_IDS = 100
 
 LOADERS: dict[str, Callable[[Loaders], DataLoader[UUID, Any]]] = {
     "Acknowledgment": lambda loaders: loaders.acknowledgment,
+    "ApiKey": lambda loaders: loaders.api_key,
     "Asset": lambda loaders: loaders.asset,
     "AssetDependency": lambda loaders: loaders.dependency,
     "Contract": lambda loaders: loaders.contract,

@@ -11,6 +11,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 HOMES = {
     "Acknowledgment": "proposals",
+    "ApiKey": "keys",
     "Asset": "assets",
     "AssetDependency": "lineage",
     "Contract": "contracts",

@@ -11,6 +11,7 @@ from tessera_gql.graphql import (
     decisions,
     events,
     impact,
+    keys,
     lineage,
     nodes,
     proposals,
@@ -34,6 +35,7 @@ class Query(
     changes.Queries,
     contracts.Queries,
     events.Queries,
+    keys.Queries,
     nodes.Queries,
     proposals.Queries,
     registrations.Queries,
@@ -46,6 +48,7 @@ class Query(
 class Mutation(
     assets.Mutations,
     decisions.Mutations,
+    keys.Mutations,
     lineage.Mutations,
     publishing.Mutations,
     registrations.Mutations,

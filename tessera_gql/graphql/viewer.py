@@ -39,6 +39,11 @@ class Viewer:
         _inbox, INBOX, "What waits for the viewer's answer; without a team, what waits for anybody's.", nested=True
     )
 
+    @computed("The API key that calls; null if it is another kind of credential.", named("ApiKey") | None)
+    async def api_key(self, info: Info) -> Any:
+        key = self.viewer.key_id
+        return shown("ApiKey", await info.context.loaders.api_key.load(key)) if key else None
+
     @computed("The team that the key belongs to; null for an administrator of no team.", named("Team") | None)
     async def team(self, info: Info) -> Any:
         team = self.viewer.team_id

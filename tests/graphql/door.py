@@ -1,0 +1,73 @@
+"""The pipeline behind its door: every call shows a real key, and is nobody's without one."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tessera_gql.auth import BadCredential, Identity, Keys
+from tessera_gql.graphql import context
+from tessera_gql.graphql.documents import Profile
+from tessera_gql.graphql.http import Transport, Unauthenticated, execute
+from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import OPEN_ACTOR, Scope
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Team
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import keys
+from tessera_gql.workflows.keys import Minted, NewKey
+
+
+@dataclass
+class Door:
+    database: Database
+    keys: Keys
+
+    async def authenticate(self, authorization: str | None) -> Identity:
+        try:
+            return await self.keys.identify(authorization)
+        except BadCredential as error:
+            raise Unauthenticated(str(error)) from None
+
+    def transport(self) -> Transport:
+        return Transport(
+            schema=schema,
+            authenticate=self.authenticate,
+            context=lambda identity: context.opened(self.database, identity.actor),
+            profile=Profile.LOCKED,
+        )
+
+    async def mint(
+        self, team: Team | None, *scopes: Scope, name: str = "ci", expires_at: datetime | None = None
+    ) -> Minted:
+        async with self.database.write("tester") as session:
+            asked = NewKey(name, scopes or (Scope.READ,), TeamRef(id=team.id) if team else None, expires_at)
+            return await keys.create(session, OPEN_ACTOR, asked)
+
+    async def reply(self, token: str | None, query: str, **variables: Any) -> dict[str, Any]:
+        """The whole reply; of who is not let in, what it says at the door."""
+        transport = self.transport()
+        try:
+            identity = await transport.authenticate(f"Bearer {token}" if token else None)
+        except Unauthenticated as refusal:
+            return {"errors": [{"message": str(refusal), "extensions": {"code": "UNAUTHENTICATED"}}]}
+        return await execute(transport, query=query, variables=variables, identity=identity)
+
+    async def data(self, token: str | None, query: str, **variables: Any) -> dict[str, Any]:
+        reply = await self.reply(token, query, **variables)
+        assert "errors" not in reply, reply["errors"]
+        found: dict[str, Any] = reply["data"]
+        return found
+
+
+def door(database: Database, **options: Any) -> Door:
+    found = Door(database, Keys(database, **options))
+    database.committed.append(found.keys.hear)
+    return found
+
+
+def codes(reply: dict[str, Any], field: str | None = None) -> Collection[str]:
+    """Why it was refused: at the door, by a root field, or in a mutation's payload."""
+    top = [error["extensions"]["code"] for error in reply.get("errors", ())]
+    payload = (reply.get("data") or {}).get(field) if field else None
+    return [*top, *(error["code"] for error in (payload or {}).get("errors", ()))]
