@@ -195,7 +195,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("asset_id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
-        sa.Column("schema_def", JSON, nullable=False),
+        sa.Column("schema_def", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("guarantees", JSON, nullable=True),
         sa.Column(
             "compatibility_mode",
@@ -354,7 +354,7 @@ def upgrade() -> None:
         sa.Column("asset_id", sa.Uuid(), nullable=False),
         sa.Column("base_contract_id", sa.Uuid(), nullable=False),
         sa.Column("contract_id", sa.Uuid(), nullable=True),
-        sa.Column("proposed_schema", JSON, nullable=False),
+        sa.Column("proposed_schema", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("proposed_version", sa.Text(), nullable=False),
         sa.Column("guarantees", JSON, nullable=True),
         sa.Column(

@@ -180,7 +180,7 @@ class Contract(Base, table=True):
     id: UUID = _id()
     asset_id: UUID = _link("core.assets.id")
     version: str = _column(Text)
-    schema_def: Any = _column(type_json)
+    schema_def: Any = _column(JSON(none_as_null=True))  # as text: the order of its keys is part of it
     guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
     compatibility_mode: Mode = _column(_words(Mode))
     status: ContractStatus = _column(_words(ContractStatus))
@@ -255,7 +255,7 @@ class Proposal(Base, table=True):
     asset_id: UUID = _link("core.assets.id")
     base_contract_id: UUID = _link("core.contracts.id", index=True)
     contract_id: UUID | None = _link("core.contracts.id", nullable=True)
-    proposed_schema: Any = _column(type_json)
+    proposed_schema: Any = _column(JSON(none_as_null=True))
     proposed_version: str = _column(Text)
     guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
     compatibility_mode: Mode = _column(_words(Mode))
