@@ -53,9 +53,7 @@ def doubling(levels: int, leaf: str) -> Schema:
 def mutual(count: int, leaf: str) -> Schema:
     """So many definitions, each holding all of them."""
     inside = {f"p{n}": {"$ref": f"#/$defs/D{n}"} for n in range(count)}
-    defs: Schema = {
-        f"D{n}": {"type": "object", "properties": {**inside, "leaf": {"type": leaf}}} for n in range(count)
-    }
+    defs: Schema = {f"D{n}": {"type": "object", "properties": {**inside, "leaf": {"type": leaf}}} for n in range(count)}
     return {"$ref": "#/$defs/D0", "$defs": defs}
 
 
@@ -94,8 +92,7 @@ def hostile() -> dict[str, tuple[Any, Any]]:
 
 def main() -> int:
     results = [
-        _row(f"{size:,} properties", size / 20, lambda pair=wide(size): compare(*pair))
-        for size in (100, 1_000, 10_000)
+        _row(f"{size:,} properties", size / 20, lambda pair=wide(size): compare(*pair)) for size in (100, 1_000, 10_000)
     ]
     for name, pair in hostile().items():
         results.append(_row(name, 50, lambda pair=pair: compare(*pair)))

@@ -226,7 +226,6 @@ class _Search:
         if length > MAX_SHOWN or (positions.most is not None and length > positions.most):
             return Answer.UNKNOWN
         items: list[Json] = []
-        banned: frozenset[str] = frozenset()
         for index in range(length):
             found = Found(self.forced[index]) if index in self.forced else positions.value(index)
             if found is Answer.EMPTY and index < positions.least:

@@ -1,6 +1,6 @@
 """One comparer per keyword: what it says about two views of a value, as drafts. Adding a rule is adding a function here."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 from tessera_gql.diff.changes import ChangeKind, Mode
@@ -14,16 +14,21 @@ K = ChangeKind
 BACK, FORTH = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 BOTH = BACK | FORTH
 Comparer = Callable[[View, View], Iterator[Draft]]
-ANNOTATIONS = (
-    "title",
-    "description",
-    "examples",
-    "$comment",
-    "readOnly",
-    "writeOnly",
-    "contentMediaType",
-    "contentEncoding",
+ANNOTATIONS = frozenset(
+    {
+        "title",
+        "description",
+        "examples",
+        "$comment",
+        "readOnly",
+        "writeOnly",
+        "contentMediaType",
+        "contentEncoding",
+    }
 )
+CLOSING = ("additionalProperties", "unevaluatedProperties")
+OPENING = ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems")
+NAMED = ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies")
 SHOWN = 200
 COUNTS = (
     ("minLength", "min_length", "characters"),
@@ -210,7 +215,7 @@ def required(old: View, new: View) -> Iterator[Draft]:
 
 def closing(old: View, new: View) -> Iterator[Draft]:
     """Other properties allowed or not. Judged in the open: producers may not write them, readers were told they may come."""
-    for word in ("additionalProperties", "unevaluatedProperties"):
+    for word in CLOSING:
         before, after = old.together(word), new.together(word)
         closed = [each is not None and any(node.is_false for node in each.nodes) for each in (before, after)]
         if closed[0] != closed[1]:
@@ -220,7 +225,7 @@ def closing(old: View, new: View) -> Iterator[Draft]:
             yield draft
         elif not closed[0] and (before is None) != (after is None):
             yield _limit((old if after is None else new).where(word), after is not None, (None, None), word)
-    for word in ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems"):
+    for word in OPENING:
         before, after = old.together(word), new.together(word)
         if (before is None) != (after is None):
             yield _limit((old if after is None else new).where(word), after is not None, (None, None), word)
@@ -240,7 +245,7 @@ def contains(old: View, new: View) -> Iterator[Draft]:
 
 def named_rules(old: View, new: View) -> Iterator[Draft]:
     """Maps whose entries each restrict: `patternProperties`, and what depends on a property being there."""
-    for word in ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies"):
+    for word in NAMED:
         before, after = (_entries(view, word) for view in (old, new))
         for name in sorted(after.keys() - before.keys()):
             yield _limit(after[name], True, (None, name), word)  # noqa: FBT003
@@ -281,24 +286,24 @@ def _default(view: View) -> tuple[str, Json] | None:
     return None
 
 
-def annotations(old: View, new: View) -> Iterator[Draft]:
+def annotations(old: View, new: View, words: Iterable[str]) -> Iterator[Draft]:
+    for word in words:
+        if word == "deprecated":
+            yield from _deprecation(old, new)
+        elif word in ANNOTATIONS or word.startswith("x-"):
+            was, now = old.says(word), new.says(word)
+            if not same(was, now):
+                where = _annotated(old if now is None else new, word)
+                message = f"{word} is different"
+                yield Draft(K.ANNOTATION_CHANGED, where, message, _short(was), _short(now), rule=Rule.NEVER)
+
+
+def _deprecation(old: View, new: View) -> Iterator[Draft]:
     before, after = (any(node.entries.get("deprecated") is True for node in view.schemas) for view in (old, new))
     if before != after:
         message = "it is deprecated now" if after else "it is no longer deprecated"
         where = _annotated((new if after else old), "deprecated")
         yield Draft(K.DEPRECATED_CHANGED, where, message, before, after, rule=Rule.NEVER)
-    words = dict.fromkeys(
-        word
-        for view in (old, new)
-        for node in view.schemas
-        for word in node.entries
-        if word in ANNOTATIONS or word.startswith("x-")
-    )
-    for word in words:
-        was, now = old.says(word), new.says(word)
-        if not same(was, now):
-            where = _annotated(old if now is None else new, word)
-            yield Draft(K.ANNOTATION_CHANGED, where, f"{word} is different", _short(was), _short(now), rule=Rule.NEVER)
 
 
 def _annotated(view: View, word: str) -> str:
@@ -311,19 +316,27 @@ def _short(value: Json) -> Json:
     return None if isinstance(value, list | dict) else value
 
 
-COMPARERS: tuple[Comparer, ...] = (
-    types,
-    enums,
-    bounds,
-    counts,
-    multiples,
-    patterns,
-    formats,
-    uniqueness,
-    required,
-    closing,
-    contains,
-    named_rules,
-    defaults,
-    annotations,
+COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
+    (types, frozenset({"type", "enum", "const", "anyOf", "oneOf", "nullable", ""})),
+    (enums, frozenset({"enum", "const"})),
+    (bounds, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
+    (counts, frozenset(word for word, *_ in (*COUNTS, *LIMITS))),
+    (multiples, frozenset({"multipleOf"})),
+    (patterns, frozenset({"pattern"})),
+    (formats, frozenset({"format"})),
+    (uniqueness, frozenset({"uniqueItems"})),
+    (required, frozenset({"required"})),
+    (closing, frozenset({*CLOSING, *OPENING})),
+    (contains, frozenset({"contains"})),
+    (named_rules, frozenset(NAMED)),
+    (defaults, frozenset({"default"})),
 )
+
+
+def compared(old: View, new: View) -> Iterator[Draft]:
+    """What every comparer says of two views. Each is asked only where one of its words occurs; `""` is a boolean schema."""
+    words = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
+    for comparer, triggers in COMPARERS:
+        if not words.isdisjoint(triggers):
+            yield from comparer(old, new)
+    yield from annotations(old, new, sorted(words))

@@ -141,12 +141,12 @@ def _guess(schema: object) -> Dialect:
     while stack:
         value = stack.pop()
         if isinstance(value, list):
-            stack.extend(cast("list[object]", value))
+            stack.extend(each for each in cast("list[object]", value) if isinstance(each, dict | list))
         elif isinstance(value, dict):
             entries = cast("dict[str, object]", value)
             if any(isinstance(entries.get(key), bool) for key in ("exclusiveMinimum", "exclusiveMaximum")):
                 return DRAFT_4
             if isinstance(entries.get("items"), list) or isinstance(entries.get("dependencies"), dict):
                 newest = DRAFT_7
-            stack.extend(entries.values())
+            stack.extend(each for each in entries.values() if isinstance(each, dict | list))
     return newest

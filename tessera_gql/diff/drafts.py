@@ -70,9 +70,8 @@ class Draft:
     rule: Rule = Rule.CONTENT
 
 
-def text(route: Route) -> str:
-    """A route for people: `items[].sku`; a property that is not named is `*`."""
-    found = ""
+def text(route: Route, found: str = "") -> str:
+    """A route for people, from the path found so far: `items[].sku`; a property that is not named is `*`."""
     for step in route:
         match step:
             case Name(name):

@@ -39,58 +39,62 @@ def guard(document: object, identities: Identities | None = None) -> dict[int, i
     """The identity of every container by its `id()`. Raises `SchemaError` when the document is not JSON or too large."""
     places = [Place(document, 0, -1, "")]
     values = text = 0
-    for index, place in enumerate(places):
-        inside, size = _children(places, index) if isinstance(place.value, dict | list) else ([], 0)
-        values += size
-        text += sum(map(_length, inside))
-        if values > MAX_VALUES or text > MAX_TEXT:
-            limit = MAX_VALUES if values > MAX_VALUES else MAX_TEXT
-            raise SchemaError(
-                f"it is larger than {MAX_VALUES:,} values or {MAX_TEXT:,} characters; split it.", limit=limit
-            )
     if not isinstance(document, dict | list):
-        _scalar(document, places, 0)
+        _check_scalar(document, places, 0)
+    for index, place in enumerate(places):
+        if isinstance(place.value, dict):
+            text += _object(places, index, cast("dict[object, object]", place.value))
+        elif isinstance(place.value, list):
+            text += _list(places, index, cast("list[object]", place.value))
+        values += len(cast("list[object]", place.value)) if isinstance(place.value, dict | list) else 1
+        if values > MAX_VALUES or text > MAX_TEXT:
+            raise SchemaError(
+                f"it is larger than {MAX_VALUES:,} values or {MAX_TEXT:,} characters; split it.",
+                limit=MAX_VALUES if values > MAX_VALUES else MAX_TEXT,
+            )
     return _identify(places, identities or Identities())
 
 
-def _length(value: object) -> int:
-    return len(value) if isinstance(value, str) else 0
-
-
-def _children(places: list[Place], index: int) -> tuple[list[object], int]:
-    """The scalars and keys of a container; its own containers are queued."""
-    value, depth, _, name = places[index]
-    scalars: list[object] = []
-    if isinstance(value, dict):
-        entries = cast("dict[object, object]", value).items()
-    else:
-        items = cast("list[object]", value)
-        if name == "enum" and len(items) > MAX_ENUM:
-            raise SchemaError(
-                f"an enum has more than {MAX_ENUM:,} values; a type or a pattern would say it.",
-                pointer=_pointer(places, index),
-                limit=MAX_ENUM,
-            )
-        entries = enumerate(items)
-    for key, item in entries:
-        if isinstance(item, dict | list):
-            if depth >= MAX_DEPTH:
-                raise _too_deep(places, index)
-            places.append(Place(item, depth + 1, index, key if isinstance(key, str) else str(key)))
-        else:
-            scalars.append(item)
-            _scalar(item, places, index)
+def _object(places: list[Place], index: int, entries: dict[object, object]) -> int:
+    """Queues the containers in an object; returns the size of its text."""
+    depth, size = places[index].depth + 1, 0
+    for key, item in entries.items():
         if not isinstance(key, str):
-            if isinstance(value, dict):
-                raise SchemaError(
-                    "an object has a key that is not text; send parsed JSON.", pointer=_pointer(places, index)
-                )
-        else:
-            scalars.append(key)
-    return scalars, len(entries) if isinstance(value, dict) else len(scalars)
+            raise SchemaError(
+                "an object has a key that is not text; send parsed JSON.", pointer=_pointer(places, index)
+            )
+        size += len(key)
+        if isinstance(item, str):
+            size += len(item)
+        elif isinstance(item, dict | list):
+            _check_depth(places, index)
+            places.append(Place(item, depth, index, key))
+        elif item is not None:
+            _check_scalar(item, places, index)
+    return size
 
 
-def _scalar(value: object, places: list[Place], index: int) -> None:
+def _list(places: list[Place], index: int, items: list[object]) -> int:
+    """Queues the containers in a list; returns the size of its text."""
+    depth, size = places[index].depth + 1, 0
+    if len(items) > MAX_ENUM and places[index].key == "enum":
+        raise SchemaError(
+            f"an enum has more than {MAX_ENUM:,} values; a type or a pattern would say it.",
+            pointer=_pointer(places, index),
+            limit=MAX_ENUM,
+        )
+    for position, item in enumerate(items):
+        if isinstance(item, str):
+            size += len(item)
+        elif isinstance(item, dict | list):
+            _check_depth(places, index)
+            places.append(Place(item, depth, index, str(position)))
+        elif item is not None:
+            _check_scalar(item, places, index)
+    return size
+
+
+def _check_scalar(value: object, places: list[Place], index: int) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise SchemaError("a number is not finite, and JSON has no NaN or Infinity.", pointer=_pointer(places, index))
     if not isinstance(value, str | int | float | None):
@@ -99,12 +103,13 @@ def _scalar(value: object, places: list[Place], index: int) -> None:
         )
 
 
-def _too_deep(places: list[Place], index: int) -> SchemaError:
-    return SchemaError(
-        f"it is nested deeper than {MAX_DEPTH} levels; flatten it, or name the parts in $defs.",
-        pointer=_pointer(places, index),
-        limit=MAX_DEPTH,
-    )
+def _check_depth(places: list[Place], index: int) -> None:
+    if places[index].depth >= MAX_DEPTH:
+        raise SchemaError(
+            f"it is nested deeper than {MAX_DEPTH} levels; flatten it, or name the parts in $defs.",
+            pointer=_pointer(places, index),
+            limit=MAX_DEPTH,
+        )
 
 
 def _pointer(places: list[Place], index: int) -> str:

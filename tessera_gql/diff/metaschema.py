@@ -8,7 +8,7 @@ from tessera_gql.diff.json import canonical, escaped
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import is_pattern
 
-TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 Inside = Iterator[tuple[str, object]]
 
 
@@ -22,7 +22,7 @@ def check_shape(schema: object, at: str, dialect: Dialect) -> list[tuple[str, ob
     inside: list[tuple[str, object]] = []
     for key, value in cast("dict[str, object]", schema).items():
         shape = dialect.shapes.get(key)
-        if shape is None or (shape == "text" and isinstance(value, str)):
+        if shape is None or (isinstance(value, str) and (shape == "text" or (shape == "types" and value in TYPES))):
             continue
         where = f"{at}/{escaped(key)}"
         inside += SHAPES[shape](value, where, key)
@@ -124,8 +124,8 @@ def _values(value: object, at: str, key: str) -> Inside:
 
 def _types(value: object, at: str, key: str) -> Inside:
     items = _list(value, at, key, 1) if isinstance(value, list) else [value]
-    if not all(item in TYPES for item in items) or len({str(item) for item in items}) < len(items):
-        raise SchemaError(f"{key} must be one or more different names of {', '.join(TYPES)}.", pointer=at)
+    if not all(isinstance(item, str) and item in TYPES for item in items) or len({*map(str, items)}) < len(items):
+        raise SchemaError(f"{key} must be one or more different names of {', '.join(sorted(TYPES))}.", pointer=at)
     return iter(())
 
 

@@ -31,14 +31,14 @@ Alternative = list[Item]
 PAIRS_OF = 12
 
 
-def alternatives(node: Schema, kind: int, shared: Callable[[str, Schema], bool]) -> Iterator[Alternative]:
-    """Every way a value of this kind can break the node. `shared(name, child)` tells that a property is bound to be valid."""
+def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[Alternative]:
+    """Every way a value of this kind, valid under the given schemas, can break the node."""
     if node.enum is not None:
         yield [Excluded(frozenset(node.enum))]
     if kind in FACTS:
         yield from ([fact] for fact in FACTS[kind](node))
     if kind == OBJECT:
-        yield from _properties(node, shared)
+        yield from _properties(node, given)
         yield from _dependents(node)
     if node.is_opaque or (node.has_unevaluated and kind in (OBJECT, ARRAY)):
         yield from _unevaluated(node, kind)
@@ -125,11 +125,18 @@ def _object(node: Schema) -> Iterator[Item]:
         yield ExtraBreaks(frozenset(node.properties), frozenset(node.patterns), node.extra)
 
 
-def _properties(node: Schema, shared: Callable[[str, Schema], bool]) -> Iterator[Alternative]:
-    for name in node.properties:
-        child = node.named(name)
-        if not shared(name, child):
-            yield [PropertyBreaks(name, child)]
+def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
+    """Properties that the given schemas declare with the same text cannot break."""
+    numbers, bound = node.document.numbers, node.document.identities.bound
+    alike = [each for each in given if each.document.dialect is node.document.dialect]
+    for name, raw in node.properties.items():
+        number = numbers.get(id(raw))
+        if number is not None and number not in bound:
+            is_shared = any(each.document.numbers.get(id(each.properties.get(name))) == number for each in alike)
+        else:
+            is_shared = raw is True
+        if not is_shared:
+            yield [PropertyBreaks(name, node.named(name))]
 
 
 def _dependents(node: Schema) -> Iterator[Alternative]:

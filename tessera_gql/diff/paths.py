@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from tessera_gql.diff.declared import in_place, in_place_unshared
 from tessera_gql.diff.drafts import Index, Name, Other, Step
-from tessera_gql.diff.schema import Schema
+from tessera_gql.diff.schema import Schema, Words
 
 Key = tuple[frozenset[int], frozenset[int]]
 Around = Callable[[Schema], list[Schema]]
@@ -96,11 +97,15 @@ def _declares_alike(nodes: list[Schema], others: list[Schema], name: str) -> boo
     """Proven without looking inside: the texts are equal and hold no reference, or they are too plain to declare."""
     if len(nodes) != 1 or len(others) != 1:
         return False
-    raws = [nodes[0].properties[name], others[0].properties[name]]
-    if all(isinstance(raw, bool) or (isinstance(raw, dict) and PLAIN.issuperset(raw)) for raw in raws):
+    old, new = nodes[0].properties[name], others[0].properties[name]
+    if _is_plain(old) and _is_plain(new):
         return True
-    numbers = [node.document.number(raw) for node, raw in zip((nodes[0], others[0]), raws, strict=True)]
-    return numbers[0] is not None and numbers[0] == numbers[1]
+    number = nodes[0].document.number(old)
+    return number is not None and number == others[0].document.number(new)
+
+
+def _is_plain(raw: object) -> bool:
+    return PLAIN.issuperset(cast("Words", raw)) if isinstance(raw, dict) else True
 
 
 PLAIN = frozenset(

@@ -6,6 +6,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
+from tessera_gql.diff.comparers import CLOSING
 from tessera_gql.diff.confirm import Judge
 from tessera_gql.diff.documents import Document, read
 from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
@@ -25,7 +26,6 @@ MOST = 200
 EFFORT = 60_000
 MAX_INDEX = 50
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
-CLOSING = ("additionalProperties", "unevaluatedProperties")
 ATTRIBUTES = {
     "minLength": "min_length",
     "maxLength": "max_length",

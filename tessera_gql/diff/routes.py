@@ -7,8 +7,8 @@ from typing import TypeVar
 from tessera_gql.diff.drafts import Route, Step, declared_field, text
 
 Place = TypeVar("Place", bound=Hashable)
-MAX_ROUTES = 32
-MAX_EFFORT = 50_000
+MAX_ROUTES = 16
+MAX_AGAIN = 16
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Reached:
     """
 
     first: Route
-    routes: list[Route] = field(default_factory=list[Route])
+    paths: list[str] = field(default_factory=list[str])
     again: list[str] = field(default_factory=list[str])
     everywhere: bool = False
 
@@ -27,9 +27,7 @@ class Reached:
         """The declared fields, of the place itself or of a property of it."""
         if self.everywhere:
             return ("",)
-        paths = [text(route) for route in self.routes]
-        if name is not None:
-            paths = [f"{path}.{name}" if path else name for path in paths]
+        paths = self.paths if name is None else [f"{path}.{name}" if path else name for path in self.paths]
         return tuple(dict.fromkeys(declared_field(path) for path in [*paths, *self.again]))
 
 
@@ -37,26 +35,31 @@ def reach(root: Place, edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> d
     """Every simple route to every place, depth first in document order."""
     found: dict[Place, Reached] = {}
     crowded: set[Place] = set()
-    entered: list[tuple[Place, str]] = []
-    stack: list[tuple[Place, Route, frozenset[Place]]] = [(root, (), frozenset())]
-    effort = 0
+    entered: dict[Place, set[str]] = {}
+    stack: list[tuple[Place, Route, str, frozenset[Place]]] = [(root, (), "", frozenset())]
     while stack:
-        place, route, above = stack.pop()
-        effort += 1
+        place, route, path, above = stack.pop()
         if place in above:
-            entered.append((place, text(route)))
+            entered.setdefault(place, set()).add(path)
+            continue
+        if place in crowded:
             continue
         here = found.setdefault(place, Reached(route))
-        here.routes.append(route)
-        if len(here.routes) > MAX_ROUTES or effort > MAX_EFFORT:
+        here.paths.append(path)
+        if len(here.paths) > MAX_ROUTES:
             crowded.add(place)
             continue
         inside = above | {place}
-        stack += [(child, (*route, step), inside) for step, child in reversed([*edges.get(place, ())])]
-    for place, path in entered:
+        stack += [
+            (child, (*route, step), text((step,), path), inside) for step, child in reversed([*edges.get(place, ())])
+        ]
+    for place, paths in entered.items():
+        if len(paths) > MAX_AGAIN:
+            crowded.add(place)
+            continue
         for each in _below([place], edges):
-            if each in found and path not in found[each].again:
-                found[each].again.append(path)
+            if each in found:
+                found[each].again += sorted(paths - {*found[each].again})
     for each in _below(crowded, edges):
         if each in found:
             found[each].everywhere = True

@@ -61,6 +61,7 @@ class Space:
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
         self.keys = 0
+        self.answered: dict[tuple[int, bool], Json] = {}
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")

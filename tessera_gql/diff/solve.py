@@ -5,7 +5,7 @@ A tableau: literals are split into alternatives until only demands on one JSON t
 is being answered is assumed EMPTY (a smallest document has no smaller self) and taken back if the assumption fails.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tessera_gql.diff import arrays, objects, scalars
@@ -120,10 +120,7 @@ class Solver:
         self.trail: list[Key] = []
         self.asking: dict[Key, int] = {}
         self.lowest = 1 << 30
-
-    def is_contained(self, left: Schema, right: Schema, *, emits: bool = True) -> bool:
-        """Proven: whatever a producer of `left` writes (`emits` false: whatever is valid) is valid under `right`."""
-        return self.find((Literal(left, True, emits), Literal(right, False))) is Answer.EMPTY
+        self.rules: dict[tuple[tuple[int, ...], tuple[int, ...]], objects.Rules] = {}
 
     def find(self, literals: Iterable[Literal]) -> Outcome:
         """A document that meets every literal."""
@@ -218,12 +215,19 @@ class Solver:
         self.depth -= 1
         return outcome
 
+    def _rules(self, nodes: list[Literal], literals: list[Literal]) -> objects.Rules:
+        slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals))
+        if slot not in self.rules:
+            self.rules[slot] = objects.rules(self.find, nodes, literals)
+        return self.rules[slot]
+
     def _narrowest(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
         """Takes the choice with the fewest alternatives out of the branch; None when nothing is left to choose."""
         if branch.negatives:
             several = len(branch.negatives) + len(branch.choices) > 1
+            given = [literal.node for literal in branch.nodes]
             for node in branch.negatives:
-                options = list(alternatives(node, branch.kind, _sharing(branch)))
+                options = list(alternatives(node, branch.kind, given))
                 if several and len(options) > 1:
                     options = [option for option in options if self._may_hold(branch, option, literals)]
                 branch.choices.append(options)
@@ -248,30 +252,22 @@ class Solver:
         if branch.kind == ARRAY:
             return arrays.search(self.find, branch.nodes, branch.facts)
         if branch.kind == OBJECT:
-            return objects.search(self.find, branch.nodes, branch.facts, literals)
+            return objects.search(self._rules(branch.nodes, literals), branch.facts)
         return scalars.number(nodes, branch.facts, whole=branch.kind == INTEGER)
 
 
-def _sharing(branch: Branch) -> Callable[[str, Schema], bool]:
-    def shared(name: str, child: Schema) -> bool:
-        return any(
-            name in literal.node.properties and literal.node.named(name).key == child.key for literal in branch.nodes
-        )
-
-    return shared
-
-
 def _followed(literal: Literal) -> Literal:
-    """A bare reference is what it leads to."""
+    """A bare reference is what it leads to; who writes a value matters only where it may hold properties."""
     node = literal.node
     for _ in range(50):
-        if len(node.words) != 1 or "$ref" not in node.words:
-            break
-        target = node.target()
+        target = node.target() if len(node.words) == 1 else None
         if target is None:
             break
         node = target
-    return literal if node is literal.node else Literal(node, literal.holds, literal.emits)
+    emits = literal.emits and bool(node.types & (OBJECT | ARRAY))
+    if node is literal.node and emits is literal.emits:
+        return literal
+    return Literal(node, literal.holds, emits)
 
 
 def _is_free(literal: Literal) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind
-from tessera_gql.diff.comparers import BACK, BOTH, COMPARERS, FORTH
+from tessera_gql.diff.comparers import BACK, BOTH, FORTH, compared
 from tessera_gql.diff.declared import names_in_place
 from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
 from tessera_gql.diff.json import Json
@@ -32,8 +32,7 @@ def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
     most = 1_000 + 2 * (len(old.document.schemas) + len(new.document.schemas))
     queue = [start]
     for spot in queue:
-        for comparer in COMPARERS:
-            spot.drafts += comparer(spot.old, spot.new)
+        spot.drafts += compared(spot.old, spot.new)
         spot.drafts += _properties(spot)
         spot.drafts += _composition(spot)
         for step, child in _parts(spot):
