@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
@@ -129,10 +129,11 @@ class _Socket:
 
     def __init__(self) -> None:
         self._connection: ClientConnection | None = None
+        self._stack = ExitStack()
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        self._connection = None
+        self._stack.close()
 
     def do(self, step: Connect | Send | Receive) -> Result:
         match step:
@@ -146,12 +147,13 @@ class _Socket:
     def _connect(self, step: Connect) -> Result:
         self.close()
         try:
-            self._connection = connect(
+            opening = connect(
                 step.url,
                 subprotocols=[Subprotocol(PROTOCOL)],
                 open_timeout=step.timeout_seconds,
                 max_size=MAX_MESSAGE_BYTES,
             )
+            self._connection = self._stack.enter_context(opening)
         except InvalidStatus as error:
             return Lost(str(error), sent=False, status=error.response.status_code)
         except (OSError, InvalidHandshake, EOFError) as error:

@@ -53,7 +53,7 @@ def serving(folder: Path, *options: str, **settings: str) -> Iterator[Running]:
         process = subprocess.Popen(
             [TESSERA, "serve", *options],
             cwd=folder,
-            env=environment(API_PORT="0", **settings),
+            env=environment(**{"API_PORT": "0", **settings}),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

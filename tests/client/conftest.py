@@ -1,0 +1,78 @@
+"""A live server, and both faces of the SDK behind one: a test is written once, as if it awaited."""
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera_gql.client import AsyncTesseraClient, TesseraClient
+from tests.e2e.server import Running, serving
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("live")) as running:
+        yield running
+
+
+class Awaited:
+    """The sync face, each call in a thread: what it does is its own, only the test's way of waiting is shared."""
+
+    def __init__(self, client: TesseraClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            made = asyncio.to_thread(method, *args, **kwargs)
+            return _Later(made)
+
+        return call
+
+
+class _Later:
+    """What a call gives: awaited it is the answer, iterated it is each of its items."""
+
+    def __init__(self, made: Awaitable[Any]) -> None:
+        self._made = made
+
+    def __await__(self) -> Any:
+        return self._made.__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        items = await self._made
+        end = object()
+        try:
+            while (item := await asyncio.to_thread(next, items, end)) is not end:
+                yield item
+        finally:
+            await asyncio.to_thread(items.close)
+
+
+Open = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture(params=["sync", "async"])
+async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+    """Opens a client of the one face or of the other; closes it after the test."""
+    async with AsyncExitStack() as stack:
+
+        async def open_(url: str, **options: Any) -> Any:
+            if request.param == "sync":
+                return Awaited(stack.enter_context(TesseraClient(url, **options)))
+            return await stack.enter_async_context(AsyncTesseraClient(url, **options))
+
+        yield open_
+
+
+@pytest.fixture
+async def tessera(opened: Open, server: Running) -> Any:
+    return await opened(server.url)

@@ -1,0 +1,239 @@
+"""Both faces against a live server: what one does, the other does; a subscription survives the server's restart."""
+
+import asyncio
+import uuid
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera_gql.client import (
+    AcknowledgmentResponse,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ProposalStatus,
+    PublishOutcome,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+from tests.client.conftest import Open
+from tests.e2e.server import Running, serving
+
+DATA = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
+KEY = "a-key-of-an-administrator-for-tests"
+
+
+def table(**columns: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: {"type": kind} for name, kind in columns.items()},
+        "required": [*columns],
+    }
+
+
+def fresh(word: str) -> str:
+    return f"{word}-{uuid.uuid4().hex[:8]}"
+
+
+def fresh_fqn() -> str:
+    return f"sdk.t_{uuid.uuid4().hex[:8]}.orders"
+
+
+V1 = table(id="integer", total="number", coupon="string")
+V2 = table(id="integer", total="number")
+
+
+async def proposed(tessera: Any) -> tuple[Any, Any, Any]:
+    """An owner, a reader of `coupon`, and the proposal to drop it."""
+    owner, reader = await tessera.create_team(fresh("owner")), await tessera.create_team(fresh("reader"))
+    asset = await tessera.create_asset(fqn=fresh_fqn(), owner_team_id=owner.id)
+    await tessera.publish_contract(asset_id=asset.id, schema_def=V1, published_by=owner.id)
+    await tessera.register(asset, team=reader, fields=["coupon"], purpose="campaigns")
+    done = await tessera.publish_contract(fqn=asset.fqn, schema_def=V2, published_by=owner, reason="It moves.")
+    assert done.outcome is PublishOutcome.PROPOSED
+    return owner, reader, done.proposal
+
+
+async def test_the_calls_of_the_readme_do_what_they_say(tessera: Any) -> None:
+    team = await tessera.create_team(fresh("data-platform"))
+    asset = await tessera.create_asset(fqn=fresh_fqn(), owner_team_id=team.id, description="All orders.")
+    assert (asset.owner.name, asset.current_contract) == (team.name, None)
+    first = await tessera.publish_contract(asset_id=asset.id, schema_def=V1, published_by=team.id)
+    assert (first.outcome, first.contract.version) == (PublishOutcome.PUBLISHED, "1.0.0")
+    assert first.contract.schema_def == V1
+    assert first.contract.published_by.name == team.name
+    again = await tessera.publish_contract(fqn=asset.fqn, schema_def=V1, published_by=team.name)
+    assert again.outcome is PublishOutcome.UNCHANGED
+    assert (await tessera.get_asset(asset.fqn)).current_contract.version == "1.0.0"
+    assert (await tessera.get_contract(first.contract.id)).asset.fqn == asset.fqn
+
+
+async def test_a_breaking_change_waits_for_the_answer_and_is_published_with_it(tessera: Any) -> None:
+    owner, reader, proposal = await proposed(tessera)
+    assert [team.name for team in proposal.awaiting] == [reader.name]
+    (question,) = await tessera.inbox(reader.name)
+    assert question.proposal.id == proposal.id
+    assert question.because[0].path == "coupon"
+    done = await tessera.acknowledge(
+        proposal.id,
+        AcknowledgmentResponse.MIGRATING,
+        team=reader,
+        migration_deadline=datetime(2031, 1, 1, tzinfo=UTC),
+        notes="by new year",
+    )
+    assert done.proposal.status is ProposalStatus.PENDING
+    assert done.acknowledgment.migration_deadline == datetime(2031, 1, 1, tzinfo=UTC)
+    done = await tessera.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
+    assert done.proposal.status is ProposalStatus.APPROVED
+    contract = await tessera.publish_proposal(proposal.id, published_by=owner)
+    assert contract.version == "2.0.0"
+    found = await tessera.get_proposal(proposal.id)
+    assert (found.status, found.acknowledgments[0].team.name) == (ProposalStatus.PUBLISHED, reader.name)
+    assert await tessera.inbox(reader) == ()
+
+
+async def test_impact_and_diff_write_nothing_and_name_who_is_hurt(tessera: Any) -> None:
+    _, reader, proposal = await proposed(tessera)
+    impact = await tessera.impact(table(id="string"), asset=proposal.asset.fqn)
+    assert impact.outcome is PublishOutcome.PROPOSED
+    assert [one.team.name for one in impact.asked] == [reader.name]
+    diff = await tessera.diff(V1, V2)
+    assert [change.path for change in diff.breaking] == ["coupon"]
+
+
+async def test_each_refusal_has_a_class_of_its_own(tessera: Any, opened: Open, server: Running) -> None:
+    owner, reader, proposal = await proposed(tessera)
+    with pytest.raises(NotFound, match="There is no team 'nobody at all'"):
+        await tessera.get_team("nobody at all")
+    assert await tessera.find_team("nobody at all") is None
+    with pytest.raises(NotFound):
+        await tessera.register("no.such.table", team=reader)
+    with pytest.raises(Invalid) as invalid:
+        await tessera.register(proposal.asset, team=owner, fields=["copuon"])
+    assert invalid.value.field == ("input", "fields")
+    with pytest.raises(Conflict):
+        await tessera.create_team(owner.name)
+    with pytest.raises(Forbidden):
+        await tessera.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=owner)
+    with pytest.raises(Stale):
+        await tessera.update_asset(proposal.asset, description="x", expected_row_version=99)
+    with pytest.raises(ValueError, match="asset_id"):
+        await tessera.publish_contract(schema_def=V1)
+    wrong = await opened(f"{server.url}/nowhere")
+    with pytest.raises(BadRequest, match="Check the address"):
+        await wrong.viewer()
+
+
+async def test_a_server_that_is_not_there_is_unavailable_after_its_retries(opened: Open) -> None:
+    client = await opened("http://127.0.0.1:9", retries=1, timeout_seconds=2)
+    with pytest.raises(Unavailable, match="can't be reached"):
+        await client.create_team("a")
+    with pytest.raises(Unavailable, match="can't be reached"):
+        async with aclosing(aiter(client.subscribe(after="x"))) as listening:
+            await anext(listening)
+
+
+async def test_an_address_or_a_key_that_cannot_be_right_is_said_at_once(opened: Open) -> None:
+    with pytest.raises(BadRequest, match="is not the address of a server"):
+        await opened("localhost:8000")
+    with pytest.raises(Unauthenticated, match="Copy it again"):
+        await opened("http://localhost", api_key="a key")
+
+
+async def test_a_key_that_is_not_known_is_unauthenticated_over_both_transports(opened: Open, tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=KEY) as server:
+        assert (await (await opened(server.url, api_key=KEY)).viewer()).scopes == ("READ", "WRITE", "ADMIN")
+        for client in (await opened(server.url), await opened(server.url, api_key="wrong")):
+            with pytest.raises(Unauthenticated):
+                await client.viewer()
+            with pytest.raises(Unauthenticated):
+                async with aclosing(aiter(client.subscribe(after="x"))) as listening:
+                    await anext(listening)
+
+
+async def test_a_list_is_iterated_over_all_its_pages(tessera: Any) -> None:
+    word = fresh("page")
+    names = [f"{word}-{number:03}" for number in range(60)]
+    for name in names:
+        await tessera.create_team(name)
+    assert sorted([team.name async for team in tessera.teams(name_contains=word)]) == names
+
+
+async def test_registrations_change_and_end(tessera: Any) -> None:
+    _, reader, proposal = await proposed(tessera)
+    (registration,) = [one async for one in tessera.registrations(consumer_team_id=reader.id)]
+    changed = await tessera.update_registration(registration.id, fields=None, purpose=None)
+    assert (changed.fields, changed.purpose) == (None, None)
+    ended = await tessera.unregister(registration.id)
+    assert ended.status == "INACTIVE"
+    assert (await tessera.get_proposal(proposal.id)).status is ProposalStatus.APPROVED
+
+
+async def test_lineage_and_withdrawal(tessera: Any) -> None:
+    owner, _, proposal = await proposed(tessera)
+    report = await tessera.create_asset(fqn=fresh_fqn(), owner=owner, resource_type="VIEW")
+    edge = await tessera.add_dependency(report, proposal.asset)
+    assert edge.dependency.fqn == proposal.asset.fqn
+    assert (await tessera.withdraw_proposal(proposal.id)).status is ProposalStatus.WITHDRAWN
+
+
+async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: Any) -> None:
+    owner, reader, _ = await proposed(tessera)
+    async with aclosing(aiter(tessera.subscribe(team_id=reader.id))) as listening:
+        first = asyncio.ensure_future(anext(listening))
+        await asyncio.sleep(0.5)
+        asset = await tessera.create_asset(fqn=fresh_fqn(), owner=owner)
+        await tessera.register(asset, team=reader)
+        event = await asyncio.wait_for(first, 20)
+    assert (event.kind, event.asset.fqn) == ("REGISTRATION_CREATED", asset.fqn)
+
+
+async def test_requests_and_status_changes_are_listened_to(tessera: Any) -> None:
+    _, reader, proposal = await proposed(tessera)
+    start = [event.cursor async for event in tessera.events(kinds=["TEAM_CREATED"])][0]
+    async with aclosing(aiter(tessera.acknowledgment_requests(reader, after=start))) as listening:
+        asked = await anext(listening)
+    assert (asked.team.name, asked.proposal.id) == (reader.name, proposal.id)
+    await tessera.acknowledge(proposal.id, AcknowledgmentResponse.BLOCKED, team=reader)
+    async with aclosing(aiter(tessera.status_changes(proposal_id=proposal.id, after=start))) as listening:
+        statuses = [(await anext(listening)).after]
+    assert statuses == [ProposalStatus.REJECTED]
+
+
+async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothing_twice(
+    opened: Open, tmp_path: Path
+) -> None:
+    reasons: list[str] = []
+    heard: list[str] = []
+    with serving(tmp_path) as server:
+        port = server.url.rpartition(":")[2]
+        client = await opened(server.url, on_disconnect=reasons.append)
+        await client.create_team("before")
+        enough = asyncio.Event()
+
+        async def listen() -> None:
+            async with aclosing(aiter(client.subscribe(kinds=["TEAM_CREATED"]))) as events:
+                async for event in events:
+                    heard.append(event.payload["name"])
+                    if len(heard) == 6:
+                        enough.set()
+                        return
+
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(1)
+        for number in range(3):
+            await client.create_team(f"first-{number}")
+    with serving(tmp_path, API_PORT=port):
+        for number in range(3):
+            await client.create_team(f"second-{number}")
+        await asyncio.wait_for(enough.wait(), 30)
+        await listening
+    assert heard == [f"{word}-{number}" for word in ("first", "second") for number in range(3)]
+    assert reasons
+    assert "restarts" in reasons[0]
