@@ -1,37 +1,58 @@
-"""The passing of time: proposals run out and migration deadlines pass, each in a transaction of its own."""
+"""The passing of time: proposals run out, migration deadlines pass, the silent are reminded, each in a transaction."""
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from uuid import UUID
 
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
-from tessera_gql.store.session import ids
+from tessera_gql.store.session import Session, ids
 from tessera_gql.workflows.proposals import apply_time
+from tessera_gql.workflows.reminders import remind, waiting
 
 EVERY_SECONDS = 15.0
+REMINDERS = (timedelta(days=3), timedelta(days=1))
 
 log = logging.getLogger(__name__)
 
 
-async def keep(database: Database, *, every_seconds: float = EVERY_SECONDS) -> None:
+async def keep(
+    database: Database, *, every_seconds: float = EVERY_SECONDS, spans: Sequence[timedelta] = REMINDERS
+) -> None:
     """Runs until cancelled."""
     while True:
         try:
-            await apply(database)
+            await apply(database, spans)
         except Unavailable as error:
             log.warning("Deadlines are not looked at for now. %s", error)
+        except Exception:
+            log.exception("Deadlines could not be looked at; another attempt is made")
         await asyncio.sleep(every_seconds)
 
 
-async def apply(database: Database) -> int:
-    """How many proposals were looked at. Any number of processes may do this at once: the asset's lock decides."""
+async def apply(database: Database, spans: Sequence[timedelta] = REMINDERS) -> int:
+    """How many proposals were brought up to date. Any number of processes may do this at once: the lock decides."""
     async with database.read() as session:
         due = ids(await proposals.overdue(session, session.now))
+        silent = await waiting(session, spans)
     for identity in due:
-        try:
-            async with database.write("clock") as session:
-                await apply_time(session, identity)
-        except Refusal as error:
-            log.warning("The proposal %s could not be brought up to date: %s", identity, error)
+        await _each(database, identity, apply_time)
+    for identity in silent:
+        await _each(database, identity, lambda session, proposal: remind(session, proposal, spans))
     return len(due)
+
+
+async def _each(database: Database, identity: UUID, verb: Callable[[Session, UUID], Awaitable[object]]) -> None:
+    """One that can't be done must not keep the others from being done."""
+    try:
+        async with database.write("clock") as session:
+            await verb(session, identity)
+    except Unavailable:
+        raise
+    except Refusal as error:
+        log.warning("The proposal %s could not be brought up to date: %s", identity, error)
+    except Exception:
+        log.exception("The proposal %s could not be brought up to date", identity)

@@ -11,28 +11,42 @@ from tessera_gql.store.engine import driver_url
 from tessera_gql.store.events import CHANNEL
 
 RETRY_SECONDS = 2.0
+PROBE_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
 
-async def listen(url: str, wake: Callable[[], None]) -> None:
+async def listen(url: str, *wakes: Callable[[], None]) -> None:
     """Runs until cancelled; comes back by itself when the connection is lost."""
     dsn = driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     while True:
         try:
-            await _listen_once(dsn, wake)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            await _listen_once(dsn, wakes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on and so must the attempts
             log.warning("Not listening for events of other processes (%s); they come by polling.", error)
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _listen_once(dsn: str, wake: Callable[[], None]) -> None:
+async def _listen_once(dsn: str, wakes: tuple[Callable[[], None], ...]) -> None:
     ended = asyncio.Event()
-    connection: Any = await asyncpg.connect(dsn, timeout=10)
+
+    def wake(*_: object) -> None:
+        for one in wakes:
+            one()
+
+    def end(*_: object) -> None:
+        ended.set()
+
+    connection: Any = await asyncpg.connect(dsn, timeout=10, server_settings={"application_name": "tessera listen"})
     try:
-        connection.add_termination_listener(lambda *_: ended.set())
-        await connection.add_listener(CHANNEL, lambda *_: wake())
+        connection.add_termination_listener(end)
+        await connection.add_listener(CHANNEL, wake)
         wake()
-        await ended.wait()
+        while not ended.is_set():
+            try:
+                await asyncio.wait_for(ended.wait(), PROBE_SECONDS)
+            except TimeoutError:
+                # A connection that a router dropped looks open until something is sent over it.
+                await connection.execute("SELECT 1", timeout=10)
     finally:
         await connection.close(timeout=5)

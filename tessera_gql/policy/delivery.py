@@ -13,7 +13,8 @@ UNTOLD = frozenset({WebhookDeliveryFailed.kind})
 
 # Addresses that carry an IPv4 address inside: the one that is really called is that.
 NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
+# 6to4 and Teredo tunnels, and the site-local range of old.
+RETIRED = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("fec0::/10"))
 
 
 def wants(kinds: Collection[str] | None, team: UUID | None, *, kind: str, concerned: Collection[str]) -> bool:
@@ -63,7 +64,7 @@ def refusal(address: IPv4Address | IPv6Address, *, allow_private: bool) -> str |
         "unspecified": address.is_unspecified,
         "multicast": address.is_multicast,
         "link-local": address.is_link_local,
-        "a tunnel": any(address in network for network in TUNNELS),
+        "in a retired range": any(address in network for network in RETIRED),
     }
     if found := [kind for kind, applies in kinds.items() if applies]:
         return found[0]

@@ -2,11 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
 
+import asyncpg
+import pytest
+
+from tessera_gql.delivery import listen as listening
 from tessera_gql.delivery.bus import Bus
+from tessera_gql.errors import Invalid
+from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.policy.words import Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
+from tessera_gql.workflows import teams
 from tests.world import World
 
 
@@ -55,3 +64,108 @@ async def test_concurrent_writers_leave_no_gap_and_no_subscriber_misses_any(worl
         await asyncio.gather(*(world.team(f"team-{number}") for number in range(40)))
         for stream in (early, other):
             assert [one.sequence for one in await take(stream, 40)] == list(range(1, 41))
+
+
+async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start_are_both_seen(
+    world: World, database: Database
+) -> None:
+    async with Bus(database, poll_seconds=0.05) as bus, bus.subscribe(0) as stream:
+        if database.dialect == "sqlite":  # one writer at a time: there is no opposite order
+            await world.team("first")
+            await world.team("second")
+        else:
+            async with database.write() as earlier:
+                await teams.create(earlier, OPEN_ACTOR, name="starts first")
+                await world.team("commits first")
+        assert [one.sequence for one in await take(stream, 2)] == [1, 2]
+
+
+async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(world: World, database: Database) -> None:
+    async with Bus(database, kept=5) as bus, bus.subscribe(0) as slow:
+        for number in range(12):
+            await world.team(f"team-{number}")
+        async with bus.subscribe(11) as quick:
+            await take(quick, 1)
+        assert [one.sequence for one in await take(slow, 12)] == list(range(1, 13))
+
+
+async def test_a_subscriber_lives_through_a_database_that_is_away(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+    async with Bus(database, poll_seconds=0.05, kept=1) as bus, bus.subscribe(0) as stream:
+        for number in range(4):
+            await cut_connections(postgres_database_url)
+            other = Database(postgres_database_url)
+            await World(other).team(f"team-{number}")
+            await other.dispose()
+        assert [one.sequence for one in await take(stream, 4)] == [1, 2, 3, 4]
+    await database.dispose()
+
+
+async def cut_connections(url: str) -> None:
+    """Every connection to this database but the one that asks is closed by the server."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await connection.close()
+
+
+async def test_a_failure_nobody_foresaw_does_not_stop_the_bus(
+    world: World, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(Database):
+        faults = 2
+
+        def read(self) -> Any:
+            if asyncio.current_task().get_name() == "bus" and self.faults:  # type: ignore[union-attr]
+                self.faults -= 1
+                raise RuntimeError("never seen before")
+            return super().read()
+
+    other = Faulty(str(database.url), clock=database.clock)
+    async with Bus(other, poll_seconds=0.05) as bus, bus.subscribe() as stream:
+        await world.team("one")
+        assert (await take(stream, 1))[0].kind == "TEAM_CREATED"
+    await other.dispose()
+    assert "could not be followed" in caplog.text
+
+
+async def test_a_cursor_that_the_log_has_not_reached_is_refused(world: World, database: Database) -> None:
+    await world.team("one")
+    async with Bus(database) as bus:
+        with pytest.raises(Invalid, match="behind the end"):
+            async with bus.subscribe(2):
+                pass
+
+
+async def test_a_bus_that_closes_ends_its_subscriptions(database: Database) -> None:
+    async with Bus(database) as bus, bus.subscribe() as stream:
+        waiting = asyncio.create_task(collect(stream))
+        await asyncio.sleep(0.05)
+        await bus.__aexit__()
+        assert await asyncio.wait_for(waiting, 5) == []
+        await bus.__aenter__()
+
+
+async def collect(stream: AsyncIterator[EventRow]) -> list[EventRow]:
+    return [one async for one in stream]
+
+
+async def test_a_listener_wakes_again_after_its_connection_was_cut(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "RETRY_SECONDS", 0.05)
+    database = Database(postgres_database_url)
+    woken: asyncio.Queue[int] = asyncio.Queue()
+    task = asyncio.create_task(listening.listen(postgres_database_url, lambda: woken.put_nowait(1)))
+    async with asyncio.timeout(10):
+        await woken.get()
+        await cut_connections(postgres_database_url)
+        await woken.get()
+        await World(database).team("one")
+        await woken.get()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await database.dispose()

@@ -1,5 +1,8 @@
 """What the passing of time does, applied by the worker and never by a read."""
 
+import asyncio
+from datetime import timedelta
+
 from tessera_gql.delivery import deadlines
 from tessera_gql.policy.words import ProposalStatus, Response
 from tessera_gql.store.database import Database
@@ -49,3 +52,62 @@ async def test_an_approved_proposal_waits_for_its_publisher_and_never_expires(
     clock.advance(days=400)
     await deadlines.apply(database)
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
+
+
+async def test_who_has_not_answered_is_reminded_three_days_and_one_day_before_the_end_once_each(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    sent: list[int] = []
+    for day in range(1, 31):
+        clock.advance(days=1)
+        before = (await world.events())[-1].sequence
+        await asyncio.gather(*(deadlines.apply(database) for _ in range(3)))
+        reminders = [one for one in await world.events(before) if one.kind == "REMINDER_SENT"]
+        assert all(one.teams == [str(world.consumers[1].id)] for one in reminders)
+        sent += [day for _ in reminders]
+    assert sent == [27, 29]
+
+
+async def test_a_worker_that_was_away_sends_the_last_reminder_only(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    await world.proposed(consumers=1)
+    clock.advance(days=29, hours=12)
+    for _ in range(2):
+        await deadlines.apply(database)
+    assert [one.payload["hours_before"] for one in await world.events() if one.kind == "REMINDER_SENT"] == [24]
+
+
+async def test_a_question_that_is_due_soon_anyway_is_not_reminded_of_at_once(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    await world.proposed(consumers=1, expires_at=clock.now + timedelta(days=2))
+    await deadlines.apply(database)
+    assert "REMINDER_SENT" not in await world.kinds()
+    clock.advance(days=1, hours=1)
+    await deadlines.apply(database)
+    assert (await world.kinds())[-1] == "REMINDER_SENT"
+
+
+async def test_nobody_is_reminded_who_has_answered_or_of_what_has_ended(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + timedelta(days=60))
+    clock.advance(days=28)
+    await deadlines.apply(database)
+    await world.withdraw(proposal)
+    clock.advance(days=1, hours=12)
+    await deadlines.apply(database)
+    assert "REMINDER_SENT" not in await world.kinds()
+
+
+async def test_two_processes_remind_once(world: World, database: Database, clock: FixedClock) -> None:
+    await world.proposed(consumers=1)
+    clock.advance(days=27, hours=1)
+    other = Database(str(database.url), clock=clock)
+    await asyncio.gather(*(deadlines.apply(one) for one in (database, other, database, other)))
+    await other.dispose()
+    assert (await world.kinds()).count("REMINDER_SENT") == 1

@@ -1,0 +1,241 @@
+"""The webhook worker: hands events on to webhooks and posts them, at least once each, whichever worker dies when.
+
+Any number may run, in server processes or alone. All that one knows is in the database: a webhook's place in the log,
+and for each delivery the moment at which it is due, which a claim moves behind the end of its lease.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.delivery import messages, outbound
+from tessera_gql.delivery.outbound import Undelivered
+from tessera_gql.errors import Refusal, Unavailable
+from tessera_gql.policy.delivery import Backoff, next_attempt, wants
+from tessera_gql.policy.events import Event, WebhookDeliveryFailed
+from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
+from tessera_gql.store import assets, events, webhooks
+from tessera_gql.store.database import Database
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery
+from tessera_gql.workflows.webhooks import due, signing, stand
+
+KEPT_ATTEMPTS = 30
+KEPT = timedelta(days=30)
+PRUNE_EVERY_SECONDS = 3600.0
+PATIENCE_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+Render = Callable[[Webhook, EventRow], Awaitable[Any]]
+"""What a webhook's document chooses of an event, read in the rights of its team; raises Undelivered."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """`url` and `secret` are the webhook of the settings; a post lasts shorter than its lease."""
+
+    url: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    rules: outbound.Rules = field(default_factory=outbound.Rules)
+    backoff: Backoff = field(default_factory=Backoff)
+    render: Render | None = None
+    lease_seconds: float = 60.0
+    poll_seconds: float = 1.0
+    at_once: int = 32
+    at_once_each: int = 4
+
+
+class Worker:
+    def __init__(self, database: Database, options: Options | None = None) -> None:
+        self._database = database
+        self._options = options or Options()
+        self._woken = asyncio.Event()
+        self._running: dict[asyncio.Task[None], UUID] = {}
+        self._stands = False
+        self._pruned_at = 0.0
+
+    def wake(self, _committed: Sequence[Event] = ()) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled; posts that are on their way then have a few seconds to arrive."""
+        self._database.committed.append(self.wake)
+        try:
+            while True:
+                await self._step()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._options.poll_seconds)
+                self._woken.clear()
+        finally:
+            self._database.committed.remove(self.wake)
+            await self._finish()
+
+    async def _step(self) -> None:
+        try:
+            await self._stand()
+            await self._prune()
+            async with self._database.read() as session:
+                waiting = await webhooks.is_work_waiting(session)
+            if waiting:
+                await hand_on(self._database)
+                await self._start()
+        except (Unavailable, Refusal) as error:
+            log.warning("Webhooks wait. %s", error)
+        except Exception:
+            log.exception("The webhook worker failed and goes on")
+
+    async def _stand(self) -> None:
+        if not self._stands:
+            async with self._database.write("settings") as session:
+                await stand(session, self._options.url, self._options.secret)
+            self._stands = True
+
+    async def _prune(self) -> None:
+        if time.monotonic() - self._pruned_at > PRUNE_EVERY_SECONDS or not self._pruned_at:
+            async with self._database.write() as session:
+                await webhooks.prune(session, session.now - KEPT)
+            self._pruned_at = time.monotonic()
+
+    async def _start(self) -> None:
+        """As many posts as there are hands free, few to each webhook: one that is slow must not hold up the others."""
+        options = self._options
+        while (free := options.at_once - len(self._running)) > 0:
+            busy = [hook for hook, count in Counter(self._running.values()).items() if count >= options.at_once_each]
+            async with self._database.write() as session:
+                lease = timedelta(seconds=options.lease_seconds)
+                claimed = await webhooks.claim(session, limit=free, each=options.at_once_each, busy=busy, lease=lease)
+            for delivery in claimed:
+                task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
+                self._running[task] = delivery.webhook_id
+                task.add_done_callback(self._done)
+            if not claimed:
+                return
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("What came of a delivery could not be kept; it is sent again. %s", error)
+        self.wake()
+
+    async def _finish(self) -> None:
+        if self._running:
+            _, late = await asyncio.wait([*self._running], timeout=PATIENCE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _deliver(self, delivery: WebhookDelivery) -> None:
+        started = time.monotonic()
+        status, error = None, None
+        try:
+            status = await self._post(delivery)
+        except Undelivered as failure:
+            status, error = failure.status, failure.message
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("A delivery failed by a fault of ours")
+            error = "The message could not be made, by a fault of the server; its log tells more."
+        record = {"status": status, "error": error, "milliseconds": round((time.monotonic() - started) * 1000)}
+        await settle(self._database, delivery, record, self._options.backoff)
+
+    async def _post(self, delivery: WebhookDelivery) -> int:
+        async with self._database.read() as session:
+            found = await webhooks.by_ids(session, [delivery.webhook_id])
+            event = await _event(session, delivery)
+            fqn = await _fqn(session, event)
+            now = session.now
+        if not found:
+            raise Undelivered("The webhook was deleted.")
+        hook = found[0]
+        body = await self._body(hook, event, fqn, delivery)
+        headers = messages.signed(str(delivery.id), body, signing(hook, now), now)
+        return await outbound.post(hook.url, body, headers, self._options.rules)
+
+    async def _body(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
+        if event is None:
+            return messages.slack_ping() if hook.format is WebhookFormat.SLACK else messages.ping(delivery.created_at)
+        if hook.format is WebhookFormat.SLACK:
+            return messages.slack(event, fqn)
+        if hook.document is not None and self._options.render is not None:
+            return messages.standard(event, await self._options.render(hook, event))
+        return messages.standard(event)
+
+
+async def hand_on(database: Database) -> int:
+    """Makes the deliveries of the next events; in one transaction with the webhooks' places, so that none is missed."""
+    async with database.write() as session:
+        late = await webhooks.behind(session)
+        if not late:
+            return 0
+        page = await events.after(session, min(hook.position for hook in late))
+        made = [
+            due(session, hook, event.sequence)
+            for hook in late
+            for event in page
+            if event.sequence > hook.position
+            and wants(hook.kinds, hook.team_id, kind=event.kind, concerned=event.teams)
+        ]
+        for start in range(0, len(made), 500):
+            await session.insert_all(made[start : start + 500])
+        if page:
+            await webhooks.move(session, late, page[-1].sequence)
+        return len(made)
+
+
+async def settle(database: Database, delivery: WebhookDelivery, record: dict[str, Any], plan: Backoff) -> None:
+    """Delivered, due again later, or dead after a day: then the log says so."""
+    async with database.write("worker") as session:
+        attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-KEPT_ATTEMPTS:]
+        if record["error"] is None:
+            await webhooks.settle(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
+            return
+        failures = sum(1 for one in attempts if one["at"] >= delivery.since.isoformat())
+        again = next_attempt(
+            plan,
+            failures=failures,
+            since=delivery.since,
+            now=session.now,
+            roll=random.random(),  # noqa: S311 - spreads a crowd
+        )
+        if again is not None:
+            await webhooks.settle(session, delivery, attempts=attempts, due_at=again)
+        elif await webhooks.settle(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
+            await _bury(session, delivery, attempts)
+
+
+async def _bury(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
+    hook = await webhooks.get(session, delivery.webhook_id)
+    session.record(
+        WebhookDeliveryFailed(
+            teams=frozenset({hook.team_id} if hook.team_id else ()),
+            webhook_id=hook.id,
+            delivery_id=delivery.id,
+            event_sequence=delivery.sequence,
+            attempts=len(attempts),
+            error=attempts[-1]["error"],
+        )
+    )
+
+
+async def _event(session: Session, delivery: WebhookDelivery) -> EventRow | None:
+    if delivery.sequence is None:
+        return None
+    found = await events.after(session, delivery.sequence - 1, limit=1)
+    return found[0]
+
+
+async def _fqn(session: Session, event: EventRow | None) -> str | None:
+    if event is None or event.asset_id is None:
+        return None
+    found = await assets.by_ids(session, [event.asset_id])
+    return found[0].fqn if found else None
