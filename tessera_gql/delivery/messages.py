@@ -15,7 +15,7 @@ PING = "PING"
 def standard(event: EventRow, data: Any = None) -> bytes:
     """`data` replaces the event's own facts: what a document chose."""
     body = {"type": event.kind, "timestamp": event.occurred_at, "data": facts(event) if data is None else data}
-    return orjson.dumps(body)
+    return orjson.dumps(body, default=str)
 
 
 def facts(event: EventRow) -> dict[str, Any]:

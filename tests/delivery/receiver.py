@@ -1,0 +1,66 @@
+"""A receiver of webhooks on a loopback port: keeps what it got, answers as it is told."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+
+@dataclass
+class Got:
+    """One post."""
+
+    headers: dict[str, str]
+    body: bytes
+    path: str
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass
+class Receiver:
+    """`answer` gives the status of each post, by its number; a text is sent as a whole answer."""
+
+    answer: Callable[[int], int | str] = lambda _number: 204
+    got: list[Got] = field(default_factory=list[Got])
+    url: str = ""
+
+    async def count(self, number: int, seconds: float = 10) -> list[Got]:
+        async with asyncio.timeout(seconds):
+            while len(self.got) < number:  # noqa: ASYNC110 - an event per post would tell no more
+                await asyncio.sleep(0.01)
+        return self.got
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {
+                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)
+            }
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            self.got.append(Got(headers, body, head[0].split(" ")[1]))
+            said = self.answer(len(self.got))
+            text = f"HTTP/1.1 {said} x\r\ncontent-length: 0\r\n\r\n" if isinstance(said, int) else said
+            writer.write(text.encode())
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def receiving(answer: Callable[[int], int | str] | None = None) -> AsyncGenerator[Receiver]:
+    receiver = Receiver() if answer is None else Receiver(answer)
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    try:
+        yield receiver
+    finally:
+        server.close()
+        await asyncio.sleep(0)
