@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,9 @@ import orjson
 from sqlalchemy import ColumnElement, Select, Table, Text, and_, cast, func, or_, select
 
 from tessera_gql.errors import Invalid
+from tessera_gql.policy.naming import key
 from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Moment
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
@@ -102,17 +104,14 @@ def _place(text: str, request: PageRequest, name: str) -> tuple[Any, UUID]:
 
 def _bound(column: Any, value: Any, name: str) -> Any:
     """The value as the column holds it; raises Invalid for what the column can't hold."""
-    problem = Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,))
-    kind = column.type.python_type
-    if kind is datetime:
-        try:
-            return datetime.fromisoformat(value)
-        except (ValueError, TypeError):
-            raise problem from None
-    held = isinstance(value, kind) and ("\0" not in value if isinstance(value, str) else abs(value) < 2**63)
-    if not held:
-        raise problem
-    return value
+    try:
+        if isinstance(column.type, Moment):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        if type(value) is column.type.python_type and ("\0" not in value if isinstance(value, str) else value < 2**63):
+            return value
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,))
 
 
 def _beyond(source: Table, request: PageRequest, name: str, text: str) -> ColumnElement[bool]:
@@ -135,7 +134,7 @@ def where(session: Session, source: Table, conditions: Sequence[Condition]) -> l
             case "in":
                 found.append(session.among(column, condition.value))
             case "contains":
-                found.append(func.lower(column).contains(condition.value.lower(), autoescape=True))
+                found.append(_contains(source, condition))
             case "has":
                 found.append(cast(column, Text).contains(str(condition.value)))
             case "gte":
@@ -143,6 +142,14 @@ def where(session: Session, source: Table, conditions: Sequence[Condition]) -> l
             case _:
                 found.append(column < condition.value)
     return found
+
+
+def _contains(source: Table, condition: Condition) -> ColumnElement[bool]:
+    """Names are looked for by their key: the databases know the case of other letters than A to Z, if at all."""
+    folded = source.c.get(f"{condition.column}_key")
+    if folded is not None:
+        return folded.contains(key(condition.value), autoescape=True)
+    return func.lower(source.c[condition.column]).contains(condition.value.lower(), autoescape=True)
 
 
 def _filtered(session: Session, source: Table, request: PageRequest) -> list[ColumnElement[bool]]:
@@ -184,7 +191,7 @@ async def of_parents(
     found: dict[UUID, list[Any]] = {}
     for row in (await session.execute(statement)).all():
         found.setdefault(getattr(row, parent), []).append(row)
-    return {key: _page(found.get(key, []), request) for key in parents}
+    return {one: _page(found.get(one, []), request) for one in parents}
 
 
 def _page(rows: list[Any], request: PageRequest) -> Page:
@@ -210,4 +217,4 @@ async def counts(
         .group_by(source.c[parent])
     )
     found = {row.parent: row.number for row in (await session.execute(statement)).all()}
-    return {key: found.get(key, 0) for key in parents}
+    return {one: found.get(one, 0) for one in parents}
