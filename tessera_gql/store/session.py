@@ -24,8 +24,13 @@ from tessera_gql.store.tables import table
 
 M = TypeVar("M", bound=SQLModel)
 
+CLASH = "Somebody did the same at this moment."
+AGAIN = "Read it again, then decide whether to try again."
+
 # SQLSTATE classes that say "not now": connection, transaction rollback, resources, lock or statement timeout, shutdown.
 PASSING = ("08", "40", "53", "55", "57")
+# The same of SQLite: busy, locked, out of memory, input/output, disk full, can't open, locking protocol.
+SQLITE_PASSING = frozenset({5, 6, 7, 10, 13, 14, 15})
 
 
 class Session:
@@ -56,13 +61,11 @@ class Session:
         del as_
         return cast("M | None", (await self.execute(statement)).first())
 
-    async def insert(self, row: SQLModel, *, clash: str = "Somebody did the same at this moment.") -> None:
+    async def insert(self, row: SQLModel, *, clash: str = CLASH) -> None:
         """`clash` tells the person who lost a race for a unique place what happened."""
         await self.insert_all([row], clash=clash)
 
-    async def insert_all(
-        self, rows: Sequence[SQLModel], *, clash: str = "Somebody did the same at this moment."
-    ) -> None:
+    async def insert_all(self, rows: Sequence[SQLModel], *, clash: str = CLASH) -> None:
         """Rows of one table, in one statement."""
         if not rows:
             return
@@ -72,11 +75,14 @@ class Session:
         try:
             await self.execute(insert(target), values)
         except IntegrityError as error:
-            raise Conflict(f"{clash} Read it again, then decide whether to try again.") from error
+            raise Conflict(f"{clash} {AGAIN}") from error
 
     async def update(self, model: type[SQLModel], where: ColumnElement[bool], **values: Any) -> int:
-        """The number of rows changed."""
-        return (await self.execute(update(table(model)).where(where).values(**values))).rowcount
+        """The number of rows changed; raises Conflict if another call took the unique place at this moment."""
+        try:
+            return (await self.execute(update(table(model)).where(where).values(**values))).rowcount
+        except IntegrityError as error:
+            raise Conflict(f"{CLASH} {AGAIN}") from error
 
     def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
         """`column` is one of `values`: one array parameter on PostgreSQL, however many values there are."""
@@ -114,6 +120,11 @@ def _is_passing(error: Exception) -> bool:
     match error:
         case DBAPIError():
             state = str(getattr(error.orig, "sqlstate", None) or "")
+            code = getattr(error.orig, "sqlite_errorcode", None)
+            if code is not None:
+                return code & 0xFF in SQLITE_PASSING
+            if isinstance(getattr(error.orig, "__cause__", None), ValueError):  # asyncpg: a value of the wrong type
+                return False
             return (
                 isinstance(error, OperationalError | InterfaceError)
                 or error.connection_invalidated

@@ -1,0 +1,156 @@
+"""The rules that hold whatever the code does: each forbidden second row is refused by the database itself."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+from tessera_gql.errors import Conflict
+from tessera_gql.policy.words import ContractStatus, DependencyType, ProposalStatus, RegistrationStatus
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import (
+    Acknowledgment,
+    Asset,
+    AssetDependency,
+    Contract,
+    EventRow,
+    Evidence,
+    Proposal,
+    Registration,
+    Team,
+    new_id,
+    table,
+)
+from tests.world import World, without
+
+Row = dict[str, Any]
+Edit = Callable[[Row], Row]
+
+
+async def first(database: Database, model: type[SQLModel]) -> Row:
+    async with database.read() as session:
+        return dict((await session.execute(select(table(model)))).mappings().first() or {})
+
+
+async def put(database: Database, model: type[SQLModel], row: Row) -> None:
+    async with database.write() as session:
+        await session.execute(insert(table(model)), [{**row, "id": new_id()}])
+
+
+FORBIDDEN: list[tuple[str, type[SQLModel], Edit]] = [
+    ("a second team of the name", Team, lambda row: row),
+    ("a second asset of the fqn", Asset, lambda row: row),
+    ("an asset of no team", Asset, lambda row: {**row, "fqn_key": "other", "owner_team_id": UUID(int=1)}),
+    ("a second active contract", Contract, lambda row: {**row, "version": "9.0.0"}),
+    ("a version twice", Contract, lambda row: {**row, "status": ContractStatus.RETIRED}),
+    ("a second live registration", Registration, lambda row: row),
+    ("a second one that migrates", Registration, lambda row: {**row, "status": RegistrationStatus.MIGRATING}),
+    ("a second open proposal", Proposal, lambda row: row),
+    ("a second one that is approved", Proposal, lambda row: {**row, "status": ProposalStatus.APPROVED}),
+    ("a second place of a team in a proposal", Acknowledgment, lambda row: row),
+    ("a dependency twice", AssetDependency, lambda row: row),
+    ("a sequence twice", EventRow, lambda row: row),
+]
+
+CHANGES = [
+    "UPDATE core.assets SET resource_type = 'THING'",
+    "UPDATE core.assets SET compatibility_mode = 'SIDEWAYS'",
+    "UPDATE core.assets SET owner_team_id = id",
+    "UPDATE core.contracts SET status = 'active'",
+    "UPDATE core.contracts SET schema_def = NULL",
+    "UPDATE core.asset_dependencies SET dependency_asset_id = dependent_asset_id",
+    "UPDATE workflow.registrations SET consumer_asset_id = id",
+    "UPDATE workflow.proposals SET resolved_at = proposed_at",
+    "UPDATE workflow.proposals SET status = 'WITHDRAWN'",
+    "UPDATE workflow.proposals SET status = 'PUBLISHED', resolved_at = proposed_at",
+    "UPDATE workflow.proposals SET contract_id = base_contract_id",
+    "UPDATE workflow.acknowledgments SET response = 'APPROVED'",
+    "UPDATE workflow.acknowledgments SET responded_at = created_at",
+    "UPDATE workflow.acknowledgments SET response = 'MIGRATING', responded_at = created_at",
+    "UPDATE workflow.acknowledgments SET response = 'PERHAPS', responded_at = created_at",
+    "DELETE FROM core.teams",
+    "DELETE FROM core.assets",
+    "DELETE FROM core.contracts",
+    "DELETE FROM workflow.proposals",
+]
+
+
+async def furnished(world: World) -> None:
+    asset, _ = await world.proposed(consumers=1)
+    team = await world.team("other")
+    other = await world.asset("analytics.core.other", team)
+    edge = AssetDependency(
+        id=new_id(),
+        dependent_asset_id=other.id,
+        dependency_asset_id=asset.id,
+        dependency_type=DependencyType.CONSUMES,
+        evidence=Evidence.DECLARED,
+        created_at=asset.created_at,
+    )
+    async with world.database.write() as session:
+        await session.insert(edge)
+
+
+async def test_each_forbidden_row_is_refused(world: World, database: Database) -> None:
+    await furnished(world)
+    for what, model, edit in FORBIDDEN:
+        row = {**edit(await first(database, model)), "id": new_id()}
+        async with database.write(dry_run=True) as session:
+            with pytest.raises(IntegrityError):
+                assert not await session.execute(insert(table(model)), [row]), what
+
+
+async def test_each_forbidden_change_is_refused(world: World, database: Database) -> None:
+    await furnished(world)
+    for statement in CHANGES:
+        plain = re.sub(r"\b(core|workflow)\.", "", statement) if database.dialect == "sqlite" else statement
+        async with database.write(dry_run=True) as session:
+            with pytest.raises(IntegrityError):
+                assert not await session.execute(text(plain)), statement
+
+
+async def test_what_has_ended_leaves_its_place_to_another(world: World, database: Database) -> None:
+    await furnished(world)
+    contract, registration, proposal = [await first(database, one) for one in (Contract, Registration, Proposal)]
+    await put(database, Contract, {**contract, "version": "0.9.0", "status": ContractStatus.DEPRECATED})
+    await put(database, Registration, {**registration, "status": RegistrationStatus.INACTIVE})
+    ended = {"status": ProposalStatus.SUPERSEDED, "resolved_at": proposal["proposed_at"]}
+    await put(database, Proposal, {**proposal, **ended})
+    await put(database, Proposal, {**proposal, **ended})
+
+
+async def test_a_team_registers_once_itself_and_once_for_each_of_its_assets(world: World, database: Database) -> None:
+    await furnished(world)
+    row = await first(database, Registration)
+    async with database.read() as session:
+        ids = (await session.execute(select(table(Asset).c.id))).scalars().all()
+    for identity in ids:
+        await put(database, Registration, {**row, "consumer_asset_id": identity})
+    for identity in ids:
+        with pytest.raises(IntegrityError):
+            await put(database, Registration, {**row, "consumer_asset_id": identity})
+
+
+async def test_whoever_loses_a_race_for_a_unique_place_gets_a_conflict(world: World, database: Database) -> None:
+    one, other = await world.team("one"), await world.team("other")
+    clone = Team(id=new_id(), name="x", name_key=one.name_key, meta={}, created_at=one.created_at)
+    async with database.write(dry_run=True) as session:
+        with pytest.raises(Conflict, match=r"at this moment\. Read it again"):
+            await session.insert(clone)
+    async with database.write(dry_run=True) as session:
+        with pytest.raises(Conflict, match=r"at this moment\. Read it again"):
+            await session.update(Team, table(Team).c.id == other.id, name_key=one.name_key)
+
+
+async def test_a_contract_of_another_asset_has_a_place_of_its_own(world: World) -> None:
+    asset = await world.published()
+    async with world.database.read() as session:
+        owner = (await session.execute(select(table(Team)))).first()
+    other = await world.asset("analytics.core.other", owner)  # type: ignore[arg-type] # a row is as good
+    await world.publish(other)
+    assert (await world.publish(asset, without("note"))).contract is not None

@@ -1,0 +1,144 @@
+"""A database that is away or busy says so, soon and without a traceback; a mistake of ours stays a mistake."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tessera_gql.errors import Unavailable
+from tessera_gql.store import engine
+from tessera_gql.store.database import Database
+from tests.conftest import at
+from tests.world import World
+
+
+@contextmanager
+def soon(seconds: float = 3.0) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+async def ask(database: Database) -> None:
+    async with database.read() as session:
+        await session.execute(text("SELECT 1"))
+
+
+async def test_a_postgresql_that_is_not_there_is_unavailable_at_once() -> None:
+    database = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    with soon(), pytest.raises(Unavailable, match=r"nothing was changed\. Try again in a few seconds"):
+        await ask(database)
+    await database.dispose()
+
+
+async def test_a_postgresql_that_takes_no_connections_now_is_unavailable(postgres_database_url: str) -> None:
+    name = urlsplit(postgres_database_url).path.strip("/")
+    connection = await asyncpg.connect(at(postgres_database_url.replace(f"/{name}", "/postgres"), "postgres"))
+    await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+    database = Database(postgres_database_url)
+    with soon(), pytest.raises(Unavailable):
+        await ask(database)
+    await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+    await ask(database)
+    await connection.close()
+    await database.dispose()
+
+
+async def test_a_connection_that_broke_is_unavailable_once_and_then_replaced(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+    async with database.read() as session:
+        number = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    connection = await asyncpg.connect(postgres_database_url)
+    await connection.execute(f"SELECT pg_terminate_backend({number})")
+    await connection.close()
+    await asyncio.sleep(0.1)
+    with soon(), pytest.raises(Unavailable):
+        await ask(database)
+    await ask(database)
+    await database.dispose()
+
+
+async def test_a_statement_that_waits_too_long_for_a_lock_is_unavailable(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+    async with database.write() as holder:
+        await holder.execute(text("LOCK TABLE core.teams"))
+        async with database.write() as waiter:
+            await waiter.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            with soon(), pytest.raises(Unavailable):
+                await waiter.execute(text("SELECT * FROM core.teams"))
+    await database.dispose()
+
+
+async def test_an_sqlite_that_another_process_is_writing_to_is_unavailable(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if world.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL has no such lock")
+    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 100)
+    other = sqlite3.connect(tmp_path / "tessera.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with soon(), pytest.raises(Unavailable, match="too busy now; nothing was changed"):
+        await world.team("one")
+    await ask(world.database)
+    other.rollback()
+    other.close()
+    await world.team("one")
+
+
+async def test_an_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'no such folder' / 'a.db'}")
+    with soon(), pytest.raises(Unavailable):
+        await ask(database)
+    await database.dispose()
+
+
+async def test_when_every_connection_is_taken_the_next_call_is_unavailable(world: World) -> None:
+    database = world.database
+    pool = database._engines.writer.pool  # no setting of ours is as short
+    pool._timeout = 0.1  # type: ignore[attr-defined]
+    size = 1 if database.dialect == "sqlite" else 20
+    held = [database.write() for _ in range(size)]
+    for one in held:
+        await one.__aenter__()
+    with soon(), pytest.raises(Unavailable, match="too busy"):
+        await world.team("one")
+    for one in held:
+        await one.__aexit__(None, None, None)
+    await world.team("one")
+
+
+@pytest.mark.parametrize("mistake", ["SELECT * FROM no_such_table", "SELEC 1"])
+async def test_a_mistake_of_ours_is_not_called_unavailable(database: Database, mistake: str) -> None:
+    async with database.write() as session:
+        with pytest.raises(DBAPIError):
+            await session.execute(text(mistake))
+
+
+async def test_a_value_of_the_wrong_type_is_not_called_unavailable(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+    async with database.read() as session:
+        with pytest.raises(DBAPIError):
+            await session.execute(text("SELECT CAST(:number AS INTEGER)"), {"number": "seven"})
+    await database.dispose()
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("not a url", "is not a URL"),
+        ("mysql://localhost/db", "speaks to sqlite and postgresql"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+    ],
+)
+def test_a_url_of_another_kind_is_refused_with_an_example(url: str, what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        Database(url)
