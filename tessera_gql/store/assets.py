@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import naming
@@ -37,15 +37,17 @@ async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
     return await session.list(select(rows).where(session.among(rows.c.fqn_key, keys)), Asset)
 
 
-async def find(session: Session, ref: AssetRef) -> Asset | None:
+async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
+    return _present(await session.find(select(rows).where(_named(ref)), Asset), ref, field)
+
+
+def _named(ref: AssetRef) -> ColumnElement[bool]:
     if (ref.id is None) == (ref.fqn is None):
         raise Invalid("Name an asset by its id or by its fqn, one of the two.", field=("asset",))
-    found = await (by_ids(session, [ref.id]) if ref.id else by_fqns(session, [ref.fqn or ""]))
-    return found[0] if found else None
+    return rows.c.id == ref.id if ref.id else rows.c.fqn_key == key(ref.fqn or "")
 
 
-async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
-    found = await find(session, ref)
+def _present(found: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asset:
     if found is None:
         raise NotFound(
             f"There is no asset {ref.fqn or ref.id!s}. Create it with createAsset, or look it up with assets(filter:).",
@@ -59,9 +61,8 @@ async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("as
 
     NO KEY UPDATE, so that rows that merely refer to the asset can still be inserted: they would deadlock otherwise.
     """
-    found = await get(session, ref, field=field)
-    await lock_all(session, [found.id])
-    return (await by_ids(session, [found.id]))[0]
+    found = await session.find(select(rows).where(_named(ref)).with_for_update(key_share=True), Asset)
+    return _present(found, ref, field)
 
 
 async def lock_all(session: Session, wanted: Sequence[UUID]) -> None:

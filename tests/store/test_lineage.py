@@ -1,0 +1,115 @@
+"""What lies up and down the stream: the shortest way counts, cycles end, the depth bounds."""
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from tessera_gql.diff import Mode
+from tessera_gql.policy.words import DependencyType, Evidence, ResourceType
+from tessera_gql.store import lineage
+from tessera_gql.store.database import Database
+from tessera_gql.store.lineage import Direction, reach
+from tessera_gql.store.tables import Asset, AssetDependency, Team, new_id
+from tests.conftest import START
+
+UP, DOWN = Direction.UPSTREAM, Direction.DOWNSTREAM
+Edges = Sequence[tuple[int, int]]
+
+
+async def graph(database: Database, number: int, edges: Edges) -> list[UUID]:
+    """Assets 0 … number-1; (1, 0) says that 1 is made from 0. Each belongs to a team of its own."""
+    teams = [
+        Team(id=new_id(), name=f"t{n}", name_key=f"t{n}", meta={}, row_version=1, created_at=START)
+        for n in range(number)
+    ]
+    nodes = [
+        Asset(
+            id=new_id(), fqn=f"a.n{n}", fqn_key=f"a.n{n}", owner_team_id=teams[n].id, resource_type=ResourceType.TABLE,
+            compatibility_mode=Mode.BACKWARD, meta={}, row_version=1, created_at=START,
+        )
+        for n in range(number)
+    ]  # fmt: skip
+    links = [
+        AssetDependency(
+            id=new_id(), dependent_asset_id=nodes[one].id, dependency_asset_id=nodes[other].id,
+            dependency_type=DependencyType.CONSUMES, evidence=Evidence.DECLARED, created_at=START,
+        )
+        for one, other in edges
+    ]  # fmt: skip
+    async with database.write() as session:
+        for rows in (teams, nodes, links):
+            await session.insert_all(rows)
+    return [one.id for one in nodes]
+
+
+async def reached(
+    database: Database, nodes: list[UUID], start: int, direction: Direction, depth: int = 10
+) -> dict[int, int]:
+    async with database.read() as session:
+        found = (await reach(session, [nodes[start]], direction, depth))[nodes[start]]
+    assert [one.degree for one in found] == sorted(one.degree for one in found)
+    return {nodes.index(one.asset_id): one.degree for one in found}
+
+
+def shortest(edges: Edges, start: int, depth: int) -> dict[int, int]:
+    """Upstream, by breadth-first search."""
+    found, waiting = {start: 0}, deque([start])
+    while waiting:
+        here = waiting.popleft()
+        for one, other in edges:
+            if one == here and other not in found and found[here] < depth:
+                found[other] = found[here] + 1
+                waiting.append(other)
+    return {node: degree for node, degree in found.items() if node != start}
+
+
+@pytest.mark.parametrize(
+    ("edges", "start", "depth", "expected"),
+    [
+        ([(1, 0), (2, 1), (3, 2)], 3, 10, {2: 1, 1: 2, 0: 3}),
+        ([(1, 0), (2, 1), (3, 2)], 3, 2, {2: 1, 1: 2}),
+        ([(1, 0), (2, 0), (3, 1), (3, 2)], 3, 10, {1: 1, 2: 1, 0: 2}),
+        ([(3, 2), (2, 1), (1, 0), (3, 0)], 3, 10, {2: 1, 0: 1, 1: 2}),
+        ([(0, 1), (1, 2), (2, 0)], 0, 10, {1: 1, 2: 2}),
+        ([(0, 1), (1, 0)], 0, 10, {1: 1}),
+        ([(1, 2), (2, 1), (0, 1)], 0, 10, {1: 1, 2: 2}),
+        ([], 0, 10, {}),
+    ],
+    ids=["chain", "bounded", "diamond", "shortcut", "cycle", "pair", "cycle ahead", "alone"],
+)
+async def test_each_asset_is_reached_once_by_the_shortest_way(
+    database: Database, edges: Edges, start: int, depth: int, expected: dict[int, int]
+) -> None:
+    nodes = await graph(database, 4, edges)
+    assert await reached(database, nodes, start, UP, depth) == expected
+
+
+async def test_downstream_is_upstream_of_the_edges_turned_round(database: Database) -> None:
+    dice = random.Random(7)
+    pairs = [(one, other) for one in range(9) for other in range(9) if one != other]
+    edges = dice.sample(pairs, 18)
+    turned = [(other, one) for one, other in edges]
+    nodes = await graph(database, 9, edges)
+    for start in range(9):
+        for depth in (1, 2, 10):
+            assert await reached(database, nodes, start, UP, depth) == shortest(edges, start, depth)
+            assert await reached(database, nodes, start, DOWN, depth) == shortest(turned, start, depth)
+
+
+async def test_many_starts_are_answered_as_each_alone(database: Database) -> None:
+    nodes = await graph(database, 5, [(1, 0), (2, 1), (2, 0), (3, 2), (0, 3), (4, 0)])
+    async with database.read() as session:
+        together = await reach(session, nodes, UP)
+        for node in nodes:
+            assert together[node] == (await reach(session, [node], UP))[node]
+
+
+async def test_the_owners_downstream_are_everybody_who_builds_on_it(database: Database) -> None:
+    nodes = await graph(database, 5, [(1, 0), (2, 1), (3, 4)])
+    async with database.read() as session:
+        owners = await lineage.downstream_owners(session, nodes[0])
+        assert len(owners) == 2
+        assert await lineage.downstream_owners(session, nodes[2]) == frozenset()
