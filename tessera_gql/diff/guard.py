@@ -127,27 +127,31 @@ def _identify(places: list[Place], identities: Identities) -> dict[int, int]:
         value = place.value
         if isinstance(value, dict):
             entries = cast("dict[str, object]", value)
-            parts = [(key, _identity(item, found)) for key, item in entries.items()]
-            number = numbers.setdefault(("object", frozenset(parts)), len(numbers))
-            held = any(isinstance(part, int) and part in bound for _, part in parts)
-            if held or not REFERENCES.isdisjoint(entries):
-                bound.add(number)
+            names = sorted(entries)
+            parts = [identity(entries[name], found) for name in names]
+            number = numbers.setdefault((len(names), *names, *parts), len(numbers))
+            is_bound = not REFERENCES.isdisjoint(names)
         elif isinstance(value, list):
-            listed = [_identity(item, found) for item in cast("list[object]", value)]
-            number = numbers.setdefault(("list", tuple(listed)), len(numbers))
-            if any(isinstance(part, int) and part in bound for part in listed):
-                bound.add(number)
+            parts = [identity(item, found) for item in cast("list[object]", value)]
+            number = numbers.setdefault((None, *parts), len(numbers))
+            is_bound = False
         else:
             continue
+        if is_bound or (bound and any(isinstance(part, int) and part in bound for part in parts)):
+            bound.add(number)
         found[id(value)] = number
     return found
 
 
-def _identity(value: object, found: dict[int, int]) -> object:
+TRUE, FALSE = object(), object()
+
+
+def identity(value: object, found: dict[int, int]) -> object:
+    """Hashable, and equal exactly when the values are: text is itself, a container its number, a number in a tuple."""
     if isinstance(value, str) or value is None:
         return value
     if isinstance(value, dict | list):
         return found[id(cast("object", value))]
     if isinstance(value, bool):
-        return ("flag", value)
-    return ("number", value)
+        return TRUE if value else FALSE
+    return (value,)

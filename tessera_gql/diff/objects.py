@@ -7,7 +7,6 @@ from itertools import product
 
 from tessera_gql.diff.accept import accepts, every
 from tessera_gql.diff.declared import names_in_place
-from tessera_gql.diff.dialects import DIALECTS
 from tessera_gql.diff.facts import (
     Answer,
     ExtraBreaks,
@@ -89,13 +88,13 @@ class Rules:
             answered[slot] = found.value
         return Found(answered[slot])
 
-    def _slot(self, name: str) -> tuple[int, bool] | None:
+    def _slot(self, name: str) -> tuple[int, int, bool] | None:
         if len(self.nodes) != 1 or self.about_names or (self.names is not None and name not in self.names):
             return None
         node, _, emits = self.nodes[0]
         raw = node.properties.get(name)
         number = None if raw is None or node.patterns else node.document.number(raw)
-        return None if number is None else (number * len(DIALECTS) + DIALECTS.index(node.document.dialect), emits)
+        return None if number is None else (number, node.document.dialect.year, emits)
 
     def fresh(
         self, more: list[Literal], avoid: frozenset[str], wanted: frozenset[str], unwanted: frozenset[str]

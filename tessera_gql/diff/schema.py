@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.dialects import DIALECTS
 from tessera_gql.diff.documents import DYNAMIC, Document
+from tessera_gql.diff.guard import identity
 from tessera_gql.diff.json import Json, canonical, escaped
 
 NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = (1 << bit for bit in range(7))
@@ -23,6 +23,10 @@ MASKS = {
 Number = int | Fraction
 Words = dict[str, object]
 TEXT: Words = {"type": "string"}
+INERT = frozenset(
+    """$schema $comment $defs definitions title description default examples deprecated readOnly writeOnly format
+    contentEncoding contentMediaType contentSchema $vocabulary""".split()
+)
 
 
 class Bound(NamedTuple):
@@ -61,7 +65,8 @@ class Space:
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
         self.keys = 0
-        self.answered: dict[tuple[int, bool], Json] = {}
+        self.meanings: dict[object, int] = {}
+        self.answered: dict[tuple[int, int, bool], Json] = {}
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")
@@ -76,15 +81,20 @@ class Space:
         """Any string."""
         return self.node(document, TEXT, " text")
 
-    def key(self, document: Document, raw: object) -> int:
-        """Even for what is the same wherever it stands, odd for what is itself alone."""
+    def key(self, document: Document, raw: object, words: Words) -> int:
+        """Even and the same for what means the same wherever it stands, odd for what is itself alone."""
         if isinstance(raw, bool):
             return 0 if raw else 2
-        number = document.number(raw)
-        if number is not None:
-            return 4 + 2 * (number * len(DIALECTS) + DIALECTS.index(document.dialect))
-        self.keys += 1
-        return 2 * self.keys + 1
+        if document.number(raw) is None:
+            self.keys += 1
+            return 2 * self.keys + 1
+        said = sorted(word for word in words if word not in INERT)
+        if not said:
+            return 0
+        parts = (identity(words[word], document.numbers) for word in said)
+        is_nullable = cast("Words", raw).get("nullable") is True
+        meaning = (document.dialect.year, is_nullable, *said, *parts)
+        return 4 + 2 * self.meanings.setdefault(meaning, len(self.meanings))
 
 
 class Schema:
@@ -113,9 +123,9 @@ class Schema:
         self.document = document
         self.raw = raw
         self.at = at
-        self.key = space.key(document, raw)
         self.entries: Words = cast("Words", raw) if isinstance(raw, dict) else {}
         self.words = _words(document, self.entries)
+        self.key = space.key(document, raw, self.words)
         self.kids: dict[str, tuple[Schema, ...]] = {}
         self.lists: dict[str, tuple[Schema, ...]] = {}
         self.closure: tuple[frozenset[str], frozenset[str]] | None = None
@@ -127,6 +137,14 @@ class Schema:
                 reader(self)
         if self.entries.get("nullable") is True and "type" in self.words:
             self.types |= NULL
+
+    @property
+    def number(self) -> object:
+        """The identity of the text, annotations and all; None where it holds a reference."""
+        if isinstance(self.raw, bool):
+            return self.raw
+        found = self.document.number(self.raw)
+        return None if found is None else (found, self.document.dialect.year)
 
     @property
     def is_false(self) -> bool:

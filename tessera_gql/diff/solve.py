@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 
 from tessera_gql.diff import arrays, objects, scalars
 from tessera_gql.diff.accept import accepts, every, opposite
-from tessera_gql.diff.facts import Answer, Excluded, Fact, Found, Item, Literal, Missing, Outcome, Present
+from tessera_gql.diff.facts import (
+    Answer,
+    Excluded,
+    Fact,
+    Found,
+    Item,
+    Literal,
+    Missing,
+    Outcome,
+    Present,
+    PropertyBreaks,
+)
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.negate import Alternative, alternatives
 from tessera_gql.diff.schema import ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING, Schema
@@ -204,6 +215,8 @@ class Solver:
         outcome: Outcome = Answer.EMPTY
         self.depth += 1
         for option in options:
+            if self._is_hopeless(branch, option, literals):
+                continue
             taken = branch.copy()
             if not taken.add(option):
                 continue
@@ -236,6 +249,17 @@ class Solver:
             return None
         chosen = min(range(len(branch.choices)), key=lambda index: len(branch.choices[index]))
         return branch.choices.pop(chosen)
+
+    def _is_hopeless(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
+        """A property that cannot break, or be missing: the commonest cases, told without taking the branch."""
+        match option:
+            case [PropertyBreaks(name, node)]:
+                rules = self._rules(branch.nodes, literals)
+                return rules.value(name, [Literal(node, False)]) is Answer.EMPTY
+            case [Missing(name)]:
+                return name in self._rules(branch.nodes, literals).required
+            case _:
+                return False
 
     def _may_hold(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
         if any(isinstance(item, Literal) for item in option):

@@ -11,6 +11,7 @@ from functools import cached_property
 from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.schema import (
     EVERY,
+    INERT,
     MASKS,
     NULL,
     Bound,
@@ -22,6 +23,10 @@ from tessera_gql.diff.schema import (
 )
 
 MAX_PARTS = 200
+SCALAR = INERT | frozenset(
+    """type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern
+    uniqueItems minItems maxItems minProperties maxProperties""".split()
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,13 @@ class View:
     nodes: tuple[Schema, ...]
 
     @property
-    def key(self) -> tuple[int, ...]:
+    def keys(self) -> tuple[int, ...]:
+        """Equal for views that mean the same; see `Schema.key`."""
         return tuple(node.key for node in self.nodes)
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        return tuple(node.at for node in self.nodes)
 
     @property
     def at(self) -> str:
@@ -61,6 +71,11 @@ class View:
     @cached_property
     def schemas(self) -> tuple[Schema, ...]:
         return tuple(part.node for part in self.parts)
+
+    @cached_property
+    def is_scalar(self) -> bool:
+        """No part says anything about other schemas or names."""
+        return all(SCALAR.issuperset(node.words) for node in self.schemas)
 
     @cached_property
     def types(self) -> int:

@@ -11,7 +11,7 @@ from tessera_gql.diff.json import Json
 from tessera_gql.diff.schema import OBJECT, Schema
 from tessera_gql.diff.view import View, describe, or_null
 
-Key = tuple[tuple[int, ...], tuple[int, ...]]
+Key = tuple[tuple[str, ...], tuple[str, ...]]
 MAX_PREFIX = 64
 
 
@@ -33,10 +33,12 @@ def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
     queue = [start]
     for spot in queue:
         spot.drafts += compared(spot.old, spot.new)
+        if spot.old.is_scalar and spot.new.is_scalar:
+            continue
         spot.drafts += _properties(spot)
         spot.drafts += _composition(spot)
         for step, child in _parts(spot):
-            if child.old.key == child.new.key and not child.old.key[0] & 1:
+            if _is_same(child):
                 continue
             key = _key(child)
             if key not in spots and len(spots) < most:
@@ -48,7 +50,15 @@ def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
 
 
 def _key(spot: Spot) -> Key:
-    return spot.old.key, spot.new.key
+    return spot.old.place, spot.new.place
+
+
+def _is_same(spot: Spot) -> bool:
+    """Word for word, with no reference in it."""
+    old, new = spot.old.nodes, spot.new.nodes
+    return len(old) == len(new) and all(
+        left.number is not None and left.number == right.number for left, right in zip(old, new, strict=True)
+    )
 
 
 def _spot(old: View, new: View) -> Spot:
@@ -89,13 +99,14 @@ def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
 
 
 def _alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
-    """Equal by identity of the text, without making nodes of it."""
+    """The same as `_is_same`, without making nodes of the properties."""
     if len(nodes) != 1 or len(others) != 1:
         return False
     old, new = nodes[0], others[0]
+    if old.document.dialect is not new.document.dialect:
+        return False
     number = old.document.number(old.properties[name])
-    is_equal = number is not None and number == new.document.number(new.properties[name])
-    return is_equal and old.document.dialect is new.document.dialect
+    return number is not None and number == new.document.number(new.properties[name])
 
 
 def _items(old: View, new: View) -> Iterator[tuple[Step, Spot]]:
@@ -168,7 +179,7 @@ def _composition(spot: Spot) -> Iterator[Draft]:
             yield _composed((after or before)[0], word, f"{word} is different", BOTH)
     for word in ("not", "if", "then", "else"):
         before, after = spot.old.together(word), spot.new.together(word)
-        if (before and before.key) != (after and after.key):
+        if (before and before.keys) != (after and after.keys):
             view = spot.new if after else spot.old
             yield Draft(ChangeKind.COMPOSITION_CHANGED, view.where(word), f"{word} is different", content=BOTH)
 
