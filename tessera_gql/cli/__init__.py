@@ -2,7 +2,7 @@
 
 import typer
 
-from tessera_gql.cli import database, serve
+from tessera_gql.cli import database, keys, serve
 
 app = typer.Typer(
     name="tessera",
@@ -13,6 +13,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(serve.schema)
 app.add_typer(database.app, name="db")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

@@ -1,0 +1,149 @@
+"""Keys as an administrator meets them: the first one, the command line, and a revocation heard by a running server."""
+
+import asyncio
+import json
+import re
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+
+from tests.e2e.server import TESSERA, Running, environment, serving
+
+ADMIN = "an-administrators-key-for-this-test"
+WHO = "{ viewer { actor scopes } }"
+
+
+def tessera(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [TESSERA, *words], cwd=cwd, env=environment(**settings), capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def ask(server: Running, token: str | None, query: str = WHO) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.post(f"{server.url}/graphql", json={"query": query}, headers=headers, timeout=30)
+
+
+def test_a_server_that_needs_keys_makes_the_first_and_shows_it_once(tmp_path: Path) -> None:
+    with serving(tmp_path, AUTH="on") as server:
+        assert ask(server, None).status_code == 401
+        (token,) = re.findall(r"^ +(tsr_\S{43})$", server.log.read_text(), re.MULTILINE)
+        assert ask(server, token).json()["data"]["viewer"]["scopes"] == ["READ", "WRITE", "ADMIN"]
+    with serving(tmp_path, AUTH="on") as server:
+        assert "tsr_" not in server.log.read_text()
+        assert ask(server, token).status_code == 200
+
+
+def test_a_server_with_an_administrators_key_in_its_settings_makes_none(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        assert ask(server, ADMIN).json()["data"]["viewer"]["actor"] == "admin"
+        assert "tsr_" not in server.log.read_text()
+
+
+def test_the_locked_profile_can_be_tried_out_and_opened_on_one_machine(tmp_path: Path) -> None:
+    with serving(tmp_path, AUTH="on", ADMIN_KEY=ADMIN) as server:
+        assert httpx.get(f"{server.url}/graphiql").status_code == 404
+        assert "Introspection is off" in ask(server, ADMIN, "{ __schema { types { name } } }").text
+    with serving(tmp_path, PROFILE="open", ADMIN_KEY=ADMIN) as server:
+        assert httpx.get(f"{server.url}/graphiql").status_code == 200
+        assert ask(server, None).status_code == 401
+        assert "errors" not in ask(server, ADMIN, "{ __schema { types { name } } }").json()
+
+
+def test_keys_are_made_listed_and_revoked_on_the_command_line(tmp_path: Path) -> None:
+    assert tessera("db", "upgrade", cwd=tmp_path).returncode == 0
+    made = tessera("keys", "create", "root", "--expires", "90d", cwd=tmp_path)
+    assert re.fullmatch(r"tsr_\S{43}\n", made.stdout)
+    assert "only time" in made.stderr
+    (listed,) = json.loads(tessera("keys", "list", "--json", cwd=tmp_path).stdout)
+    assert (listed["name"], listed["prefix"], listed["state"]) == ("root", made.stdout[:8], "good")
+    assert "token" not in listed
+    plain = tessera("keys", "list", cwd=tmp_path).stdout
+    assert plain.split("\t")[:3] == [listed["id"], listed["prefix"], "root"]
+    assert made.stdout.strip() not in plain
+    assert "is revoked" in tessera("keys", "revoke", listed["prefix"], cwd=tmp_path).stdout
+    (listed,) = json.loads(tessera("keys", "list", "--json", cwd=tmp_path).stdout)
+    assert listed["state"] == "revoked"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("create", "ci", "--team", "nobody"), "There is no team nobody"),
+        (("create", "ci", "--scope", "read"), "Only an ADMIN key belongs to no team"),
+        (("create", "ci", "--expires", "soon"), "is no duration"),
+        (("revoke", "tsr_none"), "No key that is still good begins with tsr_none"),
+        (("revoke", "0192d0aa-0000-7000-8000-000000000000"), "There is no such API key"),
+    ],
+)
+def test_what_can_not_be_done_is_said_in_a_sentence(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    tessera("db", "upgrade", cwd=tmp_path)
+    done = tessera("keys", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_database_the_command_line_says_how_to_get_one(tmp_path: Path) -> None:
+    done = tessera("keys", "list", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "tessera db upgrade" in done.stderr
+    assert not (tmp_path / "tessera.db").exists()
+
+
+async def _ended(server: Running, token: str, do: Callable[[], Awaitable[Any]]) -> tuple[int | None, float]:
+    """How the server closes a live subscription, and after how many seconds."""
+    address = server.url.replace("http", "ws") + "/graphql"
+    protocol = websockets.Subprotocol("graphql-transport-ws")
+    async with websockets.connect(address, subprotocols=[protocol]) as socket:
+        init = {"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}}
+        await socket.send(json.dumps(init))
+        assert json.loads(await socket.recv())["type"] == "connection_ack"
+        payload = {"query": "subscription { events { cursor } }"}
+        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+        await asyncio.sleep(0.3)
+        await do()
+        since = time.monotonic()
+        await asyncio.wait_for(socket.wait_closed(), 10)
+        return socket.close_code, time.monotonic() - since
+
+
+async def test_a_revocation_by_the_command_line_ends_what_lives_on_the_key(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        token = tessera("keys", "create", "watcher", cwd=tmp_path).stdout.strip()
+        assert ask(server, token).status_code == 200
+
+        async def revoke() -> None:
+            done = await asyncio.to_thread(tessera, "keys", "revoke", token[:8], cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+
+        code, seconds = await _ended(server, token, revoke)
+        assert code == 4403
+        assert seconds < 3
+        refused = ask(server, token)
+        assert refused.status_code == 401
+        assert "was revoked" in refused.text
+        assert token not in server.log.read_text()
+
+
+async def test_a_live_subscription_ends_at_the_moment_when_its_key_expires(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=ADMIN) as server:
+        at = time.time() + 3
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f".{int(at % 1 * 1000):03}Z"
+        asked = f'{{name: "brief", scopes: ADMIN, expiresAt: "{moment}"}}'
+        made = ask(server, ADMIN, f"mutation {{ createApiKey(input: {asked}) {{ token }} }}")
+        token = made.json()["data"]["createApiKey"]["token"]
+
+        async def wait() -> None:
+            await asyncio.sleep(at - time.time() - 0.05)
+
+        code, seconds = await _ended(server, token, wait)
+        assert code == 4403
+        assert seconds < 1
+        assert "expired at" in ask(server, token).text
