@@ -61,7 +61,7 @@ def _options() -> dict[str, Any]:
     return {
         "ws": "websockets-sansio",
         "ws_per_message_deflate": False,
-        "ws_max_size": 1 << 20,
+        "ws_max_size": 1 << 18,
         "lifespan": "on",
         "log_level": "warning",
         "access_log": False,

@@ -64,6 +64,8 @@ class Limits:
     list_length: int = 5
     """Objects assumed, for the cost, in a list that takes no page argument."""
     body_bytes: int = 256 * 1024
+    upload_bytes: int = 128 * 1024 * 1024
+    """A body that carries a dbt manifest: the document, ahead of the variables, asks for that mutation alone."""
     errors: int = 10
     """Errors listed in one reply."""
     operations_per_socket: int = 20
@@ -94,6 +96,11 @@ class Operation:
     @property
     def name(self) -> str | None:
         return self.node.name.value if self.node.name else None
+
+    def asks_only(self, name: str) -> bool:
+        """Whether its one root field is this; a fragment at the root is not looked into."""
+        fields = self.node.selection_set.selections
+        return len(fields) == 1 and isinstance(fields[0], FieldNode) and fields[0].name.value == name
 
     def gives(self, argument: str) -> bool:
         """Whether a root field may be given this argument; a fragment at the root is not looked into."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ PATH = "/graphql"
 STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "INTERNAL": 500, "UNAVAILABLE": 503}
 """For a reply without data, whatever its media type; other codes depend on it, as the specification asks."""
 
+
+UPLOAD = "syncDbtManifest"
+"""The one mutation whose body may be as large as a dbt manifest."""
+
+BLOCKING_BYTES = 512 * 1024
+"""A larger body is parsed in a thread: everybody else is served meanwhile."""
 
 DISCARDED_BYTES = 1024 * 1024
 """Read and thrown away beyond the limit: a client cut off while it sends would not see why."""
@@ -69,9 +76,10 @@ class Endpoint:
         try:
             media = self._negotiated(request)
             identity = await self._identity(request)
-            sent = await self._params(request)
+            sent, is_upload = await self._params(request)
             prepared = self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
             _permit(request, media, prepared)
+            self._permit_size(prepared, is_upload=is_upload)
         except Malformed as malformed:
             response = _refusal(Refused(400, str(malformed)), media)
         except Refused as refusal:
@@ -105,28 +113,45 @@ class Endpoint:
         except Unauthenticated as refusal:
             raise Refused(401, str(refusal), CHALLENGE) from refusal
 
-    async def _params(self, request: Request) -> Params:
+    async def _params(self, request: Request) -> tuple[Params, bool]:
+        """What was sent, and whether it was larger than only an upload may be."""
         if request.method == "POST":
-            return params(decode(await self._body(request)))
+            body = await self._body(request)
+            is_large = len(body) > BLOCKING_BYTES
+            decoded = await asyncio.to_thread(decode, body) if is_large else decode(body)
+            return params(decoded), len(body) > self.transport.limits.body_bytes
         sent: dict[str, object] = dict(request.query_params)
         for name in ("variables", "extensions"):
             if text := request.query_params.get(name):
                 sent[name] = decode(text.encode())
-        return params(sent)
+        return params(sent), False
 
     async def _body(self, request: Request) -> bytes:
-        limit = self.transport.limits.body_bytes
+        """What is larger than usual is read on only if it begins with the document of an upload."""
+        limits = self.transport.limits
+        limit = limits.body_bytes
         body, size = bytearray(), 0
         async for chunk in request.stream():
             size += len(chunk)
+            if size > limit == limits.body_bytes and UPLOAD.encode() in body:
+                limit = max(limit, limits.upload_bytes)
             if size <= limit:
                 body += chunk
             elif size > limit + DISCARDED_BYTES:
                 break
         if size > limit:
-            refusal = f"The body is larger than {limit:,} bytes, which is the limit."
-            raise Refused(413, refusal, {"Connection": "close"})
+            raise self._too_large(limit)
         return bytes(body)
+
+    def _permit_size(self, prepared: Prepared, *, is_upload: bool) -> None:
+        if is_upload and isinstance(prepared, Operation) and not prepared.asks_only(UPLOAD):
+            raise self._too_large()
+
+    def _too_large(self, limit: int | None = None) -> Refused:
+        said = f"The body is larger than {limit or self.transport.limits.body_bytes:,} bytes, which is the limit."
+        if limit != self.transport.limits.upload_bytes:
+            said += f" Only {UPLOAD} alone may be larger, with the document ahead of the variables."
+        return Refused(413, said, {"Connection": "close"})
 
     def _answer(self, reply: Reply, media: Media) -> Response:
         status = 200

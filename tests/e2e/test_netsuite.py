@@ -1,0 +1,143 @@
+"""Two releases of a real dbt project, as its team and three consumers live through them, over HTTP."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from tests.e2e.server import Running, serving
+
+MANIFESTS = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
+pytestmark = pytest.mark.skipif(not MANIFESTS.is_dir(), reason="the shared manifests are not beside this checkout")
+
+SYNC = """mutation($input: SyncDbtManifestInput!) {
+  syncDbtManifest(input: $input) {
+    report { models { fqn outcome changes { kind path } breaking { path } proposal { id } } dependenciesAdded }
+    errors { code message }
+  }
+}"""
+CREATE_TEAM = "mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { message } } }"
+REGISTER = "mutation($input: RegisterInput!) { register(input: $input) { errors { code message } } }"
+ACKNOWLEDGE = """mutation($input: AcknowledgeProposalInput!) {
+  acknowledgeProposal(input: $input) { proposal { status awaiting { name } } errors { code message } }
+}"""
+PUBLISH = """mutation($input: PublishProposalInput!) {
+  publishProposal(input: $input) { contract { version status } proposal { status } errors { code message } }
+}"""
+TEAMS = ("packages", "unconcerned", "everything", "reader")
+
+
+def manifest(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads((MANIFESTS / f"{name}.json").read_bytes())
+    return found
+
+
+def do(server: Running, document: str, **asked: Any) -> dict[str, Any]:
+    """The payload; refusals fail the test."""
+    (payload,) = server.data(document, input=asked).values()
+    assert payload["errors"] == []
+    found: dict[str, Any] = payload
+    return found
+
+
+def sync(server: Running, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    payload = do(server, SYNC, manifest=document, owner={"name": "packages"})
+    return {one["fqn"]: one for one in payload["report"]["models"]}
+
+
+def a_model_with_columns(document: dict[str, Any]) -> tuple[str, str, list[str]]:
+    """unique_id, fqn and columns of a model of the project."""
+    for unique_id, node in sorted(document["nodes"].items()):
+        if node["resource_type"] == "model" and len(node["columns"]) > 5 and node["config"]["materialized"] == "table":
+            fqn = f"{node['database']}.{node['schema']}.{node['alias'] or node['name']}".lower()
+            return unique_id, fqn, list(node["columns"])
+    raise AssertionError("the manifest has no such model")
+
+
+@pytest.mark.parametrize("on", ["sqlite", "postgresql"])
+def test_a_real_project_passes_untouched_until_it_drops_a_column_that_somebody_reads(
+    tmp_path: Path, on: str, request: pytest.FixtureRequest
+) -> None:
+    settings = {"DATABASE_URL": request.getfixturevalue("postgres_database_url")} if on == "postgresql" else {}
+    after = manifest("netsuite_after")
+    unique_id, fqn, columns = a_model_with_columns(after)
+    dropped, other = columns[0], columns[1]
+    with serving(tmp_path, **settings) as server:
+        for name in TEAMS:
+            do(server, CREATE_TEAM, name=name)
+        first = sync(server, manifest("netsuite_before"))
+        assert {one["outcome"] for one in first.values()} == {"CREATED"}
+        for team, fields in (("unconcerned", [other]), ("everything", None), ("reader", [dropped])):
+            do(server, REGISTER, asset={"fqn": fqn}, team={"name": team}, fields=fields)
+
+        second = sync(server, after)
+        changed = [one for one in second.values() if one["outcome"] == "PUBLISHED"]
+        kinds = [change["kind"] for one in changed for change in one["changes"]]
+        assert kinds.count("PROPERTY_ADDED") == 20
+        assert not [one for one in second.values() if one["breaking"]]
+        assert {one["outcome"] for one in sync(server, after).values()} == {"UNCHANGED"}
+
+        del after["nodes"][unique_id]["columns"][dropped]
+        settle(server, after, fqn)
+
+
+def settle(server: Running, after: dict[str, Any], fqn: str) -> None:
+    """From the dropped column to its publication."""
+    third = {name: one for name, one in sync(server, after).items() if one["outcome"] != "UNCHANGED"}
+    assert {name: one["outcome"] for name, one in third.items()} == {fqn: "PROPOSED"}
+    proposal = third[fqn]["proposal"]["id"]
+    (asked,) = server.data("query($id: ID!) { proposal(id: $id) { awaiting { name } } }", id=proposal).values()
+    assert sorted(team["name"] for team in asked["awaiting"]) == ["everything", "reader"]
+
+    refused = server.data(
+        ACKNOWLEDGE, input={"proposal": proposal, "team": {"name": "unconcerned"}, "response": "APPROVED"}
+    )
+    assert [one["code"] for one in refused["acknowledgeProposal"]["errors"]] == ["FORBIDDEN"]
+    early = server.data(PUBLISH, input={"proposal": proposal})["publishProposal"]
+    assert [one["code"] for one in early["errors"]] == ["CONFLICT"]
+    assert "everything, reader" in early["errors"][0]["message"]
+
+    said = do(server, ACKNOWLEDGE, proposal=proposal, team={"name": "reader"}, response="APPROVED")
+    assert said["proposal"] == {"status": "PENDING", "awaiting": [{"name": "everything"}]}
+    said = do(server, ACKNOWLEDGE, proposal=proposal, team={"name": "everything"}, response="APPROVED")
+    assert said["proposal"]["status"] == "APPROVED"
+    done = do(server, PUBLISH, proposal=proposal)
+    assert done["contract"]["status"] == "ACTIVE"
+    assert done["contract"]["version"].startswith("2.")
+    assert done["proposal"]["status"] == "PUBLISHED"
+    assert {one["outcome"] for one in sync(server, after).values()} == {"UNCHANGED"}
+
+
+@pytest.mark.parametrize("document", [{}, {"metadata": {}}, [], "{truncated", 7, None])
+def test_what_is_no_manifest_is_refused_in_words_and_leaves_nothing(tmp_path: Path, document: Any) -> None:
+    with serving(tmp_path) as server:
+        do(server, CREATE_TEAM, name="packages")
+        answer = server.call(SYNC, input={"manifest": document, "owner": {"name": "packages"}})
+        # An object that is no manifest is refused by the mutation; what is no object never gets that far.
+        payload = (answer.get("data") or {}).get("syncDbtManifest")
+        (said,) = payload["errors"] if payload else answer["errors"]
+        assert said.get("code", said.get("extensions", {}).get("code")) in {"INVALID", "BAD_REQUEST"}
+        assert "manifest" in said["message"]
+        assert server.data("{ assets { totalCount } }")["assets"]["totalCount"] == 0
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        ("mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { code } } }", 413),
+        ("mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { code } } } # syncDbtManifest", 413),
+        (SYNC, 200),
+    ],
+)
+def test_only_a_manifest_may_be_larger_than_the_limit_of_a_body(tmp_path: Path, document: str, status: int) -> None:
+    with serving(tmp_path) as server:
+        body = {
+            "query": document,
+            "variables": {"input": {"name": "x" * 400_000, "manifest": {"nodes": "x" * 400_000}}},
+        }
+        if status == 200:
+            body["variables"]["input"].pop("name")
+        answer = httpx.post(f"{server.url}/graphql", json=body)
+    assert answer.status_code == status, answer.text
