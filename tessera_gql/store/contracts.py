@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from tessera_gql.errors import NotFound
+from tessera_gql.policy.version import parse
 from tessera_gql.policy.words import ContractStatus
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Contract, table
@@ -37,12 +38,11 @@ async def find_active(session: Session, asset: UUID) -> Contract | None:
     return found[0] if found else None
 
 
-async def latest_of(session: Session, asset: UUID) -> Contract | None:
-    """The one published last, whatever became of it: versions only ever rise."""
-    return await session.find(
-        select(rows).where(rows.c.asset_id == asset).order_by(rows.c.published_at.desc(), rows.c.id.desc()).limit(1),
-        Contract,
-    )
+async def highest_version(session: Session, asset: UUID) -> str | None:
+    """Of all that were ever published, whatever became of them: versions only rise, moments of two machines may not."""
+    statement = select(rows.c.version).where(rows.c.asset_id == asset)
+    found: Sequence[str] = (await session.execute(statement)).scalars().all()
+    return max(found, key=parse, default=None)
 
 
 async def by_versions(session: Session, wanted: Sequence[tuple[UUID, str]]) -> list[Contract]:

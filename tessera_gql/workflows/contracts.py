@@ -50,7 +50,7 @@ async def release_all(session: Session, offers: Sequence[tuple[Asset, Contract |
     before = [current.id for _, current, _ in offers if current is not None]
     if before:
         await session.update(Contract, session.among(contracts.rows.c.id, before), status=ContractStatus.DEPRECATED)
-    made = [_contract(session, asset, offer) for asset, _, offer in offers]
+    made = [_contract(session, asset, current, offer) for asset, current, offer in offers]
     await session.insert_all(made, clash="Such a version exists already.")
     readers: dict[UUID, set[UUID]] = {}
     for one in await registrations.live_of(session, [asset.id for asset, _, _ in offers]):
@@ -61,7 +61,9 @@ async def release_all(session: Session, offers: Sequence[tuple[Asset, Contract |
     return made
 
 
-def _contract(session: Session, asset: Asset, offer: Release) -> Contract:
+def _contract(session: Session, asset: Asset, current: Contract | None, offer: Release) -> Contract:
+    # A call that waited for the asset's lock may have begun before the one it follows.
+    published_at = max(session.now, current.published_at) if current else session.now
     return Contract(
         id=new_id(),
         asset_id=asset.id,

@@ -47,8 +47,8 @@ async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact
         affected = await progress.hurt_by(session, asset, judgement.breaking, asset.owner_team_id)
     version = None
     if not judgement.unchanged:
-        latest = current or await contracts.latest_of(session, asset.id)
-        version = publish.next_version(request.version, latest.version if latest else None, judgement)
+        latest = current.version if current else await contracts.highest_version(session, asset.id)
+        version = publish.next_version(request.version, latest, judgement)
     return Impact(
         asset=asset,
         current=current,

@@ -127,8 +127,8 @@ def judged(current: Terms | None, terms: Terms) -> Judgement:
 
 async def _release(session: Session, case: _Case) -> Published:
     asset, request, judgement = case.asset, case.request, case.judgement
-    latest = case.current or await contracts.latest_of(session, asset.id)
-    version = publish.next_version(request.version, latest.version if latest else None, judgement)
+    latest = case.current.version if case.current else await contracts.highest_version(session, asset.id)
+    version = publish.next_version(request.version, latest, judgement)
     forced = bool(judgement.breaking)
     skipped: frozenset[UUID] = frozenset()
     if forced:
