@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, not_, or_, select
 
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
@@ -65,16 +65,11 @@ async def acknowledgments_by_ids(session: Session, wanted: Sequence[UUID]) -> li
 
 
 async def overdue(session: Session, now: datetime) -> list[Proposal]:
-    """Open proposals whose status time may have changed: run out, or with a migration deadline that has passed."""
-    migrated = (
-        select(answers.c.id)
-        .where(
-            answers.c.proposal_id == rows.c.id,
-            answers.c.response == Response.MIGRATING,
-            answers.c.migration_deadline <= now,
-        )
-        .exists()
-    )
+    """Open proposals whose status time has changed: run out, or waiting for nothing but deadlines that have passed."""
+    counts = and_(answers.c.proposal_id == rows.c.id, answers.c.released_at.is_(None))
+    migrated = and_(answers.c.response == Response.MIGRATING, answers.c.migration_deadline <= now)
+    agrees = or_(answers.c.response == Response.APPROVED, migrated)
+    outstanding = select(answers.c.id).where(counts, or_(answers.c.response.is_(None), not_(agrees))).exists()
     ran_out = and_(rows.c.expires_at <= now, rows.c.status != ProposalStatus.APPROVED)
-    waits = and_(rows.c.status == ProposalStatus.PENDING, migrated)
-    return await session.list(select(rows).where(is_open, or_(ran_out, waits)).order_by(rows.c.id), Proposal)
+    arrived = and_(rows.c.status == ProposalStatus.PENDING, ~outstanding)
+    return await session.list(select(rows).where(is_open, or_(ran_out, arrived)).order_by(rows.c.id), Proposal)

@@ -111,3 +111,16 @@ async def test_two_processes_remind_once(world: World, database: Database, clock
     await asyncio.gather(*(deadlines.apply(one) for one in (database, other, database, other)))
     await other.dispose()
     assert (await world.kinds()).count("REMINDER_SENT") == 1
+
+
+async def test_a_deadline_that_passed_changes_nothing_while_another_team_is_silent(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now.replace(day=8))
+    clock.advance(days=8)
+    assert await deadlines.apply(database) == 0
+    await world.answer(proposal, world.consumers[1], Response.MIGRATING, clock.now.replace(day=12))
+    clock.advance(days=4)
+    assert await deadlines.apply(database) == 1
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
