@@ -74,7 +74,7 @@ class Bus:
                     field=("after",),
                 )
             after = last if after is None else after
-        async with aclosing(self._stream(after)) as stream:
+        async with aclosing(self._stream(max(after, 0))) as stream:
             yield stream
 
     async def _stream(self, position: int) -> AsyncGenerator[EventRow]:

@@ -169,3 +169,12 @@ async def test_a_listener_wakes_again_after_its_connection_was_cut(
     with suppress(asyncio.CancelledError):
         await task
     await database.dispose()
+
+
+async def test_a_cursor_before_the_beginning_is_the_beginning(world: World, database: Database) -> None:
+    async with Bus(database) as bus, bus.subscribe(-7) as stream:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.05)
+    async with Bus(database) as bus, bus.subscribe(-7) as stream:
+        await world.team("first")
+        assert (await take(stream, 1))[0].sequence == 1
