@@ -75,7 +75,7 @@ def _contract(session: Session, asset: Asset, current: Contract | None, offer: R
         change_type=offer.judgement.change_type,
         schema_hash=offer.terms.schema_hash,
         published_by=offer.published_by,
-        published_at=offer.published_at or session.now,
+        published_at=offer.published_at or published_at,
         meta=offer.metadata or {},
         created_at=session.now,
     )
