@@ -5,6 +5,8 @@ or model that builds it, is one.
 """
 
 import gc
+import hashlib
+import json
 import re
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -61,6 +63,8 @@ class Model:
     materialized: str | None
     compiled_code: str | None
     path: str | None
+    fingerprint: str
+    """Equal where everything is that a sync keeps; neither the owner nor the query is part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,28 +208,32 @@ class _Graph:
         promised = dbt_tests.promises(
             self._promised(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.spelled(columns)
         )
-        return Model(
-            unique_id=node.name,
-            fqn=fqn,
-            resource_type=dbt_nodes.kind(node),
-            name=node.text("name") or fqn,
-            description=next((text for n in nodes if (text := n.text("description"))), None),
-            owner=next((owner for n in nodes if (owner := dbt_nodes.owner(n))), None),
-            schema=dbt_columns.schema(
+        kept: dict[str, Any] = {
+            "unique_id": node.name,
+            "resource_type": dbt_nodes.kind(node),
+            "description": next((text for n in nodes if (text := n.text("description"))), None),
+            "schema": dbt_columns.schema(
                 columns, promised, is_sized=is_contract and materialized in _BUILT, has_records=has_records
             ),
-            guarantees=promised.guarantees or None,
-            depends_on=tuple(sorted(self._upstream(nodes) - {fqn})),
-            tags=tuple(sorted({tag for n in nodes for tag in dbt_nodes.tags(n)})),
+            "guarantees": promised.guarantees or None,
+            "depends_on": tuple(sorted(self._upstream(nodes) - {fqn})),
+            "tags": tuple(sorted({tag for n in nodes for tag in dbt_nodes.tags(n)})),
+            "contract_enforced": is_contract,
+            "version": node.label("version"),
+            "latest_version": node.label("latest_version"),
+            "deprecation_date": node.text("deprecation_date"),
+            "path": node.text("original_file_path"),
+        }
+        return Model(
+            **kept,
+            fqn=fqn,
+            name=node.text("name") or fqn,
+            owner=next((owner for n in nodes if (owner := dbt_nodes.owner(n))), None),
             meta=dbt_nodes.meta(node),
             columns=tuple(columns),
-            contract_enforced=is_contract,
-            version=node.label("version"),
-            latest_version=node.label("latest_version"),
-            deprecation_date=node.text("deprecation_date"),
             materialized=materialized,
             compiled_code=node.text("compiled_code") or node.text("compiled_sql"),
-            path=node.text("original_file_path"),
+            fingerprint=_fingerprint(kept),
         )
 
     def exposures(self) -> Iterator[Exposure]:
@@ -265,6 +273,14 @@ class _Graph:
                     node.notes.add("These nodes are depended on, but are disabled or missing", unique_id)
                 seen.add(unique_id)
         return found
+
+
+def _fingerprint(kept: JsonObject) -> str:
+    try:
+        text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer of more than 64 bits among accepted values
+        text = json.dumps(kept, sort_keys=True).encode()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def _enabled(top: Document, *sections: str) -> Iterator[tuple[str, Document]]:

@@ -1,0 +1,106 @@
+"""Columns that a compiled query reads: perhaps too many, never too few."""
+
+import pytest
+
+from tessera_gql.formats import dbt
+from tessera_gql.formats.dbt_sql import columns_read
+from tests.formats.manifests import real
+
+UPSTREAM = {"db.s.orders": ["Id", "customer_id", "total", "note"], "db.s.customers": ["id", "name", "country"]}
+ORDERS, CUSTOMERS = UPSTREAM
+
+CASES: list[tuple[str, set[str] | None, set[str] | None]] = [
+    ("select id, total from db.s.orders, db.s.customers c where c.name = 'x'", {"Id", "total"}, {"id", "name"}),
+    (
+        "with o as (select * from db.s.orders), c as (select * from db.s.customers) "
+        + "select o.id, c.name from o join c on o.customer_id = c.id where o.note is null",
+        {"Id", "customer_id", "note"},
+        {"id", "name"},
+    ),
+    (
+        "with s as (select * from db.s.orders), r as (select id, total as t from s) select * from r, db.s.customers c",
+        {"Id", "total"},
+        None,
+    ),
+    ("select count(*) from db.s.orders o join db.s.customers c using (id)", {"Id"}, {"id"}),
+    ("select o.id from db.s.orders o natural join db.s.customers", None, None),
+    ("select to_json(o), c.id from db.s.orders o, db.s.customers c", None, {"id"}),
+    ("select a.* from db.s.orders a union all select id, name, 1, 1 from db.s.customers", None, {"id", "name"}),
+    ("select hash(o.*), c.id from db.s.orders o, db.s.customers c", None, {"id"}),
+    (
+        "select x from (select total x, id from db.s.orders) where id in (select id from db.s.customers where country = x)",
+        {"Id", "total"},
+        {"id", "country"},
+    ),
+    (
+        "select id from db.s.orders where exists (select 1 from db.s.customers c where c.id = customer_id)",
+        {"Id", "customer_id"},
+        {"id"},
+    ),
+    (
+        "select id from db.s.orders o group by id having sum(total) > (select max(country) from db.s.customers)",
+        {"Id", "total"},
+        {"country"},
+    ),
+    ("select * except (note) from db.s.orders cross join (select name from db.s.customers) c", None, {"name"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "orders", "customers"), CASES)
+def test_a_query_reads_the_columns_it_names(query: str, orders: set[str] | None, customers: set[str] | None) -> None:
+    found = columns_read(query, "postgres", UPSTREAM)
+    read = {fqn: None if one.columns is None else set(one.columns) for fqn, one in found.items()}
+    for fqn, wanted in ((ORDERS, orders), (CUSTOMERS, customers)):
+        if wanted is None:
+            assert read[fqn] is None
+        else:
+            known = read[fqn]
+            assert known is not None
+            assert wanted <= known
+
+
+def test_a_star_in_a_cte_reads_no_more_than_its_readers() -> None:
+    query = "with o as (select * from db.s.orders), r as (select id, total as t from o) select * from r"
+    assert columns_read(query, "duckdb", UPSTREAM)[ORDERS].columns == ("Id", "total")
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        (None, "no compiled query"),
+        ("selec bogus from", "could not be read"),
+        ("", "could not be read"),
+        ("{{ ref('x') }}", "could not be read"),
+        ("select 1", "does not name it"),
+        ("select * from db.s.orders", "all its columns"),
+        ("select other from db.s.orders", "no column that it declares"),
+        ("select id from db.s.orders" + " " * 600_000, "too long"),
+        ("select " + "(" * 3_000 + "1" + ")" * 3_000, "could not be read"),
+    ],
+)
+def test_what_can_not_be_told_is_everything_and_says_why(query: str | None, why: str) -> None:
+    found = columns_read(query, "postgres", UPSTREAM)[ORDERS]
+    assert found.columns is None
+    assert found.why is not None
+    assert why in found.why
+
+
+def test_a_record_is_read_by_its_name() -> None:
+    declared = {"p.d.t": ["id", "items.sku", "items.qty"]}
+    found = columns_read("select i.sku from `p`.`d`.`t`, unnest(items) i", "bigquery", declared)
+    assert found["p.d.t"].columns == ("items",)
+
+
+def test_most_queries_of_a_real_project_are_read() -> None:
+    manifest = dbt.read(real("netsuite_after.json"))
+    columns = {one.fqn: one.columns for one in manifest.models}
+    read = [
+        reading
+        for model in manifest.models
+        if model.compiled_code
+        for reading in columns_read(
+            model.compiled_code, manifest.adapter, {fqn: columns[fqn] for fqn in model.depends_on}
+        ).values()
+    ]
+    assert len([one for one in read if one.columns]) >= 100
+    assert not [one for one in read if one.why and "could not be read" in one.why]
