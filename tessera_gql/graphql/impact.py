@@ -93,8 +93,8 @@ class Queries:
             mode=given(compatibility_mode),
             version=given(version),
         )
-        async with info.context.reading() as session:
-            found = await impact.of(session, asset.local(), request)
+        ref = asset.local()
+        found = await info.context.loaders.asked(lambda session: impact.of(session, ref, request))
         return Impact(
             found=found,
             outcome=found.outcome,

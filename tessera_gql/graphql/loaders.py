@@ -200,15 +200,23 @@ class Loaders:
         return self._batched(load)
 
     def _batched(self, load: Callable[[list[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:
-        """Runs a batch to its end though nobody may wait for it: a statement cut off would break the connection."""
+        return DataLoader(lambda keys: self._to_its_end(load(keys)))
 
-        async def shielded(keys: list[K]) -> list[V]:
-            task = asyncio.ensure_future(load(keys))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-            return await asyncio.shield(task)
+    async def asked(self, question: Callable[[Session], Awaitable[R]]) -> R:
+        """A question that nothing else asks, so there is nothing to batch."""
 
-        return DataLoader(shielded)
+        async def ask() -> R:
+            async with self._reading() as session:
+                return await question(session)
+
+        return await self._to_its_end(ask())
+
+    async def _to_its_end(self, work: Awaitable[R]) -> R:
+        """Though nobody may wait for it any more: a statement cut off would break the connection for the others."""
+        task = asyncio.ensure_future(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
 
     async def settle(self) -> None:
         """Waits for what is still being asked."""

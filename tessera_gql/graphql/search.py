@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import binascii
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 from uuid import UUID
 
 import orjson
@@ -68,18 +69,13 @@ class Queries:
         size = page.checked(PageRequest(order_by="rank", first=given(first))).size
         kinds = tuple(dict.fromkeys(one.value.capitalize() for one in given(types) or SearchType))
         behind = None if given(after) is None else place(str(after))
-        async with info.context.reading() as session:
-            hits = await search.find(session, text, kinds, limit=size + 1, after=behind)
-        rows = await asyncio.gather(*(LOADERS[hit.kind](info.context.loaders).load(hit.id) for hit in hits[:size]))
+        loaders = info.context.loaders
+        hits = await loaders.asked(partial(search.find, text=text, kinds=kinds, limit=size + 1, after=behind))
+        rows = await asyncio.gather(*(LOADERS[hit.kind](loaders).load(hit.id) for hit in hits[:size]))
         return SearchResultConnection(
             nodes=[shown(hit.kind, row) for hit, row in zip(hits, rows, strict=False)],
             cursor=lambda place: cursor(hits[place]),
             has_next=len(hits) > size,
             has_previous=after is not UNSET,
-            counted=lambda: _count(info, text, kinds),
+            counted=lambda: loaders.asked(partial(search.count, text=text, kinds=kinds)),
         )
-
-
-async def _count(info: Info, text: str, kinds: Any) -> int:
-    async with info.context.reading() as session:
-        return await search.count(session, text, kinds)

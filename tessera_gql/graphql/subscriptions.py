@@ -74,6 +74,7 @@ class Subscription:
         team: TeamArgument = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[ProposalStatusChanged]:
+        info.context.live()
         of_proposal = local_id(proposal, "Proposal", field=("proposal",)) if proposal else None
         of_asset, of_team = await _asset(info, given(asset)), await _team(info, given(team))
 
@@ -99,6 +100,7 @@ class Subscription:
     async def acknowledgment_requested(
         self, info: Info, *, team: TeamArgument = UNSET, after: AfterEvent = UNSET
     ) -> AsyncGenerator[AcknowledgmentRequest]:
+        info.context.live()
         of_team = await _team(info, given(team))
 
         def wanted(row: EventRow) -> bool:
