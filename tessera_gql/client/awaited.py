@@ -116,12 +116,7 @@ class Connection:
     async def _post(self, post: Post) -> Result:
         try:
             answer = await self._http.post(
-                post.url,
-                headers=post.headers,
-                content=post.content,
-                data=post.data,
-                files=post.files,
-                timeout=post.timeout_seconds,
+                post.url, headers=post.headers, content=post.content, timeout=post.timeout_seconds
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return lost(error)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tessera_gql.client.errors import BadRequest, TesseraError, Unauthenticated, Unavailable, told
-from tessera_gql.client.operation import Operation, Upload
+from tessera_gql.client.operation import UPLOAD, Operation
 from tessera_gql.client.steps import Came, Lost, Pause, Post, Result, Step
 
 T = TypeVar("T")
@@ -85,18 +85,13 @@ def exchange(operation: Operation[T], target: Target) -> Generator[Step, Result,
 
 
 def _post(operation: Operation[Any], target: Target) -> Post:
-    body = {"query": operation.document, "variables": operation.variables}
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-    headers = {"Accept": ACCEPT, **target.authorization}
-    match operation.upload:
-        case None:
-            headers["Content-Type"] = "application/json"
-            return Post(target.graphql, headers, target.timeout_seconds, content=text.encode())
-        case Upload(path=path, content=content):
-            seconds = max(target.timeout_seconds, UPLOAD_SECONDS)
-            data = {"operations": text, "map": json.dumps({"0": [path]})}
-            files = {"0": ("manifest.json", content, "application/json")}
-            return Post(target.graphql, headers, seconds, data=data, files=files)
+    text = json.dumps({"query": operation.document, "variables": operation.variables}, allow_nan=False)
+    headers = {"Accept": ACCEPT, "Content-Type": "application/json", **target.authorization}
+    seconds = target.timeout_seconds
+    if operation.upload is not None:
+        text = text.replace(json.dumps(UPLOAD), operation.upload, 1)
+        seconds = max(seconds, UPLOAD_SECONDS)
+    return Post(target.graphql, headers, text.encode(), seconds)
 
 
 def _answer(operation: Operation[T], target: Target, came: Result) -> T:

@@ -25,26 +25,22 @@ AssetRef: TypeAlias = str | AssetName
 """An asset, its fqn, or its id."""
 
 PAGE = 50
+UPLOAD = "\x00upload"
 ERRORS = "errors { code field message }"
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file that travels beside the operation and stands for the variable at `path`."""
-
-    path: str
-    content: bytes
-
-
-@dataclass(frozen=True)
 class Operation(Generic[T]):
-    """`repeatable`: doing it twice is doing it once, so that it may be sent again when its answer was lost."""
+    """`repeatable`: doing it twice is doing it once, so that it may be sent again when its answer was lost.
+
+    `upload` is JSON as text, and stands wherever the variables say UPLOAD: it may be large and is not read again.
+    """
 
     document: str
     variables: Mapping[str, Any]
     parse: Callable[[JsonObject], T]
     repeatable: bool = True
-    upload: Upload | None = None
+    upload: str | None = None
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True)
 class Post:
-    """To be sent over HTTP; `files` where something travels beside it. Gives Came or Lost."""
+    """To be sent over HTTP. Gives Came or Lost."""
 
     url: str
     headers: dict[str, str]
+    content: bytes
     timeout_seconds: float
-    content: bytes | None = None
-    data: dict[str, str] | None = None
-    files: dict[str, tuple[str, bytes, str]] | None = None
 
 
 @dataclass(frozen=True)

@@ -111,14 +111,7 @@ class Connection:
 
     def _post(self, post: Post) -> Result:
         try:
-            answer = self._http.post(
-                post.url,
-                headers=post.headers,
-                content=post.content,
-                data=post.data,
-                files=post.files,
-                timeout=post.timeout_seconds,
-            )
+            answer = self._http.post(post.url, headers=post.headers, content=post.content, timeout=post.timeout_seconds)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return lost(error)
         return Came(answer.status_code, answer.content, answer.headers.get("retry-after"))

@@ -1,13 +1,8 @@
 """A live server, and both faces of the SDK behind one: a test is written once, as if it awaited."""
 
 import asyncio
-import os
-import shutil
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest

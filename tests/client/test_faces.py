@@ -196,7 +196,7 @@ async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: A
 
 async def test_requests_and_status_changes_are_listened_to(tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
-    start = [event.cursor async for event in tessera.events(kinds=["TEAM_CREATED"])][0]
+    start, *_ = [event.cursor async for event in tessera.events(kinds=["TEAM_CREATED"])]
     async with aclosing(aiter(tessera.acknowledgment_requests(reader, after=start))) as listening:
         asked = await anext(listening)
     assert (asked.team.name, asked.proposal.id) == (reader.name, proposal.id)
@@ -237,3 +237,23 @@ async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothi
     assert heard == [f"{word}-{number}" for word in ("first", "second") for number in range(3)]
     assert reasons
     assert "restarts" in reasons[0]
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the shared manifests are not here")
+async def test_a_manifest_of_megabytes_syncs_and_the_same_again_changes_nothing(tessera: Any) -> None:
+    team = await tessera.create_team(fresh("dbt"))
+    file = DATA / "netsuite_before.json"
+    plan = await tessera.sync_dbt(file, owner=team, dry_run=True)
+    assert {model.outcome for model in plan.models} <= {"CREATED", "SKIPPED", "UNCHANGED"}
+    await tessera.sync_dbt(file.read_bytes(), owner=team.name)
+    again = await tessera.sync_dbt(file, owner=team)
+    assert {model.outcome for model in again.models} <= {"UNCHANGED", "SKIPPED"}
+    assert len(again.models) > 20
+
+
+async def test_a_manifest_that_is_cut_off_is_refused_before_it_is_sent(opened: Open) -> None:
+    client = await opened("http://127.0.0.1:9")
+    with pytest.raises(Invalid, match="Was it cut off"):
+        await client.sync_dbt(b'{"metadata": {')
+    with pytest.raises(Invalid, match="no JSON object"):
+        await client.sync_dbt(b"[]")

@@ -1,4 +1,4 @@
-"""Operations on dbt manifests, which travel as files: they are larger than any other operation may be."""
+"""Operations on dbt manifests, which are larger than any other operation may be: sent as they are, not built anew."""
 
 import json
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from typing import Any, TypeAlias, TypedDict
 
 from typing_extensions import Unpack
 
+from tessera_gql.client.errors import Invalid
 from tessera_gql.client.nouns import ManifestReport
-from tessera_gql.client.operation import Field, Operation, TeamRef, Upload, change, given, team_ref
+from tessera_gql.client.operation import UPLOAD, Field, Operation, TeamRef, change, given, team_ref
 from tessera_gql.client.words import CompatibilityMode
 
 Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
@@ -29,16 +30,28 @@ class Syncing(TypedDict, total=False):
 def sync_dbt(manifest: Manifest, **options: Unpack[Syncing]) -> Operation[ManifestReport]:
     """Assets, contracts and lineage from dbt, all of it or nothing. The same manifest again writes nothing."""
     said = given(**{**options, "owner": team_ref(options.get("owner"))})
-    sent = {"manifest": None, **said}
+    sent = {**said, "manifest": UPLOAD}
     operation = change(Field("syncDbtManifest", ManifestReport), sent, of="report", repeatable=True)
-    return replace(operation, upload=Upload("variables.input.manifest", _content(manifest)))
+    return replace(operation, upload=text_of(manifest))
 
 
-def _content(manifest: Manifest) -> bytes:
+def text_of(manifest: Manifest) -> str:
+    """As JSON; raises Invalid for what is none, before anything is sent."""
     match manifest:
         case Path():
-            return manifest.read_bytes()
+            return _checked(manifest.read_bytes(), str(manifest))
         case bytes():
-            return manifest
+            return _checked(manifest, "The manifest")
         case _:
-            return json.dumps(manifest).encode()
+            return json.dumps(manifest)
+
+
+def _checked(content: bytes, name: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+        found: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"{name} is not JSON that can be read ({error}). Was it cut off? Run dbt again.") from None
+    if not isinstance(found, dict):
+        raise Invalid(f"{name} is not a dbt manifest: it is no JSON object. Give target/manifest.json.")
+    return text
