@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlmodel import SQLModel
 
 from tessera_gql.policy.access import OPEN_ACTOR, Actor
 from tessera_gql.policy.words import Response
@@ -25,6 +26,8 @@ from tessera_gql.workflows.progress import Progress
 from tessera_gql.workflows.proposals import Answer
 from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import Reading
+
+M = TypeVar("M", bound=SQLModel)
 
 ORDERS: dict[str, Any] = {
     "type": "object",
@@ -156,6 +159,16 @@ class World:
             rows = registrations.rows
             statement = select(rows).where(registrations.is_live) if live else select(rows)
             return await session.list(statement.order_by(rows.c.registered_at, rows.c.id), Registration)
+
+    async def rows(self, model: type[M]) -> list[M]:
+        """All of a table, oldest first."""
+        async with self.database.read() as session:
+            return await session.list(select(table(model)).order_by(table(model).c.id), model)
+
+    async def apply_all(self) -> None:
+        """What the worker does, for every proposal."""
+        for one in await self.rows(Proposal):
+            await self.apply_time(one)
 
     async def events(self, after: int = 0) -> list[EventRow]:
         async with self.database.read() as session:
