@@ -27,7 +27,6 @@ from tessera_gql.workflows.keys import MARK
 TRUSTED_SECONDS = 5.0
 """For so long a credential that was found good is not looked up again; a revocation does not wait for it."""
 FLUSH_SECONDS = 60.0
-MAX_KNOWN = 10_000
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +61,14 @@ class Keys:
         admin_key: str | None = None,
         issuer: Issuer | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        remembered: int = 10_000,
     ) -> None:
         self._database = database
         self._open = Identity(OPEN_ACTOR) if is_open else None
         self._admin = (keys.digest(admin_key), Identity(Actor("admin", scopes=frozenset(Scope)))) if admin_key else None
         self._issuer = issuer
         self._monotonic = monotonic
+        self._remembered = remembered
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._live: WeakSet[Identity] = WeakSet()
         self._revoked: set[UUID] = set()
@@ -106,7 +107,7 @@ class Keys:
             found = known.identity
         self._live.add(found)
         self._known[digest] = Known(found, self._monotonic())
-        if len(self._known) > MAX_KNOWN:
+        if len(self._known) > self._remembered:
             self._known.popitem(last=False)
         return found
 
@@ -156,13 +157,13 @@ class Keys:
             self._used = used | self._used
             log.warning("When keys were last used can't be written now. %s", error)
 
-    async def keep(self) -> None:
+    async def keep(self, *, flush_seconds: float = FLUSH_SECONDS) -> None:
         """Runs until cancelled."""
         flushed = self._monotonic()
         while True:
             await asyncio.sleep(self._pause_seconds())
             self.expire()
-            if self._monotonic() - flushed >= FLUSH_SECONDS:
+            if self._monotonic() - flushed >= flush_seconds:
                 flushed = self._monotonic()
                 await self.flush()
 

@@ -1,0 +1,271 @@
+"""From a credential to who is asking: looked up seldom, revoked at once, never kept."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tessera_gql.auth import BadCredential, Identity, Keys
+from tessera_gql.policy.access import OPEN_ACTOR, Scope
+from tessera_gql.store import keys as store
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import ApiKey
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import keys
+from tessera_gql.workflows.keys import Minted, NewKey
+from tests.conftest import FixedClock
+from tests.world import World
+
+ADMIN_KEY = "an-administrators-key-for-this-test"
+
+
+@dataclass
+class Seconds:
+    """A monotonic clock that stands still."""
+
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+def opened(database: Database, seconds: Seconds) -> Keys:
+    return Keys(database, admin_key=ADMIN_KEY, monotonic=seconds)
+
+
+async def mint(database: Database, *scopes: Scope, **asked: Any) -> Minted:
+    async with database.write("tester") as session:
+        return await keys.create(session, OPEN_ACTOR, NewKey("ci", scopes or (Scope.ADMIN,), **asked))
+
+
+async def revoke(database: Database, key: ApiKey) -> None:
+    async with database.write("tester") as session:
+        await keys.revoke(session, OPEN_ACTOR, key.id)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        found.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def bearer(minted: Minted) -> str:
+    return f"Bearer {minted.token}"
+
+
+async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
+    opened: Keys, database: Database, world: World
+) -> None:
+    team = await world.team("shop")
+    minted = await mint(database, Scope.WRITE, team=TeamRef(id=team.id))
+    actor = (await opened.identify(bearer(minted))).actor
+    assert (actor.name, actor.team_id, actor.key_id) == (f"ci ({minted.key.prefix})", team.id, minted.key.id)
+    assert actor.scopes == {Scope.READ, Scope.WRITE}
+
+
+async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
+    opened: Keys, database: Database, seconds: Seconds
+) -> None:
+    minted = await mint(database)
+    first = await opened.identify(bearer(minted))
+    with statements() as found:
+        seconds.now += 4.9
+        assert await opened.identify(bearer(minted)) is first
+        assert found == []
+        seconds.now += 0.2
+        assert await opened.identify(bearer(minted)) is first
+        assert len([one for one in found if one.startswith("SELECT")]) == 1
+
+
+async def test_what_is_changed_behind_our_back_is_seen_after_five_seconds(
+    opened: Keys, database: Database, seconds: Seconds, clock: FixedClock
+) -> None:
+    minted = await mint(database)
+    await opened.identify(bearer(minted))
+    async with database.write() as session:
+        await session.update(ApiKey, store.rows.c.id == minted.key.id, revoked_at=clock.now)
+    seconds.now += 5.1
+    with pytest.raises(BadCredential, match="was revoked"):
+        await opened.identify(bearer(minted))
+
+
+async def test_a_revocation_in_this_process_ends_what_lives_on_the_key_before_the_call_returns(
+    opened: Keys, database: Database
+) -> None:
+    database.committed.append(opened.hear)
+    minted, other = await mint(database), await mint(database)
+    identity, bystander = await opened.identify(bearer(minted)), await opened.identify(bearer(other))
+    await revoke(database, minted.key)
+    assert identity.ended.is_set()
+    assert not bystander.ended.is_set()
+    with pytest.raises(BadCredential, match="was revoked"):
+        await opened.identify(bearer(minted))
+
+
+async def test_a_look_up_under_way_while_its_key_is_revoked_does_not_let_it_in(
+    database: Database, seconds: Seconds
+) -> None:
+    minted = await mint(database)
+
+    class Slow(Keys):
+        """Another process revokes the key between the reading of its row and the answer."""
+
+        async def _looked_up(self, digest: str) -> Identity:
+            self.revoke(minted.key.id)
+            return await super()._looked_up(digest)
+
+    with pytest.raises(BadCredential, match="was revoked"):
+        await Slow(database, monotonic=seconds).identify(bearer(minted))
+
+
+async def test_a_rolled_back_revocation_ends_nothing(opened: Keys, database: Database) -> None:
+    database.committed.append(opened.hear)
+    minted = await mint(database)
+    identity = await opened.identify(bearer(minted))
+    async with database.write(dry_run=True) as session:
+        await keys.revoke(session, OPEN_ACTOR, minted.key.id)
+    assert not identity.ended.is_set()
+    assert await opened.identify(bearer(minted)) is identity
+
+
+async def test_an_expiry_ends_what_lives_on_the_key_and_is_told(
+    opened: Keys, database: Database, clock: FixedClock
+) -> None:
+    minted = await mint(database, expires_at=clock.now + timedelta(minutes=1))
+    identity = await opened.identify(bearer(minted))
+    clock.advance(seconds=59)
+    opened.expire()
+    assert not identity.ended.is_set()
+    clock.advance(seconds=1)
+    opened.expire()
+    assert identity.ended.is_set()
+    with pytest.raises(BadCredential, match="expired at 2026-01-01 12:01 UTC"):
+        await opened.identify(bearer(minted))
+
+
+async def test_an_expired_key_is_refused_though_it_was_found_good_a_moment_ago(
+    opened: Keys, database: Database, clock: FixedClock
+) -> None:
+    minted = await mint(database, expires_at=clock.now + timedelta(seconds=1))
+    await opened.identify(bearer(minted))
+    clock.advance(seconds=1)
+    with pytest.raises(BadCredential, match="expired"):
+        await opened.identify(bearer(minted))
+
+
+async def test_the_last_use_is_written_later_and_in_one_transaction(
+    opened: Keys, database: Database, clock: FixedClock
+) -> None:
+    some = [await mint(database) for _ in range(3)]
+    for minted in some:
+        await opened.identify(bearer(minted))
+    clock.advance(seconds=30)
+    await opened.identify(bearer(some[0]))
+    await opened.flush()
+    async with database.read() as session:
+        used = [(await store.get(session, one.key.id)).last_used_at for one in some]
+    assert used == [clock.now, *[clock.now - timedelta(seconds=30)] * 2]
+    with statements() as found:
+        await opened.flush()
+    assert found == []
+
+
+async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: FixedClock) -> None:
+    opened = Keys(database)
+    minted = await mint(database, expires_at=clock.now + timedelta(seconds=0.05))
+    identity = await opened.identify(bearer(minted))
+
+    async def used() -> bool:
+        async with database.read() as session:
+            return (await store.get(session, minted.key.id)).last_used_at is not None
+
+    keeper = asyncio.create_task(opened.keep(flush_seconds=0))
+    clock.advance(seconds=1)
+    async with asyncio.timeout(5):
+        await identity.ended.wait()
+        while not await used():  # noqa: ASYNC110 - a database tells nobody
+            await asyncio.sleep(0.01)
+    keeper.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await keeper
+
+
+@pytest.mark.parametrize(
+    ("authorization", "said"),
+    [
+        (None, "This server needs a key"),
+        ("", "This server needs a key"),
+        ("Bearer", "This server needs a key"),
+        ("Bearer   ", "This server needs a key"),
+        (f"Basic {ADMIN_KEY}", "This server needs a key"),
+        (ADMIN_KEY, "This server needs a key"),
+        (f"Bearer {ADMIN_KEY}x", "not known here"),
+        ("Bearer tsr_" + "A" * 43, "not known here"),
+        ("Bearer tsr_", "not known here"),
+        ("Bearer a.b.c", "not known here"),
+        ("Bearer \ud800\x00é", "not known here"),
+        ("Bearer " + "A" * 100_000, "not known here"),
+    ],
+)
+async def test_whatever_is_no_key_is_refused_in_words(opened: Keys, authorization: str | None, said: str) -> None:
+    with pytest.raises(BadCredential, match=said) as refused:
+        await opened.identify(authorization)
+    assert ADMIN_KEY not in str(refused.value)
+
+
+async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Keys) -> None:
+    with statements() as found:
+        for text in ("Bearer x", "Bearer a.b.c", None):
+            with pytest.raises(BadCredential):
+                await opened.identify(text)
+    assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_administrators_key_of_the_settings_is_in_no_table(opened: Keys, scheme: str) -> None:
+    with statements() as found:
+        actor = (await opened.identify(f"{scheme}  {ADMIN_KEY} ")).actor
+    assert (actor.name, actor.is_admin, actor.key_id, found) == ("admin", True, None, [])
+
+
+async def test_an_open_server_asks_nobody(database: Database) -> None:
+    opened = Keys(database, is_open=True)
+    assert (await opened.identify(None)).actor is OPEN_ACTOR
+    assert (await opened.identify("Bearer whatever")).actor is OPEN_ACTOR
+
+
+async def test_a_key_without_any_scope_is_good_for_nothing(opened: Keys, database: Database) -> None:
+    minted = await mint(database)
+    async with database.write() as session:
+        await session.update(ApiKey, store.rows.c.id == minted.key.id, scopes=[])
+    with pytest.raises(BadCredential, match="has no scope"):
+        await opened.identify(bearer(minted))
+
+
+async def test_only_so_many_credentials_are_remembered(database: Database) -> None:
+    opened = Keys(database, remembered=2)
+    some = [await mint(database) for _ in range(4)]
+    identities = [await opened.identify(bearer(one)) for one in some]
+    assert len(opened._known) == 2
+    opened.revoke(some[0].key.id)
+    assert identities[0].ended.is_set()

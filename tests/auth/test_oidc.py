@@ -1,0 +1,270 @@
+"""Tokens of an OIDC issuer, honest and hostile; keys are made here and read from a JWKS file."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from tessera_gql.auth import BadCredential, Identity, Keys
+from tessera_gql.auth.oidc import Claims, Jwks, JwksIssuer
+from tessera_gql.errors import Unavailable
+from tessera_gql.policy.access import Scope
+from tessera_gql.store.database import Database
+from tests.conftest import START, FixedClock
+from tests.world import World
+
+ISSUER, AUDIENCE = "https://login.example.com/", "tessera"
+RSA = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
+EC = ECKey.generate_key("P-256", {"kid": "ec"})
+OTHER = RSAKey.generate_key(2048, {"kid": "rsa"})
+NOW = int(START.timestamp())
+
+Identify = Callable[[str], Awaitable[Identity]]
+
+
+@dataclass
+class Seconds:
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class House:
+    """An issuer's key file and a server that reads it."""
+
+    file: Path
+    database: Database
+    seconds: Seconds = field(default_factory=Seconds)
+
+    def write(self, *keys: Any) -> None:
+        self.file.write_text(json.dumps({"keys": [key.as_dict(private=False) for key in keys]}))
+
+    def server(self) -> Keys:
+        jwks = Jwks(str(self.file), self.seconds)
+        issuer = JwksIssuer(self.database, jwks, Claims(ISSUER, AUDIENCE))
+        return Keys(self.database, issuer=issuer, monotonic=self.seconds)
+
+
+@pytest.fixture
+def house(tmp_path: Path, database: Database) -> House:
+    found = House(tmp_path / "jwks.json", database)
+    found.write(RSA, EC)
+    return found
+
+
+@pytest.fixture
+def identify(house: House) -> Identify:
+    opened = house.server()
+
+    async def run(token: str) -> Identity:
+        return await opened.identify(f"Bearer {token}")
+
+    return run
+
+
+def claims(**changed: Any) -> dict[str, Any]:
+    found = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": "ann@example.com",
+        "exp": NOW + 600,
+        "team": "Shop",
+        "scope": "openid tessera:write",
+    }
+    return {name: value for name, value in (found | changed).items() if value is not None}
+
+
+def signed(key: Any = RSA, alg: str = "RS256", header: dict[str, Any] | None = None, **changed: Any) -> str:
+    return jwt.encode({"kid": key.kid, **(header or {}), "alg": alg}, claims(**changed), key, algorithms=[alg])
+
+
+@pytest.mark.parametrize(("key", "alg"), [(RSA, "RS256"), (RSA, "PS512"), (EC, "ES256")])
+async def test_a_good_token_is_a_caller_with_a_team_and_scopes(
+    identify: Identify, world: World, key: Any, alg: str
+) -> None:
+    team = await world.team("shop")
+    identity = await identify(signed(key, alg))
+    assert identity.actor.name == "oidc:ann@example.com"
+    assert identity.actor.team_id == team.id
+    assert identity.actor.scopes == {Scope.WRITE}
+    assert identity.actor.may(Scope.READ)
+    assert not identity.actor.is_admin
+
+
+@pytest.mark.parametrize("scope", ["tessera:read tessera:admin", ["x", "tessera:admin", 7]])
+async def test_scopes_are_words_or_a_list(identify: Identify, scope: Any) -> None:
+    assert (await identify(signed(scope=scope))).actor.is_admin
+
+
+async def test_audiences_may_be_several(identify: Identify) -> None:
+    assert (await identify(signed(aud=["other", AUDIENCE]))).actor.scopes
+
+
+@pytest.mark.parametrize("team", [None, "nobody", 7, ["shop"], "a\x00b"])
+async def test_a_team_that_is_none_of_ours_is_no_team(identify: Identify, world: World, team: Any) -> None:
+    await world.team("shop")
+    assert (await identify(signed(team=team))).actor.team_id is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"exp": NOW - 61}, "has expired"),
+        ({"exp": None}, "not meant for this server"),
+        ({"exp": "soon"}, "not meant for this server"),
+        ({"nbf": NOW + 61}, "not meant for this server"),
+        ({"iss": "https://evil.example.com/"}, "not meant for this server"),
+        ({"iss": None}, "not meant for this server"),
+        ({"aud": "another"}, "not meant for this server"),
+        ({"aud": None}, "not meant for this server"),
+        ({"sub": None}, "not meant for this server"),
+        ({"sub": "a\nb"}, "not a name"),
+        ({"scope": None}, "gives no right here"),
+        ({"scope": "admin write tessera:everything"}, "gives no right here"),
+        ({"scope": {"tessera:admin": True}}, "gives no right here"),
+    ],
+)
+async def test_a_signed_token_that_is_not_for_us_is_told_why(
+    identify: Identify, changed: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadCredential, match=said):
+        await identify(signed(**changed))
+
+
+async def test_clocks_may_differ_by_a_minute(identify: Identify) -> None:
+    assert await identify(signed(exp=NOW - 59, nbf=NOW + 59))
+
+
+def part(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def by_secret(secret: bytes) -> str:
+    """Written out, for no library would sign with such a secret."""
+    body = f"{part({'alg': 'HS256', 'kid': 'rsa'})}.{part(claims())}"
+    signature = hmac.digest(secret, body.encode(), "sha256")
+    return f"{body}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
+HOSTILE = {
+    "no algorithm": lambda: f"{part({'alg': 'none', 'kid': 'rsa'})}.{part(claims())}.",
+    "no algorithm, in capitals": lambda: f"{part({'alg': 'NONE', 'kid': 'rsa'})}.{part(claims())}.",
+    "the public key as a shared secret": lambda: by_secret(RSA.as_pem(private=False)),
+    "the public key's numbers as a shared secret": lambda: by_secret(
+        base64.urlsafe_b64decode(RSA.as_dict()["n"] + "==")
+    ),
+    "another key of the same name": lambda: signed(OTHER),
+    "a key that is not the issuer's": lambda: signed(header={"kid": "unknown"}),
+    "no key named": lambda: jwt.encode({"alg": "RS256"}, claims(), RSA, ["RS256"]),
+    "a key of the wrong kind": lambda: signed(header={"kid": "ec"}),
+    "a key brought along": lambda: signed(OTHER, header={"jwk": OTHER.as_dict(private=False)}),
+    "a key to be fetched": lambda: signed(OTHER, header={"jku": "https://evil.example.com/jwks"}),
+    "a changed body": lambda: _with_body(signed(), claims(scope="tessera:admin")),
+    "a cut signature": lambda: signed()[:-4],
+    "no signature": lambda: signed().rpartition(".")[0] + ".",
+    "an extension that must be understood": lambda: signed(OTHER, header={"crit": ["b64"], "b64": False}),
+    "a header that is no object": lambda: f"{part(['rsa'])}.{part(claims())}.x",
+    "a header that is no JSON": lambda: f"AAAA.{part(claims())}.x",
+    "a key named by a number": lambda: f"{part({'alg': 'RS256', 'kid': 7})}.{part(claims())}.x",
+    "three dots of nothing": lambda: "..",
+    "a token without end": lambda: f"{part({'alg': 'RS256', 'kid': 'rsa'})}.{'A' * 100_000}.x",
+}
+
+
+def _with_body(token: str, body: Any) -> str:
+    head, _, signature = token.split(".")
+    return f"{head}.{part(body)}.{signature}"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_hostile_token_hears_only_that_it_is_not_signed(identify: Identify, name: str) -> None:
+    with pytest.raises(BadCredential, match="not signed by the issuer"):
+        await identify(HOSTILE[name]())
+
+
+async def test_a_shared_secret_among_the_issuers_keys_is_passed_over(house: House) -> None:
+    secret = OctKey.generate_key(256, {"kid": "secret"})
+    house.file.write_text(json.dumps({"keys": [RSA.as_dict(private=False), secret.as_dict(private=True)]}))
+    token = jwt.encode({"alg": "HS256", "kid": "secret"}, claims(), secret, ["HS256"])
+    with pytest.raises(BadCredential, match="not signed by the issuer"):
+        await house.server().identify(f"Bearer {token}")
+
+
+async def test_a_new_key_of_the_issuer_is_read_when_it_is_first_seen_but_not_too_often(house: House) -> None:
+    house.write(EC)
+    opened = house.server()
+    with pytest.raises(BadCredential):
+        await opened.identify(f"Bearer {signed()}")
+    house.write(EC, RSA)
+    with pytest.raises(BadCredential):
+        await opened.identify(f"Bearer {signed()}")
+    house.seconds.now += 31
+    assert await opened.identify(f"Bearer {signed()}")
+
+
+async def test_a_withdrawn_key_is_good_for_ten_minutes_at_most(house: House) -> None:
+    opened = house.server()
+    token = f"Bearer {signed(exp=NOW + 6000)}"
+    await opened.identify(token)
+    house.write(EC)
+    house.seconds.now += 601
+    with pytest.raises(BadCredential, match="not signed by the issuer"):
+        await opened.identify(token)
+
+
+async def test_keys_that_can_not_be_read_any_more_stay_good(house: House) -> None:
+    opened = house.server()
+    await opened.identify(f"Bearer {signed()}")
+    house.file.unlink()
+    house.seconds.now += 601
+    assert await opened.identify(f"Bearer {signed()}")
+
+
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"keys": []}', '{"keys": [7]}', '{"keys": {"kty": 1}}'])
+async def test_keys_that_could_never_be_read_are_not_the_callers_fault(house: House, content: str | None) -> None:
+    if content is None:
+        house.file.unlink()
+    else:
+        house.file.write_text(content)
+    with pytest.raises(Unavailable, match="can't be read now"):
+        await house.server().identify(f"Bearer {signed()}")
+
+
+async def test_a_token_that_runs_out_ends_what_lives_on_it(house: House, clock: FixedClock) -> None:
+    opened = house.server()
+    identity = await opened.identify(f"Bearer {signed(exp=NOW + 10)}")
+    clock.advance(seconds=71)
+    opened.expire()
+    assert identity.ended.is_set()
+    with pytest.raises(BadCredential, match="expired"):
+        await opened.identify(f"Bearer {signed(exp=NOW + 10)}")
+
+
+async def test_keys_are_fetched_from_an_address_once_for_many_callers(house: House) -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        body = house.file.read_bytes()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        jwks = Jwks(f"http://127.0.0.1:{port}/jwks", house.seconds)
+        opened = Keys(house.database, issuer=JwksIssuer(house.database, jwks, Claims(ISSUER, AUDIENCE)))
+        tokens = [signed(sub=f"user-{number}") for number in range(5)]
+        found = await asyncio.gather(*(opened.identify(f"Bearer {token}") for token in tokens))
+    assert {one.actor.name for one in found} == {f"oidc:user-{number}" for number in range(5)}
+    assert len(asked) == 1
