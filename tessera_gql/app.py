@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,21 @@ from starlette.staticfiles import StaticFiles
 
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
 from tessera_gql.config import Settings
-from tessera_gql.delivery import deadlines
+from tessera_gql.delivery import deadlines, outbound, webhooks
 from tessera_gql.delivery.bus import Bus
 from tessera_gql.delivery.listen import listen
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Limits, Profile
-from tessera_gql.graphql.http import Transport, Unauthenticated, drain, routes
+from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
+from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.origins import SameOrigin
+from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
 from tessera_gql.store import events, migration
 from tessera_gql.store.database import Database
+from tessera_gql.store.tables import EventRow, Webhook
 from tessera_gql.workflows import keys
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,7 @@ class Parts:
     bus: Bus
     keys: Keys
     transport: Transport
+    worker: webhooks.Worker
 
     async def drain(self) -> None:
         """Tells everyone who is connected to come back, to another process or to this one started again."""
@@ -101,7 +106,17 @@ def assemble(settings: Settings) -> Parts:
         translate=translate,
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
     )
-    return Parts(settings, database, bus, opened_by, transport)
+    worker = webhooks.Worker(database, _posting(settings, transport))
+    return Parts(settings, database, bus, opened_by, transport, worker)
+
+
+def _posting(settings: Settings, transport: Transport) -> webhooks.Options:
+    return webhooks.Options(
+        url=settings.webhook_url,
+        secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else None,
+        rules=outbound.Rules(allow_private=settings.webhook_allow_private),
+        render=render(transport),
+    )
 
 
 def _issuer(settings: Settings, database: Database) -> Issuer | None:
@@ -116,6 +131,20 @@ def _issuer(settings: Settings, database: Database) -> Issuer | None:
         scope=settings.oidc_scope_claim,
     )
     return JwksIssuer(database, Jwks(settings.oidc_jwks or ""), claims)
+
+
+def render(transport: Transport) -> webhooks.Render:
+    """What a webhook's document answers about an event, as its team may read it."""
+
+    async def run(hook: Webhook, event: EventRow) -> Any:
+        actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({Scope.READ}))
+        variables = {"event": global_id("Event", event.id)}
+        reply = await execute(transport, query=hook.document or "", variables=variables, identity=Identity(actor))
+        if "errors" in reply:
+            raise outbound.Undelivered(f"The document failed: {reply['errors'][0]['message']}")
+        return reply["data"]
+
+    return run
 
 
 def translate(error: Exception) -> GraphQLError | None:
@@ -136,12 +165,10 @@ def create(parts: Parts) -> Starlette:
             parts.database.committed.append(parts.keys.hear)
             position = await _position(parts.database)
             tasks = [
-                asyncio.create_task(deadlines.keep(parts.database), name="deadlines"),
+                *working(parts, parts.bus.wake),
                 asyncio.create_task(parts.keys.keep(), name="keys"),
                 asyncio.create_task(_revoke(parts.keys, parts.bus, position), name="revocations"),
             ]
-            if parts.database.dialect == "postgresql":
-                tasks.append(asyncio.create_task(listen(settings.database_url, parts.bus.wake), name="listen"))
             yield
             await parts.drain()
             for task in tasks:
@@ -161,6 +188,20 @@ def create(parts: Parts) -> Starlette:
     if settings.is_open:
         found += _pages()
     return Starlette(routes=found, lifespan=lifespan, middleware=_middleware(settings))
+
+
+def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]]:
+    """What goes on beside requests: deadlines and webhooks, woken (as `wakes` are) by commits of other processes."""
+    settings, database = parts.settings, parts.database
+    spans = [timedelta(days=days) for days in settings.reminder_days]
+    tasks = [
+        asyncio.create_task(deadlines.keep(database, spans=spans), name="deadlines"),
+        asyncio.create_task(parts.worker.run(), name="webhooks"),
+    ]
+    if database.dialect == "postgresql":
+        heard = listen(settings.database_url, parts.worker.wake, *wakes)
+        tasks.append(asyncio.create_task(heard, name="listen"))
+    return tasks
 
 
 async def _first_key(parts: Parts) -> None:

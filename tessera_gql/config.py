@@ -79,11 +79,37 @@ class Settings(BaseSettings):
     git_sync_path: Path | None = Field(default=None, description="The folder contracts are pushed to and pulled from.")
     webhook_url: str | None = Field(default=None, description="Where every event is posted to.")
     webhook_secret: SecretStr | None = Field(default=None, description="What those posts are signed with.")
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Lets webhooks reach private and loopback addresses: receivers in one's own network.",
+    )
+    reminder_days: Annotated[list[int], NoDecode] = Field(
+        default_factory=lambda: [3, 1],
+        description="How many days before a proposal runs out the silent teams are reminded, separated by commas;"
+        " `off` for never.",
+    )
 
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("reminder_days", mode="before")
+    @classmethod
+    def _days(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        days = [] if value == "off" else [part.strip() for part in value.split(",") if part.strip()]
+        if not all(day.isdecimal() and 0 < int(day) <= 366 for day in days):
+            raise ValueError("Write days, 1 to 366, separated by commas, for example 3,1, or `off`.")
+        return [int(day) for day in days]
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"https?://[^/@]+(/|$)", value):
+            raise ValueError("It is not an address to post to. Write it as in https://example.com/hook.")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -2,7 +2,7 @@
 
 import typer
 
-from tessera_gql.cli import database, keys, serve
+from tessera_gql.cli import audit, database, keys, serve, worker
 
 app = typer.Typer(
     name="tessera",
@@ -12,6 +12,8 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(serve.schema)
+app.command()(worker.worker)
+app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="db")
 app.add_typer(keys.app, name="keys")
 

@@ -1,0 +1,36 @@
+"""`tessera worker`: deadlines and webhooks in a process of their own, beside any number of servers and workers."""
+
+import asyncio
+import signal
+
+from tessera_gql import app as application
+from tessera_gql.cli.terminal import err, fail, settings, told
+from tessera_gql.config import Settings
+from tessera_gql.store import migration
+
+
+def worker() -> None:
+    """Run deadlines and webhooks without serving requests. Servers do both as well; this adds hands."""
+    found = settings()
+    with told():
+        asyncio.run(_run(found))
+
+
+async def _run(found: Settings) -> None:
+    at = await migration.current(found.database_url)
+    if at != migration.head():
+        raise fail(
+            f"The database is at revision {at or 'none'}, this version needs {migration.head()}."
+            " Run `tessera db upgrade` first."
+        )
+    parts = application.assemble(found)
+    stopped = asyncio.Event()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, stopped.set)
+    tasks = application.working(parts)
+    err.print("Working: deadlines and webhooks. [dim]Stop with Ctrl-C.[/dim]")
+    await stopped.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await parts.database.dispose()

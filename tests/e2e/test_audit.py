@@ -1,0 +1,158 @@
+"""The event log as an auditor meets it: verified, exported, and caught when one byte was changed."""
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tessera_gql.store import audit as store
+from tessera_gql.store.database import Database
+from tests.e2e.server import TESSERA, environment
+from tests.world import World
+
+
+def audit(url: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [TESSERA, "audit", *words],
+        env=environment(DATABASE_URL=url),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def filled(database_url: str) -> str:
+    """A log of some twenty events."""
+
+    async def fill() -> None:
+        database = Database(database_url)
+        await World(database).proposed(consumers=4)
+        await database.dispose()
+
+    asyncio.run(fill())
+    return database_url
+
+
+def change(url: str, *statements: str) -> None:
+    """As one who owns the database and drops what protects the log."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        for name in ("events_no_update", "events_no_delete"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+        for statement in statements:
+            connection.execute(statement.replace("audit.", ""))
+        connection.commit()
+        connection.close()
+        return
+
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute("DROP TRIGGER IF EXISTS events_append_only ON audit.events")
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(run())
+
+
+def test_an_untouched_log_verifies_and_says_its_last_row(filled: str) -> None:
+    done = audit(filled, "verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "each as it was written" in done.stdout
+    noted = done.stdout.split()[-1]
+    assert audit(filled, "verify", "--expect", noted).returncode == 0
+
+
+DAMAGES = {
+    "one byte of a payload": "UPDATE audit.events SET payload = '{}' WHERE sequence = 7",
+    "who did it": "UPDATE audit.events SET actor = actor || '.' WHERE sequence = 7",
+    "whom it concerns": "UPDATE audit.events SET teams = '[]' WHERE sequence = 7",
+    "when": "UPDATE audit.events SET occurred_at = '2020-01-01 00:00:00.000000' WHERE sequence = 7",
+    "the hash": "UPDATE audit.events SET hash = replace(hash, substr(hash, 1, 1), 'x') WHERE sequence = 7",
+    "the row is gone": "DELETE FROM audit.events WHERE sequence = 7",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_changed_row_is_named(filled: str, damage: str) -> None:
+    change(filled, damage)
+
+    async def verify() -> None:
+        database = Database(filled)
+        try:
+            await store.verify(database)
+        finally:
+            await database.dispose()
+
+    with pytest.raises(store.Broken) as broken:
+        asyncio.run(verify())
+    assert broken.value.sequence == 7
+
+
+def test_the_command_names_the_changed_row_and_exits_with_one(filled: str) -> None:
+    change(filled, DAMAGES["one byte of a payload"])
+    done = audit(filled, "verify")
+    assert done.returncode == 1
+    assert "broken at sequence 7: its hash does not fit" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_log_that_was_cut_or_written_anew_is_caught_by_what_was_noted_down(filled: str) -> None:
+    noted = audit(filled, "verify").stdout.split()[-1]
+    last = int(noted.partition(":")[0])
+    change(filled, f"DELETE FROM audit.events WHERE sequence = {last}")
+    assert audit(filled, "verify").returncode == 0
+    cut = audit(filled, "verify", "--expect", noted)
+    assert cut.returncode == 1
+    assert f"sequence {last}" in cut.stderr
+    anew = audit(filled, "verify", "--expect", f"3:{'f' * 64}")
+    assert (anew.returncode, "sequence 3:" in anew.stderr) == (1, True)
+
+
+def test_an_export_goes_on_where_it_ended(filled: str, tmp_path: Path) -> None:
+    whole = [json.loads(line) for line in audit(filled, "export").stdout.splitlines()]
+    assert [row["sequence"] for row in whole] == list(range(1, len(whole) + 1))
+    target = tmp_path / "events.jsonl"
+    assert audit(filled, "export", "--output", str(target)).returncode == 0
+
+    async def more() -> None:
+        database = Database(filled)
+        await World(database).team("later")
+        await database.dispose()
+
+    asyncio.run(more())
+    done = audit(filled, "export", "--output", str(target), "--after", str(len(whole)))
+    assert f"--after {len(whole) + 1}" in done.stderr
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    assert rows[:-1] == whole
+    assert rows[-1]["payload"]["name"] == "later"
+
+
+def test_what_cannot_be_right_is_told_without_a_traceback(filled: str, tmp_path: Path) -> None:
+    assert audit(filled, "verify", "--expect", "nonsense").returncode == 2
+    nowhere = audit(filled, "export", "--output", str(tmp_path / "no" / "file"))
+    assert (nowhere.returncode, "Traceback" in nowhere.stderr) == (2, False)
+
+
+def test_the_database_refuses_to_change_an_event(filled: str) -> None:
+    if filled.startswith("sqlite"):
+        connection = sqlite3.connect(filled.removeprefix("sqlite:///"))
+        with pytest.raises(sqlite3.DatabaseError, match="append-only"):
+            connection.execute("UPDATE events SET actor = 'x' WHERE sequence = 1")
+        connection.close()
+        return
+
+    async def run() -> None:
+        connection = await asyncpg.connect(filled)
+        for statement in ("UPDATE audit.events SET actor = 'x'", "DELETE FROM audit.events", "TRUNCATE audit.events"):
+            with pytest.raises(asyncpg.PostgresError, match="append-only"):
+                await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(run())
