@@ -1,0 +1,230 @@
+"""What was missed, then what happens: nothing lost, nothing twice, in order; every message read afresh."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from tessera_gql.delivery.bus import Bus
+from tessera_gql.graphql import context
+from tessera_gql.graphql.documents import Profile
+from tessera_gql.graphql.events import cursor, place
+from tessera_gql.graphql.http import Transport
+from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.operations import stream
+from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.words import Response
+from tessera_gql.store.database import Database
+from tests.graphql.conftest import Ask, anyone
+from tests.world import World, adding, without
+
+STATUS = """
+subscription ($proposal: ID, $asset: AssetRef, $team: TeamRef, $after: String) {
+  proposalStatusChanged(proposal: $proposal, asset: $asset, team: $team, after: $after) {
+    cursor before after event { sequence kind } proposal { id status acknowledgments { nodes { response } } }
+  }
+}
+"""
+
+ASKED = """
+subscription ($team: TeamRef, $after: String) {
+  acknowledgmentRequested(team: $team, after: $after) {
+    cursor team { name } acknowledgment { response because { path } } proposal { asset { fqn } }
+    event { occurredAt payload }
+  }
+}
+"""
+
+EVENTS = """
+subscription ($filter: EventFilter, $after: String) {
+  events(filter: $filter, after: $after) { sequence cursor kind actor entityType entityId asset { fqn } teams { name } }
+}
+"""
+
+Listen = Callable[..., AsyncGenerator[dict[str, Any]]]
+
+
+@pytest.fixture
+async def listen(database: Database) -> AsyncIterator[Listen]:
+    """Replies to a subscription, as they come."""
+    async with Bus(database, poll_seconds=0.05) as bus:
+        transport = Transport(
+            schema=schema,
+            authenticate=anyone,
+            context=lambda identity: context.opened(database, identity, bus),
+            profile=Profile.OPEN,
+        )
+
+        def run(query: str, **variables: Any) -> AsyncGenerator[dict[str, Any]]:
+            return stream(transport, transport.documents.prepare(query, variables), OPEN_ACTOR)
+
+        yield run
+
+
+async def take(replies: AsyncGenerator[dict[str, Any]], number: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(15):
+        found = [await anext(replies) for _ in range(number)]
+    assert all("errors" not in reply for reply in found), found
+    return [next(iter(reply["data"].values())) for reply in found]
+
+
+async def test_a_status_is_told_as_it_changes(world: World, listen: Listen) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    identity = global_id("Proposal", proposal.id)
+    async with aclosing(listen(STATUS, proposal=identity, after=cursor(0))) as replies:
+        waiting = asyncio.create_task(take(replies, 1))
+        await world.answer(proposal, world.consumers[0], Response.BLOCKED)
+        (first,) = await waiting
+        assert (first["before"], first["after"]) == ("PENDING", "REJECTED")
+        assert [one["response"] for one in first["proposal"]["acknowledgments"]["nodes"]] == ["BLOCKED", None]
+        await world.answer(proposal, world.consumers[0], Response.APPROVED)
+        await world.answer(proposal, world.consumers[1], Response.APPROVED)
+        second, third = await take(replies, 2)
+    assert (second["before"], second["after"]) == ("REJECTED", "PENDING")
+    assert third["after"] == "APPROVED"
+    assert third["proposal"]["status"] == "APPROVED"
+    assert [one["response"] for one in third["proposal"]["acknowledgments"]["nodes"]] == ["APPROVED", "APPROVED"]
+
+
+async def test_a_subscriber_that_was_away_resumes_behind_its_cursor(world: World, listen: Listen) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    async with aclosing(listen(EVENTS, after=cursor(0))) as replies:
+        seen = await take(replies, 3)
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    await world.publish_proposal(proposal)
+    async with aclosing(listen(EVENTS, after=seen[-1]["cursor"])) as replies:
+        everything = await world.events()
+        rest = await take(replies, len(everything) - 3)
+        await world.publish(asset, adding("extra", schema=without("note")))
+        (live,) = await take(replies, 1)
+    assert [one["sequence"] for one in seen + rest] == [one.sequence for one in everything]
+    assert live["kind"] == "CONTRACT_PUBLISHED"
+    assert live["asset"] == {"fqn": "analytics.core.orders"}
+
+
+async def test_a_team_hears_only_what_it_is_asked(world: World, listen: Listen) -> None:
+    await world.proposed(consumers=2)
+    async with aclosing(listen(ASKED, team={"name": "CONSUMER-1"}, after=cursor(0))) as replies:
+        (asked,) = await take(replies, 1)
+    assert asked["team"] == {"name": "consumer-1"}
+    assert asked["acknowledgment"] == {"response": None, "because": [{"path": "note"}]}
+    assert asked["proposal"] == {"asset": {"fqn": "analytics.core.orders"}}
+
+
+async def test_messages_can_be_narrowed_to_an_asset_or_a_team(world: World, listen: Listen) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    other = await world.asset("shop.core.other", await world.team("other"))
+    await world.publish(other)
+    await world.register(other, world.consumers[0], "note")
+    second = await world.publish(other, without("note"))
+    assert second.proposal is not None
+    await world.withdraw(second.proposal)
+    await world.withdraw(proposal)
+    for narrowed in ({"asset": {"fqn": asset.fqn}}, {"team": {"name": "producers"}}):
+        async with aclosing(listen(STATUS, after=cursor(0), **narrowed)) as replies:
+            (found,) = await take(replies, 1)
+        assert found["proposal"]["id"] == global_id("Proposal", proposal.id)
+
+
+async def test_a_filter_means_the_same_live_as_in_the_list(world: World, listen: Listen, ask: Ask) -> None:
+    asset, proposal = await world.proposed(consumers=2)
+    team = global_id("Team", world.consumers[0].id)
+    filters: list[dict[str, Any]] = [
+        {"kind": {"in": ["PROPOSAL_OPENED", "CONTRACT_PUBLISHED"]}},
+        {"kind": {"eq": "TEAM_CREATED"}},
+        {"asset": {"eq": global_id("Asset", asset.id)}},
+        {"proposal": {"in": [global_id("Proposal", proposal.id)]}},
+        {"teams": {"has": team}},
+        {"teams": {"has": team}, "kind": {"eq": "ACKNOWLEDGMENT_REQUESTED"}},
+        {"actor": {"contains": "SYS"}},
+        {"occurredAt": {"gte": "2026-01-01T12:00:00Z", "lt": "2026-01-01T12:00:01Z"}},
+    ]
+    query = "query ($filter: EventFilter) { events(filter: $filter, first: 100) { nodes { sequence } } }"
+    for asked in filters:
+        listed = [one["sequence"] for one in (await ask(query, filter=asked))["events"]["nodes"]]
+        assert listed, asked
+        async with aclosing(listen(EVENTS, filter=asked, after=cursor(0))) as replies:
+            assert [one["sequence"] for one in await take(replies, len(listed))] == listed
+
+
+async def test_only_what_is_new_comes_without_a_cursor(world: World, listen: Listen) -> None:
+    await world.team("before")
+    async with aclosing(listen(EVENTS)) as replies:
+        waiting = asyncio.create_task(take(replies, 1))
+        await asyncio.sleep(0.3)
+        await world.team("after")
+        (found,) = await waiting
+    assert found["teams"] == [{"name": "after"}]
+
+
+@pytest.mark.parametrize("junk", ["junk", "", "ZXZlbnQ6LTE=", "ZXZlbnQ6eA==", "💥"])
+async def test_a_junk_cursor_is_a_coded_error(junk: str, listen: Listen) -> None:
+    for query in (STATUS, ASKED, EVENTS):
+        async with aclosing(listen(query, after=junk)) as replies, asyncio.timeout(10):
+            reply = await anext(replies)
+        assert reply["errors"][0]["extensions"]["code"] == "INVALID"
+
+
+async def test_listening_to_what_does_not_exist_is_refused(listen: Listen) -> None:
+    for query, narrowed in (
+        (STATUS, {"asset": {"fqn": "no.such"}}),
+        (STATUS, {"team": {"name": "nobody"}}),
+        (ASKED, {"team": {"name": "nobody"}}),
+    ):
+        async with aclosing(listen(query, **narrowed)) as replies, asyncio.timeout(10):
+            reply = await anext(replies)
+        assert reply["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen: Listen, database: Database) -> None:
+    await world.proposed(consumers=1)
+    crowd = [listen(ASKED, team={"name": "consumer-0"}, after=cursor(0)) for _ in range(30)]
+    try:
+        for replies in crowd:
+            await take(replies, 1)
+        async with asyncio.timeout(10), database.read() as session:
+            assert session.now is not None
+        last = (await world.events())[-1].sequence
+        await world.team("still writes")
+        crowd.append(listen(EVENTS, after=cursor(last)))
+        assert (await take(crowd[-1], 1))[0]["kind"] == "TEAM_CREATED"
+    finally:
+        for replies in crowd:
+            await replies.aclose()
+
+
+def test_a_cursor_is_the_place_of_its_event() -> None:
+    assert place(cursor(42)) == 42
+
+
+async def test_the_list_of_events_shares_its_cursors_with_the_subscriptions(
+    world: World, ask: Ask, listen: Listen
+) -> None:
+    await world.proposed(consumers=1)
+    query = """query ($first: Int, $after: String, $last: Int, $before: String, $order: EventOrder) {
+      events(first: $first, after: $after, last: $last, before: $before, orderBy: $order) {
+        totalCount edges { cursor node { cursor sequence } }
+        pageInfo { hasNextPage hasPreviousPage endCursor startCursor }
+      }
+    }"""
+    page = (await ask(query, first=3))["events"]
+    assert [edge["cursor"] for edge in page["edges"]] == [edge["node"]["cursor"] for edge in page["edges"]]
+    assert page["pageInfo"]["hasNextPage"] is True
+    rest = (await ask(query, after=page["pageInfo"]["endCursor"]))["events"]
+    assert rest["edges"][0]["node"]["sequence"] == 4
+    assert rest["pageInfo"]["hasPreviousPage"] is True
+    assert rest["totalCount"] == page["totalCount"] == 3 + len(rest["edges"])
+    latest = (await ask(query, last=2))["events"]
+    assert latest["edges"][-1]["node"]["sequence"] == page["totalCount"]
+    assert latest["pageInfo"]["hasPreviousPage"] is True
+    newest = (await ask(query, first=2, order={"field": "SEQUENCE", "direction": "DESC"}))["events"]
+    assert [edge["node"]["sequence"] for edge in newest["edges"]] == [page["totalCount"], page["totalCount"] - 1]
+    older = await ask(
+        query, first=1, order={"field": "SEQUENCE", "direction": "DESC"}, after=newest["pageInfo"]["endCursor"]
+    )
+    assert older["events"]["edges"][0]["node"]["sequence"] == page["totalCount"] - 2
+    async with aclosing(listen(EVENTS, after=page["pageInfo"]["endCursor"])) as replies:
+        assert (await take(replies, 1))[0]["sequence"] == 4
