@@ -1,0 +1,257 @@
+"""The table of rights, asserted at the front door: every mutation, with every kind of key, on what is ours and theirs.
+
+A new mutation needs a row in `policy/access.py` and a call here.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, allows
+from tessera_gql.policy.words import DependencyType, Response
+from tessera_gql.store import contracts, keys
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import ApiKey, Asset, Team
+from tessera_gql.workflows import dependencies
+from tests.formats.manifests import column, manifest, table
+from tests.graphql.door import Door, codes, door
+from tests.world import ORDERS, World, without
+
+ASSET = "shop.core.orders"
+DONE = "errors { code message }"
+
+
+@dataclass
+class Scene:
+    """What a call is about; all of it belongs to `owner` or is asked of it, and is made when it is needed."""
+
+    world: World
+    gate: Door
+    owner: Team
+    outsider: Team
+
+    async def asset(self, fqn: str = ASSET, owner: Team | None = None) -> Asset:
+        asset = await self.world.asset(fqn, owner or self.owner)
+        await self.world.publish(asset)
+        return asset
+
+    async def proposal(self, owner: Team, asked: Team, answer: Response | None = None) -> str:
+        asset = await self.asset(owner=owner)
+        await self.world.register(asset, asked)
+        proposal = (await self.world.publish(asset, without("note"))).proposal
+        assert proposal is not None
+        if answer:
+            await self.world.answer(proposal, asked, answer)
+        return global_id("Proposal", proposal.id)
+
+    async def registration(self) -> str:
+        asset = await self.asset(owner=self.outsider)
+        return global_id("Registration", (await self.world.register(asset, self.owner)).id)
+
+    async def edge(self, *, made: bool) -> dict[str, Any]:
+        await self.asset()
+        await self.asset("shop.raw.orders", self.outsider)
+        dependent, dependency = AssetRef(fqn=ASSET), AssetRef(fqn="shop.raw.orders")
+        if made:
+            async with self.world.database.write() as session:
+                kind = DependencyType.CONSUMES
+                await dependencies.add(session, OPEN_ACTOR, dependent=dependent, dependency=dependency, kind=kind)
+        return {"dependent": {"fqn": dependent.fqn}, "dependency": {"fqn": dependency.fqn}}
+
+    @property
+    def named(self) -> dict[str, str]:
+        return {"name": self.owner.name}
+
+
+async def create_team(_scene: Scene) -> dict[str, Any]:
+    return {"name": "new"}
+
+
+async def update_team(scene: Scene) -> dict[str, Any]:
+    return {"team": scene.named, "metadata": {"seen": True}}
+
+
+async def create_asset(scene: Scene) -> dict[str, Any]:
+    return {"fqn": ASSET, "owner": scene.named}
+
+
+async def update_asset(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "description": "new"}
+
+
+async def add_dependency(scene: Scene) -> dict[str, Any]:
+    return await scene.edge(made=False)
+
+
+async def remove_dependency(scene: Scene) -> dict[str, Any]:
+    return await scene.edge(made=True)
+
+
+async def publish_contract(scene: Scene) -> dict[str, Any]:
+    await scene.world.asset(ASSET, scene.owner)
+    return {"asset": {"fqn": ASSET}, "schema": ORDERS}
+
+
+async def force_contract(scene: Scene) -> dict[str, Any]:
+    await scene.asset()
+    return {"asset": {"fqn": ASSET}, "schema": without("note"), "force": True, "reason": "it must be"}
+
+
+async def retire_contract(scene: Scene) -> dict[str, Any]:
+    asset = await scene.asset()
+    async with scene.world.database.read() as session:
+        found = await contracts.find_active(session, asset.id)
+    assert found is not None
+    return {"contract": global_id("Contract", found.id)}
+
+
+async def register(scene: Scene) -> dict[str, Any]:
+    await scene.asset(owner=scene.outsider)
+    return {"asset": {"fqn": ASSET}, "team": scene.named}
+
+
+async def update_registration(scene: Scene) -> dict[str, Any]:
+    return {"registration": await scene.registration(), "purpose": "new"}
+
+
+async def unregister(scene: Scene) -> dict[str, Any]:
+    return {"registration": await scene.registration()}
+
+
+async def acknowledge_proposal(scene: Scene) -> dict[str, Any]:
+    proposal = await scene.proposal(scene.outsider, scene.owner)
+    return {"proposal": proposal, "response": "BLOCKED", "team": scene.named}
+
+
+async def withdraw_proposal(scene: Scene) -> dict[str, Any]:
+    return {"proposal": await scene.proposal(scene.owner, scene.outsider)}
+
+
+async def publish_proposal(scene: Scene) -> dict[str, Any]:
+    return {"proposal": await scene.proposal(scene.owner, scene.outsider, Response.APPROVED)}
+
+
+async def sync_dbt_manifest(scene: Scene) -> dict[str, Any]:
+    return {"manifest": manifest(table("orders", column("order_id", "integer"))), "owner": scene.named}
+
+
+async def create_api_key(scene: Scene) -> dict[str, Any]:
+    return {"name": "next", "team": scene.named}
+
+
+async def revoke_api_key(scene: Scene) -> dict[str, Any]:
+    return {"apiKey": global_id("ApiKey", (await scene.gate.mint(scene.owner)).key.id)}
+
+
+CALLS: dict[Verb, Callable[[Scene], Any]] = {
+    Verb.CREATE_TEAM: create_team,
+    Verb.UPDATE_TEAM: update_team,
+    Verb.CREATE_ASSET: create_asset,
+    Verb.UPDATE_ASSET: update_asset,
+    Verb.ADD_DEPENDENCY: add_dependency,
+    Verb.REMOVE_DEPENDENCY: remove_dependency,
+    Verb.PUBLISH_CONTRACT: publish_contract,
+    Verb.FORCE_CONTRACT: force_contract,
+    Verb.RETIRE_CONTRACT: retire_contract,
+    Verb.REGISTER: register,
+    Verb.UPDATE_REGISTRATION: update_registration,
+    Verb.UNREGISTER: unregister,
+    Verb.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
+    Verb.WITHDRAW_PROPOSAL: withdraw_proposal,
+    Verb.PUBLISH_PROPOSAL: publish_proposal,
+    Verb.SYNC_DBT_MANIFEST: sync_dbt_manifest,
+    Verb.CREATE_API_KEY: create_api_key,
+    Verb.REVOKE_API_KEY: revoke_api_key,
+}
+FIELDS = {Verb.FORCE_CONTRACT: "publishContract"}
+
+
+def field_of(verb: Verb) -> str:
+    """The mutation of a verb, which bears its name."""
+    first, *rest = verb.name.lower().split("_")
+    return FIELDS.get(verb, first + "".join(part.capitalize() for part in rest))
+
+
+def mutations() -> set[str]:
+    found = schema._schema.mutation_type
+    assert found is not None
+    return set(found.fields)
+
+
+def test_every_mutation_has_a_row_in_the_table_and_a_call_in_this_test() -> None:
+    assert mutations() == {field_of(verb) for verb in CALLS}
+
+
+def test_every_row_of_the_table_is_a_mutation_or_a_way_to_read() -> None:
+    planned = {Verb.PUSH_TO_GIT, Verb.PULL_FROM_GIT, *(verb for verb in Verb if verb.name.endswith("_WEBHOOK"))}
+    assert {verb for verb in Verb if verb not in CALLS} - planned == {Verb.READ, Verb.READ_KEYS}
+
+
+async def call(gate: Door, token: str | None, verb: Verb, asked: dict[str, Any]) -> tuple[list[str], str]:
+    """The codes of its refusals, and what they say."""
+    field = field_of(verb)
+    kind = re.sub("^.", lambda first: first[0].upper(), field) + "Input"
+    query = f"mutation ($input: {kind}!) {{ {field}(input: $input) {{ {DONE} }} }}"
+    reply = await gate.reply(token, query, input=asked)
+    return list(codes(reply, field)), str(reply)
+
+
+async def _tokens(gate: Door, database: Database, ours: Team) -> dict[str, str | None]:
+    bare = await gate.mint(ours, name="no scope")
+    async with database.write() as session:
+        await session.update(ApiKey, keys.rows.c.id == bare.key.id, scopes=[])
+    minted = {scope.value: (await gate.mint(ours, scope, name=scope.value)).token for scope in Scope}
+    return {"nobody": None, "no scope": bare.token, **minted}
+
+
+def _expected(holder: str, ours: UUID, verb: Verb, owner: UUID) -> list[str]:
+    if holder not in Scope.__members__:
+        return ["UNAUTHENTICATED"]
+    actor = Actor(holder, ours, frozenset({Scope[holder]}))
+    return [] if allows(actor, verb, owner) else ["FORBIDDEN"]
+
+
+@pytest.mark.parametrize("verb", CALLS, ids=lambda verb: verb.name)
+@pytest.mark.parametrize("whose", ["ours", "theirs"])
+async def test_a_key_may_do_exactly_what_the_table_says(
+    world: World, database: Database, verb: Verb, whose: str
+) -> None:
+    gate = door(database)
+    ours, theirs, outsider = [await world.team(name) for name in ("ours", "theirs", "outsider")]
+    owner = ours if whose == "ours" else theirs
+    tokens = await _tokens(gate, database, ours)
+    asked = await CALLS[verb](Scene(world, gate, owner, outsider))
+    before = await world.size()
+    for holder, token in tokens.items():
+        found, said = await call(gate, token, verb, asked)
+        expected = _expected(holder, ours.id, verb, owner.id)
+        assert found == expected, f"{holder} on what is {whose}: {said}"
+        if not expected:
+            return  # those who follow may do no less, and find it done
+        assert await world.size() == before, f"{holder} was refused and left something behind"
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_every_key_reads_everything_but_the_keys_of_others(
+    world: World, database: Database, scope: Scope
+) -> None:
+    gate = door(database)
+    asset, _ = await world.proposed(consumers=1)
+    token = (await gate.mint(world.consumers[0], scope)).token
+    query = """{
+      viewer { actor } teams { totalCount } assets { nodes { fqn owner { name } contracts { totalCount } } }
+      proposals { nodes { status awaiting { name } } } registrations { totalCount } events { totalCount }
+      contracts { totalCount } search(text: "orders") { totalCount }
+    }"""
+    data = await gate.data(token, query)
+    assert data["assets"]["nodes"][0]["fqn"] == asset.fqn
+    assert data["proposals"]["nodes"][0]["status"] == "PENDING"
+    assert data["events"]["totalCount"] > 5
