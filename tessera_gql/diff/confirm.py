@@ -10,9 +10,10 @@ from jsonschema import validators
 from jsonschema.protocols import Validator
 from referencing import Registry
 
-from tessera_gql.diff.documents import Document
+from tessera_gql.diff.declared import has_cycle
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.regex import automaton
+from tessera_gql.diff.schema import Schema
 
 LONG = 12
 NESTED = re.compile(r"[*+}]\??\)|\|")
@@ -21,8 +22,9 @@ NESTED = re.compile(r"[*+}]\??\)|\|")
 class Judge:
     """One schema as `jsonschema` reads it, with `nullable` spelled as a type."""
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+        self.document = root.document
 
     @cached_property
     def validator(self) -> Validator:
@@ -35,15 +37,22 @@ class Judge:
         """Some pattern may take a backtracking matcher exponential time."""
         return any(NESTED.search(pattern) or automaton(pattern) is None for pattern in _patterns(self.document.raw))
 
+    @cached_property
+    def asks_itself(self) -> bool:
+        """A schema applies to the very value it is being applied to: such a reading does not end."""
+        return has_cycle(self.root)
+
     def accepts(self, value: Json) -> bool | None:
         """None where the reading fails or might take too long."""
-        if not _is_finite(value) or (self.is_costly and _longest(value) > LONG):
+        if not _is_finite(value) or (self.is_costly and _longest(value) > LONG) or self.asks_itself:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 return self.validator.is_valid(value)
-            except Exception:  # noqa: BLE001 - whatever it stumbles over, it has not confirmed anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001 - its maps panic outside Exception when the stack is deep; nothing is confirmed
                 return None
 
 

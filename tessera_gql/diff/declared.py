@@ -46,3 +46,24 @@ def names_in_place(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
             frozenset(pattern for each in nodes for pattern in each.patterns),
         )
     return node.closure
+
+
+def has_cycle(root: Schema) -> bool:
+    """Whether some schema of the document speaks, through others, about the value it is asked about once more."""
+    done: set[str] = set()
+    for at, raw in root.document.schemas.items():
+        open_ones: set[str] = set()
+        stack: list[tuple[Schema, bool]] = [(root.space.node(root.document, raw, at), False)]
+        while stack:
+            node, is_left = stack.pop()
+            if is_left:
+                open_ones.discard(node.at)
+                done.add(node.at)
+            elif node.at in open_ones:
+                return True
+            elif node.at not in done:
+                open_ones.add(node.at)
+                negated = node.child("not")
+                inside = _around(node, enters_shared=True) + ([negated] if negated else [])
+                stack += [(node, True), *((each, False) for each in inside)]
+    return False

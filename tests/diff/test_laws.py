@@ -1,0 +1,210 @@
+"""Laws that hold for every pair of schemas. `TESSERA_FUZZ=long` tries twenty thousand pairs and more."""
+
+import json
+import os
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, SchemaError, check, compare
+from tests.diff.generators import boundary_documents, pairs, schemas, values
+from tests.diff.oracle import asks_itself, is_declared, is_valid
+
+IS_LONG = os.environ.get("TESSERA_FUZZ") == "long"
+WORDS = ("$ref", "$id", "$schema", "type", "properties", "items", "enum", "allOf", "required", "pattern", "$defs", "if")
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+def law(long: int, short: int = 25):
+    return settings(
+        max_examples=long if IS_LONG else short, deadline=None, derandomize=not IS_LONG, suppress_health_check=UNHURRIED
+    )
+
+
+def compared(old: Any, new: Any):
+    try:
+        return compare(old, new)
+    except SchemaError:
+        assume(False)
+        raise
+
+
+@law(2_000)
+@given(schemas)
+def test_a_schema_does_not_differ_from_itself(schema):
+    assert compared(schema, deepcopy(schema)).changes == ()
+
+
+@law(3_000)
+@given(pairs())
+def test_backward_one_way_is_forward_the_other_way(pair):
+    old, new = pair
+    there, back = compared(old, new), compared(new, old)
+    assert there.is_compatible(Mode.BACKWARD) == back.is_compatible(Mode.FORWARD)
+    assert there.is_compatible(Mode.FORWARD) == back.is_compatible(Mode.BACKWARD)
+    assert there.is_compatible(Mode.FULL) == back.is_compatible(Mode.FULL)
+
+
+@law(1_000)
+@given(pairs())
+def test_full_implies_both_and_none_allows_everything(pair):
+    diff = compared(*pair)
+    for change in diff.changes:
+        assert Mode.NONE not in change.breaks
+        assert Mode.FULL in change.breaks or not change.breaks
+    assert diff.is_compatible(Mode.NONE)
+
+
+@law(12_000, 40)
+@given(pairs())
+def test_no_document_refutes_a_compatible(pair):
+    old, new = pair
+    diff = compared(old, new)
+    for mode, given_by, taken_by in ((Mode.BACKWARD, old, new), (Mode.FORWARD, new, old)):
+        if not diff.is_compatible(mode):
+            continue
+        for document in boundary_documents(old, new):
+            if is_valid(given_by, document) and is_valid(taken_by, document) is False:
+                assert not is_declared(given_by, given_by, document), (mode, document)
+
+
+@law(3_000)
+@given(pairs())
+def test_a_proven_break_carries_a_document_that_shows_it(pair):
+    old, new = pair
+    for change in compared(old, new).changes:
+        if change.certainty is Certainty.UNPROVEN:
+            continue
+        assert change.breaks
+        is_backward = Mode.BACKWARD in change.breaks
+        accepting, refusing = (old, new) if is_backward else (new, old)
+        document = change.counterexample
+        assert is_valid(accepting, document) is True
+        if change.kind not in BY_RULE:
+            assert is_valid(refusing, document) is False
+
+
+BY_RULE = {
+    ChangeKind.PROPERTY_ADDED,
+    ChangeKind.PROPERTY_REMOVED,
+    ChangeKind.PROPERTY_RENAMED,
+    ChangeKind.DEFAULT_ADDED,
+    ChangeKind.DEFAULT_REMOVED,
+    ChangeKind.DEFAULT_CHANGED,
+}
+
+
+@law(1_000)
+@given(pairs())
+def test_changes_survive_storing_and_come_in_a_stable_order(pair):
+    old, new = pair
+    changes = compared(old, new).changes
+    again = compared(_shuffled(old), _shuffled(new)).changes
+    assert [change.fingerprint for change in changes] == [change.fingerprint for change in again]
+    assert sorted(changes, key=lambda change: (change.pointer, change.kind.value, change.path)) == list(changes)
+    for change in changes:
+        stored = Change.from_json(json.loads(json.dumps(change.as_json())))
+        assert stored == change
+        assert stored.as_json() == change.as_json()
+
+
+def _shuffled(value: Any) -> Any:
+    """The same JSON with every object's keys the other way round."""
+    match value:
+        case dict():
+            return {key: _shuffled(value[key]) for key in reversed(value)}
+        case list():
+            return [_shuffled(item) for item in value]
+        case _:
+            return value
+
+
+@law(2_000)
+@given(schemas, st.integers(0, 6))
+def test_rewriting_without_changing_the_meaning_changes_nothing(schema, which):
+    assume(isinstance(schema, dict) and not asks_itself(schema))
+    rewritten = REWRITES[which](deepcopy(schema))
+    changes = compared(schema, rewritten).changes
+    assert all(change.kind is ChangeKind.ANNOTATION_CHANGED for change in changes), changes
+
+
+def _each(schema: Any, rewrite: Any) -> Any:
+    """Rewrites every subschema, leaving data alone."""
+    if not isinstance(schema, dict):
+        return schema
+    found: dict[str, Any] = {}
+    for word, value in schema.items():
+        if word in ("properties", "patternProperties", "dependentSchemas", "$defs"):
+            found[word] = {name: _each(each, rewrite) for name, each in value.items()}
+        elif word in ("allOf", "anyOf", "oneOf", "prefixItems"):
+            found[word] = [_each(each, rewrite) for each in value]
+        elif word in ("items", "contains", "not", "if", "then", "else", "additionalProperties", "propertyNames"):
+            found[word] = _each(value, rewrite)
+        else:
+            found[word] = value
+    return rewrite(found)
+
+
+def _listed_type(schema: Any) -> Any:
+    if isinstance(schema.get("type"), str):
+        schema["type"] = [schema["type"]]
+    return schema
+
+
+def _free_limits(schema: Any) -> Any:
+    for word in ("minLength", "minItems", "minProperties"):
+        schema.setdefault(word, 0)
+    return schema
+
+
+def _const_as_enum(schema: Any) -> Any:
+    if "const" in schema and "enum" not in schema:
+        schema["enum"] = [schema.pop("const")]
+    return schema
+
+
+def _extracted(schema: Any) -> Any:
+    """Moves every property into a definition of its own."""
+    defs = schema.get("$defs", {})
+    properties = schema.get("properties", {})
+    for name, each in list(properties.items()):
+        defs[f"of_{name}"] = each
+        properties[name] = {"$ref": f"#/$defs/of_{name}"}
+    return {**schema, "$defs": defs}
+
+
+def _null_as_choice(schema: Any) -> Any:
+    kind = schema.get("type")
+    if schema.keys() == {"type"} and isinstance(kind, list) and len(kind) == 2 and "null" in kind:
+        return {"anyOf": [{"type": next(each for each in kind if each != "null")}, {"type": "null"}]}
+    return schema
+
+
+REWRITES = (
+    _shuffled,
+    lambda schema: _each(schema, _listed_type),
+    lambda schema: _each(schema, _free_limits),
+    lambda schema: _each(schema, _const_as_enum),
+    _extracted,
+    lambda schema: _each(schema, _null_as_choice),
+    lambda schema: {**schema, "title": "another"},
+)
+
+
+@law(2_000)
+@given(values | st.recursive(values, lambda inner: st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)))
+def test_any_json_value_gets_an_answer_or_a_refusal(value):
+    for work in (check, lambda schema: compare(schema, {"type": "string"}), lambda schema: compare(True, schema)):
+        try:
+            work(value)
+        except SchemaError as refusal:
+            assert refusal.reason
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#"}, {"allOf": [{"$ref": "#"}]}, {"anyOf": [{"$ref": "#"}, True]}])
+def test_a_schema_that_only_asks_itself_gets_an_answer(schema):
+    assert compare(schema, {"type": "string"}).changes
+    assert not compare(schema, deepcopy(schema)).changes
