@@ -1,6 +1,7 @@
 """A dbt manifest as one call: all of it or nothing, and the same code for a dry run."""
 
 import asyncio
+from dataclasses import fields
 from typing import Any, cast
 from uuid import UUID
 
@@ -109,7 +110,8 @@ class ManifestReport:
 
 
 def _memory(one: Synced) -> dict[str, Any]:
-    keys = {name: value and str(value) for name, value in vars(one).items() if name not in {"changes", "breaking"}}
+    names = [field.name for field in fields(one) if field.name not in {"changes", "breaking"}]
+    keys = {name: value and str(value) for name in names for value in [getattr(one, name)]}
     lists = {name: [change.as_json() for change in getattr(one, name)] for name in ("changes", "breaking")}
     return keys | lists
 
