@@ -1,4 +1,4 @@
-"""What a person at a terminal reads: answers on stdout, everything else on stderr, and no traceback for what can go wrong."""
+"""What a person at a terminal reads: answers on stdout, all else on stderr, no traceback for what can go wrong."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,7 +20,8 @@ def settings() -> Settings:
     try:
         return load()
     except BadSettings as error:
-        raise fail("The settings can't be used:\n" + "\n".join(f"  {line}" for line in str(error).splitlines())) from None
+        mistakes = "\n".join(f"  {line}" for line in str(error).splitlines())
+        raise fail(f"The settings can't be used:\n{mistakes}") from None
 
 
 def fail(message: str, code: int = BAD_INPUT) -> typer.Exit:

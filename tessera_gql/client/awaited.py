@@ -1,7 +1,7 @@
 """`AsyncTesseraClient`: the verbs, each awaited. Only the waiting is here; its twin is `sync`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import aclosing, closing, suppress
 from functools import wraps
 from types import TracebackType
@@ -74,7 +74,7 @@ class Connection:
         except StopIteration as done:
             return cast("T", done.value)
 
-    async def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+    async def iterate(self, listing: Listing[T]) -> AsyncGenerator[T]:
         """All of it, a page at a time as it is read."""
         page = await self.run(listing.first)
         for item in page.items:
@@ -84,14 +84,14 @@ class Connection:
             for item in page.items:
                 yield item
 
-    async def listen(self, subscription: Subscription[T]) -> AsyncIterator[T]:
+    async def listen(self, subscription: Subscription[T]) -> AsyncGenerator[T]:
         """What happens, for as long as one listens; goes on by itself when the connection is lost."""
         async with aclosing(_Socket()) as socket:
             with closing(listen(subscription, self.target, self._notice)) as steps:
                 async for value in self._heard(steps, socket):
                     yield value
 
-    async def _heard(self, steps: Generator[Step, Result, None], socket: "_Socket") -> AsyncIterator[Any]:
+    async def _heard(self, steps: Generator[Step, Result, None], socket: "_Socket") -> AsyncGenerator[Any]:
         result: Result = None
         while True:
             match step := steps.send(result):
@@ -186,17 +186,17 @@ def verb(build: Callable[P, Operation[T]]) -> Callable[Concatenate[Connection, P
     return method
 
 
-def listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Connection, P], AsyncIterator[T]]:
+def listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Connection, P], AsyncGenerator[T]]:
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
         return client.iterate(build(*args, **kwargs))
 
     return method
 
 
-def listened(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[Connection, P], AsyncIterator[T]]:
+def listened(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[Connection, P], AsyncGenerator[T]]:
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
         return client.listen(build(*args, **kwargs))
 
     return method

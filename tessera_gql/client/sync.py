@@ -1,7 +1,7 @@
 """`TesseraClient`: the verbs, each waited for. Only the waiting is here; its twin is `awaited`."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, suppress
 from functools import wraps
 from types import TracebackType
@@ -74,7 +74,7 @@ class Connection:
         except StopIteration as done:
             return cast("T", done.value)
 
-    def iterate(self, listing: Listing[T]) -> Iterator[T]:
+    def iterate(self, listing: Listing[T]) -> Generator[T]:
         """All of it, a page at a time as it is read."""
         page = self.run(listing.first)
         yield from page.items
@@ -82,12 +82,12 @@ class Connection:
             page = self.run(listing.behind(page.next))
             yield from page.items
 
-    def listen(self, subscription: Subscription[T]) -> Iterator[T]:
+    def listen(self, subscription: Subscription[T]) -> Generator[T]:
         """What happens, for as long as one listens; goes on by itself when the connection is lost."""
         with closing(_Socket()) as socket, closing(listen(subscription, self.target, self._notice)) as steps:
             yield from self._heard(steps, socket)
 
-    def _heard(self, steps: Generator[Step, Result, None], socket: "_Socket") -> Iterator[Any]:
+    def _heard(self, steps: Generator[Step, Result, None], socket: "_Socket") -> Generator[Any]:
         result: Result = None
         while True:
             match step := steps.send(result):
@@ -181,17 +181,17 @@ def verb(build: Callable[P, Operation[T]]) -> Callable[Concatenate[Connection, P
     return method
 
 
-def listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Connection, P], Iterator[T]]:
+def listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Connection, P], Generator[T]]:
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
         return client.iterate(build(*args, **kwargs))
 
     return method
 
 
-def listened(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[Connection, P], Iterator[T]]:
+def listened(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[Connection, P], Generator[T]]:
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
         return client.listen(build(*args, **kwargs))
 
     return method

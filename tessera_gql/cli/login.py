@@ -1,0 +1,70 @@
+"""`tessera login`: keeps where the server is and a key for it, in a file that only its owner can read."""
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from tessera_gql.cli.remote import Json, connected, credentials, err, fail, out, print_facts, print_json, telling
+from tessera_gql.client import TesseraClient
+from tessera_gql.client.exchange import DEFAULT_URL
+
+
+def login(
+    url: Annotated[str | None, typer.Option(help="The server.", envvar="TESSERA_URL")] = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a server and a key for the other commands. The key is asked for, or read from a pipe.
+
+    Example: echo "$KEY" | tessera login --url https://tessera.example.com
+    """
+    where = url or DEFAULT_URL
+    key = _key(where)
+    with telling(), TesseraClient(where, key, retries=1) as client:
+        viewer = client.viewer()
+        _keep(where, key)
+    if as_json:
+        print_json(viewer)
+        return
+    team = f", team {viewer.team.name}" if viewer.team else ""
+    out.print(f"You are {viewer.actor} at {where}{team}: {', '.join(viewer.scopes)}.", markup=False)
+    err.print(f"Kept in {credentials()}", style="dim", markup=False)
+
+
+def logout() -> None:
+    """Forget the server and the key."""
+    with telling():
+        credentials().unlink(missing_ok=True)
+
+
+def whoami(as_json: Json = False) -> None:
+    """Say who the key is, and what it may do."""
+    with connected() as client:
+        viewer = client.viewer()
+        if as_json:
+            print_json(viewer)
+        else:
+            print_facts(server=client.target.url, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
+
+
+def _key(where: str) -> str | None:
+    if sys.stdin.isatty():
+        text: str = typer.prompt(f"API key for {where} (empty if it needs none)", default="", hide_input=True, err=True)
+    else:
+        text = sys.stdin.read()
+    if len(text.split()) > 1:
+        raise fail("A key has no blanks. Send the key alone.")
+    return text.strip() or None
+
+
+def _keep(url: str, key: str | None) -> None:
+    """Written beside and renamed: never half a file, and never readable by others."""
+    path = credentials()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    beside = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump({"url": url} | ({"api_key": key} if key else {}), file)
+    beside.replace(path)
