@@ -10,14 +10,25 @@ from sqlalchemy import select
 from sqlmodel import SQLModel
 
 from tessera_gql.policy.access import OPEN_ACTOR, Actor
-from tessera_gql.policy.words import Response
+from tessera_gql.policy.words import DependencyType, Response
 from tessera_gql.store import contracts, events, proposals, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import Acknowledgment, Asset, Contract, EventRow, Proposal, Registration, Team, table
+from tessera_gql.store.tables import (
+    Acknowledgment,
+    Asset,
+    AssetDependency,
+    Contract,
+    EventRow,
+    Proposal,
+    Registration,
+    Team,
+    table,
+)
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import contracts as contract_verbs
+from tessera_gql.workflows import dependencies as dependency_verbs
 from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
@@ -76,14 +87,25 @@ class World:
             wanted = PublishRequest(schema=ORDERS if schema is None else schema, **request)
             return await publish_contract(session, actor or self.actor, AssetRef(id=asset.id), wanted)
 
-    async def register(self, asset: Asset, team: Team, *fields: str) -> Registration:
+    async def register(self, asset: Asset, team: Team, *fields: str, via: Asset | None = None) -> Registration:
         async with self.database.write() as session:
             return await registration_verbs.register(
                 session,
                 self.actor,
                 AssetRef(id=asset.id),
                 team=TeamRef(id=team.id),
+                consumer_asset=AssetRef(id=via.id) if via else None,
                 reading=Reading(fields=fields or None),
+            )
+
+    async def depend(self, dependent: Asset, dependency: Asset) -> AssetDependency:
+        async with self.database.write() as session:
+            return await dependency_verbs.add(
+                session,
+                self.actor,
+                dependent=AssetRef(id=dependent.id),
+                dependency=AssetRef(id=dependency.id),
+                kind=DependencyType.CONSUMES,
             )
 
     async def unregister(self, registration: Registration) -> Registration:

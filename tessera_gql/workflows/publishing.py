@@ -159,12 +159,13 @@ async def _propose(session: Session, case: _Case, current: Contract) -> Publishe
     asset, request, judgement = case.asset, case.request, case.judgement
     version = publish.next_version(request.version, current.version, judgement)
     if case.waiting is not None:
-        if await _is_the_same(session, case, case.waiting):
+        difference = await _difference(session, case, case.waiting)
+        if difference is None:
             return await _proposed_before(session, case, case.waiting)
         if not request.supersede:
             raise Conflict(
                 f"{asset.fqn} has an open proposal for version {case.waiting.proposed_version} ({case.waiting.id},"
-                f" {case.waiting.status.lower()}) that this schema does not match. Wait for it, withdraw it, or publish"
+                f" {case.waiting.status.lower()}) that {difference}. Wait for it, withdraw it, or publish"
                 " again with `supersede`."
             )
         why = f"superseded by a proposal for version {version}"
@@ -182,12 +183,14 @@ async def _propose(session: Session, case: _Case, current: Contract) -> Publishe
     return _outcome(case, await progress.open(session, asset, current, offer))
 
 
-async def _is_the_same(session: Session, case: _Case, waiting: Proposal) -> bool:
+async def _difference(session: Session, case: _Case, waiting: Proposal) -> str | None:
+    """Why the open proposal is not the one that is asked for, or None if it is."""
     if waiting.fingerprint != case.terms.fingerprint:
-        return False
+        return "these terms do not match"
     if case.request.version not in (None, waiting.proposed_version):
-        return False
-    return await progress.staleness(session, waiting) is None
+        return "has these terms under another version"
+    stale = await progress.staleness(session, waiting)
+    return f"is stale: {stale}" if stale else None
 
 
 async def _proposed_before(session: Session, case: _Case, waiting: Proposal) -> Published:

@@ -1,0 +1,247 @@
+"""What can be done with a proposal, by whom, and what everybody else hears of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.words import ContractStatus, ProposalStatus, RegistrationStatus, Response
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.tables import Asset, Proposal, Team, new_id
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import assets as asset_verbs
+from tessera_gql.workflows import proposals
+from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.proposals import Answer
+from tests.conftest import FixedClock
+from tests.world import World, adding, without
+
+YES, NO, LATER = Response.APPROVED, Response.BLOCKED, Response.MIGRATING
+
+
+def key(team: Team, *scopes: Scope) -> Actor:
+    return Actor(f"{team.name}'s key", team.id, frozenset(scopes or {Scope.WRITE}))
+
+
+async def hand_over(world: World, asset: Asset, owner: Team) -> None:
+    async with world.database.write() as session:
+        details = AssetDetails(owner=TeamRef(id=owner.id))
+        await asset_verbs.update(session, world.actor, AssetRef(id=asset.id), details=details)
+
+
+async def test_the_last_answer_counts_and_each_is_an_event(world: World, clock: FixedClock) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    team = world.consumers[0]
+    before = (await world.events())[-1].sequence
+    for response, status in (
+        (NO, ProposalStatus.REJECTED),
+        (LATER, ProposalStatus.PENDING),
+        (YES, ProposalStatus.APPROVED),
+        (YES, ProposalStatus.APPROVED),
+        (NO, ProposalStatus.REJECTED),
+    ):
+        done = await world.answer(proposal, team, response, clock.now + timedelta(days=1))
+        assert done.proposal.status is status
+        [place] = await world.acknowledgments(proposal)
+        assert (place.response, place.migration_deadline is None) == (response, response is not LATER)
+        [registration] = await world.registrations()
+        migrating = RegistrationStatus.MIGRATING if response is LATER else RegistrationStatus.ACTIVE
+        assert registration.status is migrating
+    events = await world.events(before)
+    answers = [one for one in events if one.kind == "PROPOSAL_ANSWERED"]
+    assert [one.payload["response"] for one in answers] == [NO, LATER, YES, YES, NO]
+    assert set(answers[0].teams) == {str(team.id), str(asset.owner_team_id)}
+    changes = [one.payload for one in events if one.kind == "PROPOSAL_STATUS_CHANGED"]
+    assert [(one["before"], one["after"]) for one in changes] == [
+        ("PENDING", "REJECTED"),
+        ("REJECTED", "PENDING"),
+        ("PENDING", "APPROVED"),
+        ("APPROVED", "REJECTED"),
+    ]
+
+
+async def test_publishing_before_everybody_agrees_says_who_is_missing(world: World) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    with pytest.raises(Conflict, match=r"pending: it waits for consumer-0, consumer-1\. It can be published once"):
+        await world.publish_proposal(proposal)
+    await world.answer(proposal, world.consumers[0], NO)
+    with pytest.raises(Conflict, match=r"rejected: consumer-0 answered BLOCKED\. Settle it with them"):
+        await world.publish_proposal(proposal)
+
+
+async def test_only_who_is_asked_answers_and_the_others_hear_why_not(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    other = await world.team("other")
+    await world.register(asset, other, "total")
+    with pytest.raises(Forbidden, match=r"other is not asked by this proposal: .* Asked are: consumer-0"):
+        await world.answer(proposal, other, NO)
+    with pytest.raises(NotFound):
+        await world.answer(Proposal(id=new_id()), other, NO)
+
+
+async def test_a_key_answers_for_its_own_team_and_an_administrator_for_the_team_it_names(world: World) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    first, second = world.consumers
+
+    async def answer(actor: Actor, team: Team | None = None) -> None:
+        async with world.database.write() as session:
+            ref = TeamRef(id=team.id) if team else None
+            await proposals.acknowledge(session, actor, proposal.id, team=ref, answer=Answer(YES))
+
+    await answer(key(first))
+    with pytest.raises(Forbidden, match="own team only"):
+        await answer(key(first), second)
+    with pytest.raises(Forbidden, match="lacks the scope WRITE"):
+        await answer(key(second, Scope.READ))
+    await answer(key(first, Scope.ADMIN), second)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+
+
+async def test_a_consumer_that_leaves_is_released_and_no_longer_counts(world: World) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    blocker, other = world.consumers
+    await world.answer(proposal, blocker, NO)
+    await world.answer(proposal, other, YES)
+    leaving = next(one for one in await world.registrations() if one.consumer_team_id == blocker.id)
+    before = (await world.events())[-1].sequence
+    await world.unregister(leaving)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+    assert await world.kinds(before) == ["REGISTRATION_ENDED", "ACKNOWLEDGMENT_RELEASED", "PROPOSAL_STATUS_CHANGED"]
+    with pytest.raises(Forbidden, match="is not asked"):
+        await world.answer(proposal, blocker, NO)
+    with pytest.raises(Conflict, match="ended already"):
+        await world.unregister(leaving)
+
+
+async def test_one_that_comes_back_is_asked_anew_and_its_old_answer_is_forgotten(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    team = world.consumers[0]
+    await world.answer(proposal, team, YES)
+    await world.unregister((await world.registrations())[0])
+    before = (await world.events())[-1].sequence
+    await world.register(asset, team, "note")
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+    [place] = await world.acknowledgments(proposal)
+    assert (place.response, place.responded_at, place.released_at) == (None, None, None)
+    assert (await world.kinds(before))[:2] == ["REGISTRATION_CREATED", "ACKNOWLEDGMENT_REQUESTED"]
+
+
+async def test_one_registration_of_several_that_ends_releases_nobody(world: World) -> None:
+    asset = await world.published()
+    team = await world.team("two ways")
+    own = await world.asset("marts.own", team)
+    await world.register(asset, team, "note")
+    second = await world.register(asset, team, via=own)
+    proposal = (await world.publish(asset, without("note", "total"))).proposal
+    assert proposal is not None
+    [place] = await world.acknowledgments(proposal)
+    assert len(place.because) == 2
+    await world.answer(proposal, team, YES)
+    await world.unregister(second)
+    [place] = await world.acknowledgments(proposal)
+    assert (len(place.because), place.response) == (1, YES)
+    await world.register(asset, team, via=own)
+    [place] = await world.acknowledgments(proposal)
+    assert (len(place.because), place.response) == (2, None)
+
+
+async def test_publishing_publishes_exactly_what_was_approved_and_tells_everybody(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], YES)
+    before = (await world.events())[-1].sequence
+    done = await world.publish_proposal(proposal)
+    assert done.contract is not None
+    assert (done.contract.schema_def, done.contract.version) == (without("note"), "2.0.0")
+    assert (done.proposal.status, done.proposal.contract_id) == (ProposalStatus.PUBLISHED, done.contract.id)
+    published, ended = await world.events(before)
+    assert (published.kind, ended.kind) == ("CONTRACT_PUBLISHED", "PROPOSAL_STATUS_CHANGED")
+    assert published.proposal_id == proposal.id
+    assert set(published.teams) == set(ended.teams) == {str(asset.owner_team_id), str(world.consumers[0].id)}
+    for late in (
+        world.publish_proposal(proposal),
+        world.withdraw(proposal),
+        world.answer(proposal, world.consumers[0], NO),
+    ):
+        with pytest.raises(Conflict, match="ended on 2026-01-01 12:00 UTC as PUBLISHED"):
+            await late
+
+
+async def test_an_approved_proposal_that_went_stale_is_not_published_and_stays_open(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    await world.publish(asset, adding("channel"))
+    await world.answer(proposal, world.consumers[0], YES)
+    with pytest.raises(Conflict, match=r"stale: since version 1\.1\.0 it also breaks: .*channel.*`supersede`"):
+        await world.publish_proposal(proposal)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+    again = await world.publish(asset, without("note"), supersede=True)
+    assert again.proposal is not None
+    assert len(again.proposal.breaking_changes) == 2
+
+
+async def test_a_version_taken_meanwhile_makes_a_proposal_stale(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    await world.publish(asset, {**without(), "description": "more"}, version="2.0.0")
+    await world.answer(proposal, world.consumers[0], YES)
+    with pytest.raises(Conflict, match=r"version 2\.0\.0 was published meanwhile and 2\.0\.0 does not follow it"):
+        await world.publish_proposal(proposal)
+
+
+async def test_only_the_owner_withdraws(world: World) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    with pytest.raises(Forbidden, match="Only the owning team, producers, may"):
+        await World(world.database, key(world.consumers[0])).withdraw(proposal)
+    done = await world.withdraw(proposal)
+    assert (done.proposal.status, done.contract) == (ProposalStatus.WITHDRAWN, None)
+
+
+async def test_after_a_change_of_hands_the_new_owner_decides_and_the_old_one_no_more(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    heir = await world.team("heir")
+    await hand_over(world, asset, heir)
+    await world.answer(proposal, world.consumers[0], YES)
+    former = Actor("former", asset.owner_team_id, frozenset({Scope.WRITE}))
+    with pytest.raises(Forbidden, match="Only the owning team, heir, may"):
+        await World(world.database, former).publish_proposal(proposal)
+    done = await World(world.database, key(heir)).publish_proposal(proposal)
+    assert done.contract is not None
+    assert done.contract.published_by == heir.id
+
+
+async def test_a_reader_that_became_the_owner_is_still_asked_and_may_answer_or_withdraw(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    heir = world.consumers[0]
+    await hand_over(world, asset, heir)
+    assert await world.asked(proposal) == {heir.id}
+    world = World(world.database, key(heir))
+    assert (await world.answer(proposal, heir, YES)).proposal.status is ProposalStatus.APPROVED
+    await world.withdraw(proposal)
+
+
+async def test_when_approved_it_is_published_with_the_last_answer_or_with_the_last_blocker_that_leaves(
+    world: World,
+) -> None:
+    asset, proposal = await world.proposed(consumers=2, publish_when_approved=True)
+    blocker, other = world.consumers
+    await world.answer(proposal, blocker, NO)
+    assert (await world.answer(proposal, other, YES)).contract is None
+    leaving = next(one for one in await world.registrations() if one.consumer_team_id == blocker.id)
+    await world.unregister(leaving)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PUBLISHED
+    statuses = [one.status for one in await world.contracts(asset)]
+    assert statuses == [ContractStatus.DEPRECATED, ContractStatus.ACTIVE]
+
+
+async def test_notes_are_kept_and_too_long_ones_refused(world: World) -> None:
+    _, proposal = await world.proposed(consumers=1)
+
+    async def answer(notes: str) -> None:
+        async with world.database.write() as session:
+            team = TeamRef(id=world.consumers[0].id)
+            said = Answer(NO, notes=notes)
+            await proposals.acknowledge(session, world.actor, proposal.id, team=team, answer=said)
+
+    await answer(" not before Easter ")
+    assert (await world.acknowledgments(proposal))[0].notes == "not before Easter"
+    with pytest.raises(Invalid, match="20000"):
+        await answer("a" * 20_001)

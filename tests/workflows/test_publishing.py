@@ -1,0 +1,269 @@
+"""Each outcome and each refusal of a publish, with what it leaves behind and whom it tells."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tessera_gql.diff import Mode
+from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.words import ChangeType, ContractStatus, Outcome, ProposalStatus, Response
+from tessera_gql.store import teams
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.tables import EventRow, Team
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows.publishing import PublishRequest, publish_contract
+from tests.world import ORDERS, World, adding, without
+
+DAILY: dict[str, Any] = {"freshness": {"error_after": {"count": 24, "period": "hour"}}}
+HOURLY: dict[str, Any] = {"freshness": {"error_after": {"count": 1, "period": "hour"}}}
+DESCRIBED = {**ORDERS, "description": "One row for each order."}
+
+
+def told(event: EventRow) -> set[str]:
+    return set(event.teams)
+
+
+def ids(*teams: Team | Any) -> set[str]:
+    return {str(getattr(team, "id", team)) for team in teams}
+
+
+async def test_the_first_contract_is_1_0_0_or_the_version_given(world: World) -> None:
+    asset = await world.published(version="0.3.0-beta")
+    contract = await world.active(asset)
+    assert contract is not None
+    assert (contract.version, contract.change_type) == ("0.3.0-beta", ChangeType.INITIAL)
+    other = await world.asset("a.b", await world.team("other"))
+    assert (await world.publish(other)).contract.version == "1.0.0"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("request_", "version", "change_type"),
+    [
+        ({"schema": adding("channel")}, "1.1.0", ChangeType.MINOR),
+        ({"schema": DESCRIBED}, "1.0.1", ChangeType.PATCH),
+        ({"mode": Mode.FULL}, "1.0.1", ChangeType.PATCH),
+        ({"mode": Mode.NONE}, "1.0.1", ChangeType.PATCH),
+        ({"guarantees": HOURLY}, "1.1.0", ChangeType.MINOR),
+        ({"schema": DESCRIBED, "version": "1.7.0"}, "1.7.0", ChangeType.PATCH),
+        ({"schema": adding("channel"), "version": "2.0.0-rc.1+build"}, "2.0.0-rc.1+build", ChangeType.MINOR),
+    ],
+)
+async def test_what_is_compatible_flows_through_with_the_next_honest_version(
+    world: World, request_: dict[str, Any], version: str, change_type: ChangeType
+) -> None:
+    asset = await world.published(consumers=1, guarantees=DAILY)
+    done = await world.publish(asset, **request_)
+    assert done.outcome is Outcome.PUBLISHED
+    assert done.contract is not None
+    assert (done.contract.version, done.contract.change_type) == (version, change_type)
+    assert [one.status for one in await world.contracts(asset)] == [ContractStatus.DEPRECATED, ContractStatus.ACTIVE]
+    assert len(await world.registrations()) == 1
+    event = next(one for one in await world.events() if one.entity_id == done.contract.id)
+    assert told(event) == ids(asset.owner_team_id, *world.consumers)
+    assert event.payload["outcome"] == "PUBLISHED"
+    assert event.payload["replaces"] == str((await world.contracts(asset))[0].id)
+
+
+async def test_what_is_left_out_stays_and_an_explicit_null_drops_it(world: World) -> None:
+    asset = await world.published(guarantees=DAILY, mode=Mode.FULL)
+    grown = await world.publish(asset, DESCRIBED)
+    assert grown.contract is not None
+    assert (grown.contract.guarantees, grown.contract.compatibility_mode) == (DAILY, Mode.FULL)
+    dropped = await world.publish(asset, DESCRIBED, guarantees=None)
+    assert dropped.proposal is not None
+    assert [one.kind for one in dropped.judgement.breaking] == ["GUARANTEE_WEAKENED"]
+
+
+async def test_the_mode_of_the_current_contract_judges_and_its_change_is_told(world: World) -> None:
+    asset = await world.published(consumers=1)
+    done = await world.publish(asset, without("note"), mode=Mode.NONE)
+    assert done.outcome is Outcome.PROPOSED
+    await world.withdraw(done.proposal)  # type: ignore[arg-type]
+    await world.publish(asset, mode=Mode.NONE)
+    event = (await world.events())[-1]
+    assert (event.kind, event.payload) == ("COMPATIBILITY_MODE_CHANGED", {"before": "BACKWARD", "after": "NONE"})
+    assert told(event) == ids(asset.owner_team_id, *world.consumers)
+
+
+async def test_under_none_nothing_breaks_and_every_reader_is_informed(world: World) -> None:
+    asset = await world.published(consumers=2, mode=Mode.NONE)
+    done = await world.publish(asset, without("note", "total"))
+    assert done.outcome is Outcome.PUBLISHED
+    assert told((await world.events())[-1]) == ids(asset.owner_team_id, *world.consumers)
+
+
+async def test_with_nobody_to_ask_the_proposal_is_approved_at_once_and_stands_as_the_record(world: World) -> None:
+    asset = await world.published()
+    done = await world.publish(asset, without("note"))
+    assert (done.outcome, done.proposal and done.proposal.status) == (Outcome.PROPOSED, ProposalStatus.APPROVED)
+    assert (await world.kinds())[-2:] == ["PROPOSAL_OPENED", "PROPOSAL_STATUS_CHANGED"]
+    again = await world.publish(asset, without("note"), publish_when_approved=True)
+    assert again.outcome is Outcome.PUBLISHED
+    assert again.proposal is not None
+    assert again.contract is not None
+    assert (again.proposal.id, again.proposal.contract_id) == (done.proposal.id, again.contract.id)  # type: ignore[union-attr]
+
+
+async def test_the_owner_that_reads_its_own_asset_is_never_asked(world: World) -> None:
+    asset = await world.published()
+    async with world.database.read() as session:
+        owner = await teams.get(session, TeamRef(name="PRODUCERS"))
+    await world.register(asset, owner)
+    done = await world.publish(asset, without("note"))
+    assert done.proposal is not None
+    assert (await world.asked(done.proposal), done.proposal.status) == (set(), ProposalStatus.APPROVED)
+
+
+async def test_who_reads_something_else_and_who_builds_on_it_are_informed_not_asked(world: World) -> None:
+    asset = await world.published()
+    hurt, other, builder = [await world.team(name) for name in ("hurt", "other", "builder")]
+    await world.register(asset, hurt, "note")
+    await world.register(asset, other, "total")
+    built = await world.asset("marts.orders", builder)
+    farther = await world.asset("marts.report", hurt)
+    await world.depend(built, asset)
+    await world.depend(farther, built)
+    done = await world.publish(asset, without("note"))
+    opened, requested = (await world.events())[-2:]
+    assert opened.payload["asked"] == [str(hurt.id)]
+    assert opened.payload["informed"] == sorted(ids(other, builder))
+    assert told(opened) == ids(asset.owner_team_id, hurt, other, builder)
+    assert (requested.kind, told(requested)) == ("ACKNOWLEDGMENT_REQUESTED", ids(hurt))
+    assert requested.payload["changes"] == [done.judgement.breaking[0].message]
+    assert requested.proposal_id == done.proposal.id  # type: ignore[union-attr]
+
+
+async def test_a_force_publishes_names_who_was_not_asked_and_ends_the_open_proposal(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=2)
+    done = await world.publish(asset, without("total"), force=True, reason=" the source is gone ")
+    assert (done.outcome, done.contract and done.contract.version) == (Outcome.FORCED, "2.0.0")
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.SUPERSEDED
+    ended, forced = (await world.events())[-2:]
+    assert (ended.kind, ended.payload["because"]) == ("PROPOSAL_STATUS_CHANGED", "version 2.0.0 was published by force")
+    assert forced.payload["outcome"] == "FORCED"
+    assert forced.payload["reason"] == "the source is gone"
+    assert forced.payload["not_asked"] == sorted(ids(*world.consumers))
+
+
+async def test_a_force_that_was_not_needed_is_a_publish_like_any_other(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    done = await world.publish(asset, adding("channel"), force=True, reason="hurry")
+    assert done.outcome is Outcome.PUBLISHED
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+
+
+async def test_the_same_break_again_returns_the_open_proposal_and_writes_nothing(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    size = await world.size()
+    for request in ({}, {"supersede": True}, {"version": "2.0.0"}, {"reason": "again"}):
+        again = await world.publish(asset, without("note"), **request)
+        assert again.proposal is not None
+        assert again.proposal.id == proposal.id
+    assert await world.size() == size
+
+
+@pytest.mark.parametrize("request_", [{"schema": without("total")}, {"version": "3.0.0"}, {"mode": Mode.NONE}])
+async def test_another_break_is_a_conflict_that_names_the_open_proposal(world: World, request_: dict[str, Any]) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    with pytest.raises(Conflict, match=rf"{proposal.id}.*Wait for it, withdraw it, or publish again with `supersede`"):
+        await world.publish(asset, **{"schema": without("note"), **request_})
+
+
+async def test_the_same_break_after_the_contract_moved_is_told_to_be_stale(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    await world.publish(asset, adding("channel"))
+    with pytest.raises(Conflict, match=rf"{proposal.id}, pending\) that is stale: since version 1\.1\.0 it"):
+        await world.publish(asset, without("note"))
+
+
+async def test_supersede_ends_the_old_proposal_and_asks_afresh(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=2)
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    before = (await world.events())[-1].sequence
+    done = await world.publish(asset, without("note", "total"), supersede=True)
+    assert done.proposal is not None
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.SUPERSEDED
+    assert [one.response for one in await world.acknowledgments(done.proposal)] == [None, None]
+    assert await world.kinds(before) == [
+        "PROPOSAL_STATUS_CHANGED",
+        "PROPOSAL_OPENED",
+        "ACKNOWLEDGMENT_REQUESTED",
+        "ACKNOWLEDGMENT_REQUESTED",
+    ]
+    with pytest.raises(Conflict, match="as SUPERSEDED"):
+        await world.answer(proposal, world.consumers[1], Response.APPROVED)
+
+
+async def test_what_is_compatible_flows_through_while_a_proposal_is_open(world: World) -> None:
+    asset, proposal = await world.proposed(consumers=1)
+    assert (await world.publish(asset, DESCRIBED)).outcome is Outcome.PUBLISHED
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    done = await world.publish_proposal(proposal)
+    assert done.contract is not None
+    assert (done.contract.version, done.contract.schema_def) == ("2.0.0", without("note"))
+
+
+async def test_publishing_what_is_active_is_unchanged_though_a_proposal_is_open(world: World) -> None:
+    asset, _ = await world.proposed(consumers=1)
+    size = await world.size()
+    assert (await world.publish(asset)).outcome is Outcome.UNCHANGED
+    assert await world.size() == size
+
+
+@pytest.mark.parametrize(
+    ("request_", "refusal", "sentence"),
+    [
+        ({"version": "1.0.0"}, Invalid, "does not come after the current 1.0.0. Use 2.0.0"),
+        ({"version": "1.5.0"}, Invalid, "promises less than this major change"),
+        ({"version": "1.5.0-rc.1"}, Invalid, "promises less than this major change"),
+        ({"version": "two"}, Invalid, "is not a semantic version"),
+        ({"guarantees": [1]}, Invalid, "must be a JSON object"),
+        ({"guarantees": "daily"}, Invalid, "must be a JSON object"),
+        ({"force": True}, Invalid, "needs a reason"),
+        ({"force": True, "reason": "  "}, Invalid, "needs a reason"),
+        ({"reason": "a" * 20_001}, Invalid, "20000 is the limit"),
+        ({"metadata": [1]}, Invalid, "must be a JSON object"),
+        ({"schema": 7}, Invalid, "can't be a contract"),
+        ({"schema": "string"}, Invalid, "can't be a contract"),
+        ({"schema": {"maximum": float("nan")}}, Invalid, "can't be a contract"),
+        ({"team": TeamRef(name="nobody")}, NotFound, "no team nobody"),
+        ({"team": TeamRef(name="consumer-0")}, Forbidden, "Only the owning team, producers, may"),
+    ],
+)
+async def test_what_cannot_be_published_is_refused_with_why(
+    world: World, request_: dict[str, Any], refusal: type[Exception], sentence: str
+) -> None:
+    asset = await world.published(consumers=1)
+    size = await world.size()
+    with pytest.raises(refusal) as refused:
+        await world.publish(asset, **{"schema": without("note"), **request_})
+    assert sentence in str(refused.value)
+    assert await world.size() == size
+
+
+async def test_only_the_owner_publishes_and_only_an_administrator_by_force(world: World) -> None:
+    asset = await world.published(consumers=1)
+    owner, stranger = asset.owner_team_id, world.consumers[0].id
+    for actor, request, sentence in (
+        (Actor("stranger", stranger, frozenset({Scope.WRITE})), {}, "Only the owning team, producers, may"),
+        (Actor("reader", owner), {}, "lacks the scope WRITE"),
+        (Actor("owner", owner, frozenset({Scope.WRITE})), {"force": True, "reason": "now"}, "lacks the scope ADMIN"),
+    ):
+        with pytest.raises(Forbidden, match=sentence):
+            await world.publish(asset, without("note"), actor=actor, **request)
+    admin = Actor("admin", stranger, frozenset({Scope.ADMIN}))
+    done = await world.publish(asset, without("note"), actor=admin, force=True, reason="now")
+    assert done.contract is not None
+    assert done.contract.published_by == owner
+
+
+@pytest.mark.parametrize(
+    "ref", [AssetRef(), AssetRef(fqn="a.b"), AssetRef(id=UUID(int=1)), AssetRef(id=UUID(int=1), fqn="a.b")]
+)
+async def test_an_asset_that_is_not_there_is_not_found(world: World, ref: AssetRef) -> None:
+    async with world.database.write() as session:
+        with pytest.raises((NotFound, Invalid)):
+            await publish_contract(session, world.actor, ref, PublishRequest(schema=ORDERS))
