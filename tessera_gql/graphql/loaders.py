@@ -24,6 +24,7 @@ from tessera_gql.store import (
     proposals,
     registrations,
     teams,
+    webhooks,
 )
 from tessera_gql.store.lineage import Direction, Reached
 from tessera_gql.store.page import Page, PageRequest
@@ -38,6 +39,8 @@ from tessera_gql.store.tables import (
     Proposal,
     Registration,
     Team,
+    Webhook,
+    WebhookDelivery,
 )
 
 K = TypeVar("K", bound=Hashable)
@@ -105,6 +108,18 @@ class Loaders:
     @cached_property
     def event(self) -> DataLoader[UUID, EventRow | None]:
         return self._by_id(events.by_ids)
+
+    @cached_property
+    def webhook(self) -> DataLoader[UUID, Webhook | None]:
+        return self._by_id(webhooks.by_ids)
+
+    @cached_property
+    def webhook_delivery(self) -> DataLoader[UUID, WebhookDelivery | None]:
+        return self._by_id(webhooks.deliveries_by_ids)
+
+    @cached_property
+    def event_by_sequence(self) -> DataLoader[int, EventRow | None]:
+        return self._by(webhooks.events_by_sequence, lambda row: row.sequence)
 
     @cached_property
     def team_by_name(self) -> DataLoader[str, Team | None]:

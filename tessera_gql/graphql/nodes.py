@@ -26,6 +26,8 @@ LOADERS: dict[str, Callable[[Loaders], DataLoader[UUID, Any]]] = {
     "Proposal": lambda loaders: loaders.proposal,
     "Registration": lambda loaders: loaders.registration,
     "Team": lambda loaders: loaders.team,
+    "Webhook": lambda loaders: loaders.webhook,
+    "WebhookDelivery": lambda loaders: loaders.webhook_delivery,
 }
 
 

@@ -21,6 +21,8 @@ HOMES = {
     "Query": "schema",
     "Registration": "registrations",
     "Team": "teams",
+    "Webhook": "webhooks",
+    "WebhookDelivery": "webhooks",
 }
 
 

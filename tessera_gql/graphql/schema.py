@@ -21,6 +21,7 @@ from tessera_gql.graphql import (
     syncing,
     teams,
     viewer,
+    webhooks,
 )
 from tessera_gql.graphql.scalars import SCALARS
 from tessera_gql.graphql.subscriptions import Subscription
@@ -40,6 +41,7 @@ class Query(
     proposals.Queries,
     registrations.Queries,
     teams.Queries,
+    webhooks.Queries,
 ):
     pass
 
@@ -54,6 +56,7 @@ class Mutation(
     registrations.Mutations,
     syncing.Mutations,
     teams.Mutations,
+    webhooks.Mutations,
 ):
     pass
 

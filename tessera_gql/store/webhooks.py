@@ -42,6 +42,10 @@ async def get_delivery(session: Session, identity: UUID) -> WebhookDelivery:
     return found[0]
 
 
+async def events_by_sequence(session: Session, wanted: Sequence[int]) -> list[EventRow]:
+    return await session.list(select(events).where(session.among(events.c.sequence, wanted)), EventRow)
+
+
 async def remove(session: Session, identity: UUID) -> None:
     """With its deliveries."""
     await session.execute(select(rows.c.id).where(rows.c.id == identity).with_for_update())
