@@ -27,6 +27,7 @@ from tessera_gql.delivery.bus import Bus
 from tessera_gql.delivery.listen import listen
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
+from tessera_gql.graphql.budget import Budget, Rate
 from tessera_gql.graphql.documents import Limits, Profile
 from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
 from tessera_gql.graphql.ids import global_id
@@ -88,6 +89,8 @@ def assemble(settings: Settings) -> Parts:
         issuer=_issuer(settings, database),
     )
 
+    budget = _budget(settings)
+
     async def authenticate(authorization: str | None) -> Identity:
         try:
             return await opened_by.identify(authorization)
@@ -104,6 +107,7 @@ def assemble(settings: Settings) -> Parts:
         limits=Limits(),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
         translate=translate,
+        admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
     )
     worker = webhooks.Worker(database, _posting(settings, transport))
@@ -117,6 +121,13 @@ def _posting(settings: Settings, transport: Transport) -> webhooks.Options:
         rules=outbound.Rules(allow_private=settings.webhook_allow_private),
         render=render(transport),
     )
+
+
+def _budget(settings: Settings) -> Budget:
+    """None for a developer alone on a machine."""
+    rates = (settings.rate_limit_mutations, settings.rate_limit_cost) if settings.needs_keys else (None, None)
+    mutations, cost = (Rate.of(rate) if rate else None for rate in rates)
+    return Budget(mutations, cost)
 
 
 def _issuer(settings: Settings, database: Database) -> Issuer | None:

@@ -88,6 +88,8 @@ class Operation:
     document: DocumentNode
     node: OperationDefinitionNode
     variables: dict[str, Any]
+    cost: int = 0
+    """Objects the answer may hold; of several operations in the document, what the costliest may."""
 
     @property
     def kind(self) -> OperationType:
@@ -127,7 +129,7 @@ class _Entry:
     errors: list[GraphQLError] | None = None
     """None until validated."""
     sizing: tuple[str, ...] | None = None
-    refusals: dict[Hashable, GraphQLError | None] = field(default_factory=dict[Hashable, GraphQLError | None])
+    verdicts: dict[Hashable, GraphQLError | int] = field(default_factory=dict[Hashable, GraphQLError | int])
 
 
 class Documents:
@@ -148,14 +150,15 @@ class Documents:
         variables = variables or {}
         if entry.document is None:
             return entry.errors or []
-        if refusal := self._refusal(entry, entry.document, variables):
-            return [refusal]
+        verdict = self._verdict(entry, entry.document, variables)
+        if isinstance(verdict, GraphQLError):
+            return [verdict]
         if entry.errors is None:
             entry.errors = self._validate(entry.document)
         if entry.errors:
             return entry.errors
         chosen = _chosen(entry.document, operation_name)
-        return [chosen] if isinstance(chosen, GraphQLError) else Operation(entry.document, chosen, variables)
+        return [chosen] if isinstance(chosen, GraphQLError) else Operation(entry.document, chosen, variables, verdict)
 
     def _entry(self, query: str) -> _Entry:
         if (entry := self._entries.get(query)) is not None:
@@ -191,20 +194,20 @@ class Documents:
                 return [_coded(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
         return []
 
-    def _refusal(self, entry: _Entry, document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | None:
-        """The first limit that an operation of the document passes, remembered for these sizes of pages."""
-        if entry.sizing is not None and (key := _sizes(entry.sizing, variables)) in entry.refusals:
-            return entry.refusals[key]
+    def _verdict(self, entry: _Entry, document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | int:
+        """The first limit that an operation passes, else what they cost; remembered for these sizes of pages."""
+        if entry.sizing is not None and (key := _sizes(entry.sizing, variables)) in entry.verdicts:
+            return entry.verdicts[key]
         sizing: set[str] = set()
-        refusal = self._measured(document, variables, sizing)
+        verdict = self._measured(document, variables, sizing)
         entry.sizing = (*sizing,)
-        if len(entry.refusals) >= 100:
-            entry.refusals.clear()
-        entry.refusals[_sizes(entry.sizing, variables)] = refusal
-        return refusal
+        if len(entry.verdicts) >= 100:
+            entry.verdicts.clear()
+        entry.verdicts[_sizes(entry.sizing, variables)] = verdict
+        return verdict
 
-    def _measured(self, document: DocumentNode, variables: Mapping[str, Any], sizing: set[str]) -> GraphQLError | None:
-        fragments, limits = fragments_of(document), self._limits
+    def _measured(self, document: DocumentNode, variables: Mapping[str, Any], sizing: set[str]) -> GraphQLError | int:
+        fragments, limits, cost = fragments_of(document), self._limits, 0
         pages = (limits.default_page, limits.list_length)
         for node in _operations(document):
             measure = Measure(self._schema, fragments, variables, _defaults(node), *pages, sizing)
@@ -214,7 +217,8 @@ class Documents:
                 size = Size(depth=MAX_NESTING)
             if refusal := _exceeded(size, limits) or self._introspects(size):
                 return refusal
-        return None
+            cost = max(cost, size.cost)
+        return cost
 
     def _introspects(self, size: Size) -> GraphQLError | None:
         if not size.introspections or self._profile is Profile.OPEN:

@@ -25,7 +25,7 @@ __all__ = ["Identity", "Transport", "Unauthenticated", "drain", "execute", "rout
 
 PATH = "/graphql"
 
-STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "INTERNAL": 500, "UNAVAILABLE": 503}
+STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429, "INTERNAL": 500, "UNAVAILABLE": 503}
 """For a reply without data, whatever its media type; other codes depend on it, as the specification asks."""
 
 
@@ -154,12 +154,13 @@ class Endpoint:
         return Refused(413, said, {"Connection": "close"})
 
     def _answer(self, reply: Reply, media: Media) -> Response:
-        status = 200
+        status, headers = 200, dict[str, str]()
         if "data" not in reply:
-            code = reply["errors"][0]["extensions"]["code"]
-            status = STATUS.get(code, 200 if media is Media.JSON else 400)
+            why = reply["errors"][0]["extensions"]
+            status = STATUS.get(why["code"], 200 if media is Media.JSON else 400)
+            headers = {"Retry-After": str(why["retryAfter"])} if "retryAfter" in why else {}
         shown = Media.JSON if media is Media.EVENTS else media
-        return _response(encoded(self.transport, reply), status, shown, CHALLENGE if status == 401 else {})
+        return _response(encoded(self.transport, reply), status, shown, CHALLENGE if status == 401 else headers)
 
 
 def negotiate(accept: str) -> Media | None:

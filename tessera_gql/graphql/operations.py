@@ -49,6 +49,7 @@ async def run(transport: Transport, prepared: Prepared, identity: Identity) -> R
     if prepared.kind is OperationType.SUBSCRIPTION:
         return _refused(transport, [NEEDS_A_STREAM])
     try:
+        told = transport.admit(identity, prepared)
         async with transport.context(identity) as context:
             result = run_document(
                 transport.core,
@@ -60,7 +61,8 @@ async def run(transport: Transport, prepared: Prepared, identity: Identity) -> R
             done = result if isinstance(result, ExecutionResult) else await result
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
         return failed(transport, error)
-    return _reply(transport, done)
+    reply = _reply(transport, done)
+    return reply | {"extensions": reply.get("extensions", {}) | told} if told else reply
 
 
 async def stream(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Reply]:
@@ -69,6 +71,7 @@ async def stream(transport: Transport, prepared: Prepared, identity: Identity) -
         yield await run(transport, prepared, identity)
         return
     try:
+        transport.admit(identity, prepared)
         async with transport.context(identity) as context:
             options = _options(transport, prepared)
             source = subscribe_document(transport.core, prepared.document, context_value=context, **options)

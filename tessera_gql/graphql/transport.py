@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import strawberry
 from graphql import GraphQLError, GraphQLSchema
 
-from tessera_gql.graphql.documents import Documents, Limits, Profile
+from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
 from tessera_gql.graphql.fanout import Fanout
 
 Identity: TypeAlias = Any
@@ -44,6 +44,10 @@ def _alone(_identity: Identity) -> None:
     return None
 
 
+def _admitted(_identity: Identity, _operation: Operation) -> dict[str, Any]:
+    return {}
+
+
 def _untranslated(_error: Exception) -> GraphQLError | None:
     return None
 
@@ -65,6 +69,8 @@ class Transport:
     scope: Callable[[Identity], Hashable | None] = _alone
     """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
     None has those of an identity executed for itself."""
+    admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
+    """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)

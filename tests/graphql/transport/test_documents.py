@@ -72,7 +72,7 @@ def test_one_document_with_many_page_sizes_keeps_few_of_them() -> None:
     for number in range(500):
         known.prepare("query ($n: Int) {things(first: $n) {totalCount}}", {"n": number})
     (entry,) = known._entries.values()
-    assert len(entry.refusals) <= 100
+    assert len(entry.verdicts) <= 100
 
 
 WORDS = [

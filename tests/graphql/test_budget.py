@@ -1,0 +1,189 @@
+"""A caller's budget: told with every answer, refused with the seconds to wait, and nobody pays for another."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+from graphql import GraphQLError
+from starlette.applications import Starlette
+
+from tessera_gql.graphql.budget import MANY_BUCKETS, Bucket, Budget, Rate
+from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+from tessera_gql.graphql.http import execute, routes
+from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import Scope
+from tessera_gql.store.database import Database
+from tests.graphql.door import Door, door
+from tests.world import World
+
+DOCUMENTS = Documents(schema._schema, Limits(), Profile.LOCKED)
+
+
+@dataclass
+class Seconds:
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def bucket(rate: str, seconds: Seconds) -> Bucket:
+    return Bucket("mutations", Rate.of(rate), seconds)
+
+
+def operation(query: str, **variables: Any) -> Operation:
+    found = DOCUMENTS.prepare(query, variables)
+    assert isinstance(found, Operation), found
+    return found
+
+
+def test_a_full_bucket_may_be_emptied_at_once_and_refills_steadily() -> None:
+    seconds = Seconds()
+    taken = bucket("60/minute", seconds)
+    assert [taken.take("a", 1)["remaining"] for _ in range(60)] == list(range(59, -1, -1))
+    with pytest.raises(GraphQLError) as refused:
+        taken.take("a", 1)
+    assert refused.value.extensions == {
+        "code": "RATE_LIMITED",
+        "limit": "mutations",
+        "allowed": 60,
+        "retryAfter": 1,
+    }
+    seconds.now += 1
+    assert taken.take("a", 1) == {"limit": 60, "remaining": 0, "fullInSeconds": 60}
+    seconds.now += 3600
+    assert taken.take("a", 1)["remaining"] == 59
+
+
+def test_waiting_as_long_as_told_is_enough() -> None:
+    seconds = Seconds()
+    taken = bucket("7/minute", seconds)
+    for amount in (7, 3, 5, 7, 1):
+        try:
+            taken.take("a", amount)
+        except GraphQLError as refused:
+            seconds.now += (refused.extensions or {})["retryAfter"]
+            taken.take("a", amount)
+
+
+def test_a_refused_call_costs_nothing_and_nobody_pays_for_another() -> None:
+    seconds = Seconds()
+    taken = bucket("10/minute", seconds)
+    taken.take("a", 8)
+    with pytest.raises(GraphQLError):
+        taken.take("a", 5)
+    assert taken.take("a", 2)["remaining"] == 0
+    assert taken.take("b", 1)["remaining"] == 9
+
+
+def test_what_can_never_be_paid_is_not_told_to_wait() -> None:
+    with pytest.raises(GraphQLError, match="Ask for less") as refused:
+        bucket("10/minute", Seconds()).take("a", 11)
+    assert "retryAfter" not in (refused.value.extensions or {})
+
+
+def test_those_who_have_not_been_here_for_a_while_are_forgotten() -> None:
+    seconds = Seconds()
+    taken = bucket("60/minute", seconds)
+    for number in range(MANY_BUCKETS):
+        taken.take(str(number), 1)
+    seconds.now += 61
+    taken.take("new", 1)
+    assert list(taken.full_at) == ["new"]
+
+
+@pytest.mark.parametrize("text", ["", "600", "600/fortnight", "-1/minute", "x/minute", "600/minute;1/second"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no rate"):
+        Rate.of(text)
+
+
+TEAM = 'createTeam(input: {name: "x"}) { team { id } }'
+
+
+@pytest.mark.parametrize(
+    ("query", "number"),
+    [
+        (f"mutation {{ {TEAM} }}", 1),
+        (f"mutation {{ a: {TEAM} b: {TEAM} }}", 2),
+        (f"mutation {{ ...F b: {TEAM} }} fragment F on Mutation {{ a: {TEAM} ... on Mutation {{ c: {TEAM} }} }}", 3),
+    ],
+)
+def test_every_mutation_of_an_operation_counts(query: str, number: int) -> None:
+    budget = Budget(Rate.of("100/minute"), None, clock=Seconds())
+    assert budget.charge("a", operation(query))["rateLimit"]["mutations"]["remaining"] == 100 - number
+
+
+def test_a_query_pays_for_the_objects_it_may_get_and_at_least_for_one() -> None:
+    budget = Budget(None, Rate.of("1000/minute"), clock=Seconds())
+    small = budget.charge("a", operation("{ __typename }"))["rateLimit"]["cost"]["remaining"]
+    page = "query ($first: Int!) { teams(first: $first) { nodes { name } } }"
+    large = budget.charge("a", operation(page, first=100))["rateLimit"]["cost"]["remaining"]
+    again = budget.charge("a", operation(page, first=10))["rateLimit"]["cost"]["remaining"]
+    assert small == 999
+    assert small - large >= 100
+    assert 10 <= large - again < 50
+
+
+def test_without_limits_nothing_is_counted_or_told() -> None:
+    assert Budget(None, None).charge("a", operation("{ __typename }")) == {}
+
+
+@pytest.fixture
+def gate(database: Database) -> Door:
+    return door(database)
+
+
+def application(gate: Door, budget: Budget) -> Starlette:
+    transport = replace(
+        gate.transport(), admit=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
+    )
+    return Starlette(routes=routes(transport))
+
+
+async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_after(gate: Door, world: World) -> None:
+    team = await world.team("shop")
+    one, other = [(await gate.mint(team, Scope.WRITE)).token for _ in range(2)]
+    app = application(gate, Budget(Rate.of("2/minute"), Rate.of("1000/minute"), clock=Seconds()))
+    query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {}}) { errors { code } } }'
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+
+        async def post(token: str) -> httpx.Response:
+            return await client.post("/graphql", json={"query": query}, headers={"Authorization": f"Bearer {token}"})
+
+        first, second, third = [await post(one) for _ in range(3)]
+        assert [answer.status_code for answer in (first, second, third)] == [200, 200, 429]
+        assert first.json()["extensions"]["rateLimit"]["mutations"]["remaining"] == 1
+        assert second.json()["extensions"]["rateLimit"]["cost"]["limit"] == 1000
+        assert third.headers["retry-after"] == "30"
+        (error,) = third.json()["errors"]
+        assert error["extensions"]["code"] == "RATE_LIMITED"
+        assert error["extensions"]["retryAfter"] == 30
+        assert "data" not in third.json()
+        assert (await post(other)).status_code == 200
+
+
+async def test_a_subscription_pays_when_it_starts(gate: Door, world: World) -> None:
+    key = await gate.mint(await world.team("shop"), Scope.READ)
+    app = application(gate, Budget(None, Rate.of("1/minute"), clock=Seconds()))
+    headers = {"Authorization": f"Bearer {key.token}", "Accept": "text/event-stream"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+        answer = await client.post("/graphql", json={"query": "subscription { events { cursor } }"}, headers=headers)
+    assert "RATE_LIMITED" in answer.text
+
+
+async def test_a_refused_call_never_reaches_the_database(gate: Door, world: World) -> None:
+    key = await gate.mint(await world.team("shop"), Scope.WRITE)
+    budget = Budget(Rate.of("1/day"), None, clock=Seconds())
+    transport = replace(
+        gate.transport(), admit=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
+    )
+    identity = await gate.authenticate(f"Bearer {key.token}")
+    query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {n: 1}}) { errors { code } } }'
+    await execute(transport, query=query, identity=identity)
+    before = await world.size()
+    refused = await execute(transport, query=query.replace("1", "2"), identity=identity)
+    assert refused["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert await world.size() == before
