@@ -1,1 +1,1 @@
-"""Figures beside targets. `python -m bench NAME` runs one; every bench is a module with a `main` that returns the exit code."""
+"""Figures beside targets: `python -m bench NAME`. A bench is a module whose `main` returns the exit code."""

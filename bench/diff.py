@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from tessera_gql.diff import SchemaError, compare
@@ -91,11 +91,8 @@ def hostile() -> dict[str, tuple[Any, Any]]:
 
 
 def main() -> int:
-    results = [
-        _row(f"{size:,} properties", size / 20, lambda pair=wide(size): compare(*pair)) for size in (100, 1_000, 10_000)
-    ]
-    for name, pair in hostile().items():
-        results.append(_row(name, 50, lambda pair=pair: compare(*pair)))
+    results = [_row(f"{size:,} properties", size / 20, wide(size)) for size in (100, 1_000, 10_000)]
+    results += [_row(name, 50, pair) for name, pair in hostile().items()]
     old, new = wide(1_000)
     written = len(json.dumps([change.as_json() for change in compare(old, new).changes]))
     read = len(json.dumps([old, new]))
@@ -104,18 +101,16 @@ def main() -> int:
     return 0 if all(results) and is_linear else 1
 
 
-def _row(name: str, target_ms: float, work: Callable[[], object]) -> bool:
-    best = min(_timed(work) for _ in range(5)) * 1_000
+def _row(name: str, target_ms: float, pair: tuple[Any, Any]) -> bool:
+    best = min(_timed(*pair) for _ in range(5)) * 1_000
     print(f"{name:42}{best:9.2f} ms  (<= {target_ms:g} ms)  {_word(best <= target_ms)}")
     return best <= target_ms
 
 
-def _timed(work: Callable[[], object]) -> float:
+def _timed(old: Any, new: Any) -> float:
     start = time.process_time()
-    try:
-        work()
-    except SchemaError as refusal:
-        assert refusal.reason
+    with suppress(SchemaError):
+        compare(old, new)
     return time.process_time() - start
 
 

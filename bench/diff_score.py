@@ -1,4 +1,4 @@
-"""The diff engine against labelled pairs. Unsound means: we say compatible, the label says it is not. There must be none."""
+"""The diff engine against labelled pairs. Unsound: we say compatible, the label says it is not. There must be none."""
 
 import json
 import sys

@@ -91,8 +91,7 @@ class _Reading:
         target = node.target()
         if target is not None:
             yield self.accepts(target, value)
-        for each in node.children("allOf"):
-            yield self.accepts(each, value)
+        yield every(self.accepts(each, value) for each in node.children("allOf"))
         if "anyOf" in node.words:
             yield some(self.accepts(each, value) for each in node.children("anyOf"))
         if "oneOf" in node.words:

@@ -1,4 +1,4 @@
-"""Arrays: is there one that meets every demand? Positions are told apart up to the longest prefix; the rest are alike."""
+"""Arrays: is there one that meets every demand? Positions after the longest prefix are alike."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Positions:
             prefix = node.prefix
             each = prefix[index] if index < len(prefix) else node.rest
             if each is not None:
-                found.append(Literal(each, True, emits))
+                found.append(Literal(each, holds=True, emits=emits))
         return found
 
     def value(self, index: int, *more: Literal) -> Outcome:
@@ -58,10 +58,12 @@ class Positions:
         return range(top if self.most is None else min(top, self.most))
 
 
-def search(find: Find, nodes: list[Literal], facts: list[Fact]) -> Outcome:
+def find_array(find: Find, nodes: list[Literal], facts: list[Fact]) -> Outcome:
     schemas = [literal.node for literal in nodes]
     tops = [node.max_items for node in schemas if node.max_items is not None]
-    everywhere = [Literal(fact.node, False) for fact in facts if isinstance(fact, ContainsFewer) and fact.than == 1]
+    everywhere = [
+        Literal(fact.node, holds=False) for fact in facts if isinstance(fact, ContainsFewer) and fact.than == 1
+    ]
     starts = [
         fact.index + 1 if isinstance(fact, ItemBreaks) else fact.start
         for fact in facts
@@ -115,10 +117,10 @@ class _Search:
         """False when the demand cannot be met."""
         match fact:
             case ItemBreaks(index, node):
-                return self._put([index], Literal(node, False))
+                return self._put([index], Literal(node, holds=False))
             case RestBreaks(start, node):
                 top = max(self.positions.told_apart, start)
-                return self._put(range(start, top + 1), Literal(node, False))
+                return self._put(range(start, top + 1), Literal(node, holds=False))
             case Duplicates():
                 return not self.unique and self._twice()
             case ContainsFewer(node, than):
@@ -163,7 +165,7 @@ class _Search:
         contained = node.child("contains")
         if contained is None:
             return True
-        wanted = Literal(contained, True, literal.emits)
+        wanted = Literal(contained, holds=True, emits=literal.emits)
         if node.max_contains is not None and self._bound_to(contained, node.max_contains + 1):
             return False
         return self._hold(wanted, node.min_contains)
@@ -195,10 +197,11 @@ class _Search:
         positions = self.positions
         bound = 0
         for index in range(min(positions.least, positions.told_apart)):
-            bound += positions.value(index, Literal(node, False)) is Answer.EMPTY
-        if positions.least > positions.told_apart:
-            if positions.find([*positions.about(positions.told_apart), Literal(node, False)]) is Answer.EMPTY:
-                bound += positions.least - positions.told_apart
+            bound += positions.value(index, Literal(node, holds=False)) is Answer.EMPTY
+        tail = positions.least - positions.told_apart
+        if tail > 0:
+            breaks = [*positions.about(positions.told_apart), Literal(node, holds=False)]
+            bound += tail if positions.find(breaks) is Answer.EMPTY else 0
         return bound >= times
 
     def _fewer(self, node: Schema, than: int) -> bool:
@@ -207,7 +210,7 @@ class _Search:
         for literal in self.positions.nodes:
             contained = literal.node.child("contains")
             if contained is not None and literal.node.min_contains >= than:
-                inside = [Literal(contained, True, literal.emits), Literal(node, False)]
+                inside = [Literal(contained, holds=True, emits=literal.emits), Literal(node, holds=False)]
                 if self.positions.find(inside) is Answer.EMPTY:
                     return False
         return not self._bound_to(node, than)
@@ -215,10 +218,11 @@ class _Search:
     def _more(self, node: Schema, than: int) -> bool:
         for literal in self.positions.nodes:
             contained, most = literal.node.child("contains"), literal.node.max_contains
-            if contained is not None and most is not None and most <= than:
-                if self.positions.find([Literal(node, True), Literal(contained, False)]) is Answer.EMPTY:
-                    return False
-        return self._hold(Literal(node, True), than + 1)
+            if contained is None or most is None or most > than:
+                continue
+            if self.positions.find([Literal(node, holds=True), Literal(contained, holds=False)]) is Answer.EMPTY:
+                return False
+        return self._hold(Literal(node, holds=True), than + 1)
 
     def _document(self) -> Outcome:
         positions = self.positions

@@ -1,4 +1,4 @@
-"""What a comparison says: one `Change` per difference, judged per mode. A change is PROVEN exactly when it carries a document."""
+"""What a comparison says: one `Change` per difference. It is PROVEN exactly when it carries a document."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -103,8 +103,9 @@ ADDITIVE = frozenset(
 class Change:
     """One difference. `pointer` leads into the new schema, or into the old one for what is gone.
 
-    `fields` are the declared paths it belongs to; `("",)` is the root and meets everyone. `breaks` are the modes in which it is
-    breaking. Counterexamples are searched for on first use, for a whole diff at once and within a fixed effort.
+    `fields` are the declared paths it belongs to; `("",)` is the root and meets everyone. `breaks` are the modes in
+    which it is breaking. Evidence is gathered on first use, for a whole diff at once and within a fixed effort;
+    until then the compared schemas must not be changed.
     """
 
     kind: ChangeKind
@@ -125,8 +126,9 @@ class Change:
     def counterexample(self) -> Json:
         """A document for the break, present exactly when `certainty` is PROVEN.
 
-        For a change of what is accepted: one side accepts it and the other rejects it (old and new for BACKWARD, else the other
-        way round). For a field no longer declared: an accepted document that uses it. For a default: one that leaves it out.
+        For a change of what is accepted: one side accepts it and the other rejects it (old and new for BACKWARD, else
+        the other way round). For a field that is declared on one side only: a document that side accepts and that uses
+        it, which the other may accept but does not declare. For a default: an accepted document that leaves it out.
         """
         return self.evidence().document
 
@@ -147,10 +149,10 @@ class Change:
             "kind": self.kind.value,
             "pointer": self.pointer,
             "path": self.path,
-            "fields": list(self.fields),
+            "fields": [*self.fields],
             "before": self.before,
             "after": self.after,
-            "breaks": sorted(mode.value for mode in self.breaks),
+            "breaks": [*sorted(mode.value for mode in self.breaks)],
             "certainty": found.certainty.value,
             "message": self.message,
             "hint": found.hint,

@@ -1,4 +1,4 @@
-"""One comparer per keyword: what it says about two views of a value, as drafts. Adding a rule is adding a function here."""
+"""One comparer per keyword: what it says about two views of a value, as drafts. A new rule is a function here."""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -107,7 +107,7 @@ def bounds(old: View, new: View) -> Iterator[Draft]:
         if before != after:
             where = next((new.where(word) for word in words if new.says(word) is not None), old.where(words[0]))
             limits = [_rank(bound, sign) for bound in (before, after)]
-            yield _limit(where, limits[1] > limits[0], (_shown(before), _shown(after)), words[0])
+            yield _limit(where, (_shown(before), _shown(after)), words[0], is_tighter=limits[1] > limits[0])
 
 
 def _rank(bound: Bound | None, sign: int) -> tuple[bool, Number, bool]:
@@ -121,7 +121,7 @@ def _shown(bound: Bound | None) -> Json:
     return {"exclusive": value} if bound.is_open else value
 
 
-def _limit(where: str, is_tighter: bool, shown: tuple[Json, Json], word: str) -> Draft:  # noqa: FBT001
+def _limit(where: str, shown: tuple[Json, Json], word: str, *, is_tighter: bool) -> Draft:
     before, after = shown
     verb = "is tighter than before" if is_tighter else "is looser than before"
     return Draft(
@@ -139,12 +139,12 @@ def counts(old: View, new: View) -> Iterator[Draft]:
         before, after = old.least(attribute), new.least(attribute)
         if before != after:
             where = (new if after else old).where(word)
-            yield _limit(where, after > before, (before or None, after or None), word)
+            yield _limit(where, (before or None, after or None), word, is_tighter=after > before)
     for word, attribute, _ in LIMITS:
         top, now = old.most(attribute), new.most(attribute)
         if top != now:
             is_tighter = top is None or (now is not None and now < top)
-            yield _limit((old if now is None else new).where(word), is_tighter, (top, now), word)
+            yield _limit((old if now is None else new).where(word), (top, now), word, is_tighter=is_tighter)
 
 
 def multiples(old: View, new: View) -> Iterator[Draft]:
@@ -177,8 +177,9 @@ def patterns(old: View, new: View) -> Iterator[Draft]:
         kind, content = K.CONSTRAINT_TIGHTENED, BACK
     elif is_narrower and not is_wider:
         kind, content = K.CONSTRAINT_RELAXED, FORTH
-    shown = [", ".join(sorted(each))[:SHOWN] or None for each in (before, after)]
-    yield Draft(kind, (new if after else old).where("pattern"), "the pattern is different", *shown, content=content)
+    was, now = (", ".join(sorted(each))[:SHOWN] or None for each in (before, after))
+    where = (new if after else old).where("pattern")
+    yield Draft(kind, where, "the pattern is different", was, now, content=content)
 
 
 def _implied(given: set[str], wanted: set[str]) -> bool:
@@ -198,7 +199,7 @@ def formats(old: View, new: View) -> Iterator[Draft]:
 def uniqueness(old: View, new: View) -> Iterator[Draft]:
     before, after = any(node.unique for node in old.schemas), any(node.unique for node in new.schemas)
     if before != after:
-        yield _limit((new if after else old).where("uniqueItems"), after, (before, after), "uniqueItems")
+        yield _limit((new if after else old).where("uniqueItems"), (before, after), "uniqueItems", is_tighter=after)
 
 
 def required(old: View, new: View) -> Iterator[Draft]:
@@ -206,29 +207,29 @@ def required(old: View, new: View) -> Iterator[Draft]:
     for name in new.required.keys() - old.required.keys():
         if name not in new.properties or name in old.properties:
             where = f"{new.required[name].at}/required"
-            yield Draft(K.REQUIRED_ADDED, where, "it is required now", False, True, name, BACK)
+            yield Draft(K.REQUIRED_ADDED, where, "it is required now", name=name, content=BACK)
     for name in old.required.keys() - new.required.keys():
         if name not in old.properties or name in new.properties:
             where = f"{old.required[name].at}/required"
-            yield Draft(K.REQUIRED_REMOVED, where, "it is no longer required", True, False, name, FORTH)
+            yield Draft(K.REQUIRED_REMOVED, where, "it is no longer required", name=name, content=FORTH)
 
 
 def closing(old: View, new: View) -> Iterator[Draft]:
-    """Other properties allowed or not. Judged in the open: producers may not write them, readers were told they may come."""
+    """Other properties allowed or not. Judged in the open: they are not declared, but readers were told they may come."""
     for word in CLOSING:
         before, after = old.together(word), new.together(word)
         closed = [each is not None and any(node.is_false for node in each.nodes) for each in (before, after)]
         if closed[0] != closed[1]:
             where = (new if closed[1] else old).where(word)
-            draft = _limit(where, closed[1], (not closed[0], not closed[1]), word)
+            draft = _limit(where, (not closed[0], not closed[1]), word, is_tighter=closed[1])
             draft.rule = Rule.OPEN
             yield draft
         elif not closed[0] and (before is None) != (after is None):
-            yield _limit((old if after is None else new).where(word), after is not None, (None, None), word)
+            yield _limit((old if after is None else new).where(word), (None, None), word, is_tighter=after is not None)
     for word in OPENING:
         before, after = old.together(word), new.together(word)
         if (before is None) != (after is None):
-            yield _limit((old if after is None else new).where(word), after is not None, (None, None), word)
+            yield _limit((old if after is None else new).where(word), (None, None), word, is_tighter=after is not None)
 
 
 def contains(old: View, new: View) -> Iterator[Draft]:
@@ -236,11 +237,11 @@ def contains(old: View, new: View) -> Iterator[Draft]:
         return
     before, after = old.least("min_contains"), new.least("min_contains")
     if before != after:
-        yield _limit(new.where("minContains"), after > before, (before, after), "minContains")
+        yield _limit(new.where("minContains"), (before, after), "minContains", is_tighter=after > before)
     top, now = old.most("max_contains"), new.most("max_contains")
     if top != now:
         is_tighter = top is None or (now is not None and now < top)
-        yield _limit(new.where("maxContains"), is_tighter, (top, now), "maxContains")
+        yield _limit(new.where("maxContains"), (top, now), "maxContains", is_tighter=is_tighter)
 
 
 def named_rules(old: View, new: View) -> Iterator[Draft]:
@@ -248,9 +249,9 @@ def named_rules(old: View, new: View) -> Iterator[Draft]:
     for word in NAMED:
         before, after = (_entries(view, word) for view in (old, new))
         for name in sorted(after.keys() - before.keys()):
-            yield _limit(after[name], True, (None, name), word)  # noqa: FBT003
+            yield _limit(after[name], (None, name), word, is_tighter=True)
         for name in sorted(before.keys() - after.keys()):
-            yield _limit(before[name], False, (name, None), word)  # noqa: FBT003
+            yield _limit(before[name], (name, None), word, is_tighter=False)
 
 
 def _entries(view: View, word: str) -> dict[str, str]:
@@ -334,7 +335,7 @@ COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
 
 
 def compared(old: View, new: View) -> Iterator[Draft]:
-    """What every comparer says of two views. Each is asked only where one of its words occurs; `""` is a boolean schema."""
+    """What the comparers say of two views, each where one of its words occurs; `""` is a schema without words."""
     words = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
     for comparer, triggers in COMPARERS:
         if not words.isdisjoint(triggers):

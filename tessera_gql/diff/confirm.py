@@ -29,8 +29,8 @@ class Judge:
     @cached_property
     def validator(self) -> Validator:
         schema = cast("dict[str, Any] | bool", _without_nullable(self.document.raw))
-        kind = validators.validator_for({"$schema": self.document.dialect.uri})  # pyright: ignore[reportUnknownVariableType]
-        return cast("Validator", kind(schema, registry=Registry()))
+        kind = validators.validator_for({"$schema": self.document.dialect.uri})
+        return kind(schema, registry=Registry())
 
     @cached_property
     def is_costly(self) -> bool:

@@ -119,7 +119,7 @@ BY_URI = {dialect.uri: dialect for dialect in DIALECTS}
 
 
 def dialect_of(schema: object, *others: object) -> Dialect:
-    """The draft named by `$schema`. Silent schemas are 2020-12, or the newest draft that reads what they and `others` use."""
+    """The draft named by `$schema`; else 2020-12, or the newest draft that reads what silent schemas here use."""
     if isinstance(schema, dict) and "$schema" in schema:
         named = cast("object", schema["$schema"])
         found = BY_URI.get(named.rstrip("#")) if isinstance(named, str) else None
@@ -135,7 +135,7 @@ def _is_silent(schema: object) -> bool:
 
 
 def _guess(schema: object) -> Dialect:
-    """Lists under `items`, `dependencies` and flags under `exclusive…` mean nothing in 2020-12; older drafts read them."""
+    """Lists under `items`, `dependencies` and flags under `exclusive…` only mean something in older drafts."""
     newest = DRAFT_2020
     stack = [schema]
     while stack:

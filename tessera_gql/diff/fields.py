@@ -28,7 +28,7 @@ def fields(schema: object) -> tuple[Field, ...]:
     """Every declared field, at most 20,000; a schema that holds itself is entered once. Raises `SchemaError`."""
     document = read(schema, Identities())
     found: dict[str, Field] = {}
-    stack: list[Iterator[tuple[Field, "_Entered"] | "_Entered"]] = []
+    stack: list[Iterator[tuple[Field, _Entered] | _Entered]] = []
     root = Space().root(document)
     stack.append(_inside(_Entered("", (root,), frozenset())))
     while stack and len(found) < MAX_FIELDS:

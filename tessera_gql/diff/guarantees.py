@@ -1,8 +1,8 @@
-"""Promises beside the schema: what gets weaker breaks for consumers. A promise we cannot rank counts as weaker when it changes.
+"""Promises beside the schema: what gets weaker breaks for consumers, and so does what cannot be ranked.
 
-Known sections: `freshness` (durations, less is stronger), `volume` (`min…` more, `max…` less is stronger), `nullability`
-(column to `"never"` or anything weaker) and `accepted_values` (column to its only values). Everything else, `custom` first of
-all, is a set of named promises: gone is weaker, new is stronger, different is changed.
+Known sections: `freshness` (durations, less is stronger), `volume` (`min…` more, `max…` less is stronger),
+`nullability` (column to `"never"` or anything weaker) and `accepted_values` (column to its only values). Everything
+else, `custom` first of all, is a set of named promises: gone is weaker, new is stronger, different is changed.
 """
 
 import math
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import cast
 
 from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
+from tessera_gql.diff.guard import guard
 from tessera_gql.diff.json import Json, canonical, pointer, same
 from tessera_gql.diff.refusals import SchemaError
-from tessera_gql.diff.guard import guard
 
 WEAKENED, STRENGTHENED, CHANGED = (
     ChangeKind.GUARANTEE_WEAKENED,
@@ -160,7 +160,7 @@ def _record(
 ) -> Change:
     before, after = sides
     if at[0] == "accepted_values" and isinstance(before, list) and isinstance(after, list):
-        before, after = _delta(before, after), _delta(after, before)
+        sides = _delta(before, after), _delta(after, before)
     words = {WEAKENED: "promises less", STRENGTHENED: "promises more", CHANGED: "promises something else"}
     found = Evidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
     return Change(
@@ -168,8 +168,8 @@ def _record(
         pointer=pointer(*at),
         path=".".join(at),
         fields=fields,
-        before=before,
-        after=after,
+        before=sides[0],
+        after=sides[1],
         breaks=frozenset() if kind is STRENGTHENED else HURTS,
         message=f"The guarantee {' '.join(at)} {words[kind]} than before.",
         evidence=lambda: found,

@@ -1,7 +1,7 @@
 """The door: kind, size and depth of every value, without recursion. Nothing else may look at a document before it.
 
-On the way every container gets a number that is equal exactly when the JSON values are equal, so that later stages compare
-whole subtrees by comparing two integers.
+On the way every container gets a number that is equal exactly when the JSON values are equal, so that later stages
+compare whole subtrees by comparing two integers.
 """
 
 import math
@@ -29,14 +29,14 @@ class Place(NamedTuple):
 
 @dataclass
 class Identities:
-    """Numbers for JSON values, shared by the documents that are compared. `bound` are those that contain a reference."""
+    """Numbers for JSON values, shared by the documents compared. `bound` are those that contain a reference."""
 
     numbers: dict[object, int] = field(default_factory=dict[object, int])
     bound: set[int] = field(default_factory=set[int])
 
 
 def guard(document: object, identities: Identities | None = None) -> dict[int, int]:
-    """The identity of every container by its `id()`. Raises `SchemaError` when the document is not JSON or too large."""
+    """The identity of every container by its `id()`. Raises `SchemaError` for what is not JSON or too large."""
     places = [Place(document, 0, -1, "")]
     values = text = 0
     if not isinstance(document, dict | list):

@@ -1,4 +1,4 @@
-"""Which differences break, and in which mode. Containment decides about values; declared paths and defaults break by rule."""
+"""Which differences break, and how. Containment decides about values; declared paths and defaults break by rule."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -66,7 +66,7 @@ class Containment:
         self.solver = solver
         self.spots = spots
         self.outcomes = {
-            mode: {key: self._outcome(key, mode, emits=True) for key in reversed(spots)} for mode in DIRECTIONS
+            mode: {key: self._outcome(key, mode, emits=True) for key in reversed([*spots])} for mode in DIRECTIONS
         }
         self.fails = {mode: self._failing(lambda key, mode=mode: self.outcomes[mode][key]) for mode in DIRECTIONS}
         self.open_fails = {
@@ -144,7 +144,7 @@ def _explain(proven: Containment, mode: Mode) -> None:
     """Where containment fails and nothing below says why, the failure is a change of its own."""
     spots, fails = proven.spots, proven.fails[mode]
     explained: set[Key] = set()
-    for key in reversed(spots):
+    for key in reversed([*spots]):
         if key not in fails:
             continue
         spot = spots[key]
@@ -182,8 +182,7 @@ def _with_paths(found: list[Judged], states: Mapping[StateKey, State]) -> list[J
     for key, state in states.items():
         gone = {each.draft.name or "": each for each in _events(K.PROPERTY_REMOVED, state.gone, reached[key])}
         come = {each.draft.name or "": each for each in _events(K.PROPERTY_ADDED, state.come, reached[key])}
-        joined = [each for each in (*gone.values(), *come.values())]
-        for each in joined:
+        for each in (*gone.values(), *come.values()):
             slot = each.draft.kind, each.draft.pointer
             known = by_path.get(slot, by_value.get(slot))
             by_path[slot] = each if known is None else _merged(known, each)

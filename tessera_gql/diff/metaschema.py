@@ -34,8 +34,19 @@ def _refuse(key: str, expected: str, value: object, at: str) -> SchemaError:
 
 
 def _name(value: object) -> str:
-    names = {type(None): "null", bool: "a boolean", str: "text", list: "a list", dict: "an object"}
-    return names.get(cast("type[object]", type(value)), "this number" if isinstance(value, int | float) else "that")
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "this number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
 
 
 def _schema(value: object, at: str, key: str) -> Inside:  # noqa: ARG001 - one signature for every shape
@@ -59,8 +70,7 @@ def _map(value: object, at: str, key: str) -> Inside:
 
 
 def _pattern_map(value: object, at: str, key: str) -> Inside:
-    for where, item in _map(value, at, key):
-        yield where, item
+    yield from _map(value, at, key)
     for name in cast("dict[str, object]", value):
         _pattern(name, at, key)
 
@@ -71,7 +81,7 @@ def _schemas(value: object, at: str, key: str) -> Inside:
 
 
 def _items(value: object, at: str, key: str) -> Inside:
-    return _schemas(value, at, key) if isinstance(value, list) else _schema(cast("object", value), at, key)
+    return _schemas(value, at, key) if isinstance(value, list) else _schema(value, at, key)
 
 
 def _flag_or_schema(value: object, at: str, key: str) -> Inside:

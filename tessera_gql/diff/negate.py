@@ -69,7 +69,8 @@ def _composition(node: Schema) -> Iterator[Alternative]:
 def _one_of(options: Sequence[Schema]) -> Iterator[Alternative]:
     yield [Literal(each, holds=False) for each in options]
     if len(options) > PAIRS_OF:
-        yield from ([Literal(each, holds=True)] for each in options)
+        for each in options:
+            yield [Literal(each, holds=True)]
         return
     for left, right in combinations(options, 2):
         yield [Literal(left, holds=True), Literal(right, holds=True)]
@@ -141,7 +142,8 @@ def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
 
 def _dependents(node: Schema) -> Iterator[Alternative]:
     for name, others in node.dependent_names.items():
-        yield from ([Present(name), Missing(other)] for other in others)
+        for other in others:
+            yield [Present(name), Missing(other)]
     for name, schema in node.dependent_schemas():
         yield [Present(name), Literal(schema, holds=False)]
 

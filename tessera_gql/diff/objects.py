@@ -1,4 +1,4 @@
-"""Objects: is there one that meets every demand? Names are told apart by what speaks about them; the rest are fresh ones."""
+"""Objects: is there one that meets every demand? Names are told apart by what speaks about them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -62,14 +62,14 @@ class Rules:
             node, emits = literal.node, literal.emits
             is_extra = name not in node.properties
             if not is_extra:
-                found.append(Literal(node.named(name), True, emits))
+                found.append(Literal(node.named(name), holds=True, emits=emits))
             for pattern in node.patterns:
                 fits = matches(pattern, name)
                 is_extra = is_extra and fits is False
                 if fits:
-                    found.append(Literal(node.pattern_property(pattern), True, emits))
+                    found.append(Literal(node.pattern_property(pattern), holds=True, emits=emits))
             if is_extra and node.extra is not None:
-                found.append(Literal(node.extra, True, emits))
+                found.append(Literal(node.extra, holds=True, emits=emits))
         return found
 
     def value(self, name: str, more: Iterable[Literal] = ()) -> Outcome:
@@ -132,9 +132,9 @@ class Rules:
         for literal in self.nodes:
             node = literal.node
             fitting = [pattern for pattern in node.patterns if pattern in matched]
-            yield from (Literal(node.pattern_property(pattern), True, literal.emits) for pattern in fitting)
+            yield from (Literal(node.pattern_property(pattern), holds=True, emits=literal.emits) for pattern in fitting)
             if not fitting and node.extra is not None and (len(node.patterns) <= MAX_PATTERNS):
-                yield Literal(node.extra, True, literal.emits)
+                yield Literal(node.extra, holds=True, emits=literal.emits)
 
 
 def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str]) -> str | bool:
@@ -151,11 +151,11 @@ def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str
     return True
 
 
-def search(rules: "Rules", facts: list[Fact]) -> Outcome:
+def find_object(rules: "Rules", facts: list[Fact]) -> Outcome:
     return _Search(rules, facts).run()
 
 
-def rules(find: Find, nodes: list[Literal], asked: list[Literal]) -> Rules:
+def object_rules(find: Find, nodes: list[Literal], asked: list[Literal]) -> Rules:
     names = _closed(nodes, asked)
     about_names = [each for literal in nodes if (each := literal.node.child("propertyNames")) is not None]
     for each in about_names:
@@ -193,7 +193,7 @@ class _Search:
         self.demands: dict[str, list[Literal]] = {}
         for fact in facts:
             if isinstance(fact, PropertyBreaks):
-                self.demands.setdefault(fact.name, []).append(Literal(fact.node, False))
+                self.demands.setdefault(fact.name, []).append(Literal(fact.node, holds=False))
         needed = {fact.name for fact in facts if isinstance(fact, Present)} | self.demands.keys()
         self.needed = needed - rules.required
         self.count = len(rules.required) + len(self.needed)
@@ -257,7 +257,7 @@ class _Search:
 
     def _some(self, fact: PatternBreaks | ExtraBreaks | NameBreaks) -> bool:
         """Some property of a class: one that is mentioned, or a fresh one."""
-        more = [] if isinstance(fact, NameBreaks) else [Literal(fact.node, False)]
+        more = [] if isinstance(fact, NameBreaks) else [Literal(fact.node, holds=False)]
         is_open = False
         for name in sorted(name for name in self.mentioned if name not in self.absent and _belongs(name, fact)):
             if not self.is_required(name) and not self._fits(self.count + 1):
@@ -289,8 +289,8 @@ class _Search:
         if other is Answer.EMPTY:
             return "", other
         text = node.space.text(node.document)
-        asked = [Literal(each, True) for each in (text, *self.rules.about_names)]
-        found = self.rules.find([*asked, Literal(node, False)])
+        asked = [Literal(each, holds=True) for each in (text, *self.rules.about_names)]
+        found = self.rules.find([*asked, Literal(node, holds=False)])
         if isinstance(found, Found) and isinstance(found.value, str):
             value = self.rules.value(found.value)
             return found.value, value if isinstance(value, Found) else Answer.UNKNOWN

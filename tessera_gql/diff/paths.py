@@ -109,8 +109,29 @@ def _is_plain(raw: object) -> bool:
 
 
 PLAIN = frozenset(
-    """type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern format
-    title description default examples deprecated nullable readOnly writeOnly $comment""".split()
+    [
+        "type",
+        "enum",
+        "const",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "deprecated",
+        "nullable",
+        "readOnly",
+        "writeOnly",
+        "$comment",
+    ]
 )
 
 

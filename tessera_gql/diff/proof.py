@@ -1,6 +1,6 @@
 """Documents that show a break: looked for where the change is, confirmed by `jsonschema`, or not shown at all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -12,11 +12,11 @@ from tessera_gql.diff.documents import Document, read
 from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
 from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.judge import Judged, refutation
 from tessera_gql.diff.json import Json
+from tessera_gql.diff.judge import Judged, refutation
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import Language, example
-from tessera_gql.diff.schema import Bound, Number, Schema, Space
+from tessera_gql.diff.schema import Number, Schema, Space
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.view import View, type_names
 
@@ -146,42 +146,55 @@ def _negated(word: str, name: str | None, view: View) -> Raw | None:
 
 
 def _said(word: str, name: str | None, view: View) -> Raw | None:
-    match word:
-        case "type":
-            return {"type": list[Json](type_names(view.types))}
-        case "enum" | "const" if view.enum is not None:
-            return {"enum": [*view.enum.values()]}
-        case "minimum" | "exclusiveMinimum" if view.low is not None:
-            return {"exclusiveMinimum" if view.low.is_open else "minimum": _number(view.low)}
-        case "maximum" | "exclusiveMaximum" if view.high is not None:
-            return {"exclusiveMaximum" if view.high.is_open else "maximum": _number(view.high)}
-        case "multipleOf":
-            return {"allOf": [{"multipleOf": _plain(step)} for step in view.multiples]} if view.multiples else None
-        case "pattern":
-            patterns: list[Json] = [{"pattern": node.pattern} for node in view.schemas if node.pattern is not None]
-            return {"allOf": patterns} if patterns else None
-        case "uniqueItems":
-            return {"uniqueItems": True}
-        case "required" if name is not None:
-            return {"type": "object", "required": [name]}
-        case _:
-            return _limit(word, view)
-
-
-def _limit(word: str, view: View) -> Raw | None:
     if word in CLOSING:
-        names: Raw = dict.fromkeys(view.properties, True)
-        patterns: Raw = {pattern: True for node in view.schemas for pattern in node.patterns}
-        return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
-    attribute = ATTRIBUTES.get(word)
-    if attribute is None:
-        return None
-    limit = view.least(attribute) if word.startswith("min") else view.most(attribute)
-    return None if limit is None else {word: limit}
+        return _closed(view)
+    if word in ATTRIBUTES:
+        attribute = ATTRIBUTES[word]
+        limit = view.least(attribute) if word.startswith("min") else view.most(attribute)
+        return None if limit is None else {word: limit}
+    if word == "required":
+        return None if name is None else {"type": "object", "required": [name]}
+    reader = SAID.get(word)
+    return None if reader is None else reader(view)
 
 
-def _number(bound: Bound) -> Json:
-    return _plain(bound.value)
+def _closed(view: View) -> Raw:
+    names: Raw = dict.fromkeys(view.properties, True)
+    patterns: Raw = {pattern: True for node in view.schemas for pattern in node.patterns}
+    return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
+
+
+def _low(view: View) -> Raw | None:
+    low = view.low
+    return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": _plain(low.value)}
+
+
+def _high(view: View) -> Raw | None:
+    high = view.high
+    return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": _plain(high.value)}
+
+
+def _enum(view: View) -> Raw | None:
+    return None if view.enum is None else {"enum": [*view.enum.values()]}
+
+
+def _every(word: str, values: Iterable[Json]) -> Raw | None:
+    listed: list[Json] = [{word: value} for value in values]
+    return {"allOf": listed} if listed else None
+
+
+SAID: dict[str, Callable[[View], Raw | None]] = {
+    "type": lambda view: {"type": [*type_names(view.types)]},
+    "enum": _enum,
+    "const": _enum,
+    "minimum": _low,
+    "exclusiveMinimum": _low,
+    "maximum": _high,
+    "exclusiveMaximum": _high,
+    "multipleOf": lambda view: _every("multipleOf", map(_plain, view.multiples)),
+    "pattern": lambda view: _every("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
+    "uniqueItems": lambda _: {"uniqueItems": True},
+}
 
 
 def _plain(value: Number) -> Json:

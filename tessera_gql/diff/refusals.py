@@ -2,7 +2,7 @@
 
 
 class SchemaError(ValueError):
-    """A document that is not a schema we can judge. `reason` says what, why and what next; `limit` is set when one was passed."""
+    """A document that cannot be judged. `reason` says what, why and what next; `limit` is the one that was passed."""
 
     def __init__(self, reason: str, *, pointer: str = "", limit: int | None = None, side: str | None = None) -> None:
         super().__init__(reason)

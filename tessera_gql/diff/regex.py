@@ -1,4 +1,4 @@
-"""Patterns as automata: which strings match, and whether any string matches some and not others. Unknown is an answer."""
+"""Patterns as automata: what matches, and does anything match some and not others? Unknown is an answer."""
 
 import re
 import warnings
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeAlias
 
 from tessera_gql.diff.regex_syntax import (
     LAST,
@@ -198,7 +199,7 @@ def _by_length(language: Language) -> str | bool:
     return True
 
 
-Product = tuple[tuple[States, ...], int, str | None]
+Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
 
 
 def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str | bool:
@@ -206,7 +207,8 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
     prefixes = {word[:end] for word in language.excluded for end in range(len(word) + 1)}
     top = language.least if language.most is None else language.most
     begin: Product = (tuple(machine.begin() for machine, _ in machines), 0, "" if "" in prefixes else None)
-    queue, seen = deque([(begin, "")]), {begin}
+    queue = deque[tuple[Product, str]]([(begin, "")])
+    seen: set[Product] = {begin}
     steps = 0
     while queue:
         (states, length, prefix), text = queue.popleft()

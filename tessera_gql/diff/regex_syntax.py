@@ -142,10 +142,8 @@ class _Reader:
 
     def atom(self, depth: int) -> Expression:
         match self.next():
-            case "^":
-                return Anchor(at_start=True)
-            case "$":
-                return Anchor(at_start=False)
+            case "^" | "$" as sign:
+                return Anchor(at_start=sign == "^")
             case ".":
                 return Chars(complement(LINE_ENDS))
             case "(":

@@ -34,7 +34,7 @@ def renames(gone: Sequence[Named], come: Sequence[Named]) -> dict[str, str]:
 
 
 def likeness(old: str, new: str) -> float:
-    """0 to 1, by the words in both names: `customer_id` and `customerID` are 1, `cust_id` and `customer_id` are close."""
+    """0 to 1, by the words in both names: `customer_id` and `customerID` are 1, `cust_id` and `customer_id` close."""
     left, right = _words(old), _words(new)
     if not left or not right:
         return 0.0

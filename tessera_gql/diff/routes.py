@@ -1,4 +1,4 @@
-"""On which paths is each part of a document reached? Cut short where a schema enters itself, so the answer is finite."""
+"""On which paths is each part of a document reached? Cut short where a schema enters itself."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +53,17 @@ def reach(root: Place, edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> d
         stack += [
             (child, (*route, step), text((step,), path), inside) for step, child in reversed([*edges.get(place, ())])
         ]
+    _mark(found, edges, entered, crowded)
+    return found
+
+
+def _mark(
+    found: dict[Place, Reached],
+    edges: Mapping[Place, Iterable[tuple[Step, Place]]],
+    entered: Mapping[Place, set[str]],
+    crowded: set[Place],
+) -> None:
+    """Tells every place below one that is entered again, or on too many routes."""
     for place, paths in entered.items():
         if len(paths) > MAX_AGAIN:
             crowded.add(place)
@@ -63,7 +74,6 @@ def reach(root: Place, edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> d
     for each in _below(crowded, edges):
         if each in found:
             found[each].everywhere = True
-    return found
 
 
 def _below(places: Iterable[Place], edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> set[Place]:

@@ -26,7 +26,7 @@ from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter
 TRIES = 2_000
 
 
-def string(nodes: Sequence[Schema], facts: Sequence[Fact]) -> Outcome:
+def find_string(nodes: Sequence[Schema], facts: Sequence[Fact]) -> Outcome:
     least = max((node.min_length for node in nodes), default=0)
     tops = [node.max_length for node in nodes if node.max_length is not None]
     for fact in facts:
@@ -58,7 +58,7 @@ def _unquote(text: str) -> str:
     return str(json.loads(text))
 
 
-def number(nodes: Sequence[Schema], facts: Sequence[Fact], *, whole: bool) -> Outcome:
+def find_number(nodes: Sequence[Schema], facts: Sequence[Fact], *, whole: bool) -> Outcome:
     """A whole number or (`whole` false) one with a fraction."""
     low: Bound | None = None
     high: Bound | None = None

@@ -1,4 +1,4 @@
-"""One subschema in normal form, the same for every draft and spelling. A keyword its draft does not know is not there."""
+"""One subschema in normal form, whatever its draft. A keyword its draft does not know is not there."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -24,8 +24,24 @@ Number = int | Fraction
 Words = dict[str, object]
 TEXT: Words = {"type": "string"}
 INERT = frozenset(
-    """$schema $comment $defs definitions title description default examples deprecated readOnly writeOnly format
-    contentEncoding contentMediaType contentSchema $vocabulary""".split()
+    [
+        "$schema",
+        "$comment",
+        "$defs",
+        "definitions",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "format",
+        "contentEncoding",
+        "contentMediaType",
+        "contentSchema",
+        "$vocabulary",
+    ]
 )
 
 

@@ -1,18 +1,18 @@
-"""Is there a document that is valid here and not valid there? EMPTY is a proof; whatever is left out must only widen the search.
+"""Is there a document that is valid here and not there? EMPTY is a proof; what is left out may only widen the search.
 
-A tableau: literals are split into alternatives until only demands on one JSON type remain, which `scalars`, `arrays` and
-`objects` decide. Questions about parts of the value are asked again here and remembered; a question that comes back while it
-is being answered is assumed EMPTY (a smallest document has no smaller self) and taken back if the assumption fails.
+A tableau: literals are split into alternatives until only demands on one JSON type remain, which `scalars`, `arrays`
+and `objects` decide. Questions about parts of the value are asked again here and remembered; a question that comes back
+while it is being answered is assumed EMPTY (a smallest document has no smaller self of its kind) and taken back if the
+assumption fails.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tessera_gql.diff import arrays, objects, scalars
 from tessera_gql.diff.accept import accepts, every, opposite
+from tessera_gql.diff.arrays import find_array
 from tessera_gql.diff.facts import (
     Answer,
-    Excluded,
     Fact,
     Found,
     Item,
@@ -24,6 +24,8 @@ from tessera_gql.diff.facts import (
 )
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.negate import Alternative, alternatives
+from tessera_gql.diff.objects import Rules, find_object, object_rules
+from tessera_gql.diff.scalars import find_number, find_string
 from tessera_gql.diff.schema import ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING, Schema
 
 MAX_DEPTH = 36
@@ -78,15 +80,15 @@ class Branch:
     def _assert(self, item: Literal) -> list[Item]:
         node = item.node
         self.nodes.append(item)
-        together: list[Item] = [Literal(each, True, item.emits) for each in node.children("allOf")]
+        together: list[Item] = [Literal(each, holds=True, emits=item.emits) for each in node.children("allOf")]
         target = node.target()
         if target is not None:
-            together.append(Literal(target, True, item.emits))
+            together.append(Literal(target, holds=True, emits=item.emits))
         negated = node.child("not")
         if negated is not None:
-            together.append(Literal(negated, False))
+            together.append(Literal(negated, holds=False))
         if "anyOf" in node.words:
-            self.choices.append([[Literal(each, True, item.emits)] for each in node.children("anyOf")])
+            self.choices.append([[Literal(each, holds=True, emits=item.emits)] for each in node.children("anyOf")])
         if "oneOf" in node.words:
             self.choices.append(_exactly_one(node.children("oneOf"), item.emits))
         self._condition(item)
@@ -102,8 +104,11 @@ class Branch:
         if then is not None or other is not None:
             self.choices.append(
                 [
-                    [Literal(condition, True), *([Literal(then, True, item.emits)] if then else [])],
-                    [Literal(condition, False), *([Literal(other, True, item.emits)] if other else [])],
+                    [Literal(condition, holds=True), *([Literal(then, holds=True, emits=item.emits)] if then else [])],
+                    [
+                        Literal(condition, holds=False),
+                        *([Literal(other, holds=True, emits=item.emits)] if other else []),
+                    ],
                 ]
             )
 
@@ -111,12 +116,13 @@ class Branch:
         for name, others in item.node.dependent_names.items():
             self.choices.append([[Missing(name)], [Present(other) for other in others]])
         for name, schema in item.node.dependent_schemas():
-            self.choices.append([[Missing(name)], [Literal(schema, True, item.emits)]])
+            self.choices.append([[Missing(name)], [Literal(schema, holds=True, emits=item.emits)]])
 
 
 def _exactly_one(options: Sequence[Schema], emits: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
     return [
-        [Literal(one, True, emits), *(Literal(each, False) for each in options if each is not one)] for one in options
+        [Literal(one, holds=True, emits=emits), *(Literal(each, holds=False) for each in options if each is not one)]
+        for one in options
     ]
 
 
@@ -131,7 +137,7 @@ class Solver:
         self.trail: list[Key] = []
         self.asking: dict[Key, int] = {}
         self.lowest = 1 << 30
-        self.rules: dict[tuple[tuple[int, ...], tuple[int, ...]], objects.Rules] = {}
+        self.rules: dict[tuple[tuple[int, ...], tuple[int, ...]], Rules] = {}
 
     def find(self, literals: Iterable[Literal]) -> Outcome:
         """A document that meets every literal."""
@@ -228,10 +234,10 @@ class Solver:
         self.depth -= 1
         return outcome
 
-    def _rules(self, nodes: list[Literal], literals: list[Literal]) -> objects.Rules:
+    def _rules(self, nodes: list[Literal], literals: list[Literal]) -> Rules:
         slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals))
         if slot not in self.rules:
-            self.rules[slot] = objects.rules(self.find, nodes, literals)
+            self.rules[slot] = object_rules(self.find, nodes, literals)
         return self.rules[slot]
 
     def _narrowest(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
@@ -255,7 +261,7 @@ class Solver:
         match option:
             case [PropertyBreaks(name, node)]:
                 rules = self._rules(branch.nodes, literals)
-                return rules.value(name, [Literal(node, False)]) is Answer.EMPTY
+                return rules.value(name, [Literal(node, holds=False)]) is Answer.EMPTY
             case [Missing(name)]:
                 return name in self._rules(branch.nodes, literals).required
             case _:
@@ -272,12 +278,12 @@ class Solver:
     def _decide(self, branch: Branch, literals: list[Literal]) -> Outcome:
         nodes = [literal.node for literal in branch.nodes]
         if branch.kind == STRING:
-            return scalars.string(nodes, branch.facts)
+            return find_string(nodes, branch.facts)
         if branch.kind == ARRAY:
-            return arrays.search(self.find, branch.nodes, branch.facts)
+            return find_array(self.find, branch.nodes, branch.facts)
         if branch.kind == OBJECT:
-            return objects.search(self._rules(branch.nodes, literals), branch.facts)
-        return scalars.number(nodes, branch.facts, whole=branch.kind == INTEGER)
+            return find_object(self._rules(branch.nodes, literals), branch.facts)
+        return find_number(nodes, branch.facts, whole=branch.kind == INTEGER)
 
 
 def _followed(literal: Literal) -> Literal:

@@ -24,8 +24,24 @@ from tessera_gql.diff.schema import (
 
 MAX_PARTS = 200
 SCALAR = INERT | frozenset(
-    """type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern
-    uniqueItems minItems maxItems minProperties maxProperties""".split()
+    [
+        "type",
+        "enum",
+        "const",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "uniqueItems",
+        "minItems",
+        "maxItems",
+        "minProperties",
+        "maxProperties",
+    ]
 )
 
 

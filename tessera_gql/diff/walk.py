@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tessera_gql.diff.changes import ChangeKind
+from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.comparers import BACK, BOTH, FORTH, compared
 from tessera_gql.diff.declared import names_in_place
 from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
@@ -90,11 +90,10 @@ def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
         before, after = old.together(word), new.together(word)
         if before is not None and after is not None:
             yield step, _spot(before, after)
-    patterns = {pattern: node for node in old.schemas for pattern in node.patterns}
-    others = {pattern: node for node in new.schemas for pattern in node.patterns}
-    for pattern in patterns.keys() & others.keys():
-        views = [View((each[pattern].pattern_property(pattern),)) for each in (patterns, others)]
-        yield Other(pattern), _spot(*views)
+    left, right = ({pattern: node for node in view.schemas for pattern in node.patterns} for view in (old, new))
+    for pattern in sorted(left.keys() & right.keys()):
+        was, now = (View((each[pattern].pattern_property(pattern),)) for each in (left, right))
+        yield Other(pattern), _spot(was, now)
     yield from _branches(spot)
 
 
@@ -141,19 +140,16 @@ def _properties(spot: Spot) -> Iterator[Draft]:
                 yield Draft(ChangeKind.COMPOSITION_CHANGED, where, message, name=name, content=BOTH)
                 continue
             is_required = name in one.required
+            shown: Json = {"type": describe(one.property(name)), "required": is_required}
             yield Draft(
                 kind,
                 where,
                 verb + (" and required" if is_required else ""),
+                before=shown if one is old else None,
+                after=shown if one is new else None,
                 name=name,
                 content=content if is_required or admits else frozenset(),
-                **_described(kind, one.property(name), is_required=is_required),
             )
-
-
-def _described(kind: ChangeKind, view: View, *, is_required: bool) -> dict[str, Json]:
-    shown: dict[str, Json] = {"type": describe(view), "required": is_required}
-    return {"before": shown} if kind is ChangeKind.PROPERTY_REMOVED else {"after": shown}
 
 
 def _admits_others(view: View) -> bool:
@@ -178,14 +174,14 @@ def _composition(spot: Spot) -> Iterator[Draft]:
         elif [_keys(node, word) for node in before] != [_keys(node, word) for node in after]:
             yield _composed((after or before)[0], word, f"{word} is different", BOTH)
     for word in ("not", "if", "then", "else"):
-        before, after = spot.old.together(word), spot.new.together(word)
-        if (before and before.keys) != (after and after.keys):
-            view = spot.new if after else spot.old
+        was, now = spot.old.together(word), spot.new.together(word)
+        if (was and was.keys) != (now and now.keys):
+            view = spot.new if now else spot.old
             yield Draft(ChangeKind.COMPOSITION_CHANGED, view.where(word), f"{word} is different", content=BOTH)
 
 
-def _composed(node: Schema, word: str, message: str, content: frozenset[object]) -> Draft:
-    return Draft(ChangeKind.COMPOSITION_CHANGED, f"{node.at}/{word}", message, content=content)  # type: ignore[arg-type]
+def _composed(node: Schema, word: str, message: str, content: frozenset[Mode]) -> Draft:
+    return Draft(ChangeKind.COMPOSITION_CHANGED, f"{node.at}/{word}", message, content=content)
 
 
 def _alternatives(nodes: list[Schema]) -> str:
