@@ -1,39 +1,37 @@
-"""A dbt manifest becomes assets, contracts and lineage: all of it in the caller's transaction, in a fixed number of
-statements for what is new or unchanged. What changed goes through the same publish as everything else.
+"""A dbt manifest becomes assets, contracts, lineage and readers, in the caller's transaction.
+
+What is new or unchanged takes a fixed number of statements; what changed goes through the same publish as everything
+else. Unchanged writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import text
 
 from tessera_gql.diff import Change, Mode
-from tessera_gql.errors import Invalid, Refusal
+from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, Verb, acting_team, allows, permit
-from tessera_gql.policy.events import AssetCreated, AssetUpdated, ManifestSynced
-from tessera_gql.policy.publish import Terms, judge
-from tessera_gql.policy.version import FIRST
-from tessera_gql.policy.words import DependencyType, Evidence, Outcome, ResourceType
-from tessera_gql.store import assets, contracts, lineage, teams
+from tessera_gql.policy.access import Actor, Verb, allows, permit
+from tessera_gql.policy.events import ManifestSynced
+from tessera_gql.policy.publish import Terms
+from tessera_gql.policy.words import Outcome
+from tessera_gql.store import assets, contracts
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, AssetDependency, Contract, new_id, table
+from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import teams as team_verbs
-from tessera_gql.workflows.contracts import Release, release_all
-from tessera_gql.workflows.publishing import Published, PublishRequest, checked, publish_contract
-
-RESOURCES = {
-    "model": ResourceType.MODEL,
-    "seed": ResourceType.SEED,
-    "snapshot": ResourceType.SNAPSHOT,
-    "source": ResourceType.SOURCE,
-}
+from tessera_gql.workflows import manifest_lineage, manifest_owners, manifest_readers, manifest_rows, manifest_state
+from tessera_gql.workflows.contracts import retire
+from tessera_gql.workflows.manifest_owners import Naming
+from tessera_gql.workflows.manifest_readers import Read, Registered
+from tessera_gql.workflows.manifest_state import Gone, Known, State
+from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
 
 
 class SyncOutcome(StrEnum):
@@ -48,15 +46,22 @@ class SyncOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """`owner` takes the tables whose manifest names none; `create_teams` makes the owners that do not exist yet."""
+    """`owner` takes the tables whose manifest names none; `create_teams` makes the owners that do not exist yet.
+
+    `owners` maps owners as the manifest spells them, whatever the case, to teams. `per_asset` skips a refused table
+    with the reason instead of refusing all. `retire_removed` retires what left the manifest, if nobody reads it.
+    """
 
     owner: TeamRef | None = None
     create_teams: bool = False
     compatibility_mode: Mode = Mode.BACKWARD
     supersede: bool = False
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    per_asset: bool = False
+    retire_removed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Synced:
     """One table of the manifest and what became of it; `reason` says why it was skipped."""
 
@@ -71,61 +76,88 @@ class Synced:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """An asset of the project that the manifest no longer has; `reason` says why it was not retired."""
+
+    fqn: str
+    asset_id: UUID
+    retired: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class SyncReport:
-    """In the order of fqns; `warnings` are what the reader of the manifest passed over."""
+    """In the order of fqns; `warnings` are what was passed over, `reads` what was found out about readers anew."""
 
     models: Sequence[Synced]
     dependencies_added: int = 0
     dependencies_removed: int = 0
     teams_created: int = 0
     warnings: tuple[str, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    reads: tuple[Read, ...] = ()
+    registrations_created: int = 0
+    registrations_updated: int = 0
+    registrations_ended: int = 0
 
     def count(self, outcome: SyncOutcome) -> int:
         return sum(one.outcome is outcome for one in self.models)
 
 
 @dataclass
-class _Plan:
-    """What was found in the database for the tables of the manifest."""
+class _Work:
+    """One sync under way: `results` by fqn; `ids` has every asset of the manifest that is there by now."""
 
-    owners: Mapping[str | None, UUID]
-    known: dict[str, Asset] = field(default_factory=dict[str, Asset])
-    active: dict[UUID, Contract] = field(default_factory=dict[UUID, Contract])
+    session: Session
+    actor: Actor
+    options: SyncOptions
+    state: State
+    results: dict[str, Synced] = field(default_factory=dict[str, Synced])
+    ids: dict[str, UUID] = field(default_factory=dict[str, UUID])
+
+    @property
+    def naming(self) -> Naming:
+        return Naming(self.options.owner, self.options.create_teams, self.options.owners)
+
+    def skip(self, model: Model, reason: str) -> None:
+        known = self.state.known.get(model.fqn)
+        self.results[model.fqn] = Synced(model.fqn, SyncOutcome.SKIPPED, known.id if known else None, reason=reason)
 
 
 async def sync(session: Session, actor: Actor, manifest: Manifest, options: SyncOptions) -> SyncReport:
-    """All of it or nothing: a refusal of one table names it and rolls everything back. Unchanged writes nothing."""
+    """All of it or nothing: a refusal of one table names it and rolls everything back, unless `per_asset` is set."""
     permit(actor, Verb.SYNC_DBT_MANIFEST, actor.team_id)
-    models = [model for model in manifest.models if not _problem(model)]
-    skipped = [
-        Synced(model.fqn, SyncOutcome.SKIPPED, reason=reason)
-        for model in manifest.models
-        if (reason := _problem(model))
+    problems = {model.fqn: reason for model in manifest.models if (reason := _problem(model))}
+    models = [model for model in manifest.models if model.fqn not in problems]
+    work = _Work(session, actor, options, await manifest_state.load(session, manifest, models))
+    for model in manifest.models:
+        if model.fqn in problems:
+            work.skip(model, problems[model.fqn])
+    created = await manifest_owners.resolve(session, actor, work.state, models, work.naming)
+    mine = _mine(work, models)
+    fresh, changed = _sorted_out(work, mine)
+    work.ids = {fqn: one.id for fqn, one in work.state.known.items()}
+    made = await _create(work, fresh)
+    here = await manifest_state.describe(session, [model.fqn for model in changed]) if changed else {}
+    gone = [
+        one for one in await manifest_state.gone(session, manifest) if allows(actor, Verb.SYNC_DBT_MANIFEST, one.owner)
     ]
-    plan, created_teams = await _plan(session, actor, models, options)
-    results = {one.fqn: one for one in skipped}
-    mine: list[Model] = []
-    for model in models:
-        asset = plan.known.get(model.fqn)
-        owner = asset.owner_team_id if asset else plan.owners[model.owner]
-        if allows(actor, Verb.SYNC_DBT_MANIFEST, owner):
-            mine.append(model)
-        else:
-            reason = "it belongs to another team than this key"
-            results[model.fqn] = Synced(
-                model.fqn, SyncOutcome.SKIPPED, asset_id=asset.id if asset else None, reason=reason
-            )
-    results |= {one.fqn: one for one in await _create(session, mine, plan, options)}
-    for model in mine:
-        if model.fqn not in results:
-            results[model.fqn] = await _publish(session, actor, model, plan, options)
-    added, removed = await _connect(session, mine, plan)
+    touched = [model for model in (*fresh, *changed) if model.fqn in work.ids]
+    promised = await _promised(work, [work.state.known[model.fqn] for model in changed])
+    readers, registered, unnamed = await _register(work, touched, gone, promised)
+    await _publish_all(work, changed, here)
+    added, removed = await manifest_lineage.connect(session, work.ids, touched, made, [one.id for one in gone])
     report = SyncReport(
-        models=[results[fqn] for fqn in sorted(results)],
+        models=[work.results[fqn] for fqn in sorted(work.results)],
         dependencies_added=added,
         dependencies_removed=removed,
-        teams_created=created_teams,
-        warnings=manifest.warnings,
+        teams_created=created,
+        warnings=(*manifest.warnings, *unnamed),
+        removed=tuple([await _remove(work, one) for one in gone if one.contract_id]),
+        reads=tuple(readers),
+        registrations_created=registered.created,
+        registrations_updated=registered.updated,
+        registrations_ended=registered.ended,
     )
     _record(session, manifest, report)
     return report
@@ -139,124 +171,102 @@ def _problem(model: Model) -> str | None:
     return None
 
 
-async def _plan(session: Session, actor: Actor, models: Sequence[Model], options: SyncOptions) -> tuple[_Plan, int]:
-    known = {one.fqn_key: one for one in await assets.by_fqns(session, [model.fqn for model in models])}
-    await assets.lock_all(session, [one.id for one in known.values()])
-    wanted = {model.owner for model in models if assets.key(model.fqn) not in known}
-    owners, created = await _owners(session, actor, wanted, options)
-    active = {one.asset_id: one for one in await contracts.active_of(session, [one.id for one in known.values()])}
-    found = {model.fqn: known[key] for model in models if (key := assets.key(model.fqn)) in known}
-    return _Plan(owners, found, active), created
+def _mine(work: _Work, models: Sequence[Model]) -> list[Model]:
+    """The tables that the actor may sync."""
+    found: list[Model] = []
+    allowed: dict[UUID, bool] = {}
+    for model in models:
+        owner = work.state.owners[model.fqn]
+        if owner not in allowed:
+            allowed[owner] = allows(work.actor, Verb.SYNC_DBT_MANIFEST, owner)
+        if allowed[owner]:
+            found.append(model)
+        else:
+            work.skip(model, "it belongs to another team than this key")
+    return found
 
 
-async def _owners(
-    session: Session, actor: Actor, wanted: set[str | None], options: SyncOptions
-) -> tuple[dict[str | None, UUID], int]:
-    """The team of each owner named, unknown names going to the default owner if there is one."""
-    names = sorted(name for name in wanted if name is not None)
-    known = {team.name_key: team.id for team in await teams.by_names(session, names)}
-    missing = [name for name in names if teams.key(name) not in known]
-    created = 0
-    if options.create_teams:
-        for name in missing:
-            if teams.key(name) not in known:
-                known[teams.key(name)] = (await team_verbs.create(session, actor, name=name)).id
-                created += 1
-        missing = []
-    found: dict[str | None, UUID] = {name: known[teams.key(name)] for name in names if teams.key(name) in known}
-    if missing or None in wanted:
-        default = await _default_owner(session, actor, missing, options)
-        found |= dict.fromkeys(missing, default) | {None: default}
-    return found, created
+def _sorted_out(work: _Work, models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
+    """The new and the changed ones; the others are done."""
+    fresh: list[Model] = []
+    changed: list[Model] = []
+    state = work.state
+    for model in models:
+        known = state.known.get(model.fqn)
+        if known is None:
+            fresh.append(model)
+        elif state.is_unchanged(model):
+            work.results[model.fqn] = Synced(model.fqn, SyncOutcome.UNCHANGED, known.id, known.contract_id)
+        else:
+            changed.append(model)
+    return fresh, changed
 
 
-async def _default_owner(session: Session, actor: Actor, missing: list[str], options: SyncOptions) -> UUID:
-    if options.owner is None and actor.team_id is None:
-        named = f" The manifest names {', '.join(missing[:10])}, which are no teams." if missing else ""
-        raise Invalid(
-            f"Some tables of the manifest have no owner.{named} Give `owner`, a team for them, or set `createTeams`.",
-            field=("owner",),
-        )
-    named_team = await teams.get(session, options.owner, field=("owner",)) if options.owner else None
-    return acting_team(actor, Verb.SYNC_DBT_MANIFEST, named_team.id if named_team else None)
+async def _create(work: _Work, models: Sequence[Model]) -> set[UUID]:
+    """New assets with their first contracts."""
+    wanted: list[Model] = []
+    for model in models:
+        with _told(work, model):
+            manifest_rows.check(model)
+            wanted.append(model)
+    state = work.state
+    described = [(model, state.owners[model.fqn], state.stamp(model)) for model in wanted]
+    made = await manifest_rows.create(work.session, state.manifest, described, work.options.compatibility_mode)
+    published = await manifest_rows.release_first(work.session, [(model, made[model.fqn]) for model in wanted])
+    for model, contract in zip(wanted, published, strict=True):
+        work.ids[model.fqn] = contract.asset_id
+        work.results[model.fqn] = Synced(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
+    return {one.id for one in made.values()}
 
 
-def _details(model: Model) -> dict[str, Any]:
-    about = {"unique_id": model.unique_id, "tags": list(model.tags), "version": model.version, "path": model.path}
-    about |= {"deprecation_date": model.deprecation_date, "contract_enforced": model.contract_enforced or None}
-    return {
-        "resource_type": RESOURCES.get(model.resource_type, ResourceType.TABLE),
-        "description": naming.prose(model.description and model.description[: naming.MAX_TEXT], "description"),
-        "meta": {"dbt": {key: value for key, value in about.items() if value}},
-    }
+async def _promised(work: _Work, known: Sequence[Known]) -> dict[UUID, tuple[str, ...]]:
+    """The columns that are promised now: a query still reads one that the manifest has dropped."""
+    active = await contracts.active_of(work.session, [one.id for one in known]) if known else []
+    schemas = {one.asset_id: one.schema_def for one in active}
+    return {key: tuple(one.get("properties") or ()) for key, one in schemas.items() if isinstance(one, dict)}
 
 
-async def _create(session: Session, models: Sequence[Model], plan: _Plan, options: SyncOptions) -> list[Synced]:
-    """Assets that are new, and first contracts for those that have none yet; a few statements for all."""
-    fresh = [model for model in models if model.fqn not in plan.known]
-    for model in fresh:
-        plan.known[model.fqn] = Asset(
-            id=new_id(),
-            fqn=model.fqn,
-            fqn_key=assets.key(model.fqn),
-            owner_team_id=plan.owners[model.owner],
-            compatibility_mode=options.compatibility_mode,
-            row_version=1,
-            created_at=session.now,
-            **_details(model),
-        )
-    made = [plan.known[model.fqn] for model in fresh]
-    await session.insert_all(made, clash="One of the manifest's assets was created at this moment.")
-    for asset in made:
-        session.record(AssetCreated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn))
-    # An asset that has had contracts, now retired, goes through the ordinary publish: its next version is not the first.
-    first = [*fresh, *await _never_published(session, [model for model in models if model not in fresh], plan)]
-    offers = [(plan.known[model.fqn], None, _first(plan.known[model.fqn], model)) for model in first]
-    published = await release_all(session, offers) if offers else []
-    return [
-        Synced(model.fqn, SyncOutcome.CREATED, asset_id=one.asset_id, contract_id=one.id)
-        for model, one in zip(first, published, strict=True)
-    ]
+async def _register(
+    work: _Work, models: Sequence[Model], gone: Sequence[Gone], promised: Mapping[UUID, Sequence[str]]
+) -> tuple[list[Read], Registered, list[str]]:
+    """Before anything is published: who adapts in the same manifest is asked about what it reads from now on."""
+    manifest, state = work.state.manifest, work.state
+    found = await asyncio.to_thread(manifest_readers.of_models, state, work.ids, models, promised)
+    exposures, passed = await manifest_owners.of_exposures(work.session, work.actor, manifest.exposures, work.naming)
+    wanted = found.wanted | manifest_readers.of_exposures(manifest, exposures, work.ids, state.owners)
+    consumers = [work.ids[model.fqn] for model in models] + [one.id for one in gone]
+    owners = {work.ids[fqn]: owner for fqn, owner in state.owners.items() if fqn in work.ids}
+    owners |= {one.id: one.owner for one in gone}
+    done = await manifest_readers.register(work.session, manifest, wanted, consumers, owners)
+    return found.reads, done, passed
 
 
-async def _never_published(session: Session, models: Sequence[Model], plan: _Plan) -> list[Model]:
-    bare = {plan.known[model.fqn].id: model for model in models if plan.known[model.fqn].id not in plan.active}
-    if not bare:
-        return []
-    rows = contracts.rows
-    statement = select(rows.c.asset_id).where(session.among(rows.c.asset_id, bare)).distinct()
-    had = set((await session.execute(statement)).scalars().all())
-    return [model for identity, model in bare.items() if identity not in had]
+async def _publish_all(work: _Work, models: Sequence[Model], here: Mapping[str, Asset]) -> None:
+    """Assets that were there: bare ones get their first contract, the others are published to one by one."""
+    bare = await manifest_rows.never_published(
+        work.session, [one.id for model in models if (one := work.state.known[model.fqn]).version is None]
+    )
+    for model in models:
+        asset = here[assets.key(model.fqn)]
+        async with _alone(work, model):
+            if asset.id in bare:
+                manifest_rows.check(model)
+                contract = (await manifest_rows.release_first(work.session, [(model, asset)]))[0]
+                synced = Synced(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
+            else:
+                synced = await _publish(work, model, asset)
+            await _note(work, model, asset, synced)
+            work.results[model.fqn] = synced
 
 
-def _first(asset: Asset, model: Model) -> Release:
-    request = PublishRequest(schema=model.schema, guarantees=model.guarantees)
-    _named(model, lambda: checked(request))
-    terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
-    return Release(terms=terms, version=FIRST, judgement=judge(None, terms), published_by=asset.owner_team_id)
-
-
-def _named(model: Model, work: Any) -> Any:
-    try:
-        return work()
-    except Refusal as error:
-        raise type(error)(f"{model.fqn}: {error.message}", field=("manifest",)) from error
-
-
-async def _publish(session: Session, actor: Actor, model: Model, plan: _Plan, options: SyncOptions) -> Synced:
-    asset = plan.known[model.fqn]
-    current = plan.active.get(asset.id)
-    await _describe(session, asset, model)
+async def _publish(work: _Work, model: Model, asset: Asset) -> Synced:
+    current = await contracts.find_active(work.session, asset.id)
     if current is not None:
         terms = Terms(model.schema, model.guarantees or None, current.compatibility_mode)
         if terms.schema_hash == current.schema_hash and terms.guarantees == current.guarantees:
-            return Synced(model.fqn, SyncOutcome.UNCHANGED, asset_id=asset.id, contract_id=current.id)
-    request = PublishRequest(schema=model.schema, guarantees=model.guarantees, supersede=options.supersede)
-    try:
-        done = await publish_contract(session, actor, AssetRef(id=asset.id), request)
-    except Refusal as error:
-        raise type(error)(f"{model.fqn}: {error.message}", field=("manifest",)) from error
-    return _synced(model, done)
+            return Synced(model.fqn, SyncOutcome.UNCHANGED, asset.id, current.id)
+    request = PublishRequest(schema=model.schema, guarantees=model.guarantees, supersede=work.options.supersede)
+    return _synced(model, await publish_contract(work.session, work.actor, AssetRef(id=asset.id), request))
 
 
 def _synced(model: Model, done: Published) -> Synced:
@@ -271,51 +281,57 @@ def _synced(model: Model, done: Published) -> Synced:
     )
 
 
-async def _describe(session: Session, asset: Asset, model: Model) -> None:
-    wanted = _details(model)
-    wanted["meta"] = {**asset.meta, **wanted["meta"]}
-    differing = {key: value for key, value in wanted.items() if value != getattr(asset, key)}
-    if not differing:
+async def _note(work: _Work, model: Model, asset: Asset, synced: Synced) -> None:
+    """What dbt says of the asset, and the marks by which the next sync recognises it as unchanged."""
+    stamp = work.state.stamp(model)
+    known = work.state.known[model.fqn]
+    marks: dict[str, str | None] = {}
+    if known.stamp != stamp or synced.outcome in {SyncOutcome.CREATED, SyncOutcome.PUBLISHED}:
+        is_settled = synced.outcome is not SyncOutcome.PROPOSED
+        contract = await contracts.find_active(work.session, asset.id) if is_settled else None
+        marks = {"fingerprint": stamp, "contract": contract.version if contract else None}
+    await manifest_rows.update(work.session, asset, manifest_rows.details(work.state.manifest, model), marks)
+
+
+@contextmanager
+def _told(work: _Work, model: Model) -> Generator[None]:
+    """A refusal names its table, or is that table's alone where each asset is taken by itself."""
+    try:
+        yield
+    except Refusal as error:
+        if not work.options.per_asset:
+            raise type(error)(f"{model.fqn}: {error.message}", field=("manifest",)) from error
+        work.skip(model, error.message)
+
+
+@asynccontextmanager
+async def _alone(work: _Work, model: Model) -> AsyncGenerator[None]:
+    """As `_told`; what a skipped table has written is taken back, its events too."""
+    if not work.options.per_asset:
+        with _told(work, model):
+            yield
         return
-    here = assets.rows.c.id == asset.id
-    await session.update(Asset, here, **differing, row_version=asset.row_version + 1)
-    changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
-    session.record(AssetUpdated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed))
+    events = len(work.session.events)
+    await work.session.execute(text("SAVEPOINT one_table"))
+    with _told(work, model):
+        try:
+            yield
+        except Refusal:
+            await work.session.execute(text("ROLLBACK TO SAVEPOINT one_table"))
+            del work.session.events[events:]
+            raise
+    await work.session.execute(text("RELEASE SAVEPOINT one_table"))
 
 
-async def _connect(session: Session, models: Sequence[Model], plan: _Plan) -> tuple[int, int]:
-    """Makes the edges that dbt knows of equal to the manifest's; edges that people declared stay."""
-    here = {plan.known[model.fqn].id for model in models}
-    wanted = {
-        (plan.known[model.fqn].id, plan.known[source].id)
-        for model in models
-        for source in model.depends_on
-        if source in plan.known and source != model.fqn
-    }
-    edges = lineage.rows
-    present = await session.list(select(edges).where(session.among(edges.c.dependent_asset_id, here)), AssetDependency)
-    ours = [one for one in present if one.evidence is Evidence.DBT_MANIFEST]
-    same = {
-        (one.dependent_asset_id, one.dependency_asset_id)
-        for one in present
-        if one.dependency_type is DependencyType.TRANSFORMS
-    }
-    gone = [one.id for one in ours if (one.dependent_asset_id, one.dependency_asset_id) not in wanted]
-    if gone:
-        await session.execute(table(AssetDependency).delete().where(session.among(edges.c.id, gone)))
-    fresh = [
-        AssetDependency(
-            id=new_id(),
-            dependent_asset_id=dependent,
-            dependency_asset_id=dependency,
-            dependency_type=DependencyType.TRANSFORMS,
-            evidence=Evidence.DBT_MANIFEST,
-            created_at=session.now,
-        )
-        for dependent, dependency in sorted(wanted - same)
-    ]
-    await session.insert_all(fresh)
-    return len(fresh), len(gone)
+async def _remove(work: _Work, one: Gone) -> Removed:
+    """Retired only when asked, and only if nobody else reads it."""
+    if not work.options.retire_removed or one.contract_id is None:
+        return Removed(one.fqn, one.id)
+    try:
+        await retire(work.session, work.actor, one.contract_id)
+    except Refusal as error:
+        return Removed(one.fqn, one.id, reason=error.message)
+    return Removed(one.fqn, one.id, retired=True)
 
 
 def _record(session: Session, manifest: Manifest, report: SyncReport) -> None:

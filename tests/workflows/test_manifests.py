@@ -7,12 +7,18 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
-from tessera_gql.errors import Invalid
+from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats import dbt
-from tessera_gql.policy.access import OPEN_ACTOR
-from tessera_gql.store import assets, lineage
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.words import Evidence
+from tessera_gql.store import assets, lineage, registrations
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.tables import Asset, Registration, Team
+from tessera_gql.store.tables import table as table_of
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.manifests import SyncOptions, SyncOutcome, SyncReport, sync
+from tests.formats.manifests import column, table
+from tests.formats.manifests import manifest as dbt_manifest
 from tests.world import World
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "../shared/data/dbt_manifests"
@@ -108,3 +114,206 @@ async def test_tables_without_an_owner_need_one_named(world: World) -> None:
     with pytest.raises(Invalid, match="no owner"):
         await synced(world, document("jaffle_shop_v1"), owner=None, create_teams=False)
     assert await world.size() == before
+
+
+def team_table(name: str, owner: str, *columns: str, **fields: Any) -> dict[str, Any]:
+    meta = {"materialized": "table", "meta": {"owner": owner}}
+    return table(name, *(column(each, "bigint") for each in columns), config=meta, **fields)
+
+
+SHOP = team_table("orders", "shop", "id", "total", "note")
+MART = team_table(
+    "closing",
+    "finance",
+    "id",
+    depends_on={"nodes": ["model.shop.orders"]},
+    compiled_code="with o as (select * from analytics.core.orders) select id, total from o",
+)
+BOARD = {
+    "unique_id": "exposure.shop.board",
+    "name": "board",
+    "type": "dashboard",
+    "owner": {"name": "Ada Lovelace", "email": "ada@example.org"},
+    "depends_on": {"nodes": ["model.shop.orders"]},
+}
+FQN = "analytics.core.orders"
+
+
+async def readers(world: World) -> dict[tuple[str, str], Registration]:
+    """Live ones, by consumer team and asset."""
+    async with world.database.read() as session:
+        rows = await session.list(select(registrations.rows).where(registrations.is_live), Registration)
+        names = {one.id: one.name for one in await session.list(select(table_of(Team)), Team)}
+        fqns = {one.id: one.fqn for one in await session.list(select(assets.rows), Asset)}
+    return {(names[one.consumer_team_id], fqns[one.asset_id]): one for one in rows}
+
+
+async def test_a_model_that_reads_a_table_of_another_team_registers_the_columns_of_its_query(world: World) -> None:
+    report = await synced(world, dbt_manifest(SHOP, MART), owner=None)
+    assert [(one.fqn, one.upstream, one.fields) for one in report.reads] == [
+        ("analytics.core.closing", FQN, ("id", "total"))
+    ]
+    found = (await readers(world))["finance", FQN]
+    assert (found.fields, found.evidence, found.consumer_asset_id) == (
+        ["id", "total"],
+        Evidence.DBT_MANIFEST,
+        (await asset_at(world, "analytics.core.closing")).id,
+    )
+    size = await world.size()
+    again = await synced(world, dbt_manifest(SHOP, MART), owner=None)
+    assert (again.reads, again.registrations_created, await world.size()) == ((), 0, size)
+
+
+async def test_a_query_that_can_not_be_read_registers_for_everything_and_the_report_says_why(world: World) -> None:
+    report = await synced(world, dbt_manifest(SHOP, {**MART, "compiled_code": "selec oops from"}), owner=None)
+    assert (await readers(world))["finance", FQN].fields is None
+    assert report.reads[0].why is not None
+
+
+async def test_a_registration_follows_its_query_and_ends_with_it(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP, MART), owner=None)
+    rewritten = {**MART, "compiled_code": "select note from analytics.core.orders"}
+    report = await synced(world, dbt_manifest(SHOP, rewritten), owner=None)
+    assert (report.registrations_updated, (await readers(world))["finance", FQN].fields) == (1, ["note"])
+    report = await synced(world, dbt_manifest(SHOP, {**MART, "depends_on": {"nodes": []}}), owner=None)
+    assert (report.registrations_ended, await readers(world)) == (1, {})
+
+
+async def test_a_registration_ends_with_its_model_and_a_declared_one_stays(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP, MART), owner=None)
+    support = await world.team("support")
+    await world.register(await asset_at(world, FQN), support, "note")
+    report = await synced(world, dbt_manifest(SHOP), owner=None)
+    assert [one.fqn for one in report.removed] == ["analytics.core.closing"]
+    assert (report.registrations_ended, list(await readers(world))) == (1, [("support", FQN)])
+    size = await world.size()
+    await synced(world, dbt_manifest(SHOP), owner=None)
+    assert await world.size() == size
+
+
+async def test_who_stops_reading_a_column_in_the_manifest_that_drops_it_is_not_asked(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP, MART), owner=None)
+    without_total = team_table("orders", "shop", "id", "note")
+    adapted = {**MART, "compiled_code": "select id from analytics.core.orders"}
+    report = await synced(world, dbt_manifest(without_total, adapted), owner=None)
+    proposed = next(one for one in report.models if one.fqn == FQN)
+    assert proposed.proposal_id is not None
+    assert await world.asked(await world.proposal(proposed.proposal_id)) == set()
+    size = await world.size()
+    again = await synced(world, dbt_manifest(without_total, adapted), owner=None)
+    assert next(one for one in again.models if one.fqn == FQN).proposal_id == proposed.proposal_id
+    assert await world.size() == size
+
+
+async def test_a_column_that_a_model_of_another_team_still_reads_waits_for_that_team(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP, MART), owner=None)
+    report = await synced(world, dbt_manifest(team_table("orders", "shop", "id", "note"), MART), owner=None)
+    proposed = next(one for one in report.models if one.fqn == FQN)
+    assert proposed.proposal_id is not None
+    finance = (await readers(world))["finance", FQN].consumer_team_id
+    assert await world.asked(await world.proposal(proposed.proposal_id)) == {finance}
+
+
+async def test_owners_are_mapped_to_teams_whatever_the_case(world: World) -> None:
+    await world.team("Shop Platform")
+    await world.team("money")
+    names = {"SHOP": "shop platform", "finance": "money", "ada lovelace": "money"}
+    options = {"owner": None, "create_teams": False, "owners": names}
+    report = await synced(world, dbt_manifest(SHOP, MART, exposures={BOARD["unique_id"]: BOARD}), **options)
+    assert report.count(SyncOutcome.CREATED) == 2
+    assert {(team, one.consumer_asset_id is None) for (team, _), one in (await readers(world)).items()} == {
+        ("money", True)
+    }
+    assert (report.registrations_created, report.warnings) == (2, ())
+
+
+async def test_an_exposure_registers_its_team_until_it_is_gone(world: World) -> None:
+    await world.team("board")
+    options = {"owner": None, "owners": {"Ada Lovelace": "board"}}
+    manifest = dbt_manifest(SHOP, exposures={BOARD["unique_id"]: BOARD})
+    await synced(world, manifest, **options)
+    found = (await readers(world))["board", FQN]
+    assert (found.fields, found.purpose) == (None, "dbt exposure: board.")
+    size = await world.size()
+    await synced(world, manifest, **options)
+    assert await world.size() == size
+    report = await synced(world, dbt_manifest(SHOP), **options)
+    assert (report.registrations_ended, await readers(world)) == (1, {})
+
+
+async def test_an_exposure_of_nobody_known_is_told_and_passed_over(world: World) -> None:
+    report = await synced(world, dbt_manifest(SHOP, exposures={BOARD["unique_id"]: BOARD}), owner=None)
+    assert report.warnings == (
+        "The exposure board registers nobody: its owner Ada Lovelace is no team; map it to one.",
+    )
+
+
+async def test_removed_tables_are_retired_only_when_asked_and_only_if_nobody_reads_them(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP, MART, team_table("old", "shop", "id")), owner=None)
+    await world.register(await asset_at(world, "analytics.core.closing"), await world.team("support"))
+    told = await synced(world, dbt_manifest(SHOP), owner=None)
+    assert [(one.fqn, one.retired, one.reason) for one in told.removed] == [
+        ("analytics.core.closing", False, None),
+        ("analytics.core.old", False, None),
+    ]
+    report = await synced(world, dbt_manifest(SHOP), owner=None, retire_removed=True)
+    assert [(one.fqn, one.retired) for one in report.removed] == [
+        ("analytics.core.closing", False),
+        ("analytics.core.old", True),
+    ]
+    assert "support" in (report.removed[0].reason or "")
+    back = await synced(world, dbt_manifest(SHOP, team_table("old", "shop", "id")), owner=None)
+    assert next(one for one in back.models if one.fqn.endswith("old")).outcome is SyncOutcome.PUBLISHED
+
+
+async def test_each_asset_alone_skips_what_is_refused_and_takes_the_rest(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP, team_table("other", "shop", "id")), owner=None)
+    await world.register(await asset_at(world, FQN), await world.team("support"))
+    await synced(world, dbt_manifest(team_table("orders", "shop", "id", "total")), owner=None)
+    conflicting = dbt_manifest(team_table("orders", "shop", "id"), team_table("other", "shop", "id", "more"))
+    size = await world.size()
+    with pytest.raises(Conflict, match=f"{FQN}: "):
+        await synced(world, conflicting, owner=None)
+    assert await world.size() == size
+    report = await synced(world, conflicting, owner=None, per_asset=True)
+    assert {one.fqn: one.outcome for one in report.models} == {
+        FQN: SyncOutcome.SKIPPED,
+        "analytics.core.other": SyncOutcome.PUBLISHED,
+    }
+    assert "open proposal" in (report.models[0].reason or "")
+
+
+async def test_versions_and_the_date_of_deprecation_are_kept_with_the_asset(world: World) -> None:
+    node = team_table("orders", "shop", "id", version=2, latest_version=3, deprecation_date="2027-01-01T00:00:00Z")
+    await synced(world, dbt_manifest(node), owner=None)
+    kept = (await asset_at(world, FQN)).meta["dbt"]
+    assert (kept["version"], kept["latest_version"], kept["deprecation_date"]) == ("2", "3", "2027-01-01T00:00:00Z")
+
+
+async def test_a_contract_that_another_way_changed_is_seen_by_the_next_sync(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP), owner=None)
+    asset = await asset_at(world, FQN)
+    active = await world.active(asset)
+    assert active is not None
+    await world.publish(asset, {**active.schema_def, "description": "By hand."})
+    report = await synced(world, dbt_manifest(SHOP), owner=None)
+    assert report.models[0].outcome is SyncOutcome.PUBLISHED
+
+
+async def test_a_key_of_one_team_syncs_the_tables_of_that_team_only(world: World) -> None:
+    await synced(world, dbt_manifest(SHOP, MART), owner=None)
+    finance = (await readers(world))["finance", FQN].consumer_team_id
+    actor = Actor("ci", finance, frozenset({Scope.WRITE}))
+    changed = dbt_manifest(team_table("orders", "shop", "id"), {**MART, "description": "New."})
+    async with world.database.write() as session:
+        report = await sync(session, actor, dbt.read(changed), SyncOptions())
+    assert {one.fqn: one.outcome for one in report.models} == {
+        FQN: SyncOutcome.SKIPPED,
+        "analytics.core.closing": SyncOutcome.UNCHANGED,
+    }
+    assert (await asset_at(world, "analytics.core.closing")).description == "New."
+
+
+async def asset_at(world: World, fqn: str) -> Asset:
+    async with world.database.read() as session:
+        return await assets.get(session, AssetRef(fqn=fqn))

@@ -1,0 +1,135 @@
+"""What the database knows of a manifest's tables, in one statement, so that an unchanged manifest costs no more."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, String, column, func, literal, select
+
+from tessera_gql.formats.dbt import Manifest, Model
+from tessera_gql.policy.words import ContractStatus
+from tessera_gql.store import assets, contracts
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset
+
+DBT = "dbt"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An asset that is there; `stamp` and `settled` are what a sync left: what dbt said, and the version it became."""
+
+    id: UUID
+    owner: UUID
+    stamp: str | None
+    settled: str | None
+    contract_id: UUID | None
+    version: str | None
+
+
+@dataclass
+class State:
+    """`known` and `owners` by fqn; `owners` has those of the tables that are about to be created as well."""
+
+    manifest: Manifest
+    known: Mapping[str, Known]
+    owners: dict[str, UUID] = field(default_factory=dict[str, UUID])
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+    def crossing(self, model: Model) -> list[str]:
+        """The upstream tables that belong to other teams."""
+        owner = self.owners.get(model.fqn)
+        return [fqn for fqn in model.depends_on if self.owners.get(fqn, owner) != owner]
+
+    def stamp(self, model: Model) -> str:
+        """Equal where a sync would do nothing new; the query counts only where it reads tables of other teams."""
+        crossing = self.crossing(model)
+        if not crossing:
+            return model.fingerprint
+        read = [[fqn, str(self.owners[fqn]), self.columns.get(fqn, ())] for fqn in crossing]
+        facts = [model.fingerprint, str(self.owners[model.fqn]), model.compiled_code, read]
+        return hashlib.blake2b(orjson.dumps(facts), digest_size=16).hexdigest()
+
+    def is_unchanged(self, model: Model) -> bool:
+        known = self.known.get(model.fqn)
+        return (
+            known is not None
+            and known.version is not None
+            and known.version == known.settled
+            and known.stamp == self.stamp(model)
+        )
+
+
+async def load(session: Session, manifest: Manifest, models: Sequence[Model]) -> State:
+    """Locks nothing: whoever changes an asset locks it and loads again."""
+    rows, versions = assets.rows, contracts.rows
+    active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
+    statement = (
+        select(
+            rows.c.fqn_key,
+            rows.c.id,
+            rows.c.owner_team_id,
+            rows.c.meta[DBT, "fingerprint"].as_string(),
+            rows.c.meta[DBT, "contract"].as_string(),
+            versions.c.id,
+            versions.c.version,
+        )
+        .select_from(rows.outerjoin(versions, active))
+        .where(within(session, rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
+    )
+    found = {key: Known(*facts) for key, *facts in (await session.execute(statement)).all()}
+    known = {model.fqn: one for model in models if (one := found.get(assets.key(model.fqn)))}
+    return State(
+        manifest,
+        known,
+        owners={fqn: one.owner for fqn, one in known.items()},
+        columns={model.fqn: model.columns for model in models},
+    )
+
+
+@dataclass(frozen=True)
+class Gone:
+    """An asset that an earlier manifest of the project had and this one has not."""
+
+    id: UUID
+    fqn: str
+    owner: UUID
+    contract_id: UUID | None
+
+
+async def gone(session: Session, manifest: Manifest) -> list[Gone]:
+    """In the order of fqns. A manifest that names no project can't tell what it lost."""
+    if manifest.project is None:
+        return []
+    rows, versions = assets.rows, contracts.rows
+    active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
+    present = within(session, rows.c.fqn_key, [assets.key(model.fqn) for model in manifest.models])
+    statement = (
+        select(rows.c.id, rows.c.fqn, rows.c.owner_team_id, versions.c.id)
+        .select_from(rows.outerjoin(versions, active))
+        .where(rows.c.meta[DBT, "project"].as_string() == manifest.project, ~present)
+        .order_by(rows.c.fqn_key)
+    )
+    return [Gone(*facts) for facts in (await session.execute(statement)).all()]
+
+
+def within(session: Session, among: ColumnElement[Any], values: Iterable[UUID | str]) -> ColumnElement[bool]:
+    """`among` is one of `values`: one parameter on SQLite too, which takes no more than 32,766 of them."""
+    if session.dialect == "postgresql":
+        return session.among(among, values)
+    texts = [one.hex if isinstance(one, UUID) else one for one in values]
+    given = func.json_each(literal(orjson.dumps(texts).decode(), String)).table_valued(column("value", String))
+    return among.in_(select(given.c.value))
+
+
+async def describe(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
+    """Whole assets, locked, by fqn key."""
+    rows = assets.rows
+    statement = (
+        select(rows).where(within(session, rows.c.fqn_key, [assets.key(fqn) for fqn in fqns])).order_by(rows.c.id)
+    )
+    found = await session.list(statement.with_for_update(key_share=True), Asset)
+    return {one.fqn_key: one for one in found}
