@@ -1,0 +1,154 @@
+"""Teams, assets and dependencies: who may change them, what is refused, and who hears of it."""
+
+from typing import Any
+
+import pytest
+
+from tessera_gql.diff import Mode
+from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound, Stale
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.words import DependencyType, ResourceType
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.tables import Asset, Team
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import assets, dependencies, teams
+from tessera_gql.workflows.assets import AssetDetails
+from tests.world import World
+
+
+def writer(team: Team) -> Actor:
+    return Actor("key", team.id, frozenset({Scope.WRITE}))
+
+
+async def rename(world: World, team: Team, actor: Actor | None = None, **changes: Any) -> Team:
+    async with world.database.write() as session:
+        return await teams.update(session, actor or world.actor, TeamRef(id=team.id), **changes)
+
+
+async def change(
+    world: World, asset: Asset, actor: Actor | None = None, version: int | None = None, **details: Any
+) -> Asset:
+    async with world.database.write() as session:
+        described = AssetDetails(**details)
+        ref = AssetRef(id=asset.id)
+        return await assets.update(session, actor or world.actor, ref, details=described, expected_row_version=version)
+
+
+async def test_a_team_is_renamed_by_itself_and_the_event_says_what_changed(world: World) -> None:
+    team = await world.team("One")
+    renamed = await rename(world, team, writer(team), name="one", metadata={"a": 1}, expected_row_version=1)
+    assert (renamed.name, renamed.meta, renamed.row_version) == ("one", {"a": 1}, 2)
+    event = (await world.events())[-1]
+    assert (event.kind, event.payload["changed"], event.teams) == ("TEAM_UPDATED", ["metadata", "name"], [str(team.id)])
+    size = await world.size()
+    assert (await rename(world, team, name="one")).row_version == 2
+    assert await world.size() == size
+
+
+async def test_a_name_is_taken_whatever_its_case_and_the_spelling_of_its_accents(world: World) -> None:
+    await world.team("Équipe")
+    other = await world.team("other")
+    for name in ("équipe", "ÉQUIPE", "e\u0301quipe", " Équipe "):
+        with pytest.raises(Conflict, match="A team named Équipe exists already"):
+            await world.team(name)
+        with pytest.raises(Conflict, match="A team named Équipe exists already"):
+            await rename(world, other, name=name)
+    async with world.database.write() as session:
+        assert (await teams.update(session, world.actor, TeamRef(name="E\u0301QUIPE"), metadata={})).name == "Équipe"
+
+
+async def test_a_team_changed_meanwhile_is_stale_and_one_of_others_forbidden(world: World) -> None:
+    team, other = await world.team("one"), await world.team("other")
+    await rename(world, team, name="uno")
+    with pytest.raises(Stale, match="rowVersion 2, not 1"):
+        await rename(world, team, name="eins", expected_row_version=1)
+    with pytest.raises(Forbidden, match="own team only"):
+        await rename(world, team, writer(other), name="mine")
+    with pytest.raises(Forbidden, match="lacks the scope ADMIN"):
+        await World(world.database, writer(team)).team("new")
+
+
+async def test_an_asset_is_made_for_the_own_team_unless_an_administrator_says_otherwise(world: World) -> None:
+    one, other = await world.team("one"), await world.team("other")
+    async with world.database.write() as session:
+        made = await assets.create(session, writer(one), fqn="Core.Orders", details=AssetDetails())
+    assert (made.owner_team_id, made.resource_type, made.compatibility_mode) == (
+        one.id,
+        ResourceType.TABLE,
+        Mode.BACKWARD,
+    )
+    event = (await world.events())[-1]
+    assert (event.kind, event.asset_id, event.payload, event.teams) == (
+        "ASSET_CREATED",
+        made.id,
+        {"fqn": "Core.Orders"},
+        [str(one.id)],
+    )
+    with pytest.raises(Forbidden, match="own team only"):
+        await World(world.database, writer(one)).asset("core.other", other)
+    with pytest.raises(Conflict, match=r"Core\.Orders exists already"):
+        await world.asset("core.ORDERS", other)
+    with pytest.raises(NotFound):
+        await world.asset("core.new", Team(id=made.id))
+
+
+async def test_a_new_owner_or_mode_is_told_to_the_readers_and_a_description_is_not(world: World) -> None:
+    asset = await world.published(consumers=1)
+    reader, owner, heir = str(world.consumers[0].id), str(asset.owner_team_id), await world.team("heir")
+    for details, told, changed in (
+        ({"description": "rows"}, {owner}, ["description"]),
+        ({"compatibility_mode": Mode.FULL}, {owner, reader}, ["compatibility_mode"]),
+        ({"owner": TeamRef(name="heir")}, {owner, reader, str(heir.id)}, ["owner"]),
+        ({"description": "", "metadata": {"a": 1}}, {str(heir.id)}, ["description", "metadata"]),
+    ):
+        await change(world, asset, **details)
+        event = (await world.events())[-1]
+        assert (event.kind, set(event.teams), event.payload["changed"]) == ("ASSET_UPDATED", told, changed)
+    size = await world.size()
+    assert (await change(world, asset, owner=TeamRef(id=heir.id), version=5)).row_version == 5
+    assert await world.size() == size
+
+
+async def test_an_asset_is_changed_by_its_owner_or_an_administrator_of_any_team(world: World) -> None:
+    asset = await world.published(consumers=1)
+    stranger = world.consumers[0]
+    with pytest.raises(Forbidden, match="Only the owning team, producers, may"):
+        await change(world, asset, writer(stranger), description="mine")
+    admin = Actor("admin", stranger.id, frozenset({Scope.ADMIN}))
+    assert (await change(world, asset, admin, description="ours")).description == "ours"
+    with pytest.raises(Stale, match="rowVersion 2, not 1"):
+        await change(world, asset, description="late", version=1)
+
+
+async def test_an_edge_is_told_to_both_owners_and_exists_once(world: World) -> None:
+    one, other = await world.team("one"), await world.team("other")
+    source, built = await world.asset("core.source", one), await world.asset("marts.built", other)
+    edge = await world.depend(built, source)
+    event = (await world.events())[-1]
+    assert (event.kind, event.entity_id, event.asset_id) == ("DEPENDENCY_ADDED", edge.id, built.id)
+    assert set(event.teams) == {str(one.id), str(other.id)}
+    with pytest.raises(Conflict, match=r"marts\.built already consumes core\.source"):
+        await world.depend(built, source)
+    with pytest.raises(Invalid, match="can't depend on itself"):
+        await world.depend(built, built)
+    with pytest.raises(Forbidden, match="Only the owning team, other, may"):
+        await World(world.database, writer(one)).depend(built, source)
+    await world.depend(source, built)  # a cycle, as warehouses have them
+
+
+async def test_an_edge_that_is_not_there_cannot_be_removed(world: World) -> None:
+    one = await world.team("one")
+    source, built = await world.asset("core.source", one), await world.asset("marts.built", one)
+    await world.depend(built, source)
+
+    async def remove(kind: DependencyType) -> None:
+        async with world.database.write() as session:
+            dependent, dependency = AssetRef(id=built.id), AssetRef(id=source.id)
+            await dependencies.remove(session, world.actor, dependent=dependent, dependency=dependency, kind=kind)
+
+    with pytest.raises(Conflict, match=r"marts\.built does not transform core\.source"):
+        await remove(DependencyType.TRANSFORMS)
+    await remove(DependencyType.CONSUMES)
+    assert (await world.kinds())[-1] == "DEPENDENCY_REMOVED"
+    with pytest.raises(Conflict, match="does not consume"):
+        await remove(DependencyType.CONSUMES)

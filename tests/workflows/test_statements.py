@@ -1,0 +1,74 @@
+"""How many statements a verb costs: a number that does not grow with the readers, so there is no loop of queries."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+
+from tessera_gql.policy.words import Response
+from tests.world import World, adding, without
+
+Costs = dict[str, int]
+
+
+@contextmanager
+def counted(world: World, costs: Costs, what: str) -> Iterator[None]:
+    """The statements sent meanwhile, the transaction's own and those of the log's lock left out."""
+    costs[what] = 0
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        costs[what] += not statement.startswith(("BEGIN", "PRAGMA", "NOTIFY", "SELECT pg_advisory"))
+
+    engine = world.database._engines.writer.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def costs_of(world: World, consumers: int) -> Costs:
+    asset = await world.published(consumers=consumers)
+    costs: Costs = {}
+    with counted(world, costs, "unchanged"):
+        await world.publish(asset)
+    grown = adding("one")
+    with counted(world, costs, "compatible"):
+        await world.publish(asset, grown)
+    with counted(world, costs, "proposed"):
+        proposal = (await world.publish(asset, without("note", schema=grown))).proposal
+    with counted(world, costs, "proposed again"):
+        await world.publish(asset, without("note", schema=grown))
+    assert proposal is not None
+    for team in world.consumers[1:]:
+        await world.answer(proposal, team, Response.APPROVED)
+    with counted(world, costs, "last answer"):
+        await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    late = await world.team("late")
+    with counted(world, costs, "late registration"):
+        registration = await world.register(asset, late, "note")
+    with counted(world, costs, "unregistration"):
+        await world.unregister(registration)
+    with counted(world, costs, "publication"):
+        await world.publish_proposal(proposal)
+    return costs
+
+
+MOST = {
+    "unchanged": 4,
+    "compatible": 9,
+    "proposed": 13,
+    "proposed again": 6,
+    "last answer": 14,
+    "late registration": 18,
+    "unregistration": 18,
+    "publication": 16,
+}
+
+
+@pytest.mark.parametrize("consumers", [1, 12])
+async def test_a_verb_costs_as_many_statements_with_twelve_readers_as_with_one(world: World, consumers: int) -> None:
+    costs = await costs_of(world, consumers)
+    print(world.database.dialect, consumers, costs)  # noqa: T201 - the numbers are worth reading
+    assert {what: number for what, number in costs.items() if number > MOST[what]} == {}
