@@ -18,8 +18,8 @@ from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_of, team_ref
 from tessera_gql.graphql.relations import one
-from tessera_gql.graphql.rights import acts_for
 from tessera_gql.graphql.scalars import JSON, text
+from tessera_gql.policy.access import Verb, allows
 from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
@@ -83,11 +83,11 @@ class Asset(Node):
 
     @computed("Whether the viewer may publish its contracts.")
     def viewer_can_publish(self, info: Info) -> bool:
-        return acts_for(info.context.actor, self.row.owner_team_id)
+        return allows(info.context.actor, Verb.PUBLISH_CONTRACT, self.row.owner_team_id)
 
     @computed("Whether the viewer may change it.")
     def viewer_can_update(self, info: Info) -> bool:
-        return acts_for(info.context.actor, self.row.owner_team_id)
+        return allows(info.context.actor, Verb.UPDATE_ASSET, self.row.owner_team_id)
 
     @classmethod
     def of(cls, row: tables.Asset) -> "Asset":

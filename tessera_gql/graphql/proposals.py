@@ -16,8 +16,8 @@ from tessera_gql.graphql.lists import ACKNOWLEDGMENTS, PROPOSALS
 from tessera_gql.graphql.nouns import computed, many, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.relations import one
-from tessera_gql.graphql.rights import acts_for
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.policy.access import Verb, allows
 from tessera_gql.policy.words import ChangeType, ProposalStatus, Response
 from tessera_gql.store import tables
 
@@ -87,19 +87,23 @@ class Proposal(Node):
             return False
         places = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
         actor = info.context.actor
-        return any(acts_for(actor, place.consumer_team_id) for place in places if place.released_at is None)
+        return any(
+            allows(actor, Verb.ACKNOWLEDGE_PROPOSAL, place.consumer_team_id)
+            for place in places
+            if place.released_at is None
+        )
 
     @computed("Whether the viewer may take it back.")
     async def viewer_can_withdraw(self, info: Info) -> bool:
-        return self.is_open and not self._ran_out(info) and await self._owned(info)
+        return self.is_open and not self._ran_out(info) and await self._owned(info, Verb.WITHDRAW_PROPOSAL)
 
     @computed("Whether the viewer may publish it now.")
     async def viewer_can_publish(self, info: Info) -> bool:
-        return self.status is ProposalStatus.APPROVED and await self._owned(info)
+        return self.status is ProposalStatus.APPROVED and await self._owned(info, Verb.PUBLISH_PROPOSAL)
 
-    async def _owned(self, info: Info) -> bool:
+    async def _owned(self, info: Info, verb: Verb) -> bool:
         asset = await info.context.loaders.asset.load(self.row.asset_id)
-        return asset is not None and acts_for(info.context.actor, asset.owner_team_id)
+        return asset is not None and allows(info.context.actor, verb, asset.owner_team_id)
 
     def _ran_out(self, info: Info) -> bool:
         return self.status is not ProposalStatus.APPROVED and self.expires_at <= info.context.database.clock()

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Optional
-from uuid import UUID
 
 import strawberry
 from strawberry.dataloader import DataLoader
@@ -18,12 +17,12 @@ class Relation:
     """How to get from a row to the row it points at; kept in the field's metadata under `relation`."""
 
     kind: str
-    loader: Callable[[Loaders], DataLoader[UUID, Any]]
+    loader: Callable[[Loaders], DataLoader[Any, Any]]
     key: str
 
 
 def one(
-    kind: str, loader: Callable[[Loaders], DataLoader[UUID, Any]], key: str, *, description: str, nullable: bool = False
+    kind: str, loader: Callable[[Loaders], DataLoader[Any, Any]], key: str, *, description: str, nullable: bool = False
 ) -> Any:
     """The thing of type `kind` that `loader` finds under the row's `key`; a key that is None points at nothing."""
 
