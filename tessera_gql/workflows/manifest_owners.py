@@ -39,10 +39,10 @@ async def resolve(session: Session, actor: Actor, state: State, models: Sequence
                 known[teams.key(name)] = (await team_verbs.create(session, actor, name=name)).id
                 created += 1
         missing = []
-    found: dict[str | None, UUID | None] = {owner: known.get(teams.key(team)) for owner, team in named.items()}
+    found: Mapping[str | None, UUID | None] = {owner: known.get(teams.key(team)) for owner, team in named.items()}
     if missing or any(model.owner is None for model in fresh):
         default = await _default(session, actor, missing, naming)
-        found = {owner: team or default for owner, team in found.items()} | {None: default}
+        found = {None: default, **{owner: team or default for owner, team in found.items()}}
     for model in fresh:
         owner = found[model.owner]
         if owner is not None:
