@@ -102,8 +102,10 @@ class Bus:
 
     async def _follow(self) -> None:
         while True:
+            # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._woken.wait()
             self._woken.clear()
             try:
                 await self._catch_up()

@@ -44,7 +44,8 @@ async def _listen_once(dsn: str, wakes: tuple[Callable[[], None], ...]) -> None:
         wake()
         while not ended.is_set():
             try:
-                await asyncio.wait_for(ended.wait(), PROBE_SECONDS)
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await ended.wait()
             except TimeoutError:
                 # A connection that a router dropped looks open until something is sent over it.
                 await connection.execute("SELECT 1", timeout=10)

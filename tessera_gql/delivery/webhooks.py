@@ -73,7 +73,8 @@ class Worker:
             while True:
                 await self._step()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._options.poll_seconds)
+                    async with asyncio.timeout(self._options.poll_seconds):
+                        await self._woken.wait()
                 self._woken.clear()
         finally:
             self._database.committed.remove(self.wake)
