@@ -17,6 +17,7 @@ from tessera_gql.cli.verdict import FailOn, Judgement, State
 from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
 from tessera_gql.client.exchange import Target
 from tessera_gql.client.operations.manifests import Syncing, text_of
+from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.client.stream import NOW
 from tessera_gql.formats import dbt
 
@@ -70,6 +71,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     ask: Annotated[bool, typer.Option("--ask", help="Ask the readers now: open the proposals.")] = False,
     reason: Annotated[str | None, typer.Option(help="With --ask: why, for those who are asked.")] = None,
     wait: Annotated[str | None, typer.Option(help="Wait so long for answers: 90s, 20m, 2h.")] = None,
+    supersede: Annotated[bool, typer.Option("--supersede", help="With --ask: end other open proposals.")] = False,
     owner: Owner = None,
     as_json: Json = False,
 ) -> None:
@@ -86,7 +88,10 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     with connected() as client:
         found = verdict.judge(client, project, content, owner)
         if ask:
-            found = verdict.ask(client, project, found, reason)
+            options = Publishing(supersede=supersede)
+            if reason:
+                options["reason"] = reason
+            found = verdict.ask(client, project, found, options)
         if seconds and found.open_proposals:
             found = _waited(client, found, seconds)
     typer.echo(report.WRITERS[Format.JSON if as_json else format_](found))

@@ -69,10 +69,10 @@ def _details(one: Verdict) -> Iterator[str]:
         yield f"asks     {asked.team.name}, which reads {reads(one, asked.team.name)}" + (f": {said}" if said else "")
     for team in one.informed:
         yield f"tells    {team.name}"
+    if one.state is State.ASK:
+        yield "ask      tessera dbt impact --ask"
     for command in one.commands():
         yield f"answer   {command}"
-    if one.state is State.ASK:
-        yield "next     tessera dbt impact --ask … asks them; then each answers with `tessera ack`"
 
 
 def reads(one: Verdict, team: str) -> str:
@@ -108,7 +108,7 @@ def _markdown(judgement: Judgement) -> Iterator[str]:
         )
         answers = "<br>".join(f"{_escaped(asked.team.name)}: {_answer(one, asked.team.name)}" for asked in one.asked)
         yield f"| `{one.fqn}` {SAID[one.state]} | {changes} | {readers or 'nobody'} | {answers or '-'} |"
-    if commands := [command for one in breaking for command in one.commands()]:
+    if commands := [command for one in judgement.of(*STOPS) for command in one.commands()]:
         yield "\n```console\n" + "\n".join(commands) + "\n```"
     if compatible := judgement.of(State.COMPATIBLE):
         yield f"\n<details><summary>{len(compatible)} compatible changes</summary>\n"

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tessera_gql.client import Invalid, TesseraClient
+from tessera_gql.client import Invalid, NotFound, TesseraClient
 from tessera_gql.client.nouns import AskedTeam, ManifestReport, ProposalWithAnswers, Reason, SyncedModel, TeamName
 from tessera_gql.client.operations.manifests import Syncing
+from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.formats import dbt
 
 
@@ -57,8 +58,8 @@ class Verdict:
     reason: str | None = None
 
     def commands(self) -> Iterator[str]:
-        """What those who are asked have to type."""
-        for team in self.awaiting if self.proposal else ():
+        """What those who have to answer type, once they are asked."""
+        for team in self.awaiting:
             yield f"tessera ack {self.fqn} APPROVED --team {team}"
 
     def as_json(self) -> dict[str, Any]:
@@ -113,7 +114,7 @@ def judge(client: TesseraClient, manifest: dbt.Manifest, content: bytes, owner: 
     return Judgement(verdicts, report.warnings)
 
 
-def ask(client: TesseraClient, manifest: dbt.Manifest, judgement: Judgement, reason: str | None) -> Judgement:
+def ask(client: TesseraClient, manifest: dbt.Manifest, judgement: Judgement, options: Publishing) -> Judgement:
     """Opens a proposal for each table whose readers must be asked: now they know."""
     models = {model.fqn: model for model in manifest.models}
 
@@ -121,8 +122,8 @@ def ask(client: TesseraClient, manifest: dbt.Manifest, judgement: Judgement, rea
         if one.state is not State.ASK:
             return one
         model = models[one.fqn]
-        options: dict[str, Any] = {"guarantees": model.guarantees} | ({"reason": reason} if reason else {})
-        done = client.publish_contract(fqn=one.fqn, schema_def=model.schema, **options)
+        terms: Publishing = {**options, "guarantees": model.guarantees}
+        done = client.publish_contract(fqn=one.fqn, schema_def=model.schema, **terms)
         return _with_answers(one, client.get_proposal(done.proposal.id)) if done.proposal else one
 
     return replace(judgement, verdicts=tuple(asked(one) for one in judgement.verdicts))
@@ -172,7 +173,12 @@ def _verdict(client: TesseraClient, synced: SyncedModel, model: dbt.Model | None
         awaiting=tuple(one.team.name for one in impact.asked),
         version=impact.version,
     )
-    return _with_answers(found, client.get_proposal(synced.proposal.id)) if synced.proposal else found
+    if synced.proposal is None:
+        return found
+    try:
+        return _with_answers(found, client.get_proposal(synced.proposal.id))
+    except NotFound:  # it was opened by the dry run, and is taken back
+        return found
 
 
 STANDS = {"PENDING": State.WAITING, "REJECTED": State.BLOCKED, "APPROVED": State.APPROVED, "PUBLISHED": State.APPROVED}

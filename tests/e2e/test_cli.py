@@ -1,0 +1,296 @@
+"""The command line against a live server: in a pipe, in a terminal, and with each exit code reached."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tessera_gql.client import AcknowledgmentResponse, TesseraClient
+from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
+
+MANIFEST = ROOT / "tessera_gql/cli/shop_manifest.json"
+KEY = "a-key-of-an-administrator-for-tests"
+CUSTOMERS = "analytics.marts.customers"
+
+
+class Shell:
+    """Runs `tessera` as a script does, with a home of its own."""
+
+    def __init__(self, url: str, home: Path, **settings: str) -> None:
+        self.home = home
+        self.settings = environment(HOME=str(home), **({"TESSERA_URL": url} if url else {}), **settings)
+        self.settings.pop("XDG_CONFIG_HOME", None)
+
+    def __call__(self, *words: object, stdin: str = "", code: int = 0) -> str:
+        done = subprocess.run(
+            [TESSERA, *map(str, words)],
+            cwd=self.home,
+            env=self.settings,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        said = f"{done.stdout}{done.stderr}"
+        assert done.returncode == code, said
+        assert "Traceback" not in said
+        self.stderr = done.stderr
+        return done.stdout
+
+    def json(self, *words: object, code: int = 0) -> Any:
+        return json.loads(self(*words, "--json", code=code))
+
+    def refused(self, *words: object, stdin: str = "", code: int = 2) -> str:
+        """What is said in one line, on stderr alone."""
+        assert self(*words, stdin=stdin, code=code) == ""
+        assert len(self.stderr.strip().splitlines()) == 1, self.stderr
+        return self.stderr
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("cli")) as running:
+        yield running
+
+
+@pytest.fixture
+def tessera(server: Running, tmp_path: Path) -> Shell:
+    return Shell(server.url, tmp_path)
+
+
+def fresh(word: str) -> str:
+    return f"{word}-{uuid.uuid4().hex[:8]}"
+
+
+def schema(folder: Path, *columns: str) -> Path:
+    file = folder / f"{'_'.join(columns)}.json"
+    file.write_text(json.dumps({"type": "object", "properties": {name: {"type": "string"} for name in columns}}))
+    return file
+
+
+def without(manifest: Path, column: str, folder: Path) -> Path:
+    """The manifest with one column of `customers` dropped."""
+    content = json.loads(manifest.read_text())
+    for name, node in content["nodes"].items():
+        if name.endswith(".customers"):
+            del node["columns"][column]
+    file = folder / f"without_{column}.json"
+    file.write_text(json.dumps(content))
+    return file
+
+
+def test_a_team_publishes_another_reads_and_answers(tessera: Shell, tmp_path: Path) -> None:
+    owner, reader, fqn = fresh("shop"), fresh("finance"), f"cli.t_{uuid.uuid4().hex[:8]}.orders"
+    assert owner in tessera("team", "create", owner)
+    tessera("team", "create", reader)
+    tessera("asset", "create", fqn, "--owner", owner, "--type", "table")
+    wide, narrow = schema(tmp_path, "id", "coupon"), schema(tmp_path, "id")
+    assert "1.0.0 is published" in tessera("publish", fqn, wide, "--team", owner)
+    assert "1.0.0 is unchanged" in tessera("publish", fqn, wide, "--team", owner)
+    assert f"{reader} reads coupon" in tessera("register", fqn, "-t", reader, "-f", "coupon", "--purpose", "tax")
+    assert f"asks {reader}, which reads coupon" in tessera("impact", fqn, narrow, code=1)
+    assert f"tessera ack {fqn} APPROVED --team {reader}" in tessera("publish", fqn, narrow, "-t", owner, code=3)
+    assert tessera("proposals", "--asset", fqn).split("\t")[2] == "PENDING"
+    assert tessera("inbox", "--team", reader).startswith(f"{reader}\t{fqn}\t")
+    assert "coupon" in tessera("proposal", fqn)
+    assert "MIGRATING needs a deadline" in tessera.refused("ack", fqn, "MIGRATING", "-t", reader)
+    assert "is PENDING" in tessera("ack", fqn, "migrating", "-t", reader, "--until", "2031-01-01")
+    assert "is APPROVED" in tessera("ack", fqn, "APPROVED", "-t", reader)
+    assert "2.0.0 is published" in tessera("publish-proposal", fqn)
+    shown = tessera.json("asset", "show", fqn)
+    assert shown["currentContract"]["version"] == "2.0.0"
+    assert [one["consumerTeam"]["name"] for one in shown["registrations"]] == [reader]
+    assert "no longer reads" in tessera("unregister", fqn, "--team", reader)
+
+
+def test_what_is_refused_is_one_line_and_exit_2(tessera: Shell, tmp_path: Path) -> None:
+    assert "There is no asset 'no.such'" in tessera.refused("asset", "show", "no.such")
+    assert "missing.json can't be read: No such file" in tessera.refused("publish", "a.b", "missing.json")
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"type": ')
+    assert "broken.json is not JSON" in tessera.refused("impact", "a.b", broken)
+    broken.write_text("[]")
+    assert "must hold a JSON object" in tessera.refused("impact", "a.b", broken)
+    assert "can't be read: Is a directory" in tessera.refused("dbt", "sync", tmp_path)
+    assert "Run `dbt parse` first" in tessera.refused("dbt", "impact", "nowhere.json")
+    broken.write_bytes(MANIFEST.read_bytes()[:20_000])
+    assert "Was it cut off?" in tessera.refused("dbt", "impact", broken)
+    broken.write_text('{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v99.json"}}')
+    assert "v99" in tessera.refused("dbt", "sync", broken) + tessera.refused("dbt", "impact", broken)
+    assert "is no duration" in tessera.refused("dbt", "impact", MANIFEST, "--wait", "soon")
+
+
+def test_a_server_that_is_not_there_is_one_line_and_exit_4(tmp_path: Path) -> None:
+    nowhere = Shell("http://127.0.0.1:9", tmp_path)
+    for words in (("team", "list"), ("dbt", "impact", MANIFEST), ("watch", "--team", "a")):
+        assert "http://127.0.0.1:9 can't be reached" in nowhere.refused(*words, code=4)
+    assert "is not the address of a server" in Shell("localhost:8000", tmp_path).refused("team", "list")
+
+
+def test_dbt_impact_reaches_each_exit_code_and_says_who_must_answer(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        shell = Shell(server.url, tmp_path)
+        assert "no owner" in shell.refused("dbt", "sync", MANIFEST)
+        assert shell.json("dbt", "plan", MANIFEST, "--create-teams", "--owner", _team(shell, "base"))["models"]
+        shell("dbt", "sync", MANIFEST, "--create-teams", "--owner", "base")
+        assert shell("dbt", "sync", MANIFEST) == ""
+        assert "14 unchanged" in shell("dbt", "impact", MANIFEST)
+        _team(shell, "audit")
+        shell("register", CUSTOMERS, "-t", "audit", "-f", "country")
+        broken = without(MANIFEST, "country", tmp_path)
+        said = shell("dbt", "impact", broken, code=1)
+        for line in (
+            f"{CUSTOMERS} breaks its readers",
+            "asks     audit, which reads country",
+            f"answer   tessera ack {CUSTOMERS} APPROVED --team audit",
+        ):
+            assert line in said
+        assert shell("dbt", "impact", broken, "--fail-on", "never") == said
+        _formats(shell, broken)
+        shell("dbt", "impact", broken, "--ask", "--reason", "Moved.", code=3)
+        assert "PROPOSED" in shell("dbt", "sync", broken, code=3)
+        began = time.monotonic()
+        shell("dbt", "impact", broken, "--wait", "2s", code=3)
+        assert time.monotonic() - began >= 2
+        _answers(shell, server, broken)
+        unread = without(MANIFEST, "lifetime_value", tmp_path)
+        assert "PROPOSED" in shell("dbt", "plan", unread, "--supersede")
+
+
+def _team(shell: Shell, name: str) -> str:
+    shell("team", "create", name)
+    return name
+
+
+def _formats(shell: Shell, manifest: Path) -> None:
+    found = shell.json("dbt", "impact", manifest, code=1)
+    assert found["summary"]["ask"] == 1
+    (model,) = found["models"]
+    assert "audit" in [one["team"] for one in model["asked"]]
+    suite = ET.fromstring(shell("dbt", "impact", manifest, "--format", "junit", code=1))
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == [CUSTOMERS]
+    assert f"| `{CUSTOMERS}` breaks its readers |" in shell("dbt", "impact", manifest, "-f", "markdown", code=1)
+    first, *_ = shell("dbt", "impact", manifest, "-f", "github", code=1).splitlines()
+    assert first.startswith(f"::error title={CUSTOMERS} breaks its readers::")
+
+
+def _answers(shell: Shell, server: Running, manifest: Path) -> None:
+    """While one waits, the others answer: approval ends the wait with 0, a blocker with 1."""
+    with TesseraClient(server.url) as client:
+        proposal = client.get_asset(CUSTOMERS).open_proposal
+        assert proposal is not None
+        teams = [one.team for one in client.get_proposal(proposal.id).acknowledgments]
+        for response, code in ((AcknowledgmentResponse.APPROVED, 0), (AcknowledgmentResponse.BLOCKED, 1)):
+            words = [TESSERA, "dbt", "impact", manifest, "--wait", "60s"]
+            waiting = subprocess.Popen(words, env=shell.settings, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+            assert waiting.stderr is not None
+            if response is AcknowledgmentResponse.APPROVED:
+                assert b"Waiting for" in waiting.stderr.readline()
+            for team in teams:
+                client.acknowledge(proposal.id, response, team=team)
+            _, stderr = waiting.communicate(timeout=60)
+            assert waiting.returncode in ({code} if response is AcknowledgmentResponse.APPROVED else {0, 1}), stderr
+    assert "is blocked" in shell("dbt", "impact", manifest, code=1)
+
+
+def test_login_keeps_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY=KEY) as server:
+        shell = Shell("", tmp_path)
+        assert "TESSERA_API_KEY" in shell.refused("login", "--url", server.url, stdin="not-the-key\n")
+        assert "You are admin" in shell("login", "--url", server.url, stdin=f"{KEY}\n")
+        (kept,) = (tmp_path / ".config/tessera").iterdir()
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert shell("whoami").splitlines()[0].split() == ["server", server.url]
+        with_wrong_key = Shell(server.url, tmp_path, TESSERA_API_KEY="wrong")
+        assert "tessera login" in with_wrong_key.refused("whoami")
+        shell("logout")
+        assert not kept.exists()
+
+
+def test_watch_goes_on_over_a_restart_and_over_its_own(tmp_path: Path) -> None:
+    cursor = tmp_path / "cursor"
+    words = ["watch", "--kind", "TEAM_CREATED", "--cursor-file", cursor]
+    with serving(tmp_path) as server:
+        shell = Shell(server.url, tmp_path)
+        watching = subprocess.Popen(
+            [TESSERA, *words, "-n", "2", "--json"],
+            env=shell.settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watching.stderr is not None
+        assert "Watching everything" in watching.stderr.readline()
+        time.sleep(1)
+        shell("team", "create", "one")
+        port = server.url.rpartition(":")[2]
+    with serving(tmp_path, API_PORT=port):
+        shell("team", "create", "two")
+        stdout, stderr = watching.communicate(timeout=60)
+        assert [json.loads(line)["payload"]["name"] for line in stdout.splitlines()] == ["one", "two"]
+        assert "coming back" in stderr
+        shell("team", "create", "three")
+        assert "TEAM_CREATED" in shell(*words, "-n", "1")
+        assert "three" in shell("watch", "--kind", "TEAM_CREATED", "-n", "3", "--after", _first(shell))
+
+
+def _first(shell: Shell) -> str:
+    with TesseraClient(shell.settings["TESSERA_URL"]) as client:
+        return next(client.events()).cursor
+
+
+def test_a_terminal_gets_a_table_with_headings_and_a_pipe_gets_lines(tessera: Shell) -> None:
+    name = _team(tessera, fresh("seen"))
+    assert tessera("team", "list").splitlines()[0].count("\t") == 2
+    shown = _in_a_terminal(tessera, "team", "list", "--contains", name)
+    assert "created" in shown.splitlines()[0]
+    assert "\x1b[1m" in shown
+    assert name in shown
+    assert "No open proposals." in _in_a_terminal(tessera, "proposals")
+
+
+def _in_a_terminal(shell: Shell, *words: str) -> str:
+    mine, theirs = pty.openpty()
+    settings = {key: value for key, value in shell.settings.items() if key != "NO_COLOR"}
+    process = subprocess.Popen(
+        [TESSERA, *words], env=settings | {"TERM": "xterm-256color"}, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    read = b""
+    while select.select([mine], [], [], 30)[0]:
+        try:
+            chunk = os.read(mine, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        read += chunk
+    os.close(mine)
+    assert process.wait(timeout=30) == 0
+    return read.decode()
+
+
+def test_help_has_examples_and_the_shell_completes(tessera: Shell) -> None:
+    assert "Example: tessera dbt impact target/manifest.json" in tessera("dbt", "impact", "--help")
+    for word in ("publish", "dbt", "watch", "serve", "audit"):
+        assert f" {word} " in tessera("--help")
+    completing = Shell("", tessera.home, _TESSERA_COMPLETE="complete_bash", COMP_WORDS="tessera pub", COMP_CWORD="1")
+    assert completing().split() == ["publish", "publish-proposal"]
+
+
+def test_a_command_for_ci_loads_no_server() -> None:
+    code = "import sys; from tessera_gql.cli import program; program('publish'); print(*sys.modules)"
+    done = subprocess.run([Path(TESSERA).with_name("python"), "-c", code], capture_output=True, text=True, check=True)
+    assert not {"sqlalchemy", "strawberry", "starlette", "uvicorn"} & {
+        one.partition(".")[0] for one in done.stdout.split()
+    }
