@@ -75,6 +75,7 @@ class Verb(StrEnum):
     UPDATE_WEBHOOK = "update webhooks"
     DELETE_WEBHOOK = "delete webhooks"
     REDELIVER_WEBHOOK = "redeliver webhooks"
+    TEST_WEBHOOK = "test webhooks"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ RIGHTS: Mapping[Verb, Right] = {
     Verb.UPDATE_WEBHOOK: OWNERS,
     Verb.DELETE_WEBHOOK: OWNERS,
     Verb.REDELIVER_WEBHOOK: OWNERS,
+    Verb.TEST_WEBHOOK: OWNERS,
 }
 
 

@@ -124,7 +124,7 @@ async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDe
 async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
     """A delivery of no event, to see whether it arrives. Nothing of ours changes, so the log does not tell of it."""
     row = await webhooks.get(session, identity)
-    permit(actor, Verb.REDELIVER_WEBHOOK, row.team_id)
+    permit(actor, Verb.TEST_WEBHOOK, row.team_id)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     delivery = due(session, row)

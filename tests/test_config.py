@@ -1,0 +1,89 @@
+"""Who is let in follows from a few settings; those that contradict each other are refused in words."""
+
+import pytest
+
+from tessera_gql.config import BadSettings, Settings, load
+
+KEY = "an-administrators-key-for-this-test"
+OIDC = {"OIDC_ISSUER": "https://login.example.com/", "OIDC_AUDIENCE": "tessera", "OIDC_JWKS": "jwks.json"}
+
+
+@pytest.fixture(autouse=True)
+def _only_what_is_said_here(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def found(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return load()
+
+
+@pytest.mark.parametrize(
+    ("environment", "needs_keys", "is_open"),
+    [
+        ({}, False, True),
+        ({"API_HOST": "localhost"}, False, True),
+        ({"API_HOST": "::1"}, False, True),
+        ({"ADMIN_KEY": KEY}, True, False),
+        (OIDC, True, False),
+        ({"API_HOST": "0.0.0.0"}, True, False),
+        ({"API_HOST": "gateway.example.com"}, True, False),
+        ({"AUTH": "on"}, True, False),
+        ({"AUTH": "off", "ADMIN_KEY": KEY}, False, True),
+        ({"AUTH": "on", "PROFILE": "open"}, True, True),
+        ({"PROFILE": "locked"}, False, False),
+        ({"AUTH": "", "PROFILE": ""}, False, True),
+    ],
+)
+def test_keys_are_needed_wherever_others_could_come_in(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], needs_keys: bool, is_open: bool
+) -> None:
+    settings = found(monkeypatch, **environment)
+    assert (settings.needs_keys, settings.is_open) == (needs_keys, is_open)
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"AUTH": "off", "API_HOST": "0.0.0.0"}, "AUTH: it is off, but 0.0.0.0 can be reached from other machines"),
+        ({"AUTH": "perhaps"}, "AUTH: "),
+        ({"PROFILE": "ajar"}, "PROFILE: "),
+        ({"ADMIN_KEY": "short"}, "ADMIN_KEY: "),
+        ({"OIDC_ISSUER": "x", "OIDC_JWKS": "jwks.json"}, "OIDC_AUDIENCE: it is needed beside OIDC_ISSUER"),
+        ({"OIDC_AUDIENCE": "x"}, "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE"),
+        (OIDC | {"OIDC_JWKS": "http://login.example.com/jwks"}, "OIDC_JWKS: Keys that come over http"),
+        ({"RATE_LIMIT_MUTATIONS": "many"}, "RATE_LIMIT_MUTATIONS: Write a number per second"),
+        ({"RATE_LIMIT_COST": "0/minute"}, "RATE_LIMIT_COST: Write a number per second"),
+    ],
+)
+def test_what_can_not_be_right_is_told_by_the_name_of_the_setting(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+) -> None:
+    with pytest.raises(BadSettings) as refused:
+        found(monkeypatch, **environment)
+    assert said in str(refused.value)
+    assert KEY not in str(refused.value)
+
+
+def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadSettings) as refused:
+        found(monkeypatch, AUTH="perhaps", API_PORT="x", RATE_LIMIT_COST="many", ADMIN_KEY="short")
+    assert len(str(refused.value).splitlines()) == 4
+
+
+def test_contradictions_are_told_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadSettings) as refused:
+        found(monkeypatch, AUTH="off", API_HOST="0.0.0.0", OIDC_ISSUER="x")
+    assert len(str(refused.value).splitlines()) == 3
+
+
+def test_a_rate_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = found(monkeypatch, RATE_LIMIT_MUTATIONS="off", RATE_LIMIT_COST="5000/hour")
+    assert (settings.rate_limit_mutations, settings.rate_limit_cost) == (None, "5000/hour")
+
+
+def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert KEY not in repr(found(monkeypatch, ADMIN_KEY=KEY))
