@@ -215,7 +215,7 @@ def required(old: View, new: View) -> Iterator[Draft]:
 
 
 def closing(old: View, new: View) -> Iterator[Draft]:
-    """Other properties allowed or not. Judged in the open: they are not declared, but readers were told they may come."""
+    """Other properties allowed or not. Judged in the open: undeclared, but readers were told to expect them."""
     for word in CLOSING:
         before, after = old.together(word), new.together(word)
         closed = [each is not None and any(node.is_false for node in each.nodes) for each in (before, after)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.drafts import Draft, Route, Rule, text
@@ -68,10 +69,8 @@ class Containment:
         self.outcomes = {
             mode: {key: self._outcome(key, mode, emits=True) for key in reversed([*spots])} for mode in DIRECTIONS
         }
-        self.fails = {mode: self._failing(lambda key, mode=mode: self.outcomes[mode][key]) for mode in DIRECTIONS}
-        self.open_fails = {
-            mode: self._failing(lambda key, mode=mode: self._outcome(key, mode, emits=False)) for mode in DIRECTIONS
-        }
+        self.fails = {mode: self._failing(self.outcomes[mode].__getitem__) for mode in DIRECTIONS}
+        self.open_fails = {mode: self._failing(partial(self._outcome, mode=mode, emits=False)) for mode in DIRECTIONS}
 
     def _outcome(self, key: Key, mode: Mode, *, emits: bool) -> Outcome:
         return refutation(self.solver, *sides(self.spots[key], mode), emits=emits)

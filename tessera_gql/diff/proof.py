@@ -8,7 +8,7 @@ from functools import cached_property
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
 from tessera_gql.diff.comparers import CLOSING
 from tessera_gql.diff.confirm import Judge
-from tessera_gql.diff.documents import Document, read
+from tessera_gql.diff.documents import read
 from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
 from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
@@ -39,7 +39,6 @@ Raw = dict[str, Json]
 
 @dataclass(frozen=True)
 class Side:
-    document: Document
     root: Schema
     judge: Judge
 
@@ -57,7 +56,7 @@ class Proofs:
 
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
-        size = len(self.old.document.schemas) + len(self.new.document.schemas)
+        size = len(self.old.root.document.schemas) + len(self.new.root.document.schemas)
         left = max(3, min(MOST, EFFORT // size))
         found: list[Evidence] = []
         for each in self.judged:

@@ -1,0 +1,80 @@
+"""`tessera diff`: the exit code is the verdict; what is wrong with the input is one line on stderr."""
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tessera_gql.cli.diff import diff
+
+OLD = {"type": "object", "properties": {"id": {"type": "integer"}, "name": {"type": "string"}}}
+NEW = {"type": "object", "properties": {"id": {"type": "string"}, "name": {"type": "string"}}}
+
+app = typer.Typer(pretty_exceptions_enable=False)
+app.command()(diff)
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps(OLD))
+    (tmp_path / "new.json").write_text(json.dumps(NEW))
+
+    def run(*arguments, stdin=None):
+        named = [str(tmp_path / one) if one.endswith(".json") else one for one in arguments]
+        return CliRunner().invoke(app, named, input=stdin)
+
+    return run
+
+
+def test_a_compatible_change_exits_0(run):
+    found = run("old.json", "old.json")
+    assert (found.exit_code, found.stdout) == (0, "No changes.\n")
+
+
+def test_a_breaking_change_exits_1_and_shows_a_document(run):
+    found = run("old.json", "new.json")
+    assert found.exit_code == 1
+    assert "breaking  TYPE_CHANGED" in found.stdout
+    assert 'for example {"id": ' in found.stdout
+    assert "Breaking in mode BACKWARD: 1 of 1 change, bump MAJOR." in found.stdout
+    assert "\x1b" not in found.stdout
+
+
+def test_mode_none_finds_nothing_breaking(run):
+    assert run("old.json", "new.json", "--mode", "none").exit_code == 0
+
+
+def test_json_is_what_a_program_reads(run):
+    found = json.loads(run("old.json", "new.json", "--format", "json").stdout)
+    assert (found["mode"], found["compatible"], found["bump"]) == ("BACKWARD", False, "MAJOR")
+    assert found["changes"][0]["kind"] == "TYPE_CHANGED"
+
+
+def test_markdown_is_a_table(run):
+    found = run("old.json", "new.json", "--format", "markdown")
+    assert "| 💥 | TYPE_CHANGED | `id` |" in found.stdout
+
+
+def test_github_gets_an_error_per_breaking_change_and_nothing_can_escape_it(run):
+    weird = {"type": "object", "properties": {"a\n::error::b": {"type": "string"}}}
+    found = run("old.json", "-", "--format", "github", stdin=json.dumps(weird))
+    assert found.stdout.count("::error file=-,title=PROPERTY_REMOVED::") == 2
+    assert all(line.startswith(("::error ", "::notice ", "Breaking")) for line in found.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        (("old.json", "missing.json"), None, "can't be read: No such file"),
+        (("old.json", "-"), "{", "- is not JSON"),
+        (("old.json", "-"), "[" * 100_000, "- is not JSON"),
+        (("old.json", "-"), '{"type": "strnig"}', "The new schema: type must be"),
+        (("-", "-"), "{}", "Only one of the two"),
+    ],
+)
+def test_bad_input_exits_2_with_one_line(run, arguments, stdin, said):
+    found = run(*arguments, stdin=stdin)
+    assert found.exit_code == 2
+    assert said in found.stderr
+    assert found.stderr.count("\n") == 1
