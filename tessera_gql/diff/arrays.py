@@ -117,10 +117,11 @@ class _Search:
         """False when the demand cannot be met."""
         match fact:
             case ItemBreaks(index, node):
-                return self._put([index], Literal(node, holds=False))
+                self.positions.extra.setdefault(index, []).append(Literal(node, holds=False))
+                return self._put([index])
             case RestBreaks(start, node):
                 top = max(self.positions.told_apart, start)
-                return self._put(range(start, top + 1), Literal(node, holds=False))
+                return self._put(range(start, top + 1), Literal(node, holds=False))  # one of them: a choice, no demand
             case Duplicates():
                 return not self.unique and self._twice()
             case ContainsFewer(node, than):
@@ -130,13 +131,12 @@ class _Search:
             case _:
                 return True
 
-    def _put(self, indices: Iterable[int], literal: Literal) -> bool:
+    def _put(self, indices: Iterable[int], *more: Literal) -> bool:
         is_open = False
         for index in indices:
-            found = self.positions.value(index, literal)
+            found = self.positions.value(index, *more)
             if isinstance(found, Found) and index not in self.forced:
                 self.forced[index] = found.value
-                self.positions.extra.setdefault(index, []).append(literal)
                 return True
             is_open = is_open or found is not Answer.EMPTY
         self.is_sure = False
@@ -189,7 +189,6 @@ class _Search:
             found = positions.value(index, wanted)
             if isinstance(found, Found):
                 self.forced[index] = found.value
-                positions.extra.setdefault(index, []).append(wanted)
         return True
 
     def _bound_to(self, node: Schema, times: int) -> bool:

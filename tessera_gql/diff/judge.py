@@ -45,7 +45,10 @@ def refutation(solver: Solver, old: View, new: View, *, emits: bool) -> Outcome:
     given = [Literal(node, holds=True, emits=emits) for node in old.nodes]
     outcome: Outcome = Answer.EMPTY
     for node in new.nodes:
-        found = solver.find([*given, Literal(node, holds=False)])
+        try:
+            found = solver.find([*given, Literal(node, holds=False)])
+        except RecursionError:  # the caller's own stack was deep already
+            found = Answer.UNKNOWN
         if isinstance(found, Found):
             return found
         outcome = outcome if found is Answer.EMPTY else found
@@ -175,23 +178,35 @@ def _judged(draft: Draft, spot: Spot, key: Key, proven: Containment, reached: Re
 
 def _with_paths(found: list[Judged], states: Mapping[StateKey, State]) -> list[Judged]:
     """Adds what declared paths say; a property that came or went is one change, and so is a rename."""
-    by_value = {(each.draft.kind, each.draft.pointer): each for each in found if each.draft.kind in EVENTS}
-    by_path: dict[tuple[ChangeKind, str], Judged] = {}
+    by_value: dict[Slot, Judged] = {}
+    for each in found:
+        if each.draft.kind in EVENTS:
+            _join(by_value, each)
+    by_path: dict[Slot, Judged] = {}
     reached = reach(next(iter(states)), {key: state.edges for key, state in states.items()})
     for key, state in states.items():
         gone = {each.draft.name or "": each for each in _events(K.PROPERTY_REMOVED, state.gone, reached[key])}
         come = {each.draft.name or "": each for each in _events(K.PROPERTY_ADDED, state.come, reached[key])}
         for each in (*gone.values(), *come.values()):
             slot = each.draft.kind, each.draft.pointer
-            known = by_path.get(slot, by_value.get(slot))
-            by_path[slot] = each if known is None else _merged(known, each)
+            if slot in by_value:
+                _join(by_path, by_value[slot])
+            _join(by_path, each)
         for old, new in renames(state.gone, state.come).items():
             left, right = (by_path.pop((each.draft.kind, each.draft.pointer)) for each in (gone[old], come[new]))
             for each in (left, right):
                 by_value.pop((each.draft.kind, each.draft.pointer), None)
-            by_path[K.PROPERTY_RENAMED, right.draft.pointer] = _renamed(left, right)
+            _join(by_path, _renamed(left, right))
     others = [each for each in found if each.draft.kind not in EVENTS]
     return [*others, *(by_value | by_path).values()]
+
+
+Slot = tuple[ChangeKind, str]
+
+
+def _join(slots: dict[Slot, Judged], one: Judged) -> None:
+    slot = one.draft.kind, one.draft.pointer
+    slots[slot] = _merged(slots[slot], one) if slot in slots else one
 
 
 EVENTS = (K.PROPERTY_REMOVED, K.PROPERTY_ADDED)
@@ -208,9 +223,10 @@ def _events(kind: ChangeKind, names: list[tuple[str, Schema]], reached: Reached)
 
 
 def _merged(known: Judged, path: Judged) -> Judged:
-    """What values say and what paths say about one property."""
+    """All that is said about one property: by values and by paths, from here and from there."""
     fields = tuple(dict.fromkeys((*known.fields, *path.fields)))
-    draft = replace(known.draft, always=known.draft.always | path.draft.always, rule=Rule.ALWAYS)
+    one, other = known.draft, path.draft
+    draft = replace(one, content=one.content | other.content, always=one.always | other.always, rule=Rule.ALWAYS)
     return replace(known, draft=draft, breaks=known.breaks | path.breaks, fields=fields)
 
 

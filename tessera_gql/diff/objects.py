@@ -315,6 +315,7 @@ class _Search:
                 self.is_sure = False
                 return True
             self.document[name] = found.value
+            possible += 1
         return True
 
 

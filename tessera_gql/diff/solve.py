@@ -218,8 +218,14 @@ class Solver:
         options = self._narrowest(branch, literals)
         if options is None:
             return self._decide(branch, literals)
-        outcome: Outcome = Answer.EMPTY
         self.depth += 1
+        try:
+            return self._try(options, branch, literals)
+        finally:
+            self.depth -= 1
+
+    def _try(self, options: list[Alternative], branch: Branch, literals: list[Literal]) -> Outcome:
+        outcome: Outcome = Answer.EMPTY
         for option in options:
             if self._is_hopeless(branch, option, literals):
                 continue
@@ -228,10 +234,8 @@ class Solver:
                 continue
             found = self._explore(taken, literals)
             if isinstance(found, Found):
-                outcome = found
-                break
+                return found
             outcome = outcome if found is Answer.EMPTY else found
-        self.depth -= 1
         return outcome
 
     def _rules(self, nodes: list[Literal], literals: list[Literal]) -> Rules:
