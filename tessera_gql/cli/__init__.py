@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "worker": ("worker", "worker", RUN),
     "db": ("database", "app", RUN),
     "keys": ("keys", "app", RUN),
+    "git": ("git", "app", RUN),
     "audit": ("audit", "app", RUN),
     "schema": ("serve", "schema", RUN),
 }

@@ -13,7 +13,7 @@ from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.words import ContractStatus
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset
+from tessera_gql.store.tables import Asset, Contract
 
 DBT = "dbt"
 
@@ -133,3 +133,9 @@ async def describe(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
     )
     found = await session.list(statement.with_for_update(key_share=True), Asset)
     return {one.fqn_key: one for one in found}
+
+
+def promised(contract: Contract) -> tuple[str, ...]:
+    """The columns of a contract: a query may still read one that the manifest has dropped."""
+    schema = contract.schema_def
+    return tuple(schema.get("properties") or ()) if isinstance(schema, dict) else ()

@@ -30,7 +30,7 @@ from tessera_gql.workflows import manifest_lineage, manifest_owners, manifest_re
 from tessera_gql.workflows.contracts import retire
 from tessera_gql.workflows.manifest_owners import Naming
 from tessera_gql.workflows.manifest_readers import Read, Registered
-from tessera_gql.workflows.manifest_state import Gone, Known, State
+from tessera_gql.workflows.manifest_state import Gone, State
 from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
 
 
@@ -143,7 +143,10 @@ async def sync(session: Session, actor: Actor, manifest: Manifest, options: Sync
         one for one in await manifest_state.gone(session, manifest) if allows(actor, Verb.SYNC_DBT_MANIFEST, one.owner)
     ]
     touched = [model for model in (*fresh, *changed) if model.fqn in work.ids]
-    promised = await _promised(work, [work.state.known[model.fqn] for model in changed])
+    active = (
+        await contracts.active_of(session, [work.state.known[model.fqn].id for model in changed]) if changed else []
+    )
+    promised = {one.asset_id: manifest_state.promised(one) for one in active}
     readers, registered, unnamed = await _register(work, touched, gone, promised)
     await _publish_all(work, changed, here)
     added, removed = await manifest_lineage.connect(session, work.ids, touched, made, [one.id for one in gone])
@@ -217,13 +220,6 @@ async def _create(work: _Work, models: Sequence[Model]) -> set[UUID]:
         work.ids[model.fqn] = contract.asset_id
         work.results[model.fqn] = Synced(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
     return {one.id for one in made.values()}
-
-
-async def _promised(work: _Work, known: Sequence[Known]) -> dict[UUID, tuple[str, ...]]:
-    """The columns that are promised now: a query still reads one that the manifest has dropped."""
-    active = await contracts.active_of(work.session, [one.id for one in known]) if known else []
-    schemas = {one.asset_id: one.schema_def for one in active}
-    return {key: tuple(one.get("properties") or ()) for key, one in schemas.items() if isinstance(one, dict)}
 
 
 async def _register(

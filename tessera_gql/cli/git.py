@@ -1,0 +1,85 @@
+"""`tessera git`: contracts as files in the folder that GIT_SYNC_PATH names, straight from and to the database."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tessera_gql.cli.terminal import err, out, settings, told
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.store.database import Database
+from tessera_gql.workflows import git
+from tessera_gql.workflows.git_folder import Commit
+
+ACTOR = Actor("tessera git", scopes=frozenset(Scope))
+
+app = typer.Typer(help="Write contracts to files for a git repository, and read them back.", no_args_is_help=True)
+
+Folder = Annotated[Path | None, typer.Option(help="Instead of GIT_SYNC_PATH.", file_okay=False)]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@app.command()
+def push(
+    folder: Folder = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Commit, with this message.")] = None,
+    author: Annotated[str | None, typer.Option(help="Who the commit is by: `Name <address>`.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write one file for each team and asset; files of what is gone are removed. All of it or nothing."""
+    commit = None if message is None else Commit(message, author)
+
+    async def work(database: Database, place: Path | None) -> dict[str, Any]:
+        async with database.read() as session:
+            return asdict(await git.push(session, ACTOR, place, commit=commit))
+
+    done = _run(work, folder)
+    if as_json:
+        out.print_json(data=done)
+        return
+    for mark, names in (("+", done["written"]), ("-", done["removed"])):
+        for name in names:
+            out.print(f"{mark} {name}", markup=False)
+    err.print(f"{len(done['written'])} written, {len(done['removed'])} removed, {done['unchanged']} as they were.")
+    if message is not None:
+        err.print(f"Commit {done['commit']}." if done["commit"] else "Nothing to commit.", markup=False)
+
+
+@app.command()
+def pull(
+    folder: Folder = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything, say what came, and take it back.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Merge what the files say: what is newer is published by the usual rules, nothing is removed. All or nothing."""
+
+    async def work(database: Database, place: Path | None) -> dict[str, Any]:
+        files = await git.read(ACTOR, place)
+        async with database.write(ACTOR.name, dry_run=dry_run) as session:
+            return asdict(await git.pull(session, ACTOR, files))
+
+    done = _run(work, folder)
+    if as_json:
+        out.print_json(data=done)
+        return
+    said = [f"{number} {what.replace('_', ' ')}" for what, number in done.items() if what != "passed_over" and number]
+    out.print(", ".join(said) if said else "Everything is as the files say.", markup=False)
+    for sentence in done["passed_over"]:
+        err.print(sentence, markup=False)
+
+
+def _run(work: Callable[[Database, Path | None], Awaitable[dict[str, Any]]], folder: Path | None) -> dict[str, Any]:
+    known = settings()
+
+    async def run() -> dict[str, Any]:
+        database = Database(known.database_url)
+        try:
+            return await work(database, folder or known.git_sync_path)
+        finally:
+            await database.dispose()
+
+    with told():
+        return asyncio.run(run())

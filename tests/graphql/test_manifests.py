@@ -1,0 +1,69 @@
+"""The impact of a manifest through the graph: what changes, whom it would hurt, and nothing written."""
+
+from typing import Any
+
+from tessera_gql.formats import dbt
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.workflows.manifests import SyncOptions, sync
+from tests.formats.manifests import column, manifest, table
+from tests.graphql.conftest import Ask
+from tests.world import World
+
+IMPACT = """query ($manifest: JSON!) {
+  dbtImpact(manifest: $manifest) {
+    fqn outcome isNew isSafe version refused
+    asset { fqn } openProposal { id } changes { kind } breaking { message }
+    asked { team { name } because { kind } } informed { name }
+  }
+}"""
+
+
+def owned(name: str, owner: str, *columns: str, **fields: Any) -> dict[str, Any]:
+    config = {"materialized": "table", "meta": {"owner": owner}}
+    return table(name, *(column(each, "bigint") for each in columns), config=config, **fields)
+
+
+ORDERS = owned("orders", "shop", "id", "total", "note")
+CLOSING = owned(
+    "closing",
+    "finance",
+    "id",
+    depends_on={"nodes": ["model.shop.orders"]},
+    compiled_code="select total from analytics.core.orders",
+)
+
+
+async def took_in(world: World, document: dict[str, Any]) -> None:
+    async with world.database.write() as session:
+        await sync(session, OPEN_ACTOR, dbt.read(document), SyncOptions(create_teams=True))
+
+
+async def test_the_impact_of_a_manifest_names_what_breaks_and_who_would_be_asked(ask: Ask, world: World) -> None:
+    await took_in(world, manifest(ORDERS, CLOSING))
+    size = await world.size()
+    after = manifest(owned("orders", "shop", "id", "note", "more"), CLOSING, owned("new", "shop", "id"))
+    closing, new, orders = (await ask(IMPACT, manifest=after))["dbtImpact"]
+    assert (closing["outcome"], closing["isSafe"], closing["isNew"]) == ("UNCHANGED", True, False)
+    assert (new["outcome"], new["isNew"], new["asset"], new["version"]) == ("PUBLISHED", True, None, "1.0.0")
+    assert (orders["outcome"], orders["isSafe"], orders["version"]) == ("PROPOSED", False, "2.0.0")
+    assert {one["kind"] for one in orders["changes"]} == {"PROPERTY_REMOVED", "PROPERTY_ADDED"}
+    assert orders["asked"] == [{"team": {"name": "finance"}, "because": [{"kind": "PROPERTY_REMOVED"}]}]
+    assert await world.size() == size
+
+
+async def test_who_adapts_in_the_same_manifest_would_not_be_asked(ask: Ask, world: World) -> None:
+    await took_in(world, manifest(ORDERS, CLOSING))
+    adapted = {**CLOSING, "compiled_code": "select id from analytics.core.orders"}
+    found = (await ask(IMPACT, manifest=manifest(owned("orders", "shop", "id", "note"), adapted)))["dbtImpact"]
+    assert [(one["asked"], one["informed"]) for one in found if not one["isSafe"]] == [([], [{"name": "finance"}])]
+
+
+async def test_an_unchanged_manifest_has_no_impact(ask: Ask, world: World) -> None:
+    await took_in(world, manifest(ORDERS, CLOSING))
+    found = (await ask(IMPACT, manifest=manifest(ORDERS, CLOSING)))["dbtImpact"]
+    assert {(one["outcome"], one["isSafe"], one["version"]) for one in found} == {("UNCHANGED", True, None)}
+
+
+async def test_what_is_no_manifest_is_refused_in_a_sentence(answer: Ask) -> None:
+    reply = await answer(IMPACT, manifest={"nodes": {}})
+    assert "The manifest can't be read" in reply["errors"][0]["message"]
