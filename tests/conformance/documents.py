@@ -1,0 +1,201 @@
+"""Every operation that we document, asked as it stands: the quickstart's, the README's and the SDK's."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from graphql import OperationDefinitionNode, parse
+
+from tessera_gql.client.errors import TesseraError
+from tessera_gql.client.operation import UPLOAD, Listing, Operation, Subscription
+from tessera_gql.client.operations import catalog, listening, manifests, publishing
+from tessera_gql.client.words import AcknowledgmentResponse, CompatibilityMode
+
+from .asking import Asker, Failed, Reply
+
+ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
+
+Ask = Callable[[str, Reply], Reply]
+
+V1 = {"type": "object", "properties": {"id": {"type": "integer"}, "coupon": {"type": "string"}}, "required": ["id"]}
+V2 = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
+MANIFEST = {
+    "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "p"},
+    "nodes": {},
+    "sources": {},
+}
+
+
+@dataclass
+class Walk:
+    """Asks a client, and keeps what was asked; `plain` asks the same server in another way, to move it meanwhile."""
+
+    asker: Asker
+    plain: Ask
+    asked: list[tuple[str, Reply]] = field(default_factory=list[tuple[str, Reply]])
+
+    def ask(self, query: str, variables: Reply) -> Reply:
+        found = self.asker.ask(query, variables)
+        self.asked.append((query, variables))
+        return found
+
+    def run(self, operation: Operation[T]) -> T:
+        return run(self.ask, operation)
+
+    def every(self) -> None:
+        quickstart(self.ask)
+        readme(self)
+        sdk(self)
+
+
+def run(ask: Ask, operation: Operation[T]) -> T:
+    variables = json.dumps(operation.variables)
+    if operation.upload is not None:
+        variables = variables.replace(json.dumps(UPLOAD), operation.upload)
+    return operation.parse(ask(operation.document, json.loads(variables)))
+
+
+def quickstart(ask: Ask) -> None:
+    spec = importlib.util.spec_from_file_location("quickstart", ROOT / "examples/quickstart.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    said = io.StringIO()
+    module.__dict__["call"] = lambda document, **variables: ask(document, variables)
+    with contextlib.redirect_stdout(said):
+        try:
+            module.main()
+        except SystemExit as error:
+            raise Failed(f"the quickstart stopped: {said.getvalue()[-300:]} {error}") from None
+
+
+def readme(walk: Walk) -> None:
+    """With the names that it takes for granted; only the id of the proposal is put in."""
+    publish, acknowledge, subscribe = re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    for name in ("growth", "shop"):
+        with contextlib.suppress(TesseraError):  # of an earlier client
+            run(walk.plain, catalog.create_team(name))
+    with contextlib.suppress(TesseraError):
+        run(walk.plain, catalog.create_asset(fqn="analytics.marts.orders", owner="shop"))
+    walk.ask(publish, {})
+    walk.asker.send(subscribe, {})
+    for _ in range(20):  # until the subscription has begun to listen, nothing tells us
+        proposal = _proposed(walk.plain, "growth")
+        if (message := walk.asker.receive(0.5)) is not None:
+            break
+    else:
+        raise Failed("nothing came over the subscription of the README")
+    if not (message.get("data") or {}).get("acknowledgmentRequested"):
+        raise Failed(f"{message} for the subscription of the README")
+    walk.asked.append((subscribe, {}))
+    walk.ask(re.sub(r'"[^"]*…"', json.dumps(proposal), acknowledge), {})
+
+
+def _proposed(ask: Ask, team: str) -> str:
+    """The id of a new proposal about which the team is asked."""
+    name = f"conformance.t{uuid.uuid4().hex[:8]}"
+    run(ask, catalog.create_asset(fqn=name, owner="shop"))
+    run(ask, publishing.publish_contract(fqn=name, schema_def=V1))
+    run(ask, catalog.register(name, team=team))
+    proposal = run(ask, publishing.publish_contract(fqn=name, schema_def=V2)).proposal
+    if proposal is None:
+        raise Failed("a breaking change was not proposed")
+    return proposal.id
+
+
+def sdk(walk: Walk) -> None:
+    """Needs the teams of the README."""
+    do, mark = walk.run, uuid.uuid4().hex[:8]
+    do(catalog.viewer())
+    team = do(catalog.create_team(f"team-{mark}", metadata={"made": ["by", 1]}))
+    do(catalog.get_team(team))
+    do(catalog.find_team("nobody"))
+    do(catalog.create_asset(fqn=f"sdk.t{mark}", owner=team, description="read by all"))
+    asset = do(catalog.update_asset(f"sdk.t{mark}", description=None))
+    do(catalog.get_asset(asset))
+    source = do(catalog.create_asset(fqn=f"sdk.s{mark}", owner="shop"))
+    do(catalog.add_dependency(asset, source))
+    do(publishing.publish_contract(fqn=f"sdk.t{mark}", schema_def=V1, dry_run=True))
+    reading = do(catalog.register(asset, team="growth", fields=None))
+    do(catalog.update_registration(reading.id, purpose="to see"))
+    do(publishing.diff(V1, V2, mode=CompatibilityMode.FULL))
+    do(publishing.impact(V2, asset=asset))
+    _answered(walk)
+    do(catalog.unregister(reading.id))
+    do(manifests.sync_dbt(MANIFEST, owner="shop", dry_run=True))
+    for listing in _listings():
+        do(listing.first)
+    for subscription in _subscriptions(do(listening.events().first).items[0].cursor):
+        message = walk.ask(subscription.document, {**subscription.variables, "after": subscription.after})
+        subscription.parse(message)
+
+
+def _answered(walk: Walk) -> None:
+    proposal = _proposed(walk.ask, "growth")
+    walk.run(publishing.get_proposal(proposal))
+    walk.run(publishing.inbox())
+    walk.run(publishing.inbox("growth"))
+    walk.run(publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
+    contract = walk.run(publishing.publish_proposal(proposal))
+    walk.run(publishing.get_contract(contract.id))
+    walk.run(publishing.withdraw_proposal(_proposed(walk.ask, "growth")))
+
+
+def _listings() -> Iterator[Listing[Any]]:
+    yield catalog.teams()
+    yield catalog.assets(fqn_contains="sdk")
+    yield catalog.registrations()
+    yield publishing.contracts()
+    yield publishing.proposals()
+    yield listening.events()
+
+
+def _subscriptions(after: str) -> Iterator[Subscription[Any]]:
+    yield listening.subscribe(after=after)
+    yield listening.acknowledgment_requests("growth", after=after)
+    yield listening.status_changes(after=after)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A document whose operation has a name that no other has: for tools that make code from names."""
+
+    name: str
+    kind: str
+    text: str
+    variables: Reply
+
+
+def named(asked: list[tuple[str, Reply]]) -> Iterator[Named]:
+    """Each document once; nothing but the name is put in."""
+    texts, names = set[str](), set[str]()
+    for text, variables in asked:
+        if text in texts:
+            continue
+        texts.add(text)
+        (node,) = parse(text).definitions
+        assert isinstance(node, OperationDefinitionNode)
+        kind = node.operation.value
+        root = re.findall(r"\w+", text[node.selection_set.loc.start if node.selection_set.loc else 0 :])[0]
+        stem, number = f"{root[0].upper()}{root[1:]}", 1
+        while (name := f"{stem}{number if number > 1 else ''}{kind.capitalize()}") in names:
+            number += 1
+        names.add(name)
+        yield Named(name, kind, _renamed(text, node, name), variables)
+
+
+def _renamed(text: str, node: OperationDefinitionNode, name: str) -> str:
+    if node.name and node.name.loc:
+        return text[: node.name.loc.start] + name + text[node.name.loc.end :]
+    match = re.search(rf"{node.operation.value}\b", text)
+    assert match is not None
+    return f"{text[: match.end()]} {name}{text[match.end() :]}"

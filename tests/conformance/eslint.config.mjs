@@ -1,0 +1,39 @@
+// Every schema rule of graphql-eslint, and Relay's; what is set otherwise says why beside it.
+import graphql from "@graphql-eslint/eslint-plugin";
+
+const every = graphql.configs["flat/schema-all"].rules;
+const relay = graphql.configs["flat/schema-relay"].rules;
+
+const ours = {
+  // Forbids a schema to have mutations and subscriptions at all; ours has both.
+  "@graphql-eslint/no-root-type": "off",
+  // The printer sorts, and a test holds the file to it; the rule disagrees with every printer about capitals.
+  "@graphql-eslint/alphabetize": "off",
+  // Only things have an identity: not payloads, pages, messages and values that live inside a thing.
+  "@graphql-eslint/strict-id-in-types": [
+    "error",
+    {
+      exceptions: {
+        suffixes: ["Payload", "Connection", "Edge"],
+        types: [
+          "AcknowledgmentRequest", "AssetField", "BreakingChange", "Change", "DbtModelImpact", "DeliveryAttempt", "Impact",
+          "ImpactedTeam", "ManifestReport", "ModelReader", "PageInfo", "ProposalStatusChanged", "PullReport", "SchemaDiff",
+          "SyncedModel", "UserError", "Viewer",
+        ],
+      },
+    },
+  ],
+  // `nodes` beside `edges`, and short lists of values, are no pages.
+  "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
+  // Walks of the lineage and ranked search only go forward, which Relay allows.
+  "@graphql-eslint/relay-arguments": ["error", { includeBoth: false }],
+};
+
+export default [
+  {
+    files: ["**/*.graphql"],
+    languageOptions: { parser: graphql.parser, parserOptions: { graphQLConfig: { schema: process.env.SCHEMA } } },
+    plugins: { "@graphql-eslint": graphql },
+    rules: { ...every, ...relay, ...ours },
+  },
+];

@@ -1,0 +1,89 @@
+"""`ariadne-codegen` makes a client of our operations, which then calls a server: generate.py WORK SCHEMA URL [AUTHORIZATION]."""
+
+import asyncio
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+CONFIG = """
+[tool.ariadne-codegen]
+schema_path = {schema!r}
+queries_path = "operations"
+target_package_path = "."
+target_package_name = "made"
+include_comments = "none"
+[tool.ariadne-codegen.scalars.DateTime]
+type = "datetime.datetime"
+[tool.ariadne-codegen.scalars.JSON]
+type = "typing.Any"
+[tool.ariadne-codegen.scalars.URL]
+type = "str"
+"""
+
+
+async def call(client: Any, operation: dict[str, Any]) -> None:
+    """Through the method of that operation, its arguments as the types that were made for them."""
+    method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])|(?=\d)", "_", operation["name"]).lower())
+    types = typing.get_type_hints(method)
+    names = inspect.signature(method).parameters
+    given = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): value for name, value in operation["variables"].items()}
+    arguments = {
+        name: TypeAdapter(_sent(types[name])).validate_python(given[name.rstrip("_")])
+        for name in names
+        if name.rstrip("_") in given
+    }
+    if operation["kind"] != "subscription":
+        await method(**arguments)
+        return
+    if "after" in names:
+        async for _message in method(**arguments):
+            break
+
+
+def _sent(annotation: Any) -> Any:
+    """Without the type that says a value was left out."""
+    kinds = [one for one in typing.get_args(annotation) if getattr(one, "__name__", "") != "UnsetType"]
+    return typing.Union[tuple(kinds)] if typing.get_origin(annotation) is typing.Union else annotation
+
+
+async def calls(operations: list[dict[str, Any]], url: str, headers: dict[str, str]) -> int:
+    made = importlib.import_module("made")
+    failed = 0
+    socket = url.replace("http", "ws", 1)
+    client = made.Client(url=url, headers=headers, ws_url=socket, ws_connection_init_payload=headers)
+    for operation in operations:
+        try:
+            await asyncio.wait_for(call(client, operation), 30)
+        except Exception as error:  # noqa: BLE001 - counted and told
+            failed += 1
+            print(f"FAILED {operation['name']}: {error!r}"[:500])  # noqa: T201 - the report
+    return failed
+
+
+def main() -> int:
+    work, schema, url, *authorization = sys.argv[1:]
+    folder = Path(work)
+    (folder / "pyproject.toml").write_text(CONFIG.format(schema=schema))
+    made = Path(sys.executable).with_name("ariadne-codegen")
+    done = subprocess.run([made], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stdout, done.stderr)  # noqa: T201
+        return 1
+    sys.path.insert(0, work)
+    operations = json.loads((folder / "operations.json").read_text())
+    headers = {"Authorization": authorization[0]} if authorization else {}
+    failed = asyncio.run(calls(operations, url, headers))
+    print(f"{len(operations) - failed} of {len(operations)} passed, {failed} failed")  # noqa: T201
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

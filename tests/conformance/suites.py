@@ -1,0 +1,178 @@
+"""The suites: programs that end with `N of M passed, K failed`, and our documents asked through each client."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+
+from tests.e2e.server import TESSERA, serving
+
+from . import tools
+from .asking import Reply, asking, data
+from .documents import ROOT, Walk, named
+
+HERE = Path(__file__).parent
+KEY = "an-administrators-key-for-conformance"
+BEARER = f"Bearer {KEY}"
+COUNTS = re.compile(r"(\d+) of (\d+) passed, (\d+) failed")
+SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Result:
+    """`words` say what failed."""
+
+    passed: int
+    failed: int
+    words: str = ""
+
+
+@dataclass
+class World:
+    """Two servers and a folder for what is generated."""
+
+    open: str
+    locked: str
+    work: Path
+    base: str | None = None
+    """The commit that our schema is compared with; None for the last one that changed it."""
+    asked: list[tuple[str, Reply]] = field(default_factory=list[tuple[str, Reply]])
+
+    @property
+    def schema(self) -> str:
+        return str(self.work / "schema.graphql")
+
+    def documents(self) -> None:
+        """Writes what was asked, for the tools that read documents."""
+        if not self.asked:
+            client("graphql-ws")(self)
+        found = [*named(self.asked)]
+        (self.work / "operations.json").write_text(json.dumps([vars(one) for one in found]))
+        (self.work / "operations").mkdir(exist_ok=True)
+        for one in found:
+            (self.work / f"operations/{one.name}.graphql").write_text(one.text)
+
+
+@contextmanager
+def world(base: str | None) -> Iterator[World]:
+    with TemporaryDirectory(prefix="tessera-conformance-") as name:
+        work = Path(name)
+        for folder in ("open", "locked"):
+            (work / folder).mkdir()
+        (work / "node_modules").symlink_to(HERE / "node_modules")
+        schema = subprocess.run([TESSERA, "schema"], capture_output=True, text=True, check=True).stdout
+        (work / "schema.graphql").write_text(schema)
+        limits = {"RATE_LIMIT_MUTATIONS": "off", "RATE_LIMIT_COST": "off"}
+        with serving(work / "open", **limits) as free, serving(work / "locked", ADMIN_KEY=KEY, **limits) as locked:
+            yield World(f"{free.url}/graphql", f"{locked.url}/graphql", work, base)
+
+
+def counted(*command: str) -> Result:
+    """Of a program that counts for itself."""
+    try:
+        done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        return Result(0, 1, f"not done after {SECONDS} s")
+    said = done.stdout + done.stderr
+    found = COUNTS.findall(done.stdout)
+    if not found:
+        return Result(0, 1, said)
+    passed, _, failed = map(int, found[-1])
+    return Result(passed, max(failed, 1 if done.returncode else 0), said)
+
+
+def _plain(world: World) -> Callable[[str, Reply], Reply]:
+    def ask(query: str, variables: Reply) -> Reply:
+        body = {"query": query, "variables": variables}
+        answer = httpx.post(world.locked, json=body, headers={"Authorization": BEARER}, timeout=30)
+        return data(answer.json(), query)
+
+    return ask
+
+
+def audits(world: World) -> Result:
+    return counted("node", "audit.mjs", world.open)
+
+
+def protocols(world: World) -> Result:
+    one, two = counted("node", "clients.mjs", world.open), counted("node", "clients.mjs", world.locked, BEARER)
+    return Result(one.passed + two.passed, one.failed + two.failed, one.words + two.words)
+
+
+def eslint(world: World) -> Result:
+    return counted("node", "lint.mjs", world.schema)
+
+
+def inspector(world: World) -> Result:
+    """Our schema beside the last one: what breaks clients must be told in the changelog."""
+    old = world.work / "old.graphql"
+    old.write_text(_committed(world))
+    return counted("node", "inspect.mjs", str(old), world.schema, str(ROOT / "CHANGELOG.md"))
+
+
+def _committed(world: World) -> str:
+    """The schema of the commit to compare with; by default the last committed one that is not the present one."""
+    commits = [world.base] if world.base else _git("log", "-n", "5", "--format=%H", "--", "schema.graphql").split()
+    present = Path(world.schema).read_text()
+    for commit in commits:
+        if (found := _git("show", f"{commit}:schema.graphql")) != present:
+            return found
+    return present
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def client(name: str) -> Callable[[World], Result]:
+    def suite(world: World) -> Result:
+        command = [tools.python(*tools.CLIENTS), "ask.py"] if name == "gql" else ["node", "ask.mjs", name]
+        command[1] = str(HERE / command[1])
+        asked: list[tuple[str, Reply]] = []
+        try:
+            with asking(*command, world.locked, BEARER) as asker:
+                Walk(asker, _plain(world), asked).every()
+        except Exception as error:  # noqa: BLE001 - a client that fails is what is looked for
+            return Result(len(asked), 1, f"{error!r}")
+        world.asked = world.asked or asked
+        return Result(len(asked), 0)
+
+    return suite
+
+
+def relay(world: World) -> Result:
+    world.documents()
+    return counted("node", "relay.mjs", str(world.work), world.schema, world.locked, BEARER)
+
+
+def codegen(world: World) -> Result:
+    world.documents()
+    return counted("node", "codegen.mjs", str(world.work), world.open)
+
+
+def ariadne(world: World) -> Result:
+    world.documents()
+    python = tools.python(*tools.CLIENTS)
+    return counted(python, "generate.py", str(world.work), world.schema, world.locked, BEARER)
+
+
+SUITES: dict[str, Callable[[World], Result]] = {
+    "graphql-http audits": audits,
+    "graphql-ws and graphql-sse protocols": protocols,
+    "graphql-eslint": eslint,
+    "graphql-inspector": inspector,
+    "graphql-ws": client("graphql-ws"),
+    "graphql-sse": client("graphql-sse"),
+    "Apollo Client": client("apollo"),
+    "urql": client("urql"),
+    "gql": client("gql"),
+    "Relay": relay,
+    "graphql-codegen": codegen,
+    "ariadne-codegen": ariadne,
+}

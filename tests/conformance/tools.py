@@ -1,0 +1,50 @@
+"""What the suites run on: npm packages beside them, and Python packages in environments of their own, never in ours."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CLIENTS = ("gql[httpx,websockets]==4.0.0", "ariadne-codegen==0.19.0")  # want graphql-core 3.2, the server 3.3
+FUZZER = ("schemathesis==4.32.5",)
+
+
+class Missing(Exception):  # noqa: N818 - said to the one who runs it
+    """A tool is not there; the message says which, and where it comes from."""
+
+
+def node() -> None:
+    """Installs the npm packages of the lock file unless they are there."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            raise Missing(
+                f"The conformance suites need {program}, and it is not on the PATH. Install Node.js 20 or newer."
+            )
+    installed, wanted = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
+        return
+    print("Installing npm packages (once) ...", file=sys.stderr)
+    _do("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error")
+    installed.touch()
+
+
+def python(*packages: str) -> str:
+    """The interpreter of an environment with these packages; made once, in the cache of the user."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tessera-gql-conformance"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = cache / hashlib.sha256(" ".join((version, *packages)).encode()).hexdigest()[:12]
+    if not (folder / "complete").exists():
+        print(f"Installing {', '.join(packages)} into {folder} (once) ...", file=sys.stderr)
+        _do(sys.executable, "-m", "venv", "--clear", str(folder))
+        _do(str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
+        (folder / "complete").touch()
+    return str(folder / "bin/python")
+
+
+def _do(*command: str) -> None:
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode:
+        raise Missing(f"`{' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
