@@ -31,7 +31,7 @@ def compare(old: object, new: object) -> SchemaDiff:
     solver = Solver(LEAST_FUEL + 4 * (len(left.numbers) + len(right.numbers)))
     judged = judge(solver, walk(before, after), states(before, after), spelled_out(before, after))
     judged.sort(key=lambda each: (each.draft.pointer, each.draft.kind.value, each.path))
-    proofs = Proofs(judged, Side(before, Judge(before)), Side(after, Judge(after)), space, solver, identities)
+    proofs = Proofs(judged, Side(before, Judge(before)), Side(after, Judge(after)), space, solver, identities, compare)
     return SchemaDiff(tuple(_change(each, index, proofs) for index, each in enumerate(judged)))
 
 

@@ -12,6 +12,7 @@ from tessera_gql.diff.documents import read
 from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
 from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
+from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, hint
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.judge import Judged, refutation
 from tessera_gql.diff.refusals import SchemaError
@@ -24,6 +25,7 @@ K = ChangeKind
 FUEL = 2_000
 MOST = 200
 EFFORT = 60_000
+MAX_HINTS = 20
 MAX_INDEX = 50
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
 ATTRIBUTES = {
@@ -53,6 +55,7 @@ class Proofs:
     space: Space
     solver: Solver
     identities: Identities
+    compare: Compare
 
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -62,10 +65,18 @@ class Proofs:
         for each in self.judged:
             if each.breaks and left:
                 left -= 1
-                found.append(self._evidence(each))
+                said = self._hint(each) if size <= MAX_SCHEMAS and len(found) < MAX_HINTS else None
+                found.append(self._evidence(each)._replace(hint=said))
             else:
                 found.append(Evidence())
         return tuple(found)
+
+    def _hint(self, judged: Judged) -> str | None:
+        try:
+            others = {(each.draft.kind, each.path) for each in self.judged if Mode.BACKWARD in each.breaks}
+            return hint(judged, others, self.old.root.raw, self.new.root.raw, self.compare)
+        except SchemaError:  # what was kept needs a definition that is gone
+            return None
 
     def _evidence(self, judged: Judged) -> Evidence:
         mode = Mode.BACKWARD if Mode.BACKWARD in judged.breaks else Mode.FORWARD
