@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Receiver:
     answer: Callable[[int], int | str] = lambda _number: 204
     got: list[Got] = field(default_factory=list[Got])
     url: str = ""
+    open: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
 
     async def count(self, number: int, seconds: float = 10) -> list[Got]:
         async with asyncio.timeout(seconds):
@@ -37,6 +38,7 @@ class Receiver:
         return self.got
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open.add(writer)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {
@@ -51,7 +53,13 @@ class Receiver:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            writer.close()
+            await self.close(writer)
+
+    async def close(self, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        self.open.discard(writer)
 
 
 @asynccontextmanager
@@ -63,4 +71,5 @@ async def receiving(answer: Callable[[int], int | str] | None = None) -> AsyncGe
         yield receiver
     finally:
         server.close()
-        await asyncio.sleep(0)
+        for writer in [*receiver.open]:
+            await receiver.close(writer)
