@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test lint schema clean
+.PHONY: help serve demo test lint schema lock diff-score fuzz conformance chaos bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,21 @@ lint: $(STAMP) ## style, types, layers, dead code, dependencies
 
 schema: $(STAMP) ## print schema.graphql anew
 	@$(BIN)/tessera schema > schema.graphql
+
+diff-score: $(STAMP) ## the diff engine on every public pair of schemas beside this checkout
+	@$(BIN)/python -m bench.diff_score
+
+fuzz: $(STAMP) ## the laws of the diff engine, on many thousand generated pairs
+	@TESSERA_FUZZ=long $(BIN)/python -m pytest -q tests/diff/test_laws.py
+
+conformance: $(STAMP) ## the world's GraphQL clients and audits against the server (needs node and npm)
+	@$(BIN)/python -m tests.conformance
+
+chaos: $(STAMP) ## servers killed, connections cut, sockets dropped: nothing is lost
+	@$(BIN)/python -m bench chaos
+
+bench: $(STAMP) ## every benchmark, each figure beside its target
+	@for name in diff bulk fanout; do $(BIN)/python -m bench $$name || exit 1; done
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements-dev.lock

@@ -1,4 +1,4 @@
-"""`python -m bench NAME` runs `bench.NAME.main()`."""
+"""`python -m bench NAME …` runs `bench.NAME.main()`, which finds what follows the name in `sys.argv`."""
 
 import importlib
 import sys
@@ -7,10 +7,11 @@ from pathlib import Path
 
 def main() -> int:
     names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
-    if len(sys.argv) != 2 or sys.argv[1] not in names:
+    if len(sys.argv) < 2 or sys.argv[1] not in names:
         print(f"usage: python -m bench {{{','.join(names)}}}", file=sys.stderr)
         return 2
-    return int(importlib.import_module(f"bench.{sys.argv[1]}").main() or 0)
+    name = sys.argv.pop(1)
+    return int(importlib.import_module(f"bench.{name}").main() or 0)
 
 
 if __name__ == "__main__":
