@@ -43,6 +43,8 @@ class Bucket:
     rate: Rate
     clock: Callable[[], float]
     full_at: dict[str, float] = field(default_factory=dict[str, float])
+    many: int = MANY_BUCKETS
+    """With more of them than this, full ones are looked for and dropped."""
 
     def take(self, account: str, amount: int) -> dict[str, Any]:
         """Takes it and tells what is left; raises the coded GraphQLError RATE_LIMITED and takes nothing."""
@@ -51,8 +53,9 @@ class Bucket:
         if (wait := full_at - now - self.rate.seconds) > 1e-6:
             raise self._refusal(amount, wait)
         self.full_at[account] = full_at
-        if len(self.full_at) > MANY_BUCKETS:
+        if len(self.full_at) > self.many:
             self.full_at = {one: at for one, at in self.full_at.items() if at > now}
+            self.many = max(MANY_BUCKETS, 2 * len(self.full_at))
         remaining = int((self.rate.seconds - (full_at - now)) / each + 1e-6)
         return {"limit": self.rate.amount, "remaining": remaining, "fullInSeconds": math.ceil(full_at - now)}
 
