@@ -121,6 +121,8 @@ class _Search:
                 return self._put([index])
             case RestBreaks(start, node):
                 top = max(self.positions.told_apart, start)
+                if self.positions.most == start + 1:  # there is only that one
+                    return self._meet(ItemBreaks(start, node))
                 return self._put(range(start, top + 1), Literal(node, holds=False))  # one of them: a choice, no demand
             case Duplicates():
                 return not self.unique and self._twice()

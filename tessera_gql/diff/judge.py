@@ -143,17 +143,28 @@ def _shared(states: Mapping[StateKey, State], unshared: Mapping[StateKey, State]
 
 
 def _explain(proven: Containment, mode: Mode) -> None:
-    """Where containment fails and nothing below says why, the failure is a change of its own."""
+    """Where containment fails and nothing there or below says why, the failure is a change of its own."""
     spots, fails = proven.spots, proven.fails[mode]
-    explained: set[Key] = set()
+    holders: dict[Key, list[Key]] = {}
+    for key in fails:
+        for _, child in spots[key].edges:
+            holders.setdefault(child, []).append(key)
+    telling = [key for key in fails if any(mode in draft.content | draft.always for draft in spots[key].drafts)]
+    explained = _above(telling, holders)
     for key in reversed([*spots]):
-        if key not in fails:
-            continue
-        spot = spots[key]
-        below = any(child in explained for _, child in spot.edges)
-        if not below and not any(mode in draft.content or mode in draft.always for draft in spot.drafts):
-            spot.drafts.append(_unexplained(spot, mode, proven.outcomes[mode][key]))
-        explained.add(key)
+        if key in fails and key not in explained:
+            spots[key].drafts.append(_unexplained(spots[key], mode, proven.outcomes[mode][key]))
+            explained |= _above([key], holders)
+
+
+def _above(keys: list[Key], holders: Mapping[Key, list[Key]]) -> set[Key]:
+    found: set[Key] = set()
+    while keys:
+        key = keys.pop()
+        if key not in found:
+            found.add(key)
+            keys += holders.get(key, [])
+    return found
 
 
 def _unexplained(spot: Spot, mode: Mode, outcome: Outcome) -> Draft:

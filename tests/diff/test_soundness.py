@@ -1,0 +1,160 @@
+"""Containment, where it is easy to be wrong. `holds`: what a producer of the first writes, the second takes."""
+
+import pytest
+
+from tessera_gql.diff import Mode, compare
+
+TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+D4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
+D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+D19 = {"$schema": "https://json-schema.org/draft/2019-09/schema"}
+
+
+def array(**words):
+    return {"type": "array", **words}
+
+
+def obj(**words):
+    return {"type": "object", **words}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        # an item chosen for one reason leaves the others where they are
+        (array(items={"enum": [1, 2]}, maxItems=2, contains={"const": 2}), array(items={"const": 2}), False),
+        (array(items={"enum": [1, 2]}, maxItems=1, contains={"const": 2}), array(items={"const": 2}), True),
+        (array(contains=TEXT, minContains=2), array(contains=TEXT, minContains=1), True),
+        (array(contains=TEXT, minContains=1), array(contains=TEXT, minContains=2), False),
+        (array(contains=WHOLE, maxContains=1), array(contains=NUMBER, maxContains=1), False),
+        (array(contains=NUMBER, maxContains=1), array(contains=WHOLE, minContains=0, maxContains=1), True),
+        (array(items=WHOLE, minItems=2), array(contains=WHOLE, minContains=2), True),
+        (array(items=WHOLE, minItems=2), array(contains=WHOLE, minContains=3), False),
+        (array(items=WHOLE, minItems=2), array(contains=WHOLE, maxContains=1), False),
+        (array(prefixItems=[WHOLE, WHOLE], minItems=2, items=TEXT), array(contains=WHOLE, minContains=2), True),
+        (array(items={"type": "boolean"}, uniqueItems=True), array(maxItems=2), True),
+        (array(items={"type": ["boolean", "null"]}, uniqueItems=True), array(maxItems=2), False),
+        (array(items={"enum": [1, 2]}, uniqueItems=True), array(maxItems=2), True),
+        (array(maxItems=1), array(uniqueItems=True), True),
+        (array(maxItems=2), array(uniqueItems=True), False),
+        (array(prefixItems=[TEXT, WHOLE], items=False), array(uniqueItems=True), True),
+        (array(prefixItems=[TEXT], items=False), array(maxItems=1), True),
+        (array(prefixItems=[TEXT]), array(items=TEXT), False),
+        (array(items=False), array(maxItems=0), True),
+        # objects
+        (obj(properties={"a": TEXT}), obj(maxProperties=1), True),
+        (obj(properties={"a": TEXT}), obj(properties={"a": TEXT}, additionalProperties=WHOLE), True),
+        (
+            obj(properties={"a": TEXT}, patternProperties={"^x": TEXT}),
+            obj(properties={"a": TEXT}, maxProperties=1),
+            False,
+        ),
+        (obj(properties={"a": TEXT}, additionalProperties=True), obj(properties={"a": TEXT, "b": WHOLE}), False),
+        (obj(properties={"a": TEXT}), obj(properties={"a": TEXT, "b": WHOLE}), True),
+        (obj(), obj(properties={"b": WHOLE}), False),
+        (obj(required=["a", "b"]), obj(minProperties=2), True),
+        (obj(required=["a"]), obj(minProperties=2), False),
+        (obj(propertyNames={"enum": ["a", "b"]}), obj(maxProperties=2), True),
+        (obj(propertyNames={"enum": ["a", "b"]}), obj(maxProperties=1), False),
+        (obj(propertyNames=False), obj(maxProperties=0), True),
+        (obj(patternProperties={"^a$": WHOLE}, additionalProperties=False), obj(maxProperties=1), True),
+        (obj(patternProperties={"^[ab]$": WHOLE}, additionalProperties=False), obj(maxProperties=1), False),
+        (obj(patternProperties={"a": WHOLE}), obj(patternProperties={"^a": NUMBER}), True),
+        (obj(patternProperties={"^a": WHOLE}), obj(patternProperties={"a": NUMBER}), False),
+        (
+            obj(patternProperties={"^a": WHOLE}, additionalProperties=TEXT),
+            obj(additionalProperties={"type": ["integer", "string"]}),
+            True,
+        ),
+        (obj(dependentRequired={"a": ["b"]}, required=["a"]), obj(required=["b"]), True),
+        (obj(dependentRequired={"a": ["b"]}), obj(required=["b"]), False),
+        (obj(dependentSchemas={"a": {"required": ["b"]}}), obj(dependentRequired={"a": ["b"]}), True),
+        (obj(dependentRequired={"a": ["b"], "b": ["c"]}), obj(dependentRequired={"a": ["c"]}), True),
+        (obj(required=["a"], properties={"a": False}), {"type": "string"}, True),
+        (
+            obj(properties={"a": WHOLE}, unevaluatedProperties=False),
+            obj(properties={"a": NUMBER}, additionalProperties=False),
+            True,
+        ),
+        # numbers
+        ({"multipleOf": 6, **WHOLE}, {"multipleOf": 3, **WHOLE}, True),
+        ({"allOf": [{"multipleOf": 2}, {"multipleOf": 3}], **WHOLE}, {"multipleOf": 6, **WHOLE}, True),
+        ({"multipleOf": 0.5, "minimum": 0.1, "maximum": 0.9, **NUMBER}, {"const": 0.5}, True),
+        ({"multipleOf": 1.5, **NUMBER}, WHOLE, False),
+        ({"multipleOf": 1.0, **NUMBER}, WHOLE, True),
+        ({"minimum": 0.2, "maximum": 0.8, **WHOLE}, {"const": "never"}, True),
+        ({"exclusiveMinimum": 1, "exclusiveMaximum": 2, **NUMBER}, {"minimum": 1.5}, False),
+        ({"minimum": 1, **WHOLE}, {"exclusiveMinimum": 0, **WHOLE}, True),
+        ({"minimum": 1, **NUMBER}, {"exclusiveMinimum": 1, **NUMBER}, False),
+        ({"minimum": -1, "maximum": 1, **WHOLE}, {"enum": [-1, 0, 1]}, True),
+        ({"minimum": -1, "maximum": 2, **WHOLE}, {"enum": [-1, 0, 1]}, False),
+        ({"maximum": 3, **WHOLE}, {"not": {"minimum": 3.5}}, True),
+        # strings
+        ({"pattern": "^a{2,3}$", **TEXT}, {"minLength": 2, "maxLength": 3}, True),
+        ({"pattern": "^a{2,3}$", **TEXT}, {"maxLength": 2}, False),
+        ({"pattern": "^[ab]$", **TEXT}, {"enum": ["a", "b"]}, True),
+        ({"pattern": "^[abc]$", **TEXT}, {"enum": ["a", "b"]}, False),
+        ({"maxLength": 0, **TEXT}, {"const": ""}, True),
+        ({"enum": ["aa", "ab"]}, {"pattern": "^a"}, True),
+        ({"pattern": "(?=a)", **TEXT}, {"pattern": "(?=a)", **TEXT}, True),
+        ({"pattern": "(?=a)", **TEXT}, {"pattern": "a", **TEXT}, False),
+        ({"pattern": "^\\d+$", **TEXT}, {"pattern": "^[0-9]*$", **TEXT}, True),
+        # composition
+        ({"type": ["string", "integer"]}, {"anyOf": [TEXT, WHOLE]}, True),
+        (NUMBER, {"anyOf": [{"type": "number", "minimum": 0}, {"type": "number", "maximum": 0}]}, True),
+        (NUMBER, {"oneOf": [{"type": "number", "minimum": 0}, {"type": "number", "maximum": 0}]}, False),
+        ({"oneOf": [TEXT, WHOLE]}, {"oneOf": [WHOLE, TEXT]}, True),
+        ({"oneOf": [NUMBER, WHOLE]}, {"not": WHOLE}, True),
+        (TEXT, {"not": WHOLE}, True),
+        (TEXT, {"not": {"minLength": 2}}, False),
+        ({"if": {"const": 1}, "then": False}, {"not": {"const": 1}}, True),
+        ({"if": TEXT, "then": {"minLength": 1}, "else": WHOLE}, {"anyOf": [TEXT, WHOLE]}, True),
+        ({"not": {}}, False, True),
+        ({"enum": []}, False, True),
+        # recursion
+        (
+            {"type": "array", "items": {"$ref": "#"}, "maxItems": 1},
+            {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
+            True,
+        ),
+        (
+            {"type": "array", "items": {"$ref": "#"}, "maxItems": 2},
+            {"type": "array", "items": {"$ref": "#"}, "maxItems": 1},
+            False,
+        ),
+        (
+            {
+                "type": "array",
+                "items": {"$ref": "#/$defs/b"},
+                "$defs": {"b": {"type": "array", "items": {"$ref": "#"}}},
+            },
+            {"type": "array", "items": {"$ref": "#"}},
+            True,
+        ),
+        # drafts
+        ({**D4, "minimum": 1, "exclusiveMinimum": True, **NUMBER}, {**D7, "exclusiveMinimum": 1, **NUMBER}, True),
+        ({**D4, "minimum": 1, **NUMBER}, {**D7, "exclusiveMinimum": 1, **NUMBER}, False),
+        (
+            {**D7, "items": [TEXT, WHOLE], "additionalItems": False, "type": "array"},
+            array(prefixItems=[TEXT], maxItems=2),
+            True,
+        ),
+        (
+            {**D7, "$ref": "#/definitions/a", "maxLength": 1, "definitions": {"a": TEXT}},
+            {"maxLength": 1, **TEXT},
+            False,
+        ),
+        ({**D19, "$ref": "#/$defs/a", "maxLength": 1, "$defs": {"a": TEXT}}, {"maxLength": 1, **TEXT}, True),
+        ({**D7, "dependencies": {"a": ["b"]}, "type": "object"}, obj(dependentRequired={"a": ["b"]}), True),
+        ({**D4, "const": 1}, {"const": 1}, False),
+        ({**D7, "minContains": 2, "contains": TEXT, "type": "array"}, array(contains=TEXT, minContains=2), False),
+    ],
+)
+def test_what_one_writes_the_other_takes(old, new, holds):
+    contained = [
+        change
+        for change in compare(old, new).breaking(Mode.BACKWARD)
+        if change.kind not in ("PROPERTY_REMOVED", "DEFAULT_REMOVED")
+    ]
+    closes = [change for change in contained if change.pointer.endswith("additionalProperties")]
+    assert (not [change for change in contained if change not in closes]) == holds, contained

@@ -1,0 +1,220 @@
+"""The table of changes: what each kind breaks, one row each. B is BACKWARD, F is FORWARD, U is FULL."""
+
+import pytest
+
+from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode, compare
+
+K = ChangeKind
+MODES = {"B": Mode.BACKWARD, "F": Mode.FORWARD, "U": Mode.FULL}
+
+
+def table(**columns):
+    """Columns by name; `required=` names them."""
+    required = columns.pop("required", None)
+    schema = {"type": "object", "properties": columns}
+    return schema if required is None else {**schema, "required": required}
+
+
+TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+MAYBE = {"type": ["string", "null"]}
+ROWS = [
+    (table(a=TEXT, b=TEXT), table(a=TEXT), K.PROPERTY_REMOVED, "BU"),
+    (table(a=TEXT, b=TEXT, required=["b"]), table(a=TEXT), K.PROPERTY_REMOVED, "BFU"),
+    (table(a=TEXT), table(a=TEXT, b=TEXT), K.PROPERTY_ADDED, "FU"),
+    (table(a=TEXT), table(a=TEXT, b=TEXT, required=["b"]), K.PROPERTY_ADDED, "BFU"),
+    (table(customer_id=TEXT), table(customerId=TEXT), K.PROPERTY_RENAMED, "BFU"),
+    (table(x=TEXT), table(y={**TEXT, "x-renamed-from": "x"}), K.PROPERTY_RENAMED, "BFU"),
+    (table(a=WHOLE), table(a=NUMBER), K.TYPE_WIDENED, "FU"),
+    (table(a=NUMBER), table(a=WHOLE), K.TYPE_NARROWED, "BU"),
+    (table(a=TEXT), table(a=WHOLE), K.TYPE_CHANGED, "BFU"),
+    (table(a=TEXT), table(a=TEXT, required=["a"]), K.REQUIRED_ADDED, "BU"),
+    (table(a=TEXT, required=["a"]), table(a=TEXT), K.REQUIRED_REMOVED, "FU"),
+    (table(a={"enum": [1, 2]}), table(a={"enum": [1]}), K.ENUM_VALUES_REMOVED, "BU"),
+    (table(a={"enum": [1]}), table(a={"enum": [1, 2]}), K.ENUM_VALUES_ADDED, "FU"),
+    (table(a={"const": 1}), table(a={"enum": [1, 2]}), K.ENUM_VALUES_ADDED, "FU"),
+    (table(a=TEXT), table(a={**TEXT, "enum": ["x"]}), K.ENUM_VALUES_REMOVED, "BU"),
+    (table(a={**TEXT, "enum": ["x"]}), table(a=TEXT), K.ENUM_VALUES_ADDED, "FU"),
+    (table(a=TEXT), table(a={**TEXT, "maxLength": 3}), K.CONSTRAINT_TIGHTENED, "BU"),
+    (table(a={**TEXT, "minLength": 3}), table(a=TEXT), K.CONSTRAINT_RELAXED, "FU"),
+    (table(a={**NUMBER, "minimum": 1}), table(a={**NUMBER, "exclusiveMinimum": 1}), K.CONSTRAINT_TIGHTENED, "BU"),
+    (table(a={**NUMBER, "maximum": 1}), table(a={**NUMBER, "maximum": 2}), K.CONSTRAINT_RELAXED, "FU"),
+    (table(a={**WHOLE, "multipleOf": 2}), table(a={**WHOLE, "multipleOf": 4}), K.CONSTRAINT_TIGHTENED, "BU"),
+    (table(a={**WHOLE, "multipleOf": 4}), table(a={**WHOLE, "multipleOf": 2}), K.CONSTRAINT_RELAXED, "FU"),
+    (table(a={**WHOLE, "multipleOf": 2}), table(a={**WHOLE, "multipleOf": 3}), K.CONSTRAINT_CHANGED, "BFU"),
+    (table(a={**TEXT, "pattern": "^a"}), table(a={**TEXT, "pattern": "^b"}), K.CONSTRAINT_CHANGED, "BFU"),
+    (table(a={**TEXT, "pattern": "^a"}), table(a={**TEXT, "pattern": "^a+$"}), K.CONSTRAINT_TIGHTENED, "BU"),
+    (table(a={**TEXT, "pattern": "^a+$"}), table(a={**TEXT, "pattern": "^a"}), K.CONSTRAINT_RELAXED, "FU"),
+    (table(a={"type": "array"}), table(a={"type": "array", "uniqueItems": True}), K.CONSTRAINT_TIGHTENED, "BU"),
+    (table(a={"type": "array", "contains": True}), table(a={"type": "array"}), K.CONSTRAINT_RELAXED, "FU"),
+    (
+        table(a={"type": "array", "contains": TEXT}),
+        table(a={"type": "array", "contains": TEXT, "minContains": 2}),
+        K.CONSTRAINT_TIGHTENED,
+        "BU",
+    ),
+    (
+        table(a={"type": "array", "contains": TEXT, "maxContains": 1}),
+        table(a={"type": "array", "contains": TEXT, "maxContains": 2}),
+        K.CONSTRAINT_RELAXED,
+        "FU",
+    ),
+    (table(a=TEXT), {**table(a=TEXT), "additionalProperties": False}, K.CONSTRAINT_TIGHTENED, "BU"),
+    ({**table(a=TEXT), "additionalProperties": False}, table(a=TEXT), K.CONSTRAINT_RELAXED, "FU"),
+    (table(a=TEXT), {**table(a=TEXT), "dependentRequired": {"a": ["b"]}}, K.CONSTRAINT_TIGHTENED, "BU"),
+    ({"type": "object"}, {"type": "object", "patternProperties": {"^x": TEXT}}, K.CONSTRAINT_TIGHTENED, "BU"),
+    ({"type": "object"}, {"type": "object", "propertyNames": {"maxLength": 2}}, K.CONSTRAINT_TIGHTENED, "BU"),
+    (table(a=MAYBE), table(a=TEXT), K.NULLABLE_REMOVED, "BU"),
+    (table(a=TEXT), table(a=MAYBE), K.NULLABLE_ADDED, "FU"),
+    (table(a=TEXT), table(a={**TEXT, "nullable": True}), K.NULLABLE_ADDED, "FU"),
+    (table(a=TEXT), table(a={**TEXT, "default": "x"}), K.DEFAULT_ADDED, "FU"),
+    (table(a={**TEXT, "default": "x"}), table(a=TEXT), K.DEFAULT_REMOVED, "BU"),
+    (table(a={**TEXT, "default": None}), table(a=TEXT), K.DEFAULT_REMOVED, "BU"),
+    (table(a={**TEXT, "default": "x"}), table(a={**TEXT, "default": "y"}), K.DEFAULT_CHANGED, "U"),
+    (table(a={**TEXT, "format": "date"}), table(a={**TEXT, "format": "email"}), K.FORMAT_CHANGED, "U"),
+    (table(a=TEXT), table(a={**TEXT, "title": "A"}), K.ANNOTATION_CHANGED, ""),
+    (table(a=TEXT), table(a={**TEXT, "x-owner": "me"}), K.ANNOTATION_CHANGED, ""),
+    (table(a=TEXT), table(a={**TEXT, "deprecated": True}), K.DEPRECATED_CHANGED, ""),
+    ({"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, WHOLE, {"type": "array"}]}, K.COMPOSITION_CHANGED, "FU"),
+    ({"anyOf": [TEXT, WHOLE, {"type": "array"}]}, {"anyOf": [TEXT, WHOLE]}, K.COMPOSITION_CHANGED, "BU"),
+    ({"not": TEXT}, {"not": {"enum": ["x"]}}, K.COMPOSITION_CHANGED, "FU"),
+    ({"if": TEXT, "then": {"minLength": 1}}, {"if": TEXT, "then": {"minLength": 2}}, K.COMPOSITION_CHANGED, "BU"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "kind", "breaks"), ROWS)
+def test_each_kind_breaks_the_modes_of_its_row(old, new, kind, breaks):
+    diff = compare(old, new)
+    found = [change for change in diff.changes if change.kind is kind]
+    assert found, diff.changes
+    assert found[0].breaks == {MODES[letter] for letter in breaks}
+    for letter, mode in MODES.items():
+        assert diff.is_compatible(mode) == (letter not in breaks), letter
+
+
+@pytest.mark.parametrize(("old", "new", "kind", "breaks"), [row for row in ROWS if set(row[3]) & {"B", "F"}])
+def test_every_break_of_the_table_is_proven(old, new, kind, breaks):  # noqa: ARG001 - one table for three tests
+    change = next(change for change in compare(old, new).changes if change.kind is kind)
+    if "nullable" not in str(new) and "uniqueItems" not in str(new):
+        assert change.certainty is Certainty.PROVEN
+
+
+@pytest.mark.parametrize(("old", "new", "kind", "breaks"), ROWS)
+def test_the_bump_follows_the_mode(old, new, kind, breaks):
+    bump = compare(old, new).bump(Mode.BACKWARD)
+    patches = {K.DEFAULT_CHANGED, K.FORMAT_CHANGED, K.ANNOTATION_CHANGED, K.DEPRECATED_CHANGED}
+    assert bump is (Bump.MAJOR if "B" in breaks else Bump.PATCH if kind in patches else Bump.MINOR)
+
+
+def test_no_change_is_no_bump_and_bumps_are_ranked():
+    assert compare(table(a=TEXT), table(a=TEXT)).bump(Mode.FULL) is Bump.NONE
+    assert [bump.rank for bump in (Bump.NONE, Bump.PATCH, Bump.MINOR, Bump.MAJOR)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"type": "integer", "minimum": 4, "maximum": 4}, {"const": 4.0}),
+        ({"anyOf": [TEXT, {"type": "null"}]}, MAYBE),
+        ({"oneOf": [{"type": "null"}, TEXT]}, MAYBE),
+        ({**TEXT, "nullable": True}, MAYBE),
+        ({"enum": [1, True]}, {"enum": [True, 1.0]}),
+        ({**TEXT, "minLength": 0}, TEXT),
+        ({"allOf": [TEXT, {"maxLength": 3}]}, {**TEXT, "maxLength": 3}),
+        ({"type": ["integer", "number"]}, NUMBER),
+        ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT),
+        ({"$ref": "#a", "$defs": {"x": {"$anchor": "a", **TEXT}}}, TEXT),
+        ({"$id": "http://x/y", "$ref": "z", "$defs": {"x": {"$id": "z", **TEXT}}}, TEXT),
+        ({**TEXT, "pattern": "^(?:a|b)$"}, {**TEXT, "pattern": "^[ab]$"}),
+        ({"type": "array", "prefixItems": [TEXT], "items": TEXT}, {"type": "array", "items": TEXT}),
+        ({"type": "boolean"}, {"enum": [True, False]}),
+        ({"not": {"not": TEXT}}, TEXT),
+    ],
+)
+def test_two_spellings_of_one_meaning_do_not_differ(old, new):
+    assert compare(old, new).changes == ()
+
+
+def test_1_and_true_are_two_values():
+    assert not compare({"enum": [1]}, {"enum": [True]}).is_compatible(Mode.BACKWARD)
+
+
+def test_a_break_below_a_reference_belongs_to_every_field_that_uses_it():
+    def order(street):
+        address = {"type": "object", "properties": {"street": street}}
+        inside = {"home": {"$ref": "#/$defs/a"}, "work": {"$ref": "#/$defs/a"}}
+        return {**table(**inside), "$defs": {"a": address}}
+
+    (change,) = compare(order(TEXT), order(WHOLE)).changes
+    assert change.fields == ("home.street", "work.street")
+    assert change.pointer == "/$defs/a/properties/street/type"
+
+
+def test_a_break_in_a_recursive_schema_belongs_to_its_deeper_selves_too():
+    def tree(leaf):
+        return table(leaf=leaf, children={"type": "array", "items": {"$ref": "#"}})
+
+    (change,) = compare(tree(TEXT), tree(WHOLE)).changes
+    assert change.fields == ("leaf", "children")
+
+
+def test_a_change_at_the_root_and_one_of_items_know_where_they_belong():
+    (root,) = compare({"type": "object"}, {"type": "array"}).changes
+    assert (root.path, root.fields) == ("", ("",))
+    (item,) = compare(
+        table(tags={"type": "array", "items": TEXT}), table(tags={"type": "array", "items": WHOLE})
+    ).changes
+    assert (item.path, item.fields) == ("tags[]", ("tags",))
+
+
+def test_a_rename_belongs_to_both_names_and_says_which():
+    (change,) = compare(table(customer_id=TEXT), table(customerId=TEXT)).changes
+    assert change.fields == ("customer_id", "customerId")
+    assert (change.before, change.after) == ("customer_id", "customerId")
+    assert change.counterexample == {"customer_id": ""}
+
+
+def test_a_rename_is_not_guessed_between_rivals_or_across_types():
+    kinds = {change.kind for change in compare(table(order_id=TEXT), table(id_order=TEXT, order_id_=TEXT)).changes}
+    assert K.PROPERTY_RENAMED not in kinds
+    kinds = {change.kind for change in compare(table(order_id=TEXT), table(orderId=WHOLE)).changes}
+    assert K.PROPERTY_RENAMED not in kinds
+
+
+def test_a_removed_field_is_shown_by_a_document_that_uses_it():
+    (change,) = compare(table(a=TEXT, b=TEXT), table(a=TEXT)).changes
+    assert change.counterexample == {"b": ""}
+
+
+def test_a_removed_default_is_shown_by_a_document_that_relies_on_it():
+    (change,) = compare(table(a={**TEXT, "default": "x"}), table(a=TEXT)).changes
+    assert change.counterexample == {}
+
+
+def test_deltas_not_lists_are_told():
+    (change,) = compare({"enum": [1, 2, 3]}, {"enum": [1, 2]}).changes
+    assert (change.before, change.after) == ([3], None)
+
+
+def test_a_hint_is_a_way_that_does_not_break():
+    old, new = table(a=TEXT, b=TEXT), {**table(a={**TEXT, "maxLength": 2}), "required": ["a"]}
+    hints = {change.kind: change.hint for change in compare(old, new).changes}
+    assert hints == {
+        K.PROPERTY_REMOVED: "Keep b and mark it deprecated until nobody reads it.",
+        K.CONSTRAINT_TIGHTENED: "Leave maxLength out.",
+        K.REQUIRED_ADDED: "Leave a optional.",
+    }
+
+
+def test_no_hint_without_a_break():
+    (change,) = compare(table(a=TEXT), table(a=TEXT, b=TEXT)).changes
+    assert change.hint is None
+
+
+def test_fields_from_a_shared_definition_are_not_the_same_as_spelled_out_ones():
+    address = table(street=TEXT)
+    shared = {**table(home={"$ref": "#/$defs/a"}, work={"$ref": "#/$defs/a"}), "$defs": {"a": address}}
+    spelled = table(home=address, work=address)
+    assert compare(shared, spelled).is_compatible(Mode.BACKWARD)
+    assert not compare(shared, spelled).is_compatible(Mode.FORWARD)
+    single = {**table(home={"$ref": "#/$defs/a"}), "$defs": {"a": address}}
+    assert compare(single, table(home=address)).changes == ()
