@@ -1,7 +1,7 @@
 """A dbt manifest of 5,000 tables against a loop over the same verbs, table by table: first sync and unchanged re-sync.
 
-The loop takes a twentieth of the tables, for it is linear in them, and is told as if it took all. Reading the manifest's
-JSON is the same for both and is printed beside. Neither parses SQL here: the manifest has none.
+The loop takes a twentieth of the tables, for it is linear in them, and is told as if it took all. Reading the JSON of
+the manifest is the same for both and is printed beside. Neither parses SQL here: the manifest has none.
 """
 
 import asyncio
