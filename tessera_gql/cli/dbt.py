@@ -102,7 +102,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 def _waited(client: TesseraClient, judgement: Judgement, seconds: float) -> Judgement:
     """Until nobody is waited for, somebody blocks, or the time is over."""
     deadline = time.monotonic() + seconds
-    cursor = client.run(NOW)
+    cursor: str | None = client.run(NOW)
     judgement = verdict.again(client, judgement)
     while judgement.open_proposals and not judgement.of(State.BLOCKED):
         teams = sorted({team for one in judgement.of(State.WAITING) for team in one.awaiting})

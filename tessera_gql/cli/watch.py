@@ -7,6 +7,7 @@ import typer
 
 from tessera_gql.cli.remote import COLOURS, Json, Team, connected, err, out
 from tessera_gql.client import Event
+from tessera_gql.client.stream import NOW
 
 
 def watch(
@@ -23,9 +24,11 @@ def watch(
 
     Example: tessera watch --team finance --cursor-file ~/.finance-cursor
     """
-    start = after or _kept(cursor_file)
     with connected(retries=4) as client:
         watched = client.get_team(team) if team else client.viewer().team
+        start = after or _kept(cursor_file) or client.run(NOW)
+        if cursor_file:
+            _keep(cursor_file, start)
         events = client.subscribe(team_id=watched.id if watched else None, kinds=kind or (), after=start)
         err.print(f"Watching {watched.name if watched else 'everything'} at {client.target.url} …", style="dim")
         for number, event in enumerate(events, 1):

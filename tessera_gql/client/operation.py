@@ -61,7 +61,7 @@ class Listing(Generic[T]):
 
 @dataclass(frozen=True)
 class Subscription(Generic[T]):
-    """What to listen to, from behind the cursor `after`; None is from the moment of the call."""
+    """What to listen to, from behind the cursor `after`; None is from the moment it is first waited for."""
 
     document: str
     variables: Mapping[str, Any]

@@ -27,20 +27,24 @@ Notice: TypeAlias = Callable[[str], None]
 """Told why the connection was lost, each time before it is sought again."""
 
 
-def _latest(data: dict[str, Any]) -> str | None:
+BEGINNING = "ZXZlbnQ6MA=="
+"""Ahead of the first event: where a log that is empty is listened to from."""
+
+
+def _latest(data: dict[str, Any]) -> str:
     found = data["events"]["nodes"]
-    return found[0]["cursor"] if found else None
+    return str(found[0]["cursor"]) if found else BEGINNING
 
 
-NOW: Operation[str | None] = Operation("{ events(last: 1) { nodes { cursor } } }", {}, _latest)
-"""The cursor of the latest event; an empty log has none, and is listened to from the connection on."""
+NOW: Operation[str] = Operation("{ events(last: 1) { nodes { cursor } } }", {}, _latest)
+"""The cursor behind all that has happened."""
 
 
 @dataclass
 class _Place:
     """How far the listener is, over all connections."""
 
-    cursor: str | None
+    cursor: str
     accepted: bool = False
     """Whether the connection of now came so far that the server took it."""
 
@@ -96,8 +100,8 @@ def _next(message: dict[str, Any], subscription: Subscription[Any], place: _Plac
             return None
 
 
-def _subscribe(subscription: Subscription[Any], cursor: str | None) -> str:
-    variables = {**subscription.variables} | ({"after": cursor} if cursor else {})
+def _subscribe(subscription: Subscription[Any], cursor: str) -> str:
+    variables = {**subscription.variables, "after": cursor}
     return json.dumps(
         {"type": "subscribe", "id": "1", "payload": {"query": subscription.document, "variables": variables}}
     )

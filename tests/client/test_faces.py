@@ -22,6 +22,7 @@ from tessera_gql.client import (
     Unauthenticated,
     Unavailable,
 )
+from tessera_gql.client.stream import BEGINNING, NOW
 from tests.client.conftest import Open
 from tests.e2e.server import Running, serving
 
@@ -194,6 +195,15 @@ async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: A
     assert (event.kind, event.asset.fqn) == ("REGISTRATION_CREATED", asset.fqn)
 
 
+async def test_a_subscription_that_waits_has_a_place_even_in_an_empty_log(opened: Open, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        client = await opened(server.url)
+        assert await client.run(NOW) == BEGINNING
+        await client.create_team("first")
+        async with aclosing(aiter(client.subscribe(after=BEGINNING))) as listening:
+            assert (await anext(listening)).payload["name"] == "first"
+
+
 async def test_requests_and_status_changes_are_listened_to(tessera: Any) -> None:
     _, reader, proposal = await proposed(tessera)
     start, *_ = [event.cursor async for event in tessera.events(kinds=["TEAM_CREATED"])]
@@ -214,7 +224,6 @@ async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothi
     with serving(tmp_path) as server:
         port = server.url.rpartition(":")[2]
         client = await opened(server.url, on_disconnect=reasons.append)
-        await client.create_team("before")
         enough = asyncio.Event()
 
         async def listen() -> None:
@@ -226,7 +235,7 @@ async def test_a_subscription_goes_on_over_a_restart_with_nothing_lost_and_nothi
                         return
 
         listening = asyncio.create_task(listen())
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         for number in range(3):
             await client.create_team(f"first-{number}")
     with serving(tmp_path, API_PORT=port):

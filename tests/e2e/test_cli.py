@@ -219,7 +219,7 @@ def _answers(shell: Shell, server: Running, manifest: Path) -> None:
 def test_login_keeps_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     with serving(tmp_path, ADMIN_KEY=KEY) as server:
         shell = Shell("", tmp_path)
-        assert "TESSERA_API_KEY" in shell.refused("login", "--url", server.url, stdin="not-the-key\n")
+        assert "not known here" in shell.refused("login", "--url", server.url, stdin="not-the-key\n")
         assert "You are admin" in shell("login", "--url", server.url, stdin=f"{KEY}\n")
         (kept,) = (tmp_path / ".config/tessera").iterdir()
         assert kept.stat().st_mode & 0o777 == 0o600
@@ -244,7 +244,6 @@ def test_watch_goes_on_over_a_restart_and_over_its_own(tmp_path: Path) -> None:
         )
         assert watching.stderr is not None
         assert "Watching everything" in watching.stderr.readline()
-        time.sleep(1)
         shell("team", "create", "one")
         port = server.url.rpartition(":")[2]
     with serving(tmp_path, API_PORT=port):
@@ -254,7 +253,7 @@ def test_watch_goes_on_over_a_restart_and_over_its_own(tmp_path: Path) -> None:
         assert "coming back" in stderr
         shell("team", "create", "three")
         assert "TEAM_CREATED" in shell(*words, "-n", "1")
-        assert "three" in shell("watch", "--kind", "TEAM_CREATED", "-n", "3", "--after", _first(shell))
+        assert "three" in shell("watch", "--kind", "TEAM_CREATED", "-n", "2", "--after", _first(shell))
 
 
 def _first(shell: Shell) -> str:
