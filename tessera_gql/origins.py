@@ -1,4 +1,4 @@
-"""A server without keys on one's own machine is still reachable by every web page one visits: let only its own pages in.
+"""A server without keys on one's own machine is still reachable by every web page one visits: let only its own in.
 
 A browser names the page a request comes from (`Origin`) and the host it believes to talk to (`Host`). A foreign origin
 is another site's script; a foreign host is a name that was pointed at this machine to look like the same site.

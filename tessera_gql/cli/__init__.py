@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "whoami": ("login", "whoami", USE),
     "publish": ("ci", "publish", USE),
     "impact": ("ci", "impact", USE),
+    "diff": ("diff", "diff", USE),
     "dbt": ("dbt", "app", USE),
     "register": ("catalog", "register", USE),
     "unregister": ("catalog", "unregister", USE),
