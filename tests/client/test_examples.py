@@ -1,0 +1,71 @@
+"""The examples run, and say only what there is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import typer.main
+
+from tessera_gql.cli import program
+from tessera_gql.client import TesseraClient
+from tests.client.test_faces import V1, V2, fresh, fresh_fqn
+from tests.e2e.server import ROOT, Running, environment
+
+
+def example(name: str, *words: str, url: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, ROOT / "examples" / name, *words],
+        cwd=folder,
+        env=environment(TESSERA_URL=url),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_example_of_the_sdk_runs(server: Running, tmp_path: Path) -> None:
+    done = example("sdk.py", url=server.url, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "PUBLISHED: examples.",
+        "PROPOSED: coupon",
+        "CONFLICT: ",
+        "heard: APPROVED",
+        "contracts: 1.0.0, 2.0.0",
+    ):
+        assert words in done.stdout
+
+
+def test_the_example_of_the_sdk_says_so_when_there_is_no_server(tmp_path: Path) -> None:
+    done = example("sdk.py", url="http://127.0.0.1:9", folder=tmp_path)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "can't be reached" in done.stderr
+
+
+def test_the_watching_example_tells_what_happened_while_it_was_away(server: Running, tmp_path: Path) -> None:
+    with TesseraClient(server.url) as tessera:
+        owner, reader = tessera.create_team(fresh("owner")), tessera.create_team(fresh("reader"))
+        start = list(tessera.events(kinds=["TEAM_CREATED"]))[-1].cursor
+        (tmp_path / f"{reader.name}.cursor").write_text(start)
+        fqn = fresh_fqn()
+        tessera.create_asset(fqn=fqn, owner=owner)
+        tessera.publish_contract(fqn=fqn, schema_def=V1)
+        tessera.register(fqn, team=reader)
+        tessera.publish_contract(fqn=fqn, schema_def=V2)
+    done = example("watch.py", reader.name, "1", url=server.url, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"{fqn} 2.0.0 would break you." in done.stdout
+    assert f"tessera ack {fqn} APPROVED --team {reader.name}" in done.stdout
+    assert (tmp_path / f"{reader.name}.cursor").read_text() != start
+
+
+def test_every_command_and_option_of_the_workflow_example_exists() -> None:
+    text = (ROOT / "examples/github-actions.yml").read_text()
+    found = re.findall(r"\btessera (dbt|keys) ([a-z]+)([^`\n]*)", text)
+    assert len(found) == 4
+    for group, name, rest in found:
+        command = typer.main.get_command(program(group)).commands[group].commands[name]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= known, rest
