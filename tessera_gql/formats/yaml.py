@@ -61,7 +61,7 @@ def load(text: str) -> Read:
         raise YamlError(f"the file has more than {MAX_BYTES:,} characters", 1)
     builder = _Builder()
     try:
-        for event in yaml.parse(text, Loader=_Loader):  # type: ignore[no-untyped-call] # types-PyYAML leaves it bare
+        for event in yaml.parse(text, Loader=_Loader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

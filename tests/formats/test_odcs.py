@@ -1,0 +1,80 @@
+"""ODCS v3: contracts in and out, and refusals that say where."""
+
+import pytest
+
+from tessera_gql.diff import check
+from tessera_gql.formats import odcs, yaml
+from tessera_gql.formats.foreign import ForeignError
+from tests.world import ORDERS
+
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: orders
+version: 1.2.0
+status: active
+servers:
+- server: production
+  type: postgres
+  database: analytics
+  schema: core
+schema:
+- name: orders
+  description: All orders.
+  properties:
+  - {name: id, logicalType: integer, primaryKey: true, physicalType: bigint}
+  - {name: email, logicalType: string, unique: true, logicalTypeOptions: {maxLength: 100, format: email}}
+  - {name: at, logicalType: timestamp, required: true, description: When.}
+  - name: items
+    logicalType: array
+    items: {logicalType: object, properties: [{name: sku, logicalType: string, required: true}]}
+slaProperties:
+- {property: latency, value: 4, unit: d}
+"""
+
+
+def test_a_contract_becomes_a_schema_guarantees_and_a_name() -> None:
+    (found,) = odcs.read(CONTRACT)
+    check(found.schema)
+    assert (found.name, found.version, found.description) == ("analytics.core.orders", "1.2.0", "All orders.")
+    assert found.schema["required"] == ["id", "at"]
+    assert found.schema["properties"]["email"] == {"type": ["string", "null"], "maxLength": 100}
+    assert found.schema["properties"]["at"]["format"] == "date-time"
+    assert found.schema["properties"]["items"]["items"]["required"] == ["sku"]
+    assert found.guarantees is not None
+    assert found.guarantees["uniqueness"] == {"id": "always", "email": "always"}
+    assert found.guarantees["sla"]["latency"]["value"] == 4
+    assert found.original == {"format": "odcs", "text": CONTRACT}
+
+
+def test_what_is_written_reads_back_with_the_same_columns() -> None:
+    text = odcs.write("analytics.core.orders", "2.0.0", ORDERS, description="Orders.", team="shop")
+    (found,) = odcs.read(text)
+    assert (found.name, found.version, found.description) == ("analytics.core.orders", "2.0.0", "Orders.")
+    assert found.schema["required"] == ORDERS["required"]
+    assert set(found.schema["properties"]) == set(ORDERS["properties"])
+    assert yaml.load(text).value["customProperties"] == [{"property": "jsonSchema", "value": ORDERS}]
+
+
+def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
+    (found,) = odcs.read(CONTRACT)
+    (again,) = odcs.read(odcs.write(found.name, "1.2.0", found.schema))
+    assert again.schema == found.schema
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("a: [", "line 2"),
+        ("7", "no data contract of ODCS v3"),
+        ("apiVersion: v2.2.2\nkind: DataContract", "no data contract of ODCS v3"),
+        ("apiVersion: v3.0.0\nkind: DataContract\nversion: 1.0.0", "no `schema`"),
+        ("apiVersion: v3.0.0\nschema: 7", "schema"),
+        ("apiVersion: v3.0.0\nschema:\n- description: x", "neither `name` nor `physicalName`"),
+        ("apiVersion: v3.0.0\nschema:\n- {name: a, properties: [{logicalType: string}]}", "no `name`"),
+        ("apiVersion: v3.0.0\nschema: &a\n- *a", "aliases"),
+    ],
+)
+def test_what_is_no_contract_is_refused(text: str, what: str) -> None:
+    with pytest.raises(ForeignError, match=what):
+        odcs.read(text)
