@@ -89,8 +89,17 @@ class Server:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
-    def tracebacks(self) -> int:
-        return self.log.read_text(errors="replace").count("Traceback (most recent call last)")
+    def faults(self) -> list[str]:
+        """What ended each traceback in its log."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        inside, found = False, list[str]()
+        for line in lines:
+            if line.startswith("Traceback"):
+                inside = True
+            elif inside and line and not line.startswith((" ", "Traceback")):
+                found.append(line[:160])
+                inside = False
+        return found
 
 
 async def call(urls: list[str], document: str, variables: dict[str, Any], *, seconds: float = 60) -> dict[str, Any]:

@@ -88,7 +88,8 @@ async def _attacked(kind: str, load: Load) -> list[str]:
                 for server in servers:
                     server.kill()
                 await run.database.dispose()
-            run.counts["tracebacks in the servers' logs"] = sum(server.tracebacks() for server in servers)
+            for fault in (fault for server in servers for fault in server.faults()):
+                run.counts[f"in a server's log: {fault}"] += 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _report(kind, run, time.monotonic() - started)
@@ -129,6 +130,7 @@ async def _fight(run: Run, kind: str) -> None:
                 attacker.cancel()
             await asyncio.gather(*attackers, return_exceptions=True)
         await asyncio.gather(*(server.start() for server in run.servers))
+        await run.database.dispose()  # our own connections were cut as well; the next are new
         log = await _log(run.database)
         await _settled(run, subscribers, receivers, places, log)
         _check_subscribers(run, subscribers, log)
@@ -172,7 +174,7 @@ async def _hook(run: Run, receiver: Receiver, kinds: tuple[str, ...] | None) -> 
 async def _kill(run: Run) -> None:
     """SIGKILL, never more than one at a time; it comes back on the same port."""
     while True:
-        await asyncio.sleep(random.uniform(3, 9))
+        await asyncio.sleep(random.uniform(4, 12))
         server = random.choice(run.servers)
         server.kill()
         run.counts["servers killed"] += 1
