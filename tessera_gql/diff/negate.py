@@ -38,6 +38,10 @@ def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[A
     if kind in FACTS:
         yield from ([fact] for fact in FACTS[kind](node))
     if kind == OBJECT:
+        there = {name for each in given for name in each.required}
+        for name in node.required:
+            if name not in there:
+                yield [Missing(name)]
         yield from _properties(node, given)
         yield from _dependents(node)
     if node.is_opaque or (node.has_unevaluated and kind in (OBJECT, ARRAY)):
@@ -113,7 +117,6 @@ def _array(node: Schema) -> Iterator[Item]:
 
 
 def _object(node: Schema) -> Iterator[Item]:
-    yield from map(Missing, node.required)
     if node.min_properties:
         yield Fewer(node.min_properties)
     if node.max_properties is not None:
@@ -127,16 +130,18 @@ def _object(node: Schema) -> Iterator[Item]:
 
 
 def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
-    """Properties that the given schemas declare with the same text cannot break."""
+    """Properties that a given schema declares with the same text cannot break."""
     numbers, bound = node.document.numbers, node.document.identities.bound
-    alike = [each for each in given if each.document.dialect is node.document.dialect]
+    settled: set[str] = set()
+    for each in given:
+        if each.document.dialect is node.document.dialect:
+            others = each.document.numbers
+            for name, raw in each.properties.items():
+                number = others.get(id(raw))
+                if number is not None and number not in bound and number == numbers.get(id(node.properties.get(name))):
+                    settled.add(name)
     for name, raw in node.properties.items():
-        number = numbers.get(id(raw))
-        if number is not None and number not in bound:
-            is_shared = any(each.document.numbers.get(id(each.properties.get(name))) == number for each in alike)
-        else:
-            is_shared = raw is True
-        if not is_shared:
+        if raw is not True and name not in settled:
             yield [PropertyBreaks(name, node.named(name))]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import cast
 
 from tessera_gql.diff.accept import accepts, every
 from tessera_gql.diff.declared import names_in_place
@@ -25,11 +26,22 @@ from tessera_gql.diff.facts import (
 )
 from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.regex import Language, example, matches
-from tessera_gql.diff.schema import Schema
+from tessera_gql.diff.schema import INERT, Schema, Words
 
 Find = Callable[[Iterable[Literal]], Outcome]
 MAX_PATTERNS = 5
 MAX_SHOWN = 20_000
+SAMPLES: dict[str, Json] = {
+    "null": None,
+    "boolean": False,
+    "integer": 0,
+    "number": 0,
+    "string": "",
+    "array": [],
+    "object": {},
+}
+PLAIN = INERT | {"type", "maxLength", "maxItems", "maxProperties"}
+"""Words that allow the sample of each type."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +88,15 @@ class Rules:
         return self.find([*self.about(name), *more]) if self.allows(name) else Answer.EMPTY
 
     def plain_value(self, name: str) -> Outcome:
-        """The same as `value`, quickly where one schema speaks and its text has been answered before."""
-        slot = self._slot(name)
-        if slot is None:
-            return self.value(name)
-        answered = self.nodes[0].node.space.answered
-        if slot not in answered:
-            found = self.value(name)
-            if not isinstance(found, Found):
-                return found
-            answered[slot] = found.value
-        return Found(answered[slot])
-
-    def _slot(self, name: str) -> tuple[int, int, bool] | None:
+        """The same as `value`, at once where one schema speaks and says little."""
         if len(self.nodes) != 1 or self.about_names or (self.names is not None and name not in self.names):
-            return None
-        node, _, emits = self.nodes[0]
-        raw = node.properties.get(name)
-        number = None if raw is None or node.patterns else node.document.number(raw)
-        return None if number is None else (number, node.document.dialect.year, emits)
+            return self.value(name)
+        node = self.nodes[0].node
+        raw = None if node.patterns else node.properties.get(name)
+        if isinstance(raw, dict) and PLAIN.issuperset(words := cast("Words", raw)):
+            named = words.get("type", "null")
+            return Found(SAMPLES[cast("list[str]", named)[0] if isinstance(named, list) else cast("str", named)])
+        return self.value(name)
 
     def fresh(
         self, more: list[Literal], avoid: frozenset[str], wanted: frozenset[str], unwanted: frozenset[str]

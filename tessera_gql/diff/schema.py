@@ -82,7 +82,6 @@ class Space:
         self.nodes: dict[tuple[int, str], Schema] = {}
         self.keys = 0
         self.meanings: dict[object, int] = {}
-        self.answered: dict[tuple[int, int, bool], Json] = {}
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")

@@ -261,13 +261,11 @@ class Solver:
         return branch.choices.pop(chosen)
 
     def _is_hopeless(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
-        """A property that cannot break, or be missing: the commonest cases, told without taking the branch."""
+        """A property that cannot break: the commonest case, told without taking the branch."""
         match option:
             case [PropertyBreaks(name, node)]:
                 rules = self._rules(branch.nodes, literals)
                 return rules.value(name, [Literal(node, holds=False)]) is Answer.EMPTY
-            case [Missing(name)]:
-                return name in self._rules(branch.nodes, literals).required
             case _:
                 return False
 

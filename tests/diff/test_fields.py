@@ -1,0 +1,79 @@
+"""Declared fields: what a registration may name."""
+
+from tessera_gql.diff import Field, canonical, fields
+
+
+def paths(schema):
+    return [field.path for field in fields(schema)]
+
+
+def test_fields_come_in_document_order_with_what_is_promised():
+    schema = {
+        "type": "object",
+        "required": ["id"],
+        "properties": {
+            "id": {"type": "integer", "description": "key"},
+            "note": {"type": ["string", "null"], "deprecated": True},
+            "free": {},
+        },
+    }
+    assert fields(schema) == (
+        Field("id", "integer", required=True, nullable=False, description="key", deprecated=False),
+        Field("note", "string | null", required=False, nullable=True, description=None, deprecated=True),
+        Field("free", "any", required=False, nullable=False, description=None, deprecated=False),
+    )
+
+
+def test_fields_are_found_below_items_references_branches_and_maps():
+    schema = {
+        "properties": {
+            "items": {"type": "array", "items": {"properties": {"sku": True}}},
+            "address": {"anyOf": [{"$ref": "#/$defs/address"}, {"type": "null"}]},
+            "prices": {"additionalProperties": {"properties": {"net": True}}},
+            "pair": {"prefixItems": [{"properties": {"left": True}}, True]},
+        },
+        "allOf": [{"properties": {"extra": {"type": "number"}}}],
+        "patternProperties": {"^x": {"properties": {"y": True}}},
+        "$defs": {"address": {"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}}},
+    }
+    assert paths(schema) == [
+        "items",
+        "items[].sku",
+        "address",
+        "address.city",
+        "prices",
+        "prices.*.net",
+        "pair",
+        "pair[].left",
+        "extra",
+        "*.y",
+    ]
+    found = {field.path: field for field in fields(schema)}
+    assert (found["address"].type, found["address"].nullable) == ("object | null", True)
+    assert found["address.city"].required
+
+
+def test_a_schema_that_holds_itself_is_entered_once():
+    schema = {"properties": {"leaf": True, "children": {"items": {"$ref": "#"}}}}
+    assert paths(schema) == ["leaf", "children", "children[].leaf", "children[].children"]
+
+
+def test_references_that_double_at_every_level_end_at_the_limit():
+    levels = {
+        f"l{n}": {"properties": {"a": {"$ref": f"#/$defs/l{n + 1}"}, "b": {"$ref": f"#/$defs/l{n + 1}"}}}
+        for n in range(30)
+    }
+    assert len(fields({"$ref": "#/$defs/l0", "$defs": {**levels, "l30": True}})) == 20_000
+
+
+def test_booleans_declare_nothing():
+    assert fields(True) == fields(False) == ()
+
+
+def test_canonical_text_is_equal_exactly_when_the_values_are():
+    assert (
+        canonical({"b": [1.0, True], "a": None}) == '{"a":null,"b":[1,true]}' == canonical({"a": None, "b": [1, True]})
+    )
+    assert canonical(1) != canonical(True)
+    assert canonical(0.5) == "0.5"
+    assert canonical("é\n") == '"é\\n"'
