@@ -80,7 +80,8 @@ async def load(session: Session, manifest: Manifest, models: Sequence[Model]) ->
         .select_from(rows.outerjoin(versions, active))
         .where(within(session, rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
     )
-    found = {key: Known(*facts) for key, *facts in (await session.execute(statement)).all()}
+    read: Sequence[Any] = (await session.execute(statement)).all()
+    found = {row[0]: Known(*row[1:]) for row in read}
     known = {model.fqn: one for model in models if (one := found.get(assets.key(model.fqn)))}
     return State(
         manifest,
@@ -113,7 +114,8 @@ async def gone(session: Session, manifest: Manifest) -> list[Gone]:
         .where(rows.c.meta[DBT, "project"].as_string() == manifest.project, ~present)
         .order_by(rows.c.fqn_key)
     )
-    return [Gone(*facts) for facts in (await session.execute(statement)).all()]
+    found: Sequence[Any] = (await session.execute(statement)).all()
+    return [Gone(*row) for row in found]
 
 
 def within(session: Session, among: ColumnElement[Any], values: Iterable[UUID | str]) -> ColumnElement[bool]:
