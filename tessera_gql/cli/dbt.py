@@ -72,7 +72,6 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     reason: Annotated[str | None, typer.Option(help="With --ask: why, for those who are asked.")] = None,
     wait: Annotated[str | None, typer.Option(help="Wait so long for answers: 90s, 20m, 2h.")] = None,
     supersede: Annotated[bool, typer.Option("--supersede", help="With --ask: end other open proposals.")] = False,
-    owner: Owner = None,
     as_json: Json = False,
 ) -> None:
     """Say what a manifest would break, whom, and who must answer. Without --ask nothing is written.
@@ -86,7 +85,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     content = _read(manifest)
     project = _parsed(manifest, content)
     with connected() as client:
-        found = verdict.judge(client, project, content, owner)
+        found = verdict.judge(client, project, content)
         if ask:
             options = Publishing(supersede=supersede)
             if reason:

@@ -1,6 +1,6 @@
 """What a dbt manifest would break, whom, and what they say to it: the facts and the exit code; nothing is printed here.
 
-The server judges: a dry run of the very sync tells what changes, `impact` whom it hurts.
+The server judges; here is only where each change stands.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tessera_gql.client import Invalid, NotFound, TesseraClient
-from tessera_gql.client.nouns import AskedTeam, ManifestReport, ProposalWithAnswers, Reason, SyncedModel, TeamName
-from tessera_gql.client.operations.manifests import Syncing
+from tessera_gql.client import PublishOutcome, TesseraClient
+from tessera_gql.client.nouns import AskedTeam, ModelImpact, ProposalWithAnswers, Reason, TeamName
 from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.formats import dbt
 
@@ -106,12 +105,11 @@ class Judgement:
         return 3 if self.of(State.WAITING) else 0
 
 
-def judge(client: TesseraClient, manifest: dbt.Manifest, content: bytes, owner: str | None) -> Judgement:
+def judge(client: TesseraClient, manifest: dbt.Manifest, content: bytes) -> Judgement:
     """Nothing is written."""
-    report = _dry_run(client, content, owner)
     models = {model.fqn: model for model in manifest.models}
-    verdicts = tuple(_verdict(client, one, models.get(one.fqn)) for one in report.models)
-    return Judgement(verdicts, report.warnings)
+    verdicts = tuple(_verdict(client, one, models.get(one.fqn)) for one in client.dbt_impact(content))
+    return Judgement(verdicts, manifest.warnings)
 
 
 def ask(client: TesseraClient, manifest: dbt.Manifest, judgement: Judgement, options: Publishing) -> Judgement:
@@ -140,45 +138,37 @@ def again(client: TesseraClient, judgement: Judgement) -> Judgement:
     return replace(judgement, verdicts=tuple(fresh(one) for one in judgement.verdicts))
 
 
-def _dry_run(client: TesseraClient, content: bytes, owner: str | None) -> ManifestReport:
-    options = Syncing(dry_run=True, supersede=True)
-    if owner:
-        options["owner"] = owner
-    try:
-        return client.sync_dbt(content, **options)
-    except Invalid as error:
-        # Tables that are new belong to nobody yet; for a dry run anybody will do.
-        if owner or "owner" not in error.field or (anybody := next(client.teams(), None)) is None:
-            raise
-        options["owner"] = anybody
-        return client.sync_dbt(content, **options)
-
-
-STATES = {"CREATED": State.NEW, "PUBLISHED": State.COMPATIBLE, "UNCHANGED": State.UNCHANGED, "SKIPPED": State.SKIPPED}
-
-
-def _verdict(client: TesseraClient, synced: SyncedModel, model: dbt.Model | None) -> Verdict:
-    known = STATES.get(synced.outcome)
-    if known is not None or model is None:
-        state = known or State.SKIPPED
-        return Verdict(synced.fqn, state, synced.changes, synced.breaking, reason=synced.reason)
-    impact = client.impact(model.schema, asset=synced.fqn, guarantees=model.guarantees)
+def _verdict(client: TesseraClient, impact: ModelImpact, model: dbt.Model | None) -> Verdict:
     found = Verdict(
-        fqn=synced.fqn,
-        state=State.ASK if impact.asked else State.UNREAD,
-        changes=synced.changes,
-        breaking=synced.breaking,
+        fqn=impact.fqn,
+        state=_state(impact),
+        changes=impact.changes,
+        breaking=impact.breaking,
         asked=impact.asked,
         informed=impact.informed,
         awaiting=tuple(one.team.name for one in impact.asked),
         version=impact.version,
+        reason=impact.refused,
     )
-    if synced.proposal is None:
+    if impact.open_proposal is None or model is None or found.state not in {State.ASK, State.UNREAD}:
         return found
-    try:
-        return _with_answers(found, client.get_proposal(synced.proposal.id))
-    except NotFound:  # it was opened by the dry run, and is taken back
-        return found
+    proposal = client.get_proposal(impact.open_proposal.id)
+    same = (proposal.proposed_schema, proposal.guarantees or None) == (model.schema, model.guarantees or None)
+    return _with_answers(found, proposal) if same else found
+
+
+def _state(impact: ModelImpact) -> State:
+    match impact.outcome:
+        case PublishOutcome.PROPOSED:
+            return State.ASK if impact.asked else State.UNREAD
+        case _ if impact.refused:
+            return State.SKIPPED
+        case _ if impact.is_new:
+            return State.NEW
+        case PublishOutcome.UNCHANGED:
+            return State.UNCHANGED
+        case _:
+            return State.COMPATIBLE
 
 
 STANDS = {"PENDING": State.WAITING, "REJECTED": State.BLOCKED, "APPROVED": State.APPROVED, "PUBLISHED": State.APPROVED}

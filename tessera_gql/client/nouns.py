@@ -240,6 +240,22 @@ class ManifestReport(Model):
     models: tuple[SyncedModel, ...]
 
 
+class ModelImpact(Model):
+    """What a manifest would come to for one table; `refused` says why a sync could not take it."""
+
+    fqn: str
+    outcome: PublishOutcome
+    is_new: bool
+    is_safe: bool
+    version: str | None
+    refused: str | None
+    changes: tuple[Reason, ...]
+    breaking: tuple[Reason, ...]
+    asked: tuple[AskedTeam, ...]
+    informed: tuple[TeamName, ...]
+    open_proposal: ProposalName | None
+
+
 class Event(Model):
     """`cursor` is where to resume behind it; `payload` is what the audit log keeps, by kind."""
 

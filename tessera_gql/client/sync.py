@@ -228,6 +228,7 @@ class TesseraClient(Connection):
     publish_proposal = verb(publishing.publish_proposal)
     inbox = verb(publishing.inbox)
     sync_dbt = verb(manifests.sync_dbt)
+    dbt_impact = verb(manifests.dbt_impact)
     events = listing(listening.events)
     subscribe = listened(listening.subscribe)
     acknowledgment_requests = listened(listening.acknowledgment_requests)

@@ -29,8 +29,8 @@ STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429, "INTERN
 """For a reply without data, whatever its media type; other codes depend on it, as the specification asks."""
 
 
-UPLOAD = "syncDbtManifest"
-"""The one mutation whose body may be as large as a dbt manifest."""
+UPLOADS = ("syncDbtManifest", "dbtImpact")
+"""Those fields whose body may be as large as a dbt manifest."""
 
 BLOCKING_BYTES = 512 * 1024
 """A larger body is parsed in a thread: everybody else is served meanwhile."""
@@ -133,7 +133,7 @@ class Endpoint:
         body, size = bytearray(), 0
         async for chunk in request.stream():
             size += len(chunk)
-            if size > limit == limits.body_bytes and UPLOAD.encode() in body:
+            if size > limit == limits.body_bytes and any(name.encode() in body for name in UPLOADS):
                 limit = max(limit, limits.upload_bytes)
             if size <= limit:
                 body += chunk
@@ -144,13 +144,13 @@ class Endpoint:
         return bytes(body)
 
     def _permit_size(self, prepared: Prepared, *, is_upload: bool) -> None:
-        if is_upload and isinstance(prepared, Operation) and not prepared.asks_only(UPLOAD):
+        if is_upload and isinstance(prepared, Operation) and not any(map(prepared.asks_only, UPLOADS)):
             raise self._too_large()
 
     def _too_large(self, limit: int | None = None) -> Refused:
         said = f"The body is larger than {limit or self.transport.limits.body_bytes:,} bytes, which is the limit."
         if limit != self.transport.limits.upload_bytes:
-            said += f" Only {UPLOAD} alone may be larger, with the document ahead of the variables."
+            said += f" Only {' or '.join(UPLOADS)} alone may be larger, with the document ahead of the variables."
         return Refused(413, said, {"Connection": "close"})
 
     def _answer(self, reply: Reply, media: Media) -> Response:

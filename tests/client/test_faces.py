@@ -258,6 +258,10 @@ async def test_a_manifest_of_megabytes_syncs_and_the_same_again_changes_nothing(
     again = await tessera.sync_dbt(file, owner=team)
     assert {model.outcome for model in again.models} <= {"UNCHANGED", "SKIPPED"}
     assert len(again.models) > 20
+    impact = await tessera.dbt_impact(DATA / "netsuite_after.json")
+    changes = [change for model in impact for change in model.changes]
+    assert [change.kind for change in changes] == ["PROPERTY_ADDED"] * 20
+    assert all(model.is_safe for model in impact)
 
 
 async def test_a_manifest_that_is_cut_off_is_refused_before_it_is_sent(opened: Open) -> None:

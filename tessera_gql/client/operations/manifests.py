@@ -9,8 +9,8 @@ from typing import Any, TypeAlias, TypedDict
 from typing_extensions import Unpack
 
 from tessera_gql.client.errors import Invalid
-from tessera_gql.client.nouns import ManifestReport
-from tessera_gql.client.operation import UPLOAD, Field, Operation, TeamRef, change, given, team_ref
+from tessera_gql.client.nouns import JsonObject, ManifestReport, ModelImpact
+from tessera_gql.client.operation import UPLOAD, Field, Operation, TeamRef, change, get, given, read, team_ref
 from tessera_gql.client.words import CompatibilityMode
 
 Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
@@ -33,6 +33,17 @@ def sync_dbt(manifest: Manifest, **options: Unpack[Syncing]) -> Operation[Manife
     sent = {**said, "manifest": UPLOAD}
     operation = change(Field("syncDbtManifest", ManifestReport), sent, of="report", repeatable=True)
     return replace(operation, upload=text_of(manifest))
+
+
+def dbt_impact(manifest: Manifest) -> Operation[tuple[ModelImpact, ...]]:
+    """What a sync would come to, table by table, and who would be asked. Nothing is written."""
+    root = Field("dbtImpact", ModelImpact, {"manifest": "JSON!"})
+    found = get(root, {"manifest": UPLOAD}, "")
+
+    def parse(data: JsonObject) -> tuple[ModelImpact, ...]:
+        return tuple(read(ModelImpact, one) for one in data[root.name])
+
+    return Operation(found.document, found.variables, parse, upload=text_of(manifest))
 
 
 def text_of(manifest: Manifest) -> str:
