@@ -1,5 +1,7 @@
 """`tests/conformance/run`: the world's audits, linters and clients against servers of ours, as one table."""
 
+# ruff: noqa: T201 - a program for a terminal
+
 import argparse
 import sys
 import time

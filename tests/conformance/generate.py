@@ -1,9 +1,13 @@
-"""`ariadne-codegen` makes a client of our operations, which then calls a server: generate.py WORK SCHEMA URL [AUTHORIZATION]."""
+"""`ariadne-codegen` makes a client of our operations: generate.py WORK SCHEMA URL [AUTHORIZATION]."""
+
+# ruff: noqa: T201 - a program for a terminal
 
 import asyncio
+import functools
 import importlib
 import inspect
 import json
+import operator
 import re
 import subprocess
 import sys
@@ -51,7 +55,7 @@ async def call(client: Any, operation: dict[str, Any]) -> None:
 def _sent(annotation: Any) -> Any:
     """Without the type that says a value was left out."""
     kinds = [one for one in typing.get_args(annotation) if getattr(one, "__name__", "") != "UnsetType"]
-    return typing.Union[tuple(kinds)] if typing.get_origin(annotation) is typing.Union else annotation
+    return functools.reduce(operator.or_, kinds) if typing.get_origin(annotation) is typing.Union else annotation
 
 
 async def calls(operations: list[dict[str, Any]], url: str, headers: dict[str, str]) -> int:
@@ -64,7 +68,7 @@ async def calls(operations: list[dict[str, Any]], url: str, headers: dict[str, s
             await asyncio.wait_for(call(client, operation), 30)
         except Exception as error:  # noqa: BLE001 - counted and told
             failed += 1
-            print(f"FAILED {operation['name']}: {error!r}"[:500])  # noqa: T201 - the report
+            print(f"FAILED {operation['name']}: {error!r}"[:500])
     return failed
 
 
@@ -75,13 +79,13 @@ def main() -> int:
     made = Path(sys.executable).with_name("ariadne-codegen")
     done = subprocess.run([made], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(done.stdout, done.stderr)  # noqa: T201
+        print(done.stdout, done.stderr)
         return 1
     sys.path.insert(0, work)
     operations = json.loads((folder / "operations.json").read_text())
     headers = {"Authorization": authorization[0]} if authorization else {}
     failed = asyncio.run(calls(operations, url, headers))
-    print(f"{len(operations) - failed} of {len(operations)} passed, {failed} failed")  # noqa: T201
+    print(f"{len(operations) - failed} of {len(operations)} passed, {failed} failed")
     return 1 if failed else 0
 
 

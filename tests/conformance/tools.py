@@ -1,5 +1,7 @@
 """What the suites run on: npm packages beside them, and Python packages in environments of their own, never in ours."""
 
+# ruff: noqa: T201 - a program for a terminal
+
 import hashlib
 import os
 import shutil
@@ -8,6 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 CLIENTS = ("gql[httpx,websockets]==4.0.0", "ariadne-codegen==0.19.0")  # want graphql-core 3.2, the server 3.3
 FUZZER = ("schemathesis==4.32.5",)
 
@@ -20,9 +23,7 @@ def node() -> None:
     """Installs the npm packages of the lock file unless they are there."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
-            raise Missing(
-                f"The conformance suites need {program}, and it is not on the PATH. Install Node.js 20 or newer."
-            )
+            raise Missing(f"The suites need {program}, which is not on the PATH. Install Node.js 20 or newer.")
     installed, wanted = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
     if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
         return
