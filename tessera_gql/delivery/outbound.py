@@ -6,8 +6,9 @@ No redirects, no proxies, no cookies, no connection shared between receivers, an
 import asyncio
 import socket
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from ssl import SSLContext, SSLError
 
@@ -15,6 +16,8 @@ import httpx
 
 from tessera_gql.policy.delivery import refusal
 
+# Names that nobody answers for take long; they must not use up the threads of everything else.
+LOOK_UPS = ThreadPoolExecutor(32, thread_name_prefix="look-up")
 READ_BYTES = 16_384
 TRIED_ADDRESSES = 3
 
@@ -63,8 +66,9 @@ async def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str], rules: 
 
 async def _checked(url: httpx.URL, rules: Rules) -> list[Address]:
     """The addresses of the host; raises Undelivered if it has none, or one that must not be called."""
+    look_up = partial(socket.getaddrinfo, _name(url), _port(url), type=socket.SOCK_STREAM)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(url.host, _port(url), type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(LOOK_UPS, look_up)
     except (OSError, UnicodeError) as error:
         raise Undelivered(f"The name {url.host} can't be looked up: {_reason(error)}.") from None
     addresses = [ip_address(str(place[0]).partition("%")[0]) for *_, place in found]
@@ -87,7 +91,7 @@ async def _post_to(address: Address, url: httpx.URL, body: bytes, headers: Mappi
             url.copy_with(host=str(address)),
             content=body,
             headers=sent,
-            extensions={"sni_hostname": url.host},
+            extensions={"sni_hostname": _name(url)},
         ) as answer,
     ):
         await _skim(answer)
@@ -116,6 +120,11 @@ def _accepted(answer: httpx.Response) -> int:
 def _tls() -> SSLContext:
     """Made once: reading the certificates takes longer than a post."""
     return httpx.create_ssl_context()
+
+
+def _name(url: httpx.URL) -> str:
+    """As certificates and name servers spell it: in ASCII."""
+    return url.raw_host.decode("ascii")
 
 
 def _port(url: httpx.URL) -> int:

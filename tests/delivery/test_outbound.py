@@ -4,7 +4,6 @@ import asyncio
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +23,15 @@ async def refusal(url: str, rules: Rules = PUBLIC) -> str:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[list[str]]]]:
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[list[str]]]:
     """What each name resolves to, look-up by look-up: the name service is not ours, so it is played."""
     answers: dict[str, list[list[str]]] = {}
-    real = asyncio.get_running_loop
 
-    async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
-        found = answers[host].pop(0)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in found]
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in answers[host].pop(0)]
 
-    class Loop:
-        def __getattr__(self, name: str) -> Any:
-            return getaddrinfo if name == "getaddrinfo" else getattr(real(), name)
-
-    monkeypatch.setattr("tessera_gql.delivery.outbound.asyncio.get_running_loop", Loop)
-    yield answers
-    monkeypatch.undo()
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return answers
 
 
 @pytest.mark.parametrize(
