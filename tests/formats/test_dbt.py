@@ -87,7 +87,7 @@ def test_five_thousand_models_read_in_well_under_a_second():
     document = orjson.dumps(manifest(*nodes, *checks))
     started = time.perf_counter()
     assert len(dbt.read(document).models) == 5_000
-    assert time.perf_counter() - started < 3  # 0.6 s alone; generous, because other work may share the machine
+    assert time.process_time() - started < 3  # CPU, of which it takes 0.6 s alone: other work may share the machine
     assert gc.isenabled()
 
 

@@ -18,7 +18,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(values)
 def test_every_json_value_comes_back_as_it_was(value: Any) -> None:
     text = yaml.dump(value)

@@ -363,16 +363,16 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "what"), MISTAKES)
-async def test_a_mistake_is_refused_with_file_and_line_and_changes_nothing(
-    world: World, tmp_path: Path, changes: dict[str, Any], what: str
-) -> None:
+async def test_a_mistake_is_refused_with_file_and_line_and_changes_nothing(world: World, tmp_path: Path) -> None:
     await world.published()
     await push(world.database, tmp_path)
-    edit(tmp_path, **changes)
+    good = (tmp_path / ORDERS_FILE).read_text()
     size = await world.size()
-    with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{what}"):
-        await pull(world.database, tmp_path)
+    for changes, what in MISTAKES:
+        edit(tmp_path, **changes)
+        with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{what}"):
+            await pull(world.database, tmp_path)
+        (tmp_path / ORDERS_FILE).write_text(good)
     assert await world.size() == size
 
 
