@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli import report, verdict
-from tessera_gql.cli.remote import BAD_INPUT, Json, connected, err, fail, print_json, print_rows
+from tessera_gql.cli.remote import BAD_INPUT, Json, connected, err, fail, out, print_json, print_rows
 from tessera_gql.cli.report import Format
 from tessera_gql.cli.verdict import FailOn, Judgement, State
 from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
@@ -93,9 +93,21 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
             found = verdict.ask(client, project, found, options)
         if seconds and found.open_proposals:
             found = _waited(client, found, seconds)
-    typer.echo(report.WRITERS[Format.JSON if as_json else format_](found))
+    _print(report.WRITERS[Format.JSON if as_json else format_](found), in_colour=format_ is Format.TEXT and not as_json)
     if code := found.exit_code(fail_on):
         raise typer.Exit(code)
+
+
+COLOURS = {"  breaks": "red", "  asks": "yellow", "  ask ": "bold", "  answer": "bold", "  ": "dim", "note": "dim"}
+
+
+def _print(words: str, *, in_colour: bool) -> None:
+    if not (in_colour and out.is_terminal):
+        typer.echo(words)
+        return
+    for line in words.splitlines():
+        colour = next((colour for start, colour in COLOURS.items() if line.startswith(start)), None)
+        out.print(line, style=colour, markup=False)
 
 
 def _waited(client: TesseraClient, judgement: Judgement, seconds: float) -> Judgement:

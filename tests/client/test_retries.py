@@ -1,0 +1,114 @@
+"""What is sent again, and what never is: a server whose answers get lost on the way, in front of the real one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from tessera_gql.client import (
+    AcknowledgmentResponse,
+    BadRequest,
+    Conflict,
+    ServerFault,
+    Unauthenticated,
+    Unavailable,
+)
+from tessera_gql.client.exchange import Target, delays, reply
+from tessera_gql.client.steps import Came
+from tests.client.conftest import Open
+from tests.client.test_faces import fresh, proposed
+from tests.e2e.server import Running
+
+
+@contextmanager
+def losing(url: str, answers: list[int]) -> Iterator[str]:
+    """Passes each request on; the first are answered by these statuses instead, 0 being no answer at all."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers = {name: self.headers[name] for name in ("Content-Type", "Accept")}
+            done = httpx.post(f"{url}/graphql", content=body, headers=headers, timeout=30)
+            status = answers.pop(0) if answers else done.status_code
+            if status == 0:
+                self.close_connection = True
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(done.content)) if status == done.status_code else "0")
+            self.end_headers()
+            if status == done.status_code:
+                self.wfile.write(done.content)
+
+        def log_message(self, *_words: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as front:
+        thread = Thread(target=front.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{front.server_address[1]}"
+        finally:
+            front.shutdown()
+            thread.join()
+
+
+async def test_a_creation_whose_answers_are_lost_is_done_once(opened: Open, server: Running) -> None:
+    name = fresh("lost")
+    with losing(server.url, [0, 503, 502]) as url:
+        client = await opened(url, retries=4)
+        team = await client.create_team(name)
+        assert team.name == name
+        with pytest.raises(Conflict):
+            await client.create_team(name)
+
+
+async def test_an_answer_to_a_proposal_is_never_sent_twice(opened: Open, server: Running, tessera: Any) -> None:
+    _, reader, proposal = await proposed(tessera)
+    with losing(server.url, [0]) as url:
+        client = await opened(url, retries=4)
+        with pytest.raises(Unavailable, match="It may have been done") as lost:
+            await client.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
+        assert lost.value.maybe_done
+    answered = [event async for event in tessera.events(proposal_id=proposal.id, kinds=["PROPOSAL_ANSWERED"])]
+    assert len(answered) == 1
+
+
+async def test_a_server_that_stays_away_is_given_up_after_the_retries(opened: Open, server: Running) -> None:
+    answers = [503] * 3
+    with losing(server.url, answers) as url:
+        client = await opened(url, retries=2)
+        with pytest.raises(Unavailable, match="answers 503"):
+            await client.viewer()
+    assert answers == []
+
+
+def test_each_pause_is_longer_and_spread() -> None:
+    many = [list(delays(12)) for _ in range(20)]
+    assert all(0.1 * 2**attempt <= pauses[attempt] <= 0.2 * 2**attempt for pauses in many for attempt in range(6))
+    assert all(10 <= pauses[-1] <= 20 for pauses in many)
+    assert len({pauses[0] for pauses in many}) > 1
+
+
+@pytest.mark.parametrize(
+    ("came", "kind"),
+    [
+        (Came(200, b"<html>"), BadRequest),
+        (Came(404, b'{"detail": "Not Found"}'), BadRequest),
+        (Came(401, b""), Unauthenticated),
+        (Came(502, b"Bad Gateway"), Unavailable),
+        (
+            Came(500, b'{"errors": [{"message": "x", "extensions": {"code": "INTERNAL", "reference": 7}}]}'),
+            ServerFault,
+        ),
+        (Came(200, b'{"errors": [{"message": "x", "extensions": {"code": "QUERY_TOO_COMPLEX"}}]}'), BadRequest),
+        (Came(200, b'{"errors": [{}]}'), BadRequest),
+        (Came(503, b'{"errors": [{"message": "x", "extensions": {"code": "UNAVAILABLE"}}]}'), Unavailable),
+    ],
+)
+def test_whatever_a_server_answers_is_a_typed_error(came: Came, kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        reply(came, Target("http://localhost"))
