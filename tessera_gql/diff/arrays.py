@@ -184,7 +184,7 @@ class _Search:
             return False
         free = [
             index
-            for index in [*can, *range(positions.told_apart + 1, positions.told_apart + times)]
+            for index in [*can, *range(positions.told_apart + 1, positions.told_apart + min(times, MAX_SHOWN))]
             if index not in self.forced
         ]
         for index in free[:times] if times <= MAX_SHOWN else []:

@@ -69,9 +69,10 @@ def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Ref
         if isinstance(raw, dict) and number is None:
             entries = cast("dict[str, object]", raw)
             base = _identify(document, entries, at, base)
-            for keyword in ("$ref", *DYNAMIC):
-                if keyword in dialect.shapes and keyword in entries:
-                    references.append((at, base, keyword, cast("str", entries[keyword])))
+            used = [word for word in ("$ref", *DYNAMIC) if word in dialect.shapes and word in entries]
+            references += [(at, base, word, cast("str", entries[word])) for word in used]
+            if len(used) > 1:  # one place, two targets: left unread
+                document.opaque.add(at)
         elif number is not None:
             fine.add(number)
         stack.extend((where, each, base) for where, each in reversed(inside))

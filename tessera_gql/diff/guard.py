@@ -15,6 +15,7 @@ MAX_DEPTH = 200
 MAX_VALUES = 250_000
 MAX_TEXT = 8_000_000
 MAX_ENUM = 10_000
+MAX_BITS = 4_096
 REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$anchor", "$dynamicAnchor"})
 
 
@@ -97,6 +98,12 @@ def _list(places: list[Place], index: int, items: list[object]) -> int:
 def _check_scalar(value: object, places: list[Place], index: int) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise SchemaError("a number is not finite, and JSON has no NaN or Infinity.", pointer=_pointer(places, index))
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise SchemaError(
+            f"a number has more than {MAX_BITS:,} bits; nobody reads it exactly.",
+            pointer=_pointer(places, index),
+            limit=MAX_BITS,
+        )
     if not isinstance(value, str | int | float | None):
         raise SchemaError(
             f"{type(value).__name__} is not a JSON value; send parsed JSON.", pointer=_pointer(places, index)

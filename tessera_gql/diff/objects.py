@@ -31,6 +31,7 @@ from tessera_gql.diff.schema import INERT, Schema, Words
 Find = Callable[[Iterable[Literal]], Outcome]
 MAX_PATTERNS = 5
 MAX_SHOWN = 20_000
+MAX_FRESH = 100
 SAMPLES: dict[str, Json] = {
     "null": None,
     "boolean": False,
@@ -308,16 +309,18 @@ class _Search:
             possible += found is not Answer.EMPTY
             if isinstance(found, Found) and len(self.document) < self.least:
                 self.document.setdefault(name, found.value)
-        while len(self.document) < self.least:
+        for _ in range(MAX_FRESH):
+            if len(self.document) >= self.least:
+                return True
             name, found = self.rules.fresh([], self.mentioned | self.document.keys(), frozenset(), frozenset())
-            if found is Answer.EMPTY and name not in self.document:
+            if found is Answer.EMPTY:
                 self.is_sure = False
                 return possible >= self.least
-            if not isinstance(found, Found) or name in self.document or len(self.document) > MAX_SHOWN:
-                self.is_sure = False
-                return True
+            if not isinstance(found, Found) or name in self.document:
+                break
             self.document[name] = found.value
             possible += 1
+        self.is_sure = False
         return True
 
 

@@ -13,7 +13,7 @@ from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Ru
 from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, hint
-from tessera_gql.diff.json import Json
+from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.judge import Judged, refutation
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import Language, example
@@ -25,8 +25,10 @@ K = ChangeKind
 FUEL = 2_000
 MOST = 200
 EFFORT = 60_000
+ROOM = 200_000
 MAX_HINTS = 20
 MAX_INDEX = 50
+MAX_DOCUMENT = 20_000
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
 ATTRIBUTES = {
     "minLength": "min_length",
@@ -60,15 +62,17 @@ class Proofs:
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         size = len(self.old.root.document.schemas) + len(self.new.root.document.schemas)
-        left = max(3, min(MOST, EFFORT // size))
+        tries, room = max(3, min(MOST, EFFORT // size)), ROOM
         found: list[Evidence] = []
         for each in self.judged:
-            if each.breaks and left:
-                left -= 1
-                said = self._hint(each) if size <= MAX_SCHEMAS and len(found) < MAX_HINTS else None
-                found.append(self._evidence(each)._replace(hint=said))
-            else:
-                found.append(Evidence())
+            one = Evidence()
+            if each.breaks and tries and room > 0:
+                tries -= 1
+                one = self._evidence(each)
+                room -= len(canonical(one.document))
+                if size <= MAX_SCHEMAS and len(found) < MAX_HINTS:
+                    one = one._replace(hint=self._hint(each))
+            found.append(one)
         return tuple(found)
 
     def _hint(self, judged: Judged) -> str | None:
@@ -84,6 +88,8 @@ class Proofs:
         for demand, must_refuse, emits in self._demands(judged, mode):
             found = self._document(accepting, demand, emits=emits)
             if found is None or accepting.judge.accepts(found.value) is not True:
+                continue
+            if len(canonical(found.value)) > MAX_DOCUMENT:
                 continue
             if not must_refuse or refusing.judge.accepts(found.value) is False:
                 return Evidence(Certainty.PROVEN, found.value)

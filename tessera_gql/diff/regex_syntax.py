@@ -6,6 +6,7 @@ from typing import TypeAlias
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 LAST = 0x10FFFF
 MAX_REPEAT = 500
+MAX_LENGTH = 2_000
 
 DIGIT: Ranges = ((48, 57),)
 WORD: Ranges = ((48, 57), (65, 90), (95, 95), (97, 122))
@@ -95,6 +96,8 @@ CLASSES = {
 
 def parse(pattern: str) -> Expression:
     """Raises `Unsupported` or `Malformed`."""
+    if len(pattern) > MAX_LENGTH:
+        raise Unsupported(pattern[:MAX_LENGTH])
     reader = _Reader(pattern)
     found = reader.choice(0)
     if not reader.done:

@@ -52,6 +52,7 @@ def nested(levels):
         ({"$ref": "http://[x#a"}, "", None, "not a URI"),
         ({"$ref": "#/enum/0", "enum": ["x"]}, "/enum/0", None, "a schema is"),
         ({"minimum": float("nan")}, "", None, "not finite"),
+        ({"minimum": 1 << 5_000}, "", 4_096, "more than 4,096 bits"),
         ({"enum": [{1: 2}]}, "/enum/0", None, "a key that is not text"),
         ({"enum": [(1,)]}, "/enum", None, "tuple is not a JSON value"),
         (nested(5_000), None, 200, "nested deeper than 200 levels"),

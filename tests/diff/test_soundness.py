@@ -76,6 +76,13 @@ def obj(**words):
             obj(properties={"a": NUMBER}, additionalProperties=False),
             True,
         ),
+        # limits nobody builds a document for
+        (obj(minProperties=1_000_000), obj(minProperties=999_999), True),
+        (obj(minProperties=999_999), obj(minProperties=1_000_000), False),
+        (array(minItems=1_000_000), array(minItems=999_999), True),
+        (array(contains=TEXT, minContains=10**9), array(contains=TEXT, minContains=10**8), True),
+        (array(contains=TEXT, minContains=10**8), array(contains=TEXT, minContains=10**9), False),
+        ({**TEXT, "minLength": 10**9, "pattern": "^a*$"}, {**TEXT, "minLength": 10**9}, True),
         # numbers
         ({"multipleOf": 6, **WHOLE}, {"multipleOf": 3, **WHOLE}, True),
         ({"allOf": [{"multipleOf": 2}, {"multipleOf": 3}], **WHOLE}, {"multipleOf": 6, **WHOLE}, True),
