@@ -5,9 +5,10 @@ Events are written last, under a short lock, so that `sequence` has no gaps and 
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tessera_gql.policy.events import Event
@@ -67,4 +68,15 @@ async def _connection(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
     try:
         yield connection
     finally:
-        await asyncio.shield(connection.close())
+        await asyncio.shield(_give_back(connection))
+
+
+async def _give_back(connection: AsyncConnection) -> None:
+    """What was done is done, and what was not is not: a connection that breaks only now is thrown away, no more."""
+    try:
+        await connection.close()
+    except DBAPIError:
+        if not connection.closed:
+            with suppress(DBAPIError):
+                await connection.invalidate()
+                await connection.close()

@@ -13,6 +13,7 @@ from tessera_gql.delivery.bus import Bus
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.policy.words import Response
+from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows import teams
@@ -178,3 +179,16 @@ async def test_a_cursor_before_the_beginning_is_the_beginning(world: World, data
     async with Bus(database) as bus, bus.subscribe(-7) as stream:
         await world.team("first")
         assert (await take(stream, 1))[0].sequence == 1
+
+
+async def test_a_connection_that_was_cut_before_it_is_given_back_spoils_nothing(postgres_database_url: str) -> None:
+    """More often than the pool has places: none of them is lost."""
+    database = Database(postgres_database_url)
+    for _ in range(25):
+        async with database.read() as session:
+            await events.last_sequence(session)
+            await cut_connections(postgres_database_url)
+    await World(database).team("still there")
+    async with database.read() as session:
+        assert await events.last_sequence(session) == 1
+    await database.dispose()
