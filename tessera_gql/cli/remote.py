@@ -61,8 +61,13 @@ def connected(*, retries: int = 2) -> Generator[TesseraClient]:
     url = os.environ.get("TESSERA_URL") or kept.get("url") or DEFAULT_URL
     key = os.environ.get("TESSERA_API_KEY") or (kept.get("api_key") if url == kept.get("url") else None)
 
+    told = ""
+
     def notice(reason: str) -> None:
-        err.print(f"{reason}; coming back …", style="dim", markup=False)
+        nonlocal told
+        if reason != told:
+            err.print(f"{reason}; coming back …", style="dim", markup=False)
+        told = reason
 
     with telling(), TesseraClient(url, key, retries=retries, on_disconnect=notice) as client:
         yield client
