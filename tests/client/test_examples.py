@@ -33,7 +33,7 @@ def test_the_example_of_the_sdk_runs(server: Running, tmp_path: Path) -> None:
         "PROPOSED: coupon",
         "CONFLICT: ",
         "heard: APPROVED",
-        "contracts: 1.0.0, 2.0.0",
+        "contracts: 2.0.0, 1.0.0",
     ):
         assert words in done.stdout
 
