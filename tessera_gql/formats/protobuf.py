@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tessera_gql.formats.foreign import LONGEST, Described, ForeignError
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
+    from google.protobuf import descriptor_pb2 as pb
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TEXT_INTEGER = {"type": ["string", "integer"]}  # 64 bits do not fit into a JSON number everywhere
@@ -59,7 +59,7 @@ def _full(package: str, name: str) -> str:
     return f"{package}.{name}" if package else name
 
 
-def _definitions(files: "FileDescriptorSet") -> Iterator[tuple[str, dict[str, Any]]]:
+def _definitions(files: "pb.FileDescriptorSet") -> Iterator[tuple[str, dict[str, Any]]]:
     for file in files.file:
         waiting = [(file.package, message) for message in file.message_type]
         enums = [(file.package, enum) for enum in file.enum_type]
@@ -73,14 +73,14 @@ def _definitions(files: "FileDescriptorSet") -> Iterator[tuple[str, dict[str, An
             yield _full(package, enum.name), {"type": "string", "enum": [value.name for value in enum.value]}
 
 
-def _message(name: str, message: "DescriptorProto") -> dict[str, Any]:
+def _message(name: str, message: "pb.DescriptorProto") -> dict[str, Any]:
     maps = {f".{name}.{one.name}": one for one in message.nested_type if one.options.map_entry}
     properties = {one.json_name or one.name: _field(one, maps) for one in message.field}
     required = [one.json_name or one.name for one in message.field if one.label == one.LABEL_REQUIRED]
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _field(field: "FieldDescriptorProto", maps: "dict[str, DescriptorProto]") -> dict[str, Any]:
+def _field(field: "pb.FieldDescriptorProto", maps: "dict[str, pb.DescriptorProto]") -> dict[str, Any]:
     if field.type_name in maps:
         value = next(one for one in maps[field.type_name].field if one.name == "value")
         return {"type": "object", "additionalProperties": _single(value)}
@@ -88,7 +88,7 @@ def _field(field: "FieldDescriptorProto", maps: "dict[str, DescriptorProto]") ->
     return {"type": "array", "items": single} if field.label == field.LABEL_REPEATED else single
 
 
-def _single(field: "FieldDescriptorProto") -> dict[str, Any]:
+def _single(field: "pb.FieldDescriptorProto") -> dict[str, Any]:
     if field.type_name:
         known = _WELL_KNOWN.get(field.type_name)
         return {"$ref": f"#/$defs/{field.type_name.removeprefix('.')}"} if known is None else known
