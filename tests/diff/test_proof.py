@@ -1,0 +1,126 @@
+"""Evidence: found where the change is, bounded in effort and size, and never claimed without a document."""
+
+import json
+
+import pytest
+
+from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, compare
+
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+
+
+def only(old, new, kind):
+    (change,) = [change for change in compare(old, new).changes if change.kind is kind]
+    return change
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "document"),
+    [
+        ({"properties": {"a": TEXT}}, {"properties": {"a": WHOLE}}, {"a": ""}),
+        ({"items": {"items": {"maximum": 5}}}, {"items": {"items": {"maximum": 4}}}, [[5]]),
+        ({"prefixItems": [{}, {"const": 1}]}, {"prefixItems": [{}, {"const": 2}]}, [None, 1]),
+        ({"additionalProperties": TEXT}, {"additionalProperties": WHOLE}, {"other": ""}),
+        ({"patternProperties": {"^x$": TEXT}}, {"patternProperties": {"^x$": WHOLE}}, {"x": ""}),
+        ({"propertyNames": {"enum": ["a", "b"]}}, {"propertyNames": {"enum": ["a"]}}, {"b": None}),
+        ({"minimum": 1}, {"exclusiveMinimum": 1}, 1),
+        ({"exclusiveMaximum": 1}, {"maximum": 0}, 0.5),
+        ({"multipleOf": 2, **WHOLE}, {"multipleOf": 4, **WHOLE}, 2),
+        ({"pattern": "^a"}, {"pattern": "^ab"}, "a"),
+        ({"pattern": "^a"}, {"pattern": "^b"}, "a"),
+        ({**TEXT, "minLength": 1}, {**TEXT, "minLength": 2}, "a"),
+        ({"maxItems": 2, "minItems": 2}, {"maxItems": 1}, [None, None]),
+        ({"type": "array"}, {"type": "array", "uniqueItems": True}, [None, None]),
+        ({"type": ["string", "null"]}, TEXT, None),
+        ({"enum": [1, 2]}, {"enum": [1]}, 2),
+        (
+            {"type": "object", "properties": {"a": {}}},
+            {"type": "object", "required": ["a"], "properties": {"a": {}}},
+            {},
+        ),
+        ({"anyOf": [TEXT, {"const": 1}]}, {"anyOf": [TEXT]}, 1),
+    ],
+)
+def test_the_document_is_small_and_to_the_point(old, new, document):
+    change = compare(old, new).breaking(Mode.BACKWARD)[0]
+    assert change.certainty is Certainty.PROVEN
+    assert change.counterexample == document
+    assert type(change.counterexample) is type(document)
+
+
+def test_a_forward_break_is_shown_by_what_the_new_schema_accepts():
+    change = only({"enum": [1]}, {"enum": [1, 2]}, ChangeKind.ENUM_VALUES_ADDED)
+    assert change.counterexample == 2
+
+
+def test_a_closed_schema_is_refuted_by_a_property_nobody_declared():
+    change = only(
+        {"properties": {"a": {}}, "type": "object"},
+        {"properties": {"a": {}}, "additionalProperties": False, "type": "object"},
+        ChangeKind.CONSTRAINT_TIGHTENED,
+    )
+    assert set(change.counterexample) - {"a"}
+
+
+def test_what_no_document_shows_is_unproven():
+    change = only({"format": "date"}, {"format": "time"}, ChangeKind.FORMAT_CHANGED)
+    assert (change.certainty, change.counterexample) == (Certainty.UNPROVEN, None)
+    assert "counterexample" not in change.as_json()
+
+
+def test_a_null_counterexample_is_stored_as_one():
+    change = compare({"type": ["string", "null"]}, TEXT).changes[0]
+    record = json.loads(json.dumps(change.as_json()))
+    assert record["counterexample"] is None
+    assert Change.from_json(record).certainty is Certainty.PROVEN
+
+
+def test_a_pattern_beyond_us_is_undecided_and_breaks():
+    change = only({"pattern": "(?=a)a"}, {"not": {"not": {"pattern": "(?=a)b"}}}, ChangeKind.CONSTRAINT_RELAXED)
+    assert change.certainty is Certainty.UNPROVEN
+    assert not compare({"pattern": "(?=a)a"}, {"pattern": "(?=a)b"}).is_compatible(Mode.BACKWARD)
+
+
+def test_a_schema_that_asks_itself_is_never_shown_to_a_validator():
+    loop = {"anyOf": [{"$ref": "#"}, TEXT]}
+    assert all(change.certainty is Certainty.UNPROVEN for change in compare(loop, {"type": "integer"}).changes)
+
+
+def test_a_stalling_pattern_meets_no_long_text():
+    old, new = {"enum": ["a" * 40 + "!"]}, {"type": "string", "pattern": "^(a+)+$"}
+    assert all(change.certainty is Certainty.UNPROVEN for change in compare(old, new).breaking(Mode.BACKWARD))
+
+
+def test_a_thousand_breaks_cost_a_bounded_effort():
+    def wide(kind):
+        return {"type": "object", "properties": {f"c{n}": {"type": kind} for n in range(1_000)}}
+
+    changes = compare(wide("string"), wide("integer")).changes
+    assert len(changes) == 1_000
+    proven = [change for change in changes if change.certainty is Certainty.PROVEN]
+    assert 0 < len(proven) < 1_000
+    assert len(json.dumps([change.as_json() for change in changes])) < 1_000_000
+
+
+def test_an_example_too_long_to_read_is_not_shown():
+    change = compare({"type": "string"}, {"type": "string", "maxLength": 30_000}).changes[0]
+    assert change.certainty is Certainty.UNPROVEN
+
+
+def test_records_say_all_there_is():
+    change = compare({"properties": {"a": {"enum": [1, 2]}}}, {"properties": {"a": {"enum": [1]}}}).changes[0]
+    assert change.as_json() == {
+        "kind": "ENUM_VALUES_REMOVED",
+        "pointer": "/properties/a/enum",
+        "path": "a",
+        "fields": ["a"],
+        "before": [2],
+        "after": None,
+        "breaks": ["BACKWARD", "FULL"],
+        "certainty": "PROVEN",
+        "message": "a: 1 value is no longer allowed.",
+        "hint": "Keep the old values among those allowed.",
+        "fingerprint": change.fingerprint,
+        "counterexample": {"a": 2},
+    }
+    assert len(change.fingerprint) == 16
