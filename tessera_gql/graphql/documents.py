@@ -68,6 +68,8 @@ class Limits:
     """A body that carries a dbt manifest: the document, ahead of the variables, asks for that mutation alone."""
     errors: int = 10
     """Errors listed in one reply."""
+    query_seconds: float = 30.0
+    """A query that takes longer is given up."""
     operations_per_socket: int = 20
     frame_bytes: int = 64 * 1024
     init_timeout_seconds: float = 10.0

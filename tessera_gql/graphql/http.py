@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
@@ -35,8 +36,9 @@ UPLOADS = ("syncDbtManifest", "dbtImpact")
 BLOCKING_BYTES = 512 * 1024
 """A larger body is parsed in a thread: everybody else is served meanwhile."""
 
-DISCARDED_BYTES = 1024 * 1024
-"""Read and thrown away beyond the limit: a client cut off while it sends would not see why."""
+DISCARDED_BYTES = 32 * 1024 * 1024
+DISCARDING_SECONDS = 5.0
+"""Of what comes after a refusal, thrown away: a client cut off while it still sends would not see why."""
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
@@ -50,10 +52,14 @@ class Media(StrEnum):
 class Refused(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
     """The HTTP request itself will not do."""
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, headers: Mapping[str, str] | None = None, *, is_sending: bool = False
+    ) -> None:
+        """`is_sending`: more of the body is to come."""
         super().__init__(message)
         self.status = status
         self.headers = headers or {}
+        self.is_sending = is_sending
 
 
 def routes(transport: Transport) -> list[BaseRoute]:
@@ -84,6 +90,9 @@ class Endpoint:
             response = _refusal(Refused(400, str(malformed)), media)
         except Refused as refusal:
             response = _refusal(refusal, media)
+            if refusal.is_sending:
+                await _dismiss(response, receive, send)
+                return
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - authentication failed, not the caller: masked and logged
@@ -92,7 +101,7 @@ class Endpoint:
             if media is Media.EVENTS:
                 await sse.respond(self.transport, prepared, identity, receive, send)
                 return
-            response = self._answer(await run(self.transport, prepared, identity), media)
+            response = self._answer(await run(self.transport, prepared, identity, partial(_left, receive)), media)
         await response(scope, receive, send)
 
     def _negotiated(self, request: Request) -> Media:
@@ -131,27 +140,29 @@ class Endpoint:
         limits = self.transport.limits
         limit = limits.body_bytes
         body, size = bytearray(), 0
-        async for chunk in request.stream():
+        is_sending = True
+        while is_sending:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk, is_sending = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
             if size > limit == limits.body_bytes and any(name.encode() in body for name in UPLOADS):
                 limit = max(limit, limits.upload_bytes)
-            if size <= limit:
-                body += chunk
-            elif size > limit + DISCARDED_BYTES:
-                break
-        if size > limit:
-            raise self._too_large(limit)
+            if size > limit:
+                raise self._too_large(limit, is_sending=is_sending)
+            body += chunk
         return bytes(body)
 
     def _permit_size(self, prepared: Prepared, *, is_upload: bool) -> None:
         if is_upload and isinstance(prepared, Operation) and not any(map(prepared.asks_only, UPLOADS)):
             raise self._too_large()
 
-    def _too_large(self, limit: int | None = None) -> Refused:
+    def _too_large(self, limit: int | None = None, *, is_sending: bool = False) -> Refused:
         said = f"The body is larger than {limit or self.transport.limits.body_bytes:,} bytes, which is the limit."
         if limit != self.transport.limits.upload_bytes:
             said += f" Only {' or '.join(UPLOADS)} alone may be larger, with the document ahead of the variables."
-        return Refused(413, said, {"Connection": "close"})
+        return Refused(413, said, {"Connection": "close"}, is_sending=is_sending)
 
     def _answer(self, reply: Reply, media: Media) -> Response:
         status, headers = 200, dict[str, str]()
@@ -161,6 +172,24 @@ class Endpoint:
             headers = {"Retry-After": str(why["retryAfter"])} if "retryAfter" in why else {}
         shown = Media.JSON if media is Media.EVENTS else media
         return _response(encoded(self.transport, reply), status, shown, CHALLENGE if status == 401 else headers)
+
+
+async def _dismiss(response: Response, receive: Receive, send: Send) -> None:
+    """Answer at once, and close only when the rest was read, or enough of it."""
+    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    left = DISCARDED_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARDING_SECONDS):
+            while left > 0 and (message := await receive()).get("more_body", False):
+                left -= len(message.get("body", b""))
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    """Returns once the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def negotiate(accept: str) -> Media | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
@@ -26,6 +27,12 @@ Reply: TypeAlias = dict[str, Any]
 """A GraphQL response; without `data`, the operation was refused before it ran."""
 
 
+Left: TypeAlias = Callable[[], Awaitable[None]]
+"""Returns once the client is gone."""
+
+WATCHED_AFTER_SECONDS = 0.5
+"""Most queries are done before it is worth asking whether their client is still there."""
+
 RESUMING = "after"
 """The argument of a subscription that starts in the past; such a one is nobody else's."""
 
@@ -42,7 +49,7 @@ async def execute(
     return await run(transport, transport.documents.prepare(query, variables, operation_name), identity)
 
 
-async def run(transport: Transport, prepared: Prepared, identity: Identity) -> Reply:
+async def run(transport: Transport, prepared: Prepared, identity: Identity, left: Left | None = None) -> Reply:
     """The reply to a query or mutation, known only once its context has closed: closing may still fail it."""
     if not isinstance(prepared, Operation):
         return _refused(transport, prepared)
@@ -58,11 +65,41 @@ async def run(transport: Transport, prepared: Prepared, identity: Identity) -> R
                 is_awaitable=cast("Any", optimized_is_awaitable),
                 **_options(transport, prepared),
             )
-            done = result if isinstance(result, ExecutionResult) else await result
+            done = result if isinstance(result, ExecutionResult) else await _finished(transport, prepared, result, left)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
         return failed(transport, error)
     reply = _reply(transport, done)
     return reply | {"extensions": reply.get("extensions", {}) | told} if told else reply
+
+
+async def _finished(
+    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], left: Left | None
+) -> ExecutionResult:
+    """A query is given up when it takes too long or nobody waits for it any more; a mutation is done to its end."""
+    if operation.kind is not OperationType.QUERY:
+        return await result
+    loop, seconds = asyncio.get_running_loop(), transport.limits.query_seconds
+    watching: list[asyncio.Task[None]] = []
+    patience = asyncio.timeout(seconds)
+
+    async def watch(left: Left) -> None:
+        await left()
+        patience.reschedule(loop.time())
+
+    timer = left and loop.call_later(WATCHED_AFTER_SECONDS, lambda: watching.append(loop.create_task(watch(left))))
+    try:
+        async with patience:
+            return await result
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        message = f"The query took longer than {seconds:g} seconds and was given up. Ask for less at once."
+        raise GraphQLError(message, extensions={"code": "TIMEOUT"}) from None
+    finally:
+        if timer:
+            timer.cancel()
+        for task in watching:
+            task.cancel()
 
 
 async def stream(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Reply]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import cast
 
+from graphql import GraphQLError
 from starlette.types import Receive, Send
 
 from tessera_gql.graphql.documents import Prepared
@@ -20,6 +21,15 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),
 ]
 
+
+CLOSING_SECONDS = 5
+"""How long a slow consumer may take to read what was sent and then why the stream ends."""
+
+REVOKED = Unauthenticated("The credential was revoked: connect again with another.")
+SLOW = GraphQLError(
+    "You read more slowly than there is to tell. Reconnect, and resume with the last cursor that you have seen.",
+    extensions={"code": "SLOW_CONSUMER"},
+)
 
 Write = Callable[[bytes], Awaitable[None]]
 
@@ -59,7 +69,9 @@ async def respond(transport: Transport, prepared: Prepared, identity: Identity, 
         except* _Over as over:
             last = cast("_Over", over.exceptions[0]).last
     if last is not None:
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):  # of a client that reads again
+                await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def _produce(transport: Transport, prepared: Prepared, identity: Identity, write: Write) -> None:
@@ -68,7 +80,7 @@ async def _produce(transport: Transport, prepared: Prepared, identity: Identity,
             async for message in found:
                 await write(_event(message))
     except Behind:
-        raise _Over(None) from None
+        raise _Over(_refused(transport, SLOW)) from None
     raise _Over(COMPLETE)
 
 
@@ -94,8 +106,11 @@ async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> None:
         case Ending.RESTART:
             raise _Over(b"")  # no `complete`: the client then connects again
         case Ending.REVOKED:
-            error = Unauthenticated("The credential was revoked: connect again with another.")
-            errors = encoded(transport, failed(transport, error), "errors")
-            raise _Over(_event(Message("error", errors.decode())) + COMPLETE)
+            raise _Over(_refused(transport, REVOKED))
         case _:
-            raise _Over(None)
+            raise _Over(_refused(transport, SLOW))
+
+
+def _refused(transport: Transport, error: Exception) -> bytes:
+    errors = encoded(transport, failed(transport, error), "errors")
+    return _event(Message("error", errors.decode())) + COMPLETE

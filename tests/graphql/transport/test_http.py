@@ -208,19 +208,62 @@ async def test_a_large_body_is_refused_before_it_was_read(http: httpx.AsyncClien
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
-        while sent < 50_000_000:
-            sent += 1000
-            yield b" " * 1000
+        while sent < 200_000_000:
+            sent += 100_000
+            yield b" " * 100_000
             await asyncio.sleep(0)
 
     headers = {"content-type": "application/json"}
-    for size in (2001, 1_000_000):
+    for size in (2001, 1_000_000, 20_000_000):
         declared = await http.post("/graphql", content=b" " * size, headers=headers)
         assert declared.status_code == 413
         assert "2,000" in message(declared)
     with suppress(httpx.TransportError):  # the server may cut the line while the client is still sending
         assert (await http.post("/graphql", content=endless(), headers=headers)).status_code == 413
-    assert sent < 50_000_000
+    assert sent < 200_000_000
+
+
+async def test_a_large_body_that_never_ends_is_answered_at_once(house: House, serve: Serve) -> None:
+    async with serve(house.transport(body_bytes=2000)) as address:
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n"
+        writer.write(head.encode() + b" " * 3000)
+        async with asyncio.timeout(2):
+            assert b"413" in await reader.readline()
+            assert b"2,000" in await reader.readuntil(b"}]}")
+        writer.close()
+
+
+async def test_a_query_that_takes_too_long_is_given_up(house: House, serve: Serve) -> None:
+    async with (
+        serve(house.transport(query_seconds=0.1)) as address,
+        httpx.AsyncClient(base_url=f"http://{address}") as http,
+    ):
+        response = await ask(http, "{slow(seconds: 9) a: slow(seconds: 9)}")
+        assert code(response) == "TIMEOUT"
+        assert "longer than 0.1 seconds" in message(response)
+        assert (house.streams, house.open_contexts, house.added) == (0, 0, [])
+        assert (await ask(http, "mutation {addSlowly(seconds: 0.3)}")).json() == {"data": {"addSlowly": "done"}}
+
+
+async def test_a_timeout_of_a_resolver_is_a_failure_like_any_other(http: httpx.AsyncClient) -> None:
+    assert code(await ask(http, "{slow(seconds: -1)}")) == "INTERNAL"
+
+
+@pytest.mark.parametrize(
+    ("query", "done"), [("{slow(seconds: 2)}", []), ("mutation {addSlowly(seconds: 2)}", ["slow"])]
+)
+async def test_a_query_ends_when_its_client_leaves_and_a_mutation_does_not(
+    house: House, serve: Serve, query: str, done: list[str]
+) -> None:
+    async with serve(house.transport()) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.post("/graphql", json={"query": query}, timeout=0.2)
+        assert house.streams == 1
+        async with asyncio.timeout(5):
+            while house.streams:  # noqa: ASYNC110 - nothing tells it
+                await asyncio.sleep(0.01)
+    assert house.added == done
 
 
 async def test_the_key_comes_from_the_authorization_header_and_never_from_a_cookie(http: httpx.AsyncClient) -> None:

@@ -158,3 +158,26 @@ async def test_a_client_that_does_not_read_is_given_up(house: House, serve: Serv
         await until(lambda: house.streams == house.open_contexts == 0)
         writer.close()
         assert await reader.read(4) == b"HTTP"
+
+
+async def test_a_client_that_does_not_read_is_told_why_its_stream_ended(house: House, serve: Serve) -> None:
+    async with serve(house.transport(send_timeout_seconds=0.2)) as address:
+        reader, writer = await asyncio.open_connection(*address.split(":"))
+        body = json.dumps({"query": "subscription {forever(size: 500000, pause: 0)}"})
+        head = f"POST /graphql HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\n\r\n{body}".encode())
+        await until(lambda: house.streams == 1)
+        await until(lambda: house.streams == 0)
+        async with asyncio.timeout(3):
+            said = await _rest(reader)
+        assert b"SLOW_CONSUMER" in said[-600:]
+        writer.close()
+
+
+async def _rest(reader: asyncio.StreamReader) -> bytes:
+    said = b""
+    while b"event: complete" not in said[-600:]:
+        chunk = await reader.read(1_000_000)
+        assert chunk, said[-600:]
+        said += chunk
+    return said

@@ -78,6 +78,10 @@ class Shape:
 @strawberry.type
 class Query:
     @strawberry.field
+    async def slow(self, info: strawberry.Info[Any], seconds: float) -> str | None:
+        return await info.context["house"].take(seconds)
+
+    @strawberry.field
     def area(self, shape: Shape) -> int:
         return shape.sides
 
@@ -152,6 +156,10 @@ class Mutation:
     def add(self, info: strawberry.Info[Any], text: str) -> int:
         info.context["house"].added.append(text)
         return len(info.context["house"].added)
+
+    @strawberry.mutation
+    async def add_slowly(self, info: strawberry.Info[Any], seconds: float) -> str | None:
+        return await info.context["house"].take(seconds)
 
 
 @strawberry.type
@@ -235,6 +243,18 @@ class House:
     slow_to_close: float = 0
     words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     scope: Callable[[Guest], Hashable | None] = lambda _guest: None
+
+    async def take(self, seconds: float) -> str:
+        """Is in `streams` as long as it takes, and in `added` if it was done to its end."""
+        if seconds < 0:
+            raise TimeoutError
+        self.streams += 1
+        try:
+            await asyncio.sleep(seconds)
+            self.added.append("slow")
+        finally:
+            self.streams -= 1
+        return "done"
 
     async def authenticate(self, authorization: str | None) -> Guest:
         if authorization == "Bearer wrong":
