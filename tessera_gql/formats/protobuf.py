@@ -40,7 +40,7 @@ def read(document: bytes) -> list[Described]:
     if len(document) > LONGEST:
         raise ForeignError(f"This descriptor set has more than {LONGEST:,} bytes. Split it.")
     try:
-        files = FileDescriptorSet.FromString(document)
+        files: pb.FileDescriptorSet = FileDescriptorSet.FromString(document)
     except DecodeError as error:
         raise ForeignError("This is no descriptor set. Write one with `protoc --descriptor_set_out`.") from error
     defs = dict(_definitions(files))
