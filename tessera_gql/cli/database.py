@@ -20,7 +20,9 @@ def upgrade(revision: str = typer.Argument("head", help="Where to; `head` is the
 
 
 @app.command()
-def downgrade(revision: str = typer.Argument(help="Where to; `base` removes every table and all that is in them.")) -> None:
+def downgrade(
+    revision: str = typer.Argument(help="Where to; `base` removes every table and all that is in them."),
+) -> None:
     """Take the tables back to an earlier revision."""
     url = settings().database_url
     with told(), _known():

@@ -1,5 +1,6 @@
 """A small garden shop to look at: its dbt project, four teams that read each other's tables, and a question waiting."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tessera_gql.workflows.proposals import Answer
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import Reading
 
+Edit = Callable[[dict[str, Any]], dict[str, Any]]
+
 MANIFEST = Path(__file__).with_name("shop_manifest.json")
 TEAMS = ("shop-platform", "finance", "growth", "support")
 READERS: tuple[tuple[str, str, tuple[str, ...] | None, str], ...] = (
@@ -29,10 +32,7 @@ READERS: tuple[tuple[str, str, tuple[str, ...] | None, str], ...] = (
     ("raw.shop.payments", "finance", None, "Reconciliation with the bank."),
 )
 ORDERS = "analytics.marts.orders"
-FIRST_QUERY = (
-    "{ proposals(first: 5) { nodes { asset { fqn } status breakingChanges { message }"
-    " awaiting { name } } } }"
-)
+FIRST_QUERY = "{ proposals(first: 5) { nodes { asset { fqn } status breakingChanges { message } awaiting { name } } } }"
 
 
 async def seed(url: str) -> None:
@@ -57,11 +57,11 @@ async def _build(session: Session) -> None:
     for fqn, team, fields, purpose in READERS:
         reading = Reading(fields=fields, purpose=purpose)
         await registrations.register(session, OPEN_ACTOR, AssetRef(fqn=fqn), team=TeamRef(name=team), reading=reading)
-    await _publish(session, "analytics.marts.customers", lambda schema: {**schema, "segment": {"type": "string"}})
+    await _publish(session, "analytics.marts.customers", _with_segment)
     proposed = await _publish(
         session,
         ORDERS,
-        lambda properties: {name: sub for name, sub in properties.items() if name != "discount_code"},
+        _without_discount,
         reason="Discounts move to a table of their own, analytics.marts.order_discounts.",
     )
     await proposals.acknowledge(
@@ -73,7 +73,15 @@ async def _build(session: Session) -> None:
     )
 
 
-async def _publish(session: Session, fqn: str, edit: Any, *, reason: str | None = None) -> Any:
+def _with_segment(properties: dict[str, Any]) -> dict[str, Any]:
+    return {**properties, "segment": {"type": "string"}}
+
+
+def _without_discount(properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: sub for name, sub in properties.items() if name != "discount_code"}
+
+
+async def _publish(session: Session, fqn: str, edit: Edit, *, reason: str | None = None) -> Any:
     asset = await get(session, AssetRef(fqn=fqn))
     current = await contracts.find_active(session, asset.id)
     schema = dict(current.schema_def if current else {})
