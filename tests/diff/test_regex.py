@@ -81,6 +81,12 @@ def test_the_shortest_example_of_a_language(language, expected):
     assert type(found) is type(expected)
 
 
+@pytest.mark.parametrize("text", ["", "a"])
+def test_anchors_mean_the_ends_in_any_order(text):
+    for pattern in ("$^", "^$", "^", "$", "a^", "$a"):
+        assert matches(pattern, text) == (re.search(pattern, text) is not None), pattern
+
+
 def test_a_pattern_that_makes_matchers_stall_is_read_in_one_pass():
     assert matches("^(a+)+$", "a" * 5_000 + "!") is False
     assert matches("^(a|a)*$", "a" * 5_000) is True

@@ -15,6 +15,14 @@ def table(**columns):
     return schema if required is None else {**schema, "required": required}
 
 
+def closed(**columns):
+    return {**table(**columns), "additionalProperties": False}
+
+
+def opened(**columns):
+    return {**table(**columns), "additionalProperties": True}
+
+
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 MAYBE = {"type": ["string", "null"]}
 ROWS = [
@@ -24,6 +32,12 @@ ROWS = [
     (table(a=TEXT), table(a=TEXT, b=TEXT, required=["b"]), K.PROPERTY_ADDED, "BFU"),
     (table(customer_id=TEXT), table(customerId=TEXT), K.PROPERTY_RENAMED, "BFU"),
     (table(x=TEXT), table(y={**TEXT, "x-renamed-from": "x"}), K.PROPERTY_RENAMED, "BFU"),
+    (closed(a=TEXT), closed(a=TEXT, b=TEXT), K.PROPERTY_ADDED, "FU"),
+    (closed(a=TEXT, b=TEXT), closed(a=TEXT), K.PROPERTY_REMOVED, "BU"),
+    (opened(a=TEXT), opened(a=TEXT, b=TEXT), K.PROPERTY_ADDED, "BFU"),
+    (opened(a=TEXT, b=TEXT), opened(a=TEXT), K.PROPERTY_REMOVED, "BFU"),
+    ({"type": "object"}, table(b=TEXT), K.PROPERTY_ADDED, "BFU"),
+    (opened(a=TEXT), closed(a=TEXT), K.CONSTRAINT_TIGHTENED, "BU"),
     (table(a=WHOLE), table(a=NUMBER), K.TYPE_WIDENED, "FU"),
     (table(a=NUMBER), table(a=WHOLE), K.TYPE_NARROWED, "BU"),
     (table(a=TEXT), table(a=WHOLE), K.TYPE_CHANGED, "BFU"),
@@ -203,6 +217,22 @@ def test_a_hint_is_a_way_that_does_not_break():
         K.CONSTRAINT_TIGHTENED: "Leave maxLength out.",
         K.REQUIRED_ADDED: "Leave a optional.",
     }
+
+
+def test_messages_count_what_they_tell():
+    def told(old, new):
+        return [change.message for change in compare(old, new).changes]
+
+    assert told({"anyOf": [TEXT, WHOLE, True]}, {"anyOf": [TEXT, True]}) == []
+    assert "The document: 1 alternative is gone." in told({"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT]})
+    three = [TEXT, WHOLE, {"type": "array"}]
+    assert "The document: 2 alternatives are gone." in told({"anyOf": three}, {"anyOf": [TEXT]})
+    assert told({"enum": [1, 2, 3]}, {"enum": [1]}) == ["The document: 2 values are no longer allowed."]
+    assert told(table(a=TEXT), table(a=WHOLE)) == ["a: the type was string and is integer."]
+    assert told(table(a={**TEXT, "maxLength": 3}), table(a={**TEXT, "maxLength": 2})) == [
+        "a: maxLength is tighter than before."
+    ]
+    assert told(table(a=TEXT), table(a=TEXT, b=TEXT, required=["b"])) == ["b: it is new and required."]
 
 
 def test_no_hint_without_a_break():
