@@ -1,0 +1,85 @@
+"""The search: a document it finds is one, and is found where there is one to find."""
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+
+from tessera_gql.diff import SchemaError
+from tessera_gql.diff.documents import read
+from tessera_gql.diff.facts import Answer, Found, Literal
+from tessera_gql.diff.guard import Identities
+from tessera_gql.diff.schema import Space
+from tessera_gql.diff.solve import Solver
+from tests.diff.generators import boundary_documents, pairs
+from tests.diff.oracle import asks_itself, is_valid
+from tests.diff.test_laws import law
+
+
+def refuted(old: Any, new: Any, *, emits: bool = False):
+    """What is valid under the old schema and not under the new one."""
+    identities, space = Identities(), Space()
+    left, right = (space.root(read(raw, identities)) for raw in (old, new))
+    return Solver(20_000).find([Literal(left, holds=True, emits=emits), Literal(right, holds=False)])
+
+
+@law(3_000, 60)
+@given(pairs())
+def test_a_document_found_is_one_and_empty_means_none(pair):
+    old, new = pair
+    assume(not asks_itself(old) and not asks_itself(new))
+    try:
+        found = refuted(old, new)
+    except SchemaError:
+        assume(False)
+        raise
+    if isinstance(found, Found):
+        assert is_valid(old, found.value)
+        assert not is_valid(new, found.value)
+    elif found is Answer.EMPTY:
+        for document in boundary_documents(old, new)[::3]:
+            assert not is_valid(old, document) or is_valid(new, document), document
+
+
+WHOLE, TEXT = {"type": "integer"}, {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ({"minimum": 0.1, "maximum": 0.9, "type": "number"}, WHOLE, 0.5),
+        ({"minimum": 3, **WHOLE}, {"multipleOf": 3}, 4),
+        ({"maximum": -3, **WHOLE}, {"multipleOf": 3}, -4),
+        ({"minimum": -2, "maximum": 2, **WHOLE}, {"enum": [0, 1, -1, 2]}, -2),
+        ({"exclusiveMinimum": 0, **WHOLE}, False, 1),
+        ({"exclusiveMaximum": 0, **WHOLE}, False, -1),
+        ({"multipleOf": 0.5, "exclusiveMinimum": 0, "type": "number"}, WHOLE, 0.5),
+        ({"type": "array", "minItems": 2, "items": {"enum": [1, 2]}, "uniqueItems": True}, False, [1, 2]),
+        ({"type": "array", "prefixItems": [WHOLE], "minItems": 2, "items": TEXT}, False, [0, ""]),
+        ({"type": "array", "contains": {"const": 5}}, False, [5]),
+        ({"type": "array", "contains": {"const": 5}, "minContains": 2}, False, [5, 5]),
+        ({"type": "array", "maxItems": 1}, {"maxItems": 0}, [None]),
+        ({"type": "array", "items": WHOLE}, {"uniqueItems": True}, [0, 0]),
+        ({"type": "array", "items": WHOLE}, {"contains": WHOLE, "maxContains": 1, "minContains": 0}, [0, 0]),
+        ({"type": "array", "prefixItems": [TEXT, WHOLE]}, {"prefixItems": [TEXT, TEXT]}, ["", 0]),
+        ({"type": "object", "minProperties": 2}, False, {"other": None, "other1": None}),
+        ({"type": "object", "minProperties": 1, "properties": {"a": WHOLE}}, False, {"a": 0}),
+        ({"type": "object"}, {"maxProperties": 1}, {"other": None, "other1": None}),
+        ({"type": "object"}, {"propertyNames": {"minLength": 1}}, {"": None}),
+        ({"type": "object"}, {"additionalProperties": TEXT}, {"other": None}),
+        ({"type": "object"}, {"patternProperties": {"^x": TEXT}}, {"x": None}),
+        ({"type": "object", "required": ["a"]}, {"dependentRequired": {"a": ["b"]}}, {"a": None}),
+        ({"type": "object"}, {"dependentSchemas": {"a": {"required": ["b"]}}}, {"a": None}),
+        ({"type": "object", "maxProperties": 1, "required": ["a"]}, {"properties": {"a": TEXT}}, {"a": None}),
+    ],
+)
+def test_the_plainest_document_is_found(old, new, expected):
+    assert refuted(old, new) == Found(expected)
+
+
+def test_without_fuel_nothing_is_proven():
+    identities, space = Identities(), Space()
+    left, right = (space.root(read(raw, identities)) for raw in (WHOLE, {"type": "number"}))
+    asked = [Literal(left, holds=True), Literal(right, holds=False)]
+    assert Solver(0).find(asked) is Answer.UNKNOWN
+    assert Solver(100).find(asked) is Answer.EMPTY
