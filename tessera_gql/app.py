@@ -98,7 +98,7 @@ def assemble(settings: Settings) -> Parts:
             raise Unauthenticated(str(error)) from None
 
     def opened(identity: Identity) -> AbstractAsyncContextManager[Any]:
-        return context.opened(database, identity.actor, bus)
+        return context.opened(database, identity.actor, bus, settings.git_sync_path)
 
     transport = Transport(
         schema=schema,

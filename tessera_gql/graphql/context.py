@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import strawberry
@@ -23,10 +24,13 @@ class Bus(Protocol):
 class Context:
     """One per operation; `close` it when the answer is computed."""
 
-    def __init__(self, database: Database, actor: Actor, bus: Bus | None = None) -> None:
+    def __init__(
+        self, database: Database, actor: Actor, bus: Bus | None = None, git_sync_path: Path | None = None
+    ) -> None:
         self.database = database
         self.actor = actor
         self.bus = bus
+        self.git_sync_path = git_sync_path
         self.loaders = Loaders(self.reading, self.actor)
         self._session: Session | None = None
         self._open = AsyncExitStack()
@@ -75,8 +79,10 @@ Info: TypeAlias = strawberry.Info[Context, None]
 
 
 @asynccontextmanager
-async def opened(database: Database, actor: Actor, bus: Bus | None = None) -> AsyncGenerator[Context]:
-    context = Context(database, actor, bus)
+async def opened(
+    database: Database, actor: Actor, bus: Bus | None = None, git_sync_path: Path | None = None
+) -> AsyncGenerator[Context]:
+    context = Context(database, actor, bus, git_sync_path)
     try:
         yield context
     finally:

@@ -1,6 +1,5 @@
 """Contracts as files on the server: pushed and pulled in the folder that GIT_SYNC_PATH names. For administrators."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import strawberry
@@ -65,7 +64,7 @@ async def push_to_git(context: Context, asked: PushToGitInput) -> PushToGitPaylo
     message = given(asked.message)
     commit = None if message is None else Commit(message, given(asked.author))
     async with context.database.read() as session:
-        done = await git.push(session, context.actor, folder(context), commit=commit)
+        done = await git.push(session, context.actor, context.git_sync_path, commit=commit)
     return PushToGitPayload(
         written=list(done.written), removed=list(done.removed), unchanged=done.unchanged, commit=done.commit
     )
@@ -73,15 +72,10 @@ async def push_to_git(context: Context, asked: PushToGitInput) -> PushToGitPaylo
 
 async def pull_from_git(context: Context, asked: PullFromGitInput) -> PullFromGitPayload:
     """The files are read before the transaction begins."""
-    files = await git.read(context.actor, folder(context))
+    files = await git.read(context.actor, context.git_sync_path)
     async with context.write(dry_run=asked.dry_run) as session:
         done = await git.pull(session, context.actor, files)
     return PullFromGitPayload(report=PullReport.of(done))
-
-
-def folder(context: Context) -> Path | None:
-    found: Path | None = getattr(context, "git_sync_path", None)
-    return found
 
 
 async def _push(

@@ -21,7 +21,17 @@ from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.words import described
 from tessera_gql.workflows import manifests
-from tessera_gql.workflows.manifests import Synced, SyncOptions, SyncOutcome, SyncReport
+from tessera_gql.workflows.manifest_readers import Read
+from tessera_gql.workflows.manifests import Removed, Synced, SyncOptions, SyncOutcome, SyncReport
+
+COUNTS = (
+    "dependencies_added",
+    "dependencies_removed",
+    "teams_created",
+    "registrations_created",
+    "registrations_updated",
+    "registrations_ended",
+)
 
 described(
     SyncOutcome,
@@ -66,13 +76,54 @@ class SyncedModel:
         return [told(change) for change in self.synced.breaking]
 
 
+@strawberry.type(description="A table that left the manifest.")
+class RemovedModel:
+    asset_id: strawberry.Private[UUID]
+    fqn: str = strawberry.field(description="Its fully qualified name.")
+    retired: bool = strawberry.field(description="Whether its contract was retired, as asked.")
+    reason: str | None = strawberry.field(description="Why it was not retired, if that was asked.")
+
+    @computed("Its asset.", named("Asset") | None)
+    async def asset(self, info: Info) -> Any:
+        return shown("Asset", await info.context.loaders.asset.load(self.asset_id))
+
+
+@strawberry.type(description="What a model reads of a table of another team.")
+class ModelRead:
+    fqn: str = strawberry.field(description="The model that reads.")
+    upstream: str = strawberry.field(description="The table it reads.")
+    fields: list[str] | None = strawberry.field(
+        description="The columns, as its compiled SQL says; null is everything."
+    )
+    why: str | None = strawberry.field(description="Why everything is assumed, where it is.")
+
+
 @strawberry.type(description="What became of a manifest.")
 class ManifestReport:
     report: strawberry.Private[SyncReport]
     dependencies_added: int = strawberry.field(description="Edges of the lineage that are new.")
     dependencies_removed: int = strawberry.field(description="Edges of the lineage that are gone.")
     teams_created: int = strawberry.field(description="Owners that did not exist yet.")
+    registrations_created: int = strawberry.field(description="Teams newly known to read another team's table.")
+    registrations_updated: int = strawberry.field(description="Registrations that dbt made and whose columns changed.")
+    registrations_ended: int = strawberry.field(description="Registrations that dbt made and that left the manifest.")
     warnings: list[str] = strawberry.field(description="What the manifest has that was passed over.")
+
+    @computed("Tables that an earlier manifest had and this one has not.")
+    def removed(self) -> list[RemovedModel]:
+        return [RemovedModel(**vars(one)) for one in self.report.removed]
+
+    @computed("What models read of the tables of other teams.")
+    def reads(self) -> list[ModelRead]:
+        return [
+            ModelRead(
+                fqn=one.fqn,
+                upstream=one.upstream,
+                fields=None if one.fields is None else list(one.fields),
+                why=one.why,
+            )
+            for one in self.report.reads
+        ]
 
     @computed("Every table, in the order of fqns.")
     def models(self) -> list[SyncedModel]:
@@ -87,23 +138,28 @@ class ManifestReport:
             dependencies_added=report.dependencies_added,
             dependencies_removed=report.dependencies_removed,
             teams_created=report.teams_created,
+            registrations_created=report.registrations_created,
+            registrations_updated=report.registrations_updated,
+            registrations_ended=report.registrations_ended,
             warnings=list(report.warnings),
         )
 
     def memory(self) -> dict[str, Any]:
         """As kept under an idempotency key."""
         return {
-            "dependencies_added": self.dependencies_added,
-            "dependencies_removed": self.dependencies_removed,
-            "teams_created": self.teams_created,
+            **{name: getattr(self.report, name) for name in COUNTS},
             "warnings": self.warnings,
             "models": [_memory(one) for one in self.report.models],
+            "removed": [vars(one) | {"asset_id": str(one.asset_id)} for one in self.report.removed],
+            "reads": [vars(one) for one in self.report.reads],
         }
 
     @classmethod
     def recall(cls, memory: dict[str, Any]) -> "ManifestReport":
         facts: dict[str, Any] = memory | {
             "models": [_recall(one) for one in memory["models"]],
+            "removed": tuple(Removed(**(one | {"asset_id": UUID(one["asset_id"])})) for one in memory["removed"]),
+            "reads": tuple(Read(**one) for one in memory["reads"]),
             "warnings": tuple(memory["warnings"]),
         }
         return cls.of(SyncReport(**facts))
@@ -125,6 +181,12 @@ def _recall(memory: dict[str, Any]) -> Synced:
     return Synced(**facts)
 
 
+@strawberry.input(description="What an owner in a manifest is called here.")
+class OwnerMapping:
+    owner: str = strawberry.field(description="As in the manifest.")
+    team: str = strawberry.field(description="The team's name.")
+
+
 @strawberry.input(description="A dbt manifest to take in.")
 class SyncDbtManifestInput(CreatingInput):
     manifest: JSON = strawberry.field(description="The content of manifest.json, of any version from 1 to 12.")
@@ -132,6 +194,15 @@ class SyncDbtManifestInput(CreatingInput):
     create_teams: bool = strawberry.field(default=False, description="Create the owners that do not exist yet.")
     compatibility_mode: Mode = strawberry.field(default=Mode.BACKWARD, description="The mode of new assets.")
     supersede: bool = strawberry.field(default=False, description="End other open proposals and ask afresh.")
+    owners: list[OwnerMapping] = strawberry.field(
+        default_factory=list, description="Which team an owner of the manifest is; others are teams of that name."
+    )
+    per_asset: bool = strawberry.field(
+        default=False, description="Skip and report a table that is refused, instead of taking nothing."
+    )
+    retire_removed: bool = strawberry.field(
+        default=False, description="Retire the contracts of tables that left the manifest and that nobody reads."
+    )
     dry_run: bool = strawberry.field(default=False, description="Do everything, answer, and take it all back.")
 
 
@@ -152,6 +223,9 @@ async def sync_dbt_manifest(call: Call, asked: SyncDbtManifestInput) -> SyncDbtM
         create_teams=asked.create_teams,
         compatibility_mode=asked.compatibility_mode,
         supersede=asked.supersede,
+        owners={one.owner: one.team for one in asked.owners},
+        per_asset=asked.per_asset,
+        retire_removed=asked.retire_removed,
     )
     report = await manifests.sync(call.session, call.actor, manifest, options)
     return SyncDbtManifestPayload(report=ManifestReport.of(report))

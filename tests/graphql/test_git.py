@@ -1,7 +1,6 @@
 """Push and pull through the graph: administrators only, a report or the reason why not."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +28,8 @@ PULL = """mutation ($input: PullFromGitInput!) {
 def run(database: Database, tmp_path: Path) -> Ask:
     """As a server whose GIT_SYNC_PATH is a folder of the test's own."""
 
-    @asynccontextmanager
-    async def opened(identity: Any) -> AsyncGenerator[Context]:
-        async with context.opened(database, identity) as found:
-            vars(found)["git_sync_path"] = tmp_path / "contracts"
-            yield found
+    def opened(identity: Any) -> AbstractAsyncContextManager[Context]:
+        return context.opened(database, identity, None, tmp_path / "contracts")
 
     transport = Transport(schema=schema, authenticate=anyone, context=opened, profile=Profile.OPEN)
 

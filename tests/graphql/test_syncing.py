@@ -19,6 +19,8 @@ mutation ($input: SyncDbtManifestInput!) {
         fqn outcome reason asset { fqn owner { name } } contract { version } proposal { status } changes { path }
       }
       dependenciesAdded dependenciesRemoved teamsCreated warnings
+      registrationsCreated registrationsUpdated registrationsEnded
+      removed { fqn retired reason asset { fqn } } reads { fqn upstream fields why }
     }
     errors { code field message }
   }
@@ -78,3 +80,40 @@ async def test_what_is_no_manifest_is_refused(junk: Any, world: World, answer: A
     error = reply["data"]["syncDbtManifest"]["errors"][0]
     assert error["code"] == "INVALID"
     assert error["field"] == ["input", "manifest"]
+
+
+async def test_an_owner_of_the_manifest_may_be_called_otherwise_here_and_his_reads_are_registered(
+    world: World, ask: Ask, manifest: Any
+) -> None:
+    await world.team("analytics")
+    finance = await world.team("finance")
+    mart = next(node for node in manifest["nodes"].values() if node["name"] == "customers")
+    mart["config"]["meta"] = mart["meta"] = {"owner": "Finance & Controlling"}
+    given = {
+        "manifest": manifest,
+        "owner": {"name": "analytics"},
+        "owners": [{"owner": "Finance & Controlling", "team": "finance"}],
+        "idempotencyKey": "mapped",
+    }
+    first = await ask(SYNC, input=given)
+    report = first["syncDbtManifest"]["report"]
+    owners = {one["fqn"]: one["asset"]["owner"]["name"] for one in report["models"]}
+    (mine,) = [fqn for fqn, owner in owners.items() if owner == finance.name]
+    assert mine.endswith(".customers")
+    assert report["registrationsCreated"] > 0
+    assert {one["fqn"] for one in report["reads"] if owners[one["upstream"]] == "analytics"} == {mine}
+    assert await ask(SYNC, input=given) == first
+
+
+async def test_a_table_that_left_the_manifest_is_told_and_retired_only_when_asked(
+    world: World, ask: Ask, manifest: Any
+) -> None:
+    await world.team("analytics")
+    given = {"manifest": manifest, "owner": {"name": "analytics"}}
+    await ask(SYNC, input=given)
+    gone = next(key for key, node in manifest["nodes"].items() if node["name"] == "customers")
+    del manifest["nodes"][gone]
+    told = (await ask(SYNC, input=given))["syncDbtManifest"]["report"]["removed"]
+    assert [(one["fqn"].split(".")[-1], one["retired"]) for one in told] == [("customers", False)]
+    done = await ask(SYNC, input={**given, "retireRemoved": True})
+    assert [one["retired"] for one in done["syncDbtManifest"]["report"]["removed"]] == [True]
