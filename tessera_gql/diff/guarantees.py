@@ -51,7 +51,7 @@ def _section(section: str, old: Json, new: Json) -> Iterator[Change]:
     if same(old, new):
         return
     for name, before, after in _promises(old, new):
-        if same(_unordered(before), _unordered(after)):
+        if same(_unordered(before), _unordered(after)) or _is_as_long(section, before, after):
             continue
         kind, document = _judge(section, name, before, after)
         yield _record(kind, (section, *name), _fields(section, name), (before, after), document)
@@ -70,6 +70,11 @@ def _promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Jso
                 yield (name,), left.get(name), right.get(name)
         case _:
             yield (), old, new
+
+
+def _is_as_long(section: str, before: Json, after: Json) -> bool:
+    """60 minutes are an hour."""
+    return section == "freshness" and _seconds(before) is not None and _seconds(before) == _seconds(after)
 
 
 def _unordered(value: Json) -> Json:

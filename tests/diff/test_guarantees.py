@@ -50,6 +50,12 @@ def test_each_promise_is_ranked(old, new, kind, counterexample):
     assert (change.certainty is Certainty.PROVEN) == (counterexample is not None)
 
 
+def test_sixty_minutes_are_an_hour():
+    hour, minutes = {"count": 1, "period": "hour"}, {"count": 60, "period": "minute"}
+    assert not compare_guarantees({"freshness": {"warn_after": hour}}, {"freshness": {"warn_after": minutes}})
+    assert not compare_guarantees({"freshness": hour}, {"freshness": 3600})
+
+
 def test_the_order_of_accepted_values_means_nothing():
     assert not compare_guarantees({"accepted_values": {"a": [1, 2]}}, {"accepted_values": {"a": [2, 1.0]}})
 

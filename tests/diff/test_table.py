@@ -119,6 +119,13 @@ def test_the_bump_follows_the_mode(old, new, kind, breaks):
     assert bump is (Bump.MAJOR if "B" in breaks else Bump.PATCH if kind in patches else Bump.MINOR)
 
 
+def test_pointers_are_escaped():
+    odd = {"a/b": TEXT, "m~n": TEXT, "~1": TEXT}
+    changed = dict.fromkeys(odd, WHOLE)
+    pointers = [change.pointer for change in compare(table(**odd), table(**changed)).changes]
+    assert pointers == ["/properties/a~1b/type", "/properties/m~0n/type", "/properties/~01/type"]
+
+
 def test_no_change_is_no_bump_and_bumps_are_ranked():
     assert compare(table(a=TEXT), table(a=TEXT)).bump(Mode.FULL) is Bump.NONE
     assert [bump.rank for bump in (Bump.NONE, Bump.PATCH, Bump.MINOR, Bump.MAJOR)] == [0, 1, 2, 3]

@@ -1,0 +1,52 @@
+"""Which names are one name."""
+
+import pytest
+
+from tessera_gql.diff import ChangeKind, compare
+from tessera_gql.diff.renames import likeness
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("customer_id", "customerID", 1.0),
+        ("HTTPStatus2", "http_status_2", 1.0),
+        ("cust_id", "customer_id", 0.9),
+        ("customer_id", "cust_id", 0.9),
+        ("cu_id", "customer_id", 0.5),
+        ("sum", "name", 0.0),
+        ("summary", "sum", 0.8),
+        ("order_total", "total", 2 / 3),
+        ("", "a", 0.0),
+        ("___", "a", 0.0),
+    ],
+)
+def test_likeness_goes_by_words(old, new, expected):
+    assert likeness(old, new) == pytest.approx(expected)
+    assert likeness(new, old) == pytest.approx(expected)
+
+
+def kinds(old, new):
+    schemas = [{"type": "object", "properties": each} for each in (old, new)]
+    return sorted(change.kind for change in compare(*schemas).changes)
+
+
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+RENAMED = [ChangeKind.PROPERTY_RENAMED]
+BOTH = [ChangeKind.PROPERTY_ADDED, ChangeKind.PROPERTY_REMOVED]
+
+
+def test_alike_names_of_one_shape_are_a_rename():
+    assert kinds({"user_name": TEXT}, {"userName": TEXT}) == RENAMED
+    assert kinds({"amount": TEXT}, {"colour": TEXT}) == BOTH
+    assert kinds({"user_name": TEXT}, {"userName": WHOLE}) == BOTH
+
+
+def test_a_word_of_the_author_decides():
+    assert kinds({"amount": TEXT}, {"colour": {**WHOLE, "x-renamed-from": "amount"}}) == RENAMED
+    assert kinds({"amount": TEXT}, {"colour": {**TEXT, "x-renamed-from": "never_there"}}) == BOTH
+
+
+def test_two_candidates_are_no_rename():
+    found = kinds({"user_name": TEXT}, {"userName": TEXT, "UserName": TEXT})
+    assert ChangeKind.PROPERTY_RENAMED not in found
