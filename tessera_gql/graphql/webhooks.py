@@ -298,8 +298,8 @@ async def update_webhook(call: Call, asked: UpdateWebhookInput) -> UpdateWebhook
     return UpdateWebhookPayload(webhook=Webhook.of(made.webhook), secret=made.secret)
 
 
-@strawberry.input(description="Which webhook.")
-class WebhookInput(Input):
+@strawberry.input(description="A webhook that is no longer wanted.")
+class DeleteWebhookInput(Input):
     webhook: strawberry.ID = strawberry.field(description="Its id.")
 
 
@@ -308,19 +308,24 @@ class DeleteWebhookPayload(Payload):
     deleted_id: strawberry.ID | None = strawberry.field(default=None, description="Its id; null if it was refused.")
 
 
-async def delete_webhook(call: Call, asked: WebhookInput) -> DeleteWebhookPayload:
+async def delete_webhook(call: Call, asked: DeleteWebhookInput) -> DeleteWebhookPayload:
     row = await webhooks.delete(call.session, call.actor, local_id(asked.webhook, "Webhook", field=("webhook",)))
     return DeleteWebhookPayload(deleted_id=global_id("Webhook", row.id))
 
 
-@strawberry.type(description="The delivery that was made due.")
-class WebhookDeliveryPayload(Payload):
+@strawberry.input(description="A webhook to try out.")
+class TestWebhookInput(Input):
+    webhook: strawberry.ID = strawberry.field(description="Its id.")
+
+
+@strawberry.type(description="The ping that is on its way.")
+class TestWebhookPayload(Payload):
     delivery: WebhookDelivery | None = strawberry.field(default=None, description="Null if it was refused.")
 
 
-async def test_webhook(call: Call, asked: WebhookInput) -> WebhookDeliveryPayload:
+async def test_webhook(call: Call, asked: TestWebhookInput) -> TestWebhookPayload:
     row = await webhooks.ping(call.session, call.actor, local_id(asked.webhook, "Webhook", field=("webhook",)))
-    return WebhookDeliveryPayload(delivery=WebhookDelivery.of(row))
+    return TestWebhookPayload(delivery=WebhookDelivery.of(row))
 
 
 @strawberry.input(description="Which delivery.")
@@ -328,9 +333,14 @@ class RedeliverWebhookInput(Input):
     delivery: strawberry.ID = strawberry.field(description="Its id.")
 
 
-async def redeliver_webhook(call: Call, asked: RedeliverWebhookInput) -> WebhookDeliveryPayload:
+@strawberry.type(description="The delivery that was made due.")
+class RedeliverWebhookPayload(Payload):
+    delivery: WebhookDelivery | None = strawberry.field(default=None, description="Null if it was refused.")
+
+
+async def redeliver_webhook(call: Call, asked: RedeliverWebhookInput) -> RedeliverWebhookPayload:
     identity = local_id(asked.delivery, "WebhookDelivery", field=("delivery",))
-    return WebhookDeliveryPayload(
+    return RedeliverWebhookPayload(
         delivery=WebhookDelivery.of(await webhooks.redeliver(call.session, call.actor, identity))
     )
 
