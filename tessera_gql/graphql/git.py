@@ -22,8 +22,8 @@ class PushToGitInput(Input):
 
 @strawberry.type(description="What a push wrote.")
 class PushToGitPayload(Payload):
-    written: list[str] = strawberry.field(default_factory=list, description="Files that are new or changed.")
-    removed: list[str] = strawberry.field(default_factory=list, description="Files of what is gone.")
+    written: list[str] | None = strawberry.field(default=None, description="Files that are new or changed.")
+    removed: list[str] | None = strawberry.field(default=None, description="Files of what is gone.")
     unchanged: int | None = strawberry.field(default=None, description="How many files stayed as they were.")
     commit: str | None = strawberry.field(default=None, description="The new commit, if there was anything to commit.")
 
