@@ -12,7 +12,7 @@ from tessera_gql.diff.schema import Space
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.walk import walk
 
-LEAST_FUEL = 4_000
+LEAST_FUEL = 3_000
 
 
 def check(schema: object) -> None:
@@ -29,7 +29,9 @@ def compare(old: object, new: object) -> SchemaDiff:
     space = Space()
     before, after = space.root(left), space.root(right)
     solver = Solver(LEAST_FUEL + 4 * (len(left.numbers) + len(right.numbers)))
-    judged = judge(solver, walk(before, after), states(before, after), spelled_out(before, after))
+    declared = states(before, after)
+    unshared = spelled_out(before, after) if left.uses or right.uses else declared
+    judged = judge(solver, walk(before, after), declared, unshared)
     judged.sort(key=lambda each: (each.draft.pointer, each.draft.kind.value, each.path))
     proofs = Proofs(judged, Side(before, Judge(before)), Side(after, Judge(after)), space, solver, identities, compare)
     return SchemaDiff(tuple(_change(each, index, proofs) for index, each in enumerate(judged)))

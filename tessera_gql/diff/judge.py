@@ -131,6 +131,8 @@ def _without_repeats(found: list[Judged]) -> list[Judged]:
 
 def _shared(states: Mapping[StateKey, State], unshared: Mapping[StateKey, State]) -> Iterator[Judged]:
     """Fields that one side spells out and the other has from a shared definition."""
+    if unshared is states:
+        return
     told = {node.at for state in states.values() for _, node in (*state.gone, *state.come)}
     reached = reach(next(iter(unshared)), {key: state.edges for key, state in unshared.items()})
     for key, state in unshared.items():
