@@ -12,7 +12,7 @@ from tessera_gql.diff.schema import Space
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.walk import walk
 
-LEAST_FUEL = 3_000
+LEAST_FUEL = 2_000
 
 
 def check(schema: object) -> None:

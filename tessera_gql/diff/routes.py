@@ -7,8 +7,8 @@ from typing import TypeVar
 from tessera_gql.diff.drafts import Route, Step, declared_field, text
 
 Place = TypeVar("Place", bound=Hashable)
-MAX_ROUTES = 16
-MAX_AGAIN = 16
+MAX_ROUTES = 8
+MAX_AGAIN = 8
 
 
 @dataclass
