@@ -16,7 +16,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests/conformance/run", description=__doc__)
     parser.add_argument("suite", nargs="*", help=f"only these, of: {', '.join(suites)}")
     parser.add_argument("--attack", action="store_true", help="schemathesis as well, a few minutes")
-    parser.add_argument("--base", metavar="REF", help="compare our schema with this commit; by default the last change")
+    parser.add_argument(
+        "--base", metavar="REF", help="compare our schema with this commit's; by default the last release"
+    )
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.suite if name not in suites]:
         parser.error(f"there is no suite {unknown[0]!r}; there are: {', '.join(suites)}")

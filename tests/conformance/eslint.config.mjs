@@ -9,20 +9,8 @@ const ours = {
   "@graphql-eslint/no-root-type": "off",
   // The printer sorts, and a test holds the file to it; the rule disagrees with every printer about capitals.
   "@graphql-eslint/alphabetize": "off",
-  // Only things have an identity: not payloads, pages, messages and values that live inside a thing.
-  "@graphql-eslint/strict-id-in-types": [
-    "error",
-    {
-      exceptions: {
-        suffixes: ["Payload", "Connection", "Edge"],
-        types: [
-          "AcknowledgmentRequest", "AssetField", "BreakingChange", "Change", "DbtModelImpact", "DeliveryAttempt", "Impact",
-          "ImpactedTeam", "ManifestReport", "ModelReader", "PageInfo", "ProposalStatusChanged", "PullReport", "SchemaDiff",
-          "SyncedModel", "UserError", "Viewer",
-        ],
-      },
-    },
-  ],
+  // Payloads, pages, messages and values have no identity; what has one implements Node, which asks for the id.
+  "@graphql-eslint/strict-id-in-types": "off",
   // `nodes` beside `edges`, and short lists of values, are no pages.
   "@graphql-eslint/relay-edge-types": ["error", { listTypeCanWrapOnlyEdgeType: false }],
   // Walks of the lineage and ranked search only go forward, which Relay allows.

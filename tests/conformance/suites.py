@@ -41,7 +41,7 @@ class World:
     locked: str
     work: Path
     base: str | None = None
-    """The commit that our schema is compared with; None for the last one that changed it."""
+    """The commit that our schema is compared with; None for the last release."""
     asked: list[tuple[str, Reply]] = field(default_factory=list[tuple[str, Reply]])
 
     @property
@@ -117,17 +117,25 @@ def inspector(world: World) -> Result:
 
 
 def _committed(world: World) -> str:
-    """The schema of the commit to compare with; by default the last committed one that is not the present one."""
-    commits = [world.base] if world.base else _git("log", "-n", "5", "--format=%H", "--", "schema.graphql").split()
+    """What clients may rely on: the schema of the last release; before the first, that of the commit before."""
+    released = (_git("tag", "--list", "v*", "--sort=-version:refname", "--merged", "HEAD") or "").split()
+    promised = ([world.base] if world.base else released)[:1]
     present = Path(world.schema).read_text()
-    for commit in commits:
-        if (found := _git("show", f"{commit}:schema.graphql")) != present:
+    for commit in (*promised, "HEAD", "HEAD~1"):
+        found = _git("show", f"{commit}:schema.graphql")
+        if found is None and commit == world.base:
+            raise tools.Missing(
+                f"There is no schema.graphql in {commit!r}. Give --base a commit or a tag that has one."
+            )
+        if found is not None and (found != present or commit in promised):
             return found
     return present
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def _git(*words: str) -> str | None:
+    """None if git will not: a commit that is not there, for one."""
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    return None if done.returncode else done.stdout
 
 
 def client(name: str) -> Callable[[World], Result]:
