@@ -26,7 +26,7 @@ demo: $(STAMP) ## the same, with a small shop in it: teams, contracts, an open p
 	@$(BIN)/tessera serve --open --demo
 
 test: $(STAMP) ## every test, on SQLite and on PostgreSQL
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto
 
 lint: $(STAMP) ## style, types, layers, dead code, dependencies
 	@$(BIN)/ruff check .
