@@ -47,7 +47,7 @@ fuzz: $(STAMP) ## the laws of the diff engine, on many thousand generated pairs
 	@TESSERA_FUZZ=long $(BIN)/python -m pytest -q tests/diff/test_laws.py
 
 conformance: $(STAMP) ## the world's GraphQL clients and audits against the server (needs node and npm)
-	@$(BIN)/python -m tests.conformance
+	@tests/conformance/run
 
 chaos: $(STAMP) ## servers killed, connections cut, sockets dropped: nothing is lost
 	@$(BIN)/python -m bench chaos
