@@ -138,7 +138,8 @@ class SharedDatabase:
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()",
                 "SET session_replication_role = replica",
                 "; ".join(f"DELETE FROM {name}" for name in names),
-                # Fails unless it is what the template has.
+                # These fail unless it is what the template has.
+                "SELECT 1 / count(*) FROM pg_trigger WHERE tgname = 'events_append_only' AND tgenabled = 'O'",
                 f"SELECT 1 / (count(*) FILTER (WHERE version_num = '{migration.head()}'))::int FROM alembic_version",
             )
         except asyncpg.PostgresError:
