@@ -1,0 +1,165 @@
+"""Edges of what is read, decided and told: each a small case that a slip in one operator would get wrong."""
+
+import pytest
+
+from tessera_gql.diff import ChangeKind, Mode, check, compare, compare_guarantees
+from tessera_gql.diff.facts import Found
+from tessera_gql.diff.regex import is_pattern, matches
+from tessera_gql.diff.renames import likeness
+from tests.diff.oracle import is_valid
+from tests.diff.test_solve import refuted
+
+K = ChangeKind
+TEXT, WHOLE, NUMBER, NULL = ({"type": name} for name in ("string", "integer", "number", "null"))
+D4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
+D19 = {"$schema": "https://json-schema.org/draft/2019-09/schema"}
+SPACES = "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def array(**words):
+    return {"type": "array", **words}
+
+
+def obj(**words):
+    return {"type": "object", **words}
+
+
+def table(**columns):
+    return obj(properties=columns)
+
+
+def changes(old, new):
+    return compare(old, new).changes
+
+
+def kinds(old, new):
+    return [change.kind for change in changes(old, new)]
+
+
+@pytest.mark.parametrize(("pattern", "members"), [("^\\s$", SPACES), ("^\\d$", "0123456789")])
+def test_a_character_class_holds_what_ecma_says_and_nothing_beside_it(pattern, members):
+    near = {chr(ord(char) + step) for char in members for step in (-1, 0, 1)}
+    assert {char for char in near if matches(pattern, char)} == set(members)
+
+
+def test_a_dot_is_anything_but_a_line_end():
+    assert {char for char in map(chr, range(0x2040)) if not matches("^.$", char)} == set("\n\r\u2028\u2029")
+
+
+def test_a_word_character_is_ascii():
+    found = "".join(char for char in map(chr, range(300)) if matches("^\\w$", char))
+    assert found == "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+
+
+def test_a_pattern_a_matcher_warns_about_is_refused_without_a_warning():
+    assert not is_pattern("[[a")
+
+
+def test_limits_include_their_figure():
+    check({"title": "x" * (8_000_000 - len("title"))})
+    check({"examples": [[0] * (250_000 - 2)]})
+
+
+def test_a_silent_schema_is_read_by_the_draft_its_words_belong_to_however_deep():
+    old = {"anyOf": [array(items=[TEXT], additionalItems=False), WHOLE]}
+    assert changes(old, {**old, "$schema": "http://json-schema.org/draft-07/schema#"}) == ()
+
+
+def test_a_tuple_of_2019_is_prefix_items_of_2020():
+    assert changes({**D19, **array(items=[TEXT, WHOLE])}, array(prefixItems=[TEXT, WHOLE])) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        ({**D4, **table(a={"const": 1})}, table(a={"const": 1}), False),
+        (table(a={"const": 1}), {**D4, **table(a={"const": 1})}, True),
+        (table(a={}), table(a=False), False),
+        ({"anyOf": [WHOLE, {}]}, {"anyOf": [WHOLE, False]}, False),
+        (table(ab=WHOLE), obj(properties={"ab": True}, patternProperties={"^a": TEXT}), False),
+        (table(ab=WHOLE), obj(properties={"ab": True}, patternProperties={"^b": TEXT}), True),
+        ({"minimum": 0.5, "exclusiveMaximum": 0.5, **NUMBER}, False, True),
+        ({"exclusiveMinimum": 0.5, "maximum": 0.5, **NUMBER}, False, True),
+        ({"minimum": 0.5, "maximum": 0.5, **NUMBER}, False, False),
+    ],
+)
+def test_what_one_writes_the_other_takes(old, new, holds):
+    assert compare(old, new).is_compatible(Mode.BACKWARD) == holds
+
+
+def test_a_wide_schema_is_proven_property_by_property():
+    def wide(more):
+        return table(**{f"c{n}": table(x={**TEXT, "maxLength": n + more}) for n in range(400)})
+
+    assert compare(wide(1), wide(2)).is_compatible(Mode.BACKWARD)
+
+
+def test_a_document_found_meets_every_demand_on_one_item():
+    demands = [{"not": {"prefixItems": [{"const": value}]}} for value in (1, 2)]
+    given = array(prefixItems=[{"enum": [1, 2, 3]}], allOf=demands)
+    found = refuted(given, False)
+    assert not isinstance(found, Found) or is_valid(given, found.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "pointer"),
+    [
+        (obj(), obj(additionalProperties=TEXT), K.CONSTRAINT_TIGHTENED, "/additionalProperties"),
+        (obj(additionalProperties=TEXT), obj(), K.CONSTRAINT_RELAXED, "/additionalProperties"),
+        (obj(propertyNames={"maxLength": 3}), obj(), K.CONSTRAINT_RELAXED, "/propertyNames"),
+        (NUMBER, {**NUMBER, "minimum": -5}, K.CONSTRAINT_TIGHTENED, "/minimum"),
+        ({**NUMBER, "maximum": 5}, NUMBER, K.CONSTRAINT_RELAXED, "/maximum"),
+        (array(), array(contains=TEXT, minContains=2), K.CONSTRAINT_TIGHTENED, "/contains"),
+        (array(contains=TEXT, maxContains=2), array(), K.CONSTRAINT_RELAXED, "/contains"),
+        ({"anyOf": [TEXT, NULL]}, TEXT, K.NULLABLE_REMOVED, "/anyOf/0/type"),
+        (TEXT, {"anyOf": [TEXT, NULL]}, K.NULLABLE_ADDED, "/anyOf/0/type"),
+        ({"oneOf": [NUMBER, TEXT]}, {"oneOf": [NUMBER, TEXT, WHOLE]}, K.COMPOSITION_CHANGED, "/oneOf"),
+        ({"oneOf": [NUMBER, TEXT, WHOLE]}, {"oneOf": [NUMBER, TEXT]}, K.COMPOSITION_CHANGED, "/oneOf"),
+    ],
+)
+def test_one_edit_is_told_once_at_its_place(old, new, kind, pointer):
+    (change,) = changes(old, new)
+    assert (change.kind, change.pointer) == (kind, pointer)
+
+
+def test_null_is_null_however_it_is_spelled():
+    for spelled in (NULL, {"enum": [None]}, {"const": None}):
+        assert changes({"anyOf": [TEXT, spelled]}, {"type": ["string", "null"]}) == ()
+
+
+def test_a_new_property_is_not_blamed_for_a_break_beside_it():
+    for rest in ({}, {"additionalProperties": False}):
+        found = changes({**table(a=TEXT), **rest}, {**table(a=WHOLE, b=TEXT), **rest})
+        (added,) = [change for change in found if change.kind is K.PROPERTY_ADDED]
+        assert Mode.BACKWARD not in added.breaks
+
+
+def test_each_change_is_shown_by_a_document_of_its_own():
+    old = obj(properties={"a": TEXT, "b": TEXT}, minProperties=1)
+    shown = {change.path: change.counterexample for change in changes(old, {**old, "required": ["a", "b"]})}
+    assert shown == {"a": {"b": ""}, "b": {"a": ""}}
+    shown = {change.path: change.counterexample for change in changes(table(a=TEXT, b=TEXT), table(a=WHOLE))}
+    assert shown == {"a": {"a": ""}, "b": {"b": ""}}
+
+
+def test_fields_lost_below_a_reference_or_declared_in_two_places_are_missed():
+    def referring(**columns):
+        return {**table(a={"$ref": "#/$defs/q"}), "$defs": {"q": table(**columns)}}
+
+    assert kinds(referring(x=TEXT, y=TEXT), referring(x=TEXT)) == [K.PROPERTY_REMOVED]
+
+    def twice(**columns):
+        return obj(allOf=[table(a=table(x=TEXT)), table(a=table(**columns))])
+
+    assert kinds(twice(y=TEXT), twice(z=WHOLE)) == [K.PROPERTY_REMOVED, K.PROPERTY_ADDED]
+
+
+def test_accepted_values_are_told_as_deltas():
+    old, new = ({"accepted_values": {"a": values}} for values in (["x", "y"], ["x", "z"]))
+    (change,) = compare_guarantees(old, new)
+    assert (change.before, change.after) == (["y"], ["z"])
+
+
+@pytest.mark.parametrize(("old", "new"), [("ab", "abc"), ("foo", "bar"), ("total", "amount")])
+def test_a_short_form_has_three_letters_and_begins_the_word(old, new):
+    assert likeness(old, new) == 0
