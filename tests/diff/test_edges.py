@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff import ChangeKind, Mode, check, compare, compare_guarantees
+from tessera_gql.diff import ChangeKind, Mode, SchemaError, check, compare, compare_guarantees
 from tessera_gql.diff.facts import Found
 from tessera_gql.diff.regex import is_pattern, matches
 from tessera_gql.diff.renames import likeness
@@ -12,7 +12,9 @@ from tests.diff.test_solve import refuted
 K = ChangeKind
 TEXT, WHOLE, NUMBER, NULL = ({"type": name} for name in ("string", "integer", "number", "null"))
 D4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
+D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
 D19 = {"$schema": "https://json-schema.org/draft/2019-09/schema"}
+TWO_TARGETS = {"$ref": "#/$defs/a", "$dynamicRef": "#/$defs/b", "$defs": {"a": TEXT, "b": {"minLength": 1}}}
 SPACES = "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
@@ -58,15 +60,33 @@ def test_a_pattern_a_matcher_warns_about_is_refused_without_a_warning():
 def test_limits_include_their_figure():
     check({"title": "x" * (8_000_000 - len("title"))})
     check({"examples": [[0] * (250_000 - 2)]})
+    check({"minimum": (1 << 4_096) - 1})
+    assert matches("^a{500}$", "a" * 500) is True
+    assert matches("^a{501}$", "a" * 501) is None
 
 
 def test_a_silent_schema_is_read_by_the_draft_its_words_belong_to_however_deep():
     old = {"anyOf": [array(items=[TEXT], additionalItems=False), WHOLE]}
-    assert changes(old, {**old, "$schema": "http://json-schema.org/draft-07/schema#"}) == ()
+    assert changes(old, {**D7, **old}) == ()
 
 
 def test_a_tuple_of_2019_is_prefix_items_of_2020():
     assert changes({**D19, **array(items=[TEXT, WHOLE])}, array(prefixItems=[TEXT, WHOLE])) == ()
+
+
+def test_an_identifier_beside_a_reference_counts_only_where_siblings_do():
+    whole = {"$id": "http://x/d/y", "$ref": "http://x/d/z", "$defs": {"q": {"$id": "z", **TEXT}}}
+    assert changes(whole, TEXT) == ()
+    named = {"$id": "http://x/z", "$ref": "#/definitions/t"}
+    old = {**D7, **table(a={"$ref": "#/definitions/q"}), "definitions": {"q": named, "t": TEXT}}
+    assert changes(old, {**D7, **table(a=TEXT)}) == ()
+
+
+def test_draft_4_wants_one_name_required_and_later_drafts_none():
+    check({**D4, "required": ["a"]})
+    check({**D7, "required": []})
+    with pytest.raises(SchemaError):
+        check({**D4, "required": []})
 
 
 @pytest.mark.parametrize(
@@ -78,6 +98,16 @@ def test_a_tuple_of_2019_is_prefix_items_of_2020():
         ({"anyOf": [WHOLE, {}]}, {"anyOf": [WHOLE, False]}, False),
         (table(ab=WHOLE), obj(properties={"ab": True}, patternProperties={"^a": TEXT}), False),
         (table(ab=WHOLE), obj(properties={"ab": True}, patternProperties={"^b": TEXT}), True),
+        ({"minLength": 1}, TWO_TARGETS, False),
+        ({**D19, **array(items={"$recursiveRef": "#"})}, {**D19, **array(items=array())}, True),
+        (
+            {**D19, "$recursiveAnchor": True, **array(items={"$recursiveRef": "#"})},
+            {**D19, **array(items=array())},
+            True,
+        ),
+        (array(contains=WHOLE, minContains=2), array(contains=NUMBER, minContains=2), True),
+        (array(prefixItems=[{"const": 1}, {"const": 1}], items=False), array(uniqueItems=True), False),
+        (array(prefixItems=[{"const": 1}, {"const": 2}], items=False), array(uniqueItems=True), True),
         ({"minimum": 0.5, "exclusiveMaximum": 0.5, **NUMBER}, False, True),
         ({"exclusiveMinimum": 0.5, "maximum": 0.5, **NUMBER}, False, True),
         ({"minimum": 0.5, "maximum": 0.5, **NUMBER}, False, False),
@@ -152,6 +182,29 @@ def test_fields_lost_below_a_reference_or_declared_in_two_places_are_missed():
         return obj(allOf=[table(a=table(x=TEXT)), table(a=table(**columns))])
 
     assert kinds(twice(y=TEXT), twice(z=WHOLE)) == [K.PROPERTY_REMOVED, K.PROPERTY_ADDED]
+
+
+def test_a_change_of_what_two_places_declare_is_told_where_it_is():
+    def twice(limit):
+        return obj(allOf=[table(a=TEXT), table(a={"maxLength": limit})])
+
+    (change,) = changes(twice(3), twice(2))
+    assert change.pointer == "/allOf/1/properties/a/maxLength"
+
+
+def test_one_text_in_two_drafts_is_told_apart_where_it_stands():
+    found = changes({**D4, **table(a={"const": 1})}, table(a={"const": 1}))
+    assert {change.path for change in found} == {"a"}
+
+
+def test_a_field_below_a_condition_is_told_as_optional():
+    old, new = ({"dependentSchemas": {"x": table(**columns)}} for columns in ({"y": TEXT}, {}))
+    (gone,) = [change for change in changes(old, new) if change.kind is K.PROPERTY_REMOVED]
+    assert gone.before == {"type": "string", "required": False}
+
+
+def test_an_object_that_is_none_of_the_listed_is_found():
+    assert refuted(obj(required=["a"]), {"enum": [{"a": 1}]}) == Found({"a": None})
 
 
 def test_accepted_values_are_told_as_deltas():
