@@ -99,5 +99,6 @@ async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], p
 def _check(asked: Any) -> None:
     for field in dataclasses.fields(asked):
         value = getattr(asked, field.name)
-        if value is not UNSET and (fault := storable(value)):
+        # A JSON object was looked through when it was read.
+        if value is not UNSET and not isinstance(value, dict) and (fault := storable(value)):
             raise Invalid(f"`{field.name}` can't be kept: {fault}.", field=(field.name,))

@@ -21,6 +21,9 @@ MOMENT = re.compile(
 )
 
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def storable(value: Any) -> str | None:
     """Why the text or JSON value can't be kept, or None; walks without recursion."""
     level: list[Any] = [value]
@@ -42,7 +45,7 @@ def _fault(value: Any) -> str | None:
             return "it has a number that is not finite, which JSON does not know"
         case str() if "\0" in value:
             return "it has the character NUL, which no database keeps; remove it"
-        case str() if any("\ud800" <= char <= "\udfff" for char in value):
+        case str() if SURROGATE.search(value):
             return "it has half of a surrogate pair, which is no character; remove it"
         case _:
             return None
