@@ -2,8 +2,8 @@
 
 import pytest
 
-from tessera_gql.diff import ChangeKind, Mode, SchemaError, check, compare, compare_guarantees
-from tessera_gql.diff.facts import Found
+from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare, compare_guarantees
+from tessera_gql.diff.facts import Answer, Found
 from tessera_gql.diff.regex import is_pattern, matches
 from tessera_gql.diff.renames import likeness
 from tests.diff.oracle import is_valid
@@ -105,6 +105,13 @@ def test_draft_4_wants_one_name_required_and_later_drafts_none():
             {**D19, **array(items=array())},
             True,
         ),
+        (array(minItems=10**9), array(minItems=10**9 + 1), False),
+        ({"enum": [[1, 2]]}, array(minItems=2, maxItems=2), True),
+        ({"enum": [[1]]}, array(minItems=2), False),
+        ({"enum": [[1, 2, 3]]}, array(maxItems=2), False),
+        ({"enum": [4, -6, 0]}, {"multipleOf": 2}, True),
+        ({"enum": [3]}, {"multipleOf": 2}, False),
+        ({"enum": [0.5]}, {"multipleOf": 0.25}, True),
         (array(contains=WHOLE, minContains=2), array(contains=NUMBER, minContains=2), True),
         (array(prefixItems=[{"const": 1}, {"const": 1}], items=False), array(uniqueItems=True), False),
         (array(prefixItems=[{"const": 1}, {"const": 2}], items=False), array(uniqueItems=True), True),
@@ -201,6 +208,15 @@ def test_a_field_below_a_condition_is_told_as_optional():
     old, new = ({"dependentSchemas": {"x": table(**columns)}} for columns in ({"y": TEXT}, {}))
     (gone,) = [change for change in changes(old, new) if change.kind is K.PROPERTY_REMOVED]
     assert gone.before == {"type": "string", "required": False}
+
+
+def test_a_stalling_pattern_meets_no_long_text_inside_an_object():
+    old, new = table(a={"enum": ["a" * 40 + "!"]}), table(a={**TEXT, "pattern": "^(a+)+$"})
+    assert all(change.certainty is Certainty.UNPROVEN for change in compare(old, new).breaking(Mode.BACKWARD))
+
+
+def test_what_was_not_found_is_not_proven_absent():
+    assert refuted({"minimum": 0, "maximum": 1, **NUMBER}, {"multipleOf": 1 / 64}) is Answer.UNKNOWN
 
 
 def test_an_object_that_is_none_of_the_listed_is_found():
