@@ -179,6 +179,13 @@ def test_each_change_is_shown_by_a_document_of_its_own():
     assert shown == {"a": {"a": ""}, "b": {"b": ""}}
 
 
+def test_each_limit_is_shown_by_a_value_beyond_that_limit():
+    found = changes(TEXT, {**TEXT, "maxLength": 3, "pattern": "^a"})
+    assert [change.counterexample for change in found] == ["aaaa", ""]
+    found = changes(WHOLE, {**WHOLE, "multipleOf": 2, "minimum": 5, "maximum": 7})
+    assert [change.counterexample for change in found] == [8, 4, 1]
+
+
 def test_fields_lost_below_a_reference_or_declared_in_two_places_are_missed():
     def referring(**columns):
         return {**table(a={"$ref": "#/$defs/q"}), "$defs": {"q": table(**columns)}}
