@@ -82,6 +82,12 @@ def test_an_identifier_beside_a_reference_counts_only_where_siblings_do():
     assert changes(old, {**D7, **table(a=TEXT)}) == ()
 
 
+def test_an_anchor_outside_an_embedded_resource_is_not_found_from_inside():
+    inside = {"$id": "http://x/q", "$ref": "#a"}
+    with pytest.raises(SchemaError, match="leads nowhere"):
+        check({"$ref": "#/$defs/q", "$defs": {"a": {"$anchor": "a", **TEXT}, "q": inside}})
+
+
 def test_draft_4_wants_one_name_required_and_later_drafts_none():
     check({**D4, "required": ["a"]})
     check({**D7, "required": []})
@@ -106,6 +112,7 @@ def test_draft_4_wants_one_name_required_and_later_drafts_none():
             True,
         ),
         (array(minItems=10**9), array(minItems=10**9 + 1), False),
+        ({"allOf": [False, {}], **TEXT}, WHOLE, True),
         ({"enum": [[1, 2]]}, array(minItems=2, maxItems=2), True),
         ({"enum": [[1]]}, array(minItems=2), False),
         ({"enum": [[1, 2, 3]]}, array(maxItems=2), False),
@@ -224,6 +231,10 @@ def test_a_stalling_pattern_meets_no_long_text_inside_an_object():
 
 def test_what_was_not_found_is_not_proven_absent():
     assert refuted({"minimum": 0, "maximum": 1, **NUMBER}, {"multipleOf": 1 / 64}) is Answer.UNKNOWN
+
+
+def test_an_object_too_large_to_build_is_not_claimed():
+    assert refuted(obj(minProperties=1_000), False) is Answer.UNKNOWN
 
 
 def test_an_object_that_is_none_of_the_listed_is_found():
