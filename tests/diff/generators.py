@@ -142,9 +142,9 @@ def _replace(draw: st.DrawFn, holder: Any, key: Any) -> None:
     elif isinstance(old, str):
         holder[key] = draw(st.sampled_from((*TYPES, *NAMES, *PATTERNS)))
     elif isinstance(old, dict):
-        holder[key] = draw(_plain)
+        holder[key] = deepcopy(draw(_plain))  # a later edit must not reach the strategy's own constants
     else:
-        holder[key] = draw(values)
+        holder[key] = deepcopy(draw(values))
 
 
 @st.composite
