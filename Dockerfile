@@ -8,11 +8,11 @@ COPY migrations ./migrations
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.13-slim
-RUN useradd --create-home --uid 10001 tessera
+RUN useradd --create-home --home-dir /srv/tessera --uid 10001 tessera
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir --no-index --find-links /wheels tessera-gql && rm -rf /wheels
 USER tessera
-WORKDIR /home/tessera
+WORKDIR /srv/tessera
 ENV PYTHONUNBUFFERED=1
 EXPOSE 8000
 ENTRYPOINT ["tessera"]
