@@ -56,8 +56,8 @@ bench: $(STAMP) ## every benchmark, each figure beside its target
 	@for name in diff bulk fanout; do $(BIN)/python -m bench $$name || exit 1; done
 
 lock: ## pin the dependencies anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml -o requirements-dev.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra tracing --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock --extra tracing pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches, never a database
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
