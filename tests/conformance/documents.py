@@ -53,7 +53,8 @@ class Walk:
     def every(self) -> None:
         quickstart(self.ask)
         readme(self)
-        sdk(self)
+        sdk(self.ask)
+        subscriptions(self)
 
 
 def run(ask: Ask, operation: Operation[T]) -> T:
@@ -80,7 +81,7 @@ def quickstart(ask: Ask) -> None:
 
 def readme(walk: Walk) -> None:
     """With the names that it takes for granted; only the id of the proposal is put in."""
-    publish, acknowledge, subscribe = re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    publish, acknowledge, subscribe = in_readme()
     for name in ("growth", "shop"):
         with contextlib.suppress(TesseraError):  # of an earlier client
             run(walk.plain, catalog.create_team(name))
@@ -89,7 +90,7 @@ def readme(walk: Walk) -> None:
     walk.ask(publish, {})
     walk.asker.send(subscribe, {})
     for _ in range(20):  # until the subscription has begun to listen, nothing tells us
-        proposal = _proposed(walk.plain, "growth")
+        proposal = proposed(walk.plain, "growth")
         if (message := walk.asker.receive(0.5)) is not None:
             break
     else:
@@ -97,10 +98,20 @@ def readme(walk: Walk) -> None:
     if not (message.get("data") or {}).get("acknowledgmentRequested"):
         raise Failed(f"{message} for the subscription of the README")
     walk.asked.append((subscribe, {}))
-    walk.ask(re.sub(r'"[^"]*…"', json.dumps(proposal), acknowledge), {})
+    walk.ask(about(proposal, acknowledge), {})
 
 
-def _proposed(ask: Ask, team: str) -> str:
+def in_readme() -> list[str]:
+    """A publication, an answer, a subscription."""
+    return re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def about(proposal: str, document: str) -> str:
+    """With the id where the document has dots."""
+    return re.sub(r'"[^"]*…"', json.dumps(proposal), document)
+
+
+def proposed(ask: Ask, team: str) -> str:
     """The id of a new proposal about which the team is asked."""
     name = f"conformance.t{uuid.uuid4().hex[:8]}"
     run(ask, catalog.create_asset(fqn=name, owner="shop"))
@@ -112,9 +123,13 @@ def _proposed(ask: Ask, team: str) -> str:
     return proposal.id
 
 
-def sdk(walk: Walk) -> None:
+def sdk(ask: Ask) -> None:
     """Needs the teams of the README."""
-    do, mark = walk.run, uuid.uuid4().hex[:8]
+
+    def do(operation: Operation[T]) -> T:
+        return run(ask, operation)
+
+    mark = uuid.uuid4().hex[:8]
     do(catalog.viewer())
     team = do(catalog.create_team(f"team-{mark}", metadata={"made": ["by", 1]}))
     do(catalog.get_team(team))
@@ -129,25 +144,29 @@ def sdk(walk: Walk) -> None:
     do(catalog.update_registration(reading.id, purpose="to see"))
     do(publishing.diff(V1, V2, mode=CompatibilityMode.FULL))
     do(publishing.impact(V2, asset=asset))
-    _answered(walk)
+    _answered(ask)
     do(catalog.unregister(reading.id))
     do(manifests.sync_dbt(MANIFEST, owner="shop", dry_run=True))
     for listing in _listings():
         do(listing.first)
-    for subscription in _subscriptions(do(listening.events().first).items[0].cursor):
+
+
+def subscriptions(walk: Walk) -> None:
+    """Needs an event of each kind that is listened to."""
+    for subscription in _subscriptions(walk.run(listening.events().first).items[0].cursor):
         message = walk.ask(subscription.document, {**subscription.variables, "after": subscription.after})
         subscription.parse(message)
 
 
-def _answered(walk: Walk) -> None:
-    proposal = _proposed(walk.ask, "growth")
-    walk.run(publishing.get_proposal(proposal))
-    walk.run(publishing.inbox())
-    walk.run(publishing.inbox("growth"))
-    walk.run(publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
-    contract = walk.run(publishing.publish_proposal(proposal))
-    walk.run(publishing.get_contract(contract.id))
-    walk.run(publishing.withdraw_proposal(_proposed(walk.ask, "growth")))
+def _answered(ask: Ask) -> None:
+    proposal = proposed(ask, "growth")
+    run(ask, publishing.get_proposal(proposal))
+    run(ask, publishing.inbox())
+    run(ask, publishing.inbox("growth"))
+    run(ask, publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
+    contract = run(ask, publishing.publish_proposal(proposal))
+    run(ask, publishing.get_contract(contract.id))
+    run(ask, publishing.withdraw_proposal(proposed(ask, "growth")))
 
 
 def _listings() -> Iterator[Listing[Any]]:

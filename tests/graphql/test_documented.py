@@ -1,0 +1,133 @@
+"""Every documented operation costs a fixed number of SQL statements, however much there is to find."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pytest
+
+from tessera_gql.client.operation import Operation
+from tessera_gql.client.operations import catalog, manifests, publishing
+from tessera_gql.graphql.ids import global_id
+from tessera_gql.policy.words import Response
+from tests.conformance.documents import MANIFEST, Reply, about, in_readme, named, proposed, quickstart, run, sdk
+from tests.graphql.conftest import Ask
+from tests.world import World, adding, without
+
+T = TypeVar("T")
+
+WAKING = ("SELECT pg_advisory", "NOTIFY", "SELECT pg_notify")
+
+COSTS = {
+    "CreateTeamMutation": 4,
+    "CreateAssetMutation": 5,
+    "PublishContractMutation": 15,
+    "RegisterMutation": 8,
+    "AcknowledgeProposalMutation": 16,
+    "PublishProposalMutation": 16,
+    "AssetQuery": 2,
+    "ImpactQuery": 7,
+    "CreateTeam2Mutation": 6,
+    "CreateAsset2Mutation": 10,
+    "PublishContract2Mutation": 11,
+    "ViewerQuery": 0,
+    "TeamQuery": 1,
+    "UpdateAssetMutation": 9,
+    "Asset2Query": 4,
+    "AddDependencyMutation": 10,
+    "PublishContract3Mutation": 20,
+    "Register2Mutation": 11,
+    "UpdateRegistrationMutation": 10,
+    "DiffSchemasQuery": 0,
+    "Impact2Query": 7,
+    "ProposalQuery": 7,
+    "Viewer2Query": 7,
+    "Team2Query": 8,
+    "AcknowledgeProposal2Mutation": 12,
+    "PublishProposal2Mutation": 18,
+    "ContractQuery": 3,
+    "WithdrawProposalMutation": 16,
+    "UnregisterMutation": 10,
+    "SyncDbtManifestMutation": 4,
+    "TeamsQuery": 1,
+    "AssetsQuery": 4,
+    "RegistrationsQuery": 3,
+    "ContractsQuery": 3,
+    "ProposalsQuery": 6,
+    "EventsQuery": 6,
+    "DbtImpactQuery": 1,
+    "AcknowledgeProposal3Mutation": 20,
+}
+"""The transaction's own statements left out, and those of the log: its lock, and the call that wakes who listens."""
+
+
+async def shop(world: World, size: int) -> dict[str, str]:
+    """As many teams, assets, contracts, readers and answers as `size` says, and the ids of what has most of them."""
+    asset, proposal = await world.proposed(consumers=size)
+    source = await world.asset("analytics.raw.orders", await world.team("sources"))
+    await world.depend(asset, source)
+    before = None
+    for number in range(size):
+        other = await world.asset(f"shop.core.table_{number:02}", world.consumers[number])
+        await world.publish(other)
+        await world.publish(other, adding("more"))
+        await world.depend(other, asset)
+        reading = await world.register(other, world.consumers[number - 1], via=before)
+        await world.publish(other, without("note", schema=adding("more")))
+        await world.answer(proposal, world.consumers[number], Response.BLOCKED)
+        before = other
+    contract = await world.active(asset)
+    assert contract is not None
+    found = {"Asset": asset, "Proposal": proposal, "Contract": contract, "Registration": reading}
+    return {kind: global_id(kind, row.id) for kind, row in found.items()}
+
+
+class Meter:
+    """Asks within the process, from another thread, and notes what each document cost at most."""
+
+    def __init__(self, ask: Ask, counted: Callable[[], Any]) -> None:
+        self._ask = ask
+        self._counted = counted
+        self._loop = asyncio.get_running_loop()
+        self.costs: dict[str, int] = {}
+        self.asked: list[tuple[str, Reply]] = []
+
+    def __call__(self, query: str, variables: Reply) -> Reply:
+        with self._counted() as statements:
+            found = asyncio.run_coroutine_threadsafe(self._ask(query, **variables), self._loop).result(30)
+        self.asked.append((query, variables))
+        self.costs[query] = max(self.costs.get(query, 0), sum(not one.startswith(WAKING) for one in statements))
+        return found
+
+    def run(self, operation: Operation[T]) -> T:
+        return run(self, operation)
+
+    def everything(self, ids: dict[str, str]) -> None:
+        """What changes something first, each where there is least to do; then what is read, where there is most."""
+        quickstart(self)
+        for name in ("growth", "shop"):
+            self.run(catalog.create_team(name))
+        self.run(catalog.create_asset(fqn="analytics.marts.orders", owner="shop"))
+        publish, acknowledge, _ = in_readme()
+        self(publish, {})
+        self(about(proposed(self, "growth"), acknowledge), {})
+        sdk(self)
+        self.run(catalog.get_asset(ids["Asset"]))
+        self.run(publishing.get_contract(ids["Contract"]))
+        self.run(publishing.get_proposal(ids["Proposal"]))
+        self.run(publishing.impact(without("total", "note"), asset=ids["Asset"]))
+        self.run(publishing.inbox())
+        self.run(manifests.dbt_impact(MANIFEST))
+        for listing in (catalog.registrations(asset_id=ids["Asset"]), publishing.contracts(asset_id=ids["Asset"])):
+            self.run(listing.first)
+
+
+@pytest.mark.parametrize("size", [2, 15])
+async def test_every_documented_operation_takes_its_statements_and_no_more(
+    size: int, world: World, ask: Ask, counted: Callable[[], Any]
+) -> None:
+    ids = await shop(world, size)
+    meter = Meter(ask, counted)
+    await asyncio.to_thread(meter.everything, ids)
+    named_costs = {one.name: cost for one, cost in zip(named(meter.asked), meter.costs.values(), strict=True)}
+    assert named_costs == COSTS
