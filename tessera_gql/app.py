@@ -104,7 +104,7 @@ def assemble(settings: Settings) -> Parts:
         schema=schema,
         authenticate=authenticate,
         context=opened,
-        limits=Limits(),
+        limits=Limits(**settings.limits),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
         translate=translate,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),

@@ -6,14 +6,22 @@ import tomllib
 from pathlib import Path
 
 from tessera_gql.config import Settings
+from tessera_gql.config.limits import LimitSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_readme_lists_every_setting_with_its_default_and_no_other() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+def test_the_readme_and_its_page_on_configuring_list_every_setting_and_no_other() -> None:
+    pages = (ROOT / "README.md").read_text() + (ROOT / "docs/configuring.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*?) \|$", pages, re.MULTILINE)
     documented = {name: text for name, _default, text in rows}
     assert documented == {name.upper(): field.description for name, field in Settings.model_fields.items()}
+    assert len(rows) == len(documented)
+
+
+def test_the_limits_are_listed_with_their_defaults() -> None:
+    rows = re.findall(r"^\| `(LIMIT_[A-Z_]+)` \| `(.*?)` \|", (ROOT / "docs/configuring.md").read_text(), re.MULTILINE)
+    assert dict(rows) == {name.upper(): f"{field.default:,}" for name, field in LimitSettings.model_fields.items()}
 
 
 def test_every_command_of_the_readme_is_a_target_of_the_makefile() -> None:

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "asset": ("catalog", "asset_app", USE),
     "serve": ("serve", "serve", RUN),
     "worker": ("worker", "worker", RUN),
+    "config": ("config", "config", RUN),
     "db": ("database", "app", RUN),
     "keys": ("keys", "app", RUN),
     "git": ("git", "app", RUN),

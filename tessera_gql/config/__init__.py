@@ -2,15 +2,18 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
+from tessera_gql.config import secrets
+from tessera_gql.config.limits import LimitSettings
+from tessera_gql.config.secrets import SECRET
 from tessera_gql.store.engine import driver_url
 
 RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)")
@@ -30,12 +33,12 @@ class BadSettings(Exception):  # noqa: N818 - what it says, all mistakes at once
     """The environment can't be right; the message lists every mistake on a line of its own."""
 
 
-class Settings(BaseSettings):
+class Settings(LimitSettings):
     """Names are those of the environment variables, in any case."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
-    database_url: str = Field(
+    database_url: Annotated[str, SECRET] = Field(
         default="sqlite:///tessera.db",
         description="Where everything is kept: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
     )
@@ -44,7 +47,7 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list[str], description="Web origins that may call the API, separated by commas."
     )
-    admin_key: SecretStr | None = Field(
+    admin_key: Annotated[SecretStr | None, SECRET] = Field(
         default=None,
         min_length=24,
         description="A key with every right that is not in the database, sent as `Authorization: Bearer KEY`.",
@@ -77,8 +80,10 @@ class Settings(BaseSettings):
         description="How many objects the answers to a key may hold, estimated before they run; `off` for any number.",
     )
     git_sync_path: Path | None = Field(default=None, description="The folder contracts are pushed to and pulled from.")
-    webhook_url: str | None = Field(default=None, description="Where every event is posted to.")
-    webhook_secret: SecretStr | None = Field(default=None, description="What those posts are signed with.")
+    webhook_url: Annotated[str | None, SECRET] = Field(default=None, description="Where every event is posted to.")
+    webhook_secret: Annotated[SecretStr | None, SECRET] = Field(
+        default=None, description="What those posts are signed with."
+    )
     webhook_allow_private: bool = Field(
         default=False,
         description="Lets webhooks reach private and loopback addresses: receivers in one's own network.",
@@ -150,14 +155,31 @@ class Settings(BaseSettings):
 
 def load() -> Settings:
     """The settings of this environment; raises BadSettings with all mistakes at once."""
+    files = secrets.read(secrets.names(Settings.model_fields), given())
+    wrong = files.mistakes
     try:
-        found = Settings()
+        found = Settings(**files.values)  # type: ignore[arg-type] # checked as what the environment says is
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc'])).upper()}: {_said(one['msg'])}" for one in error.errors()]
-        raise BadSettings("\n".join(lines)) from None
-    if wrong := list(_contradictions(found)):
+        wrong += [f"{'.'.join(map(str, one['loc'])).upper()}: {_said(one['msg'])}" for one in error.errors()]
+        raise BadSettings("\n".join(wrong)) from None
+    if wrong := wrong or list(_contradictions(found)):
         raise BadSettings("\n".join(wrong))
     return found
+
+
+def given() -> Mapping[str, str | None]:
+    """What the environment says, and before it the file .env, by names in lower case."""
+    return {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
+
+
+def origin(name: str) -> str:
+    """Where the value of a setting is from: `environment`, `.env`, `default`, or the file that X_FILE names."""
+    for place, source in (("environment", EnvSettingsSource(Settings)), (".env", DotEnvSettingsSource(Settings))):
+        if source.env_vars.get(name):
+            return place
+        if path := source.env_vars.get(f"{name}_file"):
+            return f"file {path}"
+    return "default"
 
 
 def _contradictions(found: Settings) -> Iterator[str]:

@@ -41,7 +41,8 @@ class Running:
 
 def environment(**settings: str) -> dict[str, str]:
     """Only what is said here: settings of the machine that runs the tests must not matter."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+    names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "NO_COLOR": "1", "COLUMNS": "200", **settings}
 
 

@@ -1,0 +1,44 @@
+"""What one client may ask of the server at once, as settings: LIMIT_X is `Limits.x` of the graph, default and all."""
+
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+PREFIX = "limit_"
+
+
+def _limit(default: float, meaning: str, *, least: float = 1, most: float = 1_000_000_000) -> Any:
+    return Field(default=default, ge=least, le=most, description=meaning)
+
+
+class LimitSettings(BaseSettings):
+    limit_depth: int = _limit(10, "Levels of a query.", most=100)
+    limit_cost: int = _limit(5000, "Objects that one answer may hold, estimated before it runs.")
+    limit_aliases: int = _limit(30, "Aliases in a query.")
+    limit_directives: int = _limit(9, "Directives in a query.")
+    limit_overlaps: int = _limit(2000, "Pairs of selections of one name in one place.")
+    limit_tokens: int = _limit(2000, "Tokens of a document.")
+    limit_page: int = _limit(100, "Items of one page or list of ids; at most 100, as the schema says.", most=100)
+    limit_body_bytes: int = _limit(256 * 1024, "Bytes of a request.", least=1024)
+    limit_upload_bytes: int = _limit(128 * 1024 * 1024, "Bytes of a request that carries a dbt manifest.", least=1024)
+    limit_errors: int = _limit(10, "Errors listed in one answer.")
+    limit_query_seconds: float = _limit(30.0, "Seconds after which a query is given up.", least=0.1, most=3600)
+    limit_operations_per_socket: int = _limit(20, "Operations under way on one websocket.")
+    limit_frame_bytes: int = _limit(64 * 1024, "Bytes of a message from a websocket's client.", least=1024)
+    limit_init_timeout_seconds: float = _limit(
+        10.0, "Seconds that a websocket may stay open before it says who it is.", least=0.1, most=3600
+    )
+    limit_send_queue: int = _limit(1000, "Messages of a subscription that may wait for a slow client.")
+    limit_send_timeout_seconds: float = _limit(
+        10.0, "Seconds that a client may read nothing of what waits for it.", least=0.1, most=3600
+    )
+    limit_keep_alive_seconds: float = _limit(
+        15.0, "Seconds between two signs of life on an event stream.", least=0.1, most=3600
+    )
+    limit_cached_tokens: int = _limit(60_000, "Tokens of documents kept parsed; about 1 kB of memory each.")
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """By the names of the graph."""
+        return {name.removeprefix(PREFIX): getattr(self, name) for name in LimitSettings.model_fields}

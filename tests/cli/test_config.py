@@ -1,0 +1,115 @@
+"""`tessera config` prints what holds; secrets come from files as well, and are never shown."""
+
+import dataclasses
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tessera_gql.config import Settings, secrets
+from tessera_gql.config.limits import LimitSettings
+from tessera_gql.graphql.documents import Limits
+from tests.e2e.server import TESSERA, environment
+
+KEY = "an-administrators-key-for-this-test"
+URL = "postgresql://tessera:hunter2@db/tessera?sslmode=require&password=hunter3"
+FIXED = {"default_page", "list_length"}
+"""Limits that are words of the schema or figures of the estimate, not an operator's."""
+
+
+def config(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [TESSERA, "config", *words],
+        cwd=folder,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def lines(done: "subprocess.CompletedProcess[str]") -> dict[str, list[str]]:
+    assert done.returncode == 0, done.stderr
+    return {words[0]: words[1:] for words in (line.split(maxsplit=2) for line in done.stdout.splitlines())}
+
+
+def test_each_setting_is_printed_with_its_value_and_where_it_comes_from(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("API_PORT=8100\nLIMIT_DEPTH=11\n")
+    (tmp_path / "key").write_text(KEY + "\n")
+    found = lines(config(tmp_path, LIMIT_DEPTH="12", ADMIN_KEY_FILE="key"))
+    assert found["API_PORT"] == ["8100", ".env"]
+    assert found["LIMIT_DEPTH"] == ["12", "environment"]
+    assert found["LIMIT_COST"] == ["5000", "default"]
+    assert found["ADMIN_KEY"] == ["***", "file key"]
+    assert found["AUTH"] == ["on", "default"]
+    assert found.keys() == {name.upper() for name in Settings.model_fields}
+
+
+def test_no_secret_is_shown_in_text_or_json(tmp_path: Path) -> None:
+    settings = {"ADMIN_KEY": KEY, "DATABASE_URL": URL, "WEBHOOK_URL": "https://hooks.example.com/services/hunter4"}
+    for words in ((), ("--json",)):
+        done = config(tmp_path, *words, WEBHOOK_SECRET="hunter5", **settings)
+        assert done.returncode == 0
+        assert KEY not in done.stdout
+        assert "hunter" not in done.stdout + done.stderr
+        assert "postgresql://tessera:***@db/tessera?" in done.stdout
+        assert "sslmode=require" in done.stdout
+    assert json.loads(done.stdout)["ADMIN_KEY"] == {"value": "***", "source": "environment"}
+
+
+def test_every_mistake_is_listed_at_once_those_of_files_too(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "two").write_text("one\ntwo\n")
+    done = config(
+        tmp_path,
+        ADMIN_KEY=KEY,
+        ADMIN_KEY_FILE="two",
+        WEBHOOK_SECRET_FILE="empty",
+        WEBHOOK_URL_FILE="two",
+        DATABASE_URL_FILE="missing",
+        LIMIT_DEPTH="0",
+        AUTH="perhaps",
+    )
+    assert done.returncode == 2
+    told = [line.strip() for line in done.stderr.splitlines()[1:]]
+    assert [line.partition(":")[0] for line in told] == [
+        "DATABASE_URL_FILE",
+        "ADMIN_KEY_FILE",
+        "WEBHOOK_URL_FILE",
+        "WEBHOOK_SECRET_FILE",
+        "LIMIT_DEPTH",
+        "AUTH",
+    ]
+    assert "missing can't be read: No such file" in done.stderr
+    assert "ADMIN_KEY is given as well" in done.stderr
+    assert "two has more than one line" in done.stderr
+    assert "empty is empty" in done.stderr
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"x" * 70_000])
+def test_a_file_that_can_hold_no_secret_is_refused_without_showing_it(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "odd").write_bytes(content)
+    done = config(tmp_path, WEBHOOK_SECRET_FILE="odd")
+    assert done.returncode == 2
+    assert "WEBHOOK_SECRET_FILE: odd" in done.stderr
+    assert "xxx" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_variable_that_looks_like_a_setting_and_is_none_is_named(tmp_path: Path) -> None:
+    done = config(tmp_path, LIMIT_DEPHT="3")
+    assert done.returncode == 0
+    assert "LIMIT_DEPHT is no setting" in done.stderr
+
+
+def test_every_limit_of_the_graph_has_a_setting_with_the_same_default() -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(Limits)}
+    assert Limits(**LimitSettings().limits) == Limits()
+    assert defaults.keys() - LimitSettings().limits.keys() == FIXED
+
+
+def test_whatever_is_called_a_key_a_secret_or_an_address_of_a_database_is_hidden() -> None:
+    telling = {name for name in Settings.model_fields if name.endswith(("_url", "_key", "secret", "password", "token"))}
+    assert telling == set(secrets.names(Settings.model_fields))
