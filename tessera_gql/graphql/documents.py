@@ -26,6 +26,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from tessera_gql.executor import Plans
 from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of, overlaps
 
 RULES = (
@@ -92,6 +93,8 @@ class Operation:
     variables: dict[str, Any]
     cost: int = 0
     """Objects the answer may hold; of several operations in the document, what the costliest may."""
+    plans: Plans = field(default_factory=Plans, repr=False, compare=False)
+    """Of the document: how its queries are executed."""
 
     @property
     def kind(self) -> OperationType:
@@ -132,6 +135,7 @@ class _Entry:
     """None until validated."""
     sizing: tuple[str, ...] | None = None
     verdicts: dict[Hashable, GraphQLError | int] = field(default_factory=dict[Hashable, GraphQLError | int])
+    plans: Plans = field(default_factory=Plans)
 
 
 class Documents:
@@ -160,7 +164,9 @@ class Documents:
         if entry.errors:
             return entry.errors
         chosen = _chosen(entry.document, operation_name)
-        return [chosen] if isinstance(chosen, GraphQLError) else Operation(entry.document, chosen, variables, verdict)
+        if isinstance(chosen, GraphQLError):
+            return [chosen]
+        return Operation(entry.document, chosen, variables, verdict, entry.plans)
 
     def _entry(self, query: str) -> _Entry:
         if (entry := self._entries.get(query)) is not None:

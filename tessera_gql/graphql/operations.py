@@ -17,8 +17,9 @@ from graphql import subscribe as subscribe_document
 from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.errors import Refusal
+from tessera_gql.executor import Query, answer
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
-from tessera_gql.graphql.transport import Identity, Message, Transport, Unauthenticated
+from tessera_gql.graphql.transport import Executor, Identity, Message, Transport, Unauthenticated
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
@@ -58,18 +59,27 @@ async def run(transport: Transport, prepared: Prepared, identity: Identity, left
     try:
         told = transport.admit(identity, prepared)
         async with transport.context(identity) as context:
-            result = run_document(
-                transport.core,
-                prepared.document,
-                context_value=context,
-                is_awaitable=cast("Any", optimized_is_awaitable),
-                **_options(transport, prepared),
-            )
+            result = _started(transport, prepared, context)
             done = result if isinstance(result, ExecutionResult) else await _finished(transport, prepared, result, left)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
         return failed(transport, error)
     reply = _reply(transport, done)
     return reply | {"extensions": reply.get("extensions", {}) | told} if told else reply
+
+
+def _started(transport: Transport, operation: Operation, context: Any) -> ExecutionResult | Awaitable[ExecutionResult]:
+    reference = partial(
+        run_document,
+        transport.core,
+        operation.document,
+        context_value=context,
+        is_awaitable=cast("Any", optimized_is_awaitable),
+        **_options(transport, operation),
+    )
+    if operation.kind is not OperationType.QUERY or transport.executor is Executor.REFERENCE:
+        return reference()
+    query = Query(transport.core, operation.document, operation.node, operation.variables, operation.plans)
+    return answer(query, context, reference, transport.tally)
 
 
 async def _finished(

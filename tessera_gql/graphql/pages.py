@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
@@ -10,14 +11,15 @@ import strawberry
 from sqlalchemy import FromClause
 from strawberry import UNSET
 
+from tessera_gql.executor import DECLARED, Batch, Bound
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import conditions, given
-from tessera_gql.graphql.loaders import Loaders
+from tessera_gql.graphql.loaders import Loaders, Paged
 from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.scalars import text
 from tessera_gql.graphql.words import OrderDirection, described
 from tessera_gql.store import page
-from tessera_gql.store.page import PageRequest
+from tessera_gql.store.page import Page, PageRequest
 
 N = TypeVar("N")
 
@@ -127,6 +129,11 @@ async def paged(
     """A page of a parent's rows, the parent given as its column and id."""
     column, key = parent or (None, None)
     found = await loaders.pages(listing.source, column).load((key, asked))
+    return _connection(loaders, listing, column, (key, asked), found)
+
+
+def _connection(loaders: Loaders, listing: Listing, column: str | None, wanted: Paged, found: Page) -> Connection[Any]:
+    key, asked = wanted
     # What a count depends on, so that different pages of one list share it.
     counted = PageRequest(order_by=listing.order_by, conditions=asked.conditions)
     return Connection(
@@ -141,6 +148,18 @@ async def paged(
 def pages(listing: Listing, parent: str | None = None, key: str = "id", *, description: str) -> Any:
     """A connection field: of everything, or of the rows whose `parent` column is `key` of the row shown."""
 
+    pointer = attrgetter(f"row.{key}") if parent else lambda _root: None
+
+    def bind(info: Info, **arguments: Any) -> Bound:
+        asked, loaders = request(listing, arguments), info.context.loaders
+        return Bound(
+            lambda root: (pointer(root), asked),
+            loaders.pages(listing.source, parent).load_many,
+            lambda wanted, found: _connection(loaders, listing, parent, wanted, found),
+        )
+
+    batch = Batch(bind)
+
     async def resolve(  # noqa: PLR0913 - the arguments of a connection
         root: Any,
         info: Info,
@@ -153,14 +172,14 @@ def pages(listing: Listing, parent: str | None = None, key: str = "id", *, descr
         order_by: Any = UNSET,
     ) -> Any:
         arguments = {"first": first, "after": after, "last": last, "before": before}
-        asked = request(listing, arguments | {"where": where, "order_by": order_by})
-        of = (parent, getattr(root.row, key)) if parent else None
-        return await paged(info.context.loaders, listing, of, asked)
+        return await batch.resolve(root, info, **arguments, where=where, order_by=order_by)
 
-    return connection_field(resolve, listing, description, nested=parent is not None)
+    return connection_field(resolve, listing, description, nested=parent is not None, batch=batch)
 
 
-def connection_field(resolve: Callable[..., Any], listing: Listing, description: str, *, nested: bool) -> Any:
+def connection_field(
+    resolve: Callable[..., Any], listing: Listing, description: str, *, nested: bool, batch: Batch | None = None
+) -> Any:
     """The resolver, its `filter` and `orderBy` typed as the listing says; a root can be null, a nested list can't."""
     resolve.__annotations__ |= {
         "where": Annotated[
@@ -172,6 +191,5 @@ def connection_field(resolve: Callable[..., Any], listing: Listing, description:
         ],
     }
     shown_as = listing.shown_as if nested else listing.shown_as | None
-    return strawberry.field(
-        resolver=resolve, graphql_type=shown_as, description=description, metadata={"listing": listing}
-    )
+    metadata = {"listing": listing} | ({DECLARED: batch} if batch else {})
+    return strawberry.field(resolver=resolve, graphql_type=shown_as, description=description, metadata=metadata)

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Hashable
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import strawberry
 from graphql import GraphQLError, GraphQLSchema
 
+from tessera_gql.executor import Tally
 from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
 from tessera_gql.graphql.fanout import Fanout
 
@@ -31,6 +32,13 @@ class Ending(Enum):
     RESTART = "restart"
     REVOKED = "revoked"
     SLOW = "slow"
+
+
+class Executor(StrEnum):
+    """PLANNED answers queries level by level, REFERENCE has graphql-core answer them; what they answer is the same."""
+
+    PLANNED = "planned"
+    REFERENCE = "reference"
 
 
 class Message(NamedTuple):
@@ -73,6 +81,9 @@ class Transport:
     """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
+    executor: Executor = Executor.PLANNED
+    tally: Tally = field(default_factory=Tally, repr=False)
+    """How queries were executed."""
     live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
     """One per open socket or event stream; done when the server wants it closed."""
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)

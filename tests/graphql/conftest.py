@@ -25,14 +25,18 @@ async def anyone(_credential: str | None) -> Actor:
 
 
 @pytest.fixture
-def answer(database: Database) -> Ask:
-    """The whole reply."""
-    transport = Transport(
+def transport(database: Database) -> Transport:
+    return Transport(
         schema=schema,
         authenticate=anyone,
         context=lambda identity: context.opened(database, identity),
         profile=Profile.OPEN,
     )
+
+
+@pytest.fixture
+def answer(transport: Transport) -> Ask:
+    """The whole reply."""
 
     async def run(query: str, *, actor: Actor = OPEN_ACTOR, **variables: Any) -> dict[str, Any]:
         return await execute(transport, query=query, variables=variables, identity=actor)

@@ -9,6 +9,7 @@ import pytest
 from tessera_gql.client.operation import Operation
 from tessera_gql.client.operations import catalog, manifests, publishing
 from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.transport import Transport
 from tessera_gql.policy.words import Response
 from tests.conformance.documents import MANIFEST, Reply, about, in_readme, named, proposed, quickstart, run, sdk
 from tests.graphql.conftest import Ask
@@ -124,10 +125,12 @@ class Meter:
 
 @pytest.mark.parametrize("size", [2, 15])
 async def test_every_documented_operation_takes_its_statements_and_no_more(
-    size: int, world: World, ask: Ask, counted: Callable[[], Any]
+    size: int, world: World, ask: Ask, transport: Transport, counted: Callable[[], Any]
 ) -> None:
     ids = await shop(world, size)
     meter = Meter(ask, counted)
     await asyncio.to_thread(meter.everything, ids)
     named_costs = {one.name: cost for one, cost in zip(named(meter.asked), meter.costs.values(), strict=True)}
     assert named_costs == COSTS
+    assert transport.tally.planned >= sum(name.endswith("Query") for name in COSTS)
+    assert not transport.tally.fallbacks, "the reference executor answered a documented query"

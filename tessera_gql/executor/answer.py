@@ -1,0 +1,82 @@
+"""Answers a query by its plan; errors are the reference executor's to tell, so where one is met it answers it all.
+
+That costs nothing but time: queries change nothing, and what their loaders have found is kept.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode
+from graphql.execution.values import get_variable_values
+
+from tessera_gql.executor.levels import Run
+from tessera_gql.executor.plan import Introspection, Plans, Unsupported
+
+log = logging.getLogger("tessera_gql.executor")
+
+Reference: TypeAlias = Callable[[], ExecutionResult | Awaitable[ExecutionResult]]
+"""Has graphql-core answer the same query, in the same context."""
+
+
+class Fallback(StrEnum):
+    """Why the reference executor answered."""
+
+    FAILED = "failed"
+    """The answer has errors."""
+    UNPLANNED = "unplanned"
+    """The answer has no errors, but a value or a resolver did what the plan doesn't know."""
+    UNSUPPORTED = "unsupported"
+    """No plan was made."""
+    INTROSPECTION = "introspection"
+
+
+@dataclass
+class Tally:
+    """How queries were answered."""
+
+    planned: int = 0
+    fallbacks: Counter[Fallback] = field(default_factory=Counter[Fallback])
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    variables: dict[str, Any]
+    plans: Plans
+    """Of the document; filled here."""
+
+
+async def answer(query: Query, context: Any, reference: Reference, tally: Tally) -> ExecutionResult:
+    unable: Fallback | None = None
+    try:
+        data = await _planned(query, context)
+    except Introspection:
+        unable = Fallback.INTROSPECTION
+    except Unsupported:
+        unable = Fallback.UNSUPPORTED
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor tells it
+        log.debug("The plan was given up: %s", error)
+    else:
+        tally.planned += 1
+        return ExecutionResult(data, None)
+    done = reference()
+    result = done if isinstance(done, ExecutionResult) else await done
+    tally.fallbacks[unable or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
+    return result
+
+
+async def _planned(query: Query, context: Any) -> dict[str, Any]:
+    definitions = query.operation.variable_definitions or ()
+    variables = get_variable_values(query.schema, definitions, query.variables, max_errors=1)
+    if isinstance(variables, list):
+        raise variables[0]
+    plan = query.plans.get(query.schema, query.document, query.operation, variables)
+    return await Run(plan, context, variables).data()
