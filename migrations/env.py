@@ -1,6 +1,7 @@
 """Alembic's entry: PostgreSQL keeps the tables in three schemas, SQLite beside each other, from one set of scripts."""
 
 import asyncio
+from collections.abc import Collection
 
 from alembic import context
 from sqlalchemy import Connection, pool
@@ -8,12 +9,15 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from tessera_gql.config import Settings
 from tessera_gql.store.engine import driver_url
-from tessera_gql.store.migration import is_ours, metadata_for
+from tessera_gql.store.migration import is_ours, metadata_for, tell
 
 config_file_name = None
 
 
 def configure(connection: Connection) -> None:
+    def told(heads: Collection[str], **_: object) -> None:
+        tell(connection, next(iter(heads), None))
+
     sqlite = connection.dialect.name == "sqlite"
     context.configure(
         connection=connection,
@@ -23,6 +27,7 @@ def configure(connection: Connection) -> None:
         include_name=is_ours,
         compare_type=True,
         transaction_per_migration=True,
+        on_version_apply=told,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -10,6 +10,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+works_with = ${repr(down_revision)}  # see store/migration.py
 
 
 def upgrade() -> None:

@@ -80,7 +80,7 @@ class Parts:
 
 def assemble(settings: Settings) -> Parts:
     """Opens no connection yet."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, options=settings.options)
     bus = Bus(database)
     opened_by = Keys(
         database,
@@ -209,8 +209,8 @@ def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]
         asyncio.create_task(deadlines.keep(database, spans=spans), name="deadlines"),
         asyncio.create_task(parts.worker.run(), name="webhooks"),
     ]
-    if database.dialect == "postgresql":
-        heard = listen(settings.database_url, parts.worker.wake, *wakes)
+    if url := settings.listens_to:
+        heard = listen(url, parts.worker.wake, *wakes)
         tasks.append(asyncio.create_task(heard, name="listen"))
     return tasks
 
@@ -275,10 +275,9 @@ async def _readiness(database: Database) -> Response:
     """Ready means: the database answers and has the tables this version knows."""
     try:
         async with asyncio.timeout(5), database.read() as session:
-            at = await migration.revision(session)
+            found = await migration.stand(session)
     except (Unavailable, TimeoutError):
         return JSONResponse({"status": "unavailable", "reason": "the database can't be reached"}, status_code=503)
-    if at != migration.head():
-        reason = f"the database is at revision {at}, this version needs {migration.head()}: run `tessera db upgrade`"
+    if reason := migration.misfit(found):
         return JSONResponse({"status": "unavailable", "reason": reason}, status_code=503)
-    return JSONResponse({"status": "ready", "revision": at})
+    return JSONResponse({"status": "ready", "revision": found.at})

@@ -5,6 +5,7 @@ import pytest
 from tessera_gql.config import BadSettings, Settings, load
 
 KEY = "an-administrators-key-for-this-test"
+POSTGRESQL = {"DATABASE_URL": "postgresql://tessera@db/tessera"}
 OIDC = {"OIDC_ISSUER": "https://login.example.com/", "OIDC_AUDIENCE": "tessera", "OIDC_JWKS": "jwks.json"}
 
 
@@ -56,6 +57,17 @@ def test_keys_are_needed_wherever_others_could_come_in(
         ({"OIDC_AUDIENCE": "x"}, "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE"),
         (OIDC | {"OIDC_JWKS": "http://login.example.com/jwks"}, "OIDC_JWKS: Keys that come over http"),
         ({"RATE_LIMIT_MUTATIONS": "many"}, "RATE_LIMIT_MUTATIONS: Write a number per second"),
+        ({"WORKERS": "2"}, "WORKERS: it is 2, but SQLite serves one process"),
+        ({"WORKERS": "0"}, "WORKERS: "),
+        ({"SHUTDOWN_SECONDS": "0"}, "SHUTDOWN_SECONDS: "),
+        ({"DATABASE_REPLICA_URL": "postgresql://a/b"}, "DATABASE_REPLICA_URL: SQLite has no use for it"),
+        ({"DATABASE_PGBOUNCER": "true"}, "DATABASE_PGBOUNCER: SQLite has no use for it"),
+        (POSTGRESQL | {"DATABASE_REPLICA_URL": "sqlite:///a.db"}, "It is not the URL of a PostgreSQL"),
+        (POSTGRESQL | {"DATABASE_REPLICA_URL": POSTGRESQL["DATABASE_URL"]}, "it is the same as DATABASE_URL"),
+        (POSTGRESQL | {"DATABASE_POOL": "1"}, "DATABASE_POOL: "),
+        ({"DATABASE_URL": "postgresql://a/b?sslmod=on"}, "asks for sslmod, which is not known here"),
+        ({"DATABASE_URL": "postgresql://a:99999/b"}, "names the port 99999"),
+        ({"DATABASE_URL": "postgresql://a"}, "names none"),
         ({"RATE_LIMIT_COST": "0/minute"}, "RATE_LIMIT_COST: Write a number per second"),
     ],
 )
@@ -87,3 +99,18 @@ def test_a_rate_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEY not in repr(found(monkeypatch, ADMIN_KEY=KEY))
+
+
+@pytest.mark.parametrize(
+    ("environment", "heard"),
+    [
+        ({}, None),
+        (POSTGRESQL, POSTGRESQL["DATABASE_URL"]),
+        (POSTGRESQL | {"DATABASE_PGBOUNCER": "on"}, None),
+        (POSTGRESQL | {"DATABASE_PGBOUNCER": "on", "DATABASE_LISTEN_URL": "postgresql://b/c"}, "postgresql://b/c"),
+    ],
+)
+def test_nobody_listens_through_a_pgbouncer(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], heard: str | None
+) -> None:
+    assert found(monkeypatch, **environment).listens_to == heard

@@ -75,7 +75,8 @@ async def _export(target: BinaryIO, after: int) -> int:
 
 @contextlib.asynccontextmanager
 async def _opened() -> AsyncGenerator[Database]:
-    database = Database(settings().database_url)
+    known = settings()
+    database = Database(known.database_url, options=known.options)
     try:
         yield database
     finally:

@@ -13,9 +13,10 @@ app = typer.Typer(help="Create, upgrade and inspect the database.", no_args_is_h
 @app.command()
 def upgrade(revision: str = typer.Argument("head", help="Where to; `head` is the newest.")) -> None:
     """Bring the database to the tables this version needs."""
-    url = settings().database_url
+    known = settings()
+    url = known.database_url
     with told(), _known():
-        asyncio.run(migration.upgrade(url, revision))
+        asyncio.run(migration.upgrade(url, revision, known.options))
         out.print(f"The database is at revision {asyncio.run(migration.current(url))}.")
 
 

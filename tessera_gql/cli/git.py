@@ -75,7 +75,7 @@ def _run(work: Callable[[Database, Path | None], Awaitable[dict[str, Any]]], fol
     known = settings()
 
     async def run() -> dict[str, Any]:
-        database = Database(known.database_url)
+        database = Database(known.database_url, options=known.options)
         try:
             return await work(database, folder or known.git_sync_path)
         finally:

@@ -95,16 +95,15 @@ def revoke(key: Annotated[str, typer.Argument(metavar="PREFIX|ID", help="How its
 
 def _run(work: Callable[[Session], Awaitable[T]]) -> T:
     """One transaction on a database that has our tables."""
-    url = settings().database_url
-    file = sqlite_file(url)
+    known = settings()
+    file = sqlite_file(known.database_url)
     if file is not None and not file.exists():
         raise fail(f"There is no database {file} yet. Run `tessera db upgrade` or `tessera serve` first.")
 
     async def transact() -> T:
-        at = await migration.current(url)
-        if at != migration.head():
-            raise fail(f"The database is at revision {at or 'none'}, not {migration.head()}. Run `tessera db upgrade`.")
-        database = Database(url)
+        if reason := migration.misfit(await migration.look(known.database_url, known.options)):
+            raise fail(reason)
+        database = Database(known.database_url, options=known.options)
         try:
             async with database.write(ACTOR.name) as session:
                 return await work(session)

@@ -12,10 +12,10 @@ import uvicorn
 
 from tessera_gql import app as application
 from tessera_gql.cli import demo as shop
+from tessera_gql.cli.start import prepare
 from tessera_gql.cli.terminal import err, fail, out, settings, told
 from tessera_gql.config import Settings
 from tessera_gql.graphql.schema import printed
-from tessera_gql.store import migration
 from tessera_gql.store.engine import sqlite_file
 
 DEMO_DATABASE = "sqlite:///tessera-demo.db"
@@ -44,7 +44,7 @@ def serve(
     found = settings()
     listener = _bind(found)
     with told():
-        asyncio.run(_prepare(found))
+        asyncio.run(prepare(found))
         if demo:
             asyncio.run(shop.seed(found.database_url))
     host, port = listener.getsockname()[:2]
@@ -89,26 +89,6 @@ def _bind(found: Settings) -> socket.socket:
             f" Choose another port, for example API_PORT={found.api_port + 1 if found.api_port else 8000}."
         ) from None
     return listener
-
-
-async def _prepare(found: Settings) -> None:
-    """An embedded SQLite file is created and upgraded; a PostgreSQL is only looked at."""
-    file = sqlite_file(found.database_url)
-    try:
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            await migration.upgrade(found.database_url)
-            return
-        at = await migration.current(found.database_url)
-    except migration.UnknownRevision as error:
-        raise fail(str(error)) from None
-    except PermissionError as error:
-        raise fail(f"The database file {file} can't be written: {error.strerror}.") from None
-    if at != migration.head():
-        raise fail(
-            f"The database is at revision {at or 'none'}, this version needs {migration.head()}."
-            " Run `tessera db upgrade` first; a server never changes the tables of a PostgreSQL by itself."
-        )
 
 
 def _welcome(url: str, found: Settings, *, demo: bool) -> None:

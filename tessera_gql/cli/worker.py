@@ -4,9 +4,9 @@ import asyncio
 import signal
 
 from tessera_gql import app as application
-from tessera_gql.cli.terminal import err, fail, settings, told
+from tessera_gql.cli.start import prepare
+from tessera_gql.cli.terminal import err, settings, told
 from tessera_gql.config import Settings
-from tessera_gql.store import migration
 
 
 def worker() -> None:
@@ -17,12 +17,7 @@ def worker() -> None:
 
 
 async def _run(found: Settings) -> None:
-    at = await migration.current(found.database_url)
-    if at != migration.head():
-        raise fail(
-            f"The database is at revision {at or 'none'}, this version needs {migration.head()}."
-            " Run `tessera db upgrade` first."
-        )
+    await prepare(found)
     parts = application.assemble(found)
     stopped = asyncio.Event()
     for one in (signal.SIGINT, signal.SIGTERM):

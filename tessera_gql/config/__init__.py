@@ -13,8 +13,8 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode,
 
 from tessera_gql.config import secrets
 from tessera_gql.config.limits import LimitSettings
+from tessera_gql.config.running import Running, contradictions
 from tessera_gql.config.secrets import SECRET
-from tessera_gql.store.engine import driver_url
 
 RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)")
 
@@ -33,15 +33,11 @@ class BadSettings(Exception):  # noqa: N818 - what it says, all mistakes at once
     """The environment can't be right; the message lists every mistake on a line of its own."""
 
 
-class Settings(LimitSettings):
+class Settings(Running, LimitSettings):
     """Names are those of the environment variables, in any case."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
-    database_url: Annotated[str, SECRET] = Field(
-        default="sqlite:///tessera.db",
-        description="Where everything is kept: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
-    )
     api_host: str = Field(default="127.0.0.1", description="The address the server listens on.")
     api_port: int = Field(default=8000, ge=0, le=65535, description="The port it listens on; 0 picks a free one.")
     cors_origins: Annotated[list[str], NoDecode] = Field(
@@ -116,12 +112,6 @@ class Settings(LimitSettings):
             raise ValueError("It is not an address to post to. Write it as in https://example.com/hook.")
         return value
 
-    @field_validator("database_url")
-    @classmethod
-    def _speaks(cls, value: str) -> str:
-        driver_url(value)
-        return value
-
     @field_validator("oidc_jwks")
     @classmethod
     def _is_safe(cls, value: str | None) -> str | None:
@@ -189,6 +179,7 @@ def _contradictions(found: Settings) -> Iterator[str]:
             f"AUTH: it is off, but {found.api_host} can be reached from other machines, where anybody could change"
             " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
         )
+    yield from contradictions(found)
     if found.oidc_issuer is not None:
         for name in ("oidc_audience", "oidc_jwks"):
             if getattr(found, name) is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from tessera_gql.store.engine import driver_url
+from tessera_gql.store.engine import address
 from tessera_gql.store.events import CHANNEL
 
 RETRY_SECONDS = 2.0
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 async def listen(url: str, *wakes: Callable[[], None]) -> None:
     """Runs until cancelled; comes back by itself when the connection is lost."""
-    dsn = driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    dsn = address(url)
     while True:
         try:
             await _listen_once(dsn, wakes)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
-from tessera_gql.store.engine import connect
+from tessera_gql.store.engine import DEFAULT, Options, connect
 from tessera_gql.store.session import Session, translated
 
 Clock = Callable[[], datetime]
@@ -26,11 +26,11 @@ def utc_now() -> datetime:
 class Database:
     """Where everything is kept. `committed` is called with the events of each commit that left any."""
 
-    def __init__(self, url: str, *, clock: Clock = utc_now) -> None:
+    def __init__(self, url: str, *, clock: Clock = utc_now, options: Options = DEFAULT) -> None:
         self.url = url
         self.clock = clock
         self.committed: list[Callable[[Sequence[Event]], None]] = []
-        self._engines = connect(url)
+        self._engines = connect(url, options)
 
     @property
     def dialect(self) -> str:

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import orjson
 from sqlalchemy import event
@@ -19,6 +20,13 @@ from tessera_gql.diff import canonical
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
 BUSY_TIMEOUT_MS = 5_000
+POOL_SECONDS = 10.0
+IDLE_SECONDS = 60.0
+GRACE_SECONDS = 5.0
+"""A server that does not even say that a statement took too long is given up so much later."""
+ENCRYPTION = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+SPOKEN = ENCRYPTION | {"host", "port"}
+"""What may stand behind the `?` of a PostgreSQL's URL."""
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -26,6 +34,31 @@ DRIVERS = {
     "postgresql": "postgresql+asyncpg",
     "postgresql+asyncpg": "postgresql+asyncpg",
 }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a PostgreSQL is talked to; each limit ends what would wait longer. SQLite needs none of it."""
+
+    pool: int = 20
+    connect_seconds: float = 5.0
+    statement_seconds: float = 30.0
+    lock_seconds: float = 10.0
+    pgbouncer: bool = False
+    """Through a pooler that gives each transaction another connection: nothing may outlive a transaction."""
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """As PostgreSQL names them, in milliseconds. A transaction that nobody goes on with is ended as well."""
+        seconds = {
+            "statement_timeout": self.statement_seconds,
+            "lock_timeout": self.lock_seconds,
+            "idle_in_transaction_session_timeout": IDLE_SECONDS,
+        }
+        return {name: str(round(value * 1000)) for name, value in seconds.items()}
+
+
+DEFAULT = Options()
 
 
 @dataclass(frozen=True)
@@ -54,33 +87,83 @@ def driver_url(text: str) -> URL:
         )
     if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
         raise ValueError("DATABASE_URL names no file: an in-memory SQLite would be lost. Write sqlite:///tessera.db.")
-    return url.set(drivername=DRIVERS[url.drivername])
+    url = url.set(drivername=DRIVERS[url.drivername])
+    if url.get_backend_name() == "postgresql":
+        _check(url)
+    return url
 
 
-def connect(text: str) -> Engines:
+def _check(url: URL) -> None:
+    """What the driver would stumble over."""
+    if unknown := sorted(set(url.query) - SPOKEN):
+        raise ValueError(
+            f"The URL of the database asks for {', '.join(unknown)}, which is not known here."
+            f" Behind the `?` may stand {', '.join(sorted(SPOKEN))}."
+        )
+    if url.port is not None and not 0 < url.port < 65536:
+        raise ValueError(f"The URL of the database names the port {url.port}; there are 1 to 65535.")
+    if not url.database:
+        raise ValueError("The URL of the database names none. Write postgresql://user:password@host/database.")
+
+
+def address(text: str) -> str:
+    """The same PostgreSQL for asyncpg itself."""
+    return driver_url(text).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def connect(text: str, options: Options = DEFAULT) -> Engines:
     """Engines that open no connection yet."""
     url = driver_url(text)
-    if url.get_backend_name() == "sqlite":
+    if is_sqlite(text):
         return Engines(
             writer=_sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1, read_only=False),
             reader=_sqlite(url, begin="BEGIN", pool_size=4, read_only=True),
         )
+    engine = _postgresql(url, options)
+    return Engines(writer=engine, reader=snapshots(engine))
+
+
+def snapshots(engine: AsyncEngine) -> AsyncEngine:
+    """The same, each transaction read-only and of one state of the database."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def _postgresql(url: URL, options: Options) -> AsyncEngine:
+    kept = (options.pool + 1) // 2
+    # Only asyncpg's own reader of URLs knows what encryption is called in them; the rest comes as arguments.
+    encryption = URL.create("postgresql", query={name: url.query[name] for name in ENCRYPTION & set(url.query)})
+    arguments: dict[str, Any] = {
+        "dsn": encryption.render_as_string(),
+        "timeout": options.connect_seconds,
+        "command_timeout": options.statement_seconds + GRACE_SECONDS,
+        "server_settings": {"application_name": "tessera"},
+    }
+    if options.pgbouncer:
+        arguments |= {
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"tessera_{uuid4().hex}",
+        }
+    else:
+        arguments["server_settings"] |= options.limits
     engine = create_async_engine(
-        url,
-        pool_size=10,
-        max_overflow=10,
-        pool_timeout=10,
+        url.difference_update_query(ENCRYPTION),
+        pool_size=kept,
+        max_overflow=options.pool - kept,
+        pool_timeout=POOL_SECONDS,
         pool_pre_ping=False,
         json_serializer=to_json,
         json_deserializer=from_json,
-        connect_args={
-            "timeout": 10,
-            "command_timeout": 60,
-            "server_settings": {"application_name": "tessera"},
-        },
+        connect_args=arguments,
     )
-    snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return Engines(writer=engine, reader=engine.execution_options(**snapshot))
+    if options.pgbouncer:
+        chosen = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in options.limits.items())
+
+        def limit(connection: Any) -> None:
+            connection.exec_driver_sql(f"SELECT {chosen}")
+
+        event.listen(engine.sync_engine, "begin", limit)
+    return engine
 
 
 def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEngine:
@@ -129,7 +212,10 @@ def from_json(text: str) -> Any:
     return json.loads(text)
 
 
+def is_sqlite(text: str) -> bool:
+    return driver_url(text).get_backend_name() == "sqlite"
+
+
 def sqlite_file(text: str) -> Path | None:
     """The file behind the URL, or None if it is not SQLite."""
-    url = driver_url(text)
-    return Path(cast("str", url.database)) if url.get_backend_name() == "sqlite" else None
+    return Path(cast("str", driver_url(text).database)) if is_sqlite(text) else None

@@ -1,6 +1,19 @@
-"""Brings a database to the tables this version knows, from a checkout or from an installed wheel."""
+"""Brings a database to the tables this version knows, while servers write to it, and says which tables it can use.
 
-from collections.abc import Callable
+Expand, then contract. The database goes first: `tessera db upgrade`, then the servers, one after the other. So a server
+may meet tables that are newer than itself, never older ones. Each migration names in `works_with` the oldest head whose
+servers can still use the tables after it, at least its predecessor; it is kept in the database, as the comment of
+`alembic_version`. So what is no longer used is dropped one release after the last one that used it.
+
+Each revision is a transaction of its own. It waits for a lock for a few seconds only, because everybody else queues up
+behind it meanwhile, and tries again later. SQLite is embedded: one process, one version, no overlap.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -12,12 +25,19 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.schema import BLANK_SCHEMA
 
-from tessera_gql.store.engine import Engines, connect
+from tessera_gql.errors import Unavailable
+from tessera_gql.store.engine import DEFAULT, Engines, Options, connect
 from tessera_gql.store.session import Session, translated
 from tessera_gql.store.tables import Base
 
 T = TypeVar("T")
 UPGRADE_LOCK = 0x7E55E4B
+LOCK_SECONDS = 3.0
+STATEMENT_SECONDS = 3600.0
+PAUSE_SECONDS = 1.0
+ATTEMPTS = 40
+HELD = ("55P03", "40P01", 5, 6)
+"""Lock timeout, deadlock, and SQLite's busy and locked."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -42,6 +62,37 @@ def head() -> str | None:
     return ScriptDirectory.from_config(config()).get_current_head()
 
 
+def known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(config()).walk_revisions())
+
+
+@dataclass(frozen=True)
+class Stand:
+    """The revision of a database, None for an empty one, and the oldest head that can use it, if that is told."""
+
+    at: str | None
+    works_with: str | None = None
+
+
+def misfit(stand: Stand) -> str | None:
+    """Why this version can't use the database, and what next; None if it can."""
+    if stand.at == head():
+        return None
+    if stand.at is None or stand.at in known():
+        return (
+            f"The database is at revision {stand.at or 'none'}, this version needs {head()}."
+            " Run `tessera db upgrade` first; a server never changes the tables of a PostgreSQL by itself."
+        )
+    return None if stand.works_with in known() else _too_new(stand.at)
+
+
+def _too_new(at: str) -> str:
+    return (
+        f"The database is at revision {at}, which this version of Tessera GQL does not know."
+        " A newer version made it: install that version, or use another database."
+    )
+
+
 def metadata_for(dialect: str) -> MetaData:
     """The tables as the dialect keeps them: SQLite has no schemas."""
     if dialect != "sqlite":
@@ -59,34 +110,59 @@ def is_ours(name: str | None, kind: str, _parents: object = None) -> bool:
 
 async def current(url: str) -> str | None:
     """The revision the database is at, or None for an empty one."""
-
-    def read(connection: Connection) -> str | None:
-        return MigrationContext.configure(connection).get_current_revision()
-
-    return await _run(url, read)
+    return await _run(url, _at)
 
 
-async def revision(session: Session) -> str | None:
-    """As `current`, within a transaction that is open anyway."""
-    return cast("str | None", (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar())
+async def look(url: str, options: Options = DEFAULT) -> Stand:
+    return await _run(url, _look, options)
 
 
-async def upgrade(url: str, revision: str = "head") -> None:
-    """Raises UnknownRevision for a database of a newer version; of several processes one upgrades, the others wait."""
+async def stand(session: Session) -> Stand:
+    """As `look`, within a transaction that is open anyway."""
+    at = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+    told = (await session.execute(text(TOLD))).scalar() if session.dialect == "postgresql" else None
+    return Stand(cast("str | None", at), cast("str | None", told))
 
-    def run(connection: Connection) -> None:
-        if connection.dialect.name == "postgresql":  # on SQLite there is one writer anyway
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
-        found = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
-        if found is not None and found not in known:
-            raise UnknownRevision(
-                f"The database is at revision {found}, which this version of Tessera GQL does not know."
-                " A newer version made it: install that version, or use another database."
-            )
-        command.upgrade(config(connection), revision)
 
-    await _run(url, run)
+async def upgrade(url: str, revision: str = "head", options: Options = DEFAULT) -> None:
+    """Raises UnknownRevision for a database of a newer version; of several processes one upgrades, the others wait.
+
+    Raises Unavailable if the tables stay in use; what was done until then stays, and the next attempt goes on there.
+    """
+    step = partial(_step, target=revision)
+    async with _connected(url, replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=3600.0)) as engines:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                while await _transaction(engines, step):
+                    pass
+            except Unavailable as error:
+                if not _is_held(error) or attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
+
+def _step(connection: Connection, target: str) -> bool:
+    """One revision up; False at the end."""
+    postgresql = connection.dialect.name == "postgresql"
+    if postgresql:  # on SQLite there is one writer anyway
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'"))
+    at = _at(connection)
+    if at is not None and at not in known():
+        raise UnknownRevision(_too_new(at))
+    ahead = list(ScriptDirectory.from_config(config()).iterate_revisions(target, at or "base"))
+    if not ahead:
+        return False
+    command.upgrade(config(connection), ahead[-1].revision)
+    return len(ahead) > 1
+
+
+def _is_held(error: Unavailable) -> bool:
+    """Whether somebody else uses the tables, which passes; rather than that the database is away."""
+    fault = getattr(error.__cause__, "orig", None)
+    return getattr(fault, "sqlstate", None) in HELD or getattr(fault, "sqlite_errorcode", None) in HELD
 
 
 async def downgrade(url: str, revision: str) -> None:
@@ -108,13 +184,46 @@ async def differences(url: str) -> list[object]:
     return await _run(url, compare)
 
 
-async def _run(url: str, work: Callable[[Connection], T]) -> T:
-    engines: Engines = connect(url)
+TOLD = "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
+
+
+def tell(connection: Connection, at: str | None) -> None:
+    """Keeps which servers can use the tables as they are now, for those that don't know this revision."""
+    if connection.dialect.name != "postgresql" or at is None:
+        return
+    script = ScriptDirectory.from_config(config()).get_revision(at)
+    oldest = getattr(script.module, "works_with", at)
+    connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{oldest}'"))
+
+
+def _at(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _look(connection: Connection) -> Stand:
+    at = _at(connection)
+    if at is None or connection.dialect.name != "postgresql":
+        return Stand(at)
+    return Stand(at, connection.execute(text(TOLD)).scalar())
+
+
+async def _run(url: str, work: Callable[[Connection], T], options: Options = DEFAULT) -> T:
+    async with _connected(url, options) as engines:
+        return await _transaction(engines, work)
+
+
+async def _transaction(engines: Engines, work: Callable[[Connection], T]) -> T:
+    with translated():
+        async with engines.writer.connect() as connection:
+            found = await connection.run_sync(work)
+            await connection.commit()
+            return found
+
+
+@asynccontextmanager
+async def _connected(url: str, options: Options) -> AsyncGenerator[Engines]:
+    engines = connect(url, options)
     try:
-        with translated():
-            async with engines.writer.connect() as connection:
-                found = await connection.run_sync(work)
-                await connection.commit()
-                return found
+        yield engines
     finally:
         await engines.dispose()

@@ -29,6 +29,8 @@ AGAIN = "Read it again, then decide whether to try again."
 
 # SQLSTATE classes that say "not now": connection, transaction rollback, resources, lock or statement timeout, shutdown.
 PASSING = ("08", "40", "53", "55", "57")
+# Those of a server that lets nobody in: a password that was changed, a database that is being restored.
+SHUT = ("28", "3D000")
 # The same of SQLite: busy, locked, out of memory, input/output, disk full, can't open, locking protocol.
 SQLITE_PASSING = frozenset({5, 6, 7, 10, 13, 14, 15})
 
@@ -128,10 +130,16 @@ def _is_passing(error: Exception) -> bool:
             return (
                 isinstance(error, OperationalError | InterfaceError)
                 or error.connection_invalidated
-                or state.startswith(PASSING)
+                or state.startswith(PASSING + SHUT)
             )
         case _:
             return True
+
+
+def refused(error: Unavailable) -> str | None:
+    """What a PostgreSQL said that is there and lets nobody in; None if it is away or busy."""
+    fault = getattr(error.__cause__, "orig", None)
+    return str(fault).removesuffix(".") if str(getattr(fault, "sqlstate", "") or "").startswith(SHUT) else None
 
 
 def ids(rows: Iterable[Any]) -> list[UUID]:

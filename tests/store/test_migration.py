@@ -10,9 +10,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic.script import ScriptDirectory
 
 from tessera_gql.store import migration
-from tessera_gql.store.migration import UnknownRevision
+from tessera_gql.store.migration import Stand, UnknownRevision
 from tessera_gql.store.tables import Base
 from tests.conftest import at
 
@@ -77,3 +78,54 @@ async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path
     connection.close()
     with pytest.raises(UnknownRevision, match=r"9999.*install that version, or use another database"):
         await migration.upgrade(f"sqlite:///{path}")
+
+
+async def test_the_database_says_which_servers_can_use_its_tables(postgres_database_url: str) -> None:
+    found = await migration.look(postgres_database_url)
+    assert found.at == migration.head()
+    assert found.works_with in migration.known()
+    assert migration.misfit(found) is None
+
+
+@pytest.mark.parametrize(
+    ("stand", "said"),
+    [
+        (Stand(None), "at revision none, this version needs"),
+        (Stand("0001"), "Run `tessera db upgrade` first"),
+        (Stand("9999", works_with=migration.head()), None),
+        (Stand("9999", works_with="0001"), None),
+        (Stand("9999", works_with="9998"), "install that version, or use another database"),
+        (Stand("9999"), "install that version, or use another database"),
+    ],
+)
+def test_a_server_uses_newer_tables_that_were_made_for_it_too_and_no_older_ones(stand: Stand, said: str | None) -> None:
+    found = migration.misfit(stand)
+    assert (found is None) if said is None else (found is not None and said in found)
+
+
+def test_every_migration_leaves_tables_that_the_one_before_can_use() -> None:
+    scripts = [*ScriptDirectory.from_config(migration.config()).walk_revisions()][::-1]
+    oldest = [script.module.works_with for script in scripts]
+    assert oldest == sorted(oldest)
+    for script, works_with in zip(scripts[1:], oldest[1:], strict=True):
+        assert works_with <= script.down_revision
+
+
+async def test_an_upgrade_waits_for_its_turn_again_and_again(
+    postgres_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migration, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(migration, "LOCK_SECONDS", 0.2)
+    await migration.downgrade(postgres_database_url, "0002")
+    holder = await asyncpg.connect(postgres_database_url)
+    await holder.execute("BEGIN; INSERT INTO core.teams VALUES (gen_random_uuid(), 'a', 'a', '{}', 1, now())")
+    upgrading = asyncio.create_task(migration.upgrade(postgres_database_url))
+    await asyncio.sleep(1)
+    assert not upgrading.done()
+    other = await asyncpg.connect(postgres_database_url)
+    assert await other.fetchval("SELECT count(*) FROM core.teams") == 0
+    await holder.execute("COMMIT")
+    await upgrading
+    assert await migration.current(postgres_database_url) == migration.head()
+    await holder.close()
+    await other.close()

@@ -1,0 +1,48 @@
+"""What a server and a worker make sure of before they begin: the database is there, and has tables they can use."""
+
+import asyncio
+import time
+
+from tessera_gql.cli.terminal import err, fail
+from tessera_gql.config import Settings
+from tessera_gql.errors import Unavailable
+from tessera_gql.store import migration
+from tessera_gql.store.engine import sqlite_file
+from tessera_gql.store.session import refused
+
+PAUSE_SECONDS = 0.5
+
+
+async def prepare(found: Settings) -> None:
+    """An embedded SQLite file is created and upgraded; a PostgreSQL is waited for, and only looked at."""
+    file = sqlite_file(found.database_url)
+    try:
+        if file is None:
+            stand = await _waited(found)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            await migration.upgrade(found.database_url)
+            return
+    except migration.UnknownRevision as error:
+        raise fail(str(error)) from None
+    except PermissionError as error:
+        raise fail(f"The database file {file} can't be written: {error.strerror}.") from None
+    if reason := migration.misfit(stand):
+        raise fail(reason)
+
+
+async def _waited(found: Settings) -> migration.Stand:
+    """One that refuses us is not waited for: that is a mistake in the settings, and does not pass."""
+    ends, said = time.monotonic() + found.database_wait_seconds, False
+    while True:
+        try:
+            return await migration.look(found.database_url, found.options)
+        except Unavailable as error:
+            if reason := refused(error):
+                raise fail(f"PostgreSQL is there and lets nobody in: {reason}. Check DATABASE_URL.", code=3) from None
+            if time.monotonic() >= ends:
+                raise
+        if not said:
+            err.print(f"PostgreSQL can't be reached yet; waiting for up to {found.database_wait_seconds:g} seconds.")
+            said = True
+        await asyncio.sleep(PAUSE_SECONDS)
