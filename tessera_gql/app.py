@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from graphql import GraphQLError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -20,6 +19,8 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tessera_gql.annex.processes import Annex
+from tessera_gql.annex.processes import Settings as AnnexSettings
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
 from tessera_gql.config import Settings
 from tessera_gql.delivery import deadlines, outbound, webhooks
@@ -29,6 +30,7 @@ from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
 from tessera_gql.graphql.budget import Budget, Rate
 from tessera_gql.graphql.documents import Limits, Profile
+from tessera_gql.graphql.errors import translate
 from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
@@ -156,13 +158,6 @@ def render(transport: Transport) -> webhooks.Render:
         return reply["data"]
 
     return run
-
-
-def translate(error: Exception) -> GraphQLError | None:
-    """What a resolver met that is not its own fault."""
-    if isinstance(error, Unavailable):
-        return GraphQLError(error.message, extensions={"code": error.code, "retryable": True})
-    return None
 
 
 def create(parts: Parts) -> Starlette:

@@ -13,6 +13,7 @@ from tessera_gql.policy.access import Actor
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow
+from tessera_gql.workflows.manifest_progress import Tell, silent
 
 
 class Bus(Protocol):
@@ -31,6 +32,7 @@ class Context:
         self.actor = actor
         self.bus = bus
         self.git_sync_path = git_sync_path
+        self.tell: Tell = silent
         self.loaders = Loaders(self.reading, self.actor)
         self._session: Session | None = None
         self._open = AsyncExitStack()

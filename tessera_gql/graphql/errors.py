@@ -1,8 +1,9 @@
 """A refused mutation as the graph tells it: a value in the payload's `errors`, never a top-level error."""
 
 import strawberry
+from graphql import GraphQLError
 
-from tessera_gql.errors import Refusal
+from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.graphql.words import UserErrorCode
 
 
@@ -22,3 +23,10 @@ class UserError:
 def camel(name: str) -> str:
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+def translate(error: Exception) -> GraphQLError | None:
+    """What a resolver met that is not its own fault."""
+    if isinstance(error, Unavailable):
+        return GraphQLError(error.message, extensions={"code": error.code, "retryable": True})
+    return None

@@ -16,10 +16,12 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tessera_gql.graphql import sse, websocket
+from tessera_gql.graphql import large, sse, websocket
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
-from tessera_gql.graphql.operations import NEEDS_A_STREAM, Reply, encoded, execute, failed, run
-from tessera_gql.graphql.transport import Identity, Transport, Unauthenticated, drain
+from tessera_gql.graphql.large import Refused, answer
+from tessera_gql.graphql.operations import NEEDS_A_STREAM, Reply, execute, failed, run
+from tessera_gql.graphql.transport import Answer, Identity, Transport, Unauthenticated, drain
+from tessera_gql.graphql.uploads import FORM, PREFLIGHTED, UPLOADS, TooLarge, may_be_upload
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
 
 __all__ = ["Identity", "Transport", "Unauthenticated", "drain", "execute", "routes"]
@@ -29,12 +31,6 @@ PATH = "/graphql"
 STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429, "INTERNAL": 500, "UNAVAILABLE": 503}
 """For a reply without data, whatever its media type; other codes depend on it, as the specification asks."""
 
-
-UPLOADS = ("syncDbtManifest", "dbtImpact")
-"""Those fields whose body may be as large as a dbt manifest."""
-
-BLOCKING_BYTES = 512 * 1024
-"""A larger body is parsed in a thread: everybody else is served meanwhile."""
 
 DISCARDED_BYTES = 32 * 1024 * 1024
 DISCARDING_SECONDS = 5.0
@@ -47,19 +43,6 @@ class Media(StrEnum):
     JSON = "application/json"
     RESPONSE = "application/graphql-response+json"
     EVENTS = "text/event-stream"
-
-
-class Refused(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
-    """The HTTP request itself will not do."""
-
-    def __init__(
-        self, status: int, message: str, headers: Mapping[str, str] | None = None, *, is_sending: bool = False
-    ) -> None:
-        """`is_sending`: more of the body is to come."""
-        super().__init__(message)
-        self.status = status
-        self.headers = headers or {}
-        self.is_sending = is_sending
 
 
 def routes(transport: Transport) -> list[BaseRoute]:
@@ -82,26 +65,32 @@ class Endpoint:
         try:
             media = self._negotiated(request)
             identity = await self._identity(request)
-            sent, is_upload = await self._params(request)
-            prepared = self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
-            _permit(request, media, prepared)
-            self._permit_size(prepared, is_upload=is_upload)
+            sent = await self._sent(request)
+            if isinstance(sent, Params):
+                prepared = self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
+                _permit(request, media, prepared)
+                if media is Media.EVENTS:
+                    await sse.respond(self.transport, prepared, identity, receive, send)
+                    return
+                response = self._answer(await run(self.transport, prepared, identity, partial(_left, receive)), media)
+            else:
+                found = await large.respond(self.transport, request, sent, identity, media is Media.EVENTS, send)
+                if found is None:
+                    return
+                response = self._shown(found, media)
         except Malformed as malformed:
             response = _refusal(Refused(400, str(malformed)), media)
-        except Refused as refusal:
-            response = _refusal(refusal, media)
-            if refusal.is_sending:
+        except TooLarge as too_large:
+            response = _refusal(self._too_large(too_large), media)
+            if too_large.is_sending:
                 await _dismiss(response, receive, send)
                 return
+        except Refused as refusal:
+            response = _refusal(refusal, media)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - authentication failed, not the caller: masked and logged
             response = self._answer(failed(self.transport, error), media)
-        else:
-            if media is Media.EVENTS:
-                await sse.respond(self.transport, prepared, identity, receive, send)
-                return
-            response = self._answer(await run(self.transport, prepared, identity, partial(_left, receive)), media)
         await response(scope, receive, send)
 
     def _negotiated(self, request: Request) -> Media:
@@ -122,56 +111,52 @@ class Endpoint:
         except Unauthenticated as refusal:
             raise Refused(401, str(refusal), CHALLENGE) from refusal
 
-    async def _params(self, request: Request) -> tuple[Params, bool]:
-        """What was sent, and whether it was larger than only an upload may be."""
+    async def _sent(self, request: Request) -> Params | bytes:
+        """What was sent; of what is larger than usual only its beginning, and nothing yet of a form."""
         if request.method == "POST":
-            body = await self._body(request)
-            is_large = len(body) > BLOCKING_BYTES
-            decoded = await asyncio.to_thread(decode, body) if is_large else decode(body)
-            return params(decoded), len(body) > self.transport.limits.body_bytes
+            if _content(request) == FORM:
+                return b""
+            body, is_whole = await self._body(request)
+            return params(decode(body)) if is_whole else body
         sent: dict[str, object] = dict(request.query_params)
         for name in ("variables", "extensions"):
             if text := request.query_params.get(name):
                 sent[name] = decode(text.encode())
-        return params(sent), False
+        return params(sent)
 
-    async def _body(self, request: Request) -> bytes:
-        """What is larger than usual is read on only if it begins with the document of an upload."""
-        limits = self.transport.limits
-        limit = limits.body_bytes
-        body, size = bytearray(), 0
+    async def _body(self, request: Request) -> tuple[bytes, bool]:
+        """As far as every request may go, and whether that is all of it; what may be an upload goes on."""
+        limit = self.transport.limits.body_bytes
+        body = bytearray()
         is_sending = True
         while is_sending:
             message = await request.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
-            chunk, is_sending = message.get("body", b""), message.get("more_body", False)
-            size += len(chunk)
-            if size > limit == limits.body_bytes and any(name.encode() in body for name in UPLOADS):
-                limit = max(limit, limits.upload_bytes)
-            if size > limit:
-                raise self._too_large(limit, is_sending=is_sending)
-            body += chunk
-        return bytes(body)
+            body += message.get("body", b"")
+            is_sending = message.get("more_body", False)
+            if len(body) > limit:
+                if not may_be_upload(body):
+                    raise TooLarge(limit, is_sending=is_sending)
+                return bytes(body), False
+        return bytes(body), True
 
-    def _permit_size(self, prepared: Prepared, *, is_upload: bool) -> None:
-        if is_upload and isinstance(prepared, Operation) and not any(map(prepared.asks_only, UPLOADS)):
-            raise self._too_large()
-
-    def _too_large(self, limit: int | None = None, *, is_sending: bool = False) -> Refused:
-        said = f"The body is larger than {limit or self.transport.limits.body_bytes:,} bytes, which is the limit."
-        if limit != self.transport.limits.upload_bytes:
-            said += f" Only {' or '.join(UPLOADS)} alone may be larger, with the document ahead of the variables."
-        return Refused(413, said, {"Connection": "close"}, is_sending=is_sending)
+    def _too_large(self, refusal: TooLarge) -> Refused:
+        said = f"The body is larger than {refusal.limit:,} bytes, which is the limit."
+        if refusal.limit < self.transport.limits.upload_bytes:
+            said += f" Only {' or '.join(UPLOADS)} alone may be larger."
+        return Refused(413, said, {"Connection": "close"})
 
     def _answer(self, reply: Reply, media: Media) -> Response:
+        return self._shown(answer(self.transport, reply), media)
+
+    def _shown(self, found: Answer, media: Media) -> Response:
         status, headers = 200, dict[str, str]()
-        if "data" not in reply:
-            why = reply["errors"][0]["extensions"]
+        if (why := found.why) is not None:
             status = STATUS.get(why["code"], 200 if media is Media.JSON else 400)
             headers = {"Retry-After": str(why["retryAfter"])} if "retryAfter" in why else {}
         shown = Media.JSON if media is Media.EVENTS else media
-        return _response(encoded(self.transport, reply), status, shown, CHALLENGE if status == 401 else headers)
+        return _response(found.body, status, shown, CHALLENGE if status == 401 else headers)
 
 
 async def _dismiss(response: Response, receive: Receive, send: Send) -> None:
@@ -222,13 +207,20 @@ def _quality(parameters: list[str]) -> float:
     return 1
 
 
+def _content(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def _check_content(request: Request) -> None:
-    content, *parameters = (piece.strip().lower() for piece in request.headers.get("content-type", "").split(";"))
-    charsets = {value.strip('" ') for name, _, value in (p.partition("=") for p in parameters) if name == "charset"}
-    if content != Media.JSON or charsets - {"utf-8", "utf8"}:
+    parameters = (p.strip().lower().partition("=") for p in request.headers.get("content-type", "").split(";")[1:])
+    charsets = {value.strip('" ') for name, _, value in parameters if name == "charset"}
+    content = _content(request)
+    if content not in {Media.JSON, FORM} or charsets - {"utf-8", "utf8"}:
         raise Refused(415, "Send Content-Type: application/json, in UTF-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "Send the body uncompressed.")
+    if content == FORM and not any(request.headers.get(name, "").strip() for name in PREFLIGHTED):
+        raise Refused(400, "A form needs the header `GraphQL-Require-Preflight: 1` or an Authorization beside it.")
 
 
 def _permit(request: Request, media: Media, prepared: Prepared) -> None:

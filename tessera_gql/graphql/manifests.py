@@ -1,18 +1,15 @@
 """What a dbt manifest would come to, for the gate of a pull request; nothing is written."""
 
-import asyncio
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
 
-from tessera_gql.errors import Invalid
-from tessera_gql.formats import dbt
-from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.graphql.changes import Change, told
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.nouns import computed, many, named, shown
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.syncing import read_manifest
 from tessera_gql.policy.words import Outcome
 from tessera_gql.workflows import manifest_impact
 from tessera_gql.workflows.manifest_impact import ModelImpact
@@ -77,10 +74,7 @@ class Queries:
         info: Info,
         manifest: Annotated[JSON, strawberry.argument(description="The content of manifest.json, version 1 to 12.")],
     ) -> list[DbtModelImpact] | None:
-        try:
-            read = await asyncio.to_thread(dbt.read, cast("Any", manifest))
-        except ManifestError as error:
-            raise Invalid(f"The manifest can't be read: {error}", field=("manifest",)) from error
+        read = await read_manifest(manifest)
         found = await info.context.loaders.asked(lambda session: manifest_impact.of(session, read))
         return [
             DbtModelImpact(

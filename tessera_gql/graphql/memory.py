@@ -13,6 +13,7 @@ from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nodes import find
+from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.policy.access import Actor
 from tessera_gql.store.idempotency import Memo
 
@@ -35,6 +36,8 @@ def memo(actor: Actor, operation: str, input_: Any) -> Memo | None:
 
 def _plain(value: Any) -> Any:
     match value:
+        case RawJson():
+            return hashlib.sha256(value.text).hexdigest()
         case list():
             return [_plain(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
         case str() | dict() | int() | float() | None:

@@ -19,6 +19,7 @@ from tessera_gql.graphql.scalars import storable
 from tessera_gql.policy.access import Actor
 from tessera_gql.store import idempotency
 from tessera_gql.store.session import Session
+from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
 
 
 @strawberry.input(description="What every mutation takes.")
@@ -51,10 +52,11 @@ I = TypeVar("I", bound=Input)  # noqa: E741 - beside P
 
 @dataclass(frozen=True)
 class Call:
-    """Who calls, in which transaction."""
+    """Who calls, in which transaction, and who hears how far it has come."""
 
     session: Session
     actor: Actor
+    tell: Tell = silent
 
 
 def mutation(verb: Callable[[Call, I], Awaitable[P]], description: str, **renamed: str) -> Any:
@@ -89,7 +91,9 @@ async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], p
     async with context.write(dry_run=dry_run) as session:
         earlier = await idempotency.begin(session, memo) if memo else None
         if earlier is None:
-            answer: P = await verb(Call(session, context.actor), asked)
+            call = Call(session, context.actor, context.tell)
+            answer: P = await verb(call, asked)
+            call.tell(Phase.COMMIT, 0, 0)
             if memo:
                 await idempotency.finish(session, memo, memory.remembered(answer))
             return answer

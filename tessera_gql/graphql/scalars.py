@@ -14,6 +14,15 @@ from tessera_gql.errors import Invalid
 
 JSON = NewType("JSON", object)
 
+
+
+@dataclasses.dataclass(frozen=True)
+class RawJson:
+    """JSON that is not read yet, because it is large: a file, or a manifest; its reader finds out whether it is JSON."""
+
+    text: bytes = dataclasses.field(repr=False)
+
+
 MAX_DEPTH = 200
 MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
@@ -72,6 +81,8 @@ def text(value: str, name: str) -> str:
 
 
 def _parse_json(value: Any) -> JSON:
+    if isinstance(value, RawJson):
+        return JSON(value)
     if fault := storable(value):
         raise GraphQLError(f"This JSON can't be kept: {fault}.")
     return JSON(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import cast
 
@@ -46,6 +46,12 @@ class _Over(Exception):  # noqa: N818 - ends the tasks of a stream, not a fault
 
 async def respond(transport: Transport, prepared: Prepared, identity: Identity, receive: Receive, send: Send) -> None:
     """Send every reply as an event. Between events a comment shows proxies that the stream lives."""
+    await stream(transport, messages(transport, prepared, identity), identity, receive, send)
+
+
+async def stream(
+    transport: Transport, source: AsyncGenerator[Message], identity: Identity, receive: Receive, send: Send
+) -> None:
     last: bytes | None = None
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     with ending(transport) as ended:
@@ -65,7 +71,7 @@ async def respond(transport: Transport, prepared: Prepared, identity: Identity, 
                 tasks.create_task(_keep_alive(transport.limits.keep_alive_seconds, write))
                 if (revoked := getattr(identity, "ended", None)) is not None:
                     tasks.create_task(end_when(revoked, ended))
-                tasks.create_task(_produce(transport, prepared, identity, write))
+                tasks.create_task(_produce(transport, source, write))
         except* _Over as over:
             last = cast("_Over", over.exceptions[0]).last
     if last is not None:
@@ -74,9 +80,9 @@ async def respond(transport: Transport, prepared: Prepared, identity: Identity, 
                 await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
-async def _produce(transport: Transport, prepared: Prepared, identity: Identity, write: Write) -> None:
+async def _produce(transport: Transport, source: AsyncGenerator[Message], write: Write) -> None:
     try:
-        async with aclosing(messages(transport, prepared, identity)) as found:
+        async with aclosing(source) as found:
             async for message in found:
                 await write(_event(message))
     except Behind:
@@ -85,6 +91,8 @@ async def _produce(transport: Transport, prepared: Prepared, identity: Identity,
 
 
 def _event(message: Message) -> bytes:
+    if message.kind == "progress":
+        return f": {message.body}\n\n".encode()
     body = message.body if message.kind == "next" else f'{{"errors":{message.body}}}'
     return f"event: next\ndata: {body}\n\n".encode()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -18,9 +18,10 @@ from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation
 from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
-from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.scalars import JSON, RawJson
 from tessera_gql.graphql.words import described
 from tessera_gql.workflows import manifests
+from tessera_gql.workflows.manifest_progress import Phase
 from tessera_gql.workflows.manifest_readers import Read
 from tessera_gql.workflows.manifests import Removed, Synced, SyncOptions, SyncOutcome, SyncReport
 
@@ -189,7 +190,7 @@ class OwnerMapping:
 
 @strawberry.input(description="A dbt manifest to take in.")
 class SyncDbtManifestInput(CreatingInput):
-    manifest: JSON = strawberry.field(description="The content of manifest.json, of any version from 1 to 12.")
+    manifest: JSON = strawberry.field(description="The content of manifest.json, of any version from 1 to 12, or null with the file in a form.")
     owner: TeamRefInput | None = optional("Who owns the tables for which the manifest names nobody.")
     create_teams: bool = strawberry.field(default=False, description="Create the owners that do not exist yet.")
     compatibility_mode: Mode = strawberry.field(default=Mode.BACKWARD, description="The mode of new assets.")
@@ -213,11 +214,18 @@ class SyncDbtManifestPayload(Payload):
     )
 
 
-async def sync_dbt_manifest(call: Call, asked: SyncDbtManifestInput) -> SyncDbtManifestPayload:
+async def read_manifest(given_: JSON) -> dbt.Manifest:
+    """Raises Invalid."""
+    document: Any = given_.text if isinstance(given_, RawJson) else given_
     try:
-        manifest = await asyncio.to_thread(dbt.read, cast("Any", asked.manifest))
+        return await asyncio.to_thread(dbt.read, document)
     except ManifestError as error:
         raise Invalid(f"The manifest can't be read: {error}", field=("manifest",)) from error
+
+
+async def sync_dbt_manifest(call: Call, asked: SyncDbtManifestInput) -> SyncDbtManifestPayload:
+    call.tell(Phase.READ, 0, 0)
+    manifest = await read_manifest(asked.manifest)
     options = SyncOptions(
         owner=team_ref(given(asked.owner), "owner"),
         create_teams=asked.create_teams,
@@ -227,7 +235,7 @@ async def sync_dbt_manifest(call: Call, asked: SyncDbtManifestInput) -> SyncDbtM
         per_asset=asked.per_asset,
         retire_removed=asked.retire_removed,
     )
-    report = await manifests.sync(call.session, call.actor, manifest, options)
+    report = await manifests.sync(call.session, call.actor, manifest, options, call.tell)
     return SyncDbtManifestPayload(report=ManifestReport.of(report))
 
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import strawberry
 from graphql import GraphQLError, GraphQLSchema
@@ -16,6 +16,12 @@ from graphql import GraphQLError, GraphQLSchema
 from tessera_gql.executor import Tally
 from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
 from tessera_gql.graphql.fanout import Fanout
+from tessera_gql.graphql.uploads import Upload
+from tessera_gql.graphql.wire import Params
+from tessera_gql.workflows.manifest_progress import Tell
+
+UPLOADING = 8
+"""Large requests that may be under way at once."""
 
 Identity: TypeAlias = Any
 """Whatever `authenticate` returned. An `ended: asyncio.Event` on it, once set, ends its sockets and streams."""
@@ -42,10 +48,31 @@ class Executor(StrEnum):
 
 
 class Message(NamedTuple):
-    """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors."""
+    """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors.
 
-    kind: Literal["next", "error"]
+    `progress` is how far an operation has come; only an event stream tells it, as a comment.
+    """
+
+    kind: Literal["next", "error", "progress"]
     body: str
+
+
+class Answer(NamedTuple):
+    """A reply as it is sent; without `data` in it, `why` has the extensions of its first error."""
+
+    body: bytes
+    why: dict[str, Any] | None
+
+
+class Job(Protocol):
+    """A large request that was read; `shape` is what was sent, with null where its files stand."""
+
+    @property
+    def shape(self) -> Params: ...
+
+    async def run(self, shape: Operation, identity: Identity, tell: Tell) -> Answer:
+        """Charges the caller for `shape`, which is the operation as far as it is known here, and never raises."""
+        ...
 
 
 def _alone(_identity: Identity) -> None:
@@ -79,6 +106,9 @@ class Transport:
     None has those of an identity executed for itself."""
     admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
     """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
+    apart: Callable[[Upload], AbstractAsyncContextManager[Job]] | None = None
+    """Reads and runs large requests in another process, so that everybody else is served meanwhile; else it is done
+    here. Raises Malformed and TooLarge."""
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
@@ -86,6 +116,7 @@ class Transport:
     """How queries were executed."""
     live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
     """One per open socket or event stream; done when the server wants it closed."""
+    uploading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADING), repr=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import manifest_lineage, manifest_owners, manifest_readers, manifest_rows, manifest_state
 from tessera_gql.workflows.contracts import retire
 from tessera_gql.workflows.manifest_owners import Naming
+from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
 from tessera_gql.workflows.manifest_readers import Read, Registered
 from tessera_gql.workflows.manifest_state import Gone, State
 from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
@@ -112,6 +113,7 @@ class _Work:
     actor: Actor
     options: SyncOptions
     state: State
+    tell: Tell = silent
     results: dict[str, Synced] = field(default_factory=dict[str, Synced])
     ids: dict[str, UUID] = field(default_factory=dict[str, UUID])
 
@@ -124,12 +126,15 @@ class _Work:
         self.results[model.fqn] = Synced(model.fqn, SyncOutcome.SKIPPED, known.id if known else None, reason=reason)
 
 
-async def sync(session: Session, actor: Actor, manifest: Manifest, options: SyncOptions) -> SyncReport:
+async def sync(
+    session: Session, actor: Actor, manifest: Manifest, options: SyncOptions, tell: Tell = silent
+) -> SyncReport:
     """All of it or nothing: a refusal of one table names it and rolls everything back, unless `per_asset` is set."""
     permit(actor, Verb.SYNC_DBT_MANIFEST, actor.team_id)
     problems = {model.fqn: reason for model in manifest.models if (reason := _problem(model))}
     models = [model for model in manifest.models if model.fqn not in problems]
-    work = _Work(session, actor, options, await manifest_state.load(session, manifest, models))
+    tell(Phase.COMPARE, 0, len(models))
+    work = _Work(session, actor, options, await manifest_state.load(session, manifest, models), tell)
     for model in manifest.models:
         if model.fqn in problems:
             work.skip(model, problems[model.fqn])
@@ -137,7 +142,9 @@ async def sync(session: Session, actor: Actor, manifest: Manifest, options: Sync
     mine = _mine(work, models)
     fresh, changed = _sorted_out(work, mine)
     work.ids = {fqn: one.id for fqn, one in work.state.known.items()}
+    tell(Phase.CREATE, 0, len(fresh))
     made = await _create(work, fresh)
+    tell(Phase.READERS, 0, 0)
     here = await manifest_state.describe(session, [model.fqn for model in changed]) if changed else {}
     gone = [
         one for one in await manifest_state.gone(session, manifest) if allows(actor, Verb.SYNC_DBT_MANIFEST, one.owner)
@@ -242,7 +249,8 @@ async def _publish_all(work: _Work, models: Sequence[Model], here: Mapping[str, 
     bare = await manifest_rows.never_published(
         work.session, [one.id for model in models if (one := work.state.known[model.fqn]).version is None]
     )
-    for model in models:
+    for number, model in enumerate(models):
+        work.tell(Phase.PUBLISH, number, len(models))
         asset = here[assets.key(model.fqn)]
         async with _alone(work, model):
             if asset.id in bare:
