@@ -34,6 +34,7 @@ from tessera_gql.graphql.errors import translate
 from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
+from tessera_gql.graphql.uploads import PREFLIGHTED
 from tessera_gql.origins import SameOrigin
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
@@ -74,6 +75,7 @@ class Parts:
     keys: Keys
     transport: Transport
     worker: webhooks.Worker
+    annex: Annex
 
     async def drain(self) -> None:
         """Tells everyone who is connected to come back, to another process or to this one started again."""
@@ -102,6 +104,7 @@ def assemble(settings: Settings) -> Parts:
     def opened(identity: Identity) -> AbstractAsyncContextManager[Any]:
         return context.opened(database, identity.actor, bus, settings.git_sync_path)
 
+    annex = Annex(_annex_settings(settings), lambda: _wake(database))
     transport = Transport(
         schema=schema,
         authenticate=authenticate,
@@ -111,9 +114,20 @@ def assemble(settings: Settings) -> Parts:
         translate=translate,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
+        apart=annex.open,
     )
     worker = webhooks.Worker(database, _posting(settings, transport))
-    return Parts(settings, database, bus, opened_by, transport, worker)
+    return Parts(settings, database, bus, opened_by, transport, worker, annex)
+
+
+def _annex_settings(settings: Settings) -> AnnexSettings:
+    return AnnexSettings(settings.database_url, Limits(**settings.limits), is_open=settings.is_open)
+
+
+def _wake(database: Database) -> None:
+    """Another process has written: whoever waits for commits of this one looks at the log."""
+    for tell in database.committed:
+        tell(())
 
 
 def _posting(settings: Settings, transport: Transport) -> webhooks.Options:
@@ -181,6 +195,7 @@ def create(parts: Parts) -> Starlette:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+        await parts.annex.close()
         await parts.keys.flush()
         await parts.database.dispose()
 
@@ -249,7 +264,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type"],
+                allow_headers=["Content-Type", *PREFLIGHTED],
                 max_age=600,
             )
         )

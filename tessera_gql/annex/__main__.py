@@ -26,7 +26,7 @@ from tessera_gql.graphql.operations import run
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Transport
 from tessera_gql.graphql.uploads import Opened, TooLarge, Upload
-from tessera_gql.graphql.wire import Malformed
+from tessera_gql.graphql.wire import Malformed, Params
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.database import Database
 from tessera_gql.workflows.manifest_progress import Phase
@@ -50,24 +50,31 @@ class Worker:
     phase: Phase | None = None
 
     async def work(self, reader: asyncio.StreamReader) -> None:
-        """Until there is nobody to work for."""
-        while (frame := await frames.read(reader)) is not None:
+        """Until there is nobody to work for, or there is too much of it."""
+        frame = await frames.read(reader)
+        while frame is not None:
             kind, payload = frame
+            coming = asyncio.create_task(frames.read(reader))
             if kind is Kind.JOB:
                 self._open(orjson.loads(payload))
-                continue
-            running = asyncio.create_task(self._run(orjson.loads(payload)))
-            leaving = asyncio.create_task(frames.read(reader))
-            await asyncio.wait((running, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not running.done():  # nobody waits for it any more: what it did is rolled back
-                running.cancel()
-                with suppress(asyncio.CancelledError):
-                    await running
+            elif not await self._run_while(coming, orjson.loads(payload)):
+                coming.cancel()
                 return
-            leaving.cancel()
-            stays = running.result()
-            if not stays:
-                return
+            frame = await coming
+
+    async def _run_while(self, coming: asyncio.Task[Any], asked: dict[str, Any]) -> bool:
+        """Whether this process may take another job. What nobody waits for any more is rolled back."""
+        if self.opened is None:
+            return False
+        sent, self.opened = self.opened.sent, None
+        running = asyncio.create_task(self._run(sent, asked))
+        await asyncio.wait((running, coming), return_when=asyncio.FIRST_COMPLETED)
+        if running.done() or (coming.done() and coming.result() is not None):
+            return await running
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        return False
 
     def _open(self, job: dict[str, Any]) -> None:
         files = {place: Path(path) for place, path in job["files"].items()}
@@ -82,10 +89,7 @@ class Worker:
         else:
             self._send(Kind.SHAPE, orjson.dumps(self.opened.shape))
 
-    async def _run(self, asked: dict[str, Any]) -> bool:
-        """Whether this process may take another job."""
-        assert self.opened is not None
-        sent, self.opened = self.opened.sent, None
+    async def _run(self, sent: Params, asked: dict[str, Any]) -> bool:
         transport = self._transport(asked["told"])
         prepared = transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
         found = answer(transport, await run(transport, prepared, Identity(_actor(asked["actor"]))))
@@ -163,7 +167,7 @@ async def main() -> None:
     settings = orjson.loads(frame[1])
     _confine(settings["memory_bytes"])
     gc.freeze()
-    limits = replace(Limits(), upload_bytes=settings["upload_bytes"], query_seconds=settings["job_seconds"])
+    limits = replace(Limits(**settings["limits"]), query_seconds=settings["job_seconds"])
     profile = Profile.OPEN if settings["is_open"] else Profile.LOCKED
     database = Database(settings["database_url"])
     try:

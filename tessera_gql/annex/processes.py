@@ -10,14 +10,14 @@ from asyncio.subprocess import Process as Child
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from graphql import GraphQLError
 
 from tessera_gql.annex import frames
 from tessera_gql.annex.frames import Kind
-from tessera_gql.graphql.documents import Operation
+from tessera_gql.graphql.documents import Limits, Operation
 from tessera_gql.graphql.large import answer
 from tessera_gql.graphql.operations import failed
 from tessera_gql.graphql.transport import Answer, Identity, Job, Transport
@@ -43,10 +43,52 @@ class Settings:
     """What a process needs to run an operation as the server would."""
 
     database_url: str
+    limits: Limits
     is_open: bool
-    upload_bytes: int
     job_seconds: float = JOB_SECONDS
     memory_bytes: int = MEMORY_BYTES
+
+
+@dataclass(eq=False)
+class Process:
+    """`is_well` while it is known to wait for a job."""
+
+    child: Child
+    way_in: asyncio.StreamWriter
+    way_out: asyncio.StreamReader
+    is_well: bool = False
+    jobs: int = 0
+
+    async def send(self, kind: Kind, value: object) -> None:
+        self.way_in.write(frames.packed(kind, orjson.dumps(value)))
+        with suppress(ConnectionError):  # it is learnt by receiving
+            await self.way_in.drain()
+
+    async def receive(self) -> tuple[Kind, bytes]:
+        """Raises Died."""
+        found = await frames.read(self.way_out)
+        if found is None:
+            raise Died
+        return found
+
+    def dismiss(self) -> None:
+        """It ends by itself when it has nobody to work for."""
+        self.way_in.close()
+
+    async def end(self) -> None:
+        with suppress(ProcessLookupError):
+            self.child.kill()
+        self.dismiss()
+        await self.child.wait()
+
+
+async def start(settings: Settings) -> Process:
+    """In a session of its own: Ctrl-C at the terminal is for the server, which then ends what it has begun."""
+    words = (sys.executable, "-P", "-m", "tessera_gql.annex")
+    child = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, start_new_session=True)
+    process = Process(child, cast("asyncio.StreamWriter", child.stdin), cast("asyncio.StreamReader", child.stdout))
+    await process.send(Kind.SETTINGS, asdict(settings))
+    return process
 
 
 @dataclass
@@ -55,19 +97,26 @@ class Annex:
 
     settings: Settings
     committed: Callable[[], None]
-    _idle: list[Process] = field(default_factory=lambda: list[Process]())
+    _idle: list[Process] = field(default_factory=list[Process])
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
 
     @asynccontextmanager
     async def open(self, transport: Transport, upload: Upload) -> AsyncGenerator[Job]:
         """Raises Malformed, TooLarge, and a coded GraphQLError if the process did not live to read it."""
         async with self._turns:
-            process = self._idle.pop() if self._idle else await start(self.settings)
-            process.is_well = False
+            process = await self._process()
             try:
                 yield _Job(transport, process, await _shape(process, upload, self.settings.job_seconds), self)
             finally:
                 await self._put_back(process)
+
+    async def _process(self) -> Process:
+        while self._idle:
+            process = self._idle.pop()
+            if process.child.returncode is None:
+                process.is_well = False
+                return process
+        return await start(self.settings)
 
     async def _put_back(self, process: Process) -> None:
         """Kept for a while: the next job may come soon."""
@@ -86,48 +135,6 @@ class Annex:
     async def close(self) -> None:
         while self._idle:
             await self._idle.pop().end()
-
-
-@dataclass(eq=False)
-class Process:
-    """`is_well` while it is known to wait for a job."""
-
-    child: Child
-    is_well: bool = True
-    jobs: int = 0
-
-    async def send(self, kind: Kind, value: object) -> None:
-        assert self.child.stdin is not None
-        self.child.stdin.write(frames.packed(kind, orjson.dumps(value)))
-        with suppress(ConnectionError):  # it is learnt by receiving
-            await self.child.stdin.drain()
-
-    async def receive(self) -> tuple[Kind, bytes]:
-        """Raises Died."""
-        assert self.child.stdout is not None
-        found = await frames.read(self.child.stdout)
-        if found is None:
-            raise Died
-        return found
-
-    def dismiss(self) -> None:
-        """It ends by itself when it has nobody to work for."""
-        if self.child.stdin is not None:
-            self.child.stdin.close()
-
-    async def end(self) -> None:
-        with suppress(ProcessLookupError):
-            self.child.kill()
-        self.dismiss()
-        await self.child.wait()
-
-
-async def start(settings: Settings) -> Process:
-    """In a session of its own: Ctrl-C at the terminal is for the server, which then ends what it has begun."""
-    words = (sys.executable, "-P", "-m", "tessera_gql.annex")
-    process = Process(await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, start_new_session=True))
-    await process.send(Kind.SETTINGS, asdict(settings))
-    return process
 
 
 async def _shape(process: Process, upload: Upload, seconds: float) -> Params:

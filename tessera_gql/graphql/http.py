@@ -53,6 +53,14 @@ def routes(transport: Transport) -> list[BaseRoute]:
     return [Route(PATH, Endpoint(transport)), WebSocketRoute(PATH, socket)]
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """The beginning of a large body, if not all of it."""
+
+    body: bytes
+    is_whole: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Endpoint:
     """An ASGI application rather than a function: Starlette then leaves methods and 405 to us."""
@@ -64,34 +72,39 @@ class Endpoint:
         media = Media.JSON
         try:
             media = self._negotiated(request)
-            identity = await self._identity(request)
-            sent = await self._sent(request)
-            if isinstance(sent, Params):
-                prepared = self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
-                _permit(request, media, prepared)
-                if media is Media.EVENTS:
-                    await sse.respond(self.transport, prepared, identity, receive, send)
-                    return
-                response = self._answer(await run(self.transport, prepared, identity, partial(_left, receive)), media)
-            else:
-                found = await large.respond(self.transport, request, sent, identity, media is Media.EVENTS, send)
-                if found is None:
-                    return
-                response = self._shown(found, media)
+            response = await self._response(request, media, send)
         except Malformed as malformed:
             response = _refusal(Refused(400, str(malformed)), media)
-        except TooLarge as too_large:
-            response = _refusal(self._too_large(too_large), media)
-            if too_large.is_sending:
+        except TooLarge as refusal:
+            response = _refusal(self._too_large(refusal), media)
+            if refusal.is_sending:
                 await _dismiss(response, receive, send)
                 return
         except Refused as refusal:
             response = _refusal(refusal, media)
         except ClientDisconnect:
-            return
+            response = None
         except Exception as error:  # noqa: BLE001 - authentication failed, not the caller: masked and logged
             response = self._answer(failed(self.transport, error), media)
-        await response(scope, receive, send)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _response(self, request: Request, media: Media, send: Send) -> Response | None:
+        """None if it was sent as a stream."""
+        identity = await self._identity(request)
+        sent = await self._sent(request)
+        if not isinstance(sent, Params):
+            asked = large.Asked(request, sent.body, sent.is_whole, identity)
+            if media is Media.EVENTS:
+                await large.stream(self.transport, asked, send)
+                return None
+            return self._shown(await large.respond(self.transport, asked), media)
+        prepared = self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
+        _permit(request, media, prepared)
+        if media is Media.EVENTS:
+            await sse.respond(self.transport, prepared, identity, request.receive, send)
+            return None
+        return self._answer(await run(self.transport, prepared, identity, partial(_left, request.receive)), media)
 
     def _negotiated(self, request: Request) -> Media:
         methods = ("GET", "POST") if self.transport.profile is Profile.OPEN else ("POST",)
@@ -111,21 +124,21 @@ class Endpoint:
         except Unauthenticated as refusal:
             raise Refused(401, str(refusal), CHALLENGE) from refusal
 
-    async def _sent(self, request: Request) -> Params | bytes:
+    async def _sent(self, request: Request) -> Params | _Begun:
         """What was sent; of what is larger than usual only its beginning, and nothing yet of a form."""
         if request.method == "POST":
             if _content(request) == FORM:
-                return b""
-            body, is_whole = await self._body(request)
-            return params(decode(body)) if is_whole else body
+                return _Begun(b"", is_whole=False)
+            found = await self._body(request)
+            return params(decode(found)) if isinstance(found, bytes) else found
         sent: dict[str, object] = dict(request.query_params)
         for name in ("variables", "extensions"):
             if text := request.query_params.get(name):
                 sent[name] = decode(text.encode())
         return params(sent)
 
-    async def _body(self, request: Request) -> tuple[bytes, bool]:
-        """As far as every request may go, and whether that is all of it; what may be an upload goes on."""
+    async def _body(self, request: Request) -> bytes | _Begun:
+        """As far as every request may go; only what may be an upload goes on."""
         limit = self.transport.limits.body_bytes
         body = bytearray()
         is_sending = True
@@ -136,10 +149,10 @@ class Endpoint:
             body += message.get("body", b"")
             is_sending = message.get("more_body", False)
             if len(body) > limit:
-                if not may_be_upload(body):
+                if not may_be_upload(bytes(body)):
                     raise TooLarge(limit, is_sending=is_sending)
-                return bytes(body), False
-        return bytes(body), True
+                return _Begun(bytes(body), not is_sending)
+        return bytes(body)
 
     def _too_large(self, refusal: TooLarge) -> Refused:
         said = f"The body is larger than {refusal.limit:,} bytes, which is the limit."
@@ -220,7 +233,7 @@ def _check_content(request: Request) -> None:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refused(415, "Send the body uncompressed.")
     if content == FORM and not any(request.headers.get(name, "").strip() for name in PREFLIGHTED):
-        raise Refused(400, "A form needs the header `GraphQL-Require-Preflight: 1` or an Authorization beside it.")
+        raise Refused(415, "A form needs the header `GraphQL-Require-Preflight: 1` or an Authorization beside it.")
 
 
 def _permit(request: Request, media: Media, prepared: Prepared) -> None:

@@ -40,37 +40,53 @@ def answer(transport: Transport, reply: Reply) -> Answer:
     return Answer(encoded(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
 
 
-async def respond(  # noqa: PLR0913, PLR0917 - what a request is made of
-    transport: Transport, request: Request, start: bytes, identity: Identity, streaming: bool, send: Send
-) -> Answer | None:
-    """`start` was read already. None if the answer was sent as a stream. Raises Refused, Malformed and TooLarge."""
+@dataclass(frozen=True)
+class Asked:
+    """A request of which `start` was read already, and perhaps that is all of it."""
+
+    request: Request
+    start: bytes
+    is_whole: bool
+    identity: Identity
+
+
+async def respond(transport: Transport, asked: Asked) -> Answer:
+    """Raises Refused, Malformed and TooLarge."""
+    async with _taken(transport, asked) as (job, prepared):
+        return await _run(transport, job, prepared, asked.identity, silent)
+
+
+async def stream(transport: Transport, asked: Asked, send: Send) -> None:
+    """As `respond`; with comments that tell how far it has come."""
+    async with _taken(transport, asked) as (job, prepared):
+        source = _told(transport, job, prepared, asked.identity)
+        await sse.stream(transport, source, asked.identity, asked.request.receive, send)
+
+
+@asynccontextmanager
+async def _taken(transport: Transport, asked: Asked) -> AsyncGenerator[tuple[Job, Prepared]]:
     if transport.uploading.locked():
         raise Refused(503, "Enough large requests are under way. Try again in a few seconds.", {"Retry-After": "5"})
     async with transport.uploading:
         with uploads.folder() as folder:
-            upload = await _received(transport, request, start, Path(folder))
+            upload = await _received(transport, asked, Path(folder))
             async with _place(transport, upload) as job:
-                prepared = _permitted(transport, job.shape)
-                if not streaming:
-                    return await _run(transport, job, prepared, identity, silent)
-                source = _told(transport, job, prepared, identity)
-                await sse.stream(transport, source, identity, request.receive, send)
-                return None
+                yield job, _permitted(transport, job.shape)
 
 
-async def _received(transport: Transport, request: Request, start: bytes, folder: Path) -> Upload:
-    chunks = _chunks(request, start)
-    content = request.headers.get("content-type", "")
+async def _received(transport: Transport, asked: Asked, folder: Path) -> Upload:
+    chunks = _chunks(asked)
+    content = asked.request.headers.get("content-type", "")
     if content.lower().startswith(FORM):
         return await uploads.received(content, chunks, folder, transport.limits)
     return await uploads.spooled(chunks, folder, transport.limits.upload_bytes)
 
 
-async def _chunks(request: Request, start: bytes) -> AsyncIterator[bytes]:
-    yield start
-    is_sending = True
+async def _chunks(asked: Asked) -> AsyncIterator[bytes]:
+    yield asked.start
+    is_sending = not asked.is_whole
     while is_sending:
-        message = await request.receive()
+        message = await asked.request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         yield message.get("body", b"")
@@ -80,7 +96,7 @@ async def _chunks(request: Request, start: bytes) -> AsyncIterator[bytes]:
 def _place(transport: Transport, upload: Upload) -> AbstractAsyncContextManager[Job]:
     size = sum(path.stat().st_size for path in (upload.body, *upload.files.values()))
     apart = transport.apart if size > BLOCKING_BYTES else None
-    return apart(upload) if apart else _here(transport, upload)
+    return apart(transport, upload) if apart else _here(transport, upload)
 
 
 def _permitted(transport: Transport, shape: Params) -> Prepared:
@@ -98,9 +114,7 @@ async def _run(transport: Transport, job: Job, prepared: Prepared, identity: Ide
     return await job.run(prepared, identity, tell)
 
 
-async def _told(
-    transport: Transport, job: Job, prepared: Prepared, identity: Identity
-) -> AsyncGenerator[Message]:
+async def _told(transport: Transport, job: Job, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
     """The reply as a stream has it, and ahead of it how far it has come: the latest only, however fast it goes."""
     news: dict[str, str] = {}
     came = asyncio.Event()

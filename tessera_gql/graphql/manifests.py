@@ -72,7 +72,12 @@ class Queries:
     async def dbt_impact(
         self,
         info: Info,
-        manifest: Annotated[JSON, strawberry.argument(description="The content of manifest.json, version 1 to 12.")],
+        manifest: Annotated[
+            JSON,
+            strawberry.argument(
+                description="The content of manifest.json, version 1 to 12; the file itself in a form."
+            ),
+        ],
     ) -> list[DbtModelImpact] | None:
         read = await read_manifest(manifest)
         found = await info.context.loaders.asked(lambda session: manifest_impact.of(session, read))

@@ -15,10 +15,9 @@ from tessera_gql.errors import Invalid
 JSON = NewType("JSON", object)
 
 
-
 @dataclasses.dataclass(frozen=True)
 class RawJson:
-    """JSON that is not read yet, because it is large: a file, or a manifest; its reader finds out whether it is JSON."""
+    """What should be JSON and is not read yet, because it is large: a file, or a manifest."""
 
     text: bytes = dataclasses.field(repr=False)
 

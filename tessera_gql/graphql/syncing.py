@@ -190,7 +190,9 @@ class OwnerMapping:
 
 @strawberry.input(description="A dbt manifest to take in.")
 class SyncDbtManifestInput(CreatingInput):
-    manifest: JSON = strawberry.field(description="The content of manifest.json, of any version from 1 to 12, or null with the file in a form.")
+    manifest: JSON = strawberry.field(
+        description="The content of manifest.json, version 1 to 12; the file itself in a form."
+    )
     owner: TeamRefInput | None = optional("Who owns the tables for which the manifest names nobody.")
     create_teams: bool = strawberry.field(default=False, description="Create the owners that do not exist yet.")
     compatibility_mode: Mode = strawberry.field(default=Mode.BACKWARD, description="The mode of new assets.")

@@ -106,7 +106,7 @@ class Transport:
     None has those of an identity executed for itself."""
     admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
     """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
-    apart: Callable[[Upload], AbstractAsyncContextManager[Job]] | None = None
+    apart: Callable[[Transport, Upload], AbstractAsyncContextManager[Job]] | None = None
     """Reads and runs large requests in another process, so that everybody else is served meanwhile; else it is done
     here. Raises Malformed and TooLarge."""
     limits: Limits = field(default_factory=Limits)

@@ -46,7 +46,7 @@ class TooLarge(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.
 
 @dataclass(frozen=True)
 class Upload:
-    """A request on disk. `body` is the request itself as JSON, or `operations`; `files` by the place each belongs to."""
+    """A request on disk. `body` is the request itself as JSON, or `operations`; `files` by where they belong."""
 
     body: Path
     files: Mapping[str, Path] = field(default_factory=dict[str, Path])
@@ -138,7 +138,7 @@ class _Form:
     def upload(self) -> Upload:
         if not self.done:
             raise Malformed("The form was cut off: its closing boundary is missing. Send it again, whole.")
-        if self.kept.keys() != self.places.keys():
+        if not self.places or self.kept.keys() != self.places.keys():
             missing = ", ".join(sorted(self.places.keys() - self.kept.keys())) or "`operations` and `map`"
             raise Malformed(f"The form lacks {missing}. Send operations, map, then every file that `map` names.")
         files = {self.places[name]: path for name, path in self.kept.items()}
@@ -196,7 +196,9 @@ def _places(text: bytes) -> dict[str, str]:
     except ValueError as error:
         raise Malformed(f"`map` is not JSON: {error}.") from error
     if not isinstance(found, dict) or not 0 < len(cast("dict[str, Any]", found)) <= FILES:
-        raise Malformed(f'`map` must be an object that names 1 to {FILES} files: {{"0": ["variables.input.manifest"]}}.')
+        raise Malformed(
+            f'`map` must be an object that names 1 to {FILES} files: {{"0": ["variables.input.manifest"]}}.'
+        )
     places: dict[str, str] = {}
     for name, paths in cast("dict[str, Any]", found).items():
         match paths:
