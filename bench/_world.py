@@ -1,0 +1,214 @@
+"""The catalog that is read: the same for every server, skewed as catalogs are, written straight into the tables.
+
+Of a hundred assets ten have no reader, 22 have one to nine, 64 ten, four up to sixty, and one in a thousand has 2,000;
+one in ten has no contract, one in twenty waits for an answer. Nothing of it goes through our verbs.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import insert, text
+from sqlmodel import SQLModel
+
+from tessera_gql.store.database import Database
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Contract, Proposal, Registration, Team, new_id, table
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CROWD = 2_000
+TEAMS = 200
+BATCH = 5_000
+TYPES = ("string", "integer", "number", "boolean")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class World:
+    assets: int
+    contracts: int
+    registrations: int
+    proposals: int
+    an_fqn: str
+    """Of an asset that the tiny query asks for."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.assets:,} assets, {self.contracts:,} contracts, {self.registrations:,} registrations,"
+            f" {self.proposals:,} open proposals, {TEAMS} teams"
+        )
+
+
+async def build(url: str, scale: float = 1.0) -> World:
+    """Fills an empty, migrated database; the same seed, so the same catalog."""
+    chance = random.Random(7)
+    database = Database(url)
+    teams = [_team(number) for number in range(TEAMS)]
+    owners = [team["id"] for team in teams]
+    assets = [_asset(number, chance.choice(owners)) for number in range(max(100, int(20_000 * scale)))]
+    contracts = [contract for number, asset in enumerate(assets) for contract in _versions(number, asset, chance)]
+    active = {contract["asset_id"]: contract for contract in contracts if contract["status"] == "ACTIVE"}
+    proposals = [_proposal(active[asset["id"]]) for asset in assets[::20] if asset["id"] in active]
+    crowd = min(CROWD, len(assets))
+    registrations = [
+        row
+        for number, asset in enumerate(assets)
+        for row in _readers(number, _size(number, crowd, chance), owners, assets)
+    ]
+    filled = {Team: teams, Asset: assets, Contract: contracts, Proposal: proposals, Registration: registrations}
+    try:
+        if database.dialect == "postgresql":
+            await _copy(url, filled)
+        async with database.write() as session:
+            if database.dialect == "sqlite":
+                for model, rows in filled.items():
+                    await _insert(session, model, rows)
+            await session.execute(text("ANALYZE"))  # so that the planner knows the sizes
+    finally:
+        await database.dispose()
+    figures = (len(rows) for rows in (assets, contracts, registrations, proposals))
+    return World(*figures, an_fqn=assets[len(assets) // 2]["fqn"])
+
+
+async def _insert(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
+    for start in range(0, len(rows), BATCH):
+        await session.execute(insert(table(model)), rows[start : start + BATCH])
+
+
+async def _copy(url: str, tables: Mapping[type[SQLModel], Sequence[Row]]) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for model, rows in tables.items():
+            written = [[_plain(value) for value in row.values()] for row in rows]
+            into = {"schema_name": table(model).schema, "columns": list(rows[0])}
+            await connection.copy_records_to_table(table(model).name, records=written, **into)
+    finally:
+        await connection.close()
+
+
+def _plain(value: Any) -> Any:
+    """As COPY takes it: JSON in words."""
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+
+
+def _team(number: int) -> Row:
+    name = f"team-{number:03d}"
+    return {"id": new_id(), "name": name, "name_key": name, "meta": {}, "row_version": 1, "created_at": START}
+
+
+def _asset(number: int, owner: UUID) -> Row:
+    fqn = f"analytics.mart_{number // 100:03d}.table_{number:05d}"
+    return {
+        "id": new_id(),
+        "fqn": fqn,
+        "fqn_key": fqn,
+        "owner_team_id": owner,
+        "resource_type": "TABLE",
+        "description": f"The table number {number} of the warehouse.",
+        "compatibility_mode": "BACKWARD",
+        "meta": {"tier": number % 3},
+        "row_version": 1,
+        "created_at": START,
+    }
+
+
+def _versions(number: int, asset: Row, chance: random.Random) -> list[Row]:
+    count = 0 if number % 10 == 9 else chance.randint(1, 3)
+    return [_contract(asset, minor, is_last=minor == count - 1, chance=chance) for minor in range(count)]
+
+
+def _contract(asset: Row, minor: int, *, is_last: bool, chance: random.Random) -> Row:
+    return {
+        "id": new_id(),
+        "asset_id": asset["id"],
+        "version": f"1.{minor}.0",
+        "schema_def": schema(chance.randint(5, 30)),
+        "guarantees": {"freshness": {"max_hours": 24}},
+        "compatibility_mode": "BACKWARD",
+        "status": "ACTIVE" if is_last else "DEPRECATED",
+        "change_type": "MINOR" if minor else "INITIAL",
+        "schema_hash": f"{minor:064d}",
+        "published_by": asset["owner_team_id"],
+        "published_at": START + timedelta(days=minor),
+        "meta": {},
+        "created_at": START,
+    }
+
+
+def schema(columns: int) -> Row:
+    """A table of so many columns."""
+    named = {
+        f"column_{each:02d}": {"type": TYPES[each % 4], "description": f"What column {each} is."}
+        for each in range(columns)
+    }
+    return {"type": "object", "properties": named, "required": ["column_00"]}
+
+
+def _size(number: int, crowd: int, chance: random.Random) -> int:
+    if number % 1_000 == 13:
+        return crowd
+    match chance.random():
+        case low if low < 0.10:
+            return 0
+        case low if low < 0.32:
+            return chance.randint(1, 9)
+        case low if low < 0.96:
+            return 10
+        case _:
+            return chance.randint(11, 60)
+
+
+def _readers(number: int, size: int, teams: list[UUID], assets: list[Row]) -> list[Row]:
+    """Each team once for itself; then they come again, each for an asset of its own."""
+    return [
+        {
+            "id": new_id(),
+            "asset_id": assets[number]["id"],
+            "consumer_team_id": teams[(number * 7 + place) % len(teams)],
+            "consumer_asset_id": assets[place]["id"] if place >= len(teams) else None,
+            "fields": None if place % 3 else ["column_00"],
+            "pinned_version": None,
+            "status": "MIGRATING" if place % 9 == 8 else "ACTIVE",
+            "evidence": "DECLARED",
+            "purpose": "A report.",
+            "registered_at": START + timedelta(minutes=place),
+            "acknowledged_at": None,
+            "meta": {},
+            "row_version": 1,
+            "created_at": START,
+        }
+        for place in range(size)
+    ]
+
+
+def _proposal(base: Row) -> Row:
+    change = {"kind": "property_removed", "path": "column_01", "message": "The field column_01 is gone."}
+    return {
+        "id": new_id(),
+        "asset_id": base["asset_id"],
+        "base_contract_id": base["id"],
+        "contract_id": None,
+        "proposed_schema": base["schema_def"],
+        "proposed_version": "2.0.0",
+        "guarantees": None,
+        "compatibility_mode": "BACKWARD",
+        "change_type": "MAJOR",
+        "breaking_changes": [change],
+        "fingerprint": "0" * 64,
+        "status": "PENDING",
+        "reason": "Nobody reads it.",
+        "publish_when_approved": False,
+        "proposed_by": base["published_by"],
+        "proposed_at": START,
+        "expires_at": START + timedelta(days=36_500),
+        "resolved_at": None,
+        "meta": {},
+        "row_version": 1,
+        "created_at": START,
+    }
