@@ -203,6 +203,8 @@ def create(parts: Parts) -> Starlette:
         return JSONResponse({"status": "alive", "version": version("tessera-gql")})
 
     async def readyz(_request: Request) -> Response:
+        if parts.transport.closing.is_set():
+            return JSONResponse({"status": "unavailable", "reason": "the server is stopping"}, status_code=503)
         return await _readiness(parts.database)
 
     found: list[BaseRoute] = [*routes(parts.transport), Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -5,13 +5,13 @@ import os
 import socket
 import sys
 import webbrowser
-from typing import Any
+from functools import partial
 
 import typer
-import uvicorn
 
-from tessera_gql import app as application
 from tessera_gql.cli import demo as shop
+from tessera_gql.cli.processes import Supervisor
+from tessera_gql.cli.server import run
 from tessera_gql.cli.start import prepare
 from tessera_gql.cli.terminal import err, fail, out, settings, told
 from tessera_gql.config import Settings
@@ -22,25 +22,16 @@ DEMO_DATABASE = "sqlite:///tessera-demo.db"
 FIRST_QUERY = "{ assets(first: 5) { nodes { fqn owner { name } currentContract { version } } } }"
 
 
-class Server(uvicorn.Server):
-    """Before it closes connections it tells those who hold one to come back."""
-
-    def __init__(self, config: uvicorn.Config, parts: application.Parts) -> None:
-        super().__init__(config)
-        self._parts = parts
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._parts.drain()
-        await super().shutdown(sockets)
-
-
 def serve(
     demo: bool = typer.Option(False, "--demo", help="With a small shop in it, in a database of its own."),
+    workers: int | None = typer.Option(None, "--workers", help="How many processes; in place of WORKERS."),
     open_browser: bool = typer.Option(False, "--open", help="Open GraphiQL in the browser, if there is one."),
 ) -> None:
     """Run the server. Settings come from the environment; without any it serves SQLite on 127.0.0.1:8000."""
     if demo and "DATABASE_URL" not in os.environ:
         os.environ["DATABASE_URL"] = DEMO_DATABASE
+    if workers is not None:
+        os.environ["WORKERS"] = str(workers)
     found = settings()
     listener = _bind(found)
     with told():
@@ -52,22 +43,10 @@ def serve(
     _welcome(url, found, demo=demo)
     if open_browser and found.is_open and _has_browser():
         webbrowser.open(f"{url}/graphiql")
-    parts = application.assemble(found)
-    config = uvicorn.Config(application.create(parts), **_options())
-    Server(config, parts).run(sockets=[listener])
-
-
-def _options() -> dict[str, Any]:
-    return {
-        "ws": "websockets-sansio",
-        "ws_per_message_deflate": False,
-        "ws_max_size": 1 << 18,
-        "lifespan": "on",
-        "log_level": "warning",
-        "access_log": False,
-        "server_header": False,
-        "timeout_graceful_shutdown": 10,
-    }
+    if found.workers == 1:
+        raise typer.Exit(run(found, listener))
+    work = partial(run, found, listener)
+    raise typer.Exit(Supervisor(found.workers, listener, work, found.shutdown_seconds).run())
 
 
 def schema() -> None:

@@ -11,7 +11,7 @@ from tessera_gql.errors import NotFound
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey, table
 
-BOOTSTRAP_LOCK = 0x7E55E4B
+BOOTSTRAP_LOCK = 0x7E55E4C
 
 rows = table(ApiKey)
 

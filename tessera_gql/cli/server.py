@@ -1,0 +1,105 @@
+"""One server process, and how it ends: whoever has sent a request gets an answer, and then a closed connection.
+
+At first nobody new is let in, and every answer says `Connection: close`. Sockets and streams are told to come back
+elsewhere. A connection that waits for its client's next request lingers for a moment, since that may be under way and
+could no longer be answered; then it is closed. What is not done within SHUTDOWN_SECONDS is cut off.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Generator
+
+import uvicorn
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tessera_gql import app as application
+from tessera_gql.config import Settings
+
+ACCEPT_SECONDS = 0.05
+"""In which those who were let in by the system before it knew are let in by us."""
+LINGER_SECONDS = 1.0
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies keep a connection that nobody uses: they should be the ones to close it."""
+CLOSE = (b"connection", b"close")
+CUT_OFF = {
+    "message": "The server stops, and this took longer than it could wait. If it was a mutation it may have been done:"
+    " repeat it with the same idempotencyKey to learn that.",
+    "extensions": {"code": "UNAVAILABLE", "retryable": True},
+}
+
+
+class Server(uvicorn.Server):
+    """Ends as the module says."""
+
+    def __init__(self, config: uvicorn.Config, parts: application.Parts) -> None:
+        super().__init__(config)
+        self._parts = parts
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        now = asyncio.get_running_loop().time
+        ends = now() + self._parts.settings.shutdown_seconds
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
+        await asyncio.sleep(ACCEPT_SECONDS)
+        for server in self.servers:
+            server.close()
+        for one in sockets or []:
+            one.close()
+        await self._parts.drain()
+        await self._linger(min(now() + LINGER_SECONDS, ends))
+        self.config.timeout_graceful_shutdown = max(1, round(ends - now()))
+        await super().shutdown()
+
+    async def _linger(self, until: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while self.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for this
+                    await asyncio.sleep(0.02)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """The first asks for an end in peace, another Ctrl-C for one at once; neither is raised again afterwards."""
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, self.handle_exit)
+        yield
+
+
+def telling(app: ASGIApp) -> ASGIApp:
+    """Whoever is cut off is told so, if no answer has begun."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        began = False
+
+        async def noting(message: Message) -> None:
+            nonlocal began
+            began = True
+            await send(message)
+
+        try:
+            await app(scope, receive, noting)
+        except asyncio.CancelledError:
+            if began or scope["type"] != "http":
+                raise
+            await JSONResponse({"errors": [CUT_OFF]}, 503, {"Retry-After": "1"})(scope, receive, send)
+
+    return run
+
+
+def run(settings: Settings, listener: socket.socket) -> int:
+    """Serves until a signal ends it; the exit code."""
+    parts = application.assemble(settings)
+    config = uvicorn.Config(
+        telling(application.create(parts)),
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=1 << 18,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    Server(config, parts).run(sockets=[listener])
+    return 0
