@@ -1,21 +1,27 @@
 """What a value's schema declares in place: through references and every branch, not inside its properties."""
 
-from tessera_gql.diff.schema import Schema
+from tessera_gql.diff.schema import SCALAR, Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")
+PLAIN = SCALAR | {"properties", "items", "required", "additionalProperties", "patternProperties"}
+"""Words that hold no schema for the same value."""
 
 
-def in_place(node: Schema) -> list[Schema]:
+def in_place(node: Schema) -> tuple[Schema, ...]:
     """The node and every subschema that speaks about the same value, `not` aside."""
-    return _reached(node, enters_shared=True)
+    if node.whole is None:
+        node.whole = _reached(node, enters_shared=True)
+    return node.whole
 
 
-def in_place_unshared(node: Schema) -> list[Schema]:
+def in_place_unshared(node: Schema) -> tuple[Schema, ...]:
     """The same without definitions that several references lead to."""
-    return _reached(node, enters_shared=False)
+    if node.unshared is None:
+        node.unshared = _reached(node, enters_shared=False)
+    return node.unshared
 
 
-def _reached(node: Schema, *, enters_shared: bool) -> list[Schema]:
+def _reached(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...]:
     found: dict[int, Schema] = {}
     stack = [node]
     while stack:
@@ -23,8 +29,9 @@ def _reached(node: Schema, *, enters_shared: bool) -> list[Schema]:
         if id(each) in found:
             continue
         found[id(each)] = each
-        stack.extend(reversed(_around(each, enters_shared=enters_shared)))
-    return [*found.values()]
+        if not PLAIN.issuperset(each.words):
+            stack.extend(reversed(_around(each, enters_shared=enters_shared)))
+    return tuple(found.values())
 
 
 def _around(node: Schema, *, enters_shared: bool) -> list[Schema]:
@@ -46,6 +53,11 @@ def names_in_place(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
             frozenset(pattern for each in nodes for pattern in each.patterns),
         )
     return node.closure
+
+
+def are_alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
+    """Proven without looking inside: one declares it on either side, and both with the same text."""
+    return len(nodes) == len(others) == 1 and name in nodes[0].unchanged(others[0])
 
 
 def has_cycle(root: Schema) -> bool:

@@ -56,7 +56,7 @@ Reference = tuple[str, str, str, str]
 def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
     """Checks the shape of every subschema below; returns the references found as (pointer, base, keyword, text)."""
     dialect, references = document.dialect, list[Reference]()
-    fine: set[int] = set()
+    fine = document.identities.fine.setdefault(dialect.year, set())
     while stack:
         at, raw, base = stack.pop()
         if at in document.schemas:

@@ -6,7 +6,7 @@ compare whole subtrees by comparing two integers.
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import cast
 
 from tessera_gql.diff.json import escaped
 from tessera_gql.diff.refusals import SchemaError
@@ -19,131 +19,131 @@ MAX_BITS = 4_096
 REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$anchor", "$dynamicAnchor"})
 
 
-class Place(NamedTuple):
-    """A container in the document, with the way back to the root."""
-
-    value: object
-    depth: int
-    parent: int
-    key: str
-
-
 @dataclass
 class Identities:
-    """Numbers for JSON values, shared by the documents compared. `bound` are those that contain a reference."""
+    """Numbers for JSON values, shared by the documents compared. `bound` are those that contain a reference.
+
+    `fine` are those known to be schemas, by the year of the draft.
+    """
 
     numbers: dict[object, int] = field(default_factory=dict[object, int])
     bound: set[int] = field(default_factory=set[int])
+    fine: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
 
 
 def guard(document: object, identities: Identities | None = None) -> dict[int, int]:
     """The identity of every container by its `id()`. Raises `SchemaError` for what is not JSON or too large."""
-    places = [Place(document, 0, -1, "")]
-    values = text = 0
     if not isinstance(document, dict | list):
-        _check_scalar(document, places, 0)
-    for index, place in enumerate(places):
-        if isinstance(place.value, dict):
-            text += _object(places, index, cast("dict[object, object]", place.value))
-        elif isinstance(place.value, list):
-            text += _list(places, index, cast("list[object]", place.value))
-        values += len(cast("list[object]", place.value)) if isinstance(place.value, dict | list) else 1
-        if values > MAX_VALUES or text > MAX_TEXT:
+        _check_scalar(document, document, document)
+    containers: list[object] = []
+    level: list[object] = [document]
+    depth = values = text = 0
+    while level:
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                text += _object(cast("dict[object, object]", each), below, document)
+                values += len(cast("dict[object, object]", each))
+            elif isinstance(each, list):
+                text += _list(cast("list[object]", each), below, document)
+                values += len(cast("list[object]", each))
+            if values > MAX_VALUES or text > MAX_TEXT:
+                raise SchemaError(
+                    f"it is larger than {MAX_VALUES:,} values or {MAX_TEXT:,} characters; split it.",
+                    limit=MAX_VALUES if values > MAX_VALUES else MAX_TEXT,
+                )
+        if below and depth >= MAX_DEPTH:
             raise SchemaError(
-                f"it is larger than {MAX_VALUES:,} values or {MAX_TEXT:,} characters; split it.",
-                limit=MAX_VALUES if values > MAX_VALUES else MAX_TEXT,
+                f"it is nested deeper than {MAX_DEPTH} levels; flatten it, or name the parts in $defs.",
+                pointer=_pointer(document, below[0]).rpartition("/")[0],
+                limit=MAX_DEPTH,
             )
-    return _identify(places, identities or Identities())
+        containers += level
+        level, depth = below, depth + 1
+    return _identify(containers, identities or Identities())
 
 
-def _object(places: list[Place], index: int, entries: dict[object, object]) -> int:
-    """Queues the containers in an object; returns the size of its text."""
-    depth, size = places[index].depth + 1, 0
+def _object(entries: dict[object, object], below: list[object], document: object) -> int:
+    """Adds the containers in an object to those below; returns the size of its text."""
+    size = 0
     for key, item in entries.items():
         if not isinstance(key, str):
-            raise SchemaError(
-                "an object has a key that is not text; send parsed JSON.", pointer=_pointer(places, index)
-            )
+            where = _pointer(document, entries)
+            raise SchemaError("an object has a key that is not text; send parsed JSON.", pointer=where)
         size += len(key)
         if isinstance(item, str):
             size += len(item)
         elif isinstance(item, dict | list):
-            _check_depth(places, index)
-            places.append(Place(item, depth, index, key))
+            if key == "enum" and len(cast("list[object]", item)) > MAX_ENUM and isinstance(item, list):
+                raise SchemaError(
+                    f"an enum has more than {MAX_ENUM:,} values; a type or a pattern would say it.",
+                    pointer=_pointer(document, item),
+                    limit=MAX_ENUM,
+                )
+            below.append(item)
         elif item is not None:
-            _check_scalar(item, places, index)
+            _check_scalar(item, document, entries)
     return size
 
 
-def _list(places: list[Place], index: int, items: list[object]) -> int:
-    """Queues the containers in a list; returns the size of its text."""
-    depth, size = places[index].depth + 1, 0
-    if len(items) > MAX_ENUM and places[index].key == "enum":
-        raise SchemaError(
-            f"an enum has more than {MAX_ENUM:,} values; a type or a pattern would say it.",
-            pointer=_pointer(places, index),
-            limit=MAX_ENUM,
-        )
-    for position, item in enumerate(items):
+def _list(items: list[object], below: list[object], document: object) -> int:
+    """Adds the containers in a list to those below; returns the size of its text."""
+    size = 0
+    for item in items:
         if isinstance(item, str):
             size += len(item)
         elif isinstance(item, dict | list):
-            _check_depth(places, index)
-            places.append(Place(item, depth, index, str(position)))
+            below.append(item)
         elif item is not None:
-            _check_scalar(item, places, index)
+            _check_scalar(item, document, items)
     return size
 
 
-def _check_scalar(value: object, places: list[Place], index: int) -> None:
+def _check_scalar(value: object, document: object, holder: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        raise SchemaError("a number is not finite, and JSON has no NaN or Infinity.", pointer=_pointer(places, index))
+        where = _pointer(document, holder)
+        raise SchemaError("a number is not finite, and JSON has no NaN or Infinity.", pointer=where)
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise SchemaError(
             f"a number has more than {MAX_BITS:,} bits; nobody reads it exactly.",
-            pointer=_pointer(places, index),
+            pointer=_pointer(document, holder),
             limit=MAX_BITS,
         )
     if not isinstance(value, str | int | float | None):
-        raise SchemaError(
-            f"{type(value).__name__} is not a JSON value; send parsed JSON.", pointer=_pointer(places, index)
-        )
+        where = _pointer(document, holder)
+        raise SchemaError(f"{type(value).__name__} is not a JSON value; send parsed JSON.", pointer=where)
 
 
-def _check_depth(places: list[Place], index: int) -> None:
-    if places[index].depth >= MAX_DEPTH:
-        raise SchemaError(
-            f"it is nested deeper than {MAX_DEPTH} levels; flatten it, or name the parts in $defs.",
-            pointer=_pointer(places, index),
-            limit=MAX_DEPTH,
-        )
+def _pointer(document: object, wanted: object) -> str:
+    """Where the container is; looked for only once something is wrong with it."""
+    queue = [(document, "")]
+    for each, at in queue:
+        if each is wanted:
+            return at
+        entries = cast("dict[object, object]", each).items() if isinstance(each, dict) else enumerate(_items(each))
+        queue += [(item, f"{at}/{escaped(str(key))}") for key, item in entries if isinstance(item, dict | list)]
+    return ""
 
 
-def _pointer(places: list[Place], index: int) -> str:
-    tokens: list[str] = []
-    while index > 0:
-        tokens.append(escaped(places[index].key))
-        index = places[index].parent
-    return "".join("/" + token for token in reversed(tokens))
+def _items(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
-def _identify(places: list[Place], identities: Identities) -> dict[int, int]:
+def _identify(containers: list[object], identities: Identities) -> dict[int, int]:
     found: dict[int, int] = {}
     numbers, bound = identities.numbers, identities.bound
-    for place in reversed(places):
-        value = place.value
+    for value in reversed(containers):
         if isinstance(value, dict):
-            entries = cast("dict[str, object]", value)
-            names = sorted(entries)
-            parts = [identity(entries[name], found) for name in names]
-            number = numbers.setdefault((len(names), *names, *parts), len(numbers))
+            names = sorted(cast("dict[str, object]", value))
+            items = [cast("dict[str, object]", value)[name] for name in names]
             is_bound = not REFERENCES.isdisjoint(names)
+            key: list[object] = [len(names), *names]
         elif isinstance(value, list):
-            parts = [identity(item, found) for item in cast("list[object]", value)]
-            number = numbers.setdefault((None, *parts), len(numbers))
-            is_bound = False
+            items, key, is_bound = cast("list[object]", value), [None], False
         else:
             continue
+        parts = [item if isinstance(item, str) else identity(item, found) for item in items]
+        number = numbers.setdefault((*key, *parts), len(numbers))
         if is_bound or (bound and any(isinstance(part, int) and part in bound for part in parts)):
             bound.add(number)
         found[id(value)] = number

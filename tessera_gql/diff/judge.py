@@ -73,10 +73,15 @@ class Containment:
             mode: {key: self._outcome(key, mode, emits=True) for key in reversed([*spots])} for mode in DIRECTIONS
         }
         self.fails = {mode: self._failing(self.outcomes[mode].__getitem__) for mode in DIRECTIONS}
-        self.open_fails = {mode: self._failing(partial(self._outcome, mode=mode, emits=False)) for mode in DIRECTIONS}
+        self.open_fails = {mode: self._failing(partial(self._open_outcome, mode)) for mode in DIRECTIONS}
 
     def _outcome(self, key: Key, mode: Mode, *, emits: bool) -> Outcome:
         return refutation(self.solver, *sides(self.spots[key], mode), emits=emits)
+
+    def _open_outcome(self, mode: Mode, key: Key) -> Outcome:
+        """What a producer writes is valid: a value found among that is one for this question too."""
+        known = self.outcomes[mode][key]
+        return known if isinstance(known, Found) else self._outcome(key, mode, emits=False)
 
     def _failing(self, outcome: Callable[[Key], Outcome]) -> set[Key]:
         found: set[Key] = set()

@@ -25,7 +25,7 @@ from tessera_gql.diff.facts import (
     RestBreaks,
     Unmatched,
 )
-from tessera_gql.diff.schema import ARRAY, FRACTION, INTEGER, OBJECT, STRING, Schema
+from tessera_gql.diff.schema import ARRAY, FRACTION, INTEGER, NONE, OBJECT, STRING, Schema
 
 Alternative = list[Item]
 PAIRS_OF = 12
@@ -131,15 +131,9 @@ def _object(node: Schema) -> Iterator[Item]:
 
 def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
     """Properties that a given schema declares with the same text cannot break."""
-    numbers, bound = node.document.numbers, node.document.identities.bound
-    settled: set[str] = set()
-    for each in given:
-        if each.document.dialect is node.document.dialect:
-            others = each.document.numbers
-            for name, raw in each.properties.items():
-                number = others.get(id(raw))
-                if number is not None and number not in bound and number == numbers.get(id(node.properties.get(name))):
-                    settled.add(name)
+    if not node.properties:
+        return
+    settled = NONE.union(*(node.unchanged(each) for each in given if each.properties))
     for name, raw in node.properties.items():
         if raw is not True and name not in settled:
             yield [PropertyBreaks(name, node.named(name))]

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from tessera_gql.diff.declared import in_place, in_place_unshared
+from tessera_gql.diff.declared import are_alike, in_place, in_place_unshared
 from tessera_gql.diff.drafts import Index, Name, Other, Step
 from tessera_gql.diff.schema import Schema, Words
 
 Key = tuple[frozenset[int], frozenset[int]]
-Around = Callable[[Schema], list[Schema]]
+Around = Callable[[Schema], tuple[Schema, ...]]
 
 
 @dataclass
@@ -49,6 +49,8 @@ def _state(old: list[Schema], new: list[Schema], around: Around) -> State:
 
 
 def _around(nodes: list[Schema], around: Around) -> list[Schema]:
+    if len(nodes) == 1:
+        return [*around(nodes[0])]
     return [*{id(each): each for node in nodes for each in around(node)}.values()]
 
 
@@ -95,13 +97,9 @@ def _others(node: Schema) -> Iterator[Schema]:
 
 def _declares_alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
     """Proven without looking inside: the texts are equal and hold no reference, or they are too plain to declare."""
-    if len(nodes) != 1 or len(others) != 1:
-        return False
-    old, new = nodes[0].properties[name], others[0].properties[name]
-    if _is_plain(old) and _is_plain(new):
+    if are_alike(nodes, others, name):
         return True
-    number = nodes[0].document.number(old)
-    return number is not None and number == others[0].document.number(new)
+    return len(nodes) == len(others) == 1 and all(_is_plain(each.properties[name]) for each in (nodes[0], others[0]))
 
 
 def _is_plain(raw: object) -> bool:

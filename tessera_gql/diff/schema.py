@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.documents import DYNAMIC, Document
@@ -41,6 +42,37 @@ INERT = frozenset(
         "contentMediaType",
         "contentSchema",
         "$vocabulary",
+    ]
+)
+BROKEN_BY = {
+    **dict.fromkeys((*INERT, "type"), 0),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), NUMBER),
+    **dict.fromkeys(("minLength", "maxLength", "pattern"), STRING),
+    **dict.fromkeys(("minItems", "maxItems", "uniqueItems"), ARRAY),
+    **dict.fromkeys(("items", "prefixItems", "additionalItems", "contains", "minContains", "maxContains"), ARRAY),
+    **dict.fromkeys(("minProperties", "maxProperties", "required", "properties", "patternProperties"), OBJECT),
+    **dict.fromkeys(("additionalProperties", "propertyNames", "dependentRequired", "dependentSchemas"), OBJECT),
+    "dependencies": OBJECT,
+}
+"""The types of value a keyword says anything about; those not listed may speak about every type."""
+SCALAR = INERT | frozenset(
+    [
+        "type",
+        "enum",
+        "const",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "uniqueItems",
+        "minItems",
+        "maxItems",
+        "minProperties",
+        "maxProperties",
     ]
 )
 
@@ -143,6 +175,9 @@ class Schema:
         self.key = space.key(document, raw, self.words)
         self.kids: dict[str, tuple[Schema, ...]] = {}
         self.lists: dict[str, tuple[Schema, ...]] = {}
+        self.whole: tuple[Schema, ...] | None = None
+        self.unshared: tuple[Schema, ...] | None = None
+        self.same: dict[int, frozenset[str]] = {}
         self.closure: tuple[frozenset[str], frozenset[str]] | None = None
         if raw is False:
             self.types = 0
@@ -152,6 +187,14 @@ class Schema:
                 reader(self)
         if self.entries.get("nullable") is True and "type" in self.words:
             self.types |= NULL
+
+    @cached_property
+    def breakable(self) -> int:
+        """The types of value that may break it; of any other type every value is valid."""
+        mask = EVERY & ~self.types
+        for word in self.words:
+            mask |= BROKEN_BY.get(word, EVERY)
+        return mask
 
     @property
     def number(self) -> object:
@@ -204,6 +247,14 @@ class Schema:
     def named(self, name: str) -> "Schema":
         return self.below(self.properties[name], "properties", name)
 
+    def unchanged(self, other: "Schema") -> frozenset[str]:
+        """Properties that the other declares with the same text, in a draft that reads it alike, free of references."""
+        found = self.same.get(id(other))
+        if found is None:
+            found = frozenset(_unchanged(self, other)) if self.document.dialect is other.document.dialect else NONE
+            self.same[id(other)] = other.same[id(self)] = found
+        return found
+
     @property
     def patterns(self) -> Words:
         return cast("Words", self.words.get("patternProperties", {}))
@@ -248,6 +299,18 @@ class Schema:
 
     def __repr__(self) -> str:
         return f"Schema({self.at or '/'} {self.raw!r})"[:120]
+
+
+NONE = frozenset[str]()
+
+
+def _unchanged(one: Schema, other: Schema) -> Iterator[str]:
+    numbers, others, bound = one.document.numbers, other.document.numbers, one.document.identities.bound
+    raws = other.properties
+    for name, raw in one.properties.items():
+        number = numbers.get(id(raw))
+        if number is not None and number not in bound and number == others.get(id(raws.get(name))):
+            yield name
 
 
 def _words(document: Document, entries: Words) -> Words:

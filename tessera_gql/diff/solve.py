@@ -26,7 +26,7 @@ from tessera_gql.diff.json import Json
 from tessera_gql.diff.negate import Alternative, alternatives
 from tessera_gql.diff.objects import Rules, find_object, object_rules
 from tessera_gql.diff.scalars import find_number, find_string
-from tessera_gql.diff.schema import ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING, Schema
+from tessera_gql.diff.schema import ARRAY, BOOLEAN, EVERY, FRACTION, INTEGER, NULL, OBJECT, STRING, Schema
 
 MAX_DEPTH = 36
 SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
@@ -69,9 +69,9 @@ class Branch:
             if (item.node.key, not item.holds) in self.seen:
                 return False
             self.seen.add(sign)
+            if not (item.node.types if item.holds else item.node.breakable) & self.kind:
+                return False
             if item.holds:
-                if not item.node.types & self.kind:
-                    return False
                 stack += self._assert(item)
             elif item.node.types & self.kind:
                 self.negatives.append(item.node)
@@ -189,9 +189,12 @@ class Solver:
         values = _listed(literals)
         if values is not None:
             return _first(literals, values)
+        possible = EVERY
+        for literal in literals:
+            possible &= literal.node.types if literal.holds else literal.node.breakable
         outcome: Outcome = Answer.EMPTY
         for kind in KINDS:
-            if any(literal.holds and not literal.node.types & kind for literal in literals):
+            if not possible & kind:
                 continue
             found = self._of_kind(kind, literals)
             if isinstance(found, Found):

@@ -11,9 +11,9 @@ from functools import cached_property
 from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.schema import (
     EVERY,
-    INERT,
     MASKS,
     NULL,
+    SCALAR,
     Bound,
     Number,
     Schema,
@@ -23,26 +23,6 @@ from tessera_gql.diff.schema import (
 )
 
 MAX_PARTS = 200
-SCALAR = INERT | frozenset(
-    [
-        "type",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "uniqueItems",
-        "minItems",
-        "maxItems",
-        "minProperties",
-        "maxProperties",
-    ]
-)
 
 
 @dataclass(frozen=True)

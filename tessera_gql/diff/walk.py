@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.comparers import BACK, BOTH, FORTH, compared
-from tessera_gql.diff.declared import names_in_place
+from tessera_gql.diff.declared import are_alike, names_in_place
 from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.schema import OBJECT, Schema
@@ -83,7 +83,7 @@ def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
     old, new = spot.old, spot.new
     for name, nodes in old.properties.items():
         others = new.properties.get(name)
-        if others is not None and not _alike(nodes, others, name):
+        if others is not None and not are_alike(nodes, others, name):
             yield Name(name), _spot(old.property(name), new.property(name))
     yield from _items(old, new)
     for step, word in ((Other(), "additionalProperties"), (AnyName(), "propertyNames"), (Index(0), "contains")):
@@ -95,17 +95,6 @@ def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
         was, now = (View((each[pattern].pattern_property(pattern),)) for each in (left, right))
         yield Other(pattern), _spot(was, now)
     yield from _branches(spot)
-
-
-def _alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
-    """The same as `_is_same`, without making nodes of the properties."""
-    if len(nodes) != 1 or len(others) != 1:
-        return False
-    old, new = nodes[0], others[0]
-    if old.document.dialect is not new.document.dialect:
-        return False
-    number = old.document.number(old.properties[name])
-    return number is not None and number == new.document.number(new.properties[name])
 
 
 def _items(old: View, new: View) -> Iterator[tuple[Step, Spot]]:
