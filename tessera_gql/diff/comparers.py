@@ -328,16 +328,25 @@ COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
     (uniqueness, frozenset({"uniqueItems"})),
     (required, frozenset({"required"})),
     (closing, frozenset({*CLOSING, *OPENING})),
-    (contains, frozenset({"contains"})),
+    (contains, frozenset({"contains", "minContains", "maxContains"})),
     (named_rules, frozenset(NAMED)),
     (defaults, frozenset({"default"})),
 )
 
 
 def compared(old: View, new: View) -> Iterator[Draft]:
-    """What the comparers say of two views, each where one of its words occurs; `""` is a schema without words."""
-    words = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
+    """What the comparers say of two views, each where one of its words differs; `""` is a schema without words."""
+    words = _words(old, new)
     for comparer, triggers in COMPARERS:
         if not words.isdisjoint(triggers):
             yield from comparer(old, new)
     yield from annotations(old, new, sorted(words))
+
+
+def _words(old: View, new: View) -> set[str]:
+    """The words of both views; where one schema speaks on either side, only those it does not say alike."""
+    found = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
+    if len(old.schemas) == len(new.schemas) == 1:
+        one, other = old.schemas[0], new.schemas[0]
+        return {word for word in found if not one.says_alike(other, word)}
+    return found

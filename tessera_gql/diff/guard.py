@@ -5,6 +5,7 @@ compare whole subtrees by comparing two integers.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -28,6 +29,9 @@ class Identities:
 
     numbers: dict[object, int] = field(default_factory=dict[object, int])
     bound: set[int] = field(default_factory=set[int])
+    names: dict[tuple[str, ...], tuple[tuple[str, ...], bool]] = field(
+        default_factory=dict[tuple[str, ...], tuple[tuple[str, ...], bool]]
+    )
     fine: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
 
 
@@ -36,7 +40,7 @@ def guard(document: object, identities: Identities | None = None) -> dict[int, i
     if not isinstance(document, dict | list):
         _check_scalar(document, document, document)
     containers: list[object] = []
-    level: list[object] = [document]
+    level: list[object] = [document] if isinstance(document, dict | list) else []
     depth = values = text = 0
     while level:
         below: list[object] = []
@@ -134,20 +138,30 @@ def _identify(containers: list[object], identities: Identities) -> dict[int, int
     numbers, bound = identities.numbers, identities.bound
     for value in reversed(containers):
         if isinstance(value, dict):
-            names = sorted(cast("dict[str, object]", value))
-            items = [cast("dict[str, object]", value)[name] for name in names]
-            is_bound = not REFERENCES.isdisjoint(names)
-            key: list[object] = [len(names), *names]
-        elif isinstance(value, list):
-            items, key, is_bound = cast("list[object]", value), [None], False
+            entries: dict[str, object] = value
+            names, is_bound = _names(entries, identities)
+            items: Iterable[object] = map(entries.__getitem__, names)
         else:
-            continue
+            names, is_bound = (), False
+            items = value if isinstance(value, list) else ()
         parts = [item if isinstance(item, str) else identity(item, found) for item in items]
-        number = numbers.setdefault((*key, *parts), len(numbers))
+        number = numbers.setdefault((names, *parts) if names else (isinstance(value, list), *parts), len(numbers))
         if is_bound or (bound and any(isinstance(part, int) and part in bound for part in parts)):
             bound.add(number)
         found[id(value)] = number
     return found
+
+
+def _names(entries: dict[str, object], identities: Identities) -> tuple[tuple[str, ...], bool]:
+    """The names in order, and whether one of them makes or names a reference."""
+    listed = (*entries,)
+    known = identities.names.get(listed)
+    if known is None:
+        ordered = tuple(sorted(listed))
+        known = ordered, not REFERENCES.isdisjoint(ordered)
+        if len(listed) <= 20:
+            identities.names[listed] = known
+    return known
 
 
 TRUE, FALSE = object(), object()

@@ -27,6 +27,8 @@ def plain(value: object) -> object:
 
 
 def same(left: object, right: object) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        return left == right
     return canonical(left) == canonical(right)
 
 

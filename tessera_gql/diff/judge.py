@@ -7,7 +7,7 @@ from functools import partial
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.drafts import Draft, Route, Rule, text
 from tessera_gql.diff.facts import Answer, Found, Literal, Outcome
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, same
 from tessera_gql.diff.paths import Key as StateKey
 from tessera_gql.diff.paths import State
 from tessera_gql.diff.renames import renames
@@ -121,17 +121,18 @@ def judge(
 
 def _without_repeats(found: list[Judged]) -> list[Judged]:
     """One change where the same is said of the same place for several reasons, say for each item of a list."""
-    kept: dict[str, Judged] = {}
+    kept: dict[tuple[str, str, str], list[Judged]] = {}
     for each in found:
         draft = each.draft
-        same = canonical([draft.kind.value, draft.pointer, each.path, draft.before, draft.after])
-        known = kept.get(same)
-        if known is None:
-            kept[same] = each
+        known = kept.setdefault((draft.kind.value, draft.pointer, each.path), [])
+        for index, other in enumerate(known):
+            if same(draft.before, other.draft.before) and same(draft.after, other.draft.after):
+                fields = tuple(dict.fromkeys((*other.fields, *each.fields)))
+                known[index] = replace(other, breaks=other.breaks | each.breaks, fields=fields)
+                break
         else:
-            fields = tuple(dict.fromkeys((*known.fields, *each.fields)))
-            kept[same] = replace(known, breaks=known.breaks | each.breaks, fields=fields)
-    return [*kept.values()]
+            known.append(each)
+    return [each for known in kept.values() for each in known]
 
 
 def _shared(states: Mapping[StateKey, State], unshared: Mapping[StateKey, State]) -> Iterator[Judged]:

@@ -247,6 +247,16 @@ class Schema:
     def named(self, name: str) -> "Schema":
         return self.below(self.properties[name], "properties", name)
 
+    def says_alike(self, other: "Schema", word: str) -> bool:
+        """Both say the same by the word, in the same draft and without a reference."""
+        if self.document.dialect is not other.document.dialect or word not in self.entries:
+            return False
+        mine, theirs = self.entries[word], other.entries.get(word)
+        if isinstance(mine, str) and isinstance(theirs, str):
+            return mine == theirs
+        number = self.document.number(mine)
+        return number is not None and number == other.document.number(theirs)
+
     def unchanged(self, other: "Schema") -> frozenset[str]:
         """Properties that the other declares with the same text, in a draft that reads it alike, free of references."""
         found = self.same.get(id(other))
