@@ -56,15 +56,18 @@ Reference = tuple[str, str, str, str]
 def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
     """Checks the shape of every subschema below; returns the references found as (pointer, base, keyword, text)."""
     dialect, references = document.dialect, list[Reference]()
+    numbers, bound = document.numbers, document.identities.bound
     fine = document.identities.fine.setdefault(dialect.year, set())
     while stack:
         at, raw, base = stack.pop()
         if at in document.schemas:
             continue
         document.schemas[at] = raw
-        number = document.number(raw)
-        if number is not None and number in fine:
+        number = numbers.get(id(raw))
+        if number in fine:
             continue
+        if number in bound:
+            number = None
         inside = check_shape(raw, at, dialect)
         if isinstance(raw, dict) and number is None:
             entries = cast("dict[str, object]", raw)

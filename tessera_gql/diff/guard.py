@@ -17,6 +17,7 @@ MAX_VALUES = 250_000
 MAX_TEXT = 8_000_000
 MAX_ENUM = 10_000
 MAX_BITS = 4_096
+CONTAINERS = (dict, list)
 REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$anchor", "$dynamicAnchor"})
 
 
@@ -77,14 +78,16 @@ def _object(entries: dict[object, object], below: list[object], document: object
         size += len(key)
         if isinstance(item, str):
             size += len(item)
-        elif isinstance(item, dict | list):
-            if key == "enum" and len(cast("list[object]", item)) > MAX_ENUM and isinstance(item, list):
+        elif isinstance(item, dict):
+            below.append(cast("object", item))
+        elif isinstance(item, list):
+            if key == "enum" and len(cast("list[object]", item)) > MAX_ENUM:
                 raise SchemaError(
                     f"an enum has more than {MAX_ENUM:,} values; a type or a pattern would say it.",
-                    pointer=_pointer(document, item),
+                    pointer=_pointer(document, cast("object", item)),
                     limit=MAX_ENUM,
                 )
-            below.append(item)
+            below.append(cast("object", item))
         elif item is not None:
             _check_scalar(item, document, entries)
     return size
@@ -96,7 +99,7 @@ def _list(items: list[object], below: list[object], document: object) -> int:
     for item in items:
         if isinstance(item, str):
             size += len(item)
-        elif isinstance(item, dict | list):
+        elif isinstance(item, CONTAINERS):
             below.append(item)
         elif item is not None:
             _check_scalar(item, document, items)
@@ -171,8 +174,9 @@ def identity(value: object, found: dict[int, int]) -> object:
     """Hashable, and equal exactly when the values are: text is itself, a container its number, a number in a tuple."""
     if isinstance(value, str) or value is None:
         return value
-    if isinstance(value, dict | list):
-        return found[id(cast("object", value))]
+    number = found.get(id(value))
+    if number is not None:
+        return number
     if isinstance(value, bool):
         return TRUE if value else FALSE
     return (value,)

@@ -10,7 +10,7 @@ ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 
 def canonical(value: object) -> str:
     """JSON text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` written `1`."""
-    return ENCODER.encode(plain(value))
+    return ENCODER.encode(value if isinstance(value, str) else plain(value))
 
 
 def plain(value: object) -> object:

@@ -14,6 +14,7 @@ from tessera_gql.diff.schema import (
     MASKS,
     NULL,
     SCALAR,
+    STRING,
     Bound,
     Number,
     Schema,
@@ -170,7 +171,7 @@ def _possible(node: Schema, depth: int) -> int:
 def _mask(enum: dict[str, Json]) -> int:
     found = 0
     for value in enum.values():
-        found |= type_mask(value)
+        found |= STRING if isinstance(value, str) else type_mask(value)
     return found
 
 
