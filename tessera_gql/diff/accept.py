@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.kinds import type_mask
 from tessera_gql.diff.regex import matches
-from tessera_gql.diff.schema import Bound, Schema, exact, type_mask
+from tessera_gql.diff.schema import Bound, Schema, exact
 
 MAX_EFFORT = 20_000
 MAX_DEPTH = 40

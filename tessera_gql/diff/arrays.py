@@ -19,7 +19,8 @@ from tessera_gql.diff.facts import (
     excluded,
 )
 from tessera_gql.diff.json import Json, canonical
-from tessera_gql.diff.schema import BOOLEAN, NULL, Schema
+from tessera_gql.diff.kinds import BOOLEAN, NULL
+from tessera_gql.diff.schema import Schema
 
 Find = Callable[[Iterable[Literal]], Outcome]
 MAX_SHOWN = 200

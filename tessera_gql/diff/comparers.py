@@ -6,8 +6,9 @@ from fractions import Fraction
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.drafts import Draft, Rule
 from tessera_gql.diff.json import Json, escaped, same
+from tessera_gql.diff.kinds import EVERY, NULL
 from tessera_gql.diff.regex import Language, example
-from tessera_gql.diff.schema import EVERY, NULL, Bound, Number
+from tessera_gql.diff.schema import Bound, Number
 from tessera_gql.diff.view import View, describe, type_names
 
 K = ChangeKind

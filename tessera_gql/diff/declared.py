@@ -1,6 +1,7 @@
 """What a value's schema declares in place: through references and every branch, not inside its properties."""
 
-from tessera_gql.diff.schema import SCALAR, Schema
+from tessera_gql.diff.kinds import SCALAR
+from tessera_gql.diff.schema import Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")
 PLAIN = SCALAR | {"properties", "items", "required", "additionalProperties", "patternProperties"}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from tessera_gql.diff.declared import in_place
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.schema import EVERY, NULL, Schema, Space
+from tessera_gql.diff.kinds import EVERY, NULL
+from tessera_gql.diff.schema import Schema, Space
 from tessera_gql.diff.view import View, type_text
 
 MAX_FIELDS = 20_000

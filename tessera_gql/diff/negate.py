@@ -25,7 +25,8 @@ from tessera_gql.diff.facts import (
     RestBreaks,
     Unmatched,
 )
-from tessera_gql.diff.schema import ARRAY, FRACTION, INTEGER, NONE, OBJECT, STRING, Schema
+from tessera_gql.diff.kinds import ARRAY, FRACTION, INTEGER, OBJECT, STRING
+from tessera_gql.diff.schema import NONE, Schema
 
 Alternative = list[Item]
 PAIRS_OF = 12

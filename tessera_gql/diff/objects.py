@@ -25,8 +25,9 @@ from tessera_gql.diff.facts import (
     excluded,
 )
 from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.kinds import INERT
 from tessera_gql.diff.regex import Language, example, matches
-from tessera_gql.diff.schema import INERT, Schema, Words
+from tessera_gql.diff.schema import Schema, Words
 
 Find = Callable[[Iterable[Literal]], Outcome]
 MAX_PATTERNS = 5

@@ -8,73 +8,11 @@ from typing import NamedTuple, cast
 from tessera_gql.diff.documents import DYNAMIC, Document
 from tessera_gql.diff.guard import identity
 from tessera_gql.diff.json import Json, canonical, escaped
+from tessera_gql.diff.kinds import BROKEN_BY, EVERY, INERT, MASKS, NULL
 
-NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = (1 << bit for bit in range(7))
-NUMBER = INTEGER | FRACTION
-EVERY = 127
-MASKS = {
-    "null": NULL,
-    "boolean": BOOLEAN,
-    "integer": INTEGER,
-    "number": NUMBER,
-    "string": STRING,
-    "array": ARRAY,
-    "object": OBJECT,
-}
 Number = int | Fraction
 Words = dict[str, object]
 TEXT: Words = {"type": "string"}
-INERT = frozenset(
-    [
-        "$schema",
-        "$comment",
-        "$defs",
-        "definitions",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "readOnly",
-        "writeOnly",
-        "format",
-        "contentEncoding",
-        "contentMediaType",
-        "contentSchema",
-        "$vocabulary",
-    ]
-)
-BROKEN_BY = {
-    **dict.fromkeys((*INERT, "type"), 0),
-    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), NUMBER),
-    **dict.fromkeys(("minLength", "maxLength", "pattern"), STRING),
-    **dict.fromkeys(("minItems", "maxItems", "uniqueItems"), ARRAY),
-    **dict.fromkeys(("items", "prefixItems", "additionalItems", "contains", "minContains", "maxContains"), ARRAY),
-    **dict.fromkeys(("minProperties", "maxProperties", "required", "properties", "patternProperties"), OBJECT),
-    **dict.fromkeys(("additionalProperties", "propertyNames", "dependentRequired", "dependentSchemas"), OBJECT),
-    "dependencies": OBJECT,
-}
-"""The types of value a keyword says anything about; those not listed may speak about every type."""
-SCALAR = INERT | frozenset(
-    [
-        "type",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "uniqueItems",
-        "minItems",
-        "maxItems",
-        "minProperties",
-        "maxProperties",
-    ]
-)
 
 
 class Bound(NamedTuple):
@@ -87,24 +25,6 @@ def exact(value: float) -> Number:
     if isinstance(value, int):
         return value
     return int(value) if value.is_integer() else Fraction(repr(value))
-
-
-def type_mask(value: object) -> int:
-    match value:
-        case None:
-            return NULL
-        case bool():
-            return BOOLEAN
-        case int():
-            return INTEGER
-        case float():
-            return INTEGER if value.is_integer() else FRACTION
-        case str():
-            return STRING
-        case list():
-            return ARRAY
-        case _:
-            return OBJECT
 
 
 class Space:

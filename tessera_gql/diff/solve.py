@@ -23,10 +23,11 @@ from tessera_gql.diff.facts import (
     PropertyBreaks,
 )
 from tessera_gql.diff.json import Json
+from tessera_gql.diff.kinds import ARRAY, BOOLEAN, EVERY, FRACTION, INTEGER, NULL, OBJECT, STRING
 from tessera_gql.diff.negate import Alternative, alternatives
 from tessera_gql.diff.objects import Rules, find_object, object_rules
 from tessera_gql.diff.scalars import find_number, find_string
-from tessera_gql.diff.schema import ARRAY, BOOLEAN, EVERY, FRACTION, INTEGER, NULL, OBJECT, STRING, Schema
+from tessera_gql.diff.schema import Schema
 
 MAX_DEPTH = 36
 SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}

@@ -9,19 +9,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from tessera_gql.diff.json import Json, canonical
-from tessera_gql.diff.schema import (
-    EVERY,
-    MASKS,
-    NULL,
-    SCALAR,
-    STRING,
-    Bound,
-    Number,
-    Schema,
-    tighter_high,
-    tighter_low,
-    type_mask,
-)
+from tessera_gql.diff.kinds import EVERY, MASKS, NULL, SCALAR, STRING, type_mask
+from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
 MAX_PARTS = 200
 

@@ -8,7 +8,8 @@ from tessera_gql.diff.comparers import BACK, BOTH, FORTH, compared
 from tessera_gql.diff.declared import are_alike, names_in_place
 from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
 from tessera_gql.diff.json import Json
-from tessera_gql.diff.schema import OBJECT, Schema
+from tessera_gql.diff.kinds import OBJECT
+from tessera_gql.diff.schema import Schema
 from tessera_gql.diff.view import View, describe, or_null
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]
