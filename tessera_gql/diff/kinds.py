@@ -1,4 +1,4 @@
-"""JSON's types as bits, and which of them each keyword speaks about. A keyword left out speaks about all: that is safe."""
+"""JSON's types as bits, and which of them each keyword speaks about. A keyword left out speaks about all of them."""
 
 NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = (1 << bit for bit in range(7))
 NUMBER = INTEGER | FRACTION
