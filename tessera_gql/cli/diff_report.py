@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from rich.text import Text
 
-from tessera_gql.cli.terminal import out
+from tessera_gql.cli.terminal import out, printable
 from tessera_gql.diff import Certainty, Change, Mode, SchemaDiff
 
 MAX_DOCUMENT = 400
@@ -48,21 +48,28 @@ def _shown(change: Change) -> str | None:
     return text if len(text) <= MAX_DOCUMENT else text[:MAX_DOCUMENT] + "…"
 
 
+def _line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
+
+
 def _text(diff: SchemaDiff, mode: Mode, _name: str) -> None:
     for change in _sorted(diff, mode):
         breaks = mode in change.breaks
         line = Text()
         line.append("breaking  " if breaks else "ok        ", style="bold red" if breaks else "green")
         line.append(f"{change.kind:22}", style="dim")
-        line.append(f" {change.message}")
+        line.append(f" {_line(change.message)}")
         out.print(line)
         document = _shown(change) if breaks else None
         if breaks:
             out.print(
-                Text(f"          {f'for example {document}' if document else 'not proven to be safe'}", style="dim")
+                Text(
+                    f"          {f'for example {_line(document)}' if document else 'not proven to be safe'}",
+                    style="dim",
+                )
             )
         if breaks and change.hint:
-            out.print(Text(f"          hint: {change.hint}", style="cyan"))
+            out.print(Text(f"          hint: {_line(change.hint)}", style="cyan"))
     out.print(Text(_headline(diff, mode), style="bold"))
 
 
@@ -73,7 +80,7 @@ def _json(diff: SchemaDiff, mode: Mode, _name: str) -> None:
         "bump": diff.bump(mode).value,
         "changes": [change.as_json() for change in diff.changes],
     }
-    out.print(json.dumps(found, indent=2, ensure_ascii=False), markup=False)
+    out.print(printable(json.dumps(found, indent=2, ensure_ascii=False)), markup=False)
 
 
 def _markdown(diff: SchemaDiff, mode: Mode, _name: str) -> None:
@@ -85,7 +92,7 @@ def _markdown(diff: SchemaDiff, mode: Mode, _name: str) -> None:
         document = _shown(change) if mode in change.breaks else None
         cells = (mark, change.kind.value, _code(change.path), change.message, _code(document or ""))
         lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
-    out.print("\n".join(lines), markup=False, emoji=False)
+    out.print(printable("\n".join(lines)), markup=False)
 
 
 def _code(text: str) -> str:
@@ -99,7 +106,8 @@ def _github(diff: SchemaDiff, mode: Mode, name: str) -> None:
         document = _shown(change) if mode in change.breaks else None
         message = change.message + (f" For example {document}" if document else "")
         title = _escaped(change.kind.value, ":,")
-        out.print(f"::{level} file={_escaped(name, ':,')},title={title}::{_escaped(message)}", markup=False)
+        told = f"::{level} file={_escaped(name, ':,')},title={title}::{_escaped(message)}"
+        out.print(printable(told), markup=False)
     out.print(_headline(diff, mode), markup=False)
 
 

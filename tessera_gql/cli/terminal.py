@@ -1,5 +1,6 @@
 """What a person at a terminal reads: answers on stdout, all else on stderr, no traceback for what can go wrong."""
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -9,8 +10,8 @@ from rich.console import Console
 from tessera_gql.config import BadSettings, Settings, load
 from tessera_gql.errors import Refusal, Unavailable
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 BAD_INPUT = 2
 
@@ -24,8 +25,15 @@ def settings() -> Settings:
         raise fail(f"The settings can't be used:\n{mistakes}") from None
 
 
+def printable(text: str) -> str:
+    """Text from elsewhere, where nothing steers the terminal or has no bytes: such characters as JSON escapes them."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
 def fail(message: str, code: int = BAD_INPUT) -> typer.Exit:
-    err.print(message, style="red", markup=False)
+    err.print(printable(message), style="red", markup=False)
     return typer.Exit(code)
 
 

@@ -63,6 +63,31 @@ def test_github_gets_an_error_per_breaking_change_and_nothing_can_escape_it(run)
     assert all(line.startswith(("::error ", "::notice ", "Breaking")) for line in found.stdout.splitlines())
 
 
+STEERING = {"type": "object", "properties": {"a\ud800": {"default": ":smile:"}, "b\x1b[2J\n": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "markdown", "github"])
+def test_names_that_steer_a_terminal_or_have_no_bytes_are_shown_escaped(run, format_):
+    found = run("old.json", "-", "--format", format_, stdin=json.dumps(STEERING))
+    assert found.exit_code == 1
+    assert "\x1b" not in found.stdout
+    assert "a\\ud800" in found.stdout
+    if format_ == "text":
+        assert "b\\u001b[2J\\n" in found.stdout
+
+
+def test_json_keeps_every_character(run):
+    titled = {**OLD, "title": ":smile: a\ud800\x9b"}
+    found = json.loads(run("old.json", "-", "--format", "json", stdin=json.dumps(titled)).stdout)
+    assert found["changes"][0]["after"] == titled["title"]
+
+
+def test_what_is_wrong_with_a_name_without_bytes_is_said(run):
+    found = run("old.json", "-", stdin=json.dumps({"properties": {"\ud800": {"type": 1}}}))
+    assert found.exit_code == 2
+    assert "(at /properties/\\ud800/type)" in found.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
