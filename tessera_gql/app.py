@@ -85,6 +85,9 @@ class Parts:
 def assemble(settings: Settings) -> Parts:
     """Opens no connection yet."""
     database = Database(settings.database_url, options=settings.options)
+    if settings.database_replica_url is not None:
+        age = timedelta(seconds=settings.database_replica_seconds)
+        database.follow(settings.database_replica_url, age=age, options=settings.options)
     bus = Bus(database)
     opened_by = Keys(
         database,
@@ -112,6 +115,7 @@ def assemble(settings: Settings) -> Parts:
         limits=Limits(**settings.limits),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
         translate=translate,
+        repeat=lambda context: context.from_replica,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
         apart=annex.open,

@@ -38,12 +38,17 @@ class Context:
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._live = False
+        self._wrote = False
+        self.from_replica = False
+        """Whether anything was read there: what failed may be had from the primary."""
 
     async def read(self) -> Session:
         """The request's session; everything in one answer is read from one state of the database."""
         async with self._opening:
             if self._session is None:
-                self._session = await self._open.enter_async_context(self.database.read())
+                source = self.database.read() if self._wrote else self.database.query(self.actor.name)
+                self._session = await self._open.enter_async_context(source)
+                self.from_replica |= self._session.from_replica
             return self._session
 
     @asynccontextmanager
@@ -58,6 +63,7 @@ class Context:
     async def write(self, *, dry_run: bool = False) -> AsyncGenerator[Session]:
         """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context."""
         await self.close()
+        self._wrote = True
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(self.database.write(self.actor.name, dry_run=dry_run))
             yield session

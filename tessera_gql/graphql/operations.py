@@ -58,13 +58,26 @@ async def run(transport: Transport, prepared: Prepared, identity: Identity, left
         return _refused(transport, [NEEDS_A_STREAM])
     try:
         told = transport.admit(identity, prepared)
-        async with transport.context(identity) as context:
-            result = _started(transport, prepared, context)
-            done = result if isinstance(result, ExecutionResult) else await _finished(transport, prepared, result, left)
+        reply, again = await _attempted(transport, prepared, identity, left)
+        if again:
+            reply, _ = await _attempted(transport, prepared, identity, left)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
         return failed(transport, error)
-    reply = _reply(transport, done)
     return reply | {"extensions": reply.get("extensions", {}) | told} if told else reply
+
+
+async def _attempted(
+    transport: Transport, operation: Operation, identity: Identity, left: Left | None
+) -> tuple[Reply, bool]:
+    """The reply, and whether another attempt may do better."""
+    async with transport.context(identity) as context:
+        result = _started(transport, operation, context)
+        done = result if isinstance(result, ExecutionResult) else await _finished(transport, operation, result, left)
+    reply = _reply(transport, done)
+    away = operation.kind is OperationType.QUERY and any(
+        error["extensions"]["code"] == "UNAVAILABLE" for error in reply.get("errors", ())
+    )
+    return reply, away and transport.repeat(context)
 
 
 def _started(transport: Transport, operation: Operation, context: Any) -> ExecutionResult | Awaitable[ExecutionResult]:

@@ -83,6 +83,10 @@ def _admitted(_identity: Identity, _operation: Operation) -> dict[str, Any]:
     return {}
 
 
+def _once(_context: Any) -> bool:
+    return False
+
+
 def _untranslated(_error: Exception) -> GraphQLError | None:
     return None
 
@@ -109,6 +113,8 @@ class Transport:
     apart: Callable[[Transport, Upload], AbstractAsyncContextManager[Job]] | None = None
     """Reads and runs large requests in another process, so that everybody else is served meanwhile; else it is done
     here. Raises Malformed and TooLarge."""
+    repeat: Callable[[Any], bool] = _once
+    """Whether a query that found the database away is worth asking once more, by the context it had."""
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED

@@ -1,19 +1,21 @@
-"""The database: `read()` and `write()` are the only ways to a connection, and only leaving `write()` commits.
+"""The database: `read()`, `query()` and `write()` are the only ways to a connection; only leaving `write()` commits.
 
 Events are written last, under a short lock, so that `sequence` has no gaps and follows commit order.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
-from tessera_gql.store.engine import DEFAULT, Options, connect
+from tessera_gql.store.engine import DEFAULT, Options, connect, connect_replica
+from tessera_gql.store.replica import CHECK_SECONDS, Borrowed, Replica
 from tessera_gql.store.session import Session, translated
 
 Clock = Callable[[], datetime]
@@ -31,6 +33,7 @@ class Database:
         self.clock = clock
         self.committed: list[Callable[[Sequence[Event]], None]] = []
         self._engines = connect(url, options)
+        self._replica: Replica | None = None
 
     @property
     def dialect(self) -> str:
@@ -41,6 +44,39 @@ class Database:
         """A read-only transaction that sees one state of the database throughout."""
         async with _connection(self._engines.reader) as connection:
             yield Session(connection, self.clock())
+
+    def follow(self, replica_url: str, *, age: timedelta, options: Options = DEFAULT) -> None:
+        """From now on queries are read from this replica where that makes no difference to who asks."""
+        engine = connect_replica(replica_url, options)
+        self._replica = Replica(engine, self._engines.writer, self.clock, age)
+
+    @asynccontextmanager
+    async def query(self, actor: str) -> AsyncGenerator[Session]:
+        """As `read`, or from the replica: only if that holds whatever this actor has written."""
+        async with AsyncExitStack() as stack:
+            session = await self._borrow(stack, self._replica, actor) if self._replica else None
+            if session is None:
+                session = await stack.enter_async_context(self.read())
+            yield session
+
+    async def _borrow(self, stack: AsyncExitStack, replica: Replica, actor: str) -> Session | None:
+        if not replica.is_there:
+            return None
+        needed = await replica.needed(actor)
+        try:
+            async with AsyncExitStack() as trial:
+                async with asyncio.timeout(CHECK_SECONDS):
+                    connection = await trial.enter_async_context(_connection(replica.engine))
+                    session = Borrowed(connection, self.clock(), replica)
+                    if not await replica.holds(session, needed):
+                        return None
+                stack.push_async_exit(trial.pop_all())
+                return session
+        except Unavailable as error:
+            replica.lose(error.__cause__ or error)
+        except TimeoutError:
+            replica.lose("it does not answer")
+        return None
 
     @asynccontextmanager
     async def write(self, actor: str = "system", *, dry_run: bool = False) -> AsyncGenerator[Session]:
@@ -58,6 +94,8 @@ class Database:
                 tell(session.events)
 
     async def dispose(self) -> None:
+        if self._replica is not None:
+            await self._replica.dispose()
         await self._engines.dispose()
 
 

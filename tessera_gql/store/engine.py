@@ -123,6 +123,10 @@ def connect(text: str, options: Options = DEFAULT) -> Engines:
     return Engines(writer=engine, reader=snapshots(engine))
 
 
+def connect_replica(text: str, options: Options = DEFAULT) -> AsyncEngine:
+    return snapshots(_postgresql(driver_url(text), options))
+
+
 def snapshots(engine: AsyncEngine) -> AsyncEngine:
     """The same, each transaction read-only and of one state of the database."""
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -41,6 +41,8 @@ class Session:
     Statements of concurrent tasks queue up on the one connection.
     """
 
+    from_replica = False
+
     def __init__(self, connection: AsyncConnection, now: datetime, actor: str = "system") -> None:
         self.now = now
         self.actor = actor

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,7 @@ import websockets
 
 from tests.e2e.server import Running, serving
 from tests.ops.clients import Asked, Client, End, ends, names
-from tests.ops.postgres import Postgres, sql
+from tests.ops.postgres import Postgres, sql, until
 
 CLIENTS = 30
 
@@ -122,26 +121,19 @@ def test_a_process_that_dies_is_replaced_and_nobody_outlives_the_parent(tmp_path
         before = children(server)
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
-        _until(lambda: len(children(server)) == 2 and before[0] not in children(server))
+        until(lambda: len(children(server)) == 2 and before[0] not in children(server))
         for _ in range(10):
             assert httpx.get(f"{server.url}/readyz", timeout=10).status_code == 200
         assert f"Server process {before[0]} was killed by signal 9; another one starts" in server.log.read_text()
         last = children(server)
         server.process.kill()
         server.process.wait()
-        _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in last))
-
-
-def _until(holds: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in last))
 
 
 def test_the_first_key_is_made_once_however_many_processes_start(tmp_path: Path, ops_url: str) -> None:
     with serving(tmp_path, "--workers", "3", DATABASE_URL=ops_url, AUTH="on") as server:
-        _until(lambda: "every right" in server.log.read_text())
+        until(lambda: "every right" in server.log.read_text())
         time.sleep(1)
     assert server.log.read_text().count("made one with every right") == 1
     assert asyncio.run(sql(ops_url, "SELECT count(*) FROM core.api_keys"))[0][0] == 1

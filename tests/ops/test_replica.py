@@ -1,0 +1,177 @@
+"""Queries are read from a real streaming replica, and nobody ever notices: not that it lags, not that it is gone."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.store import replica as module
+from tessera_gql.store.database import Database
+from tessera_gql.workflows import teams
+from tests.e2e.server import Running, serving
+from tests.ops.clients import CREATE
+from tests.ops.postgres import Postgres, sql, until
+
+ME, OTHER = OPEN_ACTOR.name, "somebody else"
+NAMED = "query($name: String!) { teams(filter: {name: {eq: $name}}) { nodes { name } } }"
+CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
+
+
+@pytest.fixture(scope="module")
+def pair(cluster: Postgres) -> Iterator[Postgres]:
+    """The replica of the cluster."""
+    copy = cluster.replica(cluster.folder.parent / "replica")
+    copy.start()
+    yield copy
+    copy.stop(signal.SIGQUIT)
+
+
+@pytest.fixture
+def replica(pair: Postgres, ops_url: str) -> Iterator[Postgres]:
+    """Running, and with the test's database in it."""
+    if pair.process is None or pair.process.poll() is not None:
+        pair.start()
+    name = ops_url.rsplit("/", 1)[1]
+    until(lambda: _holds(pair.url(name)))
+    yield pair
+    asyncio.run(sql(pair.url(), "SELECT pg_wal_replay_resume()"))
+
+
+def _holds(url: str) -> bool:
+    try:
+        return bool(asyncio.run(sql(url, "SELECT * FROM alembic_version")))
+    except (OSError, Exception):  # noqa: BLE001 - it is not there yet, whatever it says
+        return False
+
+
+@pytest.fixture
+async def database(ops_url: str, replica: Postgres) -> AsyncIterator[Database]:
+    found = Database(ops_url)
+    found.follow(replica.url(ops_url.rsplit("/", 1)[1]), age=timedelta(seconds=1.5))
+    yield found
+    await found.dispose()
+
+
+async def source(database: Database, actor: str) -> str:
+    async with database.query(actor) as session:
+        away = (await session.execute(text("SELECT pg_is_in_recovery()"))).scalar_one()
+    assert away is session.from_replica
+    return "replica" if away else "primary"
+
+
+async def test_who_wrote_reads_the_primary_until_the_replica_has_it_and_others_the_replica(
+    database: Database, replica: Postgres, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PROBE_SECONDS", 0.2)
+    caplog.set_level(logging.WARNING)
+    assert await source(database, ME) == "replica"
+    await sql(replica.url(), "SELECT pg_wal_replay_pause()")
+    async with database.write(ME) as session:
+        await teams.create(session, OPEN_ACTOR, name="mine")
+    assert await source(database, ME) == "primary"
+    assert await source(database, OTHER) == "replica"
+    await asyncio.sleep(1.6)
+    assert await source(database, OTHER) == "primary"
+    assert "it lacks events older than 1.5 seconds" in caplog.text
+    await sql(replica.url(), "SELECT pg_wal_replay_resume()")
+    async with asyncio.timeout(5):
+        while await source(database, ME) == "primary":  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+    assert await source(database, OTHER) == "replica"
+    assert "The replica is read again" in caplog.text
+
+
+async def test_a_replica_that_does_not_answer_costs_a_moment_once(database: Database, replica: Postgres) -> None:
+    assert await source(database, ME) == "replica"
+    with replica.asleep():
+        started = time.monotonic()
+        assert await source(database, ME) == "primary"
+        assert time.monotonic() - started < module.CHECK_SECONDS + 2.5
+        started = time.monotonic()
+        assert {await source(database, ME) for _ in range(20)} == {"primary"}
+        assert time.monotonic() - started < 1
+
+
+async def test_a_replica_that_is_no_replica_of_this_database_is_not_read(
+    ops_url: str, cluster: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = Database(ops_url)
+    found.follow(cluster.url("nothing_of_this_name"), age=timedelta(seconds=1))
+    assert await source(found, ME) == "primary"
+    assert "nothing_of_this_name" in caplog.text
+    await found.dispose()
+
+
+async def _asked(client: httpx.AsyncClient, url: str, document: str, **variables: object) -> dict[str, object]:
+    answer = await client.post(f"{url}/graphql", json={"query": document, "variables": variables})
+    found: dict[str, object] = answer.json()
+    assert "errors" not in found, found
+    return found["data"]  # type: ignore[return-value] # JSON
+
+
+async def _write_and_read(url: str, number: int, ended: asyncio.Event) -> int:
+    """Writes on one connection and reads on another: to be answered by any process."""
+    count = 0
+    async with httpx.AsyncClient(timeout=30) as one, httpx.AsyncClient(timeout=30) as other:
+        while not ended.is_set():
+            count += 1
+            name = f"team {number} {count}"
+            await _asked(one, url, CREATE, input={"name": name})
+            found = await _asked(other, url, NAMED, name=name)
+            assert found == {"teams": {"nodes": [{"name": name}]}}
+    return count
+
+
+async def _mistreat(replica: Postgres) -> None:
+    """The replica lags, its connections are cut, it goes, and comes back."""
+    for _ in range(3):
+        await sql(replica.url(), "SELECT pg_wal_replay_pause()")
+        await asyncio.sleep(0.4)
+        await sql(replica.url(), "SELECT pg_wal_replay_resume()")
+        await asyncio.sleep(0.2)
+    await sql(replica.url(), CUT)
+    await asyncio.to_thread(replica.stop)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(replica.start)
+    await asyncio.sleep(3)
+
+
+def test_everybody_reads_what_they_wrote_through_any_process_whatever_happens_to_the_replica(
+    tmp_path: Path, ops_url: str, replica: Postgres
+) -> None:
+    async def load(server: Running) -> int:
+        ended = asyncio.Event()
+        working = [asyncio.create_task(_write_and_read(server.url, number, ended)) for number in range(4)]
+        await asyncio.sleep(1)
+        await _mistreat(replica)
+        ended.set()
+        return sum(await asyncio.gather(*working))
+
+    there = replica.url(ops_url.rsplit("/", 1)[1])
+    with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url, DATABASE_REPLICA_URL=there) as server:
+        assert asyncio.run(load(server)) > 20
+        before = asyncio.run(_reads(there))
+        for _ in range(10):
+            server.data("{ teams(first: 1) { nodes { name } } }")
+        until(lambda: asyncio.run(_reads(there)) > before)
+    log = server.log.read_text()
+    assert "The replica is not read for now" in log
+    assert "The replica is read again" in log
+    assert "Traceback" not in log
+
+
+async def _reads(url: str) -> int:
+    """How many transactions of servers the replica has seen."""
+    found = await sql(
+        url, "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+    )
+    return int(found[0][0])
