@@ -79,7 +79,7 @@ class Asset(Node):
         ] = strawberry.UNSET,
     ) -> list[AssetField]:
         contract = await info.context.loaders.active_contract.load(self.row.id)
-        return fields_of(self.row.id, contract, paths or None)
+        return fields_of(self.row.id, contract, given(paths))
 
     @computed("Whether the viewer may publish its contracts.")
     def viewer_can_publish(self, info: Info) -> bool:
@@ -172,7 +172,9 @@ async def update_asset(call: Call, asked: UpdateAssetInput) -> UpdateAssetPayloa
 
 @strawberry.type
 class Mutations:
-    create_asset: Any = mutation(create_asset, "Creates an asset for the key's team, or for any team with ADMIN.")
+    create_asset: Any = mutation(
+        create_asset, "Creates an asset for the key's team, or for any team with ADMIN.", team="owner"
+    )
     update_asset: Any = mutation(update_asset, "Changes what describes an asset. Only its owner may.")
 
 

@@ -9,7 +9,7 @@ import strawberry
 from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.mutations import Call, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import shown
 from tessera_gql.graphql.proposals import Acknowledgment, Proposal
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
@@ -21,12 +21,13 @@ from tessera_gql.workflows.proposals import Answer
 
 
 @strawberry.input(description="An asked team's answer.")
-class AcknowledgeProposalInput(Input):
+class AcknowledgeProposalInput(CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="Which one.")
     team: TeamRefInput | None = optional("Who answers; the key's own team if left out.")
     response: Response = strawberry.field(description="The answer; the last one counts.")
     migration_deadline: datetime | None = optional("Until when the team migrates; MIGRATING needs it.")
     notes: str | None = optional("What to say beside.")
+    expected_row_version: int | None = optional("Refuses with STALE if the proposal was changed since this was read.")
 
 
 @strawberry.type(description="The proposal after an answer.")
@@ -43,6 +44,7 @@ async def acknowledge_proposal(call: Call, asked: AcknowledgeProposalInput) -> A
         _proposal(asked.proposal),
         team=team_ref(given(asked.team)),
         answer=Answer(asked.response, given(asked.migration_deadline), given(asked.notes)),
+        expected_row_version=given(asked.expected_row_version),
     )
     place = next(one.acknowledgment_id for one in call.session.events if isinstance(one, ProposalAnswered))
     return AcknowledgeProposalPayload(
@@ -56,6 +58,7 @@ async def acknowledge_proposal(call: Call, asked: AcknowledgeProposalInput) -> A
 class WithdrawProposalInput(Input):
     proposal: strawberry.ID = strawberry.field(description="Which one.")
     team: TeamRefInput | None = optional("The owning team; the key's own if left out.")
+    expected_row_version: int | None = optional("Refuses with STALE if the proposal was changed since this was read.")
 
 
 @strawberry.type(description="The proposal that was taken back.")
@@ -65,14 +68,18 @@ class WithdrawProposalPayload(Payload):
 
 async def withdraw_proposal(call: Call, asked: WithdrawProposalInput) -> WithdrawProposalPayload:
     team = team_ref(given(asked.team))
-    done = await proposals.withdraw(call.session, call.actor, _proposal(asked.proposal), team=team)
+    seen = given(asked.expected_row_version)
+    done = await proposals.withdraw(
+        call.session, call.actor, _proposal(asked.proposal), team=team, expected_row_version=seen
+    )
     return WithdrawProposalPayload(proposal=Proposal.of(done.proposal))
 
 
 @strawberry.input(description="An approved proposal to publish.")
-class PublishProposalInput(Input):
+class PublishProposalInput(CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="Which one.")
     published_by: TeamRefInput | None = optional("The owning team; the key's own if left out.")
+    expected_row_version: int | None = optional("Refuses with STALE if the proposal was changed since this was read.")
 
 
 @strawberry.type(description="What was published.")
@@ -83,7 +90,10 @@ class PublishProposalPayload(Payload):
 
 async def publish_proposal(call: Call, asked: PublishProposalInput) -> PublishProposalPayload:
     team = team_ref(given(asked.published_by), "published_by")
-    done = await proposals.publish(call.session, call.actor, _proposal(asked.proposal), team=team)
+    seen = given(asked.expected_row_version)
+    done = await proposals.publish(
+        call.session, call.actor, _proposal(asked.proposal), team=team, expected_row_version=seen
+    )
     return PublishProposalPayload(proposal=Proposal.of(done.proposal), contract=shown("Contract", done.contract))
 
 

@@ -184,6 +184,10 @@ class Documents:
         try:
             document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLError as error:
+            if error.message.endswith("nested too deeply. Parsing aborted."):
+                message = "The document is nested too deeply to be read. Pass values in variables, or ask for less."
+                refused = _too_complex("depth", self._limits.depth, message)
+                return _Entry(None, 2 + len(query) // 500, [refused])
             if error.message.endswith("Parsing aborted."):
                 message = f"The document has more than {tokens:,} tokens, which is the limit. "
                 refused = _too_complex("tokens", tokens, message + "Split it into several requests.")

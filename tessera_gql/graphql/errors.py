@@ -1,5 +1,8 @@
 """A refused mutation as the graph tells it: a value in the payload's `errors`, never a top-level error."""
 
+import dataclasses
+from typing import Any
+
 import strawberry
 from graphql import GraphQLError
 
@@ -14,10 +17,12 @@ class UserError:
     message: str = strawberry.field(description="What was refused, why, and what to do next, for people.")
 
     @classmethod
-    def of(cls, refusal: Refusal, renamed: dict[str, str]) -> "UserError":
-        """`renamed` maps the verb's name of an input to the graph's where they differ."""
+    def of(cls, refusal: Refusal, renamed: dict[str, str], asked: Any) -> "UserError":
+        """`renamed` maps a verb's name of an input to the graph's; what `asked` lacks is not blamed."""
         path = [camel(renamed.get(part, part)) for part in refusal.field if part != "input"]
-        return cls(code=UserErrorCode(refusal.code), field=["input", *path] if path else None, message=refusal.message)
+        known = {camel(field.name) for field in dataclasses.fields(asked)}
+        blamed = ["input", *path] if path and path[0] in known else None
+        return cls(code=UserErrorCode(refusal.code), field=blamed, message=refusal.message)
 
 
 def camel(name: str) -> str:

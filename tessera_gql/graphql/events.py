@@ -152,8 +152,8 @@ def events_of(parent: str | None = None, *, description: str) -> Any:
         return Connection(
             nodes=[Event.of(row) for row in found.rows],
             cursor=lambda place: cursor(found.rows[place].sequence),
-            has_next=found.has_next or (asked.backwards and before is not UNSET),
-            has_previous=found.has_previous or (not asked.backwards and after is not UNSET),
+            has_next=found.has_next or (asked.backwards and given(before) is not None),
+            has_previous=found.has_previous or (not asked.backwards and given(after) is not None),
             counted=lambda: info.context.loaders.counts(EVENTS.source, column).load((key, counted)),
         )
 

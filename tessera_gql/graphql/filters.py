@@ -10,6 +10,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
+from tessera_gql.graphql.errors import camel
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.scalars import text
 from tessera_gql.store.page import Condition
@@ -25,7 +26,7 @@ def given(value: Any) -> Any:
 def kept(value: Any, name: str) -> Any:
     """The value, None if it was left out to keep what is there; raises Invalid for an explicit null."""
     if value is None:
-        raise Invalid(f"`{name}` can't be null. Leave it out to keep what is there.", field=(name,))
+        raise Invalid(f"`{camel(name)}` can't be null. Leave it out to keep what is there.", field=(name,))
     return given(value)
 
 

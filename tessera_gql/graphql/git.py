@@ -85,7 +85,7 @@ async def _push(
     try:
         answer = await push_to_git(info.context, input)
     except Refusal as refusal:
-        answer = PushToGitPayload(errors=[UserError.of(refusal, {})])
+        answer = PushToGitPayload(errors=[UserError.of(refusal, {}, input)])
     answer.client_mutation_id = given(input.client_mutation_id)
     return answer
 
@@ -97,7 +97,7 @@ async def _pull(
     try:
         answer = await pull_from_git(info.context, input)
     except Refusal as refusal:
-        answer = PullFromGitPayload(errors=[UserError.of(refusal, {})])
+        answer = PullFromGitPayload(errors=[UserError.of(refusal, {}, input)])
     answer.client_mutation_id = given(input.client_mutation_id)
     return answer
 

@@ -134,7 +134,7 @@ class Endpoint:
         sent: dict[str, object] = dict(request.query_params)
         for name in ("variables", "extensions"):
             if text := request.query_params.get(name):
-                sent[name] = decode(text.encode())
+                sent[name] = decode(text.encode(), f"`{name}`")
         return params(sent)
 
     async def _body(self, request: Request) -> bytes | _Begun:

@@ -33,6 +33,11 @@ def local_id(text: str, kind: str, *, field: tuple[str, ...] = ("id",)) -> UUID:
         case (found, identity) if found == kind:
             return identity
         case (found, _):
-            raise Invalid(f"This id is of type {found}, but the id of a {kind} is expected here.", field=field)
+            message = f"This id is of type {found[:100]}, but the id of {_one(kind)} is expected here."
         case None:
-            raise Invalid(f"{text[:100]!r} is not an id. Use the `id` of a {kind} as an answer gives it.", field=field)
+            message = f"{text[:100]!r} is not an id. Use the `id` of {_one(kind)} as an answer gives it."
+    raise Invalid(message, field=field)
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind.startswith("A") else f"a {kind}"

@@ -11,7 +11,7 @@ from strawberry import UNSET
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
-from tessera_gql.graphql.ids import Node, global_id, local_id
+from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, many, named, shown
 from tessera_gql.graphql.pages import After, Connection, First, PageInfo
@@ -156,9 +156,11 @@ def lineage_page(reached: Sequence[Reached], first: int | None, after: str | Non
     places = [global_id("Lineage", one.asset_id) for one in reached]
     start = 0
     if after is not None:
-        local_id(after, "Lineage", field=("after",))
         if after not in places:
-            raise Invalid("The asset of this cursor is no longer in the list. Start without `after`.", field=("after",))
+            raise Invalid(
+                "The cursor in `after` is of another list, or its asset has left this one. Start without it.",
+                field=("after",),
+            )
         start = places.index(strawberry.ID(after)) + 1
     shown_now = slice(start, start + size)
     edges = [

@@ -12,7 +12,7 @@ from strawberry import UNSET
 from tessera_gql.errors import Invalid, Refusal
 from tessera_gql.graphql import memory
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.errors import UserError
+from tessera_gql.graphql.errors import UserError, camel
 from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.nouns import computed, named
 from tessera_gql.graphql.scalars import storable
@@ -79,7 +79,7 @@ async def perform(
         _check(asked)
         answer = await _once(context, verb, payload, asked)
     except Refusal as refusal:
-        answer = payload(errors=[UserError.of(refusal, renamed)])
+        answer = payload(errors=[UserError.of(refusal, renamed, asked)])
     answer.client_mutation_id = given(asked.client_mutation_id)
     return answer
 
@@ -87,7 +87,7 @@ async def perform(
 async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], payload: type[P], asked: Any) -> P:
     """The verb's answer, or the one it gave when it was first asked under this key. A dry run leaves no memory."""
     dry_run = given(getattr(asked, "dry_run", None)) is True
-    memo = None if dry_run else memory.memo(context.actor, verb.__name__, asked)
+    memo = None if dry_run else memory.memo(context.actor, camel(verb.__name__), asked)
     async with context.write(dry_run=dry_run) as session:
         earlier = await idempotency.begin(session, memo) if memo else None
         if earlier is None:
@@ -105,4 +105,4 @@ def _check(asked: Any) -> None:
         value = getattr(asked, field.name)
         # A JSON object was looked through when it was read.
         if value is not UNSET and not isinstance(value, dict) and (fault := storable(value)):
-            raise Invalid(f"`{field.name}` can't be kept: {fault}.", field=(field.name,))
+            raise Invalid(f"`{camel(field.name)}` can't be kept: {fault}.", field=(field.name,))

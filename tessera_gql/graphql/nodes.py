@@ -57,5 +57,7 @@ class Queries:
     ) -> list[Node | None] | None:
         if len(ids) > MAX_IDS:
             raise Invalid(f"{len(ids)} ids were given; {MAX_IDS} is the limit. Ask in several calls.", field=("ids",))
-        found: list[Node | None] = await asyncio.gather(*(find(info.context.loaders, one) for one in ids))
+        # An id that is none fails in its own place: the executor makes an error of an exception in a list.
+        tasks = (find(info.context.loaders, one) for one in ids)
+        found: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
         return found

@@ -49,7 +49,9 @@ class Proposal(Node):
     proposed_at: datetime = strawberry.field(description="When it was proposed.")
     expires_at: datetime = strawberry.field(description="When it runs out unless everyone has agreed by then.")
     resolved_at: datetime | None = strawberry.field(description="When it ended, if it did.")
-    row_version: int = strawberry.field(description="Rises with every change.")
+    row_version: int = strawberry.field(
+        description="Rises with every change of the proposal itself; for `expectedRowVersion`."
+    )
 
     asset = one("Asset", lambda loaders: loaders.asset, "asset_id", description="What would change.")
     proposed_by = one("Team", lambda loaders: loaders.team, "proposed_by", description="Who proposed it.")

@@ -137,6 +137,7 @@ async def update_registration(call: Call, asked: UpdateRegistrationInput) -> Upd
 @strawberry.input(description="A registration to end.")
 class UnregisterInput(Input):
     registration: strawberry.ID = strawberry.field(description="Which one.")
+    expected_row_version: int | None = optional("Refuses with STALE if it was changed since this was read.")
 
 
 @strawberry.type(description="The registration that was ended.")
@@ -146,14 +147,19 @@ class UnregisterPayload(Payload):
 
 async def unregister(call: Call, asked: UnregisterInput) -> UnregisterPayload:
     identity = local_id(asked.registration, "Registration", field=("registration",))
-    row = await registrations.unregister(call.session, call.actor, identity)
+    seen = given(asked.expected_row_version)
+    row = await registrations.unregister(call.session, call.actor, identity, expected_row_version=seen)
     return UnregisterPayload(registration=Registration.of(row))
 
 
 @strawberry.type
 class Mutations:
-    register: Any = mutation(register, "Says that a team reads an asset, so that it is asked before that breaks.")
-    update_registration: Any = mutation(update_registration, "Changes what a team reads, or why.")
+    register: Any = mutation(
+        register, "Says that a team reads an asset, so that it is asked before that breaks.", version="pinned_version"
+    )
+    update_registration: Any = mutation(
+        update_registration, "Changes what a team reads, or why.", version="pinned_version"
+    )
     unregister: Any = mutation(unregister, "Says that a team no longer reads an asset; it no longer counts.")
 
 

@@ -13,6 +13,7 @@ from strawberry.types.scalar import ScalarDefinition, scalar
 from tessera_gql.errors import Invalid
 
 JSON = NewType("JSON", object)
+Url = NewType("Url", str)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +88,13 @@ def _parse_json(value: Any) -> JSON:
     return JSON(value)
 
 
+def _parse_url(value: Any) -> Url:
+    """What can be posted to is for the verbs to say, which can tell more of it than that it is none."""
+    if not isinstance(value, str):
+        raise GraphQLError("A URL is written as a string: https://example.com/hook.")
+    return Url(value)
+
+
 def _parse_moment(value: Any) -> datetime:
     problem = (
         "A DateTime is written as in RFC 3339, with its offset: 2026-03-01T09:30:00Z or 2026-03-01T10:30:00+01:00."
@@ -109,6 +117,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         description="Any JSON value, written as itself: never JSON inside a string.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         parse_value=_parse_json,
+    ),
+    Url: scalar(
+        name="URL",
+        description="An absolute address, as in https://example.com/hook.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3986",
+        parse_value=_parse_url,
     ),
     datetime: scalar(
         name="DateTime",

@@ -66,6 +66,8 @@ class Queries:
     ) -> SearchResultConnection | None:
         if not 0 < len(checked_text(text, "text").strip()) <= MAX_TEXT:
             raise Invalid(f"`text` has 1 to {MAX_TEXT} characters.", field=("text",))
+        if given(types) == []:
+            raise Invalid("`types` is empty. Name what to look for, or leave it out for everything.", field=("types",))
         size = page.checked(PageRequest(order_by="rank", first=given(first))).size
         kinds = tuple(dict.fromkeys(one.value.capitalize() for one in given(types) or SearchType))
         behind = None if given(after) is None else place(str(after))
@@ -76,6 +78,6 @@ class Queries:
             nodes=[shown(hit.kind, row) for hit, row in zip(hits, rows, strict=False)],
             cursor=lambda place: cursor(hits[place]),
             has_next=len(hits) > size,
-            has_previous=after is not UNSET,
+            has_previous=behind is not None,
             counted=lambda: loaders.asked(partial(search.count, text=text, kinds=kinds)),
         )

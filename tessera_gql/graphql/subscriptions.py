@@ -75,7 +75,7 @@ class Subscription:
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[ProposalStatusChanged]:
         info.context.live()
-        of_proposal = local_id(proposal, "Proposal", field=("proposal",)) if proposal else None
+        of_proposal = local_id(proposal, "Proposal", field=("proposal",)) if isinstance(proposal, str) else None
         of_asset, of_team = await _asset(info, given(asset)), await _team(info, given(team))
 
         def wanted(row: EventRow) -> bool:

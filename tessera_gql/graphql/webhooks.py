@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 import strawberry
-from graphql import OperationDefinitionNode, OperationType
+from graphql import OperationDefinitionNode, OperationType, print_ast
 from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
@@ -31,6 +31,7 @@ from tessera_gql.graphql.pages import (
 )
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.scalars import Url
 from tessera_gql.graphql.words import EventKind, described
 from tessera_gql.policy.access import Verb, allows, permit
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
@@ -99,8 +100,8 @@ class Webhook(Node):
     deliveries = pages(DELIVERIES, "webhook_id", description="Events on their way to it, the newest first.")
 
     @computed("Its address; null for who may not change it, because an address may be as good as a password.")
-    def url(self, info: Info) -> str | None:
-        return self.row.url if allows(info.context.actor, Verb.UPDATE_WEBHOOK, self.row.team_id) else None
+    def url(self, info: Info) -> Url | None:
+        return Url(self.row.url) if allows(info.context.actor, Verb.UPDATE_WEBHOOK, self.row.team_id) else None
 
     @computed("The team whose events it gets; null for one that gets all.", named("Team") | None)
     async def team(self, info: Info) -> Any:
@@ -205,6 +206,9 @@ class Queries:
     )
 
 
+EVENT_TYPES = ("ID!", "ID", "String!", "String")
+
+
 class Secret(str):
     """Remembered under an idempotency key as having been shown, no more."""
 
@@ -224,7 +228,7 @@ def _was_shown(_memory: str) -> NoReturn:
 
 @strawberry.input(description="A new webhook: it gets every event of its filter from now on.")
 class CreateWebhookInput(CreatingInput):
-    url: str = strawberry.field(description="Where to post to: a public http or https address.")
+    url: Url = strawberry.field(description="Where to post to: a public http or https address.")
     team: TeamRefInput | None = optional(
         "The team whose events it gets. By default the caller's own; an administrator's call then makes one for all."
     )
@@ -260,7 +264,7 @@ async def create_webhook(call: Call, asked: CreateWebhookInput) -> CreateWebhook
 @strawberry.input(description="What changes about a webhook; what is left out stays as it is.")
 class UpdateWebhookInput(Input):
     webhook: strawberry.ID = strawberry.field(description="Its id.")
-    url: str | None = optional("Where to post to.")
+    url: Url | None = optional("Where to post to.")
     kinds: list[EventKind] | None = optional("Only events of these kinds; null for all.")
     format: WebhookFormat | None = optional("What it is sent.")
     document: str | None = optional("Chooses the payload, as in createWebhook; null for the whole event.")
@@ -314,7 +318,7 @@ async def delete_webhook(call: Call, asked: DeleteWebhookInput) -> DeleteWebhook
 
 
 @strawberry.input(description="A webhook to try out.")
-class TestWebhookInput(Input):
+class TestWebhookInput(CreatingInput):
     webhook: strawberry.ID = strawberry.field(description="Its id.")
 
 
@@ -357,14 +361,18 @@ def _checked(document: str | None) -> str | None:
         raise Invalid(f"The document can't be used: {found[0].message}", field=("document",))
     if found.kind is not OperationType.QUERY:
         raise Invalid(f"The document must be a query, not a {found.kind.value}.", field=("document",))
-    if strange := _variables(found) - {"event"}:
+    variables = _variables(found)
+    if strange := variables.keys() - {"event"}:
         raise Invalid(f"The document asks for ${min(strange)}; only $event is given.", field=("document",))
+    if (kind := variables.get("event", "ID!")) not in EVENT_TYPES:
+        raise Invalid(f"$event is an ID!, but the document declares it as {kind}.", field=("document",))
     return document
 
 
-def _variables(operation: Operation) -> set[str]:
+def _variables(operation: Operation) -> dict[str, str]:
+    """The type of each."""
     found = [node for node in operation.document.definitions if isinstance(node, OperationDefinitionNode)]
-    return {one.variable.name.value for node in found for one in node.variable_definitions or ()}
+    return {one.variable.name.value: print_ast(one.type) for node in found for one in node.variable_definitions or ()}
 
 
 @strawberry.type

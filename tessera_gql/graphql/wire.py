@@ -25,7 +25,7 @@ class Params:
     operation_name: str | None
 
 
-def decode(text: bytes) -> Any:
+def decode(text: bytes, what: str = "The body") -> Any:
     """JSON at its door: strict UTF-8, no NaN, at most 254 levels, integers of any size exact."""
     try:
         value = orjson.loads(text)
@@ -34,7 +34,7 @@ def decode(text: bytes) -> Any:
         # orjson reads an integer beyond 64 bits as a float
         return json.loads(text) if _LONG_NUMBER.search(text) else value
     except (ValueError, TypeError, RecursionError) as error:
-        raise Malformed(f"The body is not JSON that can be read: {error}. Send one JSON object.") from error
+        raise Malformed(f"{what} is not JSON that can be read: {error}. Send one JSON object.") from error
 
 
 def encode(value: object) -> bytes:

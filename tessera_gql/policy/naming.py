@@ -9,6 +9,8 @@ from tessera_gql.errors import Invalid
 
 MAX_NAME = 200
 MAX_FQN = 1_000
+MAX_FQN_BYTES = 2_400
+"""Of its key: an index of PostgreSQL takes 2,700."""
 MAX_TEXT = 20_000
 MAX_METADATA_BYTES = 64_000
 
@@ -37,6 +39,8 @@ def fqn(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if len(name) > MAX_FQN:
         raise Invalid(f"The fqn has {len(name)} characters; {MAX_FQN} is the limit.", field=("fqn",))
+    if (size := len(key(name).encode())) > MAX_FQN_BYTES:
+        raise Invalid(f"The fqn has {size} bytes in UTF-8; {MAX_FQN_BYTES} is the limit.", field=("fqn",))
     parts = name.split(".")
     if len(parts) < 2 or not all(SEGMENT.fullmatch(part) for part in parts):
         raise Invalid(

@@ -193,6 +193,8 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        # Its own knows the letters A to Z only.
+        connection.create_function("lower", 1, _lower, deterministic=True)
 
     def start(connection: Any) -> None:
         connection.exec_driver_sql(begin)
@@ -200,6 +202,10 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
     event.listen(engine.sync_engine, "connect", configure)
     event.listen(engine.sync_engine, "begin", start)
     return engine
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def to_json(value: Any) -> str:

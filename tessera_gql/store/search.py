@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, select, tuple_, union_all
 
+from tessera_gql.policy.naming import key
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Team, table
 
@@ -25,22 +26,23 @@ class Hit:
 
 
 def _hits(
-    kind: str, label: ColumnElement[str], identity: ColumnElement[UUID], key: str, *texts: ColumnElement[str]
+    kind: str, label: ColumnElement[str], identity: ColumnElement[UUID], text: str, *more: ColumnElement[str]
 ) -> Select[*tuple[Any, ...]]:
-    rank = case((label == key, 0), (label.startswith(key, autoescape=True), 1), else_=2)
-    found = label.contains(key, autoescape=True)
-    for text in texts:
-        found = found | func.lower(text).contains(key, autoescape=True)
+    sought = key(text)
+    rank = case((label == sought, 0), (label.startswith(sought, autoescape=True), 1), else_=2)
+    found = label.contains(sought, autoescape=True)
+    for column in more:
+        found = found | func.lower(column).contains(text.lower(), autoescape=True)
     return select(literal(kind).label("kind"), rank.label("rank"), label.label("label"), identity.label("id")).where(
         found
     )
 
 
 def _matching(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
-    key = text.strip().casefold()
+    text = text.strip()
     known = {
-        "Team": _hits("Team", teams.c.name_key, teams.c.id, key),
-        "Asset": _hits("Asset", assets.c.fqn_key, assets.c.id, key, assets.c.description),
+        "Team": _hits("Team", teams.c.name_key, teams.c.id, text),
+        "Asset": _hits("Asset", assets.c.fqn_key, assets.c.id, text, assets.c.description),
     }
     return [known[kind] for kind in kinds]
 

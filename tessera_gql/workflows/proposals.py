@@ -15,6 +15,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Registration, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.progress import Progress, advance, move, publish_approved, staleness
+from tessera_gql.workflows.teams import expect
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,17 @@ class Answer:
 
 
 async def acknowledge(
-    session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None, answer: Answer
+    session: Session,
+    actor: Actor,
+    identity: UUID,
+    *,
+    team: TeamRef | None,
+    answer: Answer,
+    expected_row_version: int | None = None,
 ) -> Progress:
     """Only an asked team answers; it may answer again, and the last answer counts."""
     asset, row = await _locked(session, identity)
+    expect(row.row_version, expected_row_version, "proposal")
     named = await teams.get(session, team) if team else None
     team_id = acting_team(actor, Verb.ACKNOWLEDGE_PROPOSAL, named.id if named else None)
     acting = named or (await teams.by_ids(session, [team_id]))[0]
@@ -61,17 +69,33 @@ async def acknowledge(
     return await advance(session, asset, row)
 
 
-async def withdraw(session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None = None) -> Progress:
+async def withdraw(
+    session: Session,
+    actor: Actor,
+    identity: UUID,
+    *,
+    team: TeamRef | None = None,
+    expected_row_version: int | None = None,
+) -> Progress:
     """The owning team takes its proposal back."""
     asset, row = await _locked(session, identity)
+    expect(row.row_version, expected_row_version, "proposal")
     await require_owning_team(session, actor, Verb.WITHDRAW_PROPOSAL, asset, team)
     row = await _still_open(session, asset, row)
     return Progress(await move(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team"))
 
 
-async def publish(session: Session, actor: Actor, identity: UUID, *, team: TeamRef | None = None) -> Progress:
+async def publish(
+    session: Session,
+    actor: Actor,
+    identity: UUID,
+    *,
+    team: TeamRef | None = None,
+    expected_row_version: int | None = None,
+) -> Progress:
     """Raises Conflict while answers are outstanding, and when the contract has moved so that more would break."""
     asset, row = await _locked(session, identity)
+    expect(row.row_version, expected_row_version, "proposal")
     by = await require_owning_team(session, actor, Verb.PUBLISH_PROPOSAL, asset, team)
     _require_open(row)
     progress = await advance(session, asset, row, by=by)
@@ -169,6 +193,7 @@ async def _mark_registrations(session: Session, asset: Asset, team: Team, respon
         (rows.c.asset_id == asset.id) & (rows.c.consumer_team_id == team.id) & registrations.is_live,
         status=RegistrationStatus.MIGRATING if migrating else RegistrationStatus.ACTIVE,
         acknowledged_at=None if response is Response.BLOCKED else session.now,
+        row_version=rows.c.row_version + 1,
     )
 
 

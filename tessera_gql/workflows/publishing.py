@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tessera_gql.diff import Change, Mode, SchemaError, check
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.policy import naming, publish
+from tessera_gql.policy import naming, publish, version
 from tessera_gql.policy.access import Actor, Verb, permit
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.policy.words import Outcome, ProposalStatus
@@ -104,7 +104,10 @@ def checked(request: PublishRequest) -> None:
         raise Invalid(f"The schema can't be a contract: {error}", field=("schema",)) from error
     if not isinstance(request.guarantees, Keep | dict | None):
         raise Invalid("`guarantees` must be a JSON object.", field=("guarantees",))
-    if request.force and not naming.prose(request.reason, "reason"):
+    if request.version is not None:
+        version.parse(request.version)
+    naming.metadata(request.metadata)
+    if not naming.prose(request.reason, "reason") and request.force:
         raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
 
 

@@ -122,10 +122,13 @@ async def update(
     return await registrations.get(session, identity)
 
 
-async def unregister(session: Session, actor: Actor, identity: UUID) -> Registration:
+async def unregister(
+    session: Session, actor: Actor, identity: UUID, *, expected_row_version: int | None = None
+) -> Registration:
     """The team no longer reads the asset, and no longer counts in an open proposal."""
     asset, row = await _locked(session, actor, Verb.UNREGISTER, identity)
     _require_live(row)
+    expect(row.row_version, expected_row_version, "registration")
     here = registrations.rows.c.id == row.id
     await session.update(Registration, here, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
     session.record(

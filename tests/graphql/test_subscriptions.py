@@ -228,3 +228,9 @@ async def test_the_list_of_events_shares_its_cursors_with_the_subscriptions(
     assert older["events"]["edges"][0]["node"]["sequence"] == page["totalCount"] - 2
     async with aclosing(listen(EVENTS, after=page["pageInfo"]["endCursor"])) as replies:
         assert (await take(replies, 1))[0]["sequence"] == 4
+
+
+async def test_an_empty_id_does_not_subscribe_to_everything(listen: Listen) -> None:
+    async with aclosing(listen(STATUS, proposal="")) as replies, asyncio.timeout(15):
+        reply = await anext(replies)
+    assert reply["errors"][0]["extensions"]["code"] == "INVALID"
