@@ -37,6 +37,8 @@ class Run:
     context: Any
     variables: VariableValues
     _built: int = 0
+    _given_up: bool = False
+    """Something has failed: what runs beside it stops at its next step."""
 
     async def data(self) -> dict[str, Any]:
         (found,) = await self.level(self.plan.root, [None])
@@ -68,24 +70,33 @@ class Run:
             chunk = parents if len(parents) <= CHUNK else parents[start : start + CHUNK]
             built += selection.build(chunk)
             self._built += len(chunk)
-            if self._built > CHUNK:
+            if self._built >= CHUNK:
                 self._built = 0
                 await asyncio.sleep(0)
         return built
 
     async def _step(self, step: Step, parents: Sequence[Any], built: list[dict[str, Any]]) -> None:
         """Puts the field's values where they belong."""
-        match step.source:
-            case Attribute(name=name):
-                values = await self._finished(step, list(map(attrgetter(name), parents)))
-            case Batched():
-                values = await self._batched(step, parents)
-            case source:
-                call = caller(source, step.definition, self._info(step))
-                values = await self._finished(step, called(call, parents))
+        if self._given_up:
+            raise Unplanned("something else has failed")
+        try:
+            values = await self._values(step, parents)
+        except BaseException:
+            self._given_up = True
+            raise
         key = step.key
         for one, value in zip(built, values, strict=True):
             one[key] = value
+
+    async def _values(self, step: Step, parents: Sequence[Any]) -> list[Any]:
+        match step.source:
+            case Attribute(name=name):
+                return await self._completed(step, step.shape, list(map(attrgetter(name), parents)))
+            case Batched():
+                return await self._batched(step, parents)
+            case source:
+                call = caller(source, step.definition, self._info(step))
+                return await self._completed(step, step.shape, called(call, parents))
 
     async def _batched(self, step: Step, parents: Sequence[Any]) -> list[Any]:
         source, info = cast("Batched", step.source), self._info(step)
@@ -100,14 +111,8 @@ class Run:
         wanted = [*distinct]
         found = await bound.load_many(wanted) if wanted else []
         shown_values = [bound.show(key, one) for key, one in zip(wanted, found, strict=True)]
-        done = dict(zip(wanted, await self._finished(step, shown_values), strict=True))
+        done = dict(zip(wanted, await self._completed(step, step.shape, shown_values), strict=True))
         return [done.get(key) for key in keys]
-
-    async def _finished(self, step: Step, values: list[Any]) -> list[Any]:
-        if step.finish is None:
-            return await self._completed(step, step.shape, values)
-        finish = step.finish
-        return [finish(value) for value in await settled(values)]
 
     async def _completed(self, step: Step, shape: Shape, values: list[Any]) -> list[Any]:
         values = await settled(values)
@@ -116,7 +121,12 @@ class Run:
             raise Unplanned("null where none may be")
         if not present:
             return values
-        done = await self._named(step, present) if shape.item is None else await self._lists(step, shape.item, present)
+        if shape.item is not None:
+            done = await self._lists(step, shape.item, present)
+        elif step.finish is not None:
+            done = list(map(step.finish, present))
+        else:
+            done = await self._named(step, present)
         if len(present) == len(values):
             return done
         rest = iter(done)
@@ -226,12 +236,13 @@ def close(values: Sequence[Any]) -> None:
 
 
 async def together(work: Sequence[Any]) -> list[Any]:
-    """All at once; when one fails or all are given up, none is left running."""
-    running = [asyncio.ensure_future(one) for one in work]
-    try:
-        return await asyncio.gather(*running)
-    except BaseException:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        raise
+    """All at once; none is left running. When one fails the others come to their end: a DataLoader whose waiting keys
+    are all cancelled never loads again, and the reference executor needs it.
+    """
+    found = await asyncio.gather(*work, return_exceptions=True)
+    for one in found:
+        if isinstance(one, asyncio.CancelledError):
+            raise Unplanned("something that was waited for was cancelled")
+        if isinstance(one, BaseException):
+            raise one
+    return found

@@ -174,7 +174,7 @@ class Plan:
     def _step(
         self, key: str, parent: GraphQLObjectType, found: GraphQLField, nodes: list[FieldDetails], source: Source
     ) -> Step:
-        finish = finisher(found.type) if is_leaf(found.type) else None
+        finish = finisher(cast("GraphQLOutputType", get_named_type(found.type))) if is_leaf(found.type) else None
         step = Step(key, parent, found, nodes, source, Shape.of(found.type), finish, self)
         if finish is None and step.abstract is None:
             step.branch(step.named)

@@ -1,0 +1,137 @@
+"""Makes operations for any schema: aliases, fragments, directives with variables, arguments. All of them are valid.
+
+Fields that merge are the same field with the same arguments: every other one gets an alias that no other has.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLNamedOutputType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+    is_scalar_type,
+)
+from hypothesis import strategies as st
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Arguments = Callable[[str, GraphQLArgument, str], st.SearchStrategy[Any] | None]
+"""The values to give, as JSON, to an argument of a field (named `Type.field`); None leaves the argument out."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    text: str
+    variables: dict[str, Any]
+
+
+@dataclass
+class Maker:
+    schema: GraphQLSchema
+    arguments: Arguments
+    draw: Draw
+    depth: int
+    rarely: frozenset[str]
+    """Arguments that mostly make a mistake of the operation."""
+    declared: list[str] = field(default_factory=list[str])
+    variables: dict[str, Any] = field(default_factory=dict[str, Any])
+    fragments: list[str] = field(default_factory=list[str])
+    aliases: int = 0
+
+    def operation(self) -> Asked:
+        assert self.schema.query_type is not None
+        body = self.selections(self.schema.query_type, self.depth, "")
+        head = f"query Q({', '.join(self.declared)})" if self.declared else "query"
+        return Asked("\n".join([f"{head} {body}", *self.fragments]), self.variables)
+
+    def chance(self, percent: int) -> bool:
+        return bool(self.draw(st.integers(0, 99)) < percent)
+
+    def selections(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
+        """`prefix` sets the names below a narrowed type apart from those of its siblings."""
+        found = [self.selection(kind, depth, prefix) for _ in range(self.draw(st.integers(1, 4)))]
+        return f"{{ {' '.join(found)} }}"
+
+    def selection(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
+        if self.chance(25) and depth > 0:
+            return self.fragment(kind, depth, prefix)
+        names = [] if isinstance(kind, GraphQLUnionType) else [*kind.fields]  # type: ignore[union-attr]
+        if depth <= 0:
+            names = [name for name in names if is_leaf_type(get_named_type(self.fields(kind)[name].type))]
+        if not names or self.chance(8):
+            return f"{self.fresh()}: __typename" if self.chance(30) else "__typename"
+        name = self.draw(st.sampled_from(names))
+        return self.field(kind.name, name, self.fields(kind)[name], depth, prefix)
+
+    @staticmethod
+    def fields(kind: GraphQLNamedOutputType) -> dict[str, GraphQLField]:
+        assert isinstance(kind, GraphQLObjectType | GraphQLInterfaceType)
+        return kind.fields
+
+    def field(self, parent: str, name: str, found: GraphQLField, depth: int, prefix: str) -> str:
+        given = self.given(f"{parent}.{name}", found)
+        alias = f"{self.fresh()}: " if given or self.chance(15) else f"{prefix}{name}: " if prefix else ""
+        named = get_named_type(found.type)
+        below = "" if is_leaf_type(named) else self.selections(named, depth - 1, "")
+        return f"{alias}{name}{given}{self.condition()} {below}"
+
+    def given(self, path: str, found: GraphQLField) -> str:
+        parts = []
+        for name, argument in found.args.items():
+            values = self.arguments(path, argument, name)
+            likely = 6 if name in self.rarely else 40
+            if values is None or not (is_required_argument(argument) or self.chance(likely)):
+                continue
+            value = self.draw(values)
+            literal = isinstance(value, int | str) and is_scalar_type(get_named_type(argument.type)) and self.chance(40)
+            parts.append(f"{name}: {json.dumps(value) if literal else self.variable(str(argument.type), value)}")
+        return f"({', '.join(parts)})" if parts else ""
+
+    def variable(self, kind: str, value: Any) -> str:
+        name = f"v{len(self.declared)}"
+        self.declared.append(f"${name}: {kind}")
+        self.variables[name] = value
+        return f"${name}"
+
+    def condition(self) -> str:
+        if not self.chance(12):
+            return ""
+        word, value = self.draw(st.sampled_from(["include", "skip"])), self.draw(st.booleans())
+        return f" @{word}(if: {self.variable('Boolean!', value) if self.chance(60) else str(value).lower()})"
+
+    def fragment(self, kind: GraphQLNamedOutputType, depth: int, prefix: str) -> str:
+        if isinstance(kind, GraphQLObjectType):
+            narrowed: GraphQLNamedOutputType = self.draw(st.sampled_from([kind, *kind.interfaces]))
+        else:
+            narrowed = self.draw(st.sampled_from([kind, *self.schema.get_possible_types(kind)]))  # type: ignore[arg-type]
+        apart = prefix if narrowed is kind else f"{narrowed.name}_"
+        body = self.selections(narrowed, depth - 1, apart)
+        if self.chance(50):
+            typed = "" if narrowed is kind and self.chance(30) else f" on {narrowed.name}"
+            return f"...{typed}{self.condition()} {body}"
+        name = f"F{len(self.fragments)}"
+        self.fragments.append(f"fragment {name} on {narrowed.name} {body}")
+        return " ".join(f"...{name}{self.condition()}" for _ in range(self.draw(st.integers(1, 2))))
+
+    def fresh(self) -> str:
+        self.aliases += 1
+        return f"a{self.aliases}"
+
+
+def operations(
+    schema: GraphQLSchema, arguments: Arguments, *, depth: int = 5, rarely: frozenset[str] = frozenset()
+) -> st.SearchStrategy[Asked]:
+    @st.composite
+    def made(draw: Draw) -> Asked:
+        return Maker(schema, arguments, draw, depth, rarely).operation()
+
+    return made()

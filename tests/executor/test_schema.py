@@ -1,0 +1,232 @@
+"""The planned executor against graphql-core, on our own schema over a world with something of everything.
+
+TESSERA_FUZZ=long makes twenty times as many operations.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    parse,
+    validate,
+)
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tessera_gql.executor import Fallback
+from tessera_gql.graphql import context
+from tessera_gql.graphql.documents import Limits, Profile
+from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.operations import execute
+from tessera_gql.graphql.schema import schema
+from tessera_gql.graphql.transport import Executor, Transport
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.store.database import Database
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import keys, webhooks
+from tests.conformance.documents import MANIFEST
+from tests.conftest import FixedClock
+from tests.executor.operations import Asked, operations
+from tests.graphql.conftest import anyone
+from tests.graphql.test_documented import shop
+from tests.world import ORDERS, World, without
+
+CORE = schema._schema
+RARELY = frozenset({"after", "before", "last"})
+NOBODY = UUID(int=0)
+LIMITS = Limits(depth=50, cost=10**9, aliases=1000, directives=1000, overlaps=10**6, tokens=100_000, errors=10_000)
+
+ALL_IDS = """{
+  assets { nodes { id } } teams { nodes { id } } contracts { nodes { id } } registrations { nodes { id } }
+  proposals { nodes { id acknowledgments { nodes { id } } } } webhooks { nodes { id } } apiKeys { nodes { id } }
+  events(last: 5) { edges { cursor node { id } } } more: assets(first: 3) { edges { cursor } }
+}"""
+WORDS = ["orders", "analytics.core.orders", "1.0.0", "producers", "shop.core.table_00", "a", "note", "%"]
+
+
+@dataclass
+class Pool:
+    """What the strategies give to arguments; filled when the world is there."""
+
+    ids: list[str] = field(default_factory=list[str])
+    cursors: list[str] = field(default_factory=list[str])
+
+    def id_of(self, noun: str, place: int) -> str:
+        """Mostly one of that kind."""
+        found = [one for one in self.ids if base64.urlsafe_b64decode(one).startswith(noun.encode())] or self.ids
+        return [*found, *found, *found, self.ids[place % len(self.ids)], "none"][place % (3 * len(found) + 2)]
+
+
+POOL = Pool()
+
+
+def noun(name: str) -> str:
+    """Whose id an input of this name takes."""
+    known = {"asset": "Asset", "contract": "Contract", "diff": "Contract", "proposal": "Proposal", "by": "Team"}
+    known |= {"registration": "Registration", "team": "Team", "owner": "Team"}
+    return next((kind for word, kind in known.items() if word in name.lower()), "")
+
+
+@st.composite
+def _object(draw: Any, kind: GraphQLInputObjectType, whose: str) -> dict[str, Any]:
+    if kind.is_one_of or kind.name.endswith("Ref"):
+        name = draw(st.sampled_from([*kind.fields]))
+        return {name: draw(values(kind.fields[name].type, noun(kind.name)).filter(lambda value: value is not None))}
+    given = {}
+    for name, found in kind.fields.items():
+        if isinstance(found.type, GraphQLNonNull) or draw(st.integers(0, 4)) == 0:
+            given[name] = draw(values(found.type, noun(name) or whose))
+    return given
+
+
+def values(kind: GraphQLInputType, whose: str) -> st.SearchStrategy[Any]:
+    """Anything of an input's type."""
+    match kind:
+        case GraphQLNonNull():
+            return values(kind.of_type, whose)
+        case GraphQLList():
+            return st.lists(values(kind.of_type, whose), max_size=3)
+        case GraphQLEnumType():
+            return st.sampled_from([*kind.values])
+        case GraphQLInputObjectType():
+            return st.deferred(lambda: _object(kind, whose))
+        case _:
+            return _scalar(str(kind), whose)
+
+
+def _scalar(kind: str, whose: str) -> st.SearchStrategy[Any]:
+    match kind:
+        case "Int":
+            return st.integers(1, 4)
+        case "Boolean":
+            return st.booleans()
+        case "ID":
+            return st.integers(0, 99).map(lambda place: POOL.id_of(whose, place))
+        case "DateTime":
+            return st.sampled_from(["2026-01-01T12:00:00Z", "2020-01-01T00:00:00Z"])
+        case "JSON":
+            return st.sampled_from([ORDERS, without("note"), {}, ORDERS, {"type": 5}])
+        case _:
+            return st.sampled_from(WORDS)
+
+
+def arguments(path: str, argument: GraphQLArgument, name: str) -> st.SearchStrategy[Any] | None:
+    match name:
+        case "manifest":
+            return st.just(MANIFEST)
+        case "version":
+            return st.sampled_from(["1.0.0", "2.0.0", "1.0.0", "one"])
+        case "after" | "before":
+            return st.integers(0, 30).map(lambda place: [*POOL.cursors, "x"][place % (len(POOL.cursors) + 1)])
+        case "first" | "last":
+            return st.integers(0, 60).map(lambda number: 101 if number == 60 else number % 5)
+        case _:
+            return values(argument.type, noun(path))
+
+
+@dataclass
+class Both:
+    """The two executors over one world."""
+
+    runner: asyncio.Runner
+    database: Database
+    actors: list[Actor]
+    transports: dict[Executor, Transport]
+
+    def compare(self, asked: Asked, actor: Actor) -> None:
+        ours, theirs = (self.runner.run(self.answered(one, asked, actor)) for one in Executor)
+        assert _shown(ours) == _shown(theirs), asked
+
+    async def answered(self, executor: Executor, asked: Asked, actor: Actor) -> dict[str, Any]:
+        return await execute(self.transports[executor], query=asked.text, variables=asked.variables, identity=actor)
+
+
+def _shown(reply: dict[str, Any]) -> str:
+    """Errors in the order of their paths: which comes first is a matter of time."""
+    errors = sorted(reply.get("errors", ()), key=lambda one: json.dumps([one.get("path"), one["message"]]))
+    return json.dumps(reply | {"errors": errors}, indent=1)
+
+
+@pytest.fixture(scope="module")
+def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+    path = tmp_path_factory.mktemp("executor") / "world.db"
+    shutil.copy(sqlite_template, path)
+    with asyncio.Runner() as runner:
+        database = Database(f"sqlite:///{path}", clock=FixedClock())
+        actors = runner.run(_seed(World(database)))
+        transports = {
+            executor: Transport(
+                schema=schema,
+                authenticate=anyone,
+                context=lambda identity: context.opened(database, identity),
+                limits=LIMITS,
+                profile=Profile.OPEN,
+                executor=executor,
+            )
+            for executor in Executor
+        }
+        found = Both(runner, database, actors, transports)
+        reply = runner.run(found.answered(Executor.REFERENCE, Asked(ALL_IDS, {}), OPEN_ACTOR))
+        POOL.ids = [*_named(reply, "id"), global_id("Asset", NOBODY)]
+        POOL.cursors = _named(reply, "cursor")
+        yield found
+        runner.run(database.dispose())
+
+
+async def _seed(world: World) -> list[Actor]:
+    await shop(world, 4)
+    team = world.consumers[0]
+    member = Actor("key", team_id=team.id, scopes=frozenset({Scope.READ, Scope.WRITE}))
+    async with world.database.write() as session:
+        await webhooks.create(
+            session, OPEN_ACTOR, webhooks.NewWebhook("https://hooks.example.com/x", TeamRef(id=team.id))
+        )
+        await keys.create(session, OPEN_ACTOR, keys.NewKey("ci", team=TeamRef(id=team.id)))
+    return [OPEN_ACTOR, member, Actor("reader", team_id=world.consumers[1].id), Actor("nobody")]
+
+
+def _named(value: Any, name: str) -> list[str]:
+    match value:
+        case dict():
+            own = [value[name]] if name in value else []
+            return own + [one for inner in value.values() for one in _named(inner, name)]
+        case list():
+            return [one for inner in value for one in _named(inner, name)]
+        case _:
+            return []
+
+
+@settings(
+    max_examples=5000 if os.environ.get("TESSERA_FUZZ") == "long" else 200,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(operations(CORE, arguments, rarely=RARELY), st.integers(0, 3))
+def test_what_is_planned_is_what_graphql_core_answers(both: Both, asked: Asked, actor: int) -> None:
+    assert validate(CORE, parse(asked.text)) == []
+    both.compare(asked, both.actors[actor])
+
+
+def test_most_of_it_was_planned(both: Both) -> None:
+    """Runs after the operations above, and says whether they were worth it."""
+    tally = both.transports[Executor.PLANNED].tally
+    assert tally.planned > tally.fallbacks[Fallback.FAILED] > 0, Counter(tally.fallbacks)
+    assert set(tally.fallbacks) == {Fallback.FAILED}, tally

@@ -1,0 +1,218 @@
+"""The planned executor against graphql-core, on a schema where everything happens: same data, same errors."""
+
+import asyncio
+import json
+import os
+from functools import partial
+from typing import Any
+
+import pytest
+from graphql import ExecutionResult, GraphQLArgument, OperationDefinitionNode, execute, parse, validate
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strawberry.dataloader import DataLoader
+from strawberry.execution import optimized_is_awaitable
+
+from tessera_gql.executor import Fallback, Plans, Query, Tally, answer
+from tests.executor import toy
+from tests.executor.operations import Asked, operations
+
+LONG = os.environ.get("TESSERA_FUZZ") == "long"
+CORE = toy.schema._schema
+
+SECRETS = {"secret", "secretLater", "plainSecret", "secretFriend", "guardedBoss", "vault"}
+
+
+async def referred(asked: Asked, context: Any) -> ExecutionResult:
+    done = execute(
+        CORE,
+        parse(asked.text),
+        context_value=context,
+        variable_values=asked.variables,
+        is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]
+    )
+    return done if isinstance(done, ExecutionResult) else await done
+
+
+async def planned(asked: Asked, context: Any, tally: Tally) -> ExecutionResult:
+    document = parse(asked.text)
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    query = Query(CORE, document, operation, asked.variables, Plans())
+    return await answer(query, context, partial(referred, asked, context), tally)
+
+
+def shown(result: ExecutionResult) -> str:
+    errors = sorted((error.formatted for error in result.errors or ()), key=lambda one: str(one.get("path")))
+    return json.dumps({"data": result.data, "errors": errors}, default=str)
+
+
+async def compare(asked: Asked, *, admin: bool = True) -> Tally:
+    tally = Tally()
+    ours = await planned(asked, toy.context(admin=admin), tally)
+    theirs = await referred(asked, toy.context(admin=admin))
+    assert shown(ours) == shown(theirs), asked
+    return tally
+
+
+WISHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "start": st.integers(0, 3),
+        "mood": st.sampled_from(["GOOD", "AWFUL", None]),
+        "deep": st.lists(st.just({"start": 2}), max_size=2),
+    },
+)
+
+
+def arguments(_path: str, _argument: GraphQLArgument, name: str) -> st.SearchStrategy[Any] | None:
+    match name:
+        case "wish":
+            return WISHES | st.none()
+        case "numbers":
+            return st.lists(st.integers(0, 24), max_size=4)
+        case "word":
+            return st.sampled_from(["ho", ""])
+        case "count":
+            return st.integers(0, 9)
+        case _:
+            return st.integers(0, 24)
+
+
+@pytest.mark.filterwarnings("ignore:.*coroutine")  # left unawaited by graphql-core, when it meets a failure
+@settings(max_examples=5000 if LONG else 250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(operations(CORE, arguments, depth=4), st.integers(0, 3))
+async def test_what_is_planned_is_what_graphql_core_answers(asked: Asked, guests: int) -> None:
+    assert validate(CORE, parse(asked.text)) == []
+    tally = await compare(asked, admin=guests > 0)
+    assert not tally.fallbacks[Fallback.UNSUPPORTED]
+
+
+@pytest.mark.parametrize("name", sorted(SECRETS - {"vault"}))
+@pytest.mark.parametrize("around", ["people {{ {} }}", "named(numbers: [3, 7]) {{ ... on Person {{ {} }} }}"])
+async def test_a_permission_is_asked_whoever_executes(name: str, around: str) -> None:
+    below = " { number }" if name in {"secretFriend", "guardedBoss"} else ""
+    asked = Asked(f"{{ {around.format(name + below)} }}", {})
+    for executed in (partial(planned, tally=Tally()), referred):
+        refused = await executed(asked, toy.context(admin=False))
+        assert "secret " not in shown(refused).replace("plain secret", "secret ")
+        assert [error.message.startswith("Admins only") for error in refused.errors or []] != []
+        allowed = await executed(asked, toy.context(admin=True))
+        assert allowed.errors is None
+    assert (await compare(asked)).planned == 1, "a permission that is granted keeps nobody from the plan"
+
+
+async def test_a_list_behind_a_permission_is_not_entered() -> None:
+    asked = Asked("{ vault { number } }", {})
+    assert (await planned(asked, toy.context(admin=False), Tally())).data == {"vault": None}
+    assert (await planned(asked, toy.context(admin=True), Tally())).data == {"vault": [{"number": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{ people { name mood boss { id } pets { ... on Dog { tag } ... on Stone { heavy } } } }", None),
+        ("{ person(number: 12) { promised lateItems matrix pets { __typename } shakyLater } }", None),
+        ("{ person(number: 13) { id } plain }", Fallback.FAILED),
+        ("query ($n: Int!) { person(number: $n) { id } }", Fallback.FAILED),
+        ("{ people { endless { id } } }", Fallback.UNPLANNED),
+        ("{ person(number: 5) { place } }", Fallback.UNPLANNED),
+        ("{ __schema { queryType { name } } }", Fallback.INTROSPECTION),
+        ('{ plain __type(name: "Dog") { name } }', Fallback.INTROSPECTION),
+    ],
+)
+async def test_whoever_answered_is_counted_and_why(text: str, reason: Fallback | None) -> None:
+    tally = await compare(Asked(text, {}))
+    assert tally.planned == (reason is None)
+    assert tally.fallbacks == ({reason: 1} if reason else {})
+
+
+async def test_a_document_of_endlessly_many_selections_gets_no_plan() -> None:
+    layers = [f"fragment F{n} on Person {{ a: boss {{ ...F{n + 1} }} b: boss {{ ...F{n + 1} }} }}" for n in range(8)]
+    text = "{ person(number: 1) { ...F0 } }" + " ".join(layers) + " fragment F8 on Person { number }"
+    tally = await compare(Asked(text, {}))
+    assert tally.fallbacks == {Fallback.UNSUPPORTED: 1}
+
+
+async def test_parents_that_point_at_the_same_ask_for_it_once() -> None:
+    asked: list[list[int]] = []
+
+    async def people(numbers: list[int]) -> list[int]:
+        asked.append(numbers)
+        return numbers
+
+    context = toy.context(admin=True) | {"people": DataLoader(people)}
+    found = await planned(
+        Asked("{ people(count: 10) { boss(step: 0) { number } again: boss(step: 0) { name } } }", {}), context, Tally()
+    )
+    assert found.errors is None
+    assert asked == [[0, 1, 2, 3, 5, 6]]
+
+
+async def test_a_failure_stops_what_runs_beside_it_and_leaves_the_loaders_usable() -> None:
+    loaded: list[int] = []
+
+    async def people(numbers: list[int]) -> list[int]:
+        loaded.extend(numbers)
+        await asyncio.sleep(0.01)
+        return numbers
+
+    context = toy.context(admin=True) | {"people": DataLoader(people)}
+    text = "{ people { boss(step: 1) { boss(step: 2) { number } } } person(number: 13) { id } }"
+    found = await planned(Asked(text, {}), context, Tally())
+    assert [error.message for error in found.errors or []] == ["trouble with 13"]
+    assert found.data is not None
+    assert found.data["people"][2]["boss"]["boss"]["number"] == 5
+    assert len(loaded) == len(set(loaded)), "what was loaded once is not loaded again"
+
+
+async def test_a_plan_serves_every_outcome_of_its_conditions() -> None:
+    text = "query ($a: Boolean!, $n: Int!) { person(number: $n) { id @include(if: $a) name @skip(if: $a) } }"
+    document, plans = parse(text), Plans()
+    operation = document.definitions[0]
+    assert isinstance(operation, OperationDefinitionNode)
+    for yes, number in [(True, 1), (False, 2), (True, 3), (False, 4)]:
+        variables = {"a": yes, "n": number}
+        query, tally = Query(CORE, document, operation, variables, plans), Tally()
+        found = await answer(query, toy.context(admin=True), partial(referred, Asked(text, variables), {}), tally)
+        assert found.data == {"person": {"id": str(number)} if yes else {"name": f"n{number}"}}
+        assert tally.planned == 1
+
+
+async def test_a_huge_level_lets_others_have_their_turn() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    found = await planned(Asked("{ people(count: 5000) { number name } }", {}), toy.context(admin=True), Tally())
+    beside.cancel()
+    assert found.data is not None
+    assert len(found.data["people"]) == 5000
+    assert turns >= 10
+
+
+async def test_who_gives_up_waiting_leaves_nothing_running() -> None:
+    before = asyncio.all_tasks()
+    started = asyncio.Event()
+
+    async def people(_numbers: list[int]) -> list[int]:
+        started.set()
+        await asyncio.Event().wait()
+        return []
+
+    context = toy.context(admin=True) | {"people": DataLoader(people)}
+    text = "{ people { boss { id } report { id } } more: people { boss { id } } }"
+    waiting = asyncio.create_task(planned(Asked(text, {}), context, Tally()))
+    await started.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    loading = asyncio.all_tasks() - before
+    assert {one.get_coro().__qualname__ for one in loading} <= {"dispatch_batch"}, "the loader's own statement"  # type: ignore[union-attr]
+    for one in loading:
+        one.cancel()
