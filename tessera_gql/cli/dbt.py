@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli import report, verdict
+from tessera_gql.cli.progress import showing
 from tessera_gql.cli.remote import BAD_INPUT, Json, connected, err, fail, out, print_json, print_rows
 from tessera_gql.cli.report import Format
 from tessera_gql.cli.verdict import FailOn, Judgement, State
@@ -44,7 +45,9 @@ def sync(
 
     Exit 0 all is published, 3 some changes wait for their readers. Example: tessera dbt sync --owner data-platform
     """
-    found = _sync(manifest, _options(owner, create_teams=create_teams, supersede=supersede, dry_run=False))
+    found = _sync(
+        manifest, _options(owner, create_teams=create_teams, supersede=supersede, dry_run=False), as_json=as_json
+    )
     _show(found, as_json=as_json)
     if any(one.outcome == "PROPOSED" for one in found.models):
         raise typer.Exit(3)
@@ -59,7 +62,9 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what a sync would do, by the very same code; nothing is kept."""
-    found = _sync(manifest, _options(owner, create_teams=create_teams, supersede=supersede, dry_run=True))
+    found = _sync(
+        manifest, _options(owner, create_teams=create_teams, supersede=supersede, dry_run=True), as_json=as_json
+    )
     _show(found, as_json=as_json)
 
 
@@ -85,7 +90,8 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     content = _read(manifest)
     project = _parsed(manifest, content)
     with connected() as client:
-        found = verdict.judge(client, project, content)
+        with showing(manifest.name, len(content), as_json=as_json) as hear:
+            found = verdict.judge(client, project, content, hear)
         if ask:
             options = Publishing(supersede=supersede)
             if reason:
@@ -143,11 +149,10 @@ def _options(owner: str | None, *, create_teams: bool, supersede: bool, dry_run:
     return options
 
 
-def _sync(manifest: Path, options: Syncing) -> ManifestReport:
+def _sync(manifest: Path, options: Syncing, *, as_json: bool) -> ManifestReport:
     content = _read(manifest)
-    size = f" ({len(content) / 1e6:.0f} MB)" if len(content) > 1e6 else ""
-    with connected() as client, err.status(f"Syncing {manifest}{size} …"):
-        return client.sync_dbt(content, **options)
+    with connected() as client, showing(manifest.name, len(content), as_json=as_json) as hear:
+        return client.sync_dbt(content, on_progress=hear, **options)
 
 
 def _read(manifest: Path) -> bytes:
@@ -158,7 +163,7 @@ def _read(manifest: Path) -> bytes:
         hint = " Run `dbt parse` first, or give its path." if isinstance(error, FileNotFoundError) else ""
         raise fail(f"{manifest} can't be read: {error.strerror}.{hint}") from None
     try:
-        return text_of(content).encode()
+        return text_of(content)
     except Invalid as error:
         raise fail(f"{manifest}: {error.message}") from None
 

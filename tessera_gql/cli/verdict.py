@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from tessera_gql.client import PublishOutcome, TesseraClient
+from tessera_gql.client.forms import Hear
 from tessera_gql.client.nouns import AskedTeam, ModelImpact, ProposalWithAnswers, Reason, TeamName
 from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.formats import dbt
@@ -105,10 +106,11 @@ class Judgement:
         return 3 if self.of(State.WAITING) else 0
 
 
-def judge(client: TesseraClient, manifest: dbt.Manifest, content: bytes) -> Judgement:
+def judge(client: TesseraClient, manifest: dbt.Manifest, content: bytes, hear: Hear | None = None) -> Judgement:
     """Nothing is written."""
     models = {model.fqn: model for model in manifest.models}
-    verdicts = tuple(_verdict(client, one, models.get(one.fqn)) for one in client.dbt_impact(content))
+    impacts = client.dbt_impact(content, on_progress=hear)
+    verdicts = tuple(_verdict(client, one, models.get(one.fqn)) for one in impacts)
     return Judgement(verdicts, manifest.warnings)
 
 

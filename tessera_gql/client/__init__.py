@@ -25,6 +25,7 @@ from tessera_gql.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from tessera_gql.client.forms import Progress
 from tessera_gql.client.nouns import (
     Acknowledged,
     Answer,
@@ -72,6 +73,7 @@ __all__ = [
     "Invalid",
     "ManifestReport",
     "NotFound",
+    "Progress",
     "Proposal",
     "ProposalStatus",
     "Publication",

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.typing import Subprotocol
 
 from tessera_gql.client.exchange import exchange, lost, target
+from tessera_gql.client.forms import Form, Hearing
 from tessera_gql.client.operation import Listing, Operation, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
 from tessera_gql.client.steps import (
@@ -111,13 +112,21 @@ class Connection:
                 raise AssertionError(step)
 
     async def _post(self, post: Post) -> Result:
+        content = post.content if isinstance(post.content, bytes) else _each(post.content)
+        sent = self._http.stream("POST", post.url, headers=post.headers, content=content, timeout=post.timeout_seconds)
+        heard = Hearing(post.hear)
         try:
-            answer = await self._http.post(
-                post.url, headers=post.headers, content=post.content, timeout=post.timeout_seconds
-            )
+            async with sent as answer:
+                async for chunk in answer.aiter_bytes():
+                    heard.take(chunk)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return lost(error)
-        return Came(answer.status_code, answer.content, answer.headers.get("retry-after"))
+        return Came(answer.status_code, bytes(heard.body), answer.headers.get("retry-after"))
+
+
+async def _each(form: Form) -> AsyncGenerator[bytes]:
+    for chunk in form.chunks():
+        yield chunk
 
 
 class _Socket:

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from tessera_gql.client.errors import BadRequest, TesseraError, Unauthenticated, Unavailable, told
-from tessera_gql.client.operation import UPLOAD, Operation
+from tessera_gql.client.forms import form, replied
+from tessera_gql.client.operation import Operation
 from tessera_gql.client.steps import Came, Lost, Pause, Post, Result, Step
 
 T = TypeVar("T")
@@ -85,13 +86,17 @@ def exchange(operation: Operation[T], target: Target) -> Generator[Step, Result,
 
 
 def _post(operation: Operation[Any], target: Target) -> Post:
-    text = json.dumps({"query": operation.document, "variables": operation.variables}, allow_nan=False)
-    headers = {"Accept": ACCEPT, "Content-Type": "application/json", **target.authorization}
-    seconds = target.timeout_seconds
-    if operation.upload is not None:
-        text = text.replace(json.dumps(UPLOAD), operation.upload, 1)
-        seconds = max(seconds, UPLOAD_SECONDS)
-    return Post(target.graphql, headers, text.encode(), seconds)
+    headers = {"Accept": ACCEPT, **target.authorization}
+    if operation.upload is None:
+        text = json.dumps({"query": operation.document, "variables": operation.variables}, allow_nan=False)
+        headers["Content-Type"] = "application/json"
+        return Post(target.graphql, headers, text.encode(), target.timeout_seconds)
+    sent = form(operation, operation.upload)
+    if operation.hear:
+        headers["Accept"] = "text/event-stream"
+    return Post(
+        target.graphql, headers | sent.headers, sent, max(target.timeout_seconds, UPLOAD_SECONDS), operation.hear
+    )
 
 
 def _answer(operation: Operation[T], target: Target, came: Result) -> T:
@@ -109,9 +114,11 @@ def _answer(operation: Operation[T], target: Target, came: Result) -> T:
 def reply(came: Came, target: Target) -> dict[str, Any]:
     """The data of an answer over HTTP; raises what it says instead."""
     try:
-        body: Any = json.loads(came.body)
+        body: Any = json.loads(replied(came.body))
     except ValueError:
         body = None
+    if body is None and came.body.startswith((b":", b"event:")):
+        raise Unavailable(f"{target.url} ended the connection before it had answered.")
     if not isinstance(body, dict) or not ({"data", "errors"} & body.keys()):
         raise _foreign(came, target)
     found = cast("dict[str, Any]", body)

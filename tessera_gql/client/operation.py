@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -14,6 +14,9 @@ from pydantic.alias_generators import to_camel
 from tessera_gql.client.errors import BadRequest, NotFound, refusal
 from tessera_gql.client.model import Model, selection
 from tessera_gql.client.nouns import AssetName, JsonObject, TeamName
+
+if TYPE_CHECKING:
+    from tessera_gql.client.forms import Hear
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
@@ -33,14 +36,16 @@ ERRORS = "errors { code field message }"
 class Operation(Generic[T]):
     """`repeatable`: doing it twice is doing it once, so that it may be sent again when its answer was lost.
 
-    `upload` is JSON as text, and stands wherever the variables say UPLOAD: it may be large and is not read again.
+    `upload` is a file that stands wherever the variables say UPLOAD: it may be large and is not read again. `hear` is
+    told how far it has come.
     """
 
     document: str
     variables: Mapping[str, Any]
     parse: Callable[[JsonObject], T]
     repeatable: bool = True
-    upload: str | None = None
+    upload: bytes | None = None
+    hear: "Hear | None" = None
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from tessera_gql.client.forms import Form, Hear
+
 
 @dataclass(frozen=True)
 class Post:
-    """To be sent over HTTP. Gives Came or Lost."""
+    """To be sent over HTTP. Gives Came or Lost. `hear` wants to be told what comes, as it comes."""
 
     url: str
     headers: dict[str, str]
-    content: bytes
+    content: bytes | Form
     timeout_seconds: float
+    hear: Hear | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tessera_gql.client.exchange import exchange, lost, target
+from tessera_gql.client.forms import Hearing
 from tessera_gql.client.operation import Listing, Operation, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
 from tessera_gql.client.steps import (
@@ -107,11 +108,16 @@ class Connection:
                 raise AssertionError(step)
 
     def _post(self, post: Post) -> Result:
+        content = post.content if isinstance(post.content, bytes) else post.content.chunks()
+        sent = self._http.stream("POST", post.url, headers=post.headers, content=content, timeout=post.timeout_seconds)
+        heard = Hearing(post.hear)
         try:
-            answer = self._http.post(post.url, headers=post.headers, content=post.content, timeout=post.timeout_seconds)
+            with sent as answer:
+                for chunk in answer.iter_bytes():
+                    heard.take(chunk)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return lost(error)
-        return Came(answer.status_code, answer.content, answer.headers.get("retry-after"))
+        return Came(answer.status_code, bytes(heard.body), answer.headers.get("retry-after"))
 
 
 class _Socket:

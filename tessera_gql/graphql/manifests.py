@@ -13,6 +13,7 @@ from tessera_gql.graphql.syncing import read_manifest
 from tessera_gql.policy.words import Outcome
 from tessera_gql.workflows import manifest_impact
 from tessera_gql.workflows.manifest_impact import ModelImpact
+from tessera_gql.workflows.manifest_progress import Phase
 
 
 @strawberry.type(description="A team that would be asked about a table of a manifest, and why.")
@@ -79,7 +80,10 @@ class Queries:
             ),
         ],
     ) -> list[DbtModelImpact] | None:
+        tell = info.context.tell
+        tell(Phase.READ, 0, 0)
         read = await read_manifest(manifest)
+        tell(Phase.COMPARE, 0, len(read.models))
         found = await info.context.loaders.asked(lambda session: manifest_impact.of(session, read))
         return [
             DbtModelImpact(

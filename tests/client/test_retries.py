@@ -31,7 +31,8 @@ def losing(url: str, answers: list[int]) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name: self.headers[name] for name in ("Content-Type", "Accept")}
+            names = ("Content-Type", "Accept", "GraphQL-Require-Preflight")
+            headers = {name: self.headers[name] for name in names if name in self.headers}
             done = httpx.post(f"{url}/graphql", content=body, headers=headers, timeout=30)
             status = answers.pop(0) if answers else done.status_code
             if status == 0:
@@ -112,3 +113,20 @@ def test_each_pause_is_longer_and_spread() -> None:
 def test_whatever_a_server_answers_is_a_typed_error(came: Came, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         reply(came, Target("http://localhost"))
+
+
+@pytest.mark.parametrize("heard", [False, True])
+async def test_a_sync_whose_answers_are_lost_is_done_once_and_tells_how_far_it_is(
+    opened: Open, server: Running, *, heard: bool
+) -> None:
+    place = fresh("lost")
+    about = {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": place}
+    node = {"unique_id": "model.a.b", "resource_type": "model", "database": "lost", "schema": place, "name": "b"}
+    manifest = {"metadata": about, "nodes": {"model.a.b": node | {"config": {"meta": {"owner": place}}}}}
+    progress: list[str] = []
+    options = {"on_progress": lambda said: progress.append(said.phase)} if heard else {}
+    with losing(server.url, [502, 0, 200]) as url:
+        client = await opened(url)
+        report = await client.sync_dbt(manifest, create_teams=True, **options)
+    assert [one.outcome for one in report.models] == ["CREATED"]
+    assert (progress[:3] == ["UPLOAD"] * 3) is heard

@@ -60,7 +60,7 @@ class Walk:
 def run(ask: Ask, operation: Operation[T]) -> T:
     variables = json.dumps(operation.variables)
     if operation.upload is not None:
-        variables = variables.replace(json.dumps(UPLOAD), operation.upload)
+        variables = variables.replace(json.dumps(UPLOAD), operation.upload.decode())
     return operation.parse(ask(operation.document, json.loads(variables)))
 
 

@@ -9,9 +9,12 @@ from typing import Any, TypeAlias, TypedDict
 from typing_extensions import Unpack
 
 from tessera_gql.client.errors import Invalid
+from tessera_gql.client.forms import Hear
 from tessera_gql.client.nouns import JsonObject, ManifestReport, ModelImpact
-from tessera_gql.client.operation import UPLOAD, Field, Operation, TeamRef, change, get, given, read, team_ref
+from tessera_gql.client.operation import UPLOAD, Field, Operation, TeamRef, create, get, given, read, team_ref
 from tessera_gql.client.words import CompatibilityMode
+
+BOM = b"\xef\xbb\xbf"
 
 Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
 """The file `target/manifest.json`, its content, or the JSON object in it."""
@@ -25,17 +28,21 @@ class Syncing(TypedDict, total=False):
     compatibility_mode: CompatibilityMode
     supersede: bool
     dry_run: bool
+    per_asset: bool
+    retire_removed: bool
 
 
-def sync_dbt(manifest: Manifest, **options: Unpack[Syncing]) -> Operation[ManifestReport]:
+def sync_dbt(
+    manifest: Manifest, *, on_progress: Hear | None = None, **options: Unpack[Syncing]
+) -> Operation[ManifestReport]:
     """Assets, contracts and lineage from dbt, all of it or nothing. The same manifest again writes nothing."""
     said = given(**{**options, "owner": team_ref(options.get("owner"))})
     sent = {**said, "manifest": UPLOAD}
-    operation = change(Field("syncDbtManifest", ManifestReport), sent, of="report", repeatable=True)
-    return replace(operation, upload=text_of(manifest))
+    operation = create(Field("syncDbtManifest", ManifestReport), sent, of="report")
+    return replace(operation, upload=text_of(manifest), hear=on_progress)
 
 
-def dbt_impact(manifest: Manifest) -> Operation[tuple[ModelImpact, ...]]:
+def dbt_impact(manifest: Manifest, *, on_progress: Hear | None = None) -> Operation[tuple[ModelImpact, ...]]:
     """What a sync would come to, table by table, and who would be asked. Nothing is written."""
     root = Field("dbtImpact", ModelImpact, {"manifest": "JSON!"})
     found = get(root, {"manifest": UPLOAD}, "")
@@ -43,10 +50,10 @@ def dbt_impact(manifest: Manifest) -> Operation[tuple[ModelImpact, ...]]:
     def parse(data: JsonObject) -> tuple[ModelImpact, ...]:
         return tuple(read(ModelImpact, one) for one in data[root.name])
 
-    return Operation(found.document, found.variables, parse, upload=text_of(manifest))
+    return Operation(found.document, found.variables, parse, upload=text_of(manifest), hear=on_progress)
 
 
-def text_of(manifest: Manifest) -> str:
+def text_of(manifest: Manifest) -> bytes:
     """As JSON; raises Invalid for what is none, before anything is sent."""
     match manifest:
         case Path():
@@ -54,15 +61,15 @@ def text_of(manifest: Manifest) -> str:
         case bytes():
             return _checked(manifest, "The manifest")
         case _:
-            return json.dumps(manifest)
+            return json.dumps(manifest).encode()
 
 
-def _checked(content: bytes, name: str) -> str:
+def _checked(content: bytes, name: str) -> bytes:
+    content = content.removeprefix(BOM)
     try:
-        text = content.decode("utf-8-sig")
-        found: object = json.loads(text)
+        found: object = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"{name} is not JSON that can be read ({error}). Was it cut off? Run dbt again.") from None
     if not isinstance(found, dict):
         raise Invalid(f"{name} is not a dbt manifest: it is no JSON object. Give target/manifest.json.")
-    return text
+    return content
