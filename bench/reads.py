@@ -151,6 +151,7 @@ async def _assert_planned(url: str, world: _world.World) -> None:
         for query, variables in ((PAGE, {}), (TINY, {"fqn": world.an_fqn})):
             reply = await execute(parts.transport, query=query, variables=variables, identity=Identity(OPEN_ACTOR))
             assert "errors" not in reply, reply
+        assert not parts.transport.tally.fallbacks, "graphql-core answered instead of the plan"
     finally:
         await parts.database.dispose()
 

@@ -34,6 +34,7 @@ from tessera_gql.graphql.errors import translate
 from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
+from tessera_gql.graphql.transport import Executor
 from tessera_gql.graphql.uploads import PREFLIGHTED
 from tessera_gql.origins import SameOrigin
 from tessera_gql.policy.access import Actor, Scope
@@ -114,6 +115,7 @@ def assemble(settings: Settings) -> Parts:
         context=opened,
         limits=Limits(**settings.limits),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
+        executor=Executor(settings.executor),
         translate=translate,
         repeat=lambda context: context.from_replica,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),

@@ -29,6 +29,11 @@ class Profile(StrEnum):
     LOCKED = "locked"
 
 
+class Executor(StrEnum):
+    PLANNED = "planned"
+    REFERENCE = "reference"
+
+
 class BadSettings(Exception):  # noqa: N818 - what it says, all mistakes at once
     """The environment can't be right; the message lists every mistake on a line of its own."""
 
@@ -57,6 +62,11 @@ class Settings(Running, LimitSettings):
         default=None,
         description="`open` serves GraphiQL, introspection and GET, `locked` none of them."
         " By default locked where keys are needed, and open where not.",
+    )
+    executor: Executor = Field(
+        default=Executor.PLANNED,
+        description="`planned` answers queries level by level, `reference` one object after the other, as graphql-core"
+        " does: the same answers in many times the time.",
     )
     oidc_issuer: str | None = Field(
         default=None, description="Whose tokens (JWTs) are good here beside keys: their `iss`, exactly."
