@@ -1,7 +1,9 @@
 """What a value's schema declares in place: through references and every branch, not inside its properties."""
 
+from collections.abc import Iterator, Sequence
+
 from tessera_gql.diff.kinds import SCALAR
-from tessera_gql.diff.schema import Schema
+from tessera_gql.diff.schema import NONE, Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")
 PLAIN = SCALAR | {"properties", "items", "required", "additionalProperties", "patternProperties"}
@@ -56,9 +58,33 @@ def names_in_place(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
     return node.closure
 
 
-def are_alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
-    """Proven without looking inside: one declares it on either side, and both with the same text."""
-    return len(nodes) == len(others) == 1 and name in nodes[0].unchanged(others[0])
+Declared = dict[str, tuple[Schema, ...]]
+
+
+def by_name(nodes: Sequence[Schema]) -> Declared:
+    """Each declared property and who declares it."""
+    if len(nodes) == 1:
+        return dict.fromkeys(nodes[0].properties, (nodes[0],))
+    found: Declared = {}
+    for node in nodes:
+        for name in node.properties:
+            found[name] = (*found.get(name, ()), node)
+    return found
+
+
+def changed(before: Declared, after: Declared) -> Iterator[tuple[str, tuple[Schema, ...], tuple[Schema, ...]]]:
+    """Properties of both sides, but for those one schema declares on either side and both with the same text."""
+    declaring: tuple[tuple[Schema, ...], tuple[Schema, ...]] | None = None
+    same = NONE
+    for name, nodes in before.items():
+        others = after.get(name)
+        if others is None:
+            continue
+        if declaring is None or nodes is not declaring[0] or others is not declaring[1]:
+            declaring = nodes, others
+            same = nodes[0].unchanged(others[0]) if len(nodes) == len(others) == 1 else NONE
+        if name not in same:
+            yield name, nodes, others
 
 
 def has_cycle(root: Schema) -> bool:

@@ -1,10 +1,10 @@
 """Declared field paths: what one side declares and the other does not. Breaking whatever values either side accepts."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from tessera_gql.diff.declared import are_alike, in_place, in_place_unshared
+from tessera_gql.diff.declared import Declared, by_name, changed, in_place, in_place_unshared
 from tessera_gql.diff.drafts import Index, Name, Other, Step
 from tessera_gql.diff.schema import Schema, Words
 
@@ -30,7 +30,7 @@ def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, Sta
     most = 1_000 + 2 * (len(old.document.schemas) + len(new.document.schemas))
     queue = [start]
     for state in queue:
-        before, after = _names(state.old), _names(state.new)
+        before, after = by_name(state.old), by_name(state.new)
         state.gone = [(name, _first(nodes, name)) for name, nodes in before.items() if name not in after]
         state.come = [(name, _first(nodes, name)) for name, nodes in after.items() if name not in before]
         for step, left, right in _children(state, before, after):
@@ -58,24 +58,13 @@ def _key(state: State) -> Key:
     return frozenset(map(id, state.old)), frozenset(map(id, state.new))
 
 
-def _first(nodes: list[Schema], name: str) -> Schema:
+def _first(nodes: tuple[Schema, ...], name: str) -> Schema:
     return min(nodes, key=lambda node: node.at).named(name)
 
 
-def _names(nodes: Iterable[Schema]) -> dict[str, list[Schema]]:
-    found: dict[str, list[Schema]] = {}
-    for node in nodes:
-        for name in node.properties:
-            found.setdefault(name, []).append(node)
-    return found
-
-
-def _children(
-    state: State, before: dict[str, list[Schema]], after: dict[str, list[Schema]]
-) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
-    for name, nodes in before.items():
-        others = after.get(name)
-        if others is not None and not _declares_alike(nodes, others, name):
+def _children(state: State, before: Declared, after: Declared) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
+    for name, nodes, others in changed(before, after):
+        if not all(_is_plain(each.properties[name]) for each in (*nodes, *others)):
             yield Name(name), [node.named(name) for node in nodes], [node.named(name) for node in others]
     for step, select in ((Index(0), _items), (Other(), _others)):
         left, right = ([each for node in side for each in select(node)] for side in (state.old, state.new))
@@ -93,13 +82,6 @@ def _others(node: Schema) -> Iterator[Schema]:
     yield from (node.pattern_property(pattern) for pattern in node.patterns)
     if node.extra is not None:
         yield node.extra
-
-
-def _declares_alike(nodes: list[Schema], others: list[Schema], name: str) -> bool:
-    """Proven without looking inside: the texts are equal and hold no reference, or they are too plain to declare."""
-    if are_alike(nodes, others, name):
-        return True
-    return len(nodes) == len(others) == 1 and all(_is_plain(each.properties[name]) for each in (nodes[0], others[0]))
 
 
 def _is_plain(raw: object) -> bool:

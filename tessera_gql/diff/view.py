@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
+from tessera_gql.diff.declared import Declared, by_name
 from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.kinds import EVERY, MASKS, NULL, SCALAR, STRING, type_mask
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
@@ -112,13 +113,8 @@ class View:
         return {name: node for node in self.schemas for name in node.required}
 
     @cached_property
-    def properties(self) -> dict[str, list[Schema]]:
-        """Name to the nodes that declare it."""
-        found: dict[str, list[Schema]] = {}
-        for node in self.schemas:
-            for name in node.properties:
-                found.setdefault(name, []).append(node)
-        return found
+    def properties(self) -> Declared:
+        return by_name(self.schemas)
 
     def property(self, name: str) -> "View":
         return View(tuple(node.named(name) for node in self.properties[name]))

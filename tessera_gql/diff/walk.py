@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.comparers import BACK, BOTH, FORTH, compared
-from tessera_gql.diff.declared import are_alike, names_in_place
+from tessera_gql.diff.declared import changed, names_in_place
 from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.kinds import OBJECT
@@ -82,10 +82,8 @@ def _followed(node: Schema) -> Schema:
 
 def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
     old, new = spot.old, spot.new
-    for name, nodes in old.properties.items():
-        others = new.properties.get(name)
-        if others is not None and not are_alike(nodes, others, name):
-            yield Name(name), _spot(old.property(name), new.property(name))
+    for name, _, _ in changed(old.properties, new.properties):
+        yield Name(name), _spot(old.property(name), new.property(name))
     yield from _items(old, new)
     for step, word in ((Other(), "additionalProperties"), (AnyName(), "propertyNames"), (Index(0), "contains")):
         before, after = old.together(word), new.together(word)
