@@ -46,13 +46,12 @@ class Client:
     _writer: asyncio.StreamWriter | None = None
 
     async def work(self, until: asyncio.Event, *, pause_seconds: float = 0) -> None:
-        """Ends early if nobody listens any more and `until` is near: see `End.REFUSED`."""
         for count in itertools.count():
             if until.is_set():
                 break
             await self.ask(f"client {self.number} team {count}")
             await asyncio.sleep(pause_seconds if self.asked[-1].end is End.DONE else 0.05)
-        self._drop()
+        self.leave()
 
     async def ask(self, name: str) -> End:
         started = time.monotonic()
@@ -62,7 +61,7 @@ class Client:
                 end, code = await self._exchange(name)
         except TimeoutError:
             end = End.HUNG
-            self._drop()
+            self.leave()
         now = time.monotonic()
         self.asked.append(Asked(name, end, code, now - started, now))
         return end
@@ -82,16 +81,16 @@ class Client:
             head = await self._reader.readuntil(b"\r\n\r\n")
             body = await self._reader.readexactly(int(_header(head, b"content-length") or 0))
         except asyncio.IncompleteReadError as error:
-            self._drop()
+            self.leave()
             return (End.TORN if head or error.partial else End.CLOSED), None
         except OSError:
-            self._drop()
+            self.leave()
             return (End.TORN if head else End.CLOSED), None
         if _header(head, b"connection") == b"close":
-            self._drop()
+            self.leave()
         return _outcome(orjson.loads(body))
 
-    def _drop(self) -> None:
+    def leave(self) -> None:
         if self._writer is not None:
             self._writer.close()
         self._reader = self._writer = None

@@ -1,0 +1,257 @@
+"""What the server stands on goes away and comes back: everybody is told so, in time, and nothing told is lost."""
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bench._chaos_parts import PUBLISH, Subscriber
+from tessera_gql.graphql.events import cursor
+from tessera_gql.store import audit, migration
+from tessera_gql.store.database import Database
+from tests.e2e.server import TESSERA, Running, environment, serving
+from tests.ops.clients import Client, End, ends, names
+from tests.ops.postgres import Postgres, sql, until
+from tests.ops.test_shutdown import children
+
+CLIENTS = 12
+WELL_WITHIN_SECONDS = 5.0
+
+
+async def loaded(server: Running, trouble: Any) -> tuple[list[Client], float]:
+    """What clients were told while `trouble` ran, and until some seconds after it; and when it was over."""
+    clients = [Client(number, server.url) for number in range(CLIENTS)]
+    ended = asyncio.Event()
+    working = [asyncio.create_task(client.work(ended, pause_seconds=0.02)) for client in clients]
+    await asyncio.sleep(0.7)
+    await asyncio.to_thread(trouble)
+    over = time.monotonic()
+    await asyncio.sleep(WELL_WITHIN_SECONDS + 1)
+    ended.set()
+    await asyncio.gather(*working)
+    return clients, over
+
+
+def check(clients: list[Client], over: float, *, longest_seconds: float) -> None:
+    """Only whole answers, all of them soon, the bad ones coded and not one of them later than `WELL_WITHIN_SECONDS`."""
+    asked = [one for client in clients for one in client.asked]
+    assert set(ends(clients)) <= {End.DONE, End.FAILED}, ends(clients)
+    assert {one.code for one in asked if one.end is End.FAILED} == {"UNAVAILABLE"}
+    assert max(one.seconds for one in asked) < longest_seconds
+    assert not [one for one in asked if one.end is End.FAILED and one.at > over + WELL_WITHIN_SECONDS]
+    assert [one for one in asked if one.end is End.DONE and one.at > over]
+
+
+async def kept(url: str) -> set[str]:
+    return {row["name"] for row in await sql(url, "SELECT name FROM core.teams")}
+
+
+async def verified(url: str) -> None:
+    database = Database(url)
+    await audit.verify(database)
+    await database.dispose()
+
+
+def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
+    tmp_path: Path, cluster: Postgres, ops_url: str
+) -> None:
+    def restart() -> None:
+        cluster.stop()
+        time.sleep(1.5)
+        cluster.start()
+
+    async def attacked(server: Running) -> tuple[list[Client], float, Subscriber]:
+        subscriber = Subscriber([server.url], None, None, cursor(0))
+        listening = asyncio.create_task(subscriber.listen())
+        clients, over = await loaded(server, restart)
+        log = [row["sequence"] for row in await sql(ops_url, "SELECT sequence FROM audit.events ORDER BY sequence")]
+        async with asyncio.timeout(10):
+            while subscriber.seen[-1] < log[-1]:  # noqa: ASYNC110 - it waits for another process
+                await asyncio.sleep(0.05)
+        listening.cancel()
+        assert subscriber.seen == log
+        return clients, over, subscriber
+
+    with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:
+        clients, over, _ = asyncio.run(attacked(server))
+        check(clients, over, longest_seconds=15)
+    there = asyncio.run(kept(ops_url))
+    assert names(clients, End.DONE) <= there <= names(clients, End.DONE, End.FAILED)
+    asyncio.run(verified(ops_url))
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_postgresql_that_says_nothing_at_all_keeps_nobody_beyond_the_limits(
+    tmp_path: Path, cluster: Postgres, ops_url: str
+) -> None:
+    def sleep() -> None:
+        with cluster.asleep():
+            time.sleep(9)
+
+    limits = {f"DATABASE_{name}_SECONDS": "1" for name in ("STATEMENT", "LOCK", "CONNECT")}
+    with serving(tmp_path, DATABASE_URL=ops_url, **limits) as server:
+        clients, over = asyncio.run(loaded(server, sleep))
+        check(clients, over, longest_seconds=15)
+    assert names(clients, End.DONE) <= asyncio.run(kept(ops_url))
+
+
+def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url: str) -> None:
+    def help_soon() -> None:
+        until(lambda: "waiting for up to 30 seconds" in log.read_text(), seconds=25)
+        cluster.start()
+
+    cluster.stop()
+    log = tmp_path / "server.log"
+    log.touch()
+    helping = threading.Thread(target=help_soon)
+    helping.start()
+    with serving(tmp_path, DATABASE_URL=ops_url) as server:
+        helping.join()
+        assert httpx.get(f"{server.url}/readyz", timeout=10).status_code == 200
+
+
+def refused(tmp_path: Path, **settings: str) -> str:
+    """What a server that does not start says."""
+    done = subprocess.run(
+        [TESSERA, "serve"],
+        cwd=tmp_path,
+        env=environment(API_PORT="0", **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode in (2, 3), done
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_database_that_is_not_there_is_named_at_once(tmp_path: Path, cluster: Postgres) -> None:
+    said = refused(tmp_path, DATABASE_URL=cluster.url("no_such_database"))
+    assert "PostgreSQL is there and lets nobody in" in said
+    assert 'database "no_such_database" does not exist. Check DATABASE_URL.' in said
+
+
+def test_a_server_starts_on_newer_tables_only_if_they_were_made_for_it_too(tmp_path: Path, ops_url: str) -> None:
+    newer = "UPDATE alembic_version SET version_num = '9999'"
+    asyncio.run(sql(ops_url, newer, "COMMENT ON TABLE alembic_version IS '9998'"))
+    assert "A newer version made it: install that version" in refused(tmp_path, DATABASE_URL=ops_url)
+    asyncio.run(sql(ops_url, f"COMMENT ON TABLE alembic_version IS '{migration.head()}'"))
+    with serving(tmp_path, DATABASE_URL=ops_url) as server:
+        assert httpx.get(f"{server.url}/readyz", timeout=10).json() == {"status": "ready", "revision": "9999"}
+
+
+async def publish(client: httpx.AsyncClient, url: str, asked: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Tried until it is answered; and how often that was."""
+    for attempt in itertools.count(1):
+        with suppress(httpx.TransportError):
+            reply = (await client.post(f"{url}/graphql", json={"query": PUBLISH, "variables": {"input": asked}})).json()
+            if "errors" not in reply:
+                done: dict[str, Any] = reply["data"]["publishContract"]
+                return done, attempt
+            assert reply["errors"][0]["extensions"]["code"] == "UNAVAILABLE", reply
+        await asyncio.sleep(0.05)
+    raise AssertionError
+
+
+async def publishing(url: str, number: int, ended: asyncio.Event) -> tuple[list[str], int]:
+    """The contracts that one client was told of, and how often it had to try again."""
+    fqn, told, repeated = f"ops.core.asset_{number}", list[str](), 0
+    async with httpx.AsyncClient(timeout=20) as client:
+        for revision in itertools.count():
+            if ended.is_set():
+                return told, repeated
+            columns = {f"c{place}": {"type": "integer"} for place in range(revision + 1)}
+            asked = {
+                "asset": {"fqn": fqn},
+                "schema": {"type": "object", "properties": columns},
+                "idempotencyKey": f"{fqn} {revision}",
+            }
+            done, attempts = await publish(client, url, asked)
+            assert done["outcome"] == "PUBLISHED", done
+            told.append(done["contract"]["id"])
+            repeated += attempts - 1
+    raise AssertionError
+
+
+CONTRACTS = """query($fqn: String!) { asset(ref: {fqn: $fqn}) {
+  contracts(first: 100) { nodes { id version } pageInfo { hasNextPage endCursor } } } }"""
+
+
+def test_a_publish_repeated_after_kill_9_is_one_contract(tmp_path: Path, ops_url: str) -> None:
+    kills, clients = 20, 4
+
+    async def killing(server: Running) -> list[tuple[list[str], int]]:
+        ended = asyncio.Event()
+        working = [asyncio.create_task(publishing(server.url, number, ended)) for number in range(clients)]
+        await asyncio.sleep(0.5)
+        for turn in range(kills):
+            while len(found := children(server)) < 2:  # noqa: ASYNC110 - it waits for a process
+                await asyncio.sleep(0.02)
+            os.kill(found[turn % len(found)], signal.SIGKILL)
+            await asyncio.sleep(0.25)
+        await asyncio.sleep(0.5)
+        ended.set()
+        return await asyncio.gather(*working)
+
+    with serving(tmp_path, "--workers", "4", DATABASE_URL=ops_url) as server:
+        team = 'mutation { createTeam(input: {name: "ops"}) { team { id } } }'
+        server.data(team)
+        for number in range(clients):
+            made = f'{{ fqn: "ops.core.asset_{number}", owner: {{ name: "ops" }} }}'
+            server.data(f"mutation {{ createAsset(input: {made}) {{ asset {{ id }} }} }}")
+        told = asyncio.run(killing(server))
+        counted = asyncio.run(sql(ops_url, "SELECT asset_id, version FROM core.contracts"))
+    published = [identity for found, _ in told for identity in found]
+    assert len(set(published)) == len(published) == len(counted) == len(set(map(tuple, counted)))
+    assert sum(repeated for _, repeated in told) > 0
+    asyncio.run(verified(ops_url))
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A real one, where one may be mounted."""
+    folder.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+def test_a_full_disk_is_a_coded_error_that_loses_nothing_and_passes(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk, serving(disk) as server:
+        filler = disk / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        client = Client(1, server.url)
+
+        async def write() -> None:
+            while ends([client])[End.FAILED] < 3 and len(client.asked) < 5000:
+                await client.ask(f"team {len(client.asked)}")
+            filler.unlink()
+            for _ in range(5):
+                await client.ask(f"team {len(client.asked)}")
+            client.leave()
+
+        asyncio.run(write())
+        assert {one.code for one in client.asked if one.end is End.FAILED} == {"UNAVAILABLE"}
+        assert [one.end for one in client.asked[-5:]] == [End.DONE] * 5
+        told = names([client], End.DONE)
+        found = server.data("{ teams { totalCount } }")["teams"]["totalCount"]
+        assert found == len(told)
+        assert "Traceback" not in server.log.read_text()
