@@ -22,6 +22,9 @@ class LimitSettings(BaseSettings):
     limit_page: int = _limit(100, "Items of one page or list of ids; at most 100, as the schema says.", most=100)
     limit_body_bytes: int = _limit(256 * 1024, "Bytes of a request.", least=1024)
     limit_upload_bytes: int = _limit(128 * 1024 * 1024, "Bytes of a request that carries a dbt manifest.", least=1024)
+    limit_body_seconds: float = _limit(
+        30.0, "Seconds for a request to come, and one more for each 4 kB of it.", least=0.1, most=3600
+    )
     limit_errors: int = _limit(10, "Errors listed in one answer.")
     limit_query_seconds: float = _limit(30.0, "Seconds after which a query is given up.", least=0.1, most=3600)
     limit_operations_per_socket: int = _limit(20, "Operations under way on one websocket.")

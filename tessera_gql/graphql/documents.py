@@ -67,6 +67,8 @@ class Limits:
     body_bytes: int = 256 * 1024
     upload_bytes: int = 128 * 1024 * 1024
     """A body that carries a dbt manifest: the document, ahead of the variables, asks for that mutation alone."""
+    body_seconds: float = 30.0
+    """For a body to come, and a second more for each 4 kB of it."""
     errors: int = 10
     """Errors listed in one reply."""
     query_seconds: float = 30.0

@@ -20,6 +20,7 @@ from tessera_gql.graphql import large, sse, websocket
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
 from tessera_gql.graphql.large import Refused, answer
 from tessera_gql.graphql.operations import NEEDS_A_STREAM, Reply, execute, failed, run
+from tessera_gql.graphql.patience import patient
 from tessera_gql.graphql.transport import Answer, Identity, Transport, Unauthenticated, drain
 from tessera_gql.graphql.uploads import FORM, PREFLIGHTED, UPLOADS, TooLarge, may_be_upload
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
@@ -68,7 +69,7 @@ class Endpoint:
     transport: Transport
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        request = Request(scope, patient(receive, self.transport.limits.body_seconds))
         media = Media.JSON
         try:
             media = self._negotiated(request)
@@ -127,6 +128,7 @@ class Endpoint:
     async def _sent(self, request: Request) -> Params | _Begun:
         """What was sent; of what is larger than usual only its beginning, and nothing yet of a form."""
         if request.method == "POST":
+            _permit_length(request, max(self.transport.limits.body_bytes, self.transport.limits.upload_bytes))
             if _content(request) == FORM:
                 return _Begun(b"", is_whole=False)
             found = await self._body(request)
@@ -234,6 +236,13 @@ def _check_content(request: Request) -> None:
         raise Refused(415, "Send the body uncompressed.")
     if content == FORM and not any(request.headers.get(name, "").strip() for name in PREFLIGHTED):
         raise Refused(415, "A form needs the header `GraphQL-Require-Preflight: 1` or an Authorization beside it.")
+
+
+def _permit_length(request: Request, limit: int) -> None:
+    """Refuses before anything is read what no request may be."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:18]) > limit:
+        raise TooLarge(limit, is_sending=True)
 
 
 def _permit(request: Request, media: Media, prepared: Prepared) -> None:
