@@ -1,0 +1,137 @@
+"""Where the search and the reading stop: at their figure, not one before; and what is said when they do."""
+
+import pytest
+
+from tessera_gql.diff import ChangeKind, Mode, SchemaError, check, compare
+from tessera_gql.diff.accept import accepts
+from tessera_gql.diff.documents import read
+from tessera_gql.diff.drafts import Here, Name
+from tessera_gql.diff.facts import Answer, Found, Literal
+from tessera_gql.diff.guard import Identities
+from tessera_gql.diff.regex import Language, example, matches
+from tessera_gql.diff.routes import reach
+from tessera_gql.diff.schema import Space
+from tessera_gql.diff.solve import Solver
+from tests.diff.test_accept import node
+from tests.diff.test_solve import refuted
+
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+D6 = {"$schema": "http://json-schema.org/draft-06/schema#"}
+D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+
+
+def nested(levels, leaf):
+    for _ in range(levels):
+        leaf = {"type": "array", "minItems": 1, "items": leaf}
+    return leaf
+
+
+def merged(levels, leaf):
+    for _ in range(levels):
+        leaf = {"allOf": [leaf]}
+    return leaf
+
+
+def test_the_search_goes_36_questions_deep():
+    deepest = nested(17, TEXT)
+    assert isinstance(refuted(deepest, nested(17, WHOLE)), Found)
+    assert refuted(nested(18, TEXT), nested(18, WHOLE)) is Answer.UNKNOWN
+
+
+def test_one_question_costs_one_unit_of_fuel():
+    identities, space = Identities(), Space()
+    left, right = (space.root(read(raw, identities)) for raw in (WHOLE, {"type": "number"}))
+    assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is Answer.EMPTY
+
+
+def test_a_reading_goes_40_schemas_deep():
+    assert accepts(node(merged(40, {"minimum": 0})), 1) is True
+    assert accepts(node(merged(41, {"minimum": 0})), 1) is None
+
+
+def test_a_reading_asks_twenty_thousand_times():
+    asking = node({"items": {"minimum": 0}})
+    assert accepts(asking, [1] * 19_999) is True
+    assert accepts(asking, [1] * 20_000) is None
+
+
+def test_a_text_of_a_hundred_thousand_characters_is_made_and_no_longer_one():
+    assert example(Language(frozenset(), frozenset(), least=100_000)) == "a" * 100_000
+    assert example(Language(frozenset(), frozenset(), least=100_001)) is True
+
+
+def test_groups_are_read_50_deep():
+    assert matches("(" * 50 + "a" + ")" * 50, "a") is True
+    assert matches("(" * 51 + "a" + ")" * 51, "a") is None
+
+
+def test_a_document_of_twenty_thousand_properties_is_built_and_no_larger_one():
+    names = [f"n{index}" for index in range(20_001)]
+    assert isinstance(refuted({"type": "object", "required": names[1:]}, False), Found)
+    assert refuted({"type": "object", "required": names}, False) is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(("ways", "fields"), [(8, tuple(f"n{n}" for n in range(8))), (9, ("",))])
+def test_a_place_entered_again_on_more_than_eight_paths_concerns_everyone(ways, fields):
+    edges = {"root": [(Name(f"n{n}"), f"p{n}") for n in range(ways)] + [(Here(), "leaf")]}
+    edges |= {f"p{n}": [(Here(), "root")] for n in range(ways)}
+    assert reach("root", edges)["leaf"].fields() == (("", *fields) if ways == 8 else fields)
+
+
+def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
+    one, two = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, WHOLE]))
+    (fewer,), (more,) = compare(one, two).changes, compare(two, one).changes
+    assert fewer.kind is more.kind is ChangeKind.COMPOSITION_CHANGED
+    assert (fewer.message, fewer.breaks) == (
+        "The document: it accepts less than before.",
+        {Mode.BACKWARD, Mode.FULL},
+    )
+    assert (more.message, more.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
+
+
+def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_same():
+    text = {"properties": {"a": {"if": {}, "then": {"properties": {"y": {}}}}}}
+    lost = compare({**D7, **text}, {**D6, **text})
+    assert [(change.kind, change.path) for change in lost.breaking(Mode.BACKWARD)] == [
+        (ChangeKind.PROPERTY_REMOVED, "a.y")
+    ]
+    assert compare({**D6, **text}, {**D7, **text}).is_compatible(Mode.BACKWARD)
+
+
+@pytest.mark.parametrize(
+    ("schema", "pointer"),
+    [
+        ({"properties": {"a/b": {"examples": [[1, [float("nan")]]]}}}, "/properties/a~1b/examples/0/1"),
+        ({"a": {"b": [{1: 2}]}}, "/a/b/0"),
+        ({"a": [{"b": {1, 2}}]}, "/a/0"),
+        ({"a": {"enum": [*range(10_001)]}}, "/a/enum"),
+        ({"a": [0, {"b": 1 << 4_096}]}, "/a/1"),
+        (merged(101, {}), "/allOf/0" * 100),
+    ],
+)
+def test_what_is_no_json_or_too_large_is_named_by_its_place(schema, pointer):
+    with pytest.raises(SchemaError) as refused:
+        check(schema)
+    assert refused.value.pointer == pointer
+
+
+def test_two_hundred_levels_are_read():
+    check(merged(100, {}))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        ({"minimum": 3}, {"anyOf": [TEXT, {"minimum": 2}]}, True),
+        (TEXT, {"minimum": 5, "items": False, "required": ["a"]}, True),
+        ({"minimum": 5, "items": False, "required": ["a"]}, TEXT, False),
+        ({"type": ["integer", "array"]}, {"minItems": 1}, False),
+        ({"type": ["integer", "object"]}, {"propertyNames": False}, False),
+        ({"type": ["integer", "string"]}, {"pattern": "a"}, False),
+        ({"type": ["integer", "string"]}, {"multipleOf": 2}, False),
+        ({"type": ["integer", "string"]}, {"nullable": True, "type": ["integer", "string"]}, True),
+        ({"type": ["null", "string"]}, {"nullable": True, "type": "string"}, True),
+    ],
+)
+def test_a_keyword_breaks_only_the_types_it_speaks_about(old, new, holds):
+    assert compare(old, new).is_compatible(Mode.BACKWARD) == holds
