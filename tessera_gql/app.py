@@ -1,13 +1,13 @@
 """The composition root: settings in, a Starlette application out. Nothing else puts the parts together."""
 
 import asyncio
+import hmac
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -23,6 +23,7 @@ from tessera_gql.annex.processes import Annex
 from tessera_gql.annex.processes import Settings as AnnexSettings
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
 from tessera_gql.config import Settings
+from tessera_gql.config.observing import Switch
 from tessera_gql.delivery import deadlines, outbound, webhooks
 from tessera_gql.delivery.bus import Bus
 from tessera_gql.delivery.listen import listen
@@ -36,10 +37,15 @@ from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
 from tessera_gql.graphql.uploads import PREFLIGHTED
+from tessera_gql.observe import health, tracing
+from tessera_gql.observe.exchange import Exchanges
+from tessera_gql.observe.instruments import Instruments, Scrape
+from tessera_gql.observe.logs import Lines
+from tessera_gql.observe.metrics import Metrics
 from tessera_gql.origins import SameOrigin
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
-from tessera_gql.store import events, migration
+from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow, Webhook
 from tessera_gql.workflows import keys
@@ -77,6 +83,7 @@ class Parts:
     transport: Transport
     worker: webhooks.Worker
     annex: Annex
+    instruments: Instruments
 
     async def drain(self) -> None:
         """Tells everyone who is connected to come back, to another process or to this one started again."""
@@ -89,6 +96,8 @@ def assemble(settings: Settings) -> Parts:
     if settings.database_replica_url is not None:
         age = timedelta(seconds=settings.database_replica_seconds)
         database.follow(settings.database_replica_url, age=age, options=settings.options)
+    instruments = _instruments(settings)
+    instruments.watch(database)
     bus = Bus(database)
     opened_by = Keys(
         database,
@@ -106,13 +115,14 @@ def assemble(settings: Settings) -> Parts:
             raise Unauthenticated(str(error)) from None
 
     def opened(identity: Identity) -> AbstractAsyncContextManager[Any]:
-        return context.opened(database, identity.actor, bus, settings.git_sync_path)
+        return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking)
 
     annex = Annex(_annex_settings(settings), lambda: _wake(database))
     transport = Transport(
         schema=schema,
         authenticate=authenticate,
         context=opened,
+        watch=instruments.watching,
         limits=Limits(**settings.limits),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
         executor=Executor(settings.executor),
@@ -123,7 +133,7 @@ def assemble(settings: Settings) -> Parts:
         apart=annex.open,
     )
     worker = webhooks.Worker(database, _posting(settings, transport))
-    return Parts(settings, database, bus, opened_by, transport, worker, annex)
+    return Parts(settings, database, bus, opened_by, transport, worker, annex, instruments)
 
 
 def _annex_settings(settings: Settings) -> AnnexSettings:
@@ -134,6 +144,15 @@ def _wake(database: Database) -> None:
     """Another process has written: whoever waits for commits of this one looks at the log."""
     for tell in database.committed:
         tell(())
+
+
+def _instruments(settings: Settings) -> Instruments:
+    endpoint = settings.otel_exporter_otlp_endpoint
+    return Instruments(
+        lines=Lines(settings.log_slow_seconds),
+        metrics=Metrics() if settings.metrics is Switch.ON else None,
+        tracing=tracing.exporting(endpoint) if endpoint else None,
+    )
 
 
 def _posting(settings: Settings, transport: Transport) -> webhooks.Options:
@@ -183,6 +202,7 @@ def render(transport: Transport) -> webhooks.Render:
 def create(parts: Parts) -> Starlette:
     """The application; its lifespan runs the bus, the clock and the keys."""
     settings = parts.settings
+    scrape = _scrape(parts)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
@@ -195,6 +215,8 @@ def create(parts: Parts) -> Starlette:
                 asyncio.create_task(parts.keys.keep(), name="keys"),
                 asyncio.create_task(_revoke(parts.keys, parts.bus, position), name="revocations"),
             ]
+            if scrape is not None and scrape.metrics.is_shared:
+                tasks.append(asyncio.create_task(scrape.keep(), name="metrics"))
             yield
             await parts.drain()
             for task in tasks:
@@ -203,20 +225,30 @@ def create(parts: Parts) -> Starlette:
                     await task
         await parts.annex.close()
         await parts.keys.flush()
+        await parts.instruments.close()
         await parts.database.dispose()
 
-    async def healthz(_request: Request) -> Response:
-        return JSONResponse({"status": "alive", "version": version("tessera-gql")})
-
-    async def readyz(_request: Request) -> Response:
-        if parts.transport.closing.is_set():
-            return JSONResponse({"status": "unavailable", "reason": "the server is stopping"}, status_code=503)
-        return await _readiness(parts.database)
-
-    found: list[BaseRoute] = [*routes(parts.transport), Route("/healthz", healthz), Route("/readyz", readyz)]
+    ready = health.Readiness(parts.database, parts.bus, parts.transport)
+    found: list[BaseRoute] = [*routes(parts.transport), Route("/healthz", health.alive), Route("/readyz", ready.answer)]
+    if scrape is not None:
+        found.append(Route("/metrics", scrape.answer))
     if settings.is_open:
         found += _pages()
-    return Starlette(routes=found, lifespan=lifespan, middleware=_middleware(settings))
+    seen = Middleware(Exchanges, ended=parts.instruments.ended)
+    return Starlette(routes=found, lifespan=lifespan, middleware=[seen, *_middleware(settings)])
+
+
+def _scrape(parts: Parts) -> Scrape | None:
+    if (metrics := parts.instruments.metrics) is None:
+        return None
+    own = parts.settings.metrics_key
+
+    async def permit(authorization: str | None) -> bool:
+        if own is not None and hmac.compare_digest(authorization or "", f"Bearer {own.get_secret_value()}"):
+            return True
+        return (await parts.keys.identify(authorization)).actor.is_admin
+
+    return Scrape(metrics, parts.database, parts.bus, parts.transport, permit)
 
 
 def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]]:
@@ -272,7 +304,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Content-Type", *PREFLIGHTED],
+                allow_headers=["Content-Type", "X-Request-ID", *PREFLIGHTED],
+                expose_headers=["X-Request-ID"],
                 max_age=600,
             )
         )
@@ -287,15 +320,3 @@ def _pages() -> list[BaseRoute]:
         return RedirectResponse("/graphiql")
 
     return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", StaticFiles(directory=WEB))]
-
-
-async def _readiness(database: Database) -> Response:
-    """Ready means: the database answers and has the tables this version knows."""
-    try:
-        async with asyncio.timeout(5), database.read() as session:
-            found = await migration.stand(session)
-    except (Unavailable, TimeoutError):
-        return JSONResponse({"status": "unavailable", "reason": "the database can't be reached"}, status_code=503)
-    if reason := migration.misfit(found):
-        return JSONResponse({"status": "unavailable", "reason": reason}, status_code=503)
-    return JSONResponse({"status": "ready", "revision": found.at})

@@ -13,9 +13,10 @@ from tessera_gql.cli import demo as shop
 from tessera_gql.cli.processes import Supervisor
 from tessera_gql.cli.server import run
 from tessera_gql.cli.start import prepare
-from tessera_gql.cli.terminal import err, fail, out, settings, told
+from tessera_gql.cli.terminal import err, fail, logged, out, settings, told
 from tessera_gql.config import Settings
 from tessera_gql.graphql.schema import printed
+from tessera_gql.observe.metrics import shared
 from tessera_gql.store.engine import sqlite_file
 
 DEMO_DATABASE = "sqlite:///tessera-demo.db"
@@ -33,6 +34,7 @@ def serve(
     if workers is not None:
         os.environ["WORKERS"] = str(workers)
     found = settings()
+    logged(found)
     listener = _bind(found)
     with told():
         asyncio.run(prepare(found))
@@ -46,7 +48,8 @@ def serve(
     if found.workers == 1:
         raise typer.Exit(run(found, listener))
     work = partial(run, found, listener)
-    raise typer.Exit(Supervisor(found.workers, listener, work, found.shutdown_seconds).run())
+    with shared():
+        raise typer.Exit(Supervisor(found.workers, listener, work, found.shutdown_seconds).run())
 
 
 def schema() -> None:

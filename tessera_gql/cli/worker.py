@@ -5,13 +5,14 @@ import signal
 
 from tessera_gql import app as application
 from tessera_gql.cli.start import prepare
-from tessera_gql.cli.terminal import err, settings, told
+from tessera_gql.cli.terminal import err, logged, settings, told
 from tessera_gql.config import Settings
 
 
 def worker() -> None:
     """Run deadlines and webhooks without serving requests. Servers do both as well; this adds hands."""
     found = settings()
+    logged(found)
     with told():
         asyncio.run(_run(found))
 

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from tessera_gql.config import secrets
+from tessera_gql.config import observing, running, secrets
 from tessera_gql.config.limits import LimitSettings
-from tessera_gql.config.running import Running, contradictions
+from tessera_gql.config.observing import ObservingSettings
+from tessera_gql.config.running import Running
 from tessera_gql.config.secrets import SECRET
 
 RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)")
@@ -38,7 +39,7 @@ class BadSettings(Exception):  # noqa: N818 - what it says, all mistakes at once
     """The environment can't be right; the message lists every mistake on a line of its own."""
 
 
-class Settings(Running, LimitSettings):
+class Settings(Running, ObservingSettings, LimitSettings):
     """Names are those of the environment variables, in any case."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
@@ -167,6 +168,12 @@ def load() -> Settings:
     return found
 
 
+def hidden(found: Settings) -> list[str]:
+    """Every secret in these settings: what no log may hold."""
+    values = (getattr(found, name) for name in secrets.names(Settings.model_fields))
+    return [word for value in values if value is not None for word in secrets.inside(value)]
+
+
 def given() -> Mapping[str, str | None]:
     """What the environment says, and before it the file .env, by names in lower case."""
     return {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
@@ -189,7 +196,8 @@ def _contradictions(found: Settings) -> Iterator[str]:
             f"AUTH: it is off, but {found.api_host} can be reached from other machines, where anybody could change"
             " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
         )
-    yield from contradictions(found)
+    yield from running.contradictions(found)
+    yield from observing.contradictions(found)
     if found.oidc_issuer is not None:
         for name in ("oidc_audience", "oidc_jwks"):
             if getattr(found, name) is None:

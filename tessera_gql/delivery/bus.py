@@ -7,6 +7,7 @@ that goes away makes everybody wait, and nobody miss anything.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -21,6 +22,8 @@ from tessera_gql.store.tables import EventRow
 KEPT = 2_000
 PAGE = 500
 POLL_SECONDS = 1.0
+STALE_SECONDS = 10.0
+"""After so long without a look at the log, the bus is not following it."""
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +40,23 @@ class Bus:
         self._moved = asyncio.Event()
         self._closed = False
         self._follower: asyncio.Task[None] | None = None
+        self._read_at = 0.0
+
+    @property
+    def position(self) -> int:
+        """The last event that subscribers were told of."""
+        return self._position
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the log was read lately; a bus that only waits reads it every `poll_seconds`."""
+        is_alive = self._follower is not None and not self._follower.done()
+        return is_alive and time.monotonic() - self._read_at < STALE_SECONDS + self._poll_seconds
 
     async def __aenter__(self) -> Self:
         async with self._database.read() as session:
             self._position = await events.last_sequence(session)
+        self._read_at = time.monotonic()
         self._database.committed.append(self.wake)
         self._follower = asyncio.create_task(self._follow(), name="bus")
         return self
@@ -118,6 +134,7 @@ class Bus:
         while True:
             async with self._database.read() as session:
                 found = await events.after(session, self._position, limit=PAGE)
+            self._read_at = time.monotonic()
             if not found:
                 return
             self._recent.extend(found)

@@ -1,7 +1,7 @@
 """What resolvers are given: one read-only transaction a request; after a write, nothing read before counts."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -23,17 +23,23 @@ class Bus(Protocol):
 
 
 class Context:
-    """One per operation; `close` it when the answer is computed."""
+    """One per operation; `close` it when the answer is computed. `asking` is told of each batch of keys."""
 
     def __init__(
-        self, database: Database, actor: Actor, bus: Bus | None = None, git_sync_path: Path | None = None
+        self,
+        database: Database,
+        actor: Actor,
+        bus: Bus | None = None,
+        git_sync_path: Path | None = None,
+        asking: Callable[[int], None] | None = None,
     ) -> None:
         self.database = database
         self.actor = actor
         self.bus = bus
         self.git_sync_path = git_sync_path
         self.tell: Tell = silent
-        self.loaders = Loaders(self.reading, self.actor)
+        self.loaders = Loaders(self.reading, self.actor, asking)
+        self._asking = asking
         self._session: Session | None = None
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
@@ -73,13 +79,13 @@ class Context:
     def live(self) -> None:
         """For a subscription: each question opens its own session, because a slow reader must not hold a connection."""
         self._live = True
-        self.loaders = Loaders(self.reading, self.actor)
+        self.loaders = Loaders(self.reading, self.actor, self._asking)
 
     async def close(self) -> None:
         """Ends what is open; the context can still be used, and reads anew."""
         await self.loaders.settle()
         self._session = None
-        self.loaders = Loaders(self.reading, self.actor)
+        self.loaders = Loaders(self.reading, self.actor, self._asking)
         await self._open.aclose()
 
 
@@ -88,9 +94,13 @@ Info: TypeAlias = strawberry.Info[Context, None]
 
 @asynccontextmanager
 async def opened(
-    database: Database, actor: Actor, bus: Bus | None = None, git_sync_path: Path | None = None
+    database: Database,
+    actor: Actor,
+    bus: Bus | None = None,
+    git_sync_path: Path | None = None,
+    asking: Callable[[int], None] | None = None,
 ) -> AsyncGenerator[Context]:
-    context = Context(database, actor, bus, git_sync_path)
+    context = Context(database, actor, bus, git_sync_path, asking)
     try:
         yield context
     finally:

@@ -49,6 +49,11 @@ class Fanout(Generic[T]):
         self._limit = limit
         self._streams: dict[Hashable, _Stream[T]] = {}
 
+    @property
+    def sharing(self) -> int:
+        """Listeners to whom nothing is produced of their own."""
+        return sum(len(stream.listeners) - 1 for stream in self._streams.values() if stream.listeners)
+
     async def listen(self, key: Hashable, start: Callable[[], AsyncGenerator[T]]) -> AsyncGenerator[T]:
         """Every item from now on of the stream `key`, which the first to ask starts and the last to go closes."""
         if (stream := self._streams.get(key)) is None:

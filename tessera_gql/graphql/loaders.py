@@ -59,9 +59,11 @@ I = TypeVar("I", bound=Identified)  # noqa: E741 - beside K, R and V
 
 
 class Loaders:
-    def __init__(self, reading: Reading, viewer: Actor) -> None:
+    def __init__(self, reading: Reading, viewer: Actor, asking: Callable[[int], None] | None = None) -> None:
+        """`asking` is told how many keys are asked for at once."""
         self._reading = reading
         self._viewer = viewer
+        self._asking = asking
         self._running: set[asyncio.Future[Any]] = set()
         self._pages: dict[tuple[FromClause, str | None], DataLoader[Paged, Page]] = {}
         self._counts: dict[tuple[FromClause, str | None], DataLoader[Paged, int]] = {}
@@ -215,7 +217,12 @@ class Loaders:
         return self._batched(load)
 
     def _batched(self, load: Callable[[list[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:
-        return DataLoader(lambda keys: self._to_its_end(load(keys)))
+        def ask(keys: list[K]) -> Awaitable[list[V]]:
+            if self._asking is not None:
+                self._asking(len(keys))
+            return self._to_its_end(load(keys))
+
+        return DataLoader(ask)
 
     async def asked(self, question: Callable[[Session], Awaitable[R]]) -> R:
         """A question that nothing else asks, so there is nothing to batch."""

@@ -51,7 +51,15 @@ async def execute(
 
 
 async def run(transport: Transport, prepared: Prepared, identity: Identity, left: Left | None = None) -> Reply:
-    """The reply to a query or mutation, known only once its context has closed: closing may still fail it."""
+    """The reply to a query or mutation."""
+    with transport.watch(prepared, identity) as tell:
+        reply = await _run(transport, prepared, identity, left)
+        tell(reply)
+    return reply
+
+
+async def _run(transport: Transport, prepared: Prepared, identity: Identity, left: Left | None = None) -> Reply:
+    """Known only once its context has closed: closing may still fail it."""
     if not isinstance(prepared, Operation):
         return _refused(transport, prepared)
     if prepared.kind is OperationType.SUBSCRIPTION:
@@ -130,6 +138,14 @@ async def stream(transport: Transport, prepared: Prepared, identity: Identity) -
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         yield await run(transport, prepared, identity)
         return
+    with transport.watch(prepared, identity) as tell:
+        async with aclosing(_subscribed(transport, prepared, identity)) as replies:
+            async for reply in replies:
+                tell(reply)
+                yield reply
+
+
+async def _subscribed(transport: Transport, prepared: Operation, identity: Identity) -> AsyncGenerator[Reply]:
     try:
         transport.admit(identity, prepared)
         async with transport.context(identity) as context:

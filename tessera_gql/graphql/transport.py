@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Hashable
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
@@ -14,7 +14,7 @@ import strawberry
 from graphql import GraphQLError, GraphQLSchema
 
 from tessera_gql.executor import Tally
-from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
 from tessera_gql.graphql.fanout import Fanout
 from tessera_gql.graphql.uploads import Upload
 from tessera_gql.graphql.wire import Params
@@ -91,6 +91,17 @@ def _untranslated(_error: Exception) -> GraphQLError | None:
     return None
 
 
+Watch: TypeAlias = Callable[[Prepared, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]]
+"""Entered as an operation begins, left as it ends; what it yields is told of each reply."""
+
+
+def _unwatched(_prepared: Prepared, _identity: Identity) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+    return nullcontext(_untold)
+
+
+def _untold(_reply: dict[str, Any]) -> None: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Transport:
     """All that the routes need to know of the application.
@@ -115,6 +126,7 @@ class Transport:
     here. Raises Malformed and TooLarge."""
     repeat: Callable[[Any], bool] = _once
     """Whether a query that found the database away is worth asking once more, by the context it had."""
+    watch: Watch = _unwatched
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED

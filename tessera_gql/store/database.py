@@ -36,6 +36,11 @@ class Database:
         self._replica: Replica | None = None
 
     @property
+    def engines(self) -> list[AsyncEngine]:
+        """Each once, for those who watch them."""
+        return [*self._engines.distinct, *([self._replica.engine] if self._replica else [])]
+
+    @property
     def dialect(self) -> str:
         return self._engines.writer.dialect.name
 

@@ -68,6 +68,10 @@ class Engines:
     writer: AsyncEngine
     reader: AsyncEngine
 
+    @property
+    def distinct(self) -> list[AsyncEngine]:
+        return [self.writer] if self.writer.pool is self.reader.pool else [self.writer, self.reader]
+
     async def dispose(self) -> None:
         await self.writer.dispose()
         await self.reader.dispose()
@@ -152,6 +156,7 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
         arguments["server_settings"] |= options.limits
     engine = create_async_engine(
         url.difference_update_query(ENCRYPTION),
+        hide_parameters=True,
         pool_size=kept,
         max_overflow=options.pool - kept,
         pool_timeout=POOL_SECONDS,
@@ -173,6 +178,7 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
 def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,

@@ -13,7 +13,7 @@ from tessera_gql.graphql.documents import Limits
 from tests.e2e.server import TESSERA, environment
 
 KEY = "an-administrators-key-for-this-test"
-URL = "postgresql://tessera:hunter2@db/tessera?sslmode=require&password=hunter3"
+URL = "postgresql://tessera:hunter2@db/tessera?sslmode=require"
 FIXED = {"default_page", "list_length"}
 """Limits that are words of the schema or figures of the estimate, not an operator's."""
 

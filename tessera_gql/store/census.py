@@ -1,0 +1,42 @@
+"""How much of everything waits: a few counts for those who watch the server."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from tessera_gql.policy.words import DeliveryStatus, ProposalStatus
+from tessera_gql.store import events, webhooks
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Proposal, table
+
+proposals = table(Proposal)
+
+
+@dataclass(frozen=True)
+class Census:
+    last_sequence: int
+    pending: int
+    """Deliveries on their way, or waiting for their next attempt."""
+    dead: int
+    """Deliveries given up, and not yet forgotten."""
+    behind: int
+    """Webhooks that were not handed the latest events."""
+    waiting: int
+    """Proposals that wait for an answer."""
+
+
+async def take(session: Session) -> Census:
+    status = webhooks.deliveries.c.status
+    undelivered = (
+        select(status, func.count().label("number")).where(status != DeliveryStatus.DELIVERED).group_by(status)
+    )
+    counts = {row.status: row.number for row in await session.execute(undelivered)}
+    behind = select(func.count()).select_from(webhooks.rows).where(webhooks.is_behind)
+    waiting = select(func.count()).select_from(proposals).where(proposals.c.status == ProposalStatus.PENDING)
+    return Census(
+        last_sequence=await events.last_sequence(session),
+        pending=counts.get(DeliveryStatus.PENDING, 0),
+        dead=counts.get(DeliveryStatus.DEAD, 0),
+        behind=int((await session.execute(behind)).scalar() or 0),
+        waiting=int((await session.execute(waiting)).scalar() or 0),
+    )
