@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bench._chaos_parts import Load, Receiver, Server, Subscriber, Writer, call, free_port, receiving
 from tessera_gql.errors import Unavailable
@@ -27,8 +27,9 @@ from tessera_gql.graphql.events import cursor
 from tessera_gql.policy.words import DeliveryStatus
 from tessera_gql.store import audit, events, migration
 from tessera_gql.store.database import Database
-from tessera_gql.store.tables import EventRow
+from tessera_gql.store.tables import EventRow, WebhookDelivery
 from tessera_gql.store.webhooks import deliveries
+from tessera_gql.store.webhooks import rows as hooks
 
 PATIENCE_SECONDS = 120.0
 SECONDS_A_CHANGE = 0.5
@@ -137,7 +138,7 @@ async def _fight(run: Run, kind: str) -> None:
         log = await _log(run.database)
         await _settled(run, subscribers, receivers, places, log)
         _check_subscribers(run, subscribers, log)
-        _check_receivers(run, receivers, places, log)
+        await _check_receivers(run, receivers, places, log)
     await _check_database(run, writers, log)
 
 
@@ -248,13 +249,23 @@ def _check_subscribers(run: Run, subscribers: list[Subscriber], log: list[EventR
             )
 
 
-def _check_receivers(run: Run, receivers: list[Receiver], places: list[int], log: list[EventRow]) -> None:
+async def _check_receivers(run: Run, receivers: list[Receiver], places: list[int], log: list[EventRow]) -> None:
     for number, (one, kinds, place) in enumerate(zip(receivers, RECEIVERS, places, strict=True)):
         if lacking := _wanted(log, kinds, place) - one.accepted:
             run.violations.append(f"receiver {number}: {len(lacking)} events missing {sorted(lacking)[:5]}")
+            run.violations += await _records(run.database, one, lacking)
     run.counts["webhook posts"] = sum(one.posts for one in receivers)
     run.counts["webhook posts failed on purpose"] = sum(one.failed for one in receivers)
     run.counts["events accepted by receivers"] = sum(len(one.accepted) for one in receivers)
+
+
+async def _records(database: Database, receiver: Receiver, lacking: set[int]) -> list[str]:
+    """What the server knows of the deliveries that did not arrive."""
+    async with database.read() as session:
+        to_it = deliveries.c.webhook_id.in_(select(hooks.c.id).where(hooks.c.url == receiver.url))
+        statement = select(deliveries).where(to_it, deliveries.c.sequence.in_(lacking))
+        found = await session.list(statement, WebhookDelivery)
+        return [f"  {one.sequence} is {one.status} until {one.due_at}: {one.attempts[-2:]}" for one in found]
 
 
 async def _check_database(run: Run, writers: list[Writer], log: list[EventRow]) -> None:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera_gql import app as application
 from tessera_gql.config import Settings
+from tessera_gql.graphql.frames import Frames
 
 ACCEPT_SECONDS = 0.05
 """In which those who were let in by the system before it knew are let in by us."""
@@ -93,7 +94,7 @@ def run(settings: Settings, listener: socket.socket) -> int:
     parts = application.assemble(settings)
     config = uvicorn.Config(
         telling(application.create(parts)),
-        ws="websockets-sansio",
+        ws=Frames,
         ws_per_message_deflate=False,
         ws_max_size=max(1 << 18, 2 * settings.limit_frame_bytes),
         lifespan="on",

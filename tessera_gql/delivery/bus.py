@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Self
 
@@ -26,6 +26,10 @@ STALE_SECONDS = 10.0
 """After so long without a look at the log, the bus is not following it."""
 
 log = logging.getLogger(__name__)
+
+
+def _goes_on(_position: int) -> bool:
+    return False
 
 
 class Bus:
@@ -75,8 +79,12 @@ class Bus:
         self._woken.set()
 
     @asynccontextmanager
-    async def subscribe(self, after: int | None = None) -> AsyncGenerator[AsyncIterator[EventRow]]:
+    async def subscribe(
+        self, after: int | None = None, caught_up: Callable[[int], bool] = _goes_on
+    ) -> AsyncGenerator[AsyncIterator[EventRow]]:
         """Everything after that sequence, then what comes; None starts with what is committed from now on.
+
+        `caught_up` is told the place whenever all that this process knows of was given; if it says True, it ends.
 
         Raises Invalid for a place that the log has not reached: whoever waited there would miss what comes before it.
         """
@@ -90,11 +98,13 @@ class Bus:
                     field=("after",),
                 )
             after = last if after is None else after
-        async with aclosing(self._stream(max(after, 0))) as stream:
+        async with aclosing(self._stream(max(after, 0), caught_up)) as stream:
             yield stream
 
-    async def _stream(self, position: int) -> AsyncGenerator[EventRow]:
+    async def _stream(self, position: int, caught_up: Callable[[int], bool]) -> AsyncGenerator[EventRow]:
         while not self._closed:
+            if self._position <= position and caught_up(position):
+                return
             for event in await self._next(position):
                 position = event.sequence
                 yield event

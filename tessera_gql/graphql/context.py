@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 import strawberry
 
+from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
 from tessera_gql.store.database import Database
@@ -19,7 +20,11 @@ from tessera_gql.workflows.manifest_progress import Tell, silent
 class Bus(Protocol):
     """Where committed events come from: first everything after the sequence given, then live; in order, each once."""
 
-    def subscribe(self, after: int | None) -> AbstractAsyncContextManager[AsyncIterator[EventRow]]: ...
+    def subscribe(
+        self, after: int | None, caught_up: Callable[[int], bool]
+    ) -> AbstractAsyncContextManager[AsyncIterator[EventRow]]:
+        """`caught_up` is told the place whenever there is nothing more for now; if True, the events end there."""
+        ...
 
 
 class Context:
@@ -38,6 +43,7 @@ class Context:
         self.bus = bus
         self.git_sync_path = git_sync_path
         self.tell: Tell = silent
+        self.course = Course()
         self.loaders = Loaders(self.reading, self.actor, asking)
         self._asking = asking
         self._session: Session | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -118,6 +119,18 @@ class Operation:
             or any(given.name.value == argument and not self._is_null(given.value) for given in field.arguments or ())
             for field in self.node.selection_set.selections
         )
+
+    def variable_of(self, argument: str) -> str | None:
+        """The variable that gives this argument of the one root field, if it is good for nothing else."""
+        fields = self.node.selection_set.selections
+        given = [one for field in fields if isinstance(field, FieldNode) for one in field.arguments or ()]
+        names = [
+            one.value.name.value for one in given if one.name.value == argument and isinstance(one.value, VariableNode)
+        ]
+        if len(fields) != 1 or not names or self.document.loc is None:
+            return None
+        uses = re.findall(rf"\${names[0]}\b", self.document.loc.source.body)
+        return names[0] if len(uses) == 2 else None  # its definition and this
 
     def _is_null(self, value: ValueNode) -> bool:
         if isinstance(value, VariableNode):

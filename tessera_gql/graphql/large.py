@@ -116,11 +116,11 @@ async def _run(transport: Transport, job: Job, prepared: Prepared, identity: Ide
 
 async def _told(transport: Transport, job: Job, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
     """The reply as a stream has it, and ahead of it how far it has come: the latest only, however fast it goes."""
-    news: dict[str, str] = {}
+    news: dict[str, bytes] = {}
     came = asyncio.Event()
 
     def tell(phase: Phase, done: int, total: int) -> None:
-        news["progress"] = orjson.dumps({"phase": phase, "done": done, "total": total}).decode()
+        news["progress"] = orjson.dumps({"phase": phase, "done": done, "total": total})
         came.set()
 
     running = asyncio.create_task(_run(transport, job, prepared, identity, tell))
@@ -132,7 +132,7 @@ async def _told(transport: Transport, job: Job, prepared: Prepared, identity: Id
             if (body := news.pop("progress", None)) is not None:
                 yield Message("progress", body)
         found = running.result()
-        yield Message("next", found.body.decode())
+        yield Message("next", found.body)
     finally:
         if not running.done():
             running.cancel()

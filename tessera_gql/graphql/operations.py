@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
-import orjson
 from graphql import ExecutionResult, GraphQLError, OperationType
 from graphql import execute as run_document
 from graphql import subscribe as subscribe_document
@@ -19,7 +18,8 @@ from strawberry.execution import optimized_is_awaitable
 from tessera_gql.errors import Refusal
 from tessera_gql.executor import Query, answer
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
-from tessera_gql.graphql.transport import Executor, Identity, Message, Transport, Unauthenticated
+from tessera_gql.graphql.fanout import Course
+from tessera_gql.graphql.transport import Executor, Identity, Transport, Unauthenticated
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
@@ -33,9 +33,6 @@ Left: TypeAlias = Callable[[], Awaitable[None]]
 
 WATCHED_AFTER_SECONDS = 0.5
 """Most queries are done before it is worth asking whether their client is still there."""
-
-RESUMING = "after"
-"""The argument of a subscription that starts in the past; such a one is nobody else's."""
 
 
 async def execute(
@@ -133,22 +130,28 @@ async def _finished(
             task.cancel()
 
 
-async def stream(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Reply]:
-    """Every reply: one, or those of a subscription for as long as its context is open."""
+async def stream(
+    transport: Transport, prepared: Prepared, identity: Identity, course: Course | None = None
+) -> AsyncGenerator[Reply]:
+    """Every reply: one, or those of a subscription for as long as its context is open, which is given the `course`."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         yield await run(transport, prepared, identity)
         return
     with transport.watch(prepared, identity) as tell:
-        async with aclosing(_subscribed(transport, prepared, identity)) as replies:
+        async with aclosing(_subscribed(transport, prepared, identity, course)) as replies:
             async for reply in replies:
                 tell(reply)
                 yield reply
 
 
-async def _subscribed(transport: Transport, prepared: Operation, identity: Identity) -> AsyncGenerator[Reply]:
+async def _subscribed(
+    transport: Transport, prepared: Operation, identity: Identity, course: Course | None
+) -> AsyncGenerator[Reply]:
     try:
         transport.admit(identity, prepared)
         async with transport.context(identity) as context:
+            if course is not None:
+                context.course = course
             options = _options(transport, prepared)
             source = subscribe_document(transport.core, prepared.document, context_value=context, **options)
             if isinstance(source, Awaitable):
@@ -161,35 +164,6 @@ async def _subscribed(transport: Transport, prepared: Operation, identity: Ident
                     yield _reply(transport, result)
     except Exception as error:  # noqa: BLE001 - as in `run`
         yield failed(transport, error)
-
-
-def messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
-    """The replies of an operation, written; an error is the last. Raises Behind if its reader is too slow for it."""
-    start = partial(_messages, transport, prepared, identity)
-    key = _shared(transport, prepared, identity)
-    return start() if key is None else transport.fanout.listen(key, start)
-
-
-async def _messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
-    async with aclosing(stream(transport, prepared, identity)) as replies:
-        async for reply in replies:
-            if "data" in reply:
-                yield Message("next", encoded(transport, reply).decode())
-            else:
-                yield Message("error", encoded(transport, reply, "errors").decode())
-
-
-def _shared(transport: Transport, prepared: Prepared, identity: Identity) -> Hashable | None:
-    """What other subscriptions must have in common with this one to be served by the same execution."""
-    if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
-        return None
-    if (scope := transport.scope(identity)) is None or prepared.gives(RESUMING):
-        return None
-    try:
-        variables = orjson.dumps(prepared.variables, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # an integer beyond 64 bits
-        return None
-    return (scope, id(prepared.document), prepared.name, variables)  # the running stream keeps the document
 
 
 def encoded(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:

@@ -12,8 +12,9 @@ from starlette.types import Receive, Send
 
 from tessera_gql.graphql.documents import Prepared
 from tessera_gql.graphql.fanout import Behind
-from tessera_gql.graphql.operations import encoded, failed, messages
-from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_when, ending
+from tessera_gql.graphql.operations import encoded, failed
+from tessera_gql.graphql.sharing import messages
+from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_with, ending
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -55,6 +56,7 @@ async def stream(
     last: bytes | None = None
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     with ending(transport) as ended:
+        end_with(transport, identity, ended)
 
         async def write(text: bytes) -> None:
             try:
@@ -69,8 +71,6 @@ async def stream(
                 tasks.create_task(_listen(receive))
                 tasks.create_task(_end(transport, ended))
                 tasks.create_task(_keep_alive(transport.limits.keep_alive_seconds, write))
-                if (revoked := getattr(identity, "ended", None)) is not None:
-                    tasks.create_task(end_when(revoked, ended))
                 tasks.create_task(_produce(transport, source, write))
         except* _Over as over:
             last = cast("_Over", over.exceptions[0]).last
@@ -92,9 +92,9 @@ async def _produce(transport: Transport, source: AsyncGenerator[Message], write:
 
 def _event(message: Message) -> bytes:
     if message.kind == "progress":
-        return f": {message.body}\n\n".encode()
-    body = message.body if message.kind == "next" else f'{{"errors":{message.body}}}'
-    return f"event: next\ndata: {body}\n\n".encode()
+        return b": %b\n\n" % message.body
+    body = message.body if message.kind == "next" else b'{"errors":%b}' % message.body
+    return b"event: next\ndata: %b\n\n" % body
 
 
 async def _listen(receive: Receive) -> None:
@@ -121,4 +121,4 @@ async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> None:
 
 def _refused(transport: Transport, error: Exception) -> bytes:
     errors = encoded(transport, failed(transport, error), "errors")
-    return _event(Message("error", errors.decode())) + COMPLETE
+    return _event(Message("error", errors)) + COMPLETE

@@ -134,15 +134,18 @@ class Subscription:
 
 async def _happened(info: Info, after: str | None, wanted: Wanted) -> AsyncGenerator[Event]:
     """Each event read afresh: what one message loaded does not count for the next."""
+    context, course = info.context, info.context.course
     start = None if after is None else place(after)
-    context = info.context
+    if course.start is not None:
+        start = course.start
     if context.bus is None:
         raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
     # Whoever waits holds no connection: what was looked up for the arguments is let go first.
     await context.close()
-    async with context.bus.subscribe(start) as stream:
+    async with context.bus.subscribe(start, course.caught_up) as stream:
         async for row in stream:
             if wanted(row):
+                course.position = row.sequence
                 context.live()
                 yield Event.of(row)
 

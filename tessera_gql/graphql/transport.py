@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Hashable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import strawberry
@@ -54,7 +54,9 @@ class Message(NamedTuple):
     """
 
     kind: Literal["next", "error", "progress"]
-    body: str
+    body: bytes
+    position: int | None = None
+    """In the log that the operation follows, of the event it tells of."""
 
 
 class Answer(NamedTuple):
@@ -136,6 +138,8 @@ class Transport:
     """One per open socket or event stream; done when the server wants it closed."""
     uploading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADING), repr=False)
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    revocable: dict[asyncio.Event, Revocable] = field(default_factory=dict[asyncio.Event, "Revocable"], repr=False)
+    """By the `ended` of an identity: what lives on it."""
 
     def __post_init__(self) -> None:
         if self.schema.extensions or self.schema.directives:
@@ -173,9 +177,40 @@ def end(ended: asyncio.Future[Ending], reason: Ending) -> None:
         ended.set_result(reason)
 
 
-async def end_when(revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
+@dataclass(eq=False, slots=True)
+class Revocable:
+    """What ends with one credential: a task watches for all of it, because thousands may share one."""
+
+    watch: asyncio.Task[None]
+    live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]])
+
+
+def end_with(transport: Transport, identity: Identity, ended: asyncio.Future[Ending]) -> None:
+    """Ends it when the credential does; to be called within `ending`."""
+    revoked: asyncio.Event | None = getattr(identity, "ended", None)
+    if revoked is None:
+        return
+    if revoked.is_set():
+        end(ended, Ending.REVOKED)
+        return
+    if (found := transport.revocable.get(revoked)) is None:
+        found = transport.revocable[revoked] = Revocable(asyncio.create_task(_watch(transport, revoked)))
+    found.live.add(ended)
+    ended.add_done_callback(partial(_leave, transport, revoked))
+
+
+async def _watch(transport: Transport, revoked: asyncio.Event) -> None:
     await revoked.wait()
-    end(ended, Ending.REVOKED)
+    for ended in [*transport.revocable[revoked].live]:
+        end(ended, Ending.REVOKED)
+
+
+def _leave(transport: Transport, revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
+    found = transport.revocable[revoked]
+    found.live.discard(ended)
+    if not found.live:
+        found.watch.cancel()
+        del transport.revocable[revoked]
 
 
 async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:

@@ -8,8 +8,8 @@ subprotocol, 4408 no init in time, 4409 id in use, 4429 second init, 4500 failur
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import orjson
@@ -17,9 +17,11 @@ from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.graphql.documents import Prepared
-from tessera_gql.graphql.fanout import Behind
-from tessera_gql.graphql.operations import failed, messages
-from tessera_gql.graphql.transport import Ending, Identity, Transport, Unauthenticated, end, end_when, ending
+from tessera_gql.graphql.fanout import Course, Stream
+from tessera_gql.graphql.operations import failed
+from tessera_gql.graphql.outbox import Outbox
+from tessera_gql.graphql.sharing import Share, produced, share
+from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_with, ending
 from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
 
 PROTOCOL = "graphql-transport-ws"
@@ -59,14 +61,12 @@ async def serve(transport: Transport, connection: WebSocket) -> None:
     await connection.accept(PROTOCOL)
     with ending(transport) as ended:
         socket = Socket(transport, connection, ended)
-        reader = asyncio.create_task(socket.read())
         try:
-            await asyncio.wait((reader, ended), return_when=asyncio.FIRST_COMPLETED)
+            close = await socket.read()
         finally:
-            reader.cancel()
-            await asyncio.wait((reader,))
             await socket.stop()
-        close = CLOSES[ended.result()] if ended.done() else reader.result()
+        if ended.done():
+            close = CLOSES[ended.result()]
     if close is not None:
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(CLOSING_SECONDS):
@@ -74,9 +74,9 @@ async def serve(transport: Transport, connection: WebSocket) -> None:
 
 
 class Socket:
-    """One connection: what its reader was told, and a task for each operation, which sends for itself.
+    """One connection: what its reader was told, a place in each stream it shares, a task for each other operation.
 
-    There is no queue: one message of each operation may wait for the client to read.
+    Operations of its own wait for the client to read; shared streams don't, so that what they tell may have to queue.
     """
 
     def __init__(self, transport: Transport, connection: WebSocket, ended: asyncio.Future[Ending]) -> None:
@@ -86,42 +86,46 @@ class Socket:
         self.identity: Identity = None
         self.initialised = False
         self.acknowledged = False
-        self.operations: dict[str, asyncio.Task[None]] = {}
+        self.operations: dict[str, asyncio.Task[None] | Hearing] = {}
         self.running: set[asyncio.Task[None]] = set()
-        """Those of `operations`, and those that their client completed and that are still closing."""
-        self.waiting = self.sent = 0
-        self.turn = asyncio.Lock()
+        """Operations of its own, and whatever its client completed and that is still closing."""
+        self.outbox = Outbox(connection, transport.limits, partial(end, ended, Ending.SLOW))
         loop, limits = asyncio.get_running_loop(), transport.limits
         self.init_timer = loop.call_later(limits.init_timeout_seconds, end, ended, Ending.NO_INIT)
-        self.send_timer = loop.call_later(limits.send_timeout_seconds, self._expect_progress, 0)
 
     async def read(self) -> Close | None:
-        """Until the client leaves, or does what it is closed for."""
+        """Until the client leaves, or does what it is closed for, or it is ended."""
+        loop = asyncio.get_running_loop()
         try:
-            while (received := await self.connection.receive())["type"] != "websocket.disconnect":
-                await self._take(_message(received.get("text"), self.transport.limits.frame_bytes))
+            async with asyncio.timeout(None) as patience:
+
+                def stop(_ended: asyncio.Future[Ending]) -> None:
+                    patience.reschedule(loop.time())
+
+                self.ended.add_done_callback(stop)
+                try:
+                    while (received := await self.connection.receive())["type"] != "websocket.disconnect":
+                        await self._take(_message(received.get("text"), self.transport.limits.frame_bytes))
+                finally:
+                    self.ended.remove_done_callback(stop)
         except _Refused as refused:
             return refused.close
-        except WebSocketDisconnect:
+        except (TimeoutError, WebSocketDisconnect):
             return None
         return None
 
     async def stop(self) -> None:
         """End every operation; each is cancelled only once, for a second time would interrupt its closing."""
         self.init_timer.cancel()
-        self.send_timer.cancel()
+        for operation in [*self.operations.values()]:
+            if isinstance(operation, Hearing):
+                operation.cancel()
         for task in self.running:
             if not task.cancelling():
                 task.cancel()
+        await self.outbox.stop()
         if self.running:
             await asyncio.wait(self.running, timeout=CLOSING_SECONDS)
-
-    def _expect_progress(self, sent: int) -> None:
-        """A client that has read nothing of what waits for it since the last time is too slow."""
-        if self.waiting and self.sent == sent:
-            end(self.ended, Ending.SLOW)
-        seconds = self.transport.limits.send_timeout_seconds
-        self.send_timer = asyncio.get_running_loop().call_later(seconds, self._expect_progress, self.sent)
 
     async def _take(self, message: dict[str, Any]) -> None:
         payload = message.get("payload")
@@ -129,8 +133,8 @@ class Socket:
             case {"type": "subscribe", "id": str(key)} if key:
                 self._subscribe(key, payload)
             case {"type": "complete", "id": str(key)} if key:
-                if (task := self.operations.pop(key, None)) is not None:
-                    task.cancel()
+                if (operation := self.operations.pop(key, None)) is not None:
+                    operation.cancel()
             case {"type": "connection_init" | "ping" | "pong"} if not isinstance(payload, dict | None):
                 raise _Refused(BAD_FRAME)
             case {"type": "connection_init"}:
@@ -158,10 +162,9 @@ class Socket:
         except Exception as error:
             failed(self.transport, error)  # logged
             raise _Refused(Close(4500, "Internal server error")) from error
-        if (revoked := getattr(self.identity, "ended", None)) is not None:
-            self._start(end_when(revoked, self.ended))
+        end_with(self.transport, self.identity, self.ended)
         self.acknowledged = True
-        await self._send('{"type":"connection_ack"}')
+        await self._send(b'{"type":"connection_ack"}')
 
     def _subscribe(self, key: str, payload: object) -> None:
         try:
@@ -172,13 +175,26 @@ class Socket:
             raise _Refused(Close(4401, "Unauthorized"))
         if key in self.operations:
             raise _Refused(Close(4409, f"Subscriber for {key[:20]} already exists"))
-        self.operations[key] = self._start(self._operate(key, self._prepared(sent)))
+        prepared = self._prepared(sent)
+        shared = share(self.transport, prepared, self.identity)
+        if shared is None or shared.resumes or not self._join(key, prepared, shared):
+            task = asyncio.create_task(self._operate(key, prepared, shared))
+            self.operations[key] = task
+            self.run(task)
 
-    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+    def run(self, task: asyncio.Task[None]) -> None:
+        """Waits for the task before the socket is closed."""
         self.running.add(task)
         task.add_done_callback(self.running.discard)
-        return task
+
+    def _join(self, key: str, prepared: Prepared, shared: Share, position: int | None = None) -> bool:
+        hearing = Hearing(self, key, position)
+        start = partial(produced, self.transport, prepared, self.identity)
+        hearing.stream = self.transport.fanout.join(shared.key, start, hearing, position)
+        if hearing.stream is None:
+            return False
+        self.operations[key] = hearing
+        return True
 
     def _prepared(self, sent: Params) -> Prepared:
         limit = self.transport.limits.operations_per_socket
@@ -188,37 +204,86 @@ class Socket:
             return [GraphQLError(message, extensions=extensions)]
         return self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
 
-    async def _operate(self, key: str, prepared: Prepared) -> None:
-        shown = orjson.dumps(key).decode()
-        head = f'{{"id":{shown},"type":"next","payload":'
+    async def _operate(self, key: str, prepared: Prepared, shared: Share | None) -> None:
+        """By itself; once it has caught up with others who ask the same, it goes on with them."""
+        this = asyncio.current_task()
+
+        def joins(position: int) -> bool:
+            return (
+                shared is not None and self.operations.get(key) is this and self._join(key, prepared, shared, position)
+            )
+
         try:
-            async with aclosing(messages(self.transport, prepared, self.identity)) as found:
-                async for kind, body in found:
-                    if kind == "error":
-                        await self._send(f'{{"id":{shown},"type":"error","payload":{body}}}')
+            async with aclosing(produced(self.transport, prepared, self.identity, Course(joins=joins))) as found:
+                async for message in found:
+                    await self._tell(*written(key, message))
+                    if message.kind == "error":
                         return
-                    await self._send(f"{head}{body}}}")
-            await self._send(f'{{"id":{shown},"type":"complete"}}')
-        except Behind:
-            end(self.ended, Ending.SLOW)
-        except WebSocketDisconnect:
-            pass  # the reader learns of it as well
+            if self.operations.get(key) is this:
+                await self._tell(completed(key))
         finally:
-            if self.operations.get(key) is asyncio.current_task():
+            if self.operations.get(key) is this:
                 del self.operations[key]
 
-    async def _send(self, text: str) -> None:
-        self.waiting += 1
+    async def _send(self, *parts: bytes) -> None:
+        self.outbox.put(*parts)
+        await self.outbox.drained()
+
+    async def _tell(self, *parts: bytes) -> None:
+        """For operations: if the client is gone they wait to be cancelled, so that nothing interrupts their closing."""
         try:
-            async with self.turn:
-                await self.connection.send_text(text)
-                self.sent += 1
-        finally:
-            self.waiting -= 1
+            await self._send(*parts)
+        except WebSocketDisconnect:
+            await asyncio.get_running_loop().create_future()
 
 
-def _pong(payload: object) -> str:
-    return '{"type":"pong"}' if payload is None else f'{{"type":"pong","payload":{encode(payload).decode()}}}'
+class Hearing:
+    """An operation of a socket that is told what a shared stream tells, behind the `position` it has already told."""
+
+    __slots__ = ("has_failed", "head", "key", "position", "socket", "stream")
+
+    def __init__(self, socket: Socket, key: str, position: int | None) -> None:
+        self.socket = socket
+        self.key = key
+        self.head = head(key, "next")
+        self.position = -1 if position is None else position
+        self.stream: Stream[Message] | None = None
+        self.has_failed = False
+
+    def hear(self, message: Message) -> None:
+        if message.kind == "error":
+            self.has_failed = True
+            self.socket.outbox.put(*written(self.key, message))
+        elif message.position is None or message.position > self.position:
+            self.socket.outbox.put(self.head, message.body, b"}")
+
+    def over(self) -> None:
+        if self.socket.operations.get(self.key) is self:
+            del self.socket.operations[self.key]
+            if not self.has_failed:
+                self.socket.outbox.put(completed(self.key))
+
+    def cancel(self) -> None:
+        if self.stream is not None:
+            closing = self.socket.transport.fanout.leave(self.stream, self)
+            if closing is not None:
+                self.socket.run(closing)
+
+
+def head(key: str, kind: str) -> bytes:
+    return b'{"id":%b,"type":"%b","payload":' % (orjson.dumps(key), kind.encode())
+
+
+def written(key: str, message: Message) -> tuple[bytes, bytes, bytes]:
+    return head(key, message.kind), message.body, b"}"
+
+
+def completed(key: str) -> bytes:
+    return b'{"id":%b,"type":"complete"}' % orjson.dumps(key)
+
+
+def _pong(payload: object) -> bytes:
+    return b'{"type":"pong"}' if payload is None else b'{"type":"pong","payload":%b}' % encode(payload)
 
 
 def _message(text: str | None, limit: int) -> dict[str, Any]:

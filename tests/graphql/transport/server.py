@@ -3,21 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.server import ServerState
 
+from tessera_gql.graphql.frames import Frames
 from tessera_gql.graphql.http import Transport, drain, routes
 
 
 @asynccontextmanager
-async def served(transport: Transport) -> AsyncIterator[str]:
+async def served(transport: Transport, ws: Any = Frames) -> AsyncIterator[str]:
     """The address, as `127.0.0.1:PORT`, of a server without signal handling."""
     app = Starlette(routes=routes(transport))
-    config = uvicorn.Config(
-        app, log_level="warning", ws="websockets-sansio", ws_per_message_deflate=False, lifespan="off"
-    )
+    config = uvicorn.Config(app, log_level="warning", ws=ws, ws_per_message_deflate=False, lifespan="off")
     config.load()
     state = ServerState()
 

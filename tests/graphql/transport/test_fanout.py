@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from dataclasses import replace
 
 import pytest
+from graphql import OperationDefinitionNode
 
-from tessera_gql.graphql.fanout import Behind, Fanout
+from tessera_gql.graphql.documents import Documents, Operation
+from tessera_gql.graphql.fanout import Behind, Course, Fanout
 from tessera_gql.graphql.http import Transport, drain
 
+from .server import served
 from .test_sse import events
-from .test_websocket import ClientConnection, begin, hear, say, socket, still_works, subscribe, until
+from .test_websocket import ClientConnection, begin, closing, hear, say, socket, still_works, subscribe, until
 from .toy import House
 
 Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
@@ -93,6 +97,147 @@ async def test_who_resumes_is_never_given_anothers_stream(address: str, house: H
         await until(lambda: house.streams == 2)
 
 
+TOLD = "subscription ($after: String) {told(after: $after)}"
+
+
+async def numbers_heard(ws: ClientConnection, count: int) -> list[int]:
+    return [(await hear(ws))["payload"]["data"]["told"] for _ in range(count)]
+
+
+async def test_who_resumes_goes_on_with_the_others_and_misses_nothing(address: str, house: House) -> None:
+    house.write(*range(1, 8))
+    async with AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(4)]
+        for ws, after in zip(guests, (None, "3", "7", "0"), strict=True):
+            await subscribe(ws, "s", TOLD, variables={"after": after} if after else {})
+        await until(lambda: len(house.guests) == 4)
+        assert await numbers_heard(guests[1], 4) == [4, 5, 6, 7]
+        assert await numbers_heard(guests[3], 7) == [*range(1, 8)]
+        await until(lambda: house.streams == house.open_contexts == 1)
+        for number in range(8, 30):
+            house.write(number)
+            await asyncio.sleep(0)
+        for ws in guests:
+            assert await numbers_heard(ws, 22) == [*range(8, 30)]
+        await say(guests[1], id="s", type="complete")
+        await guests[2].close()
+        house.write(30)
+        assert await numbers_heard(guests[3], 1) == [30]
+        assert house.streams == 1
+    await until(lambda: house.streams == house.open_contexts == 0)
+
+
+async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_once(address: str, house: House) -> None:
+    async def write() -> None:
+        for number in range(1, 301):
+            house.write(number)
+            await asyncio.sleep(0.001)
+
+    async with AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(20)]
+        writing = asyncio.create_task(write())
+        for place, ws in enumerate(guests):
+            await subscribe(ws, "s", TOLD, variables={"after": str(place % 3)})
+            await asyncio.sleep(0.005)
+        for place, ws in enumerate(guests):
+            assert await numbers_heard(ws, 300 - place % 3) == [*range(1 + place % 3, 301)]
+        await writing
+        await until(lambda: house.streams == house.open_contexts == 1)
+
+
+async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
+    fanout: Fanout[int] = Fanout(limit=10)
+    heard: list[int] = []
+
+    class Ear:
+        def hear(self, item: int) -> None:
+            heard.append(item)
+
+        def over(self) -> None:
+            heard.append(-1)
+
+    began = asyncio.Event()
+
+    async def begins_at_five(course: Course) -> AsyncGenerator[int]:
+        await began.wait()
+        assert not course.caught_up(5)
+        await asyncio.sleep(0.02)
+        yield 6
+
+    first = fanout.join("n", begins_at_five, Ear())
+    assert first is not None
+    assert fanout.join("n", begins_at_five, Ear(), 9) is None
+    began.set()
+    await asyncio.sleep(0.01)
+    assert fanout.join("n", begins_at_five, Ear(), 4) is None
+    assert fanout.join("n", begins_at_five, Ear(), 5) is first
+    assert first.task is not None
+    await first.task
+    assert heard == [6, 6, -1, -1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'subscription {told(after: "x")}',
+        "subscription ($after: String) {told(after: $after) other: told(after: $after)}",
+    ],
+)
+def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
+    prepared = Documents(transport.core, replace(transport.limits, depth=20), transport.profile)._entry(query)
+    assert prepared.document is not None
+    node = prepared.document.definitions[0]
+    assert isinstance(node, OperationDefinitionNode)
+    assert Operation(prepared.document, node, {}).variable_of("after") is None
+
+
+async def test_another_servers_sockets_are_served_the_usual_way(transport: Transport, house: House) -> None:
+    async with served(transport, ws="websockets-sansio") as address, AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(3)]
+        for ws in guests:
+            await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        await settled()
+        for number in range(50):
+            house.words.put_nowait(str(number))
+        for ws in guests:
+            assert [(await hear(ws))["payload"]["data"]["heard"] for _ in range(50)] == [str(n) for n in range(50)]
+        await still_works(guests[0])
+
+
+@pytest.mark.parametrize("size", [1, 60, 125, 126, 60_000, 65_500, 65_536, 200_000])
+async def test_a_message_of_any_size_arrives_whole(address: str, house: House, size: int) -> None:
+    async with AsyncExitStack() as stack:
+        ws = await stack.enter_async_context(socket(address, max_size=None))
+        await begin(ws, payload={"Authorization": "Bearer one"})
+        await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        for word in ("x" * size, "ü" * size):
+            house.words.put_nowait(word)
+            assert (await hear(ws))["payload"]["data"]["heard"] == word
+
+
+async def test_who_does_not_read_a_shared_stream_is_closed_and_holds_up_nobody(house: House, serve: Serve) -> None:
+    house.scope = lambda guest: guest.name
+    transport = house.transport(send_queue=5, send_timeout_seconds=5)
+    async with serve(transport) as address, AsyncExitStack() as stack:
+        slow = await stack.enter_async_context(socket(address, max_queue=1, max_size=None))
+        await begin(slow, payload={"Authorization": "Bearer one"})
+        quick = await stack.enter_async_context(socket(address, max_size=None))
+        await begin(quick, payload={"Authorization": "Bearer one"})
+        for ws in (slow, quick):
+            await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        await settled()
+        for _ in range(40):
+            house.words.put_nowait("x" * 500_000)
+            assert (await hear(quick))["type"] == "next"
+        code, reason = await closing(slow)
+        assert (code, "resume" in reason) == (4290, True)
+        house.words.put_nowait("on")
+        assert (await hear(quick))["payload"] == {"data": {"heard": "on"}}
+
+
 async def test_the_stream_outlives_the_one_who_started_it_and_ends_with_the_last(address: str, house: House) -> None:
     async with AsyncExitStack() as stack:
         first, second = await guest(stack, address), await guest(stack, address)
@@ -164,15 +309,15 @@ async def test_a_burst_reaches_every_listener_in_order() -> None:
     fanout: Fanout[int] = Fanout(limit=10)
 
     async def all_heard() -> list[int]:
-        return [number async for number in fanout.listen("n", lambda: numbers(1000))]
+        return [number async for number in fanout.listen("n", lambda _course: numbers(1000))]
 
     assert await asyncio.gather(*(all_heard() for _ in range(20))) == [[*range(1000)]] * 20
 
 
 async def test_a_listener_that_falls_behind_is_dropped_and_holds_up_nobody() -> None:
     fanout: Fanout[int] = Fanout(limit=10)
-    slow = fanout.listen("n", lambda: numbers(100))
-    async with aclosing(fanout.listen("n", lambda: numbers(100))) as quick, aclosing(slow):
+    slow = fanout.listen("n", lambda _course: numbers(100))
+    async with aclosing(fanout.listen("n", lambda _course: numbers(100))) as quick, aclosing(slow):
         heard = asyncio.gather(anext(slow), anext(quick))
         assert await heard == [0, 0]
         assert [number async for number in quick] == [*range(1, 100)]

@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.errors import Forbidden
 from tessera_gql.graphql.documents import Limits, Profile
+from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.http import Transport, Unauthenticated
 
 Value = NewType("Value", object)
@@ -193,6 +194,26 @@ class Subscription:
             house.streams -= 1
 
     @strawberry.subscription
+    async def told(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[int]:
+        """The numbers of the log behind `after`, as they are written."""
+        house, course = info.context["house"], info.context.course
+        position = course.start if course.start is not None else int(after or len(house.log))
+        house.streams += 1
+        try:
+            while True:
+                house.written.clear()
+                if position >= len(house.log):
+                    if course.caught_up(position):
+                        return
+                    await house.written.wait()
+                while position < len(house.log):
+                    position += 1
+                    course.position = position
+                    yield house.log[position - 1]
+        finally:
+            house.streams -= 1
+
+    @strawberry.subscription
     async def fails_after(self, count: int) -> AsyncGenerator[int]:
         for number in range(count):
             yield number
@@ -223,6 +244,12 @@ SCHEMA = strawberry.Schema(
 )
 
 
+class Given(dict[str, Any]):
+    """A context."""
+
+    course = Course()
+
+
 @dataclass(eq=False)
 class Guest:
     name: str | None
@@ -241,8 +268,14 @@ class House:
     fail_on_open: Exception | None = None
     fail_on_close: Exception | None = None
     slow_to_close: float = 0
+    log: list[int] = field(default_factory=list)
+    written: asyncio.Event = field(default_factory=asyncio.Event)
     words: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     scope: Callable[[Guest], Hashable | None] = lambda _guest: None
+
+    def write(self, *numbers: int) -> None:
+        self.log += numbers
+        self.written.set()
 
     async def take(self, seconds: float) -> str:
         """Is in `streams` as long as it takes, and in `added` if it was done to its end."""
@@ -272,7 +305,7 @@ class House:
                 raise self.fail_on_open
             self.open_contexts += 1
             try:
-                yield {"identity": identity, "house": self}
+                yield Given(identity=identity, house=self)
                 await asyncio.sleep(0)
             finally:
                 self.open_contexts -= 1
