@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "publish": ("ci", "publish", USE),
     "impact": ("ci", "impact", USE),
     "diff": ("diff", "diff", USE),
+    "export": ("export", "export", USE),
     "dbt": ("dbt", "app", USE),
     "register": ("catalog", "register", USE),
     "unregister": ("catalog", "unregister", USE),

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from tessera_gql.cli.documents import Dialect, Part, SchemaFile, Written, offered
 from tessera_gql.cli.remote import Json, connected, out, print_json, read_json
 from tessera_gql.client import CompatibilityMode, Impact, Publication, PublishOutcome
 from tessera_gql.client.operations.publishing import Publishing
 
-SchemaFile = Annotated[Path, typer.Argument(metavar="SCHEMA.json", help="A JSON Schema; `-` reads stdin.")]
 Guarantees = Annotated[Path | None, typer.Option(help="A JSON file with what is promised beside the schema.")]
 
 
@@ -25,9 +25,14 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     supersede: Annotated[bool, typer.Option("--supersede", help="End another open proposal.")] = False,
     when_approved: Annotated[bool, typer.Option("--when-approved", help="Publish with the last consent.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything and keep nothing.")] = False,
+    written: Written = None,
+    part: Part = None,
+    dialect: Dialect = None,
     as_json: Json = False,
 ) -> None:
     """Publish a schema. Exit 0 published or unchanged, 3 it breaks somebody and waits for them, 2 refused.
+
+    The file is a JSON Schema, or by its name ODCS (.yaml), Avro (.avsc), SQL (.sql) or a protobuf descriptor set (.pb).
 
     Example: tessera publish analytics.marts.orders orders.json --team shop --reason "Coupons moved."
     """
@@ -41,7 +46,8 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     if reason:
         options["reason"] = reason
     with connected() as client:
-        done = client.publish_contract(fqn=fqn, schema_def=read_json(schema), published_by=team, **options)
+        offer = offered(schema, written, part, dialect)
+        done = client.publish_contract(fqn=fqn, schema_def=offer, published_by=team, **options)
     print_json(done) if as_json else _tell(fqn, done)
     if done.outcome is PublishOutcome.PROPOSED and done.proposal and done.proposal.status != "APPROVED":
         raise typer.Exit(3)
@@ -67,13 +73,16 @@ def _tell(fqn: str, done: Publication) -> None:
                 out.print(f"  {found.message}", markup=False)
 
 
-def impact(
+def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     fqn: str,
     schema: SchemaFile,
     guarantees: Guarantees = None,
     mode: Annotated[
         CompatibilityMode | None, typer.Option(case_sensitive=False, help="As if it were the mode.")
     ] = None,
+    written: Written = None,
+    part: Part = None,
+    dialect: Dialect = None,
     as_json: Json = False,
 ) -> None:
     """Say what publishing a schema would do. Nothing is written. Exit 0 it hurts nobody, 1 somebody would be asked.
@@ -82,7 +91,8 @@ def impact(
     """
     promised = read_json(guarantees) if guarantees else None
     with connected() as client:
-        found = client.impact(read_json(schema), asset=fqn, guarantees=promised, compatibility_mode=mode)
+        offer = offered(schema, written, part, dialect)
+        found = client.impact(offer, asset=fqn, guarantees=promised, compatibility_mode=mode)
     print_json(found) if as_json else _foretell(found)
     if found.asked:
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.diff_report import Format, render
+from tessera_gql.cli.documents import Dialect, Part, is_foreign, schema
 from tessera_gql.cli.terminal import fail
 from tessera_gql.diff import Mode, SchemaError, compare
 
@@ -15,15 +16,20 @@ STDIN = Path("-")
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(help="The schema as it is; - reads stdin.", allow_dash=True)],
+    old: Annotated[Path, typer.Argument(help="The schema as it is; - reads JSON from stdin.", allow_dash=True)],
     new: Annotated[Path, typer.Argument(help="The schema as it would be; - reads stdin.", allow_dash=True)],
     mode: Annotated[Mode, typer.Option(case_sensitive=False, help="Which way round they must fit.")] = Mode.BACKWARD,
     format: Annotated[Format, typer.Option(help="How to say it.")] = Format.TEXT,  # noqa: A002 - the option's name
+    part: Part = None,
+    dialect: Dialect = None,
 ) -> None:
-    """Compare two JSON Schemas: what changed, what breaks, and a document that shows it."""
+    """Compare two schemas: what changed, what breaks, and a document that shows it.
+
+    JSON Schemas, or by their names ODCS (.yaml), Avro (.avsc), SQL (.sql) and protobuf descriptor sets (.pb).
+    """
     if old == new == STDIN:
         raise fail("Only one of the two schemas can come from stdin; give the other as a file.")
-    before, after = _read(old), _read(new)
+    before, after = (schema(one, part, dialect) if is_foreign(one) else _read(one) for one in (old, new))
     try:
         found = compare(before, after)
     except SchemaError as error:

@@ -42,12 +42,14 @@ from tessera_gql.client.nouns import (
     Registration,
     Team,
 )
+from tessera_gql.client.operations.publishing import Document
 from tessera_gql.client.sync import TesseraClient
 from tessera_gql.client.words import (
     AcknowledgmentResponse,
     CompatibilityMode,
     ContractStatus,
     DependencyType,
+    DocumentFormat,
     ProposalStatus,
     PublishOutcome,
     RegistrationStatus,
@@ -67,6 +69,8 @@ __all__ = [
     "ContractStatus",
     "DependencyType",
     "Diff",
+    "Document",
+    "DocumentFormat",
     "Event",
     "Forbidden",
     "Impact",

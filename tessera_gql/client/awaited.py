@@ -229,6 +229,7 @@ class AsyncTesseraClient(Connection):
     publish_contract = verb(publishing.publish_contract)
     contracts = listing(publishing.contracts)
     get_contract = verb(publishing.get_contract)
+    export_contract = verb(publishing.export_contract)
     retire_contract = verb(publishing.retire_contract)
     impact = verb(publishing.impact)
     diff = verb(publishing.diff)

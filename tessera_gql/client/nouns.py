@@ -12,6 +12,7 @@ from tessera_gql.client.words import (
     CompatibilityMode,
     ContractStatus,
     DependencyType,
+    DocumentFormat,
     EventKind,
     ProposalStatus,
     PublishOutcome,
@@ -101,6 +102,23 @@ class BreakingChange(Reason):
     hint: str | None
     fingerprint: str
     teams: tuple[TeamName, ...]
+
+
+class ContractSource(Model):
+    """The document that a contract was read from."""
+
+    format: DocumentFormat
+    text: str
+    part: str | None
+    dialect: str | None
+
+
+class ContractDocuments(ContractName):
+    """`exported` is a data contract of ODCS v3."""
+
+    schema_def: JsonObject | bool = Field(alias="schema")
+    exported: str
+    source: ContractSource | None
 
 
 class Registration(Model):

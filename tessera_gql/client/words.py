@@ -50,6 +50,14 @@ class PublishOutcome(StrEnum):
     FORCED = "FORCED"
 
 
+class DocumentFormat(StrEnum):
+    JSON_SCHEMA = "JSON_SCHEMA"
+    ODCS = "ODCS"
+    AVRO = "AVRO"
+    PROTOBUF = "PROTOBUF"
+    DDL = "DDL"
+
+
 class DependencyType(StrEnum):
     CONSUMES = "CONSUMES"
     REFERENCES = "REFERENCES"

@@ -40,6 +40,7 @@ class ContractEntry:
     published_by: str
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     guarantees: dict[str, Any] | None = None
+    source: dict[str, Any] | None = None
     schema: Any
     line: int = field(default=0, compare=False)
 

@@ -113,9 +113,7 @@ def _property(prop: Any) -> dict[str, Any]:
     return described | {key: value for key, value in about.items() if value}
 
 
-def write(
-    fqn: str, version: str, schema: dict[str, Any], *, description: str | None = None, team: str | None = None
-) -> str:
+def write(fqn: str, version: str, schema: Any, *, description: str | None = None, team: str | None = None) -> str:
     """As a document of ODCS v3; the whole JSON Schema stands under `customProperties`, for ODCS says less."""
     *place, name = fqn.split(".")
     described = {"name": name, "physicalName": fqn, "logicalType": "object", "description": description}
@@ -133,7 +131,10 @@ def write(
     return yaml.dump(_kept(document))
 
 
-def _columns(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _columns(schema: Any) -> Iterator[dict[str, Any]]:
+    """None of a schema that is `true` or `false`."""
+    if not isinstance(schema, dict):
+        return
     required = set(schema.get("required") or ())
     for name, described in (schema.get("properties") or {}).items():
         inner = described if isinstance(described, dict) else {}

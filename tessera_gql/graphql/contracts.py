@@ -7,7 +7,9 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.diff import Mode
-from tessera_gql.errors import Invalid
+from tessera_gql.errors import Invalid, NotFound
+from tessera_gql.formats import odcs
+from tessera_gql.formats.sources import Format
 from tessera_gql.graphql.changes import Change, SchemaDiff, compared, told
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
@@ -17,6 +19,7 @@ from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.relations import one
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.sources import ContractSource
 from tessera_gql.policy.publish import Terms
 from tessera_gql.policy.words import ChangeType, ContractStatus
 from tessera_gql.store import tables
@@ -47,6 +50,27 @@ class Contract(Node):
     registrations = pages(
         REGISTRATIONS, "asset_id", "asset_id", description="Who reads the asset: a registration is to no version."
     )
+
+    @computed("The document it was read from, unless it came as a JSON Schema.")
+    def source(self) -> ContractSource | None:
+        return ContractSource.of(self.row.source)
+
+    @computed("The contract as a document of another format. Only ODCS can be written.")
+    async def exported(
+        self,
+        info: Info,
+        format: Annotated[Format, strawberry.argument(description="What to write it in.")] = Format.ODCS,  # noqa: A002 - the graph's name
+    ) -> str:
+        if format is not Format.ODCS:
+            raise Invalid(
+                f"A contract can't be written as {format}, only as ODCS. `schema` is its JSON Schema, and `source` the"
+                " document it came from.",
+                field=("format",),
+            )
+        asset = await info.context.loaders.asset.load(self.row.asset_id)
+        if asset is None or (team := await info.context.loaders.team.load(asset.owner_team_id)) is None:
+            raise NotFound("The asset of this contract is gone.")
+        return odcs.write(asset.fqn, self.version, self.row.schema_def, description=asset.description, team=team.name)
 
     @computed("What differs from the contract published just before; nothing for the first.")
     async def changes_from_previous(self, info: Info) -> list[Change]:

@@ -15,7 +15,9 @@ from tessera_gql.graphql.nouns import computed, many, named, shown
 from tessera_gql.graphql.pages import After, First
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.sources import DocumentInput, promised
 from tessera_gql.policy.words import Outcome
+from tessera_gql.store import assets
 from tessera_gql.workflows import impact
 from tessera_gql.workflows.publishing import KEEP, PublishRequest
 
@@ -71,12 +73,17 @@ class Impact:
 @strawberry.type
 class Queries:
     @computed("What publishing a schema for an asset would come to, and who would be asked.")
-    async def impact(
+    async def impact(  # noqa: PLR0913 - one parameter for each argument in the graph
         self,
         info: Info,
         *,
         asset: Annotated[AssetRefInput, strawberry.argument(description="What would change.")],
-        schema: Annotated[JSON, strawberry.argument(description="The JSON Schema to publish.")],
+        schema: Annotated[
+            JSON | None, strawberry.argument(description="The JSON Schema to publish; either this or `document`.")
+        ] = UNSET,
+        document: Annotated[
+            DocumentInput | None, strawberry.argument(description="The same in another format.")
+        ] = UNSET,
         guarantees: Annotated[
             JSON | None, strawberry.argument(description="What would be promised beside it; kept if left out.")
         ] = UNSET,
@@ -87,13 +94,17 @@ class Queries:
             str | None, strawberry.argument(description="The version to publish; the next honest one if left out.")
         ] = UNSET,
     ) -> Impact | None:
+        ref = asset.local()
+        document = given(document)
+        about = await info.context.loaders.asked(lambda session: assets.get(session, ref)) if document else None
+        offered = await promised(schema, document, about.fqn if about else None)
+        kept = KEEP if offered.guarantees is None else offered.guarantees
         request = PublishRequest(
-            schema=schema,
-            guarantees=KEEP if guarantees is UNSET else cast("dict[str, Any] | None", guarantees),
+            schema=offered.schema,
+            guarantees=kept if guarantees is UNSET else cast("dict[str, Any] | None", guarantees),
             mode=given(compatibility_mode),
             version=given(version),
         )
-        ref = asset.local()
         found = await info.context.loaders.asked(lambda session: impact.of(session, ref, request))
         return Impact(
             found=found,

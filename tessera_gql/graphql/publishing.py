@@ -7,6 +7,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.diff import Mode
+from tessera_gql.formats.sources import Promised
 from tessera_gql.graphql.changes import SchemaDiff
 from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.filters import given, optional
@@ -16,7 +17,9 @@ from tessera_gql.graphql.nouns import shown
 from tessera_gql.graphql.proposals import Proposal
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.sources import DocumentInput, promised
 from tessera_gql.policy.words import Outcome
+from tessera_gql.store import assets
 from tessera_gql.workflows import contracts, publishing
 from tessera_gql.workflows.publishing import KEEP, PublishRequest
 
@@ -24,7 +27,8 @@ from tessera_gql.workflows.publishing import KEEP, PublishRequest
 @strawberry.input(description="A schema to publish for an asset.")
 class PublishContractInput(CreatingInput):
     asset: AssetRefInput = strawberry.field(description="What it is about.")
-    schema: JSON = strawberry.field(description="The JSON Schema of the data.")
+    schema: JSON | None = optional("The JSON Schema of the data; either this or `document`.")
+    document: DocumentInput | None = optional("The same in another format; its guarantees count if none are given.")
     guarantees: JSON | None = optional("What is promised beside the schema; kept if left out, null promises nothing.")
     compatibility_mode: Mode | None = optional("The mode that judges the change after this one; kept if left out.")
     version: str | None = optional("The semantic version; the next honest one if left out.")
@@ -54,10 +58,12 @@ class PublishContractPayload(Payload):
     )
 
 
-def request(asked: PublishContractInput) -> PublishRequest:
-    guarantees = KEEP if asked.guarantees is UNSET else asked.guarantees
+def request(asked: PublishContractInput, offered: Promised) -> PublishRequest:
+    kept = KEEP if offered.guarantees is None else offered.guarantees
+    guarantees = kept if asked.guarantees is UNSET else asked.guarantees
+    document = given(asked.document)
     return PublishRequest(
-        schema=asked.schema,
+        schema=offered.schema,
         guarantees=cast("dict[str, Any] | None", guarantees),
         mode=given(asked.compatibility_mode),
         version=given(asked.version),
@@ -68,11 +74,16 @@ def request(asked: PublishContractInput) -> PublishRequest:
         reason=given(asked.reason),
         expires_at=given(asked.expires_at),
         metadata=given(asked.metadata),
+        source=document.local() if document else None,
     )
 
 
 async def publish_contract(call: Call, asked: PublishContractInput) -> PublishContractPayload:
-    done = await publishing.publish_contract(call.session, call.actor, asked.asset.local(), request(asked))
+    ref = asked.asset.local()
+    document = given(asked.document)
+    fqn = (await assets.get(call.session, ref)).fqn if document else None
+    offered = await promised(asked.schema, document, fqn)
+    done = await publishing.publish_contract(call.session, call.actor, ref, request(asked, offered))
     return PublishContractPayload(
         outcome=done.outcome,
         contract=shown("Contract", done.contract),

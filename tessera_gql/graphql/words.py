@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import strawberry
 
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
+from tessera_gql.formats.sources import Format
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.events import KINDS
 from tessera_gql.policy.words import (
@@ -104,6 +105,16 @@ described(
     ADMIN="Act for any team, create teams, publish by force.",
 )
 described(ResourceType, "ResourceType", "What kind of thing an asset is in the warehouse.")
+described(
+    Format,
+    "DocumentFormat",
+    "What a document that describes data is written in.",
+    JSON_SCHEMA="A JSON Schema, as text.",
+    ODCS="A data contract of the Open Data Contract Standard, version 3, in YAML.",
+    AVRO="An Avro schema of a record: the content of an .avsc file.",
+    PROTOBUF="A compiled protobuf descriptor set with its imports, in base64.",
+    DDL="SQL that creates tables.",
+)
 described(
     ContractStatus,
     "ContractStatus",

@@ -189,6 +189,7 @@ class Contract(Base, table=True):
     published_by: UUID = _link("core.teams.id", index=True)
     published_at: datetime = _moment()
     meta: dict[str, Any] = _column(type_json)
+    source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
     created_at: datetime = _moment()
 
 
@@ -270,6 +271,7 @@ class Proposal(Base, table=True):
     expires_at: datetime = _moment()
     resolved_at: datetime | None = _moment(nullable=True)
     meta: dict[str, Any] = _column(type_json)
+    source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
     row_version: int = _version()
     created_at: datetime = _moment()
 

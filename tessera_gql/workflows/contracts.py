@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.errors import Conflict
+from tessera_gql.formats.sources import Source
 from tessera_gql.policy.access import Actor, Verb, require_owner
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
 from tessera_gql.policy.publish import Judgement, Terms, summary
@@ -30,6 +31,7 @@ class Release:
     reason: str | None = None
     not_asked: frozenset[UUID] = frozenset()
     metadata: dict[str, Any] | None = None
+    source: Source | None = None
     status: ContractStatus = ContractStatus.ACTIVE
     published_at: datetime | None = None
 
@@ -77,6 +79,7 @@ def _contract(session: Session, asset: Asset, current: Contract | None, offer: R
         published_by=offer.published_by,
         published_at=offer.published_at or published_at,
         meta=offer.metadata or {},
+        source=offer.source.as_json() if offer.source else None,
         created_at=session.now,
     )
 

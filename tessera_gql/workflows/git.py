@@ -115,6 +115,7 @@ class _Names:
             published_by=self.teams[row.published_by],
             metadata=row.meta,
             guarantees=row.guarantees,
+            source=row.source,
             schema=row.schema_def,
         )
 

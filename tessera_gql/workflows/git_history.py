@@ -9,6 +9,7 @@ from sqlalchemy import select
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.git import AssetFile, ContractEntry
+from tessera_gql.formats.sources import Format, Source
 from tessera_gql.policy import naming
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.policy.version import parse
@@ -67,9 +68,21 @@ def _release(state: Merge, each: ContractEntry) -> Release:
         published_by=state.team(each.published_by),
         reason=RESTORED,
         metadata=naming.metadata(each.metadata),
+        source=_source(each),
         status=word(ContractStatus, each.status),
         published_at=each.published_at,
     )
+
+
+def _source(each: ContractEntry) -> Source | None:
+    said = each.source
+    if said is None:
+        return None
+    is_text = all(isinstance(value, str) for value in said.values())
+    if not is_text or not {"format", "text"} <= said.keys() <= {"format", "text", "part", "dialect"}:
+        raise Invalid("`source` has the texts `format` and `text`, and perhaps `part` and `dialect`.")
+    word(Format, said["format"])
+    return Source.of(said)
 
 
 async def _meet(state: Merge, path: str, asset: Asset, one: AssetFile, present: dict[str, Contract]) -> None:
@@ -109,6 +122,7 @@ async def _publish(state: Merge, asset: Asset, each: ContractEntry) -> None:
         version=each.version,
         reason="pulled from git",
         metadata=each.metadata,
+        source=_source(each),
     )
     waiting = await proposals.find_open(state.session, asset.id)
     done = await publish_contract(state.session, state.actor, AssetRef(id=asset.id), request)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tessera_gql.diff import Change
 from tessera_gql.errors import Invalid
+from tessera_gql.formats.sources import Source
 from tessera_gql.policy import naming, proposal, publish
 from tessera_gql.policy.affected import Affected, Reader, affected
 from tessera_gql.policy.events import (
@@ -40,6 +41,7 @@ class Offer:
     expires_at: datetime | None = None
     publish_when_approved: bool = False
     metadata: dict[str, Any] | None = None
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ async def open(session: Session, asset: Asset, base: Contract, offer: Offer) -> 
         expires_at=_lifetime(session.now, offer.expires_at),
         resolved_at=None,
         meta=offer.metadata or {},
+        source=offer.source.as_json() if offer.source else None,
         row_version=1,
         created_at=session.now,
     )
@@ -304,6 +307,7 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
             outcome=Outcome.PUBLISHED,
             proposal_id=row.id,
             metadata=row.meta,
+            source=Source.of(row.source) if row.source else None,
         ),
     )
     ended = await move(

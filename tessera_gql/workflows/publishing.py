@@ -7,6 +7,7 @@ from uuid import UUID
 
 from tessera_gql.diff import Change, Mode, SchemaError, check
 from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.formats.sources import Source
 from tessera_gql.policy import naming, publish, version
 from tessera_gql.policy.access import Actor, Verb, permit
 from tessera_gql.policy.publish import Judgement, Terms
@@ -31,7 +32,7 @@ KEEP = Keep()
 
 @dataclass(frozen=True)
 class PublishRequest:
-    """What a producer hands in; what is None is chosen for it."""
+    """What a producer hands in; what is None is chosen for it. `source` is the document that it was read from."""
 
     schema: Any
     guarantees: Any = KEEP
@@ -44,6 +45,7 @@ class PublishRequest:
     reason: str | None = None
     expires_at: datetime | None = None
     metadata: Any = None
+    source: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ async def _release(session: Session, case: _Case) -> Published:
             reason=naming.prose(request.reason, "reason"),
             not_asked=skipped,
             metadata=naming.metadata(request.metadata),
+            source=request.source,
         ),
     )
     return Published(outcome, asset, contract, None, judgement)
@@ -182,6 +185,7 @@ async def _propose(session: Session, case: _Case, current: Contract) -> Publishe
         expires_at=request.expires_at,
         publish_when_approved=request.publish_when_approved,
         metadata=naming.metadata(request.metadata),
+        source=request.source,
     )
     return _outcome(case, await progress.open(session, asset, current, offer))
 

@@ -51,8 +51,12 @@ BUILT: dict[str, Callable[[], Operation[Any] | Listing[Any] | Subscription[Any]]
     "publish_contract": lambda: publishing.publish_contract(fqn="a.b", schema_def={}, guarantees=None, dry_run=True),
     "contracts": lambda: publishing.contracts(asset_id="id"),
     "get_contract": lambda: publishing.get_contract("id"),
+    "export_contract": lambda: publishing.export_contract("id"),
     "retire_contract": lambda: publishing.retire_contract("id"),
     "impact": lambda: publishing.impact({}, asset="a.b", guarantees={}),
+    "impact of a document": lambda: publishing.impact(
+        publishing.Document(words.DocumentFormat.AVRO, "{}"), asset="a.b"
+    ),
     "diff": lambda: publishing.diff({}, {}),
     "get_proposal": lambda: publishing.get_proposal("id"),
     "proposals": lambda: publishing.proposals(status=(words.ProposalStatus.PENDING,)),
@@ -114,6 +118,7 @@ TYPES = {
     "Answer": "Acknowledgment",
     "Question": "Acknowledgment",
     "Inbox": "Viewer",
+    "ContractDocuments": "Contract",
     "Diff": "SchemaDiff",
     "Publication": "PublishContractPayload",
     "Acknowledged": "AcknowledgeProposalPayload",

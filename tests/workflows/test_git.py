@@ -13,6 +13,7 @@ import pytest
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid, Refusal
 from tessera_gql.formats import dbt, git
+from tessera_gql.formats.sources import Format, Source
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
 from tessera_gql.policy.words import DependencyType, Response
 from tessera_gql.store import assets
@@ -66,6 +67,9 @@ async def furnished(world: World, clock: FixedClock) -> None:
         twins[0], {"type": "object", "properties": {"Ünï": {"enum": ["yes", "1e3", 1e-7, "\t"]}}}, mode=Mode.FULL
     )
     published = await world.publish(twins[1], True, version="3.0.0-rc.1+build.5")
+    text = '{"type": "object",\n  "title": "kept: as # it is"}'
+    drawn = await world.asset("drawn.t", team)
+    await world.publish(drawn, {"type": "object"}, source=Source(Format.JSON_SCHEMA, text, part="a"))
     async with world.database.write() as session:
         assert published.contract is not None
         await contract_verbs.retire(session, OPEN_ACTOR, published.contract.id)
@@ -115,7 +119,7 @@ async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_byte
     assert set(done.written) == set(tree(first))
     assert {"assets/a.b_c.yaml", "assets/a_b.c.yaml"} < set(done.written)
     pulled = await pull(empty, first)
-    assert (pulled.teams_created, pulled.assets_created, pulled.contracts_restored) == (5, 3, 4)
+    assert (pulled.teams_created, pulled.assets_created, pulled.contracts_restored) == (5, 4, 5)
     assert (pulled.registrations_created, pulled.dependencies_added) == (3, 1)
     await push(empty, second)
     assert tree(second) == tree(first)

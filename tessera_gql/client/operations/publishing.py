@@ -1,6 +1,7 @@
 """Operations on what is promised: contracts, proposals and their answers, impact and diff."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias, TypedDict
 
@@ -9,6 +10,7 @@ from typing_extensions import Unpack
 from tessera_gql.client.nouns import (
     Acknowledged,
     Contract,
+    ContractDocuments,
     Diff,
     Impact,
     Inbox,
@@ -32,7 +34,7 @@ from tessera_gql.client.operation import (
     pages,
     team_ref,
 )
-from tessera_gql.client.words import AcknowledgmentResponse, CompatibilityMode, ProposalStatus
+from tessera_gql.client.words import AcknowledgmentResponse, CompatibilityMode, DocumentFormat, ProposalStatus
 
 SchemaDef: TypeAlias = Mapping[str, Any]
 """A JSON Schema."""
@@ -53,9 +55,26 @@ class Publishing(TypedDict, total=False):
     dry_run: bool
 
 
+@dataclass(frozen=True)
+class Document:
+    """What describes the data in another format than JSON Schema; `part` names one of several tables or messages.
+
+    PROTOBUF is a compiled descriptor set, as base64.
+    """
+
+    format: DocumentFormat
+    text: str
+    part: str | None = None
+    dialect: str | None = None
+
+    @property
+    def sent(self) -> JsonObject:
+        return given(format=self.format, text=self.text, part=self.part, dialect=self.dialect)
+
+
 def publish_contract(
     *,
-    schema_def: SchemaDef,
+    schema_def: SchemaDef | Document,
     asset_id: str | None = None,
     fqn: str | None = None,
     published_by: TeamRef | None = None,
@@ -66,12 +85,21 @@ def publish_contract(
         raise ValueError("Say which asset: give `asset_id` or `fqn`, one of them.")
     said = {
         "asset": {"id": asset_id} if asset_id else {"fqn": fqn},
-        "schema": schema_def,
+        **_offered(schema_def),
         **given(published_by=team_ref(published_by), **options),
     }
     if "guarantees" in options:
         said["guarantees"] = options["guarantees"]
     return create(Field("publishContract", Publication), said)
+
+
+def _offered(schema: SchemaDef | Document) -> JsonObject:
+    return {"document": schema.sent} if isinstance(schema, Document) else {"schema": schema}
+
+
+def export_contract(contract_id: str) -> Operation[ContractDocuments]:
+    """As a data contract of ODCS v3, and the document that it came from; raises NotFound."""
+    return get(Field("contract", ContractDocuments, {"id": "ID!"}), {"id": contract_id}, "There is no such contract.")
 
 
 def contracts(*, asset_id: str | None = None) -> Listing[Contract]:
@@ -90,17 +118,23 @@ def retire_contract(contract_id: str) -> Operation[Contract]:
 
 
 def impact(
-    schema_def: SchemaDef,
+    schema_def: SchemaDef | Document,
     *,
     asset: AssetRef,
     guarantees: JsonObject | None = None,
     compatibility_mode: CompatibilityMode | None = None,
 ) -> Operation[Impact]:
     """What publishing this would come to, and who would be asked. Nothing is written."""
-    types = {"asset": "AssetRef!", "schema": "JSON!", "guarantees": "JSON", "compatibilityMode": "CompatibilityMode"}
-    said = given(guarantees=guarantees, compatibility_mode=compatibility_mode)
+    types = {
+        "asset": "AssetRef!",
+        "schema": "JSON",
+        "document": "DocumentInput",
+        "guarantees": "JSON",
+        "compatibilityMode": "CompatibilityMode",
+    }
+    said = _offered(schema_def) | given(guarantees=guarantees, compatibility_mode=compatibility_mode)
     declared = {name: kind for name, kind in types.items() if kind.endswith("!") or name in said}
-    variables = {"asset": asset_ref(asset), "schema": schema_def, **said}
+    variables = {"asset": asset_ref(asset), **said}
     return get(Field("impact", Impact, declared), variables, "The server could not tell the impact.")
 
 

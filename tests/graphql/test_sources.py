@@ -1,0 +1,101 @@
+"""Contracts from documents of other formats: published, kept as they came, read again, and written as ODCS."""
+
+from typing import Any
+
+import pytest
+
+from tessera_gql.formats import odcs
+from tests.formats.test_sources import AVRO, DDL, ODCS, descriptors
+from tests.graphql.conftest import Ask
+from tests.world import World
+
+PUBLISH = """mutation ($input: PublishContractInput!) {
+  publishContract(input: $input) {
+    outcome contract { id version schema guarantees source { format text part dialect } exported }
+    proposal { id } errors { code field message }
+  }
+}"""
+IMPACT = """query ($asset: AssetRef!, $schema: JSON, $document: DocumentInput) {
+  impact(asset: $asset, schema: $schema, document: $document) { outcome version }
+}"""
+PUBLISH_PROPOSAL = """mutation ($input: PublishProposalInput!) {
+  publishProposal(input: $input) { contract { version source { format text } } errors { message } }
+}"""
+ORDERS = {"fqn": "analytics.core.orders"}
+EMPTY = {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"format": "AVRO", "text": AVRO},
+        {"format": "ODCS", "text": ODCS},
+        {"format": "DDL", "text": DDL, "part": "shop.orders", "dialect": "postgres"},
+        {"format": "PROTOBUF", "text": descriptors("Orders", "Item")},
+        {"format": "JSON_SCHEMA", "text": '{"type": "object", "properties": {"id": {}}}'},
+    ],
+    ids=lambda document: document["format"],
+)
+async def test_a_document_is_published_and_kept_as_it_came(world: World, ask: Ask, document: Any) -> None:
+    await world.asset("analytics.core.orders", await world.team("shop"))
+    assert (await ask(IMPACT, asset=ORDERS, document=document))["impact"] == {
+        "outcome": "PUBLISHED",
+        "version": "1.0.0",
+    }
+    done = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
+    assert done["errors"] == []
+    assert done["outcome"] == "PUBLISHED"
+    contract = done["contract"]
+    assert contract["source"] == {"part": None, "dialect": None, **document}
+    assert list(contract["schema"]["properties"]) == ["id"]
+    (written,) = odcs.read(contract["exported"])
+    assert (written.name, written.version) == ("analytics.core.orders", "1.0.0")
+    again = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
+    assert again["outcome"] == "UNCHANGED"
+
+
+async def test_a_proposal_publishes_the_document_that_was_approved(world: World, ask: Ask) -> None:
+    asset = await world.published()
+    await world.register(asset, reader := await world.team("reader"))
+    document = {"format": "AVRO", "text": AVRO}
+    done = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
+    assert (done["outcome"], done["contract"]["source"]) == ("PROPOSED", None)
+    answer = """mutation ($input: AcknowledgeProposalInput!) {
+      acknowledgeProposal(input: $input) { proposal { status } errors { message } }
+    }"""
+    proposal = done["proposal"]["id"]
+    await ask(answer, input={"proposal": proposal, "team": {"name": reader.name}, "response": "APPROVED"})
+    published = (await ask(PUBLISH_PROPOSAL, input={"proposal": proposal}))["publishProposal"]
+    assert published == {"contract": {"version": "2.0.0", "source": document}, "errors": []}
+
+
+@pytest.mark.parametrize(
+    ("offer", "code", "field"),
+    [
+        ({}, "INVALID", ["input", "schema"]),
+        ({"schema": EMPTY, "document": {"format": "AVRO", "text": AVRO}}, "INVALID", ["input", "schema"]),
+        ({"document": {"format": "AVRO", "text": "{"}}, "INVALID", ["input", "document"]),
+        ({"document": {"format": "DDL", "text": DDL, "part": "nothing"}}, "INVALID", ["input", "document"]),
+        ({"document": {"format": "JSON_SCHEMA", "text": '{"type": 7}'}}, "INVALID", ["input", "schema"]),
+        ({"document": {"format": "JSON_SCHEMA", "text": "7"}}, "INVALID", ["input", "schema"]),
+        ({"schema": None}, "INVALID", ["input", "schema"]),
+        ({"document": {"format": "JSON_SCHEMA", "text": '{"title": "\\u0000"}'}}, "INVALID", ["input", "document"]),
+    ],
+)
+async def test_neither_both_nor_junk_is_published(
+    world: World, ask: Ask, offer: Any, code: str, field: list[str]
+) -> None:
+    await world.asset("analytics.core.orders", await world.team("shop"))
+    before = await world.size()
+    done = (await ask(PUBLISH, input={"asset": ORDERS, **offer}))["publishContract"]
+    assert [(one["code"], one["field"]) for one in done["errors"]] == [(code, field)]
+    assert await world.size() == before
+
+
+async def test_only_odcs_is_written(world: World, answer: Ask) -> None:
+    await world.published(schema=True)
+    query = """query ($f: DocumentFormat!, $asset: AssetRef!) {
+      asset(by: $asset) { currentContract { exported(format: $f) } }
+    }"""
+    assert "errors" not in await answer(query, f="ODCS", asset=ORDERS)
+    assert (await answer(query, f="AVRO", asset=ORDERS))["errors"][0]["extensions"]["code"] == "INVALID"
