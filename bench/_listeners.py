@@ -1,0 +1,72 @@
+"""Many sockets in one lean process: `python -m bench._listeners PORT SOCKETS QUERY own|shared`; never what is measured.
+
+Says `ready` once all have subscribed, and then, for each event, when (CLOCK_MONOTONIC) each of them had it.
+"""
+
+import base64
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+import orjson
+
+
+def main() -> None:
+    port, count, query, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+    poll = select.epoll()
+    sockets: dict[int, socket.socket] = {}
+    for number in range(count):
+        # A variable that nobody reads keeps a subscription from being shared.
+        one = _subscribed(port, query, {"number": number} if kind == "own" else {})
+        poll.register(one, select.EPOLLIN)
+        sockets[one.fileno()] = one
+    _say({"ready": count})
+    came: dict[int, float] = {}
+    while True:
+        for number, _ in poll.poll():
+            data = sockets[number].recv(65536)
+            at = time.monotonic()
+            if not data:
+                raise SystemExit("the server closed a socket")
+            if data[0] == 0x89:
+                sockets[number].send(b"\x8a\x80\0\0\0\0")  # keep-alive: its payload is not looked at
+            else:
+                came[number] = at
+        if len(came) == count:
+            _say([*came.values()])
+            came.clear()
+
+
+def _subscribed(port: int, query: str, variables: dict[str, int]) -> socket.socket:
+    one = socket.create_connection(("127.0.0.1", port))
+    key = base64.b64encode(os.urandom(16)).decode()
+    one.sendall(
+        (
+            "GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+        ).encode()
+    )
+    assert b" 101 " in one.recv(65536)
+    _send(one, {"type": "connection_init"})
+    assert b"connection_ack" in one.recv(65536)
+    _send(one, {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}})
+    return one
+
+
+def _send(one: socket.socket, message: dict[str, object]) -> None:
+    body = orjson.dumps(message)
+    size = struct.pack("!B", 0x80 | len(body)) if len(body) < 126 else struct.pack("!BH", 0x80 | 126, len(body))
+    one.sendall(b"\x81" + size + b"\0\0\0\0" + body)
+
+
+def _say(what: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(what) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
