@@ -86,6 +86,21 @@ async def test_no_event_is_changed_or_removed_whoever_writes(world: World, datab
     assert await world.events() == before
 
 
+@pytest.mark.parametrize("kept", ["sequence", "id"])
+async def test_no_event_is_replaced(world: World, database: Database, kept: str) -> None:
+    if database.dialect != "sqlite":
+        pytest.skip("PostgreSQL knows no REPLACE")
+    await world.published(consumers=1)
+    before = await world.events()
+    columns = [column.name for column in EventRow.__table__.columns]  # type: ignore[attr-defined]  # SQLModel hides it
+    changed = {"sequence": "sequence + 1000", "id": "hex(randomblob(16))", "actor": "'me'"}
+    values = [name if name == kept else changed.get(name, name) for name in columns]
+    statement = f"REPLACE INTO {{events}} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {{events}} LIMIT 1"
+    with pytest.raises(DBAPIError, match="append-only"):
+        await execute(database, statement)
+    assert await world.events() == before
+
+
 async def test_no_log_is_truncated(world: World, database: Database) -> None:
     if database.dialect == "sqlite":
         pytest.skip("SQLite knows no TRUNCATE")
