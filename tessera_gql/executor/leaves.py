@@ -16,7 +16,6 @@ from graphql import (
     GraphQLEnumType,
     GraphQLID,
     GraphQLInt,
-    GraphQLLeafType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLOutputType,
@@ -40,10 +39,10 @@ def finisher(kind: GraphQLOutputType) -> Finish:
         case GraphQLNonNull():
             return _present(finisher(kind.of_type))
         case GraphQLList():
-            each = finisher(kind.of_type)
+            each = finisher(cast("GraphQLOutputType", kind.of_type))
             return lambda value: None if value is None else [each(one) for one in items(value)]
         case _:
-            return _coerced(cast("GraphQLLeafType", kind).coerce_output_value)
+            return _coerced(cast("Any", kind).coerce_output_value)
 
 
 def _present(inner: Finish) -> Finish:

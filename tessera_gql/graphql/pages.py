@@ -15,7 +15,7 @@ from tessera_gql.executor import DECLARED, Batch, Bound
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import conditions, given
 from tessera_gql.graphql.loaders import Loaders, Paged
-from tessera_gql.graphql.nouns import computed, named, shown
+from tessera_gql.graphql.nouns import computed, kind, named
 from tessera_gql.graphql.scalars import text
 from tessera_gql.graphql.words import OrderDirection, described
 from tessera_gql.store import page
@@ -137,7 +137,7 @@ def _connection(loaders: Loaders, listing: Listing, column: str | None, wanted: 
     # What a count depends on, so that different pages of one list share it.
     counted = PageRequest(order_by=listing.order_by, conditions=asked.conditions)
     return Connection(
-        nodes=[shown(listing.kind, row) for row in found.rows],
+        nodes=list(map(kind(listing.kind).of, found.rows)),
         cursor=lambda place: page.cursor(found.rows[place], asked.order_by),
         has_next=found.has_next,
         has_previous=found.has_previous,
@@ -145,10 +145,14 @@ def _connection(loaders: Loaders, listing: Listing, column: str | None, wanted: 
     )
 
 
+def _nobody(_root: Any) -> None:
+    return None
+
+
 def pages(listing: Listing, parent: str | None = None, key: str = "id", *, description: str) -> Any:
     """A connection field: of everything, or of the rows whose `parent` column is `key` of the row shown."""
 
-    pointer = attrgetter(f"row.{key}") if parent else lambda _root: None
+    pointer = attrgetter(f"row.{key}") if parent else _nobody
 
     def bind(info: Info, **arguments: Any) -> Bound:
         asked, loaders = request(listing, arguments), info.context.loaders
