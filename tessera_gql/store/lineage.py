@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import ARRAY, Column, Executable, Integer, Uuid, bindparam, func, literal, select, text
 
 from tessera_gql.errors import NotFound
 from tessera_gql.store.session import Session
@@ -57,9 +57,40 @@ async def reach(
     session: Session, starts: Sequence[UUID], direction: Direction, depth: int = MAX_DEPTH
 ) -> dict[UUID, list[Reached]]:
     """What lies within `depth` steps of each start, nearest first, at most MAX_REACHED; cycles end by themselves."""
-    near, far = rows.c.dependent_asset_id, rows.c.dependency_asset_id
-    if direction is Direction.DOWNSTREAM:
-        near, far = far, near
+    walk = _by_levels if session.dialect == "postgresql" else _by_steps
+    found: dict[UUID, list[Reached]] = {start: [] for start in starts}
+    for row in (await session.execute(walk(session, starts, direction, depth))).all():
+        if len(found[row.start]) < MAX_REACHED:
+            found[row.start].append(Reached(row.asset_id, row.degree))
+    return found
+
+
+LEVELS = """
+WITH RECURSIVE walk (start, degree, level, seen) AS (
+    SELECT start, 0, ARRAY[start], ARRAY[start] FROM unnest(:starts) AS start
+    UNION ALL
+    SELECT walk.start, walk.degree + 1, following.level, walk.seen || following.level
+    FROM walk, LATERAL (
+        SELECT array_agg(DISTINCT {far}) AS level FROM core.asset_dependencies
+        WHERE {near} = ANY(walk.level) AND {far} NOT IN (SELECT unnest(walk.seen))
+    ) AS following
+    WHERE walk.degree < :depth AND cardinality(walk.seen) <= :most AND following.level IS NOT NULL
+)
+SELECT start, degree, unnest(level) AS asset_id FROM walk WHERE degree > 0 ORDER BY start, degree, asset_id
+"""
+"""A row for each start and level: so every asset is looked at once, and nobody goes on when enough was found."""
+
+
+def _by_levels(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
+    near, far = _ends(direction)
+    statement = text(LEVELS.format(near=near.name, far=far.name)).columns(start=Uuid, degree=Integer, asset_id=Uuid)
+    given = bindparam("starts", list(starts), type_=ARRAY(Uuid))
+    return statement.bindparams(given, depth=depth, most=MAX_REACHED)
+
+
+def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
+    """SQLite has no arrays: an asset is looked at once for each of its degrees."""
+    near, far = _ends(direction)
     walk = (
         select(near.label("start"), far.label("asset_id"), literal(1).label("degree"))
         .where(session.among(near, starts))
@@ -72,17 +103,18 @@ async def reach(
         .select_from(rows)
     )
     shortest = func.min(walk.c.degree).label("degree")
-    statement = (
+    return (
         select(walk.c.start, walk.c.asset_id, shortest)
         .where(walk.c.asset_id != walk.c.start)
         .group_by(walk.c.start, walk.c.asset_id)
         .order_by(walk.c.start, shortest, walk.c.asset_id)
     )
-    found: dict[UUID, list[Reached]] = {start: [] for start in starts}
-    for row in (await session.execute(statement)).all():
-        if len(found[row.start]) < MAX_REACHED:
-            found[row.start].append(Reached(row.asset_id, row.degree))
-    return found
+
+
+def _ends(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
+    """Where a step starts, and where it leads."""
+    dependent, dependency = rows.c.dependent_asset_id, rows.c.dependency_asset_id
+    return (dependency, dependent) if direction is Direction.DOWNSTREAM else (dependent, dependency)
 
 
 async def downstream_owners(session: Session, asset: UUID) -> frozenset[UUID]:

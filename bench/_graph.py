@@ -1,0 +1,184 @@
+"""The graph of a large company, written straight into the tables: the same seed, so the same graph."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, text
+from sqlmodel import SQLModel
+
+from tessera_gql.diff import compare
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import (
+    Acknowledgment,
+    Asset,
+    AssetDependency,
+    Contract,
+    Proposal,
+    Registration,
+    Team,
+    new_id,
+    table,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TEAMS, ASSETS, COLUMNS, REGISTRATIONS, EDGES, PROPOSALS = 200, 5_000, 12, 9_000, 15_000, 400
+NEAR = 500
+"""An asset is made from three of so many before it."""
+BATCH = 2_000
+TYPES = ("string", "integer", "number", "boolean")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Graph:
+    fqns: Sequence[str]
+    """In the order of the stream."""
+    team: UUID
+    """That has much to answer."""
+
+    def __str__(self) -> str:
+        return (
+            f"{TEAMS} teams, {ASSETS:,} assets, {ASSETS * COLUMNS:,} columns, {REGISTRATIONS:,} registrations,"
+            f" {EDGES:,} edges, {PROPOSALS} open proposals"
+        )
+
+
+async def build(url: str) -> Graph:
+    """Fills an empty, migrated database."""
+    chance = random.Random(7)
+    teams = [_team(number) for number in range(TEAMS)]
+    owners = [one["id"] for one in teams]
+    assets = [_asset(number, chance.choice(owners)) for number in range(ASSETS)]
+    contracts = [_contract(asset) for asset in assets]
+    (change,) = (change.as_json() for change in compare(schema(), schema(without=["column_05"])).changes)
+    proposals = [_proposal(contract, change) for contract in contracts[:: ASSETS // PROPOSALS]]
+    answers = [
+        _place(one["id"], owner, change) for one in proposals for owner in {owners[0], *chance.sample(owners, 3)}
+    ]
+    places = chance.sample(range(ASSETS * TEAMS), REGISTRATIONS)
+    registrations = [_registration(assets[at % ASSETS], owners[at // ASSETS], at) for at in places]
+    filled: dict[type[SQLModel], list[Row]] = {
+        Team: teams,
+        Asset: assets,
+        AssetDependency: _edges(assets, chance),
+        Contract: contracts,
+        Registration: registrations,
+        Proposal: proposals,
+        Acknowledgment: answers,
+    }
+    database = Database(url)
+    try:
+        async with database.write() as session:
+            for model, rows in filled.items():
+                for start in range(0, len(rows), BATCH):
+                    await session.execute(insert(table(model)), rows[start : start + BATCH])
+            await session.execute(text("ANALYZE"))  # so that the planner knows the sizes
+    finally:
+        await database.dispose()
+    return Graph([one["fqn"] for one in assets], owners[0])
+
+
+def schema(*, without: Sequence[str] = ()) -> Row:
+    """A table's, but for some columns."""
+    named = {f"column_{each:02d}": {"type": TYPES[each % 4]} for each in range(COLUMNS)}
+    return {
+        "type": "object",
+        "properties": {name: shape for name, shape in named.items() if name not in without},
+        "required": ["column_00"],
+    }
+
+
+def _base() -> Row:
+    return {"id": new_id(), "created_at": START}
+
+
+def _team(number: int) -> Row:
+    name = f"team-{number:03d}"
+    return {**_base(), "name": name, "name_key": name, "meta": {}, "row_version": 1}
+
+
+def _asset(number: int, owner: UUID) -> Row:
+    fqn = f"analytics.mart_{number // 100:03d}.table_{number:05d}"
+    return {
+        **_base(),
+        "fqn": fqn,
+        "fqn_key": fqn,
+        "owner_team_id": owner,
+        "resource_type": "TABLE",
+        "compatibility_mode": "BACKWARD",
+        "meta": {},
+        "row_version": 1,
+    }
+
+
+def _edges(assets: Sequence[Row], chance: random.Random) -> list[Row]:
+    made: list[Row] = []
+    for number, asset in enumerate(assets[3:], start=3):
+        made += [_edge(asset, one) for one in chance.sample(assets[max(0, number - NEAR) : number], 3)]
+    return [*made, *(_edge(assets[-1], one) for one in assets[: EDGES - len(made)])]
+
+
+def _edge(dependent: Row, dependency: Row) -> Row:
+    ends = {"dependent_asset_id": dependent["id"], "dependency_asset_id": dependency["id"]}
+    return {**_base(), **ends, "dependency_type": "TRANSFORMS", "evidence": "DECLARED"}
+
+
+def _contract(asset: Row) -> Row:
+    return {
+        **_base(),
+        "asset_id": asset["id"],
+        "version": "1.0.0",
+        "schema_def": schema(),
+        "guarantees": None,
+        "compatibility_mode": "BACKWARD",
+        "status": "ACTIVE",
+        "change_type": "INITIAL",
+        "schema_hash": "0" * 64,
+        "published_by": asset["owner_team_id"],
+        "published_at": START,
+        "meta": {},
+    }
+
+
+def _registration(asset: Row, team: UUID, at: int) -> Row:
+    return {
+        **_base(),
+        "asset_id": asset["id"],
+        "consumer_team_id": team,
+        "fields": None if at % 3 else ["column_05"],
+        "status": "ACTIVE",
+        "evidence": "DECLARED",
+        "registered_at": START,
+        "meta": {},
+        "row_version": 1,
+    }
+
+
+def _proposal(base: Row, change: Row) -> Row:
+    return {
+        **_base(),
+        "asset_id": base["asset_id"],
+        "base_contract_id": base["id"],
+        "proposed_schema": schema(without=["column_05"]),
+        "proposed_version": "2.0.0",
+        "compatibility_mode": "BACKWARD",
+        "change_type": "MAJOR",
+        "breaking_changes": [change],
+        "fingerprint": "0" * 64,
+        "status": "PENDING",
+        "publish_when_approved": False,
+        "proposed_by": base["published_by"],
+        "proposed_at": START,
+        "expires_at": START + timedelta(days=36_500),
+        "meta": {},
+        "row_version": 1,
+    }
+
+
+def _place(proposal: UUID, team: UUID, change: Row) -> Row:
+    return {**_base(), "proposal_id": proposal, "consumer_team_id": team, "because": [change["fingerprint"]]}
