@@ -4,7 +4,7 @@ Loaders give rows; a field that would need a question of its own for every paren
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -49,6 +49,17 @@ V = TypeVar("V")
 
 Reading: TypeAlias = Callable[[], AbstractAsyncContextManager[Session]]
 Paged: TypeAlias = tuple[UUID | None, PageRequest]
+
+
+class Unbroken(DataLoader[K, V]):
+    """What several wait for outlives the failure of one of them: executors cancel whatever stands beside a failure."""
+
+    def load(self, key: K) -> Awaitable[V]:
+        found = asyncio.ensure_future(super().load(key))
+        return found if found.done() else asyncio.shield(found)
+
+    def load_many(self, keys: Iterable[K]) -> Awaitable[list[V]]:
+        return asyncio.shield(asyncio.gather(*map(super().load, keys)))
 
 
 class Identified(Protocol):
@@ -222,7 +233,7 @@ class Loaders:
                 self._asking(len(keys))
             return self._to_its_end(load(keys))
 
-        return DataLoader(ask)
+        return Unbroken(ask)
 
     async def asked(self, question: Callable[[Session], Awaitable[R]]) -> R:
         """A question that nothing else asks, so there is nothing to batch."""

@@ -1,13 +1,17 @@
 """What a stranger tries at the border of the graph: each is answered in its own place, by the graph's own names."""
 
+import asyncio
 import json
 import random
 from typing import Any
 
 import pytest
 
+from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask
 from tests.world import ORDERS, World
 
@@ -206,3 +210,46 @@ async def test_an_address_is_a_scalar_of_its_own(ask: Ask, answer: Ask) -> None:
     assert (await ask(create, u="https://example.com/x"))["createWebhook"]["webhook"]["url"] == "https://example.com/x"
     assert (await ask(create, u="nothing"))["createWebhook"]["errors"] == [{"code": "INVALID"}]
     assert (await answer(create, u=5))["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    ("failing", "standing"),
+    [
+        (
+            "assets { nodes { owner { name } upstream(depth: 99) { totalCount } } }",
+            "assets { nodes { owner { name } } }",
+        ),
+        (
+            'registrations { nodes { asset { owner { name } registrations(after: "x") { totalCount } } } }',
+            "registrations { nodes { asset { owner { name } } consumerTeam { name } } }",
+        ),
+    ],
+)
+async def test_what_fails_does_not_take_along_what_waits_for_the_same(
+    failing: str, standing: str, world: World, answer: Ask
+) -> None:
+    await world.published(consumers=2)
+    owner = await world.team("others")
+    for name in "abcd":
+        await world.asset(f"x.y.{name}", owner)
+    alone = (await answer(f"{{ good: {standing} }}"))["data"]["good"]
+    reply = await answer(f"{{ bad: {failing} good: {standing} }}")
+    assert {error["extensions"]["code"] for error in reply["errors"]} == {"INVALID"}
+    assert reply["data"] == {"bad": None, "good": alone}
+
+
+async def test_who_waits_for_the_same_rows_does_not_fall_with_who_is_given_up(world: World, database: Database) -> None:
+    team = await world.team("shop")
+    async with context.opened(database, OPEN_ACTOR) as opened:
+        loaders = opened.loaders
+        given_up = [
+            asyncio.ensure_future(loaders.team.load(team.id)),
+            asyncio.ensure_future(loaders.team.load_many([team.id])),
+        ]
+        waiting = asyncio.gather(loaders.team.load(team.id), loaders.team.load_many([team.id]))
+        await asyncio.sleep(0)
+        for one in given_up:
+            one.cancel()
+        found, (also,) = await waiting
+        assert found is not None
+        assert found.id == also.id == team.id
