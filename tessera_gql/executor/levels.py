@@ -16,7 +16,7 @@ from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from tessera_gql.executor.fields import Attribute, Batched, ResolveInfo, caller, python_arguments, shown_info
 from tessera_gql.executor.leaves import Unplanned, items
-from tessera_gql.executor.plan import Plan, Selection, Shape, Step, field_nodes
+from tessera_gql.executor.plan import Plan, Selection, Shape, Step
 
 CHUNK = 500
 """Objects built before others of the event loop get their turn: a few milliseconds."""
@@ -174,7 +174,7 @@ class Run:
         plan, unknown = self.plan, cast("Any", Unknown())
         return GraphQLResolveInfo(
             step.nodes[0].node.name.value,
-            field_nodes(step),
+            step.field_nodes,
             step.definition.type,
             step.parent,
             unknown,

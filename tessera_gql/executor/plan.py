@@ -85,6 +85,10 @@ class Step:
     branches: dict[str, "Selection"] = field(default_factory=dict[str, "Selection"])
 
     @cached_property
+    def field_nodes(self) -> list[FieldNode]:
+        return [details.node for details in self.nodes]
+
+    @cached_property
     def named(self) -> Any:
         return get_named_type(self.definition.type)
 
@@ -143,7 +147,7 @@ class Plan:
         grouped = collect_fields(self.schema, self.fragments, self.variables, kind, self.operation)
         return self.selection(kind, grouped.grouped_field_set)
 
-    @property
+    @cached_property
     def definitions(self) -> dict[str, FragmentDefinitionNode]:
         return {name: details.definition for name, details in self.fragments.items()}
 
@@ -231,7 +235,3 @@ def _conditions(document: DocumentNode) -> set[str]:
         below: SelectionSetNode | None = None if isinstance(node, FragmentSpreadNode) else node.selection_set
         waiting.extend(below.selections if below else ())
     return found
-
-
-def field_nodes(step: Step) -> list[FieldNode]:
-    return [details.node for details in step.nodes]
