@@ -1,13 +1,33 @@
 """`tessera db`: the tables of the database named by DATABASE_URL."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from tessera_gql.cli.terminal import fail, out, settings, told
-from tessera_gql.store import migration
+from tessera_gql.store import backup, migration
+from tessera_gql.store.audit import Broken
+from tessera_gql.store.engine import sqlite_file
 
 app = typer.Typer(help="Create, upgrade and inspect the database.", no_args_is_help=True)
+
+
+DUMP = """A PostgreSQL is copied by its own tools, while servers go on using it:
+
+  pg_dump --format=custom --file={file} "$DATABASE_URL"
+
+and is restored into an empty database by:
+
+  pg_restore --exit-on-error --single-transaction --no-owner --dbname="$DATABASE_URL" {file}
+  tessera audit verify"""
+UNDUMP = """A PostgreSQL is restored by its own tools, into an empty database that no server uses yet:
+
+  pg_restore --exit-on-error --single-transaction --no-owner --dbname="$DATABASE_URL" {file}
+  tessera audit verify"""
 
 
 @app.command()
@@ -40,6 +60,56 @@ def current() -> None:
         out.print(f"{at or 'none'} (this version needs {head})")
         if at != head:
             raise typer.Exit(1)
+
+
+@app.command("backup")
+def back_up(
+    file: Annotated[Path, typer.Argument(help="Where the copy goes.")],
+    force: bool = typer.Option(False, "--force", help="Replace the file if there is one."),
+) -> None:
+    """Copy the database into one file while servers go on using it, and verify the copy. SQLite only."""
+    database = _embedded(DUMP.format(file=file))
+    with told(), _unbroken():
+        copied = backup.backup(database, file, is_forced=force)
+    out.print(f"Copied {database} to {file}: {_said(copied)}", markup=False)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A copy that `tessera db backup` made.")],
+    force: bool = typer.Option(False, "--force", help="Replace the database if there is one."),
+) -> None:
+    """Put a verified copy in the place of the database, which nobody may be using. SQLite only."""
+    database = _embedded(UNDUMP.format(file=file))
+    with told(), _unbroken():
+        copied = backup.restore(file, database, is_forced=force)
+    out.print(f"Restored {database} from {file}: {_said(copied)}", markup=False)
+    if copied.revision != migration.head():
+        out.print("It is of an earlier version: the server upgrades it when it starts, or `tessera db upgrade` does.")
+
+
+def _embedded(commands: str) -> Path:
+    url = settings().database_url
+    if (file := sqlite_file(url)) is None:
+        plain = "$DATABASE_URL" if url.startswith(("postgresql://", "postgres://")) else "${DATABASE_URL/+asyncpg/}"
+        raise fail(commands.replace("$DATABASE_URL", plain))
+    return file
+
+
+def _said(copied: backup.Copied) -> str:
+    last = copied.last
+    return (
+        f"{copied.size_bytes:,} bytes at revision {copied.revision}; {last.sequence} events, each as it was written."
+        f" The last is {last.sequence}:{last.hash}"
+    )
+
+
+@contextmanager
+def _unbroken() -> Generator[None]:
+    try:
+        yield
+    except Broken as error:
+        raise fail(f"{error} Nothing was changed.", code=1) from None
 
 
 class _known:  # noqa: N801 - reads as a clause

@@ -96,6 +96,9 @@ class Scrape:
         self.metrics.sockets.set(len(self.transport.live))
         self.metrics.subscriptions.set(self.metrics.executions + self.transport.fanout.sharing)
         self.metrics.relay.set(self.bus.position)
+        tally = self.transport.tally
+        for how, total in ({"planned": tally.planned} | {why.value: n for why, n in tally.fallbacks.items()}).items():
+            self.metrics.executed(how, total)
         if self.metrics.is_shared:
             self.metrics.share()
 

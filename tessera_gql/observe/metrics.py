@@ -66,6 +66,12 @@ class Metrics:
         self.batches = Histogram(
             "tessera_loader_batch_size", "Keys that a loader asked for at once.", buckets=SIZES, registry=registry
         )
+        self._queries = Counter(
+            "tessera_executor_queries",
+            "Queries by how they were executed: planned, or why graphql-core had to.",
+            ["how"],
+            registry=registry,
+        )
         self.sockets = Gauge(
             "tessera_sockets", "Open websockets and event streams.", registry=registry, multiprocess_mode="livesum"
         )
@@ -84,6 +90,7 @@ class Metrics:
             registry.register(self._process)
             GCCollector(registry)
         self._names: dict[str, str] = {}
+        self._counted: dict[str, int] = {}
         self._children: dict[Hashable, Counter | Histogram] = {}
         self.executions = 0
         """Subscriptions that are executed now; several clients may listen to one."""
@@ -100,6 +107,11 @@ class Metrics:
 
     def response(self, path: str, status: int) -> None:
         self._child(self._responses, path if path in ROUTES else OTHER, status).inc()
+
+    def executed(self, how: str, total: int) -> None:
+        """`total` is that of this process so far."""
+        self._child(self._queries, how).inc(total - self._counted.get(how, 0))
+        self._counted[how] = total
 
     def statement(self, sql: str, seconds: float) -> None:
         self._child(self._statements, verb(sql)).observe(seconds)

@@ -1,0 +1,149 @@
+"""Copies of an SQLite database: taken while others use it; put back only whole, and only where nobody uses it."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from tessera_gql.errors import Conflict, Invalid, NotFound
+from tessera_gql.store import audit, migration
+from tessera_gql.store.audit import Place
+from tessera_gql.store.database import Database
+
+HEADER = b"SQLite format 3\0"
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+BESIDE = ("", "-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True)
+class Copied:
+    """What was copied, after every check."""
+
+    revision: str
+    last: Place
+    """Where its event log ends."""
+    size_bytes: int
+
+
+def backup(database: Path, file: Path, *, is_forced: bool = False) -> Copied:
+    """Raises a Refusal, or Broken if the event log is not as it was written; then there is no file."""
+    if not database.exists():
+        raise NotFound(f"There is no database {database}. Check DATABASE_URL.")
+    if file.exists() and not is_forced:
+        raise Conflict(f"{file} exists. Choose another name, or replace it with --force.")
+    with _told(file), _draft(file) as draft:
+        _copy(database, draft)
+        copied = _checked(draft)
+        draft.replace(file)
+    return copied
+
+
+def restore(file: Path, database: Path, *, is_forced: bool = False) -> Copied:
+    """Raises a Refusal, or Broken; then the database is as it was."""
+    if not file.is_file():
+        raise NotFound(f"There is no file {file}.")
+    with file.open("rb") as opened:
+        if opened.read(len(HEADER)) != HEADER:
+            raise Invalid(f"{file} is not an SQLite database. Give a file that `tessera db backup` made.")
+    if database.exists() and not is_forced:
+        raise Conflict(f"{database} exists. Restore elsewhere, or replace it with --force: all that is in it is lost.")
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with _told(database), _draft(database) as draft:
+        _copy(file, draft)
+        copied = _checked(draft)
+        _replace(database, draft)
+    return copied
+
+
+@contextmanager
+def _told(target: Path) -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY:
+            raise Conflict(f"{target} is in use. Stop every server and worker on it, then try again.") from None
+        raise Invalid(f"The copy to {target} failed: {error}. Nothing was changed.") from None
+    except OSError as error:
+        raise Invalid(f"{target} can't be written: {error.strerror or error}. Nothing was changed.") from None
+
+
+@contextmanager
+def _draft(target: Path) -> Generator[Path]:
+    """An empty file beside the target, for our eyes only; gone afterwards."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}.copy")
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        yield draft
+    finally:
+        for suffix in BESIDE:
+            with suppress(FileNotFoundError):
+                draft.with_name(draft.name + suffix).unlink()
+
+
+def _copy(source: Path, draft: Path) -> None:
+    """One state of the source, though others write meanwhile."""
+    reading = sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True, timeout=30)
+    with closing(reading), closing(sqlite3.connect(draft)) as writing:
+        reading.backup(writing)
+
+
+def _checked(draft: Path) -> Copied:
+    """Whole, of a revision that is known, its log as it was written; then one file that needs no other beside it."""
+    with closing(sqlite3.connect(draft)) as connection:
+        if (said := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+            raise Invalid(f"It is damaged: {said}. Use another copy.")
+        revision = _revision(connection)
+    if revision not in migration.known():
+        raise Invalid(
+            f"It is at revision {revision or 'none'}, which this version of Tessera GQL does not know."
+            " Use the version that made it."
+        )
+    last = asyncio.run(_verified(draft))
+    with closing(sqlite3.connect(draft)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    return Copied(revision, last, draft.stat().st_size)
+
+
+async def _verified(draft: Path) -> Place:
+    opened = Database(f"sqlite:///{draft}")
+    try:
+        return await audit.verify(opened)
+    finally:
+        await opened.dispose()
+
+
+def _revision(connection: sqlite3.Connection) -> str:
+    try:
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.OperationalError:
+        return ""
+    return str(found[0]) if found else ""
+
+
+def _replace(database: Path, draft: Path) -> None:
+    """Into the file itself, in a transaction that only begins where nobody else has it open."""
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as target:
+        try:
+            target.execute("PRAGMA locking_mode = EXCLUSIVE")
+            target.execute("PRAGMA journal_mode = DELETE")
+            target.execute("BEGIN EXCLUSIVE")
+            target.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY:
+                raise
+            target.close()
+            _supplant(database, draft)  # it is no database any more, so nobody can be using it
+            return
+        with closing(sqlite3.connect(draft)) as source:
+            source.backup(target)
+
+
+def _supplant(database: Path, draft: Path) -> None:
+    for suffix in BESIDE[1:]:
+        with suppress(FileNotFoundError):
+            database.with_name(database.name + suffix).unlink()
+    draft.replace(database)

@@ -1,0 +1,213 @@
+"""A database is copied while a server writes to it, and put back whole or not at all."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tessera_gql.store import migration
+from tessera_gql.store.database import Database
+from tests.e2e.server import TESSERA, Running, environment, serving
+from tests.ops.postgres import binaries
+from tests.world import World
+
+CREATE = "mutation($name: String!) { createTeam(input: { name: $name }) { errors { message } } }"
+
+
+def tessera(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [TESSERA, *words],
+        cwd=folder,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def teams(file: Path) -> set[str]:
+    connection = sqlite3.connect(file)
+    found = {row[0] for row in connection.execute("SELECT name FROM teams")}
+    connection.close()
+    return found
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """A database of some twenty events, and no server on it."""
+
+    async def fill() -> None:
+        await migration.upgrade(f"sqlite:///{tmp_path}/tessera.db")
+        database = Database(f"sqlite:///{tmp_path}/tessera.db")
+        await World(database).proposed(consumers=3)
+        await database.dispose()
+
+    asyncio.run(fill())
+    return tmp_path / "tessera.db"
+
+
+def test_a_copy_taken_under_a_live_writer_is_whole_and_holds_all_that_was_acknowledged_before(tmp_path: Path) -> None:
+    told: list[str] = []
+    stop = threading.Event()
+
+    def write(server: Running) -> None:
+        while not stop.is_set():
+            name = f"team-{len(told)}"
+            server.data(CREATE, name=name)
+            told.append(name)
+
+    with serving(tmp_path) as server:
+        writer = threading.Thread(target=write, args=(server,))
+        writer.start()
+        try:
+            while len(told) < 20:
+                assert writer.is_alive()
+            before = set(told)
+            done = tessera(tmp_path, "db", "backup", "copy.db")
+            during = len(told)
+        finally:
+            stop.set()
+            writer.join()
+        assert done.returncode == 0, done.stderr
+        assert "each as it was written" in done.stdout
+        assert before <= teams(tmp_path / "copy.db") <= set(told)
+        assert during > len(before)  # nobody waited
+        in_use = tessera(tmp_path, "db", "restore", "copy.db", "--force")
+        assert in_use.returncode == 2
+        assert "in use" in in_use.stderr
+    again = tessera(tmp_path, "db", "restore", "copy.db", DATABASE_URL="sqlite:///again.db")
+    assert again.returncode == 0, again.stderr
+    assert teams(tmp_path / "again.db") == teams(tmp_path / "copy.db")
+    verified = tessera(tmp_path, "audit", "verify", DATABASE_URL="sqlite:///again.db")
+    assert verified.returncode == 0
+    assert verified.stdout.split("The last is ")[1] == again.stdout.split("The last is ")[1]
+    with serving(tmp_path, DATABASE_URL="sqlite:///again.db") as server:
+        assert server.data(CREATE, name="afterwards") == {"createTeam": {"errors": []}}
+
+
+def test_nothing_is_replaced_unless_that_is_asked_for(filled: Path) -> None:
+    folder = filled.parent
+    assert tessera(folder, "db", "backup", "copy.db").returncode == 0
+    assert (folder / "copy.db").stat().st_mode & 0o077 == 0
+    for words in (("backup", "copy.db"), ("restore", "copy.db")):
+        refused = tessera(folder, "db", *words)
+        assert refused.returncode == 2
+        assert "--force" in refused.stderr
+        assert tessera(folder, "db", *words, "--force").returncode == 0
+    assert {path.name.partition("-")[0] for path in folder.iterdir()} == {"tessera.db", "copy.db"}
+
+
+def test_a_damaged_database_is_replaced_by_a_good_copy(filled: Path) -> None:
+    folder, names = filled.parent, teams(filled)
+    assert tessera(folder, "db", "backup", "copy.db").returncode == 0
+    for ruin in (b"", b"not a database at all" * 100, filled.read_bytes()[:5000]):
+        filled.write_bytes(ruin)
+        restored = tessera(folder, "db", "restore", "copy.db", "--force")
+        assert restored.returncode == 0, restored.stderr
+        assert teams(filled) == names
+
+
+def _cut(file: Path) -> None:
+    with file.open("r+b") as opened:
+        opened.truncate(file.stat().st_size // 2)
+
+
+def _execute(file: Path, *statements: str) -> None:
+    connection = sqlite3.connect(file)
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def _rewrite(file: Path) -> None:
+    _execute(file, "DROP TRIGGER events_no_update", "UPDATE events SET actor = 'nobody' WHERE sequence = 3")
+
+
+def _age(file: Path) -> None:
+    _execute(file, "UPDATE alembic_version SET version_num = '9999'")
+
+
+def _empty(file: Path) -> None:
+    file.unlink()
+    _execute(file, "CREATE TABLE other (id INTEGER)")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "said"),
+    [
+        (_cut, 2, ""),
+        (_rewrite, 1, "broken at sequence 3"),
+        (_age, 2, "revision 9999, which this version of Tessera GQL does not know"),
+        (_empty, 2, "revision none"),
+        (lambda file: file.write_text("words"), 2, "is not an SQLite database"),
+        (Path.unlink, 2, "There is no file"),
+    ],
+)
+def test_a_copy_that_is_not_whole_is_refused_and_the_database_stays(
+    filled: Path, spoil: object, code: int, said: str
+) -> None:
+    folder, before = filled.parent, teams(filled)
+    assert tessera(folder, "db", "backup", "copy.db").returncode == 0
+    spoil(folder / "copy.db")  # type: ignore[operator]
+    refused = tessera(folder, "db", "restore", "copy.db", "--force")
+    assert refused.returncode == code, refused.stderr
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert teams(filled) == before
+
+
+def test_what_can_not_be_copied_is_said_in_one_line(tmp_path: Path) -> None:
+    for words in (("backup", "copy.db"), ("backup", "missing/copy.db")):
+        refused = tessera(tmp_path, "db", *words)
+        assert refused.returncode == 2
+        assert "There is no database tessera.db" in refused.stderr
+    asyncio.run(migration.upgrade(f"sqlite:///{tmp_path}/tessera.db"))
+    refused = tessera(tmp_path, "db", "backup", "missing/copy.db")
+    assert refused.returncode == 2
+    assert "can't be written: No such file" in refused.stderr
+
+
+def test_a_postgresql_is_copied_and_restored_by_the_commands_that_are_printed(
+    tmp_path: Path, postgres_url: str, postgres_database_url: str
+) -> None:
+    async def fill() -> None:
+        database = Database(postgres_database_url)
+        await World(database).proposed(consumers=3)
+        await database.dispose()
+
+    asyncio.run(fill())
+    told = tessera(tmp_path, "db", "backup", "copy.dump", DATABASE_URL=postgres_database_url)
+    assert told.returncode == 2
+    dump, restore, verify = (line.strip() for line in told.stderr.splitlines() if line.startswith("  "))
+    assert (dump.split()[0], restore.split()[0], verify) == ("pg_dump", "pg_restore", "tessera audit verify")
+    name = f"restored_{os.getpid()}"
+    variables = environment(PATH=f"{binaries()}:{TESSERA.parent}:{os.environ['PATH']}")
+
+    def shell(command: str, url: str) -> str:
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=tmp_path,
+            env=variables | {"DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shell(dump, postgres_database_url)
+    shell(f'psql "$DATABASE_URL" -c "CREATE DATABASE {name}"', postgres_url)
+    try:
+        restored = postgres_url.replace("@/postgres", f"@/{name}")
+        shell(restore, restored)
+        assert shell(verify, restored) == shell(verify, postgres_database_url)
+    finally:
+        shell(f'psql "$DATABASE_URL" -c "DROP DATABASE {name} WITH (FORCE)"', postgres_url)
