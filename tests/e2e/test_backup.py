@@ -80,13 +80,18 @@ def test_a_copy_taken_under_a_live_writer_is_whole_and_holds_all_that_was_acknow
         in_use = tessera(tmp_path, "db", "restore", "copy.db", "--force")
         assert in_use.returncode == 2
         assert "in use" in in_use.stderr
-    again = tessera(tmp_path, "db", "restore", "copy.db", DATABASE_URL="sqlite:///again.db")
+
+
+def test_a_restored_database_is_verified_and_served(filled: Path) -> None:
+    folder = filled.parent
+    assert tessera(folder, "db", "backup", "copy.db").returncode == 0
+    again = tessera(folder, "db", "restore", "copy.db", DATABASE_URL="sqlite:///again.db")
     assert again.returncode == 0, again.stderr
-    assert teams(tmp_path / "again.db") == teams(tmp_path / "copy.db")
-    verified = tessera(tmp_path, "audit", "verify", DATABASE_URL="sqlite:///again.db")
+    assert teams(folder / "again.db") == teams(filled)
+    verified = tessera(folder, "audit", "verify", DATABASE_URL="sqlite:///again.db")
     assert verified.returncode == 0
     assert verified.stdout.split("The last is ")[1] == again.stdout.split("The last is ")[1]
-    with serving(tmp_path, DATABASE_URL="sqlite:///again.db") as server:
+    with serving(folder, DATABASE_URL="sqlite:///again.db") as server:
         assert server.data(CREATE, name="afterwards") == {"createTeam": {"errors": []}}
 
 
