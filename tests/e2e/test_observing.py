@@ -263,7 +263,7 @@ def test_each_operation_is_a_span_below_its_caller_s_with_its_statements_below_i
     below = [span for span in spans if span.parent_span_id == operation.span_id]
     assert below
     assert {said(span)["db.system.name"] for span in below} == {"sqlite"}
-    assert any("FROM assets" in said(span)["db.query.text"] for span in below)
+    assert any("assets.fqn" in said(span)["db.query.text"] for span in below)
     (failing,) = [span for span in spans if span.name == "query Failing"]
     assert failing.status.code == 2
     assert not failing.parent_span_id

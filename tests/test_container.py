@@ -1,0 +1,61 @@
+"""The container files say what is true: settings, commands, and a process that may write nowhere."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from tessera_gql.cli import program
+from tessera_gql.config import Settings, secrets
+
+ROOT = Path(__file__).resolve().parents[1]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OURS = {name: found for name, found in COMPOSE["services"].items() if "image" not in found}
+
+
+def test_there_are_a_database_a_migration_two_servers_and_a_worker() -> None:
+    assert sorted(" ".join(found["command"]) for found in OURS.values()) == ["db upgrade", "serve", "serve", "worker"]
+    assert set(COMPOSE["services"]) - set(OURS) == {"postgres"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_variable_is_a_setting_and_each_command_exists(name: str) -> None:
+    settings = {one.upper() for one in Settings.model_fields}
+    files = {f"{one.upper()}_FILE" for one in secrets.names(Settings.model_fields)}
+    assert set(OURS[name]["environment"]) <= settings | files
+    command: Any = typer.main.get_command(program())
+    for word in OURS[name]["command"]:
+        command = command.commands[word]
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_each_service_writes_nowhere_but_where_it_must_and_gets_its_secrets_from_files(name: str) -> None:
+    found = COMPOSE["services"][name]
+    assert found["read_only"] is True
+    assert "/tmp" in found["tmpfs"]
+    assert found["cap_drop"] == ["ALL"]
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    given = {value for key, value in found["environment"].items() if key.endswith("_FILE")}
+    assert given == {f"/run/secrets/{one}" for one in found["secrets"]}
+    assert set(found["secrets"]) <= set(COMPOSE["secrets"])
+
+
+def test_the_image_runs_as_nobody_special_and_says_when_it_is_well() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    last = text[text.rindex("FROM ") :]
+    assert re.search(r"^USER 10001$", last, re.MULTILINE)
+    assert "PYTHONDONTWRITEBYTECODE=1" in last
+    code = re.search(r'^  CMD \["python", "-c", "(.*)"\]$', last, re.MULTILINE)
+    assert code
+    compile(code[1], "HEALTHCHECK", "exec")
+    assert "/readyz" in code[1]
+    variables = re.findall(r"([A-Z_]+)=", re.findall(r"^ENV (.*)$", last, re.MULTILINE)[0])
+    assert {one.lower() for one in variables if not one.startswith("PYTHON")} <= set(Settings.model_fields)
+
+
+def test_the_secrets_stay_out_of_the_checkout_and_the_image() -> None:
+    assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert "secrets" in (ROOT / ".dockerignore").read_text().splitlines()
