@@ -83,11 +83,12 @@ def exporting(endpoint: str) -> Tracing:
 
 
 def collecting(exporter: SpanExporter) -> Tracing:
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra, slow to import
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - an extra, slow to import
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     named = Resource({"service.name": "tessera-gql", "service.version": version("tessera-gql")})
-    provider = TracerProvider(resource=named.merge(Resource.create()), shutdown_on_exit=False)
+    resource = named.merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=Resource.create(resource.attributes), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return Tracing(provider)
