@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test lint schema lock diff-score fuzz conformance chaos load bench clean
+.PHONY: help serve demo test lint schema lock diff-score fuzz conformance chaos load soak bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ chaos: $(STAMP) ## servers killed, connections cut, sockets dropped: nothing is 
 
 load: $(STAMP) ## a large company's graph: whom a dropped column hurts, and an inbox
 	@$(BIN)/python -m bench load
+
+soak: $(STAMP) ## ten minutes of a usual day: nothing fails, and memory does not grow
+	@$(BIN)/python -m bench soak
 
 bench: $(STAMP) ## every benchmark, each figure beside its target
 	@for name in diff bulk fanout; do $(BIN)/python -m bench $$name || exit 1; done

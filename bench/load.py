@@ -104,7 +104,8 @@ async def _inbox(url: str, graph: Graph) -> int:
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        seen.append(statement)
+        if statement != "BEGIN":  # which only SQLite's driver shows
+            seen.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
     try:
