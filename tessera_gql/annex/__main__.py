@@ -167,6 +167,9 @@ async def main() -> None:
     settings = orjson.loads(frame[1])
     _confine(settings["memory_bytes"])
     gc.freeze()
+    gc.set_threshold(
+        200_000, 50, 1000
+    )  # a manifest is a million objects without a cycle: looking at them frees nothing
     limits = replace(Limits(**settings["limits"]), query_seconds=settings["job_seconds"])
     profile = Profile.OPEN if settings["is_open"] else Profile.LOCKED
     database = Database(settings["database_url"])

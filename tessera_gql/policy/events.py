@@ -43,10 +43,13 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """The facts as plain JSON, the same on the way out of any database."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in ADDRESS}
+        if (names := _FACTS.get(self.kind)) is None:
+            names = _FACTS[self.kind] = tuple(one.name for one in fields(self) if one.name not in ADDRESS)
+        return {name: _plain(getattr(self, name)) for name in names}
 
 
 KINDS: list[str] = []
+_FACTS: dict[str, tuple[str, ...]] = {}
 
 
 def _plain(value: Any) -> Any:

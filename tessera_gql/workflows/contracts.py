@@ -52,8 +52,8 @@ async def release_all(session: Session, offers: Sequence[tuple[Asset, Contract |
     before = [current.id for _, current, _ in offers if current is not None]
     if before:
         await session.update(Contract, session.among(contracts.rows.c.id, before), status=ContractStatus.DEPRECATED)
-    made = [_contract(session, asset, current, offer) for asset, current, offer in offers]
-    await session.insert_all(made, clash="Such a version exists already.")
+    values = [_contract(session, asset, current, offer) for asset, current, offer in offers]
+    made = await session.insert_many(Contract, values, clash="Such a version exists already.")
     readers: dict[UUID, set[UUID]] = {}
     for one in await registrations.live_of(session, [asset.id for asset, _, _ in offers]):
         readers.setdefault(one.asset_id, set()).add(one.consumer_team_id)
@@ -63,25 +63,25 @@ async def release_all(session: Session, offers: Sequence[tuple[Asset, Contract |
     return made
 
 
-def _contract(session: Session, asset: Asset, current: Contract | None, offer: Release) -> Contract:
+def _contract(session: Session, asset: Asset, current: Contract | None, offer: Release) -> dict[str, Any]:
     # A call that waited for the asset's lock may have begun before the one it follows.
     published_at = max(session.now, current.published_at) if current else session.now
-    return Contract(
-        id=new_id(),
-        asset_id=asset.id,
-        version=offer.version,
-        schema_def=offer.terms.schema,
-        guarantees=offer.terms.guarantees,
-        compatibility_mode=offer.terms.mode,
-        status=offer.status,
-        change_type=offer.judgement.change_type,
-        schema_hash=offer.terms.schema_hash,
-        published_by=offer.published_by,
-        published_at=offer.published_at or published_at,
-        meta=offer.metadata or {},
-        source=offer.source.as_json() if offer.source else None,
-        created_at=session.now,
-    )
+    return {
+        "id": new_id(),
+        "asset_id": asset.id,
+        "version": offer.version,
+        "schema_def": offer.terms.schema,
+        "guarantees": offer.terms.guarantees,
+        "compatibility_mode": offer.terms.mode,
+        "status": offer.status,
+        "change_type": offer.judgement.change_type,
+        "schema_hash": offer.terms.schema_hash,
+        "published_by": offer.published_by,
+        "published_at": offer.published_at or published_at,
+        "meta": offer.metadata or {},
+        "source": offer.source.as_json() if offer.source else None,
+        "created_at": session.now,
+    }
 
 
 def _record(

@@ -10,7 +10,6 @@ from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import lineage
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import AssetDependency, new_id, table
-from tessera_gql.workflows.manifest_state import within
 
 
 async def connect(
@@ -27,7 +26,7 @@ async def connect(
     here = {ids[model.fqn] for model in models}.difference(fresh).union(gone)
     present: list[AssetDependency] = []
     if here:
-        statement = select(edges).where(within(session, edges.c.dependent_asset_id, here))
+        statement = select(edges).where(session.among(edges.c.dependent_asset_id, here))
         present = await session.list(statement, AssetDependency)
     same: set[tuple[UUID, UUID]] = set()
     left: list[UUID] = []
@@ -38,7 +37,7 @@ async def connect(
         if one.evidence is Evidence.DBT_MANIFEST and pair not in wanted:
             left.append(one.id)
     if left:
-        await session.execute(table(AssetDependency).delete().where(within(session, edges.c.id, left)))
+        await session.execute(table(AssetDependency).delete().where(session.among(edges.c.id, left)))
     made = [
         {
             "id": new_id(),

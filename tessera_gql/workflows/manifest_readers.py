@@ -16,7 +16,7 @@ from tessera_gql.store import assets, proposals, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.manifest_state import DBT, State, within
+from tessera_gql.workflows.manifest_state import DBT, State
 
 Key = tuple[UUID, UUID, UUID | None]
 
@@ -109,13 +109,13 @@ async def register(
     if wanted:
         await assets.lock_all(session, list({asset for asset, _, _ in wanted}))
     present = await _present(session, wanted, consumers)
-    fresh: list[Registration] = []
+    values: list[dict[str, Any]] = []
     touched: set[UUID] = set()
     counts = {"created": 0, "updated": 0, "ended": 0}
     for key, reader in wanted.items():
         row = present.pop(key, None)
         if row is None:
-            fresh.append(_row(session, key, reader))
+            values.append(_row(session, key, reader))
             counts["created"] += 1
             touched.add(key[0])
         elif row.evidence is Evidence.DBT_MANIFEST and await _follow(session, row, reader, owners):
@@ -126,7 +126,7 @@ async def register(
             await _end(session, row, owners)
             counts["ended"] += 1
             touched.add(row.asset_id)
-    await session.insert_all(fresh, clash="One of these teams registered at this moment.")
+    fresh = await session.insert_many(Registration, values, clash="One of these teams registered at this moment.")
     for row in fresh:
         reads = None if row.fields is None else tuple(row.fields)
         session.record(RegistrationCreated(**_address(row, owners), reads=reads))
@@ -142,9 +142,9 @@ async def _present(
     exposed = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
     near: list[ColumnElement[bool]] = [exposed]
     if consumers:
-        near.append(within(session, rows.c.consumer_asset_id, consumers))
+        near.append(session.among(rows.c.consumer_asset_id, consumers))
     if direct := {asset for asset, _, via in wanted if via is None}:
-        near.append(within(session, rows.c.asset_id, direct) & rows.c.consumer_asset_id.is_(None))
+        near.append(session.among(rows.c.asset_id, direct) & rows.c.consumer_asset_id.is_(None))
     found = await session.list(select(rows).where(registrations.is_live, or_(*near)), Registration)
     return {(one.asset_id, one.consumer_team_id, one.consumer_asset_id): one for one in found}
 
@@ -157,23 +157,23 @@ def _is_left(row: Registration, manifest: Manifest, consumers: set[UUID]) -> boo
     return manifest.project is not None and (row.meta.get(DBT) or {}).get("project") == manifest.project
 
 
-def _row(session: Session, key: Key, reader: Reader) -> Registration:
-    return Registration(
-        id=new_id(),
-        asset_id=key[0],
-        consumer_team_id=key[1],
-        consumer_asset_id=key[2],
-        fields=None if reader.fields is None else list(reader.fields),
-        pinned_version=None,
-        status=RegistrationStatus.ACTIVE,
-        evidence=Evidence.DBT_MANIFEST,
-        purpose=reader.purpose,
-        registered_at=session.now,
-        acknowledged_at=None,
-        meta=reader.meta,
-        row_version=1,
-        created_at=session.now,
-    )
+def _row(session: Session, key: Key, reader: Reader) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "asset_id": key[0],
+        "consumer_team_id": key[1],
+        "consumer_asset_id": key[2],
+        "fields": None if reader.fields is None else list(reader.fields),
+        "pinned_version": None,
+        "status": RegistrationStatus.ACTIVE,
+        "evidence": Evidence.DBT_MANIFEST,
+        "purpose": reader.purpose,
+        "registered_at": session.now,
+        "acknowledged_at": None,
+        "meta": reader.meta,
+        "row_version": 1,
+        "created_at": session.now,
+    }
 
 
 async def _follow(session: Session, row: Registration, reader: Reader, owners: Mapping[UUID, UUID]) -> bool:
@@ -213,7 +213,7 @@ async def _reconsider(session: Session, touched: set[UUID]) -> None:
     if not touched:
         return
     rows = proposals.rows
-    here = (within(session, rows.c.asset_id, touched)) & proposals.is_open
+    here = (session.among(rows.c.asset_id, touched)) & proposals.is_open
     waiting = (await session.execute(select(rows.c.asset_id).where(here))).scalars().all()
     for asset in await assets.by_ids(session, waiting):
         await progress.reconsider(session, asset)

@@ -17,7 +17,7 @@ from tessera_gql.store import assets, contracts
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, new_id
 from tessera_gql.workflows.contracts import Release, release_all
-from tessera_gql.workflows.manifest_state import DBT, within
+from tessera_gql.workflows.manifest_state import DBT
 from tessera_gql.workflows.publishing import PublishRequest, checked
 
 RESOURCES = {
@@ -54,23 +54,24 @@ async def create(
     session: Session, manifest: Manifest, models: Sequence[tuple[Model, UUID, str]], mode: Mode
 ) -> dict[str, Asset]:
     """The assets, by fqn; each model comes with its owner and its stamp."""
-    made: dict[str, Asset] = {}
+    values: list[dict[str, Any]] = []
     for model, owner, stamp in models:
         about = details(manifest, model)
         about["meta"][DBT] |= {"fingerprint": stamp, "contract": FIRST}
-        made[model.fqn] = Asset(
-            id=new_id(),
-            fqn=model.fqn,
-            fqn_key=assets.key(model.fqn),
-            owner_team_id=owner,
-            compatibility_mode=mode,
-            row_version=1,
-            created_at=session.now,
-            **about,
-        )
-        session.record(AssetCreated(teams=frozenset({owner}), asset_id=made[model.fqn].id, fqn=model.fqn))
-    await session.insert_all(list(made.values()), clash="One of the manifest's assets was created at this moment.")
-    return made
+        facts = {
+            "id": new_id(),
+            "fqn": model.fqn,
+            "fqn_key": assets.key(model.fqn),
+            "owner_team_id": owner,
+            "compatibility_mode": mode,
+            "row_version": 1,
+            "created_at": session.now,
+        }
+        values.append(facts | about)
+    made = await session.insert_many(Asset, values, clash="One of the manifest's assets was created at this moment.")
+    for one in made:
+        session.record(AssetCreated(teams=frozenset({one.owner_team_id}), asset_id=one.id, fqn=one.fqn))
+    return {one.fqn: one for one in made}
 
 
 async def release_first(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
@@ -85,7 +86,7 @@ async def never_published(session: Session, wanted: Sequence[UUID]) -> set[UUID]
         return set()
     rows = contracts.rows
     had = (
-        await session.execute(select(rows.c.asset_id).where(within(session, rows.c.asset_id, wanted)).distinct())
+        await session.execute(select(rows.c.asset_id).where(session.among(rows.c.asset_id, wanted)).distinct())
     ).scalars()
     return set(wanted).difference(had.all())
 

@@ -1,13 +1,13 @@
 """What the database knows of a manifest's tables, in one statement, so that an unchanged manifest costs no more."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, String, column, func, literal, select
+from sqlalchemy import select
 
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy.words import ContractStatus
@@ -78,7 +78,7 @@ async def load(session: Session, manifest: Manifest, models: Sequence[Model]) ->
             versions.c.version,
         )
         .select_from(rows.outerjoin(versions, active))
-        .where(within(session, rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
+        .where(session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
     )
     read: Sequence[Any] = (await session.execute(statement)).all()
     found = {row[0]: Known(*row[1:]) for row in read}
@@ -107,7 +107,7 @@ async def gone(session: Session, manifest: Manifest) -> list[Gone]:
         return []
     rows, versions = assets.rows, contracts.rows
     active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
-    present = within(session, rows.c.fqn_key, [assets.key(model.fqn) for model in manifest.models])
+    present = session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in manifest.models])
     statement = (
         select(rows.c.id, rows.c.fqn, rows.c.owner_team_id, versions.c.id)
         .select_from(rows.outerjoin(versions, active))
@@ -118,21 +118,10 @@ async def gone(session: Session, manifest: Manifest) -> list[Gone]:
     return [Gone(*row) for row in found]
 
 
-def within(session: Session, among: ColumnElement[Any], values: Iterable[UUID | str]) -> ColumnElement[bool]:
-    """`among` is one of `values`: one parameter on SQLite too, which takes no more than 32,766 of them."""
-    if session.dialect == "postgresql":
-        return session.among(among, values)
-    texts = [one.hex if isinstance(one, UUID) else one for one in values]
-    given = func.json_each(literal(orjson.dumps(texts).decode(), String)).table_valued(column("value", String))
-    return among.in_(select(given.c.value))
-
-
 async def describe(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
     """Whole assets, locked, by fqn key."""
     rows = assets.rows
-    statement = (
-        select(rows).where(within(session, rows.c.fqn_key, [assets.key(fqn) for fqn in fqns])).order_by(rows.c.id)
-    )
+    statement = select(rows).where(session.among(rows.c.fqn_key, [assets.key(fqn) for fqn in fqns])).order_by(rows.c.id)
     found = await session.list(statement.with_for_update(key_share=True), Asset)
     return {one.fqn_key: one for one in found}
 

@@ -1,0 +1,23 @@
+"""One of many values, however many: SQLite takes no more than 32,766 parameters, and a manifest has more columns."""
+
+from sqlalchemy import func, select
+
+from tessera_gql.store import assets, teams
+from tessera_gql.store.tables import new_id
+from tests.world import World
+
+MANY = 40_000
+
+
+async def test_forty_thousand_ids_and_names_are_asked_for_at_once(world: World) -> None:
+    asset = await world.published(consumers=2)
+    rows = assets.rows
+    ids = [new_id() for _ in range(MANY)]
+    names = [f"none.{number}" for number in range(MANY)]
+    async with world.database.read() as session:
+        for column, values, there in ((rows.c.id, ids, asset.id), (rows.c.fqn_key, names, asset.fqn_key)):
+            count = select(func.count()).select_from(rows)
+            assert (await session.execute(count.where(session.among(column, values)))).scalar_one() == 0
+            assert (await session.execute(count.where(session.among(column, [*values, there])))).scalar_one() == 1
+        found = await teams.by_names(session, [*names, "PRODUCERS"])
+        assert [one.name for one in found] == ["producers"]
