@@ -29,4 +29,5 @@ async def _run(found: Settings) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await parts.instruments.close()
     await parts.database.dispose()

@@ -1,0 +1,87 @@
+"""The pages for operators name settings, metrics and commands that exist."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from tessera_gql.cli import program
+from tessera_gql.config import Settings, secrets
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = ("deploying", "configuring", "securing", "observing", "upgrading")
+STANDARD = {"PROMETHEUS_MULTIPROC_DIR", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_HEADERS"}
+"""Variables that others have named."""
+MISTAKES = {"LIMIT_DEPHT"}
+WORDS = {"INTERNAL", "UNAVAILABLE", "TIMEOUT", "ADMIN", "QUERY_TOO_COMPLEX", "SIGTERM", "FILE", "REVISION", "KEY", "POST", "GQL"}
+    "INTERNAL",
+    "UNAVAILABLE",
+    "TIMEOUT",
+    "ADMIN",
+    "QUERY_TOO_COMPLEX",
+    "SIGTERM",
+    "FILE",
+    "REVISION",
+    "KEY",
+    "GET",
+}
+PAGES = {name: (ROOT / f"docs/{name}.md").read_text() for name in NAMES}
+
+
+def code(page: str) -> list[str]:
+    """What stands between backticks, and lines of examples."""
+    blocks = re.findall(r"```\w*\n(.*?)```", page, re.DOTALL)
+    return [*re.findall(r"`([^`\n]+)`", re.sub(r"```\w*\n.*?```", "", page, flags=re.DOTALL)), *blocks]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_setting_that_a_page_names_exists(name: str) -> None:
+    known = {one.upper() for one in Settings.model_fields} | STANDARD | MISTAKES | WORDS
+    known |= {f"{one.upper()}_FILE" for one in secrets.names(Settings.model_fields)}
+    named = {word for text in code(PAGES[name]) for word in re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", text)}
+    assert named <= known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_command_that_a_page_names_exists(name: str) -> None:
+    top: Any = typer.main.get_command(program())
+    found = [line for text in code(PAGES[name]) for line in re.findall(r"tessera ((?:[a-z-]+ ?)+)", text)]
+    for words in found:
+        command = top
+        for word in words.split():
+            if not hasattr(command, "commands"):
+                break
+            assert word in command.commands, words
+            command = command.commands[word]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_page_is_linked_from_the_readme_and_links_to_what_is_there(name: str) -> None:
+    assert f"(docs/{name}.md)" in (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[name]):
+        assert (ROOT / "docs" / target).exists(), target
+
+
+def test_each_metric_is_listed_and_each_that_is_listed_exists() -> None:
+    sources = [(ROOT / f"tessera_gql/observe/{name}.py").read_text() for name in ("metrics", "instruments")]
+    kinds = re.findall(r'(Counter|Gauge|Histogram|gauge)\(\s*"(tessera_\w+)"', "".join(sources))
+    made = {f"{name}_total" if kind == "Counter" else name for kind, name in kinds}
+    listed = set(re.findall(r"`(tessera_\w+)`", PAGES["observing"]))
+    assert len(made) > 15
+    assert listed == made
+
+
+def test_the_processes_figures_that_are_listed_exist() -> None:
+    from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415
+
+    known = {sample.name for metric in ProcessCollector(registry=None).collect() for sample in metric.samples}
+    assert set(re.findall(r"`(process_\w+[a-z])`", PAGES["observing"])) <= known
+
+
+def test_every_code_that_counts_as_ours_is_named() -> None:
+    from tessera_gql.observe.operations import OURS  # noqa: PLC0415
+
+    for word in OURS:
+        assert word in PAGES["observing"]
