@@ -15,17 +15,18 @@ NAMES = ("deploying", "configuring", "securing", "observing", "upgrading")
 STANDARD = {"PROMETHEUS_MULTIPROC_DIR", "OTEL_SERVICE_NAME", "OTEL_TRACES_SAMPLER", "OTEL_EXPORTER_OTLP_HEADERS"}
 """Variables that others have named."""
 MISTAKES = {"LIMIT_DEPHT"}
-WORDS = {"INTERNAL", "UNAVAILABLE", "TIMEOUT", "ADMIN", "QUERY_TOO_COMPLEX", "SIGTERM", "FILE", "REVISION", "KEY", "POST", "GQL"}
+WORDS = {
     "INTERNAL",
     "UNAVAILABLE",
     "TIMEOUT",
-    "ADMIN",
     "QUERY_TOO_COMPLEX",
     "SIGTERM",
+    "POST",
+    "GQL",
+    "ADMIN",
     "FILE",
     "REVISION",
     "KEY",
-    "GET",
 }
 PAGES = {name: (ROOT / f"docs/{name}.md").read_text() for name in NAMES}
 
