@@ -28,7 +28,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from tessera_gql.executor import Plans
-from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of, overlaps
+from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of, is_crowded, overlaps
 
 RULES = (
     (
@@ -195,20 +195,21 @@ class Documents:
         return entry
 
     def _parsed(self, query: str) -> _Entry:
-        tokens = self._limits.tokens
+        tokens, weight = self._limits.tokens, 2 + len(query) // 500
+        crowded = f"The document has more than {tokens:,} tokens, which is the limit. Split it into several requests."
+        if is_crowded(query, tokens):
+            return _Entry(None, weight, [_too_complex("tokens", tokens, crowded)])
         try:
             document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLError as error:
             if error.message.endswith("nested too deeply. Parsing aborted."):
-                message = "The document is nested too deeply to be read. Pass values in variables, or ask for less."
-                refused = _too_complex("depth", self._limits.depth, message)
-                return _Entry(None, 2 + len(query) // 500, [refused])
-            if error.message.endswith("Parsing aborted."):
-                message = f"The document has more than {tokens:,} tokens, which is the limit. "
-                refused = _too_complex("tokens", tokens, message + "Split it into several requests.")
-                return _Entry(None, 2 + len(query) // 500, [refused])
-            return _Entry(None, 2 + len(query) // 500, [_coded(error, "GRAPHQL_PARSE_FAILED")])
-        return _Entry(document, 2 + document.token_count + len(query) // 500)
+                refused = _too_complex("depth", self._limits.depth, _TOO_NESTED)
+            elif error.message.endswith("Parsing aborted."):
+                refused = _too_complex("tokens", tokens, crowded)
+            else:
+                refused = _coded(error, "GRAPHQL_PARSE_FAILED")
+            return _Entry(None, weight, [refused])
+        return _Entry(document, weight + document.token_count)
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         limits, hide = self._limits, self._profile is Profile.LOCKED
@@ -257,6 +258,7 @@ class Documents:
         return _coded(GraphQLError(message), "GRAPHQL_VALIDATION_FAILED")
 
 
+_TOO_NESTED = "The document is nested too deeply to be read. Pass values in variables, or ask for less at once."
 _OVERLAPS = "The same fields are selected together more than {} times over, which is the limit. Select each only once."
 
 
