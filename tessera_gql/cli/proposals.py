@@ -56,7 +56,7 @@ def inbox(team: Team = None, as_json: Json = False) -> None:
     Example: tessera inbox --team finance
     """
     with connected() as client:
-        found = client.inbox(team)
+        found = list(client.inbox(team))
     if as_json:
         print_json(found)
         return

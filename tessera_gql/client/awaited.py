@@ -238,7 +238,7 @@ class AsyncTesseraClient(Connection):
     acknowledge = verb(publishing.acknowledge)
     withdraw_proposal = verb(publishing.withdraw_proposal)
     publish_proposal = verb(publishing.publish_proposal)
-    inbox = verb(publishing.inbox)
+    inbox = listing(publishing.inbox)
     sync_dbt = verb(manifests.sync_dbt)
     dbt_impact = verb(manifests.dbt_impact)
     events = listing(listening.events)

@@ -181,10 +181,6 @@ class Question(Answer):
     proposal: Proposal
 
 
-class Inbox(Model):
-    inbox: Annotated[tuple[Question, ...], NODES, Called("(first: 100)", within="nodes")]
-
-
 class Diff(Model):
     """`breaking` are the changes that break under `mode`."""
 

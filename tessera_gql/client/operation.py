@@ -83,13 +83,17 @@ class Field(Generic[M]):
     model: type[M]
     arguments: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def document(self, kind: str, inner: str) -> str:
-        name = self.name[0].upper() + self.name[1:]
-        declared = ", ".join(f"${one}: {type_}" for one, type_ in self.arguments.items())
+    @property
+    def call(self) -> str:
         passed = ", ".join(f"{one}: ${one}" for one in self.arguments)
+        return f"{self.name}({passed})" if passed else self.name
+
+    def document(self, kind: str, inner: str, **others: str) -> str:
+        """`others` are variables of the operation that only `inner` has, with their types."""
+        name = self.name[0].upper() + self.name[1:]
+        declared = ", ".join(f"${one}: {type_}" for one, type_ in {**self.arguments, **others}.items())
         head = f"{kind} {name}({declared})" if declared else f"{kind} {name}"
-        call = f"{self.name}({passed})" if passed else self.name
-        return f"{head} {{ {call} {{ {inner} }} }}"
+        return f"{head} {{ {self.call} {{ {inner} }} }}"
 
 
 def get(root: Field[M], variables: Mapping[str, Any], missing: str) -> Operation[M]:
@@ -118,13 +122,32 @@ def pages(root: Field[M], **variables: Any) -> Listing[M]:
     paged = replace(root, arguments={**root.arguments, "first": "Int", "after": "String"})
 
     def parse(data: JsonObject) -> Page[M]:
-        found: JsonObject = data[root.name]
-        info = found["pageInfo"]
-        items = tuple(read(root.model, one) for one in found["nodes"])
-        return Page(items, info["endCursor"] if info["hasNextPage"] else None)
+        return _page(root.model, data[root.name])
 
-    inner = f"nodes {{ {selection(root.model)} }} pageInfo {{ hasNextPage endCursor }}"
-    return Listing(Operation(paged.document("query", inner), given(first=PAGE, **variables), parse))
+    return Listing(Operation(paged.document("query", _paged(root.model)), given(first=PAGE, **variables), parse))
+
+
+def _paged(model: type[Model]) -> str:
+    return f"nodes {{ {selection(model)} }} pageInfo {{ hasNextPage endCursor }}"
+
+
+def _page(model: type[M], found: JsonObject) -> Page[M]:
+    info = found["pageInfo"]
+    items = tuple(read(model, one) for one in found["nodes"])
+    return Page(items, info["endCursor"] if info["hasNextPage"] else None)
+
+
+def nested(root: Field[M], connection: str, variables: Mapping[str, Any], missing: str) -> Listing[M]:
+    """A connection of the one thing that the root field gives; raises NotFound where there is none."""
+
+    def parse(data: JsonObject) -> Page[M]:
+        if data[root.name] is None:
+            raise NotFound(missing)
+        return _page(root.model, data[root.name][connection])
+
+    inner = f"{connection}(first: $first, after: $after) {{ {_paged(root.model)} }}"
+    document = root.document("query", inner, first="Int", after="String")
+    return Listing(Operation(document, {"first": PAGE, **variables}, parse))
 
 
 def change(root: Field[M], input_: JsonObject, *, of: str | None = None, repeatable: bool = False) -> Operation[M]:

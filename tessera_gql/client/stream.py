@@ -27,16 +27,7 @@ Notice: TypeAlias = Callable[[str], None]
 """Told why the connection was lost, each time before it is sought again."""
 
 
-BEGINNING = "ZXZlbnQ6MA=="
-"""Ahead of the first event: where a log that is empty is listened to from."""
-
-
-def _latest(data: dict[str, Any]) -> str:
-    found = data["events"]["nodes"]
-    return str(found[0]["cursor"]) if found else BEGINNING
-
-
-NOW: Operation[str] = Operation("{ events(last: 1) { nodes { cursor } } }", {}, _latest)
+NOW: Operation[str] = Operation("{ eventCursor }", {}, lambda data: str(data["eventCursor"]))
 """The cursor behind all that has happened."""
 
 

@@ -174,3 +174,7 @@ def _bounds(after: str | None, before: str | None, *, descending: bool) -> tuple
 @strawberry.type
 class Queries:
     events = events_of(description="The audit log, oldest first: everything that ever happened.")
+
+    @computed("The cursor behind all that has happened: who listens `after` it misses nothing that comes.")
+    async def event_cursor(self, info: Info) -> str | None:
+        return cursor(await info.context.loaders.asked(events.last_sequence))

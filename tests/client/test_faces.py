@@ -22,7 +22,7 @@ from tessera_gql.client import (
     Unauthenticated,
     Unavailable,
 )
-from tessera_gql.client.stream import BEGINNING, NOW
+from tessera_gql.client.stream import NOW
 from tests.client.conftest import Open
 from tests.e2e.server import Running, serving
 
@@ -78,7 +78,7 @@ async def test_the_calls_of_the_readme_do_what_they_say(tessera: Any) -> None:
 async def test_a_breaking_change_waits_for_the_answer_and_is_published_with_it(tessera: Any) -> None:
     owner, reader, proposal = await proposed(tessera)
     assert [team.name for team in proposal.awaiting] == [reader.name]
-    (question,) = await tessera.inbox(reader.name)
+    (question,) = [one async for one in tessera.inbox(reader.name)]
     assert question.proposal.id == proposal.id
     assert question.because[0].path == "coupon"
     done = await tessera.acknowledge(
@@ -96,7 +96,7 @@ async def test_a_breaking_change_waits_for_the_answer_and_is_published_with_it(t
     assert contract.version == "2.0.0"
     found = await tessera.get_proposal(proposal.id)
     assert (found.status, found.acknowledgments[0].team.name) == (ProposalStatus.PUBLISHED, reader.name)
-    assert await tessera.inbox(reader) == ()
+    assert [one async for one in tessera.inbox(reader)] == []
 
 
 async def test_impact_and_diff_write_nothing_and_name_who_is_hurt(tessera: Any) -> None:
@@ -198,9 +198,9 @@ async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: A
 async def test_a_subscription_that_waits_has_a_place_even_in_an_empty_log(opened: Open, tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         client = await opened(server.url)
-        assert await client.run(NOW) == BEGINNING
+        beginning = await client.run(NOW)
         await client.create_team("first")
-        async with aclosing(aiter(client.subscribe(after=BEGINNING))) as listening:
+        async with aclosing(aiter(client.subscribe(after=beginning))) as listening:
             assert (await anext(listening)).payload["name"] == "first"
 
 

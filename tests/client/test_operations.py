@@ -117,7 +117,6 @@ TYPES = {
     "Reason": "Change",
     "Answer": "Acknowledgment",
     "Question": "Acknowledgment",
-    "Inbox": "Viewer",
     "ContractDocuments": "Contract",
     "Diff": "SchemaDiff",
     "Publication": "PublishContractPayload",

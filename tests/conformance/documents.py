@@ -161,8 +161,8 @@ def subscriptions(walk: Walk) -> None:
 def _answered(ask: Ask) -> None:
     proposal = proposed(ask, "growth")
     run(ask, publishing.get_proposal(proposal))
-    run(ask, publishing.inbox())
-    run(ask, publishing.inbox("growth"))
+    run(ask, publishing.inbox().first)
+    run(ask, publishing.inbox("growth").first)
     run(ask, publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
     contract = run(ask, publishing.publish_proposal(proposal))
     run(ask, publishing.get_contract(contract.id))

@@ -13,7 +13,6 @@ from tessera_gql.client.nouns import (
     ContractDocuments,
     Diff,
     Impact,
-    Inbox,
     JsonObject,
     Proposal,
     ProposalWithAnswers,
@@ -31,6 +30,7 @@ from tessera_gql.client.operation import (
     create,
     get,
     given,
+    nested,
     pages,
     team_ref,
 )
@@ -179,23 +179,9 @@ def publish_proposal(proposal_id: str, *, published_by: TeamRef | None = None) -
     return change(Field("publishProposal", Contract), said, of="contract")
 
 
-def inbox(team: TeamRef | None = None) -> Operation[tuple[Question, ...]]:
-    """What waits for the team's answer, the first hundred; without a team, the key's own."""
-    return _inbox_of(team) if team else _own_inbox()
-
-
-def _own_inbox() -> Operation[tuple[Question, ...]]:
-    return _questions(Field("viewer", Inbox), {})
-
-
-def _inbox_of(team: TeamRef) -> Operation[tuple[Question, ...]]:
-    return _questions(Field("team", Inbox, {"by": "TeamRef!"}), {"by": team_ref(team)})
-
-
-def _questions(root: Field[Inbox], variables: JsonObject) -> Operation[tuple[Question, ...]]:
-    found = get(root, variables, "There is no such team. `teams()` lists them all.")
-
-    def parse(data: JsonObject) -> tuple[Question, ...]:
-        return found.parse(data).inbox
-
-    return Operation(found.document, variables, parse)
+def inbox(team: TeamRef | None = None) -> Listing[Question]:
+    """What waits for the team's answer; without a team, for the key's own."""
+    if team is None:
+        return nested(Field("viewer", Question), "inbox", {}, "This key belongs to no team.")
+    missing = "There is no such team. `teams()` lists them all."
+    return nested(Field("team", Question, {"by": "TeamRef!"}), "inbox", {"by": team_ref(team)}, missing)
