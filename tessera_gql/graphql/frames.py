@@ -31,6 +31,7 @@ class Frames(WebSocketsSansIOProtocol):
     def start_keepalive(self) -> None:
         """The handshake is done: what it was made of is not kept for as long as the connection lives."""
         super().start_keepalive()
+        self.request.headers.clear()  # the parser of frames holds on to the request
         del self.request, self.response
 
     def write_text(self, text: bytes) -> bool:
