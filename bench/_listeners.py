@@ -31,10 +31,10 @@ def main() -> None:
             at = time.monotonic()
             if not data:
                 raise SystemExit("the server closed a socket")
-            if data[0] == 0x89:
-                sockets[number].send(b"\x8a\x80\0\0\0\0")  # keep-alive: its payload is not looked at
-            else:
+            if b'"next"' in data:  # a keep-alive may come together with an event
                 came[number] = at
+            if (ping := data.find(b"\x89\x04")) >= 0:
+                sockets[number].sendall(b"\x8a\x84\0\0\0\0" + data[ping + 2 : ping + 6])
         if len(came) == count:
             _say([*came.values()])
             came.clear()
