@@ -4,6 +4,7 @@ Fields that merge are the same field with the same arguments: every other one ge
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,23 @@ from graphql import (
     is_required_argument,
     is_scalar_type,
 )
+from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
+
+FUZZ = os.environ.get("TESSERA_FUZZ", "")
+THOROUGH = dict[str, Any](
+    deadline=None,
+    database=None,
+    derandomize=not FUZZ,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],  # a failure that takes minutes to shrink is sooner understood as it is
+)
+
+
+def examples(few: int) -> int:
+    """TESSERA_FUZZ=long makes 5,000 operations and a number so many, others with every seed."""
+    return 5000 if FUZZ == "long" else int(FUZZ or few)
+
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Arguments = Callable[[str, GraphQLArgument, str], st.SearchStrategy[Any] | None]

@@ -2,22 +2,20 @@
 
 import asyncio
 import json
-import os
 from functools import partial
 from typing import Any
 
 import pytest
 from graphql import ExecutionResult, GraphQLArgument, OperationDefinitionNode, execute, parse, validate
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.dataloader import DataLoader
 from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.executor import Fallback, Plans, Query, Tally, answer
 from tests.executor import toy
-from tests.executor.operations import Asked, operations
+from tests.executor.operations import THOROUGH, Asked, examples, operations
 
-LONG = os.environ.get("TESSERA_FUZZ") == "long"
 CORE = toy.schema._schema
 
 SECRETS = {"secret", "secretLater", "plainSecret", "secretFriend", "guardedBoss", "vault"}
@@ -80,7 +78,7 @@ def arguments(_path: str, _argument: GraphQLArgument, name: str) -> st.SearchStr
 
 
 @pytest.mark.filterwarnings("ignore:.*coroutine")  # left unawaited by graphql-core, when it meets a failure
-@settings(max_examples=5000 if LONG else 250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), **THOROUGH)
 @given(operations(CORE, arguments, depth=4), st.integers(0, 3))
 async def test_what_is_planned_is_what_graphql_core_answers(asked: Asked, guests: int) -> None:
     assert validate(CORE, parse(asked.text)) == []
