@@ -6,10 +6,11 @@ import random
 from typing import Any
 
 import pytest
+from graphql import build_schema
 
 from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
-from tessera_gql.graphql.schema import schema
+from tessera_gql.graphql.schema import printed
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask
@@ -91,7 +92,7 @@ async def test_a_refusal_blames_a_field_that_the_input_has(world: World, ask: As
         }""",
         fqn=asset.fqn,
     )
-    core = schema._schema
+    core = build_schema(printed())
     assert core.mutation_type is not None
     for name, payload in data.items():
         (error,) = payload["errors"]
@@ -171,7 +172,7 @@ mutation ($p: ID!, $r: ID!, $seen: Int) {
 async def test_whoever_decides_by_what_has_changed_meanwhile_is_told_so(world: World, ask: Ask) -> None:
     _, proposal = await world.proposed(consumers=1)
     (registration,) = await world.registrations()
-    ids = {"p": global_id("Proposal", proposal.id), "r": global_id("Registration", registration.id)}
+    ids: dict[str, Any] = {"p": global_id("Proposal", proposal.id), "r": global_id("Registration", registration.id)}
     for payload in (await ask(DECIDE, **ids, seen=77)).values():
         assert payload["errors"] == [{"code": "STALE", "field": ["input", "expectedRowVersion"]}]
     answered = (await ask(DECIDE, **ids, seen=proposal.row_version))["acknowledgeProposal"]
@@ -252,4 +253,5 @@ async def test_who_waits_for_the_same_rows_does_not_fall_with_who_is_given_up(wo
             one.cancel()
         found, (also,) = await waiting
         assert found is not None
-        assert found.id == also.id == team.id
+        assert found == also
+        assert found.id == team.id
