@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Annotated
@@ -20,51 +20,75 @@ from tessera_gql.client.exchange import Target
 from tessera_gql.client.operations.manifests import Syncing, text_of
 from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.client.stream import NOW
-from tessera_gql.formats import dbt
+from tessera_gql.formats import dbt, yaml
 
 app = typer.Typer(help="Sync a dbt project, and see in a pull request what it would break.", no_args_is_help=True)
 
 ManifestFile = Annotated[Path, typer.Argument(metavar="MANIFEST", help="dbt's target/manifest.json.")]
 Owner = Annotated[str | None, typer.Option(help="Owns the tables for which the manifest names nobody.")]
 MakeTeams = Annotated[bool, typer.Option("--create-teams", help="Make the owners that the manifest names.")]
+Owners = Annotated[
+    Path | None, typer.Option("--owners", help="A YAML or JSON file: owners in the manifest to teams here.")
+]
+PerAsset = Annotated[bool, typer.Option("--per-asset", help="Skip what is refused, instead of taking nothing.")]
+Retire = Annotated[bool, typer.Option("--retire-removed", help="Retire what left the manifest and nobody reads.")]
 Supersede = Annotated[bool, typer.Option("--supersede", help="End other open proposals and ask afresh.")]
 
 ANSWERS = ("PROPOSAL_ANSWERED", "PROPOSAL_STATUS_CHANGED", "ACKNOWLEDGMENT_RELEASED")
+LISTED = 10
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @app.command()
-def sync(
+def sync(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     manifest: ManifestFile = Path("target/manifest.json"),
     owner: Owner = None,
     create_teams: MakeTeams = False,
     supersede: Supersede = False,
+    owners: Owners = None,
+    per_asset: PerAsset = False,
+    retire_removed: Retire = False,
     as_json: Json = False,
 ) -> None:
     """Take in a manifest: assets, contracts and lineage, all of it or nothing. The same again writes nothing.
 
     Exit 0 all is published, 3 some changes wait for their readers. Example: tessera dbt sync --owner data-platform
     """
-    found = _sync(
-        manifest, _options(owner, create_teams=create_teams, supersede=supersede, dry_run=False), as_json=as_json
+    options = Syncing(
+        create_teams=create_teams,
+        supersede=supersede,
+        per_asset=per_asset,
+        retire_removed=retire_removed,
+        dry_run=False,
     )
+    _name(options, owner, owners)
+    found = _sync(manifest, options, as_json=as_json)
     _show(found, as_json=as_json)
     if any(one.outcome == "PROPOSED" for one in found.models):
         raise typer.Exit(3)
 
 
 @app.command()
-def plan(
+def plan(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     manifest: ManifestFile = Path("target/manifest.json"),
     owner: Owner = None,
     create_teams: MakeTeams = False,
     supersede: Supersede = False,
+    owners: Owners = None,
+    per_asset: PerAsset = False,
+    retire_removed: Retire = False,
     as_json: Json = False,
 ) -> None:
     """Say what a sync would do, by the very same code; nothing is kept."""
-    found = _sync(
-        manifest, _options(owner, create_teams=create_teams, supersede=supersede, dry_run=True), as_json=as_json
+    options = Syncing(
+        create_teams=create_teams,
+        supersede=supersede,
+        per_asset=per_asset,
+        retire_removed=retire_removed,
+        dry_run=True,
     )
+    _name(options, owner, owners)
+    found = _sync(manifest, options, as_json=as_json)
     _show(found, as_json=as_json)
 
 
@@ -142,11 +166,21 @@ async def _answered(target: Target, proposals: Sequence[str], after: str | None,
     return None
 
 
-def _options(owner: str | None, *, create_teams: bool, supersede: bool, dry_run: bool) -> Syncing:
-    options = Syncing(create_teams=create_teams, supersede=supersede, dry_run=dry_run)
+def _name(options: Syncing, owner: str | None, owners: Path | None) -> None:
+    """Who owns what."""
     if owner:
         options["owner"] = owner
-    return options
+    if owners is None:
+        return
+    try:
+        found = yaml.load(owners.read_text("utf-8-sig")).value
+    except OSError as error:
+        raise fail(f"{owners} can't be read: {error.strerror}.") from None
+    except (ValueError, yaml.YamlError) as error:
+        raise fail(f"{owners}: {error}") from None
+    if not isinstance(found, dict) or not all(isinstance(one, str) for pair in found.items() for one in pair):
+        raise fail(f"{owners} must lead from owners to names of teams: one line `finance-dwh: finance` for each.")
+    options["owners"] = found
 
 
 def _sync(manifest: Path, options: Syncing, *, as_json: bool) -> ManifestReport:
@@ -194,8 +228,29 @@ def _show(found: ManifestReport, *, as_json: bool) -> None:
     parts = [f"{count} {outcome.lower()}" for outcome, count in sorted(counts.items())]
     edges = f"lineage +{found.dependencies_added} -{found.dependencies_removed}"
     err.print(f"{len(found.models)} tables: {', '.join(parts) or 'none'}; {edges}.", markup=False)
+    for line in (*_listed(_removed(found)), *_listed(_reads(found))):
+        err.print(line, markup=False)
     for warning in found.warnings:
         err.print(f"note: {warning}", style="dim", markup=False)
+
+
+def _removed(found: ManifestReport) -> Iterator[str]:
+    for one in found.removed:
+        said = "retired" if one.retired else one.reason or "left the manifest; --retire-removed retires its contract"
+        yield f"gone: {one.fqn}: {said}"
+
+
+def _reads(found: ManifestReport) -> Iterator[str]:
+    for one in found.reads:
+        columns = "everything" if one.fields is None else ", ".join(one.fields)
+        yield f"reads: {one.fqn} reads {columns} of {one.upstream}{f' ({one.why})' if one.why else ''}"
+
+
+def _listed(lines: Iterator[str]) -> list[str]:
+    """The first of them, and how many there are beside."""
+    found = list(lines)
+    rest = len(found) - LISTED
+    return found[:LISTED] + ([f"and {rest} more; --json has all of them"] if rest > 0 else [])
 
 
 def _seconds(wait: str | None) -> float:

@@ -246,11 +246,33 @@ class SyncedModel(Model):
     breaking: tuple[Reason, ...]
 
 
+class RemovedModel(Model):
+    """A table that left the manifest; `reason` says why it was not retired, if that was asked."""
+
+    fqn: str
+    retired: bool
+    reason: str | None
+
+
+class ModelRead(Model):
+    """What a model reads of a table of another team; `fields` None is everything, and `why` says why."""
+
+    fqn: str
+    upstream: str
+    fields: tuple[str, ...] | None
+    why: str | None
+
+
 class ManifestReport(Model):
     dependencies_added: int
     dependencies_removed: int
     teams_created: int
+    registrations_created: int
+    registrations_updated: int
+    registrations_ended: int
     warnings: tuple[str, ...]
+    removed: tuple[RemovedModel, ...]
+    reads: tuple[ModelRead, ...]
     models: tuple[SyncedModel, ...]
 
 

@@ -180,6 +180,35 @@ def test_dbt_impact_reaches_each_exit_code_and_says_who_must_answer(tmp_path: Pa
         assert "PROPOSED" in shell("dbt", "plan", unread, "--supersede")
 
 
+def test_owners_are_mapped_refusals_skipped_and_what_left_is_retired_when_asked(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        shell = Shell(server.url, tmp_path)
+        names = {name: _team(shell, f"team-{name}") for name in ("base", "shop")}
+        content = json.loads(MANIFEST.read_text())
+        for node in content["nodes"].values():
+            node.pop("group", None)
+            node["config"] = {**node.get("config", {}), "meta": {"owner": "Shop & Co"}}
+            node["meta"] = {}
+        whole = tmp_path / "whole.json"
+        whole.write_text(json.dumps(content))
+        mapping = tmp_path / "owners.yaml"
+        mapping.write_text(f"Shop & Co: {names['shop']}\n")
+        shell("dbt", "sync", whole, "--owner", names["base"], "--owners", mapping)
+        assert shell.json("asset", "show", CUSTOMERS)["owner"]["name"] == names["shop"]
+        content["nodes"] = {key: node for key, node in content["nodes"].items() if not key.endswith(".customers")}
+        less = tmp_path / "less.json"
+        less.write_text(json.dumps(content))
+        shell("dbt", "plan", less, "--per-asset")
+        assert f"gone: {CUSTOMERS}: left the manifest" in shell.stderr
+        found = shell.json("dbt", "sync", less, "--retire-removed")
+        assert [(one["fqn"], one["retired"]) for one in found["removed"]] == [(CUSTOMERS, True)]
+        mapping.write_text("[]")
+        assert "must lead from owners" in shell.refused("dbt", "sync", whole, "--owners", mapping)
+        mapping.write_text("a: &a [*a, *a]")
+        assert "owners.yaml" in shell.refused("dbt", "sync", whole, "--owners", mapping)
+        assert "can't be read" in shell.refused("dbt", "sync", whole, "--owners", tmp_path / "none.yaml")
+
+
 def _team(shell: Shell, name: str) -> str:
     shell("team", "create", name)
     return name

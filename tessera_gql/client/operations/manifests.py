@@ -21,9 +21,14 @@ Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
 
 
 class Syncing(TypedDict, total=False):
-    """`owner` takes the tables for which the manifest names nobody; `create_teams` makes the owners it names."""
+    """`owner` takes the tables for which the manifest names nobody; `create_teams` makes the owners it names.
+
+    `owners` leads from owners as the manifest spells them to names of teams. `per_asset` skips what is refused instead
+    of taking nothing. `retire_removed` retires what left the manifest and is read by nobody.
+    """
 
     owner: TeamRef
+    owners: Mapping[str, str]
     create_teams: bool
     compatibility_mode: CompatibilityMode
     supersede: bool
@@ -36,7 +41,8 @@ def sync_dbt(
     manifest: Manifest, *, on_progress: Hear | None = None, **options: Unpack[Syncing]
 ) -> Operation[ManifestReport]:
     """Assets, contracts and lineage from dbt, all of it or nothing. The same manifest again writes nothing."""
-    said = given(**{**options, "owner": team_ref(options.get("owner"))})
+    owners = [{"owner": owner, "team": team} for owner, team in (options.get("owners") or {}).items()]
+    said = given(**{**options, "owner": team_ref(options.get("owner")), "owners": owners or None})
     sent = {**said, "manifest": UPLOAD}
     operation = create(Field("syncDbtManifest", ManifestReport), sent, of="report")
     return replace(operation, upload=text_of(manifest), hear=on_progress)
