@@ -1,0 +1,80 @@
+"""What goes wrong is in the log with its reference and its traceback, and without what it quotes."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import text
+
+from tessera_gql.config import BadSettings, load
+from tessera_gql.graphql.http import Transport, execute
+from tessera_gql.graphql.schema import schema
+from tessera_gql.observe import logs
+from tessera_gql.policy.access import OPEN_ACTOR, Actor
+from tessera_gql.store.database import Database
+
+SECRET = "a-secret-of-this-test"
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The lines so far."""
+    root, stderr = logging.getLogger(), io.StringIO()
+    before = root.handlers[:], root.level
+    monkeypatch.setattr("sys.stderr", stderr)
+    logs.configure(level="info", is_json=True, secrets=[SECRET, 'quoted"secret'])
+    yield lambda: [json.loads(line) for line in stderr.getvalue().splitlines()]
+    root.handlers[:], root.level = before
+    structlog.reset_defaults()
+
+
+def test_secrets_are_taken_out_of_every_line_whoever_writes_it(written: Callable[[], list[dict[str, Any]]]) -> None:
+    shapes = f'{SECRET} quoted"secret tsr_Ab3dEf6hIj9l Bearer xyz123 postgresql://u:pw@db/x eyJhbGciOiJu.eyJzdWIi.c2ln'
+    logging.getLogger("somebody.else").warning("They said %s", shapes)
+    structlog.get_logger().error("We said", words=shapes)
+    foreign, own = written()
+    assert foreign["event"] == "They said *** *** *** Bearer *** postgresql://***@db/x ***"
+    assert foreign["logger"] == "somebody.else"
+    assert own["words"] == foreign["event"].removeprefix("They said ")
+
+
+async def test_what_fails_in_the_database_is_logged_with_its_reference_and_without_values(
+    database: Database, written: Callable[[], list[dict[str, Any]]]
+) -> None:
+    async def anyone(_credential: str | None) -> Actor:
+        return OPEN_ACTOR
+
+    async def spoiled(actor: str) -> None:
+        async with database.write(actor) as session:
+            await session.execute(text("INSERT INTO nowhere (a) VALUES (:a)"), {"a": "clients-value"})
+
+    class Failing:
+        async def __aenter__(self) -> None:
+            await spoiled("tester")
+
+        async def __aexit__(self, *_: object) -> None: ...
+
+    transport = Transport(schema=schema, authenticate=anyone, context=lambda _identity: Failing())
+    reply = await execute(transport, query="{ __typename }", identity=OPEN_ACTOR)
+    extensions = reply["errors"][0]["extensions"]
+    assert extensions["code"] == "INTERNAL"
+    (line,) = [one for one in written() if one["level"] == "error"]
+    assert extensions["reference"] in line["event"]
+    assert "Traceback" in line["exception"]
+    assert "INSERT INTO nowhere" in line["exception"]
+    assert "clients-value" not in json.dumps(line)
+
+
+def test_traces_without_their_extra_are_a_mistake_in_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    load()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(BadSettings, match=r"Install it with pip install 'tessera-gql\[tracing\]'"):
+        load()
