@@ -10,7 +10,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_of
 from tessera_gql.graphql.fields import AssetField, fields_of
 from tessera_gql.graphql.filters import given, kept, optional
-from tessera_gql.graphql.ids import Node, global_id
+from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import stream
 from tessera_gql.graphql.lists import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
@@ -18,6 +18,7 @@ from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_of, team_ref
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON, text
 from tessera_gql.policy.access import Verb, allows
 from tessera_gql.policy.words import ResourceType
@@ -27,6 +28,7 @@ from tessera_gql.workflows import assets
 from tessera_gql.workflows.assets import AssetDetails
 
 
+@from_row(metadata="meta")
 @strawberry.type(description="A table, view, model, source or topic that somebody owns and others read.")
 class Asset(Node):
     row: strawberry.Private[tables.Asset]
@@ -88,20 +90,6 @@ class Asset(Node):
     @computed("Whether the viewer may change it.")
     def viewer_can_update(self, info: Info) -> bool:
         return allows(info.context.actor, Verb.UPDATE_ASSET, self.row.owner_team_id)
-
-    @classmethod
-    def of(cls, row: tables.Asset) -> "Asset":
-        return cls(
-            row=row,
-            id=global_id("Asset", row.id),
-            fqn=row.fqn,
-            resource_type=row.resource_type,
-            description=row.description,
-            compatibility_mode=row.compatibility_mode,
-            metadata=JSON(row.meta),
-            row_version=row.row_version,
-            created_at=row.created_at,
-        )
 
 
 @strawberry.type(description="A page of assets.")

@@ -13,11 +13,12 @@ from tessera_gql.formats.sources import Format
 from tessera_gql.graphql.changes import Change, SchemaDiff, compared, told
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
-from tessera_gql.graphql.ids import Node, global_id, local_id
+from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import CONTRACTS, REGISTRATIONS
 from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import ContractSource
 from tessera_gql.policy.publish import Terms
@@ -25,6 +26,7 @@ from tessera_gql.policy.words import ChangeType, ContractStatus
 from tessera_gql.store import tables
 
 
+@from_row(schema="schema_def", metadata="meta")
 @strawberry.type(description="One published version of what an asset promises; it never changes, only its status does.")
 class Contract(Node):
     row: strawberry.Private[tables.Contract]
@@ -93,22 +95,6 @@ class Contract(Node):
         if other is None:
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
         return await compared(terms(self.row, given(mode)), terms(other))
-
-    @classmethod
-    def of(cls, row: tables.Contract) -> "Contract":
-        return cls(
-            row=row,
-            id=global_id("Contract", row.id),
-            version=row.version,
-            schema=row.schema_def,
-            guarantees=JSON(row.guarantees),
-            compatibility_mode=row.compatibility_mode,
-            status=row.status,
-            change_type=row.change_type,
-            schema_hash=row.schema_hash,
-            metadata=JSON(row.meta),
-            published_at=row.published_at,
-        )
 
 
 def terms(row: tables.Contract, mode: Mode | None = None) -> Terms:

@@ -27,6 +27,7 @@ from tessera_gql.graphql.pages import (
     request,
 )
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.words import EventKind
 from tessera_gql.store import events, tables
@@ -78,6 +79,11 @@ def place(text: str, name: str = "after") -> int:
     )
 
 
+@from_row(
+    cursor=lambda row: cursor(row.sequence),
+    kind=lambda row: EventKind(row.kind),
+    entity_id=lambda row: global_id(TYPES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id),
+)
 @strawberry.type(description="Something that happened: a row of the audit log, never changed.")
 class Event(Node):
     row: strawberry.Private[tables.EventRow]
@@ -106,22 +112,6 @@ class Event(Node):
     async def teams(self, info: Info) -> Any:
         found = await info.context.loaders.team.load_many([UUID(team) for team in self.row.teams])
         return [shown("Team", row) for row in found if row is not None]
-
-    @classmethod
-    def of(cls, row: tables.EventRow) -> "Event":
-        return cls(
-            row=row,
-            id=global_id("Event", row.id),
-            sequence=row.sequence,
-            cursor=cursor(row.sequence),
-            kind=EventKind(row.kind),
-            entity_type=row.entity_type,
-            entity_id=global_id(TYPES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id),
-            actor=row.actor,
-            payload=JSON(row.payload),
-            occurred_at=row.occurred_at,
-            hash=row.hash,
-        )
 
 
 @strawberry.type(description="A page of events.")

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from typing import Any, Self
 from uuid import UUID
 
 import strawberry
@@ -11,7 +12,15 @@ from tessera_gql.errors import Invalid
 
 @strawberry.interface(description="Anything with an id, which `node(id:)` finds again.")
 class Node:
+    row: strawberry.Private[Any]
     id: strawberry.ID = strawberry.field(description="Opaque, and unique among everything.")
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """What shows the row; see `graphql.rows`."""
+        shown = cls.__new__(cls)
+        shown.row = row
+        return shown
 
 
 def global_id(kind: str, identity: UUID) -> strawberry.ID:

@@ -9,7 +9,7 @@ from strawberry import UNSET
 from tessera_gql.errors import Conflict
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, by, given, optional
-from tessera_gql.graphql.ids import Node, global_id, local_id
+from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.pages import (
@@ -25,6 +25,7 @@ from tessera_gql.graphql.pages import (
     request,
 )
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.policy.access import Scope, Verb, allows, permit
 from tessera_gql.store import keys as store
 from tessera_gql.store import tables
@@ -32,6 +33,7 @@ from tessera_gql.workflows import keys
 from tessera_gql.workflows.keys import PREFIX_LENGTH, NewKey
 
 
+@from_row(scopes=lambda row: [Scope(scope) for scope in row.scopes])
 @strawberry.type(description="What lets a program in. Its token is kept nowhere.")
 class ApiKey(Node):
     row: strawberry.Private[tables.ApiKey]
@@ -48,21 +50,6 @@ class ApiKey(Node):
     async def team(self, info: Info) -> Any:
         team = self.row.team_id
         return shown("Team", await info.context.loaders.team.load(team)) if team else None
-
-    @classmethod
-    def of(cls, row: tables.ApiKey) -> "ApiKey":
-        return cls(
-            row=row,
-            id=global_id("ApiKey", row.id),
-            name=row.name,
-            prefix=row.prefix,
-            scopes=[Scope(scope) for scope in row.scopes],
-            created_by=row.created_by,
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-            revoked_at=row.revoked_at,
-            last_used_at=row.last_used_at,
-        )
 
 
 @strawberry.type(description="A page of API keys.")

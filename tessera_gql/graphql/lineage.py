@@ -17,6 +17,7 @@ from tessera_gql.graphql.nouns import computed, many, named, shown
 from tessera_gql.graphql.pages import After, Connection, First, PageInfo
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import MAX_DEPTH, Direction, Reached
@@ -24,6 +25,7 @@ from tessera_gql.store.page import PageRequest, checked
 from tessera_gql.workflows import dependencies
 
 
+@from_row(type="dependency_type")
 @strawberry.type(description="An edge of the lineage: the dependent asset is made from, or reads, the dependency.")
 class AssetDependency(Node):
     row: strawberry.Private[tables.AssetDependency]
@@ -35,16 +37,6 @@ class AssetDependency(Node):
     dependency = one(
         "Asset", lambda loaders: loaders.asset, "dependency_asset_id", description="The asset that it depends on."
     )
-
-    @classmethod
-    def of(cls, row: tables.AssetDependency) -> "AssetDependency":
-        return cls(
-            row=row,
-            id=global_id("AssetDependency", row.id),
-            type=row.dependency_type,
-            evidence=row.evidence,
-            created_at=row.created_at,
-        )
 
 
 @strawberry.type(description="A page of dependencies.")

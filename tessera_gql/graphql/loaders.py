@@ -4,15 +4,15 @@ Loaders give rows; a field that would need a question of its own for every paren
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from sqlalchemy import FromClause
-from strawberry.dataloader import DataLoader
 
+from tessera_gql.graphql.loader import Loader
 from tessera_gql.policy.access import Actor, Verb, allows
 from tessera_gql.store import (
     assets,
@@ -51,17 +51,6 @@ Reading: TypeAlias = Callable[[], AbstractAsyncContextManager[Session]]
 Paged: TypeAlias = tuple[UUID | None, PageRequest]
 
 
-class Unbroken(DataLoader[K, V]):
-    """What several wait for outlives the failure of one of them: executors cancel whatever stands beside a failure."""
-
-    def load(self, key: K) -> Awaitable[V]:
-        found = asyncio.ensure_future(super().load(key))
-        return found if found.done() else asyncio.shield(found)
-
-    def load_many(self, keys: Iterable[K]) -> Awaitable[list[V]]:
-        return asyncio.shield(asyncio.gather(*map(super().load, keys)))
-
-
 class Identified(Protocol):
     id: UUID
 
@@ -76,15 +65,15 @@ class Loaders:
         self._viewer = viewer
         self._asking = asking
         self._running: set[asyncio.Future[Any]] = set()
-        self._pages: dict[tuple[FromClause, str | None], DataLoader[Paged, Page]] = {}
-        self._counts: dict[tuple[FromClause, str | None], DataLoader[Paged, int]] = {}
+        self._pages: dict[tuple[FromClause, str | None], Loader[Paged, Page]] = {}
+        self._counts: dict[tuple[FromClause, str | None], Loader[Paged, int]] = {}
 
     @cached_property
-    def team(self) -> DataLoader[UUID, Team | None]:
+    def team(self) -> Loader[UUID, Team | None]:
         return self._by_id(teams.by_ids)
 
     @cached_property
-    def api_key(self) -> DataLoader[UUID, ApiKey | None]:
+    def api_key(self) -> Loader[UUID, ApiKey | None]:
         """Only of those that the viewer may see: its own key, and what the table of rights says."""
 
         async def question(session: Session, wanted: Sequence[UUID]) -> list[ApiKey]:
@@ -95,66 +84,66 @@ class Loaders:
         return self._by_id(question)
 
     @cached_property
-    def asset(self) -> DataLoader[UUID, Asset | None]:
+    def asset(self) -> Loader[UUID, Asset | None]:
         return self._by_id(assets.by_ids)
 
     @cached_property
-    def contract(self) -> DataLoader[UUID, Contract | None]:
+    def contract(self) -> Loader[UUID, Contract | None]:
         return self._by_id(contracts.by_ids)
 
     @cached_property
-    def registration(self) -> DataLoader[UUID, Registration | None]:
+    def registration(self) -> Loader[UUID, Registration | None]:
         return self._by_id(registrations.by_ids)
 
     @cached_property
-    def proposal(self) -> DataLoader[UUID, Proposal | None]:
+    def proposal(self) -> Loader[UUID, Proposal | None]:
         return self._by_id(proposals.by_ids)
 
     @cached_property
-    def acknowledgment(self) -> DataLoader[UUID, Acknowledgment | None]:
+    def acknowledgment(self) -> Loader[UUID, Acknowledgment | None]:
         return self._by_id(proposals.acknowledgments_by_ids)
 
     @cached_property
-    def dependency(self) -> DataLoader[UUID, AssetDependency | None]:
+    def dependency(self) -> Loader[UUID, AssetDependency | None]:
         return self._by_id(lineage.by_ids)
 
     @cached_property
-    def event(self) -> DataLoader[UUID, EventRow | None]:
+    def event(self) -> Loader[UUID, EventRow | None]:
         return self._by_id(events.by_ids)
 
     @cached_property
-    def webhook(self) -> DataLoader[UUID, Webhook | None]:
+    def webhook(self) -> Loader[UUID, Webhook | None]:
         return self._by_id(webhooks.by_ids)
 
     @cached_property
-    def webhook_delivery(self) -> DataLoader[UUID, WebhookDelivery | None]:
+    def webhook_delivery(self) -> Loader[UUID, WebhookDelivery | None]:
         return self._by_id(webhooks.deliveries_by_ids)
 
     @cached_property
-    def event_by_sequence(self) -> DataLoader[int, EventRow | None]:
+    def event_by_sequence(self) -> Loader[int, EventRow | None]:
         return self._by(webhooks.events_by_sequence, lambda row: row.sequence)
 
     @cached_property
-    def team_by_name(self) -> DataLoader[str, Team | None]:
+    def team_by_name(self) -> Loader[str, Team | None]:
         """By `teams.key`."""
         return self._by(teams.by_names, lambda row: row.name_key)
 
     @cached_property
-    def asset_by_fqn(self) -> DataLoader[str, Asset | None]:
+    def asset_by_fqn(self) -> Loader[str, Asset | None]:
         """By `assets.key`."""
         return self._by(assets.by_fqns, lambda row: row.fqn_key)
 
     @cached_property
-    def active_contract(self) -> DataLoader[UUID, Contract | None]:
+    def active_contract(self) -> Loader[UUID, Contract | None]:
         """Of an asset."""
         return self._by(contracts.active_of, lambda row: row.asset_id)
 
     @cached_property
-    def contract_by_version(self) -> DataLoader[tuple[UUID, str], Contract | None]:
+    def contract_by_version(self) -> Loader[tuple[UUID, str], Contract | None]:
         return self._by(contracts.by_versions, lambda row: (row.asset_id, row.version))
 
     @cached_property
-    def previous_contract(self) -> DataLoader[UUID, Contract | None]:
+    def previous_contract(self) -> Loader[UUID, Contract | None]:
         """Of a contract."""
 
         async def load(keys: list[UUID]) -> list[Contract | None]:
@@ -165,27 +154,27 @@ class Loaders:
         return self._batched(load)
 
     @cached_property
-    def open_proposal(self) -> DataLoader[UUID, Proposal | None]:
+    def open_proposal(self) -> Loader[UUID, Proposal | None]:
         """Of an asset."""
         return self._by(proposals.open_of, lambda row: row.asset_id)
 
     @cached_property
-    def proposal_of_contract(self) -> DataLoader[UUID, Proposal | None]:
+    def proposal_of_contract(self) -> Loader[UUID, Proposal | None]:
         """The one the contract came from."""
         return self._by(proposals.by_contracts, lambda row: row.contract_id)
 
     @cached_property
-    def acknowledgments_of_proposal(self) -> DataLoader[UUID, list[Acknowledgment]]:
+    def acknowledgments_of_proposal(self) -> Loader[UUID, list[Acknowledgment]]:
         """Released ones included."""
         return self._grouped(proposals.acknowledgments_of, lambda row: row.proposal_id)
 
     @cached_property
-    def readers_of_asset(self) -> DataLoader[UUID, list[Registration]]:
+    def readers_of_asset(self) -> Loader[UUID, list[Registration]]:
         """Its live registrations."""
         return self._grouped(registrations.live_of, lambda row: row.asset_id)
 
     @cached_property
-    def reached(self) -> DataLoader[tuple[UUID, Direction, int], list[Reached]]:
+    def reached(self) -> Loader[tuple[UUID, Direction, int], list[Reached]]:
         """What lies within so many steps of an asset."""
 
         async def load(keys: list[tuple[UUID, Direction, int]]) -> list[list[Reached]]:
@@ -199,18 +188,18 @@ class Loaders:
 
         return self._batched(load)
 
-    def pages(self, source: FromClause, parent: str | None) -> DataLoader[Paged, Page]:
+    def pages(self, source: FromClause, parent: str | None) -> Loader[Paged, Page]:
         """Pages of a list: of each parent's rows, or (parent None) of all."""
         if (source, parent) not in self._pages:
             self._pages[source, parent] = self._paged(source, parent, page.root, page.of_parents)
         return self._pages[source, parent]
 
-    def counts(self, source: FromClause, parent: str | None) -> DataLoader[Paged, int]:
+    def counts(self, source: FromClause, parent: str | None) -> Loader[Paged, int]:
         if (source, parent) not in self._counts:
             self._counts[source, parent] = self._paged(source, parent, page.count, page.counts)
         return self._counts[source, parent]
 
-    def _paged(self, source: Any, parent: str | None, one: Any, many: Any) -> DataLoader[Paged, Any]:
+    def _paged(self, source: Any, parent: str | None, one: Any, many: Any) -> Loader[Paged, Any]:
         """Equal requests of many parents are one statement."""
 
         async def load(keys: list[Paged]) -> list[Any]:
@@ -227,13 +216,13 @@ class Loaders:
 
         return self._batched(load)
 
-    def _batched(self, load: Callable[[list[K]], Awaitable[list[V]]]) -> DataLoader[K, V]:
+    def _batched(self, load: Callable[[list[K]], Awaitable[list[V]]]) -> Loader[K, V]:
         def ask(keys: list[K]) -> Awaitable[list[V]]:
             if self._asking is not None:
                 self._asking(len(keys))
             return self._to_its_end(load(keys))
 
-        return Unbroken(ask)
+        return Loader(ask)
 
     async def asked(self, question: Callable[[Session], Awaitable[R]]) -> R:
         """A question that nothing else asks, so there is nothing to batch."""
@@ -255,12 +244,12 @@ class Loaders:
         """Waits for what is still being asked."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _by_id(self, question: Callable[[Session, Sequence[UUID]], Awaitable[list[I]]]) -> DataLoader[UUID, I | None]:
+    def _by_id(self, question: Callable[[Session, Sequence[UUID]], Awaitable[list[I]]]) -> Loader[UUID, I | None]:
         return self._by(question, lambda row: row.id)
 
     def _by(
         self, question: Callable[[Session, Sequence[K]], Awaitable[list[R]]], key: Callable[[R], K | None]
-    ) -> DataLoader[K, R | None]:
+    ) -> Loader[K, R | None]:
         async def load(keys: list[K]) -> list[R | None]:
             async with self._reading() as session:
                 found = {key(row): row for row in await question(session, keys)}
@@ -270,7 +259,7 @@ class Loaders:
 
     def _grouped(
         self, question: Callable[[Session, Sequence[K]], Awaitable[list[R]]], key: Callable[[R], K]
-    ) -> DataLoader[K, list[R]]:
+    ) -> Loader[K, list[R]]:
         async def load(keys: list[K]) -> list[list[R]]:
             found: dict[K, list[R]] = {one: [] for one in keys}
             async with self._reading() as session:

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.ids import Node, parsed
+from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nouns import computed, shown
 
 MAX_IDS = 100
 
-LOADERS: dict[str, Callable[[Loaders], DataLoader[UUID, Any]]] = {
+LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
     "Acknowledgment": lambda loaders: loaders.acknowledgment,
     "ApiKey": lambda loaders: loaders.api_key,
     "Asset": lambda loaders: loaders.asset,

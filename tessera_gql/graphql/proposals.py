@@ -11,11 +11,12 @@ from tessera_gql.diff import Mode
 from tessera_gql.graphql.changes import Change, facts, told
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_of
-from tessera_gql.graphql.ids import Node, global_id, local_id
+from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import ACKNOWLEDGMENTS, PROPOSALS
 from tessera_gql.graphql.nouns import computed, many, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.access import Verb, allows
 from tessera_gql.policy.words import ChangeType, ProposalStatus, Response
@@ -33,6 +34,7 @@ class BreakingChange(Change):
         return [shown("Team", row) for row in await info.context.loaders.team.load_many(touched)]
 
 
+@from_row(is_open=lambda row: row.status.is_open, metadata="meta")
 @strawberry.type(description="A breaking change that waits for the teams it hurts.")
 class Proposal(Node):
     row: strawberry.Private[tables.Proposal]
@@ -110,33 +112,13 @@ class Proposal(Node):
     def _ran_out(self, info: Info) -> bool:
         return self.status is not ProposalStatus.APPROVED and self.expires_at <= info.context.database.clock()
 
-    @classmethod
-    def of(cls, row: tables.Proposal) -> "Proposal":
-        return cls(
-            row=row,
-            id=global_id("Proposal", row.id),
-            status=row.status,
-            is_open=row.status.is_open,
-            proposed_schema=row.proposed_schema,
-            proposed_version=row.proposed_version,
-            guarantees=JSON(row.guarantees),
-            compatibility_mode=row.compatibility_mode,
-            change_type=row.change_type,
-            reason=row.reason,
-            publish_when_approved=row.publish_when_approved,
-            metadata=JSON(row.meta),
-            proposed_at=row.proposed_at,
-            expires_at=row.expires_at,
-            resolved_at=row.resolved_at,
-            row_version=row.row_version,
-        )
-
 
 @strawberry.type(description="A page of proposals.")
 class ProposalConnection(Connection[Proposal]):
     pass
 
 
+@from_row()
 @strawberry.type(description="One asked team's place in a proposal.")
 class Acknowledgment(Node):
     row: strawberry.Private[tables.Acknowledgment]
@@ -156,18 +138,6 @@ class Acknowledgment(Node):
         proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
         changes = proposal.breaking_changes if proposal else []
         return [told(diff.Change.from_json(one)) for one in changes if one["fingerprint"] in self.row.because]
-
-    @classmethod
-    def of(cls, row: tables.Acknowledgment) -> "Acknowledgment":
-        return cls(
-            row=row,
-            id=global_id("Acknowledgment", row.id),
-            response=row.response,
-            migration_deadline=row.migration_deadline,
-            notes=row.notes,
-            responded_at=row.responded_at,
-            released_at=row.released_at,
-        )
 
 
 @strawberry.type(description="A page of acknowledgments.")

@@ -8,13 +8,14 @@ from strawberry import UNSET
 
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given, optional
-from tessera_gql.graphql.ids import Node, global_id, local_id
+from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.words import Evidence, RegistrationStatus
 from tessera_gql.store import tables
@@ -22,6 +23,7 @@ from tessera_gql.workflows import registrations
 from tessera_gql.workflows.registrations import Reading
 
 
+@from_row(metadata="meta")
 @strawberry.type(description="A team's declared dependency on an asset: it is asked before what it reads breaks.")
 class Registration(Node):
     row: strawberry.Private[tables.Registration]
@@ -44,22 +46,6 @@ class Registration(Node):
         nullable=True,
         description="The asset that it is read for, if one was named.",
     )
-
-    @classmethod
-    def of(cls, row: tables.Registration) -> "Registration":
-        return cls(
-            row=row,
-            id=global_id("Registration", row.id),
-            fields=row.fields,
-            pinned_version=row.pinned_version,
-            status=row.status,
-            evidence=row.evidence,
-            purpose=row.purpose,
-            metadata=JSON(row.meta),
-            registered_at=row.registered_at,
-            acknowledged_at=row.acknowledged_at,
-            row_version=row.row_version,
-        )
 
 
 @strawberry.type(description="A page of registrations.")

@@ -5,16 +5,16 @@ from operator import attrgetter
 from typing import Any, Optional
 
 import strawberry
-from strawberry.dataloader import DataLoader
 
 from tessera_gql.executor import DECLARED, Batch, Bound
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nouns import named, shown
 
 
 def one(
-    kind: str, loader: Callable[[Loaders], DataLoader[Any, Any]], key: str, *, description: str, nullable: bool = False
+    kind: str, loader: Callable[[Loaders], Loader[Any, Any]], key: str, *, description: str, nullable: bool = False
 ) -> Any:
     """The thing of type `kind` that `loader` finds under the row's `key`; a key that is None points at nothing."""
 

@@ -7,17 +7,19 @@ import strawberry
 
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given, kept, optional
-from tessera_gql.graphql.ids import Node, global_id
+from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lists import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.refs import TeamRefInput, team_of
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.store import tables
 from tessera_gql.workflows import teams
 
 
+@from_row(metadata="meta")
 @strawberry.type(description="A team that owns assets or reads those of others.")
 class Team(Node):
     row: strawberry.Private[tables.Team]
@@ -30,17 +32,6 @@ class Team(Node):
     registrations = pages(REGISTRATIONS, "consumer_team_id", description="What it reads.")
     proposals = pages(PROPOSALS, "proposed_by", description="The breaking changes it proposed.")
     inbox = pages(INBOX, "consumer_team_id", description="What it is asked by open proposals and has not answered yet.")
-
-    @classmethod
-    def of(cls, row: tables.Team) -> "Team":
-        return cls(
-            row=row,
-            id=global_id("Team", row.id),
-            name=row.name,
-            metadata=JSON(row.meta),
-            row_version=row.row_version,
-            created_at=row.created_at,
-        )
 
 
 @strawberry.type(description="A page of teams.")

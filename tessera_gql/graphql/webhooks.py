@@ -31,6 +31,7 @@ from tessera_gql.graphql.pages import (
 )
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import Url
 from tessera_gql.graphql.words import EventKind, described
 from tessera_gql.policy.access import Verb, allows, permit
@@ -86,6 +87,10 @@ WEBHOOKS = Listing(
 )
 
 
+@from_row(
+    host=lambda row: webhooks.host(row.url),
+    kinds=lambda row: None if row.kinds is None else [EventKind(kind) for kind in row.kinds],
+)
 @strawberry.type(description="Where events are posted to, each at least once.")
 class Webhook(Node):
     row: strawberry.Private[tables.Webhook]
@@ -108,20 +113,6 @@ class Webhook(Node):
         team = self.row.team_id
         return shown("Team", await info.context.loaders.team.load(team)) if team else None
 
-    @classmethod
-    def of(cls, row: tables.Webhook) -> "Webhook":
-        return cls(
-            row=row,
-            id=global_id("Webhook", row.id),
-            host=webhooks.host(row.url),
-            kinds=None if row.kinds is None else [EventKind(kind) for kind in row.kinds],
-            format=row.format,
-            document=row.document,
-            is_active=row.is_active,
-            row_version=row.row_version,
-            created_at=row.created_at,
-        )
-
 
 @strawberry.type(description="One try to deliver.")
 class DeliveryAttempt:
@@ -135,6 +126,9 @@ class DeliveryAttempt:
         return cls(at=datetime.fromisoformat(at), **told)
 
 
+@from_row(
+    message_id=lambda row: str(row.id), attempts=lambda row: [DeliveryAttempt.of(**attempt) for attempt in row.attempts]
+)
 @strawberry.type(description="An event on its way to a webhook. Its id is the `webhook-id` of every attempt.")
 class WebhookDelivery(Node):
     row: strawberry.Private[tables.WebhookDelivery]
@@ -150,18 +144,6 @@ class WebhookDelivery(Node):
     async def event(self, info: Info) -> Any:
         place = self.row.sequence
         return None if place is None else shown("Event", await info.context.loaders.event_by_sequence.load(place))
-
-    @classmethod
-    def of(cls, row: tables.WebhookDelivery) -> "WebhookDelivery":
-        return cls(
-            row=row,
-            id=global_id("WebhookDelivery", row.id),
-            message_id=str(row.id),
-            status=row.status,
-            attempts=[DeliveryAttempt.of(**attempt) for attempt in row.attempts],
-            due_at=row.due_at,
-            created_at=row.created_at,
-        )
 
 
 @strawberry.type(description="A page of webhooks.")

@@ -5,6 +5,7 @@ SQLite: the driver's own transactions break savepoints and cannot begin IMMEDIAT
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +21,7 @@ from tessera_gql.diff import canonical
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
 BUSY_TIMEOUT_MS = 5_000
+LONG_NUMBER = re.compile(r"\d{19}")
 POOL_SECONDS = 10.0
 IDLE_SECONDS = 60.0
 GRACE_SECONDS = 5.0
@@ -165,6 +167,10 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
         json_deserializer=from_json,
         connect_args=arguments,
     )
+    # Documents come as text: rows that nobody reads them of are not to pay for them.
+    dialect = cast("Any", engine.dialect)
+    dialect.supports_native_json_deserialization = False
+    dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = _nothing
     if options.pgbouncer:
         chosen = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in options.limits.items())
 
@@ -173,6 +179,10 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
 
         event.listen(engine.sync_engine, "begin", limit)
     return engine
+
+
+async def _nothing(_connection: object) -> None:
+    """In place of a codec."""
 
 
 def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEngine:
@@ -224,8 +234,11 @@ def to_json(value: Any) -> str:
 
 
 def from_json(text: str) -> Any:
-    """Not orjson: it reads integers beyond 64 bits as floats, and a schema that holds one would never be unchanged."""
-    return json.loads(text)
+    """Exact: orjson reads integers beyond 64 bits as floats, and a schema that holds one would never be unchanged."""
+    try:
+        return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)
+    except orjson.JSONDecodeError:  # it refuses what a document may hold, such as half of a surrogate pair
+        return json.loads(text)
 
 
 def is_sqlite(text: str) -> bool:

@@ -172,7 +172,7 @@ async def root(session: Session, source: Table, request: PageRequest) -> Page:
     """One page of a whole table."""
     statement = select(source).where(*_filtered(session, source, request))
     statement = statement.order_by(*_ordering(source, request)).limit(request.size + 1)
-    return _page(list((await session.execute(statement)).all()), request)
+    return _page(await session.rows(statement), request)
 
 
 async def of_parents(
@@ -189,14 +189,14 @@ async def of_parents(
         select(numbered).where(numbered.c.place <= request.size + 1).order_by(numbered.c[parent], numbered.c.place)
     )
     found: dict[UUID, list[Any]] = {}
-    for row in (await session.execute(statement)).all():
+    for row in await session.rows(statement):
         found.setdefault(getattr(row, parent), []).append(row)
     return {one: _page(found.get(one, []), request) for one in parents}
 
 
-def _page(rows: list[Any], request: PageRequest) -> Page:
-    more = len(rows) > request.size
-    rows = rows[: request.size]
+def _page(found: Sequence[Any], request: PageRequest) -> Page:
+    more = len(found) > request.size
+    rows = [*found[: request.size]]
     if request.backwards:
         rows.reverse()
         return Page(rows, has_next=request.before is not None, has_previous=more)

@@ -23,6 +23,7 @@ from sqlmodel import SQLModel
 
 from tessera_gql.errors import Conflict, Unavailable
 from tessera_gql.policy.events import Event
+from tessera_gql.store.rows import rows_of
 from tessera_gql.store.tables import table
 
 M = TypeVar("M", bound=SQLModel)
@@ -65,11 +66,15 @@ class Session:
     async def list(self, statement: Executable, as_: type[M]) -> list[M]:
         """The rows of a statement that selects whole rows of `as_`'s table."""
         del as_
-        return cast("list[M]", (await self.execute(statement)).all())
+        return cast("list[M]", await self.rows(statement))
+
+    async def rows(self, statement: Executable) -> Sequence[Any]:
+        """As many as there are; see `store.rows` for how they are read."""
+        return rows_of(await self.execute(statement))
 
     async def find(self, statement: Executable, as_: type[M]) -> M | None:
-        del as_
-        return cast("M | None", (await self.execute(statement)).first())
+        found = await self.list(statement, as_)
+        return found[0] if found else None
 
     async def insert(self, row: SQLModel, *, clash: str = CLASH) -> None:
         """`clash` tells the person who lost a race for a unique place what happened."""

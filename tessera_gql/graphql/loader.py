@@ -1,0 +1,82 @@
+"""Keys that are wanted in the same moment become one question, and each key is asked for once.
+
+As Strawberry's DataLoader, but a batch is one future, however many keys it has: a page has hundreds.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Loader(Generic[K, V]):
+    """`ask` answers distinct keys in their order. What it raises is raised to all who wait; the next may ask again."""
+
+    def __init__(self, ask: Callable[[list[K]], Awaitable[list[V]]]) -> None:
+        self._ask = ask
+        self._known: dict[K, V] = {}
+        self._coming: dict[K, _Batch[K]] = {}
+        self._next: _Batch[K] | None = None
+
+    async def load(self, key: K) -> V:
+        if key not in self._known:
+            await self._wait([key])
+        return self._known[key]
+
+    async def load_many(self, keys: Iterable[K]) -> list[V]:
+        wanted = [*keys]
+        if missing := [key for key in wanted if key not in self._known]:
+            await self._wait(missing)
+        return [self._known[key] for key in wanted]
+
+    async def _wait(self, keys: list[K]) -> None:
+        if new := [key for key in keys if key not in self._coming]:
+            batch = self._batch()
+            batch.keys += dict.fromkeys(new)
+            self._coming.update(dict.fromkeys(new, batch))
+        batches = dict.fromkeys(self._coming[key] for key in keys)
+        for batch in batches:
+            batch.waiting += 1
+        try:
+            for batch in batches:
+                await asyncio.shield(batch.done)
+        finally:
+            for batch in batches:
+                batch.waiting -= 1
+
+    def _batch(self) -> "_Batch[K]":
+        """The one that is still open to more keys."""
+        if self._next is None:
+            self._next = _Batch()
+            asyncio.get_running_loop().call_soon(self._start, self._next)
+        return self._next
+
+    def _start(self, batch: "_Batch[K]") -> None:
+        batch.task = asyncio.ensure_future(self._answer(batch))
+
+    async def _answer(self, batch: "_Batch[K]") -> None:
+        self._next = None
+        try:
+            if batch.waiting:
+                self._known.update(zip(batch.keys, await self._ask(batch.keys), strict=True))
+        except BaseException as error:
+            if not batch.done.done():
+                batch.done.set_exception(error)
+                batch.done.exception()  # those who waited may have left
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for key in batch.keys:
+                del self._coming[key]
+        if not batch.done.done():
+            batch.done.set_result(None)
+
+
+class _Batch(Generic[K]):
+    def __init__(self) -> None:
+        self.keys: list[K] = []
+        self.waiting = 0
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.task: asyncio.Task[None] | None = None

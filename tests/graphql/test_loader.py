@@ -1,0 +1,72 @@
+"""A loader asks for what is wanted in the same moment at once, and for nothing twice."""
+
+import asyncio
+
+import pytest
+
+from tessera_gql.graphql.loader import Loader
+
+
+class Asked:
+    """Doubles numbers; remembers the questions, and fails those that hold a number below zero."""
+
+    def __init__(self) -> None:
+        self.questions: list[list[int]] = []
+        self.began = asyncio.Event()
+
+    async def __call__(self, keys: list[int]) -> list[int]:
+        self.questions.append(keys)
+        self.began.set()
+        await asyncio.sleep(0)
+        if min(keys) < 0:
+            raise ValueError("below zero")
+        return [key * 2 for key in keys]
+
+
+async def test_keys_of_the_same_moment_are_one_question_each_key_once() -> None:
+    loader = Loader(asked := Asked())
+    found = await asyncio.gather(loader.load(1), loader.load_many([2, 1, 2]), loader.load(3))
+    assert found == [2, [4, 2, 4], 6]
+    assert asked.questions == [[1, 2, 3]]
+
+
+async def test_what_is_known_or_on_its_way_is_not_asked_again() -> None:
+    loader = Loader(asked := Asked())
+    first = asyncio.ensure_future(loader.load_many([1, 2]))
+    await asked.began.wait()
+    assert await loader.load_many([2, 3]) == [4, 6]
+    assert await first == [2, 4]
+    assert await loader.load(1) == 2
+    assert asked.questions == [[1, 2], [3]]
+
+
+async def test_a_failure_is_told_to_all_who_wait_and_forgotten() -> None:
+    loader = Loader(asked := Asked())
+    failed = await asyncio.gather(loader.load(-1), loader.load(1), return_exceptions=True)
+    assert [str(one) for one in failed] == ["below zero", "below zero"]
+    assert await loader.load(1) == 2
+    with pytest.raises(ValueError, match="below zero"):
+        await loader.load(-1)
+    assert asked.questions == [[-1, 1], [1], [-1]]
+
+
+async def test_nothing_is_asked_for_those_who_have_left() -> None:
+    loader = Loader(asked := Asked())
+    left = asyncio.ensure_future(loader.load(1))
+    await asyncio.sleep(0)
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert asked.questions == []
+    assert await loader.load(1) == 2
+
+
+async def test_one_who_leaves_takes_nothing_from_the_others() -> None:
+    loader = Loader(asked := Asked())
+    leaving, staying = asyncio.ensure_future(loader.load(1)), asyncio.ensure_future(loader.load(1))
+    await asked.began.wait()
+    leaving.cancel()
+    assert await staying == 2
+    assert asked.questions == [[1]]

@@ -1,0 +1,26 @@
+"""Rows give each value as the table declares it, on both databases, and a document only to those who read it."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.policy.words import RegistrationStatus
+from tessera_gql.store import registrations
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Registration, table
+from tests.world import World
+
+
+async def test_every_column_is_what_the_table_says(world: World, database: Database) -> None:
+    asset = await world.published(consumers=1)
+    async with database.read() as session:
+        (row,) = await registrations.live_of(session, [asset.id])
+        (whole,) = (await session.execute(select(registrations.rows))).all()
+    for column in table(Registration).columns:
+        assert getattr(row, column.key) == getattr(whole, column.key)
+    assert isinstance(row.id, UUID)
+    assert row.status is RegistrationStatus.ACTIVE
+    assert row.registered_at == datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert row.registered_at.tzinfo is not None
+    assert (row.meta, row.fields, row.consumer_asset_id) == ({}, None, None)
