@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias, cast
 
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
@@ -124,6 +125,8 @@ def caller(source: Called | Opaque, field: GraphQLField, info: ResolveInfo) -> C
     if resolver.info_parameter:
         given[resolver.info_parameter.name] = shown
     roots = [one.name for one in (resolver.parent_parameter, resolver.root_parameter) if one]
+    if resolver.self_parameter and not roots:
+        return partial(function, **given) if given else function
     if resolver.self_parameter:
         return lambda parent: function(parent, **given, **dict.fromkeys(roots, parent))
     return lambda parent: function(**given, **dict.fromkeys(roots, parent))
