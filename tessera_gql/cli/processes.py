@@ -65,7 +65,7 @@ class Supervisor:
         signal.set_wakeup_fd(self.woken[1], warn_on_full_buffer=False)
         for one in (signal.SIGTERM, signal.SIGINT):
             signal.signal(one, self._stop)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _wake)
         while self.ends is None or any(place.pid for place in self.places):
             self._step()
         return int(self.failed)
@@ -139,6 +139,10 @@ class Supervisor:
                 os.kill(place.pid, signal.SIGKILL)
                 os.waitpid(place.pid, 0)
                 place.pid, self.failed = 0, True
+
+
+def _wake(_number: int, _frame: object) -> None:
+    """That a process has ended is enough to know: the parent looks."""
 
 
 def _outlive(parent: int) -> None:

@@ -24,7 +24,7 @@ BUSY_TIMEOUT_MS = 5_000
 LONG_NUMBER = re.compile(r"\d{19}")
 POOL_SECONDS = 10.0
 IDLE_SECONDS = 60.0
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 3.0
 """A server that does not even say that a statement took too long is given up so much later."""
 ENCRYPTION = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
 SPOKEN = ENCRYPTION | {"host", "port"}
