@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 STABLE_SECONDS = 10.0
 PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
-GRACE_SECONDS = 5.0
-"""For a process to end after it should have ended; then it is killed."""
+GRACE_SECONDS = 15.0
+"""In which a process puts its things away when its requests have ended; then it is killed."""
 
 log = logging.getLogger(__name__)
 

@@ -49,7 +49,9 @@ class Server(uvicorn.Server):
             server.close()
         for one in sockets or []:
             one.close()
-        await self._parts.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(ends):
+                await self._parts.drain()
         await self._linger(min(now() + LINGER_SECONDS, ends))
         self.config.timeout_graceful_shutdown = max(1, round(ends - now()))
         await super().shutdown()
