@@ -8,7 +8,7 @@ from rich.progress import Progress as Bar
 
 from tessera_gql.cli.remote import err
 from tessera_gql.client import Progress
-from tessera_gql.client.forms import Hear
+from tessera_gql.client.progress import Hear
 
 QUIET_BYTES = 1_000_000
 """What is smaller is over before one could read that it goes on."""

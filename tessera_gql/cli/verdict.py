@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 from tessera_gql.client import PublishOutcome, TesseraClient
-from tessera_gql.client.forms import Hear
 from tessera_gql.client.nouns import AskedTeam, ModelImpact, ProposalWithAnswers, Reason, TeamName
 from tessera_gql.client.operations.publishing import Publishing
+from tessera_gql.client.progress import Hear
 from tessera_gql.formats import dbt
 
 

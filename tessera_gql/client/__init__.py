@@ -25,7 +25,6 @@ from tessera_gql.client.errors import (
     Unauthenticated,
     Unavailable,
 )
-from tessera_gql.client.forms import Progress
 from tessera_gql.client.nouns import (
     Acknowledged,
     Answer,
@@ -43,6 +42,7 @@ from tessera_gql.client.nouns import (
     Team,
 )
 from tessera_gql.client.operations.publishing import Document
+from tessera_gql.client.progress import Progress
 from tessera_gql.client.sync import TesseraClient
 from tessera_gql.client.words import (
     AcknowledgmentResponse,

@@ -3,29 +3,15 @@ server tells meanwhile, as comments of an event stream. Does none of the sending
 
 import json
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from tessera_gql.client.operation import UPLOAD, Operation
+from tessera_gql.client.progress import Hear, Progress
 
 CHUNK_BYTES = 256 * 1024
 PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`phase` is UPLOAD, counted in bytes, then one of the server's: READ, COMPARE, CREATE, READERS, PUBLISH, COMMIT.
-
-    `done` of `total` are tables; 0 of 0 where that is not known.
-    """
-
-    phase: str
-    done: int = 0
-    total: int = 0
-
-
-Hear: TypeAlias = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
@@ -14,9 +14,7 @@ from pydantic.alias_generators import to_camel
 from tessera_gql.client.errors import BadRequest, NotFound, refusal
 from tessera_gql.client.model import Model, selection
 from tessera_gql.client.nouns import AssetName, JsonObject, TeamName
-
-if TYPE_CHECKING:
-    from tessera_gql.client.forms import Hear
+from tessera_gql.client.progress import Hear
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
@@ -45,7 +43,7 @@ class Operation(Generic[T]):
     parse: Callable[[JsonObject], T]
     repeatable: bool = True
     upload: bytes | None = None
-    hear: "Hear | None" = None
+    hear: Hear | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from tessera_gql.client.forms import Form, Hear
+from tessera_gql.client.forms import Form
+from tessera_gql.client.progress import Hear
 
 
 @dataclass(frozen=True)

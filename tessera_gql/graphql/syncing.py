@@ -216,9 +216,9 @@ class SyncDbtManifestPayload(Payload):
     )
 
 
-async def read_manifest(given_: JSON) -> dbt.Manifest:
+async def read_manifest(value: object) -> dbt.Manifest:
     """Raises Invalid."""
-    document: Any = given_.text if isinstance(given_, RawJson) else given_
+    document: Any = value.text if isinstance(value, RawJson) else value
     try:
         return await asyncio.to_thread(dbt.read, document)
     except ManifestError as error:

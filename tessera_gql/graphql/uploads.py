@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -121,11 +122,11 @@ class _Form:
     def callbacks(self) -> Any:
         return {
             "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: self._collect(0, data[start:end]),
-            "on_header_value": lambda data, start, end: self._collect(1, data[start:end]),
+            "on_header_field": partial(self._collect, 0),
+            "on_header_value": partial(self._collect, 1),
             "on_header_end": self._header_end,
             "on_headers_finished": self._open,
-            "on_part_data": lambda data, start, end: self._write(data[start:end]),
+            "on_part_data": self._write,
             "on_part_end": self._end,
             "on_end": self._finish,
         }
@@ -147,8 +148,8 @@ class _Form:
     def _begin(self) -> None:
         self._name, self._size, self._header = "", 0, [b"", b""]
 
-    def _collect(self, which: int, data: bytes) -> None:
-        self._header[which] += data
+    def _collect(self, which: int, data: bytes, start: int, end: int) -> None:
+        self._header[which] += data[start:end]
 
     def _header_end(self) -> None:
         field_, value = self._header
@@ -172,13 +173,13 @@ class _Form:
                 )
         self._file = path.open("wb")
 
-    def _write(self, data: bytes) -> None:
-        self._size += len(data)
+    def _write(self, data: bytes, start: int, end: int) -> None:
+        self._size += end - start
         limit = {"operations": self.limits.body_bytes, "map": MAP_BYTES}.get(self._name, self.limits.upload_bytes)
         if self._size > limit:
             raise TooLarge(limit, is_sending=True)
         if self._file is not None:
-            self._file.write(data)
+            self._file.write(data[start:end])
 
     def _end(self) -> None:
         self.close()

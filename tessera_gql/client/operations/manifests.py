@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, TypedDict
 from typing_extensions import Unpack
 
 from tessera_gql.client.errors import Invalid
-from tessera_gql.client.forms import Hear
 from tessera_gql.client.nouns import JsonObject, ManifestReport, ModelImpact
 from tessera_gql.client.operation import UPLOAD, Field, Operation, TeamRef, create, get, given, read, team_ref
+from tessera_gql.client.progress import Hear
 from tessera_gql.client.words import CompatibilityMode
 
 BOM = b"\xef\xbb\xbf"
