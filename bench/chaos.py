@@ -214,15 +214,20 @@ async def _log(database: Database) -> list[EventRow]:
 async def _settled(
     run: Run, subscribers: list[Subscriber], receivers: list[Receiver], places: list[int], log: list[EventRow]
 ) -> None:
-    """Until everybody has what they should, or patience ends; retries are made due, instead of waiting for them."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    last = log[-1].sequence
-    while time.monotonic() < deadline:
-        late = [one for one in subscribers if one.lacks(log)]
-        open_ = [one for one, *of in zip(receivers, RECEIVERS, places, strict=True) if _wanted(log, *of) - one.accepted]
-        if not late and not open_:
+    """Until everybody has what they should, or nothing has moved for as long as patience lasts.
+
+    Retries are made due, instead of waiting for them.
+    """
+    last, least, moved_at = log[-1].sequence, None, time.monotonic()
+    while time.monotonic() < moved_at + PATIENCE_SECONDS:
+        late = sum(1 for one in subscribers if one.lacks(log))
+        hooks_ = zip(receivers, RECEIVERS, places, strict=True)
+        missing = late + sum(len(_wanted(log, *of) - one.accepted) for one, *of in hooks_)
+        if not missing:
             return
-        await asyncio.sleep(3)
+        if least is None or missing < least:
+            least, moved_at = missing, time.monotonic()
+        await asyncio.sleep(5)
         with suppress(Unavailable):
             async with run.database.write() as session:
                 pending = deliveries.c.status == DeliveryStatus.PENDING
