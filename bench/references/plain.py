@@ -41,12 +41,12 @@ Info = GraphQLResolveInfo
 
 async def resolve_assets(_root: Any, info: Info, first: int) -> Any:
     asked = PageRequest(order_by="fqn_key", first=first)
-    return {"nodes": (await info.context.loaders.pages(assets.rows, None).load((None, asked))).rows}
+    return {"nodes": (await info.context.loaders.pages(assets.rows, None, asked).load(None)).rows}
 
 
 async def resolve_registrations(row: Any, info: Info, first: int) -> Any:
     asked = PageRequest(order_by="registered_at", first=first)
-    found = await info.context.loaders.pages(registrations.rows, "asset_id").load((row.asset_id, asked))
+    found = await info.context.loaders.pages(registrations.rows, "asset_id", asked).load(row.asset_id)
     return {"nodes": found.rows}
 
 

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter
 from types import CoroutineType
 from typing import Any, cast
@@ -102,7 +102,7 @@ class Run:
         source, info = cast("Batched", step.source), self._info(step)
         shown = shown_info(source.declared, info)
         bound = source.batch.bind(shown, **python_arguments(source.declared, step.definition, info, shown))
-        keys = [bound.key(parent) for parent in parents]
+        keys = list(map(bound.key, parents))
         distinct = dict.fromkeys(keys)
         if None in distinct:
             if not step.shape.nullable:
@@ -110,9 +110,9 @@ class Run:
             del distinct[None]
         wanted = [*distinct]
         found = await bound.load_many(wanted) if wanted else []
-        shown_values = [bound.show(key, one) for key, one in zip(wanted, found, strict=True)]
-        done = dict(zip(wanted, await self._completed(step, step.shape, shown_values), strict=True))
-        return [done.get(key) for key in keys]
+        values = list(map(bound.show, wanted, found))
+        done = dict(zip(wanted, await self._completed(step, step.shape, values), strict=True))
+        return list(map(done.get, keys))
 
     async def _completed(self, step: Step, shape: Shape, values: list[Any]) -> list[Any]:
         values = await settled(values)
@@ -192,7 +192,7 @@ class Run:
 
 def _plainly(origin: type | None, values: list[Any]) -> bool:
     """Whether all are instances of exactly this class, and none was cast to another."""
-    return set(map(type, values)) == {origin} and not any(hasattr(value, TYPE_CAST_ATTRIBUTE) for value in values)
+    return set(map(type, values)) == {origin} and not any(map(hasattr, values, repeat(TYPE_CAST_ATTRIBUTE)))
 
 
 def called(call: Callable[[Any], Any], parents: Sequence[Any]) -> list[Any]:

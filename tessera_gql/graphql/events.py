@@ -137,14 +137,14 @@ def events_of(parent: str | None = None, *, description: str) -> Any:
         bounds = _bounds(given(after), given(before), descending=asked.descending)
         column, key = (parent, root.row.id) if parent else (None, None)
         bounded = replace(asked, conditions=asked.conditions + bounds)
-        found = await info.context.loaders.pages(EVENTS.source, column).load((key, bounded))
+        found = await info.context.loaders.pages(EVENTS.source, column, bounded).load(key)
         counted = PageRequest(order_by=EVENTS.order_by, conditions=asked.conditions)
         return Connection(
             nodes=[Event.of(row) for row in found.rows],
             cursor=lambda place: cursor(found.rows[place].sequence),
             has_next=found.has_next or (asked.backwards and given(before) is not None),
             has_previous=found.has_previous or (not asked.backwards and given(after) is not None),
-            counted=lambda: info.context.loaders.counts(EVENTS.source, column).load((key, counted)),
+            counted=lambda: info.context.loaders.counts(EVENTS.source, column, counted).load(key),
         )
 
     return connection_field(resolve, EVENTS, description, nested=parent is not None)

@@ -48,7 +48,7 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 Reading: TypeAlias = Callable[[], AbstractAsyncContextManager[Session]]
-Paged: TypeAlias = tuple[UUID | None, PageRequest]
+Paged: TypeAlias = tuple[FromClause, str | None, PageRequest]
 
 
 class Identified(Protocol):
@@ -65,8 +65,8 @@ class Loaders:
         self._viewer = viewer
         self._asking = asking
         self._running: set[asyncio.Future[Any]] = set()
-        self._pages: dict[tuple[FromClause, str | None], Loader[Paged, Page]] = {}
-        self._counts: dict[tuple[FromClause, str | None], Loader[Paged, int]] = {}
+        self._pages: dict[Paged, Loader[UUID | None, Page]] = {}
+        self._counts: dict[Paged, Loader[UUID | None, int]] = {}
 
     @cached_property
     def team(self) -> Loader[UUID, Team | None]:
@@ -188,33 +188,30 @@ class Loaders:
 
         return self._batched(load)
 
-    def pages(self, source: FromClause, parent: str | None) -> Loader[Paged, Page]:
-        """Pages of a list: of each parent's rows, or (parent None) of all."""
-        if (source, parent) not in self._pages:
-            self._pages[source, parent] = self._paged(source, parent, page.root, page.of_parents)
-        return self._pages[source, parent]
+    def pages(self, source: FromClause, parent: str | None, request: PageRequest) -> Loader[UUID | None, Page]:
+        """Pages of a list: of each parent's rows, or (parent None, key None) of all."""
+        return self._paged(self._pages, (source, parent, request), page.root, page.of_parents)
 
-    def counts(self, source: FromClause, parent: str | None) -> Loader[Paged, int]:
-        if (source, parent) not in self._counts:
-            self._counts[source, parent] = self._paged(source, parent, page.count, page.counts)
-        return self._counts[source, parent]
+    def counts(self, source: FromClause, parent: str | None, request: PageRequest) -> Loader[UUID | None, int]:
+        return self._paged(self._counts, (source, parent, request), page.count, page.counts)
 
-    def _paged(self, source: Any, parent: str | None, one: Any, many: Any) -> Loader[Paged, Any]:
-        """Equal requests of many parents are one statement."""
+    def _paged(
+        self, kept: dict[Paged, Loader[UUID | None, V]], asked: Paged, one: Any, many: Any
+    ) -> Loader[UUID | None, V]:
+        """A loader for each request, so that equal ones of many parents are one statement."""
+        if asked in kept:
+            return kept[asked]
+        source, parent, request = asked
 
-        async def load(keys: list[Paged]) -> list[Any]:
-            found: dict[Paged, Any] = {}
+        async def load(keys: list[UUID | None]) -> list[V]:
             async with self._reading() as session:
-                for request in dict.fromkeys(request for _, request in keys):
-                    if parent is None:
-                        found[None, request] = await one(session, source, request)
-                        continue
-                    parents = [key for key, asked in keys if asked == request]
-                    answers = await many(session, source, parent, parents, request)
-                    found |= {(key, request): answer for key, answer in answers.items()}
+                if parent is None:
+                    return [await one(session, source, request)]
+                found = await many(session, source, parent, keys, request)
             return [found[key] for key in keys]
 
-        return self._batched(load)
+        kept[asked] = self._batched(load)
+        return kept[asked]
 
     def _batched(self, load: Callable[[list[K]], Awaitable[list[V]]]) -> Loader[K, V]:
         def ask(keys: list[K]) -> Awaitable[list[V]]:

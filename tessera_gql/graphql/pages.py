@@ -14,7 +14,7 @@ from strawberry import UNSET
 from tessera_gql.executor import DECLARED, Batch, Bound
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import conditions, given
-from tessera_gql.graphql.loaders import Loaders, Paged
+from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nouns import computed, kind, named
 from tessera_gql.graphql.scalars import text
 from tessera_gql.graphql.words import OrderDirection, described
@@ -22,6 +22,9 @@ from tessera_gql.store import page
 from tessera_gql.store.page import Page, PageRequest
 
 N = TypeVar("N")
+
+ALL = "all"
+"""The key of a list that is nobody's."""
 
 FIRST = "How many from the start, 0 to 100; 20 if neither `first` nor `last` is given."
 AFTER = "Start behind this cursor."
@@ -128,39 +131,40 @@ async def paged(
 ) -> Connection[Any]:
     """A page of a parent's rows, the parent given as its column and id."""
     column, key = parent or (None, None)
-    found = await loaders.pages(listing.source, column).load((key, asked))
-    return _connection(loaders, listing, column, (key, asked), found)
+    found = await loaders.pages(listing.source, column, asked).load(key)
+    return _shown(loaders, listing, column, asked)(key, found)
 
 
-def _connection(loaders: Loaders, listing: Listing, column: str | None, wanted: Paged, found: Page) -> Connection[Any]:
-    key, asked = wanted
+def _shown(
+    loaders: Loaders, listing: Listing, column: str | None, asked: PageRequest
+) -> Callable[[UUID | None, Page], Connection[Any]]:
+    """Makes the connection of a parent's page."""
+    of = kind(listing.kind).of
     # What a count depends on, so that different pages of one list share it.
     counted = PageRequest(order_by=listing.order_by, conditions=asked.conditions)
-    return Connection(
-        nodes=list(map(kind(listing.kind).of, found.rows)),
-        cursor=lambda place: page.cursor(found.rows[place], asked.order_by),
-        has_next=found.has_next,
-        has_previous=found.has_previous,
-        counted=lambda: loaders.counts(listing.source, column).load((key, counted)),
-    )
 
+    def show(key: UUID | None, found: Page) -> Connection[Any]:
+        return Connection(
+            nodes=list(map(of, found.rows)),
+            cursor=lambda place: page.cursor(found.rows[place], asked.order_by),
+            has_next=found.has_next,
+            has_previous=found.has_previous,
+            counted=lambda: loaders.counts(listing.source, column, counted).load(key),
+        )
 
-def _nobody(_root: Any) -> None:
-    return None
+    return show
 
 
 def pages(listing: Listing, parent: str | None = None, key: str = "id", *, description: str) -> Any:
     """A connection field: of everything, or of the rows whose `parent` column is `key` of the row shown."""
 
-    pointer = attrgetter(f"row.{key}") if parent else _nobody
-
     def bind(info: Info, **arguments: Any) -> Bound:
         asked, loaders = request(listing, arguments), info.context.loaders
-        return Bound(
-            lambda root: (pointer(root), asked),
-            loaders.pages(listing.source, parent).load_many,
-            lambda wanted, found: _connection(loaders, listing, parent, wanted, found),
-        )
+        show = _shown(loaders, listing, parent, asked)
+        loader = loaders.pages(listing.source, parent, asked)
+        if parent is None:
+            return Bound(lambda _: ALL, lambda _: loader.load_many([None]), lambda _, found: show(None, found))
+        return Bound(attrgetter(f"row.{key}"), loader.load_many, show)
 
     batch = Batch(bind)
 

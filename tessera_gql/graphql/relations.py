@@ -7,10 +7,10 @@ from typing import Any, Optional
 import strawberry
 
 from tessera_gql.executor import DECLARED, Batch, Bound
+from tessera_gql.graphql import nouns
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nouns import named, shown
 
 
 def one(
@@ -21,14 +21,15 @@ def one(
     pointer = attrgetter(f"row.{key}")
 
     def bind(info: Info) -> Bound:
-        return Bound(pointer, loader(info.context.loaders).load_many, lambda _, row: shown(kind, row))
+        of = nouns.kind(kind).of
+        return Bound(pointer, loader(info.context.loaders).load_many, lambda _, row: None if row is None else of(row))
 
     batch = Batch(bind)
 
     async def resolve(root: Any, info: Info) -> Any:
         return await batch.resolve(root, info)
 
-    found = named(kind)
+    found = nouns.named(kind)
     return strawberry.field(
         resolver=resolve,
         graphql_type=Optional[found] if nullable else found,  # noqa: UP045 - an annotation made at run time
