@@ -137,7 +137,8 @@ def assemble(settings: Settings) -> Parts:
 
 
 def _annex_settings(settings: Settings) -> AnnexSettings:
-    return AnnexSettings(settings.database_url, Limits(**settings.limits), is_open=settings.is_open)
+    limits = Limits(**settings.limits)
+    return AnnexSettings(settings.database_url, limits, is_open=settings.is_open, options=settings.options)
 
 
 def _wake(database: Database) -> None:

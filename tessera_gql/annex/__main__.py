@@ -29,6 +29,7 @@ from tessera_gql.graphql.uploads import Opened, TooLarge, Upload
 from tessera_gql.graphql.wire import Malformed, Params
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.database import Database
+from tessera_gql.store.engine import Options
 from tessera_gql.workflows.manifest_progress import Phase
 
 NICENESS = 5
@@ -172,7 +173,7 @@ async def main() -> None:
     )  # a manifest is a million objects without a cycle: looking at them frees nothing
     limits = replace(Limits(**settings["limits"]), query_seconds=settings["job_seconds"])
     profile = Profile.OPEN if settings["is_open"] else Profile.LOCKED
-    database = Database(settings["database_url"])
+    database = Database(settings["database_url"], options=Options(**settings["options"]))
     try:
         await Worker(database, limits, profile, out).work(reader)
     finally:

@@ -23,6 +23,7 @@ from tessera_gql.graphql.operations import failed
 from tessera_gql.graphql.transport import Answer, Identity, Job, Transport
 from tessera_gql.graphql.uploads import TooLarge, Upload
 from tessera_gql.graphql.wire import Malformed, Params
+from tessera_gql.store.engine import DEFAULT, Options
 from tessera_gql.workflows.manifest_progress import Phase, Tell
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Settings:
     database_url: str
     limits: Limits
     is_open: bool
+    options: Options = DEFAULT
     job_seconds: float = JOB_SECONDS
     memory_bytes: int = MEMORY_BYTES
 
@@ -172,6 +174,12 @@ class _Job:
     annex: Annex
 
     async def run(self, shape: Operation, identity: Identity, tell: Tell) -> Answer:
+        with self.transport.watch(shape, identity) as watched:
+            found = await self._run(shape, identity, tell)
+            watched({"data": {}} if found.why is None else {"errors": [{"message": "", "extensions": found.why}]})
+        return found
+
+    async def _run(self, shape: Operation, identity: Identity, tell: Tell) -> Answer:
         try:
             told = self.transport.admit(identity, shape)
             self.process.is_well = False
