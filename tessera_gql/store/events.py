@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 
 from tessera_gql.policy.events import Event
 from tessera_gql.store.session import Session
@@ -21,11 +21,11 @@ rows = table(EventRow)
 
 
 async def write(session: Session, happened: Sequence[Event]) -> None:
-    """Appends what happened. The lock is held until the commit, which must follow at once."""
+    """Appends what happened. The lock is held until the commit, which must follow at once and wakes who listens."""
     if not happened:
         return
     if session.dialect == "postgresql":
-        await session.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
+        await session.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, "")))
     last = (
         await session.execute(select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1))
     ).first()
@@ -49,8 +49,6 @@ async def write(session: Session, happened: Sequence[Event]) -> None:
         chain = link(chain, row)
         values.append({**row, "hash": chain})
     await session.execute(insert(rows), values)
-    if session.dialect == "postgresql":
-        await session.execute(text(f"NOTIFY {CHANNEL}"))
 
 
 def link(previous: str, row: dict[str, Any]) -> str:

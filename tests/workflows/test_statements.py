@@ -18,7 +18,7 @@ def counted(world: World, costs: Costs, what: str) -> Iterator[None]:
     costs[what] = 0
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        costs[what] += not statement.startswith(("BEGIN", "PRAGMA", "NOTIFY", "SELECT pg_advisory"))
+        costs[what] += not statement.startswith(("BEGIN", "PRAGMA", "SELECT pg_advisory"))
 
     engine = world.database._engines.writer.sync_engine
     event.listen(engine, "before_cursor_execute", note)
