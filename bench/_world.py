@@ -18,7 +18,7 @@ from sqlmodel import SQLModel
 
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, Proposal, Registration, Team, new_id, table
+from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, Registration, Team, new_id, table
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CROWD = 2_000
@@ -61,7 +61,14 @@ async def build(url: str, scale: float = 1.0) -> World:
         for number, asset in enumerate(assets)
         for row in _readers(number, _size(number, crowd, chance), owners, assets)
     ]
-    filled = {Team: teams, Asset: assets, Contract: contracts, Proposal: proposals, Registration: registrations}
+    filled: dict[type[SQLModel], list[Row]] = {
+        Team: teams,
+        Asset: assets,
+        Contract: contracts,
+        Proposal: proposals,
+        Acknowledgment: [_asked(proposal, chance.choice(owners)) for proposal in proposals],
+        Registration: registrations,
+    }
     try:
         if database.dialect == "postgresql":
             await _copy(url, filled)
@@ -102,12 +109,15 @@ def _team(number: int) -> Row:
     return {"id": new_id(), "name": name, "name_key": name, "meta": {}, "row_version": 1, "created_at": START}
 
 
+def fqn(number: int) -> str:
+    return f"analytics.mart_{number // 100:03d}.table_{number:05d}"
+
+
 def _asset(number: int, owner: UUID) -> Row:
-    fqn = f"analytics.mart_{number // 100:03d}.table_{number:05d}"
     return {
         "id": new_id(),
-        "fqn": fqn,
-        "fqn_key": fqn,
+        "fqn": fqn(number),
+        "fqn_key": fqn(number),
         "owner_team_id": owner,
         "resource_type": "TABLE",
         "description": f"The table number {number} of the warehouse.",
@@ -210,5 +220,21 @@ def _proposal(base: Row) -> Row:
         "resolved_at": None,
         "meta": {},
         "row_version": 1,
+        "created_at": START,
+    }
+
+
+def _asked(proposal: Row, team: UUID) -> Row:
+    """Who has not answered yet: without one it would be approved at once."""
+    return {
+        "id": new_id(),
+        "proposal_id": proposal["id"],
+        "consumer_team_id": team,
+        "because": [],
+        "response": None,
+        "migration_deadline": None,
+        "notes": None,
+        "responded_at": None,
+        "released_at": None,
         "created_at": START,
     }

@@ -9,7 +9,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import httpx
 
 from bench import _servers, _world, peers
 from bench._load import Generator, Load, generator
+from bench._measure import Measured, measured, told
 from bench._results import Line, tell
 from bench._servers import Server, Storage
 from tessera_gql import app
@@ -40,7 +40,7 @@ PAGE = """{
 TINY = "query ($fqn: String!) { asset(by: { fqn: $fqn }) { fqn description } }"
 EVERYWHERE = (1, 8, 32)
 
-Figures = dict[tuple[str, str, int], list["Measured"]]
+Figures = dict[tuple[str, str, int], list[Measured]]
 """By server, query and number of connections; one for each round."""
 
 
@@ -62,19 +62,6 @@ class Variant:
             yield "tiny", Load(self.server.port, 8, self.tinies, [self.tiny])
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Milliseconds of CPU a request, and requests a second."""
-
-    server: float
-    database: float
-    rate: float
-
-    @property
-    def cpu(self) -> float:
-        return self.server + self.database
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench reads", description=__doc__)
     parser.add_argument("--db", choices=("pg", "sqlite"), default="pg")
@@ -87,7 +74,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="tessera-reads-"))
     folder.chmod(0o755)
     try:
-        with storage(asked.db, folder) as (stored, url):
+        with _servers.storage(asked.db, folder) as stored:
+            url = stored.database("catalog")
             world = asyncio.run(_filled(url, asked.scale))
             variants = _variants(url, folder, world, peer=asked.peers)
             with _servers.running([one.server for one in variants]), generator() as load:
@@ -98,17 +86,6 @@ def main() -> int:
             return tell(f"Reads, {stored.version.split()[0]}", about, [*_demands(figures), *_told(figures)])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def storage(kind: str, folder: Path) -> Iterator[tuple[Storage, str]]:
-    """What holds the databases, and the URL of an empty one."""
-    if kind == "sqlite":
-        found = _servers.sqlite(folder)
-        yield found, found.url
-        return
-    with _servers.postgresql(folder) as found:
-        yield found, asyncio.run(_servers.database(found.url, "bench"))
 
 
 async def _filled(url: str, scale: float) -> _world.World:
@@ -162,17 +139,10 @@ def _rounds(variants: Sequence[Variant], stored: Storage, load: Generator, count
     for number in range(count + 1):
         for one in variants:
             for query, asked in one.slices():
-                measured = _measured(one.server, stored, load, asked)
+                seen = measured(one.server, stored, load, asked)
                 if number:
-                    found.setdefault((one.server.name, query, asked.connections), []).append(measured)
+                    found.setdefault((one.server.name, query, asked.connections), []).append(seen)
     return found
-
-
-def _measured(server: Server, stored: Storage, load: Generator, asked: Load) -> Measured:
-    before, kept_before = server.cpu, stored.cpu
-    seconds = load.seconds(asked)
-    each = 1_000 / asked.count
-    return Measured((server.cpu - before) * each, (stored.cpu - kept_before) * each, asked.count / seconds)
 
 
 def _demands(figures: Figures) -> Iterator[Line]:
@@ -194,8 +164,4 @@ def _demands(figures: Figures) -> Iterator[Line]:
 
 def _told(figures: Figures) -> Iterator[Line]:
     for (name, query, connections), rounds in figures.items():
-        what = f"{query}, {name}, c = {connections}"
-        yield Line(f"{what}: CPU of the server", [one.server for one in rounds], "ms")
-        if any(one.database for one in rounds):
-            yield Line(f"{what}: CPU of the database", [one.database for one in rounds], "ms")
-        yield Line(f"{what}: requests", [one.rate for one in rounds], "/s")
+        yield from told(f"{query}, {name}, c = {connections}", rounds)

@@ -1,0 +1,151 @@
+"""publishContract as SQLModel's documentation would have it: entities in a session, changed and flushed, in Strawberry.
+
+The same locks, checks, rows, event and chain of hashes as our own; only compatible changes are served.
+"""
+
+import os
+from typing import Any, cast
+
+import strawberry
+from sqlalchemy import func, text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlmodel import select
+from strawberry.asgi import GraphQL
+
+from tessera_gql.diff import check
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.events import ContractPublished
+from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, summary
+from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
+from tessera_gql.store import assets
+from tessera_gql.store.database import utc_now
+from tessera_gql.store.engine import connect
+from tessera_gql.store.events import CHANNEL, GENESIS, WRITE_LOCK, link
+from tessera_gql.store.tables import Asset, Contract, EventRow, Proposal, Registration, Team
+
+engine = connect(os.environ["DATABASE_URL"]).writer
+sessions = async_sessionmaker(engine, expire_on_commit=False)
+is_postgresql = engine.dialect.name == "postgresql"
+
+JSON = strawberry.scalar(name="JSON", serialize=lambda value: value, parse_value=lambda value: value)
+
+
+@strawberry.input(one_of=True)
+class AssetRef:
+    id: strawberry.ID | None = strawberry.UNSET
+    fqn: str | None = strawberry.UNSET
+
+
+@strawberry.input
+class PublishContractInput:
+    asset: AssetRef
+    schema: strawberry.scalars.JSON
+
+
+@strawberry.type
+class PublishedContract:
+    version: str
+
+
+@strawberry.type
+class PublishContractPayload:
+    outcome: str
+    contract: PublishedContract
+    errors: list[str]
+
+
+async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
+    check(schema)
+    locked = select(Asset).where(Asset.fqn_key == assets.key(fqn)).with_for_update(key_share=True)
+    asset = (await session.scalars(cast("Any", locked))).one()
+    team = await session.get_one(Team, asset.owner_team_id)
+    waiting = select(Proposal).where(Proposal.asset_id == asset.id, cast("Any", Proposal.status).in_(OPEN_STATUSES))
+    assert (await session.scalars(cast("Any", waiting))).first() is None, "only compatible changes are served here"
+    active = select(Contract).where(Contract.asset_id == asset.id, Contract.status == ContractStatus.ACTIVE)
+    current = (await session.scalars(cast("Any", active))).one()
+    terms = Terms(schema, current.guarantees, current.compatibility_mode)
+    judgement = judge(Terms(current.schema_def, current.guarantees, current.compatibility_mode), terms)
+    assert not judgement.breaking, "only compatible changes are served here"
+    current.status = ContractStatus.DEPRECATED
+    await session.flush()
+    now = utc_now()
+    contract = Contract(
+        asset_id=asset.id,
+        version=next_version(None, current.version, judgement),
+        schema_def=schema,
+        guarantees=current.guarantees,
+        compatibility_mode=terms.mode,
+        status=ContractStatus.ACTIVE,
+        change_type=judgement.change_type,
+        schema_hash=terms.schema_hash,
+        published_by=team.id,
+        published_at=max(now, current.published_at),
+        meta={},
+        created_at=now,
+    )
+    session.add(contract)
+    await session.flush()
+    live = select(Registration).where(
+        Registration.asset_id == asset.id, Registration.status != RegistrationStatus.INACTIVE
+    )
+    readers = (await session.scalars(cast("Any", live))).all()
+    told = frozenset({one.consumer_team_id for one in readers} | {asset.owner_team_id})
+    await record(session, _happened(contract, current, judgement, told))
+    return contract
+
+
+def _happened(contract: Contract, current: Contract, judgement: Judgement, told: frozenset[Any]) -> ContractPublished:
+    return ContractPublished(
+        teams=told,
+        asset_id=contract.asset_id,
+        contract_id=contract.id,
+        version=contract.version,
+        outcome=Outcome.PUBLISHED,
+        change_type=contract.change_type,
+        replaces=current.id,
+        changes=summary(judgement.changes),
+    )
+
+
+async def record(session: AsyncSession, event: ContractPublished) -> None:
+    if is_postgresql:
+        await session.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
+    latest = select(EventRow).order_by(cast("Any", EventRow.sequence).desc()).limit(1)
+    last = (await session.scalars(cast("Any", latest))).first()
+    row = EventRow(
+        sequence=last.sequence + 1 if last else 1,
+        kind=event.kind,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        asset_id=event.asset_id,
+        proposal_id=event.proposal_id,
+        teams=sorted(str(team) for team in event.teams),
+        actor=OPEN_ACTOR.name,
+        payload=event.payload(),
+        occurred_at=utc_now(),
+        hash="",
+    )
+    row.hash = link(last.hash if last else GENESIS, row.model_dump(exclude={"hash"}))
+    session.add(row)
+    await session.flush()
+    if is_postgresql:
+        await session.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+@strawberry.type
+class Query:
+    server: str = "orm"
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def publish_contract(self, input: PublishContractInput) -> PublishContractPayload:  # noqa: A002 - as ours
+        async with sessions.begin() as session:
+            contract = await publish(session, input.asset.fqn or "", input.schema)
+        return PublishContractPayload(
+            outcome=Outcome.PUBLISHED, contract=PublishedContract(version=contract.version), errors=[]
+        )
+
+
+app: GraphQL[None, None] = GraphQL(strawberry.Schema(query=Query, mutation=Mutation))
