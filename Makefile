@@ -58,8 +58,8 @@ load: $(STAMP) ## a large company's graph: whom a dropped column hurts, and an i
 soak: $(STAMP) ## ten minutes of a usual day: nothing fails, and memory does not grow
 	@$(BIN)/python -m bench soak
 
-bench: $(STAMP) ## every benchmark, each figure beside its target
-	@for name in diff bulk fanout; do $(BIN)/python -m bench $$name || exit 1; done
+bench: $(STAMP) ## every benchmark, each figure beside its target, kept in bench/RESULTS.md; PEERS=1: PostGraphile too (needs npm)
+	@$(BIN)/python -m bench all $(if $(PEERS),--peers)
 
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra tracing --group dev pyproject.toml -o requirements-dev.lock

@@ -61,18 +61,17 @@ def tell(title: str, about: str, lines: Sequence[Line]) -> int:
     for row in rows:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     sys.stdout.flush()
-    _keep(title, about, rows)
+    table = ["| " + " | ".join(row) + " |" for row in rows]
+    keep(title, about, "\n".join([table[0], "|" + "---|" * len(HEAD), *table[1:]]))
     return int(any(line.verdict == "FAIL" for line in lines))
 
 
-def _keep(title: str, about: str, rows: Sequence[tuple[str, ...]]) -> None:
-    table = ["| " + " | ".join(row) + " |" for row in rows]
-    table.insert(1, "|" + "---|" * len(HEAD))
-    section = "\n".join([f"## {title}", "", f"{about} {_when()}", "", *table, ""])
+def keep(title: str, about: str, body: str) -> None:
+    """In the place of what was there under this title."""
     kept = RESULTS.read_text() if RESULTS.exists() else ""
-    sections = {part.partition("\n")[0]: part for part in re.split(r"^## ", kept, flags=re.MULTILINE)[1:]}
-    sections[title] = section.removeprefix("## ") + "\n"
-    RESULTS.write_text(_preface() + "".join(f"## {part.rstrip()}\n\n" for part in sections.values()).rstrip() + "\n")
+    sections = {part.partition("\n")[0]: part.rstrip() for part in re.split(r"^## ", kept, flags=re.MULTILINE)[1:]}
+    sections[title] = f"{title}\n\n{about} {_when()}\n\n{body}"
+    RESULTS.write_text(_preface() + "".join(f"## {part}\n\n" for part in sections.values()).rstrip() + "\n")
 
 
 def _when() -> str:

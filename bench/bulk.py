@@ -14,13 +14,13 @@ import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import asyncpg
 import orjson
 from sqlalchemy import func, select
 
+from bench._results import Line, tell
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import Manifest
 from tessera_gql.policy.access import OPEN_ACTOR
@@ -182,17 +182,13 @@ async def _assert_alike(theirs: Database, few: Manifest) -> None:
 
 
 def _told(kind: str, rounds: list[dict[str, tuple[float, float]]]) -> bool:
-    passed = True
+    lines: list[Line] = []
     for step, target in TARGETS.items():
-        ratios = sorted(loop / sync for loop, sync in (one[step] for one in rounds))
-        ratio, seconds = median(ratios), median(one[step][1] for one in rounds) * TABLES
-        passed = passed and ratio >= target
-        loop = median(one[step][0] for one in rounds) * TABLES
-        print(
-            f"{kind:10} {step:18} {ratio:6.1f} x (target >= {target:.0f} x; {ratios[0]:.1f} to {ratios[-1]:.1f})"
-            f"  {seconds:.2f} s against {loop:.1f} s  {'PASS' if ratio >= target else 'FAIL'}"
-        )
-    return passed
+        pairs = [one[step] for one in rounds]
+        lines.append(Line(f"{step}, against a row loop", [loop / ours for loop, ours in pairs], "x", at_least=target))
+        lines.append(Line(f"{step}: {TABLES:,} models", [ours * TABLES for _, ours in pairs], "s"))
+        lines.append(Line(f"{step}: the row loop", [loop * TABLES for loop, _ in pairs], "s"))
+    return not tell(f"Bulk, {kind}", f"A manifest of {TABLES:,} models; {ROUNDS} rounds.", lines)
 
 
 async def _sqlite(folder: Path, many: Manifest, few: Manifest) -> bool:

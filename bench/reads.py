@@ -1,6 +1,6 @@
 """A page of a catalog and one asset, asked of our server and of what one could have instead, in the same run.
 
-`--db pg|sqlite`, `--peers` for PostGraphile from npm, `--scale` for a smaller catalog, `--rounds`.
+`--db pg|sqlite`, `--peers` for PostGraphile from npm, `--scale` for a smaller catalog, `--rounds`, `--quick`.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def main() -> int:
     parser.add_argument("--peers", action="store_true", help="PostGraphile as well (needs npm)")
     parser.add_argument("--scale", type=float, default=1.0, help="of 20,000 assets")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the requests, to see that all of it works")
     asked = parser.parse_args()
     if asked.peers and asked.db == "sqlite":
         parser.error("PostGraphile reads PostgreSQL only: leave out --peers, or ask for --db pg")
@@ -81,7 +82,7 @@ def main() -> int:
             with _servers.running([one.server for one in variants]), generator() as load:
                 _assert_alike(variants)
                 asyncio.run(_assert_planned(url, world))
-                figures = _rounds(variants, stored, load, asked.rounds)
+                figures = _rounds(variants, stored, load, asked.rounds, 10 if asked.quick else 1)
             about = f"{stored.version}; {world}; {asked.rounds} interleaved rounds."
             return tell(f"Reads, {stored.version.split()[0]}", about, [*_demands(figures), *_told(figures)])
     finally:
@@ -122,7 +123,7 @@ def _assert_alike(variants: Iterable[Variant]) -> None:
 
 
 async def _assert_planned(url: str, world: _world.World) -> None:
-    """Our executor runs both by itself."""
+    """Our executor answers both by itself."""
     parts = app.assemble(Settings(database_url=url))
     try:
         for query, variables in ((PAGE, {}), (TINY, {"fqn": world.an_fqn})):
@@ -133,13 +134,14 @@ async def _assert_planned(url: str, world: _world.World) -> None:
         await parts.database.dispose()
 
 
-def _rounds(variants: Sequence[Variant], stored: Storage, load: Generator, count: int) -> Figures:
+def _rounds(variants: Sequence[Variant], stored: Storage, load: Generator, count: int, part: int) -> Figures:
     """Every slice of every server in turn; the first time only warms up."""
     found: Figures = {}
     for number in range(count + 1):
         for one in variants:
             for query, asked in one.slices():
-                seen = measured(one.server, stored, load, asked)
+                fewer = replace(asked, count=asked.count // part // (1 if number else 4))
+                seen = measured(one.server, stored, load, fewer)
                 if number:
                     found.setdefault((one.server.name, query, asked.connections), []).append(seen)
     return found
