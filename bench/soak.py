@@ -91,24 +91,42 @@ class Counter(asyncio.Protocol):
         transport.write(UPGRADE.format(key=key).encode())
 
     def data_received(self, data: bytes) -> None:
-        """First the upgrade, then the acknowledgment, then what happens."""
-        self.steps += 1
-        if self.steps == 1:
-            assert b" 101 " in data, data
-            self._say({"type": "connection_init"})
-        elif self.steps == 2:
-            self._say({"id": "1", "type": "subscribe", "payload": {"query": LISTEN}})
-            self.ready.set()
-        else:
-            found = self.rest + data
-            self.messages += found.count(b'"next"')
-            self.rest = found[-5:]
+        """First the upgrade, then the acknowledgment, then what happens, and pings, of which each wants its pong."""
+        self.rest += data
+        if not self.steps and b"\r\n\r\n" in self.rest:
+            head, _, self.rest = self.rest.partition(b"\r\n\r\n")
+            assert b" 101 " in head, head
+            self.steps = 1
+            self._say(0x81, orjson.dumps({"type": "connection_init"}))
+        while self.steps and (frame := _frame(self.rest)):
+            opcode, body, self.rest = frame
+            self._take(opcode, body)
 
-    def _say(self, message: dict[str, object]) -> None:
-        body = orjson.dumps(message)
+    def _take(self, opcode: int, body: bytes) -> None:
+        if opcode == 0x9:
+            self._say(0x8A, body)
+        elif b'"next"' in body:
+            self.messages += 1
+        elif b'"connection_ack"' in body:
+            self._say(0x81, orjson.dumps({"id": "1", "type": "subscribe", "payload": {"query": LISTEN}}))
+            self.ready.set()
+
+    def _say(self, kind: int, body: bytes) -> None:
         assert self.transport is not None
         assert len(body) < 126
-        self.transport.write(b"\x81" + bytes([0x80 | len(body)]) + b"\0\0\0\0" + body)
+        self.transport.write(bytes([kind, 0x80 | len(body)]) + b"\0\0\0\0" + body)
+
+
+def _frame(data: bytes) -> tuple[int, bytes, bytes] | None:
+    """The first frame's opcode and body, and what follows; None while it is not complete."""
+    if len(data) < 4:
+        return (data[0] & 15, b"", data[2:]) if len(data) > 1 and data[1] == 0 else None
+    wide = {126: 2, 127: 8}.get(data[1], 0)
+    start = 2 + wide
+    size = int.from_bytes(data[2:start], "big") if wide else data[1]
+    if len(data) < start + size:
+        return None
+    return data[0] & 15, data[start : start + size], data[start + size :]
 
 
 def main() -> int:
