@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Table, Text, and_, cast, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Table, Text, and_, cast, func, literal, or_, select, true
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.naming import key
@@ -178,20 +178,44 @@ async def root(session: Session, source: Table, request: PageRequest) -> Page:
 async def of_parents(
     session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
 ) -> dict[UUID, Page]:
-    """A page for each parent, numbered within it; one statement for all."""
+    """A page for each parent; one statement for all."""
+    build = _each_looked_up if session.dialect == "postgresql" else _numbered
+    statement = build(session, source, parent, parents, request)
+    found: dict[UUID, list[Any]] = {}
+    for row in await session.rows(statement):
+        found.setdefault(getattr(row, parent), []).append(row)
+    return {one: _page(found.get(one, []), request) for one in parents}
+
+
+def _each_looked_up(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
+) -> Select[Any]:
+    """Reads no more of a parent's rows than its page holds, where an index knows their order."""
+    wanted = func.unnest(literal([*parents], ARRAY(source.c[parent].type))).table_valued("parent").render_derived()
+    here = cast(wanted.c.parent, source.c[parent].type) == source.c[parent]
+    picked = (
+        select(source)
+        .where(here, *_filtered(session, source, request))
+        .order_by(*_ordering(source, request))
+        .limit(request.size + 1)
+        .lateral()
+    )
+    joined = select(picked).select_from(wanted.join(picked, true()))
+    return joined.order_by(picked.c[parent], *_ordering(picked, request))
+
+
+def _numbered(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
+) -> Select[Any]:
+    """Numbers the rows of each parent: SQLite knows no lateral join."""
     place = func.row_number().over(partition_by=source.c[parent], order_by=_ordering(source, request))
     numbered = (
         select(source, place.label("place"))
         .where(session.among(source.c[parent], parents), *_filtered(session, source, request))
         .subquery()
     )
-    statement: Select[Any] = (
-        select(numbered).where(numbered.c.place <= request.size + 1).order_by(numbered.c[parent], numbered.c.place)
-    )
-    found: dict[UUID, list[Any]] = {}
-    for row in await session.rows(statement):
-        found.setdefault(getattr(row, parent), []).append(row)
-    return {one: _page(found.get(one, []), request) for one in parents}
+    kept = select(numbered).where(numbered.c.place <= request.size + 1)
+    return kept.order_by(numbered.c[parent], numbered.c.place)
 
 
 def _page(found: Sequence[Any], request: PageRequest) -> Page:
