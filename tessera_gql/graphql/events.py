@@ -79,10 +79,14 @@ def place(text: str, name: str = "after") -> int:
     )
 
 
+def _entity_id(row: tables.EventRow) -> strawberry.ID:
+    return global_id(TYPES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id)
+
+
 @from_row(
     cursor=lambda row: cursor(row.sequence),
     kind=lambda row: EventKind(row.kind),
-    entity_id=lambda row: global_id(TYPES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id),
+    entity_id=_entity_id,
 )
 @strawberry.type(description="Something that happened: a row of the audit log, never changed.")
 class Event(Node):
