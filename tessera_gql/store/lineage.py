@@ -119,6 +119,9 @@ def _ends(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
 
 async def downstream_owners(session: Session, asset: UUID) -> frozenset[UUID]:
     """The teams that build on the asset, however indirectly."""
-    reached = (await reach(session, [asset], Direction.DOWNSTREAM))[asset]
-    statement = select(assets.c.owner_team_id).where(session.among(assets.c.id, [one.asset_id for one in reached]))
-    return frozenset((await session.execute(statement.distinct())).scalars().all())
+    return await owners(session, (await reach(session, [asset], Direction.DOWNSTREAM))[asset])
+
+
+async def owners(session: Session, reached: Sequence[Reached]) -> frozenset[UUID]:
+    wanted = session.among(assets.c.id, [one.asset_id for one in reached])
+    return frozenset((await session.execute(select(assets.c.owner_team_id).where(wanted).distinct())).scalars().all())

@@ -42,9 +42,10 @@ async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact
     asset = await assets.get(session, ref)
     current = await contracts.find_active(session, asset.id)
     judgement = judged(terms_of(current), offered(request, asset, current))
+    downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = Affected({}, frozenset())
     if judgement.breaking:
-        affected = await progress.hurt_by(session, asset, judgement.breaking, asset.owner_team_id)
+        affected = await progress.hurt_by(session, asset, judgement.breaking, asset.owner_team_id, downstream)
     version = None
     if not judgement.unchanged:
         latest = current.version if current else await contracts.highest_version(session, asset.id)
@@ -56,7 +57,7 @@ async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact
         version=version,
         judgement=judgement,
         affected=affected,
-        downstream=(await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id],
+        downstream=downstream,
     )
 
 

@@ -21,6 +21,7 @@ from tessera_gql.policy.events import (
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.policy.words import Outcome, ProposalStatus
 from tessera_gql.store import contracts, lineage, proposals, registrations
+from tessera_gql.store.lineage import Direction, Reached
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.contracts import Release, release, settle, terms_of
@@ -52,13 +53,24 @@ class Progress:
     contract: Contract | None = None
 
 
-async def hurt_by(session: Session, asset: Asset, breaking: Sequence[Change], proposer: UUID) -> Affected:
-    """Whom the changes hurt among the asset's live readers; owners of downstream assets are informed as well."""
+async def hurt_by(
+    session: Session,
+    asset: Asset,
+    breaking: Sequence[Change],
+    proposer: UUID,
+    downstream: Sequence[Reached] | None = None,
+) -> Affected:
+    """Whom the changes hurt among the asset's live readers; owners of downstream assets are informed as well.
+
+    `downstream` is looked up if it isn't given.
+    """
     live = await registrations.live_of(session, [asset.id])
     readers = (Reader(one.consumer_team_id, None if one.fields is None else tuple(one.fields)) for one in live)
     found = affected(breaking, readers, proposer)
-    downstream = await lineage.downstream_owners(session, asset.id)
-    return Affected(found.asked, (found.informed | downstream).difference(found.asked, {proposer}))
+    if downstream is None:
+        downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
+    builders = await lineage.owners(session, downstream)
+    return Affected(found.asked, (found.informed | builders).difference(found.asked, {proposer}))
 
 
 async def open(session: Session, asset: Asset, base: Contract, offer: Offer) -> Progress:  # noqa: A001 - the verb
