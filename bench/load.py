@@ -50,21 +50,20 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="tessera-load-"))
     folder.chmod(0o755)
     try:
-        if asked.database == "sqlite":
-            return _measured(_servers.sqlite(folder), folder)
-        with _servers.postgresql(folder) as storage:
+        with _servers.storage(asked.database, folder) as storage:
             return _measured(storage, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _measured(storage: _servers.Storage, folder: Path) -> int:
-    asyncio.run(migration.upgrade(storage.url))
-    graph = asyncio.run(build(storage.url))
-    server = _servers.ours(storage.url, folder)
+    url = storage.database("load")
+    asyncio.run(migration.upgrade(url))
+    graph = asyncio.run(build(url))
+    server = _servers.ours(url, folder)
     with _servers.running([server]):
         waits = _impacts(server, graph)
-    statements = asyncio.run(_inbox(storage.url, graph))
+    statements = asyncio.run(_inbox(url, graph))
     cut = quantiles(waits, n=100)
     return tell(
         f"Load on {storage.version.split()[0]}",

@@ -137,29 +137,30 @@ def main() -> int:
     folder.chmod(0o755)
     try:
         with _servers.postgresql(folder) as storage:
-            asyncio.run(migration.upgrade(storage.url))
-            graph = asyncio.run(build(storage.url))
-            server = _servers.ours(storage.url, folder)
+            url = storage.database("soak")
+            asyncio.run(migration.upgrade(url))
+            graph = asyncio.run(build(url))
+            server = _servers.ours(url, folder)
             server.settings = {**server.settings, "WORKERS": "2"}
             with _servers.running([server]):
-                return asyncio.run(_lived(server, storage, graph, asked.seconds))
+                return asyncio.run(_lived(server, url, graph, asked.seconds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _lived(server: _servers.Server, storage: _servers.Storage, graph: Graph, seconds: int) -> int:
+async def _lived(server: _servers.Server, url: str, graph: Graph, seconds: int) -> int:
     day = Day(server.url, graph)
     assert server.process is not None
     processes = [server.process.pid, *_children(server.process.pid)]
     async with _listening(server.url) as sockets:
-        before = await _last(storage.url)
+        before = await _last(url)
         ends = time.monotonic() + seconds
         work: list[Awaitable[None]] = [_weigh(day, processes, ends)]
         work += [_read(day, number, ends) for number in range(READERS)]
         work += [_publish(day, number, ends) for number in range(PUBLISHERS)]
         await asyncio.gather(*work)
         await asyncio.sleep(3)
-        happened = await _last(storage.url) - before
+        happened = await _last(url) - before
         missed = sum(abs(happened - one.messages) for one in sockets)
     assert server.process.poll() is None, server.log.read_text()[-3000:]
     return _told(day, seconds, happened, missed)
