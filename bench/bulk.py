@@ -168,7 +168,7 @@ async def _round(urls: tuple[str, str], many: Manifest, few: Manifest) -> dict[s
 async def _rows(database: Database) -> list[int]:
     async with database.read() as session:
         tables = (assets.rows, contracts.rows, lineage.rows, registrations.rows)
-        return [(await session.execute(select(func.count()).select_from(one))).scalar_one() for one in tables]
+        return [await session.value(select(func.count()).select_from(one)) for one in tables]
 
 
 async def _assert_alike(theirs: Database, few: Manifest) -> None:

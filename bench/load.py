@@ -11,14 +11,12 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
 import httpx
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from bench import _servers
 from bench._graph import Graph, build, schema
@@ -102,11 +100,11 @@ async def _inbox(url: str, graph: Graph) -> int:
     parts = app.assemble(Settings(database_url=url))
     seen: list[str] = []
 
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement != "BEGIN":  # which only SQLite's driver shows
-            seen.append(statement)
+    def note(statement: str) -> Callable[[], None]:
+        seen.append(statement)
+        return lambda: None
 
-    event.listen(Engine, "before_cursor_execute", note)
+    parts.database.watch(note)
     try:
         identity = app.Identity(Actor("reader", team_id=graph.team))
         reply = await execute(parts.transport, query=INBOX, identity=identity)
@@ -114,7 +112,6 @@ async def _inbox(url: str, graph: Graph) -> int:
         assert len(reply["data"]["viewer"]["inbox"]["nodes"]) == 50, reply
         return len(seen)
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
         await parts.database.dispose()
 
 

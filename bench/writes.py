@@ -85,7 +85,7 @@ async def _kept(url: str, published: int) -> dict[tuple[str, str], int]:
         assert last.sequence == published, last
         async with database.read() as session:
             kinds = (contracts.rows.c.status, contracts.rows.c.change_type)
-            counted = (await session.execute(select(*kinds, func.count()).group_by(*kinds))).all()
+            counted = await session.rows(select(*kinds, func.count()).group_by(*kinds))
             return {(row[0], row[1]): row[2] for row in counted}
     finally:
         await database.dispose()

@@ -9,7 +9,8 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -175,6 +176,22 @@ async def database(database_url: str, clock: FixedClock) -> AsyncIterator[Databa
     found = Database(database_url, clock=clock)
     yield found
     await found.dispose()
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """Collects the SQL that is sent meanwhile."""
+    found: list[str] = []
+
+    def note(statement: str) -> Callable[[], None]:
+        found.append(statement)
+        return lambda: None
+
+    stop = database.watch(note)
+    try:
+        yield found
+    finally:
+        stop()
 
 
 @pytest.fixture

@@ -204,6 +204,6 @@ class World:
         found: dict[str, int] = {}
         async with self.database.read() as session:
             for model in (Team, Asset, Contract, Registration, Proposal, Acknowledgment, EventRow):
-                rows = (await session.execute(select(table(model)))).all()
+                rows = await session.rows(select(table(model)))
                 found[model.__name__] = len(rows)
         return found

@@ -51,8 +51,7 @@ class Instruments:
 
     def watch(self, database: Database) -> None:
         if self.metrics is not None or self.tracing is not None:
-            for engine in database.engines:
-                statements.watch(engine, self.metrics, self.tracing)
+            database.watch(statements.stopwatch(database.dialect, self.metrics, self.tracing))
 
     def ended(self, exchange: Exchange, seconds: float) -> None:
         if self.metrics is not None and exchange.kind == "http":

@@ -30,13 +30,13 @@ async def take(session: Session) -> Census:
     undelivered = (
         select(status, func.count().label("number")).where(status != DeliveryStatus.DELIVERED).group_by(status)
     )
-    counts = {row.status: row.number for row in await session.execute(undelivered)}
+    counts = {row.status: row.number for row in await session.rows(undelivered)}
     behind = select(func.count()).select_from(webhooks.rows).where(webhooks.is_behind)
     waiting = select(func.count()).select_from(proposals).where(proposals.c.status == ProposalStatus.PENDING)
     return Census(
         last_sequence=await events.last_sequence(session),
         pending=counts.get(DeliveryStatus.PENDING, 0),
         dead=counts.get(DeliveryStatus.DEAD, 0),
-        behind=int((await session.execute(behind)).scalar() or 0),
-        waiting=int((await session.execute(waiting)).scalar() or 0),
+        behind=int(await session.value(behind)),
+        waiting=int(await session.value(waiting)),
     )

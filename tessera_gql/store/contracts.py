@@ -41,8 +41,7 @@ async def find_active(session: Session, asset: UUID) -> Contract | None:
 async def highest_version(session: Session, asset: UUID) -> str | None:
     """Of all that were ever published, whatever became of them: versions only rise, moments of two machines may not."""
     statement = select(rows.c.version).where(rows.c.asset_id == asset)
-    found: Sequence[str] = (await session.execute(statement)).scalars().all()
-    return max(found, key=parse, default=None)
+    return max((row.version for row in await session.rows(statement)), key=parse, default=None)
 
 
 async def by_versions(session: Session, wanted: Sequence[tuple[UUID, str]]) -> list[Contract]:
@@ -62,12 +61,8 @@ async def previous_of(session: Session, wanted: Sequence[UUID]) -> dict[UUID, Co
     before = lag.over(partition_by=rows.c.asset_id, order_by=(rows.c.published_at, rows.c.id))
     assets = select(rows.c.asset_id).where(session.among(rows.c.id, wanted))
     ordered = select(rows.c.id, before.label("before")).where(rows.c.asset_id.in_(assets)).subquery()
-    pairs = (
-        await session.execute(
-            select(ordered.c.id, ordered.c.before).where(
-                session.among(ordered.c.id, wanted), ordered.c.before.is_not(None)
-            )
-        )
-    ).all()
+    pairs = await session.rows(
+        select(ordered.c.id, ordered.c.before).where(session.among(ordered.c.id, wanted), ordered.c.before.is_not(None))
+    )
     found = {one.id: one for one in await by_ids(session, [pair.before for pair in pairs])}
     return {pair.id: found[pair.before] for pair in pairs}

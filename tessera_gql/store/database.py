@@ -5,15 +5,13 @@ Events are written last, under a short lock, so that `sequence` has no gaps and 
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
+from tessera_gql.store.drivers import Lane, Transaction, Watch
 from tessera_gql.store.engine import DEFAULT, Options, connect, connect_replica
 from tessera_gql.store.replica import CHECK_SECONDS, Borrowed, Replica
 from tessera_gql.store.session import Session, translated
@@ -32,28 +30,29 @@ class Database:
         self.url = url
         self.clock = clock
         self.committed: list[Callable[[Sequence[Event]], None]] = []
-        self._engines = connect(url, options)
+        self._watched: list[Watch] = []
+        self._lanes = connect(url, options, self._watched)
         self._replica: Replica | None = None
 
     @property
-    def engines(self) -> list[AsyncEngine]:
-        """Each once, for those who watch them."""
-        return [*self._engines.distinct, *([self._replica.engine] if self._replica else [])]
-
-    @property
     def dialect(self) -> str:
-        return self._engines.writer.dialect.name
+        return self._lanes.writer.dialect
+
+    def watch(self, watch: Watch) -> Callable[[], None]:
+        """From now on, until what is returned is called, it is told of each statement but those of migrations."""
+        self._watched.append(watch)
+        return lambda: self._watched.remove(watch)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Session]:
         """A read-only transaction that sees one state of the database throughout."""
-        async with _connection(self._engines.reader) as connection:
-            yield Session(connection, self.clock())
+        async with _transaction(self._lanes.reader) as transaction:
+            yield Session(transaction, self.clock())
 
     def follow(self, replica_url: str, *, age: timedelta, options: Options = DEFAULT) -> None:
         """From now on queries are read from this replica where that makes no difference to who asks."""
-        engine = connect_replica(replica_url, options)
-        self._replica = Replica(engine, self._engines.writer, self.clock, age)
+        lane = connect_replica(replica_url, options, self._watched)
+        self._replica = Replica(lane, self._lanes.single, self.clock, age)
 
     @asynccontextmanager
     async def query(self, actor: str) -> AsyncGenerator[Session]:
@@ -71,8 +70,8 @@ class Database:
         try:
             async with AsyncExitStack() as trial:
                 async with asyncio.timeout(CHECK_SECONDS):
-                    connection = await trial.enter_async_context(_connection(replica.engine))
-                    session = Borrowed(connection, self.clock(), replica)
+                    transaction = await trial.enter_async_context(_transaction(replica.lane))
+                    session = Borrowed(transaction, self.clock(), replica)
                     if not await replica.holds(session, needed):
                         return None
                 stack.push_async_exit(trial.pop_all())
@@ -86,14 +85,14 @@ class Database:
     @asynccontextmanager
     async def write(self, actor: str = "system", *, dry_run: bool = False) -> AsyncGenerator[Session]:
         """All of it or nothing: rows and events are committed together on leaving, unless something was raised."""
-        async with _connection(self._engines.writer) as connection:
-            session = Session(connection, self.clock(), actor)
+        async with _transaction(self._lanes.writer) as transaction:
+            session = Session(transaction, self.clock(), actor)
             yield session
             if dry_run:
                 return
             await events.write(session, session.events)
             with translated(committing=True):
-                await connection.commit()
+                await transaction.commit()
         if session.events:
             for tell in self.committed:
                 tell(session.events)
@@ -101,25 +100,12 @@ class Database:
     async def dispose(self) -> None:
         if self._replica is not None:
             await self._replica.dispose()
-        await self._engines.dispose()
+        await self._lanes.dispose()
 
 
 @asynccontextmanager
-async def _connection(engine: AsyncEngine) -> AsyncGenerator[AsyncConnection]:
-    with translated():
-        connection = await engine.connect()
-    try:
-        yield connection
-    finally:
-        await asyncio.shield(_give_back(connection))
-
-
-async def _give_back(connection: AsyncConnection) -> None:
-    """What was done is done, and what was not is not: a connection that breaks only now is thrown away, no more."""
-    try:
-        await connection.close()
-    except DBAPIError:
-        if not connection.closed:
-            with suppress(DBAPIError):
-                await connection.invalidate()
-                await connection.close()
+async def _transaction(lane: Lane) -> AsyncGenerator[Transaction]:
+    async with AsyncExitStack() as stack:
+        with translated():
+            transaction = await stack.enter_async_context(lane.transaction())
+        yield transaction

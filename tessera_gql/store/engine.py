@@ -2,11 +2,13 @@
 
 SQLite: the driver's own transactions break savepoints and cannot begin IMMEDIATE, so they are switched off and
 `BEGIN` is ours; one writer connection (more only add latency), several read-only ones. PostgreSQL: one pool for both.
+SQLAlchemy runs nothing but migrations; all else goes by `store.drivers`.
 """
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -18,17 +20,23 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera_gql.diff import canonical
+from tessera_gql.store.drivers import Lane, Watch
+from tessera_gql.store.statements import WITHOUT_SCHEMAS, Writer
 
-WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
 BUSY_TIMEOUT_MS = 5_000
 LONG_NUMBER = re.compile(r"\d{19}")
 POOL_SECONDS = 10.0
 IDLE_SECONDS = 60.0
+STATEMENTS = 500
+"""That a connection to PostgreSQL keeps prepared."""
 GRACE_SECONDS = 3.0
 """A server that does not even say that a statement took too long is given up so much later."""
 ENCRYPTION = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
 SPOKEN = ENCRYPTION | {"host", "port"}
 """What may stand behind the `?` of a PostgreSQL's URL."""
+WRITING, READING = "BEGIN IMMEDIATE", "BEGIN"
+"""How transactions on SQLite begin."""
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -64,19 +72,20 @@ DEFAULT = Options()
 
 
 @dataclass(frozen=True)
-class Engines:
-    """The same engine twice on PostgreSQL."""
+class Lanes:
+    """Two ways to one database; on PostgreSQL both are of one pool."""
 
-    writer: AsyncEngine
-    reader: AsyncEngine
+    writer: Lane
+    reader: Lane
 
     @property
-    def distinct(self) -> list[AsyncEngine]:
-        return [self.writer] if self.writer.pool is self.reader.pool else [self.writer, self.reader]
+    def single(self) -> Lane:
+        """Each statement is a transaction by itself."""
+        return replace(self.writer, begin="")
 
     async def dispose(self) -> None:
-        await self.writer.dispose()
-        await self.reader.dispose()
+        await self.writer.engine.dispose()
+        await self.reader.engine.dispose()
 
 
 def driver_url(text: str) -> URL:
@@ -117,29 +126,43 @@ def address(text: str) -> str:
     return driver_url(text).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def connect(text: str, options: Options = DEFAULT) -> Engines:
-    """Engines that open no connection yet."""
+def connect(text: str, options: Options, watched: Sequence[Watch]) -> Lanes:
+    """Opens no connection yet; whoever is in `watched` is told of each statement."""
+    if is_sqlite(text):
+        url = driver_url(text)
+        writing = _sqlite(url, begin=WRITING, pool_size=1, read_only=False)
+        reading = _sqlite(url, begin=READING, pool_size=4, read_only=True)
+        return Lanes(
+            writer=Lane(writing, WRITING, Writer(writing.dialect), watched),
+            reader=Lane(reading, READING, Writer(reading.dialect), watched),
+        )
+    engine = create(text, options)
+    writer = Lane(engine, f"BEGIN{_chosen(options)}", Writer(engine.dialect), watched)
+    return Lanes(writer, replace(writer, begin=f"{SNAPSHOT}{_chosen(options)}"))
+
+
+def connect_replica(text: str, options: Options, watched: Sequence[Watch]) -> Lane:
+    """For reading alone."""
+    engine = create(text, options)
+    return Lane(engine, f"{SNAPSHOT}{_chosen(options)}", Writer(engine.dialect), watched)
+
+
+def create(text: str, options: Options = DEFAULT) -> AsyncEngine:
+    """The engine that a writing lane stands on."""
     url = driver_url(text)
     if is_sqlite(text):
-        return Engines(
-            writer=_sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1, read_only=False),
-            reader=_sqlite(url, begin="BEGIN", pool_size=4, read_only=True),
-        )
-    engine = _postgresql(url, options)
-    return Engines(writer=engine, reader=snapshots(engine))
+        return _sqlite(url, begin=WRITING, pool_size=1, read_only=False)
+    return _postgresql(url, options)
 
 
-def connect_replica(text: str, options: Options = DEFAULT) -> AsyncEngine:
-    return snapshots(_postgresql(driver_url(text), options))
-
-
-def snapshots(engine: AsyncEngine) -> AsyncEngine:
-    """The same, each transaction read-only and of one state of the database."""
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+def _chosen(options: Options) -> str:
+    """Where nothing outlives a transaction, each has to be told its limits."""
+    if not options.pgbouncer:
+        return ""
+    return "".join(f"; SET LOCAL {name} = {value}" for name, value in options.limits.items())
 
 
 def _postgresql(url: URL, options: Options) -> AsyncEngine:
-    kept = (options.pool + 1) // 2
     # Only asyncpg's own reader of URLs knows what encryption is called in them; the rest comes as arguments.
     encryption = URL.create("postgresql", query={name: url.query[name] for name in ENCRYPTION & set(url.query)})
     arguments: dict[str, Any] = {
@@ -148,9 +171,9 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
         "command_timeout": options.statement_seconds + GRACE_SECONDS,
         "server_settings": {"application_name": "tessera"},
     }
+    arguments["statement_cache_size"] = 0 if options.pgbouncer else STATEMENTS
     if options.pgbouncer:
         arguments |= {
-            "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: f"tessera_{uuid4().hex}",
         }
@@ -159,10 +182,11 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
     engine = create_async_engine(
         url.difference_update_query(ENCRYPTION),
         hide_parameters=True,
-        pool_size=kept,
-        max_overflow=options.pool - kept,
+        pool_size=options.pool,
+        max_overflow=0,
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=False,
+        pool_reset_on_return=None,
         json_serializer=to_json,
         json_deserializer=from_json,
         connect_args=arguments,
@@ -172,10 +196,10 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
     dialect.supports_native_json_deserialization = False
     dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = _nothing
     if options.pgbouncer:
-        chosen = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in options.limits.items())
 
         def limit(connection: Any) -> None:
-            connection.exec_driver_sql(f"SELECT {chosen}")
+            for name, value in options.limits.items():
+                connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
 
         event.listen(engine.sync_engine, "begin", limit)
     return engine
@@ -192,6 +216,7 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
+        pool_reset_on_return=None,
         json_serializer=to_json,
         json_deserializer=from_json,
         execution_options={"schema_translate_map": WITHOUT_SCHEMAS},

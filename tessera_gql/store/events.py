@@ -19,17 +19,18 @@ CHANNEL = "tessera_events"
 
 rows = table(EventRow)
 
+LOCK = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
+LAST = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
+
 
 async def write(session: Session, happened: Sequence[Event]) -> None:
     """Appends what happened. The lock is held until the commit, which must follow at once and wakes who listens."""
     if not happened:
         return
     if session.dialect == "postgresql":
-        await session.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, "")))
-    last = (
-        await session.execute(select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1))
-    ).first()
-    sequence, chain = (last.sequence, last.hash) if last else (0, GENESIS)
+        await session.execute(LOCK)
+    last = await session.rows(LAST)
+    sequence, chain = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
     values: list[dict[str, Any]] = []
     for event in happened:
         sequence += 1
@@ -73,8 +74,7 @@ async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[EventRow]:
 
 async def last_sequence(session: Session) -> int:
     """0 in an empty log."""
-    found = (await session.execute(select(func.max(rows.c.sequence)))).scalar()
-    return int(found or 0)
+    return int(await session.value(select(func.max(rows.c.sequence))) or 0)
 
 
 def concerns(row: EventRow, team: UUID) -> bool:

@@ -31,7 +31,7 @@ async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
     taken = await session.execute(
         _insert(session).values(**vars(memo), answer={}, created_at=session.now).on_conflict_do_nothing()
     )
-    if taken.rowcount:
+    if taken:
         return None
     found = await session.find(select(rows).where(_same(memo)), IdempotencyKey)
     if found is None:

@@ -52,7 +52,7 @@ async def any_exists(session: Session) -> bool:
     """Of processes that ask this in writing transactions at once, one goes first and the others wait for it."""
     if session.dialect == "postgresql":
         await session.execute(select(func.pg_advisory_xact_lock(BOOTSTRAP_LOCK)))
-    return bool((await session.execute(select(exists(select(rows.c.id))))).scalar())
+    return bool(await session.value(select(exists(select(rows.c.id)))))
 
 
 async def mark_used(session: Session, moments: Mapping[UUID, datetime]) -> None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Executable, Integer, Uuid, bindparam, func, literal, select, text
+from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, func, literal, select, text
 
 from tessera_gql.errors import NotFound
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import Many
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
 MAX_DEPTH = 10
@@ -59,7 +60,7 @@ async def reach(
     """What lies within `depth` steps of each start, nearest first, at most MAX_REACHED; cycles end by themselves."""
     walk = _by_levels if session.dialect == "postgresql" else _by_steps
     found: dict[UUID, list[Reached]] = {start: [] for start in starts}
-    for row in (await session.execute(walk(session, starts, direction, depth))).all():
+    for row in await session.rows(walk(session, starts, direction, depth)):
         if len(found[row.start]) < MAX_REACHED:
             found[row.start].append(Reached(row.asset_id, row.degree))
     return found
@@ -84,7 +85,7 @@ SELECT start, degree, unnest(level) AS asset_id FROM walk WHERE degree > 0 ORDER
 def _by_levels(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
     near, far = _ends(direction)
     statement = text(LEVELS.format(near=near.name, far=far.name)).columns(start=Uuid, degree=Integer, asset_id=Uuid)
-    given = bindparam("starts", list(starts), type_=ARRAY(Uuid))
+    given = bindparam("starts", list(starts), type_=Many(Uuid()))
     return statement.bindparams(given, depth=depth, most=MAX_REACHED)
 
 
@@ -124,4 +125,5 @@ async def downstream_owners(session: Session, asset: UUID) -> frozenset[UUID]:
 
 async def owners(session: Session, reached: Sequence[Reached]) -> frozenset[UUID]:
     wanted = session.among(assets.c.id, [one.asset_id for one in reached])
-    return frozenset((await session.execute(select(assets.c.owner_team_id).where(wanted).distinct())).scalars().all())
+    found = await session.rows(select(assets.c.owner_team_id).where(wanted).distinct())
+    return frozenset(row.owner_team_id for row in found)

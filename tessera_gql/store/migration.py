@@ -23,11 +23,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import BLANK_SCHEMA
 
 from tessera_gql.errors import Unavailable
-from tessera_gql.store.engine import DEFAULT, Engines, Options, connect
-from tessera_gql.store.session import Session, translated
+from tessera_gql.store.engine import DEFAULT, Options, create
+from tessera_gql.store.session import Session, fault, translated
 from tessera_gql.store.tables import Base
 
 T = TypeVar("T")
@@ -119,8 +120,8 @@ async def look(url: str, options: Options = DEFAULT) -> Stand:
 
 async def stand(session: Session) -> Stand:
     """As `look`, within a transaction that is open anyway."""
-    at = (await session.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-    told = (await session.execute(text(TOLD))).scalar() if session.dialect == "postgresql" else None
+    at = await session.value(text("SELECT version_num FROM alembic_version"))
+    told = await session.value(text(TOLD)) if session.dialect == "postgresql" else None
     return Stand(cast("str | None", at), cast("str | None", told))
 
 
@@ -130,10 +131,10 @@ async def upgrade(url: str, revision: str = "head", options: Options = DEFAULT) 
     Raises Unavailable if the tables stay in use; what was done until then stays, and the next attempt goes on there.
     """
     step = partial(_step, target=revision)
-    async with _connected(url, replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=3600.0)) as engines:
+    async with _connected(url, replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=3600.0)) as engine:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                while await _transaction(engines, step):
+                while await _transaction(engine, step):
                     pass
             except Unavailable as error:
                 if not _is_held(error) or attempt == ATTEMPTS:
@@ -161,8 +162,8 @@ def _step(connection: Connection, target: str) -> bool:
 
 def _is_held(error: Unavailable) -> bool:
     """Whether somebody else uses the tables, which passes; rather than that the database is away."""
-    fault = getattr(error.__cause__, "orig", None)
-    return getattr(fault, "sqlstate", None) in HELD or getattr(fault, "sqlite_errorcode", None) in HELD
+    said = error.__cause__ and fault(error.__cause__)
+    return getattr(said, "sqlstate", None) in HELD or getattr(said, "sqlite_errorcode", None) in HELD
 
 
 async def downgrade(url: str, revision: str) -> None:
@@ -208,22 +209,22 @@ def _look(connection: Connection) -> Stand:
 
 
 async def _run(url: str, work: Callable[[Connection], T], options: Options = DEFAULT) -> T:
-    async with _connected(url, options) as engines:
-        return await _transaction(engines, work)
+    async with _connected(url, options) as engine:
+        return await _transaction(engine, work)
 
 
-async def _transaction(engines: Engines, work: Callable[[Connection], T]) -> T:
+async def _transaction(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
     with translated():
-        async with engines.writer.connect() as connection:
+        async with engine.connect() as connection:
             found = await connection.run_sync(work)
             await connection.commit()
             return found
 
 
 @asynccontextmanager
-async def _connected(url: str, options: Options) -> AsyncGenerator[Engines]:
-    engines = connect(url, options)
+async def _connected(url: str, options: Options) -> AsyncGenerator[AsyncEngine]:
+    engine = create(url, options)
     try:
-        yield engines
+        yield engine
     finally:
-        await engines.dispose()
+        await engine.dispose()

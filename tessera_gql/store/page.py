@@ -229,7 +229,7 @@ def _page(found: Sequence[Any], request: PageRequest) -> Page:
 
 async def count(session: Session, source: Table, request: PageRequest) -> int:
     statement = select(func.count()).select_from(source).where(*where(session, source, request.conditions))
-    return int((await session.execute(statement)).scalar_one())
+    return int(await session.value(statement))
 
 
 async def counts(
@@ -240,5 +240,5 @@ async def counts(
         .where(session.among(source.c[parent], parents), *where(session, source, request.conditions))
         .group_by(source.c[parent])
     )
-    found = {row.parent: row.number for row in (await session.execute(statement)).all()}
+    found = {row.parent: row.number for row in await session.rows(statement)}
     return {one: found.get(one, 0) for one in parents}

@@ -13,7 +13,7 @@ from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
 rows = table(Proposal)
 answers = table(Acknowledgment)
-is_open = rows.c.status.in_(OPEN_STATUSES)
+is_open = or_(*(rows.c.status == status for status in OPEN_STATUSES))
 
 # What is still to be answered.
 inbox = (

@@ -26,6 +26,6 @@ async def sent(session: Session, of: Sequence[UUID]) -> dict[UUID, set[int]]:
     rows = events.rows
     mine = (session.among(rows.c.proposal_id, of), rows.c.kind == ReminderSent.kind)
     found: dict[UUID, set[int]] = {proposal: set() for proposal in of}
-    for row in await session.execute(select(rows.c.proposal_id, rows.c.payload).where(*mine)):
+    for row in await session.rows(select(rows.c.proposal_id, rows.c.payload).where(*mine)):
         found[row.proposal_id].add(row.payload["hours_before"])
     return found

@@ -9,14 +9,14 @@ they came. Whatever the replica lacks is read from the primary. So a primary tha
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import CursorResult, Executable, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import func, select
 
 from tessera_gql.errors import Unavailable
+from tessera_gql.store.drivers import Lane, Transaction
 from tessera_gql.store.events import last_sequence, rows
 from tessera_gql.store.session import Session, translated
 
@@ -26,15 +26,15 @@ PROBE_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 class Replica:
     """`primary` is asked where the log stands."""
 
-    def __init__(
-        self, engine: AsyncEngine, primary: AsyncEngine, clock: Callable[[], datetime], age: timedelta
-    ) -> None:
-        self.engine = engine
-        self._primary = primary.execution_options(isolation_level="AUTOCOMMIT")
+    def __init__(self, lane: Lane, primary: Lane, clock: Callable[[], datetime], age: timedelta) -> None:
+        self.lane = lane
+        self._primary = primary
         self._clock = clock
         self._age = age
         self._floor: int | None = None
@@ -63,20 +63,20 @@ class Replica:
             await asyncio.wait([asking])
         self._asking, self._next = self._next, None
         with translated():
-            async with self._primary.connect() as connection:
-                return await self._ask(connection)
+            async with self._primary.transaction() as single:
+                return await self._ask(Session(single, self._clock()))
 
-    async def _ask(self, connection: AsyncConnection) -> Mapping[str, int]:
+    async def _ask(self, session: Session) -> Mapping[str, int]:
         """The last event of each actor, of those that came after the floor; the floor rises as events grow old."""
         if self._floor is None:
-            self._floor = int((await connection.execute(select(func.max(rows.c.sequence)))).scalar() or 0)
+            self._floor = await last_sequence(session)
         last = func.max(rows.c.sequence)
         old = last.filter(rows.c.occurred_at <= self._clock() - self._age)
-        statement = select(rows.c.actor, last, old).where(rows.c.sequence > self._floor).group_by(rows.c.actor)
-        found = (await connection.execute(statement)).all()
-        self._old = max([self._old, *(row[2] for row in found if row[2] is not None)])
+        statement = select(rows.c.actor, last.label("last"), old.label("old"))
+        found = await session.rows(statement.where(rows.c.sequence > self._floor).group_by(rows.c.actor))
+        self._old = max([self._old, *(row.old for row in found if row.old is not None)])
         self._floor = max(self._floor, self._old)
-        return {row[0]: row[1] for row in found}
+        return {row.actor: row.last for row in found}
 
     async def holds(self, session: Session, needed: int) -> bool:
         """Fixes the snapshot."""
@@ -96,8 +96,8 @@ class Replica:
             await asyncio.sleep(PROBE_SECONDS)
             try:
                 needed = await self.needed("")
-                async with asyncio.timeout(CHECK_SECONDS), self.engine.connect() as connection:
-                    if await last_sequence(Session(connection, self._clock())) >= needed:
+                async with asyncio.timeout(CHECK_SECONDS), self.lane.transaction() as transaction:
+                    if await last_sequence(Session(transaction, self._clock())) >= needed:
                         break
             except Exception:  # noqa: BLE001, S112 - whatever it is, another attempt follows
                 continue
@@ -106,7 +106,7 @@ class Replica:
     async def dispose(self) -> None:
         if self._probe is not None:
             self._probe.cancel()
-        await self.engine.dispose()
+        await self.lane.engine.dispose()
 
 
 def _seen(question: asyncio.Future[Mapping[str, int]]) -> None:
@@ -120,13 +120,13 @@ class Borrowed(Session):
 
     from_replica = True
 
-    def __init__(self, connection: AsyncConnection, now: datetime, replica: Replica) -> None:
-        super().__init__(connection, now)
+    def __init__(self, transaction: Transaction, now: datetime, replica: Replica) -> None:
+        super().__init__(transaction, now)
         self._replica = replica
 
-    async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
+    async def _answered(self, work: Awaitable[T]) -> T:
         try:
-            return await super().execute(statement, rows)
+            return await super()._answered(work)
         except Unavailable as error:
             self._replica.lose(error.__cause__ or error)
             raise

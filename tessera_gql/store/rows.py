@@ -1,42 +1,29 @@
-"""Rows as the driver gave them, a value made of it only where it is read: most columns of most rows never are.
+"""Rows as the driver makes them, a value made of what it gave only where it is read: most columns never are.
 
 Read them by attribute only: by place, and when unpacked, they are the driver's own values.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
-from sqlalchemy import CursorResult, Dialect, Enum, Select, Uuid
+import asyncpg
+from sqlalchemy import Dialect, Enum, Uuid
 from sqlalchemy.types import TypeEngine
 
 from tessera_gql.store.tables import Moment
 
 Make = Callable[[Any], Any]
 
-_kinds: WeakKeyDictionary[Any, type[tuple[Any, ...]]] = WeakKeyDictionary()
 
-
-def rows_of(result: CursorResult[Any]) -> list[Any]:
-    """All rows, with an attribute for each column."""
-    compiled = cast("Any", result.context).compiled
-    if not isinstance(compiled.statement, Select):
-        return [*result.all()]
-    if (kind := _kinds.get(compiled)) is None:
-        kind = _kinds[compiled] = _kind(compiled.statement, result.dialect)
-    rows = [*map(kind, cast("Any", result.cursor).fetchall())]
-    result.close()
-    return rows
-
-
-def _kind(statement: Select[Any], dialect: Dialect) -> type[tuple[Any, ...]]:
+def row_kind(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
+    """The class of rows with an attribute for each of the columns, in the order of the statement."""
     members: dict[str, Any] = {"__slots__": ()}
-    for place, column in enumerate(statement.selected_columns):
+    for place, column in enumerate(columns):
         members[str(column.key)] = property(_reader(place, _maker(column.type, dialect)))
-    return type("Row", (tuple,), members)
+    return type("Row", (asyncpg.Record if dialect.name == "postgresql" else tuple,), members)
 
 
 def _reader(place: int, make: Make | None) -> Make:

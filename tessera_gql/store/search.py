@@ -57,9 +57,9 @@ async def find(
         rank, label, identity = after
         place = tuple_(hits.c.rank, hits.c.label, hits.c.id)
         statement = statement.where(place > tuple_(literal(rank), literal(label), literal(identity, hits.c.id.type)))
-    return [Hit(row.kind, row.rank, row.label, row.id) for row in (await session.execute(statement)).all()]
+    return [Hit(row.kind, row.rank, row.label, row.id) for row in await session.rows(statement)]
 
 
 async def count(session: Session, text: str, kinds: Sequence[str]) -> int:
     hits = union_all(*_matching(text, kinds)).subquery()
-    return int((await session.execute(select(func.count()).select_from(hits))).scalar_one())
+    return int(await session.value(select(func.count()).select_from(hits)))

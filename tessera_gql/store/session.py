@@ -4,35 +4,45 @@ Rows come back as Core rows, typed as the table class they were selected from: t
 to lazy-load.
 """
 
-import asyncio
-from collections.abc import Generator, Iterable, Sequence
+import sqlite3
+from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-import orjson
-from sqlalchemy import ARRAY, ColumnElement, CursorResult, Executable, String, func, insert, literal, select, update
-from sqlalchemy import any_ as any_of
-from sqlalchemy import column as sql_column
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+import asyncpg
+from sqlalchemy import ColumnElement, Executable, insert, literal, update
+from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
 from tessera_gql.errors import Conflict, Unavailable
 from tessera_gql.policy.events import Event
-from tessera_gql.store.rows import rows_of
+from tessera_gql.store.drivers import Transaction
+from tessera_gql.store.statements import Many, Question, among
 from tessera_gql.store.tables import table
 
+T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
-
-# Values that SQLite is handed one by one: a statement of its own for each number of them, and quicker for few.
-MANY = 500
 
 CLASH = "Somebody did the same at this moment."
 AGAIN = "Read it again, then decide whether to try again."
+
+CLASHES = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
+"""A row that may not be there, beside those that are."""
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    sqlite3.Error,
+    DBAPIError,
+    AsyncAdapt_Error,
+    PoolTimeoutError,
+    OSError,
+    TimeoutError,
+)
 
 # SQLSTATE classes that say "not now": connection, transaction rollback, resources, lock or statement timeout, shutdown.
 PASSING = ("08", "40", "53", "55", "57")
@@ -43,38 +53,57 @@ SQLITE_PASSING = frozenset({5, 6, 7, 10, 13, 14, 15})
 
 
 class Session:
-    """One transaction. `now` is one moment for everything in it; `actor` is the name that its events bear.
-
-    Statements of concurrent tasks queue up on the one connection.
-    """
+    """One transaction. `now` is one moment for everything in it; `actor` is the name that its events bear."""
 
     from_replica = False
 
-    def __init__(self, connection: AsyncConnection, now: datetime, actor: str = "system") -> None:
+    def __init__(self, transaction: Transaction, now: datetime, actor: str = "system") -> None:
         self.now = now
         self.actor = actor
         self.events: list[Event] = []
-        self.dialect = connection.dialect.name
-        self._connection = connection
-        self._turn = asyncio.Lock()
+        self.dialect = transaction.lane.dialect
+        self._transaction = transaction
+        self._writer = transaction.lane.writer
 
-    async def execute(self, statement: Executable, rows: Any = None) -> CursorResult[Any]:
-        async with self._turn:
-            with translated():
-                return await self._connection.execute(statement, rows)
+    async def execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] = ()) -> int:
+        """How many rows it changed; with several `rows` of values it runs for each of them, and that is not told."""
+        written, values = self._writer.write(statement, rows)
+        if len(values) > 1:
+            await self._answered(self._transaction.run_many(written.text, values))
+            return 0
+        return await self._answered(self._transaction.run(written.text, values[0]))
+
+    async def rows(self, statement: Executable) -> Sequence[Any]:
+        """As many as there are; see `store.rows` for how they are read."""
+        written, (values,) = self._writer.write(statement)
+        return await self._answered(self._transaction.fetch(written.text, values, written.row))
 
     async def list(self, statement: Executable, as_: type[M]) -> list[M]:
         """The rows of a statement that selects whole rows of `as_`'s table."""
         del as_
         return cast("list[M]", await self.rows(statement))
 
-    async def rows(self, statement: Executable) -> Sequence[Any]:
-        """As many as there are; see `store.rows` for how they are read."""
-        return rows_of(await self.execute(statement))
-
     async def find(self, statement: Executable, as_: type[M]) -> M | None:
         found = await self.list(statement, as_)
         return found[0] if found else None
+
+    async def value(self, statement: Executable) -> Any:
+        """The first column of the first row; None where there is none."""
+        written, (values,) = self._writer.write(statement)
+        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
+        if not found:
+            return None
+        return getattr(found[0], written.first) if written.first else found[0][0]
+
+    async def ask(self, question: Question, as_: type[M], **given: Any) -> Sequence[M]:
+        """As `list`, the fastest way; `given` are the values of its parameters."""
+        del as_
+        written, values = question.asked(self._writer.dialect, given)
+        return await self._answered(self._transaction.fetch(written.text, values, written.row))
+
+    async def _answered(self, work: Awaitable[T]) -> T:
+        with translated():
+            return await work
 
     async def insert(self, row: SQLModel, *, clash: str = CLASH) -> None:
         """`clash` tells the person who lost a race for a unique place what happened."""
@@ -97,26 +126,19 @@ class Session:
     async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], clash: str) -> None:
         try:
             await self.execute(insert(table(model)), values)
-        except IntegrityError as error:
+        except CLASHES as error:
             raise Conflict(f"{clash} {AGAIN}") from error
 
     async def update(self, model: type[SQLModel], where: ColumnElement[bool], **values: Any) -> int:
         """The number of rows changed; raises Conflict if another call took the unique place at this moment."""
         try:
-            return (await self.execute(update(table(model)).where(where).values(**values))).rowcount
-        except IntegrityError as error:
+            return await self.execute(update(table(model)).where(where).values(**values))
+        except CLASHES as error:
             raise Conflict(f"{CLASH} {AGAIN}") from error
 
     def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-        """`column` is one of `values`: one parameter, however many values there are (SQLite takes 32,766 of them)."""
-        wanted = list(values)
-        if self.dialect == "postgresql":
-            return column == any_of(literal(wanted, ARRAY(column.type)))
-        if len(wanted) < MANY:
-            return column.in_(wanted)
-        texts = [one.hex if isinstance(one, UUID) else one for one in wanted]
-        given = func.json_each(literal(orjson.dumps(texts).decode(), String)).table_valued(sql_column("value", String))
-        return column.in_(select(given.c.value))
+        """`column` is one of `values`: one parameter, however many values there are."""
+        return among(self.dialect, column, literal([*values], Many(column.type)))
 
     def record(self, happened: Event) -> None:
         """Kept until the verb has ended, then written with its rows or not at all."""
@@ -128,10 +150,8 @@ def translated(*, committing: bool = False) -> Generator[None]:
     """Faults of the database become Unavailable where trying again can help; mistakes of ours stay what they are."""
     try:
         yield
-    except (IntegrityError, Unavailable):
-        raise
-    except (DBAPIError, PoolTimeoutError, OSError, TimeoutError) as error:
-        if not _is_passing(error):
+    except FAULTS as error:
+        if not _is_passing(fault(error)):
             raise
         if committing:
             raise Unavailable(
@@ -143,28 +163,34 @@ def translated(*, committing: bool = False) -> Generator[None]:
         ) from error
 
 
-def _is_passing(error: Exception) -> bool:
+def fault(error: BaseException) -> BaseException:
+    """What the driver said: SQLAlchemy wraps it where it opens a connection or runs a migration."""
+    while isinstance(error, DBAPIError | AsyncAdapt_Error):
+        inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
+        if inner is None:
+            return error
+        error = inner
+    return error
+
+
+def _is_passing(error: BaseException) -> bool:
     match error:
-        case DBAPIError():
-            state = str(getattr(error.orig, "sqlstate", None) or "")
-            code = getattr(error.orig, "sqlite_errorcode", None)
-            if code is not None:
-                return code & 0xFF in SQLITE_PASSING
-            if isinstance(getattr(error.orig, "__cause__", None), ValueError):  # asyncpg: a value of the wrong type
-                return False
-            return (
-                isinstance(error, OperationalError | InterfaceError)
-                or error.connection_invalidated
-                or state.startswith(PASSING + SHUT)
-            )
+        case asyncpg.InvalidCachedStatementError():  # the tables have changed since it was prepared
+            return True
+        case asyncpg.PostgresError():
+            return str(error.sqlstate or "").startswith(PASSING + SHUT)
+        case asyncpg.InterfaceError():
+            return not isinstance(error, ValueError)  # which is a value of the wrong type
+        case sqlite3.Error():
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_PASSING
         case _:
             return True
 
 
 def refused(error: Unavailable) -> str | None:
     """What a PostgreSQL said that is there and lets nobody in; None if it is away or busy."""
-    fault = getattr(error.__cause__, "orig", None)
-    return str(fault).removesuffix(".") if str(getattr(fault, "sqlstate", "") or "").startswith(SHUT) else None
+    said = error.__cause__ and fault(error.__cause__)
+    return str(said).removesuffix(".") if str(getattr(said, "sqlstate", "") or "").startswith(SHUT) else None
 
 
 def ids(rows: Iterable[Any]) -> list[UUID]:

@@ -56,7 +56,7 @@ async def remove(session: Session, identity: UUID) -> None:
 async def is_work_waiting(session: Session) -> bool:
     """Whether a worker has something to do: asked before a write is begun, which on SQLite would stop all others."""
     due = exists(select(deliveries.c.id).where(_is_due(session.now)))
-    return bool((await session.execute(select(exists(select(rows.c.id).where(is_behind)) | due))).scalar())
+    return bool(await session.value(select(exists(select(rows.c.id).where(is_behind)) | due)))
 
 
 async def behind(session: Session, *, limit: int = 100) -> list[Webhook]:
@@ -79,7 +79,7 @@ async def claim(
     ranked = (
         select(deliveries.c.id, place.label("place"))
         .join(rows, rows.c.id == deliveries.c.webhook_id)
-        .where(_is_due(session.now), rows.c.is_active, rows.c.id.not_in(list(busy)))
+        .where(_is_due(session.now), rows.c.is_active, ~session.among(rows.c.id, busy))
         .subquery()
     )
     first = select(ranked.c.id).where(ranked.c.place <= each)
@@ -90,7 +90,7 @@ async def claim(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    taken = ids((await session.execute(chosen)).all())
+    taken = ids(await session.rows(chosen))
     statement = update(deliveries).where(session.among(deliveries.c.id, taken)).values(due_at=session.now + lease)
     return await session.list(statement.returning(*deliveries.c), WebhookDelivery) if taken else []
 
@@ -108,7 +108,7 @@ async def settle(session: Session, claimed: WebhookDelivery, **values: Any) -> b
 async def prune(session: Session, before: datetime) -> int:
     """Forgets deliveries that ended and began before then; the events stay."""
     ended = (deliveries.c.status != DeliveryStatus.PENDING) & (deliveries.c.since < before)
-    return (await session.execute(delete(deliveries).where(ended))).rowcount
+    return await session.execute(delete(deliveries).where(ended))
 
 
 def _is_due(now: datetime) -> Any:

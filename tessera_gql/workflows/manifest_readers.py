@@ -214,6 +214,6 @@ async def _reconsider(session: Session, touched: set[UUID]) -> None:
         return
     rows = proposals.rows
     here = (session.among(rows.c.asset_id, touched)) & proposals.is_open
-    waiting = (await session.execute(select(rows.c.asset_id).where(here))).scalars().all()
+    waiting = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(here))]
     for asset in await assets.by_ids(session, waiting):
         await progress.reconsider(session, asset)

@@ -85,10 +85,8 @@ async def never_published(session: Session, wanted: Sequence[UUID]) -> set[UUID]
     if not wanted:
         return set()
     rows = contracts.rows
-    had = (
-        await session.execute(select(rows.c.asset_id).where(session.among(rows.c.asset_id, wanted)).distinct())
-    ).scalars()
-    return set(wanted).difference(had.all())
+    had = await session.rows(select(rows.c.asset_id).where(session.among(rows.c.asset_id, wanted)).distinct())
+    return set(wanted).difference(row.asset_id for row in had)
 
 
 def _first(asset: Asset, model: Model) -> Release:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -72,16 +71,19 @@ async def load(session: Session, manifest: Manifest, models: Sequence[Model]) ->
             rows.c.fqn_key,
             rows.c.id,
             rows.c.owner_team_id,
-            rows.c.meta[DBT, "fingerprint"].as_string(),
-            rows.c.meta[DBT, "contract"].as_string(),
-            versions.c.id,
+            rows.c.meta[DBT, "fingerprint"].as_string().label("fingerprint"),
+            rows.c.meta[DBT, "contract"].as_string().label("contract"),
+            versions.c.id.label("contract_id"),
             versions.c.version,
         )
         .select_from(rows.outerjoin(versions, active))
         .where(session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
     )
-    read: Sequence[Any] = (await session.execute(statement)).all()
-    found = {row[0]: Known(*row[1:]) for row in read}
+    read = await session.rows(statement)
+    found = {
+        row.fqn_key: Known(row.id, row.owner_team_id, row.fingerprint, row.contract, row.contract_id, row.version)
+        for row in read
+    }
     known = {model.fqn: one for model in models if (one := found.get(assets.key(model.fqn)))}
     return State(
         manifest,
@@ -109,13 +111,13 @@ async def gone(session: Session, manifest: Manifest) -> list[Gone]:
     active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
     present = session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in manifest.models])
     statement = (
-        select(rows.c.id, rows.c.fqn, rows.c.owner_team_id, versions.c.id)
+        select(rows.c.id, rows.c.fqn, rows.c.owner_team_id, versions.c.id.label("contract_id"))
         .select_from(rows.outerjoin(versions, active))
         .where(rows.c.meta[DBT, "project"].as_string() == manifest.project, ~present)
         .order_by(rows.c.fqn_key)
     )
-    found: Sequence[Any] = (await session.execute(statement)).all()
-    return [Gone(*row) for row in found]
+    found = await session.rows(statement)
+    return [Gone(row.id, row.fqn, row.owner_team_id, row.contract_id) for row in found]
 
 
 async def describe(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:

@@ -1,15 +1,11 @@
 """From a credential to who is asking: looked up seldom, revoked at once, never kept."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from tessera_gql.auth import BadCredential, Identity, Keys
 from tessera_gql.policy.access import OPEN_ACTOR, Scope
@@ -19,7 +15,7 @@ from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
 from tessera_gql.workflows.keys import Minted, NewKey
-from tests.conftest import FixedClock
+from tests.conftest import FixedClock, statements
 from tests.world import World
 
 ADMIN_KEY = "an-administrators-key-for-this-test"
@@ -55,20 +51,6 @@ async def revoke(database: Database, key: ApiKey) -> None:
         await keys.revoke(session, OPEN_ACTOR, key.id)
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    found: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        found.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 def bearer(minted: Minted) -> str:
     return f"Bearer {minted.token}"
 
@@ -88,7 +70,7 @@ async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
 ) -> None:
     minted = await mint(database)
     first = await opened.identify(bearer(minted))
-    with statements() as found:
+    with statements(database) as found:
         seconds.now += 4.9
         assert await opened.identify(bearer(minted)) is first
         assert found == []
@@ -185,7 +167,7 @@ async def test_the_last_use_is_written_later_and_in_one_transaction(
     async with database.read() as session:
         used = [(await store.get(session, one.key.id)).last_used_at for one in some]
     assert used == [clock.now, *[clock.now - timedelta(seconds=30)] * 2]
-    with statements() as found:
+    with statements(database) as found:
         await opened.flush()
     assert found == []
 
@@ -233,8 +215,8 @@ async def test_whatever_is_no_key_is_refused_in_words(opened: Keys, authorizatio
     assert ADMIN_KEY not in str(refused.value)
 
 
-async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Keys) -> None:
-    with statements() as found:
+async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Keys, database: Database) -> None:
+    with statements(database) as found:
         for text in ("Bearer x", "Bearer a.b.c", None):
             with pytest.raises(BadCredential):
                 await opened.identify(text)
@@ -243,7 +225,7 @@ async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Keys) ->
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_the_administrators_key_of_the_settings_is_in_no_table(opened: Keys, scheme: str) -> None:
-    with statements() as found:
+    with statements(database) as found:
         actor = (await opened.identify(f"{scheme}  {ADMIN_KEY} ")).actor
     assert (actor.name, actor.is_admin, actor.key_id, found) == ("admin", True, None, [])
 

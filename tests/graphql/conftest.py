@@ -1,12 +1,10 @@
 """Documents in, JSON out: `ask` runs an operation as a client would send it, without a network."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
@@ -14,6 +12,7 @@ from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import OPEN_ACTOR, Actor
 from tessera_gql.store.database import Database
+from tests.conftest import statements
 
 
 class Ask(Protocol):
@@ -57,21 +56,6 @@ def ask(answer: Ask) -> Ask:
 
 
 @pytest.fixture
-def counted() -> Callable[[], Any]:
-    """`with counted() as statements:` collects the SQL of all engines."""
-
-    @contextmanager
-    def count() -> Iterator[list[str]]:
-        found: list[str] = []
-
-        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-            if not statement.startswith(("BEGIN", "ROLLBACK", "COMMIT")):
-                found.append(statement)
-
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
-            yield found
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
-
-    return count
+def counted(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
+    """`with counted() as found:` collects the SQL that is sent meanwhile."""
+    return lambda: statements(database)

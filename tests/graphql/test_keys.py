@@ -76,7 +76,7 @@ async def test_no_row_of_any_table_holds_a_token(gate: Door, world: World) -> No
     made = await create(gate, admin.token, name="ci", team={"name": "shop"}, idempotencyKey="one")
     async with gate.database.read() as session:
         for table in Base.metadata.sorted_tables:
-            for row in await session.execute(select(table)):
+            for row in await session.rows(select(table)):
                 assert made["token"][8:] not in str(row)
 
 

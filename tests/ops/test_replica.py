@@ -63,7 +63,7 @@ async def database(ops_url: str, replica: Postgres) -> AsyncIterator[Database]:
 
 async def source(database: Database, actor: str) -> str:
     async with database.query(actor) as session:
-        away = (await session.execute(text("SELECT pg_is_in_recovery()"))).scalar_one()
+        away = await session.value(text("SELECT pg_is_in_recovery()"))
     assert away is session.from_replica
     return "replica" if away else "primary"
 

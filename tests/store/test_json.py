@@ -46,7 +46,7 @@ async def test_json_comes_back_as_the_same_value(database: Database, value: dict
     async with database.write() as session:
         await session.insert(team)
     async with database.read() as session:
-        found = (await session.execute(select(table(Team).c.meta))).scalar_one()
+        found = await session.value(select(table(Team).c.meta))
     assert canonical(found) == canonical(value)
 
 
@@ -83,6 +83,6 @@ async def test_moments_come_back_in_utc_with_their_microseconds(database: Databa
     async with database.write() as session:
         await session.insert(team)
     async with database.read() as session:
-        found = (await session.execute(select(table(Team).c.created_at))).scalar_one()
+        found = await session.value(select(table(Team).c.created_at))
     assert found == moment
     assert found.utcoffset() == timedelta(0)

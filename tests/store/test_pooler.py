@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def forgetful(database: Database) -> None:
     """Whatever a connection remembers is gone before the next transaction, as if it were another connection."""
-    pool = database._engines.writer.sync_engine.pool  # it has no public name
+    pool = database._lanes.writer.engine.sync_engine.pool  # it has no public name
 
     def forget(connection: Any, _record: Any) -> None:
         if connection is not None:
@@ -36,7 +36,7 @@ async def test_the_main_workflow_needs_nothing_that_a_connection_remembers(postg
         await world.answer(proposal, team, Response.APPROVED)
     assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
     async with database.read() as session:
-        assert (await session.execute(text("SELECT count(*) FROM pg_prepared_statements"))).scalar_one() <= 1
+        assert await session.value(text("SELECT count(*) FROM pg_prepared_statements")) <= 1
     await database.dispose()
 
 
@@ -46,7 +46,7 @@ async def test_statements_locks_and_idle_transactions_have_an_end(postgres_datab
     database = Database(postgres_database_url, options=options)
     for opened in (database.read(), database.write()):
         async with opened as session:
-            found = [(await session.execute(text(f"SHOW {name}"))).scalar_one() for name in options.limits]
+            found = [await session.value(text(f"SHOW {name}")) for name in options.limits]
         assert found == ["7s", "3s", "1min"]
     await database.dispose()
 

@@ -16,7 +16,7 @@ async def test_every_column_is_what_the_table_says(world: World, database: Datab
     asset = await world.published(consumers=1)
     async with database.read() as session:
         (row,) = await registrations.live_of(session, [asset.id])
-        (whole,) = (await session.execute(select(registrations.rows))).all()
+        (whole,) = await session.rows(select(registrations.rows))
     for column in table(Registration).columns:
         assert getattr(row, column.key) == getattr(whole, column.key)
     assert isinstance(row.id, UUID)

@@ -56,7 +56,7 @@ async def test_a_token_is_32_random_bytes_behind_a_mark_and_only_its_hash_is_kep
 
 async def _rows(session: Any, name: str) -> list[Any]:
     schema = {"api_keys": "core.", "events": "audit."}[name] if session.dialect == "postgresql" else ""
-    return list(await session.execute(text(f"SELECT * FROM {schema}{name}")))
+    return list(await session.rows(text(f"SELECT * FROM {schema}{name}")))
 
 
 async def test_scopes_are_kept_with_those_they_include(world: World, database: Database) -> None:

@@ -104,7 +104,7 @@ async def test_an_edge_that_left_the_manifest_is_removed_and_a_declared_one_stay
     report = await synced(world, manifest)
     assert (report.dependencies_added, report.dependencies_removed) == (0, len(model.depends_on))
     async with world.database.read() as session:
-        left = (await session.execute(select(func.count()).select_from(lineage.rows))).scalar_one()
+        left = await session.value(select(func.count()).select_from(lineage.rows))
     assert left == sum(len(one.depends_on) for one in dbt.read(manifest).models)
 
 

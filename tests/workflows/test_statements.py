@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event
 
 from tessera_gql.policy.words import Response
+from tests.conftest import statements
 from tests.world import World, adding, without
 
 Costs = dict[str, int]
@@ -15,17 +15,9 @@ Costs = dict[str, int]
 @contextmanager
 def counted(world: World, costs: Costs, what: str) -> Iterator[None]:
     """The statements sent meanwhile, the transaction's own and those of the log's lock left out."""
-    costs[what] = 0
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        costs[what] += not statement.startswith(("BEGIN", "PRAGMA", "SELECT pg_advisory"))
-
-    engine = world.database._engines.writer.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with statements(world.database) as found:
         yield
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+    costs[what] = sum(not statement.startswith("SELECT pg_advisory") for statement in found)
 
 
 async def costs_of(world: World, consumers: int) -> Costs:

@@ -1,0 +1,168 @@
+"""The two databases, spoken to by their drivers: a transaction on a connection that a pool lends, statements as text."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, cast
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from tessera_gql.store.statements import Writer
+
+HEALTHY = (asyncpg.PostgresError, sqlite3.Error)
+"""What a database says of a statement it has refused: the connection is as good as before."""
+
+ENDING_SECONDS = 5.0
+"""A database that does not even take back what was begun is given up so much later."""
+
+Watch: TypeAlias = Callable[[str], Callable[[], None]]
+"""Told of each statement as it begins; what it returns is called when it has ended."""
+
+
+class Driver(Protocol):
+    async def script(self, text: str) -> None:
+        """Runs statements that have no values."""
+        ...
+
+    async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]: ...
+
+    async def run(self, text: str, values: Sequence[Any]) -> int:
+        """The number of rows changed."""
+        ...
+
+    async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None: ...
+
+    def is_closed(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class PostgreSQL:
+    connection: Any
+
+    async def script(self, text: str) -> None:
+        await self.connection.execute(text)
+
+    async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
+        return cast("list[Any]", await self.connection.fetch(text, *values, record_class=row))
+
+    async def run(self, text: str, values: Sequence[Any]) -> int:
+        said: str = await self.connection.execute(text, *values)
+        number = said.rpartition(" ")[2]
+        return int(number) if number.isdecimal() else 0
+
+    async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
+        await self.connection.executemany(text, values)
+
+    def is_closed(self) -> bool:
+        return bool(self.connection.is_closed())
+
+
+@dataclass(frozen=True)
+class SQLite:
+    connection: Any
+
+    async def script(self, text: str) -> None:
+        await self.connection.execute_fetchall(text)
+
+    async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
+        found = await self.connection.execute_fetchall(text, values)
+        return [*found] if row is None else [*map(row, found)]
+
+    async def run(self, text: str, values: Sequence[Any]) -> int:
+        async with self.connection.execute(text, values) as cursor:
+            return max(0, cursor.rowcount)
+
+    async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
+        async with self.connection.executemany(text, values):
+            pass
+
+    def is_closed(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One way to a database: whose connections, and how a transaction on them begins; without that, each statement
+    is one by itself.
+    """
+
+    engine: AsyncEngine
+    begin: str
+    writer: Writer
+    watched: Sequence[Watch]
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator["Transaction"]:
+        """Whatever was not committed is taken back. Raises what the driver does."""
+        held = await self.engine.raw_connection()
+        driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
+        transaction = Transaction(driver, self)
+        try:
+            await transaction.begin()
+            yield transaction
+        finally:
+            await asyncio.shield(transaction.end(held))
+
+
+class Transaction:
+    """Statements of concurrent tasks queue up on the one connection."""
+
+    def __init__(self, driver: Driver, lane: Lane) -> None:
+        self.lane = lane
+        self._driver = driver
+        self._turn = asyncio.Lock()
+        self._is_open = False
+        self._is_broken = False
+
+    async def begin(self) -> None:
+        if self.lane.begin:
+            await self._said(None, self._driver.script(self.lane.begin))
+            self._is_open = True
+
+    async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
+        return cast("list[Any]", await self._said(text, self._driver.fetch(text, values, row)))
+
+    async def run(self, text: str, values: Sequence[Any]) -> int:
+        return cast("int", await self._said(text, self._driver.run(text, values)))
+
+    async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
+        await self._said(text, self._driver.run_many(text, values))
+
+    async def commit(self) -> None:
+        await self._said(None, self._driver.script("COMMIT"))
+        self._is_open = False
+
+    async def _said(self, text: str | None, work: Any) -> Any:
+        async with self._turn:
+            ended = [watch(text) for watch in self.lane.watched] if text else []
+            try:
+                return await work
+            except HEALTHY:
+                self._is_broken |= self._driver.is_closed()
+                raise
+            except BaseException:
+                self._is_broken = True
+                raise
+            finally:
+                for tell in ended:
+                    tell()
+
+    async def end(self, held: Any) -> None:
+        """Gives the connection back; one that is broken, or becomes so now, is thrown away, and that is no failure."""
+        try:
+            if self._is_open and not self._is_broken:
+                async with asyncio.timeout(ENDING_SECONDS):
+                    await self._driver.script("ROLLBACK")
+        except Exception:  # noqa: BLE001 - what was not committed is not kept, whatever it says
+            self._is_broken = True
+        if self._is_broken or self._driver.is_closed():
+            held.invalidate()
+        await greenlet_spawn(held.close)

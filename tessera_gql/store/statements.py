@@ -1,0 +1,132 @@
+"""Statements as the drivers take them: SQLAlchemy writes each shape once, and is not asked again to run it.
+
+A `Question` is also built only once; of a statement built anew, what was written for one of its shape is found again.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Dialect, Executable, String, bindparam, func, select
+from sqlalchemy import any_ as any_of
+from sqlalchemy import column as sql_column
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import ReturnsRows
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from tessera_gql.store.rows import Make, row_kind
+
+WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
+KEPT = 1_000
+"""Shapes of statements; there are about as many as places in the code, times the conditions lists are filtered by."""
+
+
+class Many(TypeDecorator[Sequence[Any]]):
+    """Any number of values of one type, as one parameter: an array on PostgreSQL, a JSON list on SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        self.item = item
+        super().__init__()
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(ARRAY(self.item) if dialect.name == "postgresql" else String())
+
+    def bind_processor(self, dialect: Dialect) -> Make:
+        if dialect.name == "postgresql":
+            return list
+        return lambda values: orjson.dumps([one.hex if isinstance(one, UUID) else one for one in values]).decode()
+
+
+def among(dialect: str, column: ColumnElement[Any], given: BindParameter[Any]) -> ColumnElement[bool]:
+    """`column` is one of those in a parameter of the type Many."""
+    if dialect == "postgresql":
+        return column == any_of(given)
+    listed = func.json_each(given).table_valued(sql_column("value", String))
+    return column.in_(select(listed.c.value))
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A statement's text, and for each of its parameters, in order, its name and what the driver is given for it."""
+
+    text: str
+    names: tuple[str, ...]
+    makers: tuple[Make | None, ...]
+    compiled: SQLCompiler
+    row: type[Any] | None = None
+    """The class of its rows; None if it tells nothing of them, or has none."""
+    first: str = ""
+    """The first column."""
+
+    def values(self, given: Mapping[str, Any], more: Mapping[str, Any]) -> list[Any]:
+        """For one run; `more` has what `given` lacks."""
+        found = [given[name] if name in given else more[name] for name in self.names]
+        return [value if make is None else make(value) for make, value in zip(self.makers, found, strict=True)]
+
+
+def write(statement: Executable, dialect: Dialect, **options: Any) -> Written:
+    schemas = {"schema_translate_map": WITHOUT_SCHEMAS, "render_schema_translate": True}
+    if dialect.name == "sqlite":
+        options |= schemas
+    compiled = cast("SQLCompiler", cast("Any", statement).compile(dialect=dialect, **options))
+    makers = {name: _given_as(bind.type, dialect) for bind, name in compiled.bind_names.items()}
+    names = tuple(compiled.positiontup or ())
+    columns = [*cast("Any", statement).exported_columns] if isinstance(statement, ReturnsRows) else []
+    return Written(
+        text=str(compiled),
+        names=names,
+        makers=tuple(makers[name] for name in names),
+        compiled=compiled,
+        row=row_kind(columns, dialect) if columns else None,
+        first=str(columns[0].key) if columns else "",
+    )
+
+
+def _given_as(kind: TypeEngine[Any], dialect: Dialect) -> Make | None:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+class Writer:
+    """Writes for one database, and keeps the last shapes it wrote."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._kept: dict[Hashable, Written] = {}
+
+    def write(self, statement: Executable, given: Sequence[Mapping[str, Any]] = ()) -> tuple[Written, list[list[Any]]]:
+        """The statement, and its values for each run: one, or as many as rows are given."""
+        found: Any = cast("Any", statement)._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own cache goes by
+        columns = [*given[0]] if given else []
+        key = (found.key, *columns)
+        if (written := self._kept.pop(key, None)) is None:
+            written = write(statement, self.dialect, cache_key=found, column_keys=columns or None)
+            if len(self._kept) >= KEPT:
+                del self._kept[next(iter(self._kept))]
+        self._kept[key] = written
+        more = written.compiled.construct_params(dict(given[0]) if given else None, found.bindparams)
+        return written, [written.values(row, more) for row in given or [{}]]
+
+
+class Question:
+    """A query that is written once for each database; `build` is told its name, and values are given by name later."""
+
+    def __init__(self, build: Callable[[str], Executable]) -> None:
+        self._build = build
+        self._written: dict[str, tuple[Written, Mapping[str, Any]]] = {}
+
+    def asked(self, dialect: Dialect, given: Mapping[str, Any]) -> tuple[Written, list[Any]]:
+        if (found := self._written.get(dialect.name)) is None:
+            written = write(self._build(dialect.name), dialect)
+            found = self._written[dialect.name] = (written, written.compiled.params)
+        written, fixed = found
+        return written, written.values(given, fixed)
+
+
+def many(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
+    """The parameter of a Question for any number of the column's values."""
+    return bindparam(name, type_=Many(column.type))
