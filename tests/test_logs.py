@@ -50,9 +50,8 @@ async def test_what_fails_in_the_database_is_logged_with_its_reference_and_witho
 
     async def spoiled(actor: str) -> None:
         async with database.write(actor) as session:
-            await session.execute(
-                text("INSERT INTO nowhere (a) VALUES (:a)").bindparams(a="-".join(("clients", "value")))
-            )
+            given = "-".join(("clients", "value"))
+            await session.execute(text("INSERT INTO nowhere (a) VALUES (:a)").bindparams(a=given))
 
     class Failing:
         async def __aenter__(self) -> None:

@@ -1,4 +1,4 @@
-"""The two databases, spoken to by their drivers: a transaction on a connection that a pool lends, statements as text."""
+"""Both databases, spoken to by their drivers: a transaction on a connection that a pool lends, statements as text."""
 
 import asyncio
 import sqlite3
@@ -74,7 +74,7 @@ class SQLite:
 
     async def run(self, text: str, values: Sequence[Any]) -> int:
         async with self.connection.execute(text, values) as cursor:
-            return max(0, cursor.rowcount)
+            return max(0, int(cursor.rowcount))
 
     async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
         async with self.connection.executemany(text, values):

@@ -224,7 +224,9 @@ async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Keys, da
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_the_administrators_key_of_the_settings_is_in_no_table(opened: Keys, scheme: str) -> None:
+async def test_the_administrators_key_of_the_settings_is_in_no_table(
+    opened: Keys, database: Database, scheme: str
+) -> None:
     with statements(database) as found:
         actor = (await opened.identify(f"{scheme}  {ADMIN_KEY} ")).actor
     assert (actor.name, actor.is_admin, actor.key_id, found) == ("admin", True, None, [])

@@ -35,7 +35,7 @@ Edit = Callable[[Row], Row]
 async def first(database: Database, model: type[SQLModel]) -> Row:
     async with database.read() as session:
         (row,) = await session.rows(select(table(model)).limit(1)) or [None]
-        return {name: getattr(row, name) for name in table(model).columns.keys()} if row else {}
+        return {column.key: getattr(row, column.key) for column in table(model).columns} if row else {}
 
 
 async def put(database: Database, model: type[SQLModel], row: Row) -> None:
