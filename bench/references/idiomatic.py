@@ -22,9 +22,9 @@ from strawberry.dataloader import DataLoader
 
 from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, ProposalStatus, RegistrationStatus
 from tessera_gql.store import tables
-from tessera_gql.store.engine import connect
+from tessera_gql.store.engine import create
 
-sessions = async_sessionmaker(connect(os.environ["DATABASE_URL"]).reader, expire_on_commit=False)
+sessions = async_sessionmaker(create(os.environ["DATABASE_URL"]), expire_on_commit=False)
 
 for status in (ProposalStatus, RegistrationStatus):
     strawberry.enum(cast("Any", status))

@@ -19,11 +19,11 @@ from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, su
 from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.store import assets
 from tessera_gql.store.database import utc_now
-from tessera_gql.store.engine import connect
+from tessera_gql.store.engine import create
 from tessera_gql.store.events import CHANNEL, GENESIS, WRITE_LOCK, link
 from tessera_gql.store.tables import Asset, Contract, EventRow, Proposal, Registration, Team
 
-engine = connect(os.environ["DATABASE_URL"]).writer
+engine = create(os.environ["DATABASE_URL"])
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 is_postgresql = engine.dialect.name == "postgresql"
 

@@ -1,6 +1,6 @@
 """Answers a query by its plan; errors are the reference executor's to tell, so where one is met it answers it all.
 
-That costs nothing but time: queries change nothing, and what their loaders have found is kept.
+That costs nothing but time: queries change nothing.
 """
 
 import logging
@@ -18,8 +18,8 @@ from tessera_gql.executor.plan import Introspection, Plans, Unsupported
 
 log = logging.getLogger("tessera_gql.executor")
 
-Reference: TypeAlias = Callable[[], ExecutionResult | Awaitable[ExecutionResult]]
-"""Has graphql-core answer the same query, in the same context."""
+Reference: TypeAlias = Callable[[], Awaitable[ExecutionResult]]
+"""Has graphql-core answer the same query, from the same state."""
 
 
 class Fallback(StrEnum):
@@ -67,8 +67,7 @@ async def answer(query: Query, context: Any, reference: Reference, tally: Tally)
     else:
         tally.planned += 1
         return ExecutionResult(data, None)
-    done = reference()
-    result = done if isinstance(done, ExecutionResult) else await done
+    result = await reference()
     tally.fallbacks[unable or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
     return result
 

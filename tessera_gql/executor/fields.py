@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any, Protocol, TypeAlias, cast
 
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
@@ -38,6 +39,14 @@ class Declared(Protocol):
     extensions: Sequence[Any]
     arguments: list[Any]
     metadata: Mapping[Any, Any]
+
+
+class Through(property):
+    """A property that is an attribute of an attribute, as `path` tells, and nothing else."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(attrgetter(path))
+        self.path = path
 
 
 @dataclass(frozen=True)

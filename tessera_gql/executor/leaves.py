@@ -82,6 +82,8 @@ class Builder:
     """Collects the fields of one object type; `made` compiles them."""
 
     constants: dict[str, Any] = field(default_factory=dict[str, Any])
+    holders: dict[str, str] = field(default_factory=dict[str, str])
+    """What is read once for several attributes of it, and the variable it is kept in."""
     reads: list[str] = field(default_factory=list[str])
     members: list[str] = field(default_factory=list[str])
 
@@ -89,11 +91,13 @@ class Builder:
         """Always this; None also keeps the place of what comes later."""
         self.members.append(f"{key!r}: {value!r}")
 
-    def attribute(self, key: str, name: str, kind: GraphQLOutputType) -> None:
+    def attribute(self, key: str, path: str, kind: GraphQLOutputType) -> None:
+        """`path` is a name, or two with a dot between them."""
         number = len(self.reads)
         value = f"v{number}"
-        plain = name.isidentifier() and not keyword.iskeyword(name)
-        self.reads.append(f"{value} = {f'o.{name}' if plain else f'getattr(o, {name!r})'}")
+        holder, _, name = path.rpartition(".")
+        held = self.holders.setdefault(holder, f"h{len(self.holders)}") if holder else "o"
+        self.reads.append(f"{value} = {_read(held, name)}")
         self.reads.append(self._finished(value, number, kind))
         self.members.append(f"{key!r}: {value}")
 
@@ -116,7 +120,8 @@ class Builder:
         return f"if {value} is not None: {otherwise}" if absent else otherwise
 
     def made(self) -> Build:
-        reads = "".join(f"        {line}\n" for line in self.reads)
+        held = [f"{variable} = {_read('o', name)}" for name, variable in self.holders.items()]
+        reads = "".join(f"        {line}\n" for line in [*held, *self.reads])
         text = (
             f"def build(parents):\n    built = []\n    for o in parents:\n{reads}"
             f"        built.append({{{', '.join(self.members)}}})\n    return built\n"
@@ -124,6 +129,11 @@ class Builder:
         space = dict(self.constants)
         exec(_compiled(text), space)  # noqa: S102 - of names that GraphQL and Python have checked, or quoted
         return cast("Build", space["build"])
+
+
+def _read(holder: str, name: str) -> str:
+    plain = name.isidentifier() and not keyword.iskeyword(name)
+    return f"{holder}.{name}" if plain else f"getattr({holder}, {name!r})"
 
 
 @lru_cache(maxsize=512)

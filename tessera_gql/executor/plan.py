@@ -37,7 +37,7 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from tessera_gql.executor.fields import STRAWBERRY, Attribute, Source, source_of, waits
+from tessera_gql.executor.fields import STRAWBERRY, Attribute, Source, Through, source_of, waits
 from tessera_gql.executor.leaves import Build, Builder, Finish, finisher, is_leaf
 
 MAX_SELECTIONS = 200
@@ -169,7 +169,7 @@ class Plan:
             found = kind.fields[name]
             source = source_of(found)
             if isinstance(source, Attribute) and is_leaf(found.type):
-                builder.attribute(key, source.name, found.type)
+                builder.attribute(key, _path(kind, source.name), found.type)
             else:
                 builder.constant(key, None)
                 steps.append(self._step(key, kind, found, nodes, source))
@@ -209,6 +209,13 @@ class Plans:
         if isinstance(found, Unsupported):
             raise found.with_traceback(None)
         return found
+
+
+def _path(kind: GraphQLObjectType, name: str) -> str:
+    """The attribute, or the attribute of an attribute that it stands for."""
+    declared = cast("Any", (kind.extensions or {}).get(STRAWBERRY))
+    found = getattr(declared and declared.origin, name, None)
+    return found.path if isinstance(found, Through) else name
 
 
 def _planned(plan: Plan) -> Plan | Unsupported:

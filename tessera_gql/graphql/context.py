@@ -87,11 +87,15 @@ class Context:
         self._live = True
         self.loaders = Loaders(self.reading, self.actor, self._asking)
 
+    async def renew(self) -> None:
+        """Forgets what was read, but not the state it was read from."""
+        await self.loaders.settle()
+        self.loaders = Loaders(self.reading, self.actor, self._asking)
+
     async def close(self) -> None:
         """Ends what is open; the context can still be used, and reads anew."""
-        await self.loaders.settle()
+        await self.renew()
         self._session = None
-        self.loaders = Loaders(self.reading, self.actor, self._asking)
         await self._open.aclose()
 
 

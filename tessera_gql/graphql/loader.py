@@ -5,17 +5,23 @@ As Strawberry's DataLoader, but a batch is one future, however many keys it has:
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
 class Loader(Generic[K, V]):
-    """`ask` answers distinct keys in their order. What it raises is raised to all who wait; the next may ask again."""
+    """`ask` answers distinct keys in their order. What it raises is raised to all who wait; the next may ask again.
 
-    def __init__(self, ask: Callable[[list[K]], Awaitable[list[V]]]) -> None:
+    A question is asked to its end, though nobody may wait for it any more; until then it is among `running`.
+    """
+
+    def __init__(
+        self, ask: Callable[[list[K]], Awaitable[list[V]]], running: set[asyncio.Future[Any]] | None = None
+    ) -> None:
         self._ask = ask
+        self._running = running
         self._known: dict[K, V] = {}
         self._coming: dict[K, _Batch[K]] = {}
         self._next: _Batch[K] | None = None
@@ -55,6 +61,9 @@ class Loader(Generic[K, V]):
 
     def _start(self, batch: "_Batch[K]") -> None:
         batch.task = asyncio.ensure_future(self._answer(batch))
+        if self._running is not None:
+            self._running.add(batch.task)
+            batch.task.add_done_callback(self._running.discard)
 
     async def _answer(self, batch: "_Batch[K]") -> None:
         self._next = None

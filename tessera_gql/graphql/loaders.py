@@ -217,9 +217,9 @@ class Loaders:
         def ask(keys: list[K]) -> Awaitable[list[V]]:
             if self._asking is not None:
                 self._asking(len(keys))
-            return self._to_its_end(load(keys))
+            return load(keys)
 
-        return Loader(ask)
+        return Loader(ask, self._running)
 
     async def asked(self, question: Callable[[Session], Awaitable[R]]) -> R:
         """A question that nothing else asks, so there is nothing to batch."""
@@ -228,11 +228,7 @@ class Loaders:
             async with self._reading() as session:
                 return await question(session)
 
-        return await self._to_its_end(ask())
-
-    async def _to_its_end(self, work: Awaitable[R]) -> R:
-        """Though nobody may wait for it any more: a statement cut off would break the connection for the others."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(ask())  # to its end: a statement cut off would break the connection for the others
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)

@@ -96,8 +96,15 @@ def _started(transport: Transport, operation: Operation, context: Any) -> Execut
     )
     if operation.kind is not OperationType.QUERY or transport.executor is Executor.REFERENCE:
         return reference()
+
+    async def afresh() -> ExecutionResult:
+        """With nothing found yet: what was asked already would have other fields fail first."""
+        await context.renew()
+        found = reference()
+        return found if isinstance(found, ExecutionResult) else await found
+
     query = Query(transport.core, operation.document, operation.node, operation.variables, operation.plans)
-    return answer(query, context, reference, transport.tally)
+    return answer(query, context, afresh, transport.tally)
 
 
 async def _finished(

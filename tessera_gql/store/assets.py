@@ -9,9 +9,12 @@ from sqlalchemy import ColumnElement, select
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import naming
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import Asset, table
 
 rows = table(Asset)
+_by_id = whole(rows.c.id)
+_by_key = whole(rows.c.fqn_key)
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,12 @@ def key(fqn: str) -> str:
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Asset]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Asset)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
     """Whatever the case."""
-    keys = [key(fqn) for fqn in fqns]
-    return await session.list(select(rows).where(session.among(rows.c.fqn_key, keys)), Asset)
+    return [*await session.ask(_by_key, wanted=[key(fqn) for fqn in fqns])]
 
 
 async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:

@@ -9,13 +9,16 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.version import parse
 from tessera_gql.policy.words import ContractStatus
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import Contract, table
 
 rows = table(Contract)
+_by_id = whole(rows.c.id)
+_active = whole(rows.c.asset_id, rows.c.status == ContractStatus.ACTIVE)
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Contract]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Contract)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def get(session: Session, identity: UUID) -> Contract:
@@ -27,10 +30,7 @@ async def get(session: Session, identity: UUID) -> Contract:
 
 async def active_of(session: Session, assets: Sequence[UUID]) -> list[Contract]:
     """At most one for each asset."""
-    return await session.list(
-        select(rows).where(session.among(rows.c.asset_id, assets), rows.c.status == ContractStatus.ACTIVE),
-        Contract,
-    )
+    return [*await session.ask(_active, wanted=assets)]
 
 
 async def find_active(session: Session, asset: UUID) -> Contract | None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, insert, select
 
 from tessera_gql.policy.events import Event
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import EventRow, new_id, table
 
 GENESIS = "0" * 64
@@ -18,6 +19,7 @@ WRITE_LOCK = 0x7E55E4A
 CHANNEL = "tessera_events"
 
 rows = table(EventRow)
+_by_id = whole(rows.c.id)
 
 LOCK = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
 LAST = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
@@ -69,7 +71,7 @@ async def after(session: Session, sequence: int, *, limit: int = 500) -> list[Ev
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[EventRow]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), EventRow)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def last_sequence(session: Session) -> int:

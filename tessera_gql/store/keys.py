@@ -9,11 +9,14 @@ from sqlalchemy import bindparam, exists, func, or_, select, update
 
 from tessera_gql.errors import NotFound
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import ApiKey, table
 
 BOOTSTRAP_LOCK = 0x7E55E4C
 
 rows = table(ApiKey)
+_by_id = whole(rows.c.id)
+_by_hash = whole(rows.c.token_hash)
 
 
 def digest(token: str) -> str:
@@ -22,12 +25,13 @@ def digest(token: str) -> str:
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[ApiKey]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), ApiKey)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def by_hash(session: Session, token_hash: str) -> ApiKey | None:
     """Revoked and expired ones too: their holder may know why they no longer work."""
-    return await session.find(select(rows).where(rows.c.token_hash == token_hash), ApiKey)
+    found = await session.ask(_by_hash, wanted=[token_hash])
+    return found[0] if found else None
 
 
 async def by_prefix(session: Session, prefix: str) -> list[ApiKey]:

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, func, liter
 
 from tessera_gql.errors import NotFound
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import Many
+from tessera_gql.store.statements import Many, whole
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
 MAX_DEPTH = 10
@@ -17,6 +17,7 @@ MAX_REACHED = 1_000
 
 rows = table(AssetDependency)
 assets = table(Asset)
+_by_id = whole(rows.c.id)
 
 
 class Direction(StrEnum):
@@ -33,7 +34,7 @@ class Reached:
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[AssetDependency]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), AssetDependency)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def get(session: Session, identity: UUID) -> AssetDependency:

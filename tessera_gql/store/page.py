@@ -6,22 +6,44 @@ rows that come or go elsewhere do not shift it.
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Select, Table, Text, and_, cast, func, literal, or_, select, true
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.naming import key
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import Question, among, many
 from tessera_gql.store.tables import Moment
 
 DEFAULT_SIZE = 20
 MAX_SIZE = 100
+SHAPES = 500
+"""Of pages whose statements are kept."""
+SIZE: BindParameter[int] = bindparam("size", type_=Integer())
+ESCAPE = "/"
 
 
 @dataclass(frozen=True)
@@ -114,108 +136,165 @@ def _bound(column: Any, value: Any, name: str) -> Any:
     raise Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,))
 
 
-def _beyond(source: Table, request: PageRequest, name: str, text: str) -> ColumnElement[bool]:
-    value, identity = _place(text, request, name)
-    column = source.c[request.order_by]
-    bound = _bound(column, value, name)
-    if (name == "after") != request.descending:
-        return or_(column > bound, and_(column == bound, source.c.id > identity))
-    return or_(column < bound, and_(column == bound, source.c.id < identity))
+@dataclass(frozen=True)
+class Shape:
+    """All of a request but its values: requests of one shape are one statement."""
+
+    source: FromClause
+    parent: str | None
+    order_by: str
+    descending: bool
+    backwards: bool
+    places: tuple[str, ...]
+    """`after` and `before`, where they are given."""
+    conditions: tuple[tuple[str, str], ...]
+    """Columns and operators."""
+
+    @classmethod
+    def of(cls, source: FromClause, parent: str | None, request: PageRequest) -> "Shape":
+        return cls(
+            source,
+            parent,
+            request.order_by,
+            request.descending,
+            request.backwards,
+            tuple(name for name in ("after", "before") if getattr(request, name) is not None),
+            tuple((one.column, one.operator) for one in request.conditions),
+        )
+
+    def ordering(self, source: FromClause) -> list[Any]:
+        column = source.c[self.order_by]
+        if self.descending != self.backwards:
+            return [column.desc(), source.c.id.desc()]
+        return [column.asc(), source.c.id.asc()]
+
+    def where(self, dialect: str) -> Iterator[ColumnElement[bool]]:
+        """What meets the conditions."""
+        for place, (name, operator) in enumerate(self.conditions):
+            yield _compared(dialect, self.source, Condition(name, operator, f"value_{place}"))
+
+    def within(self, dialect: str) -> Iterator[ColumnElement[bool]]:
+        """That, and what lies between the places."""
+        yield from self.where(dialect)
+        column, identity = self.source.c[self.order_by], self.source.c.id
+        for name in self.places:
+            place, its_id = bindparam(name, type_=column.type), bindparam(f"{name}_id", type_=identity.type)
+            if (name == "after") != self.descending:
+                yield or_(column > place, and_(column == place, identity > its_id))
+            else:
+                yield or_(column < place, and_(column == place, identity < its_id))
 
 
-def where(session: Session, source: Table, conditions: Sequence[Condition]) -> list[ColumnElement[bool]]:
-    """The conditions as SQL, to be AND-ed."""
-    found: list[ColumnElement[bool]] = []
-    for condition in conditions:
-        column = source.c[condition.column]
-        match condition.operator:
-            case "eq":
-                found.append(column == condition.value)
-            case "in":
-                found.append(session.among(column, condition.value))
-            case "contains":
-                found.append(_contains(source, condition))
-            case "has":
-                found.append(cast(column, Text).contains(str(condition.value)))
-            case "gte":
-                found.append(column >= condition.value)
-            case _:
-                found.append(column < condition.value)
-    return found
+def _compared(dialect: str, source: FromClause, condition: Condition) -> ColumnElement[bool]:
+    """The condition, whose value is the name of the parameter that holds it."""
+    column, name = source.c[condition.column], condition.value
+    match condition.operator:
+        case "eq":
+            return column == bindparam(name, type_=column.type)
+        case "in":
+            return among(dialect, column, many(name, column))
+        case "contains":
+            return _folded(source, condition.column).like(bindparam(name, type_=Text()), escape=ESCAPE)
+        case "has":
+            return cast(column, Text).like(bindparam(name, type_=Text()), escape=ESCAPE)
+        case "gte":
+            return column >= bindparam(name, type_=column.type)
+        case _:
+            return column < bindparam(name, type_=column.type)
 
 
-def _contains(source: Table, condition: Condition) -> ColumnElement[bool]:
+def _folded(source: FromClause, name: str) -> ColumnElement[Any]:
     """Names are looked for by their key: the databases know the case of other letters than A to Z, if at all."""
-    folded = source.c.get(f"{condition.column}_key")
-    if folded is not None:
-        return folded.contains(key(condition.value), autoescape=True)
-    return func.lower(source.c[condition.column]).contains(condition.value.lower(), autoescape=True)
+    folded = source.c.get(f"{name}_key")
+    return func.lower(source.c[name]) if folded is None else folded
 
 
-def _filtered(session: Session, source: Table, request: PageRequest) -> list[ColumnElement[bool]]:
-    found = where(session, source, request.conditions)
-    if request.after is not None:
-        found.append(_beyond(source, request, "after", request.after))
-    if request.before is not None:
-        found.append(_beyond(source, request, "before", request.before))
-    return found
+def _values(source: FromClause, request: PageRequest) -> dict[str, Any]:
+    """Of all parameters but the parents; raises Invalid for a cursor that can't be a place here."""
+    found = {f"value_{place}": _sought(source, one) for place, one in enumerate(request.conditions)}
+    for name, cursor in (("after", request.after), ("before", request.before)):
+        if cursor is not None:
+            value, found[f"{name}_id"] = _place(cursor, request, name)
+            found[name] = _bound(source.c[request.order_by], value, name)
+    return found | {"size": request.size + 1}
 
 
-def _ordering(source: Any, request: PageRequest) -> list[Any]:
-    column = source.c[request.order_by]
-    if request.descending != request.backwards:
-        return [column.desc(), source.c.id.desc()]
-    return [column.asc(), source.c.id.asc()]
+def _sought(source: FromClause, condition: Condition) -> Any:
+    match condition.operator:
+        case "contains":
+            by_key = f"{condition.column}_key" in source.c
+            return _anywhere(key(condition.value) if by_key else condition.value.lower())
+        case "has":
+            return _anywhere(str(condition.value))
+        case _:
+            return condition.value
+
+
+def _anywhere(text: str) -> str:
+    """A pattern for LIKE."""
+    for special in (ESCAPE, "%", "_"):
+        text = text.replace(special, ESCAPE + special)
+    return f"%{text}%"
 
 
 async def root(session: Session, source: Table, request: PageRequest) -> Page:
     """One page of a whole table."""
-    statement = select(source).where(*_filtered(session, source, request))
-    statement = statement.order_by(*_ordering(source, request)).limit(request.size + 1)
-    return _page(await session.rows(statement), request)
+    question = _root(Shape.of(source, None, request))
+    return _page(await session.ask(question, **_values(source, request)), request)
+
+
+@lru_cache(SHAPES)
+def _root(shape: Shape) -> Question:
+    def build(dialect: str) -> Select[Any]:
+        statement = select(shape.source).where(*shape.within(dialect))
+        return statement.order_by(*shape.ordering(shape.source)).limit(SIZE)
+
+    return Question(build)
 
 
 async def of_parents(
     session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
 ) -> dict[UUID, Page]:
     """A page for each parent; one statement for all."""
-    build = _each_looked_up if session.dialect == "postgresql" else _numbered
-    statement = build(session, source, parent, parents, request)
-    found: dict[UUID, list[Any]] = {}
-    for row in await session.rows(statement):
-        found.setdefault(getattr(row, parent), []).append(row)
-    return {one: _page(found.get(one, []), request) for one in parents}
+    question, pointer = _of_parents(Shape.of(source, parent, request)), attrgetter(parent)
+    found: dict[UUID, list[Any]] = {one: [] for one in parents}
+    for row in await session.ask(question, parents=parents, **_values(source, request)):
+        found[pointer(row)].append(row)
+    return {one: _page(rows, request) for one, rows in found.items()}
 
 
-def _each_looked_up(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
-) -> Select[Any]:
+@lru_cache(SHAPES)
+def _of_parents(shape: Shape) -> Question:
+    def build(dialect: str) -> Select[Any]:
+        return (_each_looked_up if dialect == "postgresql" else _numbered)(shape, shape.source.c[shape.parent or ""])
+
+    return Question(build)
+
+
+def _each_looked_up(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     """Reads no more of a parent's rows than its page holds, where an index knows their order."""
-    wanted = func.unnest(literal([*parents], ARRAY(source.c[parent].type))).table_valued("parent").render_derived()
-    here = cast(wanted.c.parent, source.c[parent].type) == source.c[parent]
+    wanted = func.unnest(many("parents", parent)).table_valued("parent").render_derived()
     picked = (
-        select(source)
-        .where(here, *_filtered(session, source, request))
-        .order_by(*_ordering(source, request))
-        .limit(request.size + 1)
+        select(shape.source)
+        .where(cast(wanted.c.parent, parent.type) == parent, *shape.within("postgresql"))
+        .order_by(*shape.ordering(shape.source))
+        .limit(SIZE)
         .lateral()
     )
     joined = select(picked).select_from(wanted.join(picked, true()))
-    return joined.order_by(picked.c[parent], *_ordering(picked, request))
+    return joined.order_by(picked.c[shape.parent or ""], *shape.ordering(picked))
 
 
-def _numbered(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
-) -> Select[Any]:
+def _numbered(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     """Numbers the rows of each parent: SQLite knows no lateral join."""
-    place = func.row_number().over(partition_by=source.c[parent], order_by=_ordering(source, request))
+    place = func.row_number().over(partition_by=parent, order_by=shape.ordering(shape.source))
     numbered = (
-        select(source, place.label("place"))
-        .where(session.among(source.c[parent], parents), *_filtered(session, source, request))
+        select(shape.source, place.label("place"))
+        .where(among("sqlite", parent, many("parents", parent)), *shape.within("sqlite"))
         .subquery()
     )
-    kept = select(numbered).where(numbered.c.place <= request.size + 1)
-    return kept.order_by(numbered.c[parent], numbered.c.place)
+    kept = select(numbered).where(numbered.c.place <= SIZE)
+    return kept.order_by(numbered.c[shape.parent or ""], numbered.c.place)
 
 
 def _page(found: Sequence[Any], request: PageRequest) -> Page:
@@ -228,17 +307,34 @@ def _page(found: Sequence[Any], request: PageRequest) -> Page:
 
 
 async def count(session: Session, source: Table, request: PageRequest) -> int:
-    statement = select(func.count()).select_from(source).where(*where(session, source, request.conditions))
-    return int(await session.value(statement))
+    (row,) = await session.ask(_count(Shape.of(source, None, request)), **_values(source, request))
+    return int(row.number)
+
+
+@lru_cache(SHAPES)
+def _count(shape: Shape) -> Question:
+    def build(dialect: str) -> Select[Any]:
+        return select(func.count().label("number")).select_from(shape.source).where(*shape.where(dialect))
+
+    return Question(build)
 
 
 async def counts(
     session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
 ) -> dict[UUID, int]:
-    statement = (
-        select(source.c[parent].label("parent"), func.count().label("number"))
-        .where(session.among(source.c[parent], parents), *where(session, source, request.conditions))
-        .group_by(source.c[parent])
-    )
-    found = {row.parent: row.number for row in await session.rows(statement)}
-    return {one: found.get(one, 0) for one in parents}
+    question = _counts(Shape.of(source, parent, request))
+    found = await session.ask(question, parents=parents, **_values(source, request))
+    return dict.fromkeys(parents, 0) | {row.parent: row.number for row in found}
+
+
+@lru_cache(SHAPES)
+def _counts(shape: Shape) -> Question:
+    def build(dialect: str) -> Select[Any]:
+        parent = shape.source.c[shape.parent or ""]
+        return (
+            select(parent.label("parent"), func.count().label("number"))
+            .where(among(dialect, parent, many("parents", parent)), *shape.where(dialect))
+            .group_by(parent)
+        )
+
+    return Question(build)

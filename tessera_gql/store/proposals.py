@@ -9,11 +9,18 @@ from sqlalchemy import and_, not_, or_, select
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
 rows = table(Proposal)
 answers = table(Acknowledgment)
 is_open = or_(*(rows.c.status == status for status in OPEN_STATUSES))
+
+_by_id = whole(rows.c.id)
+_open = whole(rows.c.asset_id, is_open)
+_by_contract = whole(rows.c.contract_id)
+_answer_by_id = whole(answers.c.id)
+_answers = whole(answers.c.proposal_id, order_by=(answers.c.created_at, answers.c.id))
 
 # What is still to be answered.
 inbox = (
@@ -25,7 +32,7 @@ inbox = (
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Proposal]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Proposal)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def get(session: Session, identity: UUID) -> Proposal:
@@ -37,7 +44,7 @@ async def get(session: Session, identity: UUID) -> Proposal:
 
 async def open_of(session: Session, assets: Sequence[UUID]) -> list[Proposal]:
     """At most one for each asset."""
-    return await session.list(select(rows).where(session.among(rows.c.asset_id, assets), is_open), Proposal)
+    return [*await session.ask(_open, wanted=assets)]
 
 
 async def find_open(session: Session, asset: UUID) -> Proposal | None:
@@ -47,21 +54,16 @@ async def find_open(session: Session, asset: UUID) -> Proposal | None:
 
 async def by_contracts(session: Session, contracts: Sequence[UUID]) -> list[Proposal]:
     """The proposals that these contracts came from."""
-    return await session.list(select(rows).where(session.among(rows.c.contract_id, contracts)), Proposal)
+    return [*await session.ask(_by_contract, wanted=contracts)]
 
 
 async def acknowledgments_of(session: Session, proposals: Sequence[UUID]) -> list[Acknowledgment]:
     """Every asked team's place, released ones included, in the order they were asked."""
-    return await session.list(
-        select(answers)
-        .where(session.among(answers.c.proposal_id, proposals))
-        .order_by(answers.c.created_at, answers.c.id),
-        Acknowledgment,
-    )
+    return [*await session.ask(_answers, wanted=proposals)]
 
 
 async def acknowledgments_by_ids(session: Session, wanted: Sequence[UUID]) -> list[Acknowledgment]:
-    return await session.list(select(answers).where(session.among(answers.c.id, wanted)), Acknowledgment)
+    return [*await session.ask(_answer_by_id, wanted=wanted)]
 
 
 async def overdue(session: Session, now: datetime) -> list[Proposal]:

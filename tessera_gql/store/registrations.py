@@ -8,10 +8,14 @@ from sqlalchemy import select
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import Registration, Team, table
 
 rows = table(Registration)
 is_live = rows.c.status != RegistrationStatus.INACTIVE
+
+_by_id = whole(rows.c.id)
+_live = whole(rows.c.asset_id, is_live, order_by=(rows.c.registered_at, rows.c.id))
 
 _teams = table(Team)
 _readers = select(rows.c.asset_id, rows.c.consumer_team_id).where(is_live).distinct().subquery()
@@ -20,7 +24,7 @@ consumers = select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consum
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Registration]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Registration)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def get(session: Session, identity: UUID) -> Registration:
@@ -35,10 +39,7 @@ async def get(session: Session, identity: UUID) -> Registration:
 
 async def live_of(session: Session, assets: Sequence[UUID]) -> list[Registration]:
     """Live registrations of the assets, oldest first."""
-    return await session.list(
-        select(rows).where(session.among(rows.c.asset_id, assets), is_live).order_by(rows.c.registered_at, rows.c.id),
-        Registration,
-    )
+    return [*await session.ask(_live, wanted=assets)]
 
 
 async def find_live(session: Session, asset: UUID, team: UUID, consumer_asset: UUID | None) -> Registration | None:

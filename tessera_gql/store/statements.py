@@ -9,7 +9,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Dialect, Executable, String, bindparam, func, select
+from sqlalchemy import ARRAY, BindParameter, Column, ColumnElement, Dialect, Executable, String, bindparam, func, select
 from sqlalchemy import any_ as any_of
 from sqlalchemy import column as sql_column
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -125,6 +125,15 @@ class Question:
             found = self._written[dialect.name] = (written, written.compiled.params)
         written, fixed = found
         return written, written.values(given, fixed)
+
+
+def whole(by: Column[Any], *where: ColumnElement[bool], order_by: Sequence[Any] = ()) -> Question:
+    """Whole rows of a table: those with one of `wanted` in the column."""
+
+    def build(dialect: str) -> Executable:
+        return select(by.table).where(among(dialect, by, many("wanted", by)), *where).order_by(*order_by)
+
+    return Question(build)
 
 
 def many(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:

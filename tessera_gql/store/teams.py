@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import naming
 from tessera_gql.store.session import Session
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import Team, table
 
 rows = table(Team)
+_by_id = whole(rows.c.id)
+_by_key = whole(rows.c.name_key)
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,12 @@ def key(name: str) -> str:
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Team]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Team)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def by_names(session: Session, names: Sequence[str]) -> list[Team]:
     """Whatever the case."""
-    keys = [key(name) for name in names]
-    return await session.list(select(rows).where(session.among(rows.c.name_key, keys)), Team)
+    return [*await session.ask(_by_key, wanted=[key(name) for name in names])]
 
 
 async def find(session: Session, ref: TeamRef) -> Team | None:

@@ -10,18 +10,22 @@ from sqlalchemy import and_, delete, exists, func, select, update
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.words import DeliveryStatus
 from tessera_gql.store.session import Session, ids
+from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
 
 rows = table(Webhook)
 deliveries = table(WebhookDelivery)
 events = table(EventRow)
+_by_id = whole(rows.c.id)
+_delivery_by_id = whole(deliveries.c.id)
+_event_by_sequence = whole(events.c.sequence)
 
 last_event = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery()
 is_behind = and_(rows.c.is_active, rows.c.position < last_event)
 
 
 async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Webhook]:
-    return await session.list(select(rows).where(session.among(rows.c.id, wanted)), Webhook)
+    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def get(session: Session, identity: UUID) -> Webhook:
@@ -32,7 +36,7 @@ async def get(session: Session, identity: UUID) -> Webhook:
 
 
 async def deliveries_by_ids(session: Session, wanted: Sequence[UUID]) -> list[WebhookDelivery]:
-    return await session.list(select(deliveries).where(session.among(deliveries.c.id, wanted)), WebhookDelivery)
+    return [*await session.ask(_delivery_by_id, wanted=wanted)]
 
 
 async def get_delivery(session: Session, identity: UUID) -> WebhookDelivery:
@@ -43,7 +47,7 @@ async def get_delivery(session: Session, identity: UUID) -> WebhookDelivery:
 
 
 async def events_by_sequence(session: Session, wanted: Sequence[int]) -> list[EventRow]:
-    return await session.list(select(events).where(session.among(events.c.sequence, wanted)), EventRow)
+    return [*await session.ask(_event_by_sequence, wanted=wanted)]
 
 
 async def remove(session: Session, identity: UUID) -> None:

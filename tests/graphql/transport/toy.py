@@ -249,6 +249,9 @@ class Given(dict[str, Any]):
 
     course = Course()
 
+    async def renew(self) -> None:
+        """There are no loaders."""
+
 
 @dataclass(eq=False)
 class Guest:
