@@ -1,5 +1,7 @@
 """What resolvers are given: one read-only transaction a request; after a write, nothing read before counts."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -89,7 +91,7 @@ class Context:
 
     async def renew(self) -> None:
         """Forgets what was read, but not the state it was read from."""
-        await self.loaders.settle()
+        await self.loaders.close()
         self.loaders = Loaders(self.reading, self.actor, self._asking)
 
     async def close(self) -> None:

@@ -3,6 +3,8 @@
 As Strawberry's DataLoader, but a batch is one future, however many keys it has: a page has hundreds.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Any, Generic, TypeVar
@@ -37,6 +39,10 @@ class Loader(Generic[K, V]):
             await self._wait(missing)
         return [self._known[key] for key in wanted]
 
+    def clear(self) -> None:
+        """Forgets what it knows."""
+        self._known.clear()
+
     async def _wait(self, keys: list[K]) -> None:
         if new := [key for key in keys if key not in self._coming]:
             batch = self._batch()
@@ -52,20 +58,20 @@ class Loader(Generic[K, V]):
             for batch in batches:
                 batch.waiting -= 1
 
-    def _batch(self) -> "_Batch[K]":
+    def _batch(self) -> _Batch[K]:
         """The one that is still open to more keys."""
         if self._next is None:
             self._next = _Batch()
             asyncio.get_running_loop().call_soon(self._start, self._next)
         return self._next
 
-    def _start(self, batch: "_Batch[K]") -> None:
+    def _start(self, batch: _Batch[K]) -> None:
         batch.task = asyncio.ensure_future(self._answer(batch))
         if self._running is not None:
             self._running.add(batch.task)
             batch.task.add_done_callback(self._running.discard)
 
-    async def _answer(self, batch: "_Batch[K]") -> None:
+    async def _answer(self, batch: _Batch[K]) -> None:
         self._next = None
         try:
             if batch.waiting:

@@ -3,6 +3,8 @@
 Loaders give rows; a field that would need a question of its own for every parent gets a loader here instead.
 """
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -233,9 +235,15 @@ class Loaders:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def settle(self) -> None:
-        """Waits for what is still being asked."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+    async def close(self) -> None:
+        """Waits for what is still being asked, and lets go of all that was found: a cycle would keep it until the
+        garbage is collected, which would cost a quarter of a page.
+        """
+        if self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+        for loader in (*self.__dict__.values(), *self._pages.values(), *self._counts.values()):
+            if isinstance(loader, Loader):
+                loader.clear()
 
     def _by_id(self, question: Callable[[Session, Sequence[UUID]], Awaitable[list[I]]]) -> Loader[UUID, I | None]:
         return self._by(question, lambda row: row.id)
