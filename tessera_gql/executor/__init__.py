@@ -5,7 +5,7 @@ A field needs nothing to take part; one that declares a `Batch` is answered for 
 
 from tessera_gql.executor.answer import Fallback, Query, Tally, answer
 from tessera_gql.executor.batch import DECLARED, Batch, Bound
-from tessera_gql.executor.fields import Through
-from tessera_gql.executor.plan import Plans
+from tessera_gql.executor.fields import Reading, Through
+from tessera_gql.executor.plan import Plans, Reads
 
-__all__ = ["DECLARED", "Batch", "Bound", "Fallback", "Plans", "Query", "Tally", "Through", "answer"]
+__all__ = ["DECLARED", "Batch", "Bound", "Fallback", "Plans", "Query", "Reading", "Reads", "Tally", "Through", "answer"]

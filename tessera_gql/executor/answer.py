@@ -14,7 +14,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 from graphql.execution.values import get_variable_values
 
 from tessera_gql.executor.levels import Run
-from tessera_gql.executor.plan import Introspection, Plans, Unsupported
+from tessera_gql.executor.plan import Introspection, Plans, Reads, Unsupported
 
 log = logging.getLogger("tessera_gql.executor")
 
@@ -42,6 +42,9 @@ class Tally:
     fallbacks: Counter[Fallback] = field(default_factory=Counter[Fallback])
 
 
+def _untold(_reads: Reads) -> None: ...
+
+
 @dataclass(frozen=True)
 class Query:
     """What is asked."""
@@ -52,6 +55,8 @@ class Query:
     variables: dict[str, Any]
     plans: Plans
     """Of the document; filled here."""
+    told: Callable[[Reads], None] = _untold
+    """Told before it is answered by a plan what will be looked at."""
 
 
 async def answer(query: Query, context: Any, reference: Reference, tally: Tally) -> ExecutionResult:
@@ -78,4 +83,5 @@ async def _planned(query: Query, context: Any) -> dict[str, Any]:
     if isinstance(variables, list):
         raise variables[0]
     plan = query.plans.get(query.schema, query.document, query.operation, variables)
+    query.told(plan.reads)
     return await Run(plan, context, variables).data()

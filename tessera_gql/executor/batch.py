@@ -26,6 +26,8 @@ class Batch:
 
     bind: Callable[..., Bound]
     """Given Strawberry's `info` and, by name, the arguments that the client gave."""
+    reads: tuple[str, ...] | None = None
+    """The attributes of the parent that it looks at, as paths; what it finds, it only shows. None if it does more."""
 
     async def resolve(self, root: Any, info: Any, **arguments: Any) -> Any:
         """For one parent."""

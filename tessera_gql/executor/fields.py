@@ -41,11 +41,19 @@ class Declared(Protocol):
     metadata: Mapping[Any, Any]
 
 
-class Through(property):
+class Reading(property):
+    """A property that is worked out from these attributes alone, each told as a path (`row.name`)."""
+
+    def __init__(self, get: Callable[[Any], Any], *reads: str) -> None:
+        super().__init__(get)
+        self.reads = reads
+
+
+class Through(Reading):
     """A property that is an attribute of an attribute, as `path` tells, and nothing else."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(attrgetter(path))
+        super().__init__(attrgetter(path), path)
         self.path = path
 
 

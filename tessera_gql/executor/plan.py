@@ -37,7 +37,17 @@ from graphql.execution.collect_fields import (
 )
 from graphql.execution.values import VariableValues
 
-from tessera_gql.executor.fields import STRAWBERRY, Attribute, Source, Through, source_of, waits
+from tessera_gql.executor.fields import (
+    STRAWBERRY,
+    Attribute,
+    Batched,
+    Called,
+    Reading,
+    Source,
+    Through,
+    source_of,
+    waits,
+)
 from tessera_gql.executor.leaves import Build, Builder, Finish, finisher, is_leaf
 
 MAX_SELECTIONS = 200
@@ -129,6 +139,40 @@ class Selection:
         return declared.origin if declared is not None and not declared.is_type_of else None
 
 
+@dataclass
+class Reads:
+    """Which attributes of objects of a type anything in the plan looks at, as paths, where that is known."""
+
+    are_known: bool = True
+    paths: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """By the name of the type."""
+    whole: set[str] = field(default_factory=set[str])
+    """The types of which anything may be looked at."""
+
+    def of(self, kind: str) -> frozenset[str] | None:
+        """None for all."""
+        if not self.are_known or kind in self.whole or kind not in self.paths:
+            return None
+        return frozenset(self.paths[kind])
+
+    def note(self, kind: GraphQLObjectType, source: Source) -> None:
+        match source:
+            case Attribute(name=name):
+                found = _member(kind, name)
+                if isinstance(found, Reading):
+                    self.paths.setdefault(kind.name, set()).update(found.reads)
+                elif isinstance(found, property):
+                    self.whole.add(kind.name)
+                else:
+                    self.paths.setdefault(kind.name, set()).add(name)
+            case Batched(batch=batch) if batch.reads is not None:
+                self.paths.setdefault(kind.name, set()).update(batch.reads)
+            case Called(resolver=resolver) if not resolver.info_parameter:
+                self.whole.add(kind.name)
+            case _:
+                self.are_known = False
+
+
 @dataclass(eq=False)
 class Plan:
     """One operation for one outcome of its conditions; `variables` holds no more than that outcome."""
@@ -137,6 +181,7 @@ class Plan:
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
+    reads: "Reads" = field(default_factory=Reads)
     _made: Iterator[int] = field(default_factory=lambda: count(1))
 
     @cached_property
@@ -168,6 +213,7 @@ class Plan:
                 raise Introspection(name)
             found = kind.fields[name]
             source = source_of(found)
+            self.reads.note(kind, source)
             if isinstance(source, Attribute) and is_leaf(found.type):
                 builder.attribute(key, _path(kind, source.name), found.type)
             else:
@@ -180,7 +226,9 @@ class Plan:
     ) -> Step:
         finish = finisher(cast("GraphQLOutputType", get_named_type(found.type))) if is_leaf(found.type) else None
         step = Step(key, parent, found, nodes, source, Shape.of(found.type), finish, self)
-        if finish is None and step.abstract is None:
+        if step.abstract is not None:
+            self.reads.are_known = False
+        elif finish is None:
             step.branch(step.named)
         return step
 
@@ -213,9 +261,14 @@ class Plans:
 
 def _path(kind: GraphQLObjectType, name: str) -> str:
     """The attribute, or the attribute of an attribute that it stands for."""
-    declared = cast("Any", (kind.extensions or {}).get(STRAWBERRY))
-    found = getattr(declared and declared.origin, name, None)
+    found = _member(kind, name)
     return found.path if isinstance(found, Through) else name
+
+
+def _member(kind: GraphQLObjectType, name: str) -> Any:
+    """What the class behind the type has under that name."""
+    declared = cast("Any", (kind.extensions or {}).get(STRAWBERRY))
+    return getattr(declared and declared.origin, name, None)
 
 
 def _planned(plan: Plan) -> Plan | Unsupported:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import strawberry
+from sqlalchemy import FromClause
 
+from tessera_gql.executor import Reads
+from tessera_gql.graphql import nouns
 from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
@@ -51,6 +54,7 @@ class Context:
         self._session: Session | None = None
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
+        self._narrowed: Mapping[FromClause | None, frozenset[str]] = {}
         self._live = False
         self._wrote = False
         self.from_replica = False
@@ -62,6 +66,7 @@ class Context:
             if self._session is None:
                 source = self.database.read() if self._wrote else self.database.query(self.actor.name)
                 self._session = await self._open.enter_async_context(source)
+                self._session.narrowed = self._narrowed
                 self.from_replica |= self._session.from_replica
             return self._session
 
@@ -89,9 +94,16 @@ class Context:
         self._live = True
         self.loaders = Loaders(self.reading, self.actor, self._asking)
 
+    def narrow(self, reads: Reads) -> None:
+        """Nobody will look at more than this."""
+        self._narrowed = nouns.columns(reads)
+
     async def renew(self) -> None:
-        """Forgets what was read, but not the state it was read from."""
+        """Forgets what was read and who wanted what of it, but not the state it was read from."""
         await self.loaders.close()
+        self._narrowed = {}
+        if self._session is not None:
+            self._session.narrowed = {}
         self.loaders = Loaders(self.reading, self.actor, self._asking)
 
     async def close(self) -> None:

@@ -6,6 +6,10 @@ from functools import lru_cache
 from typing import Annotated, Any, ForwardRef, TypeVar, cast
 
 import strawberry
+from sqlalchemy import FromClause
+
+from tessera_gql.executor import Reads
+from tessera_gql.store import assets, contracts, proposals, registrations, teams
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,3 +63,25 @@ def kind(name: str) -> Any:
 def shown(name: str, row: Any) -> Any:
     """The row as its type shows it; None stays None."""
     return None if row is None else kind(name).of(row)
+
+
+ROWS: dict[str, tuple[FromClause, ...]] = {
+    "Asset": (assets.rows,),
+    "Contract": (contracts.rows,),
+    "Proposal": (proposals.rows,),
+    "Registration": (registrations.rows,),
+    "Team": (teams.rows, registrations.consumers),
+}
+"""Where rows of a noun come from, as far as not all of their columns may be wanted."""
+
+
+def columns(reads: Reads) -> dict[FromClause | None, frozenset[str]]:
+    """The columns that will be read, of the sources of which that is known; the id where cursors may be made of it."""
+    found: dict[FromClause | None, frozenset[str]] = {}
+    lists = [reads.of(name) for name in {*reads.paths, *reads.whole} if name.endswith("Connection")]
+    places = {"id"} if any(one != frozenset({"nodes"}) for one in lists) else set[str]()
+    for name, sources in ROWS.items():
+        paths = reads.of(name)
+        if paths is not None and all(path.startswith("row.") for path in paths):
+            found |= dict.fromkeys(sources, frozenset(path.removeprefix("row.") for path in paths) | places)
+    return found

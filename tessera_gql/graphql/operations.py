@@ -103,7 +103,8 @@ def _started(transport: Transport, operation: Operation, context: Any) -> Execut
         found = reference()
         return found if isinstance(found, ExecutionResult) else await found
 
-    query = Query(transport.core, operation.document, operation.node, operation.variables, operation.plans)
+    document, node, variables = operation.document, operation.node, operation.variables
+    query = Query(transport.core, document, node, variables, operation.plans, context.narrow)
     return answer(query, context, afresh, transport.tally)
 
 

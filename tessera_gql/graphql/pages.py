@@ -166,7 +166,7 @@ def pages(listing: Listing, parent: str | None = None, key: str = "id", *, descr
             return Bound(lambda _: ALL, lambda _: loader.load_many([None]), lambda _, found: show(None, found))
         return Bound(attrgetter(f"row.{key}"), loader.load_many, show)
 
-    batch = Batch(bind)
+    batch = Batch(bind, () if parent is None else (f"row.{key}",))
 
     async def resolve(  # noqa: PLR0913 - the arguments of a connection
         root: Any,

@@ -24,7 +24,7 @@ def one(
         of = nouns.kind(kind).of
         return Bound(pointer, loader(info.context.loaders).load_many, lambda _, row: None if row is None else of(row))
 
-    batch = Batch(bind)
+    batch = Batch(bind, (f"row.{key}",))
 
     async def resolve(root: Any, info: Info) -> Any:
         return await batch.resolve(root, info)

@@ -249,7 +249,7 @@ def _root(shape: Shape) -> Question:
         statement = select(shape.source).where(*shape.within(dialect))
         return statement.order_by(*shape.ordering(shape.source)).limit(SIZE)
 
-    return Question(build)
+    return Question(build, shape.source, [], beside_id=shape.order_by)
 
 
 async def of_parents(
@@ -268,7 +268,7 @@ def _of_parents(shape: Shape) -> Question:
     def build(dialect: str) -> Select[Any]:
         return (_each_looked_up if dialect == "postgresql" else _numbered)(shape, shape.source.c[shape.parent or ""])
 
-    return Question(build)
+    return Question(build, shape.source, [shape.parent or ""], beside_id=shape.order_by)
 
 
 def _each_looked_up(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:

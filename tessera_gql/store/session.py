@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Executable, insert, literal, update
+from sqlalchemy import ColumnElement, Executable, FromClause, insert, literal, update
 from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -61,6 +61,8 @@ class Session:
         self.now = now
         self.actor = actor
         self.events: list[Event] = []
+        self.narrowed: Mapping[FromClause | None, frozenset[str]] = {}
+        """The columns that anybody will read, of the tables of which that is known."""
         self.dialect = transaction.lane.dialect
         self._transaction = transaction
         self._writer = transaction.lane.writer
@@ -80,7 +82,8 @@ class Session:
 
     async def ask(self, question: Question, **given: Any) -> Sequence[Any]:
         """As `rows`, in less time; `given` are the values of its parameters."""
-        written, values = question.asked(self._writer.dialect, given)
+        only = self.narrowed.get(question.source) if self.narrowed else None
+        written, values = question.asked(self._writer.dialect, given, only)
         return await self._answered(self._transaction.fetch(written.text, values, written.row))
 
     async def list(self, statement: Executable, as_: type[M]) -> list[M]:

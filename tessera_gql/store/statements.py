@@ -3,13 +3,26 @@
 A `Question` is also built only once; of a statement built anew, what was written for one of its shape is found again.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, BindParameter, Column, ColumnElement, Dialect, Executable, String, bindparam, func, select
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Dialect,
+    Executable,
+    FromClause,
+    Select,
+    String,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy import any_ as any_of
 from sqlalchemy import column as sql_column
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -19,6 +32,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from tessera_gql.store.rows import Make, row_kind
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
+NARROWED = 100
+"""Sets of columns that a question was asked for."""
 KEPT = 1_000
 """Shapes of statements; there are about as many as places in the code, times the conditions lists are filtered by."""
 
@@ -113,27 +128,52 @@ class Writer:
 
 
 class Question:
-    """A query that is written once for each database; `build` is told its name, and values are given by name later."""
+    """A query that is written once for each database; `build` is told its name, and values are given by name later.
 
-    def __init__(self, build: Callable[[str], Executable]) -> None:
+    With a `source` it asks for whole rows of that, or for some of their columns: at least those that it `needs` itself,
+    and where the id is wanted, the column `beside_id` that makes a cursor with it.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[str], Select[Any]],
+        source: FromClause | None = None,
+        needs: Iterable[str] = (),
+        *,
+        beside_id: str = "id",
+    ) -> None:
         self._build = build
-        self._written: dict[str, tuple[Written, Mapping[str, Any]]] = {}
+        self._needs = frozenset(needs)
+        self._beside_id = beside_id
+        self._written: dict[Hashable, tuple[Written, Mapping[str, Any]]] = {}
+        self.source = source
 
-    def asked(self, dialect: Dialect, given: Mapping[str, Any]) -> tuple[Written, list[Any]]:
-        if (found := self._written.get(dialect.name)) is None:
-            written = write(self._build(dialect.name), dialect)
-            found = self._written[dialect.name] = (written, written.compiled.params)
+    def asked(
+        self, dialect: Dialect, given: Mapping[str, Any], only: frozenset[str] | None = None
+    ) -> tuple[Written, list[Any]]:
+        """`only` are the columns that are wanted; None for all."""
+        if (found := self._written.get((dialect.name, only))) is None:
+            if len(self._written) >= NARROWED:
+                self._written.clear()
+            written = write(self._narrow(self._build(dialect.name), only), dialect)
+            found = self._written[dialect.name, only] = (written, written.compiled.params)
         written, fixed = found
         return written, written.values(given, fixed)
+
+    def _narrow(self, statement: Select[Any], only: frozenset[str] | None) -> Select[Any]:
+        if only is None:
+            return statement
+        wanted = only | self._needs | ({self._beside_id} if "id" in only else set())
+        return statement.with_only_columns(*(one for one in statement.selected_columns if one.key in wanted))
 
 
 def whole(by: Column[Any], *where: ColumnElement[bool], order_by: Sequence[Any] = ()) -> Question:
     """Whole rows of a table: those with one of `wanted` in the column."""
 
-    def build(dialect: str) -> Executable:
+    def build(dialect: str) -> Select[Any]:
         return select(by.table).where(among(dialect, by, many("wanted", by)), *where).order_by(*order_by)
 
-    return Question(build)
+    return Question(build, by.table, [by.key])
 
 
 def many(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:

@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.errors import Forbidden
+from tessera_gql.executor import Reads
 from tessera_gql.graphql.documents import Limits, Profile
 from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.http import Transport, Unauthenticated
@@ -248,6 +249,9 @@ class Given(dict[str, Any]):
     """A context."""
 
     course = Course()
+
+    def narrow(self, reads: Reads) -> None:
+        """There are no tables."""
 
     async def renew(self) -> None:
         """There are no loaders."""
