@@ -1,13 +1,27 @@
 """Where a field's value comes from. A field with permissions or extensions keeps the resolver that asks them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from operator import attrgetter
 from typing import Any, Protocol, TypeAlias, cast
 
-from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, default_field_resolver
+from graphql import (
+    BooleanValueNode,
+    EnumValueNode,
+    FieldNode,
+    FloatValueNode,
+    GraphQLField,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    IntValueNode,
+    NullValueNode,
+    StringValueNode,
+    default_field_resolver,
+)
 from graphql.execution.values import get_argument_values
+from strawberry import UNSET
 from strawberry.types.arguments import convert_arguments
 
 from tessera_gql.executor.batch import DECLARED, Batch
@@ -15,6 +29,8 @@ from tessera_gql.executor.batch import DECLARED, Batch
 STRAWBERRY = "strawberry-definition"
 """The key under which Strawberry keeps its definition of a type or field in graphql-core's."""
 
+
+PLAIN_NODES = (BooleanValueNode, EnumValueNode, FloatValueNode, IntValueNode, NullValueNode, StringValueNode)
 
 ResolveInfo: TypeAlias = GraphQLResolveInfo[Any]
 
@@ -130,6 +146,13 @@ def python_arguments(declared: Declared, field: GraphQLField, info: ResolveInfo,
     schema = _strawberry(info.schema)
     registry = schema.schema_converter.scalar_registry
     return convert_arguments(arguments(field, info), declared.arguments, registry, schema.config, shown)
+
+
+def is_plain(node: FieldNode, values: Iterable[Any]) -> bool:
+    """Whether arguments are told by the document alone, and nobody could change what they came to."""
+    return all(isinstance(one.value, PLAIN_NODES) for one in node.arguments or ()) and all(
+        value is None or value is UNSET or isinstance(value, str | int | float | Enum) for value in values
+    )
 
 
 def caller(source: Called | Opaque, field: GraphQLField, info: ResolveInfo) -> Callable[[Any], Any]:

@@ -14,7 +14,16 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import is_awaitable
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
-from tessera_gql.executor.fields import Attribute, Batched, ResolveInfo, caller, python_arguments, shown_info
+from tessera_gql.executor.fields import (
+    Attribute,
+    Batched,
+    Declared,
+    ResolveInfo,
+    caller,
+    is_plain,
+    python_arguments,
+    shown_info,
+)
 from tessera_gql.executor.leaves import Unplanned, items
 from tessera_gql.executor.plan import Plan, Selection, Shape, Step
 
@@ -101,7 +110,7 @@ class Run:
     async def _batched(self, step: Step, parents: Sequence[Any]) -> list[Any]:
         source, info = cast("Batched", step.source), self._info(step)
         shown = shown_info(source.declared, info)
-        bound = source.batch.bind(shown, **python_arguments(source.declared, step.definition, info, shown))
+        bound = source.batch.bind(shown, **self._given(step, source.declared, info, shown))
         keys = list(map(bound.key, parents))
         distinct = dict.fromkeys(keys)
         if None in distinct:
@@ -113,6 +122,14 @@ class Run:
         values = list(map(bound.show, wanted, found))
         done = dict(zip(wanted, await self._completed(step, step.shape, values), strict=True))
         return list(map(done.get, keys))
+
+    def _given(self, step: Step, declared: Declared, info: ResolveInfo, shown: Any) -> dict[str, Any]:
+        """The arguments; those that are plain values in the document itself are read once for all executions."""
+        if (found := step.given) is None:
+            found = python_arguments(declared, step.definition, info, shown)
+            if is_plain(step.field_nodes[0], found.values()):
+                step.given = found
+        return {**found}
 
     async def _completed(self, step: Step, shape: Shape, values: list[Any]) -> list[Any]:
         values = await settled(values)

@@ -93,6 +93,8 @@ class Step:
     """Completes a value without selections; the others are completed by `branch`."""
     plan: "Plan"
     branches: dict[str, "Selection"] = field(default_factory=dict[str, "Selection"])
+    given: dict[str, Any] | None = None
+    """The arguments, where they are the same for each execution."""
 
     @cached_property
     def field_nodes(self) -> list[FieldNode]:

@@ -34,21 +34,23 @@ class Loader(Generic[K, V]):
         return self._known[key]
 
     async def load_many(self, keys: Iterable[K]) -> list[V]:
-        wanted = [*keys]
-        if missing := [key for key in wanted if key not in self._known]:
+        wanted, known = [*keys], self._known
+        if missing := [key for key in wanted if key not in known] if known else wanted:
             await self._wait(missing)
-        return [self._known[key] for key in wanted]
+        return [known[key] for key in wanted]
 
     def clear(self) -> None:
         """Forgets what it knows."""
         self._known.clear()
 
     async def _wait(self, keys: list[K]) -> None:
-        if new := [key for key in keys if key not in self._coming]:
+        coming = self._coming
+        if new := [key for key in keys if key not in coming] if coming else keys:
             batch = self._batch()
-            batch.keys += dict.fromkeys(new)
-            self._coming.update(dict.fromkeys(new, batch))
-        batches = dict.fromkeys(self._coming[key] for key in keys)
+            fresh = dict.fromkeys(new, batch)
+            batch.keys += fresh
+            coming.update(fresh)
+        batches = dict.fromkeys(map(coming.__getitem__, keys))
         for batch in batches:
             batch.waiting += 1
         try:

@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Generator, Hashable, Iterable
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -172,6 +173,7 @@ def shared() -> Generator[None]:
             del os.environ[FOLDER]
 
 
+@lru_cache(maxsize=1_000)
 def verb(sql: str) -> str:
     word = sql.lstrip()[:7].partition(" ")[0].upper()
     return word if word in VERBS else OTHER

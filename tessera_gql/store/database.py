@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
-from tessera_gql.store.drivers import Lane, Transaction, Watch
+from tessera_gql.store.drivers import Watch
 from tessera_gql.store.engine import DEFAULT, Options, connect, connect_replica
 from tessera_gql.store.replica import CHECK_SECONDS, Borrowed, Replica
-from tessera_gql.store.session import Session, translated
+from tessera_gql.store.session import Session, transaction, translated
 
 Clock = Callable[[], datetime]
 
@@ -46,8 +46,8 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Session]:
         """A read-only transaction that sees one state of the database throughout."""
-        async with _transaction(self._lanes.reader) as transaction:
-            yield Session(transaction, self.clock())
+        async with transaction(self._lanes.reader) as begun:
+            yield Session(begun, self.clock())
 
     def follow(self, replica_url: str, *, age: timedelta, options: Options = DEFAULT) -> None:
         """From now on queries are read from this replica where that makes no difference to who asks."""
@@ -70,8 +70,8 @@ class Database:
         try:
             async with AsyncExitStack() as trial:
                 async with asyncio.timeout(CHECK_SECONDS):
-                    transaction = await trial.enter_async_context(_transaction(replica.lane))
-                    session = Borrowed(transaction, self.clock(), replica)
+                    begun = await trial.enter_async_context(transaction(replica.lane))
+                    session = Borrowed(begun, self.clock(), replica)
                     if not await replica.holds(session, needed):
                         return None
                 stack.push_async_exit(trial.pop_all())
@@ -85,14 +85,14 @@ class Database:
     @asynccontextmanager
     async def write(self, actor: str = "system", *, dry_run: bool = False) -> AsyncGenerator[Session]:
         """All of it or nothing: rows and events are committed together on leaving, unless something was raised."""
-        async with _transaction(self._lanes.writer) as transaction:
-            session = Session(transaction, self.clock(), actor)
+        async with transaction(self._lanes.writer) as begun:
+            session = Session(begun, self.clock(), actor)
             yield session
             if dry_run:
                 return
             await events.write(session, session.events)
             with translated(committing=True):
-                await transaction.commit()
+                await begun.commit()
         if session.events:
             for tell in self.committed:
                 tell(session.events)
@@ -101,11 +101,3 @@ class Database:
         if self._replica is not None:
             await self._replica.dispose()
         await self._lanes.dispose()
-
-
-@asynccontextmanager
-async def _transaction(lane: Lane) -> AsyncGenerator[Transaction]:
-    async with AsyncExitStack() as stack:
-        with translated():
-            transaction = await stack.enter_async_context(lane.transaction())
-        yield transaction

@@ -2,12 +2,12 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
 
 import asyncpg
+from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -99,25 +99,26 @@ class Lane:
     def dialect(self) -> str:
         return self.engine.dialect.name
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator["Transaction"]:
-        """Whatever was not committed is taken back. Raises what the driver does."""
+    async def begun(self) -> "Transaction":
+        """To be ended, whatever comes. Raises what the driver does."""
         held = await self.engine.raw_connection()
         driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
-        transaction = Transaction(driver, self)
+        transaction = Transaction(driver, self, held)
         try:
             await transaction.begin()
-            yield transaction
-        finally:
-            await asyncio.shield(transaction.end(held))
+        except BaseException:
+            await transaction.end()
+            raise
+        return transaction
 
 
 class Transaction:
     """Statements of concurrent tasks queue up on the one connection."""
 
-    def __init__(self, driver: Driver, lane: Lane) -> None:
+    def __init__(self, driver: Driver, lane: Lane, held: PoolProxiedConnection) -> None:
         self.lane = lane
         self._driver = driver
+        self._held = held
         self._turn = asyncio.Lock()
         self._is_open = False
         self._is_broken = False
@@ -155,8 +156,12 @@ class Transaction:
                 for tell in ended:
                     tell()
 
-    async def end(self, held: Any) -> None:
-        """Gives the connection back; one that is broken, or becomes so now, is thrown away, and that is no failure."""
+    async def end(self) -> None:
+        """What was not committed is taken back, even if nobody waits for that."""
+        await asyncio.shield(self._give_back())
+
+    async def _give_back(self) -> None:
+        """A connection that is broken, or becomes so now, is thrown away, and that is no failure."""
         try:
             if self._is_open and not self._is_broken:
                 async with asyncio.timeout(ENDING_SECONDS):
@@ -164,5 +169,5 @@ class Transaction:
         except Exception:  # noqa: BLE001 - what was not committed is not kept, whatever it says
             self._is_broken = True
         if self._is_broken or self._driver.is_closed():
-            held.invalidate()
-        await greenlet_spawn(held.close)
+            self._held.invalidate()
+        await greenlet_spawn(self._held.close)

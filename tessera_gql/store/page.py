@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -81,8 +82,7 @@ class PageRequest:
         return self.last is not None
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     rows: Sequence[Any]
     has_next: bool
     has_previous: bool
@@ -256,11 +256,12 @@ async def of_parents(
     session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
 ) -> dict[UUID, Page]:
     """A page for each parent; one statement for all."""
-    question, pointer = _of_parents(Shape.of(source, parent, request)), attrgetter(parent)
-    found: dict[UUID, list[Any]] = {one: [] for one in parents}
-    for row in await session.ask(question, parents=parents, **_values(source, request)):
-        found[pointer(row)].append(row)
-    return {one: _page(rows, request) for one, rows in found.items()}
+    question = _of_parents(Shape.of(source, parent, request))
+    found = dict.fromkeys(parents, _page([], request))
+    rows = await session.ask(question, parents=parents, **_values(source, request))
+    for one, its_rows in groupby(rows, attrgetter(parent)):  # they come in the order of their parents
+        found[one] = _page([*its_rows], request)
+    return found
 
 
 @lru_cache(SHAPES)
@@ -299,10 +300,9 @@ def _numbered(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
 
 def _page(found: Sequence[Any], request: PageRequest) -> Page:
     more = len(found) > request.size
-    rows = [*found[: request.size]]
+    rows = found[: request.size] if more else found
     if request.backwards:
-        rows.reverse()
-        return Page(rows, has_next=request.before is not None, has_previous=more)
+        return Page(rows[::-1], has_next=request.before is not None, has_previous=more)
     return Page(rows, has_next=more, has_previous=request.after is not None)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from tessera_gql.errors import Unavailable
 from tessera_gql.store.drivers import Lane, Transaction
 from tessera_gql.store.events import last_sequence, rows
-from tessera_gql.store.session import Session, translated
+from tessera_gql.store.session import Session, transaction
 
 CHECK_SECONDS = 1.0
 """A replica that has not even answered where it stands by then is not waited for."""
@@ -62,9 +62,8 @@ class Replica:
         if asking is not None:
             await asyncio.wait([asking])
         self._asking, self._next = self._next, None
-        with translated():
-            async with self._primary.transaction() as single:
-                return await self._ask(Session(single, self._clock()))
+        async with transaction(self._primary) as single:
+            return await self._ask(Session(single, self._clock()))
 
     async def _ask(self, session: Session) -> Mapping[str, int]:
         """The last event of each actor, of those that came after the floor; the floor rises as events grow old."""
@@ -96,8 +95,8 @@ class Replica:
             await asyncio.sleep(PROBE_SECONDS)
             try:
                 needed = await self.needed("")
-                async with asyncio.timeout(CHECK_SECONDS), self.lane.transaction() as transaction:
-                    if await last_sequence(Session(transaction, self._clock())) >= needed:
+                async with asyncio.timeout(CHECK_SECONDS), transaction(self.lane) as begun:
+                    if await last_sequence(Session(begun, self._clock())) >= needed:
                         break
             except Exception:  # noqa: BLE001, S112 - whatever it is, another attempt follows
                 continue

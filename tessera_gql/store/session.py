@@ -5,8 +5,8 @@ to lazy-load.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -21,7 +21,7 @@ from sqlmodel import SQLModel
 
 from tessera_gql.errors import Conflict, Unavailable
 from tessera_gql.policy.events import Event
-from tessera_gql.store.drivers import Transaction
+from tessera_gql.store.drivers import Lane, Transaction
 from tessera_gql.store.statements import Many, Question, among
 from tessera_gql.store.tables import table
 
@@ -145,6 +145,16 @@ class Session:
     def record(self, happened: Event) -> None:
         """Kept until the verb has ended, then written with its rows or not at all."""
         self.events.append(happened)
+
+
+@asynccontextmanager
+async def transaction(lane: Lane) -> AsyncGenerator[Transaction]:
+    with translated():
+        begun = await lane.begun()
+    try:
+        yield begun
+    finally:
+        await begun.end()
 
 
 @contextmanager
