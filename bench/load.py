@@ -11,7 +11,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -100,11 +100,7 @@ async def _inbox(url: str, graph: Graph) -> int:
     parts = app.assemble(Settings(database_url=url))
     seen: list[str] = []
 
-    def note(statement: str) -> Callable[[], None]:
-        seen.append(statement)
-        return lambda: None
-
-    parts.database.watch(note)
+    parts.database.watch(lambda statement, _seconds: seen.append(statement))
     try:
         identity = app.Identity(Actor("reader", team_id=graph.team))
         reply = await execute(parts.transport, query=INBOX, identity=identity)

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -183,11 +183,7 @@ def statements(database: Database) -> Iterator[list[str]]:
     """Collects the SQL that is sent meanwhile."""
     found: list[str] = []
 
-    def note(statement: str) -> Callable[[], None]:
-        found.append(statement)
-        return lambda: None
-
-    stop = database.watch(note)
+    stop = database.watch(lambda statement, _seconds: found.append(statement))
     try:
         yield found
     finally:

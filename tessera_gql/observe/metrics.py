@@ -11,7 +11,6 @@ import os
 import tempfile
 from collections.abc import Generator, Hashable, Iterable
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -31,6 +30,7 @@ from prometheus_client.process_collector import ProcessCollector
 M = TypeVar("M", Counter, Histogram)
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+MANY_STATEMENTS = 2_000
 MANY_NAMES = 100
 LONGEST_NAME = 64
 OTHER = "other"
@@ -93,6 +93,7 @@ class Metrics:
         self._names: dict[str, str] = {}
         self._counted: dict[str, int] = {}
         self._children: dict[Hashable, Counter | Histogram] = {}
+        self._verbs: dict[str, Histogram] = {}
         self.executions = 0
         """Subscriptions that are executed now; several clients may listen to one."""
 
@@ -115,7 +116,11 @@ class Metrics:
         self._counted[how] = total
 
     def statement(self, sql: str, seconds: float) -> None:
-        self._child(self._statements, verb(sql)).observe(seconds)
+        if (found := self._verbs.get(sql)) is None:
+            found = self._verbs[sql] = self._child(self._statements, verb(sql))
+            if len(self._verbs) > MANY_STATEMENTS:
+                self._verbs.clear()
+        found.observe(seconds)
 
     def _child(self, metric: M, *labels: str | int) -> M:
         """Remembered, because to find a series by its labels takes longer than to count in it."""
@@ -173,7 +178,6 @@ def shared() -> Generator[None]:
             del os.environ[FOLDER]
 
 
-@lru_cache(maxsize=1_000)
 def verb(sql: str) -> str:
     word = sql.lstrip()[:7].partition(" ")[0].upper()
     return word if word in VERBS else OTHER

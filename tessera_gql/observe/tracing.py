@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +45,17 @@ class Tracing:
         title = f"{kind} {name}" if name else kind
         return Span(self._tracer.start_span(title, parent, SpanKind.SERVER, attributes))
 
-    def statement(self, sql: str, system: str) -> trace.Span | None:
-        """Only below an operation: what the server does by itself is nobody's trace. `sql` has its values taken out."""
+    def statement(self, sql: str, system: str, seconds: float) -> None:
+        """One that has just ended; `sql` has its values taken out.
+
+        Only below an operation: what the server does by itself is nobody's trace.
+        """
         if not trace.get_current_span().is_recording():
-            return None
+            return
+        started = time.time_ns() - int(seconds * 1e9)
         word = sql.lstrip()[:7].partition(" ")[0].upper()
         attributes = {"db.system.name": system, "db.operation.name": word, "db.query.text": sql}
-        return self._tracer.start_span(word, kind=SpanKind.CLIENT, attributes=attributes)
+        self._tracer.start_span(word, kind=SpanKind.CLIENT, attributes=attributes, start_time=started).end()
 
     def close(self) -> None:
         self._provider.force_flush(FLUSH_MILLISECONDS)

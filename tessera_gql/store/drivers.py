@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, cast
@@ -19,8 +20,8 @@ HEALTHY = (asyncpg.PostgresError, sqlite3.Error)
 ENDING_SECONDS = 5.0
 """A database that does not even take back what was begun is given up so much later."""
 
-Watch: TypeAlias = Callable[[str], Callable[[], None]]
-"""Told of each statement as it begins; what it returns is called when it has ended."""
+Watch: TypeAlias = Callable[[str, float], None]
+"""Told of each statement when it has ended, with the seconds it took."""
 
 
 class Driver(Protocol):
@@ -143,7 +144,7 @@ class Transaction:
 
     async def _said(self, text: str | None, work: Any) -> Any:
         async with self._turn:
-            ended = [watch(text) for watch in self.lane.watched] if text else []
+            started = time.perf_counter()
             try:
                 return await work
             except HEALTHY:
@@ -153,8 +154,9 @@ class Transaction:
                 self._is_broken = True
                 raise
             finally:
-                for tell in ended:
-                    tell()
+                if text is not None:
+                    for watch in self.lane.watched:
+                        watch(text, time.perf_counter() - started)
 
     async def end(self) -> None:
         """What was not committed is taken back, even if nobody waits for that."""
