@@ -146,6 +146,8 @@ class Reads:
     """Which attributes of objects of a type anything in the plan looks at, as paths, where that is known."""
 
     are_known: bool = True
+    questions: int = 0
+    """How often something is asked for, where that is known."""
     paths: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """By the name of the type."""
     whole: set[str] = field(default_factory=set[str])
@@ -168,8 +170,10 @@ class Reads:
                 else:
                     self.paths.setdefault(kind.name, set()).add(name)
             case Batched(batch=batch) if batch.reads is not None:
+                self.questions += 1
                 self.paths.setdefault(kind.name, set()).update(batch.reads)
             case Called(resolver=resolver) if not resolver.info_parameter:
+                self.questions += resolver.is_async
                 self.whole.add(kind.name)
             case _:
                 self.are_known = False

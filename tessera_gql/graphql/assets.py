@@ -16,8 +16,8 @@ from tessera_gql.graphql.lists import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.pages import Connection, pages
-from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_of, team_ref
-from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_by, team_ref
+from tessera_gql.graphql.relations import by_ref, one
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON, text
 from tessera_gql.policy.access import Verb, allows
@@ -170,9 +170,4 @@ class Mutations:
 class Queries:
     assets = pages(ASSETS, description="All assets.")
 
-    @computed("One asset; null if there is none.")
-    async def asset(
-        self, info: Info, by: Annotated[AssetRefInput, strawberry.argument(description="Which one.")]
-    ) -> Asset | None:
-        found: Asset | None = shown("Asset", await asset_of(info.context.loaders, by.local("by")))
-        return found
+    asset = by_ref("Asset", AssetRefInput, asset_by, description="One asset; null if there is none.")

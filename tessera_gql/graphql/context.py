@@ -55,6 +55,7 @@ class Context:
         self._open = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._narrowed: Mapping[FromClause | None, frozenset[str]] = {}
+        self._is_single = False
         self._live = False
         self._wrote = False
         self.from_replica = False
@@ -64,7 +65,8 @@ class Context:
         """The request's session; everything in one answer is read from one state of the database."""
         async with self._opening:
             if self._session is None:
-                source = self.database.read() if self._wrote else self.database.query(self.actor.name)
+                query = self.database.query(self.actor.name, single=self._is_single)
+                source = self.database.read() if self._wrote else query
                 self._session = await self._open.enter_async_context(source)
                 self._session.narrowed = self._narrowed
                 self.from_replica |= self._session.from_replica
@@ -97,6 +99,7 @@ class Context:
     def narrow(self, reads: Reads) -> None:
         """Nobody will look at more than this."""
         self._narrowed = nouns.columns(reads)
+        self._is_single = reads.are_known and reads.questions == 1
 
     async def renew(self) -> None:
         """Forgets what was read and who wanted what of it, but not the state it was read from."""
@@ -104,6 +107,9 @@ class Context:
         self._narrowed = {}
         if self._session is not None:
             self._session.narrowed = {}
+        if self._is_single:  # there is no state that two statements would share
+            self._is_single, self._session = False, None
+            await self._open.aclose()
         self.loaders = Loaders(self.reading, self.actor, self._asking)
 
     async def close(self) -> None:

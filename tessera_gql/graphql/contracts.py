@@ -15,9 +15,9 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import CONTRACTS, REGISTRATIONS
-from tessera_gql.graphql.nouns import computed, shown
+from tessera_gql.graphql.nouns import computed
 from tessera_gql.graphql.pages import Connection, pages
-from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.relations import by_id, one
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import ContractSource
@@ -110,11 +110,4 @@ class ContractConnection(Connection[Contract]):
 class Queries:
     contracts = pages(CONTRACTS, description="All contracts, the latest first.")
 
-    @computed("One contract; null if there is none.")
-    async def contract(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],  # noqa: A002 - the graph's name
-    ) -> Contract | None:
-        found: Contract | None = shown("Contract", await info.context.loaders.contract.load(local_id(id, "Contract")))
-        return found
+    contract = by_id("Contract", lambda loaders: loaders.contract, description="One contract; null if there is none.")

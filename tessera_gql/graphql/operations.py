@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -63,9 +63,10 @@ async def _run(transport: Transport, prepared: Prepared, identity: Identity, lef
         return _refused(transport, [NEEDS_A_STREAM])
     try:
         told = transport.admit(identity, prepared)
-        reply, again = await _attempted(transport, prepared, identity, left)
-        if again:
-            reply, _ = await _attempted(transport, prepared, identity, left)
+        async with transport.turns.turn() if prepared.kind is OperationType.QUERY else nullcontext():
+            reply, again = await _attempted(transport, prepared, identity, left)
+            if again:
+                reply, _ = await _attempted(transport, prepared, identity, left)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
         return failed(transport, error)
     return reply | {"extensions": reply.get("extensions", {}) | told} if told else reply

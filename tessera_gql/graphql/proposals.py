@@ -1,7 +1,7 @@
 """Proposals: breaking changes that wait for the teams they hurt, and those teams' answers."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -11,11 +11,11 @@ from tessera_gql.diff import Mode
 from tessera_gql.graphql.changes import Change, facts, told
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_of
-from tessera_gql.graphql.ids import Node, local_id
+from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lists import ACKNOWLEDGMENTS, PROPOSALS
 from tessera_gql.graphql.nouns import computed, many, shown
 from tessera_gql.graphql.pages import Connection, pages
-from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.relations import by_id, one
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.access import Verb, allows
@@ -149,11 +149,4 @@ class AcknowledgmentConnection(Connection[Acknowledgment]):
 class Queries:
     proposals = pages(PROPOSALS, description="All proposals, the latest first.")
 
-    @computed("One proposal; null if there is none.")
-    async def proposal(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],  # noqa: A002 - the graph's name
-    ) -> Proposal | None:
-        found: Proposal | None = shown("Proposal", await info.context.loaders.proposal.load(local_id(id, "Proposal")))
-        return found
+    proposal = by_id("Proposal", lambda loaders: loaders.proposal, description="One proposal; null if there is none.")

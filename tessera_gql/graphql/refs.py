@@ -1,10 +1,13 @@
 """How inputs and roots name things: by id or by the name people use, exactly one of the two."""
 
+from typing import Any
+
 import strawberry
 from strawberry import UNSET
 
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import local_id
+from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.scalars import text
 from tessera_gql.store import assets, teams
@@ -45,9 +48,20 @@ def team_ref(ref: TeamRefInput | None, field: str = "team") -> TeamRef | None:
     return ref.local(field) if ref else None
 
 
+def asset_by(loaders: Loaders, ref: AssetRef) -> tuple[Loader[Any, Asset | None], Any]:
+    """The loader that finds it, and under which key."""
+    return (loaders.asset, ref.id) if ref.id else (loaders.asset_by_fqn, assets.key(ref.fqn or ""))
+
+
+def team_by(loaders: Loaders, ref: TeamRef) -> tuple[Loader[Any, Team | None], Any]:
+    return (loaders.team, ref.id) if ref.id else (loaders.team_by_name, teams.key(ref.name or ""))
+
+
 async def asset_of(loaders: Loaders, ref: AssetRef) -> Asset | None:
-    return await (loaders.asset.load(ref.id) if ref.id else loaders.asset_by_fqn.load(assets.key(ref.fqn or "")))
+    loader, key = asset_by(loaders, ref)
+    return await loader.load(key)
 
 
 async def team_of(loaders: Loaders, ref: TeamRef) -> Team | None:
-    return await (loaders.team.load(ref.id) if ref.id else loaders.team_by_name.load(teams.key(ref.name or "")))
+    loader, key = team_by(loaders, ref)
+    return await loader.load(key)

@@ -1,20 +1,18 @@
 """Registrations: who reads what. They belong to the asset, never to one version."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 from strawberry import UNSET
 
-from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
-from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.relations import by_id, one
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.words import Evidence, RegistrationStatus
@@ -153,12 +151,6 @@ class Mutations:
 class Queries:
     registrations = pages(REGISTRATIONS, description="All registrations, the oldest first.")
 
-    @computed("One registration; null if there is none.")
-    async def registration(
-        self,
-        info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],  # noqa: A002 - the graph's name
-    ) -> Registration | None:
-        row = await info.context.loaders.registration.load(local_id(id, "Registration"))
-        found: Registration | None = shown("Registration", row)
-        return found
+    registration = by_id(
+        "Registration", lambda loaders: loaders.registration, description="One registration; null if there is none."
+    )

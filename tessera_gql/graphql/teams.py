@@ -1,18 +1,17 @@
 """Teams: owners and consumers."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
-from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given, kept, optional
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lists import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed, shown
 from tessera_gql.graphql.pages import Connection, pages
-from tessera_gql.graphql.refs import TeamRefInput, team_of
+from tessera_gql.graphql.refs import TeamRefInput, team_by
+from tessera_gql.graphql.relations import by_ref
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.store import tables
@@ -43,12 +42,7 @@ class TeamConnection(Connection[Team]):
 class Queries:
     teams = pages(TEAMS, description="All teams.")
 
-    @computed("One team; null if there is none.")
-    async def team(
-        self, info: Info, by: Annotated[TeamRefInput, strawberry.argument(description="Which one.")]
-    ) -> Team | None:
-        found: Team | None = shown("Team", await team_of(info.context.loaders, by.local("by")))
-        return found
+    team = by_ref("Team", TeamRefInput, team_by, description="One team; null if there is none.")
 
 
 @strawberry.input(description="A new team.")

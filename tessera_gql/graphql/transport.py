@@ -16,6 +16,7 @@ from graphql import GraphQLError, GraphQLSchema
 from tessera_gql.executor import Tally
 from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
 from tessera_gql.graphql.fanout import Fanout
+from tessera_gql.graphql.turns import Turns
 from tessera_gql.graphql.uploads import Upload
 from tessera_gql.graphql.wire import Params
 from tessera_gql.workflows.manifest_progress import Tell
@@ -132,6 +133,8 @@ class Transport:
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
+    turns: Turns = field(default_factory=Turns, repr=False)
+    """Of queries."""
     tally: Tally = field(default_factory=Tally, repr=False)
     """How queries were executed."""
     live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)

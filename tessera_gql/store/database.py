@@ -6,6 +6,7 @@ Events are written last, under a short lock, so that `sequence` has no gaps and 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tessera_gql.errors import Unavailable
@@ -52,11 +53,18 @@ class Database:
     def follow(self, replica_url: str, *, age: timedelta, options: Options = DEFAULT) -> None:
         """From now on queries are read from this replica where that makes no difference to who asks."""
         lane = connect_replica(replica_url, options, self._watched)
-        self._replica = Replica(lane, self._lanes.single, self.clock, age)
+        self._replica = Replica(lane, replace(self._lanes.writer, begin=""), self.clock, age)
 
     @asynccontextmanager
-    async def query(self, actor: str) -> AsyncGenerator[Session]:
-        """As `read`, or from the replica: only if that holds whatever this actor has written."""
+    async def query(self, actor: str, *, single: bool = False) -> AsyncGenerator[Session]:
+        """As `read`, or from the replica: only if that holds whatever this actor has written.
+
+        A `single` statement needs no transaction of its own.
+        """
+        if single and self._replica is None:
+            async with transaction(self._lanes.single) as begun:
+                yield Session(begun, self.clock())
+            return
         async with AsyncExitStack() as stack:
             session = await self._borrow(stack, self._replica, actor) if self._replica else None
             if session is None:

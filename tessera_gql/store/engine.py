@@ -73,15 +73,12 @@ DEFAULT = Options()
 
 @dataclass(frozen=True)
 class Lanes:
-    """Two ways to one database; on PostgreSQL both are of one pool."""
+    """The ways to one database; on PostgreSQL all are of one pool."""
 
     writer: Lane
     reader: Lane
-
-    @property
-    def single(self) -> Lane:
-        """Each statement is a transaction by itself."""
-        return replace(self.writer, begin="")
+    single: Lane
+    """For one statement that reads: a transaction by itself, where it needs not be told its limits."""
 
     async def dispose(self) -> None:
         await self.writer.engine.dispose()
@@ -132,13 +129,12 @@ def connect(text: str, options: Options, watched: Sequence[Watch]) -> Lanes:
         url = driver_url(text)
         writing = _sqlite(url, begin=WRITING, pool_size=1, read_only=False)
         reading = _sqlite(url, begin=READING, pool_size=4, read_only=True)
-        return Lanes(
-            writer=Lane(writing, WRITING, Writer(writing.dialect), watched),
-            reader=Lane(reading, READING, Writer(reading.dialect), watched),
-        )
+        reader = Lane(reading, READING, Writer(reading.dialect), watched)
+        return Lanes(Lane(writing, WRITING, Writer(writing.dialect), watched), reader, replace(reader, begin=""))
     engine = create(text, options)
     writer = Lane(engine, f"BEGIN{_chosen(options)}", Writer(engine.dialect), watched)
-    return Lanes(writer, replace(writer, begin=f"{SNAPSHOT}{_chosen(options)}"))
+    reader = replace(writer, begin=f"{SNAPSHOT}{_chosen(options)}")
+    return Lanes(writer, reader, reader if options.pgbouncer else replace(reader, begin=""))
 
 
 def connect_replica(text: str, options: Options, watched: Sequence[Watch]) -> Lane:
