@@ -1,11 +1,10 @@
 """Both databases, spoken to by their drivers: a transaction on a connection that a pool lends, statements as text."""
 
 import asyncio
-import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import PoolProxiedConnection
@@ -14,8 +13,10 @@ from sqlalchemy.util import greenlet_spawn
 
 from tessera_gql.store.statements import Writer
 
-HEALTHY = (asyncpg.PostgresError, sqlite3.Error)
-"""What a database says of a statement it has refused: the connection is as good as before."""
+T = TypeVar("T")
+
+LAST_WORDS = ("08", "57P")
+"""SQLSTATE classes of what a PostgreSQL says before it hangs up."""
 
 ENDING_SECONDS = 5.0
 """A database that does not even take back what was begun is given up so much later."""
@@ -37,7 +38,13 @@ class Driver(Protocol):
 
     async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None: ...
 
-    def is_closed(self) -> bool: ...
+    async def take_back(self) -> None:
+        """Ends the transaction, if one was begun."""
+        ...
+
+    def survives(self, error: BaseException) -> bool:
+        """Whether the connection is good for more after this."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,15 @@ class PostgreSQL:
     async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
         await self.connection.executemany(text, values)
 
-    def is_closed(self) -> bool:
-        return bool(self.connection.is_closed())
+    async def take_back(self) -> None:
+        if self.connection.is_in_transaction():
+            async with asyncio.timeout(ENDING_SECONDS):
+                await self.connection.execute("ROLLBACK")
+
+    def survives(self, error: BaseException) -> bool:
+        if not isinstance(error, asyncpg.PostgresError) or self.connection.is_closed():
+            return False
+        return not str(error.sqlstate or "").startswith(LAST_WORDS)
 
 
 @dataclass(frozen=True)
@@ -81,8 +95,13 @@ class SQLite:
         async with self.connection.executemany(text, values):
             pass
 
-    def is_closed(self) -> bool:
-        return False
+    async def take_back(self) -> None:
+        await self.connection.rollback()
+
+    def survives(self, error: BaseException) -> bool:
+        """Its thread goes on, though nobody may wait for it any more."""
+        del error
+        return True
 
 
 @dataclass(frozen=True)
@@ -121,37 +140,33 @@ class Transaction:
         self._driver = driver
         self._held = held
         self._turn = asyncio.Lock()
-        self._is_open = False
+        self._is_over = not lane.begin
         self._is_broken = False
 
     async def begin(self) -> None:
         if self.lane.begin:
-            await self._said(None, self._driver.script(self.lane.begin))
-            self._is_open = True
+            await self._said(None, self._driver.script, self.lane.begin)
 
     async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
-        return cast("list[Any]", await self._said(text, self._driver.fetch(text, values, row)))
+        return await self._said(text, self._driver.fetch, text, values, row)
 
     async def run(self, text: str, values: Sequence[Any]) -> int:
-        return cast("int", await self._said(text, self._driver.run(text, values)))
+        return await self._said(text, self._driver.run, text, values)
 
     async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
-        await self._said(text, self._driver.run_many(text, values))
+        await self._said(text, self._driver.run_many, text, values)
 
     async def commit(self) -> None:
-        await self._said(None, self._driver.script("COMMIT"))
-        self._is_open = False
+        await self._said(None, self._driver.script, "COMMIT")
+        self._is_over = True
 
-    async def _said(self, text: str | None, work: Any) -> Any:
+    async def _said(self, text: str | None, work: Callable[..., Awaitable[T]], *given: Any) -> T:
         async with self._turn:
             started = time.perf_counter()
             try:
-                return await work
-            except HEALTHY:
-                self._is_broken |= self._driver.is_closed()
-                raise
-            except BaseException:
-                self._is_broken = True
+                return await work(*given)
+            except BaseException as error:
+                self._is_broken |= not self._driver.survives(error)
                 raise
             finally:
                 if text is not None:
@@ -165,11 +180,10 @@ class Transaction:
     async def _give_back(self) -> None:
         """A connection that is broken, or becomes so now, is thrown away, and that is no failure."""
         try:
-            if self._is_open and not self._is_broken:
-                async with asyncio.timeout(ENDING_SECONDS):
-                    await self._driver.script("ROLLBACK")
+            if not (self._is_over or self._is_broken):
+                await self._driver.take_back()
         except Exception:  # noqa: BLE001 - what was not committed is not kept, whatever it says
             self._is_broken = True
-        if self._is_broken or self._driver.is_closed():
+        if self._is_broken:
             self._held.invalidate()
         await greenlet_spawn(self._held.close)

@@ -36,6 +36,7 @@ CLASHES = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
 FAULTS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     sqlite3.Error,
     DBAPIError,
     AsyncAdapt_Error,
