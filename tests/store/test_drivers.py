@@ -1,0 +1,77 @@
+"""A connection goes back to its pool clean, whatever became of the transaction, or not at all."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from tessera_gql.errors import Unavailable
+from tessera_gql.store import teams
+from tessera_gql.store.database import Database
+from tests.world import World
+
+
+async def test_what_was_not_committed_is_taken_back_before_the_connection_is_lent_again(world: World) -> None:
+    async def change_its_mind() -> None:
+        async with world.database.write() as session:
+            await session.execute(teams.rows.delete())
+            raise RuntimeError("changed my mind")
+
+    for _ in range(25):
+        with pytest.raises(RuntimeError, match="changed my mind"):
+            await change_its_mind()
+    await world.team("still here")
+
+
+async def test_who_leaves_in_the_middle_of_a_statement_leaves_no_transaction_behind(world: World) -> None:
+    await world.team("one")
+    slow = {
+        "postgresql": "SELECT pg_sleep(5)",
+        "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 3000000) SELECT max(x) FROM n",
+    }
+
+    async def leave() -> None:
+        async with world.database.write() as session:
+            await session.value(text(slow[session.dialect]))
+
+    for _ in range(3):
+        task = asyncio.create_task(leave())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with asyncio.timeout(20):
+        await world.team("two")
+
+
+async def test_a_connection_is_thrown_away_once_the_server_has_hung_up(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+    other = await asyncpg.connect(postgres_database_url)
+
+    async def be_cut_off() -> None:
+        async with database.write() as session:
+            number = await session.value(text("SELECT pg_backend_pid()"))
+            await other.execute(f"SELECT pg_terminate_backend({number})")
+            with pytest.raises(Unavailable):
+                await session.value(text("SELECT 1"))
+            await session.value(text("SELECT 1"))  # nothing is left to talk to
+
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await be_cut_off()
+        async with database.read() as session:
+            assert await session.value(text("SELECT 1")) == 1
+    await other.close()
+    await database.dispose()
+
+
+async def test_one_statement_needs_no_transaction_of_its_own(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+    async with database.query("anyone", single=True) as session:
+        moments = [await session.value(text("SELECT now()")) for _ in range(2)]
+    async with database.query("anyone") as session:
+        same = [await session.value(text("SELECT now()")) for _ in range(2)]
+    assert moments[0] < moments[1]
+    assert same[0] == same[1]
+    await database.dispose()

@@ -1,0 +1,75 @@
+"""A question is written once for each database and set of columns; values never become part of the text."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from tessera_gql.store import assets, page, registrations, teams
+from tessera_gql.store.page import Condition, PageRequest
+from tests.conftest import statements
+from tests.world import World
+
+HOSTILE = "x'; DROP TABLE teams; --"
+
+
+async def test_only_the_columns_that_are_wanted_are_read_and_those_that_the_question_needs(world: World) -> None:
+    asset = await world.published(consumers=1)
+    async with world.database.read() as session:
+        session.narrowed = {assets.rows: frozenset({"fqn"})}
+        with statements(world.database) as sent:
+            (row,) = await assets.by_ids(session, [asset.id])
+            (team,) = await teams.by_ids(session, [asset.owner_team_id])
+        assert (row.fqn, row.id) == (asset.fqn, asset.id)
+        assert not hasattr(row, "description")
+        assert team.name == "producers", "nothing was said of teams"
+    assert [text.partition("FROM")[0].count(",") for text in sent] == [1, len(teams.rows.c) - 1]
+
+
+@pytest.mark.parametrize("cursors", [True, False])
+async def test_a_page_reads_what_its_cursors_are_made_of_only_where_there_are_cursors(
+    world: World, cursors: bool
+) -> None:
+    asset = await world.published(consumers=3)
+    request = PageRequest("registered_at", first=2)
+    async with world.database.read() as session:
+        session.narrowed = {registrations.rows: frozenset({"status", "id"} if cursors else {"status"})}
+        found = await page.of_parents(session, registrations.rows, "asset_id", [asset.id], request)
+        whole = await page.root(session, registrations.rows, request)
+    rows = found[asset.id].rows
+    assert (len(rows), found[asset.id].has_next, len(whole.rows)) == (2, True, 2)
+    assert hasattr(rows[0], "registered_at") is cursors
+    assert not hasattr(rows[0], "consumer_team_id")
+
+
+async def test_requests_of_one_shape_are_one_text_whatever_they_ask_for(world: World) -> None:
+    await world.published(consumers=2)
+    seen: set[str] = set()
+    for name, number in (("consumer", 5), ("nobody", 9), (HOSTILE, 1)):
+        wanted = PageRequest("name_key", first=number, conditions=(Condition("name", "contains", name),))
+        async with world.database.read() as session:
+            with statements(world.database) as sent:
+                found = await page.root(session, teams.rows, wanted)
+        seen |= set(sent)
+        assert len(found.rows) == (2 if name == "consumer" else 0)
+    assert len(seen) == 1
+    assert HOSTILE not in seen.pop()
+
+
+@pytest.mark.parametrize("text", ["100%", "a_b", "a/b", "%", "_", "/"])
+async def test_what_like_takes_for_a_pattern_is_a_letter_as_any_other(world: World, text: str) -> None:
+    await world.team(f"has {text} in it")
+    await world.team("has axb, a and 100 in it")
+    wanted = PageRequest("name_key", conditions=(Condition("name", "contains", text),))
+    async with world.database.read() as session:
+        found = await page.root(session, teams.rows, wanted)
+    assert [row.name for row in found.rows] == [f"has {text} in it"]
+
+
+async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> None:
+    async with world.database.read() as session:
+        write = session._writer.write
+        texts = {write(select(teams.rows).where(teams.rows.c.id == identity))[0] for identity in (uuid4(), uuid4())}
+        other = write(select(teams.rows).where(teams.rows.c.name == "one"))[0]
+    assert len(texts) == 1
+    assert other not in texts
