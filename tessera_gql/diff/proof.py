@@ -27,7 +27,6 @@ MOST = 200
 EFFORT = 60_000
 ROOM = 200_000
 MAX_HINTS = 20
-MAX_INDEX = 50
 MAX_DOCUMENT = 20_000
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
 ATTRIBUTES = {
@@ -142,8 +141,8 @@ def wrapped(route: Route, demand: Raw) -> Raw:
             case Name(name):
                 demand = {"type": "object", "required": [name], "properties": {name: demand}}
             case Index(index):
-                free: list[Json] = [{} for _ in range(min(index, MAX_INDEX))]
-                demand = {"type": "array", "minItems": len(free) + 1, "prefixItems": [*free, demand]}
+                free: list[Json] = [{}] * index
+                demand = {"type": "array", "minItems": index + 1, "prefixItems": [*free, demand]}
             case Other(pattern):
                 found = "other" if pattern is None else example(Language(frozenset({pattern})))
                 name = found if isinstance(found, str) else "other"
