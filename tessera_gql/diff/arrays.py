@@ -147,8 +147,6 @@ class _Search:
 
     def _twice(self) -> bool:
         positions, is_open = self.positions, False
-        if positions.most is not None and positions.most < 2:
-            return False
         top = positions.told_apart
         for left in range(top + 1):
             for right in range(left + 1, top + 2):
@@ -234,8 +232,6 @@ class _Search:
         items: list[Json] = []
         for index in range(length):
             found = Found(self.forced[index]) if index in self.forced else positions.value(index)
-            if found is Answer.EMPTY and index < positions.least:
-                return Answer.EMPTY
             if not isinstance(found, Found):
                 return Answer.UNKNOWN
             items.append(found.value)

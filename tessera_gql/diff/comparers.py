@@ -225,7 +225,7 @@ def closing(old: View, new: View) -> Iterator[Draft]:
             draft = _limit(where, (not closed[0], not closed[1]), word, is_tighter=closed[1])
             draft.rule = Rule.OPEN
             yield draft
-        elif not closed[0] and (before is None) != (after is None):
+        elif (before is None) != (after is None):
             yield _limit((old if after is None else new).where(word), (None, None), word, is_tighter=after is not None)
     for word in OPENING:
         before, after = old.together(word), new.together(word)
@@ -348,6 +348,6 @@ def _words(old: View, new: View) -> set[str]:
     """The words of both views; where one schema speaks on either side, only those it does not say alike."""
     found = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
     if len(old.schemas) == len(new.schemas) == 1:
-        one, other = old.schemas[0], new.schemas[0]
+        (one,), (other,) = old.schemas, new.schemas
         return {word for word in found if not one.says_alike(other, word)}
     return found
