@@ -172,7 +172,8 @@ def object_rules(find: Find, nodes: list[Literal], asked: list[Literal]) -> Rule
 def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None:
     """What a producer may write: declared names only, where some are declared and nothing is said about others.
 
-    Names that other branches declare may occur as well; a word about names by pattern is a word about others.
+    Names that other branches declare may occur as well, and those that must; a word about names by pattern, or about
+    more properties than there are names, is a word about others.
     """
     ours = [literal.node for literal in nodes if literal.emits]
     strict = [each for node in ours if (each := node.child("unevaluatedProperties")) is not None]
@@ -183,7 +184,17 @@ def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None
     names, patterns = zip(
         *(names_in_place(literal.node) for literal in asked if literal.emits and literal.holds), strict=True
     )
-    return None if any(patterns) else frozenset[str]().union(*names)
+    needed = (name for literal in nodes for name in _needed(literal.node))
+    written = frozenset(needed).union(*names)
+    is_open = any(patterns) or any(node.min_properties > len(written) for node in ours)
+    return None if is_open else written
+
+
+def _needed(node: Schema) -> Iterator[str]:
+    """Names a document may have to have, declared or not."""
+    yield from node.required
+    for others in node.dependent_names.values():
+        yield from others
 
 
 class _Search:
