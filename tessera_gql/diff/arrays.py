@@ -147,11 +147,11 @@ class _Search:
 
     def _twice(self) -> bool:
         positions, is_open = self.positions, False
-        top = positions.told_apart
-        for left in range(top + 1):
-            for right in range(left + 1, top + 2):
-                if positions.most is not None and right >= positions.most:
-                    continue
+        size = positions.told_apart + 2  # two beyond those told apart are alike
+        if positions.most is not None:
+            size = min(size, positions.most)
+        for left in range(size):
+            for right in range(left + 1, size):
                 found = positions.find([*positions.about(left), *positions.about(right)])
                 if isinstance(found, Found):
                     self.forced[left] = self.forced[right] = found.value
@@ -205,8 +205,6 @@ class _Search:
         return bound >= times
 
     def _fewer(self, node: Schema, than: int) -> bool:
-        if than == 1:
-            return True  # said of every position already
         for literal in self.positions.nodes:
             contained = literal.node.child("contains")
             if contained is not None and literal.node.min_contains >= than:

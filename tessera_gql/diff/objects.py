@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import count, product
 from typing import cast
 
 from tessera_gql.diff.accept import accepts, every
@@ -33,6 +33,7 @@ Find = Callable[[Iterable[Literal]], Outcome]
 MAX_PATTERNS = 5
 MAX_SHOWN = 20_000
 MAX_FRESH = 100
+MAX_NEAR = 100
 SAMPLES: dict[str, Json] = {
     "null": None,
     "boolean": False,
@@ -93,7 +94,7 @@ class Rules:
         """The same as `value`, at once where one schema speaks and says little."""
         if len(self.nodes) != 1 or self.about_names or (self.names is not None and name not in self.names):
             return self.value(name)
-        node = self.nodes[0].node
+        ((node, *_),) = self.nodes
         raw = None if node.patterns else node.properties.get(name)
         if isinstance(raw, dict) and PLAIN.issuperset(words := cast("Words", raw)):
             named = words.get("type", "null")
@@ -142,17 +143,13 @@ class Rules:
 
 
 def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str]) -> str | bool:
-    if wanted:
-        near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in wanted))
-        found = example(Language(wanted, unwanted, excluded=near if len(near) <= 100 else frozenset()))
-        return True if isinstance(found, str) and found in avoid else found
-    for index in range(len(avoid) + 1):
-        name = f"other{index or ''}"
-        if name not in avoid and all(matches(pattern, name) is False for pattern in unwanted):
-            return name
-        if index > 3 and unwanted:
-            return example(Language(wanted, unwanted))
-    return True
+    if not wanted:
+        plain = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
+        if all(matches(pattern, plain) is False for pattern in unwanted):
+            return plain
+    near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in wanted))
+    found = example(Language(wanted, unwanted, excluded=near if len(near) <= MAX_NEAR else frozenset()))
+    return True if isinstance(found, str) and found in avoid else found
 
 
 def find_object(rules: "Rules", facts: list[Fact]) -> Outcome:
@@ -249,11 +246,8 @@ class _Search:
 
     def _note(self, name: str, outcome: Outcome) -> bool:
         """False when there is no such value."""
-        if isinstance(outcome, Found):
-            if len(self.document) < MAX_SHOWN:
-                self.document[name] = outcome.value
-            else:
-                self.is_sure = False
+        if isinstance(outcome, Found) and len(self.document) < MAX_SHOWN:
+            self.document[name] = outcome.value
         else:
             self.is_sure = False
         return outcome is not Answer.EMPTY

@@ -8,6 +8,7 @@ from tests.diff.test_solve import refuted
 from tests.diff.test_told import NUMBER, TEXT, WHOLE, array
 
 BOOL = {"type": "boolean"}
+UNREAD = {"type": "string", "pattern": "(?=a)a"}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,13 @@ BOOL = {"type": "boolean"}
             [0, 0],
         ),
         (array(items=WHOLE), {"anyOf": [array(items=TEXT), array(maxItems=2)]}, [0, 0, 0]),
+        (array(contains=WHOLE, maxContains=1, prefixItems=[TEXT], items=WHOLE, minItems=2), False, ["", 0]),
+        (array(items={"const": 1}, minItems=1), {"enum": [[1]]}, [1, 1]),
+        (array(items=TEXT, minItems=2, maxItems=2), array(contains=TEXT, minContains=0, maxContains=1), ["", ""]),
+        (array(contains=WHOLE, minContains=2, maxItems=3), array(contains=NUMBER, minContains=3), [0, 0]),
+        (array(contains=WHOLE, minContains=2, prefixItems=[WHOLE, TEXT], maxItems=3), False, [0, "", 0]),
+        (array(contains=WHOLE, minContains=3, prefixItems=[WHOLE, TEXT], maxItems=4), False, [0, "", 0, 0]),
+        (array(items={"enum": [1, 2]}, uniqueItems=True, maxItems=1), array(maxItems=0), [1]),
     ],
 )
 def test_an_array_that_meets_every_demand_is_found(old, new, document):
@@ -107,6 +115,14 @@ def test_an_array_that_meets_every_demand_is_found(old, new, document):
         (array(prefixItems=[TEXT, False, TEXT]), array(maxItems=1)),
         (array(prefixItems=[TEXT, False], minItems=2), False),
         (array(items=False, minItems=1), False),
+        (array(contains=WHOLE, maxContains=2, items=WHOLE, minItems=4), False),
+        (array(contains=WHOLE, maxContains=1, prefixItems=[TEXT], items=WHOLE, minItems=3), False),
+        (array(prefixItems=[UNREAD], maxItems=1), array(uniqueItems=True)),
+        (array(items=TEXT, maxItems=1), array(contains=TEXT, minContains=0, maxContains=1)),
+        (array(contains=WHOLE, minContains=2, prefixItems=[WHOLE, TEXT], maxItems=2), False),
+        (array(contains=WHOLE, minContains=3, prefixItems=[WHOLE, TEXT], maxItems=3), False),
+        (array(items={"enum": [1, 2]}, uniqueItems=True, maxItems=3), array(maxItems=2)),
+        (array(contains=WHOLE, minContains=0, maxContains=0, items=WHOLE), array(maxItems=0)),
     ],
 )
 def test_an_array_that_cannot_be_is_proven_absent(old, new):
@@ -123,6 +139,10 @@ def test_an_array_that_cannot_be_is_proven_absent(old, new):
             array(prefixItems=[{"enum": [1, 2, 3]}]),
             {"anyOf": [array(prefixItems=[{"const": 1}]), array(prefixItems=[{"const": 2}])]},
         ),
+        (array(prefixItems=[UNREAD], minItems=1), False),
+        (array(items=UNREAD), array(uniqueItems=True)),
+        (array(prefixItems=[WHOLE, UNREAD], maxItems=2), array(prefixItems=[WHOLE, WHOLE])),
+        (array(items={"const": 1}, minItems=1, maxItems=1), {"enum": [[1]]}),
     ],
 )
 def test_an_array_that_was_not_found_is_not_proven_absent(old, new):

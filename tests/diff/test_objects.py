@@ -7,6 +7,8 @@ from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 from tests.diff.test_told import NUMBER, TEXT, WHOLE, obj
 
+UNREAD = {"type": "string", "pattern": "(?=a)a"}
+
 
 @pytest.mark.parametrize(
     ("old", "new", "document"),
@@ -41,6 +43,11 @@ from tests.diff.test_told import NUMBER, TEXT, WHOLE, obj
             obj(additionalProperties=WHOLE),
             obj(patternProperties={f"^{c}": NUMBER for c in "abcdef"}, additionalProperties=TEXT),
             {"other": 0},
+        ),
+        (
+            obj(additionalProperties=WHOLE),
+            obj(patternProperties={"^other": NUMBER}, additionalProperties=TEXT),
+            {"": 0},
         ),
         (
             obj(additionalProperties=WHOLE),
@@ -138,6 +145,33 @@ from tests.diff.test_told import NUMBER, TEXT, WHOLE, obj
         (obj(required=["a"], properties={"a": {"type": "object", "maxProperties": 0}}), False, {"a": {}}),
         (obj(required=["a"], properties={"a": True}), False, {"a": None}),
         (obj(required=["a"], properties={"a": TEXT}, patternProperties={"^a": {"minLength": 2}}), False, {"a": "aa"}),
+        ({}, {"dependentRequired": {"a": ["b"]}}, {"a": None}),
+        (
+            obj(required=["a"], properties={"a": WHOLE, "b": TEXT}, maxProperties=2, additionalProperties=False),
+            obj(additionalProperties=WHOLE),
+            {"b": "", "a": 0},
+        ),
+        (obj(properties={"a": WHOLE}, additionalProperties=False), obj(patternProperties={"(?=a)": TEXT}), {"a": 0}),
+        (
+            obj(properties={f"a{n}": {"const": 1} for n in range(99)} | {"a": {"const": 1}}, additionalProperties=TEXT),
+            obj(patternProperties={"^a": {"const": 1}}),
+            {"a-": ""},
+        ),
+        (
+            obj(patternProperties={"^[ab]$": WHOLE}, additionalProperties=False, minProperties=2),
+            obj(maxProperties=1),
+            {"a": 0, "b": 0},
+        ),
+        (
+            obj(additionalProperties=WHOLE),
+            obj(patternProperties={"^other": NUMBER, "^$": TEXT}, additionalProperties=NUMBER),
+            {"": 0},
+        ),
+        (
+            obj(patternProperties={"^a": WHOLE}, required=["ab"]),
+            obj(patternProperties={"^a": {"enum": [1]}}),
+            {"ab": 0},
+        ),
     ],
 )
 def test_an_object_that_meets_every_demand_is_found(old, new, document):
@@ -165,6 +199,7 @@ def test_an_object_that_meets_every_demand_is_found(old, new, document):
             obj(additionalProperties=NUMBER),
         ),
         (obj(additionalProperties=WHOLE), obj(patternProperties={f"^{c}": NUMBER for c in "abcdef"})),
+        (obj(additionalProperties=WHOLE), obj(patternProperties={"": NUMBER}, additionalProperties=TEXT)),
         (
             obj(properties={"a": TEXT}, additionalProperties=False),
             obj(properties={"b": NUMBER}, additionalProperties=TEXT),
@@ -205,6 +240,18 @@ def test_an_object_that_meets_every_demand_is_found(old, new, document):
             obj(additionalProperties={"type": ["integer", "string"]}),
         ),
         (obj(additionalProperties=WHOLE), obj(patternProperties={"(?=a)": NUMBER})),
+        (obj(propertyNames={"maxLength": 1}, properties={"bb": TEXT}, required=["bb"]), False),
+        (
+            obj(required=["a"], properties={"a": WHOLE, "b": TEXT}, maxProperties=1, additionalProperties=False),
+            obj(additionalProperties=WHOLE),
+        ),
+        (
+            obj(properties={"a": WHOLE}, additionalProperties=False),
+            obj(properties={"a": NUMBER}, patternProperties={"^b": TEXT}),
+        ),
+        (obj(propertyNames={"pattern": "^(a|b)$"}, properties={"c": {}}), obj(properties={"c": TEXT})),
+        (obj(required=["a", "b"], properties={"a": UNREAD, "b": False}), False),
+        (obj(minProperties=2, required=["a"], properties={"a": UNREAD}, additionalProperties=False), False),
     ],
 )
 def test_an_object_that_cannot_be_is_proven_absent(old, new):
@@ -214,8 +261,6 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (obj(additionalProperties=WHOLE), obj(patternProperties={"^other": NUMBER}, additionalProperties=TEXT)),
-        (obj(additionalProperties=WHOLE), obj(patternProperties={"": NUMBER}, additionalProperties=TEXT)),
         (obj(minProperties=100), False),
         (obj(minProperties=101), False),
         (obj(required=["a"]), {"enum": [{"a": None}]}),
@@ -223,6 +268,14 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
         (obj(), {"enum": [{}]}),
         (obj(maxProperties=0), {"enum": [{}]}),
         (obj(additionalProperties=WHOLE), obj(patternProperties={"(?=a)": TEXT})),
+        (obj(minProperties=1, additionalProperties=UNREAD), False),
+        (
+            obj(
+                properties={f"a{n}": {"const": 1} for n in range(100)} | {"a": {"const": 1}}, additionalProperties=TEXT
+            ),
+            obj(patternProperties={"^a": {"const": 1}}),
+        ),
+        (obj(propertyNames={"pattern": "^[ab]$"}), obj(maxProperties=2)),
     ],
 )
 def test_an_object_that_was_not_found_is_not_proven_absent(old, new):
