@@ -66,7 +66,7 @@ def find_array(find: Find, nodes: list[Literal], facts: list[Fact]) -> Outcome:
         Literal(fact.node, holds=False) for fact in facts if isinstance(fact, ContainsFewer) and fact.than == 1
     ]
     starts = [
-        fact.index + 1 if isinstance(fact, ItemBreaks) else fact.start
+        fact.position + 1 if isinstance(fact, ItemBreaks) else fact.start
         for fact in facts
         if isinstance(fact, ItemBreaks | RestBreaks)
     ]

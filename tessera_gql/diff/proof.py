@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import NamedTuple
 
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
 from tessera_gql.diff.comparers import CLOSING
@@ -40,8 +41,7 @@ ATTRIBUTES = {
 Raw = dict[str, Json]
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(NamedTuple):
     root: Schema
     judge: Judge
 

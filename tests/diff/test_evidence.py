@@ -1,8 +1,10 @@
 """How much evidence is gathered: so many documents, of such a size, for such an effort; the rest is unproven."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
-from tessera_gql.diff import Certainty, canonical, compare
+from tessera_gql.diff import Certainty, canonical, compare, fields
 from tests.diff.test_told import TEXT, WHOLE, array, obj
 
 
@@ -59,3 +61,11 @@ def test_items_beyond_the_64th_are_told_together():
     old, new = (array(prefixItems=[*[{}] * 65, each]) for each in (TEXT, WHOLE))
     (change,) = compare(old, new).changes
     assert (change.pointer, change.counterexample) == ("", [*[None] * 65, ""])
+
+
+def test_what_was_told_stays_as_it_was_told():
+    diff = compare(TEXT, WHOLE)
+    (field,) = fields(obj(properties={"a": TEXT}))
+    for told, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(told, name, ())
