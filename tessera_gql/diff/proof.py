@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
-from tessera_gql.diff.comparers import CLOSING
+from tessera_gql.diff.comparers import CLOSING, COUNTS, LIMITS
 from tessera_gql.diff.confirm import Judge
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
@@ -15,7 +15,7 @@ from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, hint
 from tessera_gql.diff.json import Json, canonical
-from tessera_gql.diff.judge import Judged, refutation
+from tessera_gql.diff.judge import Judged, refutation, sides
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import Language, example
 from tessera_gql.diff.schema import Number, Schema, Space
@@ -30,14 +30,7 @@ ROOM = 200_000
 MAX_HINTS = 20
 MAX_DOCUMENT = 20_000
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
-ATTRIBUTES = {
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "minItems": "min_items",
-    "maxItems": "max_items",
-    "minProperties": "min_properties",
-    "maxProperties": "max_properties",
-}
+ATTRIBUTES = {**COUNTS, **LIMITS}
 Raw = dict[str, Json]
 
 
@@ -108,9 +101,7 @@ class Proofs:
         """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
         draft, route = judged.draft, judged.route
         if mode in draft.content and judged.spot is not None:
-            given, wanted = (judged.spot.old, judged.spot.new)
-            if mode is Mode.FORWARD:
-                given, wanted = wanted, given
+            given, wanted = sides(judged.spot, mode)
             negated = _negated(draft.pointer.rpartition("/")[2], draft.name, wanted)
             if draft.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
                 negated = _negated("required", draft.name, wanted)

@@ -242,7 +242,7 @@ def table(**columns):
         (
             array(contains=TEXT, maxContains=2),
             array(contains=TEXT),
-            ["CONSTRAINT_RELAXED  2 to null FU: maxContains is looser than before."],
+            ["CONSTRAINT_RELAXED /maxContains 2 to null FU: maxContains is looser than before."],
         ),
         (
             array(contains={"minimum": 1}),
