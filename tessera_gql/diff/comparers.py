@@ -340,7 +340,8 @@ def compared(old: View, new: View) -> Iterator[Draft]:
 def _words(old: View, new: View) -> set[str]:
     """The words of both views; where one schema speaks on either side, only those it does not say alike."""
     found = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
-    if len(old.schemas) == len(new.schemas) == 1:
-        (one,), (other,) = old.schemas, new.schemas
-        return {word for word in found if not one.says_alike(other, word)}
-    return found
+    match old.schemas, new.schemas:
+        case (one,), (other,):
+            return {word for word in found if not one.says_alike(other, word)}
+        case _:
+            return found

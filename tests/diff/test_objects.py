@@ -280,3 +280,22 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
 )
 def test_an_object_that_was_not_found_is_not_proven_absent(old, new):
     assert refuted(old, new) is Answer.UNKNOWN
+
+
+def patterned(count, others):
+    return obj(patternProperties={f"^{letter}": WHOLE for letter in "abcdef"[:count]}, additionalProperties=others)
+
+
+def test_five_patterns_are_told_apart_and_six_are_not():
+    wider = obj(additionalProperties=NUMBER)
+    assert refuted(patterned(5, WHOLE), wider) is Answer.EMPTY
+    assert refuted(patterned(6, WHOLE), wider) is not Answer.EMPTY
+    assert refuted(obj(additionalProperties=WHOLE), patterned(6, NUMBER)) is Answer.EMPTY
+    assert refuted(patterned(5, False), obj(maxProperties=0)) == Found({"e": 0})
+
+
+def test_ninety_nine_names_are_made_up_and_no_more():
+    found = refuted(obj(minProperties=99), False)
+    assert isinstance(found, Found)
+    assert len(found.value) == 99
+    assert refuted(obj(minProperties=100), False) is Answer.UNKNOWN
