@@ -198,10 +198,9 @@ class _Search:
         bound = 0
         for index in range(min(positions.least, positions.told_apart)):
             bound += positions.value(index, Literal(node, holds=False)) is Answer.EMPTY
-        tail = positions.least - positions.told_apart
-        if tail > 0:
-            breaks = [*positions.about(positions.told_apart), Literal(node, holds=False)]
-            bound += tail if positions.find(breaks) is Answer.EMPTY else 0
+        breaks = [*positions.about(positions.told_apart), Literal(node, holds=False)]
+        if positions.find(breaks) is Answer.EMPTY:
+            bound += max(0, positions.least - positions.told_apart)
         return bound >= times
 
     def _fewer(self, node: Schema, than: int) -> bool:
@@ -234,9 +233,9 @@ class _Search:
                 return Answer.UNKNOWN
             items.append(found.value)
         banned = excluded(self.facts)
-        if self.unique and len({canonical(item) for item in items}) < len(items):
+        if self.unique:
             items = self._different(items)
-        if canonical(items) in banned and (positions.most is None or length < positions.most):
+        if canonical(items) in banned and length != positions.most:
             found = positions.value(length)
             items = [*items, found.value] if isinstance(found, Found) else items
         return Found(items) if self.is_sure and canonical(items) not in banned else Answer.UNKNOWN

@@ -178,9 +178,7 @@ def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None
         return None
     if not strict and not any(node.properties for node in ours):
         return None
-    names, patterns = zip(
-        *(names_in_place(literal.node) for literal in asked if literal.emits and literal.holds), strict=True
-    )
+    names, patterns = zip(*(names_in_place(literal.node) for literal in asked if literal.emits), strict=True)
     needed = (name for literal in nodes for name in _needed(literal.node))
     written = frozenset(needed).union(*names)
     is_open = any(patterns) or any(node.min_properties > len(written) for node in ours)
@@ -279,7 +277,7 @@ class _Search:
             name, found = self._fresh(fact, more)
             if found is not Answer.EMPTY:
                 return self._note(name, found)
-        self.is_sure = self.is_sure and not is_open
+        self.is_sure = False
         return is_open
 
     def _fresh(self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal]) -> tuple[str, Outcome]:

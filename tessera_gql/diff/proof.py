@@ -99,17 +99,17 @@ class Proofs:
 
     def _demands(self, judged: Judged, mode: Mode) -> Iterator[tuple[Raw, bool, bool]]:
         """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
-        draft, route = judged.draft, judged.route
+        draft, route, emits = judged.draft, judged.route, judged.draft.rule is not Rule.OPEN
         if mode in draft.content and judged.spot is not None:
             given, wanted = sides(judged.spot, mode)
             negated = _negated(draft.pointer.rpartition("/")[2], draft.name, wanted)
             if draft.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
                 negated = _negated("required", draft.name, wanted)
             if negated is not None:
-                yield wrapped(route, negated), True, draft.rule is not Rule.OPEN
-            found = refutation(self.solver, given, wanted, emits=draft.rule is not Rule.OPEN)
+                yield wrapped(route, negated), True, emits
+            found = refutation(self.solver, given, wanted, emits=emits)
             if isinstance(found, Found):
-                yield wrapped(route, {"const": found.value}), True, draft.rule is not Rule.OPEN
+                yield wrapped(route, {"const": found.value}), True, emits
         if draft.kind in DEFAULTS:
             yield from _without(route)
         elif mode in draft.always and draft.name is not None:

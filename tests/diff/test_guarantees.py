@@ -59,6 +59,7 @@ W, S, C = ChangeKind.GUARANTEE_WEAKENED, ChangeKind.GUARANTEE_STRENGTHENED, Chan
         ({"volume": 5}, {"volume": 4}, C, None),
         ({"nullability": {"a": "sometimes"}}, {"nullability": {"a": "never"}}, S, None),
         ({"nullability": {"a": "often"}}, {"nullability": {"a": "sometimes"}}, C, None),
+        ({"nullability": {"a": "never", "b": "never"}}, {"nullability": {"a": "never"}}, W, {"b": None}),
         ({"nullability": {"a": "often"}}, {"nullability": {}}, W, None),
         ({"accepted_values": {"a": ["x", "x", "y"]}}, {"accepted_values": {"a": ["x"]}}, S, None),
         ({"accepted_values": {"a": ["x"]}}, {"accepted_values": {"a": "x"}}, C, None),

@@ -276,6 +276,9 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
             obj(patternProperties={"^a": {"const": 1}}),
         ),
         (obj(propertyNames={"pattern": "^[ab]$"}), obj(maxProperties=2)),
+        (obj(required=["a"], properties={"a": UNREAD}), False),
+        (obj(properties={"a": UNREAD}, additionalProperties=False), obj(additionalProperties=WHOLE)),
+        (obj(properties={"a": UNREAD, "b": UNREAD}, additionalProperties=False, minProperties=1), False),
     ],
 )
 def test_an_object_that_was_not_found_is_not_proven_absent(old, new):

@@ -297,3 +297,9 @@ def _told(change):
 )
 def test_what_became_of_a_keyword_is_told(old, new, expected):
     assert told(old, new) == expected
+
+
+@pytest.mark.parametrize("part", [{"pattern": "^a"}, {"multipleOf": 2}, {"minLength": 1}, {"contains": TEXT}])
+def test_what_stays_as_it_was_is_not_told_beside_what_does_not(part):
+    old, new = ({"allOf": [part], "maxLength": limit} for limit in (3, 2))
+    assert told(old, new) == ["CONSTRAINT_TIGHTENED /maxLength 3 to 2 BU: maxLength is tighter than before."]
