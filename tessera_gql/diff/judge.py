@@ -228,12 +228,11 @@ def _join(slots: dict[Slot, Judged], one: Judged) -> None:
     slots[slot] = _merged(slots[slot], one) if slot in slots else one
 
 
-EVENTS = (K.PROPERTY_REMOVED, K.PROPERTY_ADDED)
+EVENTS = {K.PROPERTY_REMOVED: (BACK, "it is gone"), K.PROPERTY_ADDED: (FORTH, "it is new")}
 
 
 def _events(kind: ChangeKind, names: list[tuple[str, Schema]], reached: Reached) -> Iterator[Judged]:
-    always = BACK if kind is K.PROPERTY_REMOVED else FORTH
-    verb = "it is gone" if kind is K.PROPERTY_REMOVED else "it is new"
+    always, verb = EVENTS[kind]
     for name, node in names:
         shown: dict[str, Json] = {"type": describe(View((node,))), "required": False}
         before, after = (shown, None) if kind is K.PROPERTY_REMOVED else (None, shown)
