@@ -71,6 +71,11 @@ UNREAD = {"type": "string", "pattern": "(?=a)a"}
         (array(contains=WHOLE, minContains=2, prefixItems=[WHOLE, TEXT], maxItems=3), False, [0, "", 0]),
         (array(contains=WHOLE, minContains=3, prefixItems=[WHOLE, TEXT], maxItems=4), False, [0, "", 0, 0]),
         (array(items={"enum": [1, 2]}, uniqueItems=True, maxItems=1), array(maxItems=0), [1]),
+        (
+            array(items={"enum": [1, 2]}, contains={"const": 1}, minContains=3),
+            array(prefixItems=[{}, {"const": 1}]),
+            [1, 2, 1, 1],
+        ),
     ],
 )
 def test_an_array_that_meets_every_demand_is_found(old, new, document):

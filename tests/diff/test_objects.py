@@ -302,3 +302,22 @@ def test_ninety_nine_names_are_made_up_and_no_more():
     assert isinstance(found, Found)
     assert len(found.value) == 99
     assert refuted(obj(minProperties=100), False) is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("kind", "plainest"),
+    [
+        ("null", None),
+        ("boolean", False),
+        ("integer", 0),
+        ("number", 0),
+        ("string", ""),
+        ("array", []),
+        ("object", {}),
+        (["string", "null"], ""),
+    ],
+)
+def test_a_property_of_which_little_is_said_has_the_plainest_value(kind, plainest):
+    found = refuted(obj(required=["a"], properties={"a": {"type": kind}}), False)
+    assert isinstance(found, Found)
+    assert repr(found.value) == repr({"a": plainest})
