@@ -26,7 +26,7 @@ Outcome: TypeAlias = Answer | Found
 
 class Literal(NamedTuple):
     """The value is valid under the node, or (`holds` false) is not. `emits`: it comes from a producer of the node,
-    who writes only declared properties where the schema declares some and is silent about others."""
+    who writes only what is declared or needed where the schema declares properties and is silent about others."""
 
     node: Schema
     holds: bool
