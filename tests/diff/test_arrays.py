@@ -132,6 +132,10 @@ def test_an_array_that_meets_every_demand_is_found(old, new, document):
             array(allOf=[{"contains": NUMBER, "maxContains": 1}]),
             array(contains=WHOLE, minContains=0, maxContains=1),
         ),
+        (
+            array(prefixItems=[WHOLE, WHOLE, TEXT, TEXT], items=WHOLE, minItems=2, contains=WHOLE, maxContains=1),
+            False,
+        ),
     ],
 )
 def test_an_array_that_cannot_be_is_proven_absent(old, new):
