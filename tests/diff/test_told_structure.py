@@ -213,3 +213,10 @@ from tests.diff.test_told_parts import table
 )
 def test_what_became_of_the_structure_is_told(old, new, expected):
     assert told(old, new) == expected
+
+
+def test_what_comes_after_a_property_that_went_is_told_too():
+    assert told(table(a=TEXT, b=TEXT, c=NULL), table(b=WHOLE, c=NULL)) == [
+        'PROPERTY_REMOVED /properties/a {"type": "string", "required": false} to null BU: a: it is gone.',
+        'TYPE_CHANGED /properties/b/type ["string"] to ["integer"] BFU: b: the type was string and is integer.',
+    ]
