@@ -258,8 +258,8 @@ def _renamed(gone: Judged, come: Judged) -> Judged:
         after=new.name,
         name=new.name,
         content=old.content | new.content,
-        always=old.always | new.always,
+        always=frozenset(DIRECTIONS),
         rule=Rule.ALWAYS,
     )
     fields = tuple(dict.fromkeys((*gone.fields, *come.fields)))
-    return Judged(draft, gone.breaks | come.breaks, fields, come.route, come.spot)
+    return Judged(draft, frozenset({*DIRECTIONS, Mode.FULL}), fields, come.route, come.spot)
