@@ -23,6 +23,7 @@ SELF = {"$ref": "#"}
         {"dependentSchemas": {"a": SELF}},
         {"anyOf": [TEXT, {"allOf": [{"$ref": "#/anyOf/1"}]}]},
         {"$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [TEXT, {"$ref": "#/$defs/a"}]}}},
         obj(properties={"a": {"$ref": "#/properties/a"}}),
     ],
 )
