@@ -66,7 +66,7 @@ def find_array(find: Find, nodes: list[Literal], facts: list[Fact]) -> Outcome:
         Literal(fact.node, holds=False) for fact in facts if isinstance(fact, ContainsFewer) and fact.than == 1
     ]
     starts = [
-        fact.index + 1 if isinstance(fact, ItemBreaks) else fact.start
+        fact.position + 1 if isinstance(fact, ItemBreaks) else fact.start
         for fact in facts
         if isinstance(fact, ItemBreaks | RestBreaks)
     ]
@@ -147,13 +147,11 @@ class _Search:
 
     def _twice(self) -> bool:
         positions, is_open = self.positions, False
-        if positions.most is not None and positions.most < 2:
-            return False
-        top = positions.told_apart
-        for left in range(top + 1):
-            for right in range(left + 1, top + 2):
-                if positions.most is not None and right >= positions.most:
-                    continue
+        size = positions.told_apart + 2  # two beyond those told apart are alike
+        if positions.most is not None:
+            size = min(size, positions.most)
+        for left in range(size):
+            for right in range(left + 1, size):
                 found = positions.find([*positions.about(left), *positions.about(right)])
                 if isinstance(found, Found):
                     self.forced[left] = self.forced[right] = found.value
@@ -200,15 +198,12 @@ class _Search:
         bound = 0
         for index in range(min(positions.least, positions.told_apart)):
             bound += positions.value(index, Literal(node, holds=False)) is Answer.EMPTY
-        tail = positions.least - positions.told_apart
-        if tail > 0:
-            breaks = [*positions.about(positions.told_apart), Literal(node, holds=False)]
-            bound += tail if positions.find(breaks) is Answer.EMPTY else 0
+        breaks = [*positions.about(positions.told_apart), Literal(node, holds=False)]
+        if positions.find(breaks) is Answer.EMPTY:
+            bound += max(0, positions.least - positions.told_apart)
         return bound >= times
 
     def _fewer(self, node: Schema, than: int) -> bool:
-        if than == 1:
-            return True  # said of every position already
         for literal in self.positions.nodes:
             contained = literal.node.child("contains")
             if contained is not None and literal.node.min_contains >= than:
@@ -234,15 +229,13 @@ class _Search:
         items: list[Json] = []
         for index in range(length):
             found = Found(self.forced[index]) if index in self.forced else positions.value(index)
-            if found is Answer.EMPTY and index < positions.least:
-                return Answer.EMPTY
             if not isinstance(found, Found):
                 return Answer.UNKNOWN
             items.append(found.value)
         banned = excluded(self.facts)
-        if self.unique and len({canonical(item) for item in items}) < len(items):
+        if self.unique:
             items = self._different(items)
-        if canonical(items) in banned and (positions.most is None or length < positions.most):
+        if canonical(items) in banned and length != positions.most:
             found = positions.value(length)
             items = [*items, found.value] if isinstance(found, Found) else items
         return Found(items) if self.is_sure and canonical(items) not in banned else Answer.UNKNOWN

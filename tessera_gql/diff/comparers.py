@@ -31,16 +31,8 @@ CLOSING = ("additionalProperties", "unevaluatedProperties")
 OPENING = ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems")
 NAMED = ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies")
 SHOWN = 200
-COUNTS = (
-    ("minLength", "min_length", "characters"),
-    ("minItems", "min_items", "items"),
-    ("minProperties", "min_properties", "properties"),
-)
-LIMITS = (
-    ("maxLength", "max_length", "characters"),
-    ("maxItems", "max_items", "items"),
-    ("maxProperties", "max_properties", "properties"),
-)
+COUNTS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
+LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
 
 
 def types(old: View, new: View) -> Iterator[Draft]:
@@ -136,16 +128,20 @@ def _limit(where: str, shown: tuple[Json, Json], word: str, *, is_tighter: bool)
 
 
 def counts(old: View, new: View) -> Iterator[Draft]:
-    for word, attribute, _ in COUNTS:
+    for word, attribute in COUNTS.items():
         before, after = old.least(attribute), new.least(attribute)
         if before != after:
             where = (new if after else old).where(word)
             yield _limit(where, (before or None, after or None), word, is_tighter=after > before)
-    for word, attribute, _ in LIMITS:
-        top, now = old.most(attribute), new.most(attribute)
-        if top != now:
-            is_tighter = top is None or (now is not None and now < top)
-            yield _limit((old if now is None else new).where(word), (top, now), word, is_tighter=is_tighter)
+    for word, attribute in LIMITS.items():
+        yield from _most(old, new, word, attribute)
+
+
+def _most(old: View, new: View, word: str, attribute: str) -> Iterator[Draft]:
+    before, after = old.most(attribute), new.most(attribute)
+    if before != after:
+        is_tighter = before is None or (after is not None and after < before)
+        yield _limit((old if after is None else new).where(word), (before, after), word, is_tighter=is_tighter)
 
 
 def multiples(old: View, new: View) -> Iterator[Draft]:
@@ -225,7 +221,7 @@ def closing(old: View, new: View) -> Iterator[Draft]:
             draft = _limit(where, (not closed[0], not closed[1]), word, is_tighter=closed[1])
             draft.rule = Rule.OPEN
             yield draft
-        elif not closed[0] and (before is None) != (after is None):
+        elif (before is None) != (after is None):
             yield _limit((old if after is None else new).where(word), (None, None), word, is_tighter=after is not None)
     for word in OPENING:
         before, after = old.together(word), new.together(word)
@@ -239,10 +235,7 @@ def contains(old: View, new: View) -> Iterator[Draft]:
     before, after = old.least("min_contains"), new.least("min_contains")
     if before != after:
         yield _limit(new.where("minContains"), (before, after), "minContains", is_tighter=after > before)
-    top, now = old.most("max_contains"), new.most("max_contains")
-    if top != now:
-        is_tighter = top is None or (now is not None and now < top)
-        yield _limit(new.where("maxContains"), (top, now), "maxContains", is_tighter=is_tighter)
+    yield from _most(old, new, "maxContains", "max_contains")
 
 
 def named_rules(old: View, new: View) -> Iterator[Draft]:
@@ -322,7 +315,7 @@ COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
     (types, frozenset({"type", "enum", "const", "anyOf", "oneOf", "nullable", ""})),
     (enums, frozenset({"enum", "const"})),
     (bounds, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
-    (counts, frozenset(word for word, *_ in (*COUNTS, *LIMITS))),
+    (counts, frozenset({*COUNTS, *LIMITS})),
     (multiples, frozenset({"multipleOf"})),
     (patterns, frozenset({"pattern"})),
     (formats, frozenset({"format"})),
@@ -347,7 +340,8 @@ def compared(old: View, new: View) -> Iterator[Draft]:
 def _words(old: View, new: View) -> set[str]:
     """The words of both views; where one schema speaks on either side, only those it does not say alike."""
     found = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
-    if len(old.schemas) == len(new.schemas) == 1:
-        one, other = old.schemas[0], new.schemas[0]
-        return {word for word in found if not one.says_alike(other, word)}
-    return found
+    match old.schemas, new.schemas:
+        case (one,), (other,):
+            return {word for word in found if not one.says_alike(other, word)}
+        case _:
+            return found

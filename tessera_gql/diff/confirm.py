@@ -44,7 +44,7 @@ class Judge:
 
     def accepts(self, value: Json) -> bool | None:
         """None where the reading fails or might take too long."""
-        if not _is_finite(value) or (self.is_costly and _longest(value) > LONG) or self.asks_itself:
+        if not _is_finite(value) or (self.is_costly and _is_long(value)) or self.asks_itself:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -106,5 +106,5 @@ def _is_finite(value: Json) -> bool:
     return all(math.isfinite(each) for each in _scalars(value) if isinstance(each, float))
 
 
-def _longest(value: Json) -> int:
-    return max((len(each) for each in _scalars(value) if isinstance(each, str)), default=0)
+def _is_long(value: Json) -> bool:
+    return any(len(each) > LONG for each in _scalars(value) if isinstance(each, str))

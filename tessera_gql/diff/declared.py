@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tessera_gql.diff.kinds import SCALAR
-from tessera_gql.diff.schema import NONE, Schema
+from tessera_gql.diff.schema import Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")
 PLAIN = SCALAR | {"properties", "items", "required", "additionalProperties", "patternProperties"}
@@ -74,17 +74,15 @@ def by_name(nodes: Sequence[Schema]) -> Declared:
 
 def changed(before: Declared, after: Declared) -> Iterator[tuple[str, tuple[Schema, ...], tuple[Schema, ...]]]:
     """Properties of both sides, but for those one schema declares on either side and both with the same text."""
-    declaring: tuple[tuple[Schema, ...], tuple[Schema, ...]] | None = None
-    same = NONE
     for name, nodes in before.items():
         others = after.get(name)
         if others is None:
             continue
-        if declaring is None or nodes is not declaring[0] or others is not declaring[1]:
-            declaring = nodes, others
-            same = nodes[0].unchanged(others[0]) if len(nodes) == len(others) == 1 else NONE
-        if name not in same:
-            yield name, nodes, others
+        match nodes, others:
+            case (node,), (other,) if name in node.unchanged(other):
+                pass
+            case _:
+                yield name, nodes, others
 
 
 def has_cycle(root: Schema) -> bool:

@@ -1,7 +1,6 @@
 """The ways one keyword can be broken, each a demand on the value looked for; and what a search may answer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
@@ -27,7 +26,7 @@ Outcome: TypeAlias = Answer | Found
 
 class Literal(NamedTuple):
     """The value is valid under the node, or (`holds` false) is not. `emits`: it comes from a producer of the node,
-    who writes only declared properties where the schema declares some and is silent about others."""
+    who writes only what is declared or needed where the schema declares properties and is silent about others."""
 
     node: Schema
     holds: bool
@@ -38,73 +37,61 @@ class Literal(NamedTuple):
         return self.node.key << 2 | self.holds << 1 | self.emits
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(NamedTuple):
     """Not one of these values (canonical texts)."""
 
     values: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Below:
+class Below(NamedTuple):
     bound: Bound
 
 
-@dataclass(frozen=True, slots=True)
-class Above:
+class Above(NamedTuple):
     bound: Bound
 
 
-@dataclass(frozen=True, slots=True)
-class NotMultiple:
+class NotMultiple(NamedTuple):
     of: Number
 
 
-@dataclass(frozen=True, slots=True)
-class Fewer:
+class Fewer(NamedTuple):
     """Characters, items or properties: fewer than this."""
 
     than: int
 
 
-@dataclass(frozen=True, slots=True)
-class More:
+class More(NamedTuple):
     than: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unmatched:
+class Unmatched(NamedTuple):
     pattern: str
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
+class Present(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyBreaks:
+class PropertyBreaks(NamedTuple):
     """The property is there and breaks the node."""
 
     name: str
     node: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class PatternBreaks:
+class PatternBreaks(NamedTuple):
     """Some property with a matching name breaks the node."""
 
     pattern: str
     node: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class ExtraBreaks:
+class ExtraBreaks(NamedTuple):
     """Some property that `names` and `patterns` do not cover breaks the node."""
 
     names: frozenset[str]
@@ -112,40 +99,34 @@ class ExtraBreaks:
     node: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class NameBreaks:
+class NameBreaks(NamedTuple):
     """Some property's name breaks the node."""
 
     node: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class ItemBreaks:
-    index: int
+class ItemBreaks(NamedTuple):
+    position: int
     node: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class RestBreaks:
+class RestBreaks(NamedTuple):
     """Some item from `start` on breaks the node."""
 
     start: int
     node: Schema
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicates:
+class Duplicates(NamedTuple):
     """Two items are equal."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContainsFewer:
+class ContainsFewer(NamedTuple):
     node: Schema
     than: int
 
 
-@dataclass(frozen=True, slots=True)
-class ContainsMore:
+class ContainsMore(NamedTuple):
     node: Schema
     than: int
 

@@ -40,8 +40,7 @@ def fields(schema: object) -> tuple[Field, ...]:
         if isinstance(each, tuple):
             field, each = each
             found.setdefault(field.path, field)
-        if each.nodes:
-            stack.append(_inside(each))
+        stack.append(_inside(each))
     return tuple(found.values())
 
 

@@ -51,7 +51,7 @@ def _section(section: str, old: Json, new: Json) -> Iterator[Change]:
     if same(old, new):
         return
     for name, before, after in _promises(old, new):
-        if same(_unordered(before), _unordered(after)) or _is_as_long(section, before, after):
+        if same(_unordered(before), _unordered(after)) or _is_as_strong(section, name, before, after):
             continue
         kind, document = _judge(section, name, before, after)
         yield _record(kind, (section, *name), _fields(section, name), (before, after), document)
@@ -72,9 +72,21 @@ def _promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Jso
             yield (), old, new
 
 
-def _is_as_long(section: str, before: Json, after: Json) -> bool:
-    """60 minutes are an hour."""
-    return section == "freshness" and _seconds(before) is not None and _seconds(before) == _seconds(after)
+def _is_as_strong(section: str, name: tuple[str, ...], before: Json, after: Json) -> bool:
+    """One promise in two spellings: 60 minutes are an hour, and at least no rows are any rows."""
+    match section:
+        case "freshness":
+            return _seconds(before) is not None and _seconds(before) == _seconds(after)
+        case "nullability":
+            return before in NEVER and after in NEVER
+        case "volume" if _label(section, name).startswith("min"):
+            return before in (None, 0) and after in (None, 0)
+        case _:
+            return False
+
+
+def _label(section: str, name: tuple[str, ...]) -> str:
+    return name[0] if name else section
 
 
 def _unordered(value: Json) -> Json:
@@ -83,7 +95,7 @@ def _unordered(value: Json) -> Json:
 
 def _judge(section: str, name: tuple[str, ...], before: Json, after: Json) -> tuple[ChangeKind, Json]:
     """The kind, and a small document the old promise ruled out and the new one lets happen (None: there is none)."""
-    label = name[0] if name else section
+    label = _label(section, name)
     match section:
         case "freshness":
             return _less_is_stronger(_seconds(before), _seconds(after), (before, after), "age_seconds")
@@ -112,10 +124,9 @@ def _less_is_stronger(
     if (old is None and raw[0] is not None) or (new is None and raw[1] is not None):
         return _presence(*raw), None
     left, right = (math.inf if side is None else side for side in (old, new))
-    if right <= left:
-        return (STRENGTHENED if right < left else CHANGED), None
-    shown = left + 1 if math.isinf(right) else right
-    return WEAKENED, {unit: shown}
+    if right < left:
+        return STRENGTHENED, None
+    return WEAKENED, {unit: left + 1 if math.isinf(right) else right}
 
 
 def _number(value: Json) -> float | None:
@@ -137,22 +148,17 @@ def _seconds(value: Json) -> float | None:
 
 
 def _nullability(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
-    was, now = before in NEVER, after in NEVER
-    if was and not now:
+    if before in NEVER:
         return WEAKENED, {column: None}
-    if now and not was:
-        return STRENGTHENED, None
-    return _presence(before, after), None
+    return (STRENGTHENED if after in NEVER else _presence(before, after)), None
 
 
 def _accepted(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
     if not isinstance(before, list) or not isinstance(after, list):
         return _presence(before, after), None
-    known, kept = {canonical(value) for value in before}, {canonical(value) for value in after}
+    known = {canonical(value) for value in before}
     extra = [value for value in after if canonical(value) not in known]
-    if extra:
-        return WEAKENED, {column: extra[0]}
-    return (STRENGTHENED if kept < known else CHANGED), None
+    return (WEAKENED, {column: extra[0]}) if extra else (STRENGTHENED, None)
 
 
 def _fields(section: str, name: tuple[str, ...]) -> tuple[str, ...]:

@@ -74,8 +74,7 @@ def _kept(judged: Judged, old: View, new: View) -> Proposal | None:
     if name is None or name not in old.properties:
         return None
     raw = old.properties[name][0].properties[name]
-    kept = {**cast("Words", raw), "deprecated": True} if isinstance(raw, dict) else raw
-    properties = cast("Json", {**node.properties, name: kept})
+    properties = cast("Json", {**node.properties, name: raw})
     return Proposal(f"Keep {name} and mark it deprecated until nobody reads it.", node.at, "properties", properties)
 
 

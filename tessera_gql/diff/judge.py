@@ -228,12 +228,11 @@ def _join(slots: dict[Slot, Judged], one: Judged) -> None:
     slots[slot] = _merged(slots[slot], one) if slot in slots else one
 
 
-EVENTS = (K.PROPERTY_REMOVED, K.PROPERTY_ADDED)
+EVENTS = {K.PROPERTY_REMOVED: (BACK, "it is gone"), K.PROPERTY_ADDED: (FORTH, "it is new")}
 
 
 def _events(kind: ChangeKind, names: list[tuple[str, Schema]], reached: Reached) -> Iterator[Judged]:
-    always = BACK if kind is K.PROPERTY_REMOVED else FORTH
-    verb = "it is gone" if kind is K.PROPERTY_REMOVED else "it is new"
+    always, verb = EVENTS[kind]
     for name, node in names:
         shown: dict[str, Json] = {"type": describe(View((node,))), "required": False}
         before, after = (shown, None) if kind is K.PROPERTY_REMOVED else (None, shown)
@@ -259,8 +258,8 @@ def _renamed(gone: Judged, come: Judged) -> Judged:
         after=new.name,
         name=new.name,
         content=old.content | new.content,
-        always=old.always | new.always,
+        always=frozenset(DIRECTIONS),
         rule=Rule.ALWAYS,
     )
     fields = tuple(dict.fromkeys((*gone.fields, *come.fields)))
-    return Judged(draft, gone.breaks | come.breaks, fields, come.route, come.spot)
+    return Judged(draft, frozenset({*DIRECTIONS, Mode.FULL}), fields, come.route, come.spot)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import count, product
 from typing import cast
 
 from tessera_gql.diff.accept import accepts, every
@@ -33,6 +33,7 @@ Find = Callable[[Iterable[Literal]], Outcome]
 MAX_PATTERNS = 5
 MAX_SHOWN = 20_000
 MAX_FRESH = 100
+MAX_NEAR = 100
 SAMPLES: dict[str, Json] = {
     "null": None,
     "boolean": False,
@@ -93,7 +94,7 @@ class Rules:
         """The same as `value`, at once where one schema speaks and says little."""
         if len(self.nodes) != 1 or self.about_names or (self.names is not None and name not in self.names):
             return self.value(name)
-        node = self.nodes[0].node
+        ((node, *_),) = self.nodes
         raw = None if node.patterns else node.properties.get(name)
         if isinstance(raw, dict) and PLAIN.issuperset(words := cast("Words", raw)):
             named = words.get("type", "null")
@@ -142,17 +143,13 @@ class Rules:
 
 
 def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str]) -> str | bool:
-    if wanted:
-        near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in wanted))
-        found = example(Language(wanted, unwanted, excluded=near if len(near) <= 100 else frozenset()))
-        return True if isinstance(found, str) and found in avoid else found
-    for index in range(len(avoid) + 1):
-        name = f"other{index or ''}"
-        if name not in avoid and all(matches(pattern, name) is False for pattern in unwanted):
-            return name
-        if index > 3 and unwanted:
-            return example(Language(wanted, unwanted))
-    return True
+    if not wanted:
+        plain = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
+        if all(matches(pattern, plain) is False for pattern in unwanted):
+            return plain
+    near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in wanted))
+    found = example(Language(wanted, unwanted, excluded=near if len(near) <= MAX_NEAR else frozenset()))
+    return True if isinstance(found, str) and found in avoid else found
 
 
 def find_object(rules: "Rules", facts: list[Fact]) -> Outcome:
@@ -172,7 +169,8 @@ def object_rules(find: Find, nodes: list[Literal], asked: list[Literal]) -> Rule
 def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None:
     """What a producer may write: declared names only, where some are declared and nothing is said about others.
 
-    Names that other branches declare may occur as well; a word about names by pattern is a word about others.
+    Names that other branches declare may occur as well, and those that must; a word about names by pattern, or about
+    more properties than there are names, is a word about others.
     """
     ours = [literal.node for literal in nodes if literal.emits]
     strict = [each for node in ours if (each := node.child("unevaluatedProperties")) is not None]
@@ -180,10 +178,18 @@ def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None
         return None
     if not strict and not any(node.properties for node in ours):
         return None
-    names, patterns = zip(
-        *(names_in_place(literal.node) for literal in asked if literal.emits and literal.holds), strict=True
-    )
-    return None if any(patterns) else frozenset[str]().union(*names)
+    names, patterns = zip(*(names_in_place(literal.node) for literal in asked if literal.emits), strict=True)
+    needed = (name for literal in nodes for name in _needed(literal.node))
+    written = frozenset(needed).union(*names)
+    is_open = any(patterns) or any(node.min_properties > len(written) for node in ours)
+    return None if is_open else written
+
+
+def _needed(node: Schema) -> Iterator[str]:
+    """Names a document may have to have, declared or not."""
+    yield from node.required
+    for others in node.dependent_names.values():
+        yield from others
 
 
 class _Search:
@@ -238,11 +244,8 @@ class _Search:
 
     def _note(self, name: str, outcome: Outcome) -> bool:
         """False when there is no such value."""
-        if isinstance(outcome, Found):
-            if len(self.document) < MAX_SHOWN:
-                self.document[name] = outcome.value
-            else:
-                self.is_sure = False
+        if isinstance(outcome, Found) and len(self.document) < MAX_SHOWN:
+            self.document[name] = outcome.value
         else:
             self.is_sure = False
         return outcome is not Answer.EMPTY
@@ -274,7 +277,7 @@ class _Search:
             name, found = self._fresh(fact, more)
             if found is not Answer.EMPTY:
                 return self._note(name, found)
-        self.is_sure = self.is_sure and not is_open
+        self.is_sure = False
         return is_open
 
     def _fresh(self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal]) -> tuple[str, Outcome]:

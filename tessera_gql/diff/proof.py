@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import NamedTuple
 
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
-from tessera_gql.diff.comparers import CLOSING
+from tessera_gql.diff.comparers import CLOSING, COUNTS, LIMITS
 from tessera_gql.diff.confirm import Judge
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
@@ -14,7 +15,7 @@ from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, hint
 from tessera_gql.diff.json import Json, canonical
-from tessera_gql.diff.judge import Judged, refutation
+from tessera_gql.diff.judge import Judged, refutation, sides
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import Language, example
 from tessera_gql.diff.schema import Number, Schema, Space
@@ -27,22 +28,13 @@ MOST = 200
 EFFORT = 60_000
 ROOM = 200_000
 MAX_HINTS = 20
-MAX_INDEX = 50
 MAX_DOCUMENT = 20_000
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
-ATTRIBUTES = {
-    "minLength": "min_length",
-    "maxLength": "max_length",
-    "minItems": "min_items",
-    "maxItems": "max_items",
-    "minProperties": "min_properties",
-    "maxProperties": "max_properties",
-}
+ATTRIBUTES = {**COUNTS, **LIMITS}
 Raw = dict[str, Json]
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(NamedTuple):
     root: Schema
     judge: Judge
 
@@ -107,19 +99,17 @@ class Proofs:
 
     def _demands(self, judged: Judged, mode: Mode) -> Iterator[tuple[Raw, bool, bool]]:
         """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
-        draft, route = judged.draft, judged.route
+        draft, route, emits = judged.draft, judged.route, judged.draft.rule is not Rule.OPEN
         if mode in draft.content and judged.spot is not None:
-            given, wanted = (judged.spot.old, judged.spot.new)
-            if mode is Mode.FORWARD:
-                given, wanted = wanted, given
+            given, wanted = sides(judged.spot, mode)
             negated = _negated(draft.pointer.rpartition("/")[2], draft.name, wanted)
             if draft.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
                 negated = _negated("required", draft.name, wanted)
             if negated is not None:
-                yield wrapped(route, negated), True, draft.rule is not Rule.OPEN
-            found = refutation(self.solver, given, wanted, emits=draft.rule is not Rule.OPEN)
+                yield wrapped(route, negated), True, emits
+            found = refutation(self.solver, given, wanted, emits=emits)
             if isinstance(found, Found):
-                yield wrapped(route, {"const": found.value}), True, draft.rule is not Rule.OPEN
+                yield wrapped(route, {"const": found.value}), True, emits
         if draft.kind in DEFAULTS:
             yield from _without(route)
         elif mode in draft.always and draft.name is not None:
@@ -142,8 +132,8 @@ def wrapped(route: Route, demand: Raw) -> Raw:
             case Name(name):
                 demand = {"type": "object", "required": [name], "properties": {name: demand}}
             case Index(index):
-                free: list[Json] = [{} for _ in range(min(index, MAX_INDEX))]
-                demand = {"type": "array", "minItems": len(free) + 1, "prefixItems": [*free, demand]}
+                free: list[Json] = [{}] * index
+                demand = {"type": "array", "minItems": index + 1, "prefixItems": [*free, demand]}
             case Other(pattern):
                 found = "other" if pattern is None else example(Language(frozenset({pattern})))
                 name = found if isinstance(found, str) else "other"

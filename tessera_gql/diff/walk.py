@@ -150,17 +150,19 @@ def _admits_others(view: View) -> bool:
 
 def _composition(spot: Spot) -> Iterator[Draft]:
     for word in ("anyOf", "oneOf"):
-        before, after = _groups(spot.old, word), _groups(spot.new, word)
-        if len(before) == 1 and len(after) == 1:
-            gone, come = _unmatched(before[0].children(word), after[0].children(word))
-            if gone:
-                content = BACK if word == "anyOf" else BOTH
-                yield _composed(before[0], word, f"{_alternatives(gone)} gone", content)
-            if come:
-                content = FORTH if word == "anyOf" else BOTH
-                yield _composed(after[0], word, f"{_alternatives(come)} new", content)
-        elif [_keys(node, word) for node in before] != [_keys(node, word) for node in after]:
-            yield _composed((after or before)[0], word, f"{word} is different", BOTH)
+        match _groups(spot.old, word), _groups(spot.new, word):
+            case [before], [after]:
+                gone, come = _unmatched(before.children(word), after.children(word))
+                if gone:
+                    content = BACK if word == "anyOf" else BOTH
+                    yield _composed(before, word, f"{_alternatives(gone)} gone", content)
+                if come:
+                    content = FORTH if word == "anyOf" else BOTH
+                    yield _composed(after, word, f"{_alternatives(come)} new", content)
+            case some, others if [_keys(node, word) for node in some] != [_keys(node, word) for node in others]:
+                yield _composed((others or some)[0], word, f"{word} is different", BOTH)
+            case _:
+                pass
     for word in ("not", "if", "then", "else"):
         was, now = spot.old.together(word), spot.new.together(word)
         if (was and was.keys) != (now and now.keys):
@@ -199,8 +201,9 @@ def _set_aside(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[S
 def _branches(spot: Spot) -> Iterator[tuple[Step, Spot]]:
     """Alternatives in pairs, in order."""
     for word in ("anyOf", "oneOf"):
-        before, after = _groups(spot.old, word), _groups(spot.new, word)
-        if len(before) == 1 and len(after) == 1:
-            pairs = zip(*_set_aside(before[0].children(word), after[0].children(word)), strict=False)
-            for left, right in pairs:
-                yield Here(), _spot(View((left,)), View((right,)))
+        match _groups(spot.old, word), _groups(spot.new, word):
+            case [before], [after]:
+                pairs = zip(*_set_aside(before.children(word), after.children(word)), strict=False)
+                yield from ((Here(), _spot(View((left,)), View((right,)))) for left, right in pairs)
+            case _:
+                pass

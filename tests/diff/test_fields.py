@@ -77,3 +77,38 @@ def test_canonical_text_is_equal_exactly_when_the_values_are():
     assert canonical(1) != canonical(True)
     assert canonical(0.5) == "0.5"
     assert canonical("é\n") == '"é\\n"'
+
+
+def test_a_field_declared_in_two_places_is_what_either_says():
+    one = {"required": ["a"], "properties": {"a": {"type": "string", "description": "first"}}}
+    other = {"properties": {"a": {"type": "null", "deprecated": True, "description": "second"}}}
+    found = Field("[].a", "string | null", required=True, nullable=True, description="first", deprecated=True)
+    assert fields({"prefixItems": [one, other]}) == (found,)
+    assert fields({"prefixItems": [one], "items": other}) == (found,)
+    assert fields({"items": {"anyOf": [{}, one]}})[0].required is False
+
+
+def test_what_a_part_says_of_a_field_is_said_of_it():
+    part = {"deprecated": True, "description": "told"}
+    schema = {"allOf": [{"required": ["a"]}], "properties": {"a": {"allOf": [part]}, "b": {"title": "b"}}}
+    assert fields(schema) == (
+        Field("a", "any", required=True, nullable=False, description="told", deprecated=True),
+        Field("b", "any", required=False, nullable=False, description=None, deprecated=False),
+    )
+
+
+def test_a_reference_is_followed_once_on_each_way():
+    schema = {
+        "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"$ref": "#/$defs/b"}},
+        "$defs": {
+            "a": {"properties": {"x": {"$ref": "#/$defs/b"}}},
+            "b": {"properties": {"y": {"$ref": "#/$defs/a"}}},
+        },
+    }
+    assert paths(schema) == ["a", "a.x", "a.x.y", "a.x.y.x", "b", "b.y", "b.y.x", "b.y.x.y"]
+
+
+def test_other_names_lie_below_the_field_they_are_names_of():
+    schema = {"properties": {"a": {"additionalProperties": {"properties": {"b": {}}}}}}
+    assert paths(schema) == ["a", "a.*.b"]
+    assert paths({"items": {"items": {"properties": {"b": {}}}}}) == ["[][].b"]

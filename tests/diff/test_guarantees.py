@@ -40,6 +40,36 @@ W, S, C = ChangeKind.GUARANTEE_WEAKENED, ChangeKind.GUARANTEE_STRENGTHENED, Chan
             None,
         ),
         ({"freshness": {"error_after": "soon"}}, {"freshness": {"error_after": 5}}, C, None),
+        ({"freshness": {"error_after": 5}}, {"freshness": {"error_after": "soon"}}, C, None),
+        ({"freshness": {"error_after": "soon"}}, {"freshness": {}}, W, None),
+        ({"freshness": {}}, {"freshness": {"error_after": "soon"}}, S, None),
+        ({"freshness": {"error_after": 3600}}, {"freshness": {}}, W, {"age_seconds": 3601}),
+        ({"freshness": {}}, {"freshness": {"error_after": 3600}}, S, None),
+        ({"freshness": 3600}, {"freshness": 7200}, W, {"age_seconds": 7200}),
+        ({"freshness": {"error_after": {"count": 1, "period": "age"}}}, {"freshness": {"error_after": 5}}, C, None),
+        ({"volume": {"max_rows": 10}}, {"volume": {}}, W, {"rows": 11}),
+        ({"volume": {}}, {"volume": {"max_rows": 10}}, S, None),
+        ({"volume": {}}, {"volume": {"min_rows": 10}}, S, None),
+        ({"volume": {"min_rows": 2}}, {"volume": {"min_rows": 0}}, W, {"rows": 0}),
+        ({"volume": {"min_rows": 10}}, {"volume": {"min_rows": "few"}}, C, None),
+        ({"volume": {"min_rows": "few"}}, {"volume": {"min_rows": 10}}, C, None),
+        ({"volume": {"max_rows": True}}, {"volume": {"max_rows": 5}}, C, None),
+        ({"volume": {"rows": 5}}, {"volume": {"rows": 4}}, C, None),
+        ({"volume": {"rows": 0}}, {"volume": {}}, W, None),
+        ({"volume": 5}, {"volume": 4}, C, None),
+        ({"nullability": {"a": "sometimes"}}, {"nullability": {"a": "never"}}, S, None),
+        ({"nullability": {"a": "often"}}, {"nullability": {"a": "sometimes"}}, C, None),
+        ({"nullability": {"a": "never", "b": "never"}}, {"nullability": {"a": "never"}}, W, {"b": None}),
+        ({"nullability": {"a": "often"}}, {"nullability": {}}, W, None),
+        ({"accepted_values": {"a": ["x", "x", "y"]}}, {"accepted_values": {"a": ["x"]}}, S, None),
+        ({"accepted_values": {"a": ["x"]}}, {"accepted_values": {"a": "x"}}, C, None),
+        ({"accepted_values": {"a": "x"}}, {"accepted_values": {"a": ["x"]}}, C, None),
+        ({"accepted_values": {"a": ["x", "z"]}}, {"accepted_values": {"a": ["y", "w", "x"]}}, W, {"a": "y"}),
+        ({"uniqueness": ["id"]}, None, W, None),
+        ({"uniqueness": ["id"]}, {"uniqueness": {"a": 1}}, C, None),
+        ({"uniqueness": {"a": 1}}, {"uniqueness": ["id"]}, C, None),
+        ({"sla": "gold"}, {}, W, None),
+        ({}, {"sla": "gold"}, S, None),
     ],
 )
 def test_each_promise_is_ranked(old, new, kind, counterexample):
@@ -56,6 +86,49 @@ def test_sixty_minutes_are_an_hour():
     assert not compare_guarantees({"freshness": hour}, {"freshness": 3600})
 
 
+@pytest.mark.parametrize(
+    ("period", "seconds"),
+    [("second", 1), ("minute", 60), ("hours", 3_600), ("day", 86_400), ("weeks", 604_800)],
+)
+def test_a_period_is_so_many_seconds(period, seconds):
+    half = {"count": 0.5, "period": period}
+    assert not compare_guarantees({"freshness": {"error_after": half}}, {"freshness": {"error_after": seconds / 2}})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"nullability": {"a": "never"}}, {"nullability": {"a": "not_null"}}),
+        ({"volume": {"min_rows": 0}}, {"volume": {}}),
+        ({"volume": {}}, {"volume": {"min_rows": 0}}),
+        ({"custom": {"a": [1, 2]}}, {"custom": {"a": [2, 1]}}),
+        ({"custom": {}}, {}),
+    ],
+)
+def test_two_spellings_of_one_promise_do_not_differ(old, new):
+    assert compare_guarantees(old, new) == ()
+
+
+def test_promises_in_a_list_come_and_go_by_value():
+    found = compare_guarantees({"uniqueness": ["id", 1]}, {"uniqueness": [1.0, "no"]})
+    told = [(change.pointer, change.path, change.before, change.after) for change in found]
+    assert told == [
+        ('/uniqueness/"id"', 'uniqueness."id"', "id", None),
+        ('/uniqueness/"no"', 'uniqueness."no"', None, "no"),
+    ]
+
+
+def test_a_promise_is_told_in_words_with_both_sides():
+    (less,) = compare_guarantees({"freshness": {"error_after": 5}}, {"freshness": {"error_after": 6}})
+    assert less.message == "The guarantee freshness error_after promises less than before."
+    assert (less.before, less.after) == (5, 6)
+    (more,) = compare_guarantees({}, {"sla": "gold"})
+    assert more.message == "The guarantee sla promises more than before."
+    (other,) = compare_guarantees({"accepted_values": {"a": "x"}}, {"accepted_values": {"a": ["x"]}})
+    assert other.message == "The guarantee accepted_values a promises something else than before."
+    assert (other.before, other.after) == ("x", ["x"])
+
+
 def test_the_order_of_accepted_values_means_nothing():
     assert not compare_guarantees({"accepted_values": {"a": [1, 2]}}, {"accepted_values": {"a": [2, 1.0]}})
 
@@ -65,6 +138,8 @@ def test_a_column_promise_belongs_to_its_column_and_a_table_promise_to_everyone(
     (table,) = compare_guarantees({"volume": {"min_rows": 1}}, None)
     assert (column.fields, column.pointer) == (("a",), "/nullability/a")
     assert (table.fields, table.pointer) == (("",), "/volume/min_rows")
+    (whole,) = compare_guarantees({"nullability": "never"}, None)
+    assert whole.fields == ("",)
 
 
 def test_no_guarantees_on_either_side_is_no_change():

@@ -50,3 +50,31 @@ def test_a_word_of_the_author_decides():
 def test_two_candidates_are_no_rename():
     found = kinds({"user_name": TEXT}, {"userName": TEXT, "UserName": TEXT})
     assert ChangeKind.PROPERTY_RENAMED not in found
+
+
+@pytest.mark.parametrize(("count", "renamed"), [(200, True), (201, False)])
+def test_among_more_than_two_hundred_names_none_is_guessed_but_the_author_is_believed(count, renamed):
+    gone = {"user_name": TEXT, "amount": WHOLE, **{f"x{index}": WHOLE for index in range(count - 2)}}
+    come = {"userName": TEXT, "colour": {**WHOLE, "x-renamed-from": "amount"}}
+    assert kinds(gone, come).count(ChangeKind.PROPERTY_RENAMED) == 1 + renamed
+    come["colour"] = WHOLE
+    assert kinds(come, gone).count(ChangeKind.PROPERTY_RENAMED) == renamed
+
+
+def test_the_better_likeness_is_the_rename_and_an_equal_one_none():
+    found = kinds({"user_name": TEXT, "user": TEXT}, {"userName": TEXT})
+    assert found == [ChangeKind.PROPERTY_REMOVED, *RENAMED]
+    found = kinds({"userName": TEXT}, {"user_name": TEXT, "user": TEXT})
+    assert found == [ChangeKind.PROPERTY_ADDED, *RENAMED]
+    assert kinds({"a_b": TEXT, "c_d": TEXT}, {"aB": TEXT, "cD": TEXT}) == RENAMED * 2
+
+
+def test_half_alike_is_enough():
+    assert kinds({"user_name": TEXT}, {"user_mail": TEXT}) == RENAMED
+    assert kinds({"user_name_x": TEXT}, {"user_mail_y": TEXT}) == BOTH
+
+
+def test_what_the_author_has_said_is_not_guessed_once_more():
+    old = {"user_name": TEXT, "mail": TEXT}
+    new = {"mail_address": {**TEXT, "x-renamed-from": "user_name"}, "userName": TEXT}
+    assert kinds(old, new) == [*BOTH, *RENAMED]

@@ -1,0 +1,323 @@
+"""Objects: the plainest one that meets every demand, or the proof that there is none."""
+
+import pytest
+
+from tessera_gql.diff.facts import Answer, Found
+from tests.diff.oracle import is_valid
+from tests.diff.test_solve import refuted
+from tests.diff.test_told import NUMBER, TEXT, WHOLE, obj
+
+UNREAD = {"type": "string", "pattern": "(?=a)a"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "document"),
+    [
+        (obj(patternProperties={"^a": WHOLE}), obj(patternProperties={"^a": TEXT}), {"a": 0}),
+        (obj(patternProperties={"^a": WHOLE}, required=["ab"]), False, {"ab": 0}),
+        (obj(patternProperties={"^a": WHOLE, "b$": NUMBER}, required=["ab"]), False, {"ab": 0}),
+        (obj(patternProperties={"^a": WHOLE}, additionalProperties=TEXT, required=["b"]), False, {"b": ""}),
+        (obj(patternProperties={"^a": WHOLE}, additionalProperties=False, required=["a"]), False, {"a": 0}),
+        (
+            obj(properties={"b": TEXT}, patternProperties={"^a": WHOLE}, additionalProperties=False, required=["b"]),
+            False,
+            {"b": ""},
+        ),
+        (
+            obj(patternProperties={"^a": WHOLE, "^b": TEXT}, additionalProperties=False),
+            obj(additionalProperties=WHOLE),
+            {"b": ""},
+        ),
+        (obj(patternProperties={"^a": WHOLE, "a$": NUMBER}), obj(patternProperties={"^a": TEXT}), {"aA": 0}),
+        (
+            obj(patternProperties={"^a": WHOLE, "a$": TEXT}, additionalProperties=False),
+            obj(patternProperties={"^a": TEXT}),
+            {"aA": 0},
+        ),
+        (
+            obj(patternProperties={f"^{c}": WHOLE for c in "abcde"}, additionalProperties=False),
+            obj(maxProperties=0),
+            {"e": 0},
+        ),
+        (
+            obj(additionalProperties=WHOLE),
+            obj(patternProperties={f"^{c}": NUMBER for c in "abcdef"}, additionalProperties=TEXT),
+            {"other": 0},
+        ),
+        (
+            obj(additionalProperties=WHOLE),
+            obj(patternProperties={"^other": NUMBER}, additionalProperties=TEXT),
+            {"": 0},
+        ),
+        (
+            obj(additionalProperties=WHOLE),
+            obj(patternProperties={"^o": NUMBER, "^x": TEXT}, additionalProperties=NUMBER),
+            {"x": 0},
+        ),
+        (obj(additionalProperties=WHOLE), obj(properties={"other": NUMBER}, additionalProperties=TEXT), {"other1": 0}),
+        (
+            obj(additionalProperties=WHOLE),
+            obj(properties={"other": NUMBER, "other1": NUMBER}, additionalProperties=TEXT),
+            {"other2": 0},
+        ),
+        (
+            obj(properties={"a": WHOLE}, additionalProperties=WHOLE),
+            obj(properties={"b": NUMBER}, additionalProperties=TEXT),
+            {"a": 0},
+        ),
+        (
+            obj(properties={"a": WHOLE}, additionalProperties=False),
+            obj(properties={"b": NUMBER}, additionalProperties=TEXT),
+            {"a": 0},
+        ),
+        (obj(propertyNames={"enum": ["a", "b"]}), obj(properties={"a": {}}, additionalProperties=False), {"b": None}),
+        (obj(propertyNames={"enum": ["a", 1]}, minProperties=1), False, {"a": None}),
+        (obj(propertyNames={"enum": ["a", "b"]}, minProperties=2), False, {"a": None, "b": None}),
+        (
+            obj(propertyNames={"enum": ["a", "b"]}, allOf=[{"propertyNames": {"enum": ["b", "c"]}}], minProperties=1),
+            False,
+            {"b": None},
+        ),
+        (obj(propertyNames={"maxLength": 1}, required=["b"]), False, {"b": None}),
+        (obj(propertyNames=False), False, {}),
+        (obj(propertyNames={"maxLength": 3}), obj(propertyNames={"maxLength": 2}), {"aaa": None}),
+        (obj(propertyNames={"pattern": "^a"}), obj(propertyNames={"pattern": "^ab"}), {"a": None}),
+        (obj(properties={"b": {}}, additionalProperties=False), obj(propertyNames={"pattern": "^a"}), {"b": None}),
+        (obj(required=["a", "b"], maxProperties=2), False, {"a": None, "b": None}),
+        (obj(required=["a"], maxProperties=2), obj(properties={"b": WHOLE}), {"b": None, "a": None}),
+        (obj(required=["a"], maxProperties=1), obj(additionalProperties=WHOLE), {"a": None}),
+        (
+            obj(required=["a"], properties={"a": WHOLE}, maxProperties=2),
+            obj(additionalProperties=WHOLE),
+            {"other": None, "a": 0},
+        ),
+        (obj(maxProperties=1), obj(additionalProperties=WHOLE), {"other": None}),
+        (obj(minProperties=2, maxProperties=2), False, {"other": None, "other1": None}),
+        (obj(minProperties=1), obj(minProperties=2), {"other": None}),
+        (obj(maxProperties=2), obj(maxProperties=1), {"other": None, "other1": None}),
+        (obj(minProperties=3), obj(required=["a"]), {"other": None, "other1": None, "other2": None}),
+        (obj(minProperties=1, properties={"a": WHOLE}, additionalProperties=False), False, {"a": 0}),
+        (
+            obj(minProperties=2, properties={"a": WHOLE, "b": TEXT, "c": TEXT}, additionalProperties=False),
+            False,
+            {"a": 0, "b": ""},
+        ),
+        (
+            obj(
+                minProperties=2,
+                required=["b"],
+                properties={"a": WHOLE, "b": TEXT, "c": TEXT},
+                additionalProperties=False,
+            ),
+            False,
+            {"b": "", "a": 0},
+        ),
+        (obj(minProperties=2, patternProperties={"^a": WHOLE}, additionalProperties=False), False, {"a": 0, "aa": 0}),
+        (
+            obj(minProperties=2, patternProperties={"^[ab]$": WHOLE}, additionalProperties=False),
+            False,
+            {"a": 0, "b": 0},
+        ),
+        (obj(minProperties=2, required=["a"]), obj(properties={"a": WHOLE}), {"a": None, "other": None}),
+        (obj(dependentRequired={"a": ["b"]}, required=["a"]), False, {"a": None, "b": None}),
+        (obj(), obj(dependentRequired={"a": ["b"]}), {"a": None}),
+        (obj(required=["a"], properties={"b": False}), obj(dependentRequired={"a": ["b"]}), {"a": None}),
+        (obj(properties={"a": WHOLE, "b": TEXT}), obj(properties={"a": NUMBER, "b": WHOLE}), {"b": ""}),
+        (
+            obj(properties={"a": {"enum": [1, 2, 3]}}),
+            {"anyOf": [obj(properties={"a": {"const": 1}}), obj(properties={"a": {"const": 2}})]},
+            {"a": 3},
+        ),
+        (
+            obj(properties={"a": WHOLE, "b": WHOLE}),
+            {"anyOf": [obj(properties={"a": TEXT}), obj(properties={"b": TEXT})]},
+            {"b": 0, "a": 0},
+        ),
+        (
+            obj(maxProperties=2),
+            {"anyOf": [obj(properties={"a": TEXT}), obj(properties={"b": TEXT})]},
+            {"b": None, "a": None},
+        ),
+        (obj(required=["a"], properties={"a": {"type": "array", "maxItems": 2}}), False, {"a": []}),
+        (obj(required=["a"], properties={"a": {"type": ["integer", "null"]}}), False, {"a": 0}),
+        (obj(required=["a"], properties={"a": {"title": "x"}}), False, {"a": None}),
+        (obj(required=["a"], properties={"a": {"type": "string", "minLength": 1}}), False, {"a": "a"}),
+        (obj(required=["a"], properties={"a": {"type": "object", "maxProperties": 0}}), False, {"a": {}}),
+        (obj(required=["a"], properties={"a": True}), False, {"a": None}),
+        (obj(required=["a"], properties={"a": TEXT}, patternProperties={"^a": {"minLength": 2}}), False, {"a": "aa"}),
+        ({}, {"dependentRequired": {"a": ["b"]}}, {"a": None}),
+        (
+            obj(required=["a"], properties={"a": WHOLE, "b": TEXT}, maxProperties=2, additionalProperties=False),
+            obj(additionalProperties=WHOLE),
+            {"b": "", "a": 0},
+        ),
+        (obj(properties={"a": WHOLE}, additionalProperties=False), obj(patternProperties={"(?=a)": TEXT}), {"a": 0}),
+        (
+            obj(properties={f"a{n}": {"const": 1} for n in range(99)} | {"a": {"const": 1}}, additionalProperties=TEXT),
+            obj(patternProperties={"^a": {"const": 1}}),
+            {"a-": ""},
+        ),
+        (
+            obj(patternProperties={"^[ab]$": WHOLE}, additionalProperties=False, minProperties=2),
+            obj(maxProperties=1),
+            {"a": 0, "b": 0},
+        ),
+        (
+            obj(additionalProperties=WHOLE),
+            obj(patternProperties={"^other": NUMBER, "^$": TEXT}, additionalProperties=NUMBER),
+            {"": 0},
+        ),
+        (
+            obj(patternProperties={"^a": WHOLE}, required=["ab"]),
+            obj(patternProperties={"^a": {"enum": [1]}}),
+            {"ab": 0},
+        ),
+    ],
+)
+def test_an_object_that_meets_every_demand_is_found(old, new, document):
+    assert refuted(old, new) == Found(document)
+    assert is_valid(old, document)
+    assert not is_valid(new, document)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (obj(patternProperties={"^a": WHOLE, "b$": TEXT}, required=["ab"]), False),
+        (obj(patternProperties={"^a": WHOLE}, additionalProperties=False, required=["b"]), False),
+        (
+            obj(patternProperties={"^a": WHOLE, "^b": WHOLE}, additionalProperties=False),
+            obj(additionalProperties=WHOLE),
+        ),
+        (obj(patternProperties={"^a": WHOLE, "a$": TEXT}), obj(patternProperties={"^a$": False})),
+        (
+            obj(patternProperties={f"^{c}": WHOLE for c in "abcde"}, additionalProperties=TEXT),
+            obj(additionalProperties={"type": ["integer", "string"]}),
+        ),
+        (
+            obj(patternProperties={f"^{c}": WHOLE for c in "abcde"}, additionalProperties=WHOLE),
+            obj(additionalProperties=NUMBER),
+        ),
+        (obj(additionalProperties=WHOLE), obj(patternProperties={f"^{c}": NUMBER for c in "abcdef"})),
+        (obj(additionalProperties=WHOLE), obj(patternProperties={"": NUMBER}, additionalProperties=TEXT)),
+        (
+            obj(properties={"a": TEXT}, additionalProperties=False),
+            obj(properties={"b": NUMBER}, additionalProperties=TEXT),
+        ),
+        (obj(propertyNames={"enum": ["a", "b"]}), obj(properties={"a": {}, "b": {}}, additionalProperties=False)),
+        (obj(propertyNames={"enum": ["a", 1]}, minProperties=2), False),
+        (obj(propertyNames={"enum": ["a", "b"]}, minProperties=3), False),
+        (
+            obj(propertyNames={"enum": ["a", "b"]}, allOf=[{"propertyNames": {"enum": ["b", "c"]}}], minProperties=2),
+            False,
+        ),
+        (obj(propertyNames={"enum": ["a"]}, required=["b"]), False),
+        (obj(propertyNames={"maxLength": 1}, required=["bb"]), False),
+        (obj(propertyNames=False, required=["b"]), False),
+        (obj(propertyNames={"maxLength": 2}), obj(propertyNames={"maxLength": 3})),
+        (obj(propertyNames={"pattern": "^ab"}), obj(propertyNames={"pattern": "^a"})),
+        (obj(properties={"a": {}}, additionalProperties=False), obj(propertyNames={"pattern": "^a"})),
+        (obj(properties={"a": {}, "b": False}, additionalProperties=False), obj(propertyNames={"pattern": "^a"})),
+        (obj(required=["a", "b"], maxProperties=1), False),
+        (obj(required=["a"], maxProperties=1), obj(properties={"b": WHOLE})),
+        (obj(required=["a"], properties={"a": WHOLE}, maxProperties=1), obj(additionalProperties=WHOLE)),
+        (obj(maxProperties=0), obj(additionalProperties=WHOLE)),
+        (obj(maxProperties=0), obj(propertyNames={"maxLength": 1})),
+        (obj(maxProperties=0), obj(patternProperties={"^a": WHOLE})),
+        (obj(minProperties=2, maxProperties=1), False),
+        (obj(minProperties=2, properties={"a": WHOLE}, additionalProperties=False), False),
+        (obj(minProperties=2, properties={"a": WHOLE, "b": False}, additionalProperties=False), False),
+        (obj(minProperties=2, properties={"a": WHOLE, "b": TEXT}, additionalProperties=False), obj(required=["a"])),
+        (obj(minProperties=2, patternProperties={"^a$": WHOLE}, additionalProperties=False), False),
+        (obj(minProperties=3, patternProperties={"^[ab]$": WHOLE}, additionalProperties=False), False),
+        (obj(dependentRequired={"a": ["b"]}, required=["a"], maxProperties=1), False),
+        (obj(dependentSchemas={"a": False}, required=["a"]), False),
+        (obj(dependentSchemas={"a": {"required": ["b"]}}), obj(dependentRequired={"a": ["b"]})),
+        (obj(maxProperties=1), {"anyOf": [obj(properties={"a": TEXT}), obj(properties={"b": TEXT})]}),
+        (obj(required=["a"], properties={"a": False}), False),
+        (
+            obj(patternProperties={"(?=a)": WHOLE}, additionalProperties=TEXT),
+            obj(additionalProperties={"type": ["integer", "string"]}),
+        ),
+        (obj(additionalProperties=WHOLE), obj(patternProperties={"(?=a)": NUMBER})),
+        (obj(propertyNames={"maxLength": 1}, properties={"bb": TEXT}, required=["bb"]), False),
+        (
+            obj(required=["a"], properties={"a": WHOLE, "b": TEXT}, maxProperties=1, additionalProperties=False),
+            obj(additionalProperties=WHOLE),
+        ),
+        (
+            obj(properties={"a": WHOLE}, additionalProperties=False),
+            obj(properties={"a": NUMBER}, patternProperties={"^b": TEXT}),
+        ),
+        (obj(propertyNames={"pattern": "^(a|b)$"}, properties={"c": {}}), obj(properties={"c": TEXT})),
+        (obj(required=["a", "b"], properties={"a": UNREAD, "b": False}), False),
+        (obj(minProperties=2, required=["a"], properties={"a": UNREAD}, additionalProperties=False), False),
+    ],
+)
+def test_an_object_that_cannot_be_is_proven_absent(old, new):
+    assert refuted(old, new) is Answer.EMPTY
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (obj(minProperties=100), False),
+        (obj(minProperties=101), False),
+        (obj(required=["a"]), {"enum": [{"a": None}]}),
+        (obj(required=["a"], maxProperties=1), {"enum": [{"a": None}]}),
+        (obj(), {"enum": [{}]}),
+        (obj(maxProperties=0), {"enum": [{}]}),
+        (obj(additionalProperties=WHOLE), obj(patternProperties={"(?=a)": TEXT})),
+        (obj(minProperties=1, additionalProperties=UNREAD), False),
+        (
+            obj(
+                properties={f"a{n}": {"const": 1} for n in range(100)} | {"a": {"const": 1}}, additionalProperties=TEXT
+            ),
+            obj(patternProperties={"^a": {"const": 1}}),
+        ),
+        (obj(propertyNames={"pattern": "^[ab]$"}), obj(maxProperties=2)),
+        (obj(required=["a"], properties={"a": UNREAD}), False),
+        (obj(properties={"a": UNREAD}, additionalProperties=False), obj(additionalProperties=WHOLE)),
+        (obj(properties={"a": UNREAD, "b": UNREAD}, additionalProperties=False, minProperties=1), False),
+    ],
+)
+def test_an_object_that_was_not_found_is_not_proven_absent(old, new):
+    assert refuted(old, new) is Answer.UNKNOWN
+
+
+def patterned(count, others):
+    return obj(patternProperties={f"^{letter}": WHOLE for letter in "abcdef"[:count]}, additionalProperties=others)
+
+
+def test_five_patterns_are_told_apart_and_six_are_not():
+    wider = obj(additionalProperties=NUMBER)
+    assert refuted(patterned(5, WHOLE), wider) is Answer.EMPTY
+    assert refuted(patterned(6, WHOLE), wider) is not Answer.EMPTY
+    assert refuted(obj(additionalProperties=WHOLE), patterned(6, NUMBER)) is Answer.EMPTY
+    assert refuted(patterned(5, False), obj(maxProperties=0)) == Found({"e": 0})
+
+
+def test_ninety_nine_names_are_made_up_and_no_more():
+    found = refuted(obj(minProperties=99), False)
+    assert isinstance(found, Found)
+    assert len(found.value) == 99
+    assert refuted(obj(minProperties=100), False) is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("kind", "plainest"),
+    [
+        ("null", None),
+        ("boolean", False),
+        ("integer", 0),
+        ("number", 0),
+        ("string", ""),
+        ("array", []),
+        ("object", {}),
+        (["string", "null"], ""),
+    ],
+)
+def test_a_property_of_which_little_is_said_has_the_plainest_value(kind, plainest):
+    found = refuted(obj(required=["a"], properties={"a": {"type": kind}}), False)
+    assert isinstance(found, Found)
+    assert repr(found.value) == repr({"a": plainest})

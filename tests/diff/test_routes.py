@@ -1,0 +1,59 @@
+"""Where a part of a document is reached: every route up to a figure, in document order."""
+
+import pytest
+
+from tessera_gql.diff import compare
+from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other
+from tessera_gql.diff.routes import reach
+from tests.diff.test_told import TEXT, WHOLE, array, obj
+
+
+def ways(count):
+    """So many properties that lead to one definition, which has a property of its own."""
+    shared = obj(properties={"leaf": TEXT})
+    return obj(properties={f"n{n}": {"$ref": "#/$defs/s"} for n in range(count)}, **{"$defs": {"s": shared}})
+
+
+@pytest.mark.parametrize(("count", "fields"), [(8, tuple(f"n{n}.leaf" for n in range(8))), (9, ("",))])
+def test_a_place_reached_on_more_than_eight_routes_concerns_everyone(count, fields):
+    new = {**ways(count), "$defs": {"s": obj(properties={"leaf": WHOLE})}}
+    (change,) = compare(ways(count), new).changes
+    assert change.fields == fields
+    assert change.path == "n0.leaf"
+
+
+def test_the_routes_are_found_in_document_order():
+    edges = {"root": [(Name("b"), "x"), (Index(0), "x"), (Name("a"), "x"), (Here(), "y")], "x": [(Other(), "y")]}
+    found = reach("root", edges)
+    assert found["root"].first == ()
+    assert found["x"].first == (Name("b"),)
+    assert found["x"].paths == ["b", "[]", "a"]
+    assert found["y"].first == (Name("b"), Other())
+    assert found["y"].paths == ["b.*", "[].*", "a.*", ""]
+    assert found["y"].fields() == ("b", "", "a")
+    assert found["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
+
+
+def test_the_name_of_a_property_lies_where_the_property_is():
+    (found,) = (reach("root", {"root": [(AnyName(), "name")]})["name"],)
+    assert (found.paths, found.fields()) == ([""], ("",))
+
+
+def test_a_place_entered_again_adds_that_path_to_all_below():
+    edges = {"root": [(Name("a"), "x"), (Name("z"), "w")], "x": [(Name("b"), "y")], "y": [(Name("c"), "x")]}
+    found = reach("root", edges)
+    assert found["x"].fields() == ("a", "a.b.c")
+    assert found["y"].fields() == ("a.b", "a.b.c")
+    assert found["w"].fields() == ("z",)
+
+
+def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
+    edges = {"root": [*((Name(f"n{n}"), "x") for n in range(9)), (Name("z"), "w")], "x": [(Name("b"), "y")]}
+    found = reach("root", edges)
+    assert found["x"].fields() == found["y"].fields("c") == ("",)
+    assert found["w"].fields() == ("z",)
+
+
+def test_the_same_change_of_several_items_is_told_once():
+    old, new = (array(prefixItems=[each, each], items=each) for each in (TEXT, WHOLE))
+    assert len({change.pointer for change in compare(old, new).changes}) == len(compare(old, new).changes) == 3
