@@ -41,7 +41,24 @@ def test_an_example_is_one_and_none_means_none(wanted, unwanted, least, most):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(?=a)", "(?!a)", "(a)\\1", "\\bword", "\\p{L}", "(?<n>a)", "a{1001}", "[]a]", "a{,3}", "x++"]
+    "pattern",
+    [
+        "(?=a)",
+        "(?!a)",
+        "(a)\\1",
+        "\\bword",
+        "\\p{L}",
+        "(?<n>a)",
+        "a{1001}",
+        "[]a]",
+        "a{,3}",
+        "x++",
+        "[!-\\d]",
+        "[\\d-a]",
+        "a{\u0663}",
+        "[\\s-a]",
+        "[!-\\s]",
+    ],
 )
 def test_what_is_beyond_an_automaton_is_unknown_not_wrong(pattern):
     assert matches(pattern, "a") is None
