@@ -139,14 +139,14 @@ def _items(value: object) -> list[object]:
 def _identify(containers: list[object], identities: Identities) -> dict[int, int]:
     found: dict[int, int] = {}
     numbers, bound = identities.numbers, identities.bound
+    items: Iterable[object]
     for value in reversed(containers):
         if isinstance(value, dict):
             entries: dict[str, object] = value
             names, is_bound = _names(entries, identities)
-            items: Iterable[object] = map(entries.__getitem__, names)
+            items = map(entries.__getitem__, names)
         else:
-            names, is_bound = (), False
-            items = value if isinstance(value, list) else ()
+            names, is_bound, items = (), False, cast("list[object]", value)
         parts = [item if isinstance(item, str) else identity(item, found) for item in items]
         number = numbers.setdefault((names, *parts) if names else (isinstance(value, list), *parts), len(numbers))
         if is_bound or (bound and any(isinstance(part, int) and part in bound for part in parts)):

@@ -1,11 +1,10 @@
 """Patterns as automata: what matches, and does anything match some and not others? Unknown is an answer."""
 
-import re
-import warnings
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain, count
 from typing import TypeAlias
 
 from tessera_gql.diff.regex_syntax import (
@@ -81,12 +80,7 @@ def is_pattern(pattern: str) -> bool:
     except Unsupported:
         return True
     except Malformed:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                re.compile(pattern)
-            except (re.error, OverflowError, RecursionError):
-                return False
+        return False
     return True
 
 
@@ -130,9 +124,6 @@ def _build(built: Automaton, part: Expression, start: int) -> int:
 
 def _repeat(built: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
     least, most = bounds
-    end = built.state()
-    built.empty[start].append(("", end))
-    start = end
     for _ in range(least):
         start = _build(built, inside, start)
     end = built.state()
@@ -186,17 +177,12 @@ def example(language: Language) -> str | bool:
 
 
 def _by_length(language: Language) -> str | bool:
-    if language.most == 0:
-        return False if "" in language.excluded else ""
     if language.least > 100_000:
         return True
-    for code in range(97, 97 + len(language.excluded) + 1):
-        text = chr(code) * language.least
-        if text not in language.excluded:
-            return text
-        if language.least == 0 and chr(code) not in language.excluded:
-            return chr(code)
-    return True
+    texts: Iterable[str] = () if language.least else ("",)
+    if language.most != 0:
+        texts = chain(texts, (chr(code) * max(language.least, 1) for code in count(ord("a"))))
+    return next((text for text in texts if text not in language.excluded), False)
 
 
 Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
@@ -235,9 +221,7 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
 
 
 def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(
-        (wanted and not at) or (not wanted and 1 in at) for (_, wanted), at in zip(machines, states, strict=True)
-    )
+    return any(1 in at and not wanted for (_, wanted), at in zip(machines, states, strict=True))
 
 
 def _alphabet(
