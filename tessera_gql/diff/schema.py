@@ -32,8 +32,7 @@ class Space:
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
-        self.keys = 0
-        self.meanings: dict[object, int] = {}
+        self.meanings: dict[object, int] = {True: 0, False: 1}
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")
@@ -49,19 +48,21 @@ class Space:
         return self.node(document, TEXT, " text")
 
     def key(self, document: Document, raw: object, words: Words) -> int:
-        """Even and the same for what means the same wherever it stands, odd for what is itself alone."""
+        """From 0 and the same for what means the same wherever it stands, below 0 for what is itself alone.
+
+        Asked once for each node, before it is among the nodes.
+        """
         if isinstance(raw, bool):
-            return 0 if raw else 2
+            return self.meanings[raw]
         if document.number(raw) is None:
-            self.keys += 1
-            return 2 * self.keys + 1
+            return ~len(self.nodes)
         said = sorted(word for word in words if word not in INERT)
         if not said:
-            return 0
+            return self.meanings[True]
         parts = (identity(words[word], document.numbers) for word in said)
         is_nullable = cast("Words", raw).get("nullable") is True
         meaning = (document.dialect.year, is_nullable, *said, *parts)
-        return 4 + 2 * self.meanings.setdefault(meaning, len(self.meanings))
+        return self.meanings.setdefault(meaning, len(self.meanings))
 
 
 class Schema:
@@ -158,7 +159,7 @@ class Schema:
     @property
     def is_shared(self) -> bool:
         """More than one reference leads here."""
-        return self.document.uses.get(self.at, 0) > 1
+        return self.document.uses[self.at] > 1
 
     @property
     def properties(self) -> Words:
