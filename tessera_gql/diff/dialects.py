@@ -21,6 +21,11 @@ class Dialect:
         return self.year >= 2019
 
     @property
+    def knows_dependencies(self) -> bool:
+        """Later drafts say `dependentRequired` and `dependentSchemas`, and check the old word without reading it."""
+        return not self.knows_siblings_of_ref
+
+    @property
     def id_keyword(self) -> str:
         return "id" if self.year == 4 else "$id"
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.documents import DYNAMIC, Document
+from tessera_gql.diff.documents import Document
 from tessera_gql.diff.guard import identity
 from tessera_gql.diff.json import Json, canonical, escaped
 from tessera_gql.diff.kinds import BROKEN_BY, EVERY, INERT, MASKS, NULL
@@ -152,7 +152,7 @@ class Schema:
     def target(self) -> "Schema | None":
         """What the reference means; None where there is none, or where only the reading decides (`is_opaque`)."""
         at = self.document.targets.get(self.at)
-        if at is None or self.is_opaque or not ("$ref" in self.words or any(word in self.words for word in DYNAMIC)):
+        if at is None or self.is_opaque:
             return None
         return self.space.node(self.document, self.document.schemas[at], at)
 
@@ -200,9 +200,7 @@ class Schema:
 
     @property
     def prefix(self) -> "tuple[Schema, ...]":
-        if self.document.dialect.year >= 2020:
-            return self.children("prefixItems")
-        return self.children("items") if isinstance(self.words.get("items"), list) else ()
+        return self.children("prefixItems") or self.children("items")
 
     @property
     def rest(self) -> "Schema | None":
@@ -214,22 +212,20 @@ class Schema:
     @property
     def dependent_names(self) -> dict[str, tuple[str, ...]]:
         found = dict(cast("dict[str, list[str]]", self.words.get("dependentRequired", {})))
-        old = cast("Words", self.words.get("dependencies", {})) if self.document.dialect.year < 2019 else {}
-        found |= {name: cast("list[str]", each) for name, each in old.items() if isinstance(each, list)}
+        if self.document.dialect.knows_dependencies:
+            old = cast("Words", self.words.get("dependencies", {}))
+            found |= {name: cast("list[str]", each) for name, each in old.items() if isinstance(each, list)}
         return {name: tuple(each) for name, each in found.items()}
 
     def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":
-        old = "dependencies" if self.document.dialect.year < 2019 else "dependentSchemas"
-        for name, raw in cast("Words", self.words.get(old, {})).items():
+        word = "dependencies" if self.document.dialect.knows_dependencies else "dependentSchemas"
+        for name, raw in cast("Words", self.words.get(word, {})).items():
             if not isinstance(raw, list):
-                yield name, self.below(raw, old, name)
+                yield name, self.below(raw, word, name)
 
     @property
     def has_unevaluated(self) -> bool:
         return "unevaluatedProperties" in self.words or "unevaluatedItems" in self.words
-
-    def __repr__(self) -> str:
-        return f"Schema({self.at or '/'} {self.raw!r})"[:120]
 
 
 NONE = frozenset[str]()
@@ -311,8 +307,7 @@ def _multiple(node: Schema) -> None:
 
 
 def _required(node: Schema) -> None:
-    if isinstance(node.words["required"], list):
-        node.required = tuple(cast("list[str]", node.words["required"]))
+    node.required = tuple(cast("list[str]", node.words["required"]))
 
 
 def _dynamic(node: Schema) -> None:
