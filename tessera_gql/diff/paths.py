@@ -49,8 +49,6 @@ def _state(old: list[Schema], new: list[Schema], around: Around) -> State:
 
 
 def _around(nodes: list[Schema], around: Around) -> list[Schema]:
-    if len(nodes) == 1:
-        return [*around(nodes[0])]
     return [*{id(each): each for node in nodes for each in around(node)}.values()]
 
 
