@@ -53,6 +53,22 @@ def whole_or(*values):
         ({"minimum": 4, "maximum": 3, **WHOLE}, False, None),
         ({"minimum": 9, "maximum": 3, **WHOLE}, False, None),
         ({"minimum": -3, "maximum": -9, **WHOLE}, False, None),
+        # two limits on one side, and two lists
+        ({"maximum": 1, "exclusiveMaximum": 1, **WHOLE}, False, 0),
+        ({"exclusiveMaximum": 1, "maximum": 1, **WHOLE}, False, 0),
+        ({"maximum": 2, "exclusiveMaximum": 1, **WHOLE}, False, 0),
+        ({"maximum": 1, "exclusiveMaximum": 2, **WHOLE}, False, 1),
+        ({"minimum": 1, "exclusiveMinimum": 1, **WHOLE}, False, 2),
+        ({"exclusiveMinimum": 1, "minimum": 1, **WHOLE}, False, 2),
+        ({"minimum": 2, "exclusiveMinimum": 1, **WHOLE}, False, 2),
+        ({"minimum": 1, "exclusiveMinimum": 2, **WHOLE}, False, 3),
+        ({"allOf": [{"maximum": 1}, {"exclusiveMaximum": 1}], **WHOLE}, False, 0),
+        ({"allOf": [{"minimum": 1}, {"exclusiveMinimum": 1}], **WHOLE}, False, 2),
+        ({"enum": [1, 2], "const": 2}, False, 2),
+        ({"const": 2, "enum": [1, 2]}, False, 2),
+        ({"const": 2, "enum": [1, 2]}, {"const": 2}, None),
+        ({"const": 3, "enum": [1, 2]}, False, None),
+        ({"enum": [1, 2], "const": 3}, False, None),
         # steps
         ({"multipleOf": 4, "minimum": 5, **WHOLE}, False, 8),
         ({"multipleOf": 4, "exclusiveMinimum": 8, **WHOLE}, False, 12),
@@ -91,6 +107,9 @@ def whole_or(*values):
         ({"exclusiveMinimum": 1.5, "maximum": 1.5, **NUMBER}, False, None),
         ({"minimum": 2.5, "maximum": 1.5, **NUMBER}, False, None),
         ({"minimum": 2.5, "exclusiveMaximum": 1.5, **NUMBER}, False, None),
+        # a count may be written as a float
+        ({"minLength": 2.0, **TEXT}, False, "aa"),
+        (TEXT, {"maxLength": 1.0}, "aa"),
         # beyond a limit
         (WHOLE, {"minimum": 3}, 2),
         (WHOLE, {"exclusiveMinimum": 3}, 3),
