@@ -207,7 +207,7 @@ class _Reader:
         return ((code, code),)
 
     def code(self, char: str, *, in_class: bool) -> int:
-        if char == "0" and self.at < len(self.text) and self.text[self.at].isdecimal():
+        if char == "0" and self.text[self.at : self.at + 1].isdecimal():
             raise Unsupported(self.text)
         if char in CONTROL:
             return CONTROL[char]

@@ -1,6 +1,9 @@
 """Declared fields: what a registration may name."""
 
+import pytest
+
 from tessera_gql.diff import Field, canonical, fields
+from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, declared_field, text
 
 
 def paths(schema):
@@ -77,3 +80,44 @@ def test_canonical_text_is_equal_exactly_when_the_values_are():
     assert canonical(1) != canonical(True)
     assert canonical(0.5) == "0.5"
     assert canonical("é\n") == '"é\\n"'
+
+
+@pytest.mark.parametrize(
+    ("route", "found", "path"),
+    [
+        ((), "", ""),
+        ((Name("a"),), "", "a"),
+        ((Name("a"), Name("b")), "", "a.b"),
+        ((Name("b"),), "a", "a.b"),
+        ((Name("a"), Index(0), Other(), Here(), AnyName(), Name("b")), "", "a[].*.b"),
+        ((Index(3), Index(0)), "", "[][]"),
+        ((Other("^x"),), "", "*"),
+        ((Other(), Name("x")), "", "*.x"),
+        ((Here(), AnyName()), "a", "a"),
+    ],
+)
+def test_a_route_is_told_as_a_path(route, found, path):
+    assert text(route, found) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("a", "a"),
+        ("tags[]", "tags"),
+        ("tags[][]", "tags"),
+        ("tags[].sku", "tags[].sku"),
+        ("prices.*", "prices"),
+        ("prices.*[]", "prices"),
+        ("prices[].*", "prices"),
+        ("a*", "a*"),
+        ("*.net", "*.net"),
+        ("*", ""),
+        ("*[]", ""),
+        ("[]", ""),
+        ("[].*", ""),
+        ("", ""),
+    ],
+)
+def test_a_path_lies_in_the_field_declared_above_it(path, field):
+    assert declared_field(path) == field
