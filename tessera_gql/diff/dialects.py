@@ -1,14 +1,12 @@
 """What each draft says, as tables. A keyword a draft does not know is an annotation there and constrains nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from tessera_gql.diff.refusals import SchemaError
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """One draft: `shapes` maps its keywords to the shape their value must have (see `metaschema`)."""
 
     name: str

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, count
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tessera_gql.diff.regex_syntax import (
     LAST,
@@ -23,6 +23,7 @@ from tessera_gql.diff.regex_syntax import (
 
 MAX_STATES = 2_000
 MAX_STEPS = 600
+KEPT = 4_096
 ANY: Ranges = ((0, LAST),)
 NICE = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
 States = frozenset[int]
@@ -84,7 +85,7 @@ def is_pattern(pattern: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(KEPT)
 def automaton(pattern: str) -> Automaton | None:
     """None where the pattern is beyond us."""
     built = Automaton()
@@ -150,8 +151,7 @@ def matches(pattern: str, text: str) -> bool | None:
     return found.accepts(states, at_start=not text)
 
 
-@dataclass(frozen=True)
-class Language:
+class Language(NamedTuple):
     """Strings that match all of `wanted`, none of `unwanted`, within the lengths, and are not `excluded`."""
 
     wanted: frozenset[str] = frozenset()
@@ -161,7 +161,7 @@ class Language:
     excluded: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(KEPT)
 def example(language: Language) -> str | bool:
     """A shortest string of the language; False when it is proven empty; True when neither is known."""
     if language.wanted & language.unwanted or (language.most is not None and language.most < language.least):

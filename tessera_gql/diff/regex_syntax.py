@@ -1,8 +1,7 @@
 """Reads the part of ECMA-262 regular expressions that describes regular languages; anything else is `Unsupported`."""
 
 import re
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 LAST = 0x10FFFF
@@ -36,30 +35,25 @@ class Malformed(Exception):  # noqa: N818 - becomes a SchemaError where the patt
     """Not a regular expression."""
 
 
-@dataclass(frozen=True)
-class Chars:
+class Chars(NamedTuple):
     ranges: Ranges
 
 
-@dataclass(frozen=True)
-class Sequence:
+class Sequence(NamedTuple):
     parts: "tuple[Expression, ...]"
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     options: "tuple[Expression, ...]"
 
 
-@dataclass(frozen=True)
-class Repeat:
+class Repeat(NamedTuple):
     part: "Expression"
     least: int
     most: int | None
 
 
-@dataclass(frozen=True)
-class Anchor:
+class Anchor(NamedTuple):
     at_start: bool
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
 from operator import or_
+from typing import NamedTuple
 
 from tessera_gql.diff.declared import Declared, by_name
 from tessera_gql.diff.json import Json, canonical
@@ -17,8 +18,7 @@ from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter
 MAX_PARTS = 200
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A schema every value obeys; `or_null`: or is null instead."""
 
     node: Schema

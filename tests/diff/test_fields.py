@@ -1,9 +1,12 @@
 """Declared fields: what a registration may name."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
 from tessera_gql.diff import Field, canonical, fields
 from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, declared_field, text
+from tessera_gql.diff.view import View
 
 
 def paths(schema):
@@ -121,3 +124,9 @@ def test_a_route_is_told_as_a_path(route, found, path):
 )
 def test_a_path_lies_in_the_field_declared_above_it(path, field):
     assert declared_field(path) == field
+
+
+@pytest.mark.parametrize("step", [Name("a"), Index(0), Other(), AnyName(), Here(), View(())])
+def test_where_a_value_lies_cannot_be_altered(step):
+    with pytest.raises(FrozenInstanceError):
+        step.name = "b"

@@ -20,6 +20,12 @@ def asked(old, new):
 
 
 CASES = [
+    (False, TEXT, 0, Answer.EMPTY),
+    (TEXT, True, 0, Answer.EMPTY),
+    (TEXT, {"title": "any"}, 1, Answer.EMPTY),
+    (TEXT, TEXT, 0, Answer.EMPTY),
+    ({**TEXT, "title": "one"}, {**TEXT, "title": "other"}, 0, Answer.EMPTY),
+    ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT, 1, Answer.EMPTY),
     (WHOLE, NUMBER, 1, Answer.EMPTY),
     ({**TEXT, "minLength": 1}, TEXT, 1, Answer.EMPTY),
     (TEXT, {**TEXT, "minLength": 0}, 2, Answer.EMPTY),

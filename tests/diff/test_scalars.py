@@ -120,6 +120,8 @@ def whole_or(*values):
         # strings
         ({"type": ["string", "null"]}, {"type": "null"}, ""),
         ({}, {"type": ["null", "boolean"]}, ""),
+        (True, {"type": ["null", "boolean"]}, ""),
+        (True, {"type": ["null", "boolean", "string"]}, 0),
         ({"minLength": 2, **TEXT}, False, "aa"),
         (TEXT, {"maxLength": 2}, "aaa"),
         (TEXT, {"minLength": 2}, ""),
