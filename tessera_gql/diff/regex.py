@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from typing import NamedTuple, TypeAlias
 
 from tessera_gql.diff.regex_syntax import (
@@ -200,8 +200,8 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
         (states, length, prefix), text = queue.popleft()
         if length >= language.least and (prefix is None or prefix not in language.excluded):
             verdicts = (
-                machine.accepts(at, at_start=not text) is wanted
-                for (machine, wanted), at in zip(machines, states, strict=True)
+                machine.accepts(states[index], at_start=not text) is wanted
+                for index, (machine, wanted) in enumerate(machines)
             )
             if all(verdicts):
                 return text
@@ -212,7 +212,7 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
             return True
         for code in _alphabet(machines, states, prefix, prefixes):
             after = None if prefix is None or prefix + chr(code) not in prefixes else prefix + chr(code)
-            moved = tuple(machine.step(at, code) for (machine, _), at in zip(machines, states, strict=True))
+            moved = tuple(machine.step(states[index], code) for index, (machine, _) in enumerate(machines))
             reached: Product = (moved, min(length + 1, top), after)
             if reached not in seen and not _is_dead(machines, moved):
                 seen.add(reached)
@@ -221,7 +221,7 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
 
 
 def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(1 in at and not wanted for (_, wanted), at in zip(machines, states, strict=True))
+    return any(1 in states[index] and not wanted for index, (_, wanted) in enumerate(machines))
 
 
 def _alphabet(
@@ -229,16 +229,14 @@ def _alphabet(
 ) -> Iterable[int]:
     """One code point per class of characters that no machine tells apart from here."""
     cuts = {0}
-    for (machine, _), at in zip(machines, states, strict=True):
-        for state in at:
+    for index, (machine, _) in enumerate(machines):
+        for state in states[index]:
             for ranges, _ in machine.edges[state]:
                 for low, high in ranges:
                     cuts |= {low, high + 1}
     if prefix is not None:
         nexts = {ord(word[len(prefix)]) for word in prefixes if len(word) == len(prefix) + 1}
         cuts |= nexts | {code + 1 for code in nexts}
-    bounds = sorted(cut for cut in cuts if cut <= LAST)
-    chosen: list[int] = []
-    for low, end in zip(bounds, [*bounds[1:], LAST + 1], strict=True):
-        chosen.append(next((code for code in NICE if low <= code < end), low))
+    bounds = pairwise(sorted({*cuts, LAST + 1}))
+    chosen = (next((code for code in NICE if low <= code < end), low) for low, end in bounds)
     return sorted(chosen, key=lambda code: (code not in NICE, code))

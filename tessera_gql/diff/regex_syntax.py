@@ -108,7 +108,7 @@ class _Reader:
 
     @property
     def done(self) -> bool:
-        return self.at >= len(self.text)
+        return not self.text[self.at :]
 
     def peek(self, what: str) -> bool:
         return self.text.startswith(what, self.at)
