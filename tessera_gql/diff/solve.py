@@ -151,7 +151,7 @@ class Solver:
         if key in self.known:
             return self.known[key]
         if key in self.asking or key in self.assumed:
-            self.lowest = min(self.lowest, self.asking.get(key, self.assumed.get(key, 0)))
+            self.lowest = min(self.lowest, self.asking[key] if key in self.asking else self.assumed[key])
             return Answer.EMPTY
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:

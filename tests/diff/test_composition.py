@@ -165,3 +165,17 @@ def test_references_in_a_ring_accept_nothing_that_is_proven():
     ring = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}
     assert not is_taken(TEXT, ring)
     assert refuted(TEXT, ring) is not Answer.EMPTY
+
+
+@pytest.mark.parametrize("order", ["bec", "ebc", "bce", "ecb", "cbe"])
+def test_what_was_absent_only_while_a_question_was_open_is_found_afterwards(order):
+    """`a` may hold `b` or `e`, which must hold `a`: while `a` is sought there is neither, and then there are both."""
+    a, b, e = ({"$ref": f"#/$defs/{name}"} for name in "abe")
+    defs = {
+        "a": obj(properties={"b": b, "c": TEXT, "e": e}, anyOf=[{"required": [name]} for name in order]),
+        "b": obj(properties={"a": a}, required=["a"]),
+        "e": obj(properties={"b": b}, required=["b"]),
+    }
+    found = refuted(obj(properties={"x": a, "y": b, "z": e}, required=["x", "y", "z"], **{"$defs": defs}), False)
+    plain = {"c": ""}
+    assert found == Found({"x": plain, "y": {"a": plain}, "z": {"b": {"a": plain}}})
