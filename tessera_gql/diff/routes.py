@@ -77,7 +77,7 @@ def _mark(
             if holders[each] > MAX_HOLDERS:
                 crowded.add(each)
             elif each in found:
-                found[each].again += sorted(paths - {*found[each].again})
+                found[each].again += sorted(paths)
     for each in _below(crowded, edges, frozenset()):
         if each in found:
             found[each].everywhere = True

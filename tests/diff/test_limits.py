@@ -79,6 +79,15 @@ def test_a_place_entered_again_on_more_than_eight_paths_concerns_everyone(ways, 
     assert reach("root", edges)["leaf"].fields() == fields
 
 
+@pytest.mark.parametrize(("held", "concerns_everyone"), [(64, False), (65, True)])
+def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_everyone(held, concerns_everyone):
+    edges = {f"p{n}": [(Name("x"), f"p{n + 1}")] for n in range(held)}
+    edges[f"p{held}"] = [(Name(f"r{n}"), f"p{n}") for n in range(held)]
+    reached = reach("p0", edges)[f"p{held}"]
+    assert reached.everywhere == concerns_everyone
+    assert (len(reached.fields()) == held + 1) != concerns_everyone
+
+
 def test_a_keyword_one_draft_does_not_know_is_told_as_that_keyword():
     found = compare({**D4, "const": 1}, {**D7, "const": 1}).changes
     assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in found]
