@@ -1,13 +1,12 @@
 """What each draft says, as tables. A keyword a draft does not know is an annotation there and constrains nothing."""
 
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 from tessera_gql.diff.refusals import SchemaError
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(NamedTuple):
     """One draft: `shapes` maps its keywords to the shape their value must have (see `metaschema`)."""
 
     name: str
@@ -18,6 +17,11 @@ class Dialect:
     @property
     def knows_siblings_of_ref(self) -> bool:
         return self.year >= 2019
+
+    @property
+    def knows_dependencies(self) -> bool:
+        """Later drafts say `dependentRequired` and `dependentSchemas`, and check the old word without reading it."""
+        return not self.knows_siblings_of_ref
 
     @property
     def id_keyword(self) -> str:
@@ -134,19 +138,34 @@ def _is_silent(schema: object) -> bool:
     return not isinstance(schema, dict) or "$schema" not in schema
 
 
+_OF_SCHEMAS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies")
+_OF_DATA = frozenset({"enum", "const", "default", "examples"})
+
+
 def _guess(schema: object) -> Dialect:
-    """Lists under `items`, `dependencies` and flags under `exclusive…` only mean something in older drafts."""
+    """Lists under `items`, `dependencies` and flags under `exclusive…` only mean something in older drafts.
+
+    A property may have the name of a keyword, and so may a word in data: neither is one.
+    """
     newest = DRAFT_2020
     stack = [schema]
     while stack:
         value = stack.pop()
         if isinstance(value, list):
-            stack.extend(each for each in cast("list[object]", value) if isinstance(each, dict | list))
+            stack.extend(cast("list[object]", value))
         elif isinstance(value, dict):
             entries = cast("dict[str, object]", value)
             if any(isinstance(entries.get(key), bool) for key in ("exclusiveMinimum", "exclusiveMaximum")):
                 return DRAFT_4
             if isinstance(entries.get("items"), list) or isinstance(entries.get("dependencies"), dict):
                 newest = DRAFT_7
-            stack.extend(each for each in entries.values() if isinstance(each, dict | list))
+            stack.extend(_inside(entries))
     return newest
+
+
+def _inside(entries: dict[str, object]) -> Iterator[object]:
+    for key, value in entries.items():
+        if isinstance(value, dict) and key in _OF_SCHEMAS:
+            yield from cast("dict[str, object]", value).values()
+        elif isinstance(value, dict | list) and key not in _OF_DATA:
+            yield cast("object", value)

@@ -1,5 +1,7 @@
 """A checked document: its draft, every subschema, and where each reference leads. Nothing is ever fetched."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote, urldefrag, urljoin
@@ -24,11 +26,11 @@ class Document:
     numbers: dict[int, int]
     schemas: dict[str, object] = field(default_factory=dict[str, object])
     targets: dict[str, str] = field(default_factory=dict[str, str])
-    uses: dict[str, int] = field(default_factory=dict[str, int])
+    uses: Counter[str] = field(default_factory=Counter[str])
     opaque: set[str] = field(default_factory=set[str])
-    resources: dict[str, str] = field(default_factory=dict[str, str])
+    resources: dict[str, str] = field(default_factory=lambda: {"": ""})
     anchors: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
-    dynamic: dict[str, int] = field(default_factory=dict[str, int])
+    dynamic: Counter[str] = field(default_factory=Counter[str])
 
     def number(self, raw: object) -> int | None:
         """The identity of a subschema; None when it holds a reference, whose meaning is not in its text."""
@@ -44,9 +46,7 @@ def read(raw: object, identities: Identities, *others: object) -> Document:
     while references:
         if len(document.targets) + len(references) > MAX_REFS:
             raise SchemaError(f"it has more than {MAX_REFS:,} references; split it.", limit=MAX_REFS)
-        found = [_target(document, *reference) for reference in references]
-        unseen = {at: raw for at, raw in found if at not in document.schemas}
-        references = _check(document, [(at, each, "") for at, each in unseen.items()])
+        references = _check(document, [_target(document, *reference) for reference in references])
     return document
 
 
@@ -66,10 +66,8 @@ def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Ref
         number = numbers.get(id(raw))
         if number in fine:
             continue
-        if number in bound:
-            number = None
         inside = check_shape(raw, at, dialect)
-        if isinstance(raw, dict) and number is None:
+        if number in bound:
             entries = cast("dict[str, object]", raw)
             base = _identify(document, entries, at, base)
             used = [word for word in ("$ref", *DYNAMIC) if word in dialect.shapes and word in entries]
@@ -97,9 +95,9 @@ def _identify(document: Document, entries: dict[str, object], at: str, base: str
         if keyword in dialect.shapes and isinstance(name, str):
             document.anchors[base, name] = at
             if keyword == "$dynamicAnchor":
-                document.dynamic[name] = document.dynamic.get(name, 0) + 1
+                document.dynamic[name] += 1
     if entries.get("$recursiveAnchor") is True:
-        document.dynamic[""] = document.dynamic.get("", 0) + 1
+        document.dynamic[""] += 1
     return base
 
 
@@ -112,33 +110,30 @@ def _join(base: str, reference: str, at: str) -> tuple[str, str]:
         raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=at) from None
 
 
-def _target(document: Document, at: str, base: str, keyword: str, text: str) -> tuple[str, object]:
+def _target(document: Document, at: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
     uri, fragment = _join(base, text, at)
-    start = document.resources.get(uri, "" if uri in ("", base) else None)
+    start = document.resources.get(uri)
     where = f"{at}/{escaped(keyword)}"
     if start is None:
         raise SchemaError(
             f"{keyword} leads outside the document ({text[:200]}), and nothing is ever fetched; put it in $defs.",
             pointer=where,
         )
-    if fragment and not fragment.startswith("/"):
-        found = document.anchors.get((uri, fragment), document.anchors.get(("", fragment)) if not start else None)
-    else:
-        found = start + fragment
-    raw = MISSING if found is None else document.schemas.get(found, MISSING)
-    if raw is MISSING and found is not None:
-        raw = _lookup(document.raw, found)
+    is_name = fragment and not fragment.startswith("/")
+    found = document.anchors.get((uri, fragment)) if is_name else start + fragment
+    raw = MISSING if found is None else _lookup(document, found)
     if found is None or raw is MISSING:
         raise SchemaError(f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs.", pointer=where)
     found = _normal(found)
     document.targets[at] = found
-    document.uses[found] = document.uses.get(found, 0) + 1
-    if keyword in DYNAMIC and document.dynamic.get(fragment, 0) > 1:
+    document.uses[found] += 1
+    if keyword in DYNAMIC and document.dynamic[fragment] > 1:
         document.opaque.add(at)
-    return found, raw
+    return found, raw, uri
 
 
 MISSING = object()
+INDEX = re.compile("[0-9]{1,8}")
 
 
 def _normal(at: str) -> str:
@@ -149,11 +144,14 @@ def _token(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
 
 
-def _lookup(raw: object, at: str) -> object:
+def _lookup(document: Document, at: str) -> object:
+    if at in document.schemas:
+        return document.schemas[at]
+    raw = document.raw
     for token in map(_token, at.split("/")[1:]):
         if isinstance(raw, dict):
             raw = cast("dict[str, object]", raw).get(token, MISSING)
-        elif isinstance(raw, list) and token.isascii() and token.isdecimal() and len(token) < 9:
+        elif isinstance(raw, list) and INDEX.fullmatch(token):
             items = cast("list[object]", raw)
             raw = items[int(token)] if int(token) < len(items) else MISSING
         else:

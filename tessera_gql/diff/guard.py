@@ -88,7 +88,7 @@ def _object(entries: dict[object, object], below: list[object], document: object
                     limit=MAX_ENUM,
                 )
             below.append(cast("object", item))
-        elif item is not None:
+        else:
             _check_scalar(item, document, entries)
     return size
 
@@ -101,7 +101,7 @@ def _list(items: list[object], below: list[object], document: object) -> int:
             size += len(item)
         elif isinstance(item, CONTAINERS):
             below.append(item)
-        elif item is not None:
+        else:
             _check_scalar(item, document, items)
     return size
 
@@ -139,17 +139,17 @@ def _items(value: object) -> list[object]:
 def _identify(containers: list[object], identities: Identities) -> dict[int, int]:
     found: dict[int, int] = {}
     numbers, bound = identities.numbers, identities.bound
+    items: Iterable[object]
     for value in reversed(containers):
         if isinstance(value, dict):
             entries: dict[str, object] = value
             names, is_bound = _names(entries, identities)
-            items: Iterable[object] = map(entries.__getitem__, names)
+            items = map(entries.__getitem__, names)
         else:
-            names, is_bound = (), False
-            items = value if isinstance(value, list) else ()
+            names, is_bound, items = (), False, cast("list[object]", value)
         parts = [item if isinstance(item, str) else identity(item, found) for item in items]
         number = numbers.setdefault((names, *parts) if names else (isinstance(value, list), *parts), len(numbers))
-        if is_bound or (bound and any(isinstance(part, int) and part in bound for part in parts)):
+        if is_bound or not bound.isdisjoint(parts):
             bound.add(number)
         found[id(value)] = number
     return found
@@ -161,9 +161,7 @@ def _names(entries: dict[str, object], identities: Identities) -> tuple[tuple[st
     known = identities.names.get(listed)
     if known is None:
         ordered = tuple(sorted(listed))
-        known = ordered, not REFERENCES.isdisjoint(ordered)
-        if len(listed) <= 20:
-            identities.names[listed] = known
+        known = identities.names[listed] = ordered, not REFERENCES.isdisjoint(ordered)
     return known
 
 

@@ -40,6 +40,14 @@ class Judged:
         return f"{path}.{name}" if path else name
 
 
+TOO_MANY = Judged(
+    Draft(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
+    frozenset({*DIRECTIONS, Mode.FULL}),
+    ("",),
+    (),
+)
+
+
 def refutation(solver: Solver, old: View, new: View, *, emits: bool) -> Outcome:
     """A value that obeys the old view and not the new one; EMPTY is the proof that the old is contained in the new."""
     given = [Literal(node, holds=True, emits=emits) for node in old.nodes]
@@ -116,7 +124,9 @@ def judge(
         for draft in spot.drafts
         if (judged := _judged(draft, spot, key, proven, reached[key])) is not None
     ]
-    return _without_repeats([*_with_paths(found, states), *_shared(states, unshared)])
+    places: list[Spot | State] = [*spots.values(), *states.values(), *unshared.values()]
+    cut = [TOO_MANY] if any(place.is_cut for place in places) else []
+    return _without_repeats([*cut, *_with_paths(found, states), *_shared(states, unshared)])
 
 
 def _without_repeats(found: list[Judged]) -> list[Judged]:

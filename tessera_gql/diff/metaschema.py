@@ -10,6 +10,7 @@ from tessera_gql.diff.regex import is_pattern
 
 TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 Inside = Iterator[tuple[str, object]]
+Listed = Callable[[object, str, str], list[object]]
 
 
 def check_shape(schema: object, at: str, dialect: Dialect) -> list[tuple[str, object]]:
@@ -53,11 +54,15 @@ def _schema(value: object, at: str, key: str) -> Inside:  # noqa: ARG001 - one s
     yield at, value
 
 
-def _list(value: object, at: str, key: str, least: int = 0) -> list[object]:
+def _list(value: object, at: str, key: str) -> list[object]:
     if not isinstance(value, list):
         raise _refuse(key, "a list", value, at)
-    items = cast("list[object]", value)
-    if len(items) < least:
+    return cast("list[object]", value)
+
+
+def _some(value: object, at: str, key: str) -> list[object]:
+    items = _list(value, at, key)
+    if not items:
         raise SchemaError(f"{key} must not be empty.", pointer=at)
     return items
 
@@ -76,7 +81,7 @@ def _pattern_map(value: object, at: str, key: str) -> Inside:
 
 
 def _schemas(value: object, at: str, key: str) -> Inside:
-    for index, item in enumerate(_list(value, at, key, 1)):
+    for index, item in enumerate(_some(value, at, key)):
         yield f"{at}/{index}", item
 
 
@@ -113,15 +118,15 @@ def _pattern(value: object, at: str, key: str) -> Inside:
     return iter(())
 
 
-def _names(value: object, at: str, key: str, least: int = 0) -> Inside:
-    items = _list(value, at, key, least)
+def _names(value: object, at: str, key: str, listed: Listed = _list) -> Inside:
+    items = listed(value, at, key)
     if not all(isinstance(item, str) for item in items) or len(set(cast("list[str]", items))) < len(items):
         raise SchemaError(f"{key} must be a list of different names.", pointer=at)
     return iter(())
 
 
 def _some_values(value: object, at: str, key: str) -> Inside:
-    items = _list(value, at, key, 1)
+    items = _some(value, at, key)
     if len({canonical(item) for item in items}) < len(items):
         raise SchemaError(f"{key} must list each value once.", pointer=at)
     return iter(())
@@ -133,7 +138,7 @@ def _values(value: object, at: str, key: str) -> Inside:
 
 
 def _types(value: object, at: str, key: str) -> Inside:
-    items = _list(value, at, key, 1) if isinstance(value, list) else [value]
+    items = _some(value, at, key) if isinstance(value, list) else [value]
     if not all(isinstance(item, str) and item in TYPES for item in items) or len({*map(str, items)}) < len(items):
         raise SchemaError(f"{key} must be one or more different names of {', '.join(sorted(TYPES))}.", pointer=at)
     return iter(())
@@ -145,10 +150,10 @@ def _names_map(value: object, at: str, key: str) -> Inside:
     return iter(())
 
 
-def _dependencies(value: object, at: str, key: str, least: int = 0) -> Inside:
+def _dependencies(value: object, at: str, key: str, listed: Listed = _list) -> Inside:
     for where, item in _map(value, at, key):
         if isinstance(item, list):
-            _names(cast("object", item), where, key, least)
+            _names(cast("object", item), where, key, listed)
         else:
             yield where, item
 
@@ -175,12 +180,12 @@ SHAPES: dict[str, Callable[[object, str, str], Inside]] = {
     "count": _is("a whole number from 0", _is_count),
     "pattern": _pattern,
     "names": _names,
-    "some names": lambda value, at, key: _names(value, at, key, 1),
+    "some names": lambda value, at, key: _names(value, at, key, _some),
     "names map": _names_map,
     "values": _values,
     "some values": _some_values,
     "types": _types,
     "dependencies": _dependencies,
-    "some dependencies": lambda value, at, key: _dependencies(value, at, key, 1),
+    "some dependencies": lambda value, at, key: _dependencies(value, at, key, _some),
     "flags": _flags,
 }

@@ -39,14 +39,12 @@ def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[A
     if kind in FACTS:
         yield from ([fact] for fact in FACTS[kind](node))
     if kind == OBJECT:
-        there = {name for each in given for name in each.required}
-        for name in node.required:
-            if name not in there:
-                yield [Missing(name)]
+        yield from _required(node, given)
         yield from _properties(node, given)
         yield from _dependents(node)
-    if node.is_opaque or (node.has_unevaluated and kind in (OBJECT, ARRAY)):
-        yield from _unevaluated(node, kind)
+        yield from _unevaluated(node)
+    if node.is_opaque or (kind == ARRAY and "unevaluatedItems" in node.words):
+        yield []
     target = node.target()
     if target is not None:
         yield [Literal(target, holds=False)]
@@ -130,6 +128,13 @@ def _object(node: Schema) -> Iterator[Item]:
         yield ExtraBreaks(frozenset(node.properties), frozenset(node.patterns), node.extra)
 
 
+def _required(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
+    there = {name for each in given for name in each.required}
+    for name in node.required:
+        if name not in there:
+            yield [Missing(name)]
+
+
 def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
     """Properties that a given schema declares with the same text cannot break."""
     if not node.properties:
@@ -148,15 +153,13 @@ def _dependents(node: Schema) -> Iterator[Alternative]:
         yield [Present(name), Literal(schema, holds=False)]
 
 
-def _unevaluated(node: Schema, kind: int) -> Iterator[Alternative]:
+def _unevaluated(node: Schema) -> Iterator[Alternative]:
     """Where only `properties` of conjunctions count as evaluated, some other property breaks it; else anything may."""
     extra = node.child("unevaluatedProperties")
-    if kind == OBJECT and extra is not None and not node.is_opaque and "unevaluatedItems" not in node.words:
+    if extra is not None:
         names, patterns = set[str](), set[str]()
-        if _evaluates(node, names, patterns, 0):
-            yield [ExtraBreaks(frozenset(names), frozenset(patterns), extra)]
-            return
-    yield []
+        is_plain = _evaluates(node, names, patterns, 0)
+        yield [ExtraBreaks(frozenset(names), frozenset(patterns), extra)] if is_plain else []
 
 
 def _evaluates(node: Schema, names: set[str], patterns: set[str], depth: int) -> bool:

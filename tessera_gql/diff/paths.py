@@ -14,13 +14,14 @@ Around = Callable[[Schema], tuple[Schema, ...]]
 
 @dataclass
 class State:
-    """All subschemas that speak about one value, on both sides."""
+    """All subschemas that speak about one value, on both sides. `is_cut`: some part of it was not followed."""
 
     old: list[Schema]
     new: list[Schema]
     gone: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
     come: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
     edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
+    is_cut: bool = False
 
 
 def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, State]:
@@ -41,6 +42,8 @@ def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, Sta
                 queue.append(child)
             if key in found:
                 state.edges.append((step, key))
+            else:
+                state.is_cut = True
     return found
 
 
@@ -49,8 +52,6 @@ def _state(old: list[Schema], new: list[Schema], around: Around) -> State:
 
 
 def _around(nodes: list[Schema], around: Around) -> list[Schema]:
-    if len(nodes) == 1:
-        return [*around(nodes[0])]
     return [*{id(each): each for node in nodes for each in around(node)}.values()]
 
 

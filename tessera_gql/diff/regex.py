@@ -1,12 +1,11 @@
 """Patterns as automata: what matches, and does anything match some and not others? Unknown is an answer."""
 
-import re
-import warnings
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import chain, count, pairwise
+from typing import NamedTuple, TypeAlias
 
 from tessera_gql.diff.regex_syntax import (
     LAST,
@@ -24,6 +23,7 @@ from tessera_gql.diff.regex_syntax import (
 
 MAX_STATES = 2_000
 MAX_STEPS = 600
+KEPT = 4_096
 ANY: Ranges = ((0, LAST),)
 NICE = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
 States = frozenset[int]
@@ -81,16 +81,11 @@ def is_pattern(pattern: str) -> bool:
     except Unsupported:
         return True
     except Malformed:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                re.compile(pattern)
-            except (re.error, OverflowError, RecursionError):
-                return False
+        return False
     return True
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(KEPT)
 def automaton(pattern: str) -> Automaton | None:
     """None where the pattern is beyond us."""
     built = Automaton()
@@ -130,9 +125,6 @@ def _build(built: Automaton, part: Expression, start: int) -> int:
 
 def _repeat(built: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
     least, most = bounds
-    end = built.state()
-    built.empty[start].append(("", end))
-    start = end
     for _ in range(least):
         start = _build(built, inside, start)
     end = built.state()
@@ -159,8 +151,7 @@ def matches(pattern: str, text: str) -> bool | None:
     return found.accepts(states, at_start=not text)
 
 
-@dataclass(frozen=True)
-class Language:
+class Language(NamedTuple):
     """Strings that match all of `wanted`, none of `unwanted`, within the lengths, and are not `excluded`."""
 
     wanted: frozenset[str] = frozenset()
@@ -170,7 +161,7 @@ class Language:
     excluded: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(KEPT)
 def example(language: Language) -> str | bool:
     """A shortest string of the language; False when it is proven empty; True when neither is known."""
     if language.wanted & language.unwanted or (language.most is not None and language.most < language.least):
@@ -186,17 +177,12 @@ def example(language: Language) -> str | bool:
 
 
 def _by_length(language: Language) -> str | bool:
-    if language.most == 0:
-        return False if "" in language.excluded else ""
     if language.least > 100_000:
         return True
-    for code in range(97, 97 + len(language.excluded) + 1):
-        text = chr(code) * language.least
-        if text not in language.excluded:
-            return text
-        if language.least == 0 and chr(code) not in language.excluded:
-            return chr(code)
-    return True
+    texts: Iterable[str] = () if language.least else ("",)
+    if language.most != 0:
+        texts = chain(texts, (chr(code) * max(language.least, 1) for code in count(ord("a"))))
+    return next((text for text in texts if text not in language.excluded), False)
 
 
 Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
@@ -214,8 +200,8 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
         (states, length, prefix), text = queue.popleft()
         if length >= language.least and (prefix is None or prefix not in language.excluded):
             verdicts = (
-                machine.accepts(at, at_start=not text) is wanted
-                for (machine, wanted), at in zip(machines, states, strict=True)
+                machine.accepts(states[index], at_start=not text) is wanted
+                for index, (machine, wanted) in enumerate(machines)
             )
             if all(verdicts):
                 return text
@@ -226,7 +212,7 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
             return True
         for code in _alphabet(machines, states, prefix, prefixes):
             after = None if prefix is None or prefix + chr(code) not in prefixes else prefix + chr(code)
-            moved = tuple(machine.step(at, code) for (machine, _), at in zip(machines, states, strict=True))
+            moved = tuple(machine.step(states[index], code) for index, (machine, _) in enumerate(machines))
             reached: Product = (moved, min(length + 1, top), after)
             if reached not in seen and not _is_dead(machines, moved):
                 seen.add(reached)
@@ -235,9 +221,7 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
 
 
 def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(
-        (wanted and not at) or (not wanted and 1 in at) for (_, wanted), at in zip(machines, states, strict=True)
-    )
+    return any(1 in states[index] and not wanted for index, (_, wanted) in enumerate(machines))
 
 
 def _alphabet(
@@ -245,16 +229,14 @@ def _alphabet(
 ) -> Iterable[int]:
     """One code point per class of characters that no machine tells apart from here."""
     cuts = {0}
-    for (machine, _), at in zip(machines, states, strict=True):
-        for state in at:
+    for index, (machine, _) in enumerate(machines):
+        for state in states[index]:
             for ranges, _ in machine.edges[state]:
                 for low, high in ranges:
                     cuts |= {low, high + 1}
     if prefix is not None:
         nexts = {ord(word[len(prefix)]) for word in prefixes if len(word) == len(prefix) + 1}
         cuts |= nexts | {code + 1 for code in nexts}
-    bounds = sorted(cut for cut in cuts if cut <= LAST)
-    chosen: list[int] = []
-    for low, end in zip(bounds, [*bounds[1:], LAST + 1], strict=True):
-        chosen.append(next((code for code in NICE if low <= code < end), low))
+    bounds = pairwise(sorted({*cuts, LAST + 1}))
+    chosen = (next((code for code in NICE if low <= code < end), low) for low, end in bounds)
     return sorted(chosen, key=lambda code: (code not in NICE, code))

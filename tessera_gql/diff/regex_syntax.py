@@ -1,7 +1,7 @@
 """Reads the part of ECMA-262 regular expressions that describes regular languages; anything else is `Unsupported`."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+import re
+from typing import NamedTuple, TypeAlias
 
 Ranges: TypeAlias = tuple[tuple[int, int], ...]
 LAST = 0x10FFFF
@@ -22,6 +22,7 @@ SPACE: Ranges = (
     (0x3000, 0x3000),
     (0xFEFF, 0xFEFF),
 )
+BOUNDS = re.compile("{([0-9]+)(,?)([0-9]*)}")
 LINE_ENDS: Ranges = ((10, 10), (13, 13), (0x2028, 0x2029))
 CONTROL = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "0": 0}
 
@@ -34,30 +35,25 @@ class Malformed(Exception):  # noqa: N818 - becomes a SchemaError where the patt
     """Not a regular expression."""
 
 
-@dataclass(frozen=True)
-class Chars:
+class Chars(NamedTuple):
     ranges: Ranges
 
 
-@dataclass(frozen=True)
-class Sequence:
+class Sequence(NamedTuple):
     parts: "tuple[Expression, ...]"
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     options: "tuple[Expression, ...]"
 
 
-@dataclass(frozen=True)
-class Repeat:
+class Repeat(NamedTuple):
     part: "Expression"
     least: int
     most: int | None
 
 
-@dataclass(frozen=True)
-class Anchor:
+class Anchor(NamedTuple):
     at_start: bool
 
 
@@ -112,7 +108,7 @@ class _Reader:
 
     @property
     def done(self) -> bool:
-        return self.at >= len(self.text)
+        return not self.text[self.at :]
 
     def peek(self, what: str) -> bool:
         return self.text.startswith(what, self.at)
@@ -176,7 +172,7 @@ class _Reader:
             return part
         least, most = bounds
         self.take("?")
-        if isinstance(part, Anchor) or self.peek("+") or self.peek("*") or self.bounds() is not None:
+        if isinstance(part, Anchor) or self.bounds() is not None:
             raise Unsupported(self.text)
         if most is not None and most < least:
             raise Malformed(self.text)
@@ -188,16 +184,13 @@ class _Reader:
         for sign, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
             if self.take(sign):
                 return bounds
-        if not self.take("{"):
+        if not self.peek("{"):
             return None
-        end = self.text.find("}", self.at)
-        inside = self.text[self.at : end] if end >= 0 else ""
-        least, comma, most = inside.partition(",")
-        if not least.isdecimal() or not (most == "" or most.isdecimal()):
+        found = BOUNDS.match(self.text, self.at)
+        if found is None:
             raise Unsupported(self.text)
-        self.at = end + 1
-        if len(inside) > 12:
-            raise Unsupported(self.text)
+        self.at = found.end()
+        least, comma, most = found.groups()
         return int(least), (int(most) if most else None) if comma else int(least)
 
     def escape(self, *, in_class: bool) -> Ranges:
@@ -208,7 +201,7 @@ class _Reader:
         return ((code, code),)
 
     def code(self, char: str, *, in_class: bool) -> int:
-        if char == "0" and self.at < len(self.text) and self.text[self.at].isdecimal():
+        if char == "0" and self.text[self.at : self.at + 1].isdecimal():
             raise Unsupported(self.text)
         if char in CONTROL:
             return CONTROL[char]
@@ -242,11 +235,12 @@ class _Reader:
             if self.peek("-") and not self.peek("-]"):
                 self.next()
                 right = self.member()
-                if len(left) != 1 or len(right) != 1 or left[0][0] != left[0][1]:
+                (low, *more), (high, *others) = left, right
+                if more or others or low[0] != low[1] or high[0] != high[1]:
                     raise Unsupported(self.text)
-                if left[0][0] > right[0][1]:
+                if low > high:
                     raise Malformed(self.text)
-                ranges.append((left[0][0], right[0][1]))
+                ranges.append((low[0], high[1]))
             else:
                 ranges += left
         found = union(ranges)

@@ -1,6 +1,8 @@
 """On which paths is each part of a document reached? Cut short where a schema enters itself."""
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -9,6 +11,7 @@ from tessera_gql.diff.drafts import Route, Step, declared_field, text
 Place = TypeVar("Place", bound=Hashable)
 MAX_ROUTES = 8
 MAX_AGAIN = 8
+MAX_HOLDERS = 64
 
 
 @dataclass
@@ -64,24 +67,31 @@ def _mark(
     crowded: set[Place],
 ) -> None:
     """Tells every place below one that is entered again, or on too many routes."""
+    holders = Counter[Place]()
     for place, paths in entered.items():
         if len(paths) > MAX_AGAIN:
             crowded.add(place)
             continue
-        for each in _below([place], edges):
-            if each in found:
+        for each in _below([place], edges, crowded):
+            holders[each] += 1
+            if holders[each] > MAX_HOLDERS:
+                crowded.add(each)
+            elif each in found:
                 found[each].again += sorted(paths)
-    for each in _below(crowded, edges):
+    for each in _below(crowded, edges, frozenset()):
         if each in found:
             found[each].everywhere = True
 
 
-def _below(places: Iterable[Place], edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> set[Place]:
+def _below(
+    places: Iterable[Place], edges: Mapping[Place, Iterable[tuple[Step, Place]]], told: AbstractSet[Place]
+) -> set[Place]:
+    """The places and all below them, but for those told already and what is below those alone."""
     found: set[Place] = set()
     stack = [*places]
     while stack:
         place = stack.pop()
-        if place not in found:
+        if place not in found and place not in told:
             found.add(place)
             stack += [child for _, child in edges.get(place, ())]
     return found

@@ -1,10 +1,10 @@
 """Numbers and strings: is there one that meets every demand? Exact arithmetic, never floats."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import islice
-from math import ceil, floor, gcd
+from itertools import count, islice
+from math import ceil, floor, lcm
 
 from tessera_gql.diff.facts import (
     Above,
@@ -24,6 +24,7 @@ from tessera_gql.diff.regex import Language, example
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
 TRIES = 2_000
+PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
 
 
 def find_string(nodes: Sequence[Schema], facts: Sequence[Fact]) -> Outcome:
@@ -37,15 +38,12 @@ def find_string(nodes: Sequence[Schema], facts: Sequence[Fact]) -> Outcome:
                 least = max(least, than + 1)
             case _:
                 pass
-    most = min(tops, default=None)
-    if most is not None and most < least:
-        return Answer.EMPTY
     quoted = [text for text in excluded(facts) if text.startswith('"')]
     language = Language(
         wanted=frozenset(node.pattern for node in nodes if node.pattern is not None),
         unwanted=frozenset(fact.pattern for fact in facts if isinstance(fact, Unmatched)),
         least=least,
-        most=most,
+        most=min(tops, default=None),
         excluded=frozenset(_unquote(text) for text in quoted),
     )
     found = example(language)
@@ -87,91 +85,72 @@ def find_number(nodes: Sequence[Schema], facts: Sequence[Fact], *, whole: bool) 
 
 def _common(left: Fraction, right: Fraction) -> Fraction:
     """The least common multiple."""
-    numerator = left.numerator * right.denominator
-    other = right.numerator * left.denominator
-    return Fraction(numerator * other // gcd(numerator, other), left.denominator * right.denominator)
+    both = lcm(left.numerator * right.denominator, right.numerator * left.denominator)
+    return Fraction(both, left.denominator * right.denominator)
 
 
 def _on_grid(
     step: Fraction, limits: tuple[Bound | None, Bound | None], avoid: Sequence[Number], banned: frozenset[str]
 ) -> Outcome:
     low, high = limits
-    first = None if low is None else ceil(low.value / step)
-    if first is not None and low is not None and low.is_open and first * step == low.value:
-        first += 1
-    last = None if high is None else floor(high.value / step)
-    if last is not None and high is not None and high.is_open and last * step == high.value:
-        last -= 1
-    if first is not None and last is not None and first > last:
-        return Answer.EMPTY
-    for count in islice(_indices(first, last), TRIES):
-        value = count * step
-        if all((value / Fraction(each)).denominator != 1 for each in avoid):
-            shown = _json(value)
-            if canonical(shown) not in banned:
-                return Found(shown)
+    first = last = None
+    if low is not None:
+        first = floor(low.value / step) + 1 if low.is_open else ceil(low.value / step)
+    if high is not None:
+        last = ceil(high.value / step) - 1 if high.is_open else floor(high.value / step)
+    found = _shown((index * step for index in islice(_indices(first, last), TRIES)), avoid, banned)
     is_small = first is not None and last is not None and last - first < TRIES
-    return Answer.EMPTY if is_small else Answer.UNKNOWN
+    return found or (Answer.EMPTY if is_small else Answer.UNKNOWN)
 
 
 def _indices(first: int | None, last: int | None) -> Iterator[int]:
-    """Whole numbers in the range, those near zero first."""
-    if first is not None and (first >= 0 or last is None):
-        yield from range(first, last + 1) if last is not None else _up(first)
-    elif last is not None and (last <= 0 or first is None):
-        yield from range(last, first - 1, -1) if first is not None else _down(last)
+    """Whole numbers in the range, those near its only limit or near zero first."""
+    if first is None:
+        start = last or 0
     else:
-        yield 0
-        bottom, top = first, last
-        for step in _up(1):
-            has_top, has_bottom = top is None or step <= top, bottom is None or -step >= bottom
-            if has_top:
-                yield step
-            if has_bottom:
-                yield -step
-            if not has_top and not has_bottom:
-                return
-
-
-def _up(start: int) -> Iterator[int]:
-    while True:
-        yield start
-        start += 1
-
-
-def _down(start: int) -> Iterator[int]:
-    while True:
-        yield start
-        start -= 1
+        start = first if last is None else min(max(first, 0), last)
+        if start < first:
+            return
+    yield start
+    for step in count(1):
+        has_top, has_bottom = last is None or start + step <= last, first is None or start - step >= first
+        if has_top:
+            yield start + step
+        if has_bottom:
+            yield start - step
+        if not has_top and not has_bottom:
+            return
 
 
 def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]) -> Outcome:
     """A number with a fraction, on no grid: any interval wider than a point has infinitely many."""
+    if low is None or high is None or low.value < high.value:
+        return _shown(_inside(low, high), avoid, banned) or Answer.UNKNOWN
+    if low != high or low.is_open:
+        return Answer.EMPTY
+    return _shown([Fraction(low.value)], avoid, banned) or Answer.EMPTY
+
+
+def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
+    """The middle, the quarters, the eighths and so on, of a unit near the limit where there are not two."""
+    bottom, width = Fraction(-1), Fraction(1)
     if low is not None and high is not None:
-        if low.value > high.value or (low.value == high.value and (low.is_open or high.is_open)):
-            return Answer.EMPTY
-        if low.value == high.value:
-            point = Fraction(low.value)
-            if any((point / Fraction(each)).denominator == 1 for each in avoid):
-                return Answer.EMPTY
-            return Answer.EMPTY if canonical(_json(point)) in banned else Found(_json(point))
-    for value in _inside(low, high):
+        bottom, width = Fraction(low.value), Fraction(high.value - low.value)
+    elif low is not None:
+        bottom = Fraction(floor(low.value) + 1)
+    elif high is not None:
+        bottom = Fraction(ceil(high.value) - 2)
+    return (bottom + width * part for part in PARTS)
+
+
+def _shown(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Found | None:
+    """The first that is neither a multiple of what is avoided nor banned."""
+    for value in values:
         if all((value / Fraction(each)).denominator != 1 for each in avoid):
             shown = _json(value)
             if canonical(shown) not in banned:
                 return Found(shown)
-    return Answer.UNKNOWN
-
-
-def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
-    if low is not None and high is not None:
-        width = Fraction(high.value) - Fraction(low.value)
-        yield from (Fraction(low.value) + width * Fraction(part, 64) for part in (32, 16, 48, *range(1, 64, 2)))
-    elif low is not None:
-        yield from (Fraction(floor(low.value)) + Fraction(part, 8) + 1 for part in (4, 2, 6, *range(1, 400, 2)))
-    else:
-        start = 0 if high is None else ceil(high.value) - 1
-        yield from (start - Fraction(part, 8) for part in (4, 2, 6, *range(1, 400, 2)))
+    return None
 
 
 def _json(value: Fraction) -> int | float:

@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.documents import DYNAMIC, Document
+from tessera_gql.diff.documents import Document
 from tessera_gql.diff.guard import identity
 from tessera_gql.diff.json import Json, canonical, escaped
 from tessera_gql.diff.kinds import BROKEN_BY, EVERY, INERT, MASKS, NULL
@@ -32,8 +32,7 @@ class Space:
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
-        self.keys = 0
-        self.meanings: dict[object, int] = {}
+        self.meanings: dict[object, int] = {True: 0, False: 1}
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")
@@ -49,19 +48,21 @@ class Space:
         return self.node(document, TEXT, " text")
 
     def key(self, document: Document, raw: object, words: Words) -> int:
-        """Even and the same for what means the same wherever it stands, odd for what is itself alone."""
+        """From 0 and the same for what means the same wherever it stands, below 0 for what is itself alone.
+
+        Asked once for each node, before it is among the nodes.
+        """
         if isinstance(raw, bool):
-            return 0 if raw else 2
+            return self.meanings[raw]
         if document.number(raw) is None:
-            self.keys += 1
-            return 2 * self.keys + 1
+            return ~len(self.nodes)
         said = sorted(word for word in words if word not in INERT)
         if not said:
-            return 0
+            return self.meanings[True]
         parts = (identity(words[word], document.numbers) for word in said)
         is_nullable = cast("Words", raw).get("nullable") is True
         meaning = (document.dialect.year, is_nullable, *said, *parts)
-        return 4 + 2 * self.meanings.setdefault(meaning, len(self.meanings))
+        return self.meanings.setdefault(meaning, len(self.meanings))
 
 
 class Schema:
@@ -151,14 +152,14 @@ class Schema:
     def target(self) -> "Schema | None":
         """What the reference means; None where there is none, or where only the reading decides (`is_opaque`)."""
         at = self.document.targets.get(self.at)
-        if at is None or self.is_opaque or not ("$ref" in self.words or any(word in self.words for word in DYNAMIC)):
+        if at is None or self.is_opaque:
             return None
         return self.space.node(self.document, self.document.schemas[at], at)
 
     @property
     def is_shared(self) -> bool:
         """More than one reference leads here."""
-        return self.document.uses.get(self.at, 0) > 1
+        return self.document.uses[self.at] > 1
 
     @property
     def properties(self) -> Words:
@@ -199,9 +200,7 @@ class Schema:
 
     @property
     def prefix(self) -> "tuple[Schema, ...]":
-        if self.document.dialect.year >= 2020:
-            return self.children("prefixItems")
-        return self.children("items") if isinstance(self.words.get("items"), list) else ()
+        return self.children("prefixItems") or self.children("items")
 
     @property
     def rest(self) -> "Schema | None":
@@ -213,22 +212,20 @@ class Schema:
     @property
     def dependent_names(self) -> dict[str, tuple[str, ...]]:
         found = dict(cast("dict[str, list[str]]", self.words.get("dependentRequired", {})))
-        old = cast("Words", self.words.get("dependencies", {})) if self.document.dialect.year < 2019 else {}
-        found |= {name: cast("list[str]", each) for name, each in old.items() if isinstance(each, list)}
+        if self.document.dialect.knows_dependencies:
+            old = cast("Words", self.words.get("dependencies", {}))
+            found |= {name: cast("list[str]", each) for name, each in old.items() if isinstance(each, list)}
         return {name: tuple(each) for name, each in found.items()}
 
     def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":
-        old = "dependencies" if self.document.dialect.year < 2019 else "dependentSchemas"
-        for name, raw in cast("Words", self.words.get(old, {})).items():
+        word = "dependencies" if self.document.dialect.knows_dependencies else "dependentSchemas"
+        for name, raw in cast("Words", self.words.get(word, {})).items():
             if not isinstance(raw, list):
-                yield name, self.below(raw, old, name)
+                yield name, self.below(raw, word, name)
 
     @property
     def has_unevaluated(self) -> bool:
         return "unevaluatedProperties" in self.words or "unevaluatedItems" in self.words
-
-    def __repr__(self) -> str:
-        return f"Schema({self.at or '/'} {self.raw!r})"[:120]
 
 
 NONE = frozenset[str]()
@@ -310,8 +307,7 @@ def _multiple(node: Schema) -> None:
 
 
 def _required(node: Schema) -> None:
-    if isinstance(node.words["required"], list):
-        node.required = tuple(cast("list[str]", node.words["required"]))
+    node.required = tuple(cast("list[str]", node.words["required"]))
 
 
 def _dynamic(node: Schema) -> None:

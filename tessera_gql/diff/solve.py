@@ -6,6 +6,7 @@ while it is being answered is assumed EMPTY (a smallest document has no smaller 
 assumption fails.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ from tessera_gql.diff.scalars import find_number, find_string
 from tessera_gql.diff.schema import Schema
 
 MAX_DEPTH = 36
+NEVER = sys.maxsize
 SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
 KINDS = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
 Key = frozenset[int]
@@ -137,7 +139,7 @@ class Solver:
         self.assumed: dict[Key, int] = {}
         self.trail: list[Key] = []
         self.asking: dict[Key, int] = {}
-        self.lowest = 1 << 30
+        self.lowest = NEVER
         self.rules: dict[tuple[tuple[int, ...], tuple[int, ...]], Rules] = {}
 
     def find(self, literals: Iterable[Literal]) -> Outcome:
@@ -149,7 +151,7 @@ class Solver:
         if key in self.known:
             return self.known[key]
         if key in self.asking or key in self.assumed:
-            self.lowest = min(self.lowest, self.asking.get(key, self.assumed.get(key, 0)))
+            self.lowest = min(self.lowest, self.asking[key] if key in self.asking else self.assumed[key])
             return Answer.EMPTY
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
@@ -158,7 +160,7 @@ class Solver:
 
     def _ask(self, key: Key, literals: list[Literal]) -> Outcome:
         index, before, start = len(self.asking), self.lowest, len(self.trail)
-        self.asking[key], self.lowest = index, 1 << 30
+        self.asking[key], self.lowest = index, NEVER
         self.depth += 1
         try:
             outcome = self._search(literals)
@@ -295,15 +297,12 @@ class Solver:
 def _followed(literal: Literal) -> Literal:
     """A bare reference is what it leads to; who writes a value matters only where it may hold properties."""
     node = literal.node
-    for _ in range(50):
+    for _ in range(MAX_DEPTH):
         target = node.target() if len(node.words) == 1 else None
         if target is None:
             break
         node = target
-    emits = literal.emits and bool(node.types & (OBJECT | ARRAY))
-    if node is literal.node and emits is literal.emits:
-        return literal
-    return Literal(node, literal.holds, emits)
+    return Literal(node, literal.holds, literal.emits and bool(node.types & (OBJECT | ARRAY)))
 
 
 def _is_free(literal: Literal) -> bool:

@@ -6,18 +6,19 @@ For telling people what changed, never for deciding: what cannot be merged is le
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
+from typing import NamedTuple
 
 from tessera_gql.diff.declared import Declared, by_name
 from tessera_gql.diff.json import Json, canonical
-from tessera_gql.diff.kinds import EVERY, MASKS, NULL, SCALAR, STRING, type_mask
+from tessera_gql.diff.kinds import EVERY, FRACTION, INTEGER, MASKS, NULL, NUMBER, SCALAR, type_mask
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
 MAX_PARTS = 200
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A schema every value obeys; `or_null`: or is null instead."""
 
     node: Schema
@@ -141,7 +142,7 @@ def _possible(node: Schema, depth: int) -> int:
     """The types left by the schema's own words and its alternatives."""
     mask = node.types
     if node.enum is not None and "type" not in node.words:
-        mask &= _mask(node.enum)
+        mask &= reduce(or_, map(type_mask, node.enum.values()), 0)
     if depth:
         for word in ("anyOf", "oneOf"):
             if word in node.words:
@@ -151,13 +152,6 @@ def _possible(node: Schema, depth: int) -> int:
                     among |= _possible(each, depth - 1) & (EVERY if target is None else _possible(target, depth - 1))
                 mask &= among
     return mask
-
-
-def _mask(enum: dict[str, Json]) -> int:
-    found = 0
-    for value in enum.values():
-        found |= STRING if isinstance(value, str) else type_mask(value)
-    return found
 
 
 def _inside(part: Part) -> Iterator[Part]:
@@ -191,11 +185,8 @@ def is_null(node: Schema) -> bool:
 
 def type_names(mask: int) -> list[str]:
     """JSON's names of the types in a mask."""
-    names = [name for name, bits in MASKS.items() if mask & bits == bits and name != "integer"]
-    has_number = "number" in names
-    if not has_number and mask & MASKS["integer"]:
-        names.append("integer")
-    return sorted(names)
+    numbers = ["number"] if mask & FRACTION else ["integer"] if mask & INTEGER else []
+    return sorted([*(name for name, bits in MASKS.items() if not bits & NUMBER and mask & bits), *numbers])
 
 
 def describe(view: View) -> str:

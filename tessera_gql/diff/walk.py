@@ -18,12 +18,13 @@ MAX_PREFIX = 64
 
 @dataclass
 class Spot:
-    """Two views of one value, what differs, and where its parts lie."""
+    """Two views of one value, what differs, and where its parts lie. `is_cut`: some part of it was not followed."""
 
     old: View
     new: View
     drafts: list[Draft] = field(default_factory=list[Draft])
     edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
+    is_cut: bool = False
 
 
 def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
@@ -47,6 +48,8 @@ def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
                 queue.append(child)
             if key in spots:
                 spot.edges.append((step, key))
+            else:
+                spot.is_cut = True
     return spots
 
 

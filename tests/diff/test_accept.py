@@ -83,3 +83,70 @@ def test_three_valued_words():
     assert count([None], 2, None) is False
     assert count([True, None], 1, None) is True
     assert count([True], 1, 1) is True
+    assert count([], 0, 0) is True
+    assert count([None], 0, 0) is None
+    assert count([True], 0, 0) is False
+    assert count([None, None], 1, 1) is None
+    assert count([False], 1, None) is False
+    assert count([True, None], 1, 2) is True
+    assert count([True, True, False], 1, 2) is True
+
+
+TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "valid", "invalid"),
+    [
+        (True, [1, None, {}], []),
+        (False, [], [1, None, {}]),
+        ({"type": ["integer", "null"]}, [1, 1.0, None], [1.5, True, "1"]),
+        ({"enum": [1, "a", [1]]}, [1, 1.0, "a", [1.0]], [True, "b", [True], 2]),
+        ({"const": None}, [None], [0, False, ""]),
+        ({"minLength": 1, "maxLength": 2}, ["a", "ab", 1, []], ["", "abc"]),
+        ({"pattern": "^a"}, ["a", "ab", 1], ["b", "ba", ""]),
+        ({"minimum": 1, "maximum": 2}, [1, 2, 1.5, "x", True], [0.5, 2.5, 0, 3]),
+        ({"exclusiveMinimum": 1, "exclusiveMaximum": 2}, [1.5], [1, 2, 0, 3]),
+        ({"multipleOf": 0.25}, [0.5, 1, 0, "x"], [0.3]),
+        ({"multipleOf": 2}, [4, 4.0, -2], [3, 0.5]),
+        ({"minItems": 1, "maxItems": 2}, [[1], [1, 2], {}], [[], [1, 2, 3]]),
+        ({"prefixItems": [TEXT, WHOLE], "items": False}, [[], ["a"], ["a", 1]], [[1], ["a", "b"], ["a", 1, 1]]),
+        ({"prefixItems": [TEXT], "items": WHOLE}, [["a", 1, 2]], [["a", "b"], ["a", 1, "b"]]),
+        ({"items": WHOLE}, [[], [1, 2]], [["a"], [1, "a"]]),
+        ({"uniqueItems": True}, [[], [1, 2], [1, True], [[1], [2]]], [[1, 1.0], [{"a": 1}, 2, {"a": 1.0}]]),
+        ({"uniqueItems": False}, [[1, 1]], []),
+        ({"contains": WHOLE}, [[1], ["a", 1], [1, 1], "a"], [[], ["a"]]),
+        ({"contains": WHOLE, "minContains": 2, "maxContains": 3}, [[1, 1], [1, "a", 1, 1]], [[1], [1, 1, 1, 1]]),
+        ({"contains": WHOLE, "minContains": 0}, [[], ["a"]], []),
+        ({"contains": WHOLE, "maxContains": 1}, [[1, "a"]], [[1, 1], []]),
+        ({"required": ["a", "b"]}, [{"a": None, "b": 1}, []], [{}, {"b": 1}, {"a": 1}]),
+        ({"minProperties": 1, "maxProperties": 2}, [{"a": 1}, {"a": 1, "b": 1}], [{}, {"a": 1, "b": 1, "c": 1}]),
+        ({"properties": {"a": WHOLE}}, [{}, {"a": 1}, {"b": "x"}], [{"a": "x"}]),
+        ({"properties": {"a": WHOLE}, "additionalProperties": False}, [{}, {"a": 1}], [{"b": 1}, {"a": 1, "b": 1}]),
+        ({"additionalProperties": WHOLE}, [{}, {"a": 1}], [{"a": "x"}]),
+        (
+            {"patternProperties": {"^a": WHOLE}, "additionalProperties": TEXT},
+            [{"a": 1, "b": "x"}],
+            [{"a": "x"}, {"b": 1}],
+        ),
+        ({"properties": {"a": NUMBER}, "patternProperties": {"^a": WHOLE}}, [{"a": 1}], [{"a": 1.5}, {"a": "x"}]),
+        ({"patternProperties": {"a": NUMBER, "b": WHOLE}}, [{"ab": 1, "a": 1.5}], [{"ab": 1.5}, {"b": 1.5}]),
+        ({"propertyNames": {"maxLength": 1}}, [{"a": 1}, {}], [{"ab": 1}, {"a": 1, "ab": 1}]),
+        ({"dependentRequired": {"a": ["b"]}}, [{"b": 1}, {"a": 1, "b": 1}, {}], [{"a": 1}]),
+        ({"dependentSchemas": {"a": {"maxProperties": 1}}}, [{"a": 1}, {"b": 1, "c": 1}], [{"a": 1, "b": 1}]),
+        ({"allOf": [WHOLE, {"minimum": 1}]}, [1], [0, 1.5, "a"]),
+        ({"anyOf": [WHOLE, TEXT]}, [1, "a"], [1.5, None]),
+        ({"oneOf": [NUMBER, WHOLE, TEXT]}, [1.5, "a"], [1, None]),
+        ({"not": WHOLE}, ["a", 1.5], [1, 1.0]),
+        ({"if": WHOLE, "then": {"minimum": 1}, "else": TEXT}, [1, "a"], [0, None, 1.5]),
+        ({"if": WHOLE, "then": {"minimum": 1}}, [1, "a", None], [0]),
+        ({"if": WHOLE, "else": TEXT}, [1, 0, "a"], [None]),
+        ({"$ref": "#/$defs/a", "$defs": {"a": WHOLE}}, [1], ["a"]),
+        ({"items": {"$ref": "#"}, "maxItems": 1}, [[], [[]], [[[]]], 1], [[[], []], [[[], []]]]),
+    ],
+)
+def test_a_keyword_accepts_these_and_not_those(schema, valid, invalid):
+    root = node(schema)
+    for document in (*valid, *invalid):
+        assert accepts(root, document) is is_valid(schema, document), document
+    assert [accepts(root, document) for document in (*valid, *invalid)] == [True] * len(valid) + [False] * len(invalid)

@@ -1,6 +1,12 @@
 """Declared fields: what a registration may name."""
 
+from dataclasses import FrozenInstanceError
+
+import pytest
+
 from tessera_gql.diff import Field, canonical, fields
+from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, declared_field, text
+from tessera_gql.diff.view import View
 
 
 def paths(schema):
@@ -112,3 +118,50 @@ def test_other_names_lie_below_the_field_they_are_names_of():
     schema = {"properties": {"a": {"additionalProperties": {"properties": {"b": {}}}}}}
     assert paths(schema) == ["a", "a.*.b"]
     assert paths({"items": {"items": {"properties": {"b": {}}}}}) == ["[][].b"]
+
+
+@pytest.mark.parametrize(
+    ("route", "found", "path"),
+    [
+        ((), "", ""),
+        ((Name("a"),), "", "a"),
+        ((Name("a"), Name("b")), "", "a.b"),
+        ((Name("b"),), "a", "a.b"),
+        ((Name("a"), Index(0), Other(), Here(), AnyName(), Name("b")), "", "a[].*.b"),
+        ((Index(3), Index(0)), "", "[][]"),
+        ((Other("^x"),), "", "*"),
+        ((Other(), Name("x")), "", "*.x"),
+        ((Here(), AnyName()), "a", "a"),
+    ],
+)
+def test_a_route_is_told_as_a_path(route, found, path):
+    assert text(route, found) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("a", "a"),
+        ("tags[]", "tags"),
+        ("tags[][]", "tags"),
+        ("tags[].sku", "tags[].sku"),
+        ("prices.*", "prices"),
+        ("prices.*[]", "prices"),
+        ("prices[].*", "prices"),
+        ("a*", "a*"),
+        ("*.net", "*.net"),
+        ("*", ""),
+        ("*[]", ""),
+        ("[]", ""),
+        ("[].*", ""),
+        ("", ""),
+    ],
+)
+def test_a_path_lies_in_the_field_declared_above_it(path, field):
+    assert declared_field(path) == field
+
+
+@pytest.mark.parametrize("step", [Name("a"), Index(0), Other(), AnyName(), Here(), View(())])
+def test_where_a_value_lies_cannot_be_altered(step):
+    with pytest.raises(FrozenInstanceError):
+        step.name = "b"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff import ChangeKind, Mode, SchemaError, check, compare
+from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare
 from tessera_gql.diff.accept import accepts
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.drafts import Here, Name
@@ -79,6 +79,15 @@ def test_a_place_entered_again_on_more_than_eight_paths_concerns_everyone(ways, 
     assert reach("root", edges)["leaf"].fields() == fields
 
 
+@pytest.mark.parametrize(("held", "concerns_everyone"), [(64, False), (65, True)])
+def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_everyone(held, concerns_everyone):
+    edges = {f"p{n}": [(Name("x"), f"p{n + 1}")] for n in range(held)}
+    edges[f"p{held}"] = [(Name(f"r{n}"), f"p{n}") for n in range(held)]
+    reached = reach("p0", edges)[f"p{held}"]
+    assert reached.everywhere == concerns_everyone
+    assert (len(reached.fields()) == held + 1) != concerns_everyone
+
+
 def test_a_keyword_one_draft_does_not_know_is_told_as_that_keyword():
     found = compare({**D4, "const": 1}, {**D7, "const": 1}).changes
     assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in found]
@@ -141,3 +150,32 @@ def test_two_hundred_levels_are_read():
 )
 def test_a_keyword_breaks_only_the_types_it_speaks_about(old, new, holds):
     assert compare(old, new).is_compatible(Mode.BACKWARD) == holds
+
+
+def growing(levels, word, leaf):
+    """Which definitions speak of a place depends on the whole way there: twice as many combinations at every level."""
+
+    def both(name):
+        return {"properties": {"a": {"$ref": f"#/$defs/{name}"}, "b": {"$ref": f"#/$defs/{name}"}}}
+
+    defs = {f"n{n}": both(f"n{n + 1}") for n in range(1, levels)}
+    start = {word: [both("n0"), {"properties": {"a": {"$ref": "#/$defs/n1"}}}]}
+    return {"$ref": "#/$defs/n0", "$defs": {"n0": start, **defs, f"n{levels}": leaf}}
+
+
+@pytest.mark.parametrize(
+    ("word", "old", "new"),
+    [
+        ("anyOf", {"properties": {"x": TEXT}}, {}),
+        ("allOf", {"default": 1}, {}),
+    ],
+)
+def test_a_difference_beyond_the_places_that_are_followed_is_undecided_not_compatible(word, old, new):
+    assert not compare(growing(6, word, old), growing(6, word, new)).is_compatible(Mode.BACKWARD)
+    (change,) = [
+        each
+        for each in compare(growing(14, word, old), growing(14, word, new)).changes
+        if each.kind is ChangeKind.UNDECIDED and not each.path
+    ]
+    assert change.breaks == {Mode.BACKWARD, Mode.FORWARD, Mode.FULL}
+    assert (change.certainty, change.pointer, change.fields) == (Certainty.UNPROVEN, "", ("",))

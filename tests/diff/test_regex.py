@@ -41,7 +41,24 @@ def test_an_example_is_one_and_none_means_none(wanted, unwanted, least, most):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(?=a)", "(?!a)", "(a)\\1", "\\bword", "\\p{L}", "(?<n>a)", "a{1001}", "[]a]", "a{,3}", "x++"]
+    "pattern",
+    [
+        "(?=a)",
+        "(?!a)",
+        "(a)\\1",
+        "\\bword",
+        "\\p{L}",
+        "(?<n>a)",
+        "a{1001}",
+        "[]a]",
+        "a{,3}",
+        "x++",
+        "[!-\\d]",
+        "[\\d-a]",
+        "a{\u0663}",
+        "[\\s-a]",
+        "[!-\\s]",
+    ],
 )
 def test_what_is_beyond_an_automaton_is_unknown_not_wrong(pattern):
     assert matches(pattern, "a") is None
@@ -90,3 +107,156 @@ def test_anchors_mean_the_ends_in_any_order(text):
 def test_a_pattern_that_makes_matchers_stall_is_read_in_one_pass():
     assert matches("^(a+)+$", "a" * 5_000 + "!") is False
     assert matches("^(a|a)*$", "a" * 5_000) is True
+
+
+@pytest.mark.parametrize(
+    ("pattern", "texts", "others"),
+    [
+        # characters and their escapes
+        ("^\\t\\n\\v\\f\\r\\0$", ("\t\n\v\f\r\0",), ("tnvfr0",)),
+        ("^\\cA\\cz$", ("\x01\x1a",), ("cAcz", "\x01z")),
+        ("^\\x41\\x7a\\u00e9\\uFFFD$", ("Az\u00e9\ufffd",), ("x41x7a",)),
+        ("^\\.\\-\\_\\/\\$\\^$", (".-_/$^",), ("a-_/$^",)),
+        ("^[\\b]$", ("\b",), ("b", "\\")),
+        ("a\\0", ("a\0",), ("a0", "a")),
+        # classes
+        ("^[a-a]$", ("a",), ("b", "-")),
+        ("^[-a]$", ("-", "a"), ("b",)),
+        ("^[a-]$", ("-", "a"), ("b",)),
+        ("^[a\\-c]$", ("-", "a", "c"), ("b", "\\")),
+        ("^[a-b-d]$", ("a", "b", "-", "d"), ("c",)),
+        ("^[--a]$", ("-", "0", "a"), (",", "b")),
+        ("^[^-]$", ("a",), ("-",)),
+        ("^[b^]$", ("b", "^"), ("a",)),
+        ("^[.*$|(]$", (".", "*", "$", "|", "("), ("a",)),
+        ("^[a-ce-gd]$", ("a", "d", "g"), ("h", "`")),
+        ("^[a-gb-c]$", ("a", "d", "g"), ("h",)),
+        ("^[^a-ce-g]$", ("d", "h", "`", "\0", "\U0010ffff"), ("a", "c", "e", "g")),
+        ("^[^\\0-b]$", ("c", "\U0010ffff"), ("\0", "b")),
+        ("^[^b-\U0010ffff]$", ("a", "\0"), ("b", "\U0010ffff")),
+        ("^[^\\d\\D]$", (), ("a", "0", "\U0010ffff")),
+        ("^[\\d\\x61]$", ("5", "a"), ("b", "d")),
+        # repetitions
+        ("^a?$", ("", "a"), ("aa",)),
+        ("^a+$", ("a", "aaa"), ("",)),
+        ("^a*?b??$", ("", "ab", "aa"), ("bb",)),
+        ("^a{2}$", ("aa",), ("a", "aaa")),
+        ("^a{2,}$", ("aa", "aaaa"), ("a",)),
+        ("^a{0}$", ("",), ("a",)),
+        ("^a{0,0}b$", ("b",), ("ab",)),
+        ("^a{1,3}$", ("a", "aaa"), ("", "aaaa")),
+        ("^a{0000000000002}$", ("aa",), ("a",)),
+        ("^(?:a|b){2}$", ("ab", "ba"), ("a", "aba")),
+        ("^(?:a?b*){2,3}$", ("", "abba", "aaa"), ("aaaa",)),
+        ("^(?:a*)*$", ("", "aa"), ("b",)),
+        # choices and anchors
+        ("^(?:|a)$", ("", "a"), ("b",)),
+        ("^a|b$", ("ax", "xb"), ("xax", "bx")),
+        ("a$|^b", ("xa", "bx"), ("ax", "xb")),
+        ("(^|-)a", ("a", "x-a"), ("xa",)),
+        ("", ("", "a"), ()),
+        ("b", ("abc",), ("ac", "")),
+    ],
+)
+def test_a_pattern_matches_these_and_not_those(pattern, texts, others):
+    assert [matches(pattern, text) for text in (*texts, *others)] == [True] * len(texts) + [False] * len(others)
+    assert is_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "\\01",
+        "\\c1",
+        "\\c\u00e9",
+        "\\x4",
+        "\\x4g",
+        "\\u004",
+        "\\u004g",
+        "\\k",
+        "\\\u00e9",
+        "\\a",
+        "^*",
+        "$+",
+        "a**",
+        "a*{2}",
+        "a{2}{3}",
+        "a{",
+        "a{}",
+        "a{x}",
+        "a{1,x}",
+        "a}",
+        "a]",
+        "[a-\\w]",
+        "[\\w-z]",
+        "[\\d-\\d]",
+        "[^]",
+        "[^]a]",
+        "(?i)a",
+        "(?=",
+        "a{0,501}",
+        "a{501,}",
+    ],
+)
+def test_what_dialects_read_apart_or_an_automaton_cannot_hold_is_unknown(pattern):
+    assert matches(pattern, "a") is None
+    assert is_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["\\c", "(?:a", "(a|b", "a|*", "(?:+)", "[^", "[a-", "[a-\\", "a{3,2}", "a))", "[c-a]", "[\\x62-a]"]
+)
+def test_what_no_dialect_reads_is_refused(pattern):
+    assert matches(pattern, "a") is None
+    assert not is_pattern(pattern)
+
+
+def test_a_pattern_is_read_up_to_its_limits():
+    assert matches("^[" + "a" * 1_996 + "]$", "a") is True
+    assert matches("^[" + "a" * 1_997 + "]$", "a") is None
+    assert matches("a" * 1_997, "a") is False
+    assert matches("a" * 1_998, "a") is None
+    assert matches("^a{0,500}$", "a" * 500) is True
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (Language(frozenset({"^a*$"}), excluded=frozenset({"", "a"})), "aa"),
+        (Language(frozenset({"^a*$"}), excluded=frozenset({"", "a"}), most=1), False),
+        (Language(frozenset({"^a*$"}), excluded=frozenset({"aaa"}), least=3), "aaaa"),
+        (Language(frozenset({"^a*$"}), excluded=frozenset({"aaa"}), least=3, most=3), False),
+        (Language(frozenset({"^a*$"}), frozenset({"^(?:aa)*$"})), "a"),
+        (Language(frozenset({"^a*$"}), frozenset({"^(?:aa)*$"}), least=2), "aaa"),
+        (Language(frozenset({"^a*$", "b"})), False),
+        (Language(frozenset({"a", "b"})), "ab"),
+        (Language(frozenset({"a"}), frozenset({"a|b"})), False),
+        (Language(frozenset({"^.$"}), frozenset({"a"})), "A"),
+        (Language(frozenset({"^.$"}), excluded=frozenset({"a"})), "A"),
+        (Language(frozenset({"^.$"}), frozenset({"\\w"})), "-"),
+        (Language(frozenset({"^[c-w]$"})), "c"),
+        (Language(frozenset({"^[0-9]$"})), "0"),
+        (Language(frozenset({"^[c-w]$"}), excluded=frozenset({"c", "d"})), "e"),
+        (Language(frozenset({"^[\U0010fffe\U0010ffff]$"}), excluded=frozenset({"\U0010fffe"})), "\U0010ffff"),
+        (Language(frozenset({"^\\W$"}), frozenset({"\\s"}), most=1), "-"),
+        (Language(unwanted=frozenset({"^a*$"})), "A"),
+        (Language(unwanted=frozenset({""})), False),
+        (Language(unwanted=frozenset({"^$"}), most=0), False),
+        (Language(frozenset({"(?=a)", "^b$"})), True),
+        (Language(frozenset({"(?=a)", "^b$"}), frozenset({"b"})), False),
+        (Language(frozenset({"(?=a)"}), frozenset({"(?=a)"})), False),
+        (Language(frozenset({"(?=a)"}), least=2, most=1), False),
+        (Language(frozenset({"^a{500}a{99}$"})), "a" * 599),
+        (Language(frozenset({"^a{500}a{100}$"})), True),
+        (Language(frozenset({"^a{500}$"}), frozenset({"^a{499}a$"})), False),
+        (Language(least=1, most=1), "a"),
+        (Language(most=1, excluded=frozenset({""})), "a"),
+        (Language(most=1, excluded=frozenset({"", "a", "b", "c"})), "d"),
+        (Language(least=2, excluded=frozenset({"aa", "ab"})), "bb"),
+        (Language(most=0), ""),
+    ],
+)
+def test_the_plainest_of_the_shortest_texts_is_found_or_none(language, expected):
+    found = example(language)
+    assert found == expected
+    assert type(found) is type(expected)

@@ -1,0 +1,181 @@
+"""Alternatives, conditions and conjunctions: what is proven through them, and what is left undecided."""
+
+import pytest
+
+from tessera_gql.diff import Mode, compare
+from tessera_gql.diff.facts import Answer, Found
+from tests.diff.test_solve import refuted
+
+TEXT, WHOLE, NUMBER, LIST = ({"type": name} for name in ("string", "integer", "number", "array"))
+UNREAD = {"pattern": "(?=a)"}
+YES, NO = {"const": True}, {"const": False}
+
+
+def obj(**words):
+    return {"type": "object", **words}
+
+
+def is_taken(old, new):
+    return compare(old, new).is_compatible(Mode.BACKWARD)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        # a condition without branches says nothing, even one nobody reads
+        ({"if": UNREAD, **TEXT}, TEXT, True),
+        (TEXT, {"if": UNREAD}, True),
+        ({"if": UNREAD, "then": TEXT, "else": TEXT}, TEXT, True),
+        ({"if": WHOLE, "then": {"minimum": 3}, **NUMBER}, {"anyOf": [{"minimum": 3}, {"not": WHOLE}]}, True),
+        ({"if": WHOLE, "then": {"minimum": 3}, **NUMBER}, {"minimum": 3}, False),
+        ({"if": WHOLE, "else": False}, WHOLE, True),
+        ({"if": WHOLE, "else": False}, {"minimum": 0}, False),
+        ({"if": WHOLE, "then": False}, {"not": WHOLE}, True),
+        ({"if": WHOLE, "then": False}, WHOLE, False),
+        (WHOLE, {"if": WHOLE, "then": {"minimum": 0}}, False),
+        (WHOLE, {"if": WHOLE, "else": False}, True),
+        (WHOLE, {"if": TEXT, "else": False}, False),
+        (WHOLE, {"if": TEXT, "then": False}, True),
+        ({"if": {"minimum": 1}, "then": {"minimum": 2}, **WHOLE}, {"not": {"const": 1}}, True),
+        ({"if": {"minimum": 1}, "then": {"minimum": 2}, **WHOLE}, {"not": {"const": 2}}, False),
+        # alternatives
+        ({"oneOf": [{"minimum": 0}, {"maximum": 5}], **WHOLE}, {"not": {"minimum": 0, "maximum": 5}}, True),
+        ({"oneOf": [{"minimum": 0}, {"maximum": 5}], **WHOLE}, {"minimum": 0}, False),
+        ({"oneOf": [WHOLE, WHOLE]}, False, True),
+        ({"oneOf": [WHOLE, NUMBER, TEXT]}, {"anyOf": [{"not": WHOLE}, TEXT]}, True),
+        (WHOLE, {"oneOf": [WHOLE, {"minimum": 3}]}, False),
+        (WHOLE, {"oneOf": [WHOLE, {"type": "integer", "minimum": 3}, TEXT]}, False),
+        ({"maximum": 2, **WHOLE}, {"oneOf": [WHOLE, {"type": "integer", "minimum": 3}, TEXT]}, True),
+        ({"anyOf": [{"minimum": 3}, {"maximum": 1}], **WHOLE}, {"not": {"const": 2}}, True),
+        ({"anyOf": [{"minimum": 3}, {"maximum": 1}], **WHOLE}, {"not": {"const": 3}}, False),
+        ({"anyOf": [False, WHOLE]}, WHOLE, True),
+        ({"anyOf": [False, False]}, WHOLE, True),
+        ({"anyOf": [{"enum": [1, 2]}, {"enum": [3]}]}, {"enum": [1, 2, 3]}, True),
+        ({"anyOf": [{"enum": [1, 2]}, {"enum": [3]}]}, {"enum": [1, 2]}, False),
+        # enums against enums
+        ({"allOf": [{"enum": [1, 2]}, {"enum": [2, 3]}]}, {"const": 2}, True),
+        ({"allOf": [{"enum": [1, 2]}, {"enum": [2, 3]}]}, {"const": 3}, False),
+        ({"enum": [1, 2], "not": {"enum": [2]}}, {"const": 1}, True),
+        ({"enum": [1, 2], "not": {"enum": [2], "minimum": 3}}, {"const": 1}, False),
+        ({"enum": [1, 2]}, {"enum": [2], "maximum": 1}, False),
+        ({"enum": [1, True, "a"]}, {"anyOf": [WHOLE, TEXT, {"type": "boolean"}]}, True),
+        ({"enum": ["a"], "not": UNREAD}, {"const": "b"}, False),
+        ({"type": "boolean"}, {"enum": [True]}, False),
+        ({"type": "boolean", "not": NO}, YES, True),
+        ({"type": ["boolean", "null"]}, {"enum": [True, False, None]}, True),
+        ({"type": "null"}, {"not": {"const": None}}, False),
+        # a negation twice over
+        ({"not": {"not": WHOLE}}, NUMBER, True),
+        ({"not": {"minimum": 0}, **NUMBER}, {"exclusiveMaximum": 0}, True),
+        ({"not": {"anyOf": [WHOLE, TEXT]}}, {"not": WHOLE}, True),
+        ({"not": {"allOf": [WHOLE, {"minimum": 0}]}}, {"not": {"minimum": 0, **WHOLE}}, True),
+        ({"not": {"allOf": [WHOLE, {"minimum": 0}]}}, {"not": WHOLE}, False),
+        (TEXT, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": TEXT}}, True),
+        (TEXT, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"minLength": 1}}}, False),
+        # dependents
+        (obj(dependentSchemas={"a": {"minProperties": 2}}, required=["a"]), obj(minProperties=2), True),
+        (obj(dependentSchemas={"a": {"minProperties": 2}}), obj(minProperties=2), False),
+        (obj(dependentSchemas={"a": False}), obj(properties={"a": False}), True),
+        (obj(dependentRequired={"a": ["b", "c"]}, required=["a"]), obj(required=["b", "c"]), True),
+        (obj(required=["a", "b"]), obj(dependentRequired={"a": ["b"]}), True),
+        (obj(required=["a", "b"]), obj(dependentRequired={"a": ["c"]}), False),
+        (obj(required=["a"]), obj(dependentSchemas={"a": {"minProperties": 1}}), True),
+        (obj(required=["a"]), obj(dependentSchemas={"a": {"minProperties": 2}}), False),
+        (obj(maxProperties=1), obj(dependentSchemas={"a": {"maxProperties": 1}}), True),
+        (TEXT, {"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"a": False}}, True),
+    ],
+)
+def test_what_one_writes_the_other_takes(old, new, holds):
+    assert is_taken(old, new) == holds
+
+
+@pytest.mark.parametrize(("many", "holds"), [(12, True), (13, False)])
+def test_that_no_two_of_twelve_alternatives_hold_is_proven_and_of_more_left_open(many, holds):
+    old, options = {**TEXT, "pattern": "^a"}, [{"pattern": f"^{letter}"} for letter in "abcdefghijklm"[:many]]
+    assert is_taken(old, {"anyOf": options})
+    assert is_taken(old, {"oneOf": options}) == holds
+    assert not is_taken(old, {"oneOf": [{"pattern": "^a"}, *options[1:], {"pattern": "^ab"}]})
+    assert not is_taken(old, {"oneOf": options[1:]})
+
+
+def tree(leaf, **words):
+    return {"type": "object", "properties": {"leaf": leaf, "left": {"$ref": "#"}, "right": {"$ref": "#"}}, **words}
+
+
+def rope(*links):
+    """Lists in lists, each with what its place in the round allows."""
+    names = [f"d{n}" for n in range(len(links))]
+    nexts = [*names[1:], names[0]]
+    defs = {
+        name: {"type": "array", "items": {"$ref": f"#/$defs/{then}"}, **link}
+        for name, then, link in zip(names, nexts, links, strict=True)
+    }
+    return {"$ref": "#/$defs/d0", "$defs": defs}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        (tree(WHOLE), tree(NUMBER), True),
+        (tree(NUMBER), tree(WHOLE), False),
+        (tree(WHOLE, required=["leaf"]), tree(NUMBER), True),
+        (tree(WHOLE), tree(NUMBER, required=["leaf"]), False),
+        (tree(WHOLE, required=["left"]), False, True),
+        (tree(WHOLE, required=["left"], anyOf=[{"required": ["leaf"]}]), False, True),
+        (rope({}), rope({}, {}), True),
+        (rope({}, {}), rope({}, {}, {}), True),
+        (rope({}, {"maxItems": 2}), rope({}, {"maxItems": 2}, {}, {"maxItems": 2}), True),
+        (rope({}, {"maxItems": 2}), rope({}, {"maxItems": 2}, {}, {"maxItems": 1}), False),
+        (rope({}, {}, {"maxItems": 2}), rope({}, {"maxItems": 2}), False),
+        (rope({"maxItems": 1}, {"maxItems": 2}), rope({"maxItems": 2}), True),
+        (rope({"minItems": 1}), False, True),
+        (rope({"minItems": 1}, {}), rope({}), True),
+        (rope({"minItems": 1}, {}), False, False),
+        (rope({"minItems": 1}, {"minItems": 1}, {"minItems": 1}), False, True),
+        (rope({"minItems": 1}, {"minItems": 1}, {}), False, False),
+    ],
+)
+def test_schemas_that_hold_themselves_are_compared_to_any_depth(old, new, holds):
+    assert (refuted(old, new) is Answer.EMPTY) == holds
+
+
+def test_an_answer_that_rests_on_an_open_question_is_asked_again_once_it_is_settled():
+    ways = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
+    old = {
+        "$ref": "#/$defs/a",
+        "$defs": {
+            "a": obj(properties=ways, anyOf=[{"required": ["a"]}, {"required": ["b"]}]),
+            "b": obj(properties={**ways, "c": TEXT}, anyOf=[{"required": ["a"]}, {"required": ["c"]}]),
+        },
+    }
+    found = refuted(old, False)
+    assert isinstance(found, Found)
+    assert found.value == {"a": {"c": ""}}
+
+
+def test_a_chain_of_references_is_followed_to_its_end():
+    defs = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(30)}
+    old = {"$ref": "#/$defs/d0", "$defs": {**defs, "d30": WHOLE}}
+    assert is_taken(old, NUMBER)
+    assert is_taken(WHOLE, old)
+    assert not is_taken(NUMBER, old)
+
+
+def test_references_in_a_ring_accept_nothing_that_is_proven():
+    ring = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}
+    assert not is_taken(TEXT, ring)
+    assert refuted(TEXT, ring) is not Answer.EMPTY
+
+
+@pytest.mark.parametrize("order", ["bec", "ebc", "bce", "ecb", "cbe"])
+def test_what_was_absent_only_while_a_question_was_open_is_found_afterwards(order):
+    """`a` may hold `b` or `e`, which must hold `a`: while `a` is sought there is neither, and then there are both."""
+    a, b, e = ({"$ref": f"#/$defs/{name}"} for name in "abe")
+    defs = {
+        "a": obj(properties={"b": b, "c": TEXT, "e": e}, anyOf=[{"required": [name]} for name in order]),
+        "b": obj(properties={"a": a}, required=["a"]),
+        "e": obj(properties={"b": b}, required=["b"]),
+    }
+    found = refuted(obj(properties={"x": a, "y": b, "z": e}, required=["x", "y", "z"], **{"$defs": defs}), False)
+    plain = {"c": ""}
+    assert found == Found({"x": plain, "y": {"a": plain}, "z": {"b": {"a": plain}}})

@@ -1,0 +1,134 @@
+"""Which draft a schema is read in, and what only some drafts say."""
+
+import pytest
+
+from tessera_gql.diff import Mode, SchemaError, check, compare
+from tessera_gql.diff.dialects import DIALECTS, DRAFT_4, DRAFT_7, DRAFT_2019, DRAFT_2020, dialect_of
+
+TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+D4, D6, D7, D19, D20 = ({"$schema": dialect.uri} for dialect in DIALECTS)
+PAIR = {"type": "array", "prefixItems": [TEXT], "minItems": 1}
+ABOVE_1 = {"minimum": 1, "exclusiveMinimum": True}
+
+
+def array(**words):
+    return {"type": "array", **words}
+
+
+def obj(**words):
+    return {"type": "object", **words}
+
+
+def is_taken(old, new):
+    return compare(old, new).is_compatible(Mode.BACKWARD)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("end", ["", "#"])
+def test_a_schema_is_read_in_the_draft_it_names(dialect, end):
+    assert dialect_of({"$schema": dialect.uri + end}) is dialect
+    assert dialect_of({"$schema": dialect.uri + end, **ABOVE_1, "items": [{}]}, ABOVE_1) is dialect
+
+
+@pytest.mark.parametrize(
+    ("schema", "dialect"),
+    [
+        (True, DRAFT_2020),
+        ({}, DRAFT_2020),
+        (ABOVE_1, DRAFT_4),
+        ({"maximum": 1, "exclusiveMaximum": False}, DRAFT_4),
+        ({"exclusiveMinimum": 1, "exclusiveMaximum": 3}, DRAFT_2020),
+        ({"items": [TEXT]}, DRAFT_7),
+        ({"items": TEXT}, DRAFT_2020),
+        ({"dependencies": {"a": ["b"]}}, DRAFT_7),
+        ({"dependencies": {"a": {"items": {"maximum": 1, "exclusiveMaximum": True}}}}, DRAFT_4),
+        ({"items": [ABOVE_1]}, DRAFT_4),
+        ({"allOf": [{"items": [TEXT]}, {}]}, DRAFT_7),
+        ({"allOf": [{"items": [TEXT]}, {"not": ABOVE_1}]}, DRAFT_4),
+        ({"$defs": {"a": {"properties": {"b": {"items": [TEXT]}}}}}, DRAFT_7),
+        ({"elsewhere": {"a": {"items": [TEXT]}}}, DRAFT_7),
+        # names and data are no keywords
+        ({"properties": {"dependencies": {}, "exclusiveMinimum": True}}, DRAFT_2020),
+        ({"$defs": {"dependencies": {}}, "patternProperties": {"exclusiveMaximum": False}}, DRAFT_2020),
+        ({"const": {"dependencies": {}}, "enum": [ABOVE_1], "default": ABOVE_1, "examples": [ABOVE_1]}, DRAFT_2020),
+        ({"properties": {"items": ABOVE_1}}, DRAFT_4),
+    ],
+)
+def test_a_silent_schema_is_read_in_the_newest_draft_that_reads_its_words(schema, dialect):
+    assert dialect_of(schema) is dialect
+
+
+def test_schemas_that_are_silent_together_are_read_in_one_draft():
+    assert dialect_of({}, {"items": [TEXT]}) is DRAFT_7
+    assert dialect_of({"items": [TEXT]}, ABOVE_1, True) is DRAFT_4
+    assert dialect_of({}, {**D4, **ABOVE_1}) is DRAFT_2020
+    assert not is_taken({"const": 5}, ABOVE_1)
+    assert is_taken({"const": 5}, {**D4, **ABOVE_1})
+
+
+def test_a_property_named_as_an_old_keyword_leaves_new_ones_read():
+    old = obj(properties={"dependencies": obj()})
+    assert not is_taken(old, {**old, "dependentRequired": {"dependencies": ["b"]}})
+    check({"properties": {"exclusiveMinimum": True}})
+
+
+def test_a_name_that_is_no_draft_is_refused_with_those_that_are():
+    with pytest.raises(SchemaError) as refused:
+        check({"$schema": "http://json-schema.org/schema#"})
+    assert all(dialect.uri in refused.value.reason for dialect in DIALECTS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        # dependencies are split where they are no longer a word
+        ({**D7, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), True),
+        ({**D7, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), True),
+        ({**D19, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**D20, **obj(dependencies={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**D19, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**D20, **obj(dependencies={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**D19, **obj(dependentRequired={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), True),
+        ({**D19, **obj(dependentSchemas={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), True),
+        ({**D7, **obj(dependentRequired={"a": ["b"]})}, obj(dependentRequired={"a": ["b"]}), False),
+        ({**D7, **obj(dependentSchemas={"a": {"required": ["b"]}})}, obj(dependentRequired={"a": ["b"]}), False),
+        # tuples
+        ({**D19, **array(items=[TEXT], minItems=1)}, PAIR, True),
+        ({**D19, **array(items=[TEXT], additionalItems=False)}, array(maxItems=1), True),
+        ({**D19, **array(items=TEXT, additionalItems=False)}, array(maxItems=1), False),
+        ({**D19, **array(prefixItems=[TEXT], minItems=1)}, PAIR, False),
+        ({**D20, **array(additionalItems=False)}, array(maxItems=0), False),
+        ({**D7, **array(items=[TEXT])}, array(items=TEXT), False),
+        (array(items=TEXT), {**D7, **array(items=[TEXT, TEXT])}, True),
+        (array(items=TEXT), {**D7, **array(items=[TEXT, WHOLE])}, False),
+        # flags and figures
+        ({**D4, "type": "number", **ABOVE_1}, {**D6, "exclusiveMinimum": 1}, True),
+        ({**D6, "exclusiveMinimum": 1, **NUMBER}, {**D4, **ABOVE_1}, True),
+        ({**D6, "minimum": 1, **NUMBER}, {**D4, **ABOVE_1}, False),
+        ({**D4, "maximum": 1, "exclusiveMaximum": True, **NUMBER}, {**D6, "exclusiveMaximum": 1}, True),
+        ({**D6, "maximum": 1, **NUMBER}, {**D4, "maximum": 1, "exclusiveMaximum": True}, False),
+        ({**D4, "maximum": 1, "exclusiveMaximum": False, **NUMBER}, {**D6, "exclusiveMaximum": 1}, False),
+        ({**D4, "exclusiveMinimum": True, **NUMBER}, {"exclusiveMinimum": 0}, False),
+        # words younger than the draft
+        ({**D4, **obj(propertyNames=False)}, obj(maxProperties=0), False),
+        ({**D6, **obj(propertyNames=False)}, obj(maxProperties=0), True),
+        ({**D4, **array(contains=TEXT)}, array(contains=TEXT), False),
+        ({**D6, **array(contains=TEXT)}, array(contains=TEXT), True),
+        ({**D6, "if": True, "then": TEXT}, TEXT, False),
+        ({**D7, "if": True, "then": TEXT}, TEXT, True),
+        ({**D7, **array(contains=TEXT, minContains=2)}, array(minItems=2), False),
+        ({**D19, **array(contains=TEXT, minContains=2)}, array(minItems=2), True),
+        ({**D7, **obj(properties={"a": {}}, unevaluatedProperties=False)}, obj(additionalProperties=False), False),
+    ],
+)
+def test_each_draft_reads_its_own_words(old, new, holds):
+    assert is_taken(old, new) == holds
+
+
+def test_a_reference_has_siblings_from_2019_on():
+    whole = {"$ref": "#/$defs/a", "maxLength": 1, "$defs": {"a": TEXT}}
+    assert [is_taken({**draft, **whole}, {"maxLength": 1}) for draft in (D4, D6, D7, D19, D20)] == [False] * 3 + [
+        True
+    ] * 2
+    assert DRAFT_2019.knows_siblings_of_ref
+    assert not DRAFT_7.knows_siblings_of_ref

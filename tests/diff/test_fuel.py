@@ -1,0 +1,73 @@
+"""The effort of a search: what it costs, where it ends, and that an end for want of effort is no answer."""
+
+import pytest
+
+from tessera_gql.diff.documents import read
+from tessera_gql.diff.facts import Answer, Found, Literal
+from tessera_gql.diff.guard import Identities
+from tessera_gql.diff.schema import Space
+from tessera_gql.diff.solve import Solver
+from tests.diff.oracle import is_valid
+from tests.diff.test_solve import refuted
+
+TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+
+
+def asked(old, new):
+    identities, space = Identities(), Space()
+    left, right = (space.root(read(raw, identities)) for raw in (old, new))
+    return [Literal(left, holds=True), Literal(right, holds=False)]
+
+
+CASES = [
+    (False, TEXT, 0, Answer.EMPTY),
+    (TEXT, True, 0, Answer.EMPTY),
+    (TEXT, {"title": "any"}, 1, Answer.EMPTY),
+    (TEXT, TEXT, 0, Answer.EMPTY),
+    ({**TEXT, "title": "one"}, {**TEXT, "title": "other"}, 0, Answer.EMPTY),
+    ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT, 1, Answer.EMPTY),
+    (WHOLE, NUMBER, 1, Answer.EMPTY),
+    ({**TEXT, "minLength": 1}, TEXT, 1, Answer.EMPTY),
+    (TEXT, {**TEXT, "minLength": 0}, 2, Answer.EMPTY),
+    (TEXT, {"pattern": "^a"}, 3, Found("")),
+    ({"oneOf": [TEXT, WHOLE]}, {"type": ["string", "number"]}, 3, Answer.EMPTY),
+    ({"type": "array", "items": WHOLE}, {"items": NUMBER}, 6, Answer.EMPTY),
+    ({"type": "array", "items": WHOLE}, {"items": {**NUMBER, "minimum": 0}}, 8, Found([-1])),
+    ({"type": "object", "properties": {"a": WHOLE}}, {"properties": {"a": TEXT}}, 5, Found({"a": 0})),
+    ({"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, NUMBER]}, 8, Answer.EMPTY),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
+def test_a_question_and_a_way_through_it_cost_one_unit_each(old, new, cost, answer):
+    assert [Solver(fuel).find(asked(old, new)) for fuel in range(cost)] == [Answer.UNKNOWN] * cost
+    assert Solver(cost).find(asked(old, new)) == answer
+
+
+@pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
+def test_a_question_left_for_want_of_fuel_is_asked_again_with_more(old, new, cost, answer):
+    for fuel in range(cost):
+        solver, question = Solver(fuel), asked(old, new)
+        assert solver.find(question) is Answer.UNKNOWN
+        solver.fuel = 20
+        assert solver.find(question) == answer
+
+
+@pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
+def test_a_question_answered_costs_nothing_when_asked_again(old, new, cost, answer):
+    solver, question = Solver(cost), asked(old, new)
+    assert solver.find(question) == answer
+    assert solver.fuel == 0
+    assert solver.find(question) == answer
+    assert solver.find(reversed(question)) == answer
+
+
+def choices(many):
+    return {**TEXT, "allOf": [{"anyOf": [{"minLength": 2 * n + 1}, {"maxLength": n}]} for n in range(many)]}
+
+
+def test_a_way_leads_through_35_choices():
+    found = refuted(choices(35), False)
+    assert isinstance(found, Found)
+    assert is_valid(choices(35), found.value)
+    assert refuted(choices(36), False) is Answer.UNKNOWN

@@ -1,0 +1,132 @@
+"""The door: what is JSON and small enough, and which values are one."""
+
+import pytest
+
+from tessera_gql.diff import SchemaError, canonical, check
+from tessera_gql.diff.guard import Identities, guard
+from tessera_gql.diff.json import pointer, same
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+def refused(schema):
+    with pytest.raises(SchemaError) as caught:
+        check(schema)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("schema", "place", "said"),
+    [
+        (NAN, "", "not finite"),
+        (1 << 4_096, "", "4,096 bits"),
+        (-(1 << 4_096), "", "4,096 bits"),
+        ((), "", "tuple is not a JSON value"),
+        ({1}, "", "set is not a JSON value"),
+        ({"maximum": -INFINITY}, "", "not finite"),
+        ({"examples": [INFINITY]}, "/examples", "not finite"),
+        ({"examples": [1 << 4_096]}, "/examples", "4,096 bits"),
+        ({"examples": [{"a": b""}]}, "/examples/0", "bytes is not a JSON value"),
+        ({"examples": [[], {"a": [{}, object()]}]}, "/examples/1/a", "object is not a JSON value"),
+        ({"a~b/c": {None: 1}}, "/a~0b~1c", "a key that is not text"),
+        ({True: 1}, "", "a key that is not text"),
+    ],
+)
+def test_what_is_no_json_is_refused_where_it_is_held(schema, place, said):
+    error = refused(schema)
+    assert error.pointer == place
+    assert said in error.reason
+
+
+def test_what_is_json_passes():
+    check({"minimum": (1 << 4_096) - 1, "default": [None, True, 1.5, "x", [], {}, {"": None}], "const": None})
+    check({"enum": [*range(10_000)]})
+    check({"properties": {"enum": {"title": "x"}}, "examples": [*range(10_001)]})
+
+
+@pytest.mark.parametrize(
+    ("schema", "limit"),
+    [
+        ({"examples": [["x" * 8_000_000] + [0] * 249_997]}, 8_000_000),
+        ({"examples": [{"x" * (8_000_001 - len("examples")): 0}]}, 8_000_000),
+        ({"examples": [{"x" * 4_000_000: "x" * (4_000_001 - len("examples"))}]}, 8_000_000),
+        ({"examples": [[0] * 125_000, [0] * 124_998]}, 250_000),
+    ],
+)
+def test_the_limit_that_was_passed_is_named(schema, limit):
+    assert refused(schema).limit == limit
+
+
+def test_what_reaches_a_limit_passes():
+    check({"examples": [{"x" * 4_000_000: "x" * (4_000_000 - len("examples"))}]})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ([1], [1.0], True),
+        ([1], [True], False),
+        ([0], [False], False),
+        ([True], [False], False),
+        ([None], [False], False),
+        (["1"], [1], False),
+        ([1, 2], [2, 1], False),
+        ([], {}, False),
+        ([[]], [{}], False),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+        ({"a": 1}, {"a": 2}, False),
+        ({"a": 1}, {"b": 1}, False),
+        ({"a": 1}, {"a": 1, "b": 1}, False),
+        ({"a": [1, {"b": None}]}, {"a": [1.0, {"b": None}]}, True),
+        ({"a": [1, {"b": None}]}, {"a": [1, {"b": 0}]}, False),
+        (["ab"], ["a", "b"], False),
+        ({f"n{n}": n for n in range(30)}, {f"n{n}": n for n in reversed(range(30))}, True),
+    ],
+)
+def test_two_values_share_a_number_exactly_when_they_are_one(one, other, equal):
+    identities = Identities()
+    left, right = guard(one, identities)[id(one)], guard(other, identities)[id(other)]
+    assert (left == right) == same(one, other) == (canonical(one) == canonical(other)) == equal
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"),
+    [
+        ({"$ref": "#"}, True),
+        ({"a": {"$ref": "#"}}, True),
+        ([[{"$anchor": "a"}]], True),
+        ({"id": "x"}, True),
+        ({"ref": "#"}, False),
+        (["$ref"], False),
+        ({"a": "$ref"}, False),
+    ],
+)
+def test_a_value_is_bound_to_its_place_by_a_reference_or_a_name_in_it(value, bound):
+    identities = Identities()
+    beside = {"a": [1, {"$ref": "#/x"}]}
+    numbers = guard([beside, value], identities)
+    assert (numbers[id(value)] in identities.bound) == bound
+
+
+def test_texts_are_one_when_equal_and_text_is_never_a_number():
+    assert same("a", "a")
+    assert not same("a", "b")
+    assert not same("1", 1)
+    assert same(1, 1.0)
+
+
+def test_canonical_text_has_no_room_for_what_json_has_not():
+    for value in (NAN, INFINITY, [-INFINITY]):
+        with pytest.raises(ValueError, match="JSON"):
+            canonical(value)
+
+
+def test_canonical_text_of_nested_values():
+    assert canonical({"b": {"d": 2.0, "c": [1.0, "1.0"]}, "a": 1e20}) == (
+        '{"a":100000000000000000000,"b":{"c":[1,"1.0"],"d":2}}'
+    )
+
+
+def test_a_pointer_escapes_its_tokens():
+    assert pointer() == ""
+    assert pointer("properties", "a/b", 0, "m~n", "") == "/properties/a~1b/0/m~0n/"

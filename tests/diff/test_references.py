@@ -1,0 +1,127 @@
+"""References, identifiers and anchors: where each leads, in every draft, and what is said when it leads nowhere."""
+
+import pytest
+
+from tessera_gql.diff import Certainty, Mode, SchemaError, check, compare
+
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+D4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
+D6 = {"$schema": "http://json-schema.org/draft-06/schema#"}
+D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+D19 = {"$schema": "https://json-schema.org/draft/2019-09/schema"}
+
+
+def is_taken(old, new):
+    return compare(old, new).is_compatible(Mode.BACKWARD)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/a%20b", "$defs": {"a b": TEXT}},
+        {"$ref": "#/$defs/a~1b~0c", "$defs": {"a/b~c": TEXT}},
+        {"$ref": "#/$defs/a~b", "$defs": {"a~b": TEXT}},
+        {"$ref": "#/$defs/~01", "$defs": {"~1": TEXT}},
+        {"$ref": "#/allOf/1", "allOf": [True, TEXT]},
+        {"$ref": "#/allOf/00", "allOf": [TEXT]},
+        {"$ref": "#/elsewhere/0/deep", "elsewhere": [{"deep": TEXT}]},
+        {"$ref": "#/elsewhere", "elsewhere": {"$ref": "#/further"}, "further": TEXT},
+        {"$id": "urn:example:root", "$ref": "#/$defs/a", "$defs": {"a": TEXT}},
+        {"$id": "urn:example:root", "$ref": "urn:example:root#/$defs/a", "$defs": {"a": TEXT}},
+        {"$id": "http://x/y", "$ref": "y#/$defs/a", "$defs": {"a": TEXT}},
+        {"$id": "http://x/y", "$ref": "#a", "$defs": {"a": {"$anchor": "a", **TEXT}}},
+        {"$id": "http://x/y", "$ref": "#/p", "p": {"$ref": "y#/q"}, "q": TEXT},
+        {"$id": "http://x/y", "$ref": "#/p", "p": {"$ref": "#a", "$defs": {"q": {"$anchor": "a", **TEXT}}}},
+        {"$ref": "q", "$defs": {"q": {"$id": "q", "$ref": "#/$defs/a", "$defs": {"a": TEXT}}, "a": WHOLE}},
+        {"$ref": "q", "$defs": {"q": {"$id": "q", "$ref": "#a", "$defs": {"a": {"$anchor": "a", **TEXT}}}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": TEXT, "b": {"$id": ""}}},
+        {"$ref": "#/$defs/a", "$defs": {"a": TEXT, "b": {"$id": "", "$ref": "#/$defs/c"}, "c": WHOLE}},
+        {"$dynamicRef": "#/$defs/a", "$defs": {"a": TEXT}},
+        {"$dynamicRef": "#a", "$defs": {"a": {"$anchor": "a", **TEXT}}},
+        {"$dynamicRef": "#a", "$defs": {"a": {"$dynamicAnchor": "a", **TEXT}, "b": {"$dynamicAnchor": "b"}}},
+        {"$ref": "#a", "$defs": {"a": {"$dynamicAnchor": "a", **TEXT}, "b": {"$id": "b", "$dynamicAnchor": "a"}}},
+        {**D6, "$ref": "#/definitions/a", "definitions": {"a": TEXT}},
+        {**D7, "$id": "http://x/y", "allOf": [{"$ref": "#a"}], "definitions": {"a": {"$id": "#a", **TEXT}}},
+        {**D4, "allOf": [{"$ref": "http://x/y#/definitions/a"}], "definitions": {"a": TEXT}, "id": "http://x/y"},
+        {**D4, "id": "http://x/y", "allOf": [{"$ref": "z"}], "$id": 7, "definitions": {"a": {"id": "z", **TEXT}}},
+        {**D19, "$ref": "#a", "$defs": {"a": {"$anchor": "a", **TEXT}}},
+        {**D19, "$ref": "#/$defs/a", "$defs": {"a": {"$id": "http://x/y", "$ref": "#/$defs/b", "$defs": {"b": TEXT}}}},
+    ],
+)
+def test_a_reference_means_what_it_leads_to(schema):
+    assert is_taken(schema, TEXT)
+    assert is_taken(TEXT, schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "pointer", "said"),
+    [
+        ({"$ref": "#/allOf/2", "allOf": [TEXT, TEXT]}, "/$ref", "leads nowhere (#/allOf/2)"),
+        ({"$ref": "#/allOf/\u0661", "allOf": [TEXT, TEXT]}, "/$ref", "leads nowhere"),
+        ({"$ref": "#/allOf/x", "allOf": [TEXT]}, "/$ref", "leads nowhere"),
+        ({"$ref": "#/allOf/" + "1" * 5_000, "allOf": [TEXT]}, "/$ref", "leads nowhere"),
+        ({"$ref": "#/title/0", "title": "text"}, "/$ref", "leads nowhere"),
+        ({"$ref": "#%ff"}, "", "not a URI"),
+        ({"not": {"$ref": "#%ff"}}, "/not", "not a URI"),
+        ({"$id": "http://[x#a", "not": {}}, "", "not a URI"),
+        ({"$ref": "#/$defs/" + "x" * 300}, "/$ref", f"leads nowhere (#/$defs/{'x' * 192});"),
+        ({"$ref": "q#" + "x" * 300}, "/$ref", f"leads outside the document (q#{'x' * 198}),"),
+        ({"$dynamicRef": "#none"}, "/$dynamicRef", "$dynamicRef leads nowhere"),
+        ({**D7, "$ref": "#a", "definitions": {"a": {"$anchor": "a"}}}, "/$ref", "leads nowhere"),
+        ({**D19, "$ref": "#a", "$defs": {"a": {"$dynamicAnchor": "a"}}}, "/$ref", "leads nowhere"),
+        ({"$ref": "#a", "$defs": {"a": {"$id": "q", "$anchor": "a"}}}, "/$ref", "leads nowhere"),
+        ({"$id": "http://x/y", "$ref": "z"}, "/$ref", "leads outside the document (z)"),
+        ({"$id": "http://x/y", "not": {"$ref": ""}, "$ref": "#/a"}, "/$ref", "leads nowhere"),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_refused_at_its_place(schema, pointer, said):
+    with pytest.raises(SchemaError) as refused:
+        check(schema)
+    assert refused.value.pointer == pointer
+    assert said in refused.value.reason
+
+
+def test_five_thousand_references_are_read_and_not_one_more_wherever_they_are_found():
+    def referring(many, further):
+        return {"allOf": [{"$ref": "#/x"}] * many, "x": {"allOf": [{"$ref": "#/y"}] * further}, "y": True}
+
+    check(referring(2_500, 2_500))
+    with pytest.raises(SchemaError, match="more than 5,000 references"):
+        check(referring(2_501, 2_500))
+
+
+def test_a_subschema_reached_by_two_names_is_told_by_its_proper_place():
+    def odd(leaf):
+        return {"properties": {"p": {"$ref": "#/$defs/a~b"}}, "$defs": {"a~b": leaf}}
+
+    (change,) = compare(odd(TEXT), odd(WHOLE)).changes
+    assert change.pointer == "/$defs/a~0b/type"
+
+
+@pytest.mark.parametrize("anchors", [2, 3])
+def test_a_reference_whose_meaning_depends_on_the_way_is_never_a_proof(anchors):
+    named = {f"d{n}": {"$id": f"d{n}", "$dynamicAnchor": "a", **TEXT} for n in range(anchors)}
+    dynamic = {"$dynamicRef": "d0#a", "$defs": named}
+    recursive = {**D19, "$recursiveAnchor": True, "items": {"$recursiveRef": "#"}}
+    recursive["$defs"] = {f"d{n}": {"$id": f"d{n}", "$recursiveAnchor": True} for n in range(1, anchors)}
+    (change,) = compare(dynamic, TEXT).breaking(Mode.BACKWARD)
+    assert change.certainty is Certainty.UNPROVEN
+    assert not is_taken(recursive, {**D19, "items": {"type": "array"}})
+
+
+def test_a_recursive_reference_counts_the_anchors_that_are_on():
+    one = {**D19, "$recursiveAnchor": True, "type": "array", "items": {"$recursiveRef": "#"}}
+    off = {"d": {"$id": "d", "$recursiveAnchor": False}, "e": {"$id": "e"}}
+    assert is_taken({**one, "$defs": off}, {**D19, "items": {"type": "array"}})
+
+
+def test_a_word_of_another_draft_is_no_reference():
+    check({**D7, "$dynamicRef": "#nowhere", "$recursiveRef": "nowhere"})
+    check({"$recursiveRef": "#/$defs/a", "$defs": {"a": True}})
+    check({**D4, "$id": "http://[x#a", "$anchor": 3})
+
+
+def test_beside_a_reference_old_drafts_read_nothing():
+    whole = {"$ref": "#/definitions/a", "maxLength": 1, "$id": "http://[x#a", "definitions": {"a": TEXT}}
+    assert is_taken({**D7, **whole}, TEXT)
+    assert not is_taken({**D7, **whole}, {**TEXT, "maxLength": 1})

@@ -1,0 +1,59 @@
+"""What `unevaluatedProperties` and `unevaluatedItems` close, and what is left undecided."""
+
+import pytest
+
+from tessera_gql.diff import Mode, compare
+
+TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+A, B = {"properties": {"a": WHOLE}}, {"properties": {"b": WHOLE}}
+ONLY_A = {"type": "object", "properties": {"a": WHOLE}, "additionalProperties": False}
+CLOSED = {"unevaluatedProperties": False}
+
+
+def nested(levels, leaf):
+    for _ in range(levels):
+        leaf = {"allOf": [leaf]}
+    return leaf
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        (ONLY_A, {**A, **CLOSED}, True),
+        (ONLY_A, {"allOf": [A], **CLOSED}, True),
+        (ONLY_A, {"allOf": [{"allOf": [A]}, B], **CLOSED}, True),
+        (ONLY_A, {"$ref": "#/$defs/a", "$defs": {"a": A}, **CLOSED}, True),
+        (ONLY_A, {"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": A}, **CLOSED}, True),
+        (ONLY_A, {**B, **CLOSED}, False),
+        (ONLY_A, {"allOf": [B], **CLOSED}, False),
+        (ONLY_A, {**B, "unevaluatedProperties": NUMBER}, True),
+        (ONLY_A, {**B, "unevaluatedProperties": TEXT}, False),
+        (ONLY_A, {"patternProperties": {"^a": NUMBER}, **CLOSED}, True),
+        (ONLY_A, {"patternProperties": {"^b": NUMBER}, **CLOSED}, False),
+        (ONLY_A, {"allOf": [{"patternProperties": {"^a": NUMBER}}], **CLOSED}, True),
+        # where an extra property is evaluated, or where it depends on the value, nothing is proven
+        (ONLY_A, {**A, "additionalProperties": NUMBER, **CLOSED}, False),
+        (ONLY_A, {"allOf": [{**A, "additionalProperties": True}], **CLOSED}, False),
+        (ONLY_A, {"anyOf": [A, B], **CLOSED}, False),
+        (ONLY_A, {"allOf": [{"$ref": "#"}], **A, **CLOSED}, False),
+        # a conjunction is read twenty levels deep
+        (ONLY_A, {**nested(20, A), **CLOSED}, True),
+        (ONLY_A, {**nested(21, A), **CLOSED}, False),
+        # each word speaks about its own type
+        ({"type": "object"}, {"unevaluatedItems": False}, True),
+        (ONLY_A, {**A, **CLOSED, "unevaluatedItems": False}, True),
+        ({"type": "array"}, CLOSED, True),
+        ({"type": "array"}, {"unevaluatedItems": False}, False),
+        ({"type": "array", "maxItems": 0}, {"unevaluatedItems": False}, False),
+        ({"type": ["string", "null", "number"]}, {"unevaluatedItems": False, **CLOSED}, True),
+        ({"type": "object", **CLOSED}, {"maxProperties": 0}, True),
+        # what a schema with the word accepts is never taken for less than it is
+        ({"type": "object", **A, **CLOSED}, {"type": "object", "properties": {"a": TEXT}}, False),
+        ({"type": "object", **A, **CLOSED}, {"type": "object", "properties": {"a": NUMBER}}, True),
+        ({"type": "array", "items": WHOLE, "unevaluatedItems": False}, {"items": TEXT}, False),
+        ({"type": "array", "items": WHOLE, "unevaluatedItems": False}, {"items": NUMBER}, True),
+    ],
+)
+def test_what_one_writes_the_other_takes(old, new, holds):
+    breaking = [change for change in compare(old, new).breaking(Mode.BACKWARD) if change.kind != "PROPERTY_REMOVED"]
+    assert (not breaking) == holds, breaking
