@@ -70,7 +70,7 @@ def _mark(
             continue
         for each in _below([place], edges):
             if each in found:
-                found[each].again += sorted(paths)
+                found[each].again += sorted(paths - {*found[each].again})
     for each in _below(crowded, edges):
         if each in found:
             found[each].everywhere = True
