@@ -73,7 +73,7 @@ class PostgreSQL:
     def survives(self, error: BaseException) -> bool:
         if not isinstance(error, asyncpg.PostgresError) or self.connection.is_closed():
             return False
-        return not str(error.sqlstate or "").startswith(LAST_WORDS)
+        return not str(getattr(error, "sqlstate", None) or "").startswith(LAST_WORDS)
 
 
 @dataclass(frozen=True)

@@ -331,8 +331,9 @@ async def counts(
 def _counts(shape: Shape) -> Question:
     def build(dialect: str) -> Select[Any]:
         parent = shape.source.c[shape.parent or ""]
+        columns: list[Any] = [parent.label("parent"), func.count().label("number")]
         return (
-            select(parent.label("parent"), func.count().label("number"))
+            select(*columns)
             .where(among(dialect, parent, many("parents", parent)), *shape.where(dialect))
             .group_by(parent)
         )

@@ -191,7 +191,7 @@ def _is_passing(error: BaseException) -> bool:
         case asyncpg.InvalidCachedStatementError():  # the tables have changed since it was prepared
             return True
         case asyncpg.PostgresError():
-            return str(error.sqlstate or "").startswith(PASSING + SHUT)
+            return str(getattr(error, "sqlstate", None) or "").startswith(PASSING + SHUT)
         case asyncpg.InterfaceError():
             return not isinstance(error, ValueError)  # which is a value of the wrong type
         case sqlite3.Error():

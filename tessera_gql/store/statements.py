@@ -51,10 +51,14 @@ class Many(TypeDecorator[Sequence[Any]]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(ARRAY(self.item) if dialect.name == "postgresql" else String())
 
-    def bind_processor(self, dialect: Dialect) -> Make:
+    def bind_processor(self, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
             return list
-        return lambda values: orjson.dumps([one.hex if isinstance(one, UUID) else one for one in values]).decode()
+        return _as_json
+
+
+def _as_json(values: Iterable[Any]) -> str:
+    return orjson.dumps([one.hex if isinstance(one, UUID) else one for one in values]).decode()
 
 
 def among(dialect: str, column: ColumnElement[Any], given: BindParameter[Any]) -> ColumnElement[bool]:
