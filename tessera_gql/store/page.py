@@ -329,11 +329,10 @@ async def counts(
 
 @lru_cache(SHAPES)
 def _counts(shape: Shape) -> Question:
-    def build(dialect: str) -> Select[Any]:
+    def build(dialect: str) -> Any:
         parent = shape.source.c[shape.parent or ""]
-        columns: list[Any] = [parent.label("parent"), func.count().label("number")]
         return (
-            select(*columns)
+            select(parent.label("parent"), func.count().label("number"))
             .where(among(dialect, parent, many("parents", parent)), *shape.where(dialect))
             .group_by(parent)
         )
