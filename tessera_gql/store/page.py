@@ -267,7 +267,10 @@ async def of_parents(
 @lru_cache(SHAPES)
 def _of_parents(shape: Shape) -> Question:
     def build(dialect: str) -> Select[Any]:
-        return (_each_looked_up if dialect == "postgresql" else _numbered)(shape, shape.source.c[shape.parent or ""])
+        parent = shape.source.c[shape.parent or ""]
+        if dialect == "postgresql":
+            return _each_looked_up(shape, parent)
+        return _picked(shape, parent) if isinstance(shape.source, Table) else _numbered(shape, parent)
 
     return Question(build, shape.source, [shape.parent or ""], beside_id=shape.order_by)
 
@@ -286,8 +289,22 @@ def _each_looked_up(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     return joined.order_by(picked.c[shape.parent or ""], *shape.ordering(picked))
 
 
+def _picked(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
+    """The same without a lateral join, which SQLite does not know: the ids of a page are looked up before its rows."""
+    wanted = func.json_each(many("parents", parent)).table_valued("value")
+    mine = and_(wanted.c.value == parent, *shape.within("sqlite"))
+    ids = select(shape.source.c.id).where(mine).order_by(*shape.ordering(shape.source)).limit(SIZE)
+    whole = shape.source.alias()
+    chosen = whole.c.id.in_(ids.correlate(wanted))
+    return (
+        select(whole)
+        .select_from(wanted.join(whole, chosen))
+        .order_by(whole.c[shape.parent or ""], *shape.ordering(whole))
+    )
+
+
 def _numbered(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
-    """Numbers the rows of each parent: SQLite knows no lateral join."""
+    """Numbers the rows of each parent, where an id may be there for several of them."""
     place = func.row_number().over(partition_by=parent, order_by=shape.ordering(shape.source))
     numbered = (
         select(shape.source, place.label("place"))
