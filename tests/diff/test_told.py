@@ -303,3 +303,9 @@ def test_what_became_of_a_keyword_is_told(old, new, expected):
 def test_what_stays_as_it_was_is_not_told_beside_what_does_not(part):
     old, new = ({"allOf": [part], "maxLength": limit} for limit in (3, 2))
     assert told(old, new) == ["CONSTRAINT_TIGHTENED /maxLength 3 to 2 BU: maxLength is tighter than before."]
+
+
+@pytest.mark.parametrize(("length", "told"), [(200, "x" * 200), (201, "x" * 200 + "…"), (500, "x" * 200 + "…")])
+def test_a_long_title_is_told_by_its_beginning(length, told):
+    (change,) = compare({"title": "short"}, {"title": "x" * length}).changes
+    assert (change.before, change.after) == ("short", told)
