@@ -2,6 +2,7 @@
 
 import pytest
 
+from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.facts import Answer, Found
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
@@ -160,3 +161,11 @@ def test_an_array_that_cannot_be_is_proven_absent(old, new):
 )
 def test_an_array_that_was_not_found_is_not_proven_absent(old, new):
     assert refuted(old, new) is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize("least", [0, 1, 3])
+def test_an_item_of_every_list_that_is_not_empty_is_contained(least):
+    every = {"type": "array", "items": {"type": "string"}, "minItems": least}
+    found = compare(every, {**every, "contains": {"type": "string"}})
+    assert found.is_compatible(Mode.BACKWARD) is (least > 0)
+    assert [change.counterexample for change in found.breaking(Mode.BACKWARD)] == ([] if least else [[]])

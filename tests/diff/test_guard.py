@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import SchemaError, canonical, check
-from tessera_gql.diff.guard import Identities, guard
+from tessera_gql.diff.guard import MAX_DEPTH, Identities, guard
 from tessera_gql.diff.json import pointer, same
 
 NAN, INFINITY = float("nan"), float("inf")
@@ -130,3 +130,12 @@ def test_canonical_text_of_nested_values():
 def test_a_pointer_escapes_its_tokens():
     assert pointer() == ""
     assert pointer("properties", "a/b", 0, "m~n", "") == "/properties/a~1b/0/m~0n/"
+
+
+def test_what_is_nested_too_deeply_is_told_where_the_limit_is_passed():
+    schema = {}
+    for _ in range(MAX_DEPTH + 3):
+        schema = {"not": schema}
+    with pytest.raises(SchemaError) as refused:
+        check(schema)
+    assert (refused.value.pointer, refused.value.limit) == ("/not" * MAX_DEPTH, MAX_DEPTH)

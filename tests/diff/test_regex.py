@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera_gql.diff.regex import Language, example, is_pattern, matches
+from tessera_gql.diff.regex_syntax import union
 from tests.diff.test_laws import law
 
 PARTS = ("a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "\\.", "^", "$", "(?:ab|b)", "(a|)", "\\x61", "\\u0062", "[a-c]")
@@ -260,3 +261,17 @@ def test_the_plainest_of_the_shortest_texts_is_found_or_none(language, expected)
     found = example(language)
     assert found == expected
     assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "one"),
+    [
+        ([(1, 2), (3, 4)], ((1, 4),)),
+        ([(1, 2), (4, 5)], ((1, 2), (4, 5))),
+        ([(3, 9), (1, 4)], ((1, 9),)),
+        ([(1, 9), (3, 4)], ((1, 9),)),
+        ([], ()),
+    ],
+)
+def test_ranges_that_touch_are_one(ranges, one):
+    assert union(ranges) == one
