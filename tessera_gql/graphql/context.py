@@ -65,8 +65,10 @@ class Context:
         """The request's session; everything in one answer is read from one state of the database."""
         async with self._opening:
             if self._session is None:
-                query = self.database.query(self.actor.name, single=self._is_single)
-                source = self.database.read() if self._wrote else query
+                if self._wrote:
+                    source = self.database.read()
+                else:
+                    source = self.database.query(self.actor.name, single=self._is_single)
                 self._session = await self._open.enter_async_context(source)
                 self._session.narrowed = self._narrowed
                 self.from_replica |= self._session.from_replica
