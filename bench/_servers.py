@@ -151,7 +151,7 @@ def ours(database_url: str, folder: Path) -> Server:
     """As a user starts it."""
     port = free_port()
     settings = {"DATABASE_URL": database_url, "API_PORT": str(port)}
-    command = [str(Path(sys.executable).with_name("tessera")), "serve"]
+    command = [sys.executable, "-m", "tessera_gql", "serve"]
     return Server("ours", command, port, settings, folder / "ours.log")
 
 

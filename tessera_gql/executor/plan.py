@@ -141,7 +141,7 @@ class Selection:
         return declared.origin if declared is not None and not declared.is_type_of else None
 
 
-@dataclass
+@dataclass(eq=False)
 class Reads:
     """Which attributes of objects of a type anything in the plan looks at, as paths, where that is known."""
 

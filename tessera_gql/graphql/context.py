@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -63,24 +63,26 @@ class Context:
 
     async def read(self) -> Session:
         """The request's session; everything in one answer is read from one state of the database."""
-        async with self._opening:
-            if self._session is None:
-                if self._wrote:
-                    source = self.database.read()
-                else:
-                    source = self.database.query(self.actor.name, single=self._is_single)
-                self._session = await self._open.enter_async_context(source)
-                self._session.narrowed = self._narrowed
-                self.from_replica |= self._session.from_replica
+        if self._session is not None:
             return self._session
+        async with self._opening:
+            return await self._opened()
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[Session]:
-        if not self._live:
-            yield await self.read()
-            return
-        async with self.database.read() as session:
-            yield session
+    async def _opened(self) -> Session:
+        if self._session is not None:  # by another, meanwhile
+            return self._session
+        if self._wrote:
+            source: AbstractAsyncContextManager[Session] = self.database.read()
+        else:
+            source = self.database.query(self.actor.name, single=self._is_single)
+        self._session = session = await self._open.enter_async_context(source)
+        session.narrowed = self._narrowed
+        self.from_replica |= session.from_replica
+        return session
+
+    def reading(self) -> AbstractAsyncContextManager[Session]:
+        """To be entered for one question."""
+        return self.database.read() if self._live else _Shared(self.read)
 
     @asynccontextmanager
     async def write(self, *, dry_run: bool = False) -> AsyncGenerator[Session]:
@@ -119,6 +121,20 @@ class Context:
         await self.renew()
         self._session = None
         await self._open.aclose()
+
+
+class _Shared(AbstractAsyncContextManager[Session]):
+    """The request's session, which stays open."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[], Awaitable[Session]]) -> None:
+        self._read = read
+
+    async def __aenter__(self) -> Session:
+        return await self._read()
+
+    async def __aexit__(self, *_: object) -> None: ...
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,7 +1,7 @@
 """The types of the graph by name, so that those that point at each other need not import each other."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, ForwardRef, TypeVar, cast
 
@@ -75,7 +75,8 @@ ROWS: dict[str, tuple[FromClause, ...]] = {
 """Where rows of a noun come from, as far as not all of their columns may be wanted."""
 
 
-def columns(reads: Reads) -> dict[FromClause | None, frozenset[str]]:
+@lru_cache(maxsize=500)
+def columns(reads: Reads) -> Mapping[FromClause | None, frozenset[str]]:
     """The columns that will be read, of the sources of which that is known; the id where cursors may be made of it."""
     found: dict[FromClause | None, frozenset[str]] = {}
     lists = [reads.of(name) for name in {*reads.paths, *reads.whole} if name.endswith("Connection")]

@@ -5,14 +5,14 @@ Events are written last, under a short lock, so that `sequence` has no gaps and 
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
-from tessera_gql.store.drivers import Watch
+from tessera_gql.store.drivers import Lane, Watch
 from tessera_gql.store.engine import DEFAULT, Options, connect, connect_replica
 from tessera_gql.store.replica import CHECK_SECONDS, Borrowed, Replica
 from tessera_gql.store.session import Session, transaction, translated
@@ -44,32 +44,29 @@ class Database:
         self._watched.append(watch)
         return lambda: self._watched.remove(watch)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[Session]:
+    def read(self) -> "Opening":
         """A read-only transaction that sees one state of the database throughout."""
-        async with transaction(self._lanes.reader) as begun:
-            yield Session(begun, self.clock())
+        return Opening(self._lanes.reader, self.clock)
 
     def follow(self, replica_url: str, *, age: timedelta, options: Options = DEFAULT) -> None:
         """From now on queries are read from this replica where that makes no difference to who asks."""
         lane = connect_replica(replica_url, options, self._watched)
         self._replica = Replica(lane, replace(self._lanes.writer, begin=""), self.clock, age)
 
-    @asynccontextmanager
-    async def query(self, actor: str, *, single: bool = False) -> AsyncGenerator[Session]:
+    def query(self, actor: str, *, single: bool = False) -> AbstractAsyncContextManager[Session]:
         """As `read`, or from the replica: only if that holds whatever this actor has written.
 
         A `single` statement needs no transaction of its own.
         """
-        if single and self._replica is None:
-            async with transaction(self._lanes.single) as begun:
-                yield Session(begun, self.clock())
-            return
+        if self._replica is not None:
+            return self._read_from(self._replica, actor)
+        return Opening(self._lanes.single, self.clock) if single else self.read()
+
+    @asynccontextmanager
+    async def _read_from(self, replica: Replica, actor: str) -> AsyncGenerator[Session]:
         async with AsyncExitStack() as stack:
-            session = await self._borrow(stack, self._replica, actor) if self._replica else None
-            if session is None:
-                session = await stack.enter_async_context(self.read())
-            yield session
+            session = await self._borrow(stack, replica, actor)
+            yield await stack.enter_async_context(self.read()) if session is None else session
 
     async def _borrow(self, stack: AsyncExitStack, replica: Replica, actor: str) -> Session | None:
         if not replica.is_there:
@@ -109,3 +106,17 @@ class Database:
         if self._replica is not None:
             await self._replica.dispose()
         await self._lanes.dispose()
+
+
+class Opening(AbstractAsyncContextManager[Session]):
+    """A session that is open for as long as it is entered."""
+
+    def __init__(self, lane: Lane, clock: Clock) -> None:
+        self._transaction = transaction(lane)
+        self._clock = clock
+
+    async def __aenter__(self) -> Session:
+        return Session(await self._transaction.__aenter__(), self._clock())
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transaction.__aexit__()

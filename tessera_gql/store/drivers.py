@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import PoolProxiedConnection, QueuePool
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import greenlet_spawn
 
 from tessera_gql.store.statements import Writer
 
@@ -121,7 +122,7 @@ class Lane:
 
     async def begun(self) -> "Transaction":
         """To be ended, whatever comes. Raises what the driver does."""
-        held = await self.engine.raw_connection()
+        held = self._idle() or await self.engine.raw_connection()
         driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
         transaction = Transaction(driver, self, held)
         try:
@@ -130,6 +131,13 @@ class Lane:
             await transaction.end()
             raise
         return transaction
+
+    def _idle(self) -> PoolProxiedConnection | None:
+        """A connection that waits in the pool is had at once; only to open one takes SQLAlchemy's greenlets."""
+        if cast("QueuePool", self.engine.pool).checkedin():
+            with suppress(MissingGreenlet):  # it was lost, and has to be opened anew
+                return self.engine.sync_engine.raw_connection()
+        return None
 
 
 class Transaction:
@@ -174,16 +182,19 @@ class Transaction:
                         watch(text, time.perf_counter() - started)
 
     async def end(self) -> None:
-        """What was not committed is taken back, even if nobody waits for that."""
-        await asyncio.shield(self._give_back())
-
-    async def _give_back(self) -> None:
-        """A connection that is broken, or becomes so now, is thrown away, and that is no failure."""
+        """What was not committed is taken back; if not even that can be done, the connection is thrown away."""
         try:
             if not (self._is_over or self._is_broken):
                 await self._driver.take_back()
         except Exception:  # noqa: BLE001 - what was not committed is not kept, whatever it says
             self._is_broken = True
+        except BaseException as error:
+            self._is_broken = not self._driver.survives(error)
+            raise
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
         if self._is_broken:
             self._held.invalidate()
-        await greenlet_spawn(self._held.close)
+        self._held.close()

@@ -5,8 +5,8 @@ to lazy-load.
 """
 
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Generator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -105,8 +105,12 @@ class Session:
         return getattr(found[0], written.first) if written.first else found[0][0]
 
     async def _answered(self, work: Awaitable[T]) -> T:
-        with translated():
+        try:
             return await work
+        except FAULTS as error:
+            if (told := unavailable(error)) is None:
+                raise
+            raise told from error
 
     async def insert(self, row: SQLModel, *, clash: str = CLASH) -> None:
         """`clash` tells the person who lost a race for a unique place what happened."""
@@ -148,14 +152,25 @@ class Session:
         self.events.append(happened)
 
 
-@asynccontextmanager
-async def transaction(lane: Lane) -> AsyncGenerator[Transaction]:
-    with translated():
-        begun = await lane.begun()
-    try:
-        yield begun
-    finally:
-        await begun.end()
+class transaction:  # noqa: N801 - used as a function; a generator would take three times as long
+    """A transaction on a connection of the lane, taken back on leaving unless it was committed."""
+
+    __slots__ = ("_begun", "_lane")
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+
+    async def __aenter__(self) -> Transaction:
+        try:
+            self._begun = await self._lane.begun()
+        except FAULTS as error:
+            if (told := unavailable(error)) is None:
+                raise
+            raise told from error
+        return self._begun
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._begun.end()
 
 
 @contextmanager
@@ -164,16 +179,23 @@ def translated(*, committing: bool = False) -> Generator[None]:
     try:
         yield
     except FAULTS as error:
-        if not _is_passing(fault(error)):
+        if (told := unavailable(error, committing=committing)) is None:
             raise
-        if committing:
-            raise Unavailable(
-                "The connection to the database broke while the change was being committed, so it may or may not have"
-                " been kept. Repeat the call with the same idempotencyKey to learn which."
-            ) from error
-        raise Unavailable(
-            "The database can't be reached or is too busy now; nothing was changed. Try again in a few seconds."
-        ) from error
+        raise told from error
+
+
+def unavailable(error: Exception, *, committing: bool = False) -> Unavailable | None:
+    """What a fault of the database is told as; None for a mistake of ours."""
+    if not _is_passing(fault(error)):
+        return None
+    if committing:
+        return Unavailable(
+            "The connection to the database broke while the change was being committed, so it may or may not have"
+            " been kept. Repeat the call with the same idempotencyKey to learn which."
+        )
+    return Unavailable(
+        "The database can't be reached or is too busy now; nothing was changed. Try again in a few seconds."
+    )
 
 
 def fault(error: BaseException) -> BaseException:
