@@ -3,13 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import asyncpg
-from sqlalchemy import PoolProxiedConnection, QueuePool
-from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy import PoolProxiedConnection, QueuePool, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tessera_gql.store.statements import Writer
@@ -105,6 +103,27 @@ class SQLite:
         return True
 
 
+class Opened:
+    """Keeps count of an engine's connections. One that waits in the pool is had at once; only to open one, SQLAlchemy's
+    greenlets are needed, which take longer than a short query. A connection that was lost leaves its place in the pool.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._pool = cast("QueuePool", engine.pool)
+        self._number = 0
+        event.listen(engine.sync_engine, "connect", self._note)
+
+    def _note(self, *_: object) -> None:
+        self._number += 1
+
+    def lose(self) -> None:
+        self._number -= 1
+
+    @property
+    def one_waits(self) -> bool:
+        return self._pool.checkedin() > 0 and self._number == self._pool.size() + self._pool.overflow()
+
+
 @dataclass(frozen=True)
 class Lane:
     """One way to a database: whose connections, and how a transaction on them begins; without that, each statement
@@ -115,6 +134,7 @@ class Lane:
     begin: str
     writer: Writer
     watched: Sequence[Watch]
+    opened: Opened
 
     @property
     def dialect(self) -> str:
@@ -122,7 +142,10 @@ class Lane:
 
     async def begun(self) -> "Transaction":
         """To be ended, whatever comes. Raises what the driver does."""
-        held = self._idle() or await self.engine.raw_connection()
+        if self.opened.one_waits:
+            held = self.engine.sync_engine.raw_connection()
+        else:
+            held = await self.engine.raw_connection()
         driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
         transaction = Transaction(driver, self, held)
         try:
@@ -131,13 +154,6 @@ class Lane:
             await transaction.end()
             raise
         return transaction
-
-    def _idle(self) -> PoolProxiedConnection | None:
-        """A connection that waits in the pool is had at once; only to open one takes SQLAlchemy's greenlets."""
-        if cast("QueuePool", self.engine.pool).checkedin():
-            with suppress(MissingGreenlet):  # it was lost, and has to be opened anew
-                return self.engine.sync_engine.raw_connection()
-        return None
 
 
 class Transaction:
@@ -197,4 +213,5 @@ class Transaction:
     def _give_back(self) -> None:
         if self._is_broken:
             self._held.invalidate()
+            self.lane.opened.lose()
         self._held.close()

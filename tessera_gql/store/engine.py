@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera_gql.diff import canonical
-from tessera_gql.store.drivers import Lane, Watch
+from tessera_gql.store.drivers import Lane, Opened, Watch
 from tessera_gql.store.statements import WITHOUT_SCHEMAS, Writer
 
 BUSY_TIMEOUT_MS = 5_000
@@ -129,10 +129,10 @@ def connect(text: str, options: Options, watched: Sequence[Watch]) -> Lanes:
         url = driver_url(text)
         writing = _sqlite(url, begin=WRITING, pool_size=1, read_only=False)
         reading = _sqlite(url, begin=READING, pool_size=4, read_only=True)
-        reader = Lane(reading, READING, Writer(reading.dialect), watched)
-        return Lanes(Lane(writing, WRITING, Writer(writing.dialect), watched), reader, replace(reader, begin=""))
+        reader = _lane(reading, READING, watched)
+        return Lanes(_lane(writing, WRITING, watched), reader, replace(reader, begin=""))
     engine = create(text, options)
-    writer = Lane(engine, f"BEGIN{_chosen(options)}", Writer(engine.dialect), watched)
+    writer = _lane(engine, f"BEGIN{_chosen(options)}", watched)
     reader = replace(writer, begin=f"{SNAPSHOT}{_chosen(options)}")
     return Lanes(writer, reader, reader if options.pgbouncer else replace(reader, begin=""))
 
@@ -140,7 +140,11 @@ def connect(text: str, options: Options, watched: Sequence[Watch]) -> Lanes:
 def connect_replica(text: str, options: Options, watched: Sequence[Watch]) -> Lane:
     """For reading alone."""
     engine = create(text, options)
-    return Lane(engine, f"{SNAPSHOT}{_chosen(options)}", Writer(engine.dialect), watched)
+    return _lane(engine, f"{SNAPSHOT}{_chosen(options)}", watched)
+
+
+def _lane(engine: AsyncEngine, begin: str, watched: Sequence[Watch]) -> Lane:
+    return Lane(engine, begin, Writer(engine.dialect), watched, Opened(engine))
 
 
 def create(text: str, options: Options = DEFAULT) -> AsyncEngine:
