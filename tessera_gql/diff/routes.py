@@ -16,7 +16,7 @@ MAX_HOLDERS = 64
 
 @dataclass
 class Reached:
-    """`first` is the first route in document order. `everywhere`: by too many routes to list, so it concerns everyone.
+    """`first` is the route that is told of. `everywhere`: by too many routes to list, so it concerns everyone.
 
     A field of `again` is where a schema that holds this place is entered once more: a prefix of all deeper paths.
     """
@@ -57,7 +57,25 @@ def reach(root: Place, edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> d
             (child, (*route, step), text((step,), path), inside) for step, child in reversed([*edges.get(place, ())])
         ]
     _mark(found, edges, entered, crowded)
+    if any(len(each.paths) > 1 for each in found.values()):
+        _choose(root, found, edges)
     return found
+
+
+def _choose(root: Place, found: dict[Place, Reached], edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> None:
+    """Of several routes the shortest is told of, and of those the first by name: the order of keys means nothing."""
+    seen = {root}
+    level: dict[Place, tuple[str, Route]] = {root: ("", ())}
+    while level:
+        below: dict[Place, tuple[str, Route]] = {}
+        for place, (path, route) in level.items():
+            found[place].first = route
+            for step, child in edges.get(place, ()):
+                longer = text((step,), path)
+                if child not in seen and (child not in below or longer < below[child][0]):
+                    below[child] = longer, (*route, step)
+        seen |= below.keys()
+        level = below
 
 
 def _mark(

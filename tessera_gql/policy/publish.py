@@ -13,7 +13,9 @@ from tessera_gql.policy import version
 from tessera_gql.policy.words import ChangeType
 
 # A number that the two write differently, perhaps: it may also stand in a string, which costs time and nothing else.
-_FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.eE]")
+_FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.e]")
+_PERHAPS = re.compile(rb"\d[.e]")
+"""What a text with a fraction has as well, and is found in a third of the time."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def canonical_bytes(value: Any) -> bytes:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return canonical(value).encode()
-    return canonical(value).encode() if _FRACTION.search(text) else text
+    return canonical(value).encode() if _PERHAPS.search(text) and _FRACTION.search(text) else text
 
 
 def judge(current: Terms | None, offered: Terms) -> Judgement:

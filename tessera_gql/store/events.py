@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from tessera_gql.policy.events import Event
 from tessera_gql.store.session import Session
@@ -51,7 +51,7 @@ async def write(session: Session, happened: Sequence[Event]) -> None:
         }
         chain = link(chain, row)
         values.append({**row, "hash": chain})
-    await session.execute(insert(rows), values)
+    await session.append(rows, values)
 
 
 def link(previous: str, row: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Executable, FromClause, insert, literal, update
+from sqlalchemy import ColumnElement, Executable, FromClause, Table, insert, literal, update
 from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -76,6 +76,14 @@ class Session:
             return 0
         return await self._answered(self._transaction.run(written.text, values[0]))
 
+    async def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Inserts rows, each with a value for the same columns."""
+        if self.dialect == "postgresql" and len(rows) > 1:
+            written, values = self._writer.pour(table, rows)
+            await self._answered(self._transaction.run(written.text, values))
+        elif rows:
+            await self.execute(insert(table), rows)
+
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """As many as there are; see `store.rows` for how they are read."""
         written, (values,) = self._writer.write(statement)
@@ -132,7 +140,7 @@ class Session:
 
     async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], clash: str) -> None:
         try:
-            await self.execute(insert(table(model)), values)
+            await self.append(table(model), values)
         except CLASHES as error:
             raise Conflict(f"{clash} {AGAIN}") from error
 

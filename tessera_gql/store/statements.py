@@ -3,8 +3,8 @@
 A `Question` is also built only once; of a statement built anew, what was written for one of its shape is found again.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,10 +17,13 @@ from sqlalchemy import (
     Dialect,
     Executable,
     FromClause,
+    Insert,
     Select,
     String,
+    Table,
     bindparam,
     func,
+    insert,
     select,
 )
 from sqlalchemy import any_ as any_of
@@ -87,6 +90,12 @@ class Written:
         found = [given[name] if name in given else more[name] for name in self.names]
         return [value if make is None else make(value) for make, value in zip(self.makers, found, strict=True)]
 
+    def columns(self, rows: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """The same for many runs, parameter by parameter."""
+        for name, make in zip(self.names, self.makers, strict=True):
+            found = [row[name] for row in rows] if name in rows[0] else [more[name]] * len(rows)
+            yield found if make is None else [*map(make, found)]
+
 
 def write(statement: Executable, dialect: Dialect, **options: Any) -> Written:
     schemas = {"schema_translate_map": WITHOUT_SCHEMAS, "render_schema_translate": True}
@@ -116,6 +125,7 @@ class Writer:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self._kept: dict[Hashable, Written] = {}
+        self._poured: dict[Hashable, Written] = {}
 
     def write(self, statement: Executable, given: Sequence[Mapping[str, Any]] = ()) -> tuple[Written, list[list[Any]]]:
         """The statement, and its values for each run: one, or as many as rows are given."""
@@ -128,7 +138,26 @@ class Writer:
                 del self._kept[next(iter(self._kept))]
         self._kept[key] = written
         more = written.compiled.construct_params(dict(given[0]) if given else None, found.bindparams)
-        return written, [written.values(row, more) for row in given or [{}]]
+        if len(given) > 1:
+            return written, [[*row] for row in zip(*written.columns(given, more), strict=True)]
+        return written, [written.values(given[0] if given else {}, more)]
+
+    def pour(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[Written, list[Any]]:
+        """The insertion of the rows, which have the same columns, and its values, column by column."""
+        key = (table, *rows[0])
+        if (written := self._poured.get(key)) is None:
+            made = write(pouring(table, rows[0]), self.dialect)
+            makers = tuple(_given_as(table.c[name].type, self.dialect) for name in made.names)
+            written = self._poured[key] = replace(made, makers=makers)
+        return written, [*written.columns(rows, {})]
+
+
+def pouring(table: Table, names: Iterable[str]) -> Insert:
+    """Any number of rows in one statement, for PostgreSQL: a parameter for each column, which holds its values."""
+    columns = [table.c[name] for name in names]
+    given = [bindparam(one.key, type_=Many(one.type)) for one in columns]
+    source = func.unnest(*given).table_valued(*(sql_column(one.key, one.type) for one in columns)).render_derived()
+    return insert(table).from_select(columns, select(*source.c), include_defaults=False)
 
 
 class Question:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from tessera_gql.formats.dbt import Model
 from tessera_gql.policy.words import DependencyType, Evidence
@@ -50,5 +50,5 @@ async def connect(
         for dependent, dependency in sorted(wanted - same)
     ]
     if made:
-        await session.execute(insert(table(AssetDependency)), made)
+        await session.append(table(AssetDependency), made)
     return len(made), len(left)

@@ -22,16 +22,31 @@ def test_a_place_reached_on_more_than_eight_routes_concerns_everyone(count, fiel
     assert change.path == "n0.leaf"
 
 
-def test_the_routes_are_found_in_document_order():
+def test_the_routes_are_found_in_document_order_and_the_shortest_is_told_of():
     edges = {"root": [(Name("b"), "x"), (Index(0), "x"), (Name("a"), "x"), (Here(), "y")], "x": [(Other(), "y")]}
     found = reach("root", edges)
     assert found["root"].first == ()
-    assert found["x"].first == (Name("b"),)
+    assert found["x"].first == (Index(0),)
     assert found["x"].paths == ["b", "[]", "a"]
-    assert found["y"].first == (Name("b"), Other())
+    assert found["y"].first == (Here(),)
     assert found["y"].paths == ["b.*", "[].*", "a.*", ""]
     assert found["y"].fields() == ("b", "", "a")
     assert found["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
+
+
+def test_of_routes_as_short_the_first_by_name_is_told_of():
+    there = {"root": [(Name("b"), "x"), (Name("a"), "w")], "w": [(Name("d"), "y")], "x": [(Name("c"), "y")]}
+    back = {place: [*reversed(edges)] for place, edges in there.items()}
+    assert reach("root", there)["y"].first == reach("root", back)["y"].first == (Name("a"), Name("d"))
+
+
+def test_what_a_change_is_told_of_does_not_depend_on_the_order_of_keys():
+    inner = array(prefixItems=[{"$ref": "#"}], items=False)
+    old, new = (obj(properties={"a": a, "id": inner}) for a in ({}, {"$ref": "#"}))
+    back = [{**each, "properties": dict(reversed(each["properties"].items()))} for each in (old, new)]
+    told = [(change.path, change.fingerprint) for change in compare(old, new).changes]
+    assert told == [(change.path, change.fingerprint) for change in compare(*back).changes]
+    assert [path for path, _ in told] == ["a.a", "a.id"]
 
 
 def test_the_name_of_a_property_lies_where_the_property_is():

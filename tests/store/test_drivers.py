@@ -4,11 +4,13 @@ import asyncio
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from tessera_gql.errors import Unavailable
-from tessera_gql.store import teams
+from tessera_gql.policy.words import ContractStatus
+from tessera_gql.store import contracts, teams
 from tessera_gql.store.database import Database
+from tessera_gql.store.tables import Contract, new_id
 from tests.world import World
 
 
@@ -75,3 +77,19 @@ async def test_one_statement_needs_no_transaction_of_its_own(postgres_database_u
     assert moments[0] < moments[1]
     assert same[0] == same[1]
     await database.dispose()
+
+
+async def test_rows_that_are_appended_at_once_are_read_back_as_they_were_given(world: World) -> None:
+    asset = await world.published()
+    big = {"const": [2**70, 0.1, "\u2028", None]}
+    async with world.database.write() as session:
+        (row,) = await session.list(select(contracts.rows).where(contracts.rows.c.asset_id == asset.id), Contract)
+        known = {one.key: getattr(row, one.key) for one in contracts.rows.c} | {"status": ContractStatus.DEPRECATED}
+        made = [
+            known | {"id": new_id(), "version": "7.0.0", "schema_def": big, "guarantees": None},
+            known | {"id": new_id(), "version": "8.0.0", "schema_def": True, "guarantees": {"a": [1.5, {}]}},
+        ]
+        await session.append(contracts.rows, made)
+    async with world.database.read() as session:
+        found = await session.list(select(contracts.rows).order_by(contracts.rows.c.version), Contract)
+    assert [{name: getattr(row, name) for name in known} for row in found[-2:]] == made

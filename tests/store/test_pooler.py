@@ -1,12 +1,11 @@
 """Through a PgBouncer each transaction may meet another connection: nothing is left on one, and nothing is expected."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, text
-from sqlalchemy.util import await_only
+from sqlalchemy import text
 
 from tessera_gql.policy.words import ProposalStatus, Response
 from tessera_gql.store.database import Database
@@ -16,15 +15,15 @@ from tests.world import World
 ROOT = Path(__file__).resolve().parents[2]
 
 
+FORGET = "CLOSE ALL; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP"
+"""What `DISCARD ALL` stands for, which may not stand beside other statements."""
+
+
 def forgetful(database: Database) -> None:
     """Whatever a connection remembers is gone before the next transaction, as if it were another connection."""
-    pool = database._lanes.writer.engine.sync_engine.pool  # it has no public name
-
-    def forget(connection: Any, _record: Any) -> None:
-        if connection is not None:
-            await_only(connection.driver_connection.execute("DISCARD ALL"))
-
-    event.listen(pool, "checkin", forget)
+    lanes = database._lanes  # it has no public name
+    writer, reader = (replace(lane, begin=f"{FORGET}; COMMIT; {lane.begin}") for lane in (lanes.writer, lanes.reader))
+    database._lanes = replace(lanes, writer=writer, reader=reader, single=reader)
 
 
 async def test_the_main_workflow_needs_nothing_that_a_connection_remembers(postgres_database_url: str) -> None:
