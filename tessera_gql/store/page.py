@@ -32,6 +32,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy import column as sql_column
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.naming import key
@@ -45,6 +46,8 @@ SHAPES = 500
 """Of pages whose statements are kept."""
 SIZE: BindParameter[int] = bindparam("size", type_=Integer())
 ESCAPE = "/"
+NUMBER = "number"
+"""Which of the parents it was that a row was asked for."""
 
 
 @dataclass(frozen=True)
@@ -259,8 +262,9 @@ async def of_parents(
     question = _of_parents(Shape.of(source, parent, request))
     found = dict.fromkeys(parents, _page([], request))
     rows = await session.ask(question, parents=parents, **_values(source, request))
-    for one, its_rows in groupby(rows, attrgetter(parent)):  # they come in the order of their parents
-        found[one] = _page([*its_rows], request)
+    first = 1 if session.dialect == "postgresql" else 0
+    for number, its_rows in groupby(rows, attrgetter(NUMBER)):  # they come in the order of their parents
+        found[parents[number - first]] = _page([*its_rows], request)
     return found
 
 
@@ -272,12 +276,12 @@ def _of_parents(shape: Shape) -> Question:
             return _each_looked_up(shape, parent)
         return _picked(shape, parent) if isinstance(shape.source, Table) else _numbered(shape, parent)
 
-    return Question(build, shape.source, [shape.parent or ""], beside_id=shape.order_by)
+    return Question(build, shape.source, [NUMBER], beside_id=shape.order_by)
 
 
 def _each_looked_up(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     """Reads no more of a parent's rows than its page holds, where an index knows their order."""
-    wanted = func.unnest(many("parents", parent)).table_valued("parent").render_derived()
+    wanted = func.unnest(many("parents", parent)).table_valued("parent", with_ordinality=NUMBER).render_derived()
     picked = (
         select(shape.source)
         .where(cast(wanted.c.parent, parent.type) == parent, *shape.within("postgresql"))
@@ -285,34 +289,40 @@ def _each_looked_up(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
         .limit(SIZE)
         .lateral()
     )
-    joined = select(picked).select_from(wanted.join(picked, true()))
-    return joined.order_by(picked.c[shape.parent or ""], *shape.ordering(picked))
+    joined = select(picked, wanted.c[NUMBER]).select_from(wanted.join(picked, true()))
+    return joined.order_by(wanted.c[NUMBER], *shape.ordering(picked))
 
 
 def _picked(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     """The same without a lateral join, which SQLite does not know: the ids of a page are looked up before its rows."""
-    wanted = func.json_each(many("parents", parent)).table_valued("value")
+    wanted = _listed(parent)
     mine = and_(wanted.c.value == parent, *shape.within("sqlite"))
     ids = select(shape.source.c.id).where(mine).order_by(*shape.ordering(shape.source)).limit(SIZE)
     whole = shape.source.alias()
     chosen = whole.c.id.in_(ids.correlate(wanted))
     return (
-        select(whole)
+        select(whole, wanted.c.key.label(NUMBER))
         .select_from(wanted.join(whole, chosen))
-        .order_by(whole.c[shape.parent or ""], *shape.ordering(whole))
+        .order_by(wanted.c.key, *shape.ordering(whole))
     )
 
 
 def _numbered(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     """Numbers the rows of each parent, where an id may be there for several of them."""
-    place = func.row_number().over(partition_by=parent, order_by=shape.ordering(shape.source))
+    wanted = _listed(parent)
+    place = func.row_number().over(partition_by=wanted.c.key, order_by=shape.ordering(shape.source))
     numbered = (
-        select(shape.source, place.label("place"))
-        .where(among("sqlite", parent, many("parents", parent)), *shape.within("sqlite"))
+        select(shape.source, wanted.c.key.label(NUMBER), place.label("place"))
+        .select_from(wanted.join(shape.source, wanted.c.value == parent))
+        .where(*shape.within("sqlite"))
         .subquery()
     )
     kept = select(numbered).where(numbered.c.place <= SIZE)
-    return kept.order_by(numbered.c[shape.parent or ""], numbered.c.place)
+    return kept.order_by(numbered.c[NUMBER], numbered.c.place)
+
+
+def _listed(parent: ColumnElement[Any]) -> Any:
+    return func.json_each(many("parents", parent)).table_valued(sql_column("key", Integer), "value")
 
 
 def _page(found: Sequence[Any], request: PageRequest) -> Page:
