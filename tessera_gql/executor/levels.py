@@ -120,8 +120,8 @@ class Run:
         wanted = [*distinct]
         found = await bound.load_many(wanted) if wanted else []
         values = list(map(bound.show, wanted, found))
-        done = dict(zip(wanted, await self._completed(step, step.shape, values), strict=True))
-        return list(map(done.get, keys))
+        done = await self._completed(step, step.shape, values)
+        return done if len(done) == len(keys) else list(map(dict(zip(wanted, done, strict=True)).get, keys))
 
     def _given(self, step: Step, declared: Declared, info: ResolveInfo, shown: Any) -> dict[str, Any]:
         """The arguments; those that are plain values in the document itself are read once for all executions."""

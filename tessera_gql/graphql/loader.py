@@ -25,8 +25,8 @@ class Loader(Generic[K, V]):
         self._ask = ask
         self._running = running
         self._known: dict[K, V] = {}
-        self._coming: dict[K, _Batch[K]] = {}
-        self._next: _Batch[K] | None = None
+        self._coming: list[_Batch[K]] = []
+        """Those not answered yet; the last may still be open to more keys."""
 
     async def load(self, key: K) -> V:
         if key not in self._known:
@@ -44,13 +44,7 @@ class Loader(Generic[K, V]):
         self._known.clear()
 
     async def _wait(self, keys: list[K]) -> None:
-        coming = self._coming
-        if new := [key for key in keys if key not in coming] if coming else keys:
-            batch = self._batch()
-            fresh = dict.fromkeys(new, batch)
-            batch.keys += fresh
-            coming.update(fresh)
-        batches = dict.fromkeys(map(coming.__getitem__, keys))
+        batches = self._batches(keys)
         for batch in batches:
             batch.waiting += 1
         try:
@@ -60,12 +54,26 @@ class Loader(Generic[K, V]):
             for batch in batches:
                 batch.waiting -= 1
 
-    def _batch(self) -> _Batch[K]:
-        """The one that is still open to more keys."""
-        if self._next is None:
-            self._next = _Batch()
-            asyncio.get_running_loop().call_soon(self._start, self._next)
-        return self._next
+    def _batches(self, keys: Iterable[K]) -> list[_Batch[K]]:
+        """The batches that answer the keys; those that nobody has asked for join the open one."""
+        found: list[_Batch[K]] = []
+        for batch in self._coming:
+            if not batch.keys.keys().isdisjoint(keys):
+                found.append(batch)
+                keys = [key for key in keys if key not in batch.keys]
+        if keys:
+            batch = self._open()
+            batch.keys |= dict.fromkeys(keys)
+            if batch not in found:
+                found.append(batch)
+        return found
+
+    def _open(self) -> _Batch[K]:
+        """The batch that is still open to more keys."""
+        if not self._coming or not self._coming[-1].is_open:
+            self._coming.append(_Batch())
+            asyncio.get_running_loop().call_soon(self._start, self._coming[-1])
+        return self._coming[-1]
 
     def _start(self, batch: _Batch[K]) -> None:
         batch.task = asyncio.ensure_future(self._answer(batch))
@@ -74,10 +82,11 @@ class Loader(Generic[K, V]):
             batch.task.add_done_callback(self._running.discard)
 
     async def _answer(self, batch: _Batch[K]) -> None:
-        self._next = None
+        batch.is_open = False
         try:
             if batch.waiting:
-                self._known.update(zip(batch.keys, await self._ask(batch.keys), strict=True))
+                keys = [*batch.keys]
+                self._known.update(zip(keys, await self._ask(keys), strict=True))
         except BaseException as error:
             if not batch.done.done():
                 batch.done.set_exception(error)
@@ -85,15 +94,16 @@ class Loader(Generic[K, V]):
             if not isinstance(error, Exception):
                 raise
         finally:
-            for key in batch.keys:
-                del self._coming[key]
+            self._coming.remove(batch)
         if not batch.done.done():
             batch.done.set_result(None)
 
 
 class _Batch(Generic[K]):
     def __init__(self) -> None:
-        self.keys: list[K] = []
+        self.keys: dict[K, None] = {}
         self.waiting = 0
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
+        self.is_open = True
+        """To more keys."""
