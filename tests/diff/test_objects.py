@@ -268,6 +268,7 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
         (obj(), {"enum": [{}]}),
         (obj(maxProperties=0), {"enum": [{}]}),
         (obj(additionalProperties=WHOLE), obj(patternProperties={"(?=a)": TEXT})),
+        (obj(properties={"a": TEXT}), obj(patternProperties={"(?=a)": TEXT})),
         (obj(minProperties=1, additionalProperties=UNREAD), False),
         (
             obj(

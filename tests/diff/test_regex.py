@@ -247,6 +247,7 @@ def test_a_pattern_is_read_up_to_its_limits():
         (Language(frozenset({"(?=a)", "^b$"}), frozenset({"b"})), False),
         (Language(frozenset({"(?=a)"}), frozenset({"(?=a)"})), False),
         (Language(frozenset({"(?=a)"}), least=2, most=1), False),
+        (Language(frozenset({"(?=a)"}), excluded=frozenset({"", "\0"}), most=1), True),
         (Language(frozenset({"^a{500}a{99}$"})), "a" * 599),
         (Language(frozenset({"^a{500}a{100}$"})), True),
         (Language(frozenset({"^a{500}$"}), frozenset({"^a{499}a$"})), False),
