@@ -108,11 +108,11 @@ class Rules:
         if self.names is not None:
             return "", Answer.EMPTY
         outcome = Answer.EMPTY
-        for cell in self._cells(wanted, unwanted):
-            name = _name(cell[0], cell[1], avoid)
+        for matched, unmatched in self._cells(wanted, unwanted):
+            name = _name(matched, unmatched, avoid)
             if name is False:
                 continue
-            found = self.find([*self._about_fresh(cell[0]), *more])
+            found = self.find([*self._about_fresh(matched, unmatched), *more])
             if isinstance(found, Found) and isinstance(name, str) and self.allows(name):
                 return name, found
             outcome = outcome if found is Answer.EMPTY else Answer.UNKNOWN
@@ -130,15 +130,15 @@ class Rules:
             free = []
         for choice in product((False, True), repeat=len(free)):
             chosen = frozenset(pattern for pattern, is_on in zip(free, choice, strict=True) if is_on)
-            matched = wanted | chosen
-            yield matched, unwanted | (frozenset(free) - chosen)
+            yield wanted | chosen, unwanted.union(free) - chosen
 
-    def _about_fresh(self, matched: frozenset[str]) -> Iterator[Literal]:
+    def _about_fresh(self, matched: frozenset[str], unmatched: frozenset[str]) -> Iterator[Literal]:
+        """A pattern that a cell says nothing about may match or not: neither it nor the word on others is used."""
         for literal in self.nodes:
             node = literal.node
             fitting = [pattern for pattern in node.patterns if pattern in matched]
             yield from (Literal(node.pattern_property(pattern), holds=True, emits=literal.emits) for pattern in fitting)
-            if not fitting and node.extra is not None and (len(node.patterns) <= MAX_PATTERNS):
+            if node.extra is not None and unmatched.issuperset(node.patterns):
                 yield Literal(node.extra, holds=True, emits=literal.emits)
 
 

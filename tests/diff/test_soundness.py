@@ -55,6 +55,16 @@ def obj(**words):
         (obj(properties={"a": TEXT}, additionalProperties=True), obj(properties={"a": TEXT, "b": WHOLE}), False),
         (obj(properties={"a": TEXT}), obj(properties={"a": TEXT, "b": WHOLE}), True),
         (obj(), obj(properties={"b": WHOLE}), False),
+        # with more patterns than are told apart, a name that matches none of them is not the only one
+        (
+            obj(
+                patternProperties={"^a": TEXT, "^b": TEXT, "^c": TEXT},
+                additionalProperties=WHOLE,
+                allOf=[{"patternProperties": {"^d": {}, "^e": {}, "^f": {}}}],
+            ),
+            obj(additionalProperties=WHOLE),
+            False,
+        ),
         # what must be there is written, declared or not
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": WHOLE}), False),
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": TEXT, "b": WHOLE}), False),
