@@ -7,9 +7,10 @@ assumption fails.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tessera_gql.diff import kinds
 from tessera_gql.diff.accept import accepts, every, opposite
 from tessera_gql.diff.arrays import find_array
 from tessera_gql.diff.facts import (
@@ -22,6 +23,7 @@ from tessera_gql.diff.facts import (
     Outcome,
     Present,
     PropertyBreaks,
+    Sign,
 )
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.kinds import ARRAY, BOOLEAN, EVERY, FRACTION, INTEGER, NULL, OBJECT, STRING
@@ -34,7 +36,7 @@ MAX_DEPTH = 36
 NEVER = sys.maxsize
 SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
 KINDS = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
-Key = frozenset[int]
+Key = frozenset[Sign]
 
 
 @dataclass
@@ -140,7 +142,7 @@ class Solver:
         self.trail: list[Key] = []
         self.asking: dict[Key, int] = {}
         self.lowest = NEVER
-        self.rules: dict[tuple[tuple[int, ...], tuple[int, ...]], Rules] = {}
+        self.rules: dict[tuple[tuple[Sign, ...], tuple[Sign, ...]], Rules] = {}
 
     def find(self, literals: Iterable[Literal]) -> Outcome:
         """A document that meets every literal."""
@@ -285,13 +287,17 @@ class Solver:
 
     def _decide(self, branch: Branch, literals: list[Literal]) -> Outcome:
         nodes = [literal.node for literal in branch.nodes]
-        if branch.kind == STRING:
-            return find_string(nodes, branch.facts)
-        if branch.kind == ARRAY:
-            return find_array(self.find, branch.nodes, branch.facts)
-        if branch.kind == OBJECT:
-            return find_object(self._rules(branch.nodes, literals), branch.facts)
-        return find_number(nodes, branch.facts, whole=branch.kind == INTEGER)
+        match branch.kind:
+            case kinds.STRING:
+                return find_string(nodes, branch.facts)
+            case kinds.ARRAY:
+                return find_array(self.find, branch.nodes, branch.facts)
+            case kinds.OBJECT:
+                return find_object(self._rules(branch.nodes, literals), branch.facts)
+            case kinds.INTEGER:
+                return find_number(nodes, branch.facts, whole=True)
+            case _:
+                return find_number(nodes, branch.facts, whole=False)
 
 
 def _followed(literal: Literal) -> Literal:
@@ -309,10 +315,10 @@ def _is_free(literal: Literal) -> bool:
     return literal.node.raw is literal.holds
 
 
-def _is_impossible(literal: Literal, asked: dict[int, Literal]) -> bool:
+def _is_impossible(literal: Literal, asked: Collection[Sign]) -> bool:
     if literal.node.raw is (not literal.holds):
         return True
-    return literal.holds and (literal.node.key << 2) in asked
+    return literal.holds and (literal.node.key, False, False) in asked
 
 
 def _listed(literals: list[Literal]) -> list[Json] | None:
