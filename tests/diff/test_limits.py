@@ -39,6 +39,9 @@ def test_the_search_goes_36_questions_deep():
     deepest = nested(17, TEXT)
     assert isinstance(refuted(deepest, nested(17, WHOLE)), Found)
     assert refuted(nested(18, TEXT), nested(18, WHOLE)) is Answer.UNKNOWN
+    assert isinstance(refuted(deepest, nested(17, {"minLength": 1})), Found)
+    assert isinstance(refuted(nested(18, {"const": 1}), nested(18, {"const": 2})), Found)
+    assert refuted(nested(19, {"const": 1}), nested(19, {"const": 2})) is Answer.UNKNOWN
 
 
 def test_one_question_costs_one_unit_of_fuel():
