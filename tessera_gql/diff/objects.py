@@ -224,9 +224,7 @@ class _Search:
         return name in self.rules.required or name in self.needed
 
     def run(self) -> Outcome:
-        if any(map(self.is_required, self.absent)) or not self._fits(self.count):
-            return Answer.EMPTY
-        if self.most is not None and self.least > self.most:
+        if any(map(self.is_required, self.absent)) or not self._fits(max(self.count, self.least)):
             return Answer.EMPTY
         steps = (self._specific, self._classes, self._plain, self._fill)
         if not all(step() for step in steps):
