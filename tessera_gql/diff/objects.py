@@ -24,7 +24,7 @@ from tessera_gql.diff.facts import (
     PropertyBreaks,
     excluded,
 )
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, canonical, same
 from tessera_gql.diff.kinds import INERT
 from tessera_gql.diff.regex import Language, example, matches
 from tessera_gql.diff.schema import Schema, Words
@@ -241,12 +241,15 @@ class _Search:
         return Found(self.document)
 
     def _note(self, name: str, outcome: Outcome) -> bool:
-        """False when there is no such value."""
-        if isinstance(outcome, Found) and len(self.document) < MAX_SHOWN:
+        """False when there is no such value. A property with two values for two demands is not sure to meet both."""
+        if isinstance(outcome, Found) and len(self.document) < MAX_SHOWN and self._agrees(name, outcome.value):
             self.document[name] = outcome.value
         else:
             self.is_sure = False
         return outcome is not Answer.EMPTY
+
+    def _agrees(self, name: str, value: Json) -> bool:
+        return name not in self.document or same(self.document[name], value)
 
     def _specific(self) -> bool:
         return all(self._note(name, self.rules.value(name, more)) for name, more in self.demands.items())
@@ -272,14 +275,17 @@ class _Search:
                 return self._note(name, found)
             is_open = is_open or found is Answer.UNKNOWN
         if self._fits(self.count + 1):
-            name, found = self._fresh(fact, more)
-            if found is not Answer.EMPTY:
-                return self._note(name, found)
+            # another name than for other demands, so that their values stay; else one of those may do for both
+            for avoid in dict.fromkeys((self.mentioned.union(self.document), self.mentioned)):
+                name, found = self._fresh(fact, more, avoid)
+                if found is not Answer.EMPTY:
+                    return self._note(name, found)
         self.is_sure = False
         return is_open
 
-    def _fresh(self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal]) -> tuple[str, Outcome]:
-        avoid = self.mentioned | self.document.keys()
+    def _fresh(
+        self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal], avoid: frozenset[str]
+    ) -> tuple[str, Outcome]:
         match fact:
             case PatternBreaks(pattern, _):
                 return self.rules.fresh(more, avoid, frozenset({pattern}), frozenset())
@@ -305,7 +311,7 @@ class _Search:
         """More properties until there are enough. False when there are provably not that many names."""
         if max(len(self.document), self.count) >= self.least:
             return True
-        possible = self.count
+        possible = self.count + len(self.document.keys() - self.mentioned)
         for name in sorted(self.mentioned - self.rules.required - self.needed - self.absent):
             found = self.rules.value(name)
             possible += found is not Answer.EMPTY

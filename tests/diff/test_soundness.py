@@ -19,6 +19,14 @@ def obj(**words):
     return {"type": "object", **words}
 
 
+def named(pattern, schema):
+    return {"patternProperties": {pattern: schema}}
+
+
+def only(pattern):
+    return obj(patternProperties={pattern: {}}, additionalProperties=False)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "holds"),
     [
@@ -65,6 +73,12 @@ def obj(**words):
             obj(additionalProperties=WHOLE),
             False,
         ),
+        # one property may meet two demands
+        (obj(), {"anyOf": [named("^other$", TEXT), {"additionalProperties": TEXT}]}, False),
+        (only("^[ab]$"), {"anyOf": [named("^a$", TEXT), named("^[ab]$", TEXT)]}, False),
+        (only("^[ab]$"), {"anyOf": [named("^[ab]$", TEXT), named("^a$", TEXT)]}, False),
+        (only("^aaaa$"), {"anyOf": [named("^aaaa$", TEXT), {"propertyNames": {"maxLength": 3}}]}, False),
+        (only("^[ab]$"), {"anyOf": [named("^a$", TEXT), named("^b$", TEXT), {"maxProperties": 2}]}, True),
         # what must be there is written, declared or not
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": WHOLE}), False),
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": TEXT, "b": WHOLE}), False),
