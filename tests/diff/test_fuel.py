@@ -2,6 +2,7 @@
 
 import pytest
 
+from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.facts import Answer, Found, Literal
 from tessera_gql.diff.guard import Identities
@@ -111,3 +112,14 @@ def test_who_writes_a_value_that_may_hold_properties_is_another_question(schema)
     left = solver.fuel
     assert solver.find([given._replace(emits=True), wanted]) == found
     assert solver.fuel < left
+
+
+def ways(levels, spare):
+    """Two alternatives a level, and none to be left out: twice as many ways through at every level."""
+    either = [{"anyOf": [{"minLength": 2 * n + 2}, {"minLength": 2 * n + 3}]} for n in range(levels)]
+    return {**TEXT, "allOf": either, "$defs": {f"d{n}": {} for n in range(spare)}}
+
+
+def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object():
+    found = [compare(ways(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
+    assert [each.is_compatible(Mode.BACKWARD) for each in found] == [False, True]
