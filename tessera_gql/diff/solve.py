@@ -10,7 +10,6 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tessera_gql.diff import kinds
 from tessera_gql.diff.accept import accepts, every, opposite
 from tessera_gql.diff.arrays import find_array
 from tessera_gql.diff.facts import (
@@ -287,17 +286,13 @@ class Solver:
 
     def _decide(self, branch: Branch, literals: list[Literal]) -> Outcome:
         nodes = [literal.node for literal in branch.nodes]
-        match branch.kind:
-            case kinds.STRING:
-                return find_string(nodes, branch.facts)
-            case kinds.ARRAY:
-                return find_array(self.find, branch.nodes, branch.facts)
-            case kinds.OBJECT:
-                return find_object(self._rules(branch.nodes, literals), branch.facts)
-            case kinds.INTEGER:
-                return find_number(nodes, branch.facts, whole=True)
-            case _:
-                return find_number(nodes, branch.facts, whole=False)
+        if branch.kind == STRING:
+            return find_string(nodes, branch.facts)
+        if branch.kind == ARRAY:
+            return find_array(self.find, branch.nodes, branch.facts)
+        if branch.kind == OBJECT:
+            return find_object(self._rules(branch.nodes, literals), branch.facts)
+        return find_number(nodes, branch.facts, whole=branch.kind == INTEGER)
 
 
 def _followed(literal: Literal) -> Literal:
