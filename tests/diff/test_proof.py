@@ -73,6 +73,9 @@ def test_the_document_is_small_and_to_the_point(old, new, document):
             {"minProperties": {}, "maxProperties": {"other": None, "other1": None, "other2": None}},
         ),
         (TEXT, {**TEXT, "minLength": 1, "maxLength": 2}, {"minLength": "", "maxLength": "aaa"}),
+        (TEXT, {**TEXT, "maxLength": 2, "pattern": "^a*$"}, {"maxLength": "aaa", "pattern": "A"}),
+        ({"enum": [1, 2]}, {"enum": [1], "minimum": 2}, {"minimum": 1, "enum": 2}),
+        ({"type": ["string", "integer"]}, {**TEXT, "minLength": 1}, {"type": 0, "minLength": ""}),
         (
             {"type": "number"},
             {"type": "number", "multipleOf": 3, "exclusiveMinimum": 2.5, "exclusiveMaximum": 9},
