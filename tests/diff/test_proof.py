@@ -45,6 +45,7 @@ def only(old, new, kind):
             [5],
         ),
         ({"items": {"properties": {"x": TEXT}}}, {"items": {}}, [{"x": ""}]),
+        ({"items": {"properties": {"x": TEXT}}}, {}, [{"x": ""}]),
     ],
 )
 def test_the_document_is_small_and_to_the_point(old, new, document):
