@@ -48,8 +48,11 @@ class Positions:
                 found.append(Literal(each, holds=True, emits=emits))
         return found
 
+    def fits(self, size: int) -> bool:
+        return self.most is None or size <= self.most
+
     def value(self, index: int, *more: Literal) -> Outcome:
-        if self.most is not None and index >= self.most:
+        if not self.fits(index + 1):
             return Answer.EMPTY
         return self.find([*self.about(index), *more])
 
@@ -94,7 +97,7 @@ class _Search:
     def run(self) -> Outcome:
         self._shorten()
         positions = self.positions
-        if positions.most is not None and positions.least > positions.most:
+        if not positions.fits(positions.least):
             return Answer.EMPTY
         if not all(self._meet(fact) for fact in self.facts) or not all(map(self._contains, positions.nodes)):
             return Answer.EMPTY
@@ -111,7 +114,7 @@ class _Search:
             sizes = [
                 size for literal in positions.about(0) if literal.holds and (size := _size(literal.node)) is not None
             ]
-            if sizes and (positions.most is None or min(sizes) < positions.most):
+            if sizes and positions.fits(min(sizes)):
                 positions.most = min(sizes)
 
     def _meet(self, fact: Fact) -> bool:
@@ -200,7 +203,7 @@ class _Search:
             bound += positions.value(index, Literal(node, holds=False)) is Answer.EMPTY
         breaks = [*positions.about(positions.told_apart), Literal(node, holds=False)]
         if positions.find(breaks) is Answer.EMPTY:
-            bound += max(0, positions.least - positions.told_apart)
+            bound += len(range(positions.told_apart, positions.least))
         return bound >= times
 
     def _fewer(self, node: Schema, than: int) -> bool:
@@ -224,7 +227,7 @@ class _Search:
     def _document(self) -> Outcome:
         positions = self.positions
         length = max([positions.least, *(index + 1 for index in self.forced)])
-        if length > MAX_SHOWN or (positions.most is not None and length > positions.most):
+        if length > MAX_SHOWN:
             return Answer.UNKNOWN
         items: list[Json] = []
         for index in range(length):
@@ -235,7 +238,7 @@ class _Search:
         banned = excluded(self.facts)
         if self.unique:
             items = self._different(items)
-        if canonical(items) in banned and length != positions.most:
+        if canonical(items) in banned:
             found = positions.value(length)
             items = [*items, found.value] if isinstance(found, Found) else items
         return Found(items) if self.is_sure and canonical(items) not in banned else Answer.UNKNOWN

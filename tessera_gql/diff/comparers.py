@@ -40,18 +40,12 @@ def types(old: View, new: View) -> Iterator[Draft]:
     if before == after:
         return
     plain = before & ~NULL, after & ~NULL
-    has_null = bool(before & NULL), bool(after & NULL)
-    if has_null[0] != has_null[1] and plain[0] and plain[1] and EVERY not in (before, after):
-        kind = K.NULLABLE_ADDED if has_null[1] else K.NULLABLE_REMOVED
-        where = new.where("type") if kind is K.NULLABLE_ADDED else old.where("type")
-        yield Draft(
-            kind,
-            where,
-            "null is allowed now" if has_null[1] else "null is no longer allowed",
-            has_null[0],
-            has_null[1],
-            content=FORTH if has_null[1] else BACK,
-        )
+    had, has = bool(before & NULL), bool(after & NULL)
+    if had != has and all(plain) and EVERY not in (before, after):
+        if has:
+            yield Draft(K.NULLABLE_ADDED, new.where("type"), "null is allowed now", had, has, content=FORTH)
+        else:
+            yield Draft(K.NULLABLE_REMOVED, old.where("type"), "null is no longer allowed", had, has, content=BACK)
         before, after = plain
     if before != after:
         yield _type_draft(before, after, old, new)
@@ -103,8 +97,9 @@ def bounds(old: View, new: View) -> Iterator[Draft]:
             yield _limit(where, (_shown(before), _shown(after)), words[0], is_tighter=limits[1] > limits[0])
 
 
-def _rank(bound: Bound | None, sign: int) -> tuple[bool, Number, bool]:
-    return (False, 0, False) if bound is None else (True, sign * bound.value, bound.is_open)
+def _rank(bound: Bound | None, sign: int) -> tuple[Number, ...]:
+    """The tighter the bound, the higher."""
+    return () if bound is None else (sign * bound.value, bound.is_open)
 
 
 def _shown(bound: Bound | None) -> Json:

@@ -88,5 +88,5 @@ def text(route: Route, found: str = "") -> str:
 def declared_field(path: str) -> str:
     """The declared field a path lies in: `tags[]` belongs to `tags`."""
     while path.endswith(("[]", ".*")) or path == "*":
-        path = path[:-2] if len(path) > 1 else ""
+        path = path[:-2]
     return path

@@ -3,7 +3,7 @@
 from tessera_gql.diff.changes import Change, SchemaDiff
 from tessera_gql.diff.confirm import Judge
 from tessera_gql.diff.documents import Document, read
-from tessera_gql.diff.guard import Identities
+from tessera_gql.diff.guard import Identities, identity
 from tessera_gql.diff.judge import Judged, judge
 from tessera_gql.diff.paths import spelled_out, states
 from tessera_gql.diff.proof import Proofs, Side
@@ -45,11 +45,7 @@ def _read(side: str, raw: object, identities: Identities, other: object) -> Docu
 
 
 def _is_same(left: Document, right: Document) -> bool:
-    if left.dialect is not right.dialect:
-        return False
-    if isinstance(left.raw, bool) or isinstance(right.raw, bool):
-        return left.raw is right.raw
-    return left.numbers[id(left.raw)] == right.numbers[id(right.raw)]
+    return identity(left.raw, left.numbers) == identity(right.raw, right.numbers)
 
 
 def _change(judged: Judged, index: int, proofs: Proofs) -> Change:

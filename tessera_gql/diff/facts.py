@@ -24,6 +24,9 @@ class Found(NamedTuple):
 Outcome: TypeAlias = Answer | Found
 
 
+Sign: TypeAlias = tuple[int, bool, bool]
+
+
 class Literal(NamedTuple):
     """The value is valid under the node, or (`holds` false) is not. `emits`: it comes from a producer of the node,
     who writes only what is declared or needed where the schema declares properties and is silent about others."""
@@ -33,8 +36,9 @@ class Literal(NamedTuple):
     emits: bool = False
 
     @property
-    def key(self) -> int:
-        return self.node.key << 2 | self.holds << 1 | self.emits
+    def key(self) -> Sign:
+        """Equal for what asks the same."""
+        return self.node.key, self.holds, self.emits
 
 
 class Excluded(NamedTuple):

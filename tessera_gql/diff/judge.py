@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.drafts import Draft, Route, Rule, text
@@ -20,6 +21,9 @@ from tessera_gql.diff.walk import Key, Spot
 K = ChangeKind
 BACK, FORTH = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
+ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
+"""How much is accepted now, where containment fails."""
+Side = TypeVar("Side")
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,9 @@ def refutation(solver: Solver, old: View, new: View, *, emits: bool) -> Outcome:
     return outcome
 
 
-def sides(spot: Spot, mode: Mode) -> tuple[View, View]:
+def sides(old: Side, new: Side, mode: Mode) -> tuple[Side, Side]:
     """The side that must be contained first."""
-    return (spot.old, spot.new) if mode is Mode.BACKWARD else (spot.new, spot.old)
+    return (old, new) if mode is Mode.BACKWARD else (new, old)
 
 
 class Containment:
@@ -84,7 +88,8 @@ class Containment:
         self.open_fails = {mode: self._failing(partial(self._open_outcome, mode)) for mode in DIRECTIONS}
 
     def _outcome(self, key: Key, mode: Mode, *, emits: bool) -> Outcome:
-        return refutation(self.solver, *sides(self.spots[key], mode), emits=emits)
+        spot = self.spots[key]
+        return refutation(self.solver, *sides(spot.old, spot.new, mode), emits=emits)
 
     def _open_outcome(self, mode: Mode, key: Key) -> Outcome:
         """What a producer writes is valid: a value found among that is one for this question too."""
@@ -189,8 +194,7 @@ def _unexplained(spot: Spot, mode: Mode, outcome: Outcome) -> Draft:
     content = frozenset({mode})
     if outcome is Answer.UNKNOWN:
         return Draft(K.UNDECIDED, spot.new.at, "it could not be decided whether this fits", content=content)
-    message = "it accepts less than before" if mode is Mode.BACKWARD else "it accepts more than before"
-    return Draft(K.COMPOSITION_CHANGED, spot.new.at, message, content=content)
+    return Draft(K.COMPOSITION_CHANGED, spot.new.at, f"it accepts {ACCEPTED[mode]} than before", content=content)
 
 
 def _judged(draft: Draft, spot: Spot, key: Key, proven: Containment, reached: Reached) -> Judged | None:

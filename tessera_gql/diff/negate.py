@@ -1,6 +1,6 @@
 """Breaking a schema: the alternatives, one per keyword. Listing one too many is safe, leaving one out is not."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
 
 from tessera_gql.diff.facts import (
@@ -154,25 +154,25 @@ def _dependents(node: Schema) -> Iterator[Alternative]:
 
 
 def _unevaluated(node: Schema) -> Iterator[Alternative]:
-    """Where only `properties` of conjunctions count as evaluated, some other property breaks it; else anything may."""
+    """Some property that no conjunction evaluates breaks it; what other branches evaluate depends on the value."""
     extra = node.child("unevaluatedProperties")
     if extra is not None:
-        names, patterns = set[str](), set[str]()
-        is_plain = _evaluates(node, names, patterns, 0)
-        yield [ExtraBreaks(frozenset(names), frozenset(patterns), extra)] if is_plain else []
+        nodes = _together(node)
+        names = frozenset(name for each in nodes for name in each.properties)
+        patterns = frozenset(pattern for each in nodes for pattern in each.patterns)
+        yield [ExtraBreaks(names, patterns, extra)]
 
 
-def _evaluates(node: Schema, names: set[str], patterns: set[str], depth: int) -> bool:
-    """Collects what a valid value has evaluated; False when that depends on the value or says too little."""
-    if depth > 20 or node.is_opaque or node.extra is not None:
-        return False
-    names.update(node.properties)
-    patterns.update(node.patterns)
-    inside = [*node.children("allOf")]
-    target = node.target()
-    if target is not None:
-        inside.append(target)
-    return all(_evaluates(each, names, patterns, depth + 1) for each in inside)
+def _together(node: Schema) -> Collection[Schema]:
+    """The node and all that a value valid under it is valid under for sure."""
+    found, stack = dict[int, Schema](), [node]
+    while stack:
+        each = stack.pop()
+        if id(each) not in found:
+            found[id(each)] = each
+            target = each.target()
+            stack += [*each.children("allOf"), *([] if target is None else [target])]
+    return found.values()
 
 
 FACTS: dict[int, Callable[[Schema], Iterator[Item]]] = {

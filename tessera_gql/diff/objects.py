@@ -24,7 +24,7 @@ from tessera_gql.diff.facts import (
     PropertyBreaks,
     excluded,
 )
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, canonical, same
 from tessera_gql.diff.kinds import INERT
 from tessera_gql.diff.regex import Language, example, matches
 from tessera_gql.diff.schema import Schema, Words
@@ -108,11 +108,11 @@ class Rules:
         if self.names is not None:
             return "", Answer.EMPTY
         outcome = Answer.EMPTY
-        for cell in self._cells(wanted, unwanted):
-            name = _name(cell[0], cell[1], avoid)
+        for matched, unmatched in self._cells(wanted, unwanted):
+            name = _name(matched, unmatched, avoid)
             if name is False:
                 continue
-            found = self.find([*self._about_fresh(cell[0]), *more])
+            found = self.find([*self._about_fresh(matched, unmatched), *more])
             if isinstance(found, Found) and isinstance(name, str) and self.allows(name):
                 return name, found
             outcome = outcome if found is Answer.EMPTY else Answer.UNKNOWN
@@ -130,15 +130,15 @@ class Rules:
             free = []
         for choice in product((False, True), repeat=len(free)):
             chosen = frozenset(pattern for pattern, is_on in zip(free, choice, strict=True) if is_on)
-            matched = wanted | chosen
-            yield matched, unwanted | (frozenset(free) - chosen)
+            yield wanted | chosen, unwanted.union(free) - chosen
 
-    def _about_fresh(self, matched: frozenset[str]) -> Iterator[Literal]:
+    def _about_fresh(self, matched: frozenset[str], unmatched: frozenset[str]) -> Iterator[Literal]:
+        """A pattern that a cell says nothing about may match or not: neither it nor the word on others is used."""
         for literal in self.nodes:
             node = literal.node
             fitting = [pattern for pattern in node.patterns if pattern in matched]
             yield from (Literal(node.pattern_property(pattern), holds=True, emits=literal.emits) for pattern in fitting)
-            if not fitting and node.extra is not None and (len(node.patterns) <= MAX_PATTERNS):
+            if node.extra is not None and unmatched.issuperset(node.patterns):
                 yield Literal(node.extra, holds=True, emits=literal.emits)
 
 
@@ -224,9 +224,7 @@ class _Search:
         return name in self.rules.required or name in self.needed
 
     def run(self) -> Outcome:
-        if any(map(self.is_required, self.absent)) or not self._fits(self.count):
-            return Answer.EMPTY
-        if self.most is not None and self.least > self.most:
+        if any(map(self.is_required, self.absent)) or not self._fits(max(self.count, self.least)):
             return Answer.EMPTY
         steps = (self._specific, self._classes, self._plain, self._fill)
         if not all(step() for step in steps):
@@ -243,12 +241,15 @@ class _Search:
         return Found(self.document)
 
     def _note(self, name: str, outcome: Outcome) -> bool:
-        """False when there is no such value."""
-        if isinstance(outcome, Found) and len(self.document) < MAX_SHOWN:
+        """False when there is no such value. A property with two values for two demands is not sure to meet both."""
+        if isinstance(outcome, Found) and len(self.document) < MAX_SHOWN and self._agrees(name, outcome.value):
             self.document[name] = outcome.value
         else:
             self.is_sure = False
         return outcome is not Answer.EMPTY
+
+    def _agrees(self, name: str, value: Json) -> bool:
+        return name not in self.document or same(self.document[name], value)
 
     def _specific(self) -> bool:
         return all(self._note(name, self.rules.value(name, more)) for name, more in self.demands.items())
@@ -274,14 +275,17 @@ class _Search:
                 return self._note(name, found)
             is_open = is_open or found is Answer.UNKNOWN
         if self._fits(self.count + 1):
-            name, found = self._fresh(fact, more)
-            if found is not Answer.EMPTY:
-                return self._note(name, found)
+            # another name than for other demands, so that their values stay; else one of those may do for both
+            for avoid in dict.fromkeys((self.mentioned.union(self.document), self.mentioned)):
+                name, found = self._fresh(fact, more, avoid)
+                if found is not Answer.EMPTY:
+                    return self._note(name, found)
         self.is_sure = False
         return is_open
 
-    def _fresh(self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal]) -> tuple[str, Outcome]:
-        avoid = self.mentioned | self.document.keys()
+    def _fresh(
+        self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal], avoid: frozenset[str]
+    ) -> tuple[str, Outcome]:
         match fact:
             case PatternBreaks(pattern, _):
                 return self.rules.fresh(more, avoid, frozenset({pattern}), frozenset())
@@ -307,7 +311,7 @@ class _Search:
         """More properties until there are enough. False when there are provably not that many names."""
         if max(len(self.document), self.count) >= self.least:
             return True
-        possible = self.count
+        possible = self.count + len(self.document.keys() - self.mentioned)
         for name in sorted(self.mentioned - self.rules.required - self.needed - self.absent):
             found = self.rules.value(name)
             possible += found is not Answer.EMPTY

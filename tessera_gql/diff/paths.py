@@ -6,7 +6,8 @@ from typing import cast
 
 from tessera_gql.diff.declared import Declared, by_name, changed, in_place, in_place_unshared
 from tessera_gql.diff.drafts import Index, Name, Other, Step
-from tessera_gql.diff.schema import Schema, Words
+from tessera_gql.diff.routes import follow
+from tessera_gql.diff.schema import Schema, Words, size
 
 Key = tuple[frozenset[int], frozenset[int]]
 Around = Callable[[Schema], tuple[Schema, ...]]
@@ -14,7 +15,7 @@ Around = Callable[[Schema], tuple[Schema, ...]]
 
 @dataclass
 class State:
-    """All subschemas that speak about one value, on both sides. `is_cut`: some part of it was not followed."""
+    """All subschemas that speak about one value, on both sides."""
 
     old: list[Schema]
     new: list[Schema]
@@ -26,25 +27,15 @@ class State:
 
 def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, State]:
     """Every place where the declared paths may part, the root first."""
-    start = _state([old], [new], around)
-    found = {_key(start): start}
-    most = 1_000 + 2 * (len(old.document.schemas) + len(new.document.schemas))
-    queue = [start]
-    for state in queue:
+
+    def parted(state: State) -> Iterator[tuple[Step, State]]:
         before, after = by_name(state.old), by_name(state.new)
         state.gone = [(name, _first(nodes, name)) for name, nodes in before.items() if name not in after]
         state.come = [(name, _first(nodes, name)) for name, nodes in after.items() if name not in before]
         for step, left, right in _children(state, before, after):
-            child = _state(left, right, around)
-            key = _key(child)
-            if key not in found and len(found) < most:
-                found[key] = child
-                queue.append(child)
-            if key in found:
-                state.edges.append((step, key))
-            else:
-                state.is_cut = True
-    return found
+            yield step, _state(left, right, around)
+
+    return follow(_state([old], [new], around), _key, parted, size(old, new))
 
 
 def _state(old: list[Schema], new: list[Schema], around: Around) -> State:

@@ -18,7 +18,7 @@ from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.judge import Judged, refutation, sides
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import Language, example
-from tessera_gql.diff.schema import Number, Schema, Space
+from tessera_gql.diff.schema import Number, Schema, Space, size
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.view import View, type_names
 
@@ -53,8 +53,8 @@ class Proofs:
 
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
-        size = len(self.old.root.document.schemas) + len(self.new.root.document.schemas)
-        tries, room = max(3, min(MOST, EFFORT // size)), ROOM
+        schemas = size(self.old.root, self.new.root)
+        tries, room = max(3, min(MOST, EFFORT // schemas)), ROOM
         found: list[Evidence] = []
         for each in self.judged:
             one = Evidence()
@@ -62,7 +62,7 @@ class Proofs:
                 tries -= 1
                 one = self._evidence(each)
                 room -= len(canonical(one.document))
-                if size <= MAX_SCHEMAS and len(found) < MAX_HINTS:
+                if schemas <= MAX_SCHEMAS and len(found) < MAX_HINTS:
                     one = one._replace(hint=self._hint(each))
             found.append(one)
         return tuple(found)
@@ -76,7 +76,7 @@ class Proofs:
 
     def _evidence(self, judged: Judged) -> Evidence:
         mode = Mode.BACKWARD if Mode.BACKWARD in judged.breaks else Mode.FORWARD
-        accepting, refusing = (self.old, self.new) if mode is Mode.BACKWARD else (self.new, self.old)
+        accepting, refusing = sides(self.old, self.new, mode)
         for demand, must_refuse, emits in self._demands(judged, mode):
             found = self._document(accepting, demand, emits=emits)
             if found is None or accepting.judge.accepts(found.value) is not True:
@@ -101,7 +101,7 @@ class Proofs:
         """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
         draft, route, emits = judged.draft, judged.route, judged.draft.rule is not Rule.OPEN
         if mode in draft.content and judged.spot is not None:
-            given, wanted = sides(judged.spot, mode)
+            given, wanted = sides(judged.spot.old, judged.spot.new, mode)
             negated = _negated(draft.pointer.rpartition("/")[2], draft.name, wanted)
             if draft.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
                 negated = _negated("required", draft.name, wanted)

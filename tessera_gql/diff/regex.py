@@ -167,10 +167,8 @@ def example(language: Language) -> str | bool:
     if language.wanted & language.unwanted or (language.most is not None and language.most < language.least):
         return False
     known = {pattern: automaton(pattern) for pattern in language.wanted | language.unwanted}
-    if not known:
-        return _by_length(language)
     machines = [(found, pattern in language.wanted) for pattern, found in known.items() if found is not None]
-    found = _search(language, machines)
+    found = _search(language, machines) if machines else _by_length(language)
     if found is False or len(machines) == len(known):
         return found
     return True  # found without the patterns beyond us: no proof either way
@@ -237,6 +235,6 @@ def _alphabet(
     if prefix is not None:
         nexts = {ord(word[len(prefix)]) for word in prefixes if len(word) == len(prefix) + 1}
         cuts |= nexts | {code + 1 for code in nexts}
-    bounds = pairwise(sorted({*cuts, LAST + 1}))
+    bounds = pairwise(sorted(cuts))  # up to the last character, which every machine passes over in its first state
     chosen = (next((code for code in NICE if low <= code < end), low) for low, end in bounds)
     return sorted(chosen, key=lambda code: (code not in NICE, code))

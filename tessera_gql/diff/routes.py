@@ -1,10 +1,10 @@
-"""On which paths is each part of a document reached? Cut short where a schema enters itself."""
+"""What is followed from the root, and on which paths each part is reached. Cut short where a schema enters itself."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tessera_gql.diff.drafts import Route, Step, declared_field, text
 
@@ -12,6 +12,38 @@ Place = TypeVar("Place", bound=Hashable)
 MAX_ROUTES = 8
 MAX_AGAIN = 8
 MAX_HOLDERS = 64
+
+
+class Part(Protocol[Place]):
+    """What lies at a place. `is_cut`: some part of it was not followed."""
+
+    edges: list[tuple[Step, Place]]
+    is_cut: bool
+
+
+Followed = TypeVar("Followed", bound=Part[Any])
+
+
+def follow(
+    start: Followed,
+    place_of: Callable[[Followed], Place],
+    parts: Callable[[Followed], Iterable[tuple[Step, Followed]]],
+    schemas: int,
+) -> dict[Place, Followed]:
+    """What is at each place, the root first; in schemas of that number together, so many places at most."""
+    found, queue = {place_of(start): start}, [start]
+    most = 1_000 + 2 * schemas
+    for each in queue:
+        for step, part in parts(each):
+            place = place_of(part)
+            if place not in found and len(found) < most:
+                found[place] = part
+                queue.append(part)
+            if place in found:
+                each.edges.append((step, place))
+            else:
+                each.is_cut = True
+    return found
 
 
 @dataclass

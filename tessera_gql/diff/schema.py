@@ -65,6 +65,11 @@ class Space:
         return self.meanings.setdefault(meaning, len(self.meanings))
 
 
+def size(*nodes: "Schema") -> int:
+    """How many schemas their documents hold together."""
+    return sum(len(node.document.schemas) for node in nodes)
+
+
 class Schema:
     """A node. Children are made on demand; class attributes are what an absent keyword means."""
 

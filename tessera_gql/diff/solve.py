@@ -7,7 +7,7 @@ assumption fails.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.accept import accepts, every, opposite
@@ -22,6 +22,7 @@ from tessera_gql.diff.facts import (
     Outcome,
     Present,
     PropertyBreaks,
+    Sign,
 )
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.kinds import ARRAY, BOOLEAN, EVERY, FRACTION, INTEGER, NULL, OBJECT, STRING
@@ -34,7 +35,7 @@ MAX_DEPTH = 36
 NEVER = sys.maxsize
 SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
 KINDS = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
-Key = frozenset[int]
+Key = frozenset[Sign]
 
 
 @dataclass
@@ -140,7 +141,7 @@ class Solver:
         self.trail: list[Key] = []
         self.asking: dict[Key, int] = {}
         self.lowest = NEVER
-        self.rules: dict[tuple[tuple[int, ...], tuple[int, ...]], Rules] = {}
+        self.rules: dict[tuple[tuple[Sign, ...], tuple[Sign, ...]], Rules] = {}
 
     def find(self, literals: Iterable[Literal]) -> Outcome:
         """A document that meets every literal."""
@@ -309,10 +310,10 @@ def _is_free(literal: Literal) -> bool:
     return literal.node.raw is literal.holds
 
 
-def _is_impossible(literal: Literal, asked: dict[int, Literal]) -> bool:
+def _is_impossible(literal: Literal, asked: Collection[Sign]) -> bool:
     if literal.node.raw is (not literal.holds):
         return True
-    return literal.holds and (literal.node.key << 2) in asked
+    return literal.holds and (literal.node.key, False, False) in asked
 
 
 def _listed(literals: list[Literal]) -> list[Json] | None:

@@ -9,7 +9,8 @@ from tessera_gql.diff.declared import changed, names_in_place
 from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.kinds import OBJECT
-from tessera_gql.diff.schema import Schema
+from tessera_gql.diff.routes import follow
+from tessera_gql.diff.schema import Schema, size
 from tessera_gql.diff.view import View, describe, or_null
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]
@@ -18,7 +19,7 @@ MAX_PREFIX = 64
 
 @dataclass
 class Spot:
-    """Two views of one value, what differs, and where its parts lie. `is_cut`: some part of it was not followed."""
+    """Two views of one value, what differs, and where its parts lie."""
 
     old: View
     new: View
@@ -29,28 +30,17 @@ class Spot:
 
 def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
     """Every pair of views that differ, the root first. Parts that are equal are not entered."""
-    start = _spot(View((old,)), View((new,)))
-    spots = {_key(start): start}
-    most = 1_000 + 2 * (len(old.document.schemas) + len(new.document.schemas))
-    queue = [start]
-    for spot in queue:
-        spot.drafts += compared(spot.old, spot.new)
-        if spot.old.is_scalar and spot.new.is_scalar:
-            continue
-        spot.drafts += _properties(spot)
-        spot.drafts += _composition(spot)
-        for step, child in _parts(spot):
-            if _is_same(child):
-                continue
-            key = _key(child)
-            if key not in spots and len(spots) < most:
-                spots[key] = child
-                queue.append(child)
-            if key in spots:
-                spot.edges.append((step, key))
-            else:
-                spot.is_cut = True
-    return spots
+    return follow(_spot(View((old,)), View((new,))), _key, _compared, size(old, new))
+
+
+def _compared(spot: Spot) -> Iterator[tuple[Step, Spot]]:
+    """Notes what differs here; yields the parts that are to be compared in turn."""
+    spot.drafts += compared(spot.old, spot.new)
+    if spot.old.is_scalar and spot.new.is_scalar:
+        return
+    spot.drafts += _properties(spot)
+    spot.drafts += _composition(spot)
+    yield from ((step, part) for step, part in _parts(spot) if not _is_same(part))
 
 
 def _key(spot: Spot) -> Key:
@@ -132,12 +122,13 @@ def _properties(spot: Spot) -> Iterator[Draft]:
                 continue
             is_required = name in one.required
             shown: Json = {"type": describe(one.property(name)), "required": is_required}
+            before, after = (shown, None) if one is old else (None, shown)
             yield Draft(
                 kind,
                 where,
                 verb + (" and required" if is_required else ""),
-                before=shown if one is old else None,
-                after=shown if one is new else None,
+                before=before,
+                after=after,
                 name=name,
                 content=content if is_required or admits else frozenset(),
             )

@@ -72,6 +72,7 @@ UNREAD = {"type": "string", "pattern": "(?=a)a"}
         (array(contains=WHOLE, minContains=2, prefixItems=[WHOLE, TEXT], maxItems=3), False, [0, "", 0]),
         (array(contains=WHOLE, minContains=3, prefixItems=[WHOLE, TEXT], maxItems=4), False, [0, "", 0, 0]),
         (array(items={"enum": [1, 2]}, uniqueItems=True, maxItems=1), array(maxItems=0), [1]),
+        (array(items={"type": ["string", "integer"]}, minItems=1), array(contains=WHOLE), [""]),
         (
             array(items={"enum": [1, 2]}, contains={"const": 1}, minContains=3),
             array(prefixItems=[{}, {"const": 1}]),

@@ -69,3 +69,14 @@ def test_what_was_told_stays_as_it_was_told():
     for told, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
         with pytest.raises(FrozenInstanceError):
             setattr(told, name, ())
+
+
+@pytest.mark.parametrize(("fewer", "document"), [(False, {"x": {}}), (True, {"x": {"b": ""}})])
+def test_what_two_places_share_is_told_once_and_shown(fewer, document):
+    def twice(**words):
+        places = {"x": {"$ref": "#/$defs/p"}, "y": {"$ref": "#/$defs/p", "minProperties": 0}}
+        return obj(properties=places, **{"$defs": {"p": obj(**words)}})
+
+    old, new = twice(properties={"a": TEXT}), twice(properties={"a": TEXT, "b": TEXT}, required=["b"])
+    (change,) = compare(new, old).changes if fewer else compare(old, new).changes
+    assert (change.fields, change.counterexample) == (("x.b", "y.b"), document)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.facts import Answer, Found, Literal
 from tessera_gql.diff.guard import Identities
@@ -19,6 +20,7 @@ def asked(old, new):
     return [Literal(left, holds=True), Literal(right, holds=False)]
 
 
+BETWEEN = {"minLength": 1, "maxLength": 5}
 CASES = [
     (False, TEXT, 0, Answer.EMPTY),
     (TEXT, True, 0, Answer.EMPTY),
@@ -35,6 +37,17 @@ CASES = [
     ({"type": "array", "items": WHOLE}, {"items": {**NUMBER, "minimum": 0}}, 8, Found([-1])),
     ({"type": "object", "properties": {"a": WHOLE}}, {"properties": {"a": TEXT}}, 5, Found({"a": 0})),
     ({"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, NUMBER]}, 8, Answer.EMPTY),
+    ({**TEXT, "dependentRequired": {"a": ["b"]}}, {"minLength": 1}, 3, Found("")),
+    ({**TEXT, "minLength": 3, "anyOf": [{"maxLength": 4}, {"maxLength": 5}]}, BETWEEN, 5, Answer.EMPTY),
+    ({**TEXT, "minLength": 3}, {"anyOf": [BETWEEN, {"minLength": 2, "maxLength": 6}]}, 5, Found("aaaaaaa")),
+    ({"type": "array", "items": WHOLE}, {"maxItems": 2, "items": NUMBER}, 5, Found([0, 0, 0])),
+    ({"type": "array", "items": WHOLE}, {"anyOf": [{"items": NUMBER}, {"items": TEXT}]}, 10, Answer.EMPTY),
+    (
+        {"type": "object", "properties": {"a": WHOLE, "b": WHOLE}},
+        {"allOf": [{"properties": {"a": TEXT}}], "properties": {"b": NUMBER}},
+        7,
+        Found({"a": 0}),
+    ),
 ]
 
 
@@ -62,6 +75,16 @@ def test_a_question_answered_costs_nothing_when_asked_again(old, new, cost, answ
     assert solver.find(reversed(question)) == answer
 
 
+def test_what_is_proven_of_a_part_is_kept_though_the_whole_is_refuted():
+    old, new = ({"properties": {"a": one, "b": other}} for one, other in ((WHOLE, WHOLE), (NUMBER, TEXT)))
+    (given, wanted), solver = asked({"type": "object", **old}, new), Solver(20)
+    assert isinstance(solver.find([given, wanted]), Found)
+    left = solver.fuel
+    inside = given.node.named("a"), wanted.node.named("a")
+    assert solver.find([Literal(inside[0], holds=True), Literal(inside[1], holds=False)]) is Answer.EMPTY
+    assert solver.fuel == left
+
+
 def choices(many):
     return {**TEXT, "allOf": [{"anyOf": [{"minLength": 2 * n + 1}, {"maxLength": n}]} for n in range(many)]}
 
@@ -71,3 +94,32 @@ def test_a_way_leads_through_35_choices():
     assert isinstance(found, Found)
     assert is_valid(choices(35), found.value)
     assert refuted(choices(36), False) is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize("schema", [TEXT, {"type": ["null", "number"]}])
+def test_who_writes_a_value_without_properties_does_not_matter(schema):
+    (given, wanted), solver = asked(schema, {"const": 1}), Solver(20)
+    found = solver.find([given, wanted])
+    left = solver.fuel
+    assert solver.find([given._replace(emits=True), wanted]) == found
+    assert solver.fuel == left
+
+
+@pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "object"}, {"properties": {"a": TEXT}}])
+def test_who_writes_a_value_that_may_hold_properties_is_another_question(schema):
+    (given, wanted), solver = asked(schema, {"const": 1}), Solver(20)
+    found = solver.find([given, wanted])
+    left = solver.fuel
+    assert solver.find([given._replace(emits=True), wanted]) == found
+    assert solver.fuel < left
+
+
+def ways(levels, spare):
+    """Two alternatives a level, and none to be left out: twice as many ways through at every level."""
+    either = [{"anyOf": [{"minLength": 2 * n + 2}, {"minLength": 2 * n + 3}]} for n in range(levels)]
+    return {**TEXT, "allOf": either, "$defs": {f"d{n}": {} for n in range(spare)}}
+
+
+def test_a_comparison_has_two_thousand_units_and_four_for_each_list_and_object():
+    found = [compare(ways(11, spare), {**TEXT, "minLength": 1}) for spare in (476, 477)]
+    assert [each.is_compatible(Mode.BACKWARD) for each in found] == [False, True]

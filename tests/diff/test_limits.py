@@ -1,5 +1,7 @@
 """Where the search and the reading stop: at their figure, not one before; and what is said when they do."""
 
+from dataclasses import dataclass, field
+
 import pytest
 
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare
@@ -9,8 +11,8 @@ from tessera_gql.diff.drafts import Here, Name
 from tessera_gql.diff.facts import Answer, Found, Literal
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.regex import Language, example, matches
-from tessera_gql.diff.routes import reach
-from tessera_gql.diff.schema import Space
+from tessera_gql.diff.routes import follow, reach
+from tessera_gql.diff.schema import Space, size
 from tessera_gql.diff.solve import Solver
 from tests.diff.test_accept import node
 from tests.diff.test_solve import refuted
@@ -37,6 +39,9 @@ def test_the_search_goes_36_questions_deep():
     deepest = nested(17, TEXT)
     assert isinstance(refuted(deepest, nested(17, WHOLE)), Found)
     assert refuted(nested(18, TEXT), nested(18, WHOLE)) is Answer.UNKNOWN
+    assert isinstance(refuted(deepest, nested(17, {"minLength": 1})), Found)
+    assert isinstance(refuted(nested(18, {"const": 1}), nested(18, {"const": 2})), Found)
+    assert refuted(nested(19, {"const": 1}), nested(19, {"const": 2})) is Answer.UNKNOWN
 
 
 def test_one_question_costs_one_unit_of_fuel():
@@ -88,6 +93,32 @@ def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_ever
     assert (len(reached.fields()) == held + 1) != concerns_everyone
 
 
+def test_so_many_places_are_followed_and_two_more_for_each_schema():
+    @dataclass
+    class Part:
+        at: int
+        edges: list = field(default_factory=list)
+        is_cut: bool = False
+
+    found = follow(Part(0), lambda part: part.at, lambda part: [(Here(), Part(part.at + 1)), (Here(), Part(0))], 3)
+    assert [*found] == [*range(1_006)]
+    assert [at for at, part in found.items() if part.is_cut] == [1_005]
+    assert [place for _, place in found[0].edges] == [1, 0]
+    assert [place for _, place in found[1_005].edges] == [0]
+
+
+def test_the_schemas_of_both_sides_count():
+    space = Space()
+    left, right = (space.root(read(raw, Identities())) for raw in ({"anyOf": [{}, {}]}, {"not": {}}))
+    assert size(left, right) == 5
+
+
+@pytest.mark.parametrize(("position", "pointer"), [(64, "/prefixItems/64/type"), (65, "")])
+def test_sixty_five_positions_of_a_list_are_told_apart(position, pointer):
+    old, new = ({"type": "array", "prefixItems": [*[{}] * position, item]} for item in (TEXT, {"type": "null"}))
+    assert [change.pointer for change in compare(old, new).changes if change.breaks] == [pointer]
+
+
 def test_a_keyword_one_draft_does_not_know_is_told_as_that_keyword():
     found = compare({**D4, "const": 1}, {**D7, "const": 1}).changes
     assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in found]
@@ -122,6 +153,7 @@ def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_s
         ({"a": {"enum": [*range(10_001)]}}, "/a/enum"),
         ({"a": [0, {"b": 1 << 4_096}]}, "/a/1"),
         (merged(101, {}), "/allOf/0" * 100),
+        ({"anyOf": [merged(101, {}), merged(101, {})]}, "/anyOf/0" + "/allOf/0" * 99),
     ],
 )
 def test_what_is_no_json_or_too_large_is_named_by_its_place(schema, pointer):

@@ -268,6 +268,15 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
         (obj(), {"enum": [{}]}),
         (obj(maxProperties=0), {"enum": [{}]}),
         (obj(additionalProperties=WHOLE), obj(patternProperties={"(?=a)": TEXT})),
+        (obj(properties={"a": TEXT}), obj(patternProperties={"(?=a)": TEXT})),
+        (
+            obj(properties={"m": UNREAD}, patternProperties={"^a$": {}}, additionalProperties=False),
+            {"anyOf": [obj(patternProperties={"^a$": TEXT}), obj(maxProperties=1)]},
+        ),
+        (
+            obj(properties={"m": {"type": ["string", "integer"]}}, additionalProperties=False),
+            {"anyOf": [obj(patternProperties={"^m": TEXT}), obj(patternProperties={"m$": WHOLE})]},
+        ),
         (obj(minProperties=1, additionalProperties=UNREAD), False),
         (
             obj(

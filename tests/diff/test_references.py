@@ -102,7 +102,7 @@ def test_a_subschema_reached_by_two_names_is_told_by_its_proper_place():
 def test_a_reference_whose_meaning_depends_on_the_way_is_never_a_proof(anchors):
     named = {f"d{n}": {"$id": f"d{n}", "$dynamicAnchor": "a", **TEXT} for n in range(anchors)}
     dynamic = {"$dynamicRef": "d0#a", "$defs": named}
-    recursive = {**D19, "$recursiveAnchor": True, "items": {"$recursiveRef": "#"}}
+    recursive = {**D19, "$recursiveAnchor": True, "type": "array", "items": {"$recursiveRef": "#"}}
     recursive["$defs"] = {f"d{n}": {"$id": f"d{n}", "$recursiveAnchor": True} for n in range(1, anchors)}
     (change,) = compare(dynamic, TEXT).breaking(Mode.BACKWARD)
     assert change.certainty is Certainty.UNPROVEN
@@ -113,6 +113,12 @@ def test_a_recursive_reference_counts_the_anchors_that_are_on():
     one = {**D19, "$recursiveAnchor": True, "type": "array", "items": {"$recursiveRef": "#"}}
     off = {"d": {"$id": "d", "$recursiveAnchor": False}, "e": {"$id": "e"}}
     assert is_taken({**one, "$defs": off}, {**D19, "items": {"type": "array"}})
+
+
+def test_a_schema_that_leads_on_is_not_taken_for_one_that_allows_everything():
+    leads = {"$ref": "#/$defs/a", "$defs": {"a": TEXT}}
+    assert not is_taken({}, leads)
+    assert not compare(leads, {}).is_compatible(Mode.FORWARD)
 
 
 def test_a_word_of_another_draft_is_no_reference():

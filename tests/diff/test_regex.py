@@ -247,6 +247,7 @@ def test_a_pattern_is_read_up_to_its_limits():
         (Language(frozenset({"(?=a)", "^b$"}), frozenset({"b"})), False),
         (Language(frozenset({"(?=a)"}), frozenset({"(?=a)"})), False),
         (Language(frozenset({"(?=a)"}), least=2, most=1), False),
+        (Language(frozenset({"(?=a)"}), excluded=frozenset({"", "\0"}), most=1), True),
         (Language(frozenset({"^a{500}a{99}$"})), "a" * 599),
         (Language(frozenset({"^a{500}a{100}$"})), True),
         (Language(frozenset({"^a{500}$"}), frozenset({"^a{499}a$"})), False),
@@ -267,6 +268,8 @@ def test_the_plainest_of_the_shortest_texts_is_found_or_none(language, expected)
     ("ranges", "one"),
     [
         ([(1, 2), (3, 4)], ((1, 4),)),
+        ([(1, 3), (4, 5)], ((1, 5),)),
+        ([(1, 2), (5, 6), (7, 8)], ((1, 2), (5, 8))),
         ([(1, 2), (4, 5)], ((1, 2), (4, 5))),
         ([(3, 9), (1, 4)], ((1, 9),)),
         ([(1, 9), (3, 4)], ((1, 9),)),

@@ -51,6 +51,7 @@ WHOLE, TEXT = {"type": "integer"}, {"type": "string"}
         ({"minimum": 3, **WHOLE}, {"multipleOf": 3}, 4),
         ({"maximum": -3, **WHOLE}, {"multipleOf": 3}, -4),
         ({"minimum": -2, "maximum": 2, **WHOLE}, {"enum": [0, 1, -1, 2]}, -2),
+        ({"minimum": -2, "maximum": 2, **WHOLE}, False, 0),
         ({"exclusiveMinimum": 0, **WHOLE}, False, 1),
         ({"exclusiveMaximum": 0, **WHOLE}, False, -1),
         ({"multipleOf": 0.5, "exclusiveMinimum": 0, "type": "number"}, WHOLE, 0.5),

@@ -19,6 +19,14 @@ def obj(**words):
     return {"type": "object", **words}
 
 
+def named(pattern, schema):
+    return {"patternProperties": {pattern: schema}}
+
+
+def only(pattern):
+    return obj(patternProperties={pattern: {}}, additionalProperties=False)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "holds"),
     [
@@ -55,6 +63,22 @@ def obj(**words):
         (obj(properties={"a": TEXT}, additionalProperties=True), obj(properties={"a": TEXT, "b": WHOLE}), False),
         (obj(properties={"a": TEXT}), obj(properties={"a": TEXT, "b": WHOLE}), True),
         (obj(), obj(properties={"b": WHOLE}), False),
+        # with more patterns than are told apart, a name that matches none of them is not the only one
+        (
+            obj(
+                patternProperties={"^a": TEXT, "^b": TEXT, "^c": TEXT},
+                additionalProperties=WHOLE,
+                allOf=[{"patternProperties": {"^d": {}, "^e": {}, "^f": {}}}],
+            ),
+            obj(additionalProperties=WHOLE),
+            False,
+        ),
+        # one property may meet two demands
+        (obj(), {"anyOf": [named("^other$", TEXT), {"additionalProperties": TEXT}]}, False),
+        (only("^[ab]$"), {"anyOf": [named("^a$", TEXT), named("^[ab]$", TEXT)]}, False),
+        (only("^[ab]$"), {"anyOf": [named("^[ab]$", TEXT), named("^a$", TEXT)]}, False),
+        (only("^aaaa$"), {"anyOf": [named("^aaaa$", TEXT), {"propertyNames": {"maxLength": 3}}]}, False),
+        (only("^[ab]$"), {"anyOf": [named("^a$", TEXT), named("^b$", TEXT), {"maxProperties": 2}]}, True),
         # what must be there is written, declared or not
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": WHOLE}), False),
         (obj(properties={"a": TEXT}, required=["b"]), obj(properties={"a": TEXT, "b": WHOLE}), False),
