@@ -1,6 +1,7 @@
 """`python -m bench NAME …` runs `bench.NAME.main()`, which finds what follows the name in `sys.argv`."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +12,20 @@ SPEED = {"all", "bulk", "diff", "fanout", "reads", "writes"}
 """Those that measure how fast we are; the others, what is right."""
 
 
+CHOSEN = "BENCH_PYTHON"
+"""Set for what runs in the interpreter that was found to be the fastest."""
+
+
 def main() -> int:
     names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
     if len(sys.argv) < 2 or sys.argv[1] not in names:
         print(f"usage: python -m bench {{{','.join(names)}}}", file=sys.stderr)
         return 2
     name = sys.argv[1]
-    if name in SPEED and (faster := _interpreter.fastest()) != Path(sys.executable):
+    if name in SPEED and CHOSEN not in os.environ and (faster := _interpreter.fastest()) != Path(sys.executable):
         print(f"Measured with {faster}, a faster build of this Python.", flush=True)
         with _interpreter.environment(faster) as python:
-            return subprocess.call([python, "-m", "bench", *sys.argv[1:]])
+            return subprocess.call([python, "-m", "bench", *sys.argv[1:]], env={**os.environ, CHOSEN: str(faster)})
     del sys.argv[1]
     return int(importlib.import_module(f"bench.{name}").main() or 0)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +19,7 @@ WORTH = 1.15
 """A build less than so much faster is not worth another interpreter than the one that was asked for."""
 
 WORK = """
-import time
+import os, sys, time, venv
 class Row:
     def __init__(self, number):
         self.number, self.text = number, str(number)
@@ -30,16 +30,16 @@ def seconds():
         found = {row.text: row for row in rows}
         shown = [{"number": found[row.text].number, "text": row.text} for row in rows]
     return time.process_time() - began
-print(min(seconds() for _ in range(5)))
+print(min(seconds() for _ in range(5)), os.path.realpath(sys.executable))
 """
 
 
 def fastest() -> Path:
     """Another interpreter of the same version, or the one that runs."""
     own = Path(sys.executable)
-    seconds = {one: _seconds(one) for one in [own, *_others()]}
-    best = min(seconds, key=seconds.__getitem__)
-    return best if seconds[best] * WORTH < seconds[own] else own
+    found = {real: seconds for one in [own, *_named()] for seconds, real in _tried(one)}
+    best = min(found, key=found.__getitem__)
+    return best if found[best] * WORTH < found[own.resolve()] else own
 
 
 @contextmanager
@@ -52,20 +52,15 @@ def environment(python: Path) -> Iterator[Path]:
         yield Path(folder, "bin", "python")
 
 
-def _others() -> Iterator[Path]:
-    seen = {Path(sys.executable).resolve()}
+def _named() -> Iterator[Path]:
     for folder in [*os.get_exec_path(), *FOLDERS]:
-        found = shutil.which(NAME, path=folder)
-        if found and (real := Path(found).resolve()) not in seen:
-            seen.add(real)
-            yield real
+        if found := shutil.which(NAME, path=folder):
+            yield Path(found)
 
 
-def _seconds(python: Path) -> float:
-    """Of a fixed piece of work; endless where it can't be run."""
-    try:
+def _tried(python: Path) -> Iterator[tuple[float, Path]]:
+    """The seconds that a fixed piece of work takes, and which interpreter it is; nothing if it can't do it."""
+    with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run([python, "-I", "-c", WORK], capture_output=True, text=True, check=True, timeout=60)
-        subprocess.run([python, "-I", "-c", "import venv"], capture_output=True, check=True, timeout=60)
-        return float(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return float("inf")
+        seconds, _, real = done.stdout.strip().partition(" ")
+        yield float(seconds), Path(real)

@@ -109,7 +109,9 @@ class Opened:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._pool = cast("QueuePool", engine.pool)
+        if not isinstance(engine.pool, QueuePool):
+            raise TypeError("an engine whose connections wait in a queue is needed")
+        self._pool = engine.pool
         self._number = 0
         event.listen(engine.sync_engine, "connect", self._note)
 
