@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import PoolProxiedConnection, QueuePool, event
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tessera_gql.store.statements import Writer
@@ -144,10 +145,7 @@ class Lane:
 
     async def begun(self) -> "Transaction":
         """To be ended, whatever comes. Raises what the driver does."""
-        if self.opened.one_waits:
-            held = self.engine.sync_engine.raw_connection()
-        else:
-            held = await self.engine.raw_connection()
+        held = self._idle() or await self.engine.raw_connection()
         driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
         transaction = Transaction(driver, self, held)
         try:
@@ -156,6 +154,13 @@ class Lane:
             await transaction.end()
             raise
         return transaction
+
+    def _idle(self) -> PoolProxiedConnection | None:
+        try:
+            return self.engine.sync_engine.raw_connection() if self.opened.one_waits else None
+        except MissingGreenlet:  # one was lost unseen, and would have to be opened
+            self.opened.lose()
+            return None
 
 
 class Transaction:

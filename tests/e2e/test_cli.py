@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -319,6 +320,14 @@ def _in_a_terminal(shell: Shell, *words: str) -> str:
     os.close(mine)
     assert process.wait(timeout=30) == 0
     return read.decode()
+
+
+def test_the_program_is_a_module_as_well(tessera: Shell) -> None:
+    module = subprocess.run(
+        [sys.executable, "-m", "tessera_gql", "keys", "--help"], env=tessera.settings, capture_output=True, text=True
+    )
+    assert module.returncode == 0
+    assert "Usage: python -m tessera_gql keys" in module.stdout
 
 
 def test_help_has_examples_and_the_shell_completes(tessera: Shell) -> None:

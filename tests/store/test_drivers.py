@@ -93,3 +93,17 @@ async def test_rows_that_are_appended_at_once_are_read_back_as_they_were_given(w
     async with world.database.read() as session:
         found = await session.list(select(contracts.rows).order_by(contracts.rows.c.version), Contract)
     assert [{name: getattr(row, name) for name in known} for row in found[-2:]] == made
+
+
+@pytest.mark.filterwarnings("ignore:coroutine 'connect' was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_connection_that_was_lost_unseen_is_opened_anew(postgres_database_url: str) -> None:
+    database = Database(postgres_database_url)
+    async with database.read() as session:
+        before = await session.value(text("SELECT pg_backend_pid()"))
+    held = await database._lanes.reader.engine.raw_connection()  # beside the ways that keep count
+    held.invalidate()
+    for _ in range(3):
+        async with database.read() as session:
+            assert await session.value(text("SELECT pg_backend_pid()")) != before
+    await database.dispose()
