@@ -323,10 +323,8 @@ def _in_a_terminal(shell: Shell, *words: str) -> str:
 
 
 def test_the_program_is_a_module_as_well(tessera: Shell) -> None:
-    module = subprocess.run(
-        [sys.executable, "-m", "tessera_gql", "keys", "--help"], env=tessera.settings, capture_output=True, text=True
-    )
-    assert module.returncode == 0
+    command = [sys.executable, "-m", "tessera_gql", "keys", "--help"]
+    module = subprocess.run(command, env=tessera.settings, capture_output=True, text=True, check=True)
     assert "Usage: python -m tessera_gql keys" in module.stdout
 
 
