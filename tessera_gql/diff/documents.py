@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import unquote, urldefrag, urljoin
 
-from tessera_gql.diff.dialects import Dialect, dialect_of
+from tessera_gql.diff.dialects import Dialect, check_draft, dialect_of
 from tessera_gql.diff.guard import Identities, guard
 from tessera_gql.diff.json import escaped
 from tessera_gql.diff.metaschema import check_shape
@@ -29,6 +29,7 @@ class Document:
     uses: Counter[str] = field(default_factory=Counter[str])
     opaque: set[str] = field(default_factory=set[str])
     resources: dict[str, str] = field(default_factory=lambda: {"": ""})
+    bases: dict[str, str] = field(default_factory=lambda: {"": ""})
     anchors: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     dynamic: Counter[str] = field(default_factory=Counter[str])
 
@@ -38,9 +39,13 @@ class Document:
         return None if found is None or found in self.identities.bound else found
 
 
-def read(raw: object, identities: Identities, *others: object) -> Document:
+def read(raw: object, identities: Identities) -> Document:
     """Checks everything there is to check. Raises `SchemaError`."""
-    numbers = guard(raw, identities)
+    return read_guarded(raw, guard(raw, identities), identities)
+
+
+def read_guarded(raw: object, numbers: dict[int, int], identities: Identities, *others: object) -> Document:
+    """The same for what the guard has numbered. The others, guarded too, may tell the draft of one that is silent."""
     document = Document(raw, dialect_of(raw, *others), identities, numbers)
     references = _check(document, [("", raw, "")])
     while references:
@@ -67,6 +72,7 @@ def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Ref
         if number in fine:
             continue
         inside = check_shape(raw, at, dialect)
+        check_draft(raw, at, dialect)
         if number in bound:
             entries = cast("dict[str, object]", raw)
             base = _identify(document, entries, at, base)
@@ -90,6 +96,7 @@ def _identify(document: Document, entries: dict[str, object], at: str, base: str
         else:
             base = _join(base, named, at)[0]
             document.resources.setdefault(base, at)
+            document.bases[at] = base
     for keyword in ("$anchor", "$dynamicAnchor"):
         name = entries.get(keyword)
         if keyword in dialect.shapes and isinstance(name, str):
@@ -129,7 +136,14 @@ def _target(document: Document, at: str, base: str, keyword: str, text: str) -> 
     document.uses[found] += 1
     if keyword in DYNAMIC and document.dynamic[fragment] > 1:
         document.opaque.add(at)
-    return found, raw, uri
+    return found, raw, _base(document, found)
+
+
+def _base(document: Document, at: str) -> str:
+    """The base of the references at a place: that of the nearest schema around it that has an identifier."""
+    while at not in document.bases:
+        at = at.rpartition("/")[0]
+    return document.bases[at]
 
 
 MISSING = object()

@@ -1,9 +1,12 @@
 """Comparing two documents. Checks come first, so whatever gets past them has an answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tessera_gql.diff.changes import Change, SchemaDiff
 from tessera_gql.diff.confirm import Judge
-from tessera_gql.diff.documents import Document, read
-from tessera_gql.diff.guard import Identities, identity
+from tessera_gql.diff.documents import Document, read, read_guarded
+from tessera_gql.diff.guard import Identities, guard, identity
 from tessera_gql.diff.judge import Judged, judge
 from tessera_gql.diff.paths import spelled_out, states
 from tessera_gql.diff.proof import Proofs, Side
@@ -23,7 +26,7 @@ def check(schema: object) -> None:
 def compare(old: object, new: object) -> SchemaDiff:
     """Every difference between two schemas. Raises `SchemaError` for a document that cannot be judged."""
     identities = Identities()
-    left, right = _read("old", old, identities, new), _read("new", new, identities, old)
+    left, right = _read(old, new, identities)
     if _is_same(left, right):
         return SchemaDiff(())
     space = Space()
@@ -37,9 +40,23 @@ def compare(old: object, new: object) -> SchemaDiff:
     return SchemaDiff(tuple(_change(each, index, proofs) for index, each in enumerate(judged)))
 
 
-def _read(side: str, raw: object, identities: Identities, other: object) -> Document:
+def _read(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
+    """Both are guarded before either is looked at: each may tell the draft of the other."""
+    with _named("old"):
+        numbers = guard(old, identities)
+    with _named("new"):
+        others = guard(new, identities)
+    with _named("old"):
+        left = read_guarded(old, numbers, identities, new)
+    with _named("new"):
+        return left, read_guarded(new, others, identities, old)
+
+
+@contextmanager
+def _named(side: str) -> Iterator[None]:
+    """Refusals tell which side it was."""
     try:
-        return read(raw, identities, other)
+        yield
     except SchemaError as error:
         raise error.on(side) from None
 

@@ -78,6 +78,15 @@ def test_a_name_that_is_no_draft_is_refused_with_those_that_are():
     assert all(dialect.uri in refused.value.reason for dialect in DIALECTS)
 
 
+@pytest.mark.parametrize("part", [{"properties": {"a": D7}}, {"$defs": {"a": {**D7, "$ref": "#"}}}])
+def test_a_part_in_another_draft_than_the_whole_is_refused(part):
+    with pytest.raises(SchemaError, match="another draft") as refused:
+        check({**D20, **part})
+    assert refused.value.pointer.endswith("/a/$schema")
+    check({**D7, **part})
+    check({**D20, "properties": {"$schema": {}, "a": {"$schema": "https://example.com/own"}}})
+
+
 @pytest.mark.parametrize(
     ("old", "new", "holds"),
     [

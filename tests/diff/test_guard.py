@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff import SchemaError, canonical, check
+from tessera_gql.diff import SchemaError, canonical, check, compare
 from tessera_gql.diff.guard import MAX_DEPTH, Identities, guard
 from tessera_gql.diff.json import pointer, same
 
@@ -139,3 +139,12 @@ def test_what_is_nested_too_deeply_is_told_where_the_limit_is_passed():
     with pytest.raises(SchemaError) as refused:
         check(schema)
     assert (refused.value.pointer, refused.value.limit) == ("/not" * MAX_DEPTH, MAX_DEPTH)
+
+
+def test_neither_side_is_looked_at_before_both_are_guarded():
+    endless: dict[str, object] = {}
+    endless["not"] = endless
+    for old, new, side in ((endless, {}, "old"), ({}, endless, "new")):
+        with pytest.raises(SchemaError) as refused:
+            compare(old, new)
+        assert refused.value.side == side

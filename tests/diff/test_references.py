@@ -36,6 +36,7 @@ def is_taken(old, new):
         {"$ref": "q", "$defs": {"q": {"$id": "q", "$ref": "#a", "$defs": {"a": {"$anchor": "a", **TEXT}}}}},
         {"$ref": "#/$defs/a", "$defs": {"a": TEXT, "b": {"$id": ""}}},
         {"$ref": "#/$defs/a", "$defs": {"a": TEXT, "b": {"$id": "", "$ref": "#/$defs/c"}, "c": WHOLE}},
+        {"$ref": "#/$defs/q/on/p", "$defs": {"q": {"$id": "q", "on": {"p": {"$ref": "#/a"}}, "a": TEXT}}, "a": WHOLE},
         {"$dynamicRef": "#/$defs/a", "$defs": {"a": TEXT}},
         {"$dynamicRef": "#a", "$defs": {"a": {"$anchor": "a", **TEXT}}},
         {"$dynamicRef": "#a", "$defs": {"a": {"$dynamicAnchor": "a", **TEXT}, "b": {"$dynamicAnchor": "b"}}},
