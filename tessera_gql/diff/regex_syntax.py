@@ -24,6 +24,7 @@ SPACE: Ranges = (
 )
 BOUNDS = re.compile("{([0-9]+)(,?)([0-9]*)}")
 LINE_ENDS: Ranges = ((10, 10), (13, 13), (0x2028, 0x2029))
+SURROGATES = range(0xD800, 0xE000)
 CONTROL = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "0": 0}
 
 
@@ -221,6 +222,8 @@ class _Reader:
     def hexadecimal(self, digits: int) -> int:
         found = self.text[self.at : self.at + digits]
         if len(found) < digits or any(char not in "0123456789abcdefABCDEF" for char in found):
+            raise Unsupported(self.text)
+        if int(found, 16) in SURROGATES:  # two of them are one character, or none
             raise Unsupported(self.text)
         self.at += digits
         return int(found, 16)
