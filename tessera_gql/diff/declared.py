@@ -58,6 +58,40 @@ def names_in_place(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
     return node.closure
 
 
+OTHERS = frozenset(
+    ["additionalProperties", "patternProperties", "propertyNames", "maxProperties", "unevaluatedProperties"]
+)
+
+
+def names_of_a_producer(node: Schema) -> frozenset[str] | None:
+    """The names a producer may write where nothing is said about others; None where some word is about others.
+
+    What `not` and `if` ask may have to fail, so what they name may have to be there; so may others, where they speak
+    about those. A reference that only the reading decides may declare any name.
+    """
+    if node.written is None:
+        names, patterns = names_in_place(node)
+        asked = _asked(node)
+        is_open = bool(patterns) or any(each.is_opaque for each in in_place(node))
+        is_open = is_open or any(each.is_opaque or not OTHERS.isdisjoint(each.words) for each in asked)
+        more = (name for each in asked for name in (*each.properties, *each.dependent_names))
+        node.written = (None if is_open else names.union(more),)
+    return node.written[0]
+
+
+def _asked(node: Schema) -> list[Schema]:
+    """What lies below `not` and `if`."""
+    found: dict[int, Schema] = {}
+    stack = [node]
+    while stack:
+        for each in in_place(stack.pop()):
+            for asked in map(each.child, ("not", "if")):
+                if asked is not None and id(asked) not in found:
+                    found |= {id(below): below for below in in_place(asked)}
+                    stack.append(asked)
+    return [*found.values()]
+
+
 Declared = dict[str, tuple[Schema, ...]]
 
 

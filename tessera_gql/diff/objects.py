@@ -7,7 +7,7 @@ from itertools import count, product
 from typing import cast
 
 from tessera_gql.diff.accept import accepts, every
-from tessera_gql.diff.declared import names_in_place
+from tessera_gql.diff.declared import names_of_a_producer
 from tessera_gql.diff.facts import (
     Answer,
     ExtraBreaks,
@@ -178,11 +178,12 @@ def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None
         return None
     if not strict and not any(node.properties for node in ours):
         return None
-    names, patterns = zip(*(names_in_place(literal.node) for literal in asked if literal.emits), strict=True)
-    needed = (name for literal in nodes for name in _needed(literal.node))
-    written = frozenset(needed).union(*names)
-    is_open = any(patterns) or any(node.min_properties > len(written) for node in ours)
-    return None if is_open else written
+    written = {name for literal in nodes for name in _needed(literal.node)}
+    for names in (names_of_a_producer(literal.node) for literal in asked if literal.emits):
+        if names is None:
+            return None
+        written |= names
+    return None if any(node.min_properties > len(written) for node in ours) else frozenset(written)
 
 
 def _needed(node: Schema) -> Iterator[str]:

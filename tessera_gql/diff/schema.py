@@ -105,6 +105,7 @@ class Schema:
         self.unshared: tuple[Schema, ...] | None = None
         self.same: dict[int, frozenset[str]] = {}
         self.closure: tuple[frozenset[str], frozenset[str]] | None = None
+        self.written: tuple[frozenset[str] | None] | None = None
         if raw is False:
             self.types = 0
         for word in self.words:

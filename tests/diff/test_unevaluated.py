@@ -8,6 +8,8 @@ TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"
 A, B = {"properties": {"a": WHOLE}}, {"properties": {"b": WHOLE}}
 ONLY_A = {"type": "object", "properties": {"a": WHOLE}, "additionalProperties": False}
 CLOSED = {"unevaluatedProperties": False}
+ANCHORED = {"$dynamicAnchor": "x", **B}
+OPAQUE = {"$dynamicRef": "#x", "$defs": {"x": ANCHORED, "y": {"$id": "y", **ANCHORED}}}
 LIST = {"type": "array", "prefixItems": [WHOLE], "unevaluatedItems": False}
 
 
@@ -34,6 +36,12 @@ def nested(levels, leaf):
         (ONLY_A, {"allOf": [{"patternProperties": {"^a": NUMBER}}], **CLOSED}, True),
         (ONLY_A, {**A, "additionalProperties": NUMBER, **CLOSED}, True),
         (ONLY_A, {"allOf": [{**A, "additionalProperties": True}], **CLOSED}, True),
+        # what a condition evaluates, or a reference that only the reading decides, may be there
+        ({"type": "object", "if": {"additionalProperties": WHOLE}, **CLOSED}, {"maxProperties": 0}, False),
+        ({"type": "object", "if": {"unevaluatedProperties": WHOLE}, **CLOSED}, {"maxProperties": 0}, False),
+        ({"type": "object", "if": B, **CLOSED}, {"maxProperties": 1}, True),
+        ({"type": "object", **OPAQUE, **CLOSED}, {"maxProperties": 0}, False),
+        ({**A, **OPAQUE}, {"properties": {"a": WHOLE, "b": TEXT}}, False),
         # what cannot be read still is what it is
         ({"anyOf": [LIST, TEXT]}, {"anyOf": [LIST, TEXT, WHOLE]}, True),
         ({"oneOf": [LIST, TEXT]}, {"anyOf": [TEXT, LIST]}, True),
