@@ -47,23 +47,29 @@ def count(verdicts: Iterable[Verdict], least: int, most: int | None) -> Verdict:
 
 
 class _Reading:
-    """One value read against one schema; bounds the effort and notices a schema that asks itself."""
+    """One value read against one schema: nothing twice, and with bounded effort."""
 
     def __init__(self) -> None:
         self.effort = MAX_EFFORT
         self.depth = 0
+        self.known: dict[tuple[int, int], Verdict] = {}
 
     def accepts(self, node: Schema, value: Json) -> Verdict:
         if isinstance(node.raw, bool):
             return node.raw
+        slot = id(node), id(value)
+        if slot in self.known:
+            return self.known[slot]
         self.effort -= 1
         if self.effort < 0 or self.depth > MAX_DEPTH:
             return None
+        self.known[slot] = None  # what is asked again while it is being answered asks itself
         self.depth += 1
         try:
-            return every(self.checks(node, value))
+            self.known[slot] = every(self.checks(node, value))
         finally:
             self.depth -= 1
+        return self.known[slot]
 
     def checks(self, node: Schema, value: Json) -> Iterator[Verdict]:
         if not node.types & type_mask(value):

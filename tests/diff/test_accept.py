@@ -150,3 +150,14 @@ def test_a_keyword_accepts_these_and_not_those(schema, valid, invalid):
     for document in (*valid, *invalid):
         assert accepts(root, document) is is_valid(schema, document), document
     assert [accepts(root, document) for document in (*valid, *invalid)] == [True] * len(valid) + [False] * len(invalid)
+
+
+def test_a_schema_that_many_branches_share_or_that_asks_itself_is_read_once():
+    defs = {f"n{level}": {"anyOf": [{"$ref": f"#/$defs/n{level + 1}"}] * 2} for level in range(12)}
+    root = node({"$ref": "#/$defs/n0", "$defs": {**defs, "n12": {"type": "string"}}})
+    assert accepts(root, 0) is False
+    assert accepts(root, "a") is True
+    again = {"anyOf": [{"not": {"$ref": "#/$defs/a"}}, {"type": "object"}, {"$ref": "#/$defs/a"}]}
+    for level in range(3):
+        again = {"oneOf": [again, {"allOf": [again, {"$ref": "#/$defs/a"}]}], "title": str(level)}
+    assert accepts(node({"$ref": "#/$defs/a", "$defs": {"a": again}}), 0) is None
