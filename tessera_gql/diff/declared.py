@@ -71,7 +71,7 @@ def names_of_a_producer(node: Schema) -> frozenset[str] | None:
     """
     if node.written is None:
         names, patterns = names_in_place(node)
-        asked = _asked(node)
+        asked = asked_of(node)
         is_open = bool(patterns) or any(each.is_opaque for each in in_place(node))
         is_open = is_open or any(each.is_opaque or not OTHERS.isdisjoint(each.words) for each in asked)
         more = (name for each in asked for name in (*each.properties, *each.dependent_names))
@@ -79,8 +79,8 @@ def names_of_a_producer(node: Schema) -> frozenset[str] | None:
     return node.written[0]
 
 
-def _asked(node: Schema) -> list[Schema]:
-    """What lies below `not` and `if`."""
+def asked_of(node: Schema) -> list[Schema]:
+    """The subschemas about the same value below `not` and `if`, which a value may have to obey or to break."""
     found: dict[int, Schema] = {}
     stack = [node]
     while stack:

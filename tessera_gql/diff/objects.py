@@ -7,7 +7,7 @@ from itertools import count, product
 from typing import cast
 
 from tessera_gql.diff.accept import accepts, every
-from tessera_gql.diff.declared import names_of_a_producer
+from tessera_gql.diff.declared import asked_of, in_place, names_of_a_producer
 from tessera_gql.diff.facts import (
     Answer,
     ExtraBreaks,
@@ -156,8 +156,8 @@ def find_object(rules: "Rules", facts: list[Fact]) -> Outcome:
     return _Search(rules, facts).run()
 
 
-def object_rules(find: Find, nodes: list[Literal], asked: list[Literal]) -> Rules:
-    names = _closed(nodes, asked)
+def object_rules(find: Find, nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> Rules:
+    names = _closed(nodes, asked, is_whole=is_whole)
     about_names = [each for literal in nodes if (each := literal.node.child("propertyNames")) is not None]
     for each in about_names:
         if each.is_false or each.enum is not None:
@@ -166,24 +166,30 @@ def object_rules(find: Find, nodes: list[Literal], asked: list[Literal]) -> Rule
     return Rules(find, [*nodes], names, about_names)
 
 
-def _closed(nodes: list[Literal], asked: list[Literal]) -> frozenset[str] | None:
+def _closed(nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
     """What a producer may write: declared names only, where some are declared and nothing is said about others.
 
     Names that other branches declare may occur as well, and those that must; a word about names by pattern, or about
-    more properties than there are names, is a word about others.
+    more properties than there are names, is a word about others. Until the nodes are whole, any branch may say so.
     """
     ours = [literal.node for literal in nodes if literal.emits]
-    strict = [each for node in ours if (each := node.child("unevaluatedProperties")) is not None]
-    if any(node.extra is not None for node in ours) or not all(each.is_false for each in strict):
-        return None
+    strict = any("unevaluatedProperties" in node.words for node in ours)
     if not strict and not any(node.properties for node in ours):
         return None
-    written = {name for literal in nodes for name in _needed(literal.node)}
-    for names in (names_of_a_producer(literal.node) for literal in asked if literal.emits):
+    writing = [literal.node for literal in asked if literal.emits]
+    coming = [] if is_whole else [each for node in writing for each in (*in_place(node), *asked_of(node))]
+    written = {name for node in (*(literal.node for literal in nodes), *coming) for name in _needed(node)}
+    for names in map(names_of_a_producer, writing):
         if names is None:
             return None
         written |= names
-    return None if any(node.min_properties > len(written) for node in ours) else frozenset(written)
+    is_open = any(_speaks_of_others(node, len(written)) for node in (*ours, *coming))
+    return None if is_open else frozenset(written)
+
+
+def _speaks_of_others(node: Schema, names: int) -> bool:
+    extra = node.child("unevaluatedProperties")
+    return node.extra is not None or (extra is not None and not extra.is_false) or node.min_properties > names
 
 
 def _needed(node: Schema) -> Iterator[str]:

@@ -141,7 +141,7 @@ class Solver:
         self.trail: list[Key] = []
         self.asking: dict[Key, int] = {}
         self.lowest = NEVER
-        self.rules: dict[tuple[tuple[Sign, ...], tuple[Sign, ...]], Rules] = {}
+        self.rules: dict[tuple[tuple[Sign, ...], tuple[Sign, ...], bool], Rules] = {}
 
     def find(self, literals: Iterable[Literal]) -> Outcome:
         """A document that meets every literal."""
@@ -245,10 +245,11 @@ class Solver:
             outcome = outcome if found is Answer.EMPTY else found
         return outcome
 
-    def _rules(self, nodes: list[Literal], literals: list[Literal]) -> Rules:
-        slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals))
+    def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> Rules:
+        """`is_whole`: nothing is left to choose, so that no more nodes will come."""
+        slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
         if slot not in self.rules:
-            self.rules[slot] = object_rules(self.find, nodes, literals)
+            self.rules[slot] = object_rules(self.find, nodes, literals, is_whole=is_whole)
         return self.rules[slot]
 
     def _narrowest(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
@@ -271,7 +272,7 @@ class Solver:
         """A property that cannot break: the commonest case, told without taking the branch."""
         match option:
             case [PropertyBreaks(name, node)]:
-                rules = self._rules(branch.nodes, literals)
+                rules = self._rules(branch.nodes, literals, is_whole=not branch.choices)
                 return rules.value(name, [Literal(node, holds=False)]) is Answer.EMPTY
             case _:
                 return False
@@ -282,16 +283,16 @@ class Solver:
         alone = Branch(
             branch.kind, branch.nodes, [*branch.facts, *(item for item in option if not isinstance(item, Literal))]
         )
-        return self._decide(alone, literals) is not Answer.EMPTY
+        return self._decide(alone, literals, is_whole=False) is not Answer.EMPTY
 
-    def _decide(self, branch: Branch, literals: list[Literal]) -> Outcome:
+    def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> Outcome:
         nodes = [literal.node for literal in branch.nodes]
         if branch.kind == STRING:
             return find_string(nodes, branch.facts)
         if branch.kind == ARRAY:
             return find_array(self.find, branch.nodes, branch.facts)
         if branch.kind == OBJECT:
-            return find_object(self._rules(branch.nodes, literals), branch.facts)
+            return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.facts)
         return find_number(nodes, branch.facts, whole=branch.kind == INTEGER)
 
 

@@ -94,6 +94,27 @@ def only(pattern):
         (obj(properties={"a": TEXT}, **{"not": {"dependentRequired": {"b": ["c"]}}}), obj(maxProperties=0), False),
         (obj(properties={"a": TEXT}, **{"if": {"maxProperties": 1}, "then": False}), obj(maxProperties=1), False),
         (obj(properties={"a": TEXT}, **{"not": {"required": ["a"]}}), obj(maxProperties=0), True),
+        # whichever alternative it is that opens a schema or needs a name
+        (
+            obj(properties={"a": TEXT}, anyOf=[{"required": ["b"]}] * 2),
+            obj(properties={"b": WHOLE}, maxProperties=9),
+            False,
+        ),
+        (
+            obj(properties={"a": TEXT}, anyOf=[{"minProperties": 2}] * 2),
+            obj(properties={"b": WHOLE}, maxProperties=9),
+            False,
+        ),
+        (
+            obj(properties={"a": TEXT}, anyOf=[{"additionalProperties": TEXT}] * 2),
+            obj(properties={"b": WHOLE}, maxProperties=9),
+            False,
+        ),
+        (
+            obj(properties={"a": TEXT}, anyOf=[{"required": ["a"]}] * 2),
+            obj(properties={"b": WHOLE}, maxProperties=9),
+            True,
+        ),
         (obj(required=["a", "b"]), obj(minProperties=2), True),
         (obj(required=["a"]), obj(minProperties=2), False),
         (obj(propertyNames={"enum": ["a", "b"]}), obj(maxProperties=2), True),

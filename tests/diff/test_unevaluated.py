@@ -42,6 +42,8 @@ def nested(levels, leaf):
         ({"type": "object", "if": B, **CLOSED}, {"maxProperties": 1}, True),
         ({"type": "object", **OPAQUE, **CLOSED}, {"maxProperties": 0}, False),
         ({**A, **OPAQUE}, {"properties": {"a": WHOLE, "b": TEXT}}, False),
+        ({"type": "object", "anyOf": [{"unevaluatedProperties": TEXT}], **CLOSED}, {**A, **CLOSED}, False),
+        ({"type": "object", "anyOf": [{"additionalProperties": TEXT}], **CLOSED}, {**A, **CLOSED}, False),
         # what cannot be read still is what it is
         ({"anyOf": [LIST, TEXT]}, {"anyOf": [LIST, TEXT, WHOLE]}, True),
         ({"oneOf": [LIST, TEXT]}, {"anyOf": [TEXT, LIST]}, True),
