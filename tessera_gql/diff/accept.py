@@ -100,9 +100,17 @@ class _Reading:
             yield self.accepts(target, value)
         yield every(self.accepts(each, value) for each in node.children("allOf"))
         if "anyOf" in node.words:
-            yield some(self.accepts(each, value) for each in node.children("anyOf"))
+            listed = node.listed("anyOf")
+            if listed is None:
+                yield some(self.accepts(each, value) for each in node.children("anyOf"))
+            else:
+                yield canonical(value) in listed
         if "oneOf" in node.words:
-            yield count((self.accepts(each, value) for each in node.children("oneOf")), 1, 1)
+            listed = node.listed("oneOf")
+            if listed is None:
+                yield count((self.accepts(each, value) for each in node.children("oneOf")), 1, 1)
+            else:
+                yield listed[canonical(value)] == 1
         negated = node.child("not")
         if negated is not None:
             yield opposite(self.accepts(negated, value))

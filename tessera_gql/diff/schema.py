@@ -1,5 +1,6 @@
 """One subschema in normal form, whatever its draft. A keyword its draft does not know is not there."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cached_property
@@ -12,6 +13,7 @@ from tessera_gql.diff.kinds import BROKEN_BY, EVERY, INERT, MASKS, NULL
 
 Number = int | Fraction
 Words = dict[str, object]
+LISTING = INERT | {"enum", "const"}
 TEXT: Words = {"type": "string"}
 
 
@@ -101,6 +103,7 @@ class Schema:
         self.key = space.key(document, raw, self.words)
         self.kids: dict[str, tuple[Schema, ...]] = {}
         self.lists: dict[str, tuple[Schema, ...]] = {}
+        self.counts: dict[str, Counter[str] | None] = {}
         self.whole: tuple[Schema, ...] | None = None
         self.unshared: tuple[Schema, ...] | None = None
         self.same: dict[int, frozenset[str]] = {}
@@ -154,6 +157,14 @@ class Schema:
             found = tuple(self.below(raw, word, str(index)) for index, raw in enumerate(raws))
             self.lists[word] = found
         return found
+
+    def listed(self, word: str) -> Counter[str] | None:
+        """How many of the alternatives list each value, where they do nothing but list values."""
+        if word not in self.counts:
+            kids = self.children(word)
+            plain = all(each.enum is not None and each.words.keys() <= LISTING for each in kids)
+            self.counts[word] = Counter(text for each in kids for text in each.enum or ()) if plain else None
+        return self.counts[word]
 
     def target(self) -> "Schema | None":
         """What the reference means; None where there is none, or where only the reading decides (`is_opaque`)."""

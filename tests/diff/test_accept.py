@@ -161,3 +161,12 @@ def test_a_schema_that_many_branches_share_or_that_asks_itself_is_read_once():
     for level in range(3):
         again = {"oneOf": [again, {"allOf": [again, {"$ref": "#/$defs/a"}]}], "title": str(level)}
     assert accepts(node({"$ref": "#/$defs/a", "$defs": {"a": again}}), 0) is None
+
+
+def test_alternatives_that_only_list_values_are_counted_as_they_are_read():
+    listed = [{"const": 1, "title": "one"}, {"enum": [1.0, "a"]}, {"const": True}, {"const": [1]}]
+    values = (0, 1, 1.0, True, "a", [1], [True])
+    for word, taken in (("anyOf", [1, 1.0, True, "a", [1]]), ("oneOf", [True, "a", [1]])):
+        root = node({word: listed})
+        assert [value for value in values if accepts(root, value)] == taken
+        assert all(accepts(root, value) is is_valid({word: listed}, value) for value in values)
