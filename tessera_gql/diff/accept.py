@@ -99,24 +99,21 @@ class _Reading:
         if target is not None:
             yield self.accepts(target, value)
         yield every(self.accepts(each, value) for each in node.children("allOf"))
-        if "anyOf" in node.words:
-            listed = node.listed("anyOf")
-            if listed is None:
-                yield some(self.accepts(each, value) for each in node.children("anyOf"))
-            else:
-                yield canonical(value) in listed
-        if "oneOf" in node.words:
-            listed = node.listed("oneOf")
-            if listed is None:
-                yield count((self.accepts(each, value) for each in node.children("oneOf")), 1, 1)
-            else:
-                yield listed[canonical(value)] == 1
+        yield from (self.choice(node, word, value) for word in ("anyOf", "oneOf") if word in node.words)
         negated = node.child("not")
         if negated is not None:
             yield opposite(self.accepts(negated, value))
         condition = node.child("if")
         if condition is not None:
             yield self.conditional(node, self.accepts(condition, value), value)
+
+    def choice(self, node: Schema, word: str, value: Json) -> Verdict:
+        listed = node.listed(word)
+        if listed is not None:
+            found = listed[canonical(value)]
+            return found == 1 or (found > 1 and word == "anyOf")
+        verdicts = (self.accepts(each, value) for each in node.children(word))
+        return some(verdicts) if word == "anyOf" else count(verdicts, 1, 1)
 
     def conditional(self, node: Schema, holds: Verdict, value: Json) -> Verdict:
         branches = [
