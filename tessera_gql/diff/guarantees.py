@@ -50,11 +50,18 @@ def _sections(document: object, side: str) -> dict[str, Json]:
 def _section(section: str, old: Json, new: Json) -> Iterator[Change]:
     if same(old, new):
         return
-    for name, before, after in _promises(old, new):
+    for name, before, after in [((), old, new)] if _is_one(section, old, new) else _promises(old, new):
         if same(_unordered(before), _unordered(after)) or _is_as_strong(section, name, before, after):
             continue
         kind, document = _judge(section, name, before, after)
         yield _record(kind, (section, *name), _fields(section, name), (before, after), document)
+
+
+def _is_one(section: str, old: Json, new: Json) -> bool:
+    """A duration, or a list of the only values, is one promise and not several."""
+    if section == "freshness":
+        return _seconds(old) is not None or _seconds(new) is not None
+    return section == "accepted_values" and (isinstance(old, list) or isinstance(new, list))
 
 
 def _promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Json]]:
@@ -126,7 +133,7 @@ def _less_is_stronger(
     left, right = (math.inf if side is None else side for side in (old, new))
     if right < left:
         return STRENGTHENED, None
-    return WEAKENED, {unit: left + 1 if math.isinf(right) else right}
+    return WEAKENED, {unit: math.floor(left) + 1 if right == math.inf else right}
 
 
 def _number(value: Json) -> float | None:
@@ -141,8 +148,11 @@ def _negative(value: Json) -> float | None:
 def _seconds(value: Json) -> float | None:
     """`{"count": 12, "period": "hour"}` (dbt's spelling) or a bare number."""
     match value:
-        case {"count": int() | float() as count, "period": str() as period} if period.rstrip("s") in SECONDS:
-            return count * SECONDS[period.rstrip("s")]
+        case {"count": count, "period": str() as period, **rest} if not rest:
+            number, unit = _number(count), SECONDS.get(period.removesuffix("s"))
+            if number is None or unit is None:
+                return None
+            return (int(number) if isinstance(number, float) and number.is_integer() else number) * unit
         case _:
             return _number(value)
 

@@ -5,6 +5,7 @@ import pytest
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, compare_guarantees
 
 W, S, C = ChangeKind.GUARANTEE_WEAKENED, ChangeKind.GUARANTEE_STRENGTHENED, ChangeKind.GUARANTEE_CHANGED
+HOUR = {"count": 1, "period": "hour"}
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,13 @@ W, S, C = ChangeKind.GUARANTEE_WEAKENED, ChangeKind.GUARANTEE_STRENGTHENED, Chan
         ({"volume": {"rows": 0}}, {"volume": {}}, W, None),
         ({"volume": 5}, {"volume": 4}, C, None),
         ({"nullability": {"a": "sometimes"}}, {"nullability": {"a": "never"}}, S, None),
+        # a duration is one promise, and more than a count and a period is something else
+        ({"freshness": HOUR}, {"freshness": {"count": 2, "period": "hour"}}, W, {"age_seconds": 7200}),
+        ({"freshness": {"a": {**HOUR, "of": "x"}}}, {"freshness": {"a": {**HOUR, "of": "y"}}}, C, None),
+        ({"freshness": {"a": {"count": True, "period": "hour"}}}, {"freshness": {"a": HOUR}}, C, None),
+        ({"freshness": {"a": {"count": 1e300, "period": "day"}}}, {}, W, {"age_seconds": int(1e300) * 86400 + 1}),
+        ({"volume": {"max_rows": 1e17}}, {}, W, {"rows": 10**17 + 1}),
+        ({"accepted_values": ["x"]}, {"accepted_values": ["x", "y"]}, W, {"accepted_values": "y"}),
         ({"nullability": {"a": "often"}}, {"nullability": {"a": "sometimes"}}, C, None),
         ({"nullability": {"a": "never", "b": "never"}}, {"nullability": {"a": "never"}}, W, {"b": None}),
         ({"nullability": {"a": "often"}}, {"nullability": {}}, W, None),
