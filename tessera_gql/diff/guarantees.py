@@ -152,7 +152,7 @@ def _seconds(value: Json) -> float | None:
             number, unit = _number(count), SECONDS.get(period.removesuffix("s"))
             if number is None or unit is None:
                 return None
-            return (int(number) if isinstance(number, float) and number.is_integer() else number) * unit
+            return (int(number) if number == int(number) else number) * unit
         case _:
             return _number(value)
 
