@@ -1,6 +1,6 @@
 """Comparing two documents. Checks come first, so whatever gets past them has an answer."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from tessera_gql.diff.changes import Change, SchemaDiff
@@ -53,7 +53,7 @@ def _read(old: object, new: object, identities: Identities) -> tuple[Document, D
 
 
 @contextmanager
-def _named(side: str) -> Iterator[None]:
+def _named(side: str) -> Generator[None]:
     """Refusals tell which side it was."""
     try:
         yield
