@@ -21,6 +21,8 @@ LAST_WORDS = ("08", "57P")
 ENDING_SECONDS = 5.0
 """A database that does not even take back what was begun is given up so much later."""
 
+THREAD_SECONDS = 0.02
+
 Watch: TypeAlias = Callable[[str, float], None]
 """Told of each statement when it has ended, with the seconds it took."""
 
@@ -145,7 +147,7 @@ class Lane:
 
     async def begun(self) -> "Transaction":
         """To be ended, whatever comes. Raises what the driver does."""
-        held = self._idle() or await self.engine.raw_connection()
+        held = self._idle() or await self._had()
         driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
         transaction = Transaction(driver, self, held)
         try:
@@ -154,6 +156,15 @@ class Lane:
             await transaction.end()
             raise
         return transaction
+
+    async def _had(self) -> PoolProxiedConnection:
+        """From the pool, once it has one, or can open one."""
+        try:
+            return await self.engine.raw_connection()
+        except Exception:
+            if self.dialect == "sqlite":  # the driver's thread goes on for a moment, and may not outlive the event loop
+                await asyncio.sleep(THREAD_SECONDS)
+            raise
 
     def _idle(self) -> PoolProxiedConnection | None:
         try:
