@@ -24,7 +24,7 @@ from websockets.asyncio.client import connect
 from tessera_gql.graphql.ids import parsed
 from tessera_gql.store.tables import EventRow
 
-TESSERA = Path(sys.executable).with_name("tessera")
+TESSERA = (sys.executable, "-m", "tessera_gql")
 DROPS = 1 / 150
 FAILS = 0.3
 
@@ -81,7 +81,7 @@ class Server:
         }
         with self.log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [TESSERA, "serve"], cwd=self.log.parent, env=kept | told, stdout=subprocess.DEVNULL, stderr=stderr
+                [*TESSERA, "serve"], cwd=self.log.parent, env=kept | told, stdout=subprocess.DEVNULL, stderr=stderr
             )
 
     def kill(self) -> None:
