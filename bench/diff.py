@@ -1,12 +1,12 @@
 """How long a comparison takes: schemas of growing size, and input made to hurt. CPU time, the best of many runs."""
 
-import gc
 import json
 import sys
 import time
 from contextlib import suppress
 from typing import Any
 
+from tessera_gql.cli.server import settle
 from tessera_gql.diff import SchemaError, compare
 
 Schema = dict[str, Any]
@@ -97,9 +97,7 @@ SECONDS = 1.0
 
 
 def main() -> int:
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # as the server has it
+    settle()
     results = [_row(f"{size:,} properties", size / 20, wide(size)) for size in (100, 1_000, 10_000)]
     results += [_row(name, 50, pair) for name, pair in hostile().items()]
     old, new = wide(1_000)

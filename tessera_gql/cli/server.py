@@ -106,12 +106,12 @@ def run(settings: Settings, listener: socket.socket) -> int:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    _settle()
+    settle()
     Server(config, parts).run(sockets=[listener])
     return 0
 
 
-def _settle() -> None:
+def settle() -> None:
     """What the start has made stays: the collector needn't look at it again, and looks less often at what is new."""
     gc.collect()
     gc.freeze()

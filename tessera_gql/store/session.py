@@ -169,12 +169,8 @@ class transaction:  # noqa: N801 - used as a function; a generator would take th
         self._lane = lane
 
     async def __aenter__(self) -> Transaction:
-        try:
+        with translated():
             self._begun = await self._lane.begun()
-        except FAULTS as error:
-            if (told := unavailable(error)) is None:
-                raise
-            raise told from error
         return self._begun
 
     async def __aexit__(self, *_: object) -> None:
