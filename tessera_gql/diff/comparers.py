@@ -105,8 +105,13 @@ def _rank(bound: Bound | None, sign: int) -> tuple[Number, ...]:
 def _shown(bound: Bound | None) -> Json:
     if bound is None:
         return None
-    value = int(bound.value) if Fraction(bound.value).denominator == 1 else float(bound.value)
+    value = _as_json(bound.value)
     return {"exclusive": value} if bound.is_open else value
+
+
+def _as_json(value: Number) -> Json:
+    """A whole number may be too large for a float."""
+    return int(value) if Fraction(value).denominator == 1 else float(value)
 
 
 def _limit(where: str, shown: tuple[Json, Json], word: str, *, is_tighter: bool) -> Draft:
@@ -149,7 +154,7 @@ def multiples(old: View, new: View) -> Iterator[Draft]:
         (False, True): (K.CONSTRAINT_TIGHTENED, BACK),
     }.get(finer, (K.CONSTRAINT_CHANGED, BOTH))
     where = (new if after else old).where("multipleOf")
-    shown = [float(min(steps)) if steps else None for steps in (before, after)]
+    shown = [_as_json(min(steps)) if steps else None for steps in (before, after)]
     yield Draft(kind, where, "multipleOf is different", shown[0], shown[1], content=content)
 
 

@@ -1,5 +1,6 @@
 """Documents that show a break: looked for where the change is, confirmed by `jsonschema`, or not shown at all."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,6 +30,8 @@ EFFORT = 60_000
 ROOM = 200_000
 MAX_HINTS = 20
 MAX_DOCUMENT = 20_000
+MAX_SECONDS = 2.0
+"""For all evidence of one comparison; what is not found by then stays unproven, which changes no verdict."""
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
 ATTRIBUTES = {**COUNTS, **LIMITS}
 Raw = dict[str, Json]
@@ -54,11 +57,11 @@ class Proofs:
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         schemas = size(self.old.root, self.new.root)
-        tries, room = max(3, min(MOST, EFFORT // schemas)), ROOM
+        tries, room, ends = max(3, min(MOST, EFFORT // schemas)), ROOM, time.monotonic() + MAX_SECONDS
         found: list[Evidence] = []
         for each in self.judged:
             one = Evidence()
-            if each.breaks and tries and room > 0:
+            if each.breaks and tries and room > 0 and time.monotonic() < ends:
                 tries -= 1
                 one = self._evidence(each)
                 room -= len(canonical(one.document))
