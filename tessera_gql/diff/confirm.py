@@ -45,7 +45,7 @@ class Judge:
     @cached_property
     def validator(self) -> Validator:
         schema = cast("dict[str, Any] | bool", _without_nullable(self.document.raw))
-        return _bounded(self.document.dialect.uri)(schema, registry=Registry())
+        return cast("Validator", _bounded(self.document.dialect.uri)(schema, registry=Registry()))
 
     @cached_property
     def is_unreadable(self) -> bool:
@@ -84,7 +84,8 @@ def _bounded(dialect: str) -> Any:
     }
     known = cast("dict[str, Keyword]", kind.VALIDATORS)
     keywords = {name: linear.get(name, function) for name, function in known.items()}
-    return validators.extend(kind, {name: _counted(function) for name, function in keywords.items()})
+    extend = cast("Any", validators.extend)  # untyped
+    return extend(kind, {name: _counted(function) for name, function in keywords.items()})
 
 
 def _counted(function: Keyword) -> Keyword:

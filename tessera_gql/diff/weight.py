@@ -2,10 +2,8 @@
 
 from typing import cast
 
-MAX_VALUES = 160
+MAX_VALUES = 120
 MAX_TEXT = 20_000
-MAX_BREAKS = 300
-"""Changes times values up to which evidence for all changes takes a few milliseconds."""
 
 SUBSCHEMAS = frozenset({"items", "additionalProperties"})
 PLAIN = SUBSCHEMAS | {
@@ -39,40 +37,51 @@ PLAIN = SUBSCHEMAS | {
 
 def weight(schema: object) -> int | None:
     """The number of values in a small schema of plain keywords; None for every other document."""
-    values = text = 0
+    size = _Size()
     schemas: list[object] = [schema]
     others: list[object] = []
-    while schemas or others:
-        if is_schema := bool(schemas):
-            value = schemas.pop()
-        else:
-            value = others.pop()
-        if isinstance(value, dict):
-            entries = cast("dict[object, object]", value)
-            values += len(entries)
-            text += sum(len(key) for key in entries if isinstance(key, str))
-            if values > MAX_VALUES or (is_schema and not _sort(entries, schemas, others)):
-                return None
-            if not is_schema:
-                others += entries.values()
-        elif isinstance(value, list):
-            items = cast("list[object]", value)
-            values += len(items)
-            others += items if values <= MAX_VALUES else ()
-        elif isinstance(value, str):
-            text += len(value)
-        if values > MAX_VALUES or text > MAX_TEXT:
+    while schemas:
+        each = schemas.pop()
+        inside = size.add(each)
+        if inside is None or (isinstance(each, dict) and not _sort(cast("Entries", each), schemas, others)):
             return None
-    return values
+    while others:
+        if (inside := size.add(others.pop())) is None:
+            return None
+        others += inside
+    return size.values
 
 
-def _sort(entries: dict[object, object], schemas: list[object], others: list[object]) -> bool:
+Entries = dict[object, object]
+
+
+class _Size:
+    """Counts values and text up to their limits."""
+
+    def __init__(self) -> None:
+        self.values = 0
+        self.text = 0
+
+    def add(self, value: object) -> list[object] | None:
+        """Count a value; return what it holds, or None once there is too much."""
+        inside: list[object] = []
+        if isinstance(value, dict | list):
+            self.values += len(cast("Entries | list[object]", value))
+            if self.values > MAX_VALUES:
+                return None
+            inside = [*cast("Entries", value).values()] if isinstance(value, dict) else [*cast("list[object]", value)]
+        names = cast("Entries", value) if isinstance(value, dict) else (value,)
+        self.text += sum(len(name) for name in names if isinstance(name, str))
+        return None if self.text > MAX_TEXT else inside
+
+
+def _sort(entries: Entries, schemas: list[object], others: list[object]) -> bool:
     """Add what a schema holds to its subschemas or to other values; False if a keyword is not plain."""
     for keyword, value in entries.items():
         if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
             return False
         if keyword == "properties" and isinstance(value, dict):
-            schemas += cast("dict[object, object]", value).values()
+            schemas += cast("Entries", value).values()
         elif keyword in SUBSCHEMAS:
             schemas.append(value)
         else:

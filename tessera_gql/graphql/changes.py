@@ -1,17 +1,17 @@
 """Differences between two versions. Counterexamples are searched for only when they are asked for."""
 
-import asyncio
 from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET
 
 from tessera_gql import diff
-from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode, SchemaError
-from tessera_gql.errors import Invalid
+from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
+from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.nouns import computed
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.policy.publish import Judgement, Terms, judge
+from tessera_gql.policy.publish import Judgement, Terms
+from tessera_gql.workflows.comparisons import judged
 
 
 @strawberry.type(description="One difference between two versions, and whom it breaks.")
@@ -111,12 +111,9 @@ class SchemaDiff:
         )
 
 
-async def compared(old: Terms, new: Terms) -> SchemaDiff:
-    """The difference under the old terms' mode, worked out in a thread; raises Invalid for what is no schema."""
-    try:
-        return SchemaDiff.of(await asyncio.to_thread(judge, old, new))
-    except SchemaError as error:
-        raise Invalid(f"The schemas can't be compared: {error}", field=(error.side or "schema",)) from error
+async def compared(context: Context, old: Terms, new: Terms) -> SchemaDiff:
+    """The difference under the old terms' mode; raises Invalid for what is no schema."""
+    return SchemaDiff.of(await judged(context.computer.run, old, new))
 
 
 @strawberry.type
@@ -124,8 +121,9 @@ class Queries:
     @computed("What differs between two schemas that need not be in the catalog.")
     async def diff_schemas(
         self,
+        info: Info,
         old: Annotated[JSON, strawberry.argument(description="The JSON Schema before.")],
         new: Annotated[JSON, strawberry.argument(description="The JSON Schema after.")],
         mode: Annotated[Mode, strawberry.argument(description="The mode that judges.")] = Mode.BACKWARD,
     ) -> SchemaDiff | None:
-        return await compared(Terms(old, None, mode), Terms(new, None, mode))
+        return await compared(info.context, Terms(old, None, mode), Terms(new, None, mode))

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 import strawberry
 from sqlalchemy import FromClause
 
+from tessera_gql.compute import Computer, Pool
 from tessera_gql.executor import Reads
 from tessera_gql.graphql import nouns
 from tessera_gql.graphql.fanout import Course
@@ -42,8 +43,10 @@ class Context:
         bus: Bus | None = None,
         git_sync_path: Path | None = None,
         asking: Callable[[int], None] | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self.database = database
+        self.computer = Computer(pool, actor.account)
         self.actor = actor
         self.bus = bus
         self.git_sync_path = git_sync_path
@@ -77,6 +80,7 @@ class Context:
             source = self.database.query(self.actor.name, single=self._is_single)
         self._session = session = await self._open.enter_async_context(source)
         session.narrowed = self._narrowed
+        session.computer = self.computer
         self.from_replica |= session.from_replica
         return session
 
@@ -85,13 +89,18 @@ class Context:
         return self.database.read() if self._live else _Shared(self.read)
 
     @asynccontextmanager
-    async def write(self, *, dry_run: bool = False) -> AsyncGenerator[Session]:
-        """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context."""
+    async def write(self, *, dry_run: bool = False, may_defer: bool = False) -> AsyncGenerator[Session]:
+        """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context.
+
+        `may_defer`: the caller runs it again when it raises Deferred.
+        """
         await self.close()
         self._wrote = True
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(self.database.write(self.actor.name, dry_run=dry_run))
+            session.computer, session.may_defer = self.computer, may_defer
             yield session
+            session.may_defer = False
             if dry_run:
                 self._open, self._session = stack.pop_all(), session
 
@@ -147,8 +156,9 @@ async def opened(
     bus: Bus | None = None,
     git_sync_path: Path | None = None,
     asking: Callable[[int], None] | None = None,
+    pool: Pool | None = None,
 ) -> AsyncGenerator[Context]:
-    context = Context(database, actor, bus, git_sync_path, asking)
+    context = Context(database, actor, bus, git_sync_path, asking, pool)
     try:
         yield context
     finally:

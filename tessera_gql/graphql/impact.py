@@ -97,7 +97,7 @@ class Queries:
         ref = asset.local()
         document = given(document)
         about = await info.context.loaders.asked(lambda session: assets.get(session, ref)) if document else None
-        offered = await promised(schema, document, about.fqn if about else None)
+        offered = await promised(info.context.computer.run, schema, document, about.fqn if about else None)
         kept = KEEP if offered.guarantees is None else offered.guarantees
         request = PublishRequest(
             schema=offered.schema,

@@ -16,6 +16,7 @@ from sqlalchemy import FromClause
 
 from tessera_gql.graphql.loader import Loader
 from tessera_gql.policy.access import Actor, Verb, allows
+from tessera_gql.policy.affected import ReaderIndex
 from tessera_gql.store import (
     assets,
     contracts,
@@ -171,9 +172,14 @@ class Loaders:
         return self._grouped(proposals.acknowledgments_of, lambda row: row.proposal_id)
 
     @cached_property
-    def readers_of_asset(self) -> Loader[UUID, list[Registration]]:
-        """Its live registrations."""
-        return self._grouped(registrations.live_of, lambda row: row.asset_id)
+    def reader_index(self) -> Loader[UUID, ReaderIndex]:
+        """The teams that read each field of an asset, by its live registrations."""
+        live = self._grouped(registrations.live_of, lambda row: row.asset_id)
+
+        async def load(keys: list[UUID]) -> list[ReaderIndex]:
+            return [ReaderIndex([registrations.reader_of(row) for row in rows]) for rows in await live.load_many(keys)]
+
+        return Loader(load, self._running)
 
     @cached_property
     def reached(self) -> Loader[tuple[UUID, Direction, int], list[Reached]]:

@@ -5,7 +5,7 @@ to lazy-load.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import SQLModel
 
+from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict, Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store.drivers import Lane, Transaction
@@ -57,6 +58,10 @@ class Session:
     """One transaction. `now` is one moment for everything in it; `actor` is the name that its events bear."""
 
     from_replica = False
+    computer = Computer()
+    """Where CPU-bound functions run; without a pool, in this process."""
+    may_defer = False
+    """Whether the caller runs the transaction again for a result that takes long to compute."""
 
     def __init__(self, transaction: Transaction, now: datetime, actor: str = "system") -> None:
         self.now = now
@@ -150,6 +155,12 @@ class Session:
             return await self.execute(update(table(model)).where(where).values(**values))
         except CLASHES as error:
             raise Conflict(f"{CLASH} {AGAIN}") from error
+
+    async def compute(
+        self, function: Callable[..., T], *args: Any, key: Hashable = None, here: Callable[[], T] | None = None
+    ) -> T:
+        """Call a CPU-bound pure function with picklable arguments; see `Computer.run`."""
+        return await self.computer.run(function, *args, key=key, here=here, defers=self.may_defer)
 
     def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
         """`column` is one of `values`: one parameter, however many values there are."""
