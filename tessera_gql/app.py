@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from tessera_gql.annex.processes import Annex
 from tessera_gql.annex.processes import Settings as AnnexSettings
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
+from tessera_gql.compute import Pool
 from tessera_gql.config import Settings
 from tessera_gql.config.observing import Switch
 from tessera_gql.delivery import deadlines, outbound, webhooks
@@ -42,6 +43,7 @@ from tessera_gql.observe.exchange import Exchanges
 from tessera_gql.observe.instruments import Instruments, Scrape
 from tessera_gql.observe.logs import Lines
 from tessera_gql.observe.metrics import Metrics
+from tessera_gql.observe.watchdog import Watchdog
 from tessera_gql.origins import SameOrigin
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
@@ -83,6 +85,7 @@ class Parts:
     transport: Transport
     worker: webhooks.Worker
     annex: Annex
+    pool: Pool
     instruments: Instruments
 
     async def drain(self) -> None:
@@ -115,8 +118,9 @@ def assemble(settings: Settings) -> Parts:
             raise Unauthenticated(str(error)) from None
 
     def opened(identity: Identity) -> AbstractAsyncContextManager[Any]:
-        return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking)
+        return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking, pool)
 
+    pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
     annex = Annex(_annex_settings(settings), lambda: _wake(database))
     transport = Transport(
         schema=schema,
@@ -133,7 +137,7 @@ def assemble(settings: Settings) -> Parts:
         apart=annex.open,
     )
     worker = webhooks.Worker(database, _posting(settings, transport))
-    return Parts(settings, database, bus, opened_by, transport, worker, annex, instruments)
+    return Parts(settings, database, bus, opened_by, transport, worker, annex, pool, instruments)
 
 
 def _annex_settings(settings: Settings) -> AnnexSettings:
@@ -208,7 +212,7 @@ def create(parts: Parts) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _first_key(parts)
-        async with parts.bus:
+        async with parts.bus, Watchdog(parts.instruments.held):
             parts.database.committed.append(parts.keys.hear)
             position = await _position(parts.database)
             tasks = [
@@ -225,6 +229,7 @@ def create(parts: Parts) -> Starlette:
                 with suppress(asyncio.CancelledError):
                     await task
         await parts.annex.close()
+        await asyncio.to_thread(parts.pool.close)
         await parts.keys.flush()
         await parts.instruments.close()
         await parts.database.dispose()
@@ -257,7 +262,7 @@ def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]
     settings, database = parts.settings, parts.database
     spans = [timedelta(days=days) for days in settings.reminder_days]
     tasks = [
-        asyncio.create_task(deadlines.keep(database, spans=spans), name="deadlines"),
+        asyncio.create_task(deadlines.keep(database, spans=spans, pool=parts.pool), name="deadlines"),
         asyncio.create_task(parts.worker.run(), name="webhooks"),
     ]
     if url := settings.listens_to:

@@ -28,7 +28,7 @@ class Computer:
 
     pool: Pool | None = None
     account: str = ""
-    _results: dict[Hashable, Any] = field(default_factory=dict[Hashable, Any])
+    _results: dict[Hashable, "_Done"] = field(default_factory=dict[Hashable, "_Done"])
 
     async def run(
         self,
@@ -46,33 +46,36 @@ class Computer:
         if self.pool is None:
             return here() if here else function(*args)
         if key is not None and key in self._results:
-            return cast("T", self._result(key))
+            return cast("T", self._results[key].get())
         if defers and key is not None:
             raise Deferred(key, function, args)
-        result = await self.pool.run(self.account, function, *args)
-        if key is not None:
-            self._results[key] = result
-        return result
+        return cast("T", (await self._compute(self.pool, key, function, args)).get())
 
     async def finish(self, deferred: Deferred) -> None:
         """Compute what a transaction was rolled back for. What the function raises is raised when it runs again."""
         pool = cast("Pool", self.pool)  # nothing is deferred without one
-        try:
-            result: Any = await pool.run(self.account, deferred.function, *deferred.args_)
-        except Exception as error:  # noqa: BLE001 - belongs where the result is used
-            result = _Failure(error)
-        self._results[deferred.key] = result
+        await self._compute(pool, deferred.key, deferred.function, deferred.args_)
 
-    def _result(self, key: Hashable) -> Any:
-        result = self._results[key]
-        if isinstance(result, _Failure):
-            raise result.error
-        return result
+    async def _compute(self, pool: Pool, key: Hashable, function: Callable[..., Any], args: tuple[Any, ...]) -> "_Done":
+        """A failure is kept as well: whoever answers the operation anew must not wait for it again."""
+        try:
+            done = _Done(await pool.run(self.account, function, *args))
+        except Exception as error:  # noqa: BLE001 - raised by `get`
+            done = _Done(None, error)
+        if key is not None:
+            self._results[key] = done
+        return done
 
 
 @dataclass(frozen=True)
-class _Failure:
-    error: Exception
+class _Done:
+    result: Any
+    error: Exception | None = None
+
+    def get(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.result
 
 
 async def rerun(computer: Computer, attempt: Callable[[bool], Awaitable[T]]) -> T:

@@ -25,7 +25,10 @@ MAX_TASKS = 500
 """Calls after which a worker process is replaced: Python gives memory back late or never."""
 WAITING_PER_ACCOUNT = 12
 """Calls of one account that may run or wait; the next one is refused."""
-NICENESS = 10
+NICENESS = 5
+PATIENCE = 3
+"""Times the processor time of a call that may pass by the clock, where other processes have the processor."""
+OUT_OF_TIME = -getattr(signal, "SIGPROF", 0)
 PRELOADED = ("tessera_gql.policy.publish", "tessera_gql.policy.affected")
 """Imported once, before worker processes are forked."""
 
@@ -36,11 +39,12 @@ class Pool:
     def __init__(
         self, *, processes: int = PROCESSES, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES
     ) -> None:
-        """`seconds`: of processor and waiting time for one call, after which its process is ended."""
+        """`seconds`: of processor time for one call, after which its process is ended."""
         self.seconds = seconds
         self._processes = processes
         self._memory_bytes = memory_bytes
         self._pool: ProcessPool | None = None
+        self._starting = asyncio.Lock()
         self._running: Counter[str] = Counter()
         self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
 
@@ -55,6 +59,12 @@ class Pool:
             return await self._call(function, args)
         finally:
             self._leave(account)
+
+    async def _started(self) -> ProcessPool:
+        async with self._starting:
+            if self._pool is None:
+                self._pool = await asyncio.to_thread(_start, self._processes, self._memory_bytes)
+            return self._pool
 
     def close(self) -> None:
         """End all processes, whatever they are doing."""
@@ -102,20 +112,26 @@ class Pool:
                 turn.set_result(None)
 
     async def _call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-        if self._pool is None:
-            self._pool = await asyncio.to_thread(_start, self._processes, self._memory_bytes)
-        future = self._pool.schedule(_limited, (self.seconds, function, args), timeout=self.seconds)
+        pool = await self._started()
+        future = pool.schedule(_limited, (self.seconds, function, args), timeout=PATIENCE * self.seconds)
         try:
             return await asyncio.wrap_future(future)
         except TimeoutError:
-            raise Invalid(
-                f"This takes longer than {self.seconds:g} seconds to work out, which is the limit. Simplify the schema:"
-                " fewer alternatives (anyOf, oneOf, allOf), shorter patterns, fewer columns."
-            ) from None
-        except (MemoryError, ProcessExpired):
-            raise Invalid(
-                "This takes more memory to work out than one request may have. Simplify the schema, or split it."
-            ) from None
+            raise self._too_slow() from None
+        except ProcessExpired as error:
+            raise (self._too_slow() if error.exitcode == OUT_OF_TIME else _too_large()) from None
+        except MemoryError:
+            raise _too_large() from None
+
+    def _too_slow(self) -> Invalid:
+        return Invalid(
+            f"This takes longer than {self.seconds:g} seconds to work out, which is the limit. Simplify the schema:"
+            " fewer alternatives (anyOf, oneOf, allOf), shorter patterns, fewer columns."
+        )
+
+
+def _too_large() -> Invalid:
+    return Invalid("This takes more memory to work out than one request may have. Simplify the schema, or split it.")
 
 
 def _start(processes: int, memory_bytes: int) -> ProcessPool:
@@ -123,9 +139,11 @@ def _start(processes: int, memory_bytes: int) -> ProcessPool:
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(["__main__", *PRELOADED])
-    return ProcessPool(
+    pool = ProcessPool(
         max_workers=processes, max_tasks=MAX_TASKS, initializer=_confine, initargs=[memory_bytes], context=context
     )
+    pool.schedule(int).result()  # the first call starts the processes, which takes a while
+    return pool
 
 
 def _confine(memory_bytes: int) -> None:
@@ -141,11 +159,11 @@ def _confine(memory_bytes: int) -> None:
 
 
 def _limited(seconds: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-    """In a worker process: ends itself soon after its time, should the server be gone that would have ended it."""
+    """In a worker process: the system ends it at the end of its time, whatever it does and if the server is gone."""
     if sys.platform != "win32":
-        signal.setitimer(signal.ITIMER_REAL, seconds + 2)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return function(*args)
     finally:
         if sys.platform != "win32":
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)

@@ -27,6 +27,8 @@ from tessera_gql.executor.fields import (
 from tessera_gql.executor.leaves import Unplanned, items
 from tessera_gql.executor.plan import Plan, Selection, Shape, Step
 
+AWAITED = 2_000
+"""Values of one field that are awaited at once."""
 CHUNK = 500
 """Objects built before others of the event loop get their turn: a few milliseconds."""
 
@@ -236,8 +238,15 @@ async def settled(values: list[Any]) -> list[Any]:
         return await settled([await values[0]])
     waiting = [place for place, value in enumerate(values) if inspect.isawaitable(value)]
     found = list(values)
-    for place, value in zip(waiting, await together([values[place] for place in waiting]), strict=True):
-        found[place] = value
+    for start in range(0, len(waiting), AWAITED):
+        places = waiting[start : start + AWAITED]
+        try:
+            done = await together([values[place] for place in places])
+        except BaseException:
+            close([values[place] for place in waiting[start + AWAITED :]])
+            raise
+        for place, value in zip(places, done, strict=True):
+            found[place] = value
     return await settled(found)
 
 

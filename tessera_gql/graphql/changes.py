@@ -1,8 +1,11 @@
 """Differences between two versions. Counterexamples are searched for only when they are asked for."""
 
-from typing import Annotated, Any
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
+from graphql import GraphQLError
 from strawberry import UNSET
 
 from tessera_gql import diff
@@ -64,6 +67,43 @@ def told(change: diff.Change) -> Change:
     return Change(**facts(change))
 
 
+S = TypeVar("S")
+C = TypeVar("C")
+
+PORTION = 200
+"""Changes after which others of the event loop get their turn: a few milliseconds, with all their fields."""
+MAX_CHANGES = 20_000
+"""Changes that one answer may hold."""
+
+
+def listed(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
+    """As `shown_changes`, for changes that were just found."""
+    return shown_changes(context, changes, told)
+
+
+def shown_changes(context: Context, changes: Sequence[S], show: Callable[[S], C]) -> list[C]:
+    """The changes as the graph shows them; many as an asynchronous iterator that does not hold the event loop.
+
+    Raises an error coded QUERY_TOO_COMPLEX once the answer holds too many.
+    """
+    context.changes_listed += len(changes)
+    if context.changes_listed > MAX_CHANGES:
+        message = f"The answer would hold more than {MAX_CHANGES:,} changes, which is the limit. Leave some lists out."
+        raise GraphQLError(
+            message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": "changes", "allowed": MAX_CHANGES}
+        )
+    if len(changes) <= PORTION:
+        return [show(change) for change in changes]
+    return cast("list[C]", _in_portions(changes, show))
+
+
+async def _in_portions(changes: Sequence[S], show: Callable[[S], C]) -> AsyncIterator[C]:
+    for number, change in enumerate(changes):
+        if number % PORTION == 0:
+            await asyncio.sleep(0)
+        yield show(change)
+
+
 ModeArgument = Annotated[Mode | None, strawberry.argument(description="The mode that judges; `mode` if left out.")]
 
 
@@ -74,12 +114,12 @@ class SchemaDiff:
     bump: Bump = strawberry.field(description="The smallest honest step of the version.")
 
     @computed("Every change, ordered by where it is.")
-    def changes(self) -> list[Change]:
-        return [told(change) for change in self.judgement.changes]
+    def changes(self, info: Info) -> list[Change]:
+        return listed(info.context, self.judgement.changes)
 
     @computed("The changes that break under `mode`.")
-    def breaking(self) -> list[Change]:
-        return [told(change) for change in self.judgement.breaking]
+    def breaking(self, info: Info) -> list[Change]:
+        return listed(info.context, self.judgement.breaking)
 
     @computed("Whether nothing breaks under the mode.")
     def is_compatible(self, mode: ModeArgument = UNSET) -> bool:

@@ -52,6 +52,8 @@ class Context:
         self.git_sync_path = git_sync_path
         self.tell: Tell = silent
         self.course = Course()
+        self.changes_listed = 0
+        """Changes of schemas that the answer holds so far."""
         self.loaders = Loaders(self.reading, self.actor, asking)
         self._asking = asking
         self._session: Session | None = None
@@ -118,6 +120,7 @@ class Context:
         """Forgets what was read and who wanted what of it, but not the state it was read from."""
         await self.loaders.close()
         self._narrowed = {}
+        self.changes_listed = 0
         if self._session is not None:
             self._session.narrowed = {}
         if self._is_single:  # there is no state that two statements would share

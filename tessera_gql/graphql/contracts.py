@@ -11,7 +11,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
 from tessera_gql.formats.sources import Format
-from tessera_gql.graphql.changes import Change, SchemaDiff, compared, told
+from tessera_gql.graphql.changes import Change, SchemaDiff, compared, listed
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node, local_id
@@ -84,7 +84,7 @@ class Contract(Node):
         if before is None:
             return []
         found = await compared(info.context, terms(before), terms(self.row))
-        return [told(change) for change in found.judgement.changes]
+        return listed(info.context, found.judgement.changes)
 
     @computed("What differs from this contract to another one.")
     async def diff(

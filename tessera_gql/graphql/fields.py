@@ -10,6 +10,7 @@ from tessera_gql import diff
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.nouns import computed, many, shown
 from tessera_gql.store import tables
+from tessera_gql.workflows.comparisons import Same
 
 
 @strawberry.type(description="A field that the current contract declares.")
@@ -46,4 +47,4 @@ async def fields_of(
 async def _declared(context: Context, schema: Any) -> Sequence[diff.Field]:
     if diff.weight(schema) is not None:
         return diff.fields(schema)
-    return await context.computer.run(diff.fields, schema)
+    return await context.computer.run(diff.fields, schema, key=("fields", Same(schema)))

@@ -39,6 +39,7 @@ ROUTES = frozenset({"/graphql", "/healthz", "/readyz", "/metrics"})
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 STATEMENT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+HELD = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -85,6 +86,13 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemin",
         )
+        self._held = Histogram(
+            "tessera_event_loop_held_seconds",
+            "For how long nothing else could run, by the wall clock or in processor time of the loop's thread.",
+            ["clock"],
+            buckets=HELD,
+            registry=registry,
+        )
         self._process = ProcessCollector(registry=None)
         self._shared: dict[str, Gauge] = {}
         if not self.is_shared:
@@ -96,6 +104,11 @@ class Metrics:
         self._verbs: dict[str, Histogram] = {}
         self.executions = 0
         """Subscriptions that are executed now; several clients may listen to one."""
+
+    def held(self, wall_seconds: float, cpu_seconds: float) -> None:
+        """The event loop was held for so long."""
+        self._child(self._held, "wall").observe(wall_seconds)
+        self._child(self._held, "cpu").observe(cpu_seconds)
 
     def operation(self, name: str | None, kind: str, outcome: str, seconds: float | None) -> None:
         """`name` is that of a valid document. `seconds` is None for what is not timed: a subscription lasts."""
