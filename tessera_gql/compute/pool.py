@@ -106,7 +106,7 @@ class Pool:
             del self._running[account]
         for waiting in [*self._waiting]:
             name, turn = waiting
-            if self._may_run(name):
+            if self._may_run(name) and not turn.done():  # it is done if its caller was cancelled at this moment
                 self._waiting.remove(waiting)
                 self._running[name] += 1
                 turn.set_result(None)

@@ -42,9 +42,13 @@ def weight(schema: object) -> int | None:
     others: list[object] = []
     while schemas:
         each = schemas.pop()
-        inside = size.add(each)
-        if inside is None or (isinstance(each, dict) and not _sort(cast("Entries", each), schemas, others)):
+        if size.add(each) is None or (isinstance(each, dict) and not _sort(cast("Entries", each), schemas, others)):
             return None
+        properties = cast("Entries", each).get("properties") if isinstance(each, dict) else None
+        if isinstance(properties, dict):
+            if (inside := size.add(cast("object", properties))) is None:
+                return None
+            schemas += inside
     while others:
         if (inside := size.add(others.pop())) is None:
             return None
@@ -81,8 +85,8 @@ def _sort(entries: Entries, schemas: list[object], others: list[object]) -> bool
         if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
             return False
         if keyword == "properties" and isinstance(value, dict):
-            schemas += cast("Entries", value).values()
-        elif keyword in SUBSCHEMAS:
+            continue  # a map of schemas, which the caller adds
+        if keyword in SUBSCHEMAS:
             schemas.append(value)
         else:
             others.append(value)

@@ -22,6 +22,9 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows.manifest_progress import Tell, silent
 
+MAX_JSON_CHARACTERS = 32_000_000
+"""Of schemas, metadata and other JSON columns that one operation may read."""
+
 
 class Bus(Protocol):
     """Where committed events come from: first everything after the sequence given, then live; in order, each once."""
@@ -83,6 +86,7 @@ class Context:
         self._session = session = await self._open.enter_async_context(source)
         session.narrowed = self._narrowed
         session.computer = self.computer
+        session.json_characters = MAX_JSON_CHARACTERS
         self.from_replica |= session.from_replica
         return session
 

@@ -54,12 +54,18 @@ SHUT = ("28", "3D000")
 SQLITE_PASSING = frozenset({5, 6, 7, 10, 13, 14, 15})
 
 
+class TooMuchJson(Exception):  # noqa: N818 - a refusal
+    """The rows hold more JSON than one operation may read."""
+
+
 class Session:
     """One transaction. `now` is one moment for everything in it; `actor` is the name that its events bear."""
 
     from_replica = False
     computer = Computer()
     """Where CPU-bound functions run; without a pool, in this process."""
+    json_characters: int | None = None
+    """Characters of JSON that may still be read; None for any number."""
     may_defer = False
     """Whether the caller runs the transaction again for a result that takes long to compute."""
 
@@ -92,13 +98,26 @@ class Session:
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """As many as there are; see `store.rows` for how they are read."""
         written, (values,) = self._writer.write(statement)
-        return await self._answered(self._transaction.fetch(written.text, values, written.row))
+        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
+        if self.json_characters is not None and written.row is not None and written.row.json_places:
+            self._count(found, written.row.json_places)
+        return found
+
+    def _count(self, rows: Sequence[Any], places: tuple[int, ...]) -> None:
+        """Take the JSON in the rows off what may still be read."""
+        read = sum(len(row[place] or "") for row in rows for place in places)
+        self.json_characters = cast("int", self.json_characters) - read
+        if self.json_characters < 0:
+            raise TooMuchJson
 
     async def ask(self, question: Question, **given: Any) -> Sequence[Any]:
         """As `rows`, in less time; `given` are the values of its parameters."""
         only = self.narrowed.get(question.source) if self.narrowed else None
         written, values = question.asked(self._writer.dialect, given, only)
-        return await self._answered(self._transaction.fetch(written.text, values, written.row))
+        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
+        if self.json_characters is not None and written.row is not None and written.row.json_places:
+            self._count(found, written.row.json_places)
+        return found
 
     async def list(self, statement: Executable, as_: type[M]) -> list[M]:
         """The rows of a statement that selects whole rows of `as_`'s table."""
