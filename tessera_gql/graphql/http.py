@@ -120,7 +120,7 @@ class Endpoint:
         if request.method != "POST":
             return RequestBody(params(_query(request)))
         if _content(request) == FORM:
-            return await uploads.receive_form(request.headers["content-type"], body, spool)
+            return await uploads.receive_form(request.headers, body, spool)
         return await uploads.receive_json(body, spool)
 
 

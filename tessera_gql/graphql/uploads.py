@@ -1,4 +1,4 @@
-"""Large requests: how many of one caller and how many bytes at once, and where their files are kept.
+"""Large requests: how many of one caller and how many bytes at once, and how they are received.
 
 A request is large from LARGE_BYTES on, or when it carries a file. It is executed by a worker process.
 """
@@ -6,18 +6,17 @@ A request is large from LARGE_BYTES on, or when it carries a file. It is execute
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any
+
+from starlette.datastructures import FormData, Headers, UploadFile
 
 from tessera_gql.graphql.body import Body
 from tessera_gql.graphql.documents import Limits, Operation
 from tessera_gql.graphql.http_errors import HttpError
-from tessera_gql.graphql.multipart import MultipartReader
+from tessera_gql.graphql.multipart import parse_form, read_parts
 from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.wire import Malformed, Params, decode, params
 
@@ -27,8 +26,6 @@ MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
 LARGE_BYTES = 256 * 1024
 AS_A_FILE = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
 BUSY = {"Retry-After": "5"}
-WRITTEN_BYTES = 256 * 1024
-"""Collected before they are handed to the thread that parses and writes them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class RequestBody:
 
     params: Params
     text: bytes = b""
-    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    files: Mapping[str, UploadFile] = field(default_factory=dict[str, UploadFile])
 
     @property
     def is_large(self) -> bool:
@@ -63,13 +60,13 @@ class Uploads:
 
 @dataclass
 class Spool:
-    """What one request takes of the limits for large requests, and the folder of its files. To be closed."""
+    """What one request takes of the limits for large requests, and the form that holds its files. To be closed."""
 
     uploads: Uploads
     account: str
     size: int = 0
+    form: FormData | None = None
     _is_open: bool = False
-    _folder: tempfile.TemporaryDirectory[str] | None = None
 
     def open(self) -> None:
         """Count the request among its caller's large ones; raises HttpError beyond the limit."""
@@ -90,12 +87,6 @@ class Spool:
             what = "All large requests together are larger than this server keeps at once."
             raise HttpError(503, f"{what} Try again in a few seconds.", BUSY)
 
-    @property
-    def folder(self) -> Path:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="tessera-upload-", ignore_cleanup_errors=True)
-        return Path(self._folder.name)
-
     async def close(self) -> None:
         if self._is_open:
             self._is_open = False
@@ -103,8 +94,8 @@ class Spool:
             self.uploads.of_account[self.account] -= 1
             if not self.uploads.of_account[self.account]:
                 del self.uploads.of_account[self.account]
-        if self._folder is not None:
-            await asyncio.to_thread(self._folder.cleanup)
+        if self.form is not None:
+            await self.form.close()
 
 
 async def receive_json(body: Body, spool: Spool) -> RequestBody:
@@ -119,42 +110,29 @@ async def receive_json(body: Body, spool: Spool) -> RequestBody:
     return RequestBody(await _decoded(found), found)
 
 
-async def receive_form(content_type: str, body: Body, spool: Spool) -> RequestBody:
-    """Raises Malformed and HttpError. A thread parses the parts and writes the files."""
+async def receive_form(headers: Headers, body: Body, spool: Spool) -> RequestBody:
+    """Raises Malformed and HttpError."""
     spool.open()
     limits = spool.uploads.limits
-    reader = MultipartReader(content_type, spool.folder, limits.body_bytes)
-    waiting = bytearray()
-    try:
+
+    async def chunks() -> AsyncGenerator[bytes]:
         async for chunk in body.chunks(limits.upload_bytes):
             spool.grow(len(chunk))
-            waiting += chunk
-            if len(waiting) >= WRITTEN_BYTES or body.is_complete:
-                await asyncio.to_thread(reader.write, bytes(waiting))
-                waiting.clear()
-        text, files = await asyncio.to_thread(reader.finish)
-    finally:
-        reader.close()
+            yield chunk
+
+    spool.form = await parse_form(headers, chunks(), limits.body_bytes)
+    text, files = read_parts(spool.form)
     found = await _decoded(text)
     for place in files:
-        _put(found, place, None)
+        put(found, place, None)
     return RequestBody(found, text, files)
 
 
 async def _decoded(text: bytes) -> Params:
-    read = partial(decode, text)
-    return params(await asyncio.to_thread(read) if len(text) > LARGE_BYTES else read())
+    return params(await asyncio.to_thread(decode, text) if len(text) > LARGE_BYTES else decode(text))
 
 
-def load(text: bytes, files: Mapping[str, Path]) -> Params:
-    """The whole request, with each file as RawJson in its place. Reads them, which takes a while."""
-    sent = params(decode(text))
-    for place, path in files.items():
-        _put(sent, place, RawJson(path.read_bytes()))
-    return sent
-
-
-def _put(sent: Params, place: str, file: RawJson | None) -> None:
+def put(sent: Params, place: str, file: RawJson | None) -> None:
     """Only in the place of a null, as the specification asks."""
     holder: Any = sent.variables
     *way, last = place.split(".")[1:]

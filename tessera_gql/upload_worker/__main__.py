@@ -19,8 +19,10 @@ from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.documents import Limits, Profile, parse_operation
 from tessera_gql.graphql.errors import translate
 from tessera_gql.graphql.operations import Reply, failed, run, to_answer
+from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Transport
+from tessera_gql.graphql.wire import decode, params
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import Options
 from tessera_gql.upload_worker import protocol
@@ -59,34 +61,32 @@ class Worker:
         """Until the server closes the stream, or this process has grown too big."""
         frame = await protocol.read_frame(reader)
         while frame is not None:
+            job = JobMessage.decode(frame[1])
+            files = [await protocol.read_frame(reader) for _ in job.places]
+            if None in files:
+                return
             coming = asyncio.create_task(protocol.read_frame(reader))
-            if not await self._run_while(coming, JobMessage.decode(frame[1])):
+            running = asyncio.create_task(self._run(job, [file[1] for file in files if file]))
+            del files
+            if not await _ended_first(running, coming):
                 coming.cancel()
                 return
             frame = await coming
 
-    async def _run_while(self, coming: asyncio.Task[Any], job: JobMessage) -> bool:
-        """Whether this process may take another job. A job that the server no longer waits for is rolled back."""
-        running = asyncio.create_task(self._run(job))
-        await asyncio.wait((running, coming), return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            return running.result()
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-        return False
-
-    async def _run(self, job: JobMessage) -> bool:
+    async def _run(self, job: JobMessage, files: list[bytes]) -> bool:
+        """Whether this process may take another job."""
         limits = replace(self._transport.limits, query_seconds=job.query_seconds)
         transport = replace(self._transport, limits=limits, admit=lambda _identity, _operation: job.extensions)
-        answer = to_answer(transport, await self._reply(transport, job))
+        answer = to_answer(transport, await self._reply(transport, job, files))
         stays = _resident_bytes() < TOO_BIG_BYTES
         self._send(Kind.ANSWER, orjson.dumps({"why": answer.why, "stays": stays}) + b"\n" + answer.body)
         return stays
 
-    async def _reply(self, transport: Transport, job: JobMessage) -> Reply:
+    async def _reply(self, transport: Transport, job: JobMessage, files: list[bytes]) -> Reply:
         try:
-            sent = uploads.load(job.text, job.files)
+            sent = params(decode(job.text))
+            for place in reversed(job.places):
+                uploads.put(sent, place, RawJson(files.pop()))
             operation = parse_operation(sent.query, sent.variables, sent.operation_name)
             return await run(transport, operation, Identity(job.actor))
         except MemoryError:
@@ -111,6 +111,17 @@ class Worker:
     def _send(self, kind: Kind, payload: bytes) -> None:
         self._out.write(protocol.pack(kind, payload))
         self._out.flush()
+
+
+async def _ended_first(running: asyncio.Task[bool], coming: asyncio.Task[Any]) -> bool:
+    """Whether the process may go on. A job that the server no longer waits for is rolled back."""
+    await asyncio.wait((running, coming), return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        return running.result()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    return False
 
 
 async def _nobody(_authorization: str | None) -> Identity:

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 from graphql import GraphQLError, OperationType
+from starlette.datastructures import UploadFile
 
 from tessera_gql.graphql.documents import Limits, Operation
 from tessera_gql.graphql.transport import Answer, Job
@@ -32,6 +33,7 @@ IDLE_SECONDS = 60.0
 WAIT_SECONDS = 300.0
 """For a free process."""
 JOB_SECONDS = 600.0
+CHUNK_BYTES = 256 * 1024
 GRACE_SECONDS = 5.0
 """A process that does not end a job by itself is ended so much later."""
 MEMORY_BYTES = 6 * 1024**3
@@ -69,6 +71,13 @@ class Process:
         self.stdin.write(protocol.pack(kind, payload))
         with suppress(ConnectionError):  # receiving tells it
             await self.stdin.drain()
+
+    async def send_file(self, file: UploadFile) -> None:
+        self.stdin.write(protocol.head(Kind.FILE, file.size or 0))
+        with suppress(ConnectionError):
+            while chunk := await file.read(CHUNK_BYTES):
+                self.stdin.write(chunk)
+                await self.stdin.drain()
 
     async def receive(self) -> tuple[Kind, bytes]:
         """Raises WorkerEndedError."""
@@ -110,11 +119,13 @@ class WorkerPool:
     async def run(self, job: Job, extensions: dict[str, Any], tell: Tell) -> Answer:
         """Raises a coded GraphQLError when no process could do it. A cancelled job ends with its process."""
         seconds = self._seconds(job.operation)
-        message = JobMessage(job.body.text, job.body.files, job.identity.actor, extensions, seconds)
+        message = JobMessage(job.body.text, (*job.body.files,), job.identity.actor, extensions, seconds)
         async with self._place(job.account), self._process() as process:
             try:
                 async with asyncio.timeout(seconds + GRACE_SECONDS):
                     await process.send(Kind.JOB, message.encode())
+                    for file in job.body.files.values():
+                        await process.send_file(file)
                     return await _answer(process, tell)
             except WorkerEndedError:
                 raise _unavailable("ended before it was done: it ran out of memory") from None

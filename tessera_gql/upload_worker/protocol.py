@@ -2,10 +2,8 @@
 
 import asyncio
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,16 +15,21 @@ HEAD = struct.Struct(">cI")
 
 
 class Kind(Enum):
-    """The server sends SETTINGS once, then jobs; the worker sends PROGRESS and one ANSWER for each job."""
+    """The server sends SETTINGS once, then for each job JOB and its files; the worker sends PROGRESS and one ANSWER."""
 
     SETTINGS = b"s"
     JOB = b"j"
+    FILE = b"f"
     PROGRESS = b"g"
     ANSWER = b"a"
 
 
+def head(kind: Kind, size: int) -> bytes:
+    return HEAD.pack(kind.value, size)
+
+
 def pack(kind: Kind, payload: bytes) -> bytes:
-    return HEAD.pack(kind.value, len(payload)) + payload
+    return head(kind, len(payload)) + payload
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes] | None:
@@ -40,20 +43,20 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes] | None:
 
 @dataclass(frozen=True)
 class JobMessage:
-    """A request to execute: its JSON, the files by their places in the variables, the caller, the `extensions` of the
-    reply, and how long it may take. Plain values only: what a database driver made is written as text.
+    """A request to execute: its JSON, the places of its files in the variables, the caller, the `extensions` of the
+    reply, and how long a query may take. Plain values only: what a database driver made is written as text.
     """
 
     text: bytes
-    files: Mapping[str, Path]
+    places: tuple[str, ...]
     actor: Actor
     extensions: dict[str, Any]
     query_seconds: float
 
     def encode(self) -> bytes:
         actor = self.actor
-        head = {
-            "files": {place: str(path) for place, path in self.files.items()},
+        facts = {
+            "places": self.places,
             "actor": {
                 "name": actor.name,
                 "scopes": [scope.value for scope in actor.scopes],
@@ -63,17 +66,17 @@ class JobMessage:
             "extensions": self.extensions,
             "query_seconds": self.query_seconds,
         }
-        return orjson.dumps(head) + b"\n" + self.text
+        return orjson.dumps(facts) + b"\n" + self.text
 
     @classmethod
     def decode(cls, payload: bytes) -> "JobMessage":
-        head, _, text = payload.partition(b"\n")
-        facts: dict[str, Any] = orjson.loads(head)
+        line, _, text = payload.partition(b"\n")
+        facts: dict[str, Any] = orjson.loads(line)
         actor = facts["actor"]
         team_id, key_id = (UUID(actor[name]) if actor[name] else None for name in ("team_id", "key_id"))
         return cls(
             text=text,
-            files={place: Path(path) for place, path in facts["files"].items()},
+            places=tuple(facts["places"]),
             actor=Actor(actor["name"], team_id, frozenset(map(Scope, actor["scopes"])), key_id),
             extensions=facts["extensions"],
             query_seconds=facts["query_seconds"],

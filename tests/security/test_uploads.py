@@ -1,0 +1,80 @@
+"""A dbt manifest arrives whatever the database, the authentication, the size and the way it is sent."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from bench.bulk import document
+from tests.security.deployments import AUTHS, Caller, Databases, Deployment, Table, deployed
+
+SYNC = """mutation ($input: SyncDbtManifestInput!) {
+  syncDbtManifest(input: $input) { report { models { outcome } } errors { code message } }
+}"""
+DEPLOYMENTS = [Deployment(database, auth) for database in ("SQLite", "PostgreSQL") for auth in AUTHS]
+SIZES = {"small": 20, "large": 640}
+WAYS = ("JSON", "multipart", "event stream")
+
+
+@pytest.fixture(scope="module")
+def manifests() -> dict[str, bytes]:
+    found = {size: json.dumps(document(models)).encode() for size, models in SIZES.items()}
+    assert len(found["small"]) < 256 * 1024
+    assert 1024**2 < len(found["large"]) < 4 * 1024**2
+    return found
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Table]:
+    found = Table("Uploads")
+    yield found
+    print(found)  # noqa: T201 - for who runs this module with -s
+
+
+@pytest.fixture(scope="module", params=DEPLOYMENTS, ids=str)
+def caller(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, databases: Databases
+) -> Iterator[Caller]:
+    with deployed(request.param, tmp_path_factory.mktemp("uploads"), databases) as found:
+        yield found
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_manifest_is_taken_in(caller: Caller, table: Table, manifests: dict[str, bytes], size: str, way: str) -> None:
+    with table.cell(caller.deployment, f"{size}, {way}"):
+        reply = sent(caller, manifests[size], way)
+        payload = reply["data"]["syncDbtManifest"]
+        assert payload["errors"] == []
+        outcomes = [model["outcome"] for model in payload["report"]["models"]]
+        assert len(outcomes) == SIZES[size]
+        assert set(outcomes) <= {"CREATED", "UNCHANGED"}
+        assert ("rateLimit" in reply.get("extensions", {})) == caller.needs_key
+
+
+def sent(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
+    if way == "JSON":
+        answer = caller.post(SYNC, input={"manifest": json.loads(manifest), "createTeams": True})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+    operations = {"query": SYNC, "variables": {"input": {"manifest": None, "createTeams": True}}}
+    files = {
+        "operations": (None, json.dumps(operations)),
+        "map": (None, '{"0": ["variables.input.manifest"]}'),
+        "0": ("manifest.json", manifest),
+    }
+    accept = "text/event-stream" if way == "event stream" else "application/json"
+    headers = caller.headers | {"GraphQL-Require-Preflight": "1", "Accept": accept}
+    answer = httpx.post(caller.url, files=files, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    if way == "multipart":
+        found = answer.json()
+        return found
+    lines = answer.text.splitlines()
+    assert ': {"phase":"COMMIT","done":0,"total":0}' in lines
+    assert "event: complete" in lines
+    found = json.loads(next(line for line in lines if line.startswith("data: "))[6:])
+    return found
