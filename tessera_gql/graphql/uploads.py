@@ -23,7 +23,7 @@ from tessera_gql.graphql.wire import Malformed, Params, decode, params
 MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
 """The root fields that take a file, and that a worker process always executes."""
 
-LARGE_BYTES = 256 * 1024
+LARGE_BYTES = 128 * 1024
 AS_A_FILE = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
 BUSY = {"Retry-After": "5"}
 
@@ -99,7 +99,7 @@ class Spool:
 
 
 async def receive_json(body: Body, spool: Spool) -> RequestBody:
-    """Raises Malformed and HttpError. Large JSON is decoded in a thread."""
+    """Raises Malformed and HttpError."""
     text = bytearray()
     async for chunk in body.chunks(spool.uploads.limits.body_bytes, AS_A_FILE):
         text += chunk
@@ -129,7 +129,10 @@ async def receive_form(headers: Headers, body: Body, spool: Spool) -> RequestBod
 
 
 async def _decoded(text: bytes) -> Params:
-    return params(await asyncio.to_thread(decode, text) if len(text) > LARGE_BYTES else decode(text))
+    """Large text is decoded in a thread, and not exactly: the worker process does that again."""
+    if len(text) <= LARGE_BYTES:
+        return params(decode(text))
+    return params(await asyncio.to_thread(decode, text, exact=False))
 
 
 def put(sent: Params, place: str, file: RawJson | None) -> None:

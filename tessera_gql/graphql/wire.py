@@ -28,8 +28,8 @@ class Params:
     operation_name: str | None
 
 
-def decode(text: bytes, what: str = "The body") -> Any:
-    """JSON at its door: strict UTF-8, no NaN, at most 254 levels, integers of any size exact."""
+def decode(text: bytes, what: str = "The body", *, exact: bool = True) -> Any:
+    """JSON at its door: strict UTF-8, no NaN, at most 254 levels; if `exact`, integers of any size as they are."""
     if (containers := text.count(b"[") + text.count(b"{")) > MOST_CONTAINERS:
         raise Malformed(f"{what} has more than {MOST_CONTAINERS:,} objects and lists. Send less at once.")
     try:
@@ -37,7 +37,7 @@ def decode(text: bytes, what: str = "The body") -> Any:
         if containers > 254:
             orjson.dumps(value)  # refuses deeper values, whose answer could not be written either
         # orjson reads an integer beyond 64 bits as a float
-        return json.loads(text) if _LONG_NUMBER in text.translate(_DIGITS) else value
+        return json.loads(text) if exact and _LONG_NUMBER in text.translate(_DIGITS) else value
     except (ValueError, TypeError, RecursionError) as error:
         raise Malformed(f"{what} is not JSON that can be read: {error}. Send one JSON object.") from error
 

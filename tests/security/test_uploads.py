@@ -56,10 +56,7 @@ def test_a_manifest_is_taken_in(caller: Caller, table: Table, manifests: dict[st
 
 def sent(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
     if way == "JSON":
-        answer = caller.post(SYNC, input={"manifest": json.loads(manifest), "createTeams": True})
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-        return found
+        return whole(caller.post(SYNC, input={"manifest": json.loads(manifest), "createTeams": True}).text)
     operations = {"query": SYNC, "variables": {"input": {"manifest": None, "createTeams": True}}}
     files = {
         "operations": (None, json.dumps(operations)),
@@ -71,10 +68,13 @@ def sent(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
     answer = httpx.post(caller.url, files=files, headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
     if way == "multipart":
-        found = answer.json()
-        return found
+        return whole(answer.text)
     lines = answer.text.splitlines()
     assert ': {"phase":"COMMIT","done":0,"total":0}' in lines
     assert "event: complete" in lines
-    found = json.loads(next(line for line in lines if line.startswith("data: "))[6:])
+    return whole(next(line for line in lines if line.startswith("data: "))[6:])
+
+
+def whole(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
     return found
