@@ -5,6 +5,7 @@ A form is what any web page may send without asking, so a header is demanded tha
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
@@ -13,7 +14,10 @@ import orjson
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from tessera_gql.graphql.http_errors import HttpError
 from tessera_gql.graphql.wire import Malformed
+
+log = logging.getLogger(__name__)
 
 FORM = "multipart/form-data"
 PREFLIGHT_HEADERS = (
@@ -41,7 +45,7 @@ class _Utf8Parser(MultiPartParser):
 
 
 async def parse_form(headers: Headers, chunks: AsyncGenerator[bytes], text_bytes: int) -> FormData:
-    """Files go to disk; each text part may have so many bytes. Raises Malformed. To be closed."""
+    """Files go to disk; each text part may have so many bytes. Raises Malformed and HttpError. To be closed."""
     parser = _Utf8Parser(headers, chunks, max_files=FILES, max_fields=2, max_part_size=text_bytes)
     try:
         return await parser.parse()
@@ -49,6 +53,9 @@ async def parse_form(headers: Headers, chunks: AsyncGenerator[bytes], text_bytes
         raise Malformed(f"The form can't be read: {error.__cause__ or error.message} {_PARTS}") from error
     except UnicodeDecodeError as error:
         raise Malformed(f"The form has text that is not UTF-8 ({error.reason}). {_PARTS}") from error
+    except OSError as error:
+        log.exception("A file can't be written to disk")
+        raise HttpError(503, "The server can't keep this file now: its disk is full. Try again later.") from error
 
 
 def read_parts(form: FormData) -> tuple[bytes, dict[str, UploadFile]]:

@@ -25,7 +25,7 @@ MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
 
 LARGE_BYTES = 128 * 1024
 AS_A_FILE = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
-BUSY = {"Retry-After": "5"}
+BUSY = {"Retry-After": "15"}
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,6 @@ def test_a_revoked_key_opens_nothing_and_ends_what_lives_on_it(caller: Caller, t
         reply = caller.post(revoke, admin, id=caller.key_id).json()
         assert reply["data"]["revokeApiKey"]["errors"] == []
         with pytest.raises(ConnectionClosedError, match="4403"):
-            [*opened]
+            list(opened)
         time.sleep(0.5)
         assert {caller.post("{ viewer { actor } }").status_code for _ in range(TIMES)} == {401}
