@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from tests.ops.postgres import Postgres, sql, until
 ISSUER, AUDIENCE = "https://login.example.com/", "tessera"
 RSA = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
 ADMIN_KEY = "an-administrators-key-for-this-test"
-AUTHS = ("open", "ADMIN_KEY", "database key", "OIDC")
 TEAM = """mutation ($name: String!, $key: String) {
   createTeam(input: {name: $name, idempotencyKey: $key}) { team { id name } errors { message } }
 }"""
@@ -39,6 +38,18 @@ class Deployment:
         return f"{self.database}, {self.auth}"
 
 
+DEPLOYMENTS = [
+    *(
+        Deployment(database, auth)
+        for database in ("SQLite", "PostgreSQL")
+        for auth in ("open", "ADMIN_KEY", "database key", "OIDC")
+    ),
+    Deployment("WORKERS=2", "database key"),
+    Deployment("replica", "database key"),
+]
+"""The last two are PostgreSQL as well: with two processes, and with a streaming replica."""
+
+
 @dataclass(frozen=True)
 class Caller:
     """A server and the headers of one who may do everything there."""
@@ -47,6 +58,16 @@ class Caller:
     server: Running
     headers: dict[str, str]
     key_id: str | None = None
+
+    def other(self) -> "Caller | None":
+        """Another credential of the same kind, to be used up or revoked."""
+        match self.deployment.auth:
+            case "database key":
+                return _with_key(self)
+            case "OIDC":
+                return replace(self, headers={"Authorization": f"Bearer {token(uuid.uuid4().hex)}"})
+            case _:
+                return None
 
     @property
     def url(self) -> str:
@@ -155,10 +176,15 @@ def _caller(deployment: Deployment, server: Running) -> Caller:
     admin.data(TEAM, name="platform")
     match deployment.auth:
         case "database key":
-            made = admin.data(NEW_KEY, team="platform")["createApiKey"]
-            headers = {"Authorization": f"Bearer {made['token']}"}
-            return Caller(deployment, server, headers, made["apiKey"]["id"])
+            return _with_key(admin)
         case "OIDC":
             return Caller(deployment, server, {"Authorization": f"Bearer {token()}"})
         case _:
             return admin
+
+
+def _with_key(caller: Caller) -> Caller:
+    """A new key of the database, made by this caller."""
+    made = caller.data(NEW_KEY, team="platform")["createApiKey"]
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    return Caller(caller.deployment, caller.server, headers, made["apiKey"]["id"])

@@ -1,19 +1,17 @@
 """A dbt manifest arrives whatever the database, the authentication, the size and the way it is sent."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from bench.bulk import document
-from tests.security.deployments import AUTHS, Caller, Databases, Deployment, Table, deployed
+from tests.security.deployments import Caller, Table
 
 SYNC = """mutation ($input: SyncDbtManifestInput!) {
   syncDbtManifest(input: $input) { report { models { outcome } } errors { code message } }
 }"""
-DEPLOYMENTS = [Deployment(database, auth) for database in ("SQLite", "PostgreSQL") for auth in AUTHS]
 SIZES = {"small": 20, "large": 640}
 WAYS = ("JSON", "multipart", "event stream")
 
@@ -24,21 +22,6 @@ def manifests() -> dict[str, bytes]:
     assert len(found["small"]) < 256 * 1024
     assert 1024**2 < len(found["large"]) < 4 * 1024**2
     return found
-
-
-@pytest.fixture(scope="module")
-def table() -> Iterator[Table]:
-    found = Table("Uploads")
-    yield found
-    print(found)  # noqa: T201 - for who runs this module with -s
-
-
-@pytest.fixture(scope="module", params=DEPLOYMENTS, ids=str)
-def caller(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, databases: Databases
-) -> Iterator[Caller]:
-    with deployed(request.param, tmp_path_factory.mktemp("uploads"), databases) as found:
-        yield found
 
 
 @pytest.mark.parametrize("way", WAYS)
