@@ -16,7 +16,7 @@ import orjson
 from tessera_gql.auth import Identity
 from tessera_gql.graphql import context, uploads
 from tessera_gql.graphql.context import Context
-from tessera_gql.graphql.documents import Limits, Profile, parse_operation
+from tessera_gql.graphql.documents import Limits, Operation, Profile, parse_operation
 from tessera_gql.graphql.errors import translate
 from tessera_gql.graphql.operations import Reply, failed, run, to_answer
 from tessera_gql.graphql.scalars import RawJson
@@ -76,7 +76,11 @@ class Worker:
     async def _run(self, job: JobMessage, files: list[bytes]) -> bool:
         """Whether this process may take another job."""
         limits = replace(self._transport.limits, query_seconds=job.query_seconds)
-        transport = replace(self._transport, limits=limits, admit=lambda _identity, _operation: job.extensions)
+
+        def admit(_identity: Identity, _operation: Operation) -> dict[str, Any]:
+            return job.extensions
+
+        transport = replace(self._transport, limits=limits, admit=admit)
         answer = to_answer(transport, await self._reply(transport, job, files))
         stays = _resident_bytes() < TOO_BIG_BYTES
         self._send(Kind.ANSWER, orjson.dumps({"why": answer.why, "stays": stays}) + b"\n" + answer.body)
