@@ -82,21 +82,34 @@ class Endpoint:
         address = request.client.host if request.client else ""
         spool = self.transport.uploads.spool(self.transport.account(identity, address))
         try:
-            sent = await self._received(request, body, spool)
-            query = sent.params
-            prepared = self.transport.documents.prepare(query.query, query.variables, query.operation_name)
-            _permit(request, media, prepared, sent)
-            job = _job(prepared, sent, identity, spool)
+            work = await self._prepared(request, body, media, identity, spool)
             if media is Media.EVENTS:
-                source = jobs.stream_job(self.transport, job) if job else messages(self.transport, prepared, identity)
+                source = (
+                    jobs.stream_job(self.transport, work)
+                    if isinstance(work, Job)
+                    else messages(self.transport, work, identity)
+                )
                 await sse.stream(self.transport, source, identity, request.receive, send)
                 return None
-            if job is not None:
-                return _shown(await jobs.run_job(self.transport, job), media)
-            reply = await run(self.transport, prepared, identity, partial(_left, request.receive))
+            if isinstance(work, Job):
+                return _shown(await jobs.run_job(self.transport, work), media)
+            reply = await run(self.transport, work, identity, partial(_left, request.receive))
             return _shown(to_answer(self.transport, reply), media)
         finally:
             await spool.close()
+
+    async def _prepared(
+        self, request: Request, body: Body, media: Media, identity: Identity, spool: Spool
+    ) -> Prepared | Job:
+        """A job is what a worker process executes; of its variables nothing is kept here but their text."""
+        sent = await self._received(request, body, spool)
+        query = sent.params
+        prepared = self.transport.documents.prepare(query.query, query.variables, query.operation_name)
+        _permit(request, media, prepared, sent)
+        if not isinstance(prepared, Operation) or not sent.is_for_worker(prepared):
+            return prepared
+        spool.open()
+        return Job(replace(prepared, variables={}), sent.text, sent.files, identity, spool.account)
 
     def _negotiated(self, request: Request) -> Media:
         methods = ("GET", "POST") if self.transport.profile is Profile.OPEN else ("POST",)
@@ -122,14 +135,6 @@ class Endpoint:
         if _content(request) == FORM:
             return await uploads.receive_form(request.headers, body, spool)
         return await uploads.receive_json(body, spool)
-
-
-def _job(prepared: Prepared, sent: RequestBody, identity: Identity, spool: Spool) -> Job | None:
-    """None for what this process executes itself."""
-    if not isinstance(prepared, Operation) or not sent.is_for_worker(prepared):
-        return None
-    spool.open()
-    return Job(replace(prepared, variables={}), sent, identity, spool.account)
 
 
 def _query(request: Request) -> dict[str, object]:

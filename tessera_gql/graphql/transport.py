@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -12,12 +12,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import strawberry
 from graphql import GraphQLError, GraphQLSchema
+from starlette.datastructures import UploadFile
 
 from tessera_gql.executor import Tally
 from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
 from tessera_gql.graphql.fanout import Fanout
 from tessera_gql.graphql.turns import Turns
-from tessera_gql.graphql.uploads import RequestBody, Uploads
+from tessera_gql.graphql.uploads import Uploads
 from tessera_gql.workflows.manifest_progress import Tell
 
 Identity: TypeAlias = Any
@@ -65,10 +66,13 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """A request for a worker process. The variables of `operation` are left out: the worker reads them from `body`."""
+    """A request for a worker process: its JSON, and its files by their places in the variables, which `operation` is
+    left without.
+    """
 
     operation: Operation
-    body: RequestBody
+    text: bytes
+    files: Mapping[str, UploadFile]
     identity: Identity
     account: str
     """Of the caller; no caller has all worker processes to itself."""

@@ -74,7 +74,7 @@ class Spool:
             return
         limit = self.uploads.limits.uploads_per_key
         if self.uploads.of_account[self.account] >= limit:
-            what = f"{limit} large requests of yours are under way, which is the limit."
+            what = f"{limit} of your requests with a dbt manifest, or of a large size, are under way: the limit."
             raise HttpError(429, f"{what} Wait until one of them is done.", BUSY)
         self.uploads.of_account[self.account] += 1
         self._is_open = True

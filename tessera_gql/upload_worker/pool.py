@@ -68,19 +68,22 @@ class Process:
     jobs: int = 0
 
     async def send(self, kind: Kind, payload: bytes) -> None:
-        self.stdin.write(protocol.pack(kind, payload))
-        with suppress(ConnectionError):  # receiving tells it
-            await self.stdin.drain()
+        """Raises WorkerEndedError, as everything does that talks to the process."""
+        await self._write(protocol.pack(kind, payload))
 
     async def send_file(self, file: UploadFile) -> None:
-        self.stdin.write(protocol.head(Kind.FILE, file.size or 0))
-        with suppress(ConnectionError):
-            while chunk := await file.read(CHUNK_BYTES):
-                self.stdin.write(chunk)
-                await self.stdin.drain()
+        await self._write(protocol.head(Kind.FILE, file.size or 0))
+        while chunk := await file.read(CHUNK_BYTES):
+            await self._write(chunk)
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            self.stdin.write(data)
+            await self.stdin.drain()
+        except (ConnectionError, RuntimeError):  # uvloop raises the latter for a pipe that is closed
+            raise WorkerEndedError from None
 
     async def receive(self) -> tuple[Kind, bytes]:
-        """Raises WorkerEndedError."""
         frame = await protocol.read_frame(self.stdout)
         if frame is None:
             raise WorkerEndedError
@@ -100,9 +103,16 @@ class Process:
 async def start(settings: Settings) -> Process:
     """In a session of its own: Ctrl-C at the terminal is for the server, which then ends what it has begun."""
     words = (sys.executable, "-P", "-m", "tessera_gql.upload_worker")
-    child = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, start_new_session=True)
+    try:
+        child = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, start_new_session=True)
+    except OSError as error:
+        raise WorkerEndedError from error
     process = Process(child, cast("asyncio.StreamWriter", child.stdin), cast("asyncio.StreamReader", child.stdout))
-    await process.send(Kind.SETTINGS, orjson.dumps(asdict(settings), default=str))
+    try:
+        await process.send(Kind.SETTINGS, orjson.dumps(asdict(settings), default=str))
+    except BaseException:
+        await process.end()
+        raise
     return process
 
 
@@ -119,16 +129,16 @@ class WorkerPool:
     async def run(self, job: Job, extensions: dict[str, Any], tell: Tell) -> Answer:
         """Raises a coded GraphQLError when no process could do it. A cancelled job ends with its process."""
         seconds = self._seconds(job.operation)
-        message = JobMessage(job.body.text, (*job.body.files,), job.identity.actor, extensions, seconds)
-        async with self._place(job.account), self._process() as process:
+        message = JobMessage(job.text, (*job.files,), job.identity.actor, extensions, seconds)
+        async with self._place(job.account):
             try:
-                async with asyncio.timeout(seconds + GRACE_SECONDS):
+                async with self._process() as process, asyncio.timeout(seconds + GRACE_SECONDS):
                     await process.send(Kind.JOB, message.encode())
-                    for file in job.body.files.values():
+                    for file in job.files.values():
                         await process.send_file(file)
                     return await _answer(process, tell)
             except WorkerEndedError:
-                raise _unavailable("ended before it was done: it ran out of memory") from None
+                raise _unavailable("ended before it was done, perhaps because it ran out of memory") from None
             except TimeoutError:
                 raise _unavailable(f"was ended: it took longer than {seconds:g} seconds") from None
             finally:

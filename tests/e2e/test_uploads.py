@@ -6,9 +6,9 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -384,3 +384,28 @@ def test_a_worker_process_that_fails_during_an_event_stream_is_an_error_of_the_s
         events = [line for line in answers[0].text.splitlines() if line.startswith(("event:", "data: {"))]
         assert [events[0], events[-1]] == ["event: next", "event: complete"]
         assert json.loads(events[1][6:])["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+
+
+def test_a_worker_process_that_ends_at_any_moment_is_told_as_unavailable(tmp_path: Path, manifest: bytes) -> None:
+    with serving(tmp_path) as server:
+        stopped = Event()
+        killing = Thread(target=kill_workers, args=(server, stopped))
+        killing.start()
+        answers = [sync(server, manifest) for _ in range(5)]
+        stopped.set()
+        killing.join(30)
+        codes = {error["extensions"]["code"] for one in answers for error in one.json()["errors"]}
+        assert codes == {"UNAVAILABLE"}
+        assert outcomes(sync(server, manifest)) == {"CREATED"}
+        assert "Traceback" not in server.log.read_text()
+
+
+def kill_workers(server: Running, stopped: Event) -> None:
+    pause = 0.0
+    while not stopped.is_set():
+        for process in worker_processes(server):
+            time.sleep(pause)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            pause = (pause + 0.07) % 0.4
+        time.sleep(0.005)

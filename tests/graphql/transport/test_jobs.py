@@ -25,7 +25,7 @@ LARGE = {"query": "{hello}", "variables": {"x": "y" * LARGE_BYTES}}
 
 async def works(job: Job, _extensions: dict[str, Any], _tell: Tell) -> Answer:
     assert job.operation.variables == {}
-    assert json.loads(job.body.text) == LARGE
+    assert json.loads(job.text) == LARGE
     return Answer(b'{"data":{"hello":"from the worker"}}', None)
 
 
