@@ -19,8 +19,6 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from tessera_gql.annex.processes import Annex
-from tessera_gql.annex.processes import Settings as AnnexSettings
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
 from tessera_gql.compute import Pool
 from tessera_gql.config import Settings
@@ -35,9 +33,9 @@ from tessera_gql.graphql.documents import Limits, Profile
 from tessera_gql.graphql.errors import translate
 from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
 from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.multipart import PREFLIGHT_HEADERS
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
-from tessera_gql.graphql.uploads import PREFLIGHTED
 from tessera_gql.observe import health, tracing
 from tessera_gql.observe.exchange import Exchanges
 from tessera_gql.observe.instruments import Instruments, Scrape
@@ -50,6 +48,8 @@ from tessera_gql.policy.events import ApiKeyRevoked
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow, Webhook
+from tessera_gql.upload_worker.pool import Settings as WorkerSettings
+from tessera_gql.upload_worker.pool import WorkerPool
 from tessera_gql.workflows import keys
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Parts:
     keys: Keys
     transport: Transport
     worker: webhooks.Worker
-    annex: Annex
+    upload_workers: WorkerPool
     pool: Pool
     instruments: Instruments
 
@@ -121,7 +121,7 @@ def assemble(settings: Settings) -> Parts:
         return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking, pool)
 
     pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
-    annex = Annex(_annex_settings(settings), lambda: _wake(database))
+    upload_workers = WorkerPool(_worker_settings(settings), lambda: _wake(database))
     transport = Transport(
         schema=schema,
         authenticate=authenticate,
@@ -134,15 +134,21 @@ def assemble(settings: Settings) -> Parts:
         repeat=lambda context: context.from_replica,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
-        apart=annex.open,
+        worker=upload_workers.run,
+        account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
     worker = webhooks.Worker(database, _posting(settings, transport))
-    return Parts(settings, database, bus, opened_by, transport, worker, annex, pool, instruments)
+    return Parts(settings, database, bus, opened_by, transport, worker, upload_workers, pool, instruments)
 
 
-def _annex_settings(settings: Settings) -> AnnexSettings:
-    limits = Limits(**settings.limits)
-    return AnnexSettings(settings.database_url, limits, is_open=settings.is_open, options=settings.options)
+def _worker_settings(settings: Settings) -> WorkerSettings:
+    return WorkerSettings(
+        settings.database_url,
+        Limits(**settings.limits),
+        is_open=settings.is_open,
+        options=settings.options,
+        git_sync_path=settings.git_sync_path,
+    )
 
 
 def _wake(database: Database) -> None:
@@ -228,7 +234,7 @@ def create(parts: Parts) -> Starlette:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        await parts.annex.close()
+        await parts.upload_workers.close()
         await asyncio.to_thread(parts.pool.close)
         await parts.keys.flush()
         await parts.instruments.close()
@@ -310,7 +316,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Content-Type", "X-Request-ID", *PREFLIGHTED],
+                allow_headers=["Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS],
                 expose_headers=["X-Request-ID"],
                 max_age=600,
             )

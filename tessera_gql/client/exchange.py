@@ -124,7 +124,7 @@ def reply(came: Came, target: Target) -> dict[str, Any]:
     found = cast("dict[str, Any]", body)
     for error in found.get("errors") or ():
         problem = told(error)
-        if came.status == 503 and not isinstance(problem, Unavailable):
+        if came.status in {429, 503} and not isinstance(problem, Unavailable):
             raise Unavailable(problem.message)
         raise problem
     data: dict[str, Any] = found["data"]

@@ -20,10 +20,23 @@ class LimitSettings(BaseSettings):
     limit_overlaps: int = _limit(2000, "Pairs of selections of one name in one place.")
     limit_tokens: int = _limit(2000, "Tokens of a document.")
     limit_page: int = _limit(100, "Items of one page or list of ids; at most 100, as the schema says.", most=100)
-    limit_body_bytes: int = _limit(256 * 1024, "Bytes of a request.", least=1024)
-    limit_upload_bytes: int = _limit(128 * 1024 * 1024, "Bytes of a request that carries a dbt manifest.", least=1024)
+    limit_body_bytes: int = _limit(4 * 1024 * 1024, "Bytes of a JSON body.", least=1024)
+    limit_document_bytes: int = _limit(256 * 1024, "Characters of a document, without its variables.", least=1024)
+    limit_upload_bytes: int = _limit(
+        128 * 1024 * 1024, "Bytes of a multipart request, which carries a dbt manifest as a file.", least=1024
+    )
+    limit_uploads_per_key: int = _limit(
+        2, "Large requests of one key at once; of one address, where no keys are needed. For each process."
+    )
+    limit_upload_disk_bytes: int = _limit(
+        1024**3, "Bytes of all large requests at once. For each process.", least=1024, most=1_000_000_000_000
+    )
     limit_body_seconds: float = _limit(
-        30.0, "Seconds for a request to come, and one more for each 4 kB of it.", least=0.1, most=3600
+        30.0, "Seconds before a body must have come at the minimum rate.", least=0.1, most=3600
+    )
+    limit_body_bytes_per_second: int = _limit(16 * 1024, "The minimum rate at which a body must come.")
+    limit_upload_seconds: float = _limit(
+        900.0, "Seconds for a whole body, however fast it comes.", least=0.1, most=86_400
     )
     limit_errors: int = _limit(10, "Errors listed in one answer.")
     limit_query_seconds: float = _limit(30.0, "Seconds after which a query is given up.", least=0.1, most=3600)

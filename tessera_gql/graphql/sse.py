@@ -10,10 +10,8 @@ from typing import cast
 from graphql import GraphQLError
 from starlette.types import Receive, Send
 
-from tessera_gql.graphql.documents import Prepared
 from tessera_gql.graphql.fanout import Behind
 from tessera_gql.graphql.operations import encoded, failed
-from tessera_gql.graphql.sharing import messages
 from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_with, ending
 
 HEADERS = [
@@ -45,14 +43,10 @@ class _Over(Exception):  # noqa: N818 - ends the tasks of a stream, not a fault
         self.last = last
 
 
-async def respond(transport: Transport, prepared: Prepared, identity: Identity, receive: Receive, send: Send) -> None:
-    """Send every reply as an event. Between events a comment shows proxies that the stream lives."""
-    await stream(transport, messages(transport, prepared, identity), identity, receive, send)
-
-
 async def stream(
     transport: Transport, source: AsyncGenerator[Message], identity: Identity, receive: Receive, send: Send
 ) -> None:
+    """Send every reply as an event. Between events a comment shows proxies that the stream lives."""
     last: bytes | None = None
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     with ending(transport) as ended:
@@ -87,6 +81,8 @@ async def _produce(transport: Transport, source: AsyncGenerator[Message], write:
                 await write(_event(message))
     except Behind:
         raise _Over(_refused(transport, SLOW)) from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client reads it masked, and the log has it
+        raise _Over(_refused(transport, error)) from None
     raise _Over(COMPLETE)
 
 

@@ -22,12 +22,21 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a name for the log, the team it belongs to (None for an administrator of no team), and its scopes."""
+    """Who calls: a name for the log, the team it belongs to (None for an administrator of no team), and its scopes.
+
+    The ids are plain UUIDs, never the subclass that a database driver makes: an actor is written as JSON.
+    """
 
     name: str
     team_id: UUID | None = None
     scopes: frozenset[Scope] = field(default_factory=lambda: frozenset({Scope.READ}))
     key_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("team_id", "key_id"):
+            found: UUID | None = getattr(self, name)
+            if found is not None and type(found) is not UUID:
+                object.__setattr__(self, name, UUID(int=found.int))
 
     @property
     def is_admin(self) -> bool:

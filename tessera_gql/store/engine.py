@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from sqlalchemy import event
@@ -254,10 +254,17 @@ def _lower(value: object) -> object:
 def to_json(value: Any) -> str:
     """Exact: integers of any size, and large whole floats digit by digit, as a JSONB column would round `9.2e18`."""
     try:
-        text = orjson.dumps(value)
+        text = orjson.dumps(value, default=_plain)
     except TypeError:
         return canonical(value)
     return canonical(value) if b"e+" in text or b"e1" in text else text.decode()
+
+
+def _plain(value: object) -> str:
+    """The ids that asyncpg makes, which orjson does not take for the UUIDs that they are."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError
 
 
 def from_json(text: str) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -63,6 +64,14 @@ async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
     actor = (await opened.identify(bearer(minted))).actor
     assert (actor.name, actor.team_id, actor.key_id) == (f"ci ({minted.key.prefix})", team.id, minted.key.id)
     assert actor.scopes == {Scope.READ, Scope.WRITE}
+
+
+async def test_the_ids_of_a_caller_are_plain_and_can_be_written_as_json(
+    opened: Keys, database: Database, world: World
+) -> None:
+    team = await world.team("shop")
+    actor = (await opened.identify(bearer(await mint(database, team=TeamRef(id=team.id))))).actor
+    assert (type(actor.team_id), type(actor.key_id)) == (UUID, UUID)
 
 
 async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
