@@ -14,9 +14,12 @@ from tessera_gql.graphql import memory
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError, camel
 from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.nodes import find
 from tessera_gql.graphql.nouns import computed, named
 from tessera_gql.graphql.scalars import storable
 from tessera_gql.policy.access import Actor
+from tessera_gql.policy.visibility import is_private
 from tessera_gql.store import idempotency
 from tessera_gql.store.session import Session
 from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
@@ -96,8 +99,18 @@ async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], p
             call.tell(Phase.COMMIT, 0, 0)
             if memo:
                 await idempotency.finish(session, memo, memory.remembered(answer))
-            return answer
+    if earlier is None:
+        return await _as_seen(context, answer)
     return await memory.recalled(payload, earlier, context.loaders)
+
+
+async def _as_seen(context: Context, answer: P) -> P:
+    """The payload with its private things read again, as the caller sees them."""
+    for name in memory.facts(type(answer)):
+        node = getattr(answer, name)
+        if isinstance(node, Node) and is_private(type(node).__name__):
+            setattr(answer, name, await find(context.loaders, node.id))
+    return answer
 
 
 def _check(asked: Any) -> None:

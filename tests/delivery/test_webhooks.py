@@ -12,7 +12,7 @@ from standardwebhooks import Webhook as Verifier
 
 from tessera_gql.delivery.outbound import Rules
 from tessera_gql.delivery.webhooks import Options, Worker, hand_on
-from tessera_gql.errors import Forbidden, Invalid
+from tessera_gql.errors import Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
 from tessera_gql.policy.delivery import Backoff
 from tessera_gql.policy.words import DeliveryStatus, Response, WebhookFormat
@@ -349,13 +349,15 @@ async def test_a_team_has_webhooks_of_its_own_only(world: World, database: Datab
         made = await verbs.create(session, actor, NewWebhook("https://example.com/"))
     assert made.webhook.team_id == mine.id
     foreign = await webhook(database, "https://example.com/", team=TeamRef(id=other.id))
+    with pytest.raises(Forbidden):
+        async with database.write() as session:
+            await verbs.create(session, actor, NewWebhook("https://example.com/", team=TeamRef(id=other.id)))
     for verb in (
-        lambda session: verbs.create(session, actor, NewWebhook("https://example.com/", team=TeamRef(id=other.id))),
         lambda session: verbs.update(session, actor, foreign.webhook.id, {"is_active": False}),
         lambda session: verbs.delete(session, actor, foreign.webhook.id),
         lambda session: verbs.ping(session, actor, foreign.webhook.id),
     ):
-        with pytest.raises(Forbidden):
+        with pytest.raises(NotFound):
             async with database.write() as session:
                 await verb(session)
 
