@@ -42,9 +42,9 @@ async def ids(private: PrivateWorld) -> dict[str, list[str]]:
     return {kind: [*rows] for kind, rows in (await private.truth()).items()}
 
 
-async def private_id(private: PrivateWorld, kind: str, team: Team) -> str:
+def private_id(known: dict[str, dict[str, Any]], kind: str, team: Team) -> str:
     """The oldest thing of a team, or an id of nothing if it has none any more."""
-    found = [one for one, (_, owners) in (await private.truth())[kind].items() if owners and team.id in owners]
+    found = [one for one, (_, owners) in known[kind].items() if owners and team.id in owners]
     return found[0] if found else global_id(kind, uuid4())
 
 
@@ -55,7 +55,7 @@ async def inputs(private: PrivateWorld, team: Team, other: Team) -> dict[str, di
     edge = {"dependent": asset, "dependency": {"fqn": f"shop.raw.{other.name}"}}
     mine = [row for row in await private.world.registrations(live=False) if row.consumer_team_id == team.id]
     proposal = {"proposal": [*known["Proposal"]][0 if team is private.ours else -1]}
-    named = {field: {argument: await private_id(private, kind, team)} for field, (argument, kind) in HIDDEN.items()}
+    named = {field: {argument: private_id(known, kind, team)} for field, (argument, kind) in HIDDEN.items()}
     named["updateWebhook"] |= {"isActive": True, "rotateSecret": True}
     return {
         "createTeam": {"name": f"new-{number}"},
@@ -105,9 +105,8 @@ def check(caller: Caller, found: Found) -> None:
 async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(private: PrivateWorld, parts: Parts) -> None:
     assert CORE.mutation_type is not None
     done = set[str]()
-    for caller in sorted(private.callers, key=lambda one: one.sees_all):
-        if caller.is_hook or caller.name == "AUTH=off":
-            continue
+    names = ("READ key", "OIDC write, no team", "WRITE key", "ADMIN key")
+    for caller in (one for name in names for one in private.callers if one.name == name):
         crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
         for team, other in ((private.theirs, private.ours), (private.ours, private.theirs)):
             calls = await inputs(private, team, other)
@@ -119,12 +118,13 @@ async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(priva
 
 
 async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: PrivateWorld, parts: Parts) -> None:
+    known = await private.truth()
     for caller in private.callers:
         if caller.is_hook or caller.sees_all:
             continue
         crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
         for field, (argument, kind) in HIDDEN.items():
-            hidden, absent = await private_id(private, kind, private.theirs), global_id(kind, uuid4())
+            hidden, absent = private_id(known, kind, private.theirs), global_id(kind, uuid4())
             refused = [(await mutate(crawler, field, {argument: one}))["errors"] for one in (hidden, absent)]
             assert refused[0] == refused[1]
             found = [await crawler.send(f"node(id: {literal(one)}) {{ id }}") for one in (hidden, absent)]
@@ -219,7 +219,7 @@ async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
 
 async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(private: PrivateWorld, parts: Parts) -> None:
     """The same subject of the issuer is the same caller to an idempotency key, whatever its team."""
-    hook = await private_id(private, "Webhook", private.theirs)
+    hook = private_id(await private.truth(), "Webhook", private.theirs)
     calls = {
         "createWebhook": {"url": "https://canary-theirs-new.example.com/", "idempotencyKey": "one"},
         "createApiKey": {"name": "canary-theirs-new", "idempotencyKey": "two"},
