@@ -3,6 +3,7 @@
 import dataclasses
 import typing
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +16,7 @@ from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError, camel
 from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nodes import find
 from tessera_gql.graphql.nouns import computed, named
 from tessera_gql.graphql.scalars import storable
@@ -96,21 +98,21 @@ async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], p
         if earlier is None:
             call = Call(session, context.actor, context.tell)
             answer: P = await verb(call, asked)
+            await _hide(call, answer)
             call.tell(Phase.COMMIT, 0, 0)
             if memo:
                 await idempotency.finish(session, memo, memory.remembered(answer))
-    if earlier is None:
-        return await _as_seen(context, answer)
+            return answer
     return await memory.recalled(payload, earlier, context.loaders)
 
 
-async def _as_seen(context: Context, answer: P) -> P:
-    """The payload with its private things read again, as the caller sees them."""
+async def _hide(call: Call, answer: Payload) -> None:
+    """Read the private things in a payload again, as the caller sees them; before the commit, for it may fail."""
+    loaders = Loaders(lambda: nullcontext(call.session), call.actor)
     for name in memory.facts(type(answer)):
         node = getattr(answer, name)
         if isinstance(node, Node) and is_private(type(node).__name__):
-            setattr(answer, name, await find(context.loaders, node.id))
-    return answer
+            setattr(answer, name, await find(loaders, node.id))
 
 
 def _check(asked: Any) -> None:

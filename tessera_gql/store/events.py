@@ -75,7 +75,9 @@ async def last_sequence(session: Session) -> int:
 
 def renamed(row: EventRow, actor: str) -> EventRow:
     """A copy of the row with another actor, to be shown and never to be written."""
-    return EventRow(**{column.key: getattr(row, column.key) for column in rows.c} | {"actor": actor})
+    values: dict[str, Any] = {column.key: getattr(row, column.key) for column in rows.c}
+    values["actor"] = actor
+    return EventRow(**values)
 
 
 def concerns(row: EventRow, team: UUID) -> bool:

@@ -170,9 +170,9 @@ class Shape:
             visibility.is_restricted(source, view),
         )
 
-    def columns(self, source: FromClause) -> list[ColumnElement[Any]]:
-        """What is selected of the source, or of an alias of it."""
-        return visibility.columns(source, restricted=self.is_restricted)
+    def columns(self, source: FromClause, *more: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """What is selected of the source, or of an alias of it, and what more."""
+        return [*visibility.columns(source, restricted=self.is_restricted), *more]
 
     def ordering(self, source: FromClause) -> list[Any]:
         column = source.c[self.order_by]
@@ -301,7 +301,7 @@ def _of_parents(shape: Shape) -> Question:
 def _each_looked_up(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     """Reads no more of a parent's rows than its page holds, where an index knows their order."""
     wanted = func.unnest(many("parents", parent)).table_valued("parent", with_ordinality=NUMBER).render_derived()
-    picked = (
+    picked: FromClause = (
         select(*shape.columns(shape.source))
         .where(cast(wanted.c.parent, parent.type) == parent, *shape.within("postgresql"))
         .order_by(*shape.ordering(shape.source))
@@ -320,7 +320,7 @@ def _picked(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     whole = shape.source.alias()
     chosen = whole.c.id.in_(ids.correlate(wanted))
     return (
-        select(*shape.columns(whole), wanted.c.key.label(NUMBER))
+        select(*shape.columns(whole, wanted.c.key.label(NUMBER)))
         .select_from(wanted.join(whole, chosen))
         .order_by(wanted.c.key, *shape.ordering(whole))
     )
@@ -331,7 +331,7 @@ def _numbered(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     wanted = _listed(parent)
     place = func.row_number().over(partition_by=wanted.c.key, order_by=shape.ordering(shape.source))
     numbered = (
-        select(*shape.columns(shape.source), wanted.c.key.label(NUMBER), place.label("place"))
+        select(*shape.columns(shape.source, wanted.c.key.label(NUMBER), place.label("place")))
         .select_from(wanted.join(shape.source, wanted.c.value == parent))
         .where(*shape.within("sqlite"))
         .subquery()
