@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from graphql import OperationType
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -29,11 +30,12 @@ from tessera_gql.delivery.listen import listen
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
 from tessera_gql.graphql.budget import Budget, Rate
-from tessera_gql.graphql.documents import Limits, Profile
+from tessera_gql.graphql.documents import Limits, Operation, Profile
 from tessera_gql.graphql.errors import translate
-from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
+from tessera_gql.graphql.http import Transport, Unauthenticated, drain, routes
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.multipart import PREFLIGHT_HEADERS
+from tessera_gql.graphql.operations import run as execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
 from tessera_gql.observe import health, tracing
@@ -197,12 +199,15 @@ def _issuer(settings: Settings, database: Database) -> Issuer | None:
 
 
 def render(transport: Transport) -> webhooks.Render:
-    """What a webhook's document answers about an event, as its team may read it."""
+    """What a webhook's document answers about an event: it sees what those see who may change the webhook."""
 
     async def run(hook: Webhook, event: EventRow) -> Any:
-        actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({Scope.READ}))
-        variables = {"event": global_id("Event", event.id)}
-        reply = await execute(transport, query=hook.document or "", variables=variables, identity=Identity(actor))
+        scope = Scope.WRITE if hook.team_id else Scope.ADMIN
+        actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({scope}))
+        prepared = transport.documents.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
+        if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
+            raise outbound.Undelivered(f"The document must be a query, not a {prepared.kind.value}.")
+        reply = await execute(transport, prepared, Identity(actor))
         if "errors" in reply:
             raise outbound.Undelivered(f"The document failed: {reply['errors'][0]['message']}")
         return reply["data"]

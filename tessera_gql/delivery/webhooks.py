@@ -21,6 +21,7 @@ from tessera_gql.delivery.outbound import Undelivered
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.policy.delivery import Backoff, next_attempt, wants
 from tessera_gql.policy.events import Event, WebhookDeliveryFailed
+from tessera_gql.policy.visibility import WHOLE, shown_event, view_of_webhook
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import assets, events, webhooks
 from tessera_gql.store.database import Database
@@ -152,12 +153,12 @@ class Worker:
     async def _post(self, delivery: WebhookDelivery) -> int:
         async with self._database.read() as session:
             found = await webhooks.by_ids(session, [delivery.webhook_id])
-            event = await _event(session, delivery)
+            if not found:
+                raise Undelivered("The webhook was deleted.")
+            hook = found[0]
+            event = await _event(session, delivery, hook)
             fqn = await _fqn(session, event)
             now = session.now
-        if not found:
-            raise Undelivered("The webhook was deleted.")
-        hook = found[0]
         body = await self._body(hook, event, fqn, delivery)
         headers = messages.signed(str(delivery.id), body, signing(hook, now), now)
         return await outbound.post(hook.url, body, headers, self._options.rules)
@@ -215,7 +216,7 @@ async def settle(database: Database, delivery: WebhookDelivery, record: dict[str
 
 
 async def _bury(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
-    hook = await webhooks.get(session, delivery.webhook_id)
+    hook = await webhooks.get(session, delivery.webhook_id, WHOLE)
     session.record(
         WebhookDeliveryFailed(
             teams=frozenset({hook.team_id} if hook.team_id else ()),
@@ -228,11 +229,15 @@ async def _bury(session: Session, delivery: WebhookDelivery, attempts: list[dict
     )
 
 
-async def _event(session: Session, delivery: WebhookDelivery) -> EventRow | None:
+async def _event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:
+    """The event as the webhook's team sees it; None for a ping."""
     if delivery.sequence is None:
         return None
-    found = await events.after(session, delivery.sequence - 1, limit=1)
-    return found[0]
+    (row,) = await events.after(session, delivery.sequence - 1, limit=1)
+    event = shown_event(view_of_webhook(hook.team_id), row, events.renamed)
+    if event is None:
+        raise Undelivered("This event is hidden from the team of the webhook.")
+    return event
 
 
 async def _fqn(session: Session, event: EventRow | None) -> str | None:

@@ -12,12 +12,15 @@ import strawberry
 from sqlalchemy import FromClause
 
 from tessera_gql.compute import Computer, Pool
+from tessera_gql.errors import Unavailable
 from tessera_gql.executor import Reads
 from tessera_gql.graphql import nouns
 from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
+from tessera_gql.policy.visibility import shown_event, view_of
 from tessera_gql.store.database import Database
+from tessera_gql.store.events import renamed
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows.manifest_progress import Tell, silent
@@ -51,7 +54,7 @@ class Context:
         self.database = database
         self.computer = Computer(pool, actor.account)
         self.actor = actor
-        self.bus = bus
+        self._bus = bus
         self.git_sync_path = git_sync_path
         self.tell: Tell = silent
         self.course = Course()
@@ -89,6 +92,20 @@ class Context:
         session.json_characters = MAX_JSON_CHARACTERS
         self.from_replica |= session.from_replica
         return session
+
+    async def happened(self, after: int | None) -> AsyncGenerator[EventRow]:
+        """Committed events as the caller sees them: those behind a sequence, then live ones.
+
+        Each question about an event opens a session of its own, so that nobody who waits holds a connection.
+        """
+        if self._bus is None:
+            raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
+        await self.close()
+        view = view_of(self.actor)
+        async with self._bus.subscribe(after, self.course.caught_up) as stream:
+            async for row in stream:
+                if (event := shown_event(view, row, renamed)) is not None:
+                    yield event
 
     def reading(self) -> AbstractAsyncContextManager[Session]:
         """To be entered for one question."""

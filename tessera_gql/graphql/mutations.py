@@ -3,6 +3,7 @@
 import dataclasses
 import typing
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -16,8 +17,12 @@ from tessera_gql.graphql import memory
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError, camel
 from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.loaders import Loaders
+from tessera_gql.graphql.nodes import find
 from tessera_gql.graphql.nouns import computed, named
 from tessera_gql.policy.access import Actor
+from tessera_gql.policy.visibility import is_private
 from tessera_gql.store import idempotency
 from tessera_gql.store.session import Session
 from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
@@ -97,6 +102,7 @@ async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], p
                 return earlier
             call = Call(session, context.actor, context.tell)
             answer: P = await verb(call, asked)
+            await _hide(call, answer)
             call.tell(Phase.COMMIT, 0, 0)
             if memo:
                 await idempotency.finish(session, memo, memory.remembered(answer))
@@ -104,6 +110,15 @@ async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], p
 
     done = await rerun(context.computer, attempt)
     return await memory.recalled(payload, done, context.loaders) if isinstance(done, dict) else done
+
+
+async def _hide(call: Call, answer: Payload) -> None:
+    """Read the private things in a payload again, as the caller sees them; before the commit, for it may fail."""
+    loaders = Loaders(lambda: nullcontext(call.session), call.actor)
+    for name in memory.facts(type(answer)):
+        node = getattr(answer, name)
+        if isinstance(node, Node) and is_private(type(node).__name__):
+            setattr(answer, name, await find(loaders, node.id))
 
 
 def _check(asked: Any) -> None:

@@ -60,6 +60,7 @@ class Verb(StrEnum):
 
     READ = "read"
     READ_KEYS = "see API keys"
+    READ_WEBHOOKS = "see webhooks"
     CREATE_TEAM = "create teams"
     UPDATE_TEAM = "update a team"
     CREATE_ASSET = "create assets"
@@ -102,6 +103,7 @@ ADMINISTRATORS = Right(own=Scope.ADMIN, other=Scope.ADMIN)
 RIGHTS: Mapping[Verb, Right] = {
     Verb.READ: EVERYBODY,
     Verb.READ_KEYS: OWNERS,
+    Verb.READ_WEBHOOKS: OWNERS,
     Verb.CREATE_TEAM: ADMINISTRATORS,
     Verb.UPDATE_TEAM: OWNERS,
     Verb.CREATE_ASSET: OWNERS,
@@ -141,10 +143,17 @@ def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
     """Raises Forbidden unless the table allows it; the refusal tells what was tried and which key could."""
     if allows(actor, verb, team):
         return
-    right = RIGHTS[verb]
-    if not actor.may(right.own):
-        raise Forbidden(f"This key may not {verb}: it lacks the scope {right.own}. Use a key that has it.")
+    require_scope(actor, verb)
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
+
+
+def require_scope(actor: Actor, verb: Verb) -> None:
+    """Raises Forbidden for a caller who may do this to nothing at all.
+
+    To be asked before private things are looked up: the refusal must not depend on whether they exist.
+    """
+    if not actor.may(needed := RIGHTS[verb].own):
+        raise Forbidden(f"This key may not {verb}: it lacks the scope {needed}. Use a key that has it.")
 
 
 def acting_team(actor: Actor, verb: Verb, named: UUID | None) -> UUID:

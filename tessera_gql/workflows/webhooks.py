@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, Stale
-from tessera_gql.policy.access import Actor, Verb, permit
+from tessera_gql.policy.access import Actor, Verb, permit, require_scope
 from tessera_gql.policy.events import KINDS, WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
+from tessera_gql.policy.visibility import view_of
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import events, teams, webhooks
 from tessera_gql.store.session import Session
@@ -81,8 +82,7 @@ async def update(
     expected_row_version: int | None = None,
 ) -> Made:
     """`changes`: url, kinds, format, document, is_active. A secret that was replaced goes on signing for a day."""
-    row = await webhooks.get(session, identity)
-    permit(actor, Verb.UPDATE_WEBHOOK, row.team_id)
+    row = await _find(session, actor, Verb.UPDATE_WEBHOOK, identity)
     _require_ours(row)
     expect(row.row_version, expected_row_version, "webhook")
     values = _changes(row, changes)
@@ -95,13 +95,12 @@ async def update(
     if not await session.update(Webhook, same, **values, row_version=row.row_version + 1):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
     session.record(WebhookUpdated(teams=_told(row), webhook_id=row.id, changed=tuple(sorted(values))))
-    return Made(await webhooks.get(session, identity), secret)
+    return Made(await webhooks.get(session, identity, view_of(actor)), secret)
 
 
 async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
     """With what was still on its way to it."""
-    row = await webhooks.get(session, identity)
-    permit(actor, Verb.DELETE_WEBHOOK, row.team_id)
+    row = await _find(session, actor, Verb.DELETE_WEBHOOK, identity)
     _require_ours(row)
     await webhooks.remove(session, row.id)
     session.record(WebhookDeleted(teams=_told(row), webhook_id=row.id, host=host(row.url)))
@@ -110,26 +109,33 @@ async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
 
 async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDelivery:
     """Sends it once more at once, whatever came of it, with a fresh day of attempts."""
-    found = await webhooks.get_delivery(session, delivery)
-    row = await webhooks.get(session, found.webhook_id)
-    permit(actor, Verb.REDELIVER_WEBHOOK, row.team_id)
+    require_scope(actor, Verb.REDELIVER_WEBHOOK)
+    found = await webhooks.get_delivery(session, delivery, view_of(actor))
+    row = await _find(session, actor, Verb.REDELIVER_WEBHOOK, found.webhook_id)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     here = webhooks.deliveries.c.id == found.id
     await session.update(WebhookDelivery, here, status=DeliveryStatus.PENDING, since=session.now, due_at=session.now)
     session.record(WebhookRedelivered(teams=_told(row), webhook_id=row.id, delivery_id=found.id))
-    return await webhooks.get_delivery(session, delivery)
+    return await webhooks.get_delivery(session, delivery, view_of(actor))
 
 
 async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
     """A delivery of no event, to see whether it arrives. Nothing of ours changes, so the log does not tell of it."""
-    row = await webhooks.get(session, identity)
-    permit(actor, Verb.TEST_WEBHOOK, row.team_id)
+    row = await _find(session, actor, Verb.TEST_WEBHOOK, identity)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     delivery = due(session, row)
     await session.insert(delivery)
     return delivery
+
+
+async def _find(session: Session, actor: Actor, verb: Verb, identity: UUID) -> Webhook:
+    """The webhook to work on; raises NotFound for one of another team, as for one that does not exist."""
+    require_scope(actor, verb)
+    row = await webhooks.get(session, identity, view_of(actor))
+    permit(actor, verb, row.team_id)
+    return row
 
 
 def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookDelivery:
