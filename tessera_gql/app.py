@@ -129,6 +129,7 @@ def assemble(settings: Settings) -> Parts:
         translate=translate,
         repeat=lambda context: context.from_replica,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
+        account=lambda identity: identity.actor.account if settings.needs_keys else None,
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
         apart=annex.open,
     )

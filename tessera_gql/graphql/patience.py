@@ -4,10 +4,8 @@ import asyncio
 
 from starlette.types import Message, Receive
 
+from tessera_gql.graphql.connection_limits import SLOWEST_BYTES_A_SECOND
 from tessera_gql.graphql.large import Refused
-
-SLOWEST_BYTES_A_SECOND = 4096
-"""Who sends at least this gets all the time that it takes."""
 
 
 def patient(receive: Receive, seconds: float) -> Receive:

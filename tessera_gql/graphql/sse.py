@@ -53,10 +53,11 @@ async def respond(transport: Transport, prepared: Prepared, identity: Identity, 
 async def stream(
     transport: Transport, source: AsyncGenerator[Message], identity: Identity, receive: Receive, send: Send
 ) -> None:
+    """Raises the coded GraphQLError RATE_LIMITED, before anything is sent, if the caller has too many streams."""
     last: bytes | None = None
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     with ending(transport) as ended:
         end_with(transport, identity, ended)
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
 
         async def write(text: bytes) -> None:
             try:
