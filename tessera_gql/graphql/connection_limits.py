@@ -65,7 +65,7 @@ class Connection:
         """Abort the connection unless the client reads what is written. To be called when writing has to wait, and
         when the connection is to be closed: closing waits for the client as well.
         """
-        if self._timer is None:
+        if self._timer is None and self.transport in self._limiter.open:
             self._limiter.stalled[self] = time.monotonic()
             self._watch()
             self._limiter.bound_unread()
