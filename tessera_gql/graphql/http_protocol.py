@@ -125,7 +125,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.token_size += len(data)
         try:
-            self.parser.feed_data(data)
+            self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess] - None when the connection is lost
         except httptools.HttpParserUpgrade:
             self._upgrade()
             return
