@@ -135,9 +135,10 @@ def assemble(settings: Settings) -> Parts:
         translate=translate,
         repeat=lambda context: context.from_replica,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
+        stream_account=lambda identity: identity.actor.account if settings.needs_keys else None,
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
         worker=upload_workers.run,
-        account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
+        upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
     worker = webhooks.Worker(database, _posting(settings, transport))
     return Parts(settings, database, bus, opened_by, transport, worker, upload_workers, pool, instruments)

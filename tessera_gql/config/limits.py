@@ -38,6 +38,30 @@ class LimitSettings(BaseSettings):
     limit_upload_seconds: float = _limit(
         900.0, "Seconds for a whole body, however fast it comes.", least=0.1, most=86_400
     )
+    limit_head_bytes: int = _limit(32 * 1024, "Bytes of a request's headers, names and values.", least=1024)
+    limit_head_fields: int = _limit(100, "Headers of a request.", least=10)
+    limit_head_seconds: float = _limit(
+        10.0,
+        "Seconds for a request's head to come, from the opening of the connection or the request's first byte.",
+        least=0.1,
+        most=3600,
+    )
+    limit_url_bytes: int = _limit(16 * 1024, "Bytes of a request's URL.", least=1024)
+    limit_pipelined_requests: int = _limit(100, "Requests that a client may send ahead of their replies.")
+    limit_connections: int = _limit(
+        10_000, "Connections of a process; fewer where the system lets it open fewer files.", least=8
+    )
+    limit_address_connections: int = _limit(
+        10_000, "Connections that one address may hold to a process. A proxy is one address."
+    )
+    limit_key_streams: int = _limit(1000, "Websockets and event streams that one key may hold in a process.")
+    limit_unread_bytes: int = _limit(
+        128 * 1024 * 1024,
+        "Bytes of replies that wait for slow clients in a process; beyond, the slowest are cut off.",
+        least=1024 * 1024,
+        most=1_000_000_000_000,
+    )
+    limit_pings_per_minute: int = _limit(600, "Pings, and as many pongs, that a websocket's client may send a minute.")
     limit_errors: int = _limit(10, "Errors listed in one answer.")
     limit_query_seconds: float = _limit(30.0, "Seconds after which a query is given up.", least=0.1, most=3600)
     limit_operations_per_socket: int = _limit(20, "Operations under way on one websocket.")
@@ -47,7 +71,7 @@ class LimitSettings(BaseSettings):
     )
     limit_send_queue: int = _limit(1000, "Messages of a subscription that may wait for a slow client.")
     limit_send_timeout_seconds: float = _limit(
-        10.0, "Seconds that a client may read nothing of what waits for it.", least=0.1, most=3600
+        10.0, "Seconds in which a client must read 4 kB for each of them of what waits for it.", least=0.1, most=3600
     )
     limit_keep_alive_seconds: float = _limit(
         15.0, "Seconds between two signs of life on an event stream.", least=0.1, most=3600

@@ -81,6 +81,24 @@ class Limits:
     """The minimum rate."""
     upload_seconds: float = 900.0
     """For a whole body, however fast it comes."""
+    head_bytes: int = 32 * 1024
+    """Names and values of a request's headers."""
+    head_fields: int = 100
+    """Headers of a request, trailers included."""
+    head_seconds: float = 10.0
+    """From the opening of a connection, or the first byte of a later request, to the end of the request's head."""
+    url_bytes: int = 16 * 1024
+    pipelined_requests: int = 100
+    """Requests that a client may send ahead of the replies to those before."""
+    connections: int = 10_000
+    """Of a process; fewer where it may open fewer files."""
+    address_connections: int = 10_000
+    key_streams: int = 1000
+    """Websockets and event streams that one key may hold open in a process."""
+    unread_bytes: int = 128 * 1024 * 1024
+    """Of all replies that wait for clients to read them; beyond, the slowest clients are cut off."""
+    pings_per_minute: int = 600
+    """Pings and pongs of a websocket's client."""
     errors: int = 10
     """Errors listed in one reply."""
     query_seconds: float = 30.0

@@ -80,7 +80,7 @@ class Endpoint:
         """None if it was sent as a stream."""
         identity = await self._identity(request)
         address = request.client.host if request.client else ""
-        spool = self.transport.uploads.spool(self.transport.account(identity, address))
+        spool = self.transport.uploads.spool(self.transport.upload_account(identity, address))
         try:
             work = await self._prepared(request, body, media, identity, spool)
             if media is Media.EVENTS:

@@ -98,6 +98,9 @@ class Scrape:
 
     def sample(self) -> None:
         self.metrics.sockets.set(len(self.transport.live))
+        self.metrics.connections.set(len(self.transport.connections.open))
+        for reason, total in self.transport.connections.refusals.items():
+            self.metrics.refused(reason, total)
         self.metrics.subscriptions.set(self.metrics.executions + self.transport.fanout.sharing)
         self.metrics.relay.set(self.bus.position)
         tally = self.transport.tally

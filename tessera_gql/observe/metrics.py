@@ -77,6 +77,12 @@ class Metrics:
         self.sockets = Gauge(
             "tessera_sockets", "Open websockets and event streams.", registry=registry, multiprocess_mode="livesum"
         )
+        self.connections = Gauge(
+            "tessera_connections", "Open connections.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._refusals = Counter(
+            "tessera_connections_refused", "Connections refused or cut off.", ["reason"], registry=registry
+        )
         self.subscriptions = Gauge(
             "tessera_subscriptions", "Subscriptions under way.", registry=registry, multiprocess_mode="livesum"
         )
@@ -99,7 +105,7 @@ class Metrics:
             registry.register(self._process)
             GCCollector(registry)
         self._names: dict[str, str] = {}
-        self._counted: dict[str, int] = {}
+        self._counted: dict[tuple[Counter, str], int] = {}
         self._children: dict[Hashable, Counter | Histogram] = {}
         self._verbs: dict[str, Histogram] = {}
         self.executions = 0
@@ -125,8 +131,11 @@ class Metrics:
 
     def executed(self, how: str, total: int) -> None:
         """`total` is that of this process so far."""
-        self._child(self._queries, how).inc(total - self._counted.get(how, 0))
-        self._counted[how] = total
+        self._count_up(self._queries, how, total)
+
+    def refused(self, reason: str, total: int) -> None:
+        """`total` is that of this process so far."""
+        self._count_up(self._refusals, reason, total)
 
     def statement(self, sql: str, seconds: float) -> None:
         if (found := self._verbs.get(sql)) is None:
@@ -134,6 +143,11 @@ class Metrics:
             if len(self._verbs) > MANY_STATEMENTS:
                 self._verbs.clear()
         found.observe(seconds)
+
+    def _count_up(self, metric: Counter, label: str, total: int) -> None:
+        key = (metric, label)
+        self._child(metric, label).inc(total - self._counted.get(key, 0))
+        self._counted[key] = total
 
     def _child(self, metric: M, *labels: str | int) -> M:
         """Remembered, because to find a series by its labels takes longer than to count in it."""
