@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from tessera_gql.annex.processes import Annex
 from tessera_gql.annex.processes import Settings as AnnexSettings
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
-from tessera_gql.config import Settings
+from tessera_gql.config import Settings, hidden
 from tessera_gql.config.observing import Switch
 from tessera_gql.delivery import deadlines, outbound, webhooks
 from tessera_gql.delivery.bus import Bus
@@ -40,7 +40,7 @@ from tessera_gql.graphql.uploads import PREFLIGHTED
 from tessera_gql.observe import health, tracing
 from tessera_gql.observe.exchange import Exchanges
 from tessera_gql.observe.instruments import Instruments, Scrape
-from tessera_gql.observe.logs import Lines
+from tessera_gql.observe.logs import Lines, LogOptions
 from tessera_gql.observe.metrics import Metrics
 from tessera_gql.origins import SameOrigin
 from tessera_gql.policy.access import Actor, Scope
@@ -138,7 +138,8 @@ def assemble(settings: Settings) -> Parts:
 
 def _annex_settings(settings: Settings) -> AnnexSettings:
     limits = Limits(**settings.limits)
-    return AnnexSettings(settings.database_url, limits, is_open=settings.is_open, options=settings.options)
+    log = LogOptions(settings.log_level, is_json=settings.logs_json, secrets=hidden(settings))
+    return AnnexSettings(settings.database_url, limits, is_open=settings.is_open, log=log, options=settings.options)
 
 
 def _wake(database: Database) -> None:

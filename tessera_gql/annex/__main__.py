@@ -27,6 +27,7 @@ from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Transport
 from tessera_gql.graphql.uploads import Opened, TooLarge, Upload
 from tessera_gql.graphql.wire import Malformed, Params
+from tessera_gql.observe import logs
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import Options
@@ -166,6 +167,7 @@ async def main() -> None:
     if frame is None:
         return
     settings = orjson.loads(frame[1])
+    logs.configure(**settings["log"])
     _confine(settings["memory_bytes"])
     gc.freeze()
     gc.set_threshold(

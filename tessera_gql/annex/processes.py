@@ -23,6 +23,7 @@ from tessera_gql.graphql.operations import failed
 from tessera_gql.graphql.transport import Answer, Identity, Job, Transport
 from tessera_gql.graphql.uploads import TooLarge, Upload
 from tessera_gql.graphql.wire import Malformed, Params
+from tessera_gql.observe.logs import LogOptions
 from tessera_gql.store.engine import DEFAULT, Options
 from tessera_gql.workflows.manifest_progress import Phase, Tell
 
@@ -43,9 +44,10 @@ class Died(Exception):  # noqa: N818 - what it says
 class Settings:
     """What a process needs to run an operation as the server would."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     limits: Limits
     is_open: bool
+    log: LogOptions
     options: Options = DEFAULT
     job_seconds: float = JOB_SECONDS
     memory_bytes: int = MEMORY_BYTES
