@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from tessera_gql.cli.start import open_database
 from tessera_gql.cli.terminal import fail, out, settings, told
 from tessera_gql.config import Settings
 from tessera_gql.store import backup, migration
 from tessera_gql.store.audit import Broken
-from tessera_gql.store.database import Database
 from tessera_gql.store.engine import sqlite_file
 from tessera_gql.workflows.webhook_secrets import StoredSecrets, encrypt_stored
 
@@ -105,13 +105,10 @@ def rotate_secrets() -> None:
 
 
 async def _rotate(found: Settings) -> StoredSecrets:
-    database = Database(found.database_url, options=found.options)
-    try:
+    async with open_database(found) as database:
         async with database.write() as session:
             stored = await encrypt_stored(session, rotate=True)
         await database.erase_overwritten()
-    finally:
-        await database.dispose()
     return stored
 
 

@@ -1,13 +1,16 @@
-"""What a server and a worker make sure of before they begin: the database is there, and has tables they can use."""
+"""What servers, workers and commands make sure of before they begin: a database is there, with tables they can use."""
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import BinaryIO
 
 from tessera_gql.cli.terminal import err, fail
 from tessera_gql.config import Settings
 from tessera_gql.errors import Unavailable
 from tessera_gql.store import migration
+from tessera_gql.store.database import Database
 from tessera_gql.store.engine import driver_url, name_of, sqlite_file
 from tessera_gql.store.faults import READ_ONLY, is_refused
 from tessera_gql.store.sqlite_file import lock
@@ -24,6 +27,21 @@ def reserve(found: Settings) -> BinaryIO | None:
     except OSError as error:
         raise fail(f"The folder {file.parent} can't be made: {error.strerror}. Check DATABASE_URL.") from None
     return lock(file)
+
+
+@asynccontextmanager
+async def open_database(found: Settings) -> AsyncGenerator[Database]:
+    """The database of a command; one that is missing or has no tables is neither made nor changed."""
+    file = sqlite_file(found.database_url)
+    if file is not None and not file.exists():
+        raise fail(f"There is no database {file} yet. Run `tessera db upgrade` or `tessera serve` first.")
+    if reason := migration.misfit(await migration.look(found.database_url, found.options)):
+        raise fail(reason)
+    database = Database(found.database_url, options=found.options)
+    try:
+        yield database
+    finally:
+        await database.dispose()
 
 
 async def prepare(found: Settings) -> None:

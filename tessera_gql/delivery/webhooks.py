@@ -117,6 +117,8 @@ class Worker:
         options = self._options
         while (free := options.at_once - len(self._running)) > 0:
             busy = [hook for hook, count in Counter(self._running.values()).items() if count >= options.at_once_each]
+            if options.url is None:  # a worker whose settings have that webhook also has the secret it signs with
+                busy.append(STANDING)
             async with self._database.write() as session:
                 lease = timedelta(seconds=options.lease_seconds)
                 claimed = await webhooks.claim(session, limit=free, each=options.at_once_each, busy=busy, lease=lease)

@@ -79,8 +79,9 @@ async def encrypt_stored(session: Session, *, rotate: bool = False) -> StoredSec
     """Encrypt what is stored in plain; with `rotate` also what an older key encrypted. Raises Stale in a race."""
     encrypted, plain, unreadable = 0, 0, list[UUID]()
     for row in await webhooks.with_secrets(session):
-        entries = [_encrypted(session.keyring, row.id, entry, rotate=rotate) for entry in row.secrets]
-        changed = sum(new is not old for new, old in zip(entries, row.secrets, strict=True))
+        before = row.secrets
+        entries = [_encrypted(session.keyring, row.id, entry, rotate=rotate) for entry in before]
+        changed = sum(new is not old for new, old in zip(entries, before, strict=True))
         if changed and not await webhooks.replace_secrets(session, row, entries):
             raise Stale("A webhook was changed at this moment. Run it again.")
         encrypted += changed
