@@ -15,9 +15,10 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope as ASGIScope
 
 from tessera_gql.annex.processes import Annex
 from tessera_gql.annex.processes import Settings as AnnexSettings
@@ -244,9 +245,10 @@ def _scrape(parts: Parts) -> Scrape | None:
     if (metrics := parts.instruments.metrics) is None:
         return None
     own = parts.settings.metrics_key
+    expected = f"Bearer {own.get_secret_value()}".encode() if own else b""
 
     async def permit(authorization: str | None) -> bool:
-        if own is not None and hmac.compare_digest(authorization or "", f"Bearer {own.get_secret_value()}"):
+        if own is not None and hmac.compare_digest((authorization or "").encode(), expected):
             return True
         return (await parts.keys.identify(authorization)).actor.is_admin
 
@@ -314,11 +316,22 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return found
 
 
+class PageFiles(StaticFiles):
+    """Files for browsers: each bears the headers that keep it from loading or running anything else."""
+
+    async def get_response(self, path: str, scope: ASGIScope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(PAGE_HEADERS)
+        return response
+
+
 def _pages() -> list[BaseRoute]:
-    async def graphiql(_request: Request) -> Response:
-        return FileResponse(WEB / "graphiql.html", headers=PAGE_HEADERS)
+    files = PageFiles(directory=WEB)
+
+    async def graphiql(request: Request) -> Response:
+        return await files.get_response("graphiql.html", request.scope)
 
     async def home(_request: Request) -> Response:
-        return RedirectResponse("/graphiql")
+        return RedirectResponse("/graphiql", headers=PAGE_HEADERS)
 
-    return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", StaticFiles(directory=WEB))]
+    return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", files)]

@@ -1,6 +1,5 @@
-"""What is wrong with the database is told by name: to who starts a server, to who asks whether it is ready, to clients."""
+"""What is wrong with a database is told by its name, when a server starts, in `/readyz`, and to clients."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -16,9 +15,11 @@ import httpx
 import pytest
 
 from tessera_gql.errors import Unavailable
+from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tests.e2e.server import TESSERA, Running, environment, serving
-from tests.ops.postgres import Postgres, sql, until
+from tests.ops.postgres import Postgres, binaries, sql, until
+from tests.world import World
 
 TEAM = 'mutation { createTeam(input: {name: "%s"}) { team { id } errors { message } } }'
 TEAMS = "{ teams { nodes { name } } }"
@@ -78,31 +79,24 @@ def test_a_server_whose_file_is_gone_acknowledges_nothing_and_is_not_ready(tmp_p
         server.data(TEAM % "after")
 
 
-async def test_a_file_that_is_deleted_while_a_change_is_made_keeps_it_from_being_acknowledged(tmp_path: Path) -> None:
-    with serving(tmp_path):
-        pass
-    database = Database(f"sqlite:///{tmp_path / 'tessera.db'}")
-    with pytest.raises(Unavailable, match="was deleted or replaced .* nothing was changed"):
-        await change(database, tmp_path / "tessera.db")
-    await database.dispose()
+@pytest.fixture
+def file(tmp_path: Path, sqlite_template: Path) -> Path:
+    """A database that nobody uses."""
+    made = tmp_path / "tessera.db"
+    made.write_bytes(sqlite_template.read_bytes())
+    return made
 
 
-async def test_a_log_that_is_deleted_beside_its_file_is_noticed_as_well(tmp_path: Path) -> None:
-    with serving(tmp_path):
-        pass
-    database = Database(f"sqlite:///{tmp_path / 'tessera.db'}")
-    with pytest.raises(Unavailable, match="was deleted or replaced"):
-        await change(database, tmp_path / "tessera.db-wal")
-    await database.dispose()
-
-
-async def change(database: Database, deleted: Path) -> None:
-    from tests.world import World  # noqa: PLC0415
-
+@pytest.mark.parametrize("suffix", ["", "-wal"], ids=["file", "log"])
+async def test_a_file_that_is_deleted_while_a_change_is_made_keeps_it_from_being_acknowledged(
+    file: Path, suffix: str
+) -> None:
+    database = Database(f"sqlite:///{file}")
     await World(database).team("kept")
-    async with database.write() as session:
-        deleted.unlink()
-        session.events.clear()
+    with pytest.raises(Unavailable, match=r"was deleted or replaced .* nothing was changed"):
+        async with database.write():
+            os.unlink(f"{file}{suffix}")  # noqa: PTH108
+    await database.dispose()
 
 
 def test_a_second_server_on_one_file_does_not_start_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
@@ -124,17 +118,21 @@ def test_a_second_server_on_one_file_does_not_start_and_a_killed_one_leaves_no_l
         assert len(server.data(TEAMS)["teams"]["nodes"]) == 2
 
 
-def test_every_file_of_the_database_is_private_and_an_open_one_is_closed_to_others(tmp_path: Path) -> None:
-    with serving(tmp_path) as server:
-        server.data(TEAM % "one")
-        made = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("tessera.db*")}
-        assert set(made) == {"tessera.db", "tessera.db-wal", "tessera.db-shm", "tessera.db.lock"}
-        assert set(made.values()) == {0o600}
-    (tmp_path / "tessera.db").chmod(0o644)
-    with serving(tmp_path) as server:
-        server.data(TEAM % "two")
-        assert "Other users could read tessera.db (mode 644)" in server.log.read_text()
-        assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("tessera.db*")} == {0o600}
+async def test_every_file_of_a_database_is_private_and_an_open_one_is_closed_to_others(
+    tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.chmod(file, 0o644)  # noqa: PTH101
+    made = tmp_path / "made.db"
+    await migration.upgrade(f"sqlite:///{made}")
+    for path in (file, made):
+        database = Database(f"sqlite:///{path}")
+        await World(database).team("one")
+        modes = [stat.S_IMODE(os.stat(f"{path}{suffix}").st_mode) for suffix in ("", "-wal", "-shm")]  # noqa: PTH116
+        assert modes == [0o600, 0o600, 0o600]
+        await database.dispose()
+    assert [line for line in caplog.messages if "now only its owner can" in line] == [
+        f"Other users could read {file} (mode 644); now only its owner can (600)."
+    ]
 
 
 def test_a_file_that_cannot_be_a_database_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -143,29 +141,21 @@ def test_a_file_that_cannot_be_a_database_is_told_in_a_sentence(tmp_path: Path) 
     (tmp_path / "folder.db").mkdir()
     assert "folder.db can't be opened" in refused(tmp_path, DATABASE_URL="sqlite:///folder.db")
     assert "can't be made" in refused(tmp_path, DATABASE_URL="sqlite:///text.db/below/tessera.db")
-    for words in (["db", "rotate-secrets"], ["keys", "list"], ["audit", "verify"]):
-        assert "There is no database none.db" in refused(
-            tmp_path,
-            *words,
-            DATABASE_URL="sqlite:///none.db",
-            SECRETS_KEY="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-        )
+    assert "There is no database none.db" in refused(tmp_path, "keys", "list", DATABASE_URL="sqlite:///none.db")
     assert not (tmp_path / "none.db").exists()
 
 
-async def test_a_file_that_is_damaged_or_full_is_unavailable_with_its_reason(
-    tmp_path: Path, sqlite_template: Path
-) -> None:
-    file = tmp_path / "damaged.db"
-    file.write_bytes(sqlite_template.read_bytes())
+async def test_a_damaged_file_is_unavailable_with_its_reason(file: Path) -> None:
     connection = sqlite3.connect(file)
     (size,) = connection.execute("PRAGMA page_size").fetchone()
     connection.close()
-    content = file.read_bytes()
-    file.write_bytes(content[:size] + b"\xff" * (len(content) - size))
+    with open(file, "r+b") as opened:  # noqa: PTH123, ASYNC230
+        length = opened.seek(0, os.SEEK_END)
+        opened.seek(size)
+        opened.write(b"\xff" * (length - size))
     database = Database(f"sqlite:///{file}")
-    with pytest.raises(Unavailable, match="is damaged; nothing was changed. An administrator must restore a backup"):
-        await change(database, file)
+    with pytest.raises(Unavailable, match=r"is damaged; nothing was changed\. An administrator must restore a backup"):
+        await World(database).team("one")
     await database.dispose()
 
 
@@ -224,7 +214,6 @@ async def test_a_database_that_does_not_exist_and_a_wrong_password_are_told_at_o
 @contextmanager
 def passwords(cluster: Postgres) -> Iterator[None]:
     """Asked for of a user whose password is another."""
-    asyncio.run_coroutine_threadsafe  # noqa: B018
     file = cluster.data / "pg_hba.conf"
     before = file.read_text()
     file.write_text("host all somebody all scram-sha-256\n" + before)
@@ -238,8 +227,6 @@ def passwords(cluster: Postgres) -> Iterator[None]:
 
 def run_sql(url: str, *statements: str) -> None:
     command = [word for statement in statements for word in ("-c", statement)]
-    from tests.ops.postgres import binaries  # noqa: PLC0415
-
     subprocess.run([binaries() / "psql", "-qAt", *command, url], check=True, capture_output=True)
 
 
@@ -251,6 +238,7 @@ def test_a_postgresql_that_takes_no_writes_is_unavailable_and_the_server_not_rea
     def read_only(switch: str) -> None:
         run_sql(
             ops_url,
+            "SET default_transaction_read_only = off",
             f"ALTER DATABASE {name} SET default_transaction_read_only = {switch}",
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
@@ -264,16 +252,7 @@ def test_a_postgresql_that_takes_no_writes_is_unavailable_and_the_server_not_rea
         assert (code, "not promoted yet" in message, "nothing was changed" in message) == ("UNAVAILABLE", True, True)
         assert "is read-only" in unready(server)
         assert len(server.data(TEAMS)["teams"]["nodes"]) == 1
-        run_sql(
-            ops_url,
-            "SET default_transaction_read_only = off",
-            f"ALTER DATABASE {name} RESET default_transaction_read_only",
-        )
-        run_sql(
-            ops_url,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        )
+        read_only("off")
         until(lambda: httpx.get(f"{server.url}/readyz", timeout=10).status_code == 200)
         until(lambda: "errors" not in server.call(TEAM % "after"))
 
