@@ -106,8 +106,8 @@ def lock(database: Path) -> BinaryIO | None:
         holder = file.read(20).decode("ascii", "replace").strip()
         file.close()
         raise Conflict(
-            f"Another server (process {holder or 'unknown'}) uses {database}, and SQLite serves one."
-            " Stop that one first, or set DATABASE_URL to a PostgreSQL to run several."
+            f"{database} is in use by another server (process {holder or 'unknown'}), and SQLite serves one at a time."
+            " Stop that one first; to run several, set DATABASE_URL to a PostgreSQL."
         ) from None
     except OSError as error:
         if error.errno not in WITHOUT_LOCKS:

@@ -103,14 +103,14 @@ def test_a_second_server_on_one_file_does_not_start_and_a_killed_one_leaves_no_l
     with serving(tmp_path) as server:
         server.data(TEAM % "one")
         said = refused(tmp_path)
-        assert f"Another server (process {server.process.pid}) uses tessera.db, and SQLite serves one." in said
+        assert f"tessera.db is in use by another server (process {server.process.pid}), and SQLite serves one" in said
         (tmp_path / "link.db").symlink_to(tmp_path / "tessera.db")
-        assert "Another server" in refused(tmp_path, DATABASE_URL="sqlite:///link.db")
+        assert "another server" in refused(tmp_path, DATABASE_URL="sqlite:///link.db")
         copied = subprocess.run(
             [TESSERA, "db", "backup", "copy.db"], cwd=tmp_path, env=environment(), capture_output=True, check=False
         )
         assert copied.returncode == 0, copied
-        assert "Another server" in refused(tmp_path, "db", "restore", "copy.db", "--force")
+        assert "another server" in refused(tmp_path, "db", "restore", "copy.db", "--force")
         server.data(TEAM % "two")
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait(10)

@@ -107,7 +107,7 @@ def test_a_postgresql_that_says_nothing_at_all_keeps_nobody_beyond_the_limits(
 
 def test_a_start_waits_for_postgresql(tmp_path: Path, cluster: Postgres, ops_url: str) -> None:
     def help_soon() -> None:
-        until(lambda: "waiting for up to 30 seconds" in log.read_text(), seconds=25)
+        until(lambda: "Waiting for up to 30 seconds" in log.read_text(), seconds=25)
         cluster.start()
 
     cluster.stop()
