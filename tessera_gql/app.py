@@ -16,13 +16,14 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope as ASGIScope
 
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
 from tessera_gql.compute import Pool
-from tessera_gql.config import Settings
+from tessera_gql.config import Settings, hidden
 from tessera_gql.config.observing import Switch
 from tessera_gql.delivery import deadlines, outbound, webhooks
 from tessera_gql.delivery.bus import Bus
@@ -41,7 +42,7 @@ from tessera_gql.graphql.transport import Executor
 from tessera_gql.observe import health, tracing
 from tessera_gql.observe.exchange import Exchanges
 from tessera_gql.observe.instruments import Instruments, Scrape
-from tessera_gql.observe.logs import Lines
+from tessera_gql.observe.logs import Lines, LogOptions
 from tessera_gql.observe.metrics import Metrics
 from tessera_gql.observe.watchdog import Watchdog
 from tessera_gql.origins import SameOrigin
@@ -149,6 +150,7 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
         settings.database_url,
         Limits(**settings.limits),
         is_open=settings.is_open,
+        log=LogOptions(settings.log_level, is_json=settings.logs_json, secrets=hidden(settings)),
         options=settings.options,
         git_sync_path=settings.git_sync_path,
     )
@@ -260,9 +262,10 @@ def _scrape(parts: Parts) -> Scrape | None:
     if (metrics := parts.instruments.metrics) is None:
         return None
     own = parts.settings.metrics_key
+    expected = f"Bearer {own.get_secret_value()}".encode() if own else b""
 
     async def permit(authorization: str | None) -> bool:
-        if own is not None and hmac.compare_digest(authorization or "", f"Bearer {own.get_secret_value()}"):
+        if own is not None and hmac.compare_digest((authorization or "").encode(), expected):
             return True
         return (await parts.keys.identify(authorization)).actor.is_admin
 
@@ -330,11 +333,22 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return found
 
 
+class PageFiles(StaticFiles):
+    """Files for browsers: each bears the headers that keep it from loading or running anything else."""
+
+    async def get_response(self, path: str, scope: ASGIScope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(PAGE_HEADERS)
+        return response
+
+
 def _pages() -> list[BaseRoute]:
-    async def graphiql(_request: Request) -> Response:
-        return FileResponse(WEB / "graphiql.html", headers=PAGE_HEADERS)
+    files = PageFiles(directory=WEB)
+
+    async def graphiql(request: Request) -> Response:
+        return await files.get_response("graphiql.html", request.scope)
 
     async def home(_request: Request) -> Response:
-        return RedirectResponse("/graphiql")
+        return RedirectResponse("/graphiql", headers=PAGE_HEADERS)
 
-    return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", StaticFiles(directory=WEB))]
+    return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", files)]

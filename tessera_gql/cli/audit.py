@@ -3,17 +3,16 @@
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
 import orjson
 import typer
 
+from tessera_gql.cli.start import open_database
 from tessera_gql.cli.terminal import err, fail, out, settings, told
 from tessera_gql.store import audit
 from tessera_gql.store.audit import Broken, Place
-from tessera_gql.store.database import Database
 
 app = typer.Typer(help="The event log: append-only, each row's hash covering the row before.", no_args_is_help=True)
 
@@ -58,12 +57,12 @@ def _place(text: str) -> Place:
 
 
 async def _verify(known: Place | None) -> Place:
-    async with _opened() as database:
+    async with open_database(settings()) as database:
         return await audit.verify(database, known)
 
 
 async def _export(target: BinaryIO, after: int) -> int:
-    async with _opened() as database:
+    async with open_database(settings()) as database:
         async for page in audit.pages(database, after):
             for row in page:
                 line: dict[str, Any] = {name: getattr(row, name) for name in audit.COLUMNS}
@@ -71,13 +70,3 @@ async def _export(target: BinaryIO, after: int) -> int:
             after = page[-1].sequence
         target.flush()
     return after
-
-
-@contextlib.asynccontextmanager
-async def _opened() -> AsyncGenerator[Database]:
-    known = settings()
-    database = Database(known.database_url, options=known.options)
-    try:
-        yield database
-    finally:
-        await database.dispose()

@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
+from tessera_gql.cli.start import open_database
 from tessera_gql.cli.terminal import fail, out, settings, told
+from tessera_gql.config import Settings
 from tessera_gql.store import backup, migration
 from tessera_gql.store.audit import Broken
 from tessera_gql.store.engine import sqlite_file
+from tessera_gql.workflows.webhook_secrets import StoredSecrets, encrypt_stored
 
 app = typer.Typer(help="Create, upgrade and inspect the database.", no_args_is_help=True)
 
@@ -86,6 +89,27 @@ def restore(
     out.print(f"Restored {database} from {file}: {_said(copied)}", markup=False)
     if copied.revision != migration.head():
         out.print("It is of an earlier version: the server upgrades it when it starts, or `tessera db upgrade` does.")
+
+
+@app.command()
+def rotate_secrets() -> None:
+    """Encrypt every stored secret with the first key of SECRETS_KEY; after that the older keys can go."""
+    found = settings()
+    if not found.secrets_key:
+        raise fail("SECRETS_KEY is not set. Make a key with `openssl rand -base64 32`, and give it to every server.")
+    with told():
+        stored = asyncio.run(_rotate(found))
+    out.print(f"Encrypted {stored.encrypted} secrets of webhooks; the others already had the newest key.")
+    if stored.unreadable:
+        raise fail("\n".join(stored.warnings()), code=1)
+
+
+async def _rotate(found: Settings) -> StoredSecrets:
+    async with open_database(found) as database:
+        async with database.write() as session:
+            stored = await encrypt_stored(session, rotate=True)
+        await database.erase_overwritten()
+    return stored
 
 
 def _embedded(commands: str) -> Path:

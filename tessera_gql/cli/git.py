@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tessera_gql.cli.start import open_database
 from tessera_gql.cli.terminal import err, out, settings, told
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.database import Database
@@ -75,11 +76,8 @@ def _run(work: Callable[[Database, Path | None], Awaitable[dict[str, Any]]], fol
     known = settings()
 
     async def run() -> dict[str, Any]:
-        database = Database(known.database_url, options=known.options)
-        try:
+        async with open_database(known) as database:
             return await work(database, folder or known.git_sync_path)
-        finally:
-            await database.dispose()
 
     with told():
         return asyncio.run(run())

@@ -12,13 +12,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from tessera_gql.cli.start import open_database
 from tessera_gql.cli.terminal import err, fail, out, settings, told
 from tessera_gql.graphql.ids import parsed
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store import keys as store
-from tessera_gql.store import migration, teams
-from tessera_gql.store.database import Database
-from tessera_gql.store.engine import sqlite_file
+from tessera_gql.store import teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
@@ -95,20 +94,10 @@ def revoke(key: Annotated[str, typer.Argument(metavar="PREFIX|ID", help="How its
 
 def _run(work: Callable[[Session], Awaitable[T]]) -> T:
     """One transaction on a database that has our tables."""
-    known = settings()
-    file = sqlite_file(known.database_url)
-    if file is not None and not file.exists():
-        raise fail(f"There is no database {file} yet. Run `tessera db upgrade` or `tessera serve` first.")
 
     async def transact() -> T:
-        if reason := migration.misfit(await migration.look(known.database_url, known.options)):
-            raise fail(reason)
-        database = Database(known.database_url, options=known.options)
-        try:
-            async with database.write(ACTOR.name) as session:
-                return await work(session)
-        finally:
-            await database.dispose()
+        async with open_database(settings()) as database, database.write(ACTOR.name) as session:
+            return await work(session)
 
     return asyncio.run(transact())
 

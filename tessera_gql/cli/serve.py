@@ -12,7 +12,7 @@ import typer
 from tessera_gql.cli import demo as shop
 from tessera_gql.cli.processes import Supervisor
 from tessera_gql.cli.server import run
-from tessera_gql.cli.start import prepare
+from tessera_gql.cli.start import prepare, reserve
 from tessera_gql.cli.terminal import err, fail, logged, out, settings, told
 from tessera_gql.config import Settings
 from tessera_gql.graphql.schema import printed
@@ -37,6 +37,7 @@ def serve(
     logged(found)
     listener = _bind(found)
     with told():
+        _lock = reserve(found)  # held until this process ends
         asyncio.run(prepare(found))
         if demo:
             asyncio.run(shop.seed(found.database_url))

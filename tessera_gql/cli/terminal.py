@@ -1,7 +1,6 @@
 """What a person at a terminal reads: answers on stdout, all else on stderr, no traceback for what can go wrong."""
 
 import json
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -9,7 +8,6 @@ import typer
 from rich.console import Console
 
 from tessera_gql.config import BadSettings, Settings, hidden, load
-from tessera_gql.config.observing import LogFormat
 from tessera_gql.errors import Refusal, Unavailable
 
 out = Console(soft_wrap=True, highlight=False, emoji=False)
@@ -38,8 +36,7 @@ def logged(found: Settings) -> None:
     """For a process that goes on: what happens in it is logged as the settings say."""
     from tessera_gql.observe import logs  # noqa: PLC0415 - slow to import, and most commands log nothing
 
-    is_json = found.log_format is LogFormat.JSON or (found.log_format is LogFormat.AUTO and not sys.stderr.isatty())
-    logs.configure(level=found.log_level, is_json=is_json, secrets=hidden(found))
+    logs.configure(level=found.log_level, is_json=found.logs_json, secrets=hidden(found))
 
 
 def fail(message: str, code: int = BAD_INPUT) -> typer.Exit:

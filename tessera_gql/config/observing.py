@@ -1,6 +1,7 @@
 """Settings of what an operator sees: metrics, logs, traces."""
 
 import importlib.util
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
@@ -52,6 +53,11 @@ class ObservingSettings(BaseSettings):
         default=None,
         description="Where traces are sent, by OTLP over HTTP, for example http://collector:4318; none without it.",
     )
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether log lines are JSON, with `auto` decided."""
+        return self.log_format is LogFormat.JSON or (self.log_format is LogFormat.AUTO and not sys.stderr.isatty())
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod

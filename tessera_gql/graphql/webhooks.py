@@ -322,7 +322,10 @@ def _variables(operation: Operation) -> dict[str, str]:
 
 @strawberry.type
 class Mutations:
-    create_webhook: Any = mutation(create_webhook, "Makes a webhook. Its secret is shown once.")
+    create_webhook: Any = mutation(
+        create_webhook,
+        "Makes a webhook. Its secret is shown once; refused with CONFLICT if the server has no key to encrypt it with.",
+    )
     update_webhook: Any = mutation(update_webhook, "Changes or pauses a webhook, or gives it a new secret.")
     delete_webhook: Any = mutation(delete_webhook, "Deletes a webhook with what was still on its way to it.")
     redeliver_webhook: Any = mutation(redeliver_webhook, "Sends a delivery once more, whatever came of it.")

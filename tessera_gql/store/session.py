@@ -5,8 +5,7 @@ to lazy-load.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -14,15 +13,13 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import ColumnElement, Executable, FromClause, Table, insert, literal, update
-from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import SQLModel
 
 from tessera_gql.compute import Computer
-from tessera_gql.errors import Conflict, Unavailable
+from tessera_gql.errors import Conflict
 from tessera_gql.policy.events import Event
 from tessera_gql.store.drivers import Lane, Transaction
+from tessera_gql.store.faults import FAULTS, to_unavailable, translated
 from tessera_gql.store.statements import Many, Question, among
 from tessera_gql.store.tables import table
 
@@ -34,24 +31,6 @@ AGAIN = "Read it again, then decide whether to try again."
 
 CLASHES = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
 """A row that may not be there, beside those that are."""
-FAULTS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    sqlite3.Error,
-    DBAPIError,
-    AsyncAdapt_Error,
-    PoolTimeoutError,
-    OSError,
-    TimeoutError,
-)
-
-# SQLSTATE classes that say "not now": connection, transaction rollback, resources, lock or statement timeout, shutdown.
-PASSING = ("08", "40", "53", "55", "57")
-# Those of a server that lets nobody in: a password that was changed, a database that is being restored.
-SHUT = ("28", "3D000")
-# The same of SQLite: busy, locked, out of memory, input/output, disk full, can't open, locking protocol.
-SQLITE_PASSING = frozenset({5, 6, 7, 10, 13, 14, 15})
 
 
 class TooMuchJson(Exception):  # noqa: N818 - a refusal
@@ -76,6 +55,8 @@ class Session:
         self.narrowed: Mapping[FromClause | None, frozenset[str]] = {}
         """The columns that anybody will read, of the tables of which that is known."""
         self.dialect = transaction.lane.dialect
+        self.keyring = transaction.lane.target.keyring
+        """What secrets are encrypted with before they are stored."""
         self._transaction = transaction
         self._writer = transaction.lane.writer
 
@@ -140,9 +121,9 @@ class Session:
         try:
             return await work
         except FAULTS as error:
-            if (told := unavailable(error)) is None:
+            if (unavailable := to_unavailable(error, self._transaction.lane.target.name)) is None:
                 raise
-            raise told from error
+            raise unavailable from error
 
     async def insert(self, row: SQLModel, *, clash: str = CLASH) -> None:
         """`clash` tells the person who lost a race for a unique place what happened."""
@@ -199,67 +180,12 @@ class transaction:  # noqa: N801 - used as a function; a generator would take th
         self._lane = lane
 
     async def __aenter__(self) -> Transaction:
-        with translated():
+        with translated(self._lane.target.name):
             self._begun = await self._lane.begun()
         return self._begun
 
     async def __aexit__(self, *_: object) -> None:
         await self._begun.end()
-
-
-@contextmanager
-def translated(*, committing: bool = False) -> Generator[None]:
-    """Faults of the database become Unavailable where trying again can help; mistakes of ours stay what they are."""
-    try:
-        yield
-    except FAULTS as error:
-        if (told := unavailable(error, committing=committing)) is None:
-            raise
-        raise told from error
-
-
-def unavailable(error: Exception, *, committing: bool = False) -> Unavailable | None:
-    """What a fault of the database is told as; None for a mistake of ours."""
-    if not _is_passing(fault(error)):
-        return None
-    if committing:
-        return Unavailable(
-            "The connection to the database broke while the change was being committed, so it may or may not have"
-            " been kept. Repeat the call with the same idempotencyKey to learn which."
-        )
-    return Unavailable(
-        "The database can't be reached or is too busy now; nothing was changed. Try again in a few seconds."
-    )
-
-
-def fault(error: BaseException) -> BaseException:
-    """What the driver said: SQLAlchemy wraps it where it opens a connection or runs a migration."""
-    while isinstance(error, DBAPIError | AsyncAdapt_Error):
-        inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
-        if inner is None:
-            return error
-        error = inner
-    return error
-
-
-def _is_passing(error: BaseException) -> bool:
-    match error:
-        case asyncpg.InvalidCachedStatementError():  # the tables have changed since it was prepared
-            return True
-        case asyncpg.PostgresError():
-            return str(getattr(error, "sqlstate", None) or "").startswith(PASSING + SHUT)
-        case asyncpg.InterfaceError():
-            return not isinstance(error, ValueError)  # which is a value of the wrong type
-        case sqlite3.Error():
-            return getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_PASSING
-        case _:
-            return True
-
-
-def refused(error: Unavailable) -> str | None:
-    """What a PostgreSQL said that is there and lets nobody in; None if it is away or busy."""
-    said = error.__cause__ and fault(error.__cause__)
-    return str(said).removesuffix(".") if str(getattr(said, "sqlstate", "") or "").startswith(SHUT) else None
 
 
 def ids(rows: Iterable[Any]) -> list[UUID]:

@@ -36,6 +36,17 @@ async def get(session: Session, identity: UUID, view: View) -> Webhook:
     return found[0]
 
 
+async def with_secrets(session: Session) -> list[Webhook]:
+    """Every webhook that has a secret of its own."""
+    return [row for row in await session.list(select(rows).order_by(rows.c.id), Webhook) if row.secrets]
+
+
+async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str, Any]]) -> bool:
+    """False if the row was changed since it was read."""
+    same = (rows.c.id == row.id) & (rows.c.row_version == row.row_version)
+    return bool(await session.update(Webhook, same, secrets=secrets, row_version=row.row_version + 1))
+
+
 async def get_delivery(session: Session, identity: UUID, view: View) -> WebhookDelivery:
     """Raises NotFound for a delivery that is hidden, as for one that does not exist."""
     found: list[WebhookDelivery] = await visibility.rows(session, deliveries.c.id, [identity], view)

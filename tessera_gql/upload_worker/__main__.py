@@ -162,6 +162,7 @@ async def main() -> None:
     if frame is None:
         return
     settings = orjson.loads(frame[1])
+    logs.configure(**settings["log"])
     _confine(settings["memory_bytes"])
     gc.freeze()
     # A manifest is a million objects without a cycle: looking at them frees nothing.

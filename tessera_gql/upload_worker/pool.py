@@ -21,6 +21,7 @@ from starlette.datastructures import UploadFile
 from tessera_gql.graphql.documents import Limits, Operation
 from tessera_gql.graphql.transport import Answer, Job
 from tessera_gql.graphql.uploads import MANIFEST_FIELDS
+from tessera_gql.observe.logs import LogOptions
 from tessera_gql.store.engine import DEFAULT, Options
 from tessera_gql.upload_worker import protocol
 from tessera_gql.upload_worker.protocol import JobMessage, Kind
@@ -48,9 +49,10 @@ class WorkerEndedError(Exception):
 class Settings:
     """What a process needs to execute an operation as the server would."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     limits: Limits
     is_open: bool
+    log: LogOptions
     options: Options = DEFAULT
     git_sync_path: Path | None = None
     job_seconds: float = JOB_SECONDS

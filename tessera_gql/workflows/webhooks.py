@@ -4,7 +4,7 @@ import base64
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,6 +19,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook, WebhookDelivery, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.teams import expect
+from tessera_gql.workflows.webhook_secrets import new_entry, retiring
 
 MARK = "whsec_"
 SECRET_BYTES = 32
@@ -54,12 +55,12 @@ async def create(session: Session, actor: Actor, asked: NewWebhook) -> Made:
     named = await teams.get(session, asked.team) if asked.team else None
     team_id = named.id if named else None if actor.is_admin else actor.team_id
     permit(actor, Verb.CREATE_WEBHOOK, team_id)
-    secret = MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    identity, secret = new_id(), _new_secret()
     row = Webhook(
-        id=new_id(),
+        id=identity,
         team_id=team_id,
         url=address(asked.url),
-        secrets=[{"secret": secret, "until": None}],
+        secrets=[new_entry(session, identity, secret)],
         kinds=_kinds(asked.kinds),
         format=asked.format,
         document=_document(asked.document, asked.format),
@@ -86,9 +87,10 @@ async def update(
     _require_ours(row)
     expect(row.row_version, expected_row_version, "webhook")
     values = _changes(row, changes)
-    secret = MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode() if rotate_secret else None
+    secret = _new_secret() if rotate_secret else None
     if secret is not None:
-        values["secrets"] = [{"secret": secret, "until": None}, *_retiring(row, session.now)]
+        retired = retiring(session.keyring, row, session.now + ROTATION, session.now)
+        values["secrets"] = [new_entry(session, row.id, secret), *retired]
     if not values:
         return Made(row)
     same = (webhooks.rows.c.id == row.id) & (webhooks.rows.c.row_version == row.row_version)
@@ -152,15 +154,17 @@ def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookD
     )
 
 
-async def stand(session: Session, url: str | None, secret: str | None) -> None:
-    """The webhook of the settings: there with that address and secret, or paused when the settings have none."""
+async def stand(session: Session, url: str | None) -> None:
+    """The webhook of the settings: there with that address, or paused when the settings have none.
+
+    Its secret stays in the settings: each worker signs with its own, and the database never holds it.
+    """
     found = await webhooks.by_ids(session, [STANDING])
     if url is None:
-        if found and found[0].is_active:
-            await session.update(Webhook, webhooks.rows.c.id == STANDING, is_active=False)
+        if found and (found[0].is_active or found[0].secrets):
+            await session.update(Webhook, webhooks.rows.c.id == STANDING, is_active=False, secrets=[])
         return
-    kept = [{"secret": secret, "until": None}] if secret else []
-    wanted: dict[str, Any] = {"url": address(url), "secrets": kept, "is_active": True}
+    wanted: dict[str, Any] = {"url": address(url), "secrets": [], "is_active": True}
     if found:
         if any(getattr(found[0], name) != value for name, value in wanted.items()):
             await session.update(Webhook, webhooks.rows.c.id == STANDING, **wanted)
@@ -168,11 +172,6 @@ async def stand(session: Session, url: str | None, secret: str | None) -> None:
     position = await events.last_sequence(session)
     row = Webhook(id=STANDING, format=WebhookFormat.STANDARD, position=position, created_at=session.now, **wanted)
     await session.insert(row, clash="Another process made the webhook of the settings.")
-
-
-def signing(row: Webhook, now: datetime) -> list[str]:
-    """The secrets that sign at this moment, the newest first."""
-    return [one["secret"] for one in row.secrets if one["until"] is None or datetime.fromisoformat(one["until"]) > now]
 
 
 def address(url: str) -> str:
@@ -230,10 +229,8 @@ def _changes(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value != getattr(row, name)}
 
 
-def _retiring(row: Webhook, now: datetime) -> list[dict[str, Any]]:
-    until = (now + ROTATION).isoformat()
-    good = set(signing(row, now))
-    return [{**one, "until": one["until"] or until} for one in row.secrets if one["secret"] in good]
+def _new_secret() -> str:
+    return MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def _require_ours(row: Webhook) -> None:

@@ -19,10 +19,12 @@ from tessera_gql.policy.visibility import key_actor
 from tessera_gql.policy.words import DeliveryStatus, Response, WebhookFormat
 from tessera_gql.store import webhooks
 from tessera_gql.store.database import Database
+from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.tables import Webhook, WebhookDelivery
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import teams
 from tessera_gql.workflows import webhooks as verbs
+from tessera_gql.workflows.webhook_secrets import signing
 from tessera_gql.workflows.webhooks import Made, NewWebhook
 from tests.conftest import FixedClock
 from tests.delivery.receiver import receiving
@@ -227,9 +229,9 @@ async def test_a_secret_that_was_replaced_signs_beside_the_new_one_for_a_day(
 ) -> None:
     made = await webhook(database, "https://example.com/")
     fresh = await change(database, made.webhook, rotate=True)
-    assert verbs.signing(fresh.webhook, clock.now) == [fresh.secret, made.secret]
+    assert signing(Keyring(), fresh.webhook, clock.now) == [fresh.secret, made.secret]
     clock.advance(hours=25)
-    assert verbs.signing(fresh.webhook, clock.now) == [fresh.secret]
+    assert signing(Keyring(), fresh.webhook, clock.now) == [fresh.secret]
     last = await change(database, made.webhook, rotate=True)
     assert [one["secret"] for one in last.webhook.secrets] == [last.secret, fresh.secret]
 
