@@ -3,7 +3,9 @@
 import asyncio
 import time
 
-from tessera_gql.cli.terminal import err, fail
+from tessera_gql.cli.database_access import database_faults
+from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.config import Settings
 from tessera_gql.errors import Unavailable
 from tessera_gql.store import migration
@@ -21,7 +23,8 @@ async def prepare(found: Settings) -> None:
             stand = await _waited(found)
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
-            await migration.upgrade(found.database_url)
+            with database_faults(found):
+                await migration.upgrade(found.database_url)
             return
     except migration.UnknownRevision as error:
         raise fail(str(error)) from None
@@ -39,10 +42,12 @@ async def _waited(found: Settings) -> migration.Stand:
             return await migration.look(found.database_url, found.options)
         except Unavailable as error:
             if reason := refused(error):
-                raise fail(f"PostgreSQL is there and lets nobody in: {reason}. Check DATABASE_URL.", code=3) from None
+                raise fail(
+                    f"PostgreSQL is there and lets nobody in: {reason}. Check DATABASE_URL.", ExitCode.UNAVAILABLE
+                ) from None
             if time.monotonic() >= ends:
                 raise
         if not said:
-            err.print(f"PostgreSQL can't be reached yet; waiting for up to {found.database_wait_seconds:g} seconds.")
+            print_note(f"PostgreSQL can't be reached yet; waiting for up to {found.database_wait_seconds:g} seconds.")
             said = True
         await asyncio.sleep(PAUSE_SECONDS)

@@ -12,6 +12,7 @@ from tessera_gql.client import PublishOutcome, TesseraClient
 from tessera_gql.client.nouns import AskedTeam, ModelImpact, ProposalWithAnswers, Reason, TeamName
 from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.client.progress import Hear
+from tessera_gql.escaping import tessera_command
 from tessera_gql.formats import dbt
 
 
@@ -60,7 +61,7 @@ class Verdict:
     def commands(self) -> Iterator[str]:
         """What those who have to answer type, once they are asked."""
         for team in self.awaiting:
-            yield f"tessera ack {self.fqn} APPROVED --team {team}"
+            yield tessera_command("ack", self.fqn, "APPROVED", team=team)
 
     def as_json(self) -> dict[str, Any]:
         return {

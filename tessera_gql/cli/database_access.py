@@ -1,0 +1,62 @@
+"""Commands that work on the database of DATABASE_URL themselves, without a server: one way in for all of them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.settings import read_settings
+from tessera_gql.cli.terminal import fail
+from tessera_gql.config import Settings
+from tessera_gql.store import migration
+from tessera_gql.store.database import Database
+from tessera_gql.store.engine import driver_url, sqlite_file
+from tessera_gql.store.session import FAULTS, fault
+
+T = TypeVar("T")
+
+
+def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `work` on a database that exists and has the tables of this version; nothing is created."""
+    settings = existing_database()
+
+    async def run() -> T:
+        if reason := migration.misfit(await migration.look(settings.database_url, settings.options)):
+            raise fail(reason)
+        database = Database(settings.database_url, options=settings.options)
+        try:
+            return await work(database)
+        finally:
+            await database.dispose()
+
+    with database_faults(settings):
+        return asyncio.run(run())
+
+
+def existing_database() -> Settings:
+    """The settings, if they don't name an SQLite file that is missing: SQLite would create it."""
+    settings = read_settings()
+    file = sqlite_file(settings.database_url)
+    if file is not None and not file.is_file():
+        what = "is not a file" if file.exists() else "does not exist"
+        raise fail(f"The database {file} {what}. Check DATABASE_URL, or create it with `tessera db upgrade`.")
+    return settings
+
+
+@contextmanager
+def database_faults(settings: Settings) -> Generator[None]:
+    """Name the database in what its driver says, where that is no passing fault: a damaged file, a missing right."""
+    try:
+        yield
+    except FAULTS as error:
+        if isinstance(error, OSError):
+            raise
+        raise fail(f"{_name(settings)} can't be used: {fault(error)}.", ExitCode.UNAVAILABLE) from None
+
+
+def _name(settings: Settings) -> str:
+    url = driver_url(settings.database_url)
+    if (file := sqlite_file(settings.database_url)) is not None:
+        return f"The database {file}"
+    return f"The database {url.database} on {url.host or 'the local socket'}:{url.port or 5432}"
