@@ -80,7 +80,7 @@ def main() -> None:
     try:
         asyncio.run(awaiting(waiting()))
     except TesseraError as error:
-        sys.exit(error.message)
+        sys.exit(escape_terminal(error.message))
 
 
 if __name__ == "__main__":

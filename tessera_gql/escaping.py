@@ -15,8 +15,8 @@ JOINERS = frozenset("\u200c\u200d")
 """Invisible, but needed to write Persian, Hindi and joined emoji."""
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of controls, invisible formats such as bidi overrides, half surrogate pairs and line separators."""
-LEGACY_COMMAND = re.compile(r"##(?=\[|vso\[)")
-"""How CI runners mark a command in the middle of a line, beside `::` at its beginning."""
+RUNNER_COMMAND = re.compile(r"##(?=\[|vso\[)")
+"""Where CI runners see a command in the middle of a line; at its beginning `::` is one as well."""
 
 WORD = re.compile(
     r"""(?!\d+[.)])["'(\u2018\u201c]*[^\W_]+(?:['\u2019-][^\W\d_]+)*["')\u2019\u201d]*[.,;:!?]?["')\u2019\u201d]*"""
@@ -26,13 +26,13 @@ TRAILING = ".,;:!?"
 
 
 def escape_terminal(text: str) -> str:
-    r"""Write each character that could steer a terminal, hide or reorder text as JSON does: `\u001b`, `\n`.
+    r"""Write what could steer a terminal or a CI runner, hide or reorder text as JSON does: `\u001b`, `\n`.
 
     The text of a JSON document without line breaks keeps its value.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(json.dumps(char)[1:-1] if _is_invisible(char) else char for char in text)
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(json.dumps(char)[1:-1] if _is_invisible(char) else char for char in text)
+    return RUNNER_COMMAND.sub(r"#\\u0023", text)
 
 
 def _is_invisible(char: str) -> bool:
@@ -42,13 +42,12 @@ def _is_invisible(char: str) -> bool:
 
 
 def escape_log_line(text: str) -> str:
-    """As `escape_terminal`, and no CI runner takes the line for one of its commands."""
+    """A whole line: as `escape_terminal`, and it does not begin as a command of GitHub Actions does."""
     return disarm_log_line(escape_terminal(text))
 
 
 def disarm_log_line(line: str) -> str:
     """The second half of `escape_log_line`, for a line whose parts are escaped already."""
-    line = LEGACY_COMMAND.sub(r"#\\u0023", line)
     start = line.lstrip()
     return f"{line[: len(line) - len(start)]}\\u003a{start[1:]}" if start.startswith("::") else line
 
@@ -76,7 +75,7 @@ def shell_quote(text: str) -> str:
 
 
 def _octal(char: str) -> str:
-    if char in "'\\" or _is_invisible(char):
+    if char in "'\\#" or _is_invisible(char):
         return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogatepass"))
     return char
 

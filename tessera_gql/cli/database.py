@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
 from tessera_gql.cli.database_access import database_faults, existing_database
@@ -125,5 +126,7 @@ def _migrating(settings: Settings) -> Generator[None]:
     try:
         with database_faults(settings):
             yield
-    except (migration.UnknownRevision, CommandError) as error:
+    except migration.UnknownRevision as error:
         raise fail(str(error)) from None
+    except (CommandError, RevisionError) as error:
+        raise fail(f"{error}. This version knows {', '.join(sorted(migration.known()))}.") from None

@@ -74,7 +74,7 @@ def _usage(error: TyperException) -> str:
         return ""
     context = getattr(error, "ctx", None)
     hint = f" `{context.command_path} --help` explains it." if context else ""
-    return f"{' '.join(error.format_message().split())}{hint}"
+    return f"{' '.join(error.format_message().split()).rstrip('.')}.{hint}"
 
 
 def _of_client(error: Exception) -> tuple[str, ExitCode] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tessera_gql.client import PublishOutcome, TesseraClient
+from tessera_gql.client import BadRequest, PublishOutcome, TesseraClient
 from tessera_gql.client.nouns import AskedTeam, ModelImpact, ProposalWithAnswers, Reason, TeamName
 from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.client.progress import Hear
@@ -122,7 +122,9 @@ def ask(client: TesseraClient, manifest: dbt.Manifest, judgement: Judgement, opt
     def asked(one: Verdict) -> Verdict:
         if one.state is not State.ASK:
             return one
-        model = models[one.fqn]
+        model = models.get(one.fqn)
+        if model is None:
+            raise BadRequest(f"The server judges {one.fqn}, which is not in the manifest. Check its version.")
         terms: Publishing = {**options, "guarantees": model.guarantees}
         done = client.publish_contract(fqn=one.fqn, schema_def=model.schema, **terms)
         return _with_answers(one, client.get_proposal(done.proposal.id)) if done.proposal else one
