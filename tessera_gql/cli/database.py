@@ -1,6 +1,7 @@
 """`tessera db`: the tables of the database named by DATABASE_URL."""
 
 import asyncio
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
-from tessera_gql.cli.database_access import database_faults, existing_database
+from tessera_gql.cli.database_access import check_sqlite_file, database_faults, existing_database
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.settings import read_settings
 from tessera_gql.cli.terminal import fail, print_line
@@ -34,7 +35,9 @@ tessera audit verify
 def upgrade(revision: str = typer.Argument("head", help="Where to; `head` is the newest.")) -> None:
     """Bring the database to the tables this version needs."""
     settings = read_settings()
-    with _migrating(settings):
+    _check(revision)
+    check_sqlite_file(settings)
+    with _migrating(settings, revision):
         asyncio.run(migration.upgrade(settings.database_url, revision, settings.options))
         print_line(f"The database is at revision {_current(settings)}.")
 
@@ -45,7 +48,8 @@ def downgrade(
 ) -> None:
     """Take the tables back to an earlier revision."""
     settings = existing_database()
-    with _migrating(settings):
+    _check(revision)
+    with _migrating(settings, revision):
         asyncio.run(migration.downgrade(settings.database_url, revision))
         print_line(f"The database is at revision {_current(settings) or 'none'}.")
 
@@ -54,7 +58,7 @@ def downgrade(
 def current() -> None:
     """Say at which revision the database is; exit 1 if this version needs another."""
     settings = existing_database()
-    with _migrating(settings):
+    with database_faults(settings):
         at, head = _current(settings), migration.head()
     print_line(f"{at or 'none'} (this version needs {head})")
     if at != head:
@@ -67,7 +71,7 @@ def back_up(
     force: bool = typer.Option(False, "--force", help="Replace the file if there is one."),
 ) -> None:
     """Copy the database into one file while servers go on using it, and verify the copy. SQLite only."""
-    settings = read_settings()
+    settings = existing_database()
     if (database := sqlite_file(settings.database_url)) is None:
         _print_commands(settings, DUMP + RESTORE, file)
         raise fail("A PostgreSQL is copied by its own tools, while servers use it: run the first of these commands.")
@@ -120,13 +124,22 @@ def _unbroken() -> Generator[None]:
         raise fail(f"{error} Nothing was changed.", ExitCode.NEGATIVE) from None
 
 
+def _check(revision: str) -> None:
+    """Before anything is touched; `+1` and `-1` are relative to where the database is."""
+    if revision not in {"head", "base", *migration.known()} and not re.fullmatch(r"[+-]\d{1,4}", revision):
+        known = ", ".join(sorted(migration.known()))
+        raise fail(f"There is no revision {revision}. This version knows {known}, head and base.")
+
+
 @contextmanager
-def _migrating(settings: Settings) -> Generator[None]:
-    """A revision that this version doesn't know is the caller's mistake."""
-    try:
-        with database_faults(settings):
+def _migrating(settings: Settings, revision: str) -> Generator[None]:
+    """Where the database is decides where it can be taken."""
+    with database_faults(settings):
+        try:
             yield
-    except migration.UnknownRevision as error:
-        raise fail(str(error)) from None
-    except (CommandError, RevisionError) as error:
-        raise fail(f"{error}. This version knows {', '.join(sorted(migration.known()))}.") from None
+        except migration.UnknownRevision as error:
+            raise fail(str(error)) from None
+        except (CommandError, RevisionError):
+            at = _current(settings)
+            reason = None if at in migration.known() else migration.misfit(migration.Stand(at))
+            raise fail(reason or f"The database is at revision {at} and can't be taken to {revision}.") from None

@@ -1,8 +1,9 @@
 """Commands that work on the database of DATABASE_URL themselves, without a server: one way in for all of them."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from tessera_gql.cli.exit_codes import ExitCode
@@ -41,7 +42,24 @@ def existing_database() -> Settings:
     if file is not None and not file.is_file():
         what = "is not a file" if file.exists() else "does not exist"
         raise fail(f"The database {file} {what}. Check DATABASE_URL, or create it with `tessera db upgrade`.")
+    check_sqlite_file(settings)
     return settings
+
+
+def check_sqlite_file(settings: Settings) -> None:
+    """Open an SQLite file in this thread first: where that fails, the driver's own thread would outlive the event loop.
+
+    Creates the file if it is missing, and its folder.
+    """
+    if (file := sqlite_file(settings.database_url)) is None:
+        return
+    with database_faults(settings):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(file)) as connection:
+                connection.execute("PRAGMA schema_version")
+        except OSError as error:
+            raise fail(f"The database {file} can't be created: {error.strerror or error}.") from None
 
 
 @contextmanager
@@ -49,7 +67,7 @@ def database_faults(settings: Settings) -> Generator[None]:
     """Name the database in what its driver says, where that is no passing fault: a damaged file, a missing right."""
     try:
         yield
-    except FAULTS as error:
+    except (*FAULTS, UnicodeError) as error:  # the latter for a host that can't be one
         if isinstance(error, OSError):
             raise
         raise fail(f"{_name(settings)} can't be used: {fault(error)}.", ExitCode.UNAVAILABLE) from None

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from tessera_gql.cli.database_access import database_faults
+from tessera_gql.cli.database_access import check_sqlite_file, database_faults
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.config import Settings
@@ -17,19 +17,17 @@ PAUSE_SECONDS = 0.5
 
 async def prepare(found: Settings) -> None:
     """An embedded SQLite file is created and upgraded; a PostgreSQL is waited for, and only looked at."""
-    file = sqlite_file(found.database_url)
-    try:
-        if file is None:
+    if sqlite_file(found.database_url) is None:
+        with database_faults(found):
             stand = await _waited(found)
-        else:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with database_faults(found):
+    else:
+        check_sqlite_file(found)
+        with database_faults(found):
+            try:
                 await migration.upgrade(found.database_url)
-            return
-    except migration.UnknownRevision as error:
-        raise fail(str(error)) from None
-    except PermissionError as error:
-        raise fail(f"The database file {file} can't be written: {error.strerror}.") from None
+            except migration.UnknownRevision as error:
+                raise fail(str(error)) from None
+        return
     if reason := migration.misfit(stand):
         raise fail(reason)
 
