@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import Json, connected, credentials, print_answer, print_properties
+from tessera_gql.cli.remote import Json, connected, credentials, open_client, print_answer, print_properties
 from tessera_gql.cli.terminal import fail, print_line, print_note
-from tessera_gql.client import TesseraClient
-from tessera_gql.client.exchange import DEFAULT_URL
+from tessera_gql.client.exchange import DEFAULT_URL, Target
+from tessera_gql.escaping import escape_terminal
 
 
 def login(
@@ -23,7 +23,7 @@ def login(
     """
     where = url or DEFAULT_URL
     key = _key(where)
-    with TesseraClient(where, key, retries=1) as client:
+    with open_client(where, key, retries=1) as client:
         viewer = client.viewer()
         shown = client.target.shown
     _keep(where, key)
@@ -52,7 +52,8 @@ def whoami(as_json: Json = False) -> None:
 
 def _key(where: str) -> str | None:
     if sys.stdin.isatty():
-        text: str = typer.prompt(f"API key for {where} (empty if it needs none)", default="", hide_input=True, err=True)
+        asked = f"API key for {escape_terminal(Target(where).shown)} (empty if it needs none)"
+        text: str = typer.prompt(asked, default="", hide_input=True, err=True)
     else:
         text = sys.stdin.read()
     if len(text.split()) > 1:

@@ -15,6 +15,7 @@ from tessera_gql.client.exchange import DEFAULT_URL
 from tessera_gql.client.model import Model
 from tessera_gql.client.nouns import AssetName, TeamName
 from tessera_gql.client.operation import is_id
+from tessera_gql.client.stream import Notice
 from tessera_gql.escaping import tessera_command
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
@@ -35,8 +36,18 @@ def connected(*, retries: int = 2) -> Generator[TesseraClient]:
             print_note((f"{reason}; coming back …", "dim"))
         last_reason = reason
 
-    with TesseraClient(url, key, retries=retries, on_disconnect=notice) as client:
+    with open_client(url, key, retries, notice) as client:
         yield client
+
+
+@contextmanager
+def open_client(url: str, key: str | None, retries: int, notice: Notice | None = None) -> Generator[TesseraClient]:
+    """A client; what JSON can't hold and proxies that can't be used end the command in words."""
+    try:
+        with TesseraClient(url, key, retries=retries, on_disconnect=notice) as client:
+            yield client
+    except (ValueError, ImportError) as error:
+        raise fail(f"The request can't be sent: {str(error).removesuffix('.')}.") from None
 
 
 def credentials() -> Path:

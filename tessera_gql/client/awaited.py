@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from tessera_gql.client.exchange import exchange, lost, target, why_lost
@@ -161,6 +161,8 @@ class _Socket:
             return Lost(why_lost(error), sent=False, status=error.response.status_code)
         except (OSError, InvalidHandshake, EOFError) as error:
             return Lost(why_lost(error), sent=False)
+        except WebSocketException as error:  # an address, or that of a proxy, that websockets does not take
+            return Lost(type(error).__name__, sent=False)
         return Opened()
 
     async def _send(self, text: str) -> Result:

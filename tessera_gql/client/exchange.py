@@ -66,7 +66,8 @@ class Target:
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        is_bare = not (parts.query or parts.fragment)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and is_bare
     except ValueError:  # of a port that is no number, or brackets that do not close
         return False
 

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -154,6 +154,8 @@ class _Socket:
             return Lost(why_lost(error), sent=False, status=error.response.status_code)
         except (OSError, InvalidHandshake, EOFError) as error:
             return Lost(why_lost(error), sent=False)
+        except WebSocketException as error:  # an address, or that of a proxy, that websockets does not take
+            return Lost(type(error).__name__, sent=False)
         return Opened()
 
     def _send(self, text: str) -> Result:

@@ -51,8 +51,9 @@ class Place:
         """`reader`: the team reads the asset; `proposal`: it is asked as well; `peace`: it is not."""
         with TesseraClient(self.url) as client:
             if need == "manifest":
-                client.sync_dbt(MANIFEST.encode(), owner=OWNER, create_teams=True)
-                _register(client, CUSTOMERS)
+                if client.find_asset(CUSTOMERS) is None:
+                    client.sync_dbt(MANIFEST.encode(), owner=OWNER, create_teams=True)
+                    _register(client, CUSTOMERS)
                 return
             _register(client, ASSET)
             if (proposal := client.get_asset(ASSET).open_proposal) and need != "proposal":
