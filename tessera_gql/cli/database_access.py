@@ -1,6 +1,7 @@
 """Commands that work on the database of DATABASE_URL themselves, without a server: one way in for all of them."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing, contextmanager
@@ -49,17 +50,18 @@ def existing_database() -> Settings:
 def check_sqlite_file(settings: Settings) -> None:
     """Open an SQLite file in this thread first: where that fails, the driver's own thread would outlive the event loop.
 
-    Creates the file if it is missing, and its folder.
+    Creates the file if it is missing, for its owner alone, and its folder.
     """
     if (file := sqlite_file(settings.database_url)) is None:
         return
     with database_faults(settings):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
             with closing(sqlite3.connect(file)) as connection:
                 connection.execute("PRAGMA schema_version")
         except OSError as error:
-            raise fail(f"The database {file} can't be created: {error.strerror or error}.") from None
+            raise fail(f"The database {file} can't be opened: {error.strerror or error}. Check DATABASE_URL.") from None
 
 
 @contextmanager
