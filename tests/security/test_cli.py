@@ -277,7 +277,7 @@ def _databases(folder: Path, sqlite_template: Path, postgres_url: str) -> Iterat
             "no file": ("sqlite:///tessera.db", "database tessera.db( does not exist|. Check)"),
             "no folder": ("sqlite:///no/such/tessera.db", "does not exist|can't be|no/such"),
             "empty file": (f"sqlite:///{files}/empty.db", "revision none"),
-            "garbage": (f"sqlite:///{files}/garbage.db", "not a database|is damaged|failed"),
+            "garbage": (f"sqlite:///{files}/garbage.db", "not an? (SQLite )?database|is damaged|failed"),
             "folder": (f"sqlite:///{files}/folder.db", "folder.db"),
             "old": (f"sqlite:///{files}/old.db", "revision 0003"),
             "newer": (f"sqlite:///{files}/newer.db", "does not know"),
