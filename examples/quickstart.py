@@ -29,6 +29,11 @@ def paint(text: str, code: str) -> str:
     return f"\033[{code}m{text}\033[0m" if COLOUR else text
 
 
+def plain(text: Any) -> str:
+    """What the server says, where nothing steers the terminal: other teams write names and reasons."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(text))
+
+
 def call(document: str, **variables: Any) -> dict[str, Any]:
     """Sends one operation and returns its data; stops the program with the server's words if it refuses."""
     headers = {"Content-Type": "application/json", "Accept": "application/graphql-response+json"}
@@ -44,7 +49,9 @@ def call(document: str, **variables: Any) -> dict[str, Any]:
     except OSError as error:
         sys.exit(f"There is no server at {URL} ({error}). Start one with `make serve`, or set TESSERA_URL.")
     if answer.get("errors"):
-        sys.exit("The server refused the operation:\n" + "\n".join(f"  {one['message']}" for one in answer["errors"]))
+        sys.exit(
+            "The server refused the operation:\n" + "\n".join(f"  {plain(one['message'])}" for one in answer["errors"])
+        )
     return answer["data"]
 
 
@@ -52,7 +59,7 @@ def mutate(document: str, **variables: Any) -> dict[str, Any]:
     """The payload of a mutation; what it refuses comes as `errors` with a code, never as an exception."""
     (payload,) = call(document, **variables).values()
     if payload["errors"]:
-        sys.exit("Refused:\n" + "\n".join(f"  {one['code']}: {one['message']}" for one in payload["errors"]))
+        sys.exit("Refused:\n" + "\n".join(f"  {one['code']}: {plain(one['message'])}" for one in payload["errors"]))
     return payload
 
 
@@ -68,7 +75,7 @@ def shown(document: str) -> str:
 
 def expect(what: str, got: Any, wanted: Any) -> None:
     mark = paint("ok", "32") if got == wanted else paint(f"NOT {wanted}", "31")
-    print(f"   {what}: {paint(str(got), '1')} ({mark})")
+    print(f"   {what}: {paint(plain(got), '1')} ({mark})")
     if got != wanted:
         sys.exit(1)
 
@@ -160,7 +167,7 @@ def breaking_change() -> None:
     expect("outcome", payload["outcome"], "PROPOSED")
     expect("asked", [team["name"] for team in proposal["awaiting"]], [GROWTH])
     for change in payload["diff"]["changes"]:
-        print(f"   change: {change['message']}")
+        print(f"   change: {plain(change['message'])}")
     shown(ACKNOWLEDGE)
     blocked = answer(proposal["id"], GROWTH, "BLOCKED", notes="The autumn campaign still runs.")
     expect("after BLOCKED", blocked["status"], "REJECTED")
@@ -185,7 +192,7 @@ def forced_change() -> None:
     events = call("""query($by: AssetRef!) {
       asset(by: $by) { events(last: 1, filter: { kind: { eq: CONTRACT_PUBLISHED } }) { nodes { kind payload } } }
     }""", by=ORDERS)["asset"]["events"]["nodes"]  # fmt: skip
-    print(f"   in the log: {events[0]['payload']['reason']}")
+    print(f"   in the log: {plain(events[0]['payload']['reason'])}")
     expect("teams not asked", len(events[0]["payload"]["not_asked"]), 1)
 
 
@@ -207,7 +214,7 @@ def impact_before_merging() -> None:
     expect("as", impact["version"], "4.0.0")
     expect("asking", [one["team"]["name"] for one in impact["asked"]], [FINANCE])
     for change in impact["breaking"]:
-        print(f"   because: {change['message']}")
+        print(f"   because: {plain(change['message'])}")
 
 
 def main() -> None:

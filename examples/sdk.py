@@ -20,6 +20,7 @@ from tessera_gql.client import (
     TesseraClient,
     TesseraError,
 )
+from tessera_gql.escaping import escape_terminal
 
 RUN = uuid.uuid4().hex[:6]
 FQN = f"examples.run_{RUN}.orders"
@@ -46,11 +47,11 @@ def waiting() -> str:
         assert done.outcome is PublishOutcome.PROPOSED
         assert done.proposal is not None
         for change in done.proposal.breaking_changes:
-            print(f"PROPOSED: {change.message} Asked: {', '.join(team.name for team in change.teams)}")
+            print(f"PROPOSED: {escape_terminal(change.message)} Asked: {', '.join(team.name for team in change.teams)}")
         try:
             tessera.create_team(shop.name)
         except Conflict as refused:  # every refusal has a class, and says what to do
-            print(f"{refused.code}: {refused.message}")
+            print(f"{refused.code}: {escape_terminal(refused.message)}")
         return done.proposal.id
 
 
@@ -79,7 +80,7 @@ def main() -> None:
     try:
         asyncio.run(awaiting(waiting()))
     except TesseraError as error:
-        sys.exit(error.message)
+        sys.exit(escape_terminal(error.message))
 
 
 if __name__ == "__main__":

@@ -10,23 +10,29 @@ import sys
 from pathlib import Path
 
 from tessera_gql.client import TesseraClient, TesseraError
+from tessera_gql.escaping import escape_terminal, tessera_command
+
+
+def say(text: str) -> None:
+    """Names and messages come from other teams: nothing in them may steer the terminal."""
+    print(escape_terminal(text), flush=True)
 
 
 def lost(reason: str) -> None:
-    print(f"{reason}; coming back …", file=sys.stderr)
+    print(f"{escape_terminal(reason)}; coming back …", file=sys.stderr)
 
 
 def watch(team: str, place: Path, count: int | None) -> None:
     after = place.read_text() if place.exists() else None
     with TesseraClient(on_disconnect=lost) as tessera:
-        print(f"Watching for {team} at {tessera.target.url}", file=sys.stderr, flush=True)
+        print(f"Watching for {team} at {tessera.target.shown}", file=sys.stderr, flush=True)
         for number, request in enumerate(tessera.acknowledgment_requests(team, after=after), 1):
             if request.proposal:
                 asset, version = request.proposal.asset.fqn, request.proposal.proposed_version
-                print(f"{team}: {asset} {version} would break you.", flush=True)
+                say(f"{team}: {asset} {version} would break you.")
                 for change in request.proposal.breaking_changes:
-                    print(f"  {change.message}")
-                print(f"  Answer with: tessera ack {asset} APPROVED --team {team}", flush=True)
+                    say(f"  {change.message}")
+                say(f"  Answer with: {tessera_command('ack', asset, 'APPROVED', team=team)}")
             place.write_text(request.cursor)  # only now: told once more is better than never
             if number == count:
                 return
@@ -40,7 +46,7 @@ def main() -> None:
     try:
         watch(team, Path(f"{team}.cursor"), count)
     except TesseraError as error:
-        sys.exit(error.message)
+        sys.exit(escape_terminal(error.message))
     except KeyboardInterrupt:
         pass
 

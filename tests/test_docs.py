@@ -11,13 +11,16 @@ from tessera_gql.cli import program
 from tessera_gql.config import Settings, secrets
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("deploying", "configuring", "securing", "observing", "upgrading", "uploading")
+NAMES = ("cli", "deploying", "configuring", "securing", "observing", "upgrading", "uploading")
 STANDARD = {
     "PROMETHEUS_MULTIPROC_DIR",
     "OTEL_SERVICE_NAME",
     "OTEL_TRACES_SAMPLER",
     "OTEL_EXPORTER_OTLP_HEADERS",
     "PYTHON_CONFIGURE_OPTS",
+    "TESSERA_URL",
+    "TESSERA_API_KEY",
+    "TESSERA_TRACEBACK",
 }
 """Variables that others have named."""
 MISTAKES = {"LIMIT_DEPHT"}

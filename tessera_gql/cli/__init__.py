@@ -8,6 +8,10 @@ from importlib import import_module
 
 import typer
 
+from tessera_gql.cli.errors import Program
+from tessera_gql.cli.exit_codes import EPILOG
+from tessera_gql.cli.terminal import use_utf8
+
 USE = "Contracts: for people, scripts and CI"
 RUN = "The server: for those who run one"
 
@@ -47,7 +51,9 @@ def program(wanted: str | None = None) -> typer.Typer:
     """With that command alone if there is such a one, else with all."""
     app = typer.Typer(
         name="tessera",
+        cls=Program,
         help="Data contracts as a graph: a breaking change waits until the teams it hurts have answered.",
+        epilog=EPILOG,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
@@ -56,9 +62,11 @@ def program(wanted: str | None = None) -> typer.Typer:
         module, attribute, panel = COMMANDS[name]
         found = getattr(import_module(f"{__name__}.{module}"), attribute)
         if isinstance(found, typer.Typer):
+            for command in found.registered_commands:
+                command.epilog = EPILOG
             app.add_typer(found, name=name, rich_help_panel=panel)
         else:
-            app.command(name, rich_help_panel=panel)(found)
+            app.command(name, rich_help_panel=panel, epilog=EPILOG)(found)
     return app
 
 
@@ -68,4 +76,5 @@ def _top() -> None:
 
 def main() -> None:
     """The console script."""
+    use_utf8()
     program(next(iter(sys.argv[1:]), None))()

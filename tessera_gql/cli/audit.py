@@ -1,18 +1,19 @@
 """`tessera audit`: proof that the event log is as it was written, and a copy of it. See docs/auditing.md."""
 
-import asyncio
-import contextlib
-import sys
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import orjson
 import typer
 
-from tessera_gql.cli.start import open_database
-from tessera_gql.cli.terminal import err, fail, out, settings, told
+from tessera_gql.cli.database_access import run_on_database
+from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.terminal import fail, print_json_text, print_line, print_note
 from tessera_gql.store import audit
 from tessera_gql.store.audit import Broken, Place
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import EventRow
 
 app = typer.Typer(help="The event log: append-only, each row's hash covering the row before.", no_args_is_help=True)
 
@@ -23,12 +24,11 @@ EXPECT_HELP = "SEQUENCE:HASH as an earlier run said it: proves also that the log
 def verify(expect: str | None = typer.Option(None, "--expect", help=EXPECT_HELP)) -> None:
     """Compute every hash again: exit 0, or 1 naming the first row that is not as it was written."""
     known = _place(expect) if expect else None
-    with told():
-        try:
-            last = asyncio.run(_verify(known))
-        except Broken as error:
-            raise fail(str(error), code=1) from None
-    out.print(f"{last.sequence} events, each as it was written. The last is {last.sequence}:{last.hash}")
+    try:
+        last = run_on_database(lambda database: audit.verify(database, known))
+    except Broken as error:
+        raise fail(str(error), ExitCode.NEGATIVE) from None
+    print_line(f"{last.sequence} events, each as it was written. The last is {last.sequence}:{last.hash}")
 
 
 @app.command()
@@ -37,16 +37,26 @@ def export(
     output: Annotated[Path | None, typer.Option(help="A file to append to, instead of standard output.")] = None,
 ) -> None:
     """Write events as JSON lines, oldest first."""
-    with told():
-        try:
-            with output.open("ab") if output else contextlib.nullcontext(sys.stdout.buffer) as target:
-                last = asyncio.run(_export(target, after))
-        except BrokenPipeError:
-            sys.stderr.close()
-            raise typer.Exit(1) from None
-        except OSError as error:
-            raise fail(f"{output or 'Standard output'} can't be written: {error.strerror}.") from None
-    err.print(f"Exported up to sequence {last}. Go on with --after {last}.", style="dim")
+
+    async def work(database: Database) -> int:
+        with output.open("ab") if output else nullcontext() as file:
+            last = after
+            async for page in audit.pages(database, after):
+                lines = b"".join(map(_json_line, page))
+                if file:
+                    file.write(lines)
+                else:
+                    print_json_text(lines.decode().removesuffix("\n"))
+                last = page[-1].sequence
+        return last
+
+    last = run_on_database(work)
+    print_note((f"Exported up to sequence {last}. Go on with --after {last}.", "dim"))
+
+
+def _json_line(row: EventRow) -> bytes:
+    line: dict[str, Any] = {name: getattr(row, name) for name in audit.COLUMNS}
+    return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _place(text: str) -> Place:
@@ -54,19 +64,3 @@ def _place(text: str) -> Place:
     if not sequence.isdecimal() or len(digest) != 64:
         raise fail(f"--expect {text[:100]!r} is not SEQUENCE:HASH, as `tessera audit verify` prints it.")
     return Place(int(sequence), digest)
-
-
-async def _verify(known: Place | None) -> Place:
-    async with open_database(settings()) as database:
-        return await audit.verify(database, known)
-
-
-async def _export(target: BinaryIO, after: int) -> int:
-    async with open_database(settings()) as database:
-        async for page in audit.pages(database, after):
-            for row in page:
-                line: dict[str, Any] = {name: getattr(row, name) for name in audit.COLUMNS}
-                target.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
-            after = page[-1].sequence
-        target.flush()
-    return after

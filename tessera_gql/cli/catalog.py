@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import Json, Team, connected, fail, out, print_facts, print_json, print_rows
+from tessera_gql.cli.remote import Json, Team, connected, print_answer, print_properties, print_rows
+from tessera_gql.cli.terminal import fail, print_line
 from tessera_gql.client import CompatibilityMode, Registration, TesseraClient
 from tessera_gql.client.operation import is_id
 from tessera_gql.client.operations.catalog import AssetDetails, Reading
@@ -21,7 +22,7 @@ def create_team(name: str, as_json: Json = False) -> None:
     """
     with connected() as client:
         team = client.create_team(name)
-    print_json(team) if as_json else print_facts(id=team.id, name=team.name)
+    print_answer(team) if as_json else print_properties(id=team.id, name=team.name)
 
 
 @team_app.command("list")
@@ -32,7 +33,7 @@ def list_teams(
     with connected() as client:
         found = list(client.teams(name_contains=contains))
     if as_json:
-        print_json(found)
+        print_answer(found)
     else:
         print_rows(("name", "created", "id"), ((one.name, one.created_at, one.id) for one in found), none="No teams.")
 
@@ -59,7 +60,7 @@ def create_asset(
         details["compatibility_mode"] = mode
     with connected() as client:
         asset = client.create_asset(fqn=fqn, owner=owner, **details)
-    print_json(asset) if as_json else print_facts(id=asset.id, fqn=asset.fqn, owner=asset.owner)
+    print_answer(asset) if as_json else print_properties(id=asset.id, fqn=asset.fqn, owner=asset.owner)
 
 
 @asset_app.command("list")
@@ -73,7 +74,7 @@ def list_assets(
         team = client.get_team(owner).id if owner else None
         found = list(client.assets(fqn_contains=contains, owner_team_id=team))
     if as_json:
-        print_json(found)
+        print_answer(found)
         return
     rows = ((one.fqn, one.owner, one.current_contract and one.current_contract.version) for one in found)
     print_rows(("asset", "owner", "version"), rows, none="No assets.")
@@ -86,9 +87,9 @@ def show_asset(fqn: str, as_json: Json = False) -> None:
         asset = client.get_asset(fqn)
         readers = [one for one in client.registrations(asset_id=asset.id) if one.status != "INACTIVE"]
     if as_json:
-        print_json({**asset.model_dump(mode="json", by_alias=True), "registrations": readers})
+        print_answer({**asset.model_dump(mode="json", by_alias=True), "registrations": readers})
         return
-    print_facts(
+    print_properties(
         fqn=asset.fqn,
         owner=asset.owner,
         type=asset.resource_type,
@@ -123,10 +124,10 @@ def register(
     with connected() as client:
         made = client.register(fqn, **reading)
     if as_json:
-        print_json(made)
+        print_answer(made)
     else:
         reads = "everything" if made.fields is None else ", ".join(made.fields)
-        out.print(f"{made.consumer_team.name} reads {reads} of {made.asset.fqn} ({made.id}).", markup=False)
+        print_line(f"{made.consumer_team.name} reads {reads} of {made.asset.fqn} ({made.id}).")
 
 
 def unregister(
@@ -142,9 +143,9 @@ def unregister(
         found = registration if is_id(registration, "Registration") else _registration(client, registration, team)
         ended = client.unregister(found)
     if as_json:
-        print_json(ended)
+        print_answer(ended)
     else:
-        out.print(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.", markup=False)
+        print_line(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.")
 
 
 def _registration(client: TesseraClient, fqn: str, team: str | None) -> str:

@@ -6,9 +6,12 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.documents import Dialect, Part, SchemaFile, Written, offered
-from tessera_gql.cli.remote import Json, connected, out, print_json, read_json
+from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.remote import Json, connected, print_answer, read_json
+from tessera_gql.cli.terminal import print_line
 from tessera_gql.client import CompatibilityMode, Impact, Publication, PublishOutcome
 from tessera_gql.client.operations.publishing import Publishing
+from tessera_gql.escaping import tessera_command
 
 Guarantees = Annotated[Path | None, typer.Option(help="A JSON file with what is promised beside the schema.")]
 
@@ -48,29 +51,29 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     with connected() as client:
         offer = offered(schema, written, part, dialect)
         done = client.publish_contract(fqn=fqn, schema_def=offer, published_by=team, **options)
-    print_json(done) if as_json else _tell(fqn, done)
+    print_answer(done) if as_json else _tell(fqn, done)
     if done.outcome is PublishOutcome.PROPOSED and done.proposal and done.proposal.status != "APPROVED":
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.WAITING)
 
 
 def _tell(fqn: str, done: Publication) -> None:
     version = done.contract.version if done.contract else "?"
     match done.outcome:
         case PublishOutcome.UNCHANGED:
-            out.print(f"{fqn} {version} is unchanged.", markup=False)
+            print_line(f"{fqn} {version} is unchanged.")
         case PublishOutcome.PROPOSED if done.proposal:
             proposal = done.proposal
-            out.print(f"{fqn} {proposal.proposed_version} breaks its readers; a proposal is open: {proposal.id}")
+            print_line(f"{fqn} {proposal.proposed_version} breaks its readers; a proposal is open: {proposal.id}")
             for change in proposal.breaking_changes:
-                out.print(f"  {change.message}", markup=False)
+                print_line(f"  {change.message}")
             for team in proposal.awaiting:
-                out.print(f"  waits for: tessera ack {fqn} APPROVED --team {team.name}", markup=False)
+                print_line(f"  waits for: {tessera_command('ack', fqn, 'APPROVED', team=team.name)}")
             if proposal.status == "APPROVED":
-                out.print(f"  Nobody has to answer: tessera publish-proposal {fqn}", markup=False)
+                print_line(f"  Nobody has to answer: {tessera_command('publish-proposal', fqn)}")
         case outcome:
-            out.print(f"{fqn} {version} is published{' by force' if outcome == 'FORCED' else ''}.", markup=False)
+            print_line(f"{fqn} {version} is published{' by force' if outcome == 'FORCED' else ''}.")
             for found in done.diff.changes if done.diff else ():
-                out.print(f"  {found.message}", markup=False)
+                print_line(f"  {found.message}")
 
 
 def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
@@ -93,21 +96,21 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     with connected() as client:
         offer = offered(schema, written, part, dialect)
         found = client.impact(offer, asset=fqn, guarantees=promised, compatibility_mode=mode)
-    print_json(found) if as_json else _foretell(found)
+    print_answer(found) if as_json else _foretell(found)
     if found.asked:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.NEGATIVE)
 
 
 def _foretell(found: Impact) -> None:
     version = f" as {found.version}" if found.version else ""
     verdict = {"UNCHANGED": "would be unchanged", "PROPOSED": "would have to be proposed"}
-    out.print(f"{found.asset.fqn} {verdict.get(found.outcome, 'would be published')}{version}.", markup=False)
+    print_line(f"{found.asset.fqn} {verdict.get(found.outcome, 'would be published')}{version}.")
     breaking = {change.fingerprint for change in found.breaking}
     for change in found.changes:
         mark = "breaks" if change.fingerprint in breaking else "      "
-        out.print(f"  {mark}  {change.message}", markup=False)
+        print_line(f"  {mark}  {change.message}")
     for asked in found.asked:
         because = ", ".join(dict.fromkeys(reason.path or "everything" for reason in asked.because))
-        out.print(f"  asks {asked.team.name}, which reads {because}", markup=False)
+        print_line(f"  asks {asked.team.name}, which reads {because}")
     for team in found.informed:
-        out.print(f"  tells {team.name}", markup=False)
+        print_line(f"  tells {team.name}")

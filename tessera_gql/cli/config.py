@@ -1,14 +1,13 @@
 """`tessera config`: the settings as this machine has them, each with where it comes from; secrets stay hidden."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import typer
 
-from tessera_gql.cli.terminal import err, out, settings
+from tessera_gql.cli.settings import read_settings
+from tessera_gql.cli.terminal import print_json, print_line, print_note
 from tessera_gql.config import Settings, given, origin, secrets
 
 FAMILIES = ("api_", "database_", "limit_", "log_", "metrics_", "oidc_", "rate_limit_", "webhook_")
@@ -38,17 +37,17 @@ class Line:
 
 def config(as_json: bool = typer.Option(False, "--json", help="As one JSON object.")) -> None:
     """Print the settings in effect and where each comes from; exit 2 with every mistake if they can't be right."""
-    lines = effective(settings())
+    lines = effective(read_settings())
     if as_json:
         found = {line.name: {"value": line.value, "source": line.source} for line in lines}
-        sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+        print_json(found)
         return
     wide = [max(len(getattr(line, column)) for line in lines) for column in ("name", "text")]
     for line in lines:
-        style = "dim" if line.source == "default" else None
-        out.print(f"{line.name:<{wide[0]}}  {line.text:<{wide[1]}}  {line.source}", style=style, markup=False)
+        style = "dim" if line.source == "default" else ""
+        print_line((f"{line.name:<{wide[0]}}  {line.text:<{wide[1]}}  {line.source}", style))
     for name in strange():
-        err.print(f"{name.upper()} is no setting of Tessera GQL. Is it spelled right?", style="yellow", markup=False)
+        print_note((f"{name.upper()} is no setting of Tessera GQL. Is it spelled right?", "yellow"))
 
 
 def effective(found: Settings) -> list[Line]:

@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli import report, verdict
+from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.progress import showing
-from tessera_gql.cli.remote import BAD_INPUT, Json, connected, err, fail, out, print_json, print_rows
+from tessera_gql.cli.remote import Json, connected, print_answer, print_rows
 from tessera_gql.cli.report import Format
+from tessera_gql.cli.terminal import fail, print_document, print_json, print_line, print_note
 from tessera_gql.cli.verdict import FailOn, Judgement, State
 from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
 from tessera_gql.client.exchange import Target
@@ -65,7 +67,7 @@ def sync(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     found = _sync(manifest, options, as_json=as_json)
     _show(found, as_json=as_json)
     if any(one.outcome == "PROPOSED" for one in found.models):
-        raise typer.Exit(3)
+        raise typer.Exit(ExitCode.WAITING)
 
 
 @app.command()
@@ -123,21 +125,27 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
             found = verdict.ask(client, project, found, options)
         if seconds and found.open_proposals:
             found = _waited(client, found, seconds)
-    _print(report.WRITERS[Format.JSON if as_json else format_](found), in_colour=format_ is Format.TEXT and not as_json)
+    _print(found, Format.JSON if as_json else format_)
     if code := found.exit_code(fail_on):
         raise typer.Exit(code)
 
 
-COLOURS = {"  breaks": "red", "  asks": "yellow", "  ask ": "bold", "  answer": "bold", "  ": "dim", "note": "dim"}
+STYLES = {"  breaks": "red", "  asks": "yellow", "  ask ": "bold", "  answer": "bold", "  ": "dim", "note": "dim"}
 
 
-def _print(words: str, *, in_colour: bool) -> None:
-    if not (in_colour and out.is_terminal):
-        typer.echo(words)
-        return
-    for line in words.splitlines():
-        colour = next((colour for start, colour in COLOURS.items() if line.startswith(start)), None)
-        out.print(line, style=colour, markup=False)
+def _print(judgement: Judgement, format_: Format) -> None:
+    match format_:
+        case Format.TEXT:
+            for line in report.text(judgement):
+                print_line((line, next((style for start, style in STYLES.items() if line.startswith(start)), "")))
+        case Format.JSON:
+            print_json(report.as_json(judgement))
+        case Format.MARKDOWN:
+            print_document("\n".join(report.markdown(judgement)))
+        case Format.GITHUB:
+            print_document("\n".join(report.github(judgement)))
+        case Format.JUNIT:
+            print_document(report.junit(judgement))
 
 
 def _waited(client: TesseraClient, judgement: Judgement, seconds: float) -> Judgement:
@@ -147,7 +155,7 @@ def _waited(client: TesseraClient, judgement: Judgement, seconds: float) -> Judg
     judgement = verdict.again(client, judgement)
     while judgement.open_proposals and not judgement.of(State.BLOCKED):
         teams = sorted({team for one in judgement.of(State.WAITING) for team in one.awaiting})
-        err.print(f"Waiting for {', '.join(teams) or 'a deadline'} …", style="dim", markup=False)
+        print_note((f"Waiting for {', '.join(teams) or 'a deadline'} …", "dim"))
         cursor = asyncio.run(_answered(client.target, judgement.open_proposals, cursor, deadline - time.monotonic()))
         judgement = verdict.again(client, judgement)
         if cursor is None:
@@ -211,7 +219,7 @@ def _parsed(manifest: Path, content: bytes) -> dbt.Manifest:
 
 def _show(found: ManifestReport, *, as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_answer(found)
         return
     told = [one for one in found.models if one.outcome != "UNCHANGED"]
     rows = (
@@ -227,11 +235,11 @@ def _show(found: ManifestReport, *, as_json: bool) -> None:
     counts = {one.outcome: sum(other.outcome == one.outcome for other in found.models) for one in found.models}
     parts = [f"{count} {outcome.lower()}" for outcome, count in sorted(counts.items())]
     edges = f"lineage +{found.dependencies_added} -{found.dependencies_removed}"
-    err.print(f"{len(found.models)} tables: {', '.join(parts) or 'none'}; {edges}.", markup=False)
+    print_note(f"{len(found.models)} tables: {', '.join(parts) or 'none'}; {edges}.")
     for line in (*_listed(_removed(found)), *_listed(_reads(found))):
-        err.print(line, markup=False)
+        print_note(line)
     for warning in found.warnings:
-        err.print(f"note: {warning}", style="dim", markup=False)
+        print_note((f"note: {warning}", "dim"))
 
 
 def _removed(found: ManifestReport) -> Iterator[str]:
@@ -258,5 +266,5 @@ def _seconds(wait: str | None) -> float:
         return 0
     found = re.fullmatch(r"(\d{1,6})([smhd])", wait)
     if found is None:
-        raise fail(f"--wait {wait} is no duration. Write 90s, 20m or 2h.", BAD_INPUT)
+        raise fail(f"--wait {wait} is no duration. Write 90s, 20m or 2h.")
     return int(found[1]) * UNITS[found[2]]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tessera_gql.cli.terminal import err
+from tessera_gql.cli.terminal import print_note
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.policy.words import Response
@@ -41,10 +41,10 @@ async def seed(url: str) -> None:
     try:
         async with database.write("demo") as session:
             if await teams.find(session, TeamRef(name=TEAMS[0])):
-                err.print("The demo shop is there already.", style="dim")
+                print_note(("The demo shop is there already.", "dim"))
                 return
             await _build(session)
-        err.print("A demo shop was built: 14 tables, 4 teams, and a proposal that waits for one of them.", style="dim")
+        print_note(("A demo shop was built: 14 tables, 4 teams, and a proposal that waits for one of them.", "dim"))
     finally:
         await database.dispose()
 

@@ -4,10 +4,9 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 
-from rich.text import Text
-
-from tessera_gql.cli.terminal import out, printable
+from tessera_gql.cli.terminal import print_document, print_json, print_line
 from tessera_gql.diff import Certainty, Change, Mode, SchemaDiff
+from tessera_gql.escaping import escape_markdown, markdown_code, workflow_command
 
 MAX_DOCUMENT = 400
 
@@ -48,29 +47,17 @@ def _shown(change: Change) -> str | None:
     return text if len(text) <= MAX_DOCUMENT else text[:MAX_DOCUMENT] + "…"
 
 
-def _line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")
-
-
 def _text(diff: SchemaDiff, mode: Mode, _name: str) -> None:
     for change in _sorted(diff, mode):
         breaks = mode in change.breaks
-        line = Text()
-        line.append("breaking  " if breaks else "ok        ", style="bold red" if breaks else "green")
-        line.append(f"{change.kind:22}", style="dim")
-        line.append(f" {_line(change.message)}")
-        out.print(line)
+        verdict = ("breaking  ", "bold red") if breaks else ("ok        ", "green")
+        print_line(verdict, (f"{change.kind:22}", "dim"), f" {change.message}")
         document = _shown(change) if breaks else None
         if breaks:
-            out.print(
-                Text(
-                    f"          {f'for example {_line(document)}' if document else 'not proven to be safe'}",
-                    style="dim",
-                )
-            )
+            print_line((f"          {f'for example {document}' if document else 'not proven to be safe'}", "dim"))
         if breaks and change.hint:
-            out.print(Text(f"          hint: {_line(change.hint)}", style="cyan"))
-    out.print(Text(_headline(diff, mode), style="bold"))
+            print_line((f"          hint: {change.hint}", "cyan"))
+    print_line((_headline(diff, mode), "bold"))
 
 
 def _json(diff: SchemaDiff, mode: Mode, _name: str) -> None:
@@ -80,7 +67,7 @@ def _json(diff: SchemaDiff, mode: Mode, _name: str) -> None:
         "bump": diff.bump(mode).value,
         "changes": [change.as_json() for change in diff.changes],
     }
-    out.print(printable(json.dumps(found, indent=2, ensure_ascii=False)), markup=False)
+    print_json(found)
 
 
 def _markdown(diff: SchemaDiff, mode: Mode, _name: str) -> None:
@@ -90,13 +77,9 @@ def _markdown(diff: SchemaDiff, mode: Mode, _name: str) -> None:
     for change in _sorted(diff, mode):
         mark = "💥" if mode in change.breaks else "✅"
         document = _shown(change) if mode in change.breaks else None
-        cells = (mark, change.kind.value, _code(change.path), change.message, _code(document or ""))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
-    out.print(printable("\n".join(lines)), markup=False)
-
-
-def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39))}`" if text else ""
+        field, example = markdown_code(change.path), markdown_code(document or "")
+        lines.append(f"| {mark} | {change.kind.value} | {field} | {escape_markdown(change.message)} | {example} |")
+    print_document("\n".join(lines))
 
 
 def _github(diff: SchemaDiff, mode: Mode, name: str) -> None:
@@ -105,17 +88,8 @@ def _github(diff: SchemaDiff, mode: Mode, name: str) -> None:
         level = "error" if mode in change.breaks else "notice"
         document = _shown(change) if mode in change.breaks else None
         message = change.message + (f" For example {document}" if document else "")
-        title = _escaped(change.kind.value, ":,")
-        told = f"::{level} file={_escaped(name, ':,')},title={title}::{_escaped(message)}"
-        out.print(printable(told), markup=False)
-    out.print(_headline(diff, mode), markup=False)
-
-
-def _escaped(text: str, more: str = "") -> str:
-    """As the runner wants it: nothing in the text can end the command or start another."""
-    for char in "%\r\n" + more:
-        text = text.replace(char, f"%{ord(char):02X}")
-    return text
+        print_document(workflow_command(level, message, file=name, title=change.kind.value))
+    print_line(_headline(diff, mode))
 
 
 RENDERERS: dict[Format, Callable[[SchemaDiff, Mode, str], None]] = {

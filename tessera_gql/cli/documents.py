@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera_gql.cli.remote import fail, read_json
+from tessera_gql.cli.remote import read_json
+from tessera_gql.cli.terminal import fail
 from tessera_gql.client import Document, DocumentFormat
 from tessera_gql.formats import sources
 from tessera_gql.formats.foreign import ForeignError

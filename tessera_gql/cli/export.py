@@ -3,10 +3,10 @@
 from enum import StrEnum
 from typing import Annotated
 
-import orjson
 import typer
 
-from tessera_gql.cli.remote import connected, fail
+from tessera_gql.cli.remote import connected
+from tessera_gql.cli.terminal import fail, print_document, print_json
 
 
 class Written(StrEnum):
@@ -38,10 +38,10 @@ def export(
         documents = client.export_contract(found.id)
     match format_:
         case Written.ODCS:
-            typer.echo(documents.exported, nl=False)
+            print_document(documents.exported, end="")
         case Written.JSON_SCHEMA:
-            typer.echo(orjson.dumps(documents.schema_def, option=orjson.OPT_INDENT_2).decode())
+            print_json(documents.schema_def)
         case Written.SOURCE if documents.source is not None:
-            typer.echo(documents.source.text, nl=False)
+            print_document(documents.source.text, end="")
         case _:
             raise fail(f"{asset.fqn} {found.version} was published as a JSON Schema: --format json-schema writes it.")

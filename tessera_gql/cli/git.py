@@ -1,15 +1,14 @@
 """`tessera git`: contracts as files in the folder that GIT_SYNC_PATH names, straight from and to the database."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tessera_gql.cli.start import open_database
-from tessera_gql.cli.terminal import err, out, settings, told
+from tessera_gql.cli.database_access import run_on_database
+from tessera_gql.cli.settings import read_settings
+from tessera_gql.cli.terminal import print_json, print_line, print_note
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.database import Database
 from tessera_gql.workflows import git
@@ -31,22 +30,23 @@ def push(
     as_json: Json = False,
 ) -> None:
     """Write one file for each team and asset; files of what is gone are removed. All of it or nothing."""
+    place = folder or read_settings().git_sync_path
     commit = None if message is None else Commit(message, author)
 
-    async def work(database: Database, place: Path | None) -> dict[str, Any]:
+    async def work(database: Database) -> dict[str, Any]:
         async with database.read() as session:
             return asdict(await git.push(session, ACTOR, place, commit=commit))
 
-    done = _run(work, folder)
+    done = run_on_database(work)
     if as_json:
-        out.print_json(data=done)
+        print_json(done)
         return
     for mark, names in (("+", done["written"]), ("-", done["removed"])):
         for name in names:
-            out.print(f"{mark} {name}", markup=False)
-    err.print(f"{len(done['written'])} written, {len(done['removed'])} removed, {done['unchanged']} as they were.")
+            print_line(f"{mark} {name}")
+    print_note(f"{len(done['written'])} written, {len(done['removed'])} removed, {done['unchanged']} as they were.")
     if message is not None:
-        err.print(f"Commit {done['commit']}." if done["commit"] else "Nothing to commit.", markup=False)
+        print_note(f"Commit {done['commit']}." if done["commit"] else "Nothing to commit.")
 
 
 @app.command()
@@ -56,28 +56,18 @@ def pull(
     as_json: Json = False,
 ) -> None:
     """Merge what the files say: what is newer is published by the usual rules, nothing is removed. All or nothing."""
+    place = folder or read_settings().git_sync_path
 
-    async def work(database: Database, place: Path | None) -> dict[str, Any]:
+    async def work(database: Database) -> dict[str, Any]:
         files = await git.read(ACTOR, place)
         async with database.write(ACTOR.name, dry_run=dry_run) as session:
             return asdict(await git.pull(session, ACTOR, files))
 
-    done = _run(work, folder)
+    done = run_on_database(work)
     if as_json:
-        out.print_json(data=done)
+        print_json(done)
         return
     said = [f"{number} {what.replace('_', ' ')}" for what, number in done.items() if what != "passed_over" and number]
-    out.print(", ".join(said) if said else "Everything is as the files say.", markup=False)
+    print_line(", ".join(said) if said else "Everything is as the files say.")
     for sentence in done["passed_over"]:
-        err.print(sentence, markup=False)
-
-
-def _run(work: Callable[[Database, Path | None], Awaitable[dict[str, Any]]], folder: Path | None) -> dict[str, Any]:
-    known = settings()
-
-    async def run() -> dict[str, Any]:
-        async with open_database(known) as database:
-            return await work(database, folder or known.git_sync_path)
-
-    with told():
-        return asyncio.run(run())
+        print_note(sentence)

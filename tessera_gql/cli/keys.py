@@ -1,23 +1,21 @@
 """`tessera keys`: the API keys of the database that DATABASE_URL names, for administrators on its machine."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import orjson
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from tessera_gql.cli.start import open_database
-from tessera_gql.cli.terminal import err, fail, out, settings, told
+from tessera_gql.cli.database_access import run_on_database
+from tessera_gql.cli.terminal import fail, is_terminal, print_json_text, print_line, print_note, print_table
 from tessera_gql.graphql.ids import parsed
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store import keys as store
 from tessera_gql.store import teams
+from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
@@ -51,14 +49,13 @@ def create(
         minted = await keys.create(session, ACTOR, asked)
         return {"token": minted.token} | (await _shown(session, [minted.key]))[0]
 
-    with told():
-        asked = NewKey(name, scope or (default,), TeamRef(name=team) if team else None, _moment(expires))
-        made = _run(work)
+    asked = NewKey(name, scope or (default,), TeamRef(name=team) if team else None, _moment(expires))
+    made = _run(work)
     if as_json:
-        typer.echo(_json(made))
+        print_json_text(_json(made))
         return
-    typer.echo(made["token"])
-    err.print("This is the only time the token is shown. Send it as `Authorization: Bearer TOKEN`.", style="dim")
+    print_line(made["token"])
+    print_note(("This is the only time the token is shown. Send it as `Authorization: Bearer TOKEN`.", "dim"))
 
 
 @app.command("list")
@@ -68,15 +65,13 @@ def list_(as_json: Json = False) -> None:
     async def work(session: Session) -> list[dict[str, Any]]:
         return await _shown(session, await store.all_of(session))
 
-    with told():
-        found = _run(work)
+    found = _run(work)
     if as_json:
-        typer.echo(_json(found))
-    elif out.is_terminal:
-        out.print(_table(found))
+        print_json_text(_json(found))
+    elif is_terminal():
+        print_table(HEADINGS, map(_cells, found), none="No keys.")
     else:
-        for one in found:
-            typer.echo("\t".join(_text(one[column]) for column in COLUMNS))
+        print_table(COLUMNS, ([_text(key[column]) for column in COLUMNS] for key in found))
 
 
 @app.command()
@@ -87,19 +82,18 @@ def revoke(key: Annotated[str, typer.Argument(metavar="PREFIX|ID", help="How its
         identity = _identity(key) or (await keys.by_prefix(session, key)).id
         return await keys.revoke(session, ACTOR, identity)
 
-    with told():
-        revoked = _run(work)
-    out.print(f"The key {revoked.name} ({revoked.prefix}…) is revoked.", markup=False)
+    revoked = _run(work)
+    print_line(f"The key {revoked.name} ({revoked.prefix}…) is revoked.")
 
 
 def _run(work: Callable[[Session], Awaitable[T]]) -> T:
-    """One transaction on a database that has our tables."""
+    """Run `work` in one transaction."""
 
-    async def transact() -> T:
-        async with open_database(settings()) as database, database.write(ACTOR.name) as session:
+    async def transact(database: Database) -> T:
+        async with database.write(ACTOR.name) as session:
             return await work(session)
 
-    return asyncio.run(transact())
+    return run_on_database(transact)
 
 
 async def _shown(session: Session, found: Sequence[ApiKey]) -> list[dict[str, Any]]:
@@ -117,13 +111,9 @@ def _state(key: ApiKey, now: datetime) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= now else "good"
 
 
-def _table(found: Iterable[dict[str, Any]]) -> Table:
-    table = Table(*HEADINGS, box=None, header_style="bold")
-    for one in found:
-        days = (_text(one[column])[:10] for column in ("created_at", "expires_at", "last_used_at"))
-        cells = (one["prefix"], one["name"], one["team"] or "-", one["scopes"][-1], one["state"], *days)
-        table.add_row(*(escape(cell) for cell in cells), style=None if one["state"] == "good" else "dim")
-    return table
+def _cells(found: dict[str, Any]) -> tuple[str, ...]:
+    days = (_text(found[column])[:10] for column in ("created_at", "expires_at", "last_used_at"))
+    return (found["prefix"], found["name"], found["team"] or "-", found["scopes"][-1], found["state"], *days)
 
 
 def _text(value: Any) -> str:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import Json, connected, credentials, err, fail, out, print_facts, print_json, telling
-from tessera_gql.client import TesseraClient
-from tessera_gql.client.exchange import DEFAULT_URL
+from tessera_gql.cli.remote import Json, connected, credentials, open_client, print_answer, print_properties
+from tessera_gql.cli.terminal import fail, print_line, print_note
+from tessera_gql.client.exchange import DEFAULT_URL, Target
+from tessera_gql.escaping import escape_terminal
 
 
 def login(
@@ -22,21 +23,21 @@ def login(
     """
     where = url or DEFAULT_URL
     key = _key(where)
-    with telling(), TesseraClient(where, key, retries=1) as client:
+    with open_client(where, key, retries=1) as client:
         viewer = client.viewer()
-        _keep(where, key)
+        shown = client.target.shown
+    _keep(where, key)
     if as_json:
-        print_json(viewer)
+        print_answer(viewer)
         return
     team = f", team {viewer.team.name}" if viewer.team else ""
-    out.print(f"You are {viewer.actor} at {where}{team}: {', '.join(viewer.scopes)}.", markup=False)
-    err.print(f"Kept in {credentials()}", style="dim", markup=False)
+    print_line(f"You are {viewer.actor} at {shown}{team}: {', '.join(viewer.scopes)}.")
+    print_note((f"Kept in {credentials()}", "dim"))
 
 
 def logout() -> None:
     """Forget the server and the key."""
-    with telling():
-        credentials().unlink(missing_ok=True)
+    credentials().unlink(missing_ok=True)
 
 
 def whoami(as_json: Json = False) -> None:
@@ -44,14 +45,15 @@ def whoami(as_json: Json = False) -> None:
     with connected() as client:
         viewer = client.viewer()
         if as_json:
-            print_json(viewer)
+            print_answer(viewer)
         else:
-            print_facts(server=client.target.url, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
+            print_properties(server=client.target.shown, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
 
 
 def _key(where: str) -> str | None:
     if sys.stdin.isatty():
-        text: str = typer.prompt(f"API key for {where} (empty if it needs none)", default="", hide_input=True, err=True)
+        asked = f"API key for {escape_terminal(Target(where).shown)} (empty if it needs none)"
+        text: str = typer.prompt(asked, default="", hide_input=True, err=True)
     else:
         text = sys.stdin.read()
     if len(text.split()) > 1:

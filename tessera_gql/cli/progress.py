@@ -3,10 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
-
-from tessera_gql.cli.remote import err
+from tessera_gql.cli.terminal import is_stderr_terminal, print_note, progress_bar
 from tessera_gql.client import Progress
 from tessera_gql.client.progress import Hear
 
@@ -29,28 +26,15 @@ def showing(name: str, size: int, *, as_json: bool) -> Generator[Hear | None]:
     """None where nobody is to be told."""
     if as_json or size < QUIET_BYTES:
         yield None
-    elif err.is_terminal:
-        with _bar(name) as hear:
-            yield hear
+    elif is_stderr_terminal():
+        with progress_bar(name) as show:
+            yield lambda progress: show(_phase(progress), progress.done, progress.total or None)
     else:
         yield _Lines(f"{name} ({size / 1e6:.0f} MB)").hear
 
 
-@contextmanager
-def _bar(name: str) -> Generator[Hear]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=err, transient=True) as bar:
-        task, phase = bar.add_task(name, total=None), ""
-
-        def hear(progress: Progress) -> None:
-            nonlocal task, phase
-            if progress.phase != phase:
-                phase = progress.phase
-                bar.remove_task(task)
-                task = bar.add_task(f"{name}: {SAID.get(phase, phase.lower())}", total=progress.total or None)
-            bar.update(task, completed=progress.done)
-
-        yield hear
+def _phase(progress: Progress) -> str:
+    return SAID.get(progress.phase, progress.phase.lower())
 
 
 class _Lines:
@@ -65,4 +49,4 @@ class _Lines:
             return
         self._phase = progress.phase
         of = f" {progress.total:,} tables" if progress.total and progress.phase != "UPLOAD" else ""
-        err.print(f"{self._name}: {SAID.get(progress.phase, progress.phase.lower())}{of} …", markup=False)
+        print_note(f"{self._name}: {_phase(progress)}{of} …")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import Json, Team, connected, fail, out, print_facts, print_json, print_rows, proposal_id
+from tessera_gql.cli.remote import Json, Team, connected, print_answer, print_properties, print_rows, proposal_id
+from tessera_gql.cli.terminal import fail, print_line
 from tessera_gql.client import AcknowledgmentResponse, Proposal, ProposalStatus
 
 Which = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the asset that has it open.")]
@@ -22,7 +23,7 @@ def proposals(
         asset_id = client.get_asset(asset).id if asset else None
         found = list(client.proposals(asset_id=asset_id, status=() if all_ or asset else OPEN))
     if as_json:
-        print_json(found)
+        print_answer(found)
         return
     rows = ((one.asset, one.proposed_version, one.status, one.awaiting, one.expires_at, one.id) for one in found)
     print_rows(("asset", "version", "status", "waits for", "expires", "id"), rows, none="No open proposals.")
@@ -33,9 +34,9 @@ def proposal(which: Which, as_json: Json = False) -> None:
     with connected() as client:
         found = client.get_proposal(proposal_id(client, which))
     if as_json:
-        print_json(found)
+        print_answer(found)
         return
-    print_facts(
+    print_properties(
         id=found.id,
         asset=found.asset,
         version=found.proposed_version,
@@ -45,7 +46,7 @@ def proposal(which: Which, as_json: Json = False) -> None:
         expires=found.expires_at,
     )
     for change in found.breaking_changes:
-        out.print(f"breaks  {change.message}", markup=False)
+        print_line(f"breaks  {change.message}")
     rows = ((one.team, one.response, one.migration_deadline, one.notes) for one in found.acknowledgments)
     print_rows(("team", "says", "until", "notes"), rows, none="Nobody is asked.")
 
@@ -58,7 +59,7 @@ def inbox(team: Team = None, as_json: Json = False) -> None:
     with connected() as client:
         found = list(client.inbox(team))
     if as_json:
-        print_json(found)
+        print_answer(found)
         return
     rows = (
         (one.team, one.proposal.asset, [reason.message for reason in one.because], one.proposal.expires_at)
@@ -86,18 +87,18 @@ def ack(
         identity = proposal_id(client, which)
         done = client.acknowledge(identity, response, team=team, migration_deadline=deadline, notes=notes)
     if as_json:
-        print_json(done)
+        print_answer(done)
         return
     _status(done.proposal)
     if done.contract:
-        out.print(f"{done.proposal.asset.fqn} {done.contract.version} is published.", markup=False)
+        print_line(f"{done.proposal.asset.fqn} {done.contract.version} is published.")
 
 
 def withdraw(which: Which, as_json: Json = False) -> None:
     """Take a proposal back."""
     with connected() as client:
         done = client.withdraw_proposal(proposal_id(client, which))
-    print_json(done) if as_json else _status(done)
+    print_answer(done) if as_json else _status(done)
 
 
 def publish_proposal(which: Which, team: Team = None, as_json: Json = False) -> None:
@@ -105,11 +106,11 @@ def publish_proposal(which: Which, team: Team = None, as_json: Json = False) -> 
     with connected() as client:
         done = client.publish_proposal(proposal_id(client, which), published_by=team)
     if as_json:
-        print_json(done)
+        print_answer(done)
     else:
-        out.print(f"{done.asset.fqn} {done.version} is published.", markup=False)
+        print_line(f"{done.asset.fqn} {done.version} is published.")
 
 
 def _status(found: Proposal) -> None:
     waits = f"; it waits for {', '.join(team.name for team in found.awaiting)}" if found.awaiting else ""
-    out.print(f"The proposal for {found.asset.fqn} {found.proposed_version} is {found.status}{waits}.", markup=False)
+    print_line(f"The proposal for {found.asset.fqn} {found.proposed_version} is {found.status}{waits}.")

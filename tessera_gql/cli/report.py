@@ -1,11 +1,12 @@
 """A judgement in words, for each place that it is read: a terminal, a script, a pull request, the log of a CI."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.verdict import Judgement, State, Verdict
+from tessera_gql.escaping import escape_log_line, escape_markdown, escape_terminal, markdown_code, workflow_command
 
 
 class Format(StrEnum):
@@ -43,19 +44,17 @@ def summary(judgement: Judgement) -> str:
     return f"{len(judgement.verdicts)} tables: {', '.join(parts) or 'none'}."
 
 
-def text(judgement: Judgement) -> str:
-    return "\n".join([*_text(judgement), summary(judgement)])
-
-
-def _text(judgement: Judgement) -> Iterator[str]:
+def text(judgement: Judgement) -> Iterator[str]:
+    """Lines for people; the terminal escapes them."""
     for state in LISTED:
-        found = judgement.of(state)
-        for one in found if state in STOPS or state.breaks else found[:COUNTED]:
-            yield f"{one.fqn} {SAID[state]}{f' ({one.reason})' if one.reason else ''}"
-            yield from (f"  {line}" for line in _details(one))
-        if not state.breaks and len(found) > COUNTED:
-            yield f"and {len(found) - COUNTED} more: {SAID[state]}"
+        verdicts = judgement.of(state)
+        for verdict in verdicts if state in STOPS or state.breaks else verdicts[:COUNTED]:
+            yield f"{verdict.fqn} {SAID[state]}{f' ({verdict.reason})' if verdict.reason else ''}"
+            yield from (f"  {line}" for line in _details(verdict))
+        if not state.breaks and len(verdicts) > COUNTED:
+            yield f"and {len(verdicts) - COUNTED} more: {SAID[state]}"
     yield from (f"note: {warning}" for warning in judgement.warnings)
+    yield summary(judgement)
 
 
 def _details(one: Verdict) -> Iterator[str]:
@@ -77,93 +76,82 @@ def _details(one: Verdict) -> Iterator[str]:
 
 def reads(one: Verdict, team: str) -> str:
     """The columns that are touched, of those that the team reads."""
+    return ", ".join(path or "everything" for path in _paths(one, team))
+
+
+def _paths(one: Verdict, team: str) -> list[str]:
+    """Each once; empty where it is the whole table."""
     because = next((asked.because for asked in one.asked if asked.team.name == team), ())
-    return ", ".join(dict.fromkeys(reason.path or "everything" for reason in because))
+    return list(dict.fromkeys(reason.path or "" for reason in because))
 
 
-def as_json(judgement: Judgement) -> str:
-    facts = {
+def as_json(judgement: Judgement) -> dict[str, Any]:
+    return {
         "summary": {state.lower(): len(judgement.of(state)) for state in State},
-        "models": [one.as_json() for one in judgement.verdicts if one.state is not State.UNCHANGED],
+        "models": [verdict.as_json() for verdict in judgement.verdicts if verdict.state is not State.UNCHANGED],
         "warnings": judgement.warnings,
     }
-    return json.dumps(facts, indent=2, ensure_ascii=False)
 
 
-def markdown(judgement: Judgement) -> str:
-    return "\n".join(_markdown(judgement))
-
-
-def _markdown(judgement: Judgement) -> Iterator[str]:
+def markdown(judgement: Judgement) -> Iterator[str]:
+    """A comment for people. Every name is in a code span, so that none of it is markup, a link or a mention."""
     stops = judgement.of(*STOPS)
     yield f"### Data contracts: {'some readers have to be asked' if stops else 'nobody is hurt'}"
     yield f"\n{summary(judgement)}"
-    breaking = [one for one in judgement.verdicts if one.state.breaks]
+    breaking = [verdict for verdict in judgement.verdicts if verdict.state.breaks]
     if breaking:
         yield "\n| table | change | who reads it | answer |\n|---|---|---|---|"
-    for one in breaking:
-        changes = "<br>".join(_escaped(reason.message) for reason in one.breaking)
-        readers = "<br>".join(
-            f"**{_escaped(asked.team.name)}**: {_escaped(reads(one, asked.team.name))}" for asked in one.asked
-        )
-        answers = "<br>".join(f"{_escaped(asked.team.name)}: {_answer(one, asked.team.name)}" for asked in one.asked)
-        yield f"| `{one.fqn}` {SAID[one.state]} | {changes} | {readers or 'nobody'} | {answers or '-'} |"
-    if commands := [command for one in judgement.of(*STOPS) for command in one.commands()]:
+    yield from map(_row, breaking)
+    if commands := [command for verdict in stops for command in verdict.commands()]:
         yield "\n```console\n" + "\n".join(commands) + "\n```"
     if compatible := judgement.of(State.COMPATIBLE):
         yield f"\n<details><summary>{len(compatible)} compatible changes</summary>\n"
-        for one in compatible:
-            yield f"- `{one.fqn}`: " + "; ".join(_escaped(reason.message) for reason in one.changes)
+        for verdict in compatible:
+            changes = "; ".join(escape_markdown(reason.message) for reason in verdict.changes)
+            yield f"- {markdown_code(verdict.fqn)}: {changes}"
         yield "\n</details>"
 
 
-def _answer(one: Verdict, team: str) -> str:
-    return one.answers.get(team) or ("waiting" if one.proposal else "not asked yet")
+def _row(verdict: Verdict) -> str:
+    changes = "<br>".join(escape_markdown(reason.message) for reason in verdict.breaking)
+    teams = [asked.team.name for asked in verdict.asked]
+    readers = "<br>".join(f"{markdown_code(team)}: {_columns(verdict, team)}" for team in teams)
+    answers = "<br>".join(f"{markdown_code(team)}: {_answer(verdict, team)}" for team in teams)
+    table = f"{markdown_code(verdict.fqn)} {SAID[verdict.state]}"
+    return f"| {table} | {changes} | {readers or 'nobody'} | {answers or '-'} |"
 
 
-def _escaped(text_: str) -> str:
-    return text_.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+def _columns(verdict: Verdict, team: str) -> str:
+    return ", ".join(markdown_code(path) if path else "everything" for path in _paths(verdict, team))
 
 
-def github(judgement: Judgement) -> str:
+def _answer(verdict: Verdict, team: str) -> str:
+    return escape_markdown(verdict.answers.get(team) or ("waiting" if verdict.proposal else "not asked yet"))
+
+
+def github(judgement: Judgement) -> Iterator[str]:
     """Workflow commands: errors for what stops, warnings for what breaks nobody."""
-    lines = [
-        f"::{'error' if one.state in STOPS else 'warning'} title={_property(f'{one.fqn} {SAID[one.state]}')}"
-        f"::{_message(' | '.join(_details(one)))}"
-        for one in judgement.verdicts
-        if one.state.breaks and one.state is not State.APPROVED
-    ]
-    return "\n".join([*lines, f"::notice title=Data contracts::{_message(summary(judgement))}"])
-
-
-def _message(words: str) -> str:
-    return words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(words: str) -> str:
-    return _message(words).replace(":", "%3A").replace(",", "%2C")
+    for verdict in judgement.verdicts:
+        if verdict.state.breaks and verdict.state is not State.APPROVED:
+            level = "error" if verdict.state in STOPS else "warning"
+            title = f"{verdict.fqn} {SAID[verdict.state]}"
+            yield workflow_command(level, " | ".join(_details(verdict)), title=title)
+    yield workflow_command("notice", summary(judgement), title="Data contracts")
 
 
 def junit(judgement: Judgement) -> str:
-    """A test case for each table, failed where somebody has to be asked."""
+    """A test case for each table, failed where somebody has to be asked. XML knows no control characters at all."""
     stops = judgement.of(*STOPS)
     counts = {"tests": str(len(judgement.verdicts)), "failures": str(len(stops))}
     suite = ET.Element("testsuite", {"name": "tessera dbt impact", **counts})
-    for one in judgement.verdicts:
-        case = ET.SubElement(suite, "testcase", {"classname": "data contracts", "name": one.fqn})
-        if one.state in STOPS:
-            failure = ET.SubElement(case, "failure", {"message": f"{one.fqn} {SAID[one.state]}", "type": one.state})
-            failure.text = "\n".join(_details(one))
-        elif one.state is State.SKIPPED:
-            ET.SubElement(case, "skipped", {"message": one.reason or ""})
+    for verdict in judgement.verdicts:
+        name = escape_terminal(verdict.fqn)
+        case = ET.SubElement(suite, "testcase", {"classname": "data contracts", "name": name})
+        if verdict.state in STOPS:
+            told = {"message": f"{name} {SAID[verdict.state]}", "type": verdict.state}
+            failure = ET.SubElement(case, "failure", told)
+            failure.text = "\n".join(map(escape_log_line, _details(verdict)))
+        elif verdict.state is State.SKIPPED:
+            ET.SubElement(case, "skipped", {"message": escape_terminal(verdict.reason or "")})
     ET.indent(suite)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode")
-
-
-WRITERS: Mapping[Format, Callable[[Judgement], str]] = {
-    Format.TEXT: text,
-    Format.JSON: as_json,
-    Format.MARKDOWN: markdown,
-    Format.GITHUB: github,
-    Format.JUNIT: junit,
-}

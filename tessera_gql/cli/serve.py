@@ -12,8 +12,9 @@ import typer
 from tessera_gql.cli import demo as shop
 from tessera_gql.cli.processes import Supervisor
 from tessera_gql.cli.server import run
+from tessera_gql.cli.settings import configure_logging, read_settings
 from tessera_gql.cli.start import prepare, reserve
-from tessera_gql.cli.terminal import err, fail, logged, out, settings, told
+from tessera_gql.cli.terminal import fail, is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.graphql.schema import printed
 from tessera_gql.observe.metrics import shared
@@ -33,14 +34,13 @@ def serve(
         os.environ["DATABASE_URL"] = DEMO_DATABASE
     if workers is not None:
         os.environ["WORKERS"] = str(workers)
-    found = settings()
-    logged(found)
+    found = read_settings()
+    configure_logging(found)
     listener = _bind(found)
-    with told():
-        _lock = reserve(found)  # held until this process ends
-        asyncio.run(prepare(found))
-        if demo:
-            asyncio.run(shop.seed(found.database_url))
+    _lock = reserve(found)  # held until this process ends
+    asyncio.run(prepare(found))
+    if demo:
+        asyncio.run(shop.seed(found.database_url))
     host, port = listener.getsockname()[:2]
     url = f"http://{'localhost' if found.is_open else host}:{port}"
     _welcome(url, found, demo=demo)
@@ -55,7 +55,7 @@ def serve(
 
 def schema() -> None:
     """Print the GraphQL schema in SDL."""
-    sys.stdout.write(printed())
+    print_document(printed(), end="")
 
 
 def _bind(found: Settings) -> socket.socket:
@@ -76,16 +76,18 @@ def _bind(found: Settings) -> socket.socket:
 
 def _welcome(url: str, found: Settings, *, demo: bool) -> None:
     where = sqlite_file(found.database_url) or "PostgreSQL"
-    err.print(f"\n[bold]Tessera GQL[/bold] serves [bold]{url}/graphql[/bold] from {where}")
+    print_note("")
+    print_note(("Tessera GQL", "bold"), " serves ", (f"{url}/graphql", "bold"), f" from {where}")
     if found.is_open:
         who = "with a key" if found.needs_keys else "open: no keys, this machine only"
-        err.print(f"GraphiQL: {url}/graphiql   [dim]({who})[/dim]")
+        print_note(f"GraphiQL: {url}/graphiql   ", (f"({who})", "dim"))
     query = shop.FIRST_QUERY if demo else FIRST_QUERY
-    out.print(f"\nTry this first:\n\n  {query}\n", markup=False)
-    err.print("[dim]Stop with Ctrl-C.[/dim]")
+    for line in ("", "Try this first:", "", f"  {query}", ""):
+        print_line(line)
+    print_note(("Stop with Ctrl-C.", "dim"))
 
 
 def _has_browser() -> bool:
-    if not sys.stdout.isatty():
+    if not is_terminal():
         return False
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import BinaryIO
 
-from tessera_gql.cli.terminal import err, fail
+from tessera_gql.cli.database_access import check_sqlite_file, database_faults
+from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.config import Settings
 from tessera_gql.errors import Unavailable
 from tessera_gql.store import migration
-from tessera_gql.store.database import Database
 from tessera_gql.store.engine import driver_url, name_of, sqlite_file
 from tessera_gql.store.faults import READ_ONLY, is_refused
 from tessera_gql.store.sqlite_file import lock
@@ -29,35 +28,19 @@ def reserve(found: Settings) -> BinaryIO | None:
     return lock(file)
 
 
-@asynccontextmanager
-async def open_database(found: Settings) -> AsyncGenerator[Database]:
-    """The database of a command; one that is missing or has no tables is neither made nor changed."""
-    file = sqlite_file(found.database_url)
-    if file is not None and not file.exists():
-        raise fail(f"There is no database {file} yet. Run `tessera db upgrade` or `tessera serve` first.")
-    if reason := migration.misfit(await migration.look(found.database_url, found.options)):
-        raise fail(reason)
-    database = Database(found.database_url, options=found.options)
-    try:
-        yield database
-    finally:
-        await database.dispose()
-
-
 async def prepare(found: Settings) -> None:
     """An embedded SQLite file is created and upgraded; a PostgreSQL is waited for, and only looked at."""
-    file = sqlite_file(found.database_url)
-    try:
-        if file is None:
+    if sqlite_file(found.database_url) is None:
+        with database_faults(found):
             stand = await _waited(found)
-        else:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            await migration.upgrade(found.database_url)
-            return
-    except migration.UnknownRevision as error:
-        raise fail(str(error)) from None
-    except OSError as error:
-        raise fail(f"The folder of {file} can't be made: {error.strerror}. Check DATABASE_URL.") from None
+    else:
+        check_sqlite_file(found)
+        with database_faults(found):
+            try:
+                await migration.upgrade(found.database_url)
+            except migration.UnknownRevision as error:
+                raise fail(str(error)) from None
+        return
     if reason := migration.misfit(stand):
         raise fail(reason)
 
@@ -70,12 +53,12 @@ async def _waited(found: Settings) -> migration.Stand:
             return await _writable(found)
         except Unavailable as error:
             if is_refused(error):
-                raise fail(f"{_capital(error.reason)}. Check DATABASE_URL.", code=3) from None
+                raise fail(f"{_capital(error.reason)}. Check DATABASE_URL.", ExitCode.UNAVAILABLE) from None
             if time.monotonic() >= ends:
                 raise
             if not said:
                 wait = f"Waiting for up to {found.database_wait_seconds:g} seconds."
-                err.print(f"{_capital(error.reason)}. {wait}", markup=False)
+                print_note(f"{_capital(error.reason)}. {wait}")
                 said = True
         await asyncio.sleep(PAUSE_SECONDS)
 

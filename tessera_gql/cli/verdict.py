@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tessera_gql.client import PublishOutcome, TesseraClient
+from tessera_gql.client import BadRequest, PublishOutcome, TesseraClient
 from tessera_gql.client.nouns import AskedTeam, ModelImpact, ProposalWithAnswers, Reason, TeamName
 from tessera_gql.client.operations.publishing import Publishing
 from tessera_gql.client.progress import Hear
+from tessera_gql.escaping import tessera_command
 from tessera_gql.formats import dbt
 
 
@@ -60,7 +61,7 @@ class Verdict:
     def commands(self) -> Iterator[str]:
         """What those who have to answer type, once they are asked."""
         for team in self.awaiting:
-            yield f"tessera ack {self.fqn} APPROVED --team {team}"
+            yield tessera_command("ack", self.fqn, "APPROVED", team=team)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -121,7 +122,9 @@ def ask(client: TesseraClient, manifest: dbt.Manifest, judgement: Judgement, opt
     def asked(one: Verdict) -> Verdict:
         if one.state is not State.ASK:
             return one
-        model = models[one.fqn]
+        model = models.get(one.fqn)
+        if model is None:
+            raise BadRequest(f"The server judges {one.fqn}, which is not in the manifest. Check its version.")
         terms: Publishing = {**options, "guarantees": model.guarantees}
         done = client.publish_contract(fqn=one.fqn, schema_def=model.schema, **terms)
         return _with_answers(one, client.get_proposal(done.proposal.id)) if done.proposal else one

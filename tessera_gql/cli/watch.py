@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import COLOURS, Json, Team, connected, err, out
+from tessera_gql.cli.remote import Json, Team, connected
+from tessera_gql.cli.terminal import COLOURS, is_terminal, print_json_text, print_line, print_note
 from tessera_gql.client import Event
 from tessera_gql.client.stream import NOW
+from tessera_gql.escaping import tessera_command
 
 
 def watch(
@@ -30,7 +32,7 @@ def watch(
         if cursor_file:
             _keep(cursor_file, start)
         events = client.subscribe(team_id=watched.id if watched else None, kinds=kind or (), after=start)
-        err.print(f"Watching {watched.name if watched else 'everything'} at {client.target.url} …", style="dim")
+        print_note((f"Watching {watched.name if watched else 'everything'} at {client.target.shown} …", "dim"))
         for number, event in enumerate(events, 1):
             _tell(event, as_json=as_json)
             if cursor_file:
@@ -41,12 +43,10 @@ def watch(
 
 def _tell(event: Event, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(event.model_dump_json(by_alias=True))
+        print_json_text(event.model_dump_json(by_alias=True))
         return
-    at = event.occurred_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if out.is_terminal else _moment(event)
-    typer.echo(_line(at, event)) if not out.is_terminal else out.print(
-        _line(at, event), markup=False, style=_style(event)
-    )
+    at = event.occurred_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if is_terminal() else _moment(event)
+    print_line((_line(at, event), _style(event)))
 
 
 def _moment(event: Event) -> str:
@@ -64,7 +64,9 @@ def sentence(event: Event) -> str:
     match event.kind:
         case "ACKNOWLEDGMENT_REQUESTED" if proposal:
             because = "; ".join(change.message for change in proposal.breaking_changes)
-            return f"{because}  Answer: tessera ack {proposal.asset.fqn} APPROVED|MIGRATING|BLOCKED"
+            return (
+                f"{because}  Answer: {tessera_command('ack', proposal.asset.fqn, 'APPROVED')} (or MIGRATING, BLOCKED)"
+            )
         case "PROPOSAL_STATUS_CHANGED":
             return f"{facts.get('before')} → {facts.get('after')}"
         case "PROPOSAL_ANSWERED":
@@ -75,8 +77,8 @@ def sentence(event: Event) -> str:
             return ""
 
 
-def _style(event: Event) -> str | None:
-    return COLOURS.get(str(event.payload.get("after") or event.payload.get("response") or ""))
+def _style(event: Event) -> str:
+    return COLOURS.get(str(event.payload.get("after") or event.payload.get("response") or ""), "")
 
 
 def _kept(file: Path | None) -> str | None:

@@ -4,17 +4,17 @@ import asyncio
 import signal
 
 from tessera_gql import app as application
+from tessera_gql.cli.settings import configure_logging, read_settings
 from tessera_gql.cli.start import prepare
-from tessera_gql.cli.terminal import err, logged, settings, told
+from tessera_gql.cli.terminal import print_note
 from tessera_gql.config import Settings
 
 
 def worker() -> None:
     """Run deadlines and webhooks without serving requests. Servers do both as well; this adds hands."""
-    found = settings()
-    logged(found)
-    with told():
-        asyncio.run(_run(found))
+    found = read_settings()
+    configure_logging(found)
+    asyncio.run(_run(found))
 
 
 async def _run(found: Settings) -> None:
@@ -24,7 +24,7 @@ async def _run(found: Settings) -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(one, stopped.set)
     tasks = application.working(parts)
-    err.print("Working: deadlines and webhooks. [dim]Stop with Ctrl-C.[/dim]")
+    print_note("Working: deadlines and webhooks. ", ("Stop with Ctrl-C.", "dim"))
     await stopped.wait()
     for task in tasks:
         task.cancel()

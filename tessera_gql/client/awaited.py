@@ -8,10 +8,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from tessera_gql.client.exchange import exchange, lost, target
+from tessera_gql.client.exchange import exchange, lost, target, why_lost
 from tessera_gql.client.forms import Form, Hearing
 from tessera_gql.client.operation import Listing, Operation, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
@@ -158,9 +158,11 @@ class _Socket:
                 max_size=MAX_MESSAGE_BYTES,
             )
         except InvalidStatus as error:
-            return Lost(str(error), sent=False, status=error.response.status_code)
+            return Lost(why_lost(error), sent=False, status=error.response.status_code)
         except (OSError, InvalidHandshake, EOFError) as error:
-            return Lost(str(error) or type(error).__name__, sent=False)
+            return Lost(why_lost(error), sent=False)
+        except WebSocketException as error:  # an address, or that of a proxy, that websockets does not take
+            return Lost(type(error).__name__, sent=False)
         return Opened()
 
     async def _send(self, text: str) -> Result:

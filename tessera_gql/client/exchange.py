@@ -8,7 +8,7 @@ import json
 import os
 import random
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -38,11 +38,16 @@ class Target:
     retries: int = 4
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_address(self.url):
             raise BadRequest(f"{self.url!r} is not the address of a server. Write it as https://tessera.example.com.")
         if self.api_key and not re.fullmatch(r"[!-~]+", self.api_key):
             raise Unauthenticated("The API key has a blank or a character that no key has. Copy it again.")
+
+    @property
+    def shown(self) -> str:
+        """The address as messages name it: without the user and password that may stand in it."""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     @property
     def graphql(self) -> str:
@@ -56,6 +61,15 @@ class Target:
     @property
     def authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_bare = not (parts.query or parts.fragment)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and is_bare
+    except ValueError:  # of a port that is no number, or brackets that do not close
+        return False
 
 
 def target(url: str | None, api_key: str | None, *, timeout_seconds: float, retries: int) -> Target:
@@ -102,13 +116,27 @@ def _post(operation: Operation[Any], target: Target) -> Post:
 def _answer(operation: Operation[T], target: Target, came: Result) -> T:
     match came:
         case Came():
-            return operation.parse(reply(came, target))
+            return parsed(operation.parse, reply(came, target), target)
         case Lost(reason=reason, sent=sent):
             unknown = sent and not operation.repeatable
             after = " It may have been done: look before you repeat it." if unknown else ""
-            raise Unavailable(f"{target.url} can't be reached: {reason}.{after}", maybe_done=unknown)
+            raise Unavailable(f"{target.shown} can't be reached: {reason}.{after}", maybe_done=unknown)
         case _:
             raise AssertionError("a request has an answer")
+
+
+def parsed(parse: Callable[[Any], T], data: Any, target: Target) -> T:
+    """What `parse` makes of data; raises BadRequest for data that no Tessera server of this version sends."""
+    try:
+        return parse(data)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise strange(target) from error
+
+
+def strange(target: Target) -> BadRequest:
+    return BadRequest(
+        f"{target.shown} answers, but not as a Tessera server of this version does. Check the address and its version."
+    )
 
 
 def reply(came: Came, target: Target) -> dict[str, Any]:
@@ -118,25 +146,25 @@ def reply(came: Came, target: Target) -> dict[str, Any]:
     except ValueError:
         body = None
     if body is None and came.body.startswith((b":", b"event:")):
-        raise Unavailable(f"{target.url} ended the connection before it had answered.")
+        raise Unavailable(f"{target.shown} ended the connection before it had answered.")
     if not isinstance(body, dict) or not ({"data", "errors"} & body.keys()):
         raise _foreign(came, target)
     found = cast("dict[str, Any]", body)
     for error in found.get("errors") or ():
-        problem = told(error)
+        problem = parsed(told, error, target)
         if came.status in {429, 503} and not isinstance(problem, Unavailable):
             raise Unavailable(problem.message)
         raise problem
-    data: dict[str, Any] = found["data"]
+    data: dict[str, Any] = found.get("data") or {}
     return data
 
 
 def _foreign(came: Came, target: Target) -> TesseraError:
     if came.status in BUSY:
-        return Unavailable(f"{target.url} answers {came.status}: it is away or busy.")
+        return Unavailable(f"{target.shown} answers {came.status}: it is away or busy.")
     if came.status in {401, 407}:
-        return Unauthenticated(f"{target.url} wants a key. Set TESSERA_API_KEY.")
-    return BadRequest(f"{target.url} answers {came.status}, and not as a Tessera server does. Check the address.")
+        return Unauthenticated(f"{target.shown} wants a key. Set TESSERA_API_KEY.")
+    return BadRequest(f"{target.shown} answers {came.status}, and not as a Tessera server does. Check the address.")
 
 
 def _asked_for(came: Result) -> float:
@@ -147,11 +175,22 @@ def _asked_for(came: Result) -> float:
 def lost(error: httpx.HTTPError | httpx.InvalidURL) -> Lost:
     """What httpx raised, as a result."""
     never = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+    return Lost(why_lost(error), sent=not isinstance(error, never))
+
+
+def why_lost(error: Exception) -> str:
+    """Why there is no connection, on one line, and what may be wrong with the address."""
+    said = " ".join(str(error).split())
     match error:
-        case httpx.TimeoutException():
-            reason = "it did not answer in time"
+        case httpx.TimeoutException() | TimeoutError():
+            return "it did not answer in time"
+        case _ if "CERTIFICATE_VERIFY_FAILED" in said:
+            return f"its certificate is not trusted here ({said})"
+        case _ if "SSL" in said:
+            return f"it does not speak TLS: is it http:// rather than https://? ({said})"
         case httpx.ConnectError():
-            reason = "there is no server, or the way to it is closed" + (f" ({error})" if str(error) else "")
+            return "there is no server, or the way to it is closed" + (f" ({said})" if said else "")
+        case httpx.RemoteProtocolError() | httpx.ReadError():
+            return f"it broke the connection off: is it https:// rather than http://? ({said or type(error).__name__})"
         case _:
-            reason = str(error) or type(error).__name__
-    return Lost(reason, sent=not isinstance(error, never))
+            return said or type(error).__name__

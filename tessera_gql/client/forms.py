@@ -4,6 +4,7 @@ server tells meanwhile, as comments of an event stream. Does none of the sending
 import json
 import uuid
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,8 +83,9 @@ class Hearing:
         while self.hear and (end := self.body.find(b"\n", self._read)) >= 0:
             line, self._read = bytes(self.body[self._read : end]), end + 1
             if line.startswith(b": {"):
-                said = json.loads(line[2:])
-                self.hear(Progress(said["phase"], said["done"], said["total"]))
+                with suppress(ValueError, LookupError, TypeError):  # a comment that says something else
+                    said = json.loads(line[2:])
+                    self.hear(Progress(said["phase"], said["done"], said["total"]))
 
 
 def replied(body: bytes) -> bytes:

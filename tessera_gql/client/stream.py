@@ -7,10 +7,10 @@ message, nor over any number of restarts; a message that was given out is never 
 import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from tessera_gql.client.errors import BadRequest, ServerFault, Unauthenticated, Unavailable, told
-from tessera_gql.client.exchange import Target, delays, exchange
+from tessera_gql.client.exchange import Target, delays, exchange, parsed
 from tessera_gql.client.operation import Operation, Subscription
 from tessera_gql.client.steps import Closed, Connect, Emit, Lost, Pause, Receive, Result, Send, Step, Text
 
@@ -66,13 +66,20 @@ def _connection(subscription: Subscription[Any], target: Target, place: _Place) 
         came = yield Receive(None if place.accepted else target.timeout_seconds)
         if not isinstance(came, Text):
             return _ended(came, target)
-        message: dict[str, Any] = json.loads(came.text)
+        message = parsed(_message, came.text, target)
         if message["type"] == "complete":
-            return f"{target.url} ended the subscription"
+            return f"{target.shown} ended the subscription"
         if message["type"] == "error":
-            return _failed(message["payload"][0])
-        if (step := _next(message, subscription, place)) is not None:
+            return parsed(lambda payload: _failed(payload[0]), message.get("payload"), target)
+        if (step := parsed(lambda found: _next(found, subscription, place), message, target)) is not None:
             yield step
+
+
+def _message(text: str) -> dict[str, Any]:
+    found: Any = json.loads(text)
+    if not isinstance(found["type"], str):
+        raise TypeError("a message names its type")
+    return cast("dict[str, Any]", found)
 
 
 def _next(message: dict[str, Any], subscription: Subscription[Any], place: _Place) -> Step | None:
@@ -114,21 +121,21 @@ def _failed(error: dict[str, Any]) -> str:
 
 def _unopened(lost: Lost, target: Target) -> str:
     if lost.status in {401, 403}:
-        raise Unauthenticated(f"{target.url} refuses the connection ({lost.status}). Check TESSERA_API_KEY.")
+        raise Unauthenticated(f"{target.shown} refuses the connection ({lost.status}). Check TESSERA_API_KEY.")
     if lost.status is not None and lost.status < 500 and lost.status != 429:
-        raise BadRequest(f"{target.url} answers {lost.status}, and not as a Tessera server does. Check the address.")
-    return f"{target.url} can't be reached: {lost.reason}"
+        raise BadRequest(f"{target.shown} answers {lost.status}, and not as a Tessera server does. Check the address.")
+    return f"{target.shown} can't be reached: {lost.reason}"
 
 
 def _ended(came: Result, target: Target) -> str:
     match came:
         case Closed(code=4403):
-            raise Unauthenticated(f"{target.url} does not take this key, or no longer. Check TESSERA_API_KEY.")
+            raise Unauthenticated(f"{target.shown} does not take this key, or no longer. Check TESSERA_API_KEY.")
         case Closed(code=code, reason=reason) if code in WRONG:
-            raise BadRequest(f"{target.url} does not understand this client ({code} {reason}). Use its version.")
+            raise BadRequest(f"{target.shown} does not understand this client ({code} {reason}). Use its version.")
         case Closed(code=1012):
-            return f"{target.url} restarts"
+            return f"{target.shown} restarts"
         case Closed(code=code, reason=reason):
-            return f"the connection to {target.url} was lost ({code}{' ' + reason if reason else ''})"
+            return f"the connection to {target.shown} was lost ({code}{' ' + reason if reason else ''})"
         case _:
-            return f"{target.url} did not answer in time"
+            return f"{target.shown} did not answer in time"

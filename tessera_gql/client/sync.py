@@ -7,11 +7,11 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import httpx
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tessera_gql.client.exchange import exchange, lost, target
+from tessera_gql.client.exchange import exchange, lost, target, why_lost
 from tessera_gql.client.forms import Hearing
 from tessera_gql.client.operation import Listing, Operation, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
@@ -151,9 +151,11 @@ class _Socket:
             )
             self._connection = self._stack.enter_context(opening)
         except InvalidStatus as error:
-            return Lost(str(error), sent=False, status=error.response.status_code)
+            return Lost(why_lost(error), sent=False, status=error.response.status_code)
         except (OSError, InvalidHandshake, EOFError) as error:
-            return Lost(str(error) or type(error).__name__, sent=False)
+            return Lost(why_lost(error), sent=False)
+        except WebSocketException as error:  # an address, or that of a proxy, that websockets does not take
+            return Lost(type(error).__name__, sent=False)
         return Opened()
 
     def _send(self, text: str) -> Result:

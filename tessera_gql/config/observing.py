@@ -57,7 +57,8 @@ class ObservingSettings(BaseSettings):
     @property
     def logs_json(self) -> bool:
         """Whether log lines are JSON, with `auto` decided."""
-        return self.log_format is LogFormat.JSON or (self.log_format is LogFormat.AUTO and not sys.stderr.isatty())
+        is_terminal = sys.stderr.isatty()  # noqa: TID251 - nothing is printed
+        return self.log_format is LogFormat.JSON or (self.log_format is LogFormat.AUTO and not is_terminal)
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod

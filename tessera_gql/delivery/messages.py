@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from standardwebhooks import Webhook as Signer
 
+from tessera_gql.escaping import escape_slack
 from tessera_gql.store.tables import EventRow
 
 PING = "PING"
@@ -41,36 +42,31 @@ def ping(moment: datetime) -> bytes:
 
 
 def slack(event: EventRow, fqn: str | None) -> bytes:
-    """One sentence: what happened, to what, by whom, and the facts that fit into a line."""
+    """One sentence: what happened, to what, by whom, and the facts that fit into a line each."""
     what = event.kind.replace("_", " ").capitalize()
-    where = f" · {fqn}" if fqn else ""
-    told = "".join(f"\n• {escaped(line)}" for line in _lines(event.payload))
-    return orjson.dumps({"text": f"*{what}*{escaped(where)} (by {escaped(event.actor)}){told}"})
+    where = f" · {escape_slack(fqn)}" if fqn else ""
+    facts = "".join(f"\n• {line}" for line in _lines(event.payload))
+    return orjson.dumps({"text": f"*{what}*{where} (by {escape_slack(event.actor)}){facts}"})
 
 
 def slack_ping() -> bytes:
     return orjson.dumps({"text": "*Ping*: this channel gets the alerts of Tessera GQL."})
 
 
-def escaped(text: str) -> str:
-    """Slack reads these three as markup, and `<!channel>` would wake everybody."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def _lines(payload: Mapping[str, Any]) -> list[str]:
     """Facts that people read; ids mean nothing to them."""
-    found: list[str] = []
+    lines: list[str] = []
     for name, value in payload.items():
         match value:
             case None | "" | [] | {}:
                 continue
             case list() if name == "changes":
-                found += [str(one) for one in value[:5]]
+                lines += [escape_slack(str(change)[:500]) for change in value[:5]]
             case str() | int() | float() if not name.endswith("_id") and name not in {"replaces", "proposed_by"}:
-                found.append(f"{name.replace('_', ' ')}: {str(value)[:500]}")
+                lines.append(f"{name.replace('_', ' ')}: {escape_slack(str(value)[:500])}")
             case _:
                 continue
-    return found
+    return lines
 
 
 def signed(identity: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:

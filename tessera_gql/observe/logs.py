@@ -15,6 +15,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import Processor
 
+from tessera_gql.escaping import escape_terminal
 from tessera_gql.observe import exchange
 from tessera_gql.observe.exchange import Exchange
 from tessera_gql.observe.operations import Done
@@ -151,9 +152,19 @@ def _rendering(scrub: Scrub, *, is_json: bool) -> list[Processor]:
     console = structlog.dev.ConsoleRenderer(timestamp_key="time", colors=_has_colours())
 
     def show(logger: Any, method: str, event: Event) -> str:
-        return scrub(console(logger, method, event))
+        return scrub(console(logger, method, _escaped(event)))
 
     return [structlog.processors.format_exc_info, _without_values, show]
+
+
+def _escaped(event: Event) -> Event:
+    """Text of a client can't steer the terminal nor write a line of its own; an exception has several lines."""
+    return {
+        name: "\n".join(map(escape_terminal, value.split("\n") if name == "exception" else [value]))
+        if isinstance(value, str)
+        else value
+        for name, value in event.items()
+    }
 
 
 def _has_colours() -> bool:

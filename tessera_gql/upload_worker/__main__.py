@@ -23,6 +23,7 @@ from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Transport
 from tessera_gql.graphql.wire import decode, params
+from tessera_gql.observe import logs
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import Options
 from tessera_gql.upload_worker import protocol

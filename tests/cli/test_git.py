@@ -4,13 +4,15 @@ from pathlib import Path
 
 import orjson
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from tessera_gql.cli.git import app
+from tessera_gql.cli import program
 from tessera_gql.formats import git
 from tessera_gql.formats.git import TeamFile
 
-RUN = CliRunner()
+
+def run(words: list[str]) -> Result:
+    return CliRunner().invoke(program("git"), ["git", *words])
 
 
 @pytest.fixture(autouse=True)
@@ -26,24 +28,24 @@ def surroundings(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_pull_says_what_it_wrote_and_a_dry_run_takes_it_back() -> None:
     for words in (["pull", "--dry-run"], ["pull"]):
-        done = RUN.invoke(app, words)
+        done = run(words)
         assert (done.exit_code, done.stdout.strip()) == (0, "1 teams created")
-    assert RUN.invoke(app, ["pull"]).stdout.strip() == "Everything is as the files say."
+    assert run(["pull"]).stdout.strip() == "Everything is as the files say."
 
 
 def test_a_push_lists_its_files_and_says_the_same_as_json(tmp_path: Path) -> None:
-    RUN.invoke(app, ["pull"])
-    assert RUN.invoke(app, ["push", "--folder", str(tmp_path / "other")]).stdout == "+ teams/shop.yaml\n"
-    done = RUN.invoke(app, ["push", "--json"])
+    run(["pull"])
+    assert run(["push", "--folder", str(tmp_path / "other")]).stdout == "+ teams/shop.yaml\n"
+    done = run(["push", "--json"])
     assert orjson.loads(done.stdout) == {"written": [], "removed": [], "unchanged": 1, "commit": None}
 
 
 def test_a_refusal_ends_with_code_2_and_its_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unborn = RUN.invoke(app, ["push", "-m", "x"])
+    unborn = run(["push", "-m", "x"])
     assert (unborn.exit_code, "not a git repository" in unborn.stderr) == (2, True)
     (tmp_path / "contracts/teams/shop.yaml").write_text("kind: team\nformat: 1\n")
-    broken = RUN.invoke(app, ["pull"])
+    broken = run(["pull"])
     assert (broken.exit_code, "teams/shop.yaml, line 1: `name` is missing" in broken.stderr) == (2, True)
     monkeypatch.delenv("GIT_SYNC_PATH")
-    unset = RUN.invoke(app, ["push"])
+    unset = run(["push"])
     assert (unset.exit_code, "GIT_SYNC_PATH" in unset.stderr) == (2, True)

@@ -276,7 +276,7 @@ async def test_a_chat_room_gets_a_sentence_in_which_nothing_is_markup(live: Data
         await webhook(live, receiver.url, kinds=["TEAM_CREATED"], format=WebhookFormat.SLACK)
         await World(live).team("<!channel> & co")
         (got,) = await receiver.count(1)
-    assert got.json == {"text": "*Team created* (by system)\n• name: &lt;!channel&gt; &amp; co"}
+    assert got.json == {"text": "*Team created* (by system)\n• name: `&lt;!channel&gt; &amp;` co"}
 
 
 async def test_a_team_is_posted_the_prefix_of_a_key_and_an_administrator_its_name(live: Database) -> None:

@@ -160,7 +160,7 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
 def test_a_postgresql_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "DATABASE_WAIT_SECONDS": "1"}
     done = run("serve", cwd=tmp_path, API_PORT="0", **nowhere)
-    assert done.returncode == 3
+    assert done.returncode == 4
     assert "Waiting for up to 1 seconds" in done.stderr
     assert "The PostgreSQL database none at 127.0.0.1:9 can't be reached: the connection is refused" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,28 @@
+"""The exit codes of every command."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a script learns without reading a word; the meanings are also in docs/cli.md and in every `--help`."""
+
+    DONE = 0
+    NEGATIVE = 1
+    REFUSED = 2
+    WAITING = 3
+    UNAVAILABLE = 4
+    DEFECT = 70
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitCode.DONE: "done",
+    ExitCode.NEGATIVE: "the answer is no: it breaks somebody, is blocked, differs or was tampered with",
+    ExitCode.REFUSED: "refused: wrong input, settings, key, address or state",
+    ExitCode.WAITING: "waiting for the answers of other teams",
+    ExitCode.UNAVAILABLE: "the server or the database can't be reached, is busy or failed",
+    ExitCode.DEFECT: "a defect of this program",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
+}
+
+EPILOG = "Exit codes: " + "; ".join(f"{code.value} {meaning}" for code, meaning in MEANINGS.items()) + "."

@@ -1,0 +1,25 @@
+"""The settings of this environment, for the commands that need them."""
+
+from tessera_gql.cli.terminal import fail
+from tessera_gql.config import BadSettings, Settings, hidden, load
+
+
+def read_settings() -> Settings:
+    """Ends the program with every mistake if they can't be right."""
+    try:
+        return load()
+    except BadSettings as error:
+        mistakes = str(error).splitlines()
+    if len(mistakes) == 1:
+        raise fail(f"The settings can't be used: {mistakes[0]}")
+    ended = fail(f"The settings can't be used, for {len(mistakes)} reasons:")
+    for mistake in mistakes:
+        fail(f"  {mistake}")
+    raise ended
+
+
+def configure_logging(settings: Settings) -> None:
+    """For a process that goes on: what happens in it is logged as the settings say."""
+    from tessera_gql.observe import logs  # noqa: PLC0415 - slow to import, and most commands log nothing
+
+    logs.configure(level=settings.log_level, is_json=settings.logs_json, secrets=hidden(settings))

@@ -1,0 +1,62 @@
+"""Every command of the command line, as the program itself lists them, and one way to run them."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.testing import CliRunner
+
+from tessera_gql.cli import program
+
+UNSET = ("TESSERA_URL", "TESSERA_API_KEY", "TESSERA_TRACEBACK", "XDG_CONFIG_HOME", "FORCE_COLOR", "DATABASE_URL")
+
+
+def every_command() -> dict[tuple[str, ...], Any]:
+    """The words of each command that runs something, and the command itself."""
+    return dict(_leaves((), typer.main.get_command(program())))
+
+
+def _leaves(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield words, command
+        return
+    for name, child in children.items():
+        yield from _leaves((*words, name), child)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed, and how it ended."""
+
+    words: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def printed(self) -> str:
+        return f"{self.stdout}\n{self.stderr}"
+
+
+def run(home: Path, words: Sequence[object], *, stdin: str = "", **environment: str) -> Ran:
+    """In this process, with only these settings; an exception that gets out of the program fails the test."""
+    given = tuple(map(str, words))
+    variables = dict.fromkeys(UNSET) | {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1"} | environment
+    done = CliRunner().invoke(program(given[0]), given, stdin, env=variables)
+    assert done.exception is None or isinstance(done.exception, SystemExit), (given, done.exc_info)
+    return Ran(given, done.exit_code, done.stdout, done.stderr)
+
+
+def print_counts(title: str, cells: Counter[tuple[str, str]]) -> None:
+    """A table of what was tried: a row for each command, a column for each form or circumstance."""
+    rows, columns = sorted({row for row, _ in cells}), sorted({column for _, column in cells})
+    lines = [f"{title}: {sum(cells.values())} cells, {len(rows)} commands, {len(columns)} columns"]
+    lines += [f"{'':22}" + "".join(f"{column[:16]:>17}" for column in columns)]
+    for row in rows:
+        lines += [f"{row:22}" + "".join(f"{cells[row, column] or '-':>17}" for column in columns)]
+    sys.stdout.write("\n" + "\n".join(lines) + "\n")

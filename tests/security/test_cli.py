@@ -1,0 +1,416 @@
+"""Every command where something is missing or wrong: one true line on stderr, its exit code, no file, no traceback."""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera_gql.cli.exit_codes import EPILOG, MEANINGS, ExitCode
+from tessera_gql.client import sync
+from tessera_gql.store import migration
+from tests.conftest import at
+from tests.e2e.server import ROOT, TESSERA, environment, serving
+from tests.security.commands import Ran, every_command, print_counts, run
+from tests.security.other_services import ANSWERS, answering, greeting, tls
+from tests.security.rewriting_proxy import rewriting
+
+KEY = "a-key-of-an-administrator-for-tests"
+PASSWORD = "hunter2-hunter2"
+MANIFEST = str(ROOT / "tessera_gql/cli/shop_manifest.json")
+ASSET = "ns.orders"
+
+REMOTE: dict[str, Sequence[str]] = {
+    "login": (),
+    "whoami": (),
+    "publish": (ASSET, "schema.json"),
+    "impact": (ASSET, "schema.json"),
+    "export": (ASSET,),
+    "dbt sync": (MANIFEST,),
+    "dbt plan": (MANIFEST,),
+    "dbt impact": (MANIFEST,),
+    "register": (ASSET, "--team", "a"),
+    "unregister": (ASSET, "--team", "a"),
+    "inbox": (),
+    "ack": (ASSET, "APPROVED"),
+    "proposals": (),
+    "proposal": (ASSET,),
+    "publish-proposal": (ASSET,),
+    "withdraw": (ASSET,),
+    "watch": (),
+    "team create": ("a",),
+    "team list": (),
+    "asset create": (ASSET,),
+    "asset list": (),
+    "asset show": (ASSET,),
+}
+"""Commands that ask a server."""
+DATABASE: dict[str, Sequence[str]] = {
+    "db upgrade": (),
+    "db downgrade": ("0003",),
+    "db current": (),
+    "db backup": ("copy.db",),
+    "db restore": ("missing.db",),
+    "keys create": ("ci",),
+    "keys list": (),
+    "keys revoke": ("tsr_abcdefgh",),
+    "git push": ("--folder", "contracts"),
+    "git pull": ("--folder", "contracts"),
+    "audit verify": (),
+    "audit export": (),
+}
+"""Commands that open the database themselves."""
+SERVERS = {"serve", "worker"}
+LOCAL: dict[str, Sequence[str]] = {
+    "diff": ("schema.json", "schema.json"),
+    "logout": (),
+    "config": (),
+    "schema": (),
+}
+"""Commands that need neither."""
+
+
+def test_every_command_of_the_program_is_in_one_of_these_lists() -> None:
+    assert {" ".join(words) for words in every_command()} == {*REMOTE, *DATABASE, *SERVERS, *LOCAL}
+
+
+@contextmanager
+def place(folder: Path) -> Iterator[None]:
+    """An empty folder with a schema in it, to be left as it was."""
+    folder.mkdir(exist_ok=True)
+    (folder / "schema.json").write_text(json.dumps({"type": "object", "properties": {"a": {"type": "string"}}}))
+    (folder / "contracts").mkdir(exist_ok=True)
+    before = _content(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield
+    assert _content(folder) == before
+
+
+def _content(folder: Path) -> dict[str, bytes | None]:
+    return {str(one): one.read_bytes() if one.is_file() else None for one in folder.rglob("*")}
+
+
+def check(done: Ran, codes: set[int], said: str) -> None:
+    assert done.code in codes, done
+    assert len(done.stderr.splitlines()) == 1, done
+    assert done.words[:2] == ("db", "backup") or not done.stdout or done.words[:2] == ("db", "restore"), done
+    assert re.search(said, done.stderr), done
+    for never in ("Traceback", "defect", PASSWORD, "sqlalche.me"):
+        assert never not in done.printed, done
+
+
+# Commands that ask a server ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, set[int], str]]]:
+    """For each circumstance: the address, the exit codes that are true of it, and what has to be said."""
+    folder = tmp_path_factory.mktemp("addresses")
+    refused, away = {ExitCode.REFUSED}, {ExitCode.UNAVAILABLE}
+    with ExitStack() as stack, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        plain = stack.enter_context(answering(ANSWERS["a web page"]))
+        encrypted = stack.enter_context(answering(ANSWERS["a web page"], tls(folder)))
+        mail = stack.enter_context(greeting(b"220 mail.example ESMTP\r\n"))
+        found = {
+            "no server": (
+                f"http://127.0.0.1:{port}",
+                away,
+                f"http://127.0.0.1:{port} can't be reached: there is no server",
+            ),
+            "http for https": (f"http://127.0.0.1:{encrypted}", away, "is it https:// rather than http://"),
+            "https for http": (f"https://127.0.0.1:{plain}", away, "is it http:// rather than https://"),
+            "untrusted": (f"https://127.0.0.1:{encrypted}", away, "certificate is not trusted"),
+            "no HTTP": (f"http://127.0.0.1:{mail}", away, "can't be reached"),
+            "no URL": ("localhost:8000", refused, "is not the address of a server"),
+            "half a URL": ("http://[::1", refused, "is not the address of a server"),
+            "a port too high": ("http://127.0.0.1:99999", refused, "is not the address of a server"),
+            "a fragment": ("http://127.0.0.1:8000/#x", refused, "is not the address of a server"),
+            "a password": (
+                f"http://admin:{PASSWORD}@127.0.0.1:{port}",
+                away,
+                f"http://127.0.0.1:{port} can't be reached",
+            ),
+        }
+        for name, answer in ANSWERS.items():
+            url = f"http://127.0.0.1:{stack.enter_context(answering(answer))}"
+            codes = (
+                away if name in {"a gateway", "a server's fault"} else refused | away if "stream" in name else refused
+            )
+            found[name] = (url, codes, "It failed. Its log has more under r-1" if "fault" in name else re.escape(url))
+        yield found
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two attempts no time passes."""
+    monkeypatch.setattr(sync.time, "sleep", lambda _seconds: None)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_each_command_tells_what_is_wrong_with_the_server(
+    addresses: dict[str, tuple[str, set[int], str]], tmp_path: Path
+) -> None:
+    cells: Counter[tuple[str, str]] = Counter()
+    with place(tmp_path / "empty"):
+        for circumstance, (url, codes, said) in addresses.items():
+            for name, arguments in REMOTE.items():
+                done = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL=url)
+                check(done, codes, said)
+                cells[name, circumstance] += 1
+        for name, arguments in LOCAL.items():
+            done = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL="nowhere")
+            assert done.code == 0, done
+            cells[name, "nowhere"] += 1
+    print_counts("No server, or another one", cells)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_each_command_tells_of_a_wrong_key_and_of_a_stream_that_goes_wrong(tmp_path: Path) -> None:
+    cells: Counter[tuple[str, str]] = Counter()
+    (tmp_path / "server").mkdir()
+    with serving(tmp_path / "server", ADMIN_KEY=KEY) as server, place(tmp_path / "empty"):
+        home = tmp_path / "home"
+        for key, said in (
+            ("wrong-wrong", "key"),
+            ("", "key"),
+            ("blank in it", "Copy it again"),
+            ("clé", "Copy it again"),
+        ):
+            for name, arguments in REMOTE.items():
+                stdin = f"{key}\n" if name == "login" else ""
+                wanted = "no blanks" if name == "login" and " " in key else said
+                done = run(home, [*name.split(), *arguments], stdin=stdin, TESSERA_URL=server.url, TESSERA_API_KEY=key)
+                check(done, {ExitCode.REFUSED}, wanted)
+                cells[name, key or "no key"] += 1
+        port = int(server.url.rpartition(":")[2])
+        for marker, replacement in (
+            (b'"type":"connection_ack"', b'"tipe":"connection_ack"'),
+            (b'{"type":"connection_ack"', b'#"type":"connection_ack"'),
+            (b'"type":"next"', b'"tipe":"next"'),
+            (b'"payload":{"data"', b'"payload":{"dota"'),
+            (b'"payload":{"data"', b'"paylo_d":{"data"'),
+            (b'"cursor"', b'"cxrsor"'),
+        ):
+            with rewriting(port, marker, replacement) as broken:
+                url = f"http://127.0.0.1:{broken}"
+                words = ["watch", "-n", "1", "--after", _start(home, server.url)]
+                done = run(home, words, TESSERA_URL=url, TESSERA_API_KEY=KEY)
+            told = [line for line in done.stderr.splitlines() if not line.startswith("Watching")]
+            assert (done.code, done.stdout, len(told)) == (ExitCode.REFUSED, "", 1), done
+            assert re.search("not as a Tessera server of this version does|not what this client knows", told[0])
+            cells["watch", "stream"] += 1
+    print_counts("Wrong key, broken stream", cells)
+
+
+def test_a_request_that_can_not_be_sent_is_told(tmp_path: Path) -> None:
+    schema = tmp_path / "nan.json"
+    schema.write_text('{"minimum": NaN}')
+    done = run(tmp_path / "home", ["publish", ASSET, schema], TESSERA_URL="http://127.0.0.1:9")
+    check(done, {ExitCode.REFUSED}, "can't be sent: Out of range float")
+    for proxy in (f"nonsense://u:{PASSWORD}@127.0.0.1:9", f"socks5://u:{PASSWORD}@127.0.0.1:9"):
+        for name in ("watch", "team list", "login"):
+            done = run(tmp_path / "home", name.split(), TESSERA_URL="http://127.0.0.1:9", ALL_PROXY=proxy)
+            check(done, {ExitCode.REFUSED}, "can't be sent: ")
+
+
+def _start(home: Path, url: str) -> str:
+    """A cursor with something behind it."""
+    import httpx  # noqa: PLC0415 - only here
+
+    document = "{ eventCursor }"
+    headers = {"Authorization": f"Bearer {KEY}"}
+    answer = httpx.post(f"{url}/graphql", json={"query": document}, headers=headers, timeout=30)
+    run(home, ["team", "create", f"t-{os.urandom(4).hex()}"], TESSERA_URL=url, TESSERA_API_KEY=KEY)
+    return str(answer.json()["data"]["eventCursor"])
+
+
+# Commands that open the database -------------------------------------------------------------------------------------
+
+CREATES = {
+    ("db upgrade", "no file"),
+    ("db upgrade", "no folder"),
+    ("db upgrade", "empty file"),
+    ("db upgrade", "old"),
+    ("db upgrade", "PG empty"),
+}
+"""Here this is what the command is for."""
+ANSWERED = {
+    ("db current", "empty file"): 1,
+    ("db current", "old"): 1,
+    ("db current", "PG empty"): 1,
+    ("db current", "newer"): 1,
+    ("db downgrade", "old"): 0,
+    ("db backup", "old"): 0,
+}
+"""Here nothing is wrong for the command: it answers."""
+
+
+@contextmanager
+def _databases(folder: Path, sqlite_template: Path, postgres_url: str) -> Iterator[dict[str, tuple[str, str]]]:
+    """For each circumstance: the URL of the database, and what has to be said of it."""
+    files = folder / "files"
+    files.mkdir()
+    (files / "empty.db").touch()
+    (files / "garbage.db").write_bytes(b"this is no database" * 500)
+    (files / "folder.db").mkdir()
+    asyncio.run(migration.upgrade(f"sqlite:///{files}/old.db", "0003"))
+    (files / "newer.db").write_bytes(sqlite_template.read_bytes())
+    _mark_as_newer(files / "newer.db")
+    with ExitStack() as stack, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        closed = taken.getsockname()[1]
+        web = stack.enter_context(greeting(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+        user = f"postgresql://tessera:{PASSWORD}"
+        yield {
+            "no file": ("sqlite:///tessera.db", "database tessera.db( does not exist|. Check)"),
+            "no folder": ("sqlite:///no/such/tessera.db", "does not exist|can't be|no/such"),
+            "empty file": (f"sqlite:///{files}/empty.db", "revision none"),
+            "garbage": (f"sqlite:///{files}/garbage.db", "not an? (SQLite )?database|is damaged|failed"),
+            "folder": (f"sqlite:///{files}/folder.db", "folder.db"),
+            "old": (f"sqlite:///{files}/old.db", "revision 0003"),
+            "newer": (f"sqlite:///{files}/newer.db", "does not know"),
+            "dialect": (
+                f"mysql://tessera:{PASSWORD}@127.0.0.1/x",
+                "'mysql'; Tessera GQL speaks to sqlite and postgresql",
+            ),
+            "no URL": ("tessera.db", "DATABASE_URL is not a URL"),
+            "no name": (f"{user}@127.0.0.1:{closed}/", "names none"),
+            "option": (f"{user}@127.0.0.1:{closed}/x?foo=bar", "asks for foo"),
+            "PG port": (f"{user}@127.0.0.1:{closed}/x", "database"),
+            "PG host": (f"{user}@no-such-host.example/x", "database"),
+            "PG label": (f"{user}@{'a' * 70}.example/x", "database"),
+            "PG other": (f"{user}@127.0.0.1:{web}/x", "database"),
+            "PG name": (at(postgres_url, "no_such_database"), "database"),
+            "PG user": (postgres_url.replace("postgres:@", "nobody:@"), "database"),
+            "PG empty": (postgres_url, "revision none"),
+        }
+
+
+def _mark_as_newer(file: Path) -> None:
+    import sqlite3  # noqa: PLC0415 - only here
+
+    connection = sqlite3.connect(file)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+
+
+def test_each_command_tells_what_is_wrong_with_the_database(
+    tmp_path: Path, sqlite_template: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **more: Any) -> Any:
+        if host == "no-such-host.example":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return looked_up(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    cells: Counter[tuple[str, str]] = Counter()
+    with _databases(tmp_path, sqlite_template, postgres_url) as circumstances:
+        for number, (circumstance, (url, said)) in enumerate(circumstances.items()):
+            with place(tmp_path / f"empty-{number}"):
+                for name, arguments in DATABASE.items():
+                    if (name, circumstance) in CREATES:
+                        continue
+                    done = run(
+                        tmp_path / "home", [*name.split(), *arguments], DATABASE_URL=url, DATABASE_CONNECT_SECONDS="2"
+                    )
+                    cells[name, circumstance] += 1
+                    if (code := ANSWERED.get((name, circumstance))) is not None:
+                        assert (done.code, done.stderr) == (code, ""), done
+                        (tmp_path / f"empty-{number}" / "copy.db").unlink(missing_ok=True)
+                        continue
+                    wanted = "missing.db|" + said if name == "db restore" else said
+                    wanted = f"by its own tools|{wanted}" if name in {"db restore", "db backup"} else wanted
+                    check(done, {ExitCode.REFUSED, ExitCode.UNAVAILABLE}, wanted)
+                for name, arguments in REMOTE.items():
+                    done = run(tmp_path / "home", [*name.split(), *arguments], TESSERA_URL="nowhere", DATABASE_URL=url)
+                    check(done, {ExitCode.REFUSED}, "is not the address of a server")
+                    cells[name, circumstance] += 1
+    print_counts("Databases", cells)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "code"),
+    [
+        (("serve",), {"DATABASE_URL": "sqlite:///garbage.db"}, ExitCode.UNAVAILABLE),
+        (("serve",), {"DATABASE_URL": f"postgresql://tessera:{PASSWORD}@127.0.0.1:9/x"}, ExitCode.UNAVAILABLE),
+        (("worker",), {"DATABASE_URL": f"mysql://tessera:{PASSWORD}@127.0.0.1/x"}, ExitCode.REFUSED),
+        (("worker",), {"DATABASE_URL": f"postgresql://tessera:{PASSWORD}@127.0.0.1:9/x"}, ExitCode.UNAVAILABLE),
+        (("audit", "verify"), {}, ExitCode.REFUSED),
+        (("team", "list"), {"TESSERA_URL": "http://127.0.0.1:9"}, ExitCode.UNAVAILABLE),
+        (("ack",), {}, ExitCode.REFUSED),
+        (("no-such-command\x1b[2J",), {}, ExitCode.REFUSED),
+    ],
+)
+def test_the_program_itself_ends_with_one_line(
+    tmp_path: Path, words: tuple[str, ...], settings: dict[str, str], code: int
+) -> None:
+    (tmp_path / "garbage.db").write_bytes(b"this is no database" * 500)
+    before = _content(tmp_path)
+    done = subprocess.run(
+        [TESSERA, *words],
+        cwd=tmp_path,
+        env=environment(API_PORT="0", DATABASE_WAIT_SECONDS="0", HOME=str(tmp_path / "home"), **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    check(Ran(words, done.returncode, done.stdout, done.stderr), {code}, ".")
+    assert "\x1b" not in done.stderr
+    assert _content(tmp_path) == before
+
+
+def test_a_defect_is_one_line_and_its_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
+    code = (
+        "import sys; from tessera_gql.cli import export, main;"
+        "export.connected = lambda: 1 / 0; sys.argv = ['tessera', 'export', 'a.b']; main()"
+    )
+    command = [sys.executable, "-c", code]
+    quiet = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment())
+    assert (quiet.returncode, len(quiet.stderr.splitlines())) == (ExitCode.DEFECT, 1)
+    assert "This is a defect of tessera: ZeroDivisionError" in quiet.stderr
+    loud = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment(TESSERA_TRACEBACK="1")
+    )
+    assert "Traceback" in loud.stderr
+    del tmp_path
+
+
+def test_the_exit_codes_are_in_the_help_of_every_command_and_in_the_docs(tmp_path: Path) -> None:
+    for words, command in every_command().items():
+        assert command.epilog == EPILOG, words
+    shown = " ".join(re.sub(r"[│╭╰─╮╯]", " ", run(tmp_path, ["audit", "verify", "--help"]).stdout).split())
+    page = (ROOT / "docs/cli.md").read_text()
+    for code, meaning in MEANINGS.items():
+        assert f"{code.value} {meaning}" in shown
+        assert f"| {code.value} | {meaning} |" in page
+
+
+def test_text_that_the_locale_lacks_is_printed_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_text(json.dumps({"type": "object", "properties": {"é→\ud800": {"type": "string"}}}))
+    (tmp_path / "new.json").write_text(json.dumps({"type": "object", "properties": {}}))
+    done = subprocess.run(
+        [TESSERA, "diff", "old.json", "new.json"],
+        cwd=tmp_path,
+        env=environment(PYTHONIOENCODING="ascii", LC_ALL="C"),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert "é→\\ud800" in done.stdout.decode()

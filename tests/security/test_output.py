@@ -1,0 +1,309 @@
+"""Text of one team is not code for another: hostile names through every command, format and message."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+from xml.etree import ElementTree as ET
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tessera_gql.delivery import messages
+from tessera_gql.escaping import escape_markdown, escape_slack, escape_terminal, shell_quote, tessera_command
+from tessera_gql.store.tables import EventRow
+from tests.e2e.server import TESSERA
+from tests.security.commands import Ran, every_command, print_counts, run
+from tests.security.hostile import ASSET, CUSTOMERS, HOSTILE, MARKER, OWNER, Place, hostile_place
+
+FORMATS = {"json", "markdown", "github", "junit", "odcs", "json-schema", "source"}
+ODD_FILE = "x'; touch pwned #\x1b[2J\n::error::x.db"
+
+STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
+    ("team", "create"): ("", (MARKER,), {2}),
+    ("team", "list"): ("", (), {0}),
+    ("asset", "create"): ("", (ASSET, "--owner", OWNER), {2}),
+    ("asset", "list"): ("", (), {0}),
+    ("asset", "show"): ("reader", (ASSET,), {0}),
+    ("register",): ("reader", (ASSET, "-t", MARKER, "-f", MARKER), {0, 2}),
+    ("unregister",): ("reader", (ASSET, "-t", MARKER), {0}),
+    ("whoami",): ("", (), {0}),
+    ("impact",): ("peace", (ASSET, "narrow.json"), {1}),
+    ("publish",): ("peace", (ASSET, "narrow.json", "-t", OWNER, "--reason", MARKER), {3}),
+    ("proposals",): ("proposal", (), {0}),
+    ("proposal",): ("proposal", (ASSET,), {0}),
+    ("inbox",): ("proposal", ("-t", MARKER), {0}),
+    ("ack",): ("proposal", (ASSET, "BLOCKED", "-t", MARKER, "--notes", MARKER), {0}),
+    ("publish-proposal",): ("proposal", (ASSET,), {2}),
+    ("withdraw",): ("proposal", (ASSET,), {0}),
+    ("watch",): ("proposal", ("-n", "5", "--after", "START"), {0}),
+    ("export",): ("", (ASSET,), {0, 2}),
+    ("dbt", "plan"): ("manifest", ("less.json",), {0}),
+    ("dbt", "sync"): ("manifest", ("less.json", "--supersede"), {3}),
+    ("dbt", "impact"): ("manifest", ("less.json",), {1, 3}),
+    ("diff",): ("", ("old.json", "new.json"), {1}),
+    ("login",): ("", (), {0}),
+    ("logout",): ("", (), {0}),
+    ("config",): ("", (), {0}),
+    ("schema",): ("", (), {0}),
+    ("keys", "create"): ("", (HOSTILE, "--team", HOSTILE), {2}),
+    ("keys", "list"): ("", (), {0}),
+    ("keys", "revoke"): ("", (HOSTILE,), {2}),
+    ("git", "push"): ("", ("--folder", "contracts"), {0, 2}),
+    ("git", "pull"): ("", ("--folder", "contracts"), {0, 2}),
+    ("audit", "verify"): ("", (), {1}),
+    ("audit", "export"): ("", (), {0}),
+    ("db", "current"): ("", (), {0}),
+    ("db", "upgrade"): ("", (HOSTILE,), {2}),
+    ("db", "downgrade"): ("", (HOSTILE,), {2}),
+    ("db", "backup"): ("", (ODD_FILE, "--force"), {1}),
+    ("db", "restore"): ("", (ODD_FILE,), {2}),
+}
+"""For each command: what it needs to be there, its arguments, and how it may end."""
+DOCUMENTS = {("export", form) for form in ("text", "terminal", "odcs", "source")}
+"""In a pipe these are the document itself, byte for byte, as it goes into a file."""
+SILENT = {("serve",), ("worker",)}
+"""They print no text of others; what they log is tested below."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with hostile_place(tmp_path_factory.mktemp("hostile")) as place:
+        yield place
+
+
+def forms(command: Any) -> dict[str, Sequence[str]]:
+    """Each way in which a command can say it, with its options."""
+    options = {name: parameter for parameter in command.params for name in parameter.opts}
+    choices = getattr(getattr(options.get("--format"), "type_descriptor", None), "choices", None) or ()
+    found: dict[str, Sequence[str]] = {"text": (), "terminal": ()}
+    if "--json" in options:
+        found["--json"] = ("--json",)
+    values = {str(getattr(choice, "value", choice)) for choice in choices}
+    return found | {value: ("--format", value) for value in sorted(values & FORMATS)}
+
+
+@pytest.fixture(scope="module")
+def outputs(place: Place) -> dict[tuple[str, str], Ran]:
+    """Every command in every form, run once."""
+    commands = every_command()
+    assert STEPS.keys() | SILENT == commands.keys(), "a command has no step here"
+    ran: dict[tuple[str, str], Ran] = {}
+    for words, (need, arguments, codes) in STEPS.items():
+        for form, options in forms(commands[words]).items():
+            if need:
+                place.prepare(need)
+            done = _run(place, (*words, *arguments, *options), form)
+            assert done.code in codes, done
+            ran[" ".join(words), form] = done
+    print_counts("Hostile names", Counter(ran.keys()))
+    return ran
+
+
+def _run(place: Place, words: Sequence[str], form: str) -> Ran:
+    terminal = {"FORCE_COLOR": "1"} if form == "terminal" else {}
+    given = [place.first_cursor() if word == "START" else word for word in words]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place.folder)
+        return run(place.folder, given, TESSERA_URL=place.hostile_url, DATABASE_URL=place.database, **terminal)
+
+
+def test_no_output_steers_a_terminal_or_hides_text(outputs: dict[tuple[str, str], Ran]) -> None:
+    for where, done in outputs.items():
+        printed = done.stderr if where in DOCUMENTS else done.printed
+        steering = {char for char in printed if char not in "\n\t" and unicodedata.category(char) in {"Cc", "Cf"}}
+        assert not steering, (done.words, steering)
+
+
+def test_no_line_of_any_output_is_a_command_of_a_ci_runner(outputs: dict[tuple[str, str], Ran]) -> None:
+    for (name, form), done in outputs.items():
+        if (name, form) in DOCUMENTS:
+            continue
+        ours = r"::(error|warning|notice) [^:]*::" if form == "github" else r"(?!)"
+        for line in done.printed.splitlines():
+            if not re.match(ours, line):
+                assert not line.strip().startswith("::"), done.words
+                assert not re.search(r"##(\[|vso)", line), done.words
+    assert outputs["dbt impact", "github"].stdout.count("::error") >= 1
+
+
+def test_json_is_exact(outputs: dict[tuple[str, str], Ran]) -> None:
+    exact = 0
+    for (name, form), done in outputs.items():
+        if name in {"audit export", "watch"} and form != "terminal":
+            lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+            exact += any(map(_holds, lines))
+        elif form in {"--json", "json", "json-schema"} and done.stdout:
+            exact += _holds(json.loads(done.stdout))
+    assert exact >= 12
+
+
+def _holds(value: Any) -> bool:
+    match value:
+        case str():
+            return HOSTILE in value
+        case dict():
+            return any(_holds(part) for pair in value.items() for part in pair)
+        case list():
+            return any(map(_holds, value))
+        case _:
+            return False
+
+
+COMMAND = re.compile(
+    r"(tessera (?:ack|proposals|publish-proposal) .*?)(?: \(or MIGRATING, BLOCKED\)|` lists those that ended\.)?$"
+)
+
+
+def test_each_command_that_is_printed_runs_as_one_command_in_every_shell(
+    place: Place, outputs: dict[tuple[str, str], Ran], tmp_path: Path
+) -> None:
+    place.prepare("peace")
+    told = [done for (_, form), done in outputs.items() if form in {"text", "markdown"}]
+    told.append(_run(place, ["proposal", ASSET], "text"))
+    told.append(_run(place, ["watch", "--kind", "ACKNOWLEDGMENT_REQUESTED", "-n", "1", "--after", "START"], "text"))
+    lines = [line for done in told for line in done.printed.splitlines()]
+    printed = {match[1] for line in lines if (match := COMMAND.search(line))}
+    assert len(printed) >= 4
+    for command in printed:
+        for shell in ("bash", "sh"):
+            given = _pasted(shell, command, tmp_path)
+            if shell == "bash" and "--team" in given:
+                assert given[given.index("--team") + 1] == HOSTILE
+            if shell == "bash" and given[0] == "ack":
+                assert given[1] in {f"ns.{HOSTILE}", ASSET, CUSTOMERS}
+    assert list(tmp_path.iterdir()) == []
+
+
+def _pasted(shell: str, command: str, folder: Path) -> list[str]:
+    script = f"tessera() {{ printf '%s\\0' \"$@\"; }}\n{command}\n"
+    done = subprocess.run([shell, "-c", script], cwd=folder, capture_output=True, check=True, timeout=10)
+    return done.stdout.decode("utf-8", "surrogateescape").split("\0")
+
+
+def test_the_commands_for_a_postgresql_quote_the_name_of_the_file(tmp_path: Path) -> None:
+    for words in ("backup", "restore"):
+        done = run(tmp_path, ["db", words, ODD_FILE], DATABASE_URL="postgresql://u:secret@127.0.0.1:9/x")
+        assert (done.code, len(done.stderr.splitlines()), "secret" in done.printed) == (2, 1, False)
+        for line in done.stdout.splitlines():
+            script = f"pg_dump() {{ :; }}; pg_restore() {{ :; }}; tessera() {{ :; }}\n{line}"
+            subprocess.run(["bash", "-c", script], cwd=tmp_path, check=True, timeout=10)
+    assert [one.name for one in tmp_path.iterdir() if one.name == "pwned"] == []
+
+
+@pytest.mark.parametrize("where", [("dbt impact", "markdown"), ("diff", "markdown")])
+def test_a_comment_of_a_pull_request_holds_no_markup_of_others(
+    outputs: dict[tuple[str, str], Ran], where: tuple[str, str]
+) -> None:
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(outputs[where].stdout)
+    assert "touch pwned" in page
+    bare = re.sub(r"<code.*?</code>", "", page, flags=re.DOTALL)
+    for sign in ("@", "<img", "<a ", "http", "$(", "error", "#1", "[red]", "<h1", "channel"):
+        assert sign not in bare, (sign, bare)
+    rows = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
+    assert len({len(re.findall("<t[dh]>", row)) for row in rows}) == 1
+
+
+def test_ordinary_names_stay_readable_in_a_comment() -> None:
+    assert escape_markdown("order_id: it is gone.") == "`order_id`: it is gone."
+    assert escape_markdown("Coupons move to marts.coupons, ask Zoë!") == "Coupons move to `marts.coupons`, ask Zoë!"
+    assert (
+        tessera_command("ack", "a.b", "APPROVED", team="Data Platform")
+        == "tessera ack a.b APPROVED --team 'Data Platform'"
+    )
+
+
+def test_a_junit_report_is_xml(outputs: dict[tuple[str, str], Ran]) -> None:
+    suite = ET.fromstring(outputs["dbt impact", "junit"].stdout)
+    assert "touch pwned" in "".join(suite.itertext())
+
+
+def test_a_chat_message_wakes_nobody_and_links_nowhere() -> None:
+    event = EventRow(
+        sequence=1,
+        kind="PROPOSAL_CREATED",
+        entity_type="Proposal",
+        entity_id=uuid4(),
+        teams=[],
+        actor=HOSTILE,
+        payload={
+            "reason": HOSTILE,
+            "name": HOSTILE,
+            "notes": HOSTILE,
+            "changes": [HOSTILE, HOSTILE],
+            "after": "APPROVED",
+        },
+        occurred_at=datetime.now(UTC),
+        hash="",
+    )
+    text = json.loads(messages.slack(event, HOSTILE))["text"]
+    assert not re.search("[<>]", text)
+    assert len(text.splitlines()) == 1 + 6
+    bare = re.sub(r"`[^`]*`", "", text)
+    for sign in ("`", "@", "http", "channel", "$(", "&", "|"):
+        assert sign not in bare
+    assert escape_slack("Coupons move.") == "Coupons move."
+
+
+def test_every_character_is_one_harmless_line_in_every_place(tmp_path: Path) -> None:
+    """Alone, doubled, within a word and between words."""
+    odd = [
+        chr(code)
+        for code in (*range(0x300), *range(0x2000, 0x2100))
+        if not chr(code).isalnum() and not 0xD800 <= code <= 0xDFFF
+    ]
+    odd += [chr(code) for code in (0xD800, 0xDFFF, 0xFEFF, 0xFFFE, 0xFFFF, 0xE0001, 0xE007F, 0x1F600)]
+    for char in odd:
+        for text in (char, f"a{char}b", f"{char}{char}", f"a {char} b"):
+            line = escape_terminal(text)
+            assert not {one for one in line if unicodedata.category(one) in {"Cc", "Cs", "Zl", "Zp"}}
+            assert json.loads(f'"{line}"' if char not in '"\\' else json.dumps(text)) == text
+            page = MarkdownIt("commonmark", {"html": True}).enable("table").render(escape_markdown(text) or "x")
+            assert set(re.findall(r"<(\w+)", page)) <= {"p", "code"}, (text, page)
+    words = "".join(
+        f"tessera {shell_quote(char)}\n" for char in odd if char != "\0" and not 0xD800 <= ord(char) <= 0xDFFF
+    )
+    given = _pasted("bash", words.removesuffix("\n"), tmp_path)
+    assert given[:-1] == [char for char in odd if char != "\0" and not 0xD800 <= ord(char) <= 0xDFFF]
+
+
+def test_a_line_of_the_log_stays_one_line_whatever_a_client_calls_itself() -> None:
+    code = (
+        "import logging; from tessera_gql.observe import logs;"
+        "logs.configure(level='info', is_json=False, secrets=[]);"
+        f"logging.getLogger('x').warning('%s', {HOSTILE!r})"
+    )
+    done = subprocess.run(
+        [Path(TESSERA).with_name("python"), "-c", code],
+        capture_output=True,
+        check=True,
+        timeout=60,
+        env={"NO_COLOR": "1", "PATH": "/usr/bin:/bin"},
+        cwd=Path(__file__).parents[2],
+    )
+    text = done.stderr.decode()
+    assert len(text.splitlines()) == 1
+    assert not {char for char in text if unicodedata.category(char) in {"Cc", "Cf"} and char != "\n"}
+
+
+def test_a_document_on_a_terminal_does_not_steer_it() -> None:
+    """In a pipe it is exact; here a pseudo-terminal is what it is printed on."""
+    code = f"from tessera_gql.cli.terminal import print_document; print_document({HOSTILE!r})"
+    mine, theirs = pty.openpty()
+    command = [Path(TESSERA).with_name("python"), "-c", code]
+    subprocess.run(command, stdout=theirs, check=True, timeout=60, cwd=Path(__file__).parents[2])
+    os.close(theirs)
+    shown = os.read(mine, 65536).decode()
+    os.close(mine)
+    assert "touch pwned" in shown
+    assert not {char for char in shown if unicodedata.category(char) in {"Cc", "Cf"} and char not in "\r\n"}
+    piped = subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=Path(__file__).parents[2])
+    assert piped.stdout.decode() == HOSTILE + "\n"
