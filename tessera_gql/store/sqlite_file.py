@@ -42,7 +42,7 @@ class SQLiteFile:
             self.check()
 
     def check(self, *, is_committing: bool = False) -> None:
-        """Raise FileLost if the path names another file now; costs two microseconds."""
+        """Raise FileLost if the path names another file now; costs a few microseconds."""
         if self._identity is None:
             return
         try:

@@ -4,9 +4,11 @@ import asyncio
 import base64
 import secrets
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from standardwebhooks import Webhook as Verifier
 
@@ -24,7 +26,7 @@ from tessera_gql.workflows import webhooks as verbs
 from tessera_gql.workflows.webhooks import Made, NewWebhook
 from tests.delivery.receiver import receiving
 from tests.delivery.test_webhooks import deliveries, settled, working
-from tests.e2e.server import TESSERA, environment
+from tests.e2e.server import TESSERA, environment, serving
 from tests.world import World
 
 ADDRESS = "https://example.com/hook"
@@ -62,6 +64,7 @@ async def test_a_secret_is_stored_encrypted_and_signs_as_shown(database_url: str
     (entry,) = await entries(database)
     assert set(entry) == {"encrypted", "until"}
     assert (made.secret or "")[6:] not in str(entry)
+    assert (made.secret or "")[6:] not in str([row.payload for row in await World(database).events(0)])
     await database.dispose()
     if (file := sqlite_file(database_url)) is not None:
         assert (made.secret or "").encode() not in file.read_bytes()
@@ -97,6 +100,34 @@ async def signing(database: Database, made: Made) -> list[str]:
     async with database.read() as session:
         row = await webhooks.get(session, made.webhook.id)
         return webhook_secrets.signing(session.keyring, row, session.now)
+
+
+def test_such_a_server_says_so_when_it_starts_and_to_who_asks_for_a_webhook(tmp_path: Path) -> None:
+    admin = "an-administrators-key-for-this-test"
+    with serving(tmp_path, ADMIN_KEY=admin) as server:
+        document = "mutation($u: URL!) { createWebhook(input: {url: $u}) { secret errors { code message } } }"
+        body = {"query": document, "variables": {"u": ADDRESS}}
+        headers = {"Authorization": f"Bearer {admin}"}
+        reply = httpx.post(f"{server.url}/graphql", json=body, headers=headers, timeout=30).json()["data"]
+        assert reply["createWebhook"]["secret"] is None
+        assert reply["createWebhook"]["errors"][0]["code"] == "CONFLICT"
+        assert "SECRETS_KEY" in reply["createWebhook"]["errors"][0]["message"]
+        assert "SECRETS_KEY is not set" in server.log.read_text()
+
+
+async def test_the_secret_of_the_settings_signs_and_is_never_stored(database_url: str) -> None:
+    database = opened(database_url)
+    async with receiving() as receiver:
+        async with database.write() as session:
+            await verbs.stand(session, receiver.url)
+        options = replace(quick(), url=receiver.url, secret="whsec_c2VjcmV0LW9mLXRoZS1zZXR0aW5ncw==")
+        async with working(database, options):
+            await World(database).team("one")
+            (post, *_) = await receiver.count(1)
+            await settled(database)
+    Verifier(options.secret or "").verify(post.body, post.headers)
+    assert await entries(database) == []
+    await database.dispose()
 
 
 async def test_the_first_start_with_a_key_encrypts_what_is_stored_in_plain(database_url: str) -> None:
