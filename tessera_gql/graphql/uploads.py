@@ -23,7 +23,8 @@ from tessera_gql.graphql.wire import Malformed, Params, decode, params
 MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
 """The root fields that take a file, and that a worker process always executes."""
 
-LARGE_BYTES = 128 * 1024
+LARGE_BYTES = 96 * 1024
+"""What this process decodes and executes of this size holds its event loop for less than 50 milliseconds."""
 AS_A_FILE = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
 BUSY = {"Retry-After": "15"}
 
@@ -43,7 +44,7 @@ class RequestBody:
         return bool(self.files) or len(self.text) > LARGE_BYTES
 
     def is_for_worker(self, operation: Operation) -> bool:
-        return self.is_large or (bool(self.text) and any(map(operation.asks_only, MANIFEST_FIELDS)))
+        return self.is_large or (bool(self.text) and operation.calls(MANIFEST_FIELDS))
 
 
 @dataclass
