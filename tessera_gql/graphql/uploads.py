@@ -24,7 +24,7 @@ MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
 """The root fields that take a file, and that a worker process always executes."""
 
 LARGE_BYTES = 96 * 1024
-"""What this process decodes and executes of this size holds its event loop for less than 50 milliseconds."""
+"""What is smaller is decoded and coerced here, within 50 milliseconds."""
 AS_A_FILE = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
 BUSY = {"Retry-After": "15"}
 
