@@ -73,7 +73,7 @@ class Limits:
     """Characters of the document alone."""
     upload_bytes: int = 128 * 1024 * 1024
     """Of a multipart request, which carries a dbt manifest as a file."""
-    uploads_per_key: int = 2
+    uploads_at_once: int = 2
     """Large requests of one caller at once."""
     upload_disk_bytes: int = 1024**3
     """Of all large requests at once."""

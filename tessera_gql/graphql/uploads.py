@@ -73,7 +73,7 @@ class Spool:
         """Count the request among its caller's large ones; raises HttpError beyond the limit."""
         if self._is_open:
             return
-        limit = self.uploads.limits.uploads_per_key
+        limit = self.uploads.limits.uploads_at_once
         if self.uploads.of_account[self.account] >= limit:
             what = f"{limit} of your requests with a dbt manifest, or of a large size, are under way: the limit."
             raise HttpError(429, f"{what} Wait until one of them is done.", BUSY)
