@@ -25,7 +25,7 @@ class LimitSettings(BaseSettings):
     limit_upload_bytes: int = _limit(
         128 * 1024 * 1024, "Bytes of a multipart request, which carries a dbt manifest as a file.", least=1024
     )
-    limit_uploads_per_key: int = _limit(
+    limit_uploads_at_once: int = _limit(
         2, "Large requests of one key at once; of one address, where no keys are needed. For each process."
     )
     limit_upload_disk_bytes: int = _limit(

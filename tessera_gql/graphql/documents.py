@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 from graphql import (
     DocumentNode,
     FieldNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     NullValueNode,
     OperationDefinitionNode,
     OperationType,
@@ -71,7 +73,7 @@ class Limits:
     """Characters of the document alone."""
     upload_bytes: int = 128 * 1024 * 1024
     """Of a multipart request, which carries a dbt manifest as a file."""
-    uploads_per_key: int = 2
+    uploads_at_once: int = 2
     """Large requests of one caller at once."""
     upload_disk_bytes: int = 1024**3
     """Of all large requests at once."""
@@ -140,6 +142,24 @@ class Operation:
         """Whether its one root field is this; a fragment at the root is not looked into."""
         fields = self.node.selection_set.selections
         return len(fields) == 1 and isinstance(fields[0], FieldNode) and fields[0].name.value == name
+
+    def calls(self, names: Collection[str]) -> bool:
+        """Whether a root field has one of these names, in fragments as well."""
+        fragments, waiting, seen = fragments_of(self.document), [self.node.selection_set], set[str]()
+        while waiting:
+            for selection in waiting.pop().selections:
+                match selection:
+                    case FieldNode(name=name):
+                        if name.value in names:
+                            return True
+                    case FragmentSpreadNode(name=name) if name.value not in seen:
+                        seen.add(name.value)
+                        waiting.append(fragments[name.value].selection_set)
+                    case InlineFragmentNode(selection_set=inner):
+                        waiting.append(inner)
+                    case _:
+                        pass
+        return False
 
     def gives(self, argument: str) -> bool:
         """Whether a root field may be given this argument; a fragment at the root is not looked into."""

@@ -147,8 +147,7 @@ class WorkerPool:
                 self.on_commit()
 
     def _seconds(self, operation: Operation) -> float:
-        is_manifest = any(map(operation.asks_only, MANIFEST_FIELDS))
-        if operation.kind is OperationType.QUERY and not is_manifest:
+        if operation.kind is OperationType.QUERY and not operation.calls(MANIFEST_FIELDS):
             return min(self.settings.limits.query_seconds, self.settings.job_seconds)
         return self.settings.job_seconds
 

@@ -241,6 +241,13 @@ def test_json_may_be_large_whatever_it_calls_but_not_beyond_its_limit(server: Ru
     assert "200,000 objects and lists" in refusal(posted(server, "application/json", listed.encode()), 400)
 
 
+def test_a_manifest_is_executed_by_a_worker_process_however_its_field_is_written(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        query = "query ($m: JSON!) { ...A } fragment A on Query { ... { b: dbtImpact(manifest: $m) { fqn } } }"
+        assert server.data(query, m=json.loads(SMALL)) == {"b": []}
+        assert worker_processes(server)
+
+
 def test_a_large_subscription_is_refused(server: Running) -> None:
     asked = operations("subscription { events { cursor } }", x="y" * 300_000)
     headers = {"Accept": "text/event-stream"}

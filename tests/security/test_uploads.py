@@ -19,7 +19,7 @@ WAYS = ("JSON", "multipart", "event stream")
 @pytest.fixture(scope="module")
 def manifests() -> dict[str, bytes]:
     found = {size: json.dumps(document(models)).encode() for size, models in SIZES.items()}
-    assert len(found["small"]) < 256 * 1024
+    assert len(found["small"]) < 96 * 1024
     assert 1024**2 < len(found["large"]) < 4 * 1024**2
     return found
 
