@@ -115,4 +115,4 @@ def settle() -> None:
     """What the start has made stays: the collector needn't look at it again, and looks less often at what is new."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(50_000, 20, 20)

@@ -236,14 +236,18 @@ class Loaders:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Waits for what is still being asked, and lets go of all that was found: a cycle would keep it until the
-        garbage is collected, which would cost a quarter of a page.
+        """Wait for what is still being asked, then let go of every loader and of all that was found.
+
+        Loaders refer to this object: the cycle would keep them until the garbage is collected, which would cost a
+        quarter of a page.
         """
         if self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
-        for loader in (*self.__dict__.values(), *self._pages.values(), *self._counts.values()):
-            if isinstance(loader, Loader):
-                loader.clear()
+        made = [name for name, value in self.__dict__.items() if isinstance(value, Loader)]
+        for loader in (*map(self.__dict__.pop, made), *self._pages.values(), *self._counts.values()):
+            loader.clear()
+        self._pages.clear()
+        self._counts.clear()
 
     def _by_id(self, question: Callable[[Session, Sequence[UUID]], Awaitable[list[I]]]) -> Loader[UUID, I | None]:
         return self._by(question, lambda row: row.id)
