@@ -157,7 +157,7 @@ class Bus:
             self._tell()
 
     def _remember(self, found: Sequence[EventRow]) -> None:
-        """Keep the events, and let go of the oldest beyond what is kept; whoever lacks those reads them from the log."""
+        """Keep the latest events, and let go of the oldest; whoever lacks those reads them from the log."""
         self._recent.extend(found)
         self._characters += sum(map(characters, found))
         while len(self._recent) > self._kept or self._characters > KEPT_CHARACTERS:

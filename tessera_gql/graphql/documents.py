@@ -18,6 +18,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     OverlappingFieldsCanBeMergedRule,
+    Token,
     ValueNode,
     VariableNode,
     parse,
@@ -305,7 +306,7 @@ def _unlink_tokens(document: DocumentNode) -> None:
 
     Only the parser reads it. As cycles, documents that left the cache would stay until a full garbage collection.
     """
-    token = document.loc and document.loc.start_token
+    token: Token | None = document.loc.start_token if document.loc else None
     while token is not None:
         following = token.next
         token.prev = token.next = None
