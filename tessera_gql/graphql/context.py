@@ -103,6 +103,8 @@ class Context:
     def live(self) -> None:
         """For a subscription: each question opens its own session, because a slow reader must not hold a connection."""
         self._live = True
+        if (loaders := self.__dict__.pop("loaders", None)) is not None:
+            loaders.forget()
 
     def narrow(self, reads: Reads) -> None:
         """Nobody will look at more than this."""

@@ -28,6 +28,12 @@ class Frames(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, object]", self.scope.setdefault("extensions", {}))
             extensions[EXTENSION] = self.write_text
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The scope refers to the connection no more: a cycle would keep both until a full garbage collection."""
+        super().connection_lost(exc)
+        if (scope := getattr(self, "scope", None)) is not None:
+            scope.get("extensions", {}).pop(EXTENSION, None)
+
     def start_keepalive(self) -> None:
         """The handshake is done: what it was made of is not kept for as long as the connection lives."""
         super().start_keepalive()

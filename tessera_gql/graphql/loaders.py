@@ -236,16 +236,20 @@ class Loaders:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Wait for what is still being asked, then let go of every loader and of all that was found.
+        """Wait for what is still being asked, then forget it all."""
+        if self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of every loader and of all that was found.
 
         Loaders refer to this object: the cycle would keep them until the garbage is collected, which would cost a
         quarter of a page.
         """
-        if self._running:
-            await asyncio.gather(*self._running, return_exceptions=True)
         made = [name for name, value in self.__dict__.items() if isinstance(value, Loader)]
-        for loader in (*map(self.__dict__.pop, made), *self._pages.values(), *self._counts.values()):
-            loader.clear()
+        for name in made:
+            del self.__dict__[name]
         self._pages.clear()
         self._counts.clear()
 

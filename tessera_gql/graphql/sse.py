@@ -72,8 +72,13 @@ async def stream(
                 tasks.create_task(_end(transport, ended))
                 tasks.create_task(_keep_alive(transport.limits.keep_alive_seconds, write))
                 tasks.create_task(_produce(transport, source, write))
-        except* _Over as over:
+        except BaseExceptionGroup as group:
+            over, others = group.split(_Over)
+            if over is None or others is not None:
+                raise
             last = cast("_Over", over.exceptions[0]).last
+            # Their frames refer to them: cycles would keep both until a full garbage collection.
+            group.__traceback__ = over.__traceback__ = None
     if last is not None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):  # of a client that reads again
