@@ -1,6 +1,6 @@
 """Ten minutes of mixed use on each database: nothing fails, every socket gets every event, and memory does not grow.
 
-`python -m bench.soak [--seconds 600] [--database postgresql|sqlite]`. In the first third the caches fill up, which are
+`python -m bench.soak [--seconds 600] [--database postgresql|sqlite]`. In the first half the caches fill up, which are
 made small for that; from then on the memory of the server's processes may hardly grow. At the end a hundred clients ask
 for a large answer at once, and the memory must come back.
 """
@@ -30,7 +30,8 @@ from tessera_gql.store import events, migration
 from tessera_gql.store.database import Database
 
 SOCKETS = 100
-WARM_UP = 1 / 3
+WARM_UP = 1 / 2
+"""Of the time; the caches are full after about 8,000 requests, so a run of a few minutes says little."""
 GROWTH = 0.10
 SLOPE_MEBIBYTES = 12.0
 """Of each process that serves; a leak of 1 kB a request is 10."""
