@@ -55,7 +55,7 @@ chaos: $(STAMP) ## servers killed, connections cut, sockets dropped: nothing is 
 load: $(STAMP) ## a large company's graph: whom a dropped column hurts, and an inbox
 	@$(BIN)/python -m bench load
 
-soak: $(STAMP) ## ten minutes of a usual day: nothing fails, and memory does not grow
+soak: $(STAMP) ## ten minutes of mixed use on each database: nothing fails, and memory does not grow
 	@$(BIN)/python -m bench soak
 
 bench: $(STAMP) ## every benchmark, each figure beside its target, kept in bench/RESULTS.md; PEERS=1: PostGraphile too (needs npm)

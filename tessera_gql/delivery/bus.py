@@ -17,9 +17,12 @@ from tessera_gql.errors import Invalid, Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
+from tessera_gql.store.rows import characters
 from tessera_gql.store.tables import EventRow
 
 KEPT = 2_000
+KEPT_CHARACTERS = 8_000_000
+"""Of the events in memory; a change of a large schema is told to each team with thousands of messages."""
 PAGE = 500
 POLL_SECONDS = 1.0
 STALE_SECONDS = 10.0
@@ -38,7 +41,9 @@ class Bus:
     def __init__(self, database: Database, *, poll_seconds: float = POLL_SECONDS, kept: int = KEPT) -> None:
         self._database = database
         self._poll_seconds = poll_seconds
-        self._recent: deque[EventRow] = deque(maxlen=kept)
+        self._kept = kept
+        self._recent: deque[EventRow] = deque()
+        self._characters = 0
         self._position = 0
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
@@ -147,9 +152,16 @@ class Bus:
             self._read_at = time.monotonic()
             if not found:
                 return
-            self._recent.extend(found)
+            self._remember(found)
             self._position = found[-1].sequence
             self._tell()
+
+    def _remember(self, found: Sequence[EventRow]) -> None:
+        """Keep the latest events, and let go of the oldest; whoever lacks those reads them from the log."""
+        self._recent.extend(found)
+        self._characters += sum(map(characters, found))
+        while len(self._recent) > self._kept or self._characters > KEPT_CHARACTERS:
+            self._characters -= characters(self._recent.popleft())
 
     def _tell(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()

@@ -33,8 +33,9 @@ class Unplanned(Exception):  # noqa: N818 - no failure: the reference executor t
     """The plan can't give this answer; the message says what it met."""
 
 
+@lru_cache(maxsize=2_000)
 def finisher(kind: GraphQLOutputType) -> Finish:
-    """What completes one value of a type without selections."""
+    """What completes one value of a type without selections; fields of all documents share it."""
     match kind:
         case GraphQLNonNull():
             return _present(finisher(kind.of_type))
@@ -128,7 +129,7 @@ class Builder:
         )
         space = dict(self.constants)
         exec(_compiled(text), space)  # noqa: S102 - of names that GraphQL and Python have checked, or quoted
-        return cast("Build", space["build"])
+        return cast("Build", space.pop("build"))  # a function within its own globals would be a cycle
 
 
 def _read(holder: str, name: str) -> str:

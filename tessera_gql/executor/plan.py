@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from typing import Any, cast
+from weakref import proxy
 
 from graphql import (
     DocumentNode,
@@ -92,6 +93,7 @@ class Step:
     finish: Finish | None
     """Completes a value without selections; the others are completed by `branch`."""
     plan: "Plan"
+    """A weak reference: in a cycle, plans of documents that are no longer cached would stay until a full collection."""
     branches: dict[str, "Selection"] = field(default_factory=dict[str, "Selection"])
     given: dict[str, Any] | None = None
     """The arguments, where they are the same for each execution."""
@@ -231,7 +233,7 @@ class Plan:
         self, key: str, parent: GraphQLObjectType, found: GraphQLField, nodes: list[FieldDetails], source: Source
     ) -> Step:
         finish = finisher(cast("GraphQLOutputType", get_named_type(found.type))) if is_leaf(found.type) else None
-        step = Step(key, parent, found, nodes, source, Shape.of(found.type), finish, self)
+        step = Step(key, parent, found, nodes, source, Shape.of(found.type), finish, proxy(self))
         if step.abstract is not None:
             self.reads.are_known = False
         elif finish is None:
@@ -245,6 +247,9 @@ class Plans:
     def __init__(self) -> None:
         self._conditions: tuple[str, ...] | None = None
         self._plans: dict[Hashable, Plan | Unsupported] = {}
+
+    def __len__(self) -> int:
+        return len(self._plans)
 
     def get(
         self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, values: VariableValues

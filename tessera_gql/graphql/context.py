@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -60,7 +61,6 @@ class Context:
         self.course = Course()
         self.changes_listed = 0
         """Changes of schemas that the answer holds so far."""
-        self.loaders = Loaders(self.reading, self.actor, asking)
         self._asking = asking
         self._session: Session | None = None
         self._open = AsyncExitStack()
@@ -71,6 +71,11 @@ class Context:
         self._wrote = False
         self.from_replica = False
         """Whether anything was read there: what failed may be had from the primary."""
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """Made when first used, so that a closed context is in no cycle: its loaders refer to it."""
+        return Loaders(self.reading, self.actor, self._asking)
 
     async def read(self) -> Session:
         """The request's session; everything in one answer is read from one state of the database."""
@@ -130,7 +135,8 @@ class Context:
     def live(self) -> None:
         """For a subscription: each question opens its own session, because a slow reader must not hold a connection."""
         self._live = True
-        self.loaders = Loaders(self.reading, self.actor, self._asking)
+        if (loaders := self.__dict__.pop("loaders", None)) is not None:
+            loaders.forget()
 
     def narrow(self, reads: Reads) -> None:
         """Nobody will look at more than this."""
@@ -139,7 +145,9 @@ class Context:
 
     async def renew(self) -> None:
         """Forgets what was read and who wanted what of it, but not the state it was read from."""
-        await self.loaders.close()
+        if "loaders" in self.__dict__:
+            await self.loaders.close()
+            self.__dict__.pop("loaders", None)
         self._narrowed = {}
         self.changes_listed = 0
         if self._session is not None:
@@ -147,7 +155,6 @@ class Context:
         if self._is_single:  # there is no state that two statements would share
             self._is_single, self._session = False, None
             await self._open.aclose()
-        self.loaders = Loaders(self.reading, self.actor, self._asking)
 
     async def close(self) -> None:
         """Ends what is open; the context can still be used, and reads anew."""

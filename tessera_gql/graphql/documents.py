@@ -20,6 +20,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     OverlappingFieldsCanBeMergedRule,
+    Token,
     ValueNode,
     VariableNode,
     parse,
@@ -194,12 +195,19 @@ Prepared: TypeAlias = Operation | list[GraphQLError]
 @dataclass
 class _Entry:
     document: DocumentNode | None
-    weight: int
+    size: int
+    """In tokens, or what takes as much memory."""
     errors: list[GraphQLError] | None = None
     """None until validated."""
     sizing: tuple[str, ...] | None = None
     verdicts: dict[Hashable, GraphQLError | int] = field(default_factory=dict[Hashable, GraphQLError | int])
     plans: Plans = field(default_factory=Plans)
+    weight: int = 0
+    """As the cache counts it."""
+
+    def weigh(self) -> int:
+        """The weight with what has been remembered meanwhile: a plan takes two thirds of what it is made from."""
+        return self.size * (1 + 2 * max(1, len(self.plans))) // 3 + len(self.verdicts)
 
 
 def parse_operation(query: str, variables: dict[str, Any], operation_name: str | None) -> Operation:
@@ -242,12 +250,13 @@ class Documents:
         return Operation(entry.document, chosen, variables, verdict, entry.plans)
 
     def _entry(self, query: str) -> _Entry:
-        if (entry := self._entries.get(query)) is not None:
+        if (entry := self._entries.get(query)) is None:
+            entry = self._entries[query] = self._parsed(query)
+        else:
             self._entries.move_to_end(query)
-            return entry
-        entry = self._parsed(query)
-        self._entries[query] = entry
-        self._weight += entry.weight
+        weight = entry.weigh()
+        self._weight += weight - entry.weight
+        entry.weight = weight
         while self._weight > self._limits.cached_tokens:
             self._weight -= self._entries.popitem(last=False)[1].weight
         return entry
@@ -255,10 +264,10 @@ class Documents:
     def _parsed(self, query: str) -> _Entry:
         if len(query) > (limit := self._limits.document_bytes):
             return _Entry(None, 2, [_too_complex("document", limit, _TOO_LONG.format(f"{limit:,}"))])
-        tokens, weight = self._limits.tokens, 2 + len(query) // 500
+        tokens, size = self._limits.tokens, 2 + len(query) // 500
         crowded = f"The document has more than {tokens:,} tokens, which is the limit. Split it into several requests."
         if is_crowded(query, tokens):
-            return _Entry(None, weight, [_too_complex("tokens", tokens, crowded)])
+            return _Entry(None, size, [_too_complex("tokens", tokens, crowded)])
         try:
             document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLError as error:
@@ -268,8 +277,9 @@ class Documents:
                 refused = _too_complex("tokens", tokens, crowded)
             else:
                 refused = _coded(error, "GRAPHQL_PARSE_FAILED")
-            return _Entry(None, weight, [refused])
-        return _Entry(document, weight + document.token_count)
+            return _Entry(None, size, [refused])
+        _unlink_tokens(document)
+        return _Entry(document, size + document.token_count)
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         limits, hide = self._limits, self._profile is Profile.LOCKED
@@ -350,6 +360,18 @@ def _exceeded(size: Size, limits: Limits) -> GraphQLError | None:
 
 def _too_complex(name: str, limit: int, message: str) -> GraphQLError:
     return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": name, "allowed": limit})
+
+
+def _unlink_tokens(document: DocumentNode) -> None:
+    """Take apart the list that links every token to the next and the previous one.
+
+    Only the parser reads it. As cycles, documents that left the cache would stay until a full garbage collection.
+    """
+    token: Token | None = document.loc.start_token if document.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
 
 
 def _coded(error: GraphQLError, code: str) -> GraphQLError:

@@ -119,6 +119,7 @@ class Fanout(Generic[T]):
                         listener.hear(item)
                     await asyncio.sleep(0)  # a burst must let its listeners take what they were told
         finally:
+            stream.task = None  # the task holds the frames in which it was cancelled, and those the stream: a cycle
             self._forget(stream)
             for listener in [*stream.listeners]:
                 listener.over()

@@ -39,10 +39,6 @@ class Loader(Generic[K, V]):
             await self._wait(missing)
         return [known[key] for key in wanted]
 
-    def clear(self) -> None:
-        """Forgets what it knows."""
-        self._known.clear()
-
     async def _wait(self, keys: list[K]) -> None:
         batches = self._batches(keys)
         for batch in batches:

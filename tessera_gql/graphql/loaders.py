@@ -238,14 +238,22 @@ class Loaders:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Waits for what is still being asked, and lets go of all that was found: a cycle would keep it until the
-        garbage is collected, which would cost a quarter of a page.
-        """
+        """Wait for what is still being asked, then forget it all."""
         if self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
-        for loader in (*self.__dict__.values(), *self._pages.values(), *self._counts.values()):
-            if isinstance(loader, Loader):
-                loader.clear()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of every loader and of all that was found.
+
+        Loaders refer to this object: the cycle would keep them until the garbage is collected, which would cost a
+        quarter of a page.
+        """
+        made = [name for name, value in self.__dict__.items() if isinstance(value, Loader)]
+        for name in made:
+            del self.__dict__[name]
+        self._pages.clear()
+        self._counts.clear()
 
     def _visible(self, by: Column[Any]) -> Loader[Any, Any]:
         """Rows of a table with private rows, by the value in a column; None for those that are hidden."""

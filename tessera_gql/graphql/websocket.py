@@ -124,6 +124,7 @@ class Socket:
         for operation in [*self.operations.values()]:
             if isinstance(operation, Hearing):
                 operation.cancel()
+        self.operations.clear()  # they refer to the socket: a cycle would keep it until a full garbage collection
         for task in self.running:
             if not task.cancelling():
                 task.cancel()

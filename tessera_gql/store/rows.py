@@ -30,6 +30,11 @@ def row_kind(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
     return type("Row", (asyncpg.Record if dialect.name == "postgresql" else tuple,), members)
 
 
+def characters(row: Any) -> int:
+    """How many characters the text in a row has, documents included: about the memory that the row takes."""
+    return sum(len(value) for value in tuple(row) if isinstance(value, str))
+
+
 def _reader(place: int, make: Make | None) -> Make:
     return itemgetter(place) if make is None else lambda row: make(row[place])
 

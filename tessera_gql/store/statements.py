@@ -35,8 +35,8 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from tessera_gql.store.rows import Make, row_kind
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
-NARROWED = 100
-"""Sets of columns that a question was asked for."""
+PREPARED = 2_000
+"""Questions that stay written, each for one database and one set of columns: about 4 kB of memory each."""
 KEPT = 1_000
 """Shapes of statements; there are about as many as places in the code, times the conditions lists are filtered by."""
 
@@ -79,7 +79,6 @@ class Written:
     text: str
     names: tuple[str, ...]
     makers: tuple[Make | None, ...]
-    compiled: SQLCompiler
     row: type[Any] | None = None
     """The class of its rows; None if it tells nothing of them, or has none."""
     first: str = ""
@@ -97,7 +96,8 @@ class Written:
             yield found if make is None else [*map(make, found)]
 
 
-def write(statement: Executable, dialect: Dialect, **options: Any) -> Written:
+def write(statement: Executable, dialect: Dialect, **options: Any) -> tuple[Written, SQLCompiler]:
+    """Compile a statement. The compiler takes three times the memory of what it has written: keep it only if needed."""
     schemas = {"schema_translate_map": WITHOUT_SCHEMAS, "render_schema_translate": True}
     if dialect.name == "sqlite":
         options |= schemas
@@ -105,14 +105,14 @@ def write(statement: Executable, dialect: Dialect, **options: Any) -> Written:
     makers = {name: _given_as(bind.type, dialect) for bind, name in compiled.bind_names.items()}
     names = tuple(compiled.positiontup or ())
     columns = [*cast("Any", statement).exported_columns] if isinstance(statement, ReturnsRows) else []
-    return Written(
+    written = Written(
         text=str(compiled),
         names=names,
         makers=tuple(makers[name] for name in names),
-        compiled=compiled,
         row=row_kind(columns, dialect) if columns else None,
         first=str(columns[0].key) if columns else "",
     )
+    return written, compiled
 
 
 def _given_as(kind: TypeEngine[Any], dialect: Dialect) -> Make | None:
@@ -124,7 +124,7 @@ class Writer:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._kept: dict[Hashable, Written] = {}
+        self._kept: dict[Hashable, tuple[Written, SQLCompiler]] = {}
         self._poured: dict[Hashable, Written] = {}
 
     def write(self, statement: Executable, given: Sequence[Mapping[str, Any]] = ()) -> tuple[Written, list[list[Any]]]:
@@ -132,12 +132,13 @@ class Writer:
         found: Any = cast("Any", statement)._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own cache goes by
         columns = [*given[0]] if given else []
         key = (found.key, *columns)
-        if (written := self._kept.pop(key, None)) is None:
-            written = write(statement, self.dialect, cache_key=found, column_keys=columns or None)
+        if (kept := self._kept.pop(key, None)) is None:
+            kept = write(statement, self.dialect, cache_key=found, column_keys=columns or None)
             if len(self._kept) >= KEPT:
                 del self._kept[next(iter(self._kept))]
-        self._kept[key] = written
-        more = written.compiled.construct_params(dict(given[0]) if given else None, found.bindparams)
+        self._kept[key] = kept
+        written, compiled = kept
+        more = compiled.construct_params(dict(given[0]) if given else None, found.bindparams)
         if len(given) > 1:
             return written, [[*row] for row in zip(*written.columns(given, more), strict=True)]
         return written, [written.values(given[0] if given else {}, more)]
@@ -146,7 +147,7 @@ class Writer:
         """The insertion of the rows, which have the same columns, and its values, column by column."""
         key = (table, *rows[0])
         if (written := self._poured.get(key)) is None:
-            made = write(pouring(table, rows[0]), self.dialect)
+            made, _ = write(pouring(table, rows[0]), self.dialect)
             makers = tuple(_given_as(table.c[name].type, self.dialect) for name in made.names)
             written = self._poured[key] = replace(made, makers=makers)
         return written, [*written.columns(rows, {})]
@@ -158,6 +159,13 @@ def pouring(table: Table, names: Iterable[str]) -> Insert:
     given = [bindparam(one.key, type_=Many(one.type)) for one in columns]
     source = func.unnest(*given).table_valued(*(sql_column(one.key, one.type) for one in columns)).render_derived()
     return insert(table).from_select(columns, select(*source.c), include_defaults=False)
+
+
+_prepared: dict[Hashable, tuple[Written, Mapping[str, Any]]] = {}
+"""What questions have written, with the values that are part of it, the latest used last.
+
+One limit holds for all of them, since clients choose the sets of columns.
+"""
 
 
 class Question:
@@ -178,18 +186,19 @@ class Question:
         self._build = build
         self._needs = frozenset(needs)
         self._beside_id = beside_id
-        self._written: dict[Hashable, tuple[Written, Mapping[str, Any]]] = {}
         self.source = source
 
     def asked(
         self, dialect: Dialect, given: Mapping[str, Any], only: frozenset[str] | None = None
     ) -> tuple[Written, list[Any]]:
         """`only` are the columns that are wanted; None for all."""
-        if (found := self._written.get((dialect.name, only))) is None:
-            if len(self._written) >= NARROWED:
-                self._written.clear()
-            written = write(self._narrow(self._build(dialect.name), only), dialect)
-            found = self._written[dialect.name, only] = (written, written.compiled.params)
+        key = (self, dialect.name, only)
+        if (found := _prepared.pop(key, None)) is None:
+            written, compiled = write(self._narrow(self._build(dialect.name), only), dialect)
+            found = (written, compiled.params)
+            if len(_prepared) >= PREPARED:
+                del _prepared[next(iter(_prepared))]
+        _prepared[key] = found
         written, fixed = found
         return written, written.values(given, fixed)
 

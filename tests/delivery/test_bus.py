@@ -90,6 +90,19 @@ async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(wor
         assert [one.sequence for one in await take(slow, 12)] == list(range(1, 13))
 
 
+async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
+    world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tessera_gql.delivery.bus.KEPT_CHARACTERS", 1_500)
+    async with Bus(database) as bus, bus.subscribe(0) as slow:
+        for number in range(12):
+            await world.team(f"team-{number}")
+        async with bus.subscribe(11) as quick:
+            await take(quick, 1)
+        assert 0 < len(bus._recent) < 12
+        assert [one.sequence for one in await take(slow, 12)] == list(range(1, 13))
+
+
 async def test_a_subscriber_lives_through_a_database_that_is_away(postgres_database_url: str) -> None:
     database = Database(postgres_database_url)
     async with Bus(database, poll_seconds=0.05, kept=1) as bus, bus.subscribe(0) as stream:

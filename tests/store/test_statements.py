@@ -1,5 +1,6 @@
 """A question is written once for each database and set of columns; values never become part of the text."""
 
+from itertools import combinations
 from uuid import uuid4
 
 import pytest
@@ -74,3 +75,18 @@ async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> N
         other = write(select(teams.rows).where(teams.rows.c.name == "one"))[0]
     assert len(texts) == 1
     assert other not in texts
+
+
+async def test_questions_keep_the_latest_statements_only_however_many_sets_of_columns_are_wanted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: dict[object, object] = {}
+    monkeypatch.setattr("tessera_gql.store.statements.PREPARED", 20)
+    monkeypatch.setattr("tessera_gql.store.statements._prepared", kept)
+    asset = await world.published()
+    async with world.database.read() as session:
+        for wanted in combinations(sorted(assets.rows.c.keys()), 2):
+            session.narrowed = {assets.rows: frozenset(wanted)}
+            (row,) = await assets.by_ids(session, [asset.id])
+            assert row.id == asset.id
+    assert len(kept) == 20

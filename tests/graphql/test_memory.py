@@ -1,0 +1,67 @@
+"""What a request leaves behind is freed as soon as it is over: nothing waits for the garbage collector."""
+
+import gc
+from collections.abc import Iterator
+from weakref import ref
+
+import pytest
+from graphql.execution.values import VariableValues
+
+from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+from tessera_gql.graphql.http import Transport
+from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import OPEN_ACTOR
+from tests.world import World
+
+QUERY = "{ assets(first: 5) { nodes { fqn compatibilityMode owner { name } currentContract { version schema } } } }"
+CORE = schema._schema
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_document_that_left_the_cache_is_freed_with_its_plan() -> None:
+    known = Documents(CORE, Limits(cached_tokens=100), Profile.OPEN)
+    operation = known.prepare(QUERY)
+    assert isinstance(operation, Operation)
+    assert operation.document.loc is not None
+    plan = operation.plans.get(CORE, operation.document, operation.node, VariableValues({}, {}))
+    plan.root.build([])
+    references = [ref(plan), ref(plan.root), ref(plan.root.build), ref(operation.document.loc.source)]
+    gc.collect()  # of what the validation has left
+    del operation, plan
+    assert all(reference() is not None for reference in references)
+    known.prepare("{ teams { nodes { id } } }" + " " * 50_000)
+    assert [reference() for reference in references] == [None] * len(references)
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_closed_context_is_freed_with_all_that_was_read(world: World, transport: Transport) -> None:
+    asset = await world.published(consumers=1)
+    async with transport.context(OPEN_ACTOR) as context:
+        assert await context.loaders.asset.load(asset.id) is not None
+        references = [ref(context), ref(context.loaders), ref(context.loaders.asset)]
+    del context
+    assert [reference() for reference in references] == [None] * len(references)
+
+
+def test_a_document_with_many_plans_and_sizes_takes_more_of_the_cache() -> None:
+    known = Documents(CORE, Limits(), Profile.OPEN)
+    query = """query($n: Int, $a: Boolean!, $b: Boolean!) {
+      assets(first: $n) { nodes { id @skip(if: $a) fqn @skip(if: $b) } } }"""
+    known.prepare(query)
+    alone = known._weight
+    for number in range(4):
+        variables = {"n": number + 1, "a": bool(number & 1), "b": bool(number & 2)}
+        operation = known.prepare(query, variables)
+        assert isinstance(operation, Operation)
+        coerced = VariableValues(dict.fromkeys(variables), variables)  # type: ignore[misc]
+        operation.plans.get(CORE, operation.document, operation.node, coerced)
+    known.prepare(query)
+    assert 2.5 * alone < known._weight < 4 * alone
