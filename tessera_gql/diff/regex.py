@@ -25,7 +25,10 @@ MAX_STATES = 2_000
 MAX_STEPS = 600
 MAX_MOVES = 100_000
 """Moves of a state over a character that one search may make; about 50 ms."""
-KEPT = 4_096
+CACHED_AUTOMATA = 128
+CACHED_EXAMPLES = 1_024
+MAX_CLOSURES = 1_000
+"""Remembered for one automaton; with thousands of states each may be large."""
 ANY: Ranges = ((0, LAST),)
 NICE = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
 States = frozenset[int]
@@ -57,8 +60,10 @@ class Automaton:
                 if target not in found and (not sign or sign in passing):
                     found.add(target)
                     stack.append(target)
-        self.closures[states, passing] = frozenset(found)
-        return self.closures[states, passing]
+        if len(self.closures) >= MAX_CLOSURES:
+            self.closures.clear()
+        self.closures[states, passing] = closure = frozenset(found)
+        return closure
 
     def begin(self) -> States:
         return self.closure(frozenset({0}), "^")
@@ -87,7 +92,7 @@ def is_pattern(pattern: str) -> bool:
     return True
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHED_AUTOMATA)
 def automaton(pattern: str) -> Automaton | None:
     """None where the pattern is beyond us."""
     built = Automaton()
@@ -163,7 +168,7 @@ class Language(NamedTuple):
     excluded: frozenset[str] = frozenset()
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHED_EXAMPLES)
 def example(language: Language) -> str | bool:
     """A shortest string of the language; False when it is proven empty; True when neither is known."""
     if language.wanted & language.unwanted or (language.most is not None and language.most < language.least):

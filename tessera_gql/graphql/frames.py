@@ -55,8 +55,12 @@ class Frames(WebSocketsSansIOProtocol):
         self.connection = self.limiter.open[self.transport]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """The scope refers to the connection no more: a cycle would keep both until a full garbage collection."""
         self.limiter.remove(self.connection)
         super().connection_lost(exc)
+        if (scope := getattr(self, "scope", None)) is not None:
+            for name in (WRITE_TEXT, AUTHENTICATED):
+                scope.get("extensions", {}).pop(name, None)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -75,12 +79,6 @@ class Frames(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, object]", self.scope.setdefault("extensions", {}))
             extensions[WRITE_TEXT] = self.write_text
             extensions[AUTHENTICATED] = self.set_authenticated
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The scope refers to the connection no more: a cycle would keep both until a full garbage collection."""
-        super().connection_lost(exc)
-        if (scope := getattr(self, "scope", None)) is not None:
-            scope.get("extensions", {}).pop(EXTENSION, None)
 
     def start_keepalive(self) -> None:
         """The handshake is done: what it was made of is not kept for as long as the connection lives."""
