@@ -153,6 +153,7 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
         log=LogOptions(settings.log_level, is_json=settings.logs_json, secrets=hidden(settings)),
         options=settings.options,
         git_sync_path=settings.git_sync_path,
+        compute_seconds=settings.compute_seconds,
     )
 
 

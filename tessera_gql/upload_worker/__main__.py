@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from tessera_gql.auth import Identity
+from tessera_gql.compute import Pool
 from tessera_gql.graphql import context, uploads
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.documents import Limits, Operation, Profile, parse_operation
@@ -46,6 +47,9 @@ class Worker:
     def __init__(self, database: Database, settings: dict[str, Any], out: BinaryIO) -> None:
         self._database = database
         self._out = out
+        self._pool = Pool(processes=1, seconds=settings["compute_seconds"])
+        """For comparisons, which must hold no lock for long; a manifest's are many, small, and made in this process."""
+        self._has_files = False
         self._git_sync_path = Path(settings["git_sync_path"]) if settings["git_sync_path"] else None
         self._told_at = 0.0
         self._phase: Phase | None = None
@@ -82,6 +86,7 @@ class Worker:
             return job.extensions
 
         transport = replace(self._transport, limits=limits, admit=admit)
+        self._has_files = bool(files)
         answer = to_answer(transport, await self._reply(transport, job, files))
         stays = _resident_bytes() < TOO_BIG_BYTES
         self._send(Kind.ANSWER, orjson.dumps({"why": answer.why, "stays": stays}) + b"\n" + answer.body)
@@ -101,7 +106,9 @@ class Worker:
 
     @asynccontextmanager
     async def _context(self, identity: Identity) -> AsyncGenerator[Context]:
-        async with context.opened(self._database, identity.actor, git_sync_path=self._git_sync_path) as found:
+        pool = None if self._has_files else self._pool
+        opened = context.opened(self._database, identity.actor, git_sync_path=self._git_sync_path, pool=pool)
+        async with opened as found:
             found.tell = self._tell
             yield found
 
@@ -116,6 +123,9 @@ class Worker:
     def _send(self, kind: Kind, payload: bytes) -> None:
         self._out.write(protocol.pack(kind, payload))
         self._out.flush()
+
+    def close(self) -> None:
+        self._pool.close()
 
 
 async def _ended_first(running: asyncio.Task[bool], coming: asyncio.Task[Any]) -> bool:
@@ -169,9 +179,11 @@ async def main() -> None:
     # A manifest is a million objects without a cycle: looking at them frees nothing.
     gc.set_threshold(200_000, 50, 1000)
     database = Database(settings["database_url"], options=Options(**settings["options"]))
+    worker = Worker(database, settings, out)
     try:
-        await Worker(database, settings, out).work(reader)
+        await worker.work(reader)
     finally:
+        worker.close()
         await database.dispose()
 
 

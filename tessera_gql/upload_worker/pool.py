@@ -18,6 +18,7 @@ import orjson
 from graphql import GraphQLError, OperationType
 from starlette.datastructures import UploadFile
 
+from tessera_gql.compute.pool import SECONDS
 from tessera_gql.graphql.documents import Limits, Operation
 from tessera_gql.graphql.transport import Answer, Job
 from tessera_gql.graphql.uploads import MANIFEST_FIELDS
@@ -55,6 +56,8 @@ class Settings:
     log: LogOptions
     options: Options = DEFAULT
     git_sync_path: Path | None = None
+    compute_seconds: float = SECONDS
+    """For one comparison of schemas."""
     job_seconds: float = JOB_SECONDS
     memory_bytes: int = MEMORY_BYTES
 
