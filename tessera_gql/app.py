@@ -11,18 +11,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from graphql import OperationType
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope as ASGIScope
 
-from tessera_gql.annex.processes import Annex
-from tessera_gql.annex.processes import Settings as AnnexSettings
 from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
-from tessera_gql.config import Settings
+from tessera_gql.compute import Pool
+from tessera_gql.config import Settings, hidden
 from tessera_gql.config.observing import Switch
 from tessera_gql.delivery import deadlines, outbound, webhooks
 from tessera_gql.delivery.bus import Bus
@@ -30,24 +31,28 @@ from tessera_gql.delivery.listen import listen
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
 from tessera_gql.graphql.budget import Budget, Rate
-from tessera_gql.graphql.documents import Limits, Profile
+from tessera_gql.graphql.documents import Limits, Operation, Profile
 from tessera_gql.graphql.errors import translate
-from tessera_gql.graphql.http import Transport, Unauthenticated, drain, execute, routes
+from tessera_gql.graphql.http import Transport, Unauthenticated, drain, routes
 from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.multipart import PREFLIGHT_HEADERS
+from tessera_gql.graphql.operations import run as execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
-from tessera_gql.graphql.uploads import PREFLIGHTED
 from tessera_gql.observe import health, tracing
 from tessera_gql.observe.exchange import Exchanges
 from tessera_gql.observe.instruments import Instruments, Scrape
-from tessera_gql.observe.logs import Lines
+from tessera_gql.observe.logs import Lines, LogOptions
 from tessera_gql.observe.metrics import Metrics
+from tessera_gql.observe.watchdog import Watchdog
 from tessera_gql.origins import SameOrigin
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow, Webhook
+from tessera_gql.upload_worker.pool import Settings as WorkerSettings
+from tessera_gql.upload_worker.pool import WorkerPool
 from tessera_gql.workflows import keys
 
 log = logging.getLogger(__name__)
@@ -82,7 +87,8 @@ class Parts:
     keys: Keys
     transport: Transport
     worker: webhooks.Worker
-    annex: Annex
+    upload_workers: WorkerPool
+    pool: Pool
     instruments: Instruments
 
     async def drain(self) -> None:
@@ -115,9 +121,10 @@ def assemble(settings: Settings) -> Parts:
             raise Unauthenticated(str(error)) from None
 
     def opened(identity: Identity) -> AbstractAsyncContextManager[Any]:
-        return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking)
+        return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking, pool)
 
-    annex = Annex(_annex_settings(settings), lambda: _wake(database))
+    pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
+    upload_workers = WorkerPool(_worker_settings(settings), lambda: _wake(database))
     transport = Transport(
         schema=schema,
         authenticate=authenticate,
@@ -129,16 +136,24 @@ def assemble(settings: Settings) -> Parts:
         translate=translate,
         repeat=lambda context: context.from_replica,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
+        stream_account=lambda identity: identity.actor.account if settings.needs_keys else None,
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
-        apart=annex.open,
+        worker=upload_workers.run,
+        upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
     worker = webhooks.Worker(database, _posting(settings, transport))
-    return Parts(settings, database, bus, opened_by, transport, worker, annex, instruments)
+    return Parts(settings, database, bus, opened_by, transport, worker, upload_workers, pool, instruments)
 
 
-def _annex_settings(settings: Settings) -> AnnexSettings:
-    limits = Limits(**settings.limits)
-    return AnnexSettings(settings.database_url, limits, is_open=settings.is_open, options=settings.options)
+def _worker_settings(settings: Settings) -> WorkerSettings:
+    return WorkerSettings(
+        settings.database_url,
+        Limits(**settings.limits),
+        is_open=settings.is_open,
+        log=LogOptions(settings.log_level, is_json=settings.logs_json, secrets=hidden(settings)),
+        options=settings.options,
+        git_sync_path=settings.git_sync_path,
+    )
 
 
 def _wake(database: Database) -> None:
@@ -187,12 +202,15 @@ def _issuer(settings: Settings, database: Database) -> Issuer | None:
 
 
 def render(transport: Transport) -> webhooks.Render:
-    """What a webhook's document answers about an event, as its team may read it."""
+    """What a webhook's document answers about an event: it sees what those see who may change the webhook."""
 
     async def run(hook: Webhook, event: EventRow) -> Any:
-        actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({Scope.READ}))
-        variables = {"event": global_id("Event", event.id)}
-        reply = await execute(transport, query=hook.document or "", variables=variables, identity=Identity(actor))
+        scope = Scope.WRITE if hook.team_id else Scope.ADMIN
+        actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({scope}))
+        prepared = transport.documents.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
+        if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
+            raise outbound.Undelivered(f"The document must be a query, not a {prepared.kind.value}.")
+        reply = await execute(transport, prepared, Identity(actor))
         if "errors" in reply:
             raise outbound.Undelivered(f"The document failed: {reply['errors'][0]['message']}")
         return reply["data"]
@@ -208,7 +226,7 @@ def create(parts: Parts) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _first_key(parts)
-        async with parts.bus:
+        async with parts.bus, Watchdog(parts.instruments.held):
             parts.database.committed.append(parts.keys.hear)
             position = await _position(parts.database)
             tasks = [
@@ -224,7 +242,8 @@ def create(parts: Parts) -> Starlette:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-        await parts.annex.close()
+        await parts.upload_workers.close()
+        await asyncio.to_thread(parts.pool.close)
         await parts.keys.flush()
         await parts.instruments.close()
         await parts.database.dispose()
@@ -243,9 +262,10 @@ def _scrape(parts: Parts) -> Scrape | None:
     if (metrics := parts.instruments.metrics) is None:
         return None
     own = parts.settings.metrics_key
+    expected = f"Bearer {own.get_secret_value()}".encode() if own else b""
 
     async def permit(authorization: str | None) -> bool:
-        if own is not None and hmac.compare_digest(authorization or "", f"Bearer {own.get_secret_value()}"):
+        if own is not None and hmac.compare_digest((authorization or "").encode(), expected):
             return True
         return (await parts.keys.identify(authorization)).actor.is_admin
 
@@ -257,7 +277,7 @@ def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]
     settings, database = parts.settings, parts.database
     spans = [timedelta(days=days) for days in settings.reminder_days]
     tasks = [
-        asyncio.create_task(deadlines.keep(database, spans=spans), name="deadlines"),
+        asyncio.create_task(deadlines.keep(database, spans=spans, pool=parts.pool), name="deadlines"),
         asyncio.create_task(parts.worker.run(), name="webhooks"),
     ]
     if url := settings.listens_to:
@@ -305,7 +325,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Content-Type", "X-Request-ID", *PREFLIGHTED],
+                allow_headers=["Content-Type", "X-Request-ID", *PREFLIGHT_HEADERS],
                 expose_headers=["X-Request-ID"],
                 max_age=600,
             )
@@ -313,11 +333,22 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return found
 
 
+class PageFiles(StaticFiles):
+    """Files for browsers: each bears the headers that keep it from loading or running anything else."""
+
+    async def get_response(self, path: str, scope: ASGIScope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(PAGE_HEADERS)
+        return response
+
+
 def _pages() -> list[BaseRoute]:
-    async def graphiql(_request: Request) -> Response:
-        return FileResponse(WEB / "graphiql.html", headers=PAGE_HEADERS)
+    files = PageFiles(directory=WEB)
+
+    async def graphiql(request: Request) -> Response:
+        return await files.get_response("graphiql.html", request.scope)
 
     async def home(_request: Request) -> Response:
-        return RedirectResponse("/graphiql")
+        return RedirectResponse("/graphiql", headers=PAGE_HEADERS)
 
-    return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", StaticFiles(directory=WEB))]
+    return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", files)]

@@ -45,10 +45,14 @@ class Stale(Refusal):
 
 
 class Unavailable(Exception):  # noqa: N818 - a state, like the refusals above
-    """The database can't answer now. Nothing was written, unless the message says that the outcome is unknown."""
+    """The database can't answer now. Nothing was written, unless the message says that the outcome is unknown.
+
+    `reason` is what is wrong, for an operator: a clause that begins in lower case and ends without a full stop.
+    """
 
     code = "UNAVAILABLE"
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, reason: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.reason = reason or message.removesuffix(".")

@@ -11,7 +11,7 @@ from tessera_gql.cli import program
 from tessera_gql.config import Settings, secrets
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("cli", "deploying", "configuring", "securing", "observing", "upgrading")
+NAMES = ("cli", "deploying", "configuring", "securing", "observing", "upgrading", "uploading")
 STANDARD = {
     "PROMETHEUS_MULTIPROC_DIR",
     "OTEL_SERVICE_NAME",
@@ -36,6 +36,15 @@ WORDS = {
     "FILE",
     "REVISION",
     "KEY",
+    "JSON",
+    "TMPDIR",
+    "READ",
+    "COMPARE",
+    "CREATE",
+    "READERS",
+    "PUBLISH",
+    "COMMIT",
+    "RATE_LIMITED",
 }
 PAGES = {name: (ROOT / f"docs/{name}.md").read_text() for name in NAMES}
 

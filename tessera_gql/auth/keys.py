@@ -19,10 +19,10 @@ from tessera_gql.auth.identity import BadCredential, Identity
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, allows
 from tessera_gql.policy.events import ApiKeyRevoked, Event
+from tessera_gql.policy.visibility import KEY_MARK, key_actor
 from tessera_gql.store import keys
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
-from tessera_gql.workflows.keys import MARK
 
 TRUSTED_SECONDS = 5.0
 """For so long a credential that was found good is not looked up again; a revocation does not wait for it."""
@@ -91,7 +91,7 @@ class Keys:
         return identity
 
     def _door(self, token: str, digest: str) -> Callable[[], Awaitable[Identity]]:
-        if token.startswith(MARK):
+        if token.startswith(KEY_MARK):
             return lambda: self._looked_up(digest)
         if (issuer := self._issuer) is not None and token.count(".") == 2:
             return lambda: issuer.identify(token)
@@ -177,7 +177,7 @@ class Keys:
 def actor_of(key: ApiKey) -> Actor:
     """Named so that the log tells which key it was, even among those of one name."""
     scopes = frozenset(Scope(scope) for scope in key.scopes)
-    return Actor(f"{key.name} ({key.prefix})", key.team_id, scopes, key.id)
+    return Actor(key_actor(key.name, key.prefix), key.team_id, scopes, key.id)
 
 
 def expired(at: datetime) -> BadCredential:

@@ -110,8 +110,7 @@ class JwksIssuer:
         """Raises BadCredential. What is told of a token whose signature is not good is the same for all of them."""
         key = await self._jwks.find(_kid(token))
         claims = self._checked(token, key)
-        expires_at = datetime.fromtimestamp(claims["exp"] + SKEW_SECONDS, UTC)
-        return Identity(await self._actor(claims), expires_at)
+        return Identity(await self._actor(claims), _expires_at(claims["exp"]))
 
     def _checked(self, token: str, key: PublicKey | None) -> dict[str, Any]:
         if key is None:
@@ -126,7 +125,7 @@ class JwksIssuer:
         )
         try:
             claims = jwt.decode(token, key, algorithms=[*ALGORITHMS]).claims
-        except (JoseError, ValueError, TypeError):
+        except (JoseError, ValueError, TypeError, RecursionError):
             raise forged() from None
         try:
             wanted.validate(claims)
@@ -134,6 +133,8 @@ class JwksIssuer:
             raise BadCredential("This token has expired. Get a new one from its issuer.") from None
         except JoseError as error:
             raise BadCredential(f"This token is not meant for this server ({error}). Get one that is.") from None
+        except (ValueError, TypeError, ArithmeticError, AttributeError):
+            raise BadCredential("A claim of this token is of a wrong type. Get another one from its issuer.") from None
         return claims
 
     async def _actor(self, claims: dict[str, Any]) -> Actor:
@@ -151,6 +152,13 @@ class JwksIssuer:
             async with self._database.read() as session:
                 found = await teams.by_names(session, [team])
         return Actor(f"oidc:{subject}", found[0].id if found else None, scopes)
+
+
+def _expires_at(claim: Any) -> datetime:
+    try:
+        return datetime.fromtimestamp(claim + SKEW_SECONDS, UTC)
+    except (ValueError, TypeError, OverflowError, OSError):
+        raise BadCredential("The `exp` of this token is not a date. Get another one from its issuer.") from None
 
 
 def forged() -> BadCredential:

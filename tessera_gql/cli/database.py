@@ -11,15 +11,17 @@ import typer
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 
-from tessera_gql.cli.database_access import check_sqlite_file, database_faults, existing_database
+from tessera_gql.cli.database_access import check_sqlite_file, database_faults, existing_database, run_on_database
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.settings import read_settings
-from tessera_gql.cli.terminal import fail, print_line
+from tessera_gql.cli.terminal import fail, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.escaping import shell_quote
 from tessera_gql.store import backup, migration
 from tessera_gql.store.audit import Broken
+from tessera_gql.store.database import Database
 from tessera_gql.store.engine import sqlite_file
+from tessera_gql.workflows.webhook_secrets import StoredSecrets, encrypt_stored
 
 app = typer.Typer(help="Create, upgrade and inspect the database.", no_args_is_help=True)
 
@@ -95,6 +97,26 @@ def restore(
     print_line(f"Restored {database} from {file}: {_said(copied)}")
     if copied.revision != migration.head():
         print_line("It is of an earlier version: the server upgrades it when it starts, or `tessera db upgrade` does.")
+
+
+@app.command()
+def rotate_secrets() -> None:
+    """Encrypt every stored secret with the first key of SECRETS_KEY; after that the older keys can go."""
+    if not read_settings().secrets_key:
+        raise fail("SECRETS_KEY is not set. Make a key with `openssl rand -base64 32`, and give it to every server.")
+    stored = run_on_database(_rotate)
+    print_line(f"Encrypted {stored.encrypted} secrets of webhooks; the others already had the newest key.")
+    for warning in stored.warnings():
+        print_note(warning)
+    if stored.unreadable:
+        raise typer.Exit(ExitCode.NEGATIVE)
+
+
+async def _rotate(database: Database) -> StoredSecrets:
+    async with database.write() as session:
+        stored = await encrypt_stored(session, rotate=True)
+    await database.erase_overwritten()
+    return stored
 
 
 def _print_commands(settings: Settings, commands: str, file: Path) -> None:

@@ -14,7 +14,7 @@ from tessera_gql.config import Settings
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import driver_url, sqlite_file
-from tessera_gql.store.session import FAULTS, fault
+from tessera_gql.store.faults import FAULTS, driver_error
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def database_faults(settings: Settings) -> Generator[None]:
     except (*FAULTS, UnicodeError) as error:  # the latter for a host that can't be one
         if isinstance(error, OSError):
             raise
-        raise fail(f"{_name(settings)} can't be used: {fault(error)}.", ExitCode.UNAVAILABLE) from None
+        raise fail(f"{_name(settings)} can't be used: {driver_error(error)}.", ExitCode.UNAVAILABLE) from None
 
 
 def _name(settings: Settings) -> str:

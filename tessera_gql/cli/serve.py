@@ -13,7 +13,7 @@ from tessera_gql.cli import demo as shop
 from tessera_gql.cli.processes import Supervisor
 from tessera_gql.cli.server import run
 from tessera_gql.cli.settings import configure_logging, read_settings
-from tessera_gql.cli.start import prepare
+from tessera_gql.cli.start import prepare, reserve
 from tessera_gql.cli.terminal import fail, is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.graphql.schema import printed
@@ -37,6 +37,7 @@ def serve(
     found = read_settings()
     configure_logging(found)
     listener = _bind(found)
+    _lock = reserve(found)  # held until this process ends
     asyncio.run(prepare(found))
     if demo:
         asyncio.run(shop.seed(found.database_url))

@@ -8,6 +8,8 @@ could no longer be answered; then it is closed. What is not done within SHUTDOWN
 import asyncio
 import contextlib
 import gc
+import logging
+import resource
 import signal
 import socket
 from collections.abc import Generator
@@ -19,12 +21,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tessera_gql import app as application
 from tessera_gql.config import Settings
 from tessera_gql.graphql.frames import Frames
+from tessera_gql.graphql.http_protocol import ConnectionState, HttpProtocol
 
 ACCEPT_SECONDS = 0.05
 """In which those who were let in by the system before it knew are let in by us."""
 LINGER_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies keep a connection that nobody uses: they should be the ones to close it."""
+RESERVED_FILES = 64
+"""Left for the database file, event listeners, uploads and webhooks; connections of the database pool come on top."""
+FEWEST_CONNECTIONS = 8
+UNSENT_BYTES = 16 * 1024
+"""What the system takes of a reply before the client takes it; by default it is megabytes for each connection, and a
+client that reads nothing would not be noticed before they are full."""
 CLOSE = (b"connection", b"close")
 CUT_OFF = {
     "message": "The server stops, and this took longer than it could wait. If it was a mutation it may have been done:"
@@ -32,12 +41,15 @@ CUT_OFF = {
     "extensions": {"code": "UNAVAILABLE", "retryable": True},
 }
 
+log = logging.getLogger(__name__)
+
 
 class Server(uvicorn.Server):
     """Ends as the module says."""
 
     def __init__(self, config: uvicorn.Config, parts: application.Parts) -> None:
         super().__init__(config)
+        self.server_state = ConnectionState(parts.transport.connections)
         self._parts = parts
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -94,8 +106,12 @@ def telling(app: ASGIApp) -> ASGIApp:
 def run(settings: Settings, listener: socket.socket) -> int:
     """Serves until a signal ends it; the exit code."""
     parts = application.assemble(settings)
+    parts.transport.connections.most = affordable_connections(settings)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     config = uvicorn.Config(
         telling(application.create(parts)),
+        http=HttpProtocol,
         ws=Frames,
         ws_per_message_deflate=False,
         ws_max_size=max(1 << 18, 2 * settings.limit_frame_bytes),
@@ -109,6 +125,21 @@ def run(settings: Settings, listener: socket.socket) -> int:
     settle()
     Server(config, parts).run(sockets=[listener])
     return 0
+
+
+def affordable_connections(settings: Settings) -> int:
+    """How many connections there may be, after raising the limit of open files as far as the system permits."""
+    reserve = RESERVED_FILES + 2 * settings.database_pool
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.limit_connections + reserve
+    if soft < needed and soft != resource.RLIM_INFINITY:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        affordable = max(FEWEST_CONNECTIONS, soft - reserve)
+        if affordable < settings.limit_connections:
+            log.warning("The limit of %d open files leaves room for %d connections of a process.", soft, affordable)
+            return affordable
+    return settings.limit_connections
 
 
 def settle() -> None:

@@ -1,7 +1,8 @@
-"""What a server and a worker make sure of before they begin: the database is there, and has tables they can use."""
+"""What servers, workers and commands make sure of before they begin: a database is there, with tables they can use."""
 
 import asyncio
 import time
+from typing import BinaryIO
 
 from tessera_gql.cli.database_access import check_sqlite_file, database_faults
 from tessera_gql.cli.exit_codes import ExitCode
@@ -9,10 +10,22 @@ from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.config import Settings
 from tessera_gql.errors import Unavailable
 from tessera_gql.store import migration
-from tessera_gql.store.engine import sqlite_file
-from tessera_gql.store.session import refused
+from tessera_gql.store.engine import driver_url, name_of, sqlite_file
+from tessera_gql.store.faults import READ_ONLY, is_refused
+from tessera_gql.store.sqlite_file import lock
 
 PAUSE_SECONDS = 0.5
+
+
+def reserve(found: Settings) -> BinaryIO | None:
+    """Keep other servers off an SQLite file while what is returned is open. Raises a Refusal if one has it."""
+    if (file := sqlite_file(found.database_url)) is None:
+        return None
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail(f"The folder {file.parent} can't be made: {error.strerror}. Check DATABASE_URL.") from None
+    return lock(file)
 
 
 async def prepare(found: Settings) -> None:
@@ -37,15 +50,27 @@ async def _waited(found: Settings) -> migration.Stand:
     ends, said = time.monotonic() + found.database_wait_seconds, False
     while True:
         try:
-            return await migration.look(found.database_url, found.options)
+            return await _writable(found)
         except Unavailable as error:
-            if reason := refused(error):
-                raise fail(
-                    f"PostgreSQL is there and lets nobody in: {reason}. Check DATABASE_URL.", ExitCode.UNAVAILABLE
-                ) from None
+            if is_refused(error):
+                raise fail(f"{_capital(error.reason)}. Check DATABASE_URL.", ExitCode.UNAVAILABLE) from None
             if time.monotonic() >= ends:
                 raise
-        if not said:
-            print_note(f"PostgreSQL can't be reached yet; waiting for up to {found.database_wait_seconds:g} seconds.")
-            said = True
+            if not said:
+                wait = f"Waiting for up to {found.database_wait_seconds:g} seconds."
+                print_note(f"{_capital(error.reason)}. {wait}")
+                said = True
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _writable(found: Settings) -> migration.Stand:
+    """Where a PostgreSQL stands; raises Unavailable for a standby as well: a server has to write."""
+    stand = await migration.look(found.database_url, found.options)
+    if stand.is_read_only:
+        reason = f"{name_of(driver_url(found.database_url))} {READ_ONLY.text}"
+        raise Unavailable(f"{_capital(reason)}. Promote it, or set DATABASE_URL to the primary.", reason=reason)
+    return stand
+
+
+def _capital(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]

@@ -30,4 +30,5 @@ async def _run(found: Settings) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await parts.instruments.close()
+    await asyncio.to_thread(parts.pool.close)
     await parts.database.dispose()

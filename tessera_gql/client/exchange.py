@@ -152,7 +152,7 @@ def reply(came: Came, target: Target) -> dict[str, Any]:
     found = cast("dict[str, Any]", body)
     for error in found.get("errors") or ():
         problem = parsed(told, error, target)
-        if came.status == 503 and not isinstance(problem, Unavailable):
+        if came.status in {429, 503} and not isinstance(problem, Unavailable):
             raise Unavailable(problem.message)
         raise problem
     data: dict[str, Any] = found.get("data") or {}

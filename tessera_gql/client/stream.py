@@ -122,7 +122,7 @@ def _failed(error: dict[str, Any]) -> str:
 def _unopened(lost: Lost, target: Target) -> str:
     if lost.status in {401, 403}:
         raise Unauthenticated(f"{target.shown} refuses the connection ({lost.status}). Check TESSERA_API_KEY.")
-    if lost.status is not None and lost.status < 500:
+    if lost.status is not None and lost.status < 500 and lost.status != 429:
         raise BadRequest(f"{target.shown} answers {lost.status}, and not as a Tessera server does. Check the address.")
     return f"{target.shown} can't be reached: {lost.reason}"
 

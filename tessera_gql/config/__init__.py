@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,8 @@ from tessera_gql.config.limits import LimitSettings
 from tessera_gql.config.observing import ObservingSettings
 from tessera_gql.config.running import Running
 from tessera_gql.config.secrets import SECRET
+from tessera_gql.store.encryption import parse_key
+from tessera_gql.store.engine import Options
 
 RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)")
 
@@ -53,6 +56,11 @@ class Settings(Running, ObservingSettings, LimitSettings):
         default=None,
         min_length=24,
         description="A key with every right that is not in the database, sent as `Authorization: Bearer KEY`.",
+    )
+    secrets_key: Annotated[list[SecretStr], NoDecode, SECRET] = Field(
+        default_factory=list[SecretStr],
+        description="What the secrets of webhooks are encrypted with in the database: the output of"
+        " `openssl rand -base64 32`. To rotate, put a new key before the old one, separated by a comma.",
     )
     auth: Auth | None = Field(
         default=None,
@@ -106,6 +114,16 @@ class Settings(Running, ObservingSettings, LimitSettings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("secrets_key", mode="before")
+    @classmethod
+    def _keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        keys = [part.strip() for part in value.split(",") if part.strip()]
+        for key in keys:
+            parse_key(key)
+        return keys
+
     @field_validator("reminder_days", mode="before")
     @classmethod
     def _days(cls, value: object) -> object:
@@ -145,6 +163,12 @@ class Settings(Running, ObservingSettings, LimitSettings):
         if self.auth is not None:
             return self.auth is Auth.ON
         return not is_loopback(self.api_host) or self.admin_key is not None or self.oidc_issuer is not None
+
+    @property
+    def options(self) -> Options:
+        """With the keys for secrets; a server that anybody else can reach does not store them in plain."""
+        keys = tuple(key.get_secret_value() for key in self.secrets_key)
+        return replace(super().options, secrets_keys=keys, requires_secrets_key=self.needs_keys)
 
     @property
     def is_open(self) -> bool:

@@ -1,6 +1,7 @@
 """Settings of what an operator sees: metrics, logs, traces."""
 
 import importlib.util
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
@@ -52,6 +53,12 @@ class ObservingSettings(BaseSettings):
         default=None,
         description="Where traces are sent, by OTLP over HTTP, for example http://collector:4318; none without it.",
     )
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether log lines are JSON, with `auto` decided."""
+        is_terminal = sys.stderr.isatty()  # noqa: TID251 - nothing is printed
+        return self.log_format is LogFormat.JSON or (self.log_format is LogFormat.AUTO and not is_terminal)
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod

@@ -59,6 +59,19 @@ class Running(BaseSettings):
     database_lock_seconds: float = Field(
         default=10, ge=0.1, le=600, description="How long a statement may wait there for what another one holds."
     )
+    compute_processes: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="How many processes beside each server process compare schemas that are large or complicated."
+        " Started when first needed.",
+    )
+    compute_seconds: float = Field(
+        default=10,
+        ge=0.1,
+        le=600,
+        description="How long comparing two schemas may take, with the search for counterexamples; then it is refused.",
+    )
     database_wait_seconds: float = Field(
         default=30, ge=0, le=3600, description="How long a start waits for a PostgreSQL that can't be reached yet."
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -68,6 +69,8 @@ def _content(name: str, path: str, *, is_given_twice: bool) -> str:
 
 def shown(value: object) -> str:
     """A secret as it may be read by anybody: an address without its password, anything else not at all."""
+    if isinstance(value, list):
+        return HIDDEN
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     try:
         url = make_url(text)
@@ -81,6 +84,10 @@ def shown(value: object) -> str:
 
 def inside(value: object) -> Iterator[str]:
     """The words in a secret that no log may hold."""
+    if isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from inside(item)
+        return
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     try:
         url = make_url(text)

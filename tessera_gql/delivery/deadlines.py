@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from tessera_gql.compute import Computer, Pool, rerun
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
@@ -20,12 +21,16 @@ log = logging.getLogger(__name__)
 
 
 async def keep(
-    database: Database, *, every_seconds: float = EVERY_SECONDS, spans: Sequence[timedelta] = REMINDERS
+    database: Database,
+    *,
+    every_seconds: float = EVERY_SECONDS,
+    spans: Sequence[timedelta] = REMINDERS,
+    pool: Pool | None = None,
 ) -> None:
     """Runs until cancelled."""
     while True:
         try:
-            await apply(database, spans)
+            await apply(database, spans, pool)
         except Unavailable as error:
             log.warning("Deadlines are not looked at for now. %s", error)
         except Exception:
@@ -33,23 +38,31 @@ async def keep(
         await asyncio.sleep(every_seconds)
 
 
-async def apply(database: Database, spans: Sequence[timedelta] = REMINDERS) -> int:
+async def apply(database: Database, spans: Sequence[timedelta] = REMINDERS, pool: Pool | None = None) -> int:
     """How many proposals were brought up to date. Any number of processes may do this at once: the lock decides."""
     async with database.read() as session:
         due = ids(await proposals.overdue(session, session.now))
         silent = await waiting(session, spans)
     for identity in due:
-        await _each(database, identity, apply_time)
+        await _each(database, pool, identity, apply_time)
     for identity in silent:
-        await _each(database, identity, lambda session, proposal: remind(session, proposal, spans))
+        await _each(database, pool, identity, lambda session, proposal: remind(session, proposal, spans))
     return len(due)
 
 
-async def _each(database: Database, identity: UUID, verb: Callable[[Session, UUID], Awaitable[object]]) -> None:
+async def _each(
+    database: Database, pool: Pool | None, identity: UUID, verb: Callable[[Session, UUID], Awaitable[object]]
+) -> None:
     """One that can't be done must not keep the others from being done."""
-    try:
+    computer = Computer(pool, "clock")
+
+    async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `rerun` calls it
         async with database.write("clock") as session:
+            session.computer, session.may_defer = computer, may_defer
             await verb(session, identity)
+
+    try:
+        await rerun(computer, attempt)
     except Unavailable:
         raise
     except Refusal as error:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +21,15 @@ from tessera_gql.delivery.outbound import Undelivered
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.policy.delivery import Backoff, next_attempt, wants
 from tessera_gql.policy.events import Event, WebhookDeliveryFailed
+from tessera_gql.policy.visibility import WHOLE, shown_event, view_of_webhook
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import assets, events, webhooks
 from tessera_gql.store.database import Database
+from tessera_gql.store.encryption import Keyring, UnreadableSecret
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery
-from tessera_gql.workflows.webhooks import due, signing, stand
+from tessera_gql.workflows import webhook_secrets
+from tessera_gql.workflows.webhooks import STANDING, due, stand
 
 KEPT_ATTEMPTS = 30
 KEPT = timedelta(days=30)
@@ -97,7 +100,11 @@ class Worker:
     async def _stand(self) -> None:
         if not self._stands:
             async with self._database.write("settings") as session:
-                await stand(session, self._options.url, self._options.secret)
+                await stand(session, self._options.url)
+                stored = await webhook_secrets.encrypt_stored(session)
+            for warning in stored.warnings():
+                log.warning(warning)
+            await self._database.erase_overwritten()
             self._stands = True
 
     async def _prune(self) -> None:
@@ -111,6 +118,8 @@ class Worker:
         options = self._options
         while (free := options.at_once - len(self._running)) > 0:
             busy = [hook for hook, count in Counter(self._running.values()).items() if count >= options.at_once_each]
+            if options.url is None:  # a worker whose settings have that webhook also has the secret it signs with
+                busy.append(STANDING)
             async with self._database.write() as session:
                 lease = timedelta(seconds=options.lease_seconds)
                 claimed = await webhooks.claim(session, limit=free, each=options.at_once_each, busy=busy, lease=lease)
@@ -152,15 +161,24 @@ class Worker:
     async def _post(self, delivery: WebhookDelivery) -> int:
         async with self._database.read() as session:
             found = await webhooks.by_ids(session, [delivery.webhook_id])
-            event = await _event(session, delivery)
+            if not found:
+                raise Undelivered("The webhook was deleted.")
+            hook = found[0]
+            event = await _event(session, delivery, hook)
             fqn = await _fqn(session, event)
-            now = session.now
-        if not found:
-            raise Undelivered("The webhook was deleted.")
-        hook = found[0]
+            now, keyring = session.now, session.keyring
         body = await self._body(hook, event, fqn, delivery)
-        headers = messages.signed(str(delivery.id), body, signing(hook, now), now)
+        headers = messages.signed(str(delivery.id), body, self._signing(hook, keyring, now), now)
         return await outbound.post(hook.url, body, headers, self._options.rules)
+
+    def _signing(self, hook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
+        """The secrets that sign this post; raises Undelivered if they can't be had."""
+        if hook.id == STANDING:
+            return [self._options.secret] if self._options.secret else []
+        try:
+            return webhook_secrets.signing(keyring, hook, now)
+        except UnreadableSecret as error:
+            raise Undelivered(f"The secret of this webhook can't be decrypted: {error}.") from None
 
     async def _body(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
         if event is None:
@@ -215,7 +233,7 @@ async def settle(database: Database, delivery: WebhookDelivery, record: dict[str
 
 
 async def _bury(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
-    hook = await webhooks.get(session, delivery.webhook_id)
+    hook = await webhooks.get(session, delivery.webhook_id, WHOLE)
     session.record(
         WebhookDeliveryFailed(
             teams=frozenset({hook.team_id} if hook.team_id else ()),
@@ -228,11 +246,15 @@ async def _bury(session: Session, delivery: WebhookDelivery, attempts: list[dict
     )
 
 
-async def _event(session: Session, delivery: WebhookDelivery) -> EventRow | None:
+async def _event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:
+    """The event as the webhook's team sees it; None for a ping."""
     if delivery.sequence is None:
         return None
-    found = await events.after(session, delivery.sequence - 1, limit=1)
-    return found[0]
+    (row,) = await events.after(session, delivery.sequence - 1, limit=1)
+    event = shown_event(view_of_webhook(hook.team_id), row, events.renamed)
+    if event is None:
+        raise Undelivered("This event is hidden from the team of the webhook.")
+    return event
 
 
 async def _fqn(session: Session, event: EventRow | None) -> str | None:

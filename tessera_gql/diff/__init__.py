@@ -6,6 +6,7 @@ from tessera_gql.diff.fields import Field, fields
 from tessera_gql.diff.guarantees import compare_guarantees
 from tessera_gql.diff.json import canonical
 from tessera_gql.diff.refusals import SchemaError
+from tessera_gql.diff.weight import weight
 
 __all__ = [
     "Bump",
@@ -21,4 +22,5 @@ __all__ = [
     "compare",
     "compare_guarantees",
     "fields",
+    "weight",
 ]

@@ -162,6 +162,10 @@ class Change:
             record["counterexample"] = found.document
         return record
 
+    def __reduce__(self) -> tuple[Callable[[dict[str, Json]], "Change"], tuple[dict[str, Json]]]:
+        """A pickled change carries its evidence."""
+        return Change.from_json, (self.as_json(),)
+
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> "Change":
         found = Evidence(

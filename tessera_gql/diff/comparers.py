@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from tessera_gql.diff.changes import ChangeKind, Mode
 from tessera_gql.diff.drafts import Draft, Rule
-from tessera_gql.diff.json import Json, escaped, same
+from tessera_gql.diff.json import Json, escaped, exact, same
 from tessera_gql.diff.kinds import EVERY, NULL
 from tessera_gql.diff.regex import Language, example
 from tessera_gql.diff.schema import Bound, Number
@@ -105,7 +105,7 @@ def _rank(bound: Bound | None, sign: int) -> tuple[Number, ...]:
 def _shown(bound: Bound | None) -> Json:
     if bound is None:
         return None
-    value = int(bound.value) if Fraction(bound.value).denominator == 1 else float(bound.value)
+    value = exact(bound.value)
     return {"exclusive": value} if bound.is_open else value
 
 
@@ -149,7 +149,7 @@ def multiples(old: View, new: View) -> Iterator[Draft]:
         (False, True): (K.CONSTRAINT_TIGHTENED, BACK),
     }.get(finer, (K.CONSTRAINT_CHANGED, BOTH))
     where = (new if after else old).where("multipleOf")
-    shown = [float(min(steps)) if steps else None for steps in (before, after)]
+    shown = [exact(min(steps)) if steps else None for steps in (before, after)]
     yield Draft(kind, where, "multipleOf is different", shown[0], shown[1], content=content)
 
 

@@ -1,22 +1,38 @@
-"""The second opinion: `jsonschema` reads the document too. The only module that knows the library."""
+"""Validate documents with `jsonschema`, as a second opinion on counterexamples. No other module imports the library.
+
+Schemas come from clients. Patterns are therefore matched by RE2, in time linear in the text, and the number of keywords
+that one validation applies is bounded: nested references can make it exponential.
+"""
 
 import math
 import re
 import warnings
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
+import re2
 from jsonschema import validators
+from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
 from referencing import Registry
 
 from tessera_gql.diff.declared import has_cycle
 from tessera_gql.diff.json import Json
-from tessera_gql.diff.regex import automaton
 from tessera_gql.diff.schema import Schema
 
-LONG = 12
-NESTED = re.compile(r"[*+}]\??\)|\|")
+MAX_KEYWORDS = 100_000
+"""Keywords that one validation may apply; about a second."""
+MAX_PATTERN_BYTES = 1_000_000
+"""Memory that one compiled pattern may take."""
+CACHED_PATTERNS = 128
+ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+
+
+class Unreadable(Exception):  # noqa: N818 - no fault: the validation has no result
+    """The validator can't tell: a pattern that RE2 does not read, or more keywords than may be applied."""
 
 
 class Judge:
@@ -29,31 +45,99 @@ class Judge:
     @cached_property
     def validator(self) -> Validator:
         schema = cast("dict[str, Any] | bool", _without_nullable(self.document.raw))
-        kind = validators.validator_for({"$schema": self.document.dialect.uri})
-        return kind(schema, registry=Registry())
+        return cast("Validator", _bounded(self.document.dialect.uri)(schema, registry=Registry()))
 
     @cached_property
-    def is_costly(self) -> bool:
-        """Some pattern may take a backtracking matcher exponential time."""
-        return any(NESTED.search(pattern) or automaton(pattern) is None for pattern in _patterns(self.document.raw))
-
-    @cached_property
-    def asks_itself(self) -> bool:
-        """A schema applies to the very value it is being applied to: such a reading does not end."""
-        return has_cycle(self.root)
+    def is_unreadable(self) -> bool:
+        """Whether validation might not end, or might match a client's pattern with Python's `re`."""
+        return has_cycle(self.root) or {"unevaluatedProperties", "patternProperties"} <= _keywords(self.document.raw)
 
     def accepts(self, value: Json) -> bool | None:
-        """None where the reading fails or might take too long."""
-        if not _is_finite(value) or (self.is_costly and _is_long(value)) or self.asks_itself:
+        """Return whether the value is valid, or None if the validation fails or exceeds its bounds."""
+        if not _is_finite(value) or self.is_unreadable:
             return None
+        _remaining.set(MAX_KEYWORDS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 return self.validator.is_valid(value)
-            except KeyboardInterrupt:
-                raise
-            except BaseException:  # noqa: BLE001 - its maps panic outside Exception when the stack is deep; nothing is confirmed
+            except Exception:  # noqa: BLE001 - whatever the library raises, nothing is confirmed
                 return None
+            except BaseException as error:
+                if type(error).__name__ != "PanicException":  # of its maps in Rust, when the stack is deep
+                    raise
+                return None
+
+
+_remaining: ContextVar[int] = ContextVar("_remaining", default=MAX_KEYWORDS)
+"""Keywords that the validation under way may still apply."""
+
+
+@lru_cache
+def _bounded(dialect: str) -> Any:
+    """The validator class of a dialect, with counted keywords and linear-time patterns."""
+    kind = validators.validator_for({"$schema": dialect})
+    linear: dict[str, Keyword] = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+    }
+    known = cast("dict[str, Keyword]", kind.VALIDATORS)
+    keywords = {name: linear.get(name, function) for name, function in known.items()}
+    extend = cast("Any", validators.extend)  # untyped
+    return extend(kind, {name: _counted(function) for name, function in keywords.items()})
+
+
+def _counted(function: Keyword) -> Keyword:
+    def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        remaining = _remaining.get()
+        if remaining <= 0:
+            raise Unreadable
+        _remaining.set(remaining - 1)
+        yield from function(validator, value, instance, schema) or ()
+
+    return keyword
+
+
+def _pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "string") and not _found(pattern, instance):
+        yield ValidationError(f"does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        for pattern, subschema in patterns.items():
+            for name, value in instance.items():
+                if _found(pattern, name):
+                    yield from validator.descend(value, subschema, path=name, schema_path=pattern)
+
+
+def _additional_properties(validator: Any, subschema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        for name, value in instance.items():
+            if name not in declared and not any(_found(pattern, name) for pattern in patterns):
+                yield from validator.descend(value, subschema, path=name)
+
+
+def _found(pattern: str, text: str) -> bool:
+    return _compiled(pattern).search(text) is not None
+
+
+@lru_cache(CACHED_PATTERNS)
+def _compiled(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MAX_PATTERN_BYTES
+    try:
+        return re2.compile(ESCAPE.sub(_escape, pattern), options)
+    except re2.error as error:
+        raise Unreadable from error
+
+
+def _escape(escape: re.Match[str]) -> str:
+    r"""`\uXXXX` as RE2 writes it."""
+    return f"\\x{{{escape[1]}}}" if escape[1] else escape[0]
 
 
 def _without_nullable(raw: object) -> object:
@@ -70,7 +154,8 @@ def _without_nullable(raw: object) -> object:
     return entries
 
 
-def _patterns(raw: object) -> set[str]:
+def _keywords(raw: object) -> set[str]:
+    """Every name of an object in the document, keyword or not."""
     found: set[str] = set()
     stack = [raw]
     while stack:
@@ -79,10 +164,8 @@ def _patterns(raw: object) -> set[str]:
             stack += cast("list[object]", value)
         elif isinstance(value, dict):
             entries = cast("dict[str, object]", value)
+            found.update(entries)
             stack += entries.values()
-            pattern, named = entries.get("pattern"), entries.get("patternProperties")
-            found |= {pattern} if isinstance(pattern, str) else set()
-            found |= cast("dict[str, object]", named).keys() if isinstance(named, dict) else set()
     return found
 
 
@@ -104,7 +187,3 @@ def _scalars(value: Json) -> list[Json]:
 
 def _is_finite(value: Json) -> bool:
     return all(math.isfinite(each) for each in _scalars(value) if isinstance(each, float))
-
-
-def _is_long(value: Json) -> bool:
-    return any(len(each) > LONG for each in _scalars(value) if isinstance(each, str))

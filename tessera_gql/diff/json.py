@@ -1,6 +1,7 @@
 """JSON values and their identity: `1` and `1.0` are one value, `1` and `true` are two (Python says the opposite)."""
 
 import json
+from fractions import Fraction
 from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -24,6 +25,16 @@ def plain(value: object) -> object:
             return {key: plain(item) for key, item in value.items()}
         case _:
             return value
+
+
+def exact(value: float | Fraction) -> int | float:
+    """The number as JSON has it: whole numbers of any size as an int."""
+    if Fraction(value).denominator == 1:
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:  # more digits before the point than a float has: what is behind it does not count
+        return int(value)
 
 
 def same(left: object, right: object) -> bool:

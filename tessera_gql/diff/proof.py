@@ -1,8 +1,8 @@
 """Documents that show a break: looked for where the change is, confirmed by `jsonschema`, or not shown at all."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Ru
 from tessera_gql.diff.facts import Found, Literal
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, hint
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, canonical, exact
 from tessera_gql.diff.judge import Judged, refutation, sides
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import Language, example
-from tessera_gql.diff.schema import Number, Schema, Space, size
+from tessera_gql.diff.schema import Schema, Space, size
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.view import View, type_names
 
@@ -29,6 +29,8 @@ EFFORT = 60_000
 ROOM = 200_000
 MAX_HINTS = 20
 MAX_DOCUMENT = 20_000
+MAX_SECONDS = 2.0
+"""For all evidence of one comparison; what is not found by then stays unproven, which changes no verdict."""
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
 ATTRIBUTES = {**COUNTS, **LIMITS}
 Raw = dict[str, Json]
@@ -54,11 +56,11 @@ class Proofs:
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         schemas = size(self.old.root, self.new.root)
-        tries, room = max(3, min(MOST, EFFORT // schemas)), ROOM
+        tries, room, ends = max(3, min(MOST, EFFORT // schemas)), ROOM, time.monotonic() + MAX_SECONDS
         found: list[Evidence] = []
         for each in self.judged:
             one = Evidence()
-            if each.breaks and tries and room > 0:
+            if each.breaks and tries and room > 0 and time.monotonic() < ends:
                 tries -= 1
                 one = self._evidence(each)
                 room -= len(canonical(one.document))
@@ -172,12 +174,12 @@ def _closed(view: View) -> Raw:
 
 def _low(view: View) -> Raw | None:
     low = view.low
-    return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": _plain(low.value)}
+    return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": exact(low.value)}
 
 
 def _high(view: View) -> Raw | None:
     high = view.high
-    return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": _plain(high.value)}
+    return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": exact(high.value)}
 
 
 def _enum(view: View) -> Raw | None:
@@ -197,11 +199,7 @@ SAID: dict[str, Callable[[View], Raw | None]] = {
     "exclusiveMinimum": _low,
     "maximum": _high,
     "exclusiveMaximum": _high,
-    "multipleOf": lambda view: _every("multipleOf", map(_plain, view.multiples)),
+    "multipleOf": lambda view: _every("multipleOf", map(exact, view.multiples)),
     "pattern": lambda view: _every("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
     "uniqueItems": lambda _: {"uniqueItems": True},
 }
-
-
-def _plain(value: Number) -> Json:
-    return int(value) if Fraction(value).denominator == 1 else float(value)

@@ -1,7 +1,8 @@
 """Gone here, new there, and alike: a rename. It is a way of telling, never a verdict."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tessera_gql.diff.schema import Schema
 from tessera_gql.diff.view import View, shape
@@ -23,19 +24,57 @@ def renames(gone: Sequence[Named], come: Sequence[Named]) -> dict[str, str]:
         return found
     left = [(name, shape(View((node,)))) for name, node in gone if name not in found]
     right = [(name, shape(View((node,)))) for name, node in come if name in come_names - set(found.values())]
-    scores = {
-        (old, new): likeness(old, new) for old, old_shape in left for new, new_shape in right if old_shape == new_shape
-    }
+    scores = _scores(left, right)
+    by_old, by_new = _best(scores, 0), _best(scores, 1)
     for (old, new), score in scores.items():
-        rivals = [other for pair, other in scores.items() if pair != (old, new) and (pair[0] == old or pair[1] == new)]
-        if score >= ENOUGH and all(score > rival for rival in rivals):
+        if score >= ENOUGH and score > max(by_old[old].other_than(new), by_new[new].other_than(old)):
             found[old] = new
+    return found
+
+
+def _scores(left: Sequence[tuple[str, object]], right: Sequence[tuple[str, object]]) -> dict[tuple[str, str], float]:
+    """The likeness of every pair of names with equal shapes."""
+    words = {name: _words(name) for name, _ in (*left, *right)}
+    return {
+        (old, new): _likeness(words[old], words[new])
+        for old, old_shape in left
+        for new, new_shape in right
+        if old_shape == new_shape
+    }
+
+
+@dataclass
+class _Best:
+    """The two highest scores of one name, and the partner that has the highest."""
+
+    partner: str = ""
+    first: float = -1.0
+    second: float = -1.0
+
+    def add(self, partner: str, score: float) -> None:
+        if score > self.first:
+            self.partner, self.first, self.second = partner, score, self.first
+        elif score > self.second:
+            self.second = score
+
+    def other_than(self, partner: str) -> float:
+        """The highest score with any other partner."""
+        return self.second if partner == self.partner else self.first
+
+
+def _best(scores: Mapping[tuple[str, str], float], side: int) -> dict[str, _Best]:
+    found: dict[str, _Best] = {}
+    for pair, score in scores.items():
+        found.setdefault(pair[side], _Best()).add(pair[1 - side], score)
     return found
 
 
 def likeness(old: str, new: str) -> float:
     """0 to 1, by the words in both names: `customer_id` and `customerID` are 1, `cust_id` and `customer_id` close."""
-    left, right = _words(old), _words(new)
+    return _likeness(_words(old), _words(new))
+
+
+def _likeness(left: list[str], right: list[str]) -> float:
     if not left or not right:
         return 0.0
     if left == right:

@@ -19,7 +19,7 @@ from tessera_gql.diff.facts import (
     Unmatched,
     excluded,
 )
-from tessera_gql.diff.json import canonical
+from tessera_gql.diff.json import canonical, exact
 from tessera_gql.diff.regex import Language, example
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
@@ -147,16 +147,7 @@ def _shown(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozense
     """The first that is neither a multiple of what is avoided nor banned."""
     for value in values:
         if all((value / Fraction(each)).denominator != 1 for each in avoid):
-            shown = _json(value)
+            shown = exact(value)
             if canonical(shown) not in banned:
                 return Found(shown)
     return None
-
-
-def _json(value: Fraction) -> int | float:
-    if value.denominator == 1:
-        return value.numerator
-    try:
-        return float(value)
-    except OverflowError:
-        return value.numerator // value.denominator

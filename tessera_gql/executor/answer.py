@@ -68,7 +68,7 @@ async def answer(query: Query, context: Any, reference: Reference, tally: Tally)
     except Unsupported:
         unable = Fallback.UNSUPPORTED
     except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor tells it
-        log.debug("The plan was given up: %s", error)
+        log.debug("The plan was given up because of %s", type(error).__name__)  # its text may quote a value
     else:
         tally.planned += 1
         return ExecutionResult(data, None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -27,8 +28,12 @@ from tessera_gql.executor.fields import (
 from tessera_gql.executor.leaves import Unplanned, items
 from tessera_gql.executor.plan import Plan, Selection, Shape, Step
 
+AWAITED = 2_000
+"""Values of one field that are awaited at once."""
 CHUNK = 500
-"""Objects built before others of the event loop get their turn: a few milliseconds."""
+"""Objects built at once, at most."""
+PORTION_SECONDS = 0.005
+"""After which others of the event loop get their turn."""
 
 
 class Unknown:
@@ -45,7 +50,8 @@ class Run:
     plan: Plan
     context: Any
     variables: VariableValues
-    _built: int = 0
+    _held: float = 0.0
+    """Seconds since others of the event loop had their turn."""
     _given_up: bool = False
     """Something has failed: what runs beside it stops at its next step."""
 
@@ -74,14 +80,18 @@ class Run:
         return built
 
     async def _objects(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
+        """Built in portions of a few milliseconds: one object may hold megabytes of JSON that is parsed here."""
         built: list[dict[str, Any]] = []
-        for start in range(0, len(parents), CHUNK):
-            chunk = parents if len(parents) <= CHUNK else parents[start : start + CHUNK]
-            built += selection.build(chunk)
-            self._built += len(chunk)
-            if self._built >= CHUNK:
-                self._built = 0
+        size = 1
+        while len(built) < len(parents):
+            began = time.perf_counter()
+            built += selection.build(parents[len(built) : len(built) + size])
+            seconds = time.perf_counter() - began
+            self._held += seconds
+            if self._held >= PORTION_SECONDS:
+                self._held = 0.0
                 await asyncio.sleep(0)
+            size = min(CHUNK, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / CHUNK)) or 1)
         return built
 
     async def _step(self, step: Step, parents: Sequence[Any], built: list[dict[str, Any]]) -> None:
@@ -236,8 +246,15 @@ async def settled(values: list[Any]) -> list[Any]:
         return await settled([await values[0]])
     waiting = [place for place, value in enumerate(values) if inspect.isawaitable(value)]
     found = list(values)
-    for place, value in zip(waiting, await together([values[place] for place in waiting]), strict=True):
-        found[place] = value
+    for start in range(0, len(waiting), AWAITED):
+        places = waiting[start : start + AWAITED]
+        try:
+            done = await together([values[place] for place in places])
+        except BaseException:
+            close([values[place] for place in waiting[start + AWAITED :]])
+            raise
+        for place, value in zip(places, done, strict=True):
+            found[place] = value
     return await settled(found)
 
 

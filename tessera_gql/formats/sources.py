@@ -12,6 +12,7 @@ import orjson
 
 from tessera_gql.formats import avro, ddl, odcs, protobuf
 from tessera_gql.formats.foreign import ForeignError, bounded
+from tessera_gql.formats.storable import storable
 
 
 class Format(StrEnum):
@@ -73,7 +74,7 @@ def read(source: Source, fqn: str | None = None) -> Promised:
     """Of several tables the one named `part`, else the one whose name is the fqn's last. Raises ForeignError."""
     match source.format:
         case Format.JSON_SCHEMA:
-            return Promised(_json(bounded(source.text, "JSON Schema")))
+            return _storable(Promised(_json(bounded(source.text, "JSON Schema"))))
         case Format.AVRO:
             found = [avro.read(source.text)]
         case Format.ODCS:
@@ -84,7 +85,13 @@ def read(source: Source, fqn: str | None = None) -> Promised:
             found = protobuf.read(_binary(source.text))
     by_name = {one.name: one for one in found}
     one = by_name[_chosen(list(by_name), source.part, fqn)]
-    return Promised(one.schema, one.guarantees)
+    return _storable(Promised(one.schema, one.guarantees))
+
+
+def _storable(found: Promised) -> Promised:
+    if fault := storable(found.schema):
+        raise ForeignError(f"The document can't be a contract: {fault}.")
+    return found
 
 
 def _json(text: str) -> Any:

@@ -81,7 +81,7 @@ class Asset(Node):
         ] = strawberry.UNSET,
     ) -> list[AssetField]:
         contract = await info.context.loaders.active_contract.load(self.row.id)
-        return fields_of(self.row.id, contract, given(paths))
+        return await fields_of(info.context, self.row.id, contract, given(paths))
 
     @computed("Whether the viewer may publish its contracts.")
     def viewer_can_publish(self, info: Info) -> bool:

@@ -1,17 +1,20 @@
 """Differences between two versions. Counterexamples are searched for only when they are asked for."""
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
+from graphql import GraphQLError
 from strawberry import UNSET
 
 from tessera_gql import diff
-from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode, SchemaError
-from tessera_gql.errors import Invalid
+from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
+from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.nouns import computed
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.policy.publish import Judgement, Terms, judge
+from tessera_gql.policy.publish import Judgement, Terms
+from tessera_gql.workflows.comparisons import judged
 
 
 @strawberry.type(description="One difference between two versions, and whom it breaks.")
@@ -64,6 +67,43 @@ def told(change: diff.Change) -> Change:
     return Change(**facts(change))
 
 
+S = TypeVar("S")
+C = TypeVar("C")
+
+PORTION = 200
+"""Changes after which others of the event loop get their turn: a few milliseconds, with all their fields."""
+MAX_CHANGES = 20_000
+"""Changes that one answer may hold."""
+
+
+def listed(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
+    """As `shown_changes`, for changes that were just found."""
+    return shown_changes(context, changes, told)
+
+
+def shown_changes(context: Context, changes: Sequence[S], show: Callable[[S], C]) -> list[C]:
+    """The changes as the graph shows them; many as an asynchronous iterator that does not hold the event loop.
+
+    Raises an error coded QUERY_TOO_COMPLEX once the answer holds too many.
+    """
+    context.changes_listed += len(changes)
+    if context.changes_listed > MAX_CHANGES:
+        message = f"The answer would hold more than {MAX_CHANGES:,} changes, which is the limit. Leave some lists out."
+        raise GraphQLError(
+            message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": "changes", "allowed": MAX_CHANGES}
+        )
+    if len(changes) <= PORTION:
+        return [show(change) for change in changes]
+    return cast("list[C]", _in_portions(changes, show))
+
+
+async def _in_portions(changes: Sequence[S], show: Callable[[S], C]) -> AsyncIterator[C]:
+    for number, change in enumerate(changes):
+        if number % PORTION == 0:
+            await asyncio.sleep(0)
+        yield show(change)
+
+
 ModeArgument = Annotated[Mode | None, strawberry.argument(description="The mode that judges; `mode` if left out.")]
 
 
@@ -74,12 +114,12 @@ class SchemaDiff:
     bump: Bump = strawberry.field(description="The smallest honest step of the version.")
 
     @computed("Every change, ordered by where it is.")
-    def changes(self) -> list[Change]:
-        return [told(change) for change in self.judgement.changes]
+    def changes(self, info: Info) -> list[Change]:
+        return listed(info.context, self.judgement.changes)
 
     @computed("The changes that break under `mode`.")
-    def breaking(self) -> list[Change]:
-        return [told(change) for change in self.judgement.breaking]
+    def breaking(self, info: Info) -> list[Change]:
+        return listed(info.context, self.judgement.breaking)
 
     @computed("Whether nothing breaks under the mode.")
     def is_compatible(self, mode: ModeArgument = UNSET) -> bool:
@@ -111,12 +151,9 @@ class SchemaDiff:
         )
 
 
-async def compared(old: Terms, new: Terms) -> SchemaDiff:
-    """The difference under the old terms' mode, worked out in a thread; raises Invalid for what is no schema."""
-    try:
-        return SchemaDiff.of(await asyncio.to_thread(judge, old, new))
-    except SchemaError as error:
-        raise Invalid(f"The schemas can't be compared: {error}", field=(error.side or "schema",)) from error
+async def compared(context: Context, old: Terms, new: Terms) -> SchemaDiff:
+    """The difference under the old terms' mode; raises Invalid for what is no schema."""
+    return SchemaDiff.of(await judged(context.computer.run, old, new))
 
 
 @strawberry.type
@@ -124,8 +161,9 @@ class Queries:
     @computed("What differs between two schemas that need not be in the catalog.")
     async def diff_schemas(
         self,
+        info: Info,
         old: Annotated[JSON, strawberry.argument(description="The JSON Schema before.")],
         new: Annotated[JSON, strawberry.argument(description="The JSON Schema after.")],
         mode: Annotated[Mode, strawberry.argument(description="The mode that judges.")] = Mode.BACKWARD,
     ) -> SchemaDiff | None:
-        return await compared(Terms(old, None, mode), Terms(new, None, mode))
+        return await compared(info.context, Terms(old, None, mode), Terms(new, None, mode))

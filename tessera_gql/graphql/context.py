@@ -11,15 +11,22 @@ from typing import Protocol, TypeAlias
 import strawberry
 from sqlalchemy import FromClause
 
+from tessera_gql.compute import Computer, Pool
+from tessera_gql.errors import Unavailable
 from tessera_gql.executor import Reads
 from tessera_gql.graphql import nouns
 from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
+from tessera_gql.policy.visibility import shown_event, view_of
 from tessera_gql.store.database import Database
+from tessera_gql.store.events import renamed
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows.manifest_progress import Tell, silent
+
+MAX_JSON_CHARACTERS = 32_000_000
+"""Of schemas, metadata and other JSON columns that one operation may read."""
 
 
 class Bus(Protocol):
@@ -42,13 +49,17 @@ class Context:
         bus: Bus | None = None,
         git_sync_path: Path | None = None,
         asking: Callable[[int], None] | None = None,
+        pool: Pool | None = None,
     ) -> None:
         self.database = database
+        self.computer = Computer(pool, actor.account)
         self.actor = actor
-        self.bus = bus
+        self._bus = bus
         self.git_sync_path = git_sync_path
         self.tell: Tell = silent
         self.course = Course()
+        self.changes_listed = 0
+        """Changes of schemas that the answer holds so far."""
         self.loaders = Loaders(self.reading, self.actor, asking)
         self._asking = asking
         self._session: Session | None = None
@@ -77,21 +88,42 @@ class Context:
             source = self.database.query(self.actor.name, single=self._is_single)
         self._session = session = await self._open.enter_async_context(source)
         session.narrowed = self._narrowed
+        session.computer = self.computer
+        session.json_characters = MAX_JSON_CHARACTERS
         self.from_replica |= session.from_replica
         return session
+
+    async def happened(self, after: int | None) -> AsyncGenerator[EventRow]:
+        """Committed events as the caller sees them: those behind a sequence, then live ones.
+
+        Each question about an event opens a session of its own, so that nobody who waits holds a connection.
+        """
+        if self._bus is None:
+            raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
+        await self.close()
+        view = view_of(self.actor)
+        async with self._bus.subscribe(after, self.course.caught_up) as stream:
+            async for row in stream:
+                if (event := shown_event(view, row, renamed)) is not None:
+                    yield event
 
     def reading(self) -> AbstractAsyncContextManager[Session]:
         """To be entered for one question."""
         return self.database.read() if self._live else _Shared(self.read)
 
     @asynccontextmanager
-    async def write(self, *, dry_run: bool = False) -> AsyncGenerator[Session]:
-        """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context."""
+    async def write(self, *, dry_run: bool = False, may_defer: bool = False) -> AsyncGenerator[Session]:
+        """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context.
+
+        `may_defer`: the caller runs it again when it raises Deferred.
+        """
         await self.close()
         self._wrote = True
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(self.database.write(self.actor.name, dry_run=dry_run))
+            session.computer, session.may_defer = self.computer, may_defer
             yield session
+            session.may_defer = False
             if dry_run:
                 self._open, self._session = stack.pop_all(), session
 
@@ -109,6 +141,7 @@ class Context:
         """Forgets what was read and who wanted what of it, but not the state it was read from."""
         await self.loaders.close()
         self._narrowed = {}
+        self.changes_listed = 0
         if self._session is not None:
             self._session.narrowed = {}
         if self._is_single:  # there is no state that two statements would share
@@ -147,8 +180,9 @@ async def opened(
     bus: Bus | None = None,
     git_sync_path: Path | None = None,
     asking: Callable[[int], None] | None = None,
+    pool: Pool | None = None,
 ) -> AsyncGenerator[Context]:
-    context = Context(database, actor, bus, git_sync_path, asking)
+    context = Context(database, actor, bus, git_sync_path, asking, pool)
     try:
         yield context
     finally:

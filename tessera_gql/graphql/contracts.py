@@ -1,6 +1,7 @@
 """Contracts: what an asset promised, version by version."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -10,7 +11,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
 from tessera_gql.formats.sources import Format
-from tessera_gql.graphql.changes import Change, SchemaDiff, compared, told
+from tessera_gql.graphql.changes import Change, SchemaDiff, compared, listed
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node, local_id
@@ -72,15 +73,18 @@ class Contract(Node):
         asset = await info.context.loaders.asset.load(self.row.asset_id)
         if asset is None or (team := await info.context.loaders.team.load(asset.owner_team_id)) is None:
             raise NotFound("The asset of this contract is gone.")
-        return odcs.write(asset.fqn, self.version, self.row.schema_def, description=asset.description, team=team.name)
+        write = partial(
+            odcs.write, asset.fqn, self.version, self.row.schema_def, description=asset.description, team=team.name
+        )
+        return await info.context.computer.run(write)
 
     @computed("What differs from the contract published just before; nothing for the first.")
     async def changes_from_previous(self, info: Info) -> list[Change]:
         before = await info.context.loaders.previous_contract.load(self.row.id)
         if before is None:
             return []
-        found = await compared(terms(before), terms(self.row))
-        return [told(change) for change in found.judgement.changes]
+        found = await compared(info.context, terms(before), terms(self.row))
+        return listed(info.context, found.judgement.changes)
 
     @computed("What differs from this contract to another one.")
     async def diff(
@@ -94,11 +98,11 @@ class Contract(Node):
         other = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
         if other is None:
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
-        return await compared(terms(self.row, given(mode)), terms(other))
+        return await compared(info.context, terms(self.row, given(mode)), terms(other))
 
 
 def terms(row: tables.Contract, mode: Mode | None = None) -> Terms:
-    return Terms(row.schema_def, row.guarantees, mode or row.compatibility_mode)
+    return Terms(row.schema_def, row.guarantees, mode or row.compatibility_mode, row.schema_hash)
 
 
 @strawberry.type(description="A page of contracts.")

@@ -65,11 +65,40 @@ class Limits:
     default_page: int = 20
     list_length: int = 5
     """Objects assumed, for the cost, in a list that takes no page argument."""
-    body_bytes: int = 256 * 1024
+    body_bytes: int = 4 * 1024 * 1024
+    """Of a JSON body, and of the part `operations` of a multipart request."""
+    document_bytes: int = 256 * 1024
+    """Characters of the document alone."""
     upload_bytes: int = 128 * 1024 * 1024
-    """A body that carries a dbt manifest: the document, ahead of the variables, asks for that mutation alone."""
+    """Of a multipart request, which carries a dbt manifest as a file."""
+    uploads_per_key: int = 2
+    """Large requests of one caller at once."""
+    upload_disk_bytes: int = 1024**3
+    """Of all large requests at once."""
     body_seconds: float = 30.0
-    """For a body to come, and a second more for each 4 kB of it."""
+    """Before a body must have come at the minimum rate."""
+    body_bytes_per_second: int = 16 * 1024
+    """The minimum rate."""
+    upload_seconds: float = 900.0
+    """For a whole body, however fast it comes."""
+    head_bytes: int = 32 * 1024
+    """Names and values of a request's headers."""
+    head_fields: int = 100
+    """Headers of a request, trailers included."""
+    head_seconds: float = 10.0
+    """From the opening of a connection, or the first byte of a later request, to the end of the request's head."""
+    url_bytes: int = 16 * 1024
+    pipelined_requests: int = 100
+    """Requests that a client may send ahead of the replies to those before."""
+    connections: int = 10_000
+    """Of a process; fewer where it may open fewer files."""
+    address_connections: int = 10_000
+    key_streams: int = 1000
+    """Websockets and event streams that one key may hold open in a process."""
+    unread_bytes: int = 128 * 1024 * 1024
+    """Of all replies that wait for clients to read them; beyond, the slowest clients are cut off."""
+    pings_per_minute: int = 600
+    """Pings and pongs of a websocket's client."""
     errors: int = 10
     """Errors listed in one reply."""
     query_seconds: float = 30.0
@@ -153,6 +182,15 @@ class _Entry:
     plans: Plans = field(default_factory=Plans)
 
 
+def parse_operation(query: str, variables: dict[str, Any], operation_name: str | None) -> Operation:
+    """The operation of a document that another process has checked already."""
+    document = parse(query)
+    chosen = _chosen(document, operation_name)
+    if isinstance(chosen, GraphQLError):
+        raise chosen
+    return Operation(document, chosen, variables)
+
+
 class Documents:
     """The documents of one schema, the latest used kept."""
 
@@ -195,6 +233,8 @@ class Documents:
         return entry
 
     def _parsed(self, query: str) -> _Entry:
+        if len(query) > (limit := self._limits.document_bytes):
+            return _Entry(None, 2, [_too_complex("document", limit, _TOO_LONG.format(f"{limit:,}"))])
         tokens, weight = self._limits.tokens, 2 + len(query) // 500
         crowded = f"The document has more than {tokens:,} tokens, which is the limit. Split it into several requests."
         if is_crowded(query, tokens):
@@ -259,6 +299,7 @@ class Documents:
 
 
 _TOO_NESTED = "The document is nested too deeply to be read. Pass values in variables, or ask for less at once."
+_TOO_LONG = "The document has more than {} characters, which is the limit. Pass values in variables."
 _OVERLAPS = "The same fields are selected together more than {} times over, which is the limit. Select each only once."
 
 

@@ -8,6 +8,7 @@ from graphql import GraphQLError
 
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.graphql.words import UserErrorCode
+from tessera_gql.store.session import TooMuchJson
 
 
 @strawberry.type(description="Why a call was refused: nothing was changed.")
@@ -34,4 +35,7 @@ def translate(error: Exception) -> GraphQLError | None:
     """What a resolver met that is not its own fault."""
     if isinstance(error, Unavailable):
         return GraphQLError(error.message, extensions={"code": error.code, "retryable": True})
+    if isinstance(error, TooMuchJson):
+        message = "The answer needs more JSON (schemas, metadata) than one request may read. Ask for smaller pages."
+        return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": "json"})
     return None

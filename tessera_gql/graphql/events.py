@@ -48,7 +48,7 @@ class EventFilter:
     asset: IdFilter | None = by("asset_id", "The asset it is about.", kind="Asset")
     proposal: IdFilter | None = by("proposal_id", "The proposal it is about.", kind="Proposal")
     teams: IdListFilter | None = by("teams", "The teams it concerns.", kind="Team")
-    actor: StringFilter | None = by("actor", "Who did it.")
+    actor: StringFilter | None = by("actor", "Who did it, as the caller sees the field `actor`.")
     occurred_at: DateTimeFilter | None = by("occurred_at", "When it happened.")
 
 
@@ -91,12 +91,16 @@ def _entity_id(row: tables.EventRow) -> strawberry.ID:
 @strawberry.type(description="Something that happened: a row of the audit log, never changed.")
 class Event(Node):
     row: strawberry.Private[tables.EventRow]
-    sequence: int = strawberry.field(description="Its place in the log, without gaps, in the order of commits.")
+    sequence: int = strawberry.field(
+        description="Its place in the log, in the order of commits; a gap is an event that the caller does not see."
+    )
     cursor: str = strawberry.field(description="Where to resume: `after` of lists and subscriptions.")
     kind: EventKind = strawberry.field(description="What happened.")
     entity_type: str = strawberry.field(description="What kind of thing it happened to.")
     entity_id: strawberry.ID = strawberry.field(description="The thing it happened to.")
-    actor: str = strawberry.field(description="Who did it.")
+    actor: str = strawberry.field(
+        description="Who did it: a name, or `key` and the prefix of an API key; its name for administrators only."
+    )
     payload: JSON = strawberry.field(description="The facts, as an object; ids in it are plain UUIDs.")
     occurred_at: datetime = strawberry.field(description="When it happened.")
     hash: str = strawberry.field(description="SHA-256 over the event and the hash of the one before it.")
@@ -167,7 +171,10 @@ def _bounds(after: str | None, before: str | None, *, descending: bool) -> tuple
 
 @strawberry.type
 class Queries:
-    events = events_of(description="The audit log, oldest first: everything that ever happened.")
+    events = events_of(
+        description="The audit log, oldest first: everything that ever happened, but for events about API keys and"
+        " webhooks, which only administrators and keys of their team with the scope WRITE see."
+    )
 
     @computed("The cursor behind all that has happened: who listens `after` it misses nothing that comes.")
     async def event_cursor(self, info: Info) -> str | None:

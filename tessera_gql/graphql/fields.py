@@ -7,10 +7,10 @@ from uuid import UUID
 import strawberry
 
 from tessera_gql import diff
-from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.nouns import computed, many, shown
-from tessera_gql.policy.affected import meet
 from tessera_gql.store import tables
+from tessera_gql.workflows.comparisons import Same
 
 
 @strawberry.type(description="A field that the current contract declares.")
@@ -33,15 +33,18 @@ class AssetField:
         return len(await self._readers(info))
 
     async def _readers(self, info: Info) -> list[UUID]:
-        live = await info.context.loaders.readers_of_asset.load(self.asset_id)
-        return list(dict.fromkeys(one.consumer_team_id for one in live if reads(one, self.path)))
+        return (await info.context.loaders.reader_index.load(self.asset_id)).teams(self.path)
 
 
-def reads(row: tables.Registration, path: str) -> bool:
-    return row.fields is None or any(meet(field, path) for field in row.fields)
-
-
-def fields_of(asset: UUID, contract: tables.Contract | None, paths: Sequence[str] | None) -> list[AssetField]:
-    found = diff.fields(contract.schema_def) if contract else ()
+async def fields_of(
+    context: Context, asset: UUID, contract: tables.Contract | None, paths: Sequence[str] | None
+) -> list[AssetField]:
+    found = await _declared(context, contract.schema_def) if contract else ()
     wanted = None if paths is None else set(paths)
     return [AssetField(asset_id=asset, **vars(field)) for field in found if wanted is None or field.path in wanted]
+
+
+async def _declared(context: Context, schema: Any) -> Sequence[diff.Field]:
+    if diff.weight(schema) is not None:
+        return diff.fields(schema)
+    return await context.computer.run(diff.fields, schema, key=("fields", Same(schema)))

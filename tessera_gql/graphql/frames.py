@@ -1,19 +1,32 @@
-"""WebSocket messages straight into the connection: a whole text frame, written at once, while the client reads.
+"""WebSocket connections as uvicorn serves them: a quick way to write a text message, and limits for control frames.
 
-uvicorn's protocol, reached through the ASGI scope; on a server that has another, messages go the usual way.
+An application reaches them through the ASGI scope; on a server with another protocol, messages go the usual way.
 """
 
 from __future__ import annotations
 
+import asyncio
 import struct
+from asyncio.transports import BaseTransport
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from starlette.types import Scope
+from uvicorn._types import ASGISendEvent
+from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 from websockets.http11 import Request
 
-EXTENSION = "tessera.write_text"
+from tessera_gql.graphql.connection_limits import Connection, PingRate, Reason
+from tessera_gql.graphql.http_protocol import ConnectionState
+
+WRITE_TEXT = "tessera.write_text"
+AUTHENTICATED = "tessera.authenticated"
+POLICY_VIOLATION = 1008
+MESSAGES_AHEAD = 1000
+"""Messages that may come in one read from the network; the next read waits until the application has taken them."""
 
 WriteText: TypeAlias = Callable[[bytes], bool]
 """Writes a message; False, and nothing is written, if the client does not read, or is gone."""
@@ -22,17 +35,93 @@ WriteText: TypeAlias = Callable[[bytes], bool]
 class Frames(WebSocketsSansIOProtocol):
     """Knows no compression: what it writes is never masked and never compressed."""
 
+    connection: Connection
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ConnectionState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.limiter = server_state.limiter
+        self.pings = PingRate(self.limiter.limits.pings_per_minute)
+        self.latest_pong: bytes | None = None
+        """The one pong that is owed to a client that does not read; RFC 6455 permits to skip those before."""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(transport)
+        self.connection = self.limiter.open[self.transport]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.limiter.remove(self.connection)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.connection.expect_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.connection.stop_expecting()
+        if self.latest_pong is not None and not self.close_sent:
+            self.transport.write(self.latest_pong)
+        self.latest_pong = None
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if not self.close_sent:
             extensions = cast("dict[str, object]", self.scope.setdefault("extensions", {}))
-            extensions[EXTENSION] = self.write_text
+            extensions[WRITE_TEXT] = self.write_text
+            extensions[AUTHENTICATED] = self.set_authenticated
 
     def start_keepalive(self) -> None:
         """The handshake is done: what it was made of is not kept for as long as the connection lives."""
         super().start_keepalive()
         self.request.headers.clear()  # the parser of frames holds on to the request
         del self.request, self.response
+
+    def handle_text(self, event: Frame) -> None:
+        super().handle_text(event)
+        if self.queue.qsize() > MESSAGES_AHEAD:
+            self.violate(f"Too many messages at once: at most {MESSAGES_AHEAD}")
+
+    def handle_cont(self, event: Frame) -> None:
+        if event.data or self.may_ping():
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        pongs = self.conn.data_to_send()  # those of all pings of one read, with the first of them
+        if not self.may_ping():
+            return
+        if self.writable.is_set():
+            self.transport.write(b"".join(pongs))
+        elif pongs:
+            self.latest_pong = pongs[-1]
+
+    def handle_pong(self, event: Frame) -> None:
+        if self.may_ping():
+            super().handle_pong(event)
+
+    def may_ping(self) -> bool:
+        """Count a frame that costs its sender little and gives the application nothing; False if the socket closes."""
+        if not self.close_sent and self.pings.is_exceeded():
+            self.violate(f"Too many pings: at most {self.pings.per_minute} a minute")
+        return not self.close_sent
+
+    def violate(self, reason: str) -> None:
+        """Close the socket because of what its client does."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.limiter.refusals[Reason.PINGS] += 1
+        self.conn.send_close(POLICY_VIOLATION, reason)
+        self.handle_parser_exception()
+        self.connection.expect_reading()
+
+    def set_authenticated(self) -> None:
+        """From now on the connection is not closed to make room for others."""
+        self.limiter.set_busy(self.connection)
 
     def write_text(self, text: bytes) -> bool:
         if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
@@ -47,7 +136,25 @@ class Frames(WebSocketsSansIOProtocol):
         self.transport.write(head + text)
         return True
 
+    async def send(self, message: ASGISendEvent) -> None:
+        try:
+            await super().send(message)
+        except RuntimeError:
+            if self.close_sent:  # by us, while the application was about to send
+                raise ClientDisconnected from None
+            raise
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self.connection.expect_reading()  # of what is left, and of the closing handshake
+
 
 def writer(scope: Scope) -> WriteText | None:
-    found: WriteText | None = (scope.get("extensions") or {}).get(EXTENSION)
+    found: WriteText | None = (scope.get("extensions") or {}).get(WRITE_TEXT)
     return found
+
+
+def set_authenticated(scope: Scope) -> None:
+    found: Callable[[], None] | None = (scope.get("extensions") or {}).get(AUTHENTICATED)
+    if found is not None:
+        found()

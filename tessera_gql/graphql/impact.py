@@ -6,8 +6,9 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
+from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
-from tessera_gql.graphql.changes import Change, told
+from tessera_gql.graphql.changes import Change, listed
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.lineage import LineageConnection, lineage_page
@@ -25,7 +26,11 @@ from tessera_gql.workflows.publishing import KEEP, PublishRequest
 @strawberry.type(description="A team that would be asked, and why.")
 class ImpactedTeam:
     team_id: strawberry.Private[UUID]
-    because: list[Change] = strawberry.field(description="The changes that touch what it reads.")
+    changes: strawberry.Private[list[diff.Change]]
+
+    @computed("The changes that touch what it reads.")
+    def because(self, info: Info) -> list[Change]:
+        return listed(info.context, self.changes)
 
     @computed("Who would be asked.", named("Team"))
     async def team(self, info: Info) -> Any:
@@ -45,18 +50,18 @@ class Impact:
         return shown("Asset", self.found.asset)
 
     @computed("Every change from the contract that is active now.")
-    def changes(self) -> list[Change]:
-        return [told(change) for change in self.found.judgement.changes]
+    def changes(self, info: Info) -> list[Change]:
+        return listed(info.context, self.found.judgement.changes)
 
     @computed("The changes that break under the mode that judges.")
-    def breaking(self) -> list[Change]:
-        return [told(change) for change in self.found.judgement.breaking]
+    def breaking(self, info: Info) -> list[Change]:
+        return listed(info.context, self.found.judgement.breaking)
 
     @computed("The teams that would be asked.")
     def asked(self) -> list[ImpactedTeam]:
         changes = {change.fingerprint: change for change in self.found.judgement.breaking}
         return [
-            ImpactedTeam(team_id=team, because=[told(changes[reason]) for reason in because])
+            ImpactedTeam(team_id=team, changes=[changes[reason] for reason in because])
             for team, because in self.found.asked.items()
         ]
 
@@ -97,7 +102,7 @@ class Queries:
         ref = asset.local()
         document = given(document)
         about = await info.context.loaders.asked(lambda session: assets.get(session, ref)) if document else None
-        offered = await promised(schema, document, about.fqn if about else None)
+        offered = await promised(info.context.computer.run, schema, document, about.fqn if about else None)
         kept = KEEP if offered.guarantees is None else offered.guarantees
         request = PublishRequest(
             schema=offered.schema,

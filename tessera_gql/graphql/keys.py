@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 import strawberry
-from strawberry import UNSET
 
 from tessera_gql.errors import Conflict
 from tessera_gql.graphql.context import Info
@@ -12,25 +11,15 @@ from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, 
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, named, shown
-from tessera_gql.graphql.pages import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    connection_field,
-    ordering,
-    paged,
-    request,
-)
+from tessera_gql.graphql.pages import Connection, Listing, ordering, pages
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.rows import from_row
-from tessera_gql.policy.access import Scope, Verb, allows, permit
+from tessera_gql.policy.access import Scope, Verb
+from tessera_gql.policy.visibility import PREFIX_LENGTH
 from tessera_gql.store import keys as store
 from tessera_gql.store import tables
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import PREFIX_LENGTH, NewKey
+from tessera_gql.workflows.keys import NewKey
 
 
 @from_row(scopes=lambda row: [Scope(scope) for scope in row.scopes])
@@ -40,7 +29,9 @@ class ApiKey(Node):
     name: str = strawberry.field(description="What it is for.")
     prefix: str = strawberry.field(description="How its token begins, to recognise it.")
     scopes: list[Scope] = strawberry.field(description="What it is good for.")
-    created_by: str = strawberry.field(description="Who made it.")
+    created_by: str = strawberry.field(
+        description="Who made it: a name, or `key` and the prefix of an API key; its name for administrators only."
+    )
     created_at: datetime = strawberry.field(description="When it was made.")
     expires_at: datetime | None = strawberry.field(description="When it runs out by itself, if it does.")
     revoked_at: datetime | None = strawberry.field(description="When it was revoked, if it was.")
@@ -77,35 +68,13 @@ API_KEYS = Listing(
 )
 
 
-async def _visible(  # noqa: PLR0913 - the arguments of a connection
-    root: Any,
-    info: Info,
-    *,
-    first: First = UNSET,
-    after: After = UNSET,
-    last: Last = UNSET,
-    before: Before = UNSET,
-    where: Any = UNSET,
-    order_by: Any = UNSET,
-) -> Any:
-    del root  # the name by which the root is handed over
-    actor = info.context.actor
-    everything = allows(actor, Verb.READ_KEYS, None)
-    if not everything:
-        permit(actor, Verb.READ_KEYS, actor.team_id)
-    arguments = {"first": first, "after": after, "last": last, "before": before}
-    asked = request(API_KEYS, arguments | {"where": where, "order_by": order_by})
-    own = ("team_id", actor.team_id) if actor.team_id and not everything else None
-    return await paged(info.context.loaders, API_KEYS, own, asked)
-
-
 @strawberry.type
 class Queries:
-    api_keys = connection_field(
-        _visible,
+    api_keys = pages(
         API_KEYS,
-        "All API keys for an administrator, those of its own team for a key with the scope WRITE; newest first.",
-        nested=False,
+        description="All API keys for an administrator, those of its own team for a key with the scope WRITE;"
+        " newest first.",
+        verb=Verb.READ_KEYS,
     )
 
 

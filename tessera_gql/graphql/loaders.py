@@ -9,13 +9,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
-from sqlalchemy import FromClause
+from sqlalchemy import Column, FromClause
 
 from tessera_gql.graphql.loader import Loader
-from tessera_gql.policy.access import Actor, Verb, allows
+from tessera_gql.policy.access import Actor
+from tessera_gql.policy.affected import ReaderIndex
+from tessera_gql.policy.visibility import view_of
 from tessera_gql.store import (
     assets,
     contracts,
@@ -26,6 +29,7 @@ from tessera_gql.store import (
     proposals,
     registrations,
     teams,
+    visibility,
     webhooks,
 )
 from tessera_gql.store.lineage import Direction, Reached
@@ -64,7 +68,7 @@ class Loaders:
     def __init__(self, reading: Reading, viewer: Actor, asking: Callable[[int], None] | None = None) -> None:
         """`asking` is told how many keys are asked for at once."""
         self._reading = reading
-        self._viewer = viewer
+        self._view = view_of(viewer)
         self._asking = asking
         self._running: set[asyncio.Future[Any]] = set()
         self._pages: dict[Paged, Loader[UUID | None, Page]] = {}
@@ -76,14 +80,7 @@ class Loaders:
 
     @cached_property
     def api_key(self) -> Loader[UUID, ApiKey | None]:
-        """Only of those that the viewer may see: its own key, and what the table of rights says."""
-
-        async def question(session: Session, wanted: Sequence[UUID]) -> list[ApiKey]:
-            me = self._viewer
-            found = await keys.by_ids(session, wanted)
-            return [key for key in found if key.id == me.key_id or allows(me, Verb.READ_KEYS, key.team_id)]
-
-        return self._by_id(question)
+        return self._visible(keys.rows.c.id)
 
     @cached_property
     def asset(self) -> Loader[UUID, Asset | None]:
@@ -111,19 +108,19 @@ class Loaders:
 
     @cached_property
     def event(self) -> Loader[UUID, EventRow | None]:
-        return self._by_id(events.by_ids)
+        return self._visible(events.rows.c.id)
 
     @cached_property
     def webhook(self) -> Loader[UUID, Webhook | None]:
-        return self._by_id(webhooks.by_ids)
+        return self._visible(webhooks.rows.c.id)
 
     @cached_property
     def webhook_delivery(self) -> Loader[UUID, WebhookDelivery | None]:
-        return self._by_id(webhooks.deliveries_by_ids)
+        return self._visible(webhooks.deliveries.c.id)
 
     @cached_property
     def event_by_sequence(self) -> Loader[int, EventRow | None]:
-        return self._by(webhooks.events_by_sequence, lambda row: row.sequence)
+        return self._visible(events.rows.c.sequence)
 
     @cached_property
     def team_by_name(self) -> Loader[str, Team | None]:
@@ -171,9 +168,14 @@ class Loaders:
         return self._grouped(proposals.acknowledgments_of, lambda row: row.proposal_id)
 
     @cached_property
-    def readers_of_asset(self) -> Loader[UUID, list[Registration]]:
-        """Its live registrations."""
-        return self._grouped(registrations.live_of, lambda row: row.asset_id)
+    def reader_index(self) -> Loader[UUID, ReaderIndex]:
+        """The teams that read each field of an asset, by its live registrations."""
+        live = self._grouped(registrations.live_of, lambda row: row.asset_id)
+
+        async def load(keys: list[UUID]) -> list[ReaderIndex]:
+            return [ReaderIndex([registrations.reader_of(row) for row in rows]) for rows in await live.load_many(keys)]
+
+        return Loader(load, self._running)
 
     @cached_property
     def reached(self) -> Loader[tuple[UUID, Direction, int], list[Reached]]:
@@ -208,8 +210,8 @@ class Loaders:
         async def load(keys: list[UUID | None]) -> list[V]:
             async with self._reading() as session:
                 if parent is None:
-                    return [await one(session, source, request)]
-                found = await many(session, source, parent, keys, request)
+                    return [await one(session, source, request, self._view)]
+                found = await many(session, source, parent, keys, request, self._view)
             return [found[key] for key in keys]
 
         kept[asked] = self._batched(load)
@@ -244,6 +246,14 @@ class Loaders:
         for loader in (*self.__dict__.values(), *self._pages.values(), *self._counts.values()):
             if isinstance(loader, Loader):
                 loader.clear()
+
+    def _visible(self, by: Column[Any]) -> Loader[Any, Any]:
+        """Rows of a table with private rows, by the value in a column; None for those that are hidden."""
+
+        async def question(session: Session, wanted: Sequence[Any]) -> list[Any]:
+            return await visibility.rows(session, by, wanted, self._view)
+
+        return self._by(question, attrgetter(by.key))
 
     def _by_id(self, question: Callable[[Session, Sequence[UUID]], Awaitable[list[I]]]) -> Loader[UUID, I | None]:
         return self._by(question, lambda row: row.id)

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import strawberry
 
-from tessera_gql.graphql.changes import Change, told
+from tessera_gql import diff
+from tessera_gql.graphql.changes import Change, listed
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.nouns import computed, many, named, shown
 from tessera_gql.graphql.scalars import JSON
@@ -19,7 +20,11 @@ from tessera_gql.workflows.manifest_progress import Phase
 @strawberry.type(description="A team that would be asked about a table of a manifest, and why.")
 class ModelReader:
     team_id: strawberry.Private[UUID]
-    because: list[Change] = strawberry.field(description="The changes that touch what it reads.")
+    changes: strawberry.Private[list[diff.Change]]
+
+    @computed("The changes that touch what it reads.")
+    def because(self, info: Info) -> list[Change]:
+        return listed(info.context, self.changes)
 
     @computed("Who would be asked.", named("Team"))
     async def team(self, info: Info) -> Any:
@@ -46,18 +51,18 @@ class DbtModelImpact:
         return shown("Proposal", self.found.waiting)
 
     @computed("Every change from its contract that is active now.")
-    def changes(self) -> list[Change]:
-        return [told(change) for change in self.found.judgement.changes]
+    def changes(self, info: Info) -> list[Change]:
+        return listed(info.context, self.found.judgement.changes)
 
     @computed("What of that breaks.")
-    def breaking(self) -> list[Change]:
-        return [told(change) for change in self.found.judgement.breaking]
+    def breaking(self, info: Info) -> list[Change]:
+        return listed(info.context, self.found.judgement.breaking)
 
     @computed("The teams that would be asked.")
     def asked(self) -> list[ModelReader]:
         changes = {change.fingerprint: change for change in self.found.judgement.breaking}
         return [
-            ModelReader(team_id=team, because=[told(changes[reason]) for reason in because])
+            ModelReader(team_id=team, changes=[changes[reason] for reason in because])
             for team, because in self.found.affected.asked.items()
         ]
 

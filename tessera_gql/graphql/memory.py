@@ -50,7 +50,7 @@ def _plain(value: Any) -> Any:
 
 
 def remembered(payload: Any) -> dict[str, Any]:
-    found = ((name, getattr(payload, name)) for name in _facts(type(payload)))
+    found = ((name, getattr(payload, name)) for name in facts(type(payload)))
     return {name: _memory(value) for name, value in found if value is not None}
 
 
@@ -67,7 +67,7 @@ def _memory(value: Any) -> Any:
 async def recalled(payload: type[P], memory: dict[str, Any], loaders: Loaders) -> P:
     """The payload again; a thing that is gone meanwhile is null."""
     found: dict[str, Any] = {}
-    for name, recall in _facts(payload).items():
+    for name, recall in facts(payload).items():
         match memory.get(name):
             case {"node": str(identity)}:
                 found[name] = await find(loaders, identity)
@@ -78,7 +78,7 @@ async def recalled(payload: type[P], memory: dict[str, Any], loaders: Loaders) -
     return payload(**found)
 
 
-def _facts(payload: type[Any]) -> dict[str, Any]:
+def facts(payload: type[Any]) -> dict[str, Any]:
     """What a payload says of its own, each with the way to rebuild a value."""
     return {
         field.name: field.metadata.get("recall")

@@ -3,20 +3,26 @@
 import dataclasses
 import typing
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import strawberry
 from strawberry import UNSET
 
+from tessera_gql.compute import rerun
 from tessera_gql.errors import Invalid, Refusal
+from tessera_gql.formats.storable import storable
 from tessera_gql.graphql import memory
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError, camel
 from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.loaders import Loaders
+from tessera_gql.graphql.nodes import find
 from tessera_gql.graphql.nouns import computed, named
-from tessera_gql.graphql.scalars import storable
 from tessera_gql.policy.access import Actor
+from tessera_gql.policy.visibility import is_private
 from tessera_gql.store import idempotency
 from tessera_gql.store.session import Session
 from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
@@ -88,16 +94,31 @@ async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], p
     """The verb's answer, or the one it gave when it was first asked under this key. A dry run leaves no memory."""
     dry_run = given(getattr(asked, "dry_run", None)) is True
     memo = None if dry_run else memory.memo(context.actor, camel(verb.__name__), asked)
-    async with context.write(dry_run=dry_run) as session:
-        earlier = await idempotency.begin(session, memo) if memo else None
-        if earlier is None:
+
+    async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `rerun` calls it
+        async with context.write(dry_run=dry_run, may_defer=may_defer) as session:
+            earlier = await idempotency.begin(session, memo) if memo else None
+            if earlier is not None:
+                return earlier
             call = Call(session, context.actor, context.tell)
             answer: P = await verb(call, asked)
+            await _hide(call, answer)
             call.tell(Phase.COMMIT, 0, 0)
             if memo:
                 await idempotency.finish(session, memo, memory.remembered(answer))
             return answer
-    return await memory.recalled(payload, earlier, context.loaders)
+
+    done = await rerun(context.computer, attempt)
+    return await memory.recalled(payload, done, context.loaders) if isinstance(done, dict) else done
+
+
+async def _hide(call: Call, answer: Payload) -> None:
+    """Read the private things in a payload again, as the caller sees them; before the commit, for it may fail."""
+    loaders = Loaders(lambda: nullcontext(call.session), call.actor)
+    for name in memory.facts(type(answer)):
+        node = getattr(answer, name)
+        if isinstance(node, Node) and is_private(type(node).__name__):
+            setattr(answer, name, await find(loaders, node.id))
 
 
 def _check(asked: Any) -> None:

@@ -19,7 +19,7 @@ from tessera_gql.errors import Refusal
 from tessera_gql.executor import Query, answer
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
 from tessera_gql.graphql.fanout import Course
-from tessera_gql.graphql.transport import Executor, Identity, Transport, Unauthenticated
+from tessera_gql.graphql.transport import Answer, Executor, Identity, Transport, Unauthenticated
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
@@ -182,6 +182,10 @@ def encoded(transport: Transport, reply: Reply, part: Literal["errors"] | None =
     except (TypeError, ValueError, RecursionError) as error:
         masked = failed(transport, error)
         return encode(masked[part] if part else masked)
+
+
+def to_answer(transport: Transport, reply: Reply) -> Answer:
+    return Answer(encoded(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
 
 
 def failed(transport: Transport, error: Exception) -> Reply:

@@ -18,6 +18,7 @@ from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nouns import computed, kind, named
 from tessera_gql.graphql.scalars import text
 from tessera_gql.graphql.words import OrderDirection, described
+from tessera_gql.policy.access import Verb, permit
 from tessera_gql.store import page
 from tessera_gql.store.page import Page, PageRequest
 
@@ -155,10 +156,17 @@ def _shown(
     return show
 
 
-def pages(listing: Listing, parent: str | None = None, key: str = "id", *, description: str) -> Any:
-    """A connection field: of everything, or of the rows whose `parent` column is `key` of the row shown."""
+def pages(
+    listing: Listing, parent: str | None = None, key: str = "id", *, description: str, verb: Verb | None = None
+) -> Any:
+    """A connection field: of everything, or of the rows whose `parent` column is `key` of the row shown.
+
+    It raises Forbidden for callers who may not do `verb` for their own team.
+    """
 
     def bind(info: Info, **arguments: Any) -> Bound:
+        if verb is not None:
+            permit(info.context.actor, verb, info.context.actor.team_id)
         asked, loaders = request(listing, arguments), info.context.loaders
         show = _shown(loaders, listing, parent, asked)
         loader = loaders.pages(listing.source, parent, asked)

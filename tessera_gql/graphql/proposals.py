@@ -8,7 +8,7 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.changes import Change, facts, told
+from tessera_gql.graphql.changes import Change, facts, shown_changes, told
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_of
 from tessera_gql.graphql.ids import Node
@@ -73,9 +73,11 @@ class Proposal(Node):
     events = events_of("proposal_id", description="What happened to it, oldest first.")
 
     @computed("The changes that break under the base contract's mode.")
-    def breaking_changes(self) -> list[BreakingChange]:
-        changes = [diff.Change.from_json(change) for change in self.row.breaking_changes]
-        return [BreakingChange(**facts(change), proposal_id=self.row.id) for change in changes]
+    def breaking_changes(self, info: Info) -> list[BreakingChange]:
+        def show(change: dict[str, Any]) -> BreakingChange:
+            return BreakingChange(**facts(diff.Change.from_json(change)), proposal_id=self.row.id)
+
+        return shown_changes(info.context, self.row.breaking_changes, show)
 
     @computed("The asked teams that have not answered; none once it has ended.", many("Team"))
     async def awaiting(self, info: Info) -> Any:
@@ -137,7 +139,9 @@ class Acknowledgment(Node):
     async def because(self, info: Info) -> list[Change]:
         proposal = await info.context.loaders.proposal.load(self.row.proposal_id)
         changes = proposal.breaking_changes if proposal else []
-        return [told(diff.Change.from_json(one)) for one in changes if one["fingerprint"] in self.row.because]
+        reasons = set(self.row.because)
+        touching = [change for change in changes if change["fingerprint"] in reasons]
+        return shown_changes(info.context, touching, lambda change: told(diff.Change.from_json(change)))
 
 
 @strawberry.type(description="A page of acknowledgments.")

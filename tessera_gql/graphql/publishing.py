@@ -82,7 +82,7 @@ async def publish_contract(call: Call, asked: PublishContractInput) -> PublishCo
     ref = asked.asset.local()
     document = given(asked.document)
     fqn = (await assets.get(call.session, ref)).fqn if document else None
-    offered = await promised(asked.schema, document, fqn)
+    offered = await promised(call.session.compute, asked.schema, document, fqn)
     done = await publishing.publish_contract(call.session, call.actor, ref, request(asked, offered))
     return PublishContractPayload(
         outcome=done.outcome,

@@ -1,9 +1,7 @@
 """Values at the border of the graph: what no database can keep is refused here, before anything is asked of one."""
 
 import dataclasses
-import math
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NewType, cast
 
@@ -11,6 +9,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition, scalar
 
 from tessera_gql.errors import Invalid
+from tessera_gql.formats.storable import storable
 
 JSON = NewType("JSON", object)
 Url = NewType("Url", str)
@@ -23,54 +22,10 @@ class RawJson:
     text: bytes = dataclasses.field(repr=False)
 
 
-MAX_DEPTH = 200
 MOMENT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
-
-
-SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def storable(value: Any) -> str | None:
-    """Why the text or JSON value can't be kept, or None; walks without recursion."""
-    level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        inner: list[Any] = []
-        for one in level:
-            if fault := _fault(one):
-                return fault
-            inner.extend(_inside(one))
-        if not inner:
-            return None
-        level = inner
-    return f"it is nested deeper than {MAX_DEPTH} levels; flatten it"
-
-
-def _fault(value: Any) -> str | None:
-    match value:
-        case float() if not math.isfinite(value):
-            return "it has a number that is not finite, which JSON does not know"
-        case str() if "\0" in value:
-            return "it has the character NUL, which no database keeps; remove it"
-        case str() if SURROGATE.search(value):
-            return "it has half of a surrogate pair, which is no character; remove it"
-        case _:
-            return None
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    match value:
-        case dict():
-            found = cast("dict[str, Any]", value)
-            return [*found.keys(), *found.values()]
-        case list() | tuple():
-            return cast("list[Any]", value)
-        case _ if dataclasses.is_dataclass(value):
-            return [getattr(value, field.name) for field in dataclasses.fields(value)]
-        case _:
-            return ()
 
 
 def text(value: str, name: str) -> str:

@@ -1,6 +1,5 @@
 """Documents in other formats than JSON Schema: read where a schema is taken, kept and shown as they came."""
 
-import asyncio
 from typing import Any
 
 import strawberry
@@ -11,7 +10,7 @@ from tessera_gql.formats import sources
 from tessera_gql.formats.foreign import ForeignError
 from tessera_gql.formats.sources import Format, Promised, Source
 from tessera_gql.graphql.filters import given, optional
-from tessera_gql.graphql.scalars import storable
+from tessera_gql.workflows.comparisons import Compute, Same
 
 
 @strawberry.input(description="A document that describes one table, topic or message among others.")
@@ -42,7 +41,7 @@ class ContractSource:
         return cls(format=found.format, text=found.text, part=found.part, dialect=found.dialect)
 
 
-async def promised(schema: Any, document: DocumentInput | None, fqn: str | None) -> Promised:
+async def promised(compute: Compute, schema: Any, document: DocumentInput | None, fqn: str | None) -> Promised:
     """What is handed in, as a schema or as a document; raises Invalid unless it is one of the two."""
     is_schema = schema is not UNSET and (schema is not None or document is None)
     if is_schema == (document is not None):
@@ -50,9 +49,7 @@ async def promised(schema: Any, document: DocumentInput | None, fqn: str | None)
     if document is None:
         return Promised(schema)
     try:
-        found = await asyncio.to_thread(sources.read, document.local(), fqn)
+        found: Promised = await compute(sources.read, document.local(), fqn, key=("document", Same(document), fqn))
     except ForeignError as error:
         raise Invalid(str(error), field=("document",)) from error
-    if fault := storable(found.schema):
-        raise Invalid(f"The document can't be a contract: {fault}.", field=("document",))
     return found

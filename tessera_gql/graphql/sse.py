@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, suppress
-from typing import cast
 
 from graphql import GraphQLError
 from starlette.types import Receive, Send
 
-from tessera_gql.graphql.documents import Prepared
 from tessera_gql.graphql.fanout import Behind
 from tessera_gql.graphql.operations import encoded, failed
-from tessera_gql.graphql.sharing import messages
 from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_with, ending
 
 HEADERS = [
@@ -37,26 +34,16 @@ Write = Callable[[bytes], Awaitable[None]]
 COMPLETE = b"event: complete\ndata:\n\n"
 
 
-class _Over(Exception):  # noqa: N818 - ends the tasks of a stream, not a fault
-    """The stream ends with these last bytes, or at once because nobody reads it any more."""
-
-    def __init__(self, last: bytes | None) -> None:
-        super().__init__()
-        self.last = last
-
-
-async def respond(transport: Transport, prepared: Prepared, identity: Identity, receive: Receive, send: Send) -> None:
-    """Send every reply as an event. Between events a comment shows proxies that the stream lives."""
-    await stream(transport, messages(transport, prepared, identity), identity, receive, send)
-
-
 async def stream(
     transport: Transport, source: AsyncGenerator[Message], identity: Identity, receive: Receive, send: Send
 ) -> None:
-    last: bytes | None = None
-    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    """Send every reply as an event. Between events a comment shows proxies that the stream lives.
+
+    Raises the coded GraphQLError RATE_LIMITED, before anything is sent, if the caller has too many streams.
+    """
     with ending(transport) as ended:
         end_with(transport, identity, ended)
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
 
         async def write(text: bytes) -> None:
             try:
@@ -66,28 +53,43 @@ async def stream(
                 end(ended, Ending.SLOW)
                 await asyncio.get_running_loop().create_future()  # cancelled with the others: closes undisturbed
 
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_listen(receive))
-                tasks.create_task(_end(transport, ended))
-                tasks.create_task(_keep_alive(transport.limits.keep_alive_seconds, write))
-                tasks.create_task(_produce(transport, source, write))
-        except* _Over as over:
-            last = cast("_Over", over.exceptions[0]).last
+        last = await _first(
+            _listen(receive),
+            _end(transport, ended),
+            _keep_alive(transport.limits.keep_alive_seconds, write),
+            _produce(transport, source, write),
+        )
     if last is not None:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSING_SECONDS):  # of a client that reads again
                 await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
-async def _produce(transport: Transport, source: AsyncGenerator[Message], write: Write) -> None:
+async def _first(*ways_to_end: Coroutine[None, None, bytes | None]) -> bytes | None:
+    """The last bytes to send, or None if nobody reads any more, of whichever ends first; the others are cancelled.
+
+    A TaskGroup would do, but its exceptions form reference cycles that keep the last reply until they are collected.
+    """
+    tasks = [asyncio.create_task(way) for way in ways_to_end]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    return next(task.result() for task in tasks if not task.cancelled())
+
+
+async def _produce(transport: Transport, source: AsyncGenerator[Message], write: Write) -> bytes:
     try:
         async with aclosing(source) as found:
             async for message in found:
                 await write(_event(message))
     except Behind:
-        raise _Over(_refused(transport, SLOW)) from None
-    raise _Over(COMPLETE)
+        return _refused(transport, SLOW)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client reads it masked, and the log has it
+        return _refused(transport, error)
+    return COMPLETE
 
 
 def _event(message: Message) -> bytes:
@@ -97,26 +99,26 @@ def _event(message: Message) -> bytes:
     return b"event: next\ndata: %b\n\n" % body
 
 
-async def _listen(receive: Receive) -> None:
+async def _listen(receive: Receive) -> bytes | None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    raise _Over(None)
+    return None
 
 
-async def _keep_alive(every_seconds: float, write: Write) -> None:
+async def _keep_alive(every_seconds: float, write: Write) -> bytes | None:
     while True:
         await asyncio.sleep(every_seconds)
         await write(b":\n\n")
 
 
-async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> None:
+async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> bytes:
     match await ended:
         case Ending.RESTART:
-            raise _Over(b"")  # no `complete`: the client then connects again
+            return b""  # no `complete`: the client then connects again
         case Ending.REVOKED:
-            raise _Over(_refused(transport, REVOKED))
+            return _refused(transport, REVOKED)
         case _:
-            raise _Over(_refused(transport, SLOW))
+            return _refused(transport, SLOW)
 
 
 def _refused(transport: Transport, error: Exception) -> bytes:

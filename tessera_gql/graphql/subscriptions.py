@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry import UNSET
 
-from tessera_gql.errors import NotFound, Unavailable
+from tessera_gql.errors import NotFound
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import Event, EventFilter, place
 from tessera_gql.graphql.filters import conditions, given
@@ -138,11 +138,7 @@ async def _happened(info: Info, after: str | None, wanted: Wanted) -> AsyncGener
     start = None if after is None else place(after)
     if course.start is not None:
         start = course.start
-    if context.bus is None:
-        raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
-    # Whoever waits holds no connection: what was looked up for the arguments is let go first.
-    await context.close()
-    async with context.bus.subscribe(start, course.caught_up) as stream:
+    async with aclosing(context.happened(start)) as stream:
         async for row in stream:
             if wanted(row):
                 course.position = row.sequence

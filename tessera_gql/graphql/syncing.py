@@ -12,7 +12,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import ManifestError
-from tessera_gql.graphql.changes import Change, told
+from tessera_gql.graphql.changes import Change, listed
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation
@@ -69,12 +69,12 @@ class SyncedModel:
         return shown("Proposal", await info.context.loaders.proposal.load(key)) if key else None
 
     @computed("What differs from its contract before.")
-    def changes(self) -> list[Change]:
-        return [told(change) for change in self.synced.changes]
+    def changes(self, info: Info) -> list[Change]:
+        return listed(info.context, self.synced.changes)
 
     @computed("What of that breaks.")
-    def breaking(self) -> list[Change]:
-        return [told(change) for change in self.synced.breaking]
+    def breaking(self, info: Info) -> list[Change]:
+        return listed(info.context, self.synced.breaking)
 
 
 @strawberry.type(description="A table that left the manifest.")

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property, partial
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import strawberry
 from graphql import GraphQLError, GraphQLSchema
+from starlette.datastructures import UploadFile
 
 from tessera_gql.executor import Tally
+from tessera_gql.graphql.connection_limits import ConnectionLimiter, Reason
 from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
 from tessera_gql.graphql.fanout import Fanout
 from tessera_gql.graphql.turns import Turns
-from tessera_gql.graphql.uploads import Upload
-from tessera_gql.graphql.wire import Params
+from tessera_gql.graphql.uploads import Uploads
 from tessera_gql.workflows.manifest_progress import Tell
-
-UPLOADING = 8
-"""Large requests that may be under way at once."""
 
 Identity: TypeAlias = Any
 """Whatever `authenticate` returned. An `ended: asyncio.Event` on it, once set, ends its sockets and streams."""
@@ -67,15 +66,26 @@ class Answer(NamedTuple):
     why: dict[str, Any] | None
 
 
-class Job(Protocol):
-    """A large request that was read; `shape` is what was sent, with null where its files stand."""
+@dataclass(frozen=True)
+class Job:
+    """A request for a worker process: its JSON, and its files by their places in the variables, which `operation` is
+    left without.
+    """
 
-    @property
-    def shape(self) -> Params: ...
+    operation: Operation
+    text: bytes
+    files: Mapping[str, UploadFile]
+    identity: Identity
+    account: str
+    """Of the caller; no caller has all worker processes to itself."""
 
-    async def run(self, shape: Operation, identity: Identity, tell: Tell) -> Answer:
-        """Charges the caller for `shape`, which is the operation as far as it is known here, and never raises."""
-        ...
+
+Work: TypeAlias = Callable[[Job, dict[str, Any], Tell], Awaitable[Answer]]
+"""Executes a job; the dict is for the reply's `extensions`. Raises a coded GraphQLError when that was impossible."""
+
+
+def _account(_identity: Identity, address: str) -> str:
+    return address
 
 
 def _alone(_identity: Identity) -> None:
@@ -122,11 +132,14 @@ class Transport:
     scope: Callable[[Identity], Hashable | None] = _alone
     """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
     None has those of an identity executed for itself."""
+    stream_account: Callable[[Identity], Hashable | None] = _alone
+    """Whose sockets and event streams are counted together; None for any number."""
     admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
     """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
-    apart: Callable[[Transport, Upload], AbstractAsyncContextManager[Job]] | None = None
-    """Reads and runs large requests in another process, so that everybody else is served meanwhile; else it is done
-    here. Raises Malformed and TooLarge."""
+    worker: Work | None = None
+    """Executes large requests in another process, so that this one serves everybody else meanwhile."""
+    upload_account: Callable[[Identity, str], str] = _account
+    """Whose limit of large requests counts: by the identity, and by the address that the request came from."""
     repeat: Callable[[Any], bool] = _once
     """Whether a query that found the database away is worth asking once more, by the context it had."""
     watch: Watch = _unwatched
@@ -139,7 +152,8 @@ class Transport:
     """How queries were executed."""
     live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
     """One per open socket or event stream; done when the server wants it closed."""
-    uploading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(UPLOADING), repr=False)
+    streams: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
+    """Open sockets and event streams by account."""
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     revocable: dict[asyncio.Event, Revocable] = field(default_factory=dict[asyncio.Event, "Revocable"], repr=False)
     """By the `ended` of an identity: what lives on it."""
@@ -155,6 +169,14 @@ class Transport:
     @cached_property
     def fanout(self) -> Fanout[Message]:
         return Fanout(self.limits.send_queue)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        return Uploads(self.limits)
+
+    @cached_property
+    def connections(self) -> ConnectionLimiter:
+        return ConnectionLimiter(self.limits)
 
     @property
     def core(self) -> GraphQLSchema:
@@ -189,7 +211,11 @@ class Revocable:
 
 
 def end_with(transport: Transport, identity: Identity, ended: asyncio.Future[Ending]) -> None:
-    """Ends it when the credential does; to be called within `ending`."""
+    """Count a socket or event stream for its caller and end it when the credential ends. To be called within `ending`.
+
+    Raises the coded GraphQLError RATE_LIMITED if the caller has as many as it may.
+    """
+    _count(transport, transport.stream_account(identity), ended)
     revoked: asyncio.Event | None = getattr(identity, "ended", None)
     if revoked is None:
         return
@@ -200,6 +226,26 @@ def end_with(transport: Transport, identity: Identity, ended: asyncio.Future[End
         found = transport.revocable[revoked] = Revocable(asyncio.create_task(_watch(transport, revoked)))
     found.live.add(ended)
     ended.add_done_callback(partial(_leave, transport, revoked))
+
+
+def _count(transport: Transport, account: Hashable | None, ended: asyncio.Future[Ending]) -> None:
+    if account is None:
+        return
+    most = transport.limits.key_streams
+    if transport.streams[account] >= most:
+        transport.connections.refusals[Reason.KEY] += 1
+        raise GraphQLError(
+            f"This key has {most:,} sockets and streams, which is the limit. Close some of them first.",
+            extensions={"code": "RATE_LIMITED", "limit": "key_streams", "allowed": most, "retryAfter": 1},
+        )
+    transport.streams[account] += 1
+
+    def uncount(_ended: asyncio.Future[Ending]) -> None:
+        transport.streams[account] -= 1
+        if not transport.streams[account]:
+            del transport.streams[account]
+
+    ended.add_done_callback(uncount)
 
 
 async def _watch(transport: Transport, revoked: asyncio.Event) -> None:

@@ -1,4 +1,4 @@
-"""Webhooks: where events are posted to. The secret is in one answer only, and the address shown to its owners only."""
+"""Webhooks: where events are posted to. They are private to their team, and the secret is in one answer only."""
 
 import importlib
 from datetime import datetime
@@ -16,25 +16,13 @@ from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, by
 from tessera_gql.graphql.ids import Node, global_id, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, named, shown
-from tessera_gql.graphql.pages import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    connection_field,
-    ordering,
-    paged,
-    pages,
-    request,
-)
+from tessera_gql.graphql.pages import Connection, Listing, ordering, pages
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import one
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import Url
 from tessera_gql.graphql.words import EventKind, described
-from tessera_gql.policy.access import Verb, allows, permit
+from tessera_gql.policy.access import Verb
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import tables
 from tessera_gql.store import webhooks as store
@@ -94,6 +82,7 @@ WEBHOOKS = Listing(
 @strawberry.type(description="Where events are posted to, each at least once.")
 class Webhook(Node):
     row: strawberry.Private[tables.Webhook]
+    url: Url = strawberry.field(description="The address that events are posted to.")
     host: str = strawberry.field(description="The host of its address.")
     kinds: list[EventKind] | None = strawberry.field(description="The events it gets; null means all.")
     format: WebhookFormat = strawberry.field(description="What it is sent.")
@@ -103,10 +92,6 @@ class Webhook(Node):
     created_at: datetime = strawberry.field(description="When it was made.")
 
     deliveries = pages(DELIVERIES, "webhook_id", description="Events on their way to it, the newest first.")
-
-    @computed("Its address; null for who may not change it, because an address may be as good as a password.")
-    def url(self, info: Info) -> Url | None:
-        return Url(self.row.url) if allows(info.context.actor, Verb.UPDATE_WEBHOOK, self.row.team_id) else None
 
     @computed("The team whose events it gets; null for one that gets all.", named("Team") | None)
     async def team(self, info: Info) -> Any:
@@ -156,35 +141,13 @@ class WebhookDeliveryConnection(Connection[WebhookDelivery]):
     pass
 
 
-async def _visible(  # noqa: PLR0913 - the arguments of a connection
-    root: Any,
-    info: Info,
-    *,
-    first: First = UNSET,
-    after: After = UNSET,
-    last: Last = UNSET,
-    before: Before = UNSET,
-    where: Any = UNSET,
-    order_by: Any = UNSET,
-) -> Any:
-    del root  # the name by which the root is handed over
-    actor = info.context.actor
-    everything = allows(actor, Verb.UPDATE_WEBHOOK, None)
-    if not everything:
-        permit(actor, Verb.UPDATE_WEBHOOK, actor.team_id)
-    arguments = {"first": first, "after": after, "last": last, "before": before}
-    asked = request(WEBHOOKS, arguments | {"where": where, "order_by": order_by})
-    own = ("team_id", actor.team_id) if actor.team_id and not everything else None
-    return await paged(info.context.loaders, WEBHOOKS, own, asked)
-
-
 @strawberry.type
 class Queries:
-    webhooks = connection_field(
-        _visible,
+    webhooks = pages(
         WEBHOOKS,
-        "All webhooks for an administrator, those of its own team for a key with the scope WRITE; oldest first.",
-        nested=False,
+        description="All webhooks for an administrator, those of its own team for a key with the scope WRITE;"
+        " oldest first.",
+        verb=Verb.READ_WEBHOOKS,
     )
 
 
@@ -359,7 +322,10 @@ def _variables(operation: Operation) -> dict[str, str]:
 
 @strawberry.type
 class Mutations:
-    create_webhook: Any = mutation(create_webhook, "Makes a webhook. Its secret is shown once.")
+    create_webhook: Any = mutation(
+        create_webhook,
+        "Makes a webhook. Its secret is shown once; refused with CONFLICT if the server has no key to encrypt it with.",
+    )
     update_webhook: Any = mutation(update_webhook, "Changes or pauses a webhook, or gives it a new secret.")
     delete_webhook: Any = mutation(delete_webhook, "Deletes a webhook with what was still on its way to it.")
     redeliver_webhook: Any = mutation(redeliver_webhook, "Sends a delivery once more, whatever came of it.")

@@ -1,8 +1,9 @@
 """graphql-transport-ws, as its reference server behaves: a bad operation ends itself, only a bad frame ends the socket.
 
 Close codes: 4400 malformed frame, 4401 operation before init, 4403 refused or revoked credential, 4406 wrong
-subprotocol, 4408 no init in time, 4409 id in use, 4429 second init, 4500 failure of ours, 1009 frame too large,
-1012 restart, 4290 slow consumer: reconnect and resume with the last cursor seen.
+subprotocol, 4408 no init in time, 4409 id in use, 4429 second init, 4500 failure of ours, 1008 too many pings, 1009
+frame too large, 1012 restart, 1013 too many sockets of one key, 4290 slow consumer: reconnect and resume with the
+last cursor seen.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import orjson
 from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from tessera_gql.graphql.connection_limits import PingRate, Reason
 from tessera_gql.graphql.documents import Prepared
 from tessera_gql.graphql.fanout import Course, Stream
+from tessera_gql.graphql.frames import POLICY_VIOLATION, set_authenticated
 from tessera_gql.graphql.operations import failed
 from tessera_gql.graphql.outbox import Outbox
 from tessera_gql.graphql.sharing import Share, produced, share
@@ -89,6 +92,7 @@ class Socket:
         self.operations: dict[str, asyncio.Task[None] | Hearing] = {}
         self.running: set[asyncio.Task[None]] = set()
         """Operations of its own, and whatever its client completed and that is still closing."""
+        self.pings = PingRate(transport.limits.pings_per_minute)
         self.outbox = Outbox(connection, transport.limits, partial(end, ended, Ending.SLOW))
         loop, limits = asyncio.get_running_loop(), transport.limits
         self.init_timer = loop.call_later(limits.init_timeout_seconds, end, ended, Ending.NO_INIT)
@@ -139,12 +143,17 @@ class Socket:
                 raise _Refused(BAD_FRAME)
             case {"type": "connection_init"}:
                 await self._init(cast("dict[str, Any]", payload or {}))
-            case {"type": "ping"}:
-                await self._send(_pong(payload))
-            case {"type": "pong"}:
-                pass
+            case {"type": "ping" | "pong" as kind}:
+                self._count_ping()
+                if kind == "ping":
+                    await self._send(_pong(payload))
             case _:
                 raise _Refused(BAD_FRAME)
+
+    def _count_ping(self) -> None:
+        if self.pings.is_exceeded():
+            self.transport.connections.refusals[Reason.PINGS] += 1
+            raise _Refused(Close(POLICY_VIOLATION, f"Too many pings: at most {self.pings.per_minute} a minute"))
 
     async def _init(self, payload: dict[str, Any]) -> None:
         if self.initialised:
@@ -162,7 +171,11 @@ class Socket:
         except Exception as error:
             failed(self.transport, error)  # logged
             raise _Refused(Close(4500, "Internal server error")) from error
-        end_with(self.transport, self.identity, self.ended)
+        try:
+            end_with(self.transport, self.identity, self.ended)
+        except GraphQLError as refusal:
+            raise _Refused(Close(1013, refusal.message)) from refusal
+        set_authenticated(self.connection.scope)
         self.acknowledged = True
         await self._send(b'{"type":"connection_ack"}')
 

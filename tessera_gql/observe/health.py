@@ -12,6 +12,7 @@ from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.transport import Transport
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
+from tessera_gql.store.faults import READ_ONLY, SILENT
 
 PATIENCE_SECONDS = 5
 
@@ -34,8 +35,12 @@ class Readiness:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), self.database.read() as session:
                 found = await migration.stand(session)
-        except (Unavailable, TimeoutError):
-            return _unready("the database can't be reached")
+        except Unavailable as error:
+            return _unready(error.reason)
+        except TimeoutError:
+            return _unready(f"{self.database.name} {SILENT.text}")
+        if found.is_read_only:
+            return _unready(f"{self.database.name} {READ_ONLY.text}")
         if reason := migration.misfit(found):
             return _unready(reason)
         if not self.bus.is_following:

@@ -49,6 +49,11 @@ class Instruments:
     def asking(self) -> Callable[[int], None] | None:
         return self.metrics.batches.observe if self.metrics else None
 
+    def held(self, wall_seconds: float, cpu_seconds: float) -> None:
+        """The event loop was held for so long."""
+        if self.metrics is not None:
+            self.metrics.held(wall_seconds, cpu_seconds)
+
     def watch(self, database: Database) -> None:
         if self.metrics is not None or self.tracing is not None:
             database.watch(statements.stopwatch(database.dialect, self.metrics, self.tracing))
@@ -93,6 +98,9 @@ class Scrape:
 
     def sample(self) -> None:
         self.metrics.sockets.set(len(self.transport.live))
+        self.metrics.connections.set(len(self.transport.connections.open))
+        for reason, total in self.transport.connections.refusals.items():
+            self.metrics.refused(reason, total)
         self.metrics.subscriptions.set(self.metrics.executions + self.transport.fanout.sharing)
         self.metrics.relay.set(self.bus.position)
         tally = self.transport.tally

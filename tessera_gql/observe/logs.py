@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -30,6 +31,8 @@ SIGNS = ("tsr_", "whsec_", "eyJ", "Bearer ", "://")
 """One of them is in whatever has a known shape."""
 QUOTED = re.compile(r"(query argument \$\d+: |DETAIL: |\[parameters: )[^\n]*")
 """How databases and drivers quote the values that they refuse."""
+OWN = "tessera_gql"
+"""The logger above all of ours."""
 QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 """Asked every few seconds by machines: only told at DEBUG."""
 
@@ -56,6 +59,15 @@ def _spellings(secret: str) -> set[str]:
     return {secret, orjson.dumps(secret).decode()[1:-1]} if secret else set()
 
 
+@dataclass(frozen=True)
+class LogOptions:
+    """The arguments of `configure`, to be handed to another process."""
+
+    level: str
+    is_json: bool
+    secrets: Sequence[str] = field(repr=False)
+
+
 def configure(*, level: str, is_json: bool, secrets: Iterable[str]) -> None:
     """Once in a process: everything that is logged goes to stderr, uvicorn's and the libraries' lines too."""
     scrub = Scrub(secrets)
@@ -80,9 +92,11 @@ def configure(*, level: str, is_json: bool, secrets: Iterable[str]) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in ("httpx", "httpcore", "asyncio", "alembic"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    own = logging.getLogger(OWN)
+    own.setLevel(level.upper())
+    # Below warnings, libraries log statements with their values, addresses and headers.
+    root.setLevel(max(logging.WARNING, own.level))
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote the SQL of clients
 
 
 class Lines:

@@ -39,6 +39,7 @@ ROUTES = frozenset({"/graphql", "/healthz", "/readyz", "/metrics"})
 
 QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 STATEMENT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+HELD = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -76,6 +77,12 @@ class Metrics:
         self.sockets = Gauge(
             "tessera_sockets", "Open websockets and event streams.", registry=registry, multiprocess_mode="livesum"
         )
+        self.connections = Gauge(
+            "tessera_connections", "Open connections.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._refusals = Counter(
+            "tessera_connections_refused", "Connections refused or cut off.", ["reason"], registry=registry
+        )
         self.subscriptions = Gauge(
             "tessera_subscriptions", "Subscriptions under way.", registry=registry, multiprocess_mode="livesum"
         )
@@ -85,17 +92,29 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemin",
         )
+        self._held = Histogram(
+            "tessera_event_loop_held_seconds",
+            "For how long nothing else could run, by the wall clock or in processor time of the loop's thread.",
+            ["clock"],
+            buckets=HELD,
+            registry=registry,
+        )
         self._process = ProcessCollector(registry=None)
         self._shared: dict[str, Gauge] = {}
         if not self.is_shared:
             registry.register(self._process)
             GCCollector(registry)
         self._names: dict[str, str] = {}
-        self._counted: dict[str, int] = {}
+        self._counted: dict[tuple[Counter, str], int] = {}
         self._children: dict[Hashable, Counter | Histogram] = {}
         self._verbs: dict[str, Histogram] = {}
         self.executions = 0
         """Subscriptions that are executed now; several clients may listen to one."""
+
+    def held(self, wall_seconds: float, cpu_seconds: float) -> None:
+        """The event loop was held for so long."""
+        self._child(self._held, "wall").observe(wall_seconds)
+        self._child(self._held, "cpu").observe(cpu_seconds)
 
     def operation(self, name: str | None, kind: str, outcome: str, seconds: float | None) -> None:
         """`name` is that of a valid document. `seconds` is None for what is not timed: a subscription lasts."""
@@ -112,8 +131,11 @@ class Metrics:
 
     def executed(self, how: str, total: int) -> None:
         """`total` is that of this process so far."""
-        self._child(self._queries, how).inc(total - self._counted.get(how, 0))
-        self._counted[how] = total
+        self._count_up(self._queries, how, total)
+
+    def refused(self, reason: str, total: int) -> None:
+        """`total` is that of this process so far."""
+        self._count_up(self._refusals, reason, total)
 
     def statement(self, sql: str, seconds: float) -> None:
         if (found := self._verbs.get(sql)) is None:
@@ -121,6 +143,11 @@ class Metrics:
             if len(self._verbs) > MANY_STATEMENTS:
                 self._verbs.clear()
         found.observe(seconds)
+
+    def _count_up(self, metric: Counter, label: str, total: int) -> None:
+        key = (metric, label)
+        self._child(metric, label).inc(total - self._counted.get(key, 0))
+        self._counted[key] = total
 
     def _child(self, metric: M, *labels: str | int) -> M:
         """Remembered, because to find a series by its labels takes longer than to count in it."""

@@ -22,12 +22,21 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a name for the log, the team it belongs to (None for an administrator of no team), and its scopes."""
+    """Who calls: a name for the log, the team it belongs to (None for an administrator of no team), and its scopes.
+
+    The ids are plain UUIDs, never the subclass that a database driver makes: an actor is written as JSON.
+    """
 
     name: str
     team_id: UUID | None = None
     scopes: frozenset[Scope] = field(default_factory=lambda: frozenset({Scope.READ}))
     key_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("team_id", "key_id"):
+            found: UUID | None = getattr(self, name)
+            if found is not None and type(found) is not UUID:
+                object.__setattr__(self, name, UUID(int=found.int))
 
     @property
     def is_admin(self) -> bool:
@@ -51,6 +60,7 @@ class Verb(StrEnum):
 
     READ = "read"
     READ_KEYS = "see API keys"
+    READ_WEBHOOKS = "see webhooks"
     CREATE_TEAM = "create teams"
     UPDATE_TEAM = "update a team"
     CREATE_ASSET = "create assets"
@@ -93,6 +103,7 @@ ADMINISTRATORS = Right(own=Scope.ADMIN, other=Scope.ADMIN)
 RIGHTS: Mapping[Verb, Right] = {
     Verb.READ: EVERYBODY,
     Verb.READ_KEYS: OWNERS,
+    Verb.READ_WEBHOOKS: OWNERS,
     Verb.CREATE_TEAM: ADMINISTRATORS,
     Verb.UPDATE_TEAM: OWNERS,
     Verb.CREATE_ASSET: OWNERS,
@@ -132,10 +143,17 @@ def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
     """Raises Forbidden unless the table allows it; the refusal tells what was tried and which key could."""
     if allows(actor, verb, team):
         return
-    right = RIGHTS[verb]
-    if not actor.may(right.own):
-        raise Forbidden(f"This key may not {verb}: it lacks the scope {right.own}. Use a key that has it.")
+    require_scope(actor, verb)
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
+
+
+def require_scope(actor: Actor, verb: Verb) -> None:
+    """Raises Forbidden for a caller who may do this to nothing at all.
+
+    To be asked before private things are looked up: the refusal must not depend on whether they exist.
+    """
+    if not actor.may(needed := RIGHTS[verb].own):
+        raise Forbidden(f"This key may not {verb}: it lacks the scope {needed}. Use a key that has it.")
 
 
 def acting_team(actor: Actor, verb: Verb, named: UUID | None) -> UUID:

@@ -1,9 +1,9 @@
 """Decisions about deliveries: what a webhook gets, when to try again or give up, which addresses may be called."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from uuid import UUID
 
 from tessera_gql.policy.events import WebhookDeliveryFailed
@@ -11,10 +11,28 @@ from tessera_gql.policy.events import WebhookDeliveryFailed
 # A failed delivery is never itself delivered: two broken receivers would report each other for ever.
 UNTOLD = frozenset({WebhookDeliveryFailed.kind})
 
-# Addresses that carry an IPv4 address inside: the one that is really called is that.
-NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-# 6to4 and Teredo tunnels, and the site-local range of old.
-RETIRED = (IPv6Network("2002::/16"), IPv6Network("2001::/32"), IPv6Network("fec0::/10"))
+# Which addresses may be called is listed here, and not asked of `ipaddress`: its answers differ between versions of
+# Python. The lists follow IANA's registries of special-purpose addresses.
+METADATA = (
+    *map(ip_network, ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32")),
+    *map(ip_network, ("fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128")),
+)
+"""What clouds hand credentials out at, link-local addresses included: never called."""
+PRIVATE = (
+    *map(ip_network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
+    *map(ip_network, ("198.18.0.0/15", "::1/128", "fc00::/7")),
+)
+"""Receivers in one's own network: called if that is allowed."""
+RESERVED = (
+    *map(ip_network, ("0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.51.100.0/24")),
+    *map(ip_network, ("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")),
+    *map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")),
+)
+"""Protocols, examples, multicast and tunnels (6to4, Teredo): nobody's receivers, so never called."""
+GLOBAL_IPV6 = ip_network("2000::/3")
+"""Of IPv6, public addresses are in here only."""
+# Addresses that carry an IPv4 address in their last 32 bits: the one that is really called is that.
+EMBEDDING = (*map(ip_network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")),)
 
 
 def wants(kinds: Collection[str] | None, team: UUID | None, *, kind: str, concerned: Collection[str]) -> bool:
@@ -56,28 +74,17 @@ def due_reminder(
 
 
 def refusal(address: IPv4Address | IPv6Address, *, allow_private: bool) -> str | None:
-    """Why the address must not be called, or None. Metadata services and multicast are never receivers."""
-    inner = _inside(address)
-    if inner is not None:
-        return refusal(inner, allow_private=allow_private)
-    kinds = {
-        "unspecified": address.is_unspecified,
-        "multicast": address.is_multicast,
-        "link-local": address.is_link_local,
-        "in a retired range": any(address in network for network in RETIRED),
-    }
-    if found := [kind for kind, applies in kinds.items() if applies]:
-        return found[0]
-    if allow_private and (address.is_loopback or not address.is_reserved):
-        return None
-    if address.is_loopback:
-        return "loopback"
-    return None if address.is_global and not address.is_reserved else "not public"
+    """Why the address must not be called, or None. Metadata services and reserved ranges are never receivers."""
+    if _is_in(address, EMBEDDING):
+        return refusal(IPv4Address(int(address) & 0xFFFFFFFF), allow_private=allow_private)
+    if _is_in(address, METADATA):
+        return "link-local or a metadata service"
+    if _is_in(address, RESERVED):
+        return "in a reserved range"
+    if _is_in(address, PRIVATE):
+        return None if allow_private else "loopback" if address.is_loopback else "private"
+    return None if address.version == 4 or address in GLOBAL_IPV6 else "in a reserved range"
 
 
-def _inside(address: IPv4Address | IPv6Address) -> IPv4Address | None:
-    if isinstance(address, IPv4Address):
-        return None
-    if any(address in network for network in NAT64):
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped
+def _is_in(address: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    return any(address in network for network in networks)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from tessera_gql.diff import Bump, Change, Mode, SchemaDiff, canonical, compare, compare_guarantees
+from tessera_gql.diff import Bump, Change, Mode, SchemaDiff, canonical, check, compare, compare_guarantees, weight
 from tessera_gql.policy import version
 from tessera_gql.policy.words import ChangeType
 
@@ -25,10 +25,12 @@ class Terms:
     schema: Any
     guarantees: dict[str, Any] | None
     mode: Mode
+    known_hash: str | None = None
+    """The hash of the schema, where it has been computed before."""
 
     @cached_property
     def schema_hash(self) -> str:
-        return _hash(self.schema)
+        return self.known_hash or _hash(self.schema)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -51,6 +53,32 @@ class Judgement:
         if self.first:
             return ChangeType.INITIAL
         return ChangeType.PATCH if self.bump is Bump.NONE else ChangeType(self.bump.value)
+
+
+def examine(schema: Any) -> str:
+    """Return the hash of a schema that can be a contract. Raises SchemaError for any other document."""
+    check(schema)
+    return _hash(schema)
+
+
+MAX_WORK = 150
+"""Changes times values up to which the evidence for all changes takes a few milliseconds."""
+
+
+def work(*terms: Terms) -> int | None:
+    """The number of values to compare, or None if comparing could take more than a few milliseconds."""
+    values = 1
+    for each in terms:
+        for part in (each.schema, {"default": each.guarantees}):
+            if (found := weight(part)) is None:
+                return None
+            values += found
+    return values
+
+
+def has_light_evidence(judgement: Judgement, values: int) -> bool:
+    """Whether evidence for all changes takes a few milliseconds at most."""
+    return values * sum(bool(change.breaks) for change in judgement.changes) <= MAX_WORK
 
 
 def _hash(value: Any) -> str:

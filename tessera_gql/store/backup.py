@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from tessera_gql.errors import Conflict, Invalid, NotFound
 from tessera_gql.store import audit, migration
 from tessera_gql.store.audit import Place
 from tessera_gql.store.database import Database
+from tessera_gql.store.sqlite_file import lock, make_private
 
 HEADER = b"SQLite format 3\0"
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -52,7 +54,7 @@ def restore(file: Path, database: Path, *, is_forced: bool = False) -> Copied:
     if database.exists() and not is_forced:
         raise Conflict(f"{database} exists. Restore elsewhere, or replace it with --force: all that is in it is lost.")
     database.parent.mkdir(parents=True, exist_ok=True)
-    with _told(database), _draft(database) as draft:
+    with closing(lock(database) or BytesIO()), _told(database), _draft(database) as draft:
         _copy(file, draft)
         copied = _checked(draft)
         _replace(database, draft)
@@ -126,6 +128,7 @@ def _revision(connection: sqlite3.Connection) -> str:
 
 def _replace(database: Path, draft: Path) -> None:
     """Into the file itself, in a transaction that only begins where nobody else has it open."""
+    make_private(database)
     with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as target:
         try:
             target.execute("PRAGMA locking_mode = EXCLUSIVE")

@@ -14,8 +14,9 @@ from tessera_gql.policy.events import Event
 from tessera_gql.store import events
 from tessera_gql.store.drivers import Lane, Watch
 from tessera_gql.store.engine import DEFAULT, Options, connect, connect_replica
+from tessera_gql.store.faults import translated
 from tessera_gql.store.replica import CHECK_SECONDS, Borrowed, Replica
-from tessera_gql.store.session import Session, transaction, translated
+from tessera_gql.store.session import Session, transaction
 
 Clock = Callable[[], datetime]
 
@@ -38,6 +39,11 @@ class Database:
     @property
     def dialect(self) -> str:
         return self._lanes.writer.dialect
+
+    @property
+    def name(self) -> str:
+        """As messages name it: without user and password."""
+        return self._lanes.writer.target.name
 
     def watch(self, watch: Watch) -> Callable[[], None]:
         """From now on, until what is returned is called, it is told of each statement but those of migrations."""
@@ -96,11 +102,18 @@ class Database:
             if dry_run:
                 return
             await events.write(session, session.events)
-            with translated(committing=True):
+            with translated(self.name, committing=True):
                 await begun.commit()
         if session.events:
             for tell in self.committed:
                 tell(session.events)
+
+    async def erase_overwritten(self) -> None:
+        """Write SQLite's log into its file, so that values that were overwritten are in neither of them."""
+        if self.dialect == "sqlite":
+            async with transaction(replace(self._lanes.writer, begin="")) as single:
+                with translated(self.name):
+                    await single.run("PRAGMA wal_checkpoint(TRUNCATE)", ())
 
     async def dispose(self) -> None:
         if self._replica is not None:

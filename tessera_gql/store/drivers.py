@@ -11,6 +11,8 @@ from sqlalchemy import PoolProxiedConnection, QueuePool, event
 from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tessera_gql.store.encryption import Keyring
+from tessera_gql.store.sqlite_file import SQLiteFile
 from tessera_gql.store.statements import Writer
 
 T = TypeVar("T")
@@ -130,6 +132,15 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class Target:
+    """The database that connections lead to: `name` as in messages, `file` if it is SQLite."""
+
+    name: str
+    keyring: Keyring
+    file: SQLiteFile | None = None
+
+
+@dataclass(frozen=True)
 class Lane:
     """One way to a database: whose connections, and how a transaction on them begins; without that, each statement
     is one by itself.
@@ -140,13 +151,16 @@ class Lane:
     writer: Writer
     watched: Sequence[Watch]
     opened: Opened
+    target: Target
 
     @property
     def dialect(self) -> str:
         return self.engine.dialect.name
 
     async def begun(self) -> "Transaction":
-        """To be ended, whatever comes. Raises what the driver does."""
+        """To be ended, whatever comes. Raises what the driver does, and FileLost."""
+        if self.target.file is not None:
+            self.target.file.check()
         held = self._idle() or await self._had()
         driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
         transaction = Transaction(driver, self, held)
@@ -199,6 +213,8 @@ class Transaction:
         await self._said(text, self._driver.run_many, text, values)
 
     async def commit(self) -> None:
+        if self.lane.target.file is not None:
+            self.lane.target.file.check(is_committing=True)
         await self._said(None, self._driver.script, "COMMIT")
         self._is_over = True
 

@@ -8,10 +8,10 @@ SQLAlchemy runs nothing but migrations; all else goes by `store.drivers`.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 from sqlalchemy import event
@@ -20,7 +20,9 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera_gql.diff import canonical
-from tessera_gql.store.drivers import Lane, Opened, Watch
+from tessera_gql.store.drivers import Lane, Opened, Target, Watch
+from tessera_gql.store.encryption import Keyring
+from tessera_gql.store.sqlite_file import SQLiteFile
 from tessera_gql.store.statements import WITHOUT_SCHEMAS, Writer
 
 BUSY_TIMEOUT_MS = 5_000
@@ -54,6 +56,9 @@ class Options:
     connect_seconds: float = 5.0
     statement_seconds: float = 30.0
     lock_seconds: float = 10.0
+    secrets_keys: Sequence[str] = field(default=(), repr=False)
+    """What secrets are encrypted with, the newest first; the only options that SQLite has as well."""
+    requires_secrets_key: bool = False
     pgbouncer: bool = False
     """Through a pooler that gives each transaction another connection: nothing may outlive a transaction."""
 
@@ -125,14 +130,15 @@ def address(text: str) -> str:
 
 def connect(text: str, options: Options, watched: Sequence[Watch]) -> Lanes:
     """Opens no connection yet; whoever is in `watched` is told of each statement."""
-    if is_sqlite(text):
+    target = _target(text, options)
+    if target.file is not None:
         url = driver_url(text)
-        writing = _sqlite(url, begin=WRITING, pool_size=1, read_only=False)
-        reading = _sqlite(url, begin=READING, pool_size=4, read_only=True)
-        reader = _lane(reading, READING, watched)
-        return Lanes(_lane(writing, WRITING, watched), reader, replace(reader, begin=""))
+        writing = _sqlite(url, target.file, begin=WRITING, read_only=False)
+        reading = _sqlite(url, target.file, begin=READING, read_only=True)
+        reader = _lane(reading, READING, watched, target)
+        return Lanes(_lane(writing, WRITING, watched, target), reader, replace(reader, begin=""))
     engine = create(text, options)
-    writer = _lane(engine, f"BEGIN{_chosen(options)}", watched)
+    writer = _lane(engine, f"BEGIN{_chosen(options)}", watched, target)
     reader = replace(writer, begin=f"{SNAPSHOT}{_chosen(options)}")
     return Lanes(writer, reader, reader if options.pgbouncer else replace(reader, begin=""))
 
@@ -140,18 +146,33 @@ def connect(text: str, options: Options, watched: Sequence[Watch]) -> Lanes:
 def connect_replica(text: str, options: Options, watched: Sequence[Watch]) -> Lane:
     """For reading alone."""
     engine = create(text, options)
-    return _lane(engine, f"{SNAPSHOT}{_chosen(options)}", watched)
+    return _lane(engine, f"{SNAPSHOT}{_chosen(options)}", watched, _target(text, options))
 
 
-def _lane(engine: AsyncEngine, begin: str, watched: Sequence[Watch]) -> Lane:
-    return Lane(engine, begin, Writer(engine.dialect), watched, Opened(engine))
+def _lane(engine: AsyncEngine, begin: str, watched: Sequence[Watch], target: Target) -> Lane:
+    return Lane(engine, begin, Writer(engine.dialect), watched, Opened(engine), target)
+
+
+def _target(text: str, options: Options) -> Target:
+    keyring = Keyring.parse(options.secrets_keys, is_required=options.requires_secrets_key)
+    file = sqlite_file(text)
+    return Target(name_of(driver_url(text)), keyring, SQLiteFile(file) if file else None)
+
+
+def name_of(url: URL) -> str:
+    """The database as messages name it: with its host and port, without user and password."""
+    if url.get_backend_name() == "sqlite":
+        return f"the database file {url.database}"
+    host = url.host or url.query.get("host") or "localhost"
+    port = url.port or url.query.get("port") or 5432
+    return f"the PostgreSQL database {url.database} at {host}:{port}"
 
 
 def create(text: str, options: Options = DEFAULT) -> AsyncEngine:
     """The engine that a writing lane stands on."""
     url = driver_url(text)
-    if is_sqlite(text):
-        return _sqlite(url, begin=WRITING, pool_size=1, read_only=False)
+    if (file := sqlite_file(text)) is not None:
+        return _sqlite(url, SQLiteFile(file), begin=WRITING, read_only=False)
     return _postgresql(url, options)
 
 
@@ -210,11 +231,11 @@ async def _nothing(_connection: object) -> None:
     """In place of a codec."""
 
 
-def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEngine:
+def _sqlite(url: URL, file: SQLiteFile, *, begin: str, read_only: bool) -> AsyncEngine:
     engine = create_async_engine(
         url,
         hide_parameters=True,
-        pool_size=pool_size,
+        pool_size=4 if read_only else 1,
         max_overflow=0,
         pool_timeout=30,
         pool_use_lifo=True,
@@ -224,6 +245,9 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
         execution_options={"schema_translate_map": WITHOUT_SCHEMAS},
     )
 
+    def prepare(*_: object) -> None:
+        file.prepare(creates=not read_only)
+
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -232,9 +256,12 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
             "journal_mode = WAL",
             "synchronous = NORMAL",
             "foreign_keys = ON",
+            "secure_delete = ON",
             f"query_only = {int(read_only)}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA journal_mode")
+        file.uses_wal = cursor.fetchone() == ("wal",)
         cursor.close()
         # Its own knows the letters A to Z only.
         connection.create_function("lower", 1, _lower, deterministic=True)
@@ -242,6 +269,7 @@ def _sqlite(url: URL, *, begin: str, pool_size: int, read_only: bool) -> AsyncEn
     def start(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
+    event.listen(engine.sync_engine, "do_connect", prepare)
     event.listen(engine.sync_engine, "connect", configure)
     event.listen(engine.sync_engine, "begin", start)
     return engine
@@ -254,10 +282,17 @@ def _lower(value: object) -> object:
 def to_json(value: Any) -> str:
     """Exact: integers of any size, and large whole floats digit by digit, as a JSONB column would round `9.2e18`."""
     try:
-        text = orjson.dumps(value)
+        text = orjson.dumps(value, default=_plain)
     except TypeError:
         return canonical(value)
     return canonical(value) if b"e+" in text or b"e1" in text else text.decode()
+
+
+def _plain(value: object) -> str:
+    """The ids that asyncpg makes, which orjson does not take for the UUIDs that they are."""
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError
 
 
 def from_json(text: str) -> Any:

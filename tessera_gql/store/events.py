@@ -11,7 +11,6 @@ from sqlalchemy import func, select
 
 from tessera_gql.policy.events import Event
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import EventRow, new_id, table
 
 GENESIS = "0" * 64
@@ -19,7 +18,6 @@ WRITE_LOCK = 0x7E55E4A
 CHANNEL = "tessera_events"
 
 rows = table(EventRow)
-_by_id = whole(rows.c.id)
 
 LOCK = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
 LAST = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
@@ -70,13 +68,16 @@ async def after(session: Session, sequence: int, *, limit: int = 500) -> list[Ev
     return await session.list(statement, EventRow)
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[EventRow]:
-    return [*await session.ask(_by_id, wanted=wanted)]
-
-
 async def last_sequence(session: Session) -> int:
     """0 in an empty log."""
     return int(await session.value(select(func.max(rows.c.sequence))) or 0)
+
+
+def renamed(row: EventRow, actor: str) -> EventRow:
+    """A copy of the row with another actor, to be shown and never to be written."""
+    values: dict[str, Any] = {column.key: getattr(row, column.key) for column in rows.c}
+    values["actor"] = actor
+    return EventRow(**values)
 
 
 def concerns(row: EventRow, team: UUID) -> bool:

@@ -1,13 +1,15 @@
 """Questions about API keys. A token is looked up by its SHA-256: 32 random bytes need no slower hash, and no salt."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import bindparam, exists, func, or_, select, update
 
 from tessera_gql.errors import NotFound
+from tessera_gql.policy.visibility import View
+from tessera_gql.store import visibility
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import ApiKey, table
@@ -15,17 +17,12 @@ from tessera_gql.store.tables import ApiKey, table
 BOOTSTRAP_LOCK = 0x7E55E4C
 
 rows = table(ApiKey)
-_by_id = whole(rows.c.id)
 _by_hash = whole(rows.c.token_hash)
 
 
 def digest(token: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[ApiKey]:
-    return [*await session.ask(_by_id, wanted=wanted)]
 
 
 async def by_hash(session: Session, token_hash: str) -> ApiKey | None:
@@ -45,8 +42,9 @@ async def all_of(session: Session) -> list[ApiKey]:
     return await session.list(select(rows).order_by(rows.c.created_at, rows.c.id), ApiKey)
 
 
-async def get(session: Session, identity: UUID) -> ApiKey:
-    found = await by_ids(session, [identity])
+async def get(session: Session, identity: UUID, view: View) -> ApiKey:
+    """Raises NotFound for a key that is hidden, as for one that does not exist."""
+    found: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
     if not found:
         raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
     return found[0]

@@ -27,8 +27,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import BLANK_SCHEMA
 
 from tessera_gql.errors import Unavailable
-from tessera_gql.store.engine import DEFAULT, Options, create
-from tessera_gql.store.session import Session, fault, translated
+from tessera_gql.store.engine import DEFAULT, Options, create, name_of
+from tessera_gql.store.faults import driver_error, translated
+from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Base
 
 T = TypeVar("T")
@@ -73,6 +74,8 @@ class Stand:
 
     at: str | None
     works_with: str | None = None
+    is_read_only: bool = False
+    """A PostgreSQL that takes no writes: a standby that is not promoted, or one that is told so."""
 
 
 def misfit(stand: Stand) -> str | None:
@@ -121,8 +124,10 @@ async def look(url: str, options: Options = DEFAULT) -> Stand:
 async def stand(session: Session) -> Stand:
     """As `look`, within a transaction that is open anyway."""
     at = await session.value(text("SELECT version_num FROM alembic_version"))
-    told = await session.value(text(TOLD)) if session.dialect == "postgresql" else None
-    return Stand(cast("str | None", at), cast("str | None", told))
+    if session.dialect != "postgresql":
+        return Stand(cast("str | None", at))
+    told, is_read_only = await session.value(text(TOLD)), await session.value(text(READ_ONLY))
+    return Stand(cast("str | None", at), cast("str | None", told), bool(is_read_only))
 
 
 async def upgrade(url: str, revision: str = "head", options: Options = DEFAULT) -> None:
@@ -162,7 +167,7 @@ def _step(connection: Connection, target: str) -> bool:
 
 def _is_held(error: Unavailable) -> bool:
     """Whether somebody else uses the tables, which passes; rather than that the database is away."""
-    said = error.__cause__ and fault(error.__cause__)
+    said = error.__cause__ and driver_error(error.__cause__)
     return getattr(said, "sqlstate", None) in HELD or getattr(said, "sqlite_errorcode", None) in HELD
 
 
@@ -186,6 +191,7 @@ async def differences(url: str) -> list[object]:
 
 
 TOLD = "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
+READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
 
 
 def tell(connection: Connection, at: str | None) -> None:
@@ -205,7 +211,7 @@ def _look(connection: Connection) -> Stand:
     at = _at(connection)
     if at is None or connection.dialect.name != "postgresql":
         return Stand(at)
-    return Stand(at, connection.execute(text(TOLD)).scalar())
+    return Stand(at, connection.execute(text(TOLD)).scalar(), bool(connection.execute(text(READ_ONLY)).scalar()))
 
 
 async def _run(url: str, work: Callable[[Connection], T], options: Options = DEFAULT) -> T:
@@ -214,7 +220,7 @@ async def _run(url: str, work: Callable[[Connection], T], options: Options = DEF
 
 
 async def _transaction(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
-    with translated():
+    with translated(name_of(engine.url)):
         async with engine.connect() as connection:
             found = await connection.run_sync(work)
             await connection.commit()

@@ -36,6 +36,8 @@ from sqlalchemy import column as sql_column
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.naming import key
+from tessera_gql.policy.visibility import View
+from tessera_gql.store import visibility
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import Question, among, many
 from tessera_gql.store.tables import Moment
@@ -152,9 +154,11 @@ class Shape:
     """`after` and `before`, where they are given."""
     conditions: tuple[tuple[str, str], ...]
     """Columns and operators."""
+    is_restricted: bool
+    """Whether private rows and names are hidden."""
 
     @classmethod
-    def of(cls, source: FromClause, parent: str | None, request: PageRequest) -> "Shape":
+    def of(cls, source: FromClause, parent: str | None, request: PageRequest, view: View) -> "Shape":
         return cls(
             source,
             parent,
@@ -163,7 +167,12 @@ class Shape:
             request.backwards,
             tuple(name for name in ("after", "before") if getattr(request, name) is not None),
             tuple((one.column, one.operator) for one in request.conditions),
+            visibility.is_restricted(source, view),
         )
+
+    def columns(self, source: FromClause, *more: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """What is selected of the source, or of an alias of it, and what more."""
+        return [*visibility.columns(source, restricted=self.is_restricted), *more]
 
     def ordering(self, source: FromClause) -> list[Any]:
         column = source.c[self.order_by]
@@ -172,9 +181,19 @@ class Shape:
         return [column.asc(), source.c.id.asc()]
 
     def where(self, dialect: str) -> Iterator[ColumnElement[bool]]:
-        """What meets the conditions."""
+        """What meets the conditions, and may be seen."""
+        if self.is_restricted:
+            yield visibility.visible(self.source, dialect)
         for place, (name, operator) in enumerate(self.conditions):
-            yield _compared(dialect, self.source, Condition(name, operator, f"value_{place}"))
+            column = self._compared(name, operator)
+            yield _compared(dialect, column, Condition(name, operator, f"value_{place}"))
+
+    def _compared(self, name: str, operator: str) -> ColumnElement[Any]:
+        """What a condition looks at: never more than the caller sees of the column."""
+        column: ColumnElement[Any] = self.source.c[name]
+        if self.is_restricted:
+            column = visibility.shown(column)
+        return _folded(self.source, name, column) if operator == "contains" else column
 
     def within(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         """That, and what lies between the places."""
@@ -188,16 +207,16 @@ class Shape:
                 yield or_(column < place, and_(column == place, identity < its_id))
 
 
-def _compared(dialect: str, source: FromClause, condition: Condition) -> ColumnElement[bool]:
+def _compared(dialect: str, column: ColumnElement[Any], condition: Condition) -> ColumnElement[bool]:
     """The condition, whose value is the name of the parameter that holds it."""
-    column, name = source.c[condition.column], condition.value
+    name = condition.value
     match condition.operator:
         case "eq":
             return column == bindparam(name, type_=column.type)
         case "in":
             return among(dialect, column, many(name, column))
         case "contains":
-            return _folded(source, condition.column).like(bindparam(name, type_=Text()), escape=ESCAPE)
+            return column.like(bindparam(name, type_=Text()), escape=ESCAPE)
         case "has":
             return cast(column, Text).like(bindparam(name, type_=Text()), escape=ESCAPE)
         case "gte":
@@ -206,20 +225,20 @@ def _compared(dialect: str, source: FromClause, condition: Condition) -> ColumnE
             return column < bindparam(name, type_=column.type)
 
 
-def _folded(source: FromClause, name: str) -> ColumnElement[Any]:
+def _folded(source: FromClause, name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Names are looked for by their key: the databases know the case of other letters than A to Z, if at all."""
     folded = source.c.get(f"{name}_key")
-    return func.lower(source.c[name]) if folded is None else folded
+    return func.lower(column) if folded is None else folded
 
 
-def _values(source: FromClause, request: PageRequest) -> dict[str, Any]:
+def _values(source: FromClause, request: PageRequest, view: View) -> dict[str, Any]:
     """Of all parameters but the parents; raises Invalid for a cursor that can't be a place here."""
     found = {f"value_{place}": _sought(source, one) for place, one in enumerate(request.conditions)}
     for name, cursor in (("after", request.after), ("before", request.before)):
         if cursor is not None:
             value, found[f"{name}_id"] = _place(cursor, request, name)
             found[name] = _bound(source.c[request.order_by], value, name)
-    return found | {"size": request.size + 1}
+    return found | {"size": request.size + 1} | visibility.parameters(view)
 
 
 def _sought(source: FromClause, condition: Condition) -> Any:
@@ -240,28 +259,28 @@ def _anywhere(text: str) -> str:
     return f"%{text}%"
 
 
-async def root(session: Session, source: Table, request: PageRequest) -> Page:
+async def root(session: Session, source: Table, request: PageRequest, view: View) -> Page:
     """One page of a whole table."""
-    question = _root(Shape.of(source, None, request))
-    return _page(await session.ask(question, **_values(source, request)), request)
+    question = _root(Shape.of(source, None, request, view))
+    return _page(await session.ask(question, **_values(source, request, view)), request)
 
 
 @lru_cache(SHAPES)
 def _root(shape: Shape) -> Question:
     def build(dialect: str) -> Select[Any]:
-        statement = select(shape.source).where(*shape.within(dialect))
+        statement = select(*shape.columns(shape.source)).where(*shape.within(dialect))
         return statement.order_by(*shape.ordering(shape.source)).limit(SIZE)
 
     return Question(build, shape.source, [], beside_id=shape.order_by)
 
 
 async def of_parents(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: View
 ) -> dict[UUID, Page]:
     """A page for each parent; one statement for all."""
-    question = _of_parents(Shape.of(source, parent, request))
+    question = _of_parents(Shape.of(source, parent, request, view))
     found = dict.fromkeys(parents, _page([], request))
-    rows = await session.ask(question, parents=parents, **_values(source, request))
+    rows = await session.ask(question, parents=parents, **_values(source, request, view))
     first = 1 if session.dialect == "postgresql" else 0
     for number, its_rows in groupby(rows, attrgetter(NUMBER)):  # they come in the order of their parents
         found[parents[number - first]] = _page([*its_rows], request)
@@ -282,8 +301,8 @@ def _of_parents(shape: Shape) -> Question:
 def _each_looked_up(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     """Reads no more of a parent's rows than its page holds, where an index knows their order."""
     wanted = func.unnest(many("parents", parent)).table_valued("parent", with_ordinality=NUMBER).render_derived()
-    picked = (
-        select(shape.source)
+    picked: FromClause = (
+        select(*shape.columns(shape.source))
         .where(cast(wanted.c.parent, parent.type) == parent, *shape.within("postgresql"))
         .order_by(*shape.ordering(shape.source))
         .limit(SIZE)
@@ -301,7 +320,7 @@ def _picked(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     whole = shape.source.alias()
     chosen = whole.c.id.in_(ids.correlate(wanted))
     return (
-        select(whole, wanted.c.key.label(NUMBER))
+        select(*shape.columns(whole, wanted.c.key.label(NUMBER)))
         .select_from(wanted.join(whole, chosen))
         .order_by(wanted.c.key, *shape.ordering(whole))
     )
@@ -312,7 +331,7 @@ def _numbered(shape: Shape, parent: ColumnElement[Any]) -> Select[Any]:
     wanted = _listed(parent)
     place = func.row_number().over(partition_by=wanted.c.key, order_by=shape.ordering(shape.source))
     numbered = (
-        select(shape.source, wanted.c.key.label(NUMBER), place.label("place"))
+        select(*shape.columns(shape.source, wanted.c.key.label(NUMBER), place.label("place")))
         .select_from(wanted.join(shape.source, wanted.c.value == parent))
         .where(*shape.within("sqlite"))
         .subquery()
@@ -333,8 +352,8 @@ def _page(found: Sequence[Any], request: PageRequest) -> Page:
     return Page(rows, has_next=more, has_previous=request.after is not None)
 
 
-async def count(session: Session, source: Table, request: PageRequest) -> int:
-    (row,) = await session.ask(_count(Shape.of(source, None, request)), **_values(source, request))
+async def count(session: Session, source: Table, request: PageRequest, view: View) -> int:
+    (row,) = await session.ask(_count(Shape.of(source, None, request, view)), **_values(source, request, view))
     return int(row.number)
 
 
@@ -347,10 +366,10 @@ def _count(shape: Shape) -> Question:
 
 
 async def counts(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: View
 ) -> dict[UUID, int]:
-    question = _counts(Shape.of(source, parent, request))
-    found = await session.ask(question, parents=parents, **_values(source, request))
+    question = _counts(Shape.of(source, parent, request, view))
+    found = await session.ask(question, parents=parents, **_values(source, request, view))
     return dict.fromkeys(parents, 0) | {row.parent: row.number for row in found}
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tessera_gql.errors import NotFound
+from tessera_gql.policy.affected import Reader
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import whole
@@ -40,6 +41,11 @@ async def get(session: Session, identity: UUID) -> Registration:
 async def live_of(session: Session, assets: Sequence[UUID]) -> list[Registration]:
     """Live registrations of the assets, oldest first."""
     return [*await session.ask(_live, wanted=assets)]
+
+
+def reader_of(row: Registration) -> Reader:
+    """A registration as `policy.affected` reads it."""
+    return Reader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))
 
 
 async def find_live(session: Session, asset: UUID, team: UUID, consumer_asset: UUID | None) -> Registration | None:

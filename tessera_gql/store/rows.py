@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import Dialect, Enum, Uuid
+from sqlalchemy import JSON, Dialect, Enum, Uuid
 from sqlalchemy.types import TypeEngine
 
 from tessera_gql.store.tables import Moment
@@ -19,10 +19,14 @@ Make = Callable[[Any], Any]
 
 
 def row_kind(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
-    """The class of rows with an attribute for each of the columns, in the order of the statement."""
+    """The class of rows with an attribute for each of the columns, in the order of the statement.
+
+    Its `json_places` are those of columns that may hold large values.
+    """
     members: dict[str, Any] = {"__slots__": ()}
     for place, column in enumerate(columns):
         members[str(column.key)] = property(_reader(place, _maker(column.type, dialect)))
+    members["json_places"] = tuple(place for place, column in enumerate(columns) if isinstance(column.type, JSON))
     return type("Row", (asyncpg.Record if dialect.name == "postgresql" else tuple,), members)
 
 

@@ -5,8 +5,7 @@ to lazy-load.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -14,14 +13,13 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import ColumnElement, Executable, FromClause, Table, insert, literal, update
-from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlmodel import SQLModel
 
-from tessera_gql.errors import Conflict, Unavailable
+from tessera_gql.compute import Computer
+from tessera_gql.errors import Conflict
 from tessera_gql.policy.events import Event
 from tessera_gql.store.drivers import Lane, Transaction
+from tessera_gql.store.faults import FAULTS, to_unavailable, translated
 from tessera_gql.store.statements import Many, Question, among
 from tessera_gql.store.tables import table
 
@@ -33,30 +31,22 @@ AGAIN = "Read it again, then decide whether to try again."
 
 CLASHES = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
 """A row that may not be there, beside those that are."""
-FAULTS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    sqlite3.Error,
-    DBAPIError,
-    AsyncAdapt_Error,
-    PoolTimeoutError,
-    OSError,
-    TimeoutError,
-)
 
-# SQLSTATE classes that say "not now": connection, transaction rollback, resources, lock or statement timeout, shutdown.
-PASSING = ("08", "40", "53", "55", "57")
-# Those of a server that lets nobody in: a password that was changed, a database that is being restored.
-SHUT = ("28", "3D000")
-# The same of SQLite: busy, locked, out of memory, input/output, disk full, can't open, locking protocol.
-SQLITE_PASSING = frozenset({5, 6, 7, 10, 13, 14, 15})
+
+class TooMuchJson(Exception):  # noqa: N818 - a refusal
+    """The rows hold more JSON than one operation may read."""
 
 
 class Session:
     """One transaction. `now` is one moment for everything in it; `actor` is the name that its events bear."""
 
     from_replica = False
+    computer = Computer()
+    """Where CPU-bound functions run; without a pool, in this process."""
+    json_characters: int | None = None
+    """Characters of JSON that may still be read; None for any number."""
+    may_defer = False
+    """Whether the caller runs the transaction again for a result that takes long to compute."""
 
     def __init__(self, transaction: Transaction, now: datetime, actor: str = "system") -> None:
         self.now = now
@@ -65,6 +55,8 @@ class Session:
         self.narrowed: Mapping[FromClause | None, frozenset[str]] = {}
         """The columns that anybody will read, of the tables of which that is known."""
         self.dialect = transaction.lane.dialect
+        self.keyring = transaction.lane.target.keyring
+        """What secrets are encrypted with before they are stored."""
         self._transaction = transaction
         self._writer = transaction.lane.writer
 
@@ -87,13 +79,26 @@ class Session:
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """As many as there are; see `store.rows` for how they are read."""
         written, (values,) = self._writer.write(statement)
-        return await self._answered(self._transaction.fetch(written.text, values, written.row))
+        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
+        if self.json_characters is not None and written.row is not None and written.row.json_places:
+            self._count(found, written.row.json_places)
+        return found
+
+    def _count(self, rows: Sequence[Any], places: tuple[int, ...]) -> None:
+        """Take the JSON in the rows off what may still be read."""
+        read = sum(len(row[place] or "") for row in rows for place in places)
+        self.json_characters = cast("int", self.json_characters) - read
+        if self.json_characters < 0:
+            raise TooMuchJson
 
     async def ask(self, question: Question, **given: Any) -> Sequence[Any]:
         """As `rows`, in less time; `given` are the values of its parameters."""
         only = self.narrowed.get(question.source) if self.narrowed else None
         written, values = question.asked(self._writer.dialect, given, only)
-        return await self._answered(self._transaction.fetch(written.text, values, written.row))
+        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
+        if self.json_characters is not None and written.row is not None and written.row.json_places:
+            self._count(found, written.row.json_places)
+        return found
 
     async def list(self, statement: Executable, as_: type[M]) -> list[M]:
         """The rows of a statement that selects whole rows of `as_`'s table."""
@@ -116,9 +121,9 @@ class Session:
         try:
             return await work
         except FAULTS as error:
-            if (told := unavailable(error)) is None:
+            if (unavailable := to_unavailable(error, self._transaction.lane.target.name)) is None:
                 raise
-            raise told from error
+            raise unavailable from error
 
     async def insert(self, row: SQLModel, *, clash: str = CLASH) -> None:
         """`clash` tells the person who lost a race for a unique place what happened."""
@@ -151,6 +156,12 @@ class Session:
         except CLASHES as error:
             raise Conflict(f"{CLASH} {AGAIN}") from error
 
+    async def compute(
+        self, function: Callable[..., T], *args: Any, key: Hashable = None, here: Callable[[], T] | None = None
+    ) -> T:
+        """Call a CPU-bound pure function with picklable arguments; see `Computer.run`."""
+        return await self.computer.run(function, *args, key=key, here=here, defers=self.may_defer)
+
     def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
         """`column` is one of `values`: one parameter, however many values there are."""
         return among(self.dialect, column, literal([*values], Many(column.type)))
@@ -169,67 +180,12 @@ class transaction:  # noqa: N801 - used as a function; a generator would take th
         self._lane = lane
 
     async def __aenter__(self) -> Transaction:
-        with translated():
+        with translated(self._lane.target.name):
             self._begun = await self._lane.begun()
         return self._begun
 
     async def __aexit__(self, *_: object) -> None:
         await self._begun.end()
-
-
-@contextmanager
-def translated(*, committing: bool = False) -> Generator[None]:
-    """Faults of the database become Unavailable where trying again can help; mistakes of ours stay what they are."""
-    try:
-        yield
-    except FAULTS as error:
-        if (told := unavailable(error, committing=committing)) is None:
-            raise
-        raise told from error
-
-
-def unavailable(error: Exception, *, committing: bool = False) -> Unavailable | None:
-    """What a fault of the database is told as; None for a mistake of ours."""
-    if not _is_passing(fault(error)):
-        return None
-    if committing:
-        return Unavailable(
-            "The connection to the database broke while the change was being committed, so it may or may not have"
-            " been kept. Repeat the call with the same idempotencyKey to learn which."
-        )
-    return Unavailable(
-        "The database can't be reached or is too busy now; nothing was changed. Try again in a few seconds."
-    )
-
-
-def fault(error: BaseException) -> BaseException:
-    """What the driver said: SQLAlchemy wraps it where it opens a connection or runs a migration."""
-    while isinstance(error, DBAPIError | AsyncAdapt_Error):
-        inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
-        if inner is None:
-            return error
-        error = inner
-    return error
-
-
-def _is_passing(error: BaseException) -> bool:
-    match error:
-        case asyncpg.InvalidCachedStatementError():  # the tables have changed since it was prepared
-            return True
-        case asyncpg.PostgresError():
-            return str(getattr(error, "sqlstate", None) or "").startswith(PASSING + SHUT)
-        case asyncpg.InterfaceError():
-            return not isinstance(error, ValueError)  # which is a value of the wrong type
-        case sqlite3.Error():
-            return getattr(error, "sqlite_errorcode", 0) & 0xFF in SQLITE_PASSING
-        case _:
-            return True
-
-
-def refused(error: Unavailable) -> str | None:
-    """What a PostgreSQL said that is there and lets nobody in; None if it is away or busy."""
-    said = error.__cause__ and fault(error.__cause__)
-    return str(said).removesuffix(".") if str(getattr(said, "sqlstate", "") or "").startswith(SHUT) else None
 
 
 def ids(rows: Iterable[Any]) -> list[UUID]:

@@ -8,7 +8,9 @@ from uuid import UUID
 from sqlalchemy import and_, delete, exists, func, select, update
 
 from tessera_gql.errors import NotFound
+from tessera_gql.policy.visibility import View
 from tessera_gql.policy.words import DeliveryStatus
+from tessera_gql.store import visibility
 from tessera_gql.store.session import Session, ids
 from tessera_gql.store.statements import whole
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
@@ -17,8 +19,6 @@ rows = table(Webhook)
 deliveries = table(WebhookDelivery)
 events = table(EventRow)
 _by_id = whole(rows.c.id)
-_delivery_by_id = whole(deliveries.c.id)
-_event_by_sequence = whole(events.c.sequence)
 
 last_event = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery()
 is_behind = and_(rows.c.is_active, rows.c.position < last_event)
@@ -28,26 +28,31 @@ async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Webhook]:
     return [*await session.ask(_by_id, wanted=wanted)]
 
 
-async def get(session: Session, identity: UUID) -> Webhook:
-    found = await by_ids(session, [identity])
+async def get(session: Session, identity: UUID, view: View) -> Webhook:
+    """Raises NotFound for a webhook that is hidden, as for one that does not exist."""
+    found: list[Webhook] = await visibility.rows(session, rows.c.id, [identity], view)
     if not found:
         raise NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
     return found[0]
 
 
-async def deliveries_by_ids(session: Session, wanted: Sequence[UUID]) -> list[WebhookDelivery]:
-    return [*await session.ask(_delivery_by_id, wanted=wanted)]
+async def with_secrets(session: Session) -> list[Webhook]:
+    """Every webhook that has a secret of its own."""
+    return [row for row in await session.list(select(rows).order_by(rows.c.id), Webhook) if row.secrets]
 
 
-async def get_delivery(session: Session, identity: UUID) -> WebhookDelivery:
-    found = await deliveries_by_ids(session, [identity])
+async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str, Any]]) -> bool:
+    """False if the row was changed since it was read."""
+    same = (rows.c.id == row.id) & (rows.c.row_version == row.row_version)
+    return bool(await session.update(Webhook, same, secrets=secrets, row_version=row.row_version + 1))
+
+
+async def get_delivery(session: Session, identity: UUID, view: View) -> WebhookDelivery:
+    """Raises NotFound for a delivery that is hidden, as for one that does not exist."""
+    found: list[WebhookDelivery] = await visibility.rows(session, deliveries.c.id, [identity], view)
     if not found:
         raise NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
     return found[0]
-
-
-async def events_by_sequence(session: Session, wanted: Sequence[int]) -> list[EventRow]:
-    return [*await session.ask(_event_by_sequence, wanted=wanted)]
 
 
 async def remove(session: Session, identity: UUID) -> None:

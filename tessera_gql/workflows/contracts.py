@@ -39,7 +39,7 @@ class Release:
 def terms_of(contract: Contract | None) -> Terms | None:
     if contract is None:
         return None
-    return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode)
+    return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode, contract.schema_hash)
 
 
 async def release(session: Session, asset: Asset, current: Contract | None, offer: Release) -> Contract:

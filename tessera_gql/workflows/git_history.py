@@ -17,9 +17,10 @@ from tessera_gql.policy.words import ChangeType, ContractStatus, Outcome
 from tessera_gql.store import contracts, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Contract
+from tessera_gql.workflows.comparisons import require_contract
 from tessera_gql.workflows.contracts import Release, release_all, retire, terms_of
 from tessera_gql.workflows.git_state import Merge, once, placed, word
-from tessera_gql.workflows.publishing import PublishRequest, checked, publish_contract
+from tessera_gql.workflows.publishing import PublishRequest, publish_contract, require_guarantees
 
 RESTORED = "restored from git"
 
@@ -56,13 +57,14 @@ def _history(state: Merge, path: str, one: AssetFile) -> list[Release]:
 
 
 def _release(state: Merge, each: ContractEntry) -> Release:
-    checked(PublishRequest(schema=each.schema, guarantees=each.guarantees))
+    schema_hash = require_contract(each.schema)
+    require_guarantees(each.guarantees)
     parse(each.version)
     change = word(ChangeType, each.change_type)
     bump = Bump.NONE if change is ChangeType.INITIAL else Bump(change.value)
     mode = word(Mode, each.compatibility_mode)
     return Release(
-        terms=Terms(each.schema, each.guarantees, mode),
+        terms=Terms(each.schema, each.guarantees, mode, schema_hash),
         version=each.version,
         judgement=Judgement(first=change is ChangeType.INITIAL, bump=bump, mode=mode),
         published_by=state.team(each.published_by),

@@ -14,8 +14,9 @@ from tessera_gql.store.lineage import Direction, Reached
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows import progress
+from tessera_gql.workflows.comparisons import judged
 from tessera_gql.workflows.contracts import terms_of
-from tessera_gql.workflows.publishing import PublishRequest, checked, judged, offered
+from tessera_gql.workflows.publishing import PublishRequest, checked, offered
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class Impact:
 
 async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact:
     """Raises Invalid for what a publish would refuse."""
-    checked(request)
+    schema_hash = await checked(session, request)
     asset = await assets.get(session, ref)
     current = await contracts.find_active(session, asset.id)
-    judgement = judged(terms_of(current), offered(request, asset, current))
+    judgement = await judged(session.compute, terms_of(current), offered(request, asset, current, schema_hash))
     downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = Affected({}, frozenset())
     if judgement.breaking:

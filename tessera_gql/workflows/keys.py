@@ -8,15 +8,14 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, permit
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, permit, require_scope
 from tessera_gql.policy.events import ApiKeyCreated, ApiKeyRevoked
+from tessera_gql.policy.visibility import KEY_MARK, PREFIX_LENGTH, view_of
 from tessera_gql.store import keys, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey, new_id
 from tessera_gql.store.teams import TeamRef
 
-MARK = "tsr_"
-PREFIX_LENGTH = 8
 MAX_NAME = 100
 
 
@@ -56,7 +55,7 @@ async def create(session: Session, actor: Actor, asked: NewKey) -> Minted:
 async def _insert(
     session: Session, name: str, team_id: UUID | None, scopes: list[Scope], expires_at: datetime | None
 ) -> Minted:
-    token = MARK + secrets.token_urlsafe(32)
+    token = KEY_MARK + secrets.token_urlsafe(32)
     key = ApiKey(
         id=new_id(),
         name=name,
@@ -83,8 +82,12 @@ async def _insert(
 
 
 async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
-    """For good. A key that is revoked already stays as it is: whoever repeats the call has what they want."""
-    key = await keys.get(session, identity)
+    """For good. A key that is revoked already stays as it is: whoever repeats the call has what they want.
+
+    Raises NotFound for a key of another team, as for one that does not exist.
+    """
+    require_scope(actor, Verb.REVOKE_API_KEY)
+    key = await keys.get(session, identity, view_of(actor))
     permit(actor, Verb.REVOKE_API_KEY, key.team_id)
     if stronger := [scope for scope in key.scopes if not actor.may(Scope(scope))]:
         raise Forbidden(f"This key has the right {stronger[0]}, which yours lacks. Ask an administrator to revoke it.")
@@ -92,7 +95,7 @@ async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
     if await session.update(ApiKey, unrevoked, revoked_at=session.now):
         concerned = frozenset({key.team_id} if key.team_id else ())
         session.record(ApiKeyRevoked(teams=concerned, api_key_id=key.id, name=key.name))
-    return await keys.get(session, identity)
+    return await keys.get(session, identity, view_of(actor))
 
 
 async def by_prefix(session: Session, prefix: str) -> ApiKey:

@@ -14,12 +14,12 @@ from tessera_gql.policy.version import FIRST
 from tessera_gql.policy.words import Evidence, Outcome
 from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Contract, Proposal, Registration
+from tessera_gql.store.tables import Contract, Proposal
 from tessera_gql.workflows import manifest_readers, manifest_state
+from tessera_gql.workflows.comparisons import judged
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.manifest_readers import Readers
 from tessera_gql.workflows.manifest_state import State
-from tessera_gql.workflows.publishing import judged
 
 UNCHANGED = Judgement(unchanged=True)
 NOBODY = Affected({}, frozenset())
@@ -57,7 +57,7 @@ async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
         current = active.get(key)
         last = current.version if current else await contracts.highest_version(session, key)
         found[model.fqn] = replace(
-            _judged(model, current, last), asset_id=key, contract=current, waiting=waiting.get(key)
+            await _judged(session, model, current, last), asset_id=key, contract=current, waiting=waiting.get(key)
         )
     broken = [one for one in found.values() if one.judgement.breaking]
     if broken:
@@ -79,12 +79,12 @@ def _new(state: State, model: Model) -> ModelImpact:
     return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST, judgement=Judgement(first=True))
 
 
-def _judged(model: Model, current: Contract | None, last: str | None) -> ModelImpact:
+async def _judged(session: Session, model: Model, current: Contract | None, last: str | None) -> ModelImpact:
     """`last` is the highest version so far."""
     before = terms_of(current)
     try:
         offered = Terms(model.schema, model.guarantees or None, before.mode) if before else None
-        judgement = judged(before, offered) if offered else Judgement(first=True)
+        judgement = await judged(session.compute, before, offered) if offered else Judgement(first=True)
         version = None if judgement.unchanged else publish.next_version(None, last, judgement)
     except Refusal as error:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, refused=error.message)
@@ -107,17 +107,13 @@ async def _hurting(
     adapting = {state.known[model.fqn].id for model in changed}
     live = await registrations.live_of(session, [asset])
     readers = [
-        _reader(row)
+        registrations.reader_of(row)
         for row in live
         if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in adapting)
     ]
-    readers += [Reader(team, reader.fields) for (upstream, team, _), reader in read.wanted.items() if upstream == asset]
+    readers += [Reader(team, told.fields) for (upstream, team, _), told in read.wanted.items() if upstream == asset]
     owner = state.owners[one.fqn]
     hurt = affected(one.judgement.breaking, readers, owner)
     downstream = await lineage.downstream_owners(session, asset)
     told = Affected(hurt.asked, (hurt.informed | downstream).difference(hurt.asked, {owner}))
     return replace(one, affected=told)
-
-
-def _reader(row: Registration) -> Reader:
-    return Reader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))

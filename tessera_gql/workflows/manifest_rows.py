@@ -16,9 +16,10 @@ from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.workflows.comparisons import require_contract
 from tessera_gql.workflows.contracts import Release, release_all
 from tessera_gql.workflows.manifest_state import DBT
-from tessera_gql.workflows.publishing import PublishRequest, checked
+from tessera_gql.workflows.publishing import require_guarantees
 
 RESOURCES = {
     "model": ResourceType.MODEL,
@@ -98,7 +99,8 @@ def _first(asset: Asset, model: Model) -> Release:
 def check(model: Model) -> None:
     """Raises Invalid for what is too large for a contract."""
     if len(model.columns) > SURE_COLUMNS:
-        checked(PublishRequest(schema=model.schema, guarantees=model.guarantees))
+        require_contract(model.schema)
+        require_guarantees(model.guarantees)
 
 
 async def update(session: Session, asset: Asset, wanted: Mapping[str, Any], bookkeeping: dict[str, str | None]) -> None:

@@ -1,5 +1,6 @@
 """How a proposal opens, follows its answers and the time, and ends. The caller holds the lock of its asset."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from tessera_gql.diff import Change
 from tessera_gql.errors import Invalid
 from tessera_gql.formats.sources import Source
 from tessera_gql.policy import naming, proposal, publish
-from tessera_gql.policy.affected import Affected, Reader, affected
+from tessera_gql.policy.affected import Affected, Audience
 from tessera_gql.policy.events import (
     AcknowledgmentReleased,
     AcknowledgmentRequested,
@@ -24,10 +25,13 @@ from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.lineage import Direction, Reached
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
+from tessera_gql.workflows.comparisons import judged
 from tessera_gql.workflows.contracts import Release, release, settle, terms_of
 
 DEFAULT_LIFE = timedelta(days=30)
 LONGEST_LIFE = timedelta(days=366)
+PORTION = 1_000
+"""Readers that are looked at before others of the event loop get their turn: a few milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,11 @@ async def hurt_by(
     `downstream` is looked up if it isn't given.
     """
     live = await registrations.live_of(session, [asset.id])
-    readers = (Reader(one.consumer_team_id, None if one.fields is None else tuple(one.fields)) for one in live)
-    found = affected(breaking, readers, proposer)
+    audience = Audience(breaking, proposer)
+    for start in range(0, len(live), PORTION):
+        audience.add(map(registrations.reader_of, live[start : start + PORTION]))
+        await asyncio.sleep(0)
+    found = audience.affected()
     if downstream is None:
         downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     builders = await lineage.owners(session, downstream)
@@ -287,7 +294,7 @@ async def staleness(session: Session, row: Proposal) -> str | None:
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None
-    judgement = publish.judge(terms_of(current), _terms(row))
+    judgement = await judged(session.compute, terms_of(current), _terms(row))
     approved = {change["fingerprint"] for change in row.breaking_changes}
     fresh = tuple(change for change in judgement.breaking if change.fingerprint not in approved)
     if fresh:
@@ -306,7 +313,7 @@ def _terms(row: Proposal) -> Terms:
 async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> Progress:
     """Exactly what was approved: schema, guarantees, mode, version."""
     current = await contracts.find_active(session, asset.id)
-    judgement = publish.judge(terms_of(current), _terms(row))
+    judgement = await judged(session.compute, terms_of(current), _terms(row))
     contract = await release(
         session,
         asset,

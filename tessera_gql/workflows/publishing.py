@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.diff import Change, Mode, SchemaError, check
+from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.sources import Source
 from tessera_gql.policy import naming, publish, version
@@ -18,6 +18,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import progress
+from tessera_gql.workflows.comparisons import examined, judged
 from tessera_gql.workflows.contracts import Release, release, terms_of
 from tessera_gql.workflows.proposals import require_owning_team
 
@@ -78,7 +79,7 @@ class _Case:
 
 async def publish_contract(session: Session, actor: Actor, ref: AssetRef, request: PublishRequest) -> Published:
     """Locks the asset, judges the schema under the current contract's mode, and publishes, proposes or does nothing."""
-    checked(request)
+    schema_hash = await checked(session, request)
     asset = await assets.lock(session, ref)
     team = await require_owning_team(session, actor, Verb.PUBLISH_CONTRACT, asset, request.team)
     if request.force:
@@ -87,8 +88,8 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     if waiting is not None:
         waiting = (await progress.advance(session, asset, waiting)).proposal
     current = await contracts.find_active(session, asset.id)
-    terms = offered(request, asset, current)
-    judgement = judged(terms_of(current), terms)
+    terms = offered(request, asset, current, schema_hash)
+    judgement = await judged(session.compute, terms_of(current), terms)
     if judgement.unchanged:
         return Published(Outcome.UNCHANGED, asset, current, None, judgement)
     still_open = waiting if waiting is not None and waiting.status.is_open else None
@@ -98,36 +99,31 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     return await _release(session, case)
 
 
-def checked(request: PublishRequest) -> None:
-    """Raises Invalid for what can't be right, whatever the state of the asset."""
-    try:
-        check(request.schema)
-    except SchemaError as error:
-        raise Invalid(f"The schema can't be a contract: {error}", field=("schema",)) from error
-    if not isinstance(request.guarantees, Keep | dict | None):
-        raise Invalid("`guarantees` must be a JSON object.", field=("guarantees",))
+async def checked(session: Session, request: PublishRequest) -> str:
+    """Return the hash of the schema. Raises Invalid for what can't be right, whatever the state of the asset."""
+    schema_hash = await examined(session.compute, request.schema)
+    require_guarantees(request.guarantees)
     if request.version is not None:
         version.parse(request.version)
     naming.metadata(request.metadata)
     if not naming.prose(request.reason, "reason") and request.force:
         raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
+    return schema_hash
 
 
-def offered(request: PublishRequest, asset: Asset, current: Contract | None) -> Terms:
+def require_guarantees(guarantees: Any) -> None:
+    """Raises Invalid unless it is an object, or nothing."""
+    if not isinstance(guarantees, Keep | dict | None):
+        raise Invalid("`guarantees` must be a JSON object.", field=("guarantees",))
+
+
+def offered(request: PublishRequest, asset: Asset, current: Contract | None, schema_hash: str) -> Terms:
     """The terms handed in, with what was left out taken from the current contract."""
     guarantees = request.guarantees
     if isinstance(guarantees, Keep):
         guarantees = current.guarantees if current else None
     mode = request.mode or (current.compatibility_mode if current else asset.compatibility_mode)
-    return Terms(request.schema, guarantees or None, mode)
-
-
-def judged(current: Terms | None, terms: Terms) -> Judgement:
-    """As `publish.judge`, with refused input as Invalid."""
-    try:
-        return publish.judge(current, terms)
-    except SchemaError as error:
-        raise Invalid(f"The schemas can't be compared: {error}", field=("schema",)) from error
+    return Terms(request.schema, guarantees or None, mode, schema_hash)
 
 
 async def _release(session: Session, case: _Case) -> Published:

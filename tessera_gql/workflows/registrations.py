@@ -1,21 +1,22 @@
 """Teams say what they read. An open proposal asks whoever it hurts, also those who register late."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.diff import fields as declared_fields
+from tessera_gql.diff import weight
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import naming
 from tessera_gql.policy.access import Actor, Verb, acting_team, permit
-from tessera_gql.policy.affected import known_fields
+from tessera_gql.policy.affected import known_fields_of
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.version import parse
 from tessera_gql.policy.words import Evidence, RegistrationStatus
 from tessera_gql.store import assets, contracts, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Registration, new_id
+from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import progress
 from tessera_gql.workflows.teams import expect
@@ -184,7 +185,7 @@ async def _checked(
         active = await contracts.find_active(session, asset.id)
         if active is not None:
             wanted = [path for path in fields if path not in (known or ())]
-            known_fields(wanted, (one.path for one in declared_fields(active.schema_def)))
+            await _known(session, wanted, active)
     if reading.pinned_version is not None:
         parse(reading.pinned_version)
     return Reading(
@@ -193,3 +194,12 @@ async def _checked(
         naming.prose(reading.purpose, "purpose"),
         naming.metadata(reading.metadata),
     )
+
+
+async def _known(session: Session, wanted: Sequence[str], contract: Contract) -> None:
+    """Raises Invalid for a field that the contract does not declare."""
+    if weight(contract.schema_def) is not None:
+        known_fields_of(wanted, contract.schema_def)
+        return
+    key = ("known fields", contract.id, *wanted)
+    await session.compute(known_fields_of, wanted, contract.schema_def, key=key)

@@ -4,20 +4,22 @@ import base64
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, Stale
-from tessera_gql.policy.access import Actor, Verb, permit
+from tessera_gql.policy.access import Actor, Verb, permit, require_scope
 from tessera_gql.policy.events import KINDS, WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
+from tessera_gql.policy.visibility import view_of
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import events, teams, webhooks
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook, WebhookDelivery, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.teams import expect
+from tessera_gql.workflows.webhook_secrets import new_entry, retiring
 
 MARK = "whsec_"
 SECRET_BYTES = 32
@@ -53,12 +55,12 @@ async def create(session: Session, actor: Actor, asked: NewWebhook) -> Made:
     named = await teams.get(session, asked.team) if asked.team else None
     team_id = named.id if named else None if actor.is_admin else actor.team_id
     permit(actor, Verb.CREATE_WEBHOOK, team_id)
-    secret = MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    identity, secret = new_id(), _new_secret()
     row = Webhook(
-        id=new_id(),
+        id=identity,
         team_id=team_id,
         url=address(asked.url),
-        secrets=[{"secret": secret, "until": None}],
+        secrets=[new_entry(session, identity, secret)],
         kinds=_kinds(asked.kinds),
         format=asked.format,
         document=_document(asked.document, asked.format),
@@ -81,27 +83,26 @@ async def update(
     expected_row_version: int | None = None,
 ) -> Made:
     """`changes`: url, kinds, format, document, is_active. A secret that was replaced goes on signing for a day."""
-    row = await webhooks.get(session, identity)
-    permit(actor, Verb.UPDATE_WEBHOOK, row.team_id)
+    row = await _find(session, actor, Verb.UPDATE_WEBHOOK, identity)
     _require_ours(row)
     expect(row.row_version, expected_row_version, "webhook")
     values = _changes(row, changes)
-    secret = MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode() if rotate_secret else None
+    secret = _new_secret() if rotate_secret else None
     if secret is not None:
-        values["secrets"] = [{"secret": secret, "until": None}, *_retiring(row, session.now)]
+        retired = retiring(session.keyring, row, session.now + ROTATION, session.now)
+        values["secrets"] = [new_entry(session, row.id, secret), *retired]
     if not values:
         return Made(row)
     same = (webhooks.rows.c.id == row.id) & (webhooks.rows.c.row_version == row.row_version)
     if not await session.update(Webhook, same, **values, row_version=row.row_version + 1):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
     session.record(WebhookUpdated(teams=_told(row), webhook_id=row.id, changed=tuple(sorted(values))))
-    return Made(await webhooks.get(session, identity), secret)
+    return Made(await webhooks.get(session, identity, view_of(actor)), secret)
 
 
 async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
     """With what was still on its way to it."""
-    row = await webhooks.get(session, identity)
-    permit(actor, Verb.DELETE_WEBHOOK, row.team_id)
+    row = await _find(session, actor, Verb.DELETE_WEBHOOK, identity)
     _require_ours(row)
     await webhooks.remove(session, row.id)
     session.record(WebhookDeleted(teams=_told(row), webhook_id=row.id, host=host(row.url)))
@@ -110,26 +111,33 @@ async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
 
 async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDelivery:
     """Sends it once more at once, whatever came of it, with a fresh day of attempts."""
-    found = await webhooks.get_delivery(session, delivery)
-    row = await webhooks.get(session, found.webhook_id)
-    permit(actor, Verb.REDELIVER_WEBHOOK, row.team_id)
+    require_scope(actor, Verb.REDELIVER_WEBHOOK)
+    found = await webhooks.get_delivery(session, delivery, view_of(actor))
+    row = await _find(session, actor, Verb.REDELIVER_WEBHOOK, found.webhook_id)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     here = webhooks.deliveries.c.id == found.id
     await session.update(WebhookDelivery, here, status=DeliveryStatus.PENDING, since=session.now, due_at=session.now)
     session.record(WebhookRedelivered(teams=_told(row), webhook_id=row.id, delivery_id=found.id))
-    return await webhooks.get_delivery(session, delivery)
+    return await webhooks.get_delivery(session, delivery, view_of(actor))
 
 
 async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
     """A delivery of no event, to see whether it arrives. Nothing of ours changes, so the log does not tell of it."""
-    row = await webhooks.get(session, identity)
-    permit(actor, Verb.TEST_WEBHOOK, row.team_id)
+    row = await _find(session, actor, Verb.TEST_WEBHOOK, identity)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     delivery = due(session, row)
     await session.insert(delivery)
     return delivery
+
+
+async def _find(session: Session, actor: Actor, verb: Verb, identity: UUID) -> Webhook:
+    """The webhook to work on; raises NotFound for one of another team, as for one that does not exist."""
+    require_scope(actor, verb)
+    row = await webhooks.get(session, identity, view_of(actor))
+    permit(actor, verb, row.team_id)
+    return row
 
 
 def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookDelivery:
@@ -146,15 +154,17 @@ def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookD
     )
 
 
-async def stand(session: Session, url: str | None, secret: str | None) -> None:
-    """The webhook of the settings: there with that address and secret, or paused when the settings have none."""
+async def stand(session: Session, url: str | None) -> None:
+    """The webhook of the settings: there with that address, or paused when the settings have none.
+
+    Its secret stays in the settings: each worker signs with its own, and the database never holds it.
+    """
     found = await webhooks.by_ids(session, [STANDING])
     if url is None:
-        if found and found[0].is_active:
-            await session.update(Webhook, webhooks.rows.c.id == STANDING, is_active=False)
+        if found and (found[0].is_active or found[0].secrets):
+            await session.update(Webhook, webhooks.rows.c.id == STANDING, is_active=False, secrets=[])
         return
-    kept = [{"secret": secret, "until": None}] if secret else []
-    wanted: dict[str, Any] = {"url": address(url), "secrets": kept, "is_active": True}
+    wanted: dict[str, Any] = {"url": address(url), "secrets": [], "is_active": True}
     if found:
         if any(getattr(found[0], name) != value for name, value in wanted.items()):
             await session.update(Webhook, webhooks.rows.c.id == STANDING, **wanted)
@@ -162,11 +172,6 @@ async def stand(session: Session, url: str | None, secret: str | None) -> None:
     position = await events.last_sequence(session)
     row = Webhook(id=STANDING, format=WebhookFormat.STANDARD, position=position, created_at=session.now, **wanted)
     await session.insert(row, clash="Another process made the webhook of the settings.")
-
-
-def signing(row: Webhook, now: datetime) -> list[str]:
-    """The secrets that sign at this moment, the newest first."""
-    return [one["secret"] for one in row.secrets if one["until"] is None or datetime.fromisoformat(one["until"]) > now]
 
 
 def address(url: str) -> str:
@@ -224,10 +229,8 @@ def _changes(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value != getattr(row, name)}
 
 
-def _retiring(row: Webhook, now: datetime) -> list[dict[str, Any]]:
-    until = (now + ROTATION).isoformat()
-    good = set(signing(row, now))
-    return [{**one, "until": one["until"] or until} for one in row.secrets if one["secret"] in good]
+def _new_secret() -> str:
+    return MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def _require_ours(row: Webhook) -> None:

@@ -4,11 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from tessera_gql.auth import BadCredential, Identity, Keys
 from tessera_gql.policy.access import OPEN_ACTOR, Scope
+from tessera_gql.policy.visibility import WHOLE
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
@@ -63,6 +65,14 @@ async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
     actor = (await opened.identify(bearer(minted))).actor
     assert (actor.name, actor.team_id, actor.key_id) == (f"ci ({minted.key.prefix})", team.id, minted.key.id)
     assert actor.scopes == {Scope.READ, Scope.WRITE}
+
+
+async def test_the_ids_of_a_caller_are_plain_and_can_be_written_as_json(
+    opened: Keys, database: Database, world: World
+) -> None:
+    team = await world.team("shop")
+    actor = (await opened.identify(bearer(await mint(database, team=TeamRef(id=team.id))))).actor
+    assert (type(actor.team_id), type(actor.key_id)) == (UUID, UUID)
 
 
 async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
@@ -165,7 +175,7 @@ async def test_the_last_use_is_written_later_and_in_one_transaction(
     await opened.identify(bearer(some[0]))
     await opened.flush()
     async with database.read() as session:
-        used = [(await store.get(session, one.key.id)).last_used_at for one in some]
+        used = [(await store.get(session, one.key.id, WHOLE)).last_used_at for one in some]
     assert used == [clock.now, *[clock.now - timedelta(seconds=30)] * 2]
     with statements(database) as found:
         await opened.flush()
@@ -179,7 +189,7 @@ async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: F
 
     async def used() -> bool:
         async with database.read() as session:
-            return (await store.get(session, minted.key.id)).last_used_at is not None
+            return (await store.get(session, minted.key.id, WHOLE)).last_used_at is not None
 
     keeper = asyncio.create_task(opened.keep(flush_seconds=0))
     clock.advance(seconds=1)

@@ -141,6 +141,36 @@ async def test_a_signed_token_that_is_not_for_us_is_told_why(
         await identify(signed(**changed))
 
 
+ABSURD: tuple[Any, ...] = (
+    *(10**18, 10**400, -(10**18), 1e300, float("inf"), float("nan"), -0.0, True, "tomorrow", "9" * 4000),
+    *([], [1], {}, {"a": 1}, [[[]]]),
+)
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "iss", "aud", "sub", "scope", "jti"])
+async def test_an_absurd_claim_is_never_more_than_a_bad_credential(identify: Identify, claim: str) -> None:
+    outcomes = [await outcome(identify, signed(**{claim: value})) for value in ABSURD]
+    assert not [one for one in outcomes if one not in ("good", "refused")]
+    if claim in ("exp", "iss", "aud", "scope"):
+        assert set(outcomes) == {"refused"}
+
+
+async def test_a_header_that_nests_deep_or_is_not_ascii_is_a_bad_credential(identify: Identify) -> None:
+    body = signed().partition(".")[2]
+    nested = [f'{{"kid": "rsa", "alg": "RS256", "x": {"[" * depth}{"]" * depth}}}' for depth in (900, 1000, 1020, 5000)]
+    tokens = [f"{base64.urlsafe_b64encode(header.encode()).decode().rstrip('=')}.{body}" for header in nested]
+    for token in (*tokens, f"é.{body}", "é.é.é", "\ud800.a.b", f"{signed()}é"):
+        assert await outcome(identify, token) == "refused"
+
+
+async def outcome(identify: Identify, token: str) -> str:
+    try:
+        await identify(token)
+    except BadCredential:
+        return "refused"
+    return "good"
+
+
 async def test_clocks_may_differ_by_a_minute(identify: Identify) -> None:
     assert await identify(signed(exp=NOW - 59, nbf=NOW + 59))
 

@@ -108,6 +108,7 @@ def test_each_pause_is_longer_and_spread() -> None:
         (Came(200, b'{"errors": [{"message": "x", "extensions": {"code": "QUERY_TOO_COMPLEX"}}]}'), BadRequest),
         (Came(200, b'{"errors": [{}]}'), BadRequest),
         (Came(503, b'{"errors": [{"message": "x", "extensions": {"code": "UNAVAILABLE"}}]}'), Unavailable),
+        (Came(429, b'{"errors": [{"message": "x", "extensions": {"code": "RATE_LIMITED"}}]}'), Unavailable),
     ],
 )
 def test_whatever_a_server_answers_is_a_typed_error(came: Came, kind: type[Exception]) -> None:

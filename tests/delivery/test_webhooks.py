@@ -12,15 +12,19 @@ from standardwebhooks import Webhook as Verifier
 
 from tessera_gql.delivery.outbound import Rules
 from tessera_gql.delivery.webhooks import Options, Worker, hand_on
-from tessera_gql.errors import Forbidden, Invalid
+from tessera_gql.errors import Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
 from tessera_gql.policy.delivery import Backoff
+from tessera_gql.policy.visibility import key_actor
 from tessera_gql.policy.words import DeliveryStatus, Response, WebhookFormat
 from tessera_gql.store import webhooks
 from tessera_gql.store.database import Database
+from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.tables import Webhook, WebhookDelivery
 from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import teams
 from tessera_gql.workflows import webhooks as verbs
+from tessera_gql.workflows.webhook_secrets import signing
 from tessera_gql.workflows.webhooks import Made, NewWebhook
 from tests.conftest import FixedClock
 from tests.delivery.receiver import receiving
@@ -225,9 +229,9 @@ async def test_a_secret_that_was_replaced_signs_beside_the_new_one_for_a_day(
 ) -> None:
     made = await webhook(database, "https://example.com/")
     fresh = await change(database, made.webhook, rotate=True)
-    assert verbs.signing(fresh.webhook, clock.now) == [fresh.secret, made.secret]
+    assert signing(Keyring(), fresh.webhook, clock.now) == [fresh.secret, made.secret]
     clock.advance(hours=25)
-    assert verbs.signing(fresh.webhook, clock.now) == [fresh.secret]
+    assert signing(Keyring(), fresh.webhook, clock.now) == [fresh.secret]
     last = await change(database, made.webhook, rotate=True)
     assert [one["secret"] for one in last.webhook.secrets] == [last.secret, fresh.secret]
 
@@ -273,6 +277,19 @@ async def test_a_chat_room_gets_a_sentence_in_which_nothing_is_markup(live: Data
         await World(live).team("<!channel> & co")
         (got,) = await receiver.count(1)
     assert got.json == {"text": "*Team created* (by system)\n• name: `&lt;!channel&gt; &amp;` co"}
+
+
+async def test_a_team_is_posted_the_prefix_of_a_key_and_an_administrator_its_name(live: Database) -> None:
+    mine = await World(live).team("mine")
+    async with receiving() as receiver, working(live):
+        for team in (TeamRef(id=mine.id), None):
+            for shape in WebhookFormat:
+                await webhook(live, receiver.url, team=team, kinds=["TEAM_UPDATED"], format=shape)
+        async with live.write(key_actor("nightly", "tsr_AbCd")) as session:
+            await teams.update(session, OPEN_ACTOR, TeamRef(id=mine.id), metadata={"a": 1})
+        posts = [one.body.decode() for one in await receiver.count(4)]
+    assert sorted("nightly (tsr_AbCd)" in body for body in posts) == [False, False, True, True]
+    assert sum("key tsr_AbCd" in body for body in posts) == 2
 
 
 async def test_a_document_chooses_the_payload(live: Database) -> None:
@@ -349,13 +366,15 @@ async def test_a_team_has_webhooks_of_its_own_only(world: World, database: Datab
         made = await verbs.create(session, actor, NewWebhook("https://example.com/"))
     assert made.webhook.team_id == mine.id
     foreign = await webhook(database, "https://example.com/", team=TeamRef(id=other.id))
+    with pytest.raises(Forbidden):
+        async with database.write() as session:
+            await verbs.create(session, actor, NewWebhook("https://example.com/", team=TeamRef(id=other.id)))
     for verb in (
-        lambda session: verbs.create(session, actor, NewWebhook("https://example.com/", team=TeamRef(id=other.id))),
         lambda session: verbs.update(session, actor, foreign.webhook.id, {"is_active": False}),
         lambda session: verbs.delete(session, actor, foreign.webhook.id),
         lambda session: verbs.ping(session, actor, foreign.webhook.id),
     ):
-        with pytest.raises(Forbidden):
+        with pytest.raises(NotFound):
             async with database.write() as session:
                 await verb(session)
 

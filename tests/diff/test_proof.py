@@ -128,9 +128,9 @@ def test_a_schema_that_asks_itself_is_never_shown_to_a_validator():
     assert all(change.certainty is Certainty.UNPROVEN for change in compare(loop, {"type": "integer"}).changes)
 
 
-def test_a_stalling_pattern_meets_no_long_text():
+def test_a_pattern_that_would_stall_a_backtracking_matcher_is_proven():
     old, new = {"enum": ["a" * 40 + "!"]}, {"type": "string", "pattern": "^(a+)+$"}
-    assert all(change.certainty is Certainty.UNPROVEN for change in compare(old, new).breaking(Mode.BACKWARD))
+    assert all(change.certainty is Certainty.PROVEN for change in compare(old, new).breaking(Mode.BACKWARD))
 
 
 def test_a_thousand_breaks_cost_a_bounded_effort():

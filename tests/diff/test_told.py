@@ -150,12 +150,12 @@ def _told(change):
         (
             NUMBER,
             {**NUMBER, "multipleOf": 2},
-            ["CONSTRAINT_TIGHTENED /multipleOf null to 2.0 BU: multipleOf is different."],
+            ["CONSTRAINT_TIGHTENED /multipleOf null to 2 BU: multipleOf is different."],
         ),
         (
             {**NUMBER, "multipleOf": 2},
             NUMBER,
-            ["CONSTRAINT_RELAXED /multipleOf 2.0 to null FU: multipleOf is different."],
+            ["CONSTRAINT_RELAXED /multipleOf 2 to null FU: multipleOf is different."],
         ),
         (
             {**NUMBER, "multipleOf": 0.5},
@@ -165,7 +165,7 @@ def _told(change):
         (
             {**NUMBER, "multipleOf": 4},
             {**NUMBER, "allOf": [{"multipleOf": 2}, {"multipleOf": 3}]},
-            ["CONSTRAINT_CHANGED /allOf/0/multipleOf 4.0 to 2.0 BFU: multipleOf is different."],
+            ["CONSTRAINT_CHANGED /allOf/0/multipleOf 4 to 2 BFU: multipleOf is different."],
         ),
         # how many
         (

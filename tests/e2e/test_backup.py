@@ -104,7 +104,7 @@ def test_nothing_is_replaced_unless_that_is_asked_for(filled: Path) -> None:
         assert refused.returncode == 2
         assert "--force" in refused.stderr
         assert tessera(folder, "db", *words, "--force").returncode == 0
-    assert {path.name.partition("-")[0] for path in folder.iterdir()} == {"tessera.db", "copy.db"}
+    assert {path.name.partition("-")[0] for path in folder.iterdir()} == {"tessera.db", "tessera.db.lock", "copy.db"}
 
 
 def test_a_damaged_database_is_replaced_by_a_good_copy(filled: Path) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 
@@ -121,23 +120,3 @@ def test_what_is_no_manifest_is_refused_in_words_and_leaves_nothing(tmp_path: Pa
         assert said.get("code", said.get("extensions", {}).get("code")) in {"INVALID", "BAD_REQUEST"}
         assert "manifest" in said["message"]
         assert server.data("{ assets { totalCount } }")["assets"]["totalCount"] == 0
-
-
-@pytest.mark.parametrize(
-    ("document", "status"),
-    [
-        ("mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { code } } }", 413),
-        ("mutation($input: CreateTeamInput!) { createTeam(input: $input) { errors { code } } } # syncDbtManifest", 413),
-        (SYNC, 200),
-    ],
-)
-def test_only_a_manifest_may_be_larger_than_the_limit_of_a_body(tmp_path: Path, document: str, status: int) -> None:
-    with serving(tmp_path) as server:
-        body = {
-            "query": document,
-            "variables": {"input": {"name": "x" * 400_000, "manifest": {"nodes": "x" * 400_000}}},
-        }
-        if status == 200:
-            body["variables"]["input"].pop("name")
-        answer = httpx.post(f"{server.url}/graphql", json=body)
-    assert answer.status_code == status, answer.text

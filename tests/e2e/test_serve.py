@@ -45,6 +45,10 @@ def test_graphiql_is_served_without_any_foreign_address(tmp_path: Path) -> None:
         assert "://" not in page.text
         for script in ("react.production.min.js", "graphiql.min.js", "graphiql.js"):
             assert httpx.get(f"{server.url}/static/graphiql/{script}").status_code == 200
+        for path in ("/static/graphiql.html", "/static/graphiql/graphiql.js", "/"):
+            found = httpx.get(f"{server.url}{path}")
+            for name in ("content-security-policy", "x-content-type-options", "referrer-policy"):
+                assert found.headers[name] == page.headers[name]
 
 
 def test_the_demo_shop_has_a_proposal_that_waits(tmp_path: Path) -> None:
@@ -157,8 +161,8 @@ def test_a_postgresql_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> N
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "DATABASE_WAIT_SECONDS": "1"}
     done = run("serve", cwd=tmp_path, API_PORT="0", **nowhere)
     assert done.returncode == 4
-    assert "waiting for up to 1 seconds" in done.stderr
-    assert "The database can't be reached" in done.stderr
+    assert "Waiting for up to 1 seconds" in done.stderr
+    assert "The PostgreSQL database none at 127.0.0.1:9 can't be reached: the connection is refused" in done.stderr
     assert "Traceback" not in done.stderr
 
 

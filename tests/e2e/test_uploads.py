@@ -1,12 +1,14 @@
-"""Large manifests at the real server: as forms and as JSON, in a process apart, refused in words, holding up nobody."""
+"""Large requests at the real server: as files and as JSON, executed by worker processes, limited, refused clearly."""
 
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -20,6 +22,9 @@ SYNC = """mutation ($input: SyncDbtManifestInput!) {
 }"""
 IMPACT = "query ($m: JSON!) { dbtImpact(manifest: $m) { fqn isNew } }"
 TEAM = "mutation ($input: CreateTeamInput!) { createTeam(input: $input) { errors { code } } }"
+KEY = """mutation {
+  createApiKey(input: {name: "ci", scopes: [ADMIN]}) { token errors { message } }
+}"""
 ALLOWED = {"GraphQL-Require-Preflight": "1"}
 MODELS = 1_200
 SMALL = b'{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}, "nodes": {}}'
@@ -33,7 +38,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def manifest() -> bytes:
-    """Beyond what the server reads by itself."""
     found = json.dumps(document(MODELS)).encode()
     assert len(found) > 2_000_000
     return found
@@ -73,8 +77,8 @@ def refusal(answer: httpx.Response, status: int) -> str:
     return str(error["message"])
 
 
-def annexes(server: Running) -> list[int]:
-    """The processes of the annex that serve this server."""
+def worker_processes(server: Running) -> list[int]:
+    """The worker processes of this server."""
     found: list[int] = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -82,7 +86,7 @@ def annexes(server: Running) -> list[int]:
             words = (status.parent / "cmdline").read_text()
         except (OSError, ValueError):
             continue
-        if parent == server.process.pid and "tessera_gql.annex" in words:
+        if parent == server.process.pid and "tessera_gql.upload_worker" in words:
             found.append(int(status.parent.name))
     return found
 
@@ -92,14 +96,9 @@ def test_a_manifest_in_a_form_is_taken_in_and_the_same_as_json_changes_nothing(
 ) -> None:
     assert outcomes(sync(server, manifest)) == {"CREATED"}
     assert outcomes(sync(server, manifest)) == {"UNCHANGED"}
-    for variables_first in (True, False):
-        document_ = b'"query": ' + json.dumps(SYNC).encode()
-        variables = b'"variables": {"input": {"manifest": ' + manifest + b', "createTeams": true}}'
-        body = b"{" + b", ".join([variables, document_] if variables_first else [document_, variables]) + b"}"
-        answer = httpx.post(
-            f"{server.url}/graphql", content=body, headers={"Content-Type": "application/json"}, timeout=60
-        )
-        assert outcomes(answer) == {"UNCHANGED"}
+    variables = {"input": {"manifest": json.loads(manifest), "createTeams": True}}
+    answer = httpx.post(f"{server.url}/graphql", json={"query": SYNC, "variables": variables}, timeout=60)
+    assert outcomes(answer) == {"UNCHANGED"}
 
 
 def test_an_impact_takes_a_form_too(server: Running, manifest: bytes) -> None:
@@ -139,60 +138,121 @@ def test_a_form_from_a_foreign_page_is_refused(server: Running) -> None:
         assert form(server, {**parts, "0": SMALL}, headers={header: "1"}).status_code == 200
 
 
+PLACE = '{"0": ["variables.input.manifest"]}'
+
+
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ({"map": "{}"}, "not expected here"),
-        ({"operations": "{}"}, "lacks"),
+        ({"map": PLACE, "0": SMALL}, "lacks `operations`"),
+        ({"operations": "{}"}, "lacks `operations` or `map`"),
+        ({"operations": operations(SYNC).encode(), "map": PLACE, "0": SMALL}, "lacks `operations`"),
         ({"operations": operations(SYNC), "map": "{"}, "not JSON"),
+        ({"operations": operations(SYNC), "map": "[" * 10_000}, "not JSON"),
+        ({"operations": operations(SYNC), "map": " " * 20_000}, "16,384 characters"),
         ({"operations": operations(SYNC), "map": "{}"}, "names 1 to 4 files"),
+        ({"operations": operations(SYNC), "map": '{"0": {"1": "variables.a"}}', "0": SMALL}, "one place of its own"),
         ({"operations": operations(SYNC), "map": '{"0": ["query"]}', "0": SMALL}, "one place of its own"),
         ({"operations": operations(SYNC), "map": '{"0": ["variables.a", "variables.b"]}', "0": SMALL}, "one place"),
         ({"operations": operations(SYNC), "map": '{"0": ["variables.a.__class__"]}', "0": SMALL}, "has no null"),
-        ({"operations": operations(SYNC, input={"manifest": 7}), "map": '{"0": ["variables.input.manifest"]}',
-          "0": SMALL}, "has no null"),
-        ({"operations": operations(SYNC), "map": '{"0": ["variables.a"], "1": ["variables.b"]}', "0": SMALL}, "lacks"),
-        ({"operations": operations(SYNC), "map": '{"0": ["variables.a"]}', "9": SMALL}, "'9' is not expected"),
+        ({"operations": operations(SYNC, input={"manifest": 7}), "map": PLACE, "0": SMALL}, "has no null"),
+        ({"operations": operations(SYNC), "map": '{"0": ["variables.a"], "1": ["variables.b"]}', "0": SMALL},
+         "lacks the file '1'"),
+        ({"operations": operations(SYNC), "map": PLACE, "0": "text"}, "Too many fields"),
+        ({"operations": operations(SYNC), "map": PLACE, "0": SMALL, "9": SMALL}, "not expected"),
+        ({"operations": operations(SYNC), "map": PLACE} | {str(n): SMALL for n in range(3_000)}, "Too many files"),
+        ({"operations": operations(SYNC), "map": PLACE} | {f"a{n}": "" for n in range(3_000)}, "Too many fields"),
         ({"operations": "[1]", "map": '{"0": ["variables.a"]}', "0": SMALL}, "Batching is off"),
         ({"operations": '{"query": 1}', "map": '{"0": ["variables.a"]}', "0": SMALL}, "`query` must be a string"),
         ({"operations": "{nope", "map": '{"0": ["variables.a"]}', "0": SMALL}, "not JSON"),
+        ({"operations": "[" * 300_000, "map": '{"0": ["variables.a"]}', "0": SMALL}, "objects and lists"),
+        ({"operations": operations(SYNC, x="y" * 4_200_000, input={"manifest": None}), "map": PLACE, "0": SMALL},
+         "maximum size"),
+        ({"operations": operations(TEAM, input={"name": None}), "map": '{"0": ["variables.input.name"]}', "0": SMALL},
+         "Only syncDbtManifest or dbtImpact"),
     ],
 )  # fmt: skip
-def test_a_form_that_is_not_as_the_specification_has_it_is_refused_in_words(
+def test_a_form_that_is_not_as_the_specification_has_it_is_a_400_that_says_so(
     server: Running, parts: dict[str, Any], said: str
 ) -> None:
     assert said in refusal(form(server, parts), 400)
 
 
-@pytest.mark.parametrize("body", [b"", b"--x", b"junk", b"--x\r\n\r\n", b"--x\r\nno header\r\n\r\n--x--", b"--x--\r\n"])
-def test_what_is_no_form_is_refused(server: Running, body: bytes) -> None:
-    headers = {**ALLOWED, "Content-Type": "multipart/form-data; boundary=x"}
-    answer = httpx.post(f"{server.url}/graphql", content=body, headers=headers)
-    assert answer.status_code == 400, answer.text
-    nameless = httpx.post(
-        f"{server.url}/graphql", content=body, headers={**ALLOWED, "Content-Type": "multipart/form-data"}
+HEAD = b'--x\r\nContent-Disposition: form-data; name="operations"\r\n'
+LAST = b"\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--x",
+        b"junk",
+        b"--x\r\n\r\n",
+        b"--x\r\nno header\r\n\r\n--x--",
+        b"--x--\r\n",
+        HEAD + b"A: " + b"b" * 100_000 + b"\r\n\r\n{}" + LAST,
+        HEAD + b"A: b\r\n" * 100 + b"\r\n{}" + LAST,
+        HEAD + b'\r\n{"query": "\xff"}' + LAST,
+        b'--x\r\nContent-Disposition: form-data; name="\xff\xfe"\r\n\r\n{}' + LAST,
+        b"--x\r\nContent-Disposition: form-data\r\n\r\n{}" + LAST,
+        b"--x\r\nContent-Disposition: form-data; name*=utf-8''operations\"\r\n\r\n{}" + LAST,
+        HEAD.replace(b"operations", b"o" * 3_000) + b"\r\n{}" + LAST,
+        HEAD + b"\r\n{}",
+    ],
+)
+def test_what_is_no_form_is_a_400(server: Running, body: bytes) -> None:
+    refusal(posted(server, "multipart/form-data; boundary=x", body), 400)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        'multipart/form-data; boundary=""',
+        "multipart/form-data; boundary=" + "b" * 5_000,
+        'multipart/form-data; boundary="' + ";" * 5_000,
+        "multipart/form-data; boundary=\xff\xfe",
+        "multipart/form-data; boundary*=utf-8''x",
+    ],
+)
+def test_a_boundary_that_is_none_is_a_400(server: Running, content_type: str) -> None:
+    refusal(posted(server, content_type, HEAD + b"\r\n{}" + LAST), 400)
+
+
+def posted(server: Running, content_type: str, body: bytes) -> httpx.Response:
+    headers = {**ALLOWED, "Content-Type": content_type.encode("latin-1")}
+    return httpx.post(f"{server.url}/graphql", content=body, headers=headers, timeout=30)
+
+
+def test_json_may_be_large_whatever_it_calls_but_not_beyond_its_limit(server: Running) -> None:
+    wide = {"type": "object", "properties": {f"c{n}": {"type": "string"} for n in range(20_000)}}
+    asked = operations("query ($s: JSON!) { diffSchemas(old: $s, new: $s) { changes { kind } } }", s=wide)
+    assert len(asked) > 500_000
+    answer = posted(server, "application/json", asked.encode())
+    assert answer.json() == {"data": {"diffSchemas": {"changes": []}}}
+    answer = posted(server, "application/json", operations(TEAM, input={"name": "x" * 4_200_000}).encode())
+    assert "4,194,304" in refusal(answer, 413)
+    assert "multipart/form-data" in refusal(answer, 413)
+    (error,) = posted(server, "application/json", operations("#" + "x" * 300_000).encode()).json()["errors"]
+    assert error["extensions"] == {"code": "QUERY_TOO_COMPLEX", "limit": "document", "allowed": 262_144}
+    listed = operations("{ __typename }", x=[[]] * 300_000)
+    assert "200,000 objects and lists" in refusal(posted(server, "application/json", listed.encode()), 400)
+
+
+def test_a_large_subscription_is_refused(server: Running) -> None:
+    asked = operations("subscription { events { cursor } }", x="y" * 300_000)
+    headers = {"Accept": "text/event-stream"}
+    answer = httpx.post(
+        f"{server.url}/graphql", content=asked, headers={**headers, "Content-Type": "application/json"}, timeout=30
     )
-    assert "boundary" in refusal(nameless, 400)
-
-
-def test_only_a_manifest_may_be_large(server: Running, manifest: bytes) -> None:
-    parts = {"operations": operations(TEAM, input={"name": None}), "map": '{"0": ["variables.input.name"]}'}
-    for file in (SMALL, manifest):
-        assert "syncDbtManifest or dbtImpact" in refusal(form(server, {**parts, "0": file}), 413)
-    body = b'{"variables": {"input": {"name": "' + b"x" * 400_000 + b'"}}, "query": ' + json.dumps(TEAM).encode() + b"}"
-    answer = httpx.post(f"{server.url}/graphql", content=body, headers={"Content-Type": "application/json"})
-    assert "262,144" in refusal(answer, 413)
-    asked = operations(SYNC, input={"manifest": None, "owners": [{"owner": "x" * 300_000, "team": "a"}]})
-    place = '{"0": ["variables.input.manifest"]}'
-    assert "262,144" in refusal(form(server, {"operations": asked, "map": place, "0": SMALL}), 413)
+    assert "A subscription" in refusal(answer, 413)
 
 
 def test_nothing_may_be_larger_than_an_upload(tmp_path: Path, manifest: bytes) -> None:
     with serving(tmp_path, LIMIT_UPLOAD_BYTES="1000000") as server:
         assert "1,000,000" in refusal(sync(server, manifest), 413)
-        body = json.dumps({"query": SYNC, "variables": {"input": {"manifest": json.loads(manifest)}}})
-        answer = httpx.post(f"{server.url}/graphql", content=body, headers={"Content-Type": "application/json"})
-        assert "1,000,000" in refusal(answer, 413)
 
 
 @pytest.mark.parametrize("broken", [lambda raw: raw[:-1000], lambda raw: b"[" + raw + b"]", lambda raw: b"\xff" + raw])
@@ -223,7 +283,7 @@ def test_a_process_that_dies_takes_its_work_with_it_and_the_next_one_does_it(tmp
         asking = Thread(target=lambda: answers.append(sync(server, manifest)))
         asking.start()
         deadline = time.monotonic() + 30
-        while not (found := annexes(server)):
+        while not (found := worker_processes(server)):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         os.kill(found[0], signal.SIGKILL)
@@ -235,7 +295,7 @@ def test_a_process_that_dies_takes_its_work_with_it_and_the_next_one_does_it(tmp
             "teams": {"totalCount": 0},
         }
         assert outcomes(sync(server, manifest)) == {"CREATED"}
-        (idle,) = annexes(server)
+        (idle,) = worker_processes(server)
         os.kill(idle, signal.SIGKILL)
         time.sleep(0.2)
         assert outcomes(sync(server, manifest)) == {"UNCHANGED"}
@@ -256,3 +316,96 @@ def test_a_subscriber_hears_of_what_was_done_apart(server: Running) -> None:
         asking.start()
         assert any("MANIFEST_SYNCED" in line for line in lines)
         asking.join(30)
+
+
+@contextmanager
+def half_an_upload(server: Running, key: str | None = None, size: int = 1_000_000) -> Iterator[socket.socket]:
+    """A form of which only the beginning is sent."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    head = (
+        f"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+        f"Content-Length: {size}\r\nGraphQL-Require-Preflight: 1\r\n"
+    ) + (f"Authorization: Bearer {key}\r\n" if key else "")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(f"{head}\r\n".encode() + HEAD)
+        yield connection
+
+
+def test_a_caller_has_two_uploads_at_once_and_keeps_nobody_else_waiting(tmp_path: Path) -> None:
+    with serving(tmp_path, ADMIN_KEY="an-administrators-key-for-this-test") as server:
+        admin = {"Authorization": "Bearer an-administrators-key-for-this-test"}
+        made = httpx.post(f"{server.url}/graphql", json={"query": KEY}, headers=admin).json()
+        key = made["data"]["createApiKey"]["token"]
+        asked = operations(SYNC, input={"manifest": None})
+        parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": SMALL}
+        with half_an_upload(server, key) as slow, half_an_upload(server, key):
+            time.sleep(0.3)
+            answer = form(server, parts, {"Authorization": f"Bearer {key}"})
+            assert answer.status_code == 429
+            assert answer.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED"}
+            assert int(answer.headers["Retry-After"]) > 0
+            assert form(server, parts, admin).status_code == 200
+            slow.close()
+            time.sleep(0.3)
+            assert form(server, parts, {"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_an_upload_that_trickles_is_ended_and_all_of_them_have_a_limit_on_disk(tmp_path: Path) -> None:
+    limits = {"LIMIT_BODY_SECONDS": "1", "LIMIT_UPLOAD_SECONDS": "2", "LIMIT_UPLOAD_DISK_BYTES": "500000"}
+    with serving(tmp_path, **limits) as server:
+        with half_an_upload(server) as slow:
+            answer = b""
+            while b"]}" not in answer:
+                answer += slow.recv(65_536)
+            assert b" 408 " in answer.splitlines()[0]
+            assert b"16,384 bytes a second" in answer
+        answer = sync(server, b"{" + b" " * 600_000 + b"}")
+        assert answer.status_code == 503
+        assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE"}
+        assert sync(server, SMALL).status_code == 200
+
+
+def test_a_worker_process_that_fails_during_an_event_stream_is_an_error_of_the_stream(
+    tmp_path: Path, manifest: bytes
+) -> None:
+    with serving(tmp_path) as server:
+        asked = operations(SYNC, input={"manifest": None, "createTeams": True})
+        parts = {"operations": asked, "map": '{"0": ["variables.input.manifest"]}', "0": manifest}
+        answers: list[httpx.Response] = []
+        headers = {**ALLOWED, "Accept": "text/event-stream"}
+        asking = Thread(target=lambda: answers.append(form(server, parts, headers)))
+        asking.start()
+        deadline = time.monotonic() + 30
+        while not (found := worker_processes(server)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(found[0], signal.SIGKILL)
+        asking.join(30)
+        events = [line for line in answers[0].text.splitlines() if line.startswith(("event:", "data: {"))]
+        assert [events[0], events[-1]] == ["event: next", "event: complete"]
+        assert json.loads(events[1][6:])["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+
+
+def test_a_worker_process_that_ends_at_any_moment_is_told_as_unavailable(tmp_path: Path, manifest: bytes) -> None:
+    with serving(tmp_path) as server:
+        stopped = Event()
+        killing = Thread(target=kill_workers, args=(server, stopped))
+        killing.start()
+        answers = [sync(server, manifest) for _ in range(5)]
+        stopped.set()
+        killing.join(30)
+        codes = {error["extensions"]["code"] for one in answers for error in one.json()["errors"]}
+        assert codes == {"UNAVAILABLE"}
+        assert outcomes(sync(server, manifest)) == {"CREATED"}
+        assert "Traceback" not in server.log.read_text()
+
+
+def kill_workers(server: Running, stopped: Event) -> None:
+    pause = 0.0
+    while not stopped.is_set():
+        for process in worker_processes(server):
+            time.sleep(pause)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            pause = (pause + 0.07) % 0.4
+        time.sleep(0.005)

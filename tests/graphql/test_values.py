@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from tessera_gql.formats.storable import storable
 from tessera_gql.graphql.ids import global_id, local_id
-from tessera_gql.graphql.scalars import storable
 from tessera_gql.store.tables import new_id
 from tests.graphql.conftest import Ask
 from tests.world import ORDERS, World

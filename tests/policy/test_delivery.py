@@ -1,13 +1,15 @@
 """When to try again, when to give up, and what a webhook gets."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import pairwise
 from uuid import uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.policy.delivery import Backoff, next_attempt, wants
+from tessera_gql.policy.delivery import Backoff, next_attempt, refusal, wants
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,3 +49,71 @@ def test_a_filter_lets_through_its_kinds_and_a_team_what_concerns_it() -> None:
 def test_a_failed_delivery_is_never_itself_delivered() -> None:
     for kinds in (None, ["WEBHOOK_DELIVERY_FAILED"]):
         assert not wants(kinds, None, kind="WEBHOOK_DELIVERY_FAILED", concerned=[])
+
+
+METADATA = ["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192"]
+METADATA_IPV6 = ["fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fe80::a9fe:a9fe"]
+RESERVED = [
+    *("0.0.0.0", "0.1.2.3", "192.0.0.1", "192.0.0.9", "192.0.0.170", "192.0.2.1", "192.88.99.1", "198.51.100.7"),
+    *("203.0.113.9", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255"),
+    *("::", "::7f00:1", "100::1", "2001::1", "2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1", "2002:808:808::1"),
+    *("3fff::1", "3fff:fff::1", "4000::1", "5f00::1", "64:ff9b:1::808:808", "fec0::1", "ff02::1", "e000::1"),
+]
+PRIVATE = [
+    *("10.1.2.3", "100.64.0.1", "127.0.0.1", "127.9.9.9", "172.16.0.1", "172.31.255.255", "192.168.1.1", "198.18.0.1"),
+    *("::1", "fc00::1", "fd12:3456::1"),
+]
+PUBLIC = [
+    *("8.8.8.8", "1.1.1.1", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "192.0.1.1", "192.89.0.1"),
+    *("223.255.255.255", "2606:4700::1111", "2001:4860:4860::8888", "2400::1", "3ffe::1", "3fff:1000::1"),
+]
+
+
+def embedded(address: str) -> list[IPv6Address]:
+    """IPv6 addresses that lead to that IPv4 address: mapped, translated, NAT64, 6to4, Teredo (server and client)."""
+    number = int(IPv4Address(address))
+    prefixes = ("::ffff:0:0", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::")
+    found = [IPv6Address(int(IPv6Address(prefix)) | number) for prefix in prefixes]
+    found.append(IPv6Address(int(IPv6Address("2002::")) | number << 80))
+    found.append(IPv6Address(int(IPv6Address("2001::")) | number << 64 | 0xFFFFFFFF))
+    found.append(IPv6Address(int(IPv6Address("2001::")) | number ^ 0xFFFFFFFF))
+    return found
+
+
+@pytest.mark.parametrize("allow_private", [False, True], ids=["public", "private"])
+@pytest.mark.parametrize("address", [*METADATA, *METADATA_IPV6, *RESERVED])
+def test_metadata_services_and_reserved_addresses_are_never_called_in_whatever_form(
+    address: str, allow_private: bool
+) -> None:
+    assert refusal(ip_address(address), allow_private=allow_private)
+    if ":" not in address:
+        assert all(refusal(form, allow_private=allow_private) for form in embedded(address))
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_called_only_if_that_is_allowed(address: str) -> None:
+    assert refusal(ip_address(address), allow_private=False)
+    assert refusal(ip_address(address), allow_private=True) is None
+    if ":" not in address:
+        assert all(refusal(form, allow_private=False) for form in embedded(address))
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses_are_called_in_their_plain_mapped_and_translated_form(address: str) -> None:
+    assert refusal(ip_address(address), allow_private=False) is None
+    if ":" not in address:
+        assert [refusal(form, allow_private=False) is None for form in embedded(address)] == [True] * 3 + [False] * 4
+
+
+@given(st.integers(0, 2**128 - 1))
+def test_of_ipv6_only_global_unicast_is_public(number: int) -> None:
+    address = IPv6Address(number)
+    if address not in ip_network("2000::/3") and not any(number >> 32 == int(one) >> 32 for one in embedded("0.0.0.0")):
+        assert refusal(address, allow_private=False)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_python_does_not_call_global_is_never_public(number: int) -> None:
+    address = IPv4Address(number)
+    if not address.is_global:
+        assert refusal(address, allow_private=False)

@@ -86,3 +86,12 @@ async def test_moments_come_back_in_utc_with_their_microseconds(database: Databa
         found = await session.value(select(table(Team).c.created_at))
     assert found == moment
     assert found.utcoffset() == timedelta(0)
+
+
+async def test_an_id_that_was_read_is_kept_in_json_as_text(database: Database, world: World) -> None:
+    made = await world.team("shop")
+    async with database.write() as session:
+        found = await session.value(select(table(Team).c.id))
+        await session.update(Team, table(Team).c.id == made.id, meta={"id": found})
+    async with database.read() as session:
+        assert await session.value(select(table(Team).c.meta)) == {"id": str(made.id)}

@@ -1,4 +1,4 @@
-"""uvicorn's own protocols on a loopback port, in the test's event loop."""
+"""The server's own protocols on a loopback port, in the test's event loop."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,10 +7,10 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.server import ServerState
 
 from tessera_gql.graphql.frames import Frames
 from tessera_gql.graphql.http import Transport, drain, routes
+from tessera_gql.graphql.http_protocol import ConnectionState, HttpProtocol
 
 
 @asynccontextmanager
@@ -19,10 +19,10 @@ async def served(transport: Transport, ws: Any = Frames) -> AsyncIterator[str]:
     app = Starlette(routes=routes(transport))
     config = uvicorn.Config(app, log_level="warning", ws=ws, ws_per_message_deflate=False, lifespan="off")
     config.load()
-    state = ServerState()
+    state = ConnectionState(transport.connections)
 
     def protocol() -> asyncio.Protocol:
-        return config.http_protocol_class(config=config, server_state=state, app_state={})
+        return HttpProtocol(config, state, app_state={})
 
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     try:

@@ -1,0 +1,372 @@
+"""The attacks of `bench attack`: each sends something hostile to one server, and says how it was refused or answered.
+
+Loopback only. Each is bounded in time and ends by itself.
+"""
+
+import base64
+import json
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
+
+from tests.security.test_event_loop import CREATE, DIFF, DOCUMENT, HISTORY, IMPACT, PAIRS, PUBLISH, columns
+
+ADMIN = "an-administrators-key-for-this-bench"
+KEY = f"Authorization: Bearer {ADMIN}"
+HEADERS = {"Authorization": f"Bearer {ADMIN}", "Content-Type": "application/json"}
+LASTS_SECONDS = 6.0
+"""For attacks that can be repeated or kept up."""
+PAUSE_SECONDS = 0.1
+TIMEOUT_SECONDS = 60
+LARGE_BYTES = 20_000_000
+CHUNK = b" " * 50_000
+SILENT_SOCKETS = 200
+HALF_SENT = 2_000
+UNREAD = 100
+
+Outcomes = Counter[str]
+Attack = Callable[[str], Outcomes]
+"""From the server's address to what came of it, counted."""
+
+
+def outcome(answer: httpx.Response) -> str:
+    """The status and the codes of a reply. Raises AssertionError for a failure of the server."""
+    assert answer.status_code < 500 or answer.status_code == 503, answer.text[:300]
+    try:
+        reply = answer.json()
+    except ValueError:
+        return str(answer.status_code)
+    codes = {error["extensions"]["code"] for error in reply.get("errors", ())}
+    for payload in (reply.get("data") or {}).values():
+        codes |= {error["code"] for error in (payload or {}).get("errors", ())} if isinstance(payload, dict) else set()
+    assert "INTERNAL" not in codes, answer.text[:300]
+    return " ".join([str(answer.status_code), *sorted(codes)])
+
+
+def documents(*queries: str) -> Attack:
+    """Operations, never the same text twice, so that no refusal is remembered."""
+
+    def attack(url: str) -> Outcomes:
+        found, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
+        with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
+            while time.monotonic() < ends:
+                for query in queries:
+                    content = json.dumps({"query": f"{query} # {random.random()}"})
+                    found[outcome(client.post(f"{url}/graphql", content=content))] += 1
+                time.sleep(PAUSE_SECONDS)
+        return found
+
+    return attack
+
+
+def requests(*bodies: tuple[str, dict[str, Any]]) -> Attack:
+    """Operations with their variables, each sent once."""
+
+    def attack(url: str) -> Outcomes:
+        found = Outcomes()
+        with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
+            for query, variables in bodies:
+                content = json.dumps({"query": query, "variables": variables})
+                found[outcome(client.post(f"{url}/graphql", content=content))] += 1
+        return found
+
+    return attack
+
+
+def published(name: str) -> Attack:
+    """Two versions published without a check, then read, and published against, by everybody who looks at them."""
+    old, new = PAIRS[name]
+    asset = {"fqn": "attack.published"}
+    versions = [(PUBLISH, {**asset, "schema": schema, "mode": "NONE"}) for schema in (old, new)]
+    strict = [(PUBLISH, {**asset, "schema": schema, "mode": "FULL"}) for schema in (old, new)]
+    reads = [(HISTORY, asset), (IMPACT, {**asset, "schema": old})]
+    team = ('mutation { createTeam(input: { name: "t" }) { errors { code } } }', {})
+    return requests(team, (CREATE, asset), *versions, *reads, *strict, *reads)
+
+
+def bomb() -> str:
+    """A document of 1 kB whose fragments double 22 times over."""
+    fragments = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(22))
+    return "{ ...F0 } " + fragments + "fragment F22 on Query { viewer { actor } }"
+
+
+def deep(levels: int) -> str:
+    return "{ assets { nodes { " + "upstream { nodes { asset { " * levels + "id" + " } } }" * levels + " } } }"
+
+
+def wide(levels: int) -> str:
+    page = "(first: 100) { nodes { "
+    return "{ assets" + page + f"owner {{ assets{page}" * (levels - 1) + "id" + " } } }" * (levels - 1) + " } } }"
+
+
+def message_chain(length: int) -> str:
+    """A protobuf descriptor set in which each message holds the next one."""
+    files = FileDescriptorSet()
+    file = files.file.add(name="chain.proto", package="p", syntax="proto3")
+    for number in range(length):
+        message: DescriptorProto = file.message_type.add(name=f"M{number}")
+        field: FieldDescriptorProto = message.field.add(name="next", number=1, label=1)
+        if number + 1 < length:
+            field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".p.M{number + 1}"
+        else:
+            field.type = FieldDescriptorProto.TYPE_STRING
+    return base64.b64encode(files.SerializeToString()).decode()
+
+
+def foreign(kind: str, text: str) -> Attack:
+    asset = {"fqn": "attack.documents"}
+    team = ('mutation { createTeam(input: { name: "t" }) { errors { code } } }', {})
+    return requests(team, (CREATE, asset), (DOCUMENT, {**asset, "format": kind, "text": text}))
+
+
+def connect(url: str, *, window: int | None = None) -> socket.socket:
+    """`window` is what the system takes for a client that does not read."""
+    client = socket.socket()
+    client.settimeout(TIMEOUT_SECONDS)
+    if window is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    client.connect(("127.0.0.1", urlsplit(url).port or 0))
+    return client
+
+
+def head(*lines: str, length: int | None = None, kind: str = "application/json") -> bytes:
+    size = [] if length is None else [f"Content-Length: {length}"]
+    return "\r\n".join(
+        ["POST /graphql HTTP/1.1", "Host: localhost", KEY, f"Content-Type: {kind}", *size, *lines, "", ""]
+    ).encode()
+
+
+def status(client: socket.socket) -> str:
+    """The status that comes, or how the connection ended."""
+    try:
+        found = client.recv(65536)
+    except ConnectionResetError:
+        return "reset"
+    except TimeoutError:
+        return "silence"
+    return found.split(b" ", 2)[1].decode() if found.startswith(b"HTTP/1.1 ") else "closed"
+
+
+def send(client: socket.socket, chunks: Iterable[bytes]) -> None:
+    """Until the server has had enough."""
+    with suppress(ConnectionError, TimeoutError):
+        for chunk in chunks:
+            client.sendall(chunk)
+
+
+def large_body(url: str) -> Outcomes:
+    found, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
+    while time.monotonic() < ends:
+        with connect(url) as client:
+            send(client, [head(length=LARGE_BYTES), *[CHUNK] * 20])
+            found[status(client)] += 1
+        time.sleep(PAUSE_SECONDS)
+    return found
+
+
+def large_heads(url: str) -> Outcomes:
+    """120 MB of headers over 120 connections."""
+    found = Outcomes()
+    for _ in range(120):
+        with connect(url) as client:
+            send(client, [head()[:-2], *(f"X-{n}: {'a' * 10_000}\r\n".encode() for n in range(100))])
+            found[status(client)] += 1
+    return found
+
+
+def half_sent_heads(url: str) -> Outcomes:
+    """Connections that begin a request and never go on."""
+    found = Outcomes()
+    with ExitStack() as stack:
+        clients: list[socket.socket] = []
+        for _ in range(HALF_SENT):
+            with suppress(OSError):
+                clients.append(stack.enter_context(connect(url)))
+                clients[-1].sendall(b"POST /graphql HTTP/1.1\r\nHost: ")
+        time.sleep(LASTS_SECONDS)
+        deadline = time.monotonic() + 45
+        for client in clients:
+            client.settimeout(max(0.01, deadline - time.monotonic()))
+            found[status(client)] += 1
+    return found
+
+
+def silent_sockets(url: str) -> Outcomes:
+    """Websockets that never say who they are."""
+    found = Outcomes()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(_websocket(url)) for _ in range(SILENT_SOCKETS)]
+        for client in clients:
+            client.settimeout(30)
+            found[_close_code(client)] += 1
+    return found
+
+
+def _websocket(url: str) -> socket.socket:
+    client = connect(url)
+    client.sendall(
+        b"GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
+    )
+    reply = b""
+    while not reply.endswith(b"\r\n\r\n") and (byte := client.recv(1)):
+        reply += byte
+    return client
+
+
+def _close_code(client: socket.socket) -> str:
+    with suppress(OSError):
+        found = client.recv(65536)
+        if found[:1] == b"\x88":
+            return str(int.from_bytes(found[2:4], "big"))
+    return "closed"
+
+
+def unread_replies(url: str) -> Outcomes:
+    """Clients that ask for megabytes and read nothing."""
+    with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
+        asset = {"fqn": "attack.large"}
+        team = 'mutation { createTeam(input: { name: "t" }) { errors { code } } }'
+        schema = columns(2_500, "x", description="d" * 50)
+        for query, variables in ((team, {}), (CREATE, asset), (PUBLISH, {**asset, "schema": schema})):
+            client.post(f"{url}/graphql", json={"query": query, "variables": variables})
+    names = " ".join(
+        f'a{n}: asset(by: {{ fqn: "attack.large" }}) {{ currentContract {{ schema }} }}' for n in range(15)
+    )
+    body = json.dumps({"query": f"{{ {names} }}"}).encode()
+    found = Outcomes()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(url, window=4096)) for _ in range(UNREAD)]
+        for client in clients:
+            send(client, [head(length=len(body)) + body])
+        time.sleep(20)
+        for client in clients:
+            client.settimeout(5)
+            found[_ended(client)] += 1
+    return found
+
+
+def _ended(client: socket.socket) -> str:
+    """Reads what is there, and says whether the server had ended the connection."""
+    ends = time.monotonic() + 5
+    with suppress(TimeoutError):
+        try:
+            while time.monotonic() < ends:
+                if not client.recv(1 << 20):
+                    return "cut off"
+        except ConnectionResetError:
+            return "cut off"
+    return "kept"
+
+
+def unread_pings(url: str) -> Outcomes:
+    """Pings whose pongs are never read."""
+    found = Outcomes()
+    ping = b"\x89\x80\0\0\0\0" * 1000
+    with _websocket(url) as client:
+        client.sendall(_text({"type": "connection_init", "payload": {"Authorization": f"Bearer {ADMIN}"}}))
+        sent, ends = 0, time.monotonic() + LASTS_SECONDS
+        with suppress(OSError):
+            while time.monotonic() < ends and sent < 616_000:
+                client.sendall(ping)
+                sent += 1000
+        found["cut off" if sent < 616_000 else "kept"] += 1
+    return found
+
+
+def _text(message: dict[str, Any]) -> bytes:
+    payload = json.dumps(message).encode()
+    length = bytes((0x80 | len(payload),)) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
+    return b"\x81" + length + b"\0\0\0\0" + payload
+
+
+def trickling_uploads(url: str) -> Outcomes:
+    """Uploads at 4 kB a second; a good one is sent beside them."""
+    begin = (
+        b'--b\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{"query": "query($m: JSON!) '
+        b'{ dbtImpact(manifest: $m) { fqn } }", "variables": {"m": null}}\r\n--b\r\nContent-Disposition: form-data; '
+        b'name="map"\r\n\r\n{"0": ["variables.m"]}\r\n--b\r\nContent-Disposition: form-data; name="0"; '
+        b'filename="m.json"\r\n\r\n{"metadata": '
+    )
+    found = Outcomes()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(url)) for _ in range(20)]
+        for client in clients:
+            send(client, [head(length=100_000_000, kind="multipart/form-data; boundary=b") + begin])
+        ends = time.monotonic() + LASTS_SECONDS * 2
+        while time.monotonic() < ends:
+            for client in clients:
+                send(client, [b" " * 2000])
+            time.sleep(0.5)
+        for client in clients:
+            client.settimeout(0.2)
+            found[status(client)] += 1
+    return found
+
+
+def malformed(url: str) -> Outcomes:
+    """Forms, headers and bodies that no client would send."""
+    found = Outcomes()
+    boundary = "b" * 5_000
+    form = f'--{boundary}\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{{}}\r\n--{boundary}--\r\n'
+    parts = b"".join(b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\n\r\n' % n for n in range(5_000))
+    bodies: list[tuple[str, bytes]] = [
+        (f"multipart/form-data; boundary={boundary}", form.encode()),
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", parts + b"--b--\r\n"),
+        (
+            "multipart/form-data; boundary=b",
+            b"--b\r\nContent-Disposition: " + b"a" * 100_000 + b"\r\n\r\n\r\n--b--\r\n",
+        ),
+        ("application/json", b"[" * 100_000),
+        ("application/json", b'{"query": "{ viewer { actor } }", "variables": {"a": ' + b"9" * 100_000 + b"}}"),
+        ("application/json", b"\xff\xfe"),
+    ]
+    with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
+        for kind, content in bodies:
+            headers = {"Content-Type": kind, "GraphQL-Require-Preflight": "1"}
+            found[outcome(client.post(f"{url}/graphql", content=content, headers=headers))] += 1
+        for path in ("/graphql", "/metrics"):
+            answer = client.get(f"{url}{path}", headers=[(b"Authorization", b"Bearer \xe4\xff")])
+            found[outcome(answer)] += 1
+    return found
+
+
+def comparisons() -> Iterator[tuple[str, Attack]]:
+    for name, (old, new) in PAIRS.items():
+        yield f"diffSchemas: {name}", requests((DIFF, {"old": old, "new": new}))
+    for name in ("pattern with alternation", "doubling references, allOf", "1,500 members of oneOf"):
+        yield f"published: {name}", published(name)
+
+
+ATTACKS: dict[str, Attack] = {
+    "a 1 kB fragment bomb": documents(bomb()),
+    "50-deep queries": documents(deep(16)),
+    "10,000 aliases": documents("{" + " ".join(f"a{n}:__typename" for n in range(10_000)) + "}"),
+    "first: 100, nested five times": documents(wide(5)),
+    "a 20 MB body": large_body,
+    **dict(comparisons()),
+    "a list of 300,000 in a filter": requests(
+        (
+            "query($f: AssetFilter) { assets(filter: $f) { totalCount } }",
+            {"f": {"fqn": {"in": [f"a{n}" for n in range(300_000)]}}},
+        )
+    ),
+    "a protobuf chain of 3,000 messages": foreign("PROTOBUF", message_chain(3_000)),
+    "120 MB of headers": large_heads,
+    f"{HALF_SENT:,} half-sent heads": half_sent_heads,
+    f"{SILENT_SOCKETS} silent sockets": silent_sockets,
+    f"{UNREAD} clients that read nothing": unread_replies,
+    "616,000 unread pings": unread_pings,
+    "20 uploads at 4 kB a second": trickling_uploads,
+    "malformed forms, headers and bodies": malformed,
+}

@@ -1,0 +1,169 @@
+"""Worker processes for CPU-bound functions, each call within a limit of time and memory."""
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+from pebble import ProcessExpired, ProcessPool
+
+from tessera_gql.errors import Invalid, Unavailable
+
+T = TypeVar("T")
+
+PROCESSES = 2
+SECONDS = 10.0
+MEMORY_BYTES = 2 * 1024**3
+"""Of address space, for one worker process."""
+MAX_TASKS = 500
+"""Calls after which a worker process is replaced: Python gives memory back late or never."""
+WAITING_PER_ACCOUNT = 12
+"""Calls of one account that may run or wait; the next one is refused."""
+NICENESS = 5
+PATIENCE = 3
+"""Times the processor time of a call that may pass by the clock, where other processes have the processor."""
+OUT_OF_TIME = -getattr(signal, "SIGPROF", 0)
+PRELOADED = ("tessera_gql.policy.publish", "tessera_gql.policy.affected")
+"""Imported once, before worker processes are forked."""
+
+
+class Pool:
+    """Starts its processes with the first call. One account never occupies all of them."""
+
+    def __init__(
+        self, *, processes: int = PROCESSES, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES
+    ) -> None:
+        """`seconds`: of processor time for one call, after which its process is ended."""
+        self.seconds = seconds
+        self._processes = processes
+        self._memory_bytes = memory_bytes
+        self._pool: ProcessPool | None = None
+        self._starting = asyncio.Lock()
+        self._running: Counter[str] = Counter()
+        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
+
+    async def run(self, account: str, function: Callable[..., T], *args: Any) -> T:
+        """Call the function with picklable arguments. Cancelling ends its process.
+
+        Raises what the function raises, Invalid when it exceeds its limits, and Unavailable when the account has too
+        many calls under way already.
+        """
+        await self._enter(account)
+        try:
+            return await self._call(function, args)
+        finally:
+            self._leave(account)
+
+    async def _started(self) -> ProcessPool:
+        async with self._starting:
+            if self._pool is None:
+                self._pool = await asyncio.to_thread(_start, self._processes, self._memory_bytes)
+            return self._pool
+
+    def close(self) -> None:
+        """End all processes, whatever they are doing."""
+        if self._pool is not None:
+            pool = cast("Any", self._pool)  # half typed
+            pool.stop()
+            pool.join()
+            self._pool = None
+
+    async def _enter(self, account: str) -> None:
+        """Wait for a free process that this account may use."""
+        held = self._running[account] + sum(name == account for name, _ in self._waiting)
+        if held >= WAITING_PER_ACCOUNT:
+            raise Unavailable(
+                f"{held} comparisons of this key are under way, which is the limit. Wait for their answers, then send"
+                " the next."
+            )
+        if self._may_run(account):
+            self._running[account] += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((account, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave(account)
+            else:
+                self._waiting.remove((account, turn))
+            raise
+
+    def _may_run(self, account: str) -> bool:
+        is_free = self._running.total() < self._processes
+        return is_free and self._running[account] < max(1, self._processes - 1)
+
+    def _leave(self, account: str) -> None:
+        self._running[account] -= 1
+        if not self._running[account]:
+            del self._running[account]
+        for waiting in [*self._waiting]:
+            name, turn = waiting
+            if self._may_run(name) and not turn.done():  # it is done if its caller was cancelled at this moment
+                self._waiting.remove(waiting)
+                self._running[name] += 1
+                turn.set_result(None)
+
+    async def _call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        pool = await self._started()
+        future = pool.schedule(_limited, (self.seconds, function, args), timeout=PATIENCE * self.seconds)
+        try:
+            return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise self._too_slow() from None
+        except ProcessExpired as error:
+            raise (self._too_slow() if error.exitcode == OUT_OF_TIME else _too_large()) from None
+        except MemoryError:
+            raise _too_large() from None
+
+    def _too_slow(self) -> Invalid:
+        return Invalid(
+            f"This takes longer than {self.seconds:g} seconds to work out, which is the limit. Simplify the schema:"
+            " fewer alternatives (anyOf, oneOf, allOf), shorter patterns, fewer columns."
+        )
+
+
+def _too_large() -> Invalid:
+    return Invalid("This takes more memory to work out than one request may have. Simplify the schema, or split it.")
+
+
+def _start(processes: int, memory_bytes: int) -> ProcessPool:
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(["__main__", *PRELOADED])
+    pool = ProcessPool(
+        max_workers=processes, max_tasks=MAX_TASKS, initializer=_confine, initargs=[memory_bytes], context=context
+    )
+    pool.schedule(int).result()  # the first call starts the processes, which takes a while
+    return pool
+
+
+def _confine(memory_bytes: int) -> None:
+    """In a worker process: the server goes first, and one call never takes the machine's memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is for the server, which then ends these
+    gc.freeze()
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not everywhere
+
+        os.nice(NICENESS)
+        with suppress(ValueError, OSError):  # there is a lower limit already
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _limited(seconds: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    """In a worker process: the system ends it at the end of its time, whatever it does and if the server is gone."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return function(*args)
+    finally:
+        if sys.platform != "win32":
+            signal.setitimer(signal.ITIMER_PROF, 0)

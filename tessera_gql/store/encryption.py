@@ -1,0 +1,78 @@
+"""Encryption of secrets at rest: AES-256-GCM, bound to the row that holds the secret, with keys that can be rotated."""
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+VERSION = "v1"
+
+
+class UnreadableSecret(Exception):  # noqa: N818 - a state of the stored secret
+    """A stored secret can't be decrypted; the message gives the reason and what to do."""
+
+
+def parse_key(text: str) -> bytes:
+    """Decode a key as `openssl rand -base64 32` prints it. The error never quotes the key."""
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError("A key must be 32 random bytes in base64. Make one with `openssl rand -base64 32`.")
+    return key
+
+
+def key_id(key: bytes) -> str:
+    """Name a key without revealing it."""
+    return hashlib.sha256(b"tessera secrets key\0" + key).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys that encrypt secrets, newest first: the first encrypts, all of them decrypt.
+
+    Without keys secrets are stored in plain, which is refused where `is_required`.
+    """
+
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
+    is_required: bool = False
+
+    @classmethod
+    def parse(cls, keys: Sequence[str], *, is_required: bool) -> "Keyring":
+        return cls(tuple(map(parse_key, keys)), is_required)
+
+    def encrypt(self, secret: str, owner: str) -> str:
+        """Encrypt with the newest key. Only the same `owner` can decrypt the result."""
+        key, nonce = self.keys[0], secrets.token_bytes(NONCE_BYTES)
+        sealed = AESGCM(key).encrypt(nonce, secret.encode(), owner.encode())
+        return f"{VERSION}:{key_id(key)}:{base64.b64encode(nonce + sealed).decode()}"
+
+    def decrypt(self, ciphertext: str, owner: str) -> str:
+        """Raise UnreadableSecret if the key is missing, or the ciphertext was changed or belongs to another owner."""
+        _, name, encoded = ciphertext.split(":")
+        key = next((key for key in self.keys if key_id(key) == name), None)
+        if key is None:
+            raise UnreadableSecret(
+                f"it is encrypted with the key {name}, which SECRETS_KEY of this server does not hold."
+                " Add that key to SECRETS_KEY, or make a new secret with updateWebhook and `rotateSecret`"
+            )
+        try:
+            sealed = base64.b64decode(encoded, validate=True)
+            return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], owner.encode()).decode()
+        except (InvalidTag, ValueError):
+            raise UnreadableSecret(
+                "what is stored was changed, or belongs to another webhook."
+                " Make a new secret with updateWebhook and `rotateSecret`"
+            ) from None
+
+    def is_current(self, ciphertext: str) -> bool:
+        """Tell whether the newest key encrypted it."""
+        return bool(self.keys) and ciphertext.split(":")[1] == key_id(self.keys[0])

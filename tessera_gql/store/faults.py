@@ -1,0 +1,170 @@
+"""Faults of the database, as told to clients and operators: what is wrong, where, and what to do next.
+
+A fault that can pass becomes Unavailable, with the host, port and name of the database and never its password. What the
+database says of a statement is a mistake of ours and stays what it is.
+"""
+
+import errno
+import socket
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from tessera_gql.errors import Unavailable
+from tessera_gql.store.sqlite_file import FileLost
+
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    sqlite3.Error,
+    DBAPIError,
+    AsyncAdapt_Error,
+    PoolTimeoutError,
+    OSError,
+    TimeoutError,
+)
+
+TRY_AGAIN = "Try again in a few seconds."
+CHECK_URL = "An administrator must check DATABASE_URL."
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a database can't be used; `text` follows its name. `is_refusal`: it is there and lets nobody in."""
+
+    text: str
+    advice: str = TRY_AGAIN
+    is_refusal: bool = False
+
+
+BUSY = Reason("is too busy now")
+BROKEN = Reason("broke the connection")
+SILENT = Reason("does not answer")
+READ_ONLY = Reason("is read-only: it is a standby that is not promoted yet, or default_transaction_read_only is on")
+
+# By the beginning of the SQLSTATE, the longest first.
+POSTGRESQL = {
+    "3D000": Reason("does not exist: a PostgreSQL is there, without that database", CHECK_URL, is_refusal=True),
+    "25006": READ_ONLY,
+    "53100": Reason("has no space left on its disk", "An administrator must make room."),
+    "53300": Reason("has no connection left: other clients hold max_connections"),
+    "55000": Reason("takes no connections now"),
+    "57P01": Reason("is being shut down, or an administrator ended the connection"),
+    "57P03": Reason("is starting or stopping"),
+    "08": BROKEN,
+    "28": Reason("refuses the user or the password", CHECK_URL, is_refusal=True),
+    "40": BUSY,
+    "53": Reason("is out of memory or other resources"),
+    "55": BUSY,
+    "57": BUSY,
+}
+
+FILE_UNUSABLE = "An administrator must check the file and its disk."
+SQLITE = {
+    sqlite3.SQLITE_BUSY: BUSY,
+    sqlite3.SQLITE_LOCKED: BUSY,
+    sqlite3.SQLITE_PROTOCOL: BUSY,
+    sqlite3.SQLITE_NOMEM: Reason("is out of memory"),
+    sqlite3.SQLITE_READONLY: Reason("is read-only", FILE_UNUSABLE),
+    sqlite3.SQLITE_IOERR: Reason("can't be read or written: its disk fails or is full", FILE_UNUSABLE),
+    sqlite3.SQLITE_CORRUPT: Reason("is damaged", "An administrator must restore a backup with `tessera db restore`."),
+    sqlite3.SQLITE_FULL: Reason("has no space left on its disk", "An administrator must make room."),
+    sqlite3.SQLITE_CANTOPEN: Reason("can't be opened", FILE_UNUSABLE),
+    sqlite3.SQLITE_NOTADB: Reason("is not an SQLite database", CHECK_URL),
+}
+LOST = Reason(
+    "was deleted or replaced while this server had it open",
+    "An administrator must put it back, or restart the server to use the file that is there.",
+)
+MISSING = Reason("does not exist", CHECK_URL)
+
+UNKNOWN_OUTCOME = (
+    "The connection to the database broke while the change was being committed, so it may or may not have"
+    " been kept. Repeat the call with the same idempotencyKey to learn which."
+)
+
+
+@contextmanager
+def translated(database: str, *, committing: bool = False) -> Generator[None]:
+    """Faults of the database of that name become Unavailable where trying again can help."""
+    try:
+        yield
+    except FAULTS as error:
+        if (unavailable := to_unavailable(error, database, committing=committing)) is None:
+            raise
+        raise unavailable from error
+
+
+def to_unavailable(error: Exception, database: str, *, committing: bool = False) -> Unavailable | None:
+    """What a fault is told as; None for a mistake of ours."""
+    cause = driver_error(error)
+    if (reason := _reason(cause)) is None:
+        return None
+    sentence = f"{database} {reason.text}"
+    if committing and _leaves_outcome_open(cause):
+        return Unavailable(UNKNOWN_OUTCOME, reason=sentence)
+    return Unavailable(f"{sentence[0].upper()}{sentence[1:]}; nothing was changed. {reason.advice}", reason=sentence)
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """What the driver raised: SQLAlchemy wraps it where it opens a connection or runs a migration."""
+    while isinstance(error, DBAPIError | AsyncAdapt_Error):
+        inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
+        if inner is None:
+            return error
+        error = inner
+    return error
+
+
+def is_refused(error: Unavailable) -> bool:
+    """Whether the database is there and lets nobody in, which does not pass by itself."""
+    reason = _reason(driver_error(error.__cause__ or error))
+    return reason is not None and reason.is_refusal
+
+
+def _leaves_outcome_open(cause: BaseException) -> bool:
+    return not isinstance(cause, FileLost) and getattr(cause, "sqlstate", None) != "25006"
+
+
+def _reason(error: BaseException) -> Reason | None:
+    match error:
+        case asyncpg.InvalidCachedStatementError():  # the tables have changed since it was prepared
+            return BUSY
+        case asyncpg.PostgresError():
+            state = str(getattr(error, "sqlstate", None) or "")
+            return next((reason for begin, reason in POSTGRESQL.items() if state.startswith(begin)), None)
+        case asyncpg.InterfaceError():
+            return None if isinstance(error, ValueError) else BROKEN  # a ValueError is a value of the wrong type
+        case sqlite3.Error():
+            return SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        case PoolTimeoutError():
+            return BUSY
+        case OSError():
+            return _of_system(error)
+        case _:  # the driver's own failure to go on with a connection
+            return BROKEN
+
+
+def _of_system(error: OSError) -> Reason:
+    match error:
+        case FileLost():
+            return LOST
+        case FileNotFoundError():
+            return MISSING
+        case TimeoutError():
+            return SILENT
+        case socket.gaierror():
+            return Reason("can't be reached: the name of its host can't be looked up")
+        case ConnectionRefusedError() | OSError(errno=errno.ECONNREFUSED):
+            return Reason("can't be reached: the connection is refused")
+        case ConnectionError():
+            return BROKEN
+        case _:
+            return Reason(f"can't be reached: {error.strerror or error}")

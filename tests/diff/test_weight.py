@@ -1,0 +1,40 @@
+"""Small plain schemas are told from those whose comparison could take long, by looking at a bounded part of them."""
+
+import pytest
+
+from tessera_gql.diff import weight
+
+COLUMNS = {f"c{n}": {"type": "string"} for n in range(20)}
+
+
+def test_a_small_table_weighs_what_it_holds():
+    assert weight({"type": "object", "properties": COLUMNS, "required": ["c1", "c2"]}) == 3 + 40 + 2
+    assert weight(True) == weight({}) == 0
+    assert weight({"properties": {"pattern": {"type": ["string", "null"], "x-owner": {"$ref": 1}}}}) is not None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "a"},
+        {"$ref": "#"},
+        {"properties": {"a": {"items": {"allOf": []}}}},
+        {"items": {"oneOf": []}},
+        {"additionalProperties": {"not": {}}},
+        {"multipleOf": 3},
+        {"properties": {f"c{n}": {} for n in range(500)}},
+        {"enum": list(range(500))},
+        {"description": "a" * 50_000},
+        {"a" * 50_000: 1},
+        {1: 2},
+    ],
+)
+def test_anything_else_is_not_weighed(schema):
+    assert weight(schema) is None
+
+
+def test_only_a_bounded_part_is_looked_at():
+    deep: object = {}
+    for _ in range(100_000):
+        deep = {"items": deep}
+    assert weight(deep) is None

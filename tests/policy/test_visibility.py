@@ -1,0 +1,89 @@
+"""What a caller sees of private things is what it may change of them; names of keys are cut to their prefix."""
+
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import pytest
+
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, allows
+from tessera_gql.policy.events import ApiKeyCreated, TeamCreated
+from tessera_gql.policy.visibility import (
+    WHOLE,
+    Audience,
+    View,
+    audience,
+    key_actor,
+    public_actor,
+    shown_event,
+    view_of,
+    view_of_webhook,
+)
+
+OURS, THEIRS = uuid4(), uuid4()
+
+
+@dataclass(frozen=True)
+class Row:
+    kind: str
+    teams: tuple[str, ...]
+    actor: str = "open"
+
+
+def rename(row: Row, actor: str) -> Row:
+    return replace(row, actor=actor)
+
+
+@pytest.mark.parametrize("verb", [Verb.READ_KEYS, Verb.READ_WEBHOOKS, Verb.REVOKE_API_KEY, Verb.UPDATE_WEBHOOK])
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("team", [OURS, None])
+def test_private_things_are_seen_by_those_who_may_change_them(verb: Verb, scope: Scope, team: object) -> None:
+    actor = Actor("ci", OURS if team else None, frozenset({scope}))
+    view = view_of(actor)
+    for owner in (OURS, THEIRS, None):
+        assert (view.is_whole or (owner is not None and view.team_id == owner)) == allows(actor, verb, owner)
+
+
+def test_without_keys_everything_is_seen() -> None:
+    assert view_of(OPEN_ACTOR) == WHOLE
+
+
+def test_a_private_event_is_seen_in_the_teams_that_it_concerns_and_a_public_one_by_everybody() -> None:
+    private, public = Row(ApiKeyCreated.kind, (str(OURS),)), Row(TeamCreated.kind, ())
+    views = (WHOLE, View(team_id=OURS), View(team_id=THEIRS), View())
+    assert [shown_event(view, private, rename) for view in views] == [private, private, None, None]
+    assert [shown_event(view, public, rename) for view in views] == [public] * 4
+    assert shown_event(View(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
+
+
+def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything() -> None:
+    assert (view_of_webhook(OURS), view_of_webhook(None)) == (View(team_id=OURS), WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("actor", "public"),
+    [
+        (key_actor("ci orders", "tsr_AbCd"), "key tsr_AbCd"),
+        (key_actor("(tsr_x) (tsr_AbCd)", "tsr_-_9Z"), "key tsr_-_9Z"),
+        ("oidc:ann@example.com", "oidc:ann@example.com"),
+        ("tsr_AbCd", "tsr_AbCd"),
+        ("x (tsr_AbC)", "x (tsr_AbC)"),
+        ("x (tsr_AbCd) ", "x (tsr_AbCd) "),
+        ("", ""),
+        (")", ")"),
+    ],
+)
+def test_of_a_key_only_the_prefix_is_public_and_other_names_stay(actor: str, public: str) -> None:
+    assert public_actor(actor) == public
+    row = Row(TeamCreated.kind, (), actor)
+    shown = shown_event(View(), row, rename)
+    assert shown is not None
+    assert shown.actor == public
+    assert shown_event(WHOLE, row, rename) is row
+
+
+def test_connections_edges_and_payloads_follow_what_they_hold() -> None:
+    assert audience("WebhookConnection", "totalCount") is audience("WebhookEdge", "cursor") is Audience.OWNERS
+    assert audience("CreateWebhookPayload", "secret") is Audience.CALLER
+    assert audience("AssetConnection", "nodes") is Audience.READERS
+    with pytest.raises(KeyError):
+        audience("Tomorrow", "id")

@@ -1,0 +1,87 @@
+"""Servers and callers for the tests of this folder, and the tables of what they saw."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tessera_gql.app import Parts
+from tessera_gql.policy.visibility import audience
+from tessera_gql.store import migration
+from tests.ops.postgres import postgres, sql
+from tests.security.deployments import DEPLOYMENTS, Caller, Databases, Table, deployed
+from tests.security.private_world import PrivateWorld, build, parts_of
+
+
+@pytest.fixture(scope="session")
+def databases(sqlite_template: Path) -> Iterator[Databases]:
+    with postgres() as primary:
+        asyncio.run(sql(primary.url(), "CREATE DATABASE template_tessera"))
+        asyncio.run(migration.upgrade(primary.url("template_tessera")))
+        replica = primary.replica(primary.folder.parent / "replica")
+        replica.start()
+        yield Databases(sqlite_template, primary, replica)
+        replica.stop(signal.SIGQUIT)
+
+
+@pytest.fixture(scope="session", params=DEPLOYMENTS, ids=str)
+def caller(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, databases: Databases
+) -> Iterator[Caller]:
+    with deployed(request.param, tmp_path_factory.mktemp("deployed"), databases) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def tables() -> Iterator[dict[str, Table]]:
+    """Printed at the end, for who runs the tests with -s."""
+    found: dict[str, Table] = {}
+    yield found
+    for table in found.values():
+        print(table)  # noqa: T201
+
+
+@pytest.fixture
+def table(request: pytest.FixtureRequest, tables: dict[str, Table]) -> Table:
+    """Of the module of the test."""
+    name = request.module.__name__.rpartition(".")[2]
+    return tables.setdefault(name, Table(name))
+
+
+REACHED: dict[str, Counter[str]] = {}
+
+
+@pytest.fixture
+async def parts(database_url: str, tmp_path: Path) -> AsyncGenerator[Parts]:
+    found = parts_of(database_url, tmp_path)
+    yield found
+    await found.database.dispose()
+
+
+@pytest.fixture
+async def private(parts: Parts) -> PrivateWorld:
+    return await build(parts)
+
+
+@pytest.fixture
+def reached() -> dict[str, Counter[str]]:
+    """For each caller the number of values of each `Type.field` that it was answered."""
+    return REACHED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if not REACHED:
+        return
+    fields = sorted({path for cells in REACHED.values() for path in cells})
+    if config.get_verbosity() > 0:
+        terminalreporter.section("values of each field that each caller was answered")
+        terminalreporter.write_line(" | ".join(["field", "audience", *REACHED]))
+        for path in fields:
+            counts = [str(cells[path]) for cells in REACHED.values()]
+            terminalreporter.write_line(" | ".join([path, audience(*path.split(".")).name, *counts]))
+    total = sum(sum(cells.values()) for cells in REACHED.values())
+    terminalreporter.write_line(f"visibility: {len(fields)} fields, {len(REACHED)} callers, {total:,} values seen")

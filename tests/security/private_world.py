@@ -1,0 +1,280 @@
+"""A world in which every private thing bears a canary: `canary-OWNER-…`; public things bear `public-…` instead."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from tessera_gql.app import Parts, assemble, render
+from tessera_gql.config import Settings
+from tessera_gql.delivery.outbound import Undelivered
+from tessera_gql.delivery.webhooks import hand_on, settle
+from tessera_gql.graphql.http import execute
+from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.transport import Executor
+from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.delivery import Backoff
+from tessera_gql.policy.visibility import KINDS, TYPES, Audience
+from tessera_gql.policy.words import Response
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.database import Database
+from tessera_gql.store.tables import (
+    Acknowledgment,
+    ApiKey,
+    Asset,
+    AssetDependency,
+    Contract,
+    EventRow,
+    Proposal,
+    Registration,
+    Team,
+    Webhook,
+    WebhookDelivery,
+    new_id,
+)
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import keys, proposals, registrations, webhooks
+from tessera_gql.workflows.keys import Minted, NewKey
+from tessera_gql.workflows.proposals import Answer
+from tessera_gql.workflows.registrations import Reading
+from tessera_gql.workflows.webhooks import NewWebhook
+from tests.formats.manifests import column, manifest
+from tests.formats.manifests import table as model
+from tests.security.crawler import Ask, Enum
+from tests.world import ORDERS, World, without
+
+ISSUER, AUDIENCE, ADMIN_KEY = "https://login.example.com/", "tessera", "an administrator's key of the settings"
+SIGNING = RSAKey.generate_key(2048, {"kid": "rsa", "use": "sig"})
+MANIFEST = manifest(model("orders", column("order_id", "integer")))
+NOUNS: dict[str, type[Any]] = {
+    "Acknowledgment": Acknowledgment,
+    "ApiKey": ApiKey,
+    "Asset": Asset,
+    "AssetDependency": AssetDependency,
+    "Contract": Contract,
+    "Event": EventRow,
+    "Proposal": Proposal,
+    "Registration": Registration,
+    "Team": Team,
+    "Webhook": Webhook,
+    "WebhookDelivery": WebhookDelivery,
+}
+LIMITS = dict.fromkeys(
+    [f"limit_{name}" for name in ("cost", "aliases", "directives", "overlaps", "tokens", "errors")], 10**7
+) | {"limit_depth": 100}
+
+
+def parts_of(url: str, folder: Path, executor: Executor = Executor.PLANNED, *, needs_keys: bool = True) -> Parts:
+    """The application as the settings put it together, with room for very large operations."""
+    options: dict[str, Any] = {"database_url": url, "executor": executor} | LIMITS
+    if needs_keys:
+        jwks = folder / "jwks.json"
+        jwks.write_text(json.dumps({"keys": [SIGNING.as_dict(private=False)]}))
+        options |= {
+            "admin_key": ADMIN_KEY,
+            "oidc_issuer": ISSUER,
+            "oidc_audience": AUDIENCE,
+            "oidc_jwks": str(jwks),
+            "rate_limit_cost": "off",
+            "rate_limit_mutations": "off",
+        }
+    return assemble(Settings(**options))
+
+
+def oidc(database: Database, scope: str, team: str | None, subject: str = "ann@example.com") -> str:
+    """A token of the issuer."""
+    facts = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": f"tessera:{scope}"}
+    facts |= {"exp": int(database.clock().timestamp()) + 600} | ({"team": team} if team else {})
+    return jwt.encode({"kid": "rsa", "alg": "RS256"}, facts, SIGNING, algorithms=["RS256"])
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A kind of caller, and what of private things it must see: all, its team's, its own key."""
+
+    name: str
+    token: str | None = None
+    sees_all: bool = False
+    team_id: UUID | None = None
+    key_id: UUID | None = None
+    hook_team: UUID | None = None
+    is_hook: bool = False
+
+    def sees(self, owners: Sequence[UUID] | None, identity: UUID) -> bool:
+        """Whether it must see what belongs to these teams; None is public."""
+        return owners is None or self.sees_all or self.team_id in owners or identity == self.key_id
+
+    @property
+    def forbidden_words(self) -> list[str]:
+        """What no answer to it may hold."""
+        if self.sees_all:
+            return []
+        return ["canary-nobody", "canary-theirs", *([] if self.team_id else ["canary-ours"])]
+
+
+@dataclass
+class PrivateWorld:
+    world: World
+    ours: Team
+    theirs: Team
+    callers: list[Caller]
+
+    async def truth(self) -> dict[str, dict[str, bool | Any]]:
+        """For each type the ids of all that exists, each with its id in the database and its owners (None: public)."""
+        hooks = {hook.id: hook.team_id for hook in await self.world.rows(Webhook)}
+        found: dict[str, dict[str, Any]] = {}
+        for name, noun in NOUNS.items():
+            rows: list[Any] = await (self.world.events() if noun is EventRow else self.world.rows(noun))
+            found[name] = {global_id(name, row.id): (row.id, owners(name, row, hooks)) for row in rows}
+        return found
+
+    async def visible(self, caller: Caller) -> set[tuple[str, str]]:
+        truth = await self.truth()
+        return {
+            (kind, identity)
+            for kind, rows in truth.items()
+            for identity, (local, owned_by) in rows.items()
+            if caller.sees(owned_by, local)
+        }
+
+
+def owners(kind: str, row: Any, hooks: dict[UUID, UUID | None]) -> Sequence[UUID] | None:
+    """As the table says, read from the row itself."""
+    if TYPES[kind] is Audience.READERS:
+        return None
+    if isinstance(row, EventRow) or kind == "Event":
+        kinds = {event.kind: audience for event, audience in KINDS.items()}
+        return None if kinds[row.kind] is Audience.READERS else [UUID(team) for team in row.teams]
+    owner = hooks[row.webhook_id] if kind == "WebhookDelivery" else row.team_id
+    return [owner] if owner else []
+
+
+async def build(parts: Parts) -> PrivateWorld:
+    world = World(parts.database)
+    ours, theirs = await world.team("ours"), await world.team("theirs")
+    for team in (ours, theirs, None):
+        await _private(world, team)
+    for team, other in ((ours, theirs), (theirs, ours)):
+        await _public(parts, world, team, other)
+    await hand_on(world.database)
+    return PrivateWorld(world, ours, theirs, await _callers(world, ours))
+
+
+async def _private(world: World, team: Team | None) -> None:
+    """Keys, webhooks and deliveries, and every kind of event about them."""
+    name = team.name if team else "nobody"
+    ref = TeamRef(id=team.id) if team else None
+    await mint(world, team, f"canary-{name}-key")
+    gone = await mint(world, team, f"canary-{name}-gone")
+    async with world.database.write("tester") as session:
+        await keys.revoke(session, OPEN_ACTOR, gone.key.id)
+        address = f"https://canary-{name}-host.example.com/canary-{name}-path"
+        document = f"query($event: ID!) {{ node(id: $event) {{ id }} }} # canary-{name}-document"
+        hook = (await webhooks.create(session, OPEN_ACTOR, NewWebhook(address, ref, document=document))).webhook
+        other = await webhooks.create(session, OPEN_ACTOR, NewWebhook(f"https://canary-{name}-gone.com/", ref))
+        await webhooks.delete(session, OPEN_ACTOR, other.webhook.id)
+        await webhooks.update(session, OPEN_ACTOR, hook.id, {}, rotate_secret=True)
+        delivery = await webhooks.ping(session, OPEN_ACTOR, hook.id)
+    failed = {"status": 500, "error": f"canary-{name}-error", "milliseconds": 7}
+    await settle(world.database, delivery, failed, Backoff(life_seconds=0))
+    async with world.database.write("tester") as session:
+        again = await webhooks.redeliver(session, OPEN_ACTOR, delivery.id)
+    await settle(world.database, again, failed, Backoff(life_seconds=0))
+
+
+async def _public(parts: Parts, world: World, team: Team, other: Team) -> None:
+    """An asset that the other team reads, with a proposal that waits for it, changed by a key of the team."""
+    asset = await world.asset(f"shop.core.{team.name}", team, description=f"public-{team.name}-description")
+    source = await world.asset(f"shop.raw.{team.name}", other)
+    await world.publish(source)
+    await world.publish(asset)
+    await world.depend(asset, source)
+    actor = Actor("tester", team.id, frozenset({Scope.ADMIN}))
+    async with world.database.write("tester") as session:
+        reading = Reading(purpose=f"public-{team.name}-purpose")
+        await registrations.register(session, actor, AssetRef(id=asset.id), team=TeamRef(id=other.id), reading=reading)
+    await world.publish(asset, {**ORDERS, "title": "2"}, force=True, reason=f"public-{team.name}-forced", actor=actor)
+    done = await world.publish(asset, without("note"), reason=f"public-{team.name}-reason")
+    assert done.proposal is not None
+    async with world.database.write("tester") as session:
+        said = Answer(Response.BLOCKED, None, f"public-{team.name}-notes")
+        await proposals.acknowledge(session, OPEN_ACTOR, done.proposal.id, team=TeamRef(id=other.id), answer=said)
+    key = await mint(world, team, f"canary-{team.name}-actor", Scope.WRITE)
+    asked = {"asset": {"fqn": asset.fqn}, "metadata": {"note": f"public-{team.name}-metadata"}}
+    query = "mutation($input: UpdateAssetInput!) { updateAsset(input: $input) { errors { code } } }"
+    await tell(parts, key.token, query, asked)
+
+
+async def tell(parts: Parts, token: str | None, query: str, asked: Any) -> dict[str, Any]:
+    identity = await parts.transport.authenticate(f"Bearer {token}" if token else None)
+    return await execute(parts.transport, query=query, variables={"input": asked}, identity=identity)
+
+
+async def mint(world: World, team: Team | None, name: str, *scopes: Scope) -> Minted:
+    async with world.database.write("tester") as session:
+        wanted = scopes or ((Scope.READ,) if team else (Scope.ADMIN,))
+        return await keys.create(session, OPEN_ACTOR, NewKey(name, wanted, TeamRef(id=team.id) if team else None))
+
+
+async def _callers(world: World, ours: Team) -> list[Caller]:
+    read, write, admin = [await mint(world, ours, f"caller {scope}", scope) for scope in Scope]
+    root = await mint(world, None, "caller of no team")
+    database = world.database
+    return [
+        Caller("READ key", read.token, key_id=read.key.id),
+        Caller("WRITE key", write.token, team_id=ours.id, key_id=write.key.id),
+        Caller("ADMIN key", admin.token, sees_all=True),
+        Caller("ADMIN key of no team", root.token, sees_all=True),
+        Caller("ADMIN_KEY", ADMIN_KEY, sees_all=True),
+        Caller("OIDC write", oidc(database, "write", "ours"), team_id=ours.id),
+        Caller("OIDC write, no team", oidc(database, "write", None)),
+        Caller("OIDC read", oidc(database, "read", "ours")),
+        Caller("AUTH=off", None, sees_all=True),
+        Caller("webhook", team_id=ours.id, hook_team=ours.id, is_hook=True),
+        Caller("webhook of no team", sees_all=True, is_hook=True),
+    ]
+
+
+def asking(parts: Parts, private: PrivateWorld, caller: Caller) -> Ask:
+    """Asks as the caller: with its credential, or as the document of a webhook."""
+    rendered = render(parts.transport)
+
+    async def through_webhook(query: str) -> dict[str, Any]:
+        if "$manifest" in query:  # a webhook's document has no variable but the event
+            return {"data": None}
+        hook = Webhook(id=new_id(), team_id=caller.hook_team, document=query)
+        try:
+            return {"data": await rendered(hook, (await private.world.events())[0])}
+        except Undelivered as error:
+            return {"data": None, "errors": [error.message]}
+
+    async def directly(query: str) -> dict[str, Any]:
+        identity = await parts.transport.authenticate(f"Bearer {caller.token}" if caller.token else None)
+        return await execute(parts.transport, query=query, variables={"manifest": MANIFEST}, identity=identity)
+
+    return through_webhook if caller.is_hook else directly
+
+
+def arguments(ids: dict[str, list[str]]) -> dict[str, list[dict[str, Any]]]:
+    """What fields with required arguments are given."""
+    names = {"asset": "shop.core.theirs", "team": "theirs"}
+    dropped = without("total")
+    found: dict[str, list[dict[str, Any]]] = {
+        f"Query.{name}": [{"id": identity} for identity in ids[kind]]
+        for name, kind in {"contract": "Contract", "proposal": "Proposal", "registration": "Registration"}.items()
+    }
+    return found | {
+        "Query.asset": [{"by": {"fqn": names["asset"]}}, {"by": {"id": ids["Asset"][0]}}],
+        "Query.team": [{"by": {"name": names["team"]}}, {"by": {"id": ids["Team"][0]}}],
+        "Query.search": [{"text": "theirs"}, {"text": "canary"}],
+        "Query.impact": [{"asset": {"fqn": names["asset"]}, "schema": dropped}],
+        "Query.diffSchemas": [{"old": dropped, "new": without("note")}],
+        "Query.dbtImpact": [{"manifest": Enum("$manifest")}],
+        "Asset.contract": [{"version": "1.0.0"}],
+        "Contract.diff": [{"to": ids["Contract"][0]}],
+    }

@@ -1,0 +1,338 @@
+"""What is hidden can't be found out by mutations, subscriptions, filters, cursors, replays or shared streams."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+from uuid import uuid4
+
+from graphql import GraphQLObjectType, GraphQLSchema
+
+from tessera_gql.app import Parts
+from tessera_gql.graphql.events import cursor
+from tessera_gql.graphql.ids import global_id, local_id
+from tessera_gql.graphql.operations import stream
+from tessera_gql.graphql.schema import schema
+from tessera_gql.policy.access import Actor, Scope
+from tessera_gql.policy.visibility import Audience, audience, key_actor, public_actor
+from tessera_gql.store.tables import ApiKey, Team
+from tessera_gql.workflows import teams
+from tests.graphql.transport.server import served
+from tests.graphql.transport.test_websocket import begin, hear, socket, subscribe
+from tests.security.crawler import Crawler, Enum, Found, filters, literal
+from tests.security.private_world import Caller, PrivateWorld, arguments, asking, mint, oidc
+from tests.world import without
+
+CORE: GraphQLSchema = schema._schema
+ROOTS = {"apiKeys": "ApiKey", "webhooks": "Webhook", "events": "Event"}
+HIDDEN = {
+    "revokeApiKey": ("apiKey", "ApiKey"),
+    "updateWebhook": ("webhook", "Webhook"),
+    "testWebhook": ("webhook", "Webhook"),
+    "redeliverWebhook": ("delivery", "WebhookDelivery"),
+    "deleteWebhook": ("webhook", "Webhook"),
+}
+"""Mutations of private things: the argument that names one, and its type."""
+NUMBERS = itertools.count()
+
+
+async def ids(private: PrivateWorld) -> dict[str, list[str]]:
+    return {kind: [*rows] for kind, rows in (await private.truth()).items()}
+
+
+def private_id(known: dict[str, dict[str, Any]], kind: str, team: Team) -> str:
+    """The oldest thing of a team, or an id of nothing if it has none any more."""
+    found = [one for one, (_, owners) in known[kind].items() if owners and team.id in owners]
+    return found[0] if found else global_id(kind, uuid4())
+
+
+async def inputs(private: PrivateWorld, team: Team, other: Team) -> dict[str, dict[str, Any]]:
+    """A call of every mutation, about what belongs to the team."""
+    known = await private.truth()
+    asset, owner, number = {"fqn": f"shop.core.{team.name}"}, {"name": team.name}, next(NUMBERS)
+    edge = {"dependent": asset, "dependency": {"fqn": f"shop.raw.{other.name}"}}
+    mine = [row for row in await private.world.registrations(live=False) if row.consumer_team_id == team.id]
+    proposal = {"proposal": [*known["Proposal"]][0 if team is private.ours else -1]}
+    named = {field: {argument: private_id(known, kind, team)} for field, (argument, kind) in HIDDEN.items()}
+    named["updateWebhook"] |= {"isActive": True, "rotateSecret": True}
+    return {
+        "createTeam": {"name": f"new-{number}"},
+        "updateTeam": {"team": owner, "metadata": {"a": number}},
+        "createAsset": {"fqn": f"shop.new.n{number}", "owner": owner},
+        "updateAsset": {"asset": asset, "metadata": {"a": number}},
+        "addDependency": edge,
+        "removeDependency": edge,
+        "syncDbtManifest": {"manifest": Enum("$manifest"), "owner": owner, "dryRun": True},
+        "publishContract": {"asset": asset, "schema": without("total"), "supersede": True, "dryRun": True},
+        "register": {"asset": asset, "team": {"name": other.name}},
+        "updateRegistration": {"registration": global_id("Registration", mine[0].id), "purpose": "new"},
+        "acknowledgeProposal": proposal | {"response": Enum("APPROVED"), "team": {"name": other.name}},
+        "publishProposal": proposal,
+        "withdrawProposal": proposal,
+        "unregister": {"registration": global_id("Registration", mine[0].id)},
+        "retireContract": {"contract": [*known["Contract"]][-1]},
+        "createApiKey": {"name": "new", "team": owner},
+        "createWebhook": {"url": "https://hooks.example.com/new", "team": owner},
+        "pushToGit": {},
+        "pullFromGit": {"dryRun": True},
+    } | named
+
+
+async def mutate(crawler: Crawler, field: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The payload, as much of it as there is."""
+    assert CORE.mutation_type is not None
+    payload = CORE.mutation_type.fields[field].type
+    declared = "($manifest: JSON!)" if given.get("manifest") else ""
+    query = f"mutation{declared} {{ {field}(input: {literal(given)}) {crawler.body(payload)} }}"
+    reply = await crawler.ask(query)
+    crawler.found.text.append(json.dumps(reply))
+    crawler.found.look(reply.get("data"))
+    assert reply.get("data") is not None, reply
+    result: dict[str, Any] = reply["data"][field]
+    return result
+
+
+def check(caller: Caller, found: Found) -> None:
+    text = "\n".join(found.text)
+    assert [word for word in caller.forbidden_words if word in text] == [], caller.name
+    for path, names in found.names.items():
+        if audience(*path.split(".")) is Audience.NAME and not caller.sees_all:
+            assert not [name for name in names if "canary" in name], path
+
+
+async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(private: PrivateWorld, parts: Parts) -> None:
+    assert CORE.mutation_type is not None
+    done = set[str]()
+    names = ("READ key", "OIDC write, no team", "WRITE key", "ADMIN key")
+    for caller in (one for name in names for one in private.callers if one.name == name):
+        crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
+        for team, other in ((private.theirs, private.ours), (private.ours, private.theirs)):
+            calls = await inputs(private, team, other)
+            assert calls.keys() == CORE.mutation_type.fields.keys()
+            for field, given in calls.items():
+                done |= {field} if not (await mutate(crawler, field, given))["errors"] else set()
+        check(caller, crawler.found)
+    assert CORE.mutation_type.fields.keys() - done == {"pushToGit", "pullFromGit"}, "succeeded for nobody"
+
+
+async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: PrivateWorld, parts: Parts) -> None:
+    known = await private.truth()
+    for caller in private.callers:
+        if caller.is_hook or caller.sees_all:
+            continue
+        crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
+        for field, (argument, kind) in HIDDEN.items():
+            hidden, absent = private_id(known, kind, private.theirs), global_id(kind, uuid4())
+            refused = [(await mutate(crawler, field, {argument: one}))["errors"] for one in (hidden, absent)]
+            assert refused[0] == refused[1]
+            found = [await crawler.send(f"node(id: {literal(one)}) {{ id }}") for one in (hidden, absent)]
+            assert found[0] == found[1] == {"data": {"__typename": "Query", "node": None}}
+
+
+def values(operator: str, kind: str, texts: list[str], known: dict[str, list[str]]) -> Iterator[Any]:
+    """Values of a filter that lead to hidden things."""
+    match kind:
+        case "String":
+            found: list[Any] = texts
+        case "ID":
+            found = [*known["Team"], *known["Asset"], *known["Proposal"]]
+        case "DateTime":
+            found = ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"]
+        case _:
+            found = [Enum(name) for name in CORE.type_map[kind].values]  # type: ignore[attr-defined] # an enum
+    return iter([[one] for one in found] if operator == "in" else found)
+
+
+async def test_no_filter_finds_or_counts_what_is_hidden(private: PrivateWorld, parts: Parts) -> None:
+    assert CORE.query_type is not None
+    known = await ids(private)
+    keys = await private.world.rows(ApiKey)
+    texts = [text for row in keys for text in (row.name, row.prefix, key_actor(row.name, row.prefix))]
+    for caller in private.callers:
+        if caller.is_hook or caller.name == "AUTH=off":
+            continue
+        crawler = Crawler(CORE, asking(parts, private, caller), arguments(known))
+        visible = {identity for _, identity in await private.visible(caller)}
+        for root in ROOTS:
+            asked = [
+                f"{{{name}: {{{operator}: {literal(value)}}}}}"
+                for name, operator, kind in filters(CORE.query_type.fields[root])
+                for value in values(operator, str(kind).strip("[]!"), texts, known)
+            ]
+            for start in range(0, len(asked), 40):
+                lists = " ".join(
+                    f"f{number}: {root}(filter: {where}, first: 100) {{ totalCount nodes {{ id }} }}"
+                    for number, where in enumerate(asked[start : start + 40])
+                )
+                for one in ((await crawler.send(lists))["data"] or {}).values():
+                    if isinstance(one, dict):
+                        found = {node["id"] for node in one["nodes"]}
+                        assert found <= visible
+                        assert one["totalCount"] == len(found)
+
+
+async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld, parts: Parts) -> None:
+    (acting,) = [row for row in await private.world.rows(ApiKey) if row.name == "canary-theirs-actor"]
+    name = key_actor(acting.name, acting.prefix)
+    for caller in private.callers:
+        if caller.is_hook or caller.name == "AUTH=off":
+            continue
+        ask = asking(parts, private, caller)
+        shown = name if caller.sees_all else public_actor(name)
+        for where, expected in (
+            ({"eq": name}, caller.sees_all),
+            ({"contains": "canary-theirs"}, caller.sees_all),
+            ({"in": [shown]}, True),
+            ({"contains": acting.prefix.upper()}, True),
+        ):
+            reply = await ask(f"{{ events(filter: {{actor: {literal(where)}}}) {{ totalCount nodes {{ actor }} }} }}")
+            assert reply["data"]["events"] == {
+                "totalCount": int(expected),
+                "nodes": [{"actor": shown}] * expected,
+            }
+
+
+async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
+    private: PrivateWorld, parts: Parts
+) -> None:
+    for caller in private.callers:
+        if caller.is_hook or caller.name == "AUTH=off":
+            continue
+        ask = asking(parts, private, caller)
+        for root, kind in ROOTS.items():
+            for step, place, more in (("first", "after", "hasNextPage"), ("last", "before", "hasPreviousPage")):
+                found, at, has_more = list[str](), "", True
+                while has_more:
+                    page = "endCursor" if step == "first" else "startCursor"
+                    listed = f"{root}({step}: 1{at}) {{ nodes {{ id }} pageInfo {{ {more} {page} }} }}"
+                    reply = (await ask(f"{{ {listed} }}"))["data"][root]
+                    if reply is None:  # the root is closed to this caller
+                        break
+                    found += [node["id"] for node in reply["nodes"]]
+                    has_more, at = reply["pageInfo"][more], f', {place}: "{reply["pageInfo"][page]}"'
+                else:
+                    lists = {one for noun, one in await private.visible(caller) if noun == kind}
+                    assert (len(found), {*found}) == (len(lists), lists), caller.name
+
+
+async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(private: PrivateWorld, parts: Parts) -> None:
+    """The same subject of the issuer is the same caller to an idempotency key, whatever its team."""
+    hook = private_id(await private.truth(), "Webhook", private.theirs)
+    calls = {
+        "createWebhook": {"url": "https://canary-theirs-new.example.com/", "idempotencyKey": "one"},
+        "createApiKey": {"name": "canary-theirs-new", "idempotencyKey": "two"},
+        "testWebhook": {"webhook": hook, "idempotencyKey": "three"},
+    }
+    replies: dict[str, list[dict[str, Any]]] = {}
+    for team in ("theirs", "ours"):
+        caller = Caller("bob", oidc(parts.database, "write", team, "bob"))
+        crawler = Crawler(CORE, asking(parts, private, caller), {})
+        replies[team] = [await mutate(crawler, field, given) for field, given in calls.items()]
+    assert [reply["errors"] for reply in replies["theirs"]] == [[], [], []]
+    assert "canary-theirs" not in json.dumps(replies["ours"])
+    webhook, key, ping = replies["ours"]
+    assert [one["errors"][0]["code"] for one in (webhook, key)] == ["CONFLICT", "CONFLICT"]
+    assert (webhook["webhook"], webhook["secret"], key["token"], ping["delivery"]) == (None, None, None, None)
+
+
+def subscriptions(crawler: Crawler) -> dict[str, str]:
+    assert isinstance(CORE.subscription_type, GraphQLObjectType)
+    return {
+        field: f'subscription {{ {field}(after: "{cursor(0)}") {crawler.body(one.type.of_type)} }}'  # type: ignore[attr-defined]
+        for field, one in CORE.subscription_type.fields.items()
+    }
+
+
+def sequence(message: dict[str, Any]) -> int:
+    event = message if message["__typename"] == "Event" else message["event"]
+    return int(event["sequence"])
+
+
+async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_other(
+    private: PrivateWorld, parts: Parts
+) -> None:
+    await private.world.team("the last event")  # every caller sees it, so that each stream has an end
+    events = await private.world.events()
+    async with parts.bus:
+        for caller in private.callers:
+            if caller.is_hook or caller.name == "AUTH=off":
+                continue
+            crawler = Crawler(CORE, asking(parts, private, caller), arguments(await ids(private)))
+            visible = {local_id(one, kind) for kind, one in await private.visible(caller) if kind == "Event"}
+            for field, query in subscriptions(crawler).items():
+                kinds = {"acknowledgmentRequested": "ACKNOWLEDGMENT_REQUESTED", "proposalStatusChanged": ""}
+                kind = kinds.get(field)
+                wanted = [
+                    row.sequence
+                    for row in events
+                    if row.id in visible and row.kind == ("PROPOSAL_STATUS_CHANGED" if kind == "" else kind or row.kind)
+                ]
+                assert [one async for one in _heard(parts, caller, crawler, query, len(wanted))] == wanted
+            check(caller, crawler.found)
+
+
+async def _heard(parts: Parts, caller: Caller, crawler: Crawler, query: str, count: int) -> AsyncGenerator[int]:
+    identity = await parts.transport.authenticate(f"Bearer {caller.token}")
+    replies = stream(parts.transport, parts.transport.documents.prepare(query, None), identity)
+    async with aclosing(replies), asyncio.timeout(20):
+        for _ in range(count):
+            reply = await anext(replies)
+            crawler.found.text.append(json.dumps(reply))
+            crawler.found.look(reply["data"])
+            yield sequence(next(iter(reply["data"].values())))
+
+
+async def test_a_stream_by_actor_is_no_oracle(private: PrivateWorld, parts: Parts) -> None:
+    where = f'filter: {{actor: {{contains: "canary"}}}}, after: "{cursor(0)}"'
+    query = f"subscription {{ events({where}) {{ actor }} }}"
+    async with private.world.database.write("oidc:canary-sentinel") as session:
+        await teams.create(session, Actor("x", scopes=frozenset({Scope.ADMIN})), name="sentinel")
+    async with parts.bus:
+        for caller in private.callers[:2]:
+            identity = await parts.transport.authenticate(f"Bearer {caller.token}")
+            replies = stream(parts.transport, parts.transport.documents.prepare(query, None), identity)
+            async with aclosing(replies), asyncio.timeout(20):
+                assert await anext(replies) == {"data": {"events": {"actor": "oidc:canary-sentinel"}}}
+
+
+LIVE = "subscription ($after: String) { events(after: $after) { __typename id kind actor payload } }"
+
+
+async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibility(
+    private: PrivateWorld, parts: Parts
+) -> None:
+    callers = [one for one in private.callers if not one.is_hook and one.name != "AUTH=off"]
+    second = await mint(private.world, private.ours, "caller of ours again", Scope.WRITE)
+    foreign = await mint(private.world, private.theirs, "caller of theirs", Scope.WRITE)
+    callers += [
+        Caller("another WRITE key", second.token, team_id=private.ours.id),
+        Caller("WRITE key of theirs", foreign.token, team_id=private.theirs.id),
+    ]
+    place = cursor((await private.world.events())[-1].sequence)
+    async with parts.bus, served(parts.transport) as address, AsyncExitStack() as stack:
+        sockets = []
+        for caller in callers:
+            ws = await stack.enter_async_context(socket(address, max_size=None))
+            await begin(ws, payload={"Authorization": f"Bearer {caller.token}"})
+            await subscribe(ws, "s", LIVE, variables={"after": place})
+            sockets.append(ws)
+        await private.world.team("the first event")  # whoever has heard it hears what follows, alone or with others
+        for ws in sockets:
+            assert (await hear(ws))["payload"]["data"]["events"]["kind"] == "TEAM_CREATED"
+        while parts.transport.fanout.sharing < 3:  # noqa: ASYNC110 - nothing tells when streams are joined
+            await asyncio.sleep(0.01)
+        before = {row.id for row in await private.world.events()}
+        for team in (private.ours, private.theirs, None):
+            await mint(private.world, team, f"canary-{team.name if team else 'nobody'}-live")
+        await private.world.team("the last event")
+        new = [row for row in await private.world.events() if row.id not in before]
+        assert len(new) == 4
+        for caller, ws in zip(callers, sockets, strict=True):
+            visible = {one for kind, one in await private.visible(caller) if kind == "Event"}
+            wanted = [identity for row in new if (identity := global_id("Event", row.id)) in visible]
+            heard = [(await hear(ws))["payload"]["data"]["events"] for _ in wanted]
+            assert [one["id"] for one in heard] == wanted, caller.name
+            if caller.name != "WRITE key of theirs":
+                assert [word for word in caller.forbidden_words if word in json.dumps(heard)] == []

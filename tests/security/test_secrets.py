@@ -1,0 +1,232 @@
+"""Secrets of webhooks are stored encrypted, each for its row; without the right key nothing is signed, for a reason."""
+
+import asyncio
+import base64
+import secrets
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook as Verifier
+
+from tessera_gql.config import BadSettings, load
+from tessera_gql.delivery.outbound import Rules
+from tessera_gql.delivery.webhooks import Options as WorkerOptions
+from tessera_gql.errors import Conflict
+from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.store import webhooks
+from tessera_gql.store.database import Database
+from tessera_gql.store.encryption import Keyring, UnreadableSecret
+from tessera_gql.store.engine import Options, sqlite_file
+from tessera_gql.workflows import webhook_secrets
+from tessera_gql.workflows import webhooks as verbs
+from tessera_gql.workflows.webhooks import Made, NewWebhook
+from tests.delivery.receiver import receiving
+from tests.delivery.test_webhooks import deliveries, settled, working
+from tests.e2e.server import TESSERA, environment
+from tests.world import World
+
+ADDRESS = "https://example.com/hook"
+
+
+def new_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+OLD, NEW = new_key(), new_key()
+
+
+def opened(url: str, *keys: str, required: bool = True) -> Database:
+    return Database(url, options=Options(secrets_keys=keys, requires_secrets_key=required))
+
+
+async def create(database: Database, url: str = ADDRESS) -> Made:
+    async with database.write() as session:
+        return await verbs.create(session, OPEN_ACTOR, NewWebhook(url))
+
+
+async def entries(database: Database) -> list[dict[str, Any]]:
+    async with database.read() as session:
+        return [entry for row in await webhooks.with_secrets(session) for entry in row.secrets]
+
+
+async def test_a_secret_is_stored_encrypted_and_signs_as_shown(database_url: str) -> None:
+    database = opened(database_url, NEW)
+    async with receiving() as receiver, working(database, quick()):
+        made = await create(database, receiver.url)
+        await World(database).team("one")
+        (post,) = (await receiver.count(1))[:1]
+        await settled(database)
+    Verifier(made.secret or "").verify(post.body, post.headers)
+    (entry,) = await entries(database)
+    assert set(entry) == {"encrypted", "until"}
+    assert (made.secret or "")[6:] not in str(entry)
+    await database.dispose()
+    if (file := sqlite_file(database_url)) is not None:
+        assert (made.secret or "").encode() not in file.read_bytes()
+
+
+def quick() -> WorkerOptions:
+    return WorkerOptions(rules=Rules(allow_private=True, timeout_seconds=1), lease_seconds=2, poll_seconds=0.02)
+
+
+async def test_a_server_that_needs_a_key_and_has_none_makes_no_secret_and_keeps_the_old_ones(database_url: str) -> None:
+    development = opened(database_url, required=False)
+    made = await create(development)
+    await development.dispose()
+    database = opened(database_url)
+    with pytest.raises(Conflict, match=r"has no SECRETS_KEY\. Ask an administrator"):
+        await create(database)
+    with pytest.raises(Conflict, match="has no SECRETS_KEY"):
+        await rotate(database, made)
+    async with database.write() as session:
+        stored = await webhook_secrets.encrypt_stored(session)
+    assert (stored.plain, stored.encrypted, stored.unreadable) == (1, 0, ())
+    assert "1 secrets of webhooks are stored in plain" in " ".join(stored.warnings())
+    assert await signing(database, made) == [made.secret]
+    await database.dispose()
+
+
+async def rotate(database: Database, made: Made) -> Made:
+    async with database.write() as session:
+        return await verbs.update(session, OPEN_ACTOR, made.webhook.id, {}, rotate_secret=True)
+
+
+async def signing(database: Database, made: Made) -> list[str]:
+    async with database.read() as session:
+        row = await webhooks.get(session, made.webhook.id)
+        return webhook_secrets.signing(session.keyring, row, session.now)
+
+
+async def test_the_first_start_with_a_key_encrypts_what_is_stored_in_plain(database_url: str) -> None:
+    development = opened(database_url, required=False)
+    made = await create(development)
+    await development.dispose()
+    database = opened(database_url, NEW)
+    async with working(database, quick()):
+        while "encrypted" not in (await entries(database))[0]:
+            pass
+    assert await signing(database, made) == [made.secret]
+    await database.dispose()
+    if (file := sqlite_file(database_url)) is not None:
+        assert (made.secret or "").encode() not in b"".join(
+            beside.read_bytes() for beside in file.parent.glob(f"{file.name}*")
+        )
+
+
+async def test_keys_are_rotated_by_a_command_and_the_old_one_can_go(database_url: str, tmp_path: Path) -> None:
+    before = opened(database_url, OLD)
+    made = [await create(before), await create(before)]
+    await before.dispose()
+    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
+    assert "Encrypted 2 secrets" in done.stdout, done
+    after = opened(database_url, NEW)
+    assert [await signing(after, one) for one in made] == [[one.secret] for one in made]
+    await after.dispose()
+    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
+    assert "Encrypted 0 secrets" in done.stdout, done
+    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=OLD)
+    assert (done.returncode, "can't be decrypted" in done.stderr) == (1, True)
+    assert str(made[0].webhook.id) in done.stderr
+    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url)
+    assert (done.returncode, "SECRETS_KEY is not set" in done.stderr) == (2, True)
+
+
+def tessera(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [TESSERA, *words],
+        cwd=cwd,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+async def test_with_a_lost_key_deliveries_fail_for_a_reason_that_is_told_and_a_new_secret_helps(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = opened(database_url, OLD)
+    async with receiving() as receiver:
+        made = await create(before, receiver.url)
+        await World(before).team("one")
+        await before.dispose()
+        database = opened(database_url, NEW)
+        async with working(database, quick()):
+            (delivery, *_) = await attempted(database)
+            assert "is encrypted with the key" in delivery.attempts[0]["error"]
+            assert "updateWebhook and `rotateSecret`" in delivery.attempts[0]["error"]
+            assert receiver.got == []
+            assert f"nothing is delivered to them: {made.webhook.id}" in caplog.text
+            fresh = await rotate(database, made)
+            assert await signing(database, made) == [fresh.secret]
+            async with database.write() as session:
+                await verbs.ping(session, OPEN_ACTOR, made.webhook.id)
+            await receiver.count(1)
+        Verifier(fresh.secret or "").verify(receiver.got[0].body, receiver.got[0].headers)
+        await database.dispose()
+
+
+async def attempted(database: Database) -> list[Any]:
+    while True:
+        found = [delivery for delivery in await deliveries(database) if delivery.attempts]
+        if found:
+            return found
+
+
+async def test_a_ciphertext_that_was_moved_to_another_webhook_or_changed_is_not_used(database_url: str) -> None:
+    database = opened(database_url, NEW)
+    mine, other = await create(database), await create(database)
+    async with database.write() as session:
+        assert await webhooks.replace_secrets(session, other.webhook, mine.webhook.secrets)
+    with pytest.raises(UnreadableSecret, match="belongs to another webhook"):
+        await signing(database, other)
+    changed = mine.webhook.secrets[0]["encrypted"]
+    async with database.write() as session:
+        flipped = changed[:-4] + ("AAAA" if changed[-4:] != "AAAA" else "BBBB")
+        await webhooks.replace_secrets(session, mine.webhook, [{"encrypted": flipped, "until": None}])
+    with pytest.raises(UnreadableSecret, match="was changed"):
+        await signing(database, mine)
+    await database.dispose()
+
+
+def test_the_same_secret_is_never_encrypted_to_the_same_text() -> None:
+    keyring = Keyring.parse([NEW], is_required=True)
+    assert len({keyring.encrypt("whsec_x", "webhook 1") for _ in range(20)}) == 20
+    assert NEW not in repr(keyring)
+    assert NEW not in repr(Options(secrets_keys=[NEW]))
+
+
+@pytest.mark.parametrize("value", ["short", "x" * 44, "é" * 32, base64.b64encode(b"a" * 16).decode(), f"{NEW},oops"])
+def test_a_key_of_another_shape_is_a_mistake_in_the_settings_that_does_not_quote_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRETS_KEY", value)
+    with pytest.raises(BadSettings, match=r"SECRETS_KEY.*openssl rand -base64 32") as caught:
+        load()
+    assert value not in str(caught.value)
+
+
+def test_a_copy_holds_only_ciphertext_is_private_and_works_with_its_key(tmp_path: Path, sqlite_template: Path) -> None:
+    source, copy, back = tmp_path / "a.db", tmp_path / "copy.db", tmp_path / "b.db"
+    source.write_bytes(sqlite_template.read_bytes())
+    made = in_loop(create, f"sqlite:///{source}")
+    assert tessera("db", "backup", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{source}").returncode == 0
+    assert (made.secret or "").encode() not in copy.read_bytes()
+    assert tessera("db", "restore", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{back}").returncode == 0
+    assert {oct(file.stat().st_mode & 0o777) for file in (source, copy, back)} == {"0o600"}
+    assert in_loop(signing, f"sqlite:///{back}", made) == [made.secret]
+
+
+def in_loop(work: Any, url: str, *given: Any) -> Any:
+    async def run() -> Any:
+        database = opened(url, NEW)
+        try:
+            return await work(database, *given)
+        finally:
+            await database.dispose()
+
+    return asyncio.run(run())

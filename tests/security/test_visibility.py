@@ -1,0 +1,111 @@
+"""The table of visibility, held against everything that each kind of caller can reach in the graph.
+
+Every private thing bears a canary; nothing that a caller is answered may hold one that is not its own, and everything
+that the table shows must be found. A new type needs a row in `policy/visibility.py`; a new root field with arguments
+needs an entry in `arguments` here.
+"""
+
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type, is_leaf_type
+
+from tessera_gql.app import Parts
+from tessera_gql.graphql.schema import schema
+from tessera_gql.graphql.transport import Executor
+from tessera_gql.policy.visibility import KINDS, PUBLIC_KINDS, TYPES, Audience, audience
+from tests.security.crawler import Crawler, Found
+from tests.security.private_world import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
+
+CORE: GraphQLSchema = schema._schema
+UNREACHED = {"ContractSource", "ModelReader"}
+"""Types of which the world holds nothing; their fields are as public as what they belong to."""
+PRIVATE = {"apiKeys": "ApiKey", "webhooks": "Webhook", "events": "Event"}
+
+
+@asynccontextmanager
+async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerator[dict[bool, Parts]]:
+    """The application where keys are needed, and where they are not."""
+    found = {needed: parts_of(url, folder, executor, needs_keys=needed) for needed in (True, False)}
+    try:
+        yield found
+    finally:
+        for one in found.values():
+            await one.database.dispose()
+
+
+async def crawl(parts: Parts, private: PrivateWorld, caller: Caller) -> Found:
+    ids = {kind: [*rows] for kind, rows in (await private.truth()).items()}
+    known = [identity for listed in ids.values() for identity in listed]
+    found = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known)
+    check(caller, found, await private.visible(caller))
+    return found
+
+
+def check(caller: Caller, found: Found, visible: set[tuple[str, str]]) -> None:
+    """Nothing more than the table shows was found, and nothing less."""
+    nouns = {(kind, identity) for kind, identity in found.objects if kind in NOUNS}
+    assert nouns - visible == set(), f"{caller.name} sees too much"
+    assert visible - nouns == set(), f"{caller.name} sees too little"
+    text = "\n".join(found.text)
+    assert [word for word in caller.forbidden_words if word in text] == [], caller.name
+    for fact in ("description", "purpose", "reason", "forced", "notes", "metadata"):
+        assert f"public-theirs-{fact}" in text, f"{caller.name} does not see a {fact}"
+    for path, names in found.names.items():
+        if audience(*path.split(".")) is Audience.NAME and not caller.sees_all:
+            assert not [name for name in names if "canary" in name], path
+    for root, kind in PRIVATE.items():
+        if root in found.totals:
+            seen = {identity for noun, identity in visible if noun == kind}
+            assert found.totals[root] == len(seen), f"{caller.name} counts other {root} than it sees"
+
+
+@pytest.mark.parametrize("executor", Executor)
+async def test_each_caller_reaches_exactly_what_the_table_shows_it(
+    private: PrivateWorld, database_url: str, tmp_path: Path, executor: Executor, reached: dict[str, Counter[str]]
+) -> None:
+    async with every_way(database_url, tmp_path, executor) as ways:
+        for caller in private.callers:
+            found = await crawl(ways[caller.name != "AUTH=off"], private, caller)
+            reached.setdefault(caller.name, Counter()).update(found.cells)
+            if caller.name == "ADMIN key":
+                assert _below("Query") - {path.partition(".")[0] for path in found.cells} == UNREACHED
+
+
+def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
+    objects = [one for one in CORE.type_map.values() if isinstance(one, GraphQLObjectType)]
+    for kind in objects:
+        if not kind.name.startswith("__"):
+            for name in kind.fields:
+                audience(kind.name, name)
+    names = {one.name for one in objects} | {"Lineage", "SearchResult"}
+    assert TYPES.keys() <= names
+    assert {event.kind for event in KINDS} == {value.value for value in _enum("EventKind")}
+    assert len(PUBLIC_KINDS) == 20
+
+
+def _below(root: str) -> set[str]:
+    """The object types that a type leads to, itself included."""
+    found, waiting = set[str](), {root}
+    while waiting:
+        kind: Any = CORE.type_map[waiting.pop()]
+        found.add(kind.name)
+        fields = kind.fields.values() if hasattr(kind, "fields") else ()
+        nexts = [get_named_type(one.type) for one in fields]
+        nexts += CORE.get_possible_types(kind) if is_abstract_type(kind) else []
+        waiting |= {one.name for one in nexts if not is_leaf_type(one) and one.name not in found}
+    return {name for name in found if isinstance(CORE.type_map[name], GraphQLObjectType)}
+
+
+def test_no_shared_stream_leads_to_what_depends_on_the_very_key() -> None:
+    """Subscriptions of one team and scope are executed once; these types would show it as the first who asked."""
+    assert _below("Subscription") & {"ApiKey", "Query", "Viewer"} == set()
+
+
+def _enum(name: str) -> list[Any]:
+    found: Any = CORE.type_map[name]
+    return [*found.values.values()]

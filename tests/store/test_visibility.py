@@ -1,0 +1,63 @@
+"""The table of visibility in SQL is the one in Python."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tessera_gql.policy.events import ApiKeyRevoked, Event, TeamUpdated
+from tessera_gql.policy.visibility import TYPES, WHOLE, View, is_private, key_actor, shown_event
+from tessera_gql.store import events, page, visibility
+from tessera_gql.store.database import Database
+from tessera_gql.store.page import PageRequest
+from tests.world import World
+
+OURS, THEIRS = uuid4(), uuid4()
+ACTORS = (
+    key_actor("ci", "tsr_AbCd"),
+    key_actor("", "tsr_AbCd"),
+    key_actor("ü (tsr_AbCd)", "tsr_-_%Z"),
+    "x (TSR_AbCd)",
+    "x (tsr_AbC)",
+    "x (tsr_AbCde)",
+    "(tsr_AbCd)",
+    "oidc:ann",
+    ")",
+)
+
+
+def happened() -> list[Event]:
+    """A public event and private ones of both teams and of none."""
+    public = TeamUpdated(team_id=OURS, changed=("name",), teams=frozenset({THEIRS}))
+    whose = [frozenset({OURS}), frozenset({THEIRS}), frozenset({OURS, THEIRS}), frozenset[Any]()]
+    return [public, *(ApiKeyRevoked(api_key_id=uuid4(), name="ci", teams=teams) for teams in whose)]
+
+
+@pytest.mark.parametrize("view", [View(), View(team_id=OURS), View(team_id=THEIRS), WHOLE])
+async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
+    world: World, database: Database, view: View
+) -> None:
+    for actor in ACTORS:
+        async with database.write(actor) as session:
+            for event in happened():
+                session.record(event)
+    rows = await world.events()
+    streamed = [one for row in rows if (one := shown_event(view, row, events.renamed)) is not None]
+    request = PageRequest("sequence", first=100)
+    async with database.read() as session:
+        found = await page.root(session, events.rows, request, view)
+        number = await page.count(session, events.rows, request, view)
+        by_id = await visibility.rows(session, events.rows.c.id, [row.id for row in rows], view)
+    expected = [(row.sequence, row.actor) for row in streamed]
+    assert [(row.sequence, row.actor) for row in found.rows] == expected
+    assert sorted((row.sequence, row.actor) for row in by_id) == expected
+    assert number == len(expected)
+    each = 5 if view.is_whole else 3 if view.team_id else 1
+    assert number == each * len(ACTORS)
+
+
+def test_every_private_type_is_restricted_in_the_database() -> None:
+    nouns = {"ApiKey": "api_keys", "Webhook": "webhooks", "WebhookDelivery": "webhook_deliveries", "Event": "events"}
+    private = {kind for kind in TYPES if is_private(kind)}
+    assert private == {*nouns, "DeliveryAttempt"}  # which is a part of its delivery
+    assert {str(source.name) for source in visibility.PRIVATE} == {*nouns.values()}  # type: ignore[attr-defined] # tables
