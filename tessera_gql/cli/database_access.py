@@ -13,8 +13,8 @@ from tessera_gql.cli.terminal import fail
 from tessera_gql.config import Settings
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
-from tessera_gql.store.engine import driver_url, sqlite_file
-from tessera_gql.store.faults import FAULTS, driver_error
+from tessera_gql.store.engine import driver_url, name_of, sqlite_file
+from tessera_gql.store.faults import FAULTS, driver_error, translated
 
 T = TypeVar("T")
 
@@ -58,7 +58,8 @@ def check_sqlite_file(settings: Settings) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-            with closing(sqlite3.connect(file)) as connection:
+            name = name_of(driver_url(settings.database_url))
+            with translated(name), closing(sqlite3.connect(file)) as connection:
                 connection.execute("PRAGMA schema_version")
         except OSError as error:
             raise fail(f"The database {file} can't be opened: {error.strerror or error}. Check DATABASE_URL.") from None
@@ -72,11 +73,5 @@ def database_faults(settings: Settings) -> Generator[None]:
     except (*FAULTS, UnicodeError) as error:  # the latter for a host that can't be one
         if isinstance(error, OSError):
             raise
-        raise fail(f"{_name(settings)} can't be used: {driver_error(error)}.", ExitCode.UNAVAILABLE) from None
-
-
-def _name(settings: Settings) -> str:
-    url = driver_url(settings.database_url)
-    if (file := sqlite_file(settings.database_url)) is not None:
-        return f"The database {file}"
-    return f"The database {url.database} on {url.host or 'the local socket'}:{url.port or 5432}"
+        name = name_of(driver_url(settings.database_url))
+        raise fail(f"{name[0].upper()}{name[1:]} can't be used: {driver_error(error)}.", ExitCode.UNAVAILABLE) from None

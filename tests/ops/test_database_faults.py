@@ -27,7 +27,7 @@ PASSWORD = "canary-password"
 
 
 def refused(tmp_path: Path, *words: str, **settings: str) -> str:
-    """What a command says that exits with 2 or 3."""
+    """What a command says that exits with 2 or 4."""
     done = subprocess.run(
         [TESSERA, *(words or ("serve",))],
         cwd=tmp_path,
@@ -37,7 +37,7 @@ def refused(tmp_path: Path, *words: str, **settings: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode in (2, 3), done
+    assert done.returncode in (2, 4), done
     assert "Traceback" not in done.stderr
     assert PASSWORD not in done.stderr
     return done.stderr
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_a_database_is_told_in_a_sentence(tmp_path: Path) 
     (tmp_path / "folder.db").mkdir()
     assert "folder.db can't be opened" in refused(tmp_path, DATABASE_URL="sqlite:///folder.db")
     assert "can't be made" in refused(tmp_path, DATABASE_URL="sqlite:///text.db/below/tessera.db")
-    assert "There is no database none.db" in refused(tmp_path, "keys", "list", DATABASE_URL="sqlite:///none.db")
+    assert "The database none.db does not exist" in refused(tmp_path, "keys", "list", DATABASE_URL="sqlite:///none.db")
     assert not (tmp_path / "none.db").exists()
 
 

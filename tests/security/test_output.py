@@ -65,6 +65,7 @@ STEPS: dict[tuple[str, ...], tuple[str, Sequence[str], set[int]]] = {
     ("db", "upgrade"): ("", (HOSTILE,), {2}),
     ("db", "downgrade"): ("", (HOSTILE,), {2}),
     ("db", "backup"): ("", (ODD_FILE, "--force"), {1}),
+    ("db", "rotate-secrets"): ("", (), {2}),
     ("db", "restore"): ("", (ODD_FILE,), {2}),
 }
 """For each command: what it needs to be there, its arguments, and how it may end."""
