@@ -230,7 +230,11 @@ def test_the_same_secret_is_never_encrypted_to_the_same_text() -> None:
     assert NEW not in repr(Options(secrets_keys=[NEW]))
 
 
-@pytest.mark.parametrize("value", ["short", "x" * 44, "é" * 32, base64.b64encode(b"a" * 16).decode(), f"{NEW},oops"])
+@pytest.mark.parametrize(
+    "value",
+    ["short", "x" * 44, "é" * 32, base64.b64encode(b"a" * 16).decode(), f"{NEW},oops"],
+    ids=["short", "no padding", "no base64", "16 bytes", "a second key that is none"],
+)
 def test_a_key_of_another_shape_is_a_mistake_in_the_settings_that_does_not_quote_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str
 ) -> None:
