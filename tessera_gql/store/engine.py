@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import orjson
@@ -232,8 +233,10 @@ async def _nothing(_connection: object) -> None:
 
 
 def _sqlite(url: URL, file: SQLiteFile, *, begin: str, read_only: bool) -> AsyncEngine:
+    # SQLite itself must not create the file: one that was deleted a moment ago would come back empty.
+    existing = url.set(database=f"file:{quote(str(file.path))}", query={**url.query, "mode": "rw", "uri": "true"})
     engine = create_async_engine(
-        url,
+        existing,
         hide_parameters=True,
         pool_size=4 if read_only else 1,
         max_overflow=0,

@@ -17,6 +17,7 @@ from tessera_gql.delivery.outbound import Rules
 from tessera_gql.delivery.webhooks import Options as WorkerOptions
 from tessera_gql.errors import Conflict
 from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.visibility import WHOLE
 from tessera_gql.store import webhooks
 from tessera_gql.store.database import Database
 from tessera_gql.store.encryption import Keyring, UnreadableSecret
@@ -98,7 +99,7 @@ async def rotate(database: Database, made: Made) -> Made:
 
 async def signing(database: Database, made: Made) -> list[str]:
     async with database.read() as session:
-        row = await webhooks.get(session, made.webhook.id)
+        row = await webhooks.get(session, made.webhook.id, WHOLE)
         return webhook_secrets.signing(session.keyring, row, session.now)
 
 
