@@ -31,10 +31,11 @@ from tessera_gql.delivery.listen import listen
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
 from tessera_gql.graphql.budget import Budget, Rate
-from tessera_gql.graphql.documents import Limits, Operation, Profile
+from tessera_gql.graphql.documents import Operation, Profile
 from tessera_gql.graphql.errors import translate
 from tessera_gql.graphql.http import Transport, Unauthenticated, drain, routes
 from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.multipart import PREFLIGHT_HEADERS
 from tessera_gql.graphql.operations import run as execute
 from tessera_gql.graphql.schema import schema

@@ -103,8 +103,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, none:
         print_note((none, "dim"))
     else:
         table = Table(*headings, box=None, header_style="bold", pad_edge=False)
-        for row in content:
-            table.add_row(*(Text(escape_log_line(cell), style=COLOURS.get(cell, "")) for cell in row))
+        for row in content:  # a cell may be wrapped before any of its words
+            cells = [escape_terminal(cell).replace("::", "\\u003a:") for cell in row]
+            table.add_row(*(Text(text, style=COLOURS.get(cell, "")) for text, cell in zip(cells, row, strict=True)))
         _out.print(table)
 
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from tessera_gql.graphql.documents import Limits
 from tessera_gql.graphql.http_errors import HttpError, too_large
+from tessera_gql.graphql.limit_values import Limits
 
 DISCARDED_BYTES = 32 * 1024 * 1024
 DISCARDING_SECONDS = 5.0

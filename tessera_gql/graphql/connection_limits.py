@@ -14,7 +14,7 @@ from collections import Counter
 from contextlib import suppress
 from enum import StrEnum
 
-from tessera_gql.graphql.documents import Limits
+from tessera_gql.graphql.limit_values import Limits
 
 SLOWEST_BYTES_A_SECOND = 4096
 """A client that sends or reads at least this much gets all the time that it takes."""

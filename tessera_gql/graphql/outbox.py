@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tessera_gql.graphql.documents import Limits
 from tessera_gql.graphql.frames import writer
+from tessera_gql.graphql.limit_values import Limits
 
 
 class Outbox:

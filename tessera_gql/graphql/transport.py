@@ -17,8 +17,9 @@ from starlette.datastructures import UploadFile
 
 from tessera_gql.executor import Tally
 from tessera_gql.graphql.connection_limits import ConnectionLimiter, Reason
-from tessera_gql.graphql.documents import Documents, Limits, Operation, Prepared, Profile
+from tessera_gql.graphql.documents import Documents, Operation, Prepared, Profile
 from tessera_gql.graphql.fanout import Fanout
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.turns import Turns
 from tessera_gql.graphql.uploads import Uploads
 from tessera_gql.workflows.manifest_progress import Tell

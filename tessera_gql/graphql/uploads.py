@@ -14,8 +14,9 @@ from typing import Any
 from starlette.datastructures import FormData, Headers, UploadFile
 
 from tessera_gql.graphql.body import Body
-from tessera_gql.graphql.documents import Limits, Operation
+from tessera_gql.graphql.documents import Operation
 from tessera_gql.graphql.http_errors import HttpError
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.multipart import parse_form, read_parts
 from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.wire import Malformed, Params, decode, params

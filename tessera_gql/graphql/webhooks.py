@@ -11,9 +11,10 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+from tessera_gql.graphql.documents import Documents, Operation, Profile
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, by, given, kept, optional
 from tessera_gql.graphql.ids import Node, global_id, local_id
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed, named, shown
 from tessera_gql.graphql.pages import Connection, Listing, ordering, pages

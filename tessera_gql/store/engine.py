@@ -287,8 +287,8 @@ def to_json(value: Any) -> str:
     try:
         text = orjson.dumps(value, default=_plain)
     except TypeError:
-        return canonical(value)
-    return canonical(value) if b"e+" in text or b"e1" in text else text.decode()
+        return canonical(_with_text_ids(value))
+    return canonical(orjson.loads(text)) if b"e+" in text or b"e1" in text else text.decode()
 
 
 def _plain(value: object) -> str:
@@ -296,6 +296,18 @@ def _plain(value: object) -> str:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError
+
+
+def _with_text_ids(value: Any) -> Any:
+    match value:
+        case UUID():
+            return str(value)
+        case dict():
+            return {key: _with_text_ids(inner) for key, inner in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_with_text_ids(inner) for inner in value]
+        case _:
+            return value
 
 
 def from_json(text: str) -> Any:

@@ -17,8 +17,9 @@ from tessera_gql.auth import Identity
 from tessera_gql.compute import Pool
 from tessera_gql.graphql import context, uploads
 from tessera_gql.graphql.context import Context
-from tessera_gql.graphql.documents import Limits, Operation, Profile, parse_operation
+from tessera_gql.graphql.documents import Operation, Profile, parse_operation
 from tessera_gql.graphql.errors import translate
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.operations import Reply, failed, run, to_answer
 from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.schema import schema

@@ -19,7 +19,8 @@ from graphql import GraphQLError, OperationType
 from starlette.datastructures import UploadFile
 
 from tessera_gql.compute.pool import SECONDS
-from tessera_gql.graphql.documents import Limits, Operation
+from tessera_gql.graphql.documents import Operation
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.transport import Answer, Job
 from tessera_gql.graphql.uploads import MANIFEST_FIELDS
 from tessera_gql.observe.logs import LogOptions

@@ -27,7 +27,8 @@ from tessera_gql.client.model import Called, Model
 from tessera_gql.client.operation import Listing, Operation, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
 from tessera_gql.client.stream import NOW
-from tessera_gql.graphql.documents import Documents, Limits, Profile
+from tessera_gql.graphql.documents import Documents, Profile
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import printed
 
 SCHEMA: GraphQLSchema = build_schema(printed())

@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from tessera_gql.executor import Fallback
 from tessera_gql.graphql import context
-from tessera_gql.graphql.documents import Limits, Operation, Profile
+from tessera_gql.graphql.documents import Operation, Profile
 from tessera_gql.graphql.ids import global_id
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.operations import execute, run
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor, Transport

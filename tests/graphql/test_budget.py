@@ -9,8 +9,9 @@ from graphql import GraphQLError
 from starlette.applications import Starlette
 
 from tessera_gql.graphql.budget import MANY_BUCKETS, Bucket, Budget, Rate
-from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+from tessera_gql.graphql.documents import Documents, Operation, Profile
 from tessera_gql.graphql.http import execute, routes
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Scope
 from tessera_gql.store.database import Database

@@ -7,8 +7,9 @@ from weakref import ref
 import pytest
 from graphql.execution.values import VariableValues
 
-from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+from tessera_gql.graphql.documents import Documents, Operation, Profile
 from tessera_gql.graphql.http import Transport
+from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import OPEN_ACTOR
 from tests.world import World

@@ -131,7 +131,7 @@ def refused(tmp_path: Path, **settings: str) -> str:
         check=False,
         timeout=60,
     )
-    assert done.returncode in (2, 3), done
+    assert done.returncode in (2, 4), done
     assert "Traceback" not in done.stderr
     return done.stderr
 

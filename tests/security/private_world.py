@@ -1,5 +1,6 @@
 """A world in which every private thing bears a canary: `canary-OWNER-…`; public things bear `public-…` instead."""
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def parts_of(url: str, folder: Path, executor: Executor = Executor.PLANNED, *, n
         jwks.write_text(json.dumps({"keys": [SIGNING.as_dict(private=False)]}))
         options |= {
             "admin_key": ADMIN_KEY,
+            "secrets_key": base64.b64encode(bytes(32)).decode(),
             "oidc_issuer": ISSUER,
             "oidc_audience": AUDIENCE,
             "oidc_jwks": str(jwks),

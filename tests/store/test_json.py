@@ -92,6 +92,7 @@ async def test_an_id_that_was_read_is_kept_in_json_as_text(database: Database, w
     made = await world.team("shop")
     async with database.write() as session:
         found = await session.value(select(table(Team).c.id))
-        await session.update(Team, table(Team).c.id == made.id, meta={"id": found})
-    async with database.read() as session:
-        assert await session.value(select(table(Team).c.meta)) == {"id": str(made.id)}
+        for beside in (1, 10**30, 9.2e18, "e1"):
+            await session.update(Team, table(Team).c.id == made.id, meta={"ids": [{"id": found}], "beside": beside})
+            kept = await session.value(select(table(Team).c.meta))
+            assert kept == {"ids": [{"id": str(made.id)}], "beside": beside}

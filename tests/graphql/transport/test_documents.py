@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera_gql.graphql.documents import Documents, Limits, Operation, Profile
+from tessera_gql.graphql.documents import Documents, Operation, Profile
+from tessera_gql.graphql.limit_values import Limits
 
 from .toy import SCHEMA
 

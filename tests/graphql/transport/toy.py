@@ -12,9 +12,10 @@ from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.errors import Forbidden
 from tessera_gql.executor import Reads
-from tessera_gql.graphql.documents import Limits, Profile
+from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.http import Transport, Unauthenticated
+from tessera_gql.graphql.limit_values import Limits
 
 Value = NewType("Value", object)
 Even = NewType("Even", int)
