@@ -140,7 +140,11 @@ def _start(processes: int, memory_bytes: int) -> ProcessPool:
     if method == "forkserver":
         context.set_forkserver_preload(["__main__", *PRELOADED])
     pool = ProcessPool(
-        max_workers=processes, max_tasks=MAX_TASKS, initializer=_confine, initargs=[memory_bytes], context=context
+        max_workers=processes,
+        max_tasks=MAX_TASKS,
+        initializer=_confine,
+        initargs=[memory_bytes],
+        context=cast("Any", context),
     )
     pool.schedule(int).result()  # the first call starts the processes, which takes a while
     return pool

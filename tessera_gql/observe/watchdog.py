@@ -69,7 +69,8 @@ class Watchdog:
             pause = REPORTED_SECONDS / 2
             held = time.monotonic() - self._due
             if held > REPORTED_SECONDS:
-                frame = sys._current_frames().get(self._thread_id)  # noqa: SLF001 - it has no public name
+                frames = sys._current_frames()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
+                frame = frames.get(self._thread_id)
                 log.warning("The event loop has been held for %.1f seconds by:\n%s", held, _stack(frame))
                 pause = QUIET_SECONDS
 
