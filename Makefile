@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test lint schema lock diff-score fuzz conformance chaos load soak bench clean
+.PHONY: help serve demo test lint schema lock diff-score fuzz conformance chaos attack load soak bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ conformance: $(STAMP) ## the world's GraphQL clients and audits against the serv
 
 chaos: $(STAMP) ## servers killed, connections cut, sockets dropped: nothing is lost
 	@$(BIN)/python -m bench chaos
+
+attack: $(STAMP) ## hostile requests and connections: refused or answered while a second client is served
+	@$(BIN)/python -m bench attack
 
 load: $(STAMP) ## a large company's graph: whom a dropped column hurts, and an inbox
 	@$(BIN)/python -m bench load

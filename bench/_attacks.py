@@ -231,18 +231,23 @@ def _close_code(client: socket.socket) -> str:
     return "closed"
 
 
+_ASSET = {"fqn": "large.table"}
+LARGE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ('mutation { createTeam(input: { name: "t" }) { errors { code } } }', {}),
+    (CREATE, _ASSET),
+    (PUBLISH, {**_ASSET, "schema": columns(2_500, "x", description="d" * 50)}),
+)
+"""What makes the answer to READ_LARGE one of 4 MB."""
+READ_LARGE = (
+    "{"
+    + " ".join(f'a{n}: asset(by: {{ fqn: "large.table" }}) {{ currentContract {{ schema }} }}' for n in range(15))
+    + "}"
+)
+
+
 def unread_replies(url: str) -> Outcomes:
     """Clients that ask for megabytes and read nothing."""
-    with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
-        asset = {"fqn": "attack.large"}
-        team = 'mutation { createTeam(input: { name: "t" }) { errors { code } } }'
-        schema = columns(2_500, "x", description="d" * 50)
-        for query, variables in ((team, {}), (CREATE, asset), (PUBLISH, {**asset, "schema": schema})):
-            client.post(f"{url}/graphql", json={"query": query, "variables": variables})
-    names = " ".join(
-        f'a{n}: asset(by: {{ fqn: "attack.large" }}) {{ currentContract {{ schema }} }}' for n in range(15)
-    )
-    body = json.dumps({"query": f"{{ {names} }}"}).encode()
+    body = json.dumps({"query": READ_LARGE}).encode()
     found = Outcomes()
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(url, window=4096)) for _ in range(UNREAD)]

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from bench._attacks import ADMIN, ATTACKS, HEADERS
+from bench._attacks import ADMIN, ATTACKS, HEADERS, LARGE, READ_LARGE
 from tests.e2e.server import ROOT, Running, serving
 
 QUESTION = b'{"query": "{ viewer { actor } assets(first: 5) { nodes { id } } }"}'
@@ -43,8 +43,17 @@ def resident_mb(server: Running) -> float:
     return pages * 4096 / 1e6
 
 
-async def warm_up(url: str) -> None:
-    """A usual client has been served before, and a comparison made."""
+SECOND = """mutation {
+  createTeam(input: { name: "second" }) { errors { message } }
+  createApiKey(input: { name: "second", team: { name: "second" }, scopes: [READ] }) { token errors { message } }
+}"""
+
+
+async def warm_up(url: str) -> dict[str, str]:
+    """Usual clients have been served before, with small and large answers, and a comparison was made.
+
+    Returns the headers of another team's client.
+    """
     old, new = ({"properties": {name: {"pattern": "a"}}} for name in "ab")
     diff = {
         "query": "query($o: JSON!, $n: JSON!) { diffSchemas(old: $o, new: $n) { bump } }",
@@ -54,15 +63,21 @@ async def warm_up(url: str) -> None:
         for _ in range(WARM_UP):
             await client.post(f"{url}/graphql", content=QUESTION)
         await client.post(f"{url}/graphql", json=diff)
+        for query, variables in LARGE:
+            await client.post(f"{url}/graphql", json={"query": query, "variables": variables})
+        for _ in range(10):
+            await asyncio.gather(*(client.post(f"{url}/graphql", json={"query": READ_LARGE}) for _ in range(4)))
+        answer = (await client.post(f"{url}/graphql", json={"query": SECOND})).json()
+    return HEADERS | {"Authorization": f"Bearer {answer['data']['createApiKey']['token']}"}
 
 
-async def watched(url: str, attacker: asyncio.subprocess.Process) -> Waits:
+async def watched(url: str, attacker: asyncio.subprocess.Process, headers: dict[str, str]) -> Waits:
     """One question after the other, until the attack is over."""
     waits = Waits()
     over = asyncio.create_task(attacker.wait())
 
     async def ask() -> None:
-        async with httpx.AsyncClient(timeout=60, headers=HEADERS) as client:
+        async with httpx.AsyncClient(timeout=60, headers=headers) as client:
             while not over.done():
                 started = time.perf_counter()
                 answer = await client.post(f"{url}/graphql", content=QUESTION)
@@ -93,12 +108,12 @@ async def settled(server: Running, before: float) -> float:
 
 async def attacked(name: str, server: Running) -> bool:
     """Prints a row; whether it is as it should be."""
-    await warm_up(server.url)
+    headers = await warm_up(server.url)
     before = resident_mb(server)
     started = time.monotonic()
     command = [sys.executable, "-m", "bench.attack", "--carry-out", name, server.url]
     attacker = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=ROOT)
-    waits = await watched(server.url, attacker)
+    waits = await watched(server.url, attacker, headers)
     seconds = time.monotonic() - started
     assert attacker.stdout is not None
     said = (await attacker.stdout.read()).decode()

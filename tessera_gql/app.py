@@ -40,6 +40,7 @@ from tessera_gql.graphql.multipart import PREFLIGHT_HEADERS
 from tessera_gql.graphql.operations import run as execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
+from tessera_gql.graphql.turns import Turns
 from tessera_gql.observe import health, tracing
 from tessera_gql.observe.exchange import Exchanges
 from tessera_gql.observe.instruments import Instruments, Scrape
@@ -51,6 +52,7 @@ from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
+from tessera_gql.store.engine import SQLITE_READERS, is_sqlite
 from tessera_gql.store.tables import EventRow, Webhook
 from tessera_gql.upload_worker.pool import Settings as WorkerSettings
 from tessera_gql.upload_worker.pool import WorkerPool
@@ -137,7 +139,8 @@ def assemble(settings: Settings) -> Parts:
         translate=translate,
         repeat=lambda context: context.from_replica,
         admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
-        stream_account=lambda identity: identity.actor.account if settings.needs_keys else None,
+        turns=Turns(connections=SQLITE_READERS if is_sqlite(settings.database_url) else settings.database_pool),
+        caller=lambda identity: identity.actor.account if settings.needs_keys else None,
         scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
         worker=upload_workers.run,
         upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,

@@ -13,6 +13,7 @@ import logging
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Generator
 
 import uvicorn
@@ -38,6 +39,9 @@ client that reads nothing would not be noticed before they are full."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 MALLOC = {M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 256 * 1024, M_TRIM_THRESHOLD: 1024 * 1024}
 """As `mallopt` takes them; blocks above the second are given back to the system as soon as they are free."""
+SWITCH_SECONDS = 0.001
+"""How long the event loop's thread may keep threads waiting that read SQLite: each statement needs several turns of
+theirs, and with the default of five milliseconds a query beside long answers took a tenth of a second longer."""
 CLOSE = (b"connection", b"close")
 CUT_OFF = {
     "message": "The server stops, and this took longer than it could wait. If it was a mutation it may have been done:"
@@ -156,6 +160,7 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def limit_malloc() -> None:

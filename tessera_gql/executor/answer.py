@@ -45,6 +45,9 @@ class Tally:
 def _untold(_reads: Reads) -> None: ...
 
 
+def _unspent(_seconds: float) -> None: ...
+
+
 @dataclass(frozen=True)
 class Query:
     """What is asked."""
@@ -57,6 +60,8 @@ class Query:
     """Of the document; filled here."""
     told: Callable[[Reads], None] = _untold
     """Told before it is answered by a plan what will be looked at."""
+    spend: Callable[[float], None] = _unspent
+    """Told of seconds of computing, as they are spent."""
 
 
 async def answer(query: Query, context: Any, reference: Reference, tally: Tally) -> ExecutionResult:
@@ -84,4 +89,4 @@ async def _planned(query: Query, context: Any) -> dict[str, Any]:
         raise variables[0]
     plan = query.plans.get(query.schema, query.document, query.operation, variables)
     query.told(plan.reads)
-    return await Run(plan, context, variables).data()
+    return await Run(plan, context, variables, query.spend).data()

@@ -9,6 +9,7 @@ from itertools import chain, repeat
 from operator import attrgetter
 from types import CoroutineType
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from graphql import GraphQLObjectType, GraphQLResolveInfo, Undefined, default_type_resolver
 from graphql.execution.values import VariableValues
@@ -32,7 +33,7 @@ AWAITED = 2_000
 """Values of one field that are awaited at once."""
 CHUNK = 500
 """Objects built at once, at most."""
-PORTION_SECONDS = 0.005
+PORTION_SECONDS = 0.002
 """After which others of the event loop get their turn."""
 
 
@@ -50,6 +51,8 @@ class Run:
     plan: Plan
     context: Any
     variables: VariableValues
+    spend: Callable[[float], None]
+    """Told of seconds of computing, as they are spent."""
     _held: float = 0.0
     """Seconds since others of the event loop had their turn."""
     _given_up: bool = False
@@ -80,19 +83,32 @@ class Run:
         return built
 
     async def _objects(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
-        """Built in portions of a few milliseconds: one object may hold megabytes of JSON that is parsed here."""
+        """Built in portions of a few milliseconds: one object may hold megabytes of JSON that is parsed here.
+
+        Of all long answers one portion is built at a time, so that a short one waits for one portion only.
+        """
         built: list[dict[str, Any]] = []
         size = 1
         while len(built) < len(parents):
-            began = time.perf_counter()
-            built += selection.build(parents[len(built) : len(built) + size])
-            seconds = time.perf_counter() - began
-            self._held += seconds
-            if self._held >= PORTION_SECONDS:
-                self._held = 0.0
-                await asyncio.sleep(0)
+            portion = parents[len(built) : len(built) + size]
+            if self._held < PORTION_SECONDS:
+                seconds = self._portion(selection, portion, built)
+            else:
+                async with _one_portion():
+                    await asyncio.sleep(0)
+                    self._held = 0.0
+                    seconds = self._portion(selection, portion, built)
             size = min(CHUNK, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / CHUNK)) or 1)
         return built
+
+    def _portion(self, selection: Selection, parents: Sequence[Any], built: list[dict[str, Any]]) -> float:
+        """Adds the objects of some parents; returns the seconds that it took."""
+        began = time.perf_counter()
+        built += selection.build(parents)
+        seconds = time.perf_counter() - began
+        self._held += seconds
+        self.spend(seconds)
+        return seconds
 
     async def _step(self, step: Step, parents: Sequence[Any], built: list[dict[str, Any]]) -> None:
         """Puts the field's values where they belong."""
@@ -215,6 +231,14 @@ class Run:
             None,
             unknown,
         )
+
+
+_locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _one_portion() -> asyncio.Lock:
+    """Held while a portion of a long answer is built; one for each event loop."""
+    return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 def _plainly(origin: type | None, values: list[Any]) -> bool:

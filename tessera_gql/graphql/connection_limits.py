@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import time
 from collections import Counter
 from contextlib import suppress
@@ -26,6 +27,8 @@ GRACE_SECONDS = 5.0
 PRESSED_SECONDS = 1.0
 """How long any client has to read, however much waits for others."""
 
+CLOSED_BEFORE_TRIM = 500
+"""Closed connections after which memory is given back to the system."""
 TRIM_AFTER_SECONDS = 1.0
 """After clients were cut off, until their memory is returned to the system: once for many."""
 
@@ -104,6 +107,13 @@ class Connection:
             self.expect_reading()
 
 
+def _trim_malloc() -> None:
+    """Give freed memory back to the system, replies first that are kept by cycles of what failed to send them."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # it is glibc that has this
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 class ConnectionLimiter:
     """Counts connections and decides which are accepted."""
 
@@ -116,6 +126,7 @@ class ConnectionLimiter:
         self.stalled: dict[Connection, float] = {}
         """Connections whose clients do not read, and since when; the longest first."""
         self._trim: asyncio.TimerHandle | None = None
+        self._closed = 0
         self._addresses: Counter[str] = Counter()
         self._new: dict[Connection, None] = {}
         """Waiting for their first request, or on a websocket for a credential; the longest waiting first."""
@@ -147,6 +158,9 @@ class ConnectionLimiter:
             return
         connection.stop_expecting()
         self.set_busy(connection)
+        self._closed += 1
+        if self._closed % CLOSED_BEFORE_TRIM == 0:
+            self.return_memory_soon()
         self._addresses[connection.address] -= 1
         if not self._addresses[connection.address]:
             del self._addresses[connection.address]
@@ -178,8 +192,7 @@ class ConnectionLimiter:
 
     def _return_memory(self) -> None:
         self._trim = None
-        with suppress(OSError, AttributeError):  # it is glibc that has this
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        asyncio.get_running_loop().run_in_executor(None, _trim_malloc)
 
     def _evict(self) -> bool:
         """Close the connection that has waited longest, among new or kept-alive ones, whichever are more."""

@@ -20,6 +20,7 @@ from tessera_gql.executor import Query, answer
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
 from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.transport import Answer, Executor, Identity, Transport, Unauthenticated
+from tessera_gql.graphql.turns import Turn
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
@@ -63,21 +64,22 @@ async def _run(transport: Transport, prepared: Prepared, identity: Identity, lef
         return _refused(transport, [NEEDS_A_STREAM])
     try:
         told = transport.admit(identity, prepared)
-        async with transport.turns.turn() if prepared.kind is OperationType.QUERY else nullcontext():
-            reply, again = await _attempted(transport, prepared, identity, left)
+        turn = transport.turns.turn(transport.caller(identity))
+        async with turn if prepared.kind is OperationType.QUERY else nullcontext():
+            reply, again = await _attempted(transport, prepared, identity, left, turn)
             if again:
-                reply, _ = await _attempted(transport, prepared, identity, left)
+                reply, _ = await _attempted(transport, prepared, identity, left, turn)
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
         return failed(transport, error)
     return reply | {"extensions": reply.get("extensions", {}) | told} if told else reply
 
 
 async def _attempted(
-    transport: Transport, operation: Operation, identity: Identity, left: Left | None
+    transport: Transport, operation: Operation, identity: Identity, left: Left | None, turn: Turn
 ) -> tuple[Reply, bool]:
     """The reply, and whether another attempt may do better."""
     async with transport.context(identity) as context:
-        result = _started(transport, operation, context)
+        result = _started(transport, operation, context, turn)
         done = result if isinstance(result, ExecutionResult) else await _finished(transport, operation, result, left)
     reply = _reply(transport, done)
     away = operation.kind is OperationType.QUERY and any(
@@ -86,7 +88,9 @@ async def _attempted(
     return reply, away and transport.repeat(context)
 
 
-def _started(transport: Transport, operation: Operation, context: Any) -> ExecutionResult | Awaitable[ExecutionResult]:
+def _started(
+    transport: Transport, operation: Operation, context: Any, turn: Turn
+) -> ExecutionResult | Awaitable[ExecutionResult]:
     reference = partial(
         run_document,
         transport.core,
@@ -105,7 +109,7 @@ def _started(transport: Transport, operation: Operation, context: Any) -> Execut
         return found if isinstance(found, ExecutionResult) else await found
 
     document, node, variables = operation.document, operation.node, operation.variables
-    query = Query(transport.core, document, node, variables, operation.plans, context.narrow)
+    query = Query(transport.core, document, node, variables, operation.plans, context.narrow, turn.spend)
     return answer(query, context, afresh, transport.tally)
 
 

@@ -133,8 +133,9 @@ class Transport:
     scope: Callable[[Identity], Hashable | None] = _alone
     """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
     None has those of an identity executed for itself."""
-    stream_account: Callable[[Identity], Hashable | None] = _alone
-    """Whose sockets and event streams are counted together; None for any number."""
+    caller: Callable[[Identity], Hashable | None] = _alone
+    """Who takes turns with others, and whose sockets and event streams are counted together; None where nobody is told
+    apart."""
     admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
     """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
     worker: Work | None = None
@@ -216,7 +217,7 @@ def end_with(transport: Transport, identity: Identity, ended: asyncio.Future[End
 
     Raises the coded GraphQLError RATE_LIMITED if the caller has as many as it may.
     """
-    _count(transport, transport.stream_account(identity), ended)
+    _count(transport, transport.caller(identity), ended)
     revoked: asyncio.Event | None = getattr(identity, "ended", None)
     if revoked is None:
         return

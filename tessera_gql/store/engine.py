@@ -26,6 +26,8 @@ from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.sqlite_file import SQLiteFile
 from tessera_gql.store.statements import WITHOUT_SCHEMAS, Writer
 
+SQLITE_READERS = 4
+"""Connections to an SQLite file that read; one more writes."""
 BUSY_TIMEOUT_MS = 5_000
 LONG_NUMBER = re.compile(r"\d{19}")
 POOL_SECONDS = 10.0
@@ -238,7 +240,7 @@ def _sqlite(url: URL, file: SQLiteFile, *, begin: str, read_only: bool) -> Async
     engine = create_async_engine(
         existing,
         hide_parameters=True,
-        pool_size=4 if read_only else 1,
+        pool_size=SQLITE_READERS if read_only else 1,
         max_overflow=0,
         pool_timeout=30,
         pool_use_lifo=True,

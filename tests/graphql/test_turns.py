@@ -58,3 +58,33 @@ async def test_one_who_leaves_while_waiting_takes_no_place() -> None:
     async with asyncio.timeout(5), queue.turn():
         with pytest.raises(asyncio.CancelledError):
             await leaving
+
+
+async def test_callers_take_turns_whatever_one_of_them_has_waiting() -> None:
+    queue, ended = Turns(1), list[str]()
+
+    async def query(caller: str) -> None:
+        async with queue.turn(caller):
+            await asyncio.sleep(0)
+            ended.append(caller)
+
+    burst = [asyncio.create_task(query("burst")) for _ in range(20)]
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(query(name)) for name in ("a", "b")]
+    await asyncio.gather(*burst, *others)
+    assert {"a", "b"} <= set(ended[:5])
+    assert len(ended) == 22
+    async with asyncio.timeout(5), queue.turn():
+        pass
+
+
+async def test_places_are_not_lost_when_those_who_wait_leave() -> None:
+    queue = Turns(2)
+    async with queue.turn("a"), queue.turn("a"):
+        leaving = [asyncio.create_task(queue.turn(caller).__aenter__()) for caller in "aabbc"]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+    async with asyncio.timeout(5), queue.turn("a"), queue.turn("b"):
+        pass
