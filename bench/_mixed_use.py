@@ -199,10 +199,11 @@ async def upload(api: Api) -> None:
     """A dbt manifest as a form, large enough for a worker process; a smaller one is taken in by the server itself."""
     size = LARGE_UPLOAD if next(api.numbers) % 4 == 0 else SMALL_UPLOAD
     sent = {"query": SYNC, "variables": {"input": {"manifest": None, "createTeams": True, "dryRun": True}}}
-    parts = {"operations": orjson.dumps(sent), "map": b'{"0": ["variables.input.manifest"]}', "0": api.manifests[size]}
+    texts = {"operations": orjson.dumps(sent), "map": b'{"0": ["variables.input.manifest"]}'}
+    file = {"0": ("manifest.json", api.manifests[size])}
     api.requests["upload"] += 1
     try:
-        response = await api.http.post(api.url, files={name: (name, part) for name, part in parts.items()})
+        response = await api.http.post(api.url, data=texts, files=file)
         if response.json().get("errors") or response.json()["data"]["syncDbtManifest"]["errors"]:
             api.faults.append(f"upload: {response.text[:300]}")
     except (httpx.HTTPError, ValueError) as error:

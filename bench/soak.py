@@ -40,6 +40,8 @@ SETTLING_SECONDS = 5.0
 WORKERS = {"postgresql": 2, "sqlite": 1}
 SETTINGS = {
     "ADMIN_KEY": ADMIN_KEY,
+    "SECRETS_KEY": base64.b64encode(bytes(32)).decode(),
+    "DATABASE_POOL": "6",
     "WEBHOOK_ALLOW_PRIVATE": "true",
     "RATE_LIMIT_MUTATIONS": "1000000/minute",
     "RATE_LIMIT_COST": "100000000/minute",
