@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,8 @@ from pebble import ProcessExpired, ProcessPool
 from tessera_gql.errors import Invalid, Unavailable
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 PROCESSES = 2
 SECONDS = 10.0
@@ -63,7 +66,13 @@ class Pool:
     async def _started(self) -> ProcessPool:
         async with self._starting:
             if self._pool is None:
-                self._pool = await asyncio.to_thread(_start, self._processes, self._memory_bytes)
+                try:
+                    self._pool = await asyncio.to_thread(_start, self._processes, self._memory_bytes)
+                except (ProcessExpired, OSError, RuntimeError) as error:
+                    log.exception("The processes that compare schemas can't be started")
+                    raise Unavailable(
+                        "Schemas can't be compared now: the processes for it can't be started. Try again later."
+                    ) from error
             return self._pool
 
     def close(self) -> None:
