@@ -78,9 +78,7 @@ class Pool:
     def close(self) -> None:
         """End all processes, whatever they are doing."""
         if self._pool is not None:
-            pool = cast("Any", self._pool)  # half typed
-            pool.stop()
-            pool.join()
+            _stop(self._pool)
             self._pool = None
 
     async def _enter(self, account: str) -> None:
@@ -155,8 +153,18 @@ def _start(processes: int, memory_bytes: int) -> ProcessPool:
         initargs=[memory_bytes],
         context=cast("Any", context),
     )
-    pool.schedule(int).result()  # the first call starts the processes, which takes a while
+    try:
+        pool.schedule(int).result()  # the first call starts the processes, which takes a while
+    except BaseException:
+        _stop(pool)
+        raise
     return pool
+
+
+def _stop(pool: ProcessPool) -> None:
+    half_typed = cast("Any", pool)
+    half_typed.stop()
+    half_typed.join()
 
 
 def _confine(memory_bytes: int) -> None:
