@@ -52,6 +52,6 @@ def _maker(kind: TypeEngine[Any], dialect: Dialect) -> Make | None:
             return kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
-@lru_cache(maxsize=4_000)
+@lru_cache(maxsize=10_000)
 def _uuid(digits: str | None) -> UUID | None:
     return None if digits is None else UUID(digits)

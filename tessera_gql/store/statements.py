@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from tessera_gql.store.rows import Make, row_kind
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
-PREPARED = 500
+PREPARED = 2_000
 """Questions that stay written, each for one database and one set of columns: about 4 kB of memory each."""
 KEPT = 1_000
 """Shapes of statements; there are about as many as places in the code, times the conditions lists are filtered by."""
