@@ -157,7 +157,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL, no interval timer and no /proc")
 def test_no_process_outlives_a_killed_server() -> None:
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True, cwd=root) as server:
