@@ -55,14 +55,14 @@ def documents(*queries: str) -> Attack:
     """Operations, never the same text twice, so that no refusal is remembered."""
 
     def attack(url: str) -> Outcomes:
-        found, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
+        outcomes, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
         with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
             while time.monotonic() < ends:
                 for query in queries:
                     content = json.dumps({"query": f"{query} # {random.random()}"})
-                    found[outcome(client.post(f"{url}/graphql", content=content))] += 1
+                    outcomes[outcome(client.post(f"{url}/graphql", content=content))] += 1
                 time.sleep(PAUSE_SECONDS)
-        return found
+        return outcomes
 
     return attack
 
@@ -71,18 +71,18 @@ def requests(*bodies: tuple[str, dict[str, Any]]) -> Attack:
     """Operations with their variables, each sent once."""
 
     def attack(url: str) -> Outcomes:
-        found = Outcomes()
+        outcomes = Outcomes()
         with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
             for query, variables in bodies:
                 content = json.dumps({"query": query, "variables": variables})
-                found[outcome(client.post(f"{url}/graphql", content=content))] += 1
-        return found
+                outcomes[outcome(client.post(f"{url}/graphql", content=content))] += 1
+        return outcomes
 
     return attack
 
 
 def published(name: str) -> Attack:
-    """Two versions published without a check, then read, and published against, by everybody who looks at them."""
+    """Two versions published without a check, then read, and published against, by every reader."""
     old, new = PAIRS[name]
     asset = {"fqn": "attack.published"}
     versions = [(PUBLISH, {**asset, "schema": schema, "mode": "NONE"}) for schema in (old, new)]
@@ -147,12 +147,12 @@ def head(*lines: str, length: int | None = None, kind: str = "application/json")
 def status(client: socket.socket) -> str:
     """The status that comes, or how the connection ended."""
     try:
-        found = client.recv(65536)
+        outcomes = client.recv(65536)
     except ConnectionResetError:
         return "reset"
     except TimeoutError:
         return "silence"
-    return found.split(b" ", 2)[1].decode() if found.startswith(b"HTTP/1.1 ") else "closed"
+    return outcomes.split(b" ", 2)[1].decode() if outcomes.startswith(b"HTTP/1.1 ") else "closed"
 
 
 def send(client: socket.socket, chunks: Iterable[bytes]) -> None:
@@ -163,28 +163,28 @@ def send(client: socket.socket, chunks: Iterable[bytes]) -> None:
 
 
 def large_body(url: str) -> Outcomes:
-    found, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
+    outcomes, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
     while time.monotonic() < ends:
         with connect(url) as client:
             send(client, [head(length=LARGE_BYTES), *[CHUNK] * 20])
-            found[status(client)] += 1
+            outcomes[status(client)] += 1
         time.sleep(PAUSE_SECONDS)
-    return found
+    return outcomes
 
 
 def large_heads(url: str) -> Outcomes:
     """120 MB of headers over 120 connections."""
-    found = Outcomes()
+    outcomes = Outcomes()
     for _ in range(120):
         with connect(url) as client:
             send(client, [head()[:-2], *(f"X-{n}: {'a' * 10_000}\r\n".encode() for n in range(100))])
-            found[status(client)] += 1
-    return found
+            outcomes[status(client)] += 1
+    return outcomes
 
 
 def half_sent_heads(url: str) -> Outcomes:
     """Connections that begin a request and never go on."""
-    found = Outcomes()
+    outcomes = Outcomes()
     with ExitStack() as stack:
         clients: list[socket.socket] = []
         for _ in range(HALF_SENT):
@@ -195,19 +195,19 @@ def half_sent_heads(url: str) -> Outcomes:
         deadline = time.monotonic() + 45
         for client in clients:
             client.settimeout(max(0.01, deadline - time.monotonic()))
-            found[status(client)] += 1
-    return found
+            outcomes[status(client)] += 1
+    return outcomes
 
 
 def silent_sockets(url: str) -> Outcomes:
     """Websockets that never say who they are."""
-    found = Outcomes()
+    outcomes = Outcomes()
     with ExitStack() as stack:
         clients = [stack.enter_context(_websocket(url)) for _ in range(SILENT_SOCKETS)]
         for client in clients:
             client.settimeout(30)
-            found[_close_code(client)] += 1
-    return found
+            outcomes[_close_code(client)] += 1
+    return outcomes
 
 
 def _websocket(url: str) -> socket.socket:
@@ -225,9 +225,9 @@ def _websocket(url: str) -> socket.socket:
 
 def _close_code(client: socket.socket) -> str:
     with suppress(OSError):
-        found = client.recv(65536)
-        if found[:1] == b"\x88":
-            return str(int.from_bytes(found[2:4], "big"))
+        outcomes = client.recv(65536)
+        if outcomes[:1] == b"\x88":
+            return str(int.from_bytes(outcomes[2:4], "big"))
     return "closed"
 
 
@@ -248,7 +248,7 @@ READ_LARGE = (
 def unread_replies(url: str) -> Outcomes:
     """Clients that ask for megabytes and read nothing."""
     body = json.dumps({"query": READ_LARGE}).encode()
-    found = Outcomes()
+    outcomes = Outcomes()
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(url, window=4096)) for _ in range(UNREAD)]
         for client in clients:
@@ -256,8 +256,8 @@ def unread_replies(url: str) -> Outcomes:
         time.sleep(20)
         for client in clients:
             client.settimeout(5)
-            found[_ended(client)] += 1
-    return found
+            outcomes[_ended(client)] += 1
+    return outcomes
 
 
 def _ended(client: socket.socket) -> str:
@@ -275,7 +275,7 @@ def _ended(client: socket.socket) -> str:
 
 def unread_pings(url: str) -> Outcomes:
     """Pings whose pongs are never read."""
-    found = Outcomes()
+    outcomes = Outcomes()
     ping = b"\x89\x80\0\0\0\0" * 1000
     with _websocket(url) as client:
         client.sendall(_text({"type": "connection_init", "payload": {"Authorization": f"Bearer {ADMIN}"}}))
@@ -284,8 +284,8 @@ def unread_pings(url: str) -> Outcomes:
             while time.monotonic() < ends and sent < 616_000:
                 client.sendall(ping)
                 sent += 1000
-        found["cut off" if sent < 616_000 else "kept"] += 1
-    return found
+        outcomes["cut off" if sent < 616_000 else "kept"] += 1
+    return outcomes
 
 
 def _text(message: dict[str, Any]) -> bytes:
@@ -302,7 +302,7 @@ def trickling_uploads(url: str) -> Outcomes:
         b'name="map"\r\n\r\n{"0": ["variables.m"]}\r\n--b\r\nContent-Disposition: form-data; name="0"; '
         b'filename="m.json"\r\n\r\n{"metadata": '
     )
-    found = Outcomes()
+    outcomes = Outcomes()
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(url)) for _ in range(20)]
         for client in clients:
@@ -314,13 +314,13 @@ def trickling_uploads(url: str) -> Outcomes:
             time.sleep(0.5)
         for client in clients:
             client.settimeout(0.2)
-            found[status(client)] += 1
-    return found
+            outcomes[status(client)] += 1
+    return outcomes
 
 
 def malformed(url: str) -> Outcomes:
     """Forms, headers and bodies that no client would send."""
-    found = Outcomes()
+    outcomes = Outcomes()
     boundary = "b" * 5_000
     form = f'--{boundary}\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{{}}\r\n--{boundary}--\r\n'
     parts = b"".join(b'--b\r\nContent-Disposition: form-data; name="%d"\r\n\r\n\r\n' % n for n in range(5_000))
@@ -339,11 +339,11 @@ def malformed(url: str) -> Outcomes:
     with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
         for kind, content in bodies:
             headers = {"Content-Type": kind, "GraphQL-Require-Preflight": "1"}
-            found[outcome(client.post(f"{url}/graphql", content=content, headers=headers))] += 1
+            outcomes[outcome(client.post(f"{url}/graphql", content=content, headers=headers))] += 1
         for path in ("/graphql", "/metrics"):
             answer = client.get(f"{url}{path}", headers=[(b"Authorization", b"Bearer \xe4\xff")])
-            found[outcome(answer)] += 1
-    return found
+            outcomes[outcome(answer)] += 1
+    return outcomes
 
 
 def comparisons() -> Iterator[tuple[str, Attack]]:

@@ -34,7 +34,7 @@ class Program(TyperGroup):
             return run()
         try:
             code = run()
-        except Exception as error:  # noqa: BLE001 - the last place where it can be told in words
+        except Exception as error:  # noqa: BLE001 - the last place where it can be reported
             code = report(error)
         sys.exit(code or 0)
 

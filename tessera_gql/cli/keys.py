@@ -65,13 +65,13 @@ def list_(as_json: Json = False) -> None:
     async def work(session: Session) -> list[dict[str, Any]]:
         return await _shown(session, await store.all_of(session))
 
-    found = _run(work)
+    keys_found = _run(work)
     if as_json:
-        print_json_text(_json(found))
+        print_json_text(_json(keys_found))
     elif is_terminal():
-        print_table(HEADINGS, map(_cells, found), none="No keys.")
+        print_table(HEADINGS, map(_cells, keys_found), none="No keys.")
     else:
-        print_table(COLUMNS, ([_text(key[column]) for column in COLUMNS] for key in found))
+        print_table(COLUMNS, ([_text(key[column]) for column in COLUMNS] for key in keys_found))
 
 
 @app.command()
@@ -111,9 +111,16 @@ def _state(key: ApiKey, now: datetime) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= now else "good"
 
 
-def _cells(found: dict[str, Any]) -> tuple[str, ...]:
-    days = (_text(found[column])[:10] for column in ("created_at", "expires_at", "last_used_at"))
-    return (found["prefix"], found["name"], found["team"] or "-", found["scopes"][-1], found["state"], *days)
+def _cells(keys_found: dict[str, Any]) -> tuple[str, ...]:
+    days = (_text(keys_found[column])[:10] for column in ("created_at", "expires_at", "last_used_at"))
+    return (
+        keys_found["prefix"],
+        keys_found["name"],
+        keys_found["team"] or "-",
+        keys_found["scopes"][-1],
+        keys_found["state"],
+        *days,
+    )
 
 
 def _text(value: Any) -> str:

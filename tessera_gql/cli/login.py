@@ -25,13 +25,13 @@ def login(
     key = _key(where)
     with open_client(where, key, retries=1) as client:
         viewer = client.viewer()
-        shown = client.target.shown
+        address = client.target.address
     _keep(where, key)
     if as_json:
         print_answer(viewer)
         return
     team = f", team {viewer.team.name}" if viewer.team else ""
-    print_line(f"You are {viewer.actor} at {shown}{team}: {', '.join(viewer.scopes)}.")
+    print_line(f"You are {viewer.actor} at {address}{team}: {', '.join(viewer.scopes)}.")
     print_note((f"Kept in {credentials()}", "dim"))
 
 
@@ -47,12 +47,12 @@ def whoami(as_json: Json = False) -> None:
         if as_json:
             print_answer(viewer)
         else:
-            print_properties(server=client.target.shown, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
+            print_properties(server=client.target.address, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
 
 
 def _key(where: str) -> str | None:
     if sys.stdin.isatty():
-        asked = f"API key for {escape_terminal(Target(where).shown)} (empty if it needs none)"
+        asked = f"API key for {escape_terminal(Target(where).address)} (empty if it needs none)"
         text: str = typer.prompt(asked, default="", hide_input=True, err=True)
     else:
         text = sys.stdin.read()

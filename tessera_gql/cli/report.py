@@ -130,7 +130,7 @@ def _answer(verdict: Verdict, team: str) -> str:
 
 
 def github(judgement: Judgement) -> Iterator[str]:
-    """Workflow commands: errors for what stops, warnings for what breaks nobody."""
+    """Workflow commands: errors for what stops, warnings for what breaks no team."""
     for verdict in judgement.verdicts:
         if verdict.state.breaks and verdict.state is not State.APPROVED:
             level = "error" if verdict.state in STOPS else "warning"
@@ -140,7 +140,7 @@ def github(judgement: Judgement) -> Iterator[str]:
 
 
 def junit(judgement: Judgement) -> str:
-    """A test case for each table, failed where somebody has to be asked. XML knows no control characters at all."""
+    """A test case for each table, failed where a team has to be asked. XML knows no control characters at all."""
     stops = judgement.of(*STOPS)
     counts = {"tests": str(len(judgement.verdicts)), "failures": str(len(stops))}
     suite = ET.Element("testsuite", {"name": "tessera dbt impact", **counts})
@@ -148,8 +148,8 @@ def junit(judgement: Judgement) -> str:
         name = escape_terminal(verdict.fqn)
         case = ET.SubElement(suite, "testcase", {"classname": "data contracts", "name": name})
         if verdict.state in STOPS:
-            told = {"message": f"{name} {SAID[verdict.state]}", "type": verdict.state}
-            failure = ET.SubElement(case, "failure", told)
+            attributes = {"message": f"{name} {SAID[verdict.state]}", "type": verdict.state}
+            failure = ET.SubElement(case, "failure", attributes)
             failure.text = "\n".join(map(escape_log_line, _details(verdict)))
         elif verdict.state is State.SKIPPED:
             ET.SubElement(case, "skipped", {"message": escape_terminal(verdict.reason or "")})

@@ -34,23 +34,23 @@ def serve(
         os.environ["DATABASE_URL"] = DEMO_DATABASE
     if workers is not None:
         os.environ["WORKERS"] = str(workers)
-    found = read_settings()
-    configure_logging(found)
-    listener = _bind(found)
-    _lock = reserve(found)  # held until this process ends
-    asyncio.run(prepare(found))
+    settings = read_settings()
+    configure_logging(settings)
+    listener = _bind(settings)
+    _lock = reserve(settings)  # held until this process ends
+    asyncio.run(prepare(settings))
     if demo:
-        asyncio.run(shop.seed(found.database_url))
+        asyncio.run(shop.seed(settings.database_url))
     host, port = listener.getsockname()[:2]
-    url = f"http://{'localhost' if found.is_open else host}:{port}"
-    _welcome(url, found, demo=demo)
-    if open_browser and found.is_open and _has_browser():
+    url = f"http://{'localhost' if settings.is_open else host}:{port}"
+    _welcome(url, settings, demo=demo)
+    if open_browser and settings.is_open and _has_browser():
         webbrowser.open(f"{url}/graphiql")
-    if found.workers == 1:
-        raise typer.Exit(run(found, listener))
-    work = partial(run, found, listener)
+    if settings.workers == 1:
+        raise typer.Exit(run(settings, listener))
+    work = partial(run, settings, listener)
     with shared():
-        raise typer.Exit(Supervisor(found.workers, listener, work, found.shutdown_seconds).run())
+        raise typer.Exit(Supervisor(settings.workers, listener, work, settings.shutdown_seconds).run())
 
 
 def schema() -> None:

@@ -17,9 +17,9 @@ from tessera_gql.store.sqlite_file import lock
 PAUSE_SECONDS = 0.5
 
 
-def reserve(found: Settings) -> BinaryIO | None:
+def reserve(settings: Settings) -> BinaryIO | None:
     """Keep other servers off an SQLite file while what is returned is open. Raises a Refusal if one has it."""
-    if (file := sqlite_file(found.database_url)) is None:
+    if (file := sqlite_file(settings.database_url)) is None:
         return None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -28,16 +28,16 @@ def reserve(found: Settings) -> BinaryIO | None:
     return lock(file)
 
 
-async def prepare(found: Settings) -> None:
+async def prepare(settings: Settings) -> None:
     """An embedded SQLite file is created and upgraded; a PostgreSQL is waited for, and only looked at."""
-    if sqlite_file(found.database_url) is None:
-        with database_faults(found):
-            stand = await _waited(found)
+    if sqlite_file(settings.database_url) is None:
+        with database_faults(settings):
+            stand = await _waited(settings)
     else:
-        check_sqlite_file(found)
-        with database_faults(found):
+        check_sqlite_file(settings)
+        with database_faults(settings):
             try:
-                await migration.upgrade(found.database_url)
+                await migration.upgrade(settings.database_url)
             except migration.UnknownRevision as error:
                 raise fail(str(error)) from None
         return
@@ -45,29 +45,29 @@ async def prepare(found: Settings) -> None:
         raise fail(reason)
 
 
-async def _waited(found: Settings) -> migration.Stand:
+async def _waited(settings: Settings) -> migration.Stand:
     """One that refuses us is not waited for: that is a mistake in the settings, and does not pass."""
-    ends, said = time.monotonic() + found.database_wait_seconds, False
+    ends, said = time.monotonic() + settings.database_wait_seconds, False
     while True:
         try:
-            return await _writable(found)
+            return await _writable(settings)
         except Unavailable as error:
             if is_refused(error):
                 raise fail(f"{_capital(error.reason)}. Check DATABASE_URL.", ExitCode.UNAVAILABLE) from None
             if time.monotonic() >= ends:
                 raise
             if not said:
-                wait = f"Waiting for up to {found.database_wait_seconds:g} seconds."
+                wait = f"Waiting for up to {settings.database_wait_seconds:g} seconds."
                 print_note(f"{_capital(error.reason)}. {wait}")
                 said = True
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _writable(found: Settings) -> migration.Stand:
+async def _writable(settings: Settings) -> migration.Stand:
     """Where a PostgreSQL stands; raises Unavailable for a standby as well: a server has to write."""
-    stand = await migration.look(found.database_url, found.options)
+    stand = await migration.look(settings.database_url, settings.options)
     if stand.is_read_only:
-        reason = f"{name_of(driver_url(found.database_url))} {READ_ONLY.text}"
+        reason = f"{name_of(driver_url(settings.database_url))} {READ_ONLY.text}"
         raise Unavailable(f"{_capital(reason)}. Promote it, or set DATABASE_URL to the primary.", reason=reason)
     return stand
 

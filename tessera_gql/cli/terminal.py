@@ -119,7 +119,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
 
 @contextmanager
 def progress_bar(label: str) -> Generator[Callable[[str, int, int | None], None]]:
-    """A bar on a terminal's stderr; told the phase, how much of it is done, and of how much if that is known."""
+    """A bar on a terminal's stderr; called with the phase, how much of it is done, and of how much if that is known."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - slow, seldom needed
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())

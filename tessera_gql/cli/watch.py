@@ -32,7 +32,7 @@ def watch(
         if cursor_file:
             _keep(cursor_file, start)
         events = client.subscribe(team_id=watched.id if watched else None, kinds=kind or (), after=start)
-        print_note((f"Watching {watched.name if watched else 'everything'} at {client.target.shown} …", "dim"))
+        print_note((f"Watching {watched.name if watched else 'everything'} at {client.target.address} …", "dim"))
         for number, event in enumerate(events, 1):
             _tell(event, as_json=as_json)
             if cursor_file:

@@ -12,9 +12,9 @@ from tessera_gql.config import Settings
 
 def worker() -> None:
     """Run deadlines and webhooks without serving requests. Servers do both as well; this adds hands."""
-    found = read_settings()
-    configure_logging(found)
-    asyncio.run(_run(found))
+    settings = read_settings()
+    configure_logging(settings)
+    asyncio.run(_run(settings))
 
 
 async def _run(found: Settings) -> None:

@@ -44,7 +44,7 @@ class Target:
             raise Unauthenticated("The API key has a blank or a character that no key has. Copy it again.")
 
     @property
-    def shown(self) -> str:
+    def address(self) -> str:
         """The address as messages name it: without the user and password that may stand in it."""
         parts = urlsplit(self.url)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
@@ -120,7 +120,7 @@ def _answer(operation: Operation[T], target: Target, came: Result) -> T:
         case Lost(reason=reason, sent=sent):
             unknown = sent and not operation.repeatable
             after = " It may have been done: look before you repeat it." if unknown else ""
-            raise Unavailable(f"{target.shown} can't be reached: {reason}.{after}", maybe_done=unknown)
+            raise Unavailable(f"{target.address} can't be reached: {reason}.{after}", maybe_done=unknown)
         case _:
             raise AssertionError("a request has an answer")
 
@@ -135,7 +135,8 @@ def parsed(parse: Callable[[Any], T], data: Any, target: Target) -> T:
 
 def strange(target: Target) -> BadRequest:
     return BadRequest(
-        f"{target.shown} answers, but not as a Tessera server of this version does. Check the address and its version."
+        f"{target.address} answers, but not as a Tessera server of this version does. Check the address"
+        " and its version."
     )
 
 
@@ -146,7 +147,7 @@ def reply(came: Came, target: Target) -> dict[str, Any]:
     except ValueError:
         body = None
     if body is None and came.body.startswith((b":", b"event:")):
-        raise Unavailable(f"{target.shown} ended the connection before it had answered.")
+        raise Unavailable(f"{target.address} ended the connection before it had answered.")
     if not isinstance(body, dict) or not ({"data", "errors"} & body.keys()):
         raise _foreign(came, target)
     found = cast("dict[str, Any]", body)
@@ -161,10 +162,10 @@ def reply(came: Came, target: Target) -> dict[str, Any]:
 
 def _foreign(came: Came, target: Target) -> TesseraError:
     if came.status in BUSY:
-        return Unavailable(f"{target.shown} answers {came.status}: it is away or busy.")
+        return Unavailable(f"{target.address} answers {came.status}: it is away or busy.")
     if came.status in {401, 407}:
-        return Unauthenticated(f"{target.shown} wants a key. Set TESSERA_API_KEY.")
-    return BadRequest(f"{target.shown} answers {came.status}, and not as a Tessera server does. Check the address.")
+        return Unauthenticated(f"{target.address} wants a key. Set TESSERA_API_KEY.")
+    return BadRequest(f"{target.address} answers {came.status}, and not as a Tessera server does. Check the address.")
 
 
 def _asked_for(came: Result) -> float:

@@ -68,7 +68,7 @@ def _connection(subscription: Subscription[Any], target: Target, place: _Place) 
             return _ended(came, target)
         message = parsed(_message, came.text, target)
         if message["type"] == "complete":
-            return f"{target.shown} ended the subscription"
+            return f"{target.address} ended the subscription"
         if message["type"] == "error":
             return parsed(lambda payload: _failed(payload[0]), message.get("payload"), target)
         if (step := parsed(lambda found: _next(found, subscription, place), message, target)) is not None:
@@ -76,10 +76,10 @@ def _connection(subscription: Subscription[Any], target: Target, place: _Place) 
 
 
 def _message(text: str) -> dict[str, Any]:
-    found: Any = json.loads(text)
-    if not isinstance(found["type"], str):
+    message: Any = json.loads(text)
+    if not isinstance(message["type"], str):
         raise TypeError("a message names its type")
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", message)
 
 
 def _next(message: dict[str, Any], subscription: Subscription[Any], place: _Place) -> Step | None:
@@ -121,21 +121,23 @@ def _failed(error: dict[str, Any]) -> str:
 
 def _unopened(lost: Lost, target: Target) -> str:
     if lost.status in {401, 403}:
-        raise Unauthenticated(f"{target.shown} refuses the connection ({lost.status}). Check TESSERA_API_KEY.")
+        raise Unauthenticated(f"{target.address} refuses the connection ({lost.status}). Check TESSERA_API_KEY.")
     if lost.status is not None and lost.status < 500 and lost.status != 429:
-        raise BadRequest(f"{target.shown} answers {lost.status}, and not as a Tessera server does. Check the address.")
-    return f"{target.shown} can't be reached: {lost.reason}"
+        raise BadRequest(
+            f"{target.address} answers {lost.status}, and not as a Tessera server does. Check the address."
+        )
+    return f"{target.address} can't be reached: {lost.reason}"
 
 
 def _ended(came: Result, target: Target) -> str:
     match came:
         case Closed(code=4403):
-            raise Unauthenticated(f"{target.shown} does not take this key, or no longer. Check TESSERA_API_KEY.")
+            raise Unauthenticated(f"{target.address} does not take this key, or no longer. Check TESSERA_API_KEY.")
         case Closed(code=code, reason=reason) if code in WRONG:
-            raise BadRequest(f"{target.shown} does not understand this client ({code} {reason}). Use its version.")
+            raise BadRequest(f"{target.address} does not understand this client ({code} {reason}). Use its version.")
         case Closed(code=1012):
-            return f"{target.shown} restarts"
+            return f"{target.address} restarts"
         case Closed(code=code, reason=reason):
-            return f"the connection to {target.shown} was lost ({code}{' ' + reason if reason else ''})"
+            return f"the connection to {target.address} was lost ({code}{' ' + reason if reason else ''})"
         case _:
-            return f"{target.shown} did not answer in time"
+            return f"{target.address} did not answer in time"

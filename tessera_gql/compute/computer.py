@@ -57,7 +57,7 @@ class Computer:
         await self._compute(pool, deferred.key, deferred.function, deferred.args_)
 
     async def _compute(self, pool: Pool, key: Hashable, function: Callable[..., Any], args: tuple[Any, ...]) -> "_Done":
-        """A failure is kept as well: whoever answers the operation anew must not wait for it again."""
+        """A failure is kept as well: a second execution of the operation must not wait for it again."""
         try:
             done = _Done(await pool.run(self.account, function, *args))
         except Exception as error:  # noqa: BLE001 - raised by `get`
@@ -81,7 +81,7 @@ class _Done:
 async def rerun(computer: Computer, attempt: Callable[[bool], Awaitable[T]]) -> T:
     """Run a transaction until it needs nothing more that takes long to compute.
 
-    `attempt` is told whether it may defer: the last time it may not, so that it ends.
+    `attempt` takes whether it may defer: the last time it may not, so that it ends.
     """
     for _ in range(MAX_RERUNS):
         try:

@@ -22,7 +22,7 @@ from tessera_gql.store.tables import EventRow
 
 KEPT = 2_000
 KEPT_CHARACTERS = 8_000_000
-"""Of the events in memory; a change of a large schema is told to each team with thousands of messages."""
+"""Of the events in memory; a change of a large schema is delivered to each team with thousands of messages."""
 PAGE = 500
 POLL_SECONDS = 1.0
 STALE_SECONDS = 10.0
@@ -157,7 +157,7 @@ class Bus:
             self._tell()
 
     def _remember(self, found: Sequence[EventRow]) -> None:
-        """Keep the latest events, and let go of the oldest; whoever lacks those reads them from the log."""
+        """Keep the latest events, and let go of the oldest; a subscriber that lacks those reads them from the log."""
         self._recent.extend(found)
         self._characters += sum(map(characters, found))
         while len(self._recent) > self._kept or self._characters > KEPT_CHARACTERS:

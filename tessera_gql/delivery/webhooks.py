@@ -21,7 +21,7 @@ from tessera_gql.delivery.outbound import Undelivered
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.policy.delivery import Backoff, next_attempt, wants
 from tessera_gql.policy.events import Event, WebhookDeliveryFailed
-from tessera_gql.policy.visibility import WHOLE, shown_event, view_of_webhook
+from tessera_gql.policy.visibility import WHOLE, view_of_webhook, visible_event
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import assets, events, webhooks
 from tessera_gql.store.database import Database
@@ -251,7 +251,7 @@ async def _event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> 
     if delivery.sequence is None:
         return None
     (row,) = await events.after(session, delivery.sequence - 1, limit=1)
-    event = shown_event(view_of_webhook(hook.team_id), row, events.renamed)
+    event = visible_event(view_of_webhook(hook.team_id), row, events.renamed)
     if event is None:
         raise Undelivered("This event is hidden from the team of the webhook.")
     return event

@@ -149,8 +149,8 @@ def multiples(old: View, new: View) -> Iterator[Draft]:
         (False, True): (K.CONSTRAINT_TIGHTENED, BACK),
     }.get(finer, (K.CONSTRAINT_CHANGED, BOTH))
     where = (new if after else old).where("multipleOf")
-    shown = [exact(min(steps)) if steps else None for steps in (before, after)]
-    yield Draft(kind, where, "multipleOf is different", shown[0], shown[1], content=content)
+    limits = [exact(min(steps)) if steps else None for steps in (before, after)]
+    yield Draft(kind, where, "multipleOf is different", limits[0], limits[1], content=content)
 
 
 def _all_divide(steps: frozenset[Number], others: frozenset[Number]) -> bool:

@@ -63,10 +63,10 @@ class _Best:
 
 
 def _best(scores: Mapping[tuple[str, str], float], side: int) -> dict[str, _Best]:
-    found: dict[str, _Best] = {}
+    best: dict[str, _Best] = {}
     for pair, score in scores.items():
-        found.setdefault(pair[side], _Best()).add(pair[1 - side], score)
-    return found
+        best.setdefault(pair[side], _Best()).add(pair[1 - side], score)
+    return best
 
 
 def likeness(old: str, new: str) -> float:

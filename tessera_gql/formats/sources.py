@@ -88,10 +88,10 @@ def read(source: Source, fqn: str | None = None) -> Promised:
     return _storable(Promised(one.schema, one.guarantees))
 
 
-def _storable(found: Promised) -> Promised:
-    if fault := storable(found.schema):
+def _storable(contract: Promised) -> Promised:
+    if fault := storable(contract.schema):
         raise ForeignError(f"The document can't be a contract: {fault}.")
-    return found
+    return contract
 
 
 def _json(text: str) -> Any:

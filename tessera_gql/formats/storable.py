@@ -40,8 +40,8 @@ def _fault(value: Any) -> str | None:
 def _inside(value: Any) -> Iterable[Any]:
     match value:
         case dict():
-            found = cast("dict[str, Any]", value)
-            return [*found.keys(), *found.values()]
+            entries = cast("dict[str, Any]", value)
+            return [*entries.keys(), *entries.values()]
         case list() | tuple():
             return cast("list[Any]", value)
         case _ if dataclasses.is_dataclass(value):

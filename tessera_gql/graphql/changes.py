@@ -63,7 +63,7 @@ def facts(change: diff.Change) -> dict[str, Any]:
     }
 
 
-def told(change: diff.Change) -> Change:
+def to_change(change: diff.Change) -> Change:
     return Change(**facts(change))
 
 
@@ -77,11 +77,11 @@ MAX_CHANGES = 20_000
 
 
 def listed(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
-    """As `shown_changes`, for changes that were just found."""
-    return shown_changes(context, changes, told)
+    """As `list_changes`, for changes that were just found."""
+    return list_changes(context, changes, to_change)
 
 
-def shown_changes(context: Context, changes: Sequence[S], show: Callable[[S], C]) -> list[C]:
+def list_changes(context: Context, changes: Sequence[S], show: Callable[[S], C]) -> list[C]:
     """The changes as the graph shows them; many as an asynchronous iterator that does not hold the event loop.
 
     Raises an error coded QUERY_TOO_COMPLEX once the answer holds too many.

@@ -19,7 +19,7 @@ from tessera_gql.graphql import nouns
 from tessera_gql.graphql.fanout import Course
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.visibility import shown_event, view_of
+from tessera_gql.policy.visibility import view_of, visible_event
 from tessera_gql.store.database import Database
 from tessera_gql.store.events import renamed
 from tessera_gql.store.session import Session
@@ -101,7 +101,7 @@ class Context:
     async def happened(self, after: int | None) -> AsyncGenerator[EventRow]:
         """Committed events as the caller sees them: those behind a sequence, then live ones.
 
-        Each question about an event opens a session of its own, so that nobody who waits holds a connection.
+        Each question about an event opens a session of its own, so that a waiting subscriber holds no connection.
         """
         if self._bus is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
@@ -109,7 +109,7 @@ class Context:
         view = view_of(self.actor)
         async with self._bus.subscribe(after, self.course.caught_up) as stream:
             async for row in stream:
-                if (event := shown_event(view, row, renamed)) is not None:
+                if (event := visible_event(view, row, renamed)) is not None:
                     yield event
 
     def reading(self) -> AbstractAsyncContextManager[Session]:

@@ -83,8 +83,8 @@ class Contract(Node):
         before = await info.context.loaders.previous_contract.load(self.row.id)
         if before is None:
             return []
-        found = await compared(info.context, terms(before), terms(self.row))
-        return listed(info.context, found.judgement.changes)
+        difference = await compared(info.context, terms(before), terms(self.row))
+        return listed(info.context, difference.judgement.changes)
 
     @computed("What differs from this contract to another one.")
     async def diff(

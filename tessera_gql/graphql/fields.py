@@ -39,9 +39,9 @@ class AssetField:
 async def fields_of(
     context: Context, asset: UUID, contract: tables.Contract | None, paths: Sequence[str] | None
 ) -> list[AssetField]:
-    found = await _declared(context, contract.schema_def) if contract else ()
+    declared = await _declared(context, contract.schema_def) if contract else ()
     wanted = None if paths is None else set(paths)
-    return [AssetField(asset_id=asset, **vars(field)) for field in found if wanted is None or field.path in wanted]
+    return [AssetField(asset_id=asset, **vars(field)) for field in declared if wanted is None or field.path in wanted]
 
 
 async def _declared(context: Context, schema: Any) -> Sequence[diff.Field]:

@@ -154,11 +154,11 @@ class Frames(WebSocketsSansIOProtocol):
 
 
 def writer(scope: Scope) -> WriteText | None:
-    found: WriteText | None = (scope.get("extensions") or {}).get(WRITE_TEXT)
-    return found
+    callback: WriteText | None = (scope.get("extensions") or {}).get(WRITE_TEXT)
+    return callback
 
 
 def set_authenticated(scope: Scope) -> None:
-    found: Callable[[], None] | None = (scope.get("extensions") or {}).get(AUTHENTICATED)
-    if found is not None:
-        found()
+    callback: Callable[[], None] | None = (scope.get("extensions") or {}).get(AUTHENTICATED)
+    if callback is not None:
+        callback()

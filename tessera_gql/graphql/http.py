@@ -244,5 +244,5 @@ def _refusal(error: HttpError, media: Media) -> Response:
 
 
 def _response(body: bytes, status: int, media: Media, headers: Mapping[str, str]) -> Response:
-    shown = Media.JSON if media is Media.EVENTS else media
-    return Response(body, status, headers, f"{shown}; charset=utf-8")
+    content_type = Media.JSON if media is Media.EVENTS else media
+    return Response(body, status, headers, f"{content_type}; charset=utf-8")

@@ -1,6 +1,6 @@
 """HTTP connections as uvicorn serves them, with limits for a request's head, for unread replies and for pipelines.
 
-uvicorn has none of these for httptools: a head may take forever and have any size there, and a reply that nobody reads
+uvicorn has none of these for httptools: a head may take forever and have any size there, and a reply that is not read
 is kept for as long as the connection lives.
 """
 

@@ -23,7 +23,7 @@ async def run_job(transport: Transport, job: Job, tell: Tell = silent) -> Answer
     with transport.watch(job.operation, job.identity) as watched:
         try:
             answer = await _run(transport, job, tell)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an error, and our failures are logged
             answer = to_answer(transport, failed(transport, error))
         why = answer.why
         watched({"data": {}} if why is None else {"errors": [{"message": "", "extensions": why}]})

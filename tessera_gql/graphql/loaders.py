@@ -211,8 +211,8 @@ class Loaders:
             async with self._reading() as session:
                 if parent is None:
                     return [await one(session, source, request, self._view)]
-                found = await many(session, source, parent, keys, request, self._view)
-            return [found[key] for key in keys]
+                by_key = await many(session, source, parent, keys, request, self._view)
+            return [by_key[key] for key in keys]
 
         kept[asked] = self._batched(load)
         return kept[asked]

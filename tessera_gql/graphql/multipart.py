@@ -79,15 +79,15 @@ def _places(text: str) -> Mapping[str, str]:
     if len(text) > MAP_BYTES:
         raise Malformed(f"`map` is longer than {MAP_BYTES:,} characters, which is the limit.")
     try:
-        found: object = orjson.loads(text)
+        parsed: object = orjson.loads(text)
     except ValueError as error:
         raise Malformed(f"`map` is not JSON: {error}.") from error
-    if not isinstance(found, dict) or not 0 < len(cast("dict[str, Any]", found)) <= FILES:
+    if not isinstance(parsed, dict) or not 0 < len(cast("dict[str, Any]", parsed)) <= FILES:
         raise Malformed(
             f'`map` must be an object that names 1 to {FILES} files: {{"0": ["variables.input.manifest"]}}.'
         )
     places: dict[str, str] = {}
-    for name, paths in cast("dict[str, Any]", found).items():
+    for name, paths in cast("dict[str, Any]", parsed).items():
         match paths:
             case [str(path)] if _PLACE.fullmatch(path) and path not in places.values():
                 places[name] = path

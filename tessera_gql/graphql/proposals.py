@@ -8,7 +8,7 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.changes import Change, facts, shown_changes, told
+from tessera_gql.graphql.changes import Change, facts, list_changes, to_change
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_of
 from tessera_gql.graphql.ids import Node
@@ -77,7 +77,7 @@ class Proposal(Node):
         def show(change: dict[str, Any]) -> BreakingChange:
             return BreakingChange(**facts(diff.Change.from_json(change)), proposal_id=self.row.id)
 
-        return shown_changes(info.context, self.row.breaking_changes, show)
+        return list_changes(info.context, self.row.breaking_changes, show)
 
     @computed("The asked teams that have not answered; none once it has ended.", many("Team"))
     async def awaiting(self, info: Info) -> Any:
@@ -141,7 +141,7 @@ class Acknowledgment(Node):
         changes = proposal.breaking_changes if proposal else []
         reasons = set(self.row.because)
         touching = [change for change in changes if change["fingerprint"] in reasons]
-        return shown_changes(info.context, touching, lambda change: told(diff.Change.from_json(change)))
+        return list_changes(info.context, touching, lambda change: to_change(diff.Change.from_json(change)))
 
 
 @strawberry.type(description="A page of acknowledgments.")

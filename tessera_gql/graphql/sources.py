@@ -49,7 +49,7 @@ async def promised(compute: Compute, schema: Any, document: DocumentInput | None
     if document is None:
         return Promised(schema)
     try:
-        found: Promised = await compute(sources.read, document.local(), fqn, key=("document", Same(document), fqn))
+        contract: Promised = await compute(sources.read, document.local(), fqn, key=("document", Same(document), fqn))
     except ForeignError as error:
         raise Invalid(str(error), field=("document",)) from error
-    return found
+    return contract

@@ -66,7 +66,7 @@ async def stream(
 
 
 async def _first(*ways_to_end: Coroutine[None, None, bytes | None]) -> bytes | None:
-    """The last bytes to send, or None if nobody reads any more, of whichever ends first; the others are cancelled.
+    """The last bytes to send, or None if the client has left, of whichever ends first; the others are cancelled.
 
     A TaskGroup would do, but its exceptions form reference cycles that keep the last reply until they are collected.
     """

@@ -134,12 +134,12 @@ class Transport:
     """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
     None has those of an identity executed for itself."""
     caller: Callable[[Identity], Hashable | None] = _alone
-    """Who takes turns with others, and whose sockets and event streams are counted together; None where nobody is told
-    apart."""
+    """Who takes turns with others, and whose sockets and event streams are counted together; None where callers are
+    not distinguished."""
     admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
     """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
     worker: Work | None = None
-    """Executes large requests in another process, so that this one serves everybody else meanwhile."""
+    """Executes large requests in another process, so that this one serves other clients meanwhile."""
     upload_account: Callable[[Identity, str], str] = _account
     """Whose limit of large requests counts: by the identity, and by the address that the request came from."""
     repeat: Callable[[Any], bool] = _once

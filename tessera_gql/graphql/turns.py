@@ -30,7 +30,7 @@ class Turns:
         """By caller, whose turn comes next first."""
 
     def turn(self, caller: Hashable = None) -> "Turn":
-        """To be entered for as long as the query takes. Callers that are None are not told apart, nor limited."""
+        """To be entered for as long as the query takes. Callers that are None are not distinguished, nor limited."""
         return Turn(self, caller)
 
     async def take(self, caller: Hashable) -> None:

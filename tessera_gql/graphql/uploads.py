@@ -108,8 +108,8 @@ async def receive_json(body: Body, spool: Spool) -> RequestBody:
         if len(text) > LARGE_BYTES:
             spool.open()
             spool.grow(len(text) - spool.size)
-    found = bytes(text)
-    return RequestBody(await _decoded(found), found)
+    decoded = bytes(text)
+    return RequestBody(await _decoded(decoded), decoded)
 
 
 async def receive_form(headers: Headers, body: Body, spool: Spool) -> RequestBody:
@@ -124,10 +124,10 @@ async def receive_form(headers: Headers, body: Body, spool: Spool) -> RequestBod
 
     spool.form = await parse_form(headers, chunks(), limits.body_bytes)
     text, files = read_parts(spool.form)
-    found = await _decoded(text)
+    decoded = await _decoded(text)
     for place in files:
-        put(found, place, None)
-    return RequestBody(found, text, files)
+        put(decoded, place, None)
+    return RequestBody(decoded, text, files)
 
 
 async def _decoded(text: bytes) -> Params:

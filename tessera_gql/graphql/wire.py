@@ -12,7 +12,7 @@ _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte i
 """Turns every digit to 0 and all else to NUL: a long number is then found without looking at any byte twice."""
 _LONG_NUMBER = b"0" * 19
 MOST_CONTAINERS = 200_000
-"""Objects and lists of one message: decoding more of them would hold up everybody else."""
+"""Objects and lists of one message: decoding more of them would hold up other clients."""
 
 
 class Malformed(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors

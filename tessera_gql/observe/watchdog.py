@@ -1,6 +1,6 @@
 """Measure how long the event loop is held, and log what holds it.
 
-A timer is set again and again; how late it runs is how long everybody waited. A thread looks at the timer from outside,
+A timer is set again and again; how late it runs is how long clients waited. A thread looks at the timer from outside,
 so that the stack of what holds the loop is in the log while it still does.
 """
 

@@ -34,9 +34,9 @@ class Actor:
 
     def __post_init__(self) -> None:
         for name in ("team_id", "key_id"):
-            found: UUID | None = getattr(self, name)
-            if found is not None and type(found) is not UUID:
-                object.__setattr__(self, name, UUID(int=found.int))
+            identifier: UUID | None = getattr(self, name)
+            if identifier is not None and type(identifier) is not UUID:
+                object.__setattr__(self, name, UUID(int=identifier.int))
 
     @property
     def is_admin(self) -> bool:

@@ -28,7 +28,7 @@ RESERVED = (
     *map(ip_network, ("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")),
     *map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")),
 )
-"""Protocols, examples, multicast and tunnels (6to4, Teredo): nobody's receivers, so never called."""
+"""Protocols, examples, multicast and tunnels (6to4, Teredo): never receivers, so never called."""
 GLOBAL_IPV6 = ip_network("2000::/3")
 """Of IPv6, public addresses are in here only."""
 # Addresses that carry an IPv4 address in their last 32 bits: the one that is really called is that.

@@ -2,7 +2,7 @@
 
 The catalog is open to every caller with the scope READ. API keys, webhooks, their deliveries and the events about
 them are private to the team they belong to. A caller's `View` is all that decides; `store.visibility` applies it to
-what is read from the database, and `shown_event` to what is streamed.
+what is read from the database, and `visible_event` to what is streamed.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -28,7 +28,7 @@ class Audience(StrEnum):
     OWNERS = "the scope WRITE in the team it belongs to, and ADMIN"
     CALLER = "the caller of the operation, about itself or its own input"
     BY_KIND = "as the table of event kinds says"
-    NAME = "ADMIN; everybody else sees the prefix of an API key in place of its name"
+    NAME = "ADMIN; other callers see the prefix of an API key in place of its name"
 
 
 TYPES: Mapping[str, Audience] = {
@@ -124,7 +124,7 @@ def audience(type_name: str, field: str) -> Audience:
 
 
 def is_private(type_name: str) -> bool:
-    """Whether rows shown as this type are hidden from some callers."""
+    """Whether rows of this type are hidden from some callers."""
     return TYPES[type_name] in {Audience.OWNERS, Audience.BY_KIND}
 
 
@@ -178,7 +178,7 @@ class EventFacts(Protocol):
 E = TypeVar("E", bound=EventFacts)
 
 
-def shown_event(view: View, row: E, rename: Callable[[E, str], E]) -> E | None:
+def visible_event(view: View, row: E, rename: Callable[[E, str], E]) -> E | None:
     """The event as the caller sees it, None if it is hidden. `rename` makes a copy with another actor."""
     if view.is_whole:
         return row

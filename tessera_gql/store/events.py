@@ -74,7 +74,7 @@ async def last_sequence(session: Session) -> int:
 
 
 def renamed(row: EventRow, actor: str) -> EventRow:
-    """A copy of the row with another actor, to be shown and never to be written."""
+    """A copy of the row with another actor, for output and never to be written."""
     values: dict[str, Any] = {column.key: getattr(row, column.key) for column in rows.c}
     values["actor"] = actor
     return EventRow(**values)

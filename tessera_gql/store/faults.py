@@ -1,4 +1,4 @@
-"""Faults of the database, as told to clients and operators: what is wrong, where, and what to do next.
+"""Faults of the database, as reported to clients and operators: what is wrong, where, and what to do next.
 
 A fault that can pass becomes Unavailable, with the host, port and name of the database and never its password. What the
 database says of a statement is a mistake of ours and stays what it is.
@@ -37,7 +37,7 @@ CHECK_URL = "An administrator must check DATABASE_URL."
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a database can't be used; `text` follows its name. `is_refusal`: it is there and lets nobody in."""
+    """Why a database can't be used; `text` follows its name. `is_refusal`: it is there and refuses connections."""
 
     text: str
     advice: str = TRY_AGAIN
@@ -103,7 +103,7 @@ def translated(database: str, *, committing: bool = False) -> Generator[None]:
 
 
 def to_unavailable(error: Exception, database: str, *, committing: bool = False) -> Unavailable | None:
-    """What a fault is told as; None for a mistake of ours."""
+    """The error that a client gets for a fault; None for a mistake of ours."""
     cause = driver_error(error)
     if (reason := _reason(cause)) is None:
         return None
@@ -124,7 +124,7 @@ def driver_error(error: BaseException) -> BaseException:
 
 
 def is_refused(error: Unavailable) -> bool:
-    """Whether the database is there and lets nobody in, which does not pass by itself."""
+    """Whether the database is there and refuses connections, which does not pass by itself."""
     reason = _reason(driver_error(error.__cause__ or error))
     return reason is not None and reason.is_refusal
 

@@ -44,10 +44,10 @@ async def all_of(session: Session) -> list[ApiKey]:
 
 async def get(session: Session, identity: UUID, view: View) -> ApiKey:
     """Raises NotFound for a key that is hidden, as for one that does not exist."""
-    found: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
-    if not found:
+    rows_found: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
+    if not rows_found:
         raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
-    return found[0]
+    return rows_found[0]
 
 
 async def any_exists(session: Session) -> bool:

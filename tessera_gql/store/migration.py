@@ -75,7 +75,7 @@ class Stand:
     at: str | None
     works_with: str | None = None
     is_read_only: bool = False
-    """A PostgreSQL that takes no writes: a standby that is not promoted, or one that is told so."""
+    """A PostgreSQL that takes no writes: a standby that is not promoted, or one that is configured so."""
 
 
 def misfit(stand: Stand) -> str | None:

@@ -192,7 +192,7 @@ class Shape:
         """What a condition looks at: never more than the caller sees of the column."""
         column: ColumnElement[Any] = self.source.c[name]
         if self.is_restricted:
-            column = visibility.shown(column)
+            column = visibility.visible_column(column)
         return _folded(self.source, name, column) if operator == "contains" else column
 
     def within(self, dialect: str) -> Iterator[ColumnElement[bool]]:

@@ -79,10 +79,10 @@ class Session:
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """As many as there are; see `store.rows` for how they are read."""
         written, (values,) = self._writer.write(statement)
-        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
+        fetched = await self._answered(self._transaction.fetch(written.text, values, written.row))
         if self.json_characters is not None and written.row is not None and written.row.json_places:
-            self._count(found, written.row.json_places)
-        return found
+            self._count(fetched, written.row.json_places)
+        return fetched
 
     def _count(self, rows: Sequence[Any], places: tuple[int, ...]) -> None:
         """Take the JSON in the rows off what may still be read."""
@@ -95,10 +95,10 @@ class Session:
         """As `rows`, in less time; `given` are the values of its parameters."""
         only = self.narrowed.get(question.source) if self.narrowed else None
         written, values = question.asked(self._writer.dialect, given, only)
-        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
+        fetched = await self._answered(self._transaction.fetch(written.text, values, written.row))
         if self.json_characters is not None and written.row is not None and written.row.json_places:
-            self._count(found, written.row.json_places)
-        return found
+            self._count(fetched, written.row.json_places)
+        return fetched
 
     async def list(self, statement: Executable, as_: type[M]) -> list[M]:
         """The rows of a statement that selects whole rows of `as_`'s table."""

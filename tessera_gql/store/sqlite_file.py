@@ -56,8 +56,8 @@ class SQLiteFile:
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    found = os.stat(path)  # noqa: PTH116 - twice as fast as pathlib, before every transaction
-    return found.st_dev, found.st_ino
+    status = os.stat(path)  # noqa: PTH116 - twice as fast as pathlib, before every transaction
+    return status.st_dev, status.st_ino
 
 
 def make_private(path: Path) -> None:

@@ -132,12 +132,12 @@ class Writer:
         found: Any = cast("Any", statement)._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own cache goes by
         columns = [*given[0]] if given else []
         key = (found.key, *columns)
-        if (kept := self._kept.pop(key, None)) is None:
-            kept = write(statement, self.dialect, cache_key=found, column_keys=columns or None)
+        if (entry := self._kept.pop(key, None)) is None:
+            entry = write(statement, self.dialect, cache_key=found, column_keys=columns or None)
             if len(self._kept) >= KEPT:
                 del self._kept[next(iter(self._kept))]
-        self._kept[key] = kept
-        written, compiled = kept
+        self._kept[key] = entry
+        written, compiled = entry
         more = compiled.construct_params(dict(given[0]) if given else None, found.bindparams)
         if len(given) > 1:
             return written, [[*row] for row in zip(*written.columns(given, more), strict=True)]

@@ -72,7 +72,7 @@ def visible(source: FromClause, dialect: str) -> ColumnElement[bool]:
     return PRIVATE[source](dialect)
 
 
-def shown(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def visible_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column as a restricted caller sees and filters it; the same as `policy.visibility.public_actor`."""
     origin = next(iter(column.base_columns), column)
     if origin not in NAMES:
@@ -86,7 +86,7 @@ def shown(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def columns(source: FromClause, *, restricted: bool) -> list[ColumnElement[Any]]:
     """The columns of a table, or of an alias of it, as they are selected."""
-    return [shown(column) if restricted else column for column in source.c]
+    return [visible_column(column) if restricted else column for column in source.c]
 
 
 async def rows(session: Session, by: Column[Any], wanted: Sequence[Any], view: View) -> list[Any]:

@@ -1,5 +1,5 @@
-"""Worker processes that execute large requests, because reading one would hold up everybody else.
+"""Worker processes that execute large requests, because reading one would hold up other clients.
 
 Each is started when it is needed, takes one request at a time, and may not have more memory or time than it is given.
-When one dies its transaction is rolled back, and the caller is told that it may try again.
+When one dies its transaction is rolled back, and the caller gets an error that it may retry.
 """

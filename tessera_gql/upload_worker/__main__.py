@@ -102,19 +102,19 @@ class Worker:
             return await run(transport, operation, Identity(job.actor))
         except MemoryError:
             return {"errors": [TOO_MUCH_MEMORY]}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and the log has it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an error, and the log has it
             return failed(transport, error)
 
     @asynccontextmanager
     async def _context(self, identity: Identity) -> AsyncGenerator[Context]:
         pool = None if self._has_files else self._pool
         opened = context.opened(self._database, identity.actor, git_sync_path=self._git_sync_path, pool=pool)
-        async with opened as found:
-            found.tell = self._tell
-            yield found
+        async with opened as operation_context:
+            operation_context.tell = self._tell
+            yield operation_context
 
     def _tell(self, phase: Phase, done: int, total: int) -> None:
-        """Every phase, and within one no more than somebody can follow."""
+        """Every phase, and within one no more often than a person can follow."""
         now = time.monotonic()
         if phase is self._phase and now - self._told_at < TELL_SECONDS:
             return

@@ -157,7 +157,7 @@ class WorkerPool:
 
     @asynccontextmanager
     async def _place(self, account: str) -> AsyncGenerator[None]:
-        """The right to a process. A caller has one at a time, so that it never keeps everybody else waiting."""
+        """The right to a process. A caller has one at a time, so that it never keeps all others waiting."""
         if (lock := self._callers.get(account)) is None:
             lock = self._callers[account] = asyncio.Lock()
         async with AsyncExitStack() as stack:

@@ -21,10 +21,10 @@ async def examined(compute: Compute, schema: Any) -> str:
     if weight(schema) is not None:
         return require_contract(schema)
     try:
-        found: str = await compute(publish.examine, schema, key=("examine", Same(schema)))
+        result: str = await compute(publish.examine, schema, key=("examine", Same(schema)))
     except SchemaError as error:
         raise _no_contract(error) from error
-    return found
+    return result
 
 
 def require_contract(schema: Any) -> str:
@@ -51,10 +51,10 @@ async def judged(compute: Compute, current: Terms | None, offered: Terms) -> Jud
                 return judgement
             here = lambda: judgement  # noqa: E731 - one expression
         key = ("judge", _key(current), _key(offered))
-        found: Judgement = await compute(publish.judge, current, offered, key=key, here=here)
+        result: Judgement = await compute(publish.judge, current, offered, key=key, here=here)
     except SchemaError as error:
         raise Invalid(f"The schemas can't be compared: {error}", field=(error.side or "schema",)) from error
-    return found
+    return result
 
 
 def _is_unchanged(current: Terms, offered: Terms) -> bool:

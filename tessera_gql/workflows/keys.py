@@ -82,7 +82,7 @@ async def _insert(
 
 
 async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
-    """For good. A key that is revoked already stays as it is: whoever repeats the call has what they want.
+    """For good. A key that is revoked already stays as it is: repeating the call has the desired outcome.
 
     Raises NotFound for a key of another team, as for one that does not exist.
     """

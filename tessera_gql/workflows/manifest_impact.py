@@ -111,9 +111,11 @@ async def _hurting(
         for row in live
         if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in adapting)
     ]
-    readers += [Reader(team, told.fields) for (upstream, team, _), told in read.wanted.items() if upstream == asset]
+    readers += [
+        Reader(team, reading.fields) for (upstream, team, _), reading in read.wanted.items() if upstream == asset
+    ]
     owner = state.owners[one.fqn]
     hurt = affected(one.judgement.breaking, readers, owner)
     downstream = await lineage.downstream_owners(session, asset)
-    told = Affected(hurt.asked, (hurt.informed | downstream).difference(hurt.asked, {owner}))
-    return replace(one, affected=told)
+    reading = Affected(hurt.asked, (hurt.informed | downstream).difference(hurt.asked, {owner}))
+    return replace(one, affected=reading)

@@ -73,11 +73,11 @@ async def hurt_by(
     for start in range(0, len(live), PORTION):
         audience.add(map(registrations.reader_of, live[start : start + PORTION]))
         await asyncio.sleep(0)
-    found = audience.affected()
+    hurt = audience.affected()
     if downstream is None:
         downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     builders = await lineage.owners(session, downstream)
-    return Affected(found.asked, (found.informed | builders).difference(found.asked, {proposer}))
+    return Affected(hurt.asked, (hurt.informed | builders).difference(hurt.asked, {proposer}))
 
 
 async def open(session: Session, asset: Asset, base: Contract, offer: Offer) -> Progress:  # noqa: A001 - the verb

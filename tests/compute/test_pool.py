@@ -1,4 +1,4 @@
-"""Worker processes: what they compute comes back, what exceeds its limits is refused, and nobody waits for it."""
+"""Worker processes: what they compute comes back, what exceeds its limits is refused, and other calls go on."""
 
 import asyncio
 import os
@@ -49,9 +49,11 @@ async def test_results_and_errors_come_back_whole(pool: Pool) -> None:
     with pytest.raises(SchemaError, match=r"The old schema: it is no schema \(at /a\)"):
         await pool.run("a", refuse)
     old, new = ({"properties": {name: {"type": "string"}}} for name in "ab")
-    found = await pool.run("a", judge, Terms(old, None, Mode.BACKWARD), Terms(new, None, Mode.BACKWARD))
-    assert [change.as_json() for change in found.changes] == [change.as_json() for change in compare(old, new).changes]
-    assert {change.certainty for change in found.breaking} == {Certainty.PROVEN}
+    judgement = await pool.run("a", judge, Terms(old, None, Mode.BACKWARD), Terms(new, None, Mode.BACKWARD))
+    assert [change.as_json() for change in judgement.changes] == [
+        change.as_json() for change in compare(old, new).changes
+    ]
+    assert {change.certainty for change in judgement.breaking} == {Certainty.PROVEN}
 
 
 async def test_a_call_that_does_not_end_is_ended_and_the_next_one_runs(pool: Pool) -> None:

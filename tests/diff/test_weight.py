@@ -1,4 +1,4 @@
-"""Small plain schemas are told from those whose comparison could take long, by looking at a bounded part of them."""
+"""Small plain schemas are distinguished from those whose comparison could take long, after a bounded look at them."""
 
 import pytest
 

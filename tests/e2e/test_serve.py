@@ -46,9 +46,9 @@ def test_graphiql_is_served_without_any_foreign_address(tmp_path: Path) -> None:
         for script in ("react.production.min.js", "graphiql.min.js", "graphiql.js"):
             assert httpx.get(f"{server.url}/static/graphiql/{script}").status_code == 200
         for path in ("/static/graphiql.html", "/static/graphiql/graphiql.js", "/"):
-            found = httpx.get(f"{server.url}{path}")
+            answer = httpx.get(f"{server.url}{path}")
             for name in ("content-security-policy", "x-content-type-options", "referrer-policy"):
-                assert found.headers[name] == page.headers[name]
+                assert answer.headers[name] == page.headers[name]
 
 
 def test_the_demo_shop_has_a_proposal_that_waits(tmp_path: Path) -> None:

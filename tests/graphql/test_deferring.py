@@ -84,9 +84,9 @@ async def test_a_long_comparison_comes_to_the_same_as_a_short_one(api: Api) -> N
     broken = await api.publish(table(150))
     assert broken["outcome"] == "PROPOSED"
     assert {change["certainty"] for change in broken["diff"]["changes"]} == {"PROVEN"}
-    found = await api.data(EVENTS)
-    assert (found["contracts"]["totalCount"], found["proposals"]["totalCount"]) == (2, 1)
-    assert [node["kind"] for node in found["events"]["nodes"]].count("CONTRACT_PUBLISHED") == 2
+    reply = await api.data(EVENTS)
+    assert (reply["contracts"]["totalCount"], reply["proposals"]["totalCount"]) == (2, 1)
+    assert [node["kind"] for node in reply["events"]["nodes"]].count("CONTRACT_PUBLISHED") == 2
 
 
 async def test_a_retry_with_the_same_key_does_nothing_twice(api: Api) -> None:
@@ -119,9 +119,9 @@ async def test_versions_published_meanwhile_are_compared_with_as_well(api: Api) 
     outcomes = await asyncio.gather(*(api.publish(table(200 + more)) for more in (1, 2, 3, 4)))
     codes = [error["code"] for outcome in outcomes for error in outcome["errors"]]
     assert set(codes) <= {"CONFLICT"}, outcomes  # of who would propose beside an open proposal
-    found = await api.data("{ contracts(first: 10) { nodes { version status } } }")
-    assert [node["status"] for node in found["contracts"]["nodes"]].count("ACTIVE") == 1
-    versions = [node["version"] for node in found["contracts"]["nodes"]]
+    reply = await api.data("{ contracts(first: 10) { nodes { version status } } }")
+    assert [node["status"] for node in reply["contracts"]["nodes"]].count("ACTIVE") == 1
+    versions = [node["version"] for node in reply["contracts"]["nodes"]]
     assert len(versions) == len(set(versions))
     ends = [outcome["outcome"] for outcome in outcomes]
     assert ends.count("PUBLISHED") == len(versions) - 1

@@ -40,10 +40,10 @@ def test_a_keyword_with_any_number_is_compared_or_refused(keyword: str, name: st
     for old, new in (({}, {keyword: number}), ({keyword: number}, {keyword: 3}), ({keyword: 2}, {keyword: number})):
         try:
             check(old)
-            found = compare(old, new)
+            difference = compare(old, new)
         except SchemaError:
             continue
-        assert wire.encode([(change.before, change.after) for change in found.changes])
+        assert wire.encode([(change.before, change.after) for change in difference.changes])
 
 
 def test_a_multiple_of_a_thousand_digits_is_shown_exactly() -> None:

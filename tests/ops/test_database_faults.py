@@ -1,4 +1,4 @@
-"""What is wrong with a database is told by its name, when a server starts, in `/readyz`, and to clients."""
+"""What is wrong with a database is reported with its name, when a server starts, in `/readyz`, and to clients."""
 
 import os
 import signal
@@ -81,7 +81,7 @@ def test_a_server_whose_file_is_gone_acknowledges_nothing_and_is_not_ready(tmp_p
 
 @pytest.fixture
 def file(tmp_path: Path, sqlite_template: Path) -> Path:
-    """A database that nobody uses."""
+    """A database that is not in use."""
     made = tmp_path / "tessera.db"
     made.write_bytes(sqlite_template.read_bytes())
     return made

@@ -10,16 +10,16 @@ from bench._memory import Sample, growth, slope
 def samples(leak: float, *, noise: float = 3.0, step: float = 0.0, peaks: int = 0) -> list[Sample]:
     """400 seconds at 20 requests a second; `leak` is in MiB for ten minutes."""
     chance = random.Random(1)
-    found: list[Sample] = []
+    samples: list[Sample] = []
     for second in range(0, 400, 2):
         memory = 200 + leak * second / 600 + chance.uniform(0, noise) + (step if second > 200 else 0)
         memory += 80 if peaks and second % (400 // peaks) < 6 else 0
-        found.append(Sample(second, second * 20, memory))
-    return found
+        samples.append(Sample(second, second * 20, memory))
+    return samples
 
 
-def verdicts(found: list[Sample]) -> set[str]:
-    return {line.verdict for line in growth(found, ratio=0.10, mebibytes=12)}
+def verdicts(samples: list[Sample]) -> set[str]:
+    return {line.verdict for line in growth(samples, ratio=0.10, mebibytes=12)}
 
 
 def test_a_leak_of_three_megabytes_a_minute_fails() -> None:

@@ -73,11 +73,11 @@ def embedded(address: str) -> list[IPv6Address]:
     """IPv6 addresses that lead to that IPv4 address: mapped, translated, NAT64, 6to4, Teredo (server and client)."""
     number = int(IPv4Address(address))
     prefixes = ("::ffff:0:0", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::")
-    found = [IPv6Address(int(IPv6Address(prefix)) | number) for prefix in prefixes]
-    found.append(IPv6Address(int(IPv6Address("2002::")) | number << 80))
-    found.append(IPv6Address(int(IPv6Address("2001::")) | number << 64 | 0xFFFFFFFF))
-    found.append(IPv6Address(int(IPv6Address("2001::")) | number ^ 0xFFFFFFFF))
-    return found
+    addresses = [IPv6Address(int(IPv6Address(prefix)) | number) for prefix in prefixes]
+    addresses.append(IPv6Address(int(IPv6Address("2002::")) | number << 80))
+    addresses.append(IPv6Address(int(IPv6Address("2001::")) | number << 64 | 0xFFFFFFFF))
+    addresses.append(IPv6Address(int(IPv6Address("2001::")) | number ^ 0xFFFFFFFF))
+    return addresses
 
 
 @pytest.mark.parametrize("allow_private", [False, True], ids=["public", "private"])

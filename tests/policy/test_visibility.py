@@ -14,9 +14,9 @@ from tessera_gql.policy.visibility import (
     audience,
     key_actor,
     public_actor,
-    shown_event,
     view_of,
     view_of_webhook,
+    visible_event,
 )
 
 OURS, THEIRS = uuid4(), uuid4()
@@ -50,9 +50,9 @@ def test_without_keys_everything_is_seen() -> None:
 def test_a_private_event_is_seen_in_the_teams_that_it_concerns_and_a_public_one_by_everybody() -> None:
     private, public = Row(ApiKeyCreated.kind, (str(OURS),)), Row(TeamCreated.kind, ())
     views = (WHOLE, View(team_id=OURS), View(team_id=THEIRS), View())
-    assert [shown_event(view, private, rename) for view in views] == [private, private, None, None]
-    assert [shown_event(view, public, rename) for view in views] == [public] * 4
-    assert shown_event(View(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
+    assert [visible_event(view, private, rename) for view in views] == [private, private, None, None]
+    assert [visible_event(view, public, rename) for view in views] == [public] * 4
+    assert visible_event(View(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
 
 
 def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything() -> None:
@@ -75,10 +75,10 @@ def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything
 def test_of_a_key_only_the_prefix_is_public_and_other_names_stay(actor: str, public: str) -> None:
     assert public_actor(actor) == public
     row = Row(TeamCreated.kind, (), actor)
-    shown = shown_event(View(), row, rename)
-    assert shown is not None
-    assert shown.actor == public
-    assert shown_event(WHOLE, row, rename) is row
+    row_seen = visible_event(View(), row, rename)
+    assert row_seen is not None
+    assert row_seen.actor == public
+    assert visible_event(WHOLE, row, rename) is row
 
 
 def test_connections_edges_and_payloads_follow_what_they_hold() -> None:

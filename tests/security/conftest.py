@@ -32,16 +32,16 @@ def databases(sqlite_template: Path) -> Iterator[Databases]:
 def caller(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, databases: Databases
 ) -> Iterator[Caller]:
-    with deployed(request.param, tmp_path_factory.mktemp("deployed"), databases) as found:
-        yield found
+    with deployed(request.param, tmp_path_factory.mktemp("deployed"), databases) as value:
+        yield value
 
 
 @pytest.fixture(scope="session")
 def tables() -> Iterator[dict[str, Table]]:
     """Printed at the end, for who runs the tests with -s."""
-    found: dict[str, Table] = {}
-    yield found
-    for table in found.values():
+    value: dict[str, Table] = {}
+    yield value
+    for table in value.values():
         print(table)  # noqa: T201
 
 
@@ -57,9 +57,9 @@ REACHED: dict[str, Counter[str]] = {}
 
 @pytest.fixture
 async def parts(database_url: str, tmp_path: Path) -> AsyncGenerator[Parts]:
-    found = parts_of(database_url, tmp_path)
-    yield found
-    await found.database.dispose()
+    value = parts_of(database_url, tmp_path)
+    yield value
+    await value.database.dispose()
 
 
 @pytest.fixture

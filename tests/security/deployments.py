@@ -85,8 +85,8 @@ class Caller:
     def data(self, query: str, **variables: Any) -> dict[str, Any]:
         reply = self.post(query, **variables).json()
         assert "errors" not in reply, reply
-        found: dict[str, Any] = reply["data"]
-        return found
+        data: dict[str, Any] = reply["data"]
+        return data
 
 
 @dataclass
@@ -139,13 +139,13 @@ class Databases:
             return {}
         name = f"tessera_{uuid.uuid4().hex[:8]}"
         asyncio.run(sql(self.primary.url(), f"CREATE DATABASE {name} TEMPLATE template_tessera"))
-        found = {"DATABASE_URL": self.primary.url(name)}
+        data = {"DATABASE_URL": self.primary.url(name)}
         if kind == "replica":
             until(lambda: _answers(self.replica.url(name)))
-            found["DATABASE_REPLICA_URL"] = self.replica.url(name)
+            data["DATABASE_REPLICA_URL"] = self.replica.url(name)
         if kind == "WORKERS=2":
-            found["WORKERS"] = "2"
-        return found
+            data["WORKERS"] = "2"
+        return data
 
 
 def _answers(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""Services that are no Tessera server, on loopback: what somebody finds behind a wrong address."""
+"""Services that are no Tessera server, on loopback: what answers behind a wrong address."""
 
 import ssl
 from collections.abc import Iterator
@@ -80,7 +80,7 @@ def greeting(words: bytes) -> Iterator[int]:
 
 
 def tls(folder: Path) -> ssl.SSLContext:
-    """With a certificate that nobody trusts."""
+    """With an untrusted certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

@@ -129,11 +129,11 @@ class PrivateWorld:
     async def truth(self) -> dict[str, dict[str, bool | Any]]:
         """For each type the ids of all that exists, each with its id in the database and its owners (None: public)."""
         hooks = {hook.id: hook.team_id for hook in await self.world.rows(Webhook)}
-        found: dict[str, dict[str, Any]] = {}
+        ids: dict[str, dict[str, Any]] = {}
         for name, noun in NOUNS.items():
             rows: list[Any] = await (self.world.events() if noun is EventRow else self.world.rows(noun))
-            found[name] = {global_id(name, row.id): (row.id, owners(name, row, hooks)) for row in rows}
-        return found
+            ids[name] = {global_id(name, row.id): (row.id, owners(name, row, hooks)) for row in rows}
+        return ids
 
     async def visible(self, caller: Caller) -> set[tuple[str, str]]:
         truth = await self.truth()

@@ -143,8 +143,8 @@ def rss_mb(server: Running) -> float:
 def metric(server: Running, name: str) -> float:
     """0 for a series that has not begun."""
     page = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {ADMIN}"}).text
-    found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
-    return float(found[1]) if found else 0.0
+    sample = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
+    return float(sample[1]) if sample else 0.0
 
 
 def refused(server: Running, reason: str) -> float:

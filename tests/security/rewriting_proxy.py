@@ -39,8 +39,8 @@ def _pump(source: socket.socket, target: socket.socket, marker: bytes, replaceme
     with suppress(OSError):
         while chunk := source.recv(CHUNK):
             held = (held + chunk).replace(marker, replacement)
-            kept = next((size for size in range(len(marker) - 1, 0, -1) if held.endswith(marker[:size])), 0)
-            ready, held = held[: len(held) - kept], held[len(held) - kept :]
+            overlap = next((size for size in range(len(marker) - 1, 0, -1) if held.endswith(marker[:size])), 0)
+            ready, held = held[: len(held) - overlap], held[len(held) - overlap :]
             target.sendall(ready)
         target.sendall(held)
     with suppress(OSError):

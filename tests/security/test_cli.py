@@ -100,8 +100,8 @@ def place(folder: Path) -> Iterator[None]:
 
 def _content(folder: Path) -> dict[str, bytes | None]:
     """But for the lock that a server holds beside its database."""
-    found = (one for one in folder.rglob("*") if one.suffix != ".lock")
-    return {str(one): one.read_bytes() if one.is_file() else None for one in found}
+    entries = (one for one in folder.rglob("*") if one.suffix != ".lock")
+    return {str(one): one.read_bytes() if one.is_file() else None for one in entries}
 
 
 def check(done: Ran, codes: set[int], said: str) -> None:
@@ -127,7 +127,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tu
         plain = stack.enter_context(answering(ANSWERS["a web page"]))
         encrypted = stack.enter_context(answering(ANSWERS["a web page"], tls(folder)))
         mail = stack.enter_context(greeting(b"220 mail.example ESMTP\r\n"))
-        found = {
+        entries = {
             "no server": (
                 f"http://127.0.0.1:{port}",
                 away,
@@ -152,8 +152,8 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tu
             codes = (
                 away if name in {"a gateway", "a server's fault"} else refused | away if "stream" in name else refused
             )
-            found[name] = (url, codes, "It failed. Its log has more under r-1" if "fault" in name else re.escape(url))
-        yield found
+            entries[name] = (url, codes, "It failed. Its log has more under r-1" if "fault" in name else re.escape(url))
+        yield entries
 
 
 @pytest.fixture
@@ -212,9 +212,9 @@ def test_each_command_tells_of_a_wrong_key_and_of_a_stream_that_goes_wrong(tmp_p
                 words = ["watch", "-n", "1", "--after", _start(home, server.url)]
                 done = run(home, words, TESSERA_URL=url, TESSERA_API_KEY=KEY)
             notes = re.compile(r"Watching .*|.*; coming back …")
-            told = [line for line in done.stderr.splitlines() if not notes.fullmatch(line)]
-            assert (done.code, done.stdout, len(told)) == (ExitCode.REFUSED, "", 1), done
-            assert re.search("not as a Tessera server of this version does|not what this client knows", told[0])
+            lines = [line for line in done.stderr.splitlines() if not notes.fullmatch(line)]
+            assert (done.code, done.stdout, len(lines)) == (ExitCode.REFUSED, "", 1), done
+            assert re.search("not as a Tessera server of this version does|not what this client knows", lines[0])
             cells["watch", "stream"] += 1
     print_counts("Wrong key, broken stream", cells)
 
@@ -403,10 +403,10 @@ def test_a_defect_is_one_line_and_its_traceback_is_there_when_asked_for(tmp_path
 def test_the_exit_codes_are_in_the_help_of_every_command_and_in_the_docs(tmp_path: Path) -> None:
     for words, command in every_command().items():
         assert command.epilog == EPILOG, words
-    shown = " ".join(re.sub(r"[│╭╰─╮╯]", " ", run(tmp_path, ["audit", "verify", "--help"]).stdout).split())
+    text = " ".join(re.sub(r"[│╭╰─╮╯]", " ", run(tmp_path, ["audit", "verify", "--help"]).stdout).split())
     page = (ROOT / "docs/cli.md").read_text()
     for code, meaning in MEANINGS.items():
-        assert f"{code.value} {meaning}" in shown
+        assert f"{code.value} {meaning}" in text
         assert f"| {code.value} | {meaning} |" in page
 
 

@@ -68,22 +68,24 @@ def test_a_debug_log_of_every_feature_holds_no_value(tmp_path: Path, database_ur
         "PROFILE": "open",
     }
     with serving(tmp_path, **settings) as server:
-        shown = use(server)
+        secrets = use(server)
         asyncio.run(listen(server))
         time.sleep(1)  # webhooks fail meanwhile
     log = server.log.read_text()
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert {"request", "operation"} <= {line["event"] for line in lines}
-    assert [value for value in (*CANARIES.values(), *shown) if value in log] == []
+    assert [value for value in (*CANARIES.values(), *secrets) if value in log] == []
     rotated = subprocess.run(
         [TESSERA, "db", "rotate-secrets"], cwd=tmp_path, env=environment(**settings), capture_output=True, check=False
     )
     assert rotated.returncode == 0
-    assert [value for value in (*CANARIES.values(), *shown) if value.encode() in rotated.stdout + rotated.stderr] == []
+    assert [
+        value for value in (*CANARIES.values(), *secrets) if value.encode() in rotated.stdout + rotated.stderr
+    ] == []
 
 
 def use(server: Running) -> list[str]:
-    """Calls what there is to call; what was shown once in an answer."""
+    """Calls what there is to call; the secrets that an answer contained once."""
     variable, literal = CANARIES["variable"], CANARIES["literal"]
     team = f'{{name: "shop", metadata: {{a: "{literal}"}}}}'
     call(server, f"mutation {{ createTeam(input: {team}) {{ team {{ id }} }} }}")
@@ -93,8 +95,8 @@ def use(server: Running) -> list[str]:
     for number in range(2):
         properties = {**schema["properties"], f"column_{number}": {"type": "integer"}}  # type: ignore[dict-item]
         version = {**schema, "properties": properties}
-        found = call(server, publish, i={"asset": {"fqn": "a.b.c"}, "schema": version, "reason": variable})
-        assert found["publishContract"]["errors"] == []
+        reply = call(server, publish, i={"asset": {"fqn": "a.b.c"}, "schema": version, "reason": variable})
+        assert reply["publishContract"]["errors"] == []
     call(server, publish, i={"asset": {"fqn": "a.b.c"}, "document": {"format": "DDL", "text": f"SELEC {variable}"}})
     call(server, "query($q: String!) { search(query: $q) { __typename } }", q=variable)
     call(server, f'{{ assets(filter: {{fqn: {{eq: "{literal}"}}}}) {{ nodes {{ fqn }} }} }}')
@@ -121,7 +123,7 @@ def use(server: Running) -> list[str]:
 
 
 def upload(server: Running, value: str) -> Any:
-    """A manifest as a file, with SQL that nobody can read."""
+    """A manifest as a file, with SQL that can't be parsed."""
     code = f"CREATE STAGE x '{value}'; SELECT '{value}'"
     model = table("orders", column("id"), description=value, compiled_code=code)
     document = json.dumps(manifest(model)).encode()

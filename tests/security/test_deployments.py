@@ -47,9 +47,9 @@ def test_an_event_stream_follows_what_any_process_wrote_and_resumes(caller: Call
             for _ in range(3):
                 caller.data(TEAM, name=fresh("team"))
             seen = [json.loads(next(line for line in lines if "data: {" in line)[6:]) for _ in range(3)]
-        found = [one["data"]["events"] for one in seen]
-        assert len({one["actor"] for one in found}) == 1
-        assert len({one["cursor"] for one in found}) == 3
+        values = [one["data"]["events"] for one in seen]
+        assert len({one["actor"] for one in values}) == 1
+        assert len({one["cursor"] for one in values}) == 3
 
 
 def test_a_websocket_follows_what_any_process_wrote(caller: Caller, table: Table) -> None:
@@ -83,8 +83,8 @@ def test_a_large_schema_is_published_and_read_back(caller: Caller, table: Table)
         assert caller.data(make, fqn=fqn, team=name)["createAsset"]["errors"] == []
         assert caller.data(publish, fqn=fqn, schema=schema)["publishContract"] == {"outcome": "PUBLISHED", "errors": []}
         read = "query ($fqn: String!) { asset(by: {fqn: $fqn}) { currentContract { version schema } } }"
-        found = caller.data(read, fqn=fqn)["asset"]["currentContract"]
-        assert found == {"version": "1.0.0", "schema": schema}
+        values = caller.data(read, fqn=fqn)["asset"]["currentContract"]
+        assert values == {"version": "1.0.0", "schema": schema}
 
 
 def test_a_caller_that_asks_for_too_much_is_told_when_to_come_back(caller: Caller, table: Table) -> None:

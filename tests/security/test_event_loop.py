@@ -103,7 +103,7 @@ def _diff(pair: tuple[Any, Any]) -> list[Request]:
 
 
 def _published(name: str, pair: tuple[Any, Any]) -> list[Request]:
-    """Both versions published without a check, then read by everybody who looks at the history."""
+    """Both versions published without a check, then read by every reader of the history."""
     fqn = f"attack.{re.sub('[^a-z0-9]+', '_', name)}"
     both = [Request(PUBLISH, {"fqn": fqn, "schema": schema, "mode": "NONE"}) for schema in pair]
     reads = [Request(HISTORY, {"fqn": fqn}), Request(IMPACT, {"fqn": fqn, "schema": {"type": "object"}})]
@@ -183,8 +183,10 @@ async def test_an_attack_is_answered_or_refused_and_the_loop_is_not_held(
     codes = {error.get("extensions", {}).get("code") for answer in answers for error in answer.json().get("errors", ())}
     with capsys.disabled():
         over = {most: times_over(before, after, most) for most in (0.01, 0.025, HELD_SECONDS)}
-        told = ", ".join(f"{count:.0f} over {most * 1000:.0f} ms" for most, count in over.items())
-        sys.stdout.write(f"\n{name:45}{seconds:7.2f} s  {served:5} served meanwhile  held {told}  {', '.join(codes)}")
+        summary = ", ".join(f"{count:.0f} over {most * 1000:.0f} ms" for most, count in over.items())
+        sys.stdout.write(
+            f"\n{name:45}{seconds:7.2f} s  {served:5} served meanwhile  held {summary}  {', '.join(codes)}"
+        )
     assert codes <= {"INVALID", "BAD_REQUEST", "QUERY_TOO_COMPLEX"}, [answer.text[:500] for answer in answers]
     assert all(answer.status_code < 500 for answer in answers)
     assert seconds < PERMITTED_SECONDS

@@ -44,8 +44,8 @@ async def ids(private: PrivateWorld) -> dict[str, list[str]]:
 
 def private_id(known: dict[str, dict[str, Any]], kind: str, team: Team) -> str:
     """The oldest thing of a team, or an id of nothing if it has none any more."""
-    found = [one for one, (_, owners) in known[kind].items() if owners and team.id in owners]
-    return found[0] if found else global_id(kind, uuid4())
+    values = [one for one, (_, owners) in known[kind].items() if owners and team.id in owners]
+    return values[0] if values else global_id(kind, uuid4())
 
 
 async def inputs(private: PrivateWorld, team: Team, other: Team) -> dict[str, dict[str, Any]]:
@@ -94,10 +94,10 @@ async def mutate(crawler: Crawler, field: str, given: dict[str, Any]) -> dict[st
     return result
 
 
-def check(caller: Caller, found: Found) -> None:
-    text = "\n".join(found.text)
+def check(caller: Caller, values: Found) -> None:
+    text = "\n".join(values.text)
     assert [word for word in caller.forbidden_words if word in text] == [], caller.name
-    for path, names in found.names.items():
+    for path, names in values.names.items():
         if audience(*path.split(".")) is Audience.NAME and not caller.sees_all:
             assert not [name for name in names if "canary" in name], path
 
@@ -114,7 +114,7 @@ async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(priva
             for field, given in calls.items():
                 done |= {field} if not (await mutate(crawler, field, given))["errors"] else set()
         check(caller, crawler.found)
-    assert CORE.mutation_type.fields.keys() - done == {"pushToGit", "pullFromGit"}, "succeeded for nobody"
+    assert CORE.mutation_type.fields.keys() - done == {"pushToGit", "pullFromGit"}, "succeeded for no caller"
 
 
 async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: PrivateWorld, parts: Parts) -> None:
@@ -127,22 +127,22 @@ async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: Pri
             hidden, absent = private_id(known, kind, private.theirs), global_id(kind, uuid4())
             refused = [(await mutate(crawler, field, {argument: one}))["errors"] for one in (hidden, absent)]
             assert refused[0] == refused[1]
-            found = [await crawler.send(f"node(id: {literal(one)}) {{ id }}") for one in (hidden, absent)]
-            assert found[0] == found[1] == {"data": {"__typename": "Query", "node": None}}
+            values = [await crawler.send(f"node(id: {literal(one)}) {{ id }}") for one in (hidden, absent)]
+            assert values[0] == values[1] == {"data": {"__typename": "Query", "node": None}}
 
 
 def values(operator: str, kind: str, texts: list[str], known: dict[str, list[str]]) -> Iterator[Any]:
     """Values of a filter that lead to hidden things."""
     match kind:
         case "String":
-            found: list[Any] = texts
+            values: list[Any] = texts
         case "ID":
-            found = [*known["Team"], *known["Asset"], *known["Proposal"]]
+            values = [*known["Team"], *known["Asset"], *known["Proposal"]]
         case "DateTime":
-            found = ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"]
+            values = ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"]
         case _:
-            found = [Enum(name) for name in CORE.type_map[kind].values]  # type: ignore[attr-defined] # an enum
-    return iter([[one] for one in found] if operator == "in" else found)
+            values = [Enum(name) for name in CORE.type_map[kind].values]  # type: ignore[attr-defined] # an enum
+    return iter([[one] for one in values] if operator == "in" else values)
 
 
 async def test_no_filter_finds_or_counts_what_is_hidden(private: PrivateWorld, parts: Parts) -> None:
@@ -180,17 +180,17 @@ async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld
         if caller.is_hook or caller.name == "AUTH=off":
             continue
         ask = asking(parts, private, caller)
-        shown = name if caller.sees_all else public_actor(name)
+        visible_name = name if caller.sees_all else public_actor(name)
         for where, expected in (
             ({"eq": name}, caller.sees_all),
             ({"contains": "canary-theirs"}, caller.sees_all),
-            ({"in": [shown]}, True),
+            ({"in": [visible_name]}, True),
             ({"contains": acting.prefix.upper()}, True),
         ):
             reply = await ask(f"{{ events(filter: {{actor: {literal(where)}}}) {{ totalCount nodes {{ actor }} }} }}")
             assert reply["data"]["events"] == {
                 "totalCount": int(expected),
-                "nodes": [{"actor": shown}] * expected,
+                "nodes": [{"actor": visible_name}] * expected,
             }
 
 
@@ -203,18 +203,18 @@ async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
         ask = asking(parts, private, caller)
         for root, kind in ROOTS.items():
             for step, place, more in (("first", "after", "hasNextPage"), ("last", "before", "hasPreviousPage")):
-                found, at, has_more = list[str](), "", True
+                values, at, has_more = list[str](), "", True
                 while has_more:
                     page = "endCursor" if step == "first" else "startCursor"
                     listed = f"{root}({step}: 1{at}) {{ nodes {{ id }} pageInfo {{ {more} {page} }} }}"
                     reply = (await ask(f"{{ {listed} }}"))["data"][root]
                     if reply is None:  # the root is closed to this caller
                         break
-                    found += [node["id"] for node in reply["nodes"]]
+                    values += [node["id"] for node in reply["nodes"]]
                     has_more, at = reply["pageInfo"][more], f', {place}: "{reply["pageInfo"][page]}"'
                 else:
                     lists = {one for noun, one in await private.visible(caller) if noun == kind}
-                    assert (len(found), {*found}) == (len(lists), lists), caller.name
+                    assert (len(values), {*values}) == (len(lists), lists), caller.name
 
 
 async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(private: PrivateWorld, parts: Parts) -> None:
@@ -318,7 +318,7 @@ async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibi
             await begin(ws, payload={"Authorization": f"Bearer {caller.token}"})
             await subscribe(ws, "s", LIVE, variables={"after": place})
             sockets.append(ws)
-        await private.world.team("the first event")  # whoever has heard it hears what follows, alone or with others
+        await private.world.team("the first event")  # after it a subscriber follows live
         for ws in sockets:
             assert (await hear(ws))["payload"]["data"]["events"]["kind"] == "TEAM_CREATED"
         while parts.transport.fanout.sharing < 3:  # noqa: ASYNC110 - nothing tells when streams are joined

@@ -85,11 +85,11 @@ def forms(command: Any) -> dict[str, Sequence[str]]:
     """Each way in which a command can say it, with its options."""
     options = {name: parameter for parameter in command.params for name in parameter.opts}
     choices = getattr(getattr(options.get("--format"), "type_descriptor", None), "choices", None) or ()
-    found: dict[str, Sequence[str]] = {"text": (), "terminal": ()}
+    formats: dict[str, Sequence[str]] = {"text": (), "terminal": ()}
     if "--json" in options:
-        found["--json"] = ("--json",)
+        formats["--json"] = ("--json",)
     values = {str(getattr(choice, "value", choice)) for choice in choices}
-    return found | {value: ("--format", value) for value in sorted(values & FORMATS)}
+    return formats | {value: ("--format", value) for value in sorted(values & FORMATS)}
 
 
 @pytest.fixture(scope="module")
@@ -302,9 +302,9 @@ def test_a_document_on_a_terminal_does_not_steer_it() -> None:
     command = [Path(TESSERA).with_name("python"), "-c", code]
     subprocess.run(command, stdout=theirs, check=True, timeout=60, cwd=Path(__file__).parents[2])
     os.close(theirs)
-    shown = os.read(mine, 65536).decode()
+    screen = os.read(mine, 65536).decode()
     os.close(mine)
-    assert "touch pwned" in shown
-    assert not {char for char in shown if unicodedata.category(char) in {"Cc", "Cf"} and char not in "\r\n"}
+    assert "touch pwned" in screen
+    assert not {char for char in screen if unicodedata.category(char) in {"Cc", "Cf"} and char not in "\r\n"}
     piped = subprocess.run(command, capture_output=True, check=True, timeout=60, cwd=Path(__file__).parents[2])
     assert piped.stdout.decode() == HOSTILE + "\n"

@@ -203,9 +203,9 @@ async def test_with_a_lost_key_deliveries_fail_for_a_reason_that_is_told_and_a_n
 
 async def attempted(database: Database) -> list[Any]:
     while True:
-        found = [delivery for delivery in await deliveries(database) if delivery.attempts]
-        if found:
-            return found
+        attempted = [delivery for delivery in await deliveries(database) if delivery.attempts]
+        if attempted:
+            return attempted
 
 
 async def test_a_ciphertext_that_was_moved_to_another_webhook_or_changed_is_not_used(database_url: str) -> None:

@@ -18,10 +18,10 @@ WAYS = ("JSON", "multipart", "event stream")
 
 @pytest.fixture(scope="module")
 def manifests() -> dict[str, bytes]:
-    found = {size: json.dumps(document(models)).encode() for size, models in SIZES.items()}
-    assert len(found["small"]) < 96 * 1024
-    assert 1024**2 < len(found["large"]) < 4 * 1024**2
-    return found
+    decoded = {size: json.dumps(document(models)).encode() for size, models in SIZES.items()}
+    assert len(decoded["small"]) < 96 * 1024
+    assert 1024**2 < len(decoded["large"]) < 4 * 1024**2
+    return decoded
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -59,5 +59,5 @@ def sent(caller: Caller, manifest: bytes, way: str) -> dict[str, Any]:
 
 
 def whole(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text)
-    return found
+    decoded: dict[str, Any] = json.loads(text)
+    return decoded

@@ -30,38 +30,38 @@ PRIVATE = {"apiKeys": "ApiKey", "webhooks": "Webhook", "events": "Event"}
 @asynccontextmanager
 async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerator[dict[bool, Parts]]:
     """The application where keys are needed, and where they are not."""
-    found = {needed: parts_of(url, folder, executor, needs_keys=needed) for needed in (True, False)}
+    reached_values = {needed: parts_of(url, folder, executor, needs_keys=needed) for needed in (True, False)}
     try:
-        yield found
+        yield reached_values
     finally:
-        for one in found.values():
+        for one in reached_values.values():
             await one.database.dispose()
 
 
 async def crawl(parts: Parts, private: PrivateWorld, caller: Caller) -> Found:
     ids = {kind: [*rows] for kind, rows in (await private.truth()).items()}
     known = [identity for listed in ids.values() for identity in listed]
-    found = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known)
-    check(caller, found, await private.visible(caller))
-    return found
+    reached_values = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known)
+    check(caller, reached_values, await private.visible(caller))
+    return reached_values
 
 
-def check(caller: Caller, found: Found, visible: set[tuple[str, str]]) -> None:
+def check(caller: Caller, reached_values: Found, visible: set[tuple[str, str]]) -> None:
     """Nothing more than the table shows was found, and nothing less."""
-    nouns = {(kind, identity) for kind, identity in found.objects if kind in NOUNS}
+    nouns = {(kind, identity) for kind, identity in reached_values.objects if kind in NOUNS}
     assert nouns - visible == set(), f"{caller.name} sees too much"
     assert visible - nouns == set(), f"{caller.name} sees too little"
-    text = "\n".join(found.text)
+    text = "\n".join(reached_values.text)
     assert [word for word in caller.forbidden_words if word in text] == [], caller.name
     for fact in ("description", "purpose", "reason", "forced", "notes", "metadata"):
         assert f"public-theirs-{fact}" in text, f"{caller.name} does not see a {fact}"
-    for path, names in found.names.items():
+    for path, names in reached_values.names.items():
         if audience(*path.split(".")) is Audience.NAME and not caller.sees_all:
             assert not [name for name in names if "canary" in name], path
     for root, kind in PRIVATE.items():
-        if root in found.totals:
+        if root in reached_values.totals:
             seen = {identity for noun, identity in visible if noun == kind}
-            assert found.totals[root] == len(seen), f"{caller.name} counts other {root} than it sees"
+            assert reached_values.totals[root] == len(seen), f"{caller.name} counts other {root} than it sees"
 
 
 @pytest.mark.parametrize("executor", Executor)
@@ -70,10 +70,10 @@ async def test_each_caller_reaches_exactly_what_the_table_shows_it(
 ) -> None:
     async with every_way(database_url, tmp_path, executor) as ways:
         for caller in private.callers:
-            found = await crawl(ways[caller.name != "AUTH=off"], private, caller)
-            reached.setdefault(caller.name, Counter()).update(found.cells)
+            reached_values = await crawl(ways[caller.name != "AUTH=off"], private, caller)
+            reached.setdefault(caller.name, Counter()).update(reached_values.cells)
             if caller.name == "ADMIN key":
-                assert _below("Query") - {path.partition(".")[0] for path in found.cells} == UNREACHED
+                assert _below("Query") - {path.partition(".")[0] for path in reached_values.cells} == UNREACHED
 
 
 def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
@@ -90,15 +90,15 @@ def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
 
 def _below(root: str) -> set[str]:
     """The object types that a type leads to, itself included."""
-    found, waiting = set[str](), {root}
+    reached_values, waiting = set[str](), {root}
     while waiting:
         kind: Any = CORE.type_map[waiting.pop()]
-        found.add(kind.name)
+        reached_values.add(kind.name)
         fields = kind.fields.values() if hasattr(kind, "fields") else ()
         nexts = [get_named_type(one.type) for one in fields]
         nexts += CORE.get_possible_types(kind) if is_abstract_type(kind) else []
-        waiting |= {one.name for one in nexts if not is_leaf_type(one) and one.name not in found}
-    return {name for name in found if isinstance(CORE.type_map[name], GraphQLObjectType)}
+        waiting |= {one.name for one in nexts if not is_leaf_type(one) and one.name not in reached_values}
+    return {name for name in reached_values if isinstance(CORE.type_map[name], GraphQLObjectType)}
 
 
 def test_no_shared_stream_leads_to_what_depends_on_the_very_key() -> None:
@@ -107,5 +107,5 @@ def test_no_shared_stream_leads_to_what_depends_on_the_very_key() -> None:
 
 
 def _enum(name: str) -> list[Any]:
-    found: Any = CORE.type_map[name]
-    return [*found.values.values()]
+    reached_values: Any = CORE.type_map[name]
+    return [*reached_values.values.values()]

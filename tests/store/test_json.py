@@ -91,8 +91,10 @@ async def test_moments_come_back_in_utc_with_their_microseconds(database: Databa
 async def test_an_id_that_was_read_is_kept_in_json_as_text(database: Database, world: World) -> None:
     made = await world.team("shop")
     async with database.write() as session:
-        found = await session.value(select(table(Team).c.id))
+        identifier = await session.value(select(table(Team).c.id))
         for beside in (1, 10**30, 9.2e18, "e1"):
-            await session.update(Team, table(Team).c.id == made.id, meta={"ids": [{"id": found}], "beside": beside})
-            kept = await session.value(select(table(Team).c.meta))
-            assert kept == {"ids": [{"id": str(made.id)}], "beside": beside}
+            await session.update(
+                Team, table(Team).c.id == made.id, meta={"ids": [{"id": identifier}], "beside": beside}
+            )
+            stored = await session.value(select(table(Team).c.meta))
+            assert stored == {"ids": [{"id": str(made.id)}], "beside": beside}

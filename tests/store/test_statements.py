@@ -36,10 +36,10 @@ async def test_a_page_reads_what_its_cursors_are_made_of_only_where_there_are_cu
     request = PageRequest("registered_at", first=2)
     async with world.database.read() as session:
         session.narrowed = {registrations.rows: frozenset({"status", "id"} if cursors else {"status"})}
-        found = await page.of_parents(session, registrations.rows, "asset_id", [asset.id], request, WHOLE)
+        page_found = await page.of_parents(session, registrations.rows, "asset_id", [asset.id], request, WHOLE)
         whole = await page.root(session, registrations.rows, request, WHOLE)
-    rows = found[asset.id].rows
-    assert (len(rows), found[asset.id].has_next, len(whole.rows)) == (2, True, 2)
+    rows = page_found[asset.id].rows
+    assert (len(rows), page_found[asset.id].has_next, len(whole.rows)) == (2, True, 2)
     assert hasattr(rows[0], "registered_at") is cursors
     assert not hasattr(rows[0], "consumer_team_id")
 
@@ -51,9 +51,9 @@ async def test_requests_of_one_shape_are_one_text_whatever_they_ask_for(world: W
         wanted = PageRequest("name_key", first=number, conditions=(Condition("name", "contains", name),))
         async with world.database.read() as session:
             with statements(world.database) as sent:
-                found = await page.root(session, teams.rows, wanted, WHOLE)
+                page_found = await page.root(session, teams.rows, wanted, WHOLE)
         seen |= set(sent)
-        assert len(found.rows) == (2 if name == "consumer" else 0)
+        assert len(page_found.rows) == (2 if name == "consumer" else 0)
     assert len(seen) == 1
     assert HOSTILE not in seen.pop()
 
@@ -64,8 +64,8 @@ async def test_what_like_takes_for_a_pattern_is_a_letter_as_any_other(world: Wor
     await world.team("has axb, a and 100 in it")
     wanted = PageRequest("name_key", conditions=(Condition("name", "contains", text),))
     async with world.database.read() as session:
-        found = await page.root(session, teams.rows, wanted, WHOLE)
-    assert [row.name for row in found.rows] == [f"has {text} in it"]
+        page_found = await page.root(session, teams.rows, wanted, WHOLE)
+    assert [row.name for row in page_found.rows] == [f"has {text} in it"]
 
 
 async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> None:
@@ -80,13 +80,13 @@ async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> N
 async def test_questions_keep_the_latest_statements_only_however_many_sets_of_columns_are_wanted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: dict[object, object] = {}
+    prepared: dict[object, object] = {}
     monkeypatch.setattr("tessera_gql.store.statements.PREPARED", 20)
-    monkeypatch.setattr("tessera_gql.store.statements._prepared", kept)
+    monkeypatch.setattr("tessera_gql.store.statements._prepared", prepared)
     asset = await world.published()
     async with world.database.read() as session:
         for wanted in combinations(sorted(assets.rows.c.keys()), 2):
             session.narrowed = {assets.rows: frozenset(wanted)}
             (row,) = await assets.by_ids(session, [asset.id])
             assert row.id == asset.id
-    assert len(kept) == 20
+    assert len(prepared) == 20

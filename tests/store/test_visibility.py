@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tessera_gql.policy.events import ApiKeyRevoked, Event, TeamUpdated
-from tessera_gql.policy.visibility import TYPES, WHOLE, View, is_private, key_actor, shown_event
+from tessera_gql.policy.visibility import TYPES, WHOLE, View, is_private, key_actor, visible_event
 from tessera_gql.store import events, page, visibility
 from tessera_gql.store.database import Database
 from tessera_gql.store.page import PageRequest
@@ -42,14 +42,14 @@ async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
             for event in happened():
                 session.record(event)
     rows = await world.events()
-    streamed = [one for row in rows if (one := shown_event(view, row, events.renamed)) is not None]
+    streamed = [one for row in rows if (one := visible_event(view, row, events.renamed)) is not None]
     request = PageRequest("sequence", first=100)
     async with database.read() as session:
-        found = await page.root(session, events.rows, request, view)
+        result = await page.root(session, events.rows, request, view)
         number = await page.count(session, events.rows, request, view)
         by_id = await visibility.rows(session, events.rows.c.id, [row.id for row in rows], view)
     expected = [(row.sequence, row.actor) for row in streamed]
-    assert [(row.sequence, row.actor) for row in found.rows] == expected
+    assert [(row.sequence, row.actor) for row in result.rows] == expected
     assert sorted((row.sequence, row.actor) for row in by_id) == expected
     assert number == len(expected)
     each = 5 if view.is_whole else 3 if view.team_id else 1
