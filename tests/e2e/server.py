@@ -88,3 +88,16 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/healthz", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def run_tessera(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the program to its end, with only these settings."""
+    return subprocess.run(
+        [TESSERA, *words],
+        cwd=cwd,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

@@ -11,7 +11,7 @@ import pytest
 
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
-from tests.e2e.server import TESSERA, Running, environment, serving
+from tests.e2e.server import TESSERA, Running, environment, run_tessera, serving
 from tests.ops.postgres import binaries
 from tests.world import World
 
@@ -19,15 +19,7 @@ CREATE = "mutation($name: String!) { createTeam(input: { name: $name }) { errors
 
 
 def tessera(folder: Path, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [TESSERA, *words],
-        cwd=folder,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return run_tessera(*words, cwd=folder, **settings)
 
 
 def teams(file: Path) -> set[str]:

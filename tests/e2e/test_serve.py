@@ -14,19 +14,7 @@ import httpx
 import pytest
 import websockets
 
-from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
-
-
-def run(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [TESSERA, *words],
-        cwd=cwd,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+from tests.e2e.server import ROOT, Running, environment, run_tessera, serving
 
 
 def test_the_server_starts_on_an_empty_folder_and_answers(tmp_path: Path) -> None:
@@ -141,7 +129,7 @@ def test_a_signal_stops_the_server_and_tells_sockets_to_come_back(tmp_path: Path
 def test_settings_that_cannot_be_right_are_refused_in_words(
     tmp_path: Path, settings: dict[str, str], said: str
 ) -> None:
-    done = run("serve", cwd=tmp_path, **settings)
+    done = run_tessera("serve", cwd=tmp_path, **settings)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -152,14 +140,14 @@ def test_a_taken_port_is_said_in_one_line(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = run("serve", cwd=tmp_path, API_PORT=str(port))
+        done = run_tessera("serve", cwd=tmp_path, API_PORT=str(port))
     assert done.returncode == 2
     assert f"Can't listen on 127.0.0.1:{port}" in done.stderr
 
 
 def test_a_postgresql_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "DATABASE_WAIT_SECONDS": "1"}
-    done = run("serve", cwd=tmp_path, API_PORT="0", **nowhere)
+    done = run_tessera("serve", cwd=tmp_path, API_PORT="0", **nowhere)
     assert done.returncode == 4
     assert "Waiting for up to 1 seconds" in done.stderr
     assert "The PostgreSQL database none at 127.0.0.1:9 can't be reached: the connection is refused" in done.stderr
@@ -169,12 +157,12 @@ def test_a_postgresql_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> N
 def test_a_server_never_changes_the_tables_of_a_postgresql_by_itself(
     tmp_path: Path, postgres_database_url: str
 ) -> None:
-    assert run("db", "downgrade", "base", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
-    done = run("serve", cwd=tmp_path, API_PORT="0", DATABASE_URL=postgres_database_url)
+    assert run_tessera("db", "downgrade", "base", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
+    done = run_tessera("serve", cwd=tmp_path, API_PORT="0", DATABASE_URL=postgres_database_url)
     assert done.returncode == 2
     assert "tessera db upgrade" in done.stderr
-    assert run("db", "upgrade", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
-    assert run("db", "current", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
+    assert run_tessera("db", "upgrade", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
+    assert run_tessera("db", "current", cwd=tmp_path, DATABASE_URL=postgres_database_url).returncode == 0
 
 
 def test_a_page_of_another_site_cannot_use_a_server_without_keys(tmp_path: Path) -> None:

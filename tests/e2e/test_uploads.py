@@ -77,6 +77,15 @@ def refusal(answer: httpx.Response, status: int) -> str:
     return str(error["message"])
 
 
+def kill_worker(server: Running) -> None:
+    """As soon as there is one."""
+    deadline = time.monotonic() + 30
+    while not (processes := worker_processes(server)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(processes[0], signal.SIGKILL)
+
+
 def worker_processes(server: Running) -> list[int]:
     """The worker processes of this server."""
     found: list[int] = []
@@ -289,11 +298,7 @@ def test_a_process_that_dies_takes_its_work_with_it_and_the_next_one_does_it(tmp
         answers: list[httpx.Response] = []
         asking = Thread(target=lambda: answers.append(sync(server, manifest)))
         asking.start()
-        deadline = time.monotonic() + 30
-        while not (found := worker_processes(server)):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        os.kill(found[0], signal.SIGKILL)
+        kill_worker(server)
         asking.join(30)
         (error,) = answers[0].json()["errors"]
         assert error["extensions"] == {"code": "UNAVAILABLE", "retryable": True}
@@ -382,11 +387,7 @@ def test_a_worker_process_that_fails_during_an_event_stream_is_an_error_of_the_s
         headers = {**ALLOWED, "Accept": "text/event-stream"}
         asking = Thread(target=lambda: answers.append(form(server, parts, headers)))
         asking.start()
-        deadline = time.monotonic() + 30
-        while not (found := worker_processes(server)):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        os.kill(found[0], signal.SIGKILL)
+        kill_worker(server)
         asking.join(30)
         events = [line for line in answers[0].text.splitlines() if line.startswith(("event:", "data: {"))]
         assert [events[0], events[-1]] == ["event: next", "event: complete"]

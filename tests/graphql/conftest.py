@@ -1,6 +1,7 @@
 """Documents in, JSON out: `ask` runs an operation as a client would send it, without a network."""
 
-from collections.abc import Awaitable, Callable
+import gc
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -59,3 +60,12 @@ def ask(answer: Ask) -> Ask:
 def counted(database: Database) -> Callable[[], AbstractContextManager[list[str]]]:
     """`with counted() as found:` collects the SQL that is sent meanwhile."""
     return lambda: statements(database)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is freed in the test is freed because nothing refers to it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

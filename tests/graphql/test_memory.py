@@ -1,7 +1,6 @@
 """What a request leaves behind is freed as soon as it is over: nothing waits for the garbage collector."""
 
 import gc
-from collections.abc import Iterator
 from weakref import ref
 
 import pytest
@@ -16,14 +15,6 @@ from tests.world import World
 
 QUERY = "{ assets(first: 5) { nodes { fqn compatibilityMode owner { name } currentContract { version schema } } } }"
 CORE = schema._schema
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")

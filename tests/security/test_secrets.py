@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import secrets
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from tessera_gql.workflows import webhooks as verbs
 from tessera_gql.workflows.webhooks import Made, NewWebhook
 from tests.delivery.receiver import receiving
 from tests.delivery.test_webhooks import deliveries, settled, working
-from tests.e2e.server import TESSERA, environment, serving
+from tests.e2e.server import run_tessera, serving
 from tests.world import World
 
 ADDRESS = "https://example.com/hook"
@@ -151,30 +150,18 @@ async def test_keys_are_rotated_by_a_command_and_the_old_one_can_go(database_url
     before = opened(database_url, OLD)
     made = [await create(before), await create(before)]
     await before.dispose()
-    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
+    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
     assert "Encrypted 2 secrets" in done.stdout, done
     after = opened(database_url, NEW)
     assert [await signing(after, one) for one in made] == [[one.secret] for one in made]
     await after.dispose()
-    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
+    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=f"{NEW},{OLD}")
     assert "Encrypted 0 secrets" in done.stdout, done
-    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=OLD)
+    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url, SECRETS_KEY=OLD)
     assert (done.returncode, "can't be decrypted" in done.stderr) == (1, True)
     assert str(made[0].webhook.id) in done.stderr
-    done = tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url)
+    done = run_tessera("db", "rotate-secrets", cwd=tmp_path, DATABASE_URL=database_url)
     assert (done.returncode, "SECRETS_KEY is not set" in done.stderr) == (2, True)
-
-
-def tessera(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [TESSERA, *words],
-        cwd=cwd,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 async def test_with_a_lost_key_deliveries_fail_for_a_reason_that_is_told_and_a_new_secret_helps(
@@ -250,9 +237,9 @@ def test_a_copy_holds_only_ciphertext_is_private_and_works_with_its_key(tmp_path
     source, copy, back = tmp_path / "a.db", tmp_path / "copy.db", tmp_path / "b.db"
     source.write_bytes(sqlite_template.read_bytes())
     made = in_loop(create, f"sqlite:///{source}")
-    assert tessera("db", "backup", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{source}").returncode == 0
+    assert run_tessera("db", "backup", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{source}").returncode == 0
     assert (made.secret or "").encode() not in copy.read_bytes()
-    assert tessera("db", "restore", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{back}").returncode == 0
+    assert run_tessera("db", "restore", str(copy), cwd=tmp_path, DATABASE_URL=f"sqlite:///{back}").returncode == 0
     assert {oct(file.stat().st_mode & 0o777) for file in (source, copy, back)} == {"0o600"}
     assert in_loop(signing, f"sqlite:///{back}", made) == [made.secret]
 

@@ -1,7 +1,6 @@
 """Sockets and streams may live for hours: what they leave must not wait for a full garbage collection."""
 
 import gc
-from collections.abc import Iterator
 
 import pytest
 
@@ -19,14 +18,6 @@ FOREVER = "subscription {forever}"
 def alive() -> set[str]:
     """Which of what a connection is made of is still in memory."""
     return {type(one).__name__ for one in gc.get_objects() if type(one) in (Socket, Hearing, Stream, Frames)}
-
-
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.mark.usefixtures("no_collector")
