@@ -77,4 +77,4 @@ class Watchdog:
 
 def _stack(frame: FrameType | None) -> str:
     """The innermost frames: file, line and function, never a value."""
-    return "".join(traceback.format_stack(frame, limit=-FRAMES) if frame else ())
+    return "".join(traceback.format_stack(frame, limit=FRAMES) if frame else ())
