@@ -141,6 +141,19 @@ async def test_a_failure_is_kept_like_a_result(pool: Pool) -> None:
     assert pool._running.total() == 0
 
 
+async def test_processes_that_cannot_be_started_are_unavailable_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, pool: Pool
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no more processes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tessera_gql.compute.pool._start", fail)
+        with pytest.raises(Unavailable, match="can't be started"):
+            await pool.run("a", len, "abc")
+    assert await pool.run("a", len, "abc") == 3
+
+
 async def test_without_a_pool_functions_are_called_at_once() -> None:
     computer = Computer()
     assert await computer.run(len, "abc", key="a", defers=True) == 3
