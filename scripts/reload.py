@@ -1,7 +1,7 @@
 """Run `tessera serve` with the given options, and restart it when a source file changes.
 
-The server's own command runs each time, with its checks, its lock and its shutdown, so development differs from production
-in nothing but the restarts. Files are compared by modification time twice a second.
+The server's own command runs each time, with its checks, its lock and its shutdown, so development differs from
+production in nothing but the restarts. Files are compared by modification time twice a second.
 """
 
 import signal
