@@ -24,8 +24,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _database_of(item: pytest.Item) -> str | None:
     """The database that a test needs, or None if it needs none."""
-    fixtures = getattr(item, "fixturenames", ())
-    if "postgres_url" in fixtures or "postgres_database_url" in fixtures:
-        return "postgresql"
     parameters = getattr(item, "callspec", None)
-    return parameters.params.get("database_url") if parameters else None
+    values = [value for value in parameters.params.values() if isinstance(value, str)] if parameters else []
+    fixtures = getattr(item, "fixturenames", ())
+    if "postgresql" in values or "postgres_url" in fixtures or "postgres_database_url" in fixtures:
+        return "postgresql"
+    return "sqlite" if "sqlite" in values else None
