@@ -164,6 +164,7 @@ def _option(option: Any) -> str:
 
 # The GraphQL schema
 
+ROOT_ANCHORS = {"Query": "queries", "Mutation": "mutations", "Subscription": "subscriptions"}
 KINDS: tuple[tuple[str, type[GraphQLNamedType]], ...] = (
     ("Objects", GraphQLObjectType),
     ("Interfaces", GraphQLInterfaceType),
@@ -244,7 +245,8 @@ def _row(name: str, field: GraphQLField | GraphQLInputField | GraphQLArgument) -
 def _link(type_: GraphQLType) -> str:
     name = get_named_type(type_).name
     before, after = str(type_).split(name)
-    return f"{_escaped(before)}[{name}](#{name.lower()}-type){_escaped(after)}"
+    anchor = ROOT_ANCHORS.get(name, f"{name.lower()}-type")
+    return f"{_escaped(before)}[{name}](#{anchor}){_escaped(after)}"
 
 
 def _escaped(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Hooks of mkdocs: pages of the root folder become pages of the site, and links between all of them work in both places.
+"""Hooks of mkdocs: pages of the root folder become pages of the site, and links work in the repository and in the site.
 
-In the repository a link is relative to its file. In the site, a link to a page leads to that page; a link to another file
-of the repository, such as a module or an example, becomes its text, since the site holds no source code.
+In the repository a link is relative to its file. In the site, a link to a page leads to that page; a link to another
+file of the repository, such as a module or an example, becomes its text, since the site holds no source code.
 """
 
 import posixpath
