@@ -9,7 +9,7 @@ DEVELOPER := $(VENV)/.developer
 # `make prove SEED=7` repeats the generated cases of that seed; by default each day has its own.
 SEED ?= $(shell date +%Y%m%d)
 
-FAST := tests/auth tests/diff tests/executor tests/formats tests/policy tests/store tests/workflows tests/repository
+FAST := tests/auth tests/diff tests/executor tests/formats tests/policy tests/store tests/workflows
 PROOFS := tests/diff/test_laws.py tests/diff/test_soundness.py tests/executor tests/workflows/test_laws.py tests/ops
 
 .DEFAULT_GOAL := help

@@ -115,9 +115,8 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 
 
 def test_pages_speak_to_the_reader() -> None:
-    banned = re.compile(r"\b(somebody|whoever|everybody|nobody)\b", re.IGNORECASE)
-    guides = [*(ROOT / "docs/guides").glob("*.md"), ROOT / "docs/index.md"]
-    pages = [*guides, *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY"))]
+    banned = re.compile(r"\b(somebody|whoever|everybody|nobody|tells|told)\b", re.IGNORECASE)
+    pages = [page for page in WRITTEN if page.name not in ("CHANGELOG.md", "glossary.md")]
     found = {page.name: words for page in pages if (words := banned.findall(page.read_text()))}
     assert found == {}
 
