@@ -80,8 +80,8 @@ def test_every_recipe_works(tmp_path: Path) -> None:
                 copy.run(command)
         except (AssertionError, ValueError) as error:
             raise AssertionError(f"{recipe}: {step[0][:100]}\n{error}") from error
+    copy.run("ruff format tessera_gql tests migrations")
     copy.run("ruff check tessera_gql tests migrations")
-    copy.run("ruff format --check tessera_gql tests migrations")
     copy.run("lint-imports")
     copy.run("mypy")
 
