@@ -46,12 +46,18 @@ class Copy:
         done = subprocess.run(
             ["bash", "-c", re.sub(r"^make ", f"make {tools} ", command)],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root), "PATH": f"{BIN}:{os.environ['PATH']}"},
+            env=environment(self.root),
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+
+
+def environment(root: Path) -> dict[str, str]:
+    """This process's environment without what pytest and make left in it for themselves."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MAKE"))}
+    return {**own, "PYTHONPATH": str(root), "PATH": f"{BIN}:{own['PATH']}"}
 
 
 def changed(lines: list[str], anchor: str, position: str, text: str) -> list[str]:
