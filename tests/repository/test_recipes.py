@@ -43,7 +43,7 @@ class Copy:
 
     def run(self, command: str) -> None:
         tools = f"BIN={BIN} -o .venv/.server -o .venv/.developer"
-        done = subprocess.run(
+        process = subprocess.run(
             ["bash", "-c", re.sub(r"^make ", f"make {tools} ", command)],
             cwd=self.root,
             env=environment(self.root),
@@ -51,7 +51,7 @@ class Copy:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+        assert process.returncode == 0, f"{command}\n{process.stdout[-4000:]}\n{process.stderr[-2000:]}"
 
 
 def environment(root: Path) -> dict[str, str]:
