@@ -275,7 +275,8 @@ def stale_pages() -> list[str]:
 def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         stale = stale_pages()
-        print("\n".join(f"docs/reference/{name} is not fresh: run `make reference`" for name in stale))
+        for name in stale:
+            print(f"docs/reference/{name} is not fresh: run `make reference`")
         return 1 if stale else 0
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
