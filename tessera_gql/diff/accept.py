@@ -6,7 +6,7 @@ from fractions import Fraction
 from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.kinds import type_mask
 from tessera_gql.diff.regex import matches
-from tessera_gql.diff.schema import Bound, Schema, exact
+from tessera_gql.diff.schema import Bound, Schema, exact_number
 
 MAX_EFFORT = 20_000
 MAX_DEPTH = 40
@@ -15,10 +15,10 @@ Verdict = bool | None
 
 def accepts(node: Schema, value: Json) -> Verdict:
     """Ignores `format`, as validators do."""
-    return _Reading().accepts(node, value)
+    return _Validation().accepts(node, value)
 
 
-def every(verdicts: Iterable[Verdict]) -> Verdict:
+def all_true(verdicts: Iterable[Verdict]) -> Verdict:
     """No if any says no, else None if any cannot say."""
     unsure = False
     for verdict in verdicts:
@@ -28,15 +28,15 @@ def every(verdicts: Iterable[Verdict]) -> Verdict:
     return None if unsure else True
 
 
-def opposite(verdict: Verdict) -> Verdict:
+def negate_verdict(verdict: Verdict) -> Verdict:
     return None if verdict is None else not verdict
 
 
-def some(verdicts: Iterable[Verdict]) -> Verdict:
-    return opposite(every(opposite(verdict) for verdict in verdicts))
+def any_true(verdicts: Iterable[Verdict]) -> Verdict:
+    return negate_verdict(all_true(negate_verdict(verdict) for verdict in verdicts))
 
 
-def count(verdicts: Iterable[Verdict], least: int, most: int | None) -> Verdict:
+def count_between(verdicts: Iterable[Verdict], least: int, most: int | None) -> Verdict:
     """Whether the number of yeses lies within the limits."""
     listed = list(verdicts)
     yes = sum(verdict is True for verdict in listed)
@@ -46,7 +46,7 @@ def count(verdicts: Iterable[Verdict], least: int, most: int | None) -> Verdict:
     return True if yes >= least and (most is None or maybe <= most) else None
 
 
-class _Reading:
+class _Validation:
     """One value read against one schema: nothing twice, and with bounded effort."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class _Reading:
         self.known[slot] = None  # what is asked again while it is being answered asks itself
         self.depth += 1
         try:
-            self.known[slot] = every(self.checks(node, value))
+            self.known[slot] = all_true(self.checks(node, value))
         finally:
             self.depth -= 1
         return self.known[slot]
@@ -98,22 +98,22 @@ class _Reading:
         target = node.target()
         if target is not None:
             yield self.accepts(target, value)
-        yield every(self.accepts(each, value) for each in node.children("allOf"))
-        yield from (self.choice(node, word, value) for word in ("anyOf", "oneOf") if word in node.words)
+        yield all_true(self.accepts(each, value) for each in node.children("allOf"))
+        yield from (self.choice(node, word, value) for word in ("anyOf", "oneOf") if word in node.keywords)
         negated = node.child("not")
         if negated is not None:
-            yield opposite(self.accepts(negated, value))
+            yield negate_verdict(self.accepts(negated, value))
         condition = node.child("if")
         if condition is not None:
             yield self.conditional(node, self.accepts(condition, value), value)
 
     def choice(self, node: Schema, word: str, value: Json) -> Verdict:
-        listed = node.listed(word)
+        listed = node.enum_value_counts(word)
         if listed is not None:
             found = listed[canonical(value)]
             return found == 1 or (found > 1 and word == "anyOf")
         verdicts = (self.accepts(each, value) for each in node.children(word))
-        return some(verdicts) if word == "anyOf" else count(verdicts, 1, 1)
+        return any_true(verdicts) if word == "anyOf" else count_between(verdicts, 1, 1)
 
     def conditional(self, node: Schema, holds: Verdict, value: Json) -> Verdict:
         branches = [
@@ -123,31 +123,31 @@ class _Reading:
             for each in [node.child(word)]
             if each is not None
         ]
-        found = every(self.accepts(each, value) for each in branches)
+        found = all_true(self.accepts(each, value) for each in branches)
         return found if holds is not None or found is True else None
 
     def array(self, node: Schema, value: list[Json]) -> Iterator[Verdict]:
         yield len(value) >= node.min_items and (node.max_items is None or len(value) <= node.max_items)
-        prefix, rest = node.prefix, node.rest
-        yield every(self.accepts(each, item) for each, item in zip(prefix, value, strict=False))
+        prefix, rest = node.prefix_items, node.remaining_items
+        yield all_true(self.accepts(each, item) for each, item in zip(prefix, value, strict=False))
         if rest is not None:
-            yield every(self.accepts(rest, item) for item in value[len(prefix) :])
+            yield all_true(self.accepts(rest, item) for item in value[len(prefix) :])
         if node.unique:
             yield len({canonical(item) for item in value}) == len(value)
         contained = node.child("contains")
         if contained is not None:
             found = (self.accepts(contained, item) for item in value)
-            yield count(found, node.min_contains, node.max_contains)
+            yield count_between(found, node.min_contains, node.max_contains)
 
     def object(self, node: Schema, value: dict[str, Json]) -> Iterator[Verdict]:
         yield all(name in value for name in node.required)
         top = node.max_properties
         yield len(value) >= node.min_properties and (top is None or len(value) <= top)
         for name, item in value.items():
-            yield every(self.property(node, name, item))
+            yield all_true(self.property(node, name, item))
         names = node.child("propertyNames")
         if names is not None:
-            yield every(self.accepts(names, name) for name in value)
+            yield all_true(self.accepts(names, name) for name in value)
         for name, others in node.dependent_names.items():
             yield name not in value or all(other in value for other in others)
         for name, schema in node.dependent_schemas():
@@ -157,15 +157,15 @@ class _Reading:
     def property(self, node: Schema, name: str, item: Json) -> Iterator[Verdict]:
         is_extra: Verdict = name not in node.properties
         if name in node.properties:
-            yield self.accepts(node.named(name), item)
-        for pattern in node.patterns:
+            yield self.accepts(node.property_schema(name), item)
+        for pattern in node.pattern_properties:
             fits = matches(pattern, name)
             if fits is not False:
                 verdict = self.accepts(node.pattern_property(pattern), item)
                 yield verdict if fits or verdict is True else None
                 is_extra = False if fits else is_extra and None
-        if node.extra is not None and is_extra is not False:
-            verdict = self.accepts(node.extra, item)
+        if node.additional_properties is not None and is_extra is not False:
+            verdict = self.accepts(node.additional_properties, item)
             yield verdict if is_extra or verdict is True else None
 
 
@@ -177,7 +177,7 @@ def _string(node: Schema, value: str) -> Iterator[Verdict]:
 
 
 def _number(node: Schema, value: float) -> Iterator[Verdict]:
-    number = exact(value)
+    number = exact_number(value)
     yield _within(node.low, node.high, Fraction(number))
     yield all((Fraction(number) / Fraction(step)).denominator == 1 for step in node.multiples)
 

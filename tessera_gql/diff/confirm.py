@@ -35,7 +35,7 @@ class Unreadable(Exception):  # noqa: N818 - no fault: the validation has no res
     """The validator can't tell: a pattern that RE2 does not read, or more keywords than may be applied."""
 
 
-class Judge:
+class ReferenceValidator:
     """One schema as `jsonschema` reads it, with `nullable` spelled as a type."""
 
     def __init__(self, root: Schema) -> None:

@@ -134,13 +134,13 @@ def dialect_of(schema: object, *others: object) -> Dialect:
     return min((_guess(each) for each in (schema, *others) if _is_silent(each)), key=lambda one: one.year)
 
 
-def check_draft(schema: object, at: str, dialect: Dialect) -> None:
+def check_draft(schema: object, pointer: str, dialect: Dialect) -> None:
     """Raises `SchemaError` for a part that names another draft than the whole is read in: it would be misread."""
     named = cast("dict[str, object]", schema).get("$schema") if isinstance(schema, dict) else None
     if isinstance(named, str) and BY_URI.get(named.rstrip("#"), dialect) is not dialect:
         raise SchemaError(
             f"its $schema is another draft than that of the whole, {dialect.uri}; write all of it in one.",
-            pointer=f"{at}/$schema",
+            pointer=f"{pointer}/$schema",
         )
 
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from tessera_gql.diff.dialects import Dialect, check_draft, dialect_of
 from tessera_gql.diff.guard import Identities, guard
-from tessera_gql.diff.json import escaped
+from tessera_gql.diff.json import escape_token
 from tessera_gql.diff.metaschema import check_shape
 from tessera_gql.diff.refusals import SchemaError
 
@@ -23,7 +23,7 @@ class Document:
     raw: object
     dialect: Dialect
     identities: Identities
-    numbers: dict[int, int]
+    identity_numbers: dict[int, int]
     schemas: dict[str, object] = field(default_factory=dict[str, object])
     targets: dict[str, str] = field(default_factory=dict[str, str])
     uses: Counter[str] = field(default_factory=Counter[str])
@@ -33,10 +33,10 @@ class Document:
     anchors: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     dynamic: Counter[str] = field(default_factory=Counter[str])
 
-    def number(self, raw: object) -> int | None:
+    def identity_of(self, raw: object) -> int | None:
         """The identity of a subschema; None when it holds a reference, whose meaning is not in its text."""
-        found = self.numbers.get(id(raw))
-        return None if found is None or found in self.identities.bound else found
+        found = self.identity_numbers.get(id(raw))
+        return None if found is None or found in self.identities.with_references else found
 
 
 def read(raw: object, identities: Identities) -> Document:
@@ -61,46 +61,46 @@ Reference = tuple[str, str, str, str]
 def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
     """Checks the shape of every subschema below; returns the references found as (pointer, base, keyword, text)."""
     dialect, references = document.dialect, list[Reference]()
-    numbers, bound = document.numbers, document.identities.bound
-    fine = document.identities.fine.setdefault(dialect.year, set())
+    numbers, with_references = document.identity_numbers, document.identities.with_references
+    valid_schemas = document.identities.valid_schemas.setdefault(dialect.year, set())
     while stack:
-        at, raw, base = stack.pop()
-        if at in document.schemas:
+        pointer, raw, base = stack.pop()
+        if pointer in document.schemas:
             continue
-        document.schemas[at] = raw
+        document.schemas[pointer] = raw
         number = numbers.get(id(raw))
-        if number in fine:
+        if number in valid_schemas:
             continue
-        inside = check_shape(raw, at, dialect)
-        check_draft(raw, at, dialect)
-        if number in bound:
+        inside = check_shape(raw, pointer, dialect)
+        check_draft(raw, pointer, dialect)
+        if number in with_references:
             entries = cast("dict[str, object]", raw)
-            base = _identify(document, entries, at, base)
+            base = _identify(document, entries, pointer, base)
             used = [word for word in ("$ref", *DYNAMIC) if word in dialect.shapes and word in entries]
-            references += [(at, base, word, cast("str", entries[word])) for word in used]
+            references += [(pointer, base, word, cast("str", entries[word])) for word in used]
             if len(used) > 1:  # one place, two targets: left unread
-                document.opaque.add(at)
+                document.opaque.add(pointer)
         elif number is not None:
-            fine.add(number)
+            valid_schemas.add(number)
         stack.extend((where, each, base) for where, each in reversed(inside))
     return references
 
 
-def _identify(document: Document, entries: dict[str, object], at: str, base: str) -> str:
+def _identify(document: Document, entries: dict[str, object], pointer: str, base: str) -> str:
     """Notes the names a schema gives itself; returns the base of the references in it."""
     dialect = document.dialect
     named = entries.get(dialect.id_keyword)
     if isinstance(named, str) and not ("$ref" in entries and not dialect.knows_siblings_of_ref):
         if named.startswith("#"):
-            document.anchors[base, named[1:]] = at
+            document.anchors[base, named[1:]] = pointer
         else:
-            base = _join(base, named, at)[0]
-            document.resources.setdefault(base, at)
-            document.bases[at] = base
+            base = _join(base, named, pointer)[0]
+            document.resources.setdefault(base, pointer)
+            document.bases[pointer] = base
     for keyword in ("$anchor", "$dynamicAnchor"):
         name = entries.get(keyword)
         if keyword in dialect.shapes and isinstance(name, str):
-            document.anchors[base, name] = at
+            document.anchors[base, name] = pointer
             if keyword == "$dynamicAnchor":
                 document.dynamic[name] += 1
     if entries.get("$recursiveAnchor") is True:
@@ -108,19 +108,19 @@ def _identify(document: Document, entries: dict[str, object], at: str, base: str
     return base
 
 
-def _join(base: str, reference: str, at: str) -> tuple[str, str]:
+def _join(base: str, reference: str, pointer: str) -> tuple[str, str]:
     try:
         whole = base + reference if reference.startswith("#") else urljoin(base, reference)
         uri, fragment = urldefrag(whole)
         return uri, unquote(fragment, errors="strict")
     except ValueError:
-        raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=at) from None
+        raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=pointer) from None
 
 
-def _target(document: Document, at: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
-    uri, fragment = _join(base, text, at)
+def _target(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
+    uri, fragment = _join(base, text, pointer)
     start = document.resources.get(uri)
-    where = f"{at}/{escaped(keyword)}"
+    where = f"{pointer}/{escape_token(keyword)}"
     if start is None:
         raise SchemaError(
             f"{keyword} leads outside the document ({text[:200]}), and nothing is ever fetched; put it in $defs.",
@@ -132,37 +132,37 @@ def _target(document: Document, at: str, base: str, keyword: str, text: str) -> 
     if found is None or raw is MISSING:
         raise SchemaError(f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs.", pointer=where)
     found = _normal(found)
-    document.targets[at] = found
+    document.targets[pointer] = found
     document.uses[found] += 1
     if keyword in DYNAMIC and document.dynamic[fragment] > 1:
-        document.opaque.add(at)
+        document.opaque.add(pointer)
     return found, raw, _base(document, found)
 
 
-def _base(document: Document, at: str) -> str:
+def _base(document: Document, pointer: str) -> str:
     """The base of the references at a place: that of the nearest schema around it that has an identifier."""
-    while at not in document.bases:
-        at = at.rpartition("/")[0]
-    return document.bases[at]
+    while pointer not in document.bases:
+        pointer = pointer.rpartition("/")[0]
+    return document.bases[pointer]
 
 
 MISSING = object()
 INDEX = re.compile("[0-9]{1,8}")
 
 
-def _normal(at: str) -> str:
-    return "".join(f"/{escaped(_token(token))}" for token in at.split("/")[1:])
+def _normal(pointer: str) -> str:
+    return "".join(f"/{escape_token(_token(token))}" for token in pointer.split("/")[1:])
 
 
 def _token(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
 
 
-def _lookup(document: Document, at: str) -> object:
-    if at in document.schemas:
-        return document.schemas[at]
+def _lookup(document: Document, pointer: str) -> object:
+    if pointer in document.schemas:
+        return document.schemas[pointer]
     raw = document.raw
-    for token in map(_token, at.split("/")[1:]):
+    for token in map(_token, pointer.split("/")[1:]):
         if isinstance(raw, dict):
             raw = cast("dict[str, object]", raw).get(token, MISSING)
         elif isinstance(raw, list) and INDEX.fullmatch(token):

@@ -11,49 +11,49 @@ class Rule(Enum):
     """Why a draft breaks. CONTENT: where containment fails for what producers write. OPEN: where it fails for anything
     valid. ALWAYS: by its kind, whatever containment says. NEVER: it is information."""
 
-    CONTENT = "CONTENT"
+    CONTAINMENT = "CONTENT"
     OPEN = "OPEN"
     ALWAYS = "ALWAYS"
     NEVER = "NEVER"
 
 
 @dataclass(frozen=True)
-class Name:
+class PropertyStep:
     """A step to a property."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Index:
+class ItemStep:
     """A step to an item."""
 
     index: int
 
 
 @dataclass(frozen=True)
-class Other:
+class OtherPropertyStep:
     """A step to a property that is not named; its name matches the pattern, if there is one."""
 
     pattern: str | None = None
 
 
 @dataclass(frozen=True)
-class AnyName:
+class PropertyNameStep:
     """A step to the name of a property."""
 
 
 @dataclass(frozen=True)
-class Here:
+class SameValueStep:
     """No step: another schema about the same value."""
 
 
-Step = Name | Index | Other | AnyName | Here
+Step = PropertyStep | ItemStep | OtherPropertyStep | PropertyNameStep | SameValueStep
 Route = tuple[Step, ...]
 
 
 @dataclass
-class Draft:
+class Difference:
     """`content` are the directions that break unless containment is proven, `always` those that break whatever it says.
 
     `name` is the property it is about, below the place it was found in.
@@ -65,22 +65,22 @@ class Draft:
     before: Json = None
     after: Json = None
     name: str | None = None
-    content: frozenset[Mode] = frozenset()
+    unless_contained: frozenset[Mode] = frozenset()
     always: frozenset[Mode] = frozenset()
-    rule: Rule = Rule.CONTENT
+    rule: Rule = Rule.CONTAINMENT
 
 
-def text(route: Route, found: str = "") -> str:
+def format_route(route: Route, found: str = "") -> str:
     """A route for people, from the path found so far: `items[].sku`; a property that is not named is `*`."""
     for step in route:
         match step:
-            case Name(name):
+            case PropertyStep(name):
                 found += f".{name}" if found else name
-            case Index():
+            case ItemStep():
                 found += "[]"
-            case Other():
+            case OtherPropertyStep():
                 found += ".*" if found else "*"
-            case AnyName() | Here():
+            case PropertyNameStep() | SameValueStep():
                 pass
     return found
 

@@ -4,14 +4,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tessera_gql.diff.changes import Change, SchemaDiff
-from tessera_gql.diff.confirm import Judge
+from tessera_gql.diff.confirm import ReferenceValidator
 from tessera_gql.diff.documents import Document, read, read_guarded
 from tessera_gql.diff.guard import Identities, guard, identity
-from tessera_gql.diff.judge import Judged, judge
-from tessera_gql.diff.paths import spelled_out, states
-from tessera_gql.diff.proof import Proofs, Side
+from tessera_gql.diff.judge import Assessment, assess
+from tessera_gql.diff.paths import compare_declarations, compare_unshared_declarations
+from tessera_gql.diff.proof import EvidenceCollector, Side
 from tessera_gql.diff.refusals import SchemaError
-from tessera_gql.diff.schema import Space
+from tessera_gql.diff.schema import NodeCache
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.walk import walk
 
@@ -29,15 +29,25 @@ def compare(old: object, new: object) -> SchemaDiff:
     left, right = _read(old, new, identities)
     if _is_same(left, right):
         return SchemaDiff(())
-    space = Space()
+    space = NodeCache()
     before, after = space.root(left), space.root(right)
-    solver = Solver(LEAST_FUEL + 4 * (len(left.numbers) + len(right.numbers)))
-    declared = states(before, after)
-    unshared = spelled_out(before, after) if left.uses or right.uses else declared
-    judged = judge(solver, walk(before, after), declared, unshared)
-    judged.sort(key=lambda each: (each.draft.pointer, each.draft.kind.value, each.path))
-    proofs = Proofs(judged, Side(before, Judge(before)), Side(after, Judge(after)), space, solver, identities, compare)
-    return SchemaDiff(tuple(_change(each, index, proofs) for index, each in enumerate(judged)))
+    solver = Solver(LEAST_FUEL + 4 * (len(left.identity_numbers) + len(right.identity_numbers)))
+    declarations = compare_declarations(before, after)
+    unshared_declarations = compare_unshared_declarations(before, after) if left.uses or right.uses else declarations
+    assessments = assess(solver, walk(before, after), declarations, unshared_declarations)
+    assessments.sort(
+        key=lambda assessment: (assessment.difference.pointer, assessment.difference.kind.value, assessment.path)
+    )
+    evidence = EvidenceCollector(
+        assessments,
+        Side(before, ReferenceValidator(before)),
+        Side(after, ReferenceValidator(after)),
+        space,
+        solver,
+        identities,
+        compare,
+    )
+    return SchemaDiff(tuple(_change(assessment, index, evidence) for index, assessment in enumerate(assessments)))
 
 
 def _read(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
@@ -58,23 +68,23 @@ def _named(side: str) -> Generator[None]:
     try:
         yield
     except SchemaError as error:
-        raise error.on(side) from None
+        raise error.with_side(side) from None
 
 
 def _is_same(left: Document, right: Document) -> bool:
-    return identity(left.raw, left.numbers) == identity(right.raw, right.numbers)
+    return identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers)
 
 
-def _change(judged: Judged, index: int, proofs: Proofs) -> Change:
-    draft, path = judged.draft, judged.path
+def _change(assessment: Assessment, index: int, proofs: EvidenceCollector) -> Change:
+    difference, path = assessment.difference, assessment.path
     return Change(
-        kind=draft.kind,
-        pointer=draft.pointer,
+        kind=difference.kind,
+        pointer=difference.pointer,
         path=path,
-        fields=judged.fields,
-        before=draft.before,
-        after=draft.after,
-        breaks=judged.breaks,
-        message=f"{path or 'The document'}: {draft.message}.",
+        fields=assessment.fields,
+        before=difference.before,
+        after=difference.after,
+        breaks=assessment.breaks,
+        message=f"{path or 'The document'}: {difference.message}.",
         evidence=lambda: proofs.evidence[index],
     )

@@ -8,23 +8,23 @@ from tessera_gql.diff.json import Json
 from tessera_gql.diff.schema import Bound, Number, Schema
 
 
-class Answer(Enum):
+class NoWitness(Enum):
     """EMPTY: proven that no such document exists. UNKNOWN: neither proven nor refuted."""
 
     EMPTY = "EMPTY"
     UNKNOWN = "UNKNOWN"
 
 
-class Found(NamedTuple):
+class Witness(NamedTuple):
     """A document that should do; whoever shows it to a person confirms it first."""
 
     value: Json
 
 
-Outcome: TypeAlias = Answer | Found
+SearchResult: TypeAlias = NoWitness | Witness
 
 
-Sign: TypeAlias = tuple[int, bool, bool]
+LiteralKey: TypeAlias = tuple[int, bool, bool]
 
 
 class Literal(NamedTuple):
@@ -33,69 +33,69 @@ class Literal(NamedTuple):
 
     node: Schema
     holds: bool
-    emits: bool = False
+    is_produced: bool = False
 
     @property
-    def key(self) -> Sign:
+    def key(self) -> LiteralKey:
         """Equal for what asks the same."""
-        return self.node.key, self.holds, self.emits
+        return self.node.key, self.holds, self.is_produced
 
 
-class Excluded(NamedTuple):
+class NotInValues(NamedTuple):
     """Not one of these values (canonical texts)."""
 
     values: frozenset[str]
 
 
-class Below(NamedTuple):
+class BelowMinimum(NamedTuple):
     bound: Bound
 
 
-class Above(NamedTuple):
+class AboveMaximum(NamedTuple):
     bound: Bound
 
 
 class NotMultiple(NamedTuple):
-    of: Number
+    divisor: Number
 
 
-class Fewer(NamedTuple):
+class SizeBelow(NamedTuple):
     """Characters, items or properties: fewer than this."""
 
-    than: int
+    limit: int
 
 
-class More(NamedTuple):
-    than: int
+class SizeAbove(NamedTuple):
+    limit: int
 
 
-class Unmatched(NamedTuple):
+class PatternUnmatched(NamedTuple):
     pattern: str
 
 
-class Missing(NamedTuple):
+class PropertyMissing(NamedTuple):
     name: str
 
 
-class Present(NamedTuple):
+class PropertyPresent(NamedTuple):
     name: str
 
 
-class PropertyBreaks(NamedTuple):
+class PropertyViolates(NamedTuple):
     """The property is there and breaks the node."""
 
     name: str
     node: Schema
 
 
-class PatternBreaks(NamedTuple):
+class PatternPropertyViolates(NamedTuple):
     """Some property with a matching name breaks the node."""
 
     pattern: str
     node: Schema
 
 
-class ExtraBreaks(NamedTuple):
+class AdditionalPropertyViolates(NamedTuple):
     """Some property that `names` and `patterns` do not cover breaks the node."""
 
     names: frozenset[str]
@@ -103,18 +103,18 @@ class ExtraBreaks(NamedTuple):
     node: Schema
 
 
-class NameBreaks(NamedTuple):
+class PropertyNameViolates(NamedTuple):
     """Some property's name breaks the node."""
 
     node: Schema
 
 
-class ItemBreaks(NamedTuple):
+class ItemViolates(NamedTuple):
     position: int
     node: Schema
 
 
-class RestBreaks(NamedTuple):
+class LaterItemViolates(NamedTuple):
     """Some item from `start` on breaks the node."""
 
     start: int
@@ -125,38 +125,40 @@ class Duplicates(NamedTuple):
     """Two items are equal."""
 
 
-class ContainsFewer(NamedTuple):
+class ContainsBelow(NamedTuple):
     node: Schema
-    than: int
+    limit: int
 
 
-class ContainsMore(NamedTuple):
+class ContainsAbove(NamedTuple):
     node: Schema
-    than: int
+    limit: int
 
 
-Fact: TypeAlias = (
-    Excluded
-    | Below
-    | Above
+Constraint: TypeAlias = (
+    NotInValues
+    | BelowMinimum
+    | AboveMaximum
     | NotMultiple
-    | Fewer
-    | More
-    | Unmatched
-    | Missing
-    | Present
-    | PropertyBreaks
-    | PatternBreaks
-    | ExtraBreaks
-    | NameBreaks
-    | ItemBreaks
-    | RestBreaks
+    | SizeBelow
+    | SizeAbove
+    | PatternUnmatched
+    | PropertyMissing
+    | PropertyPresent
+    | PropertyViolates
+    | PatternPropertyViolates
+    | AdditionalPropertyViolates
+    | PropertyNameViolates
+    | ItemViolates
+    | LaterItemViolates
     | Duplicates
-    | ContainsFewer
-    | ContainsMore
+    | ContainsBelow
+    | ContainsAbove
 )
-Item: TypeAlias = Literal | Fact
+Conjunct: TypeAlias = Literal | Constraint
 
 
-def excluded(facts: Iterable[Fact]) -> frozenset[str]:
-    return frozenset[str]().union(*(fact.values for fact in facts if isinstance(fact, Excluded)))
+def excluded_values(constraints: Iterable[Constraint]) -> frozenset[str]:
+    return frozenset[str]().union(
+        *(constraint.values for constraint in constraints if isinstance(constraint, NotInValues))
+    )

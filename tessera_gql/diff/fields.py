@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tessera_gql.diff.declared import in_place
+from tessera_gql.diff.declared import in_place_schemas
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.kinds import EVERY, NULL
-from tessera_gql.diff.schema import Schema, Space
-from tessera_gql.diff.view import View, type_text
+from tessera_gql.diff.kinds import ALL_TYPES, NULL
+from tessera_gql.diff.schema import NodeCache, Schema
+from tessera_gql.diff.view import View, format_types
 
 MAX_FIELDS = 20_000
 
@@ -30,7 +30,7 @@ def fields(schema: object) -> tuple[Field, ...]:
     document = read(schema, Identities())
     found: dict[str, Field] = {}
     stack: list[Iterator[tuple[Field, _Entered] | _Entered]] = []
-    root = Space().root(document)
+    root = NodeCache().root(document)
     stack.append(_inside(_Entered("", (root,), frozenset())))
     while stack and len(found) < MAX_FIELDS:
         each = next(stack[-1], None)
@@ -54,7 +54,7 @@ class _Entered:
 
 
 def _inside(entered: _Entered) -> Iterator[tuple[Field, _Entered] | _Entered]:
-    nodes = [*{id(each): each for node in entered.nodes for each in in_place(node)}.values()]
+    nodes = [*{id(each): each for node in entered.nodes for each in in_place_schemas(node)}.values()]
     if all(id(node) in entered.above for node in entered.nodes):
         return
     above = entered.above | {id(node) for node in nodes}
@@ -65,13 +65,13 @@ def _inside(entered: _Entered) -> Iterator[tuple[Field, _Entered] | _Entered]:
             names.setdefault(name, []).append(node)
     for name, declaring in names.items():
         path = f"{entered.path}.{name}" if entered.path else name
-        inside = tuple(node.named(name) for node in declaring)
+        inside = tuple(node.property_schema(name) for node in declaring)
         is_required = any(name in (node.required if view is None else view.required) for node in entered.nodes)
         yield _field(path, inside, is_required=is_required), _Entered(path, inside, above)
-    items = tuple(each for node in nodes for each in (*node.prefix, node.rest) if each is not None)
+    items = tuple(each for node in nodes for each in (*node.prefix_items, node.remaining_items) if each is not None)
     yield _Entered(entered.path + "[]", items, above)
-    others = [node.pattern_property(pattern) for node in nodes for pattern in node.patterns]
-    others += [node.extra for node in nodes if node.extra is not None]
+    others = [node.pattern_property(pattern) for node in nodes for pattern in node.pattern_properties]
+    others += [node.additional_properties for node in nodes if node.additional_properties is not None]
     yield _Entered(f"{entered.path}.*" if entered.path else "*", tuple(others), above)
 
 
@@ -80,12 +80,12 @@ def _field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
     mask = 0
     for view in views:
         mask |= view.types
-    description = next((text for view in views if isinstance(text := view.says("description"), str)), None)
+    description = next((text for view in views if isinstance(text := view.keyword_value("description"), str)), None)
     return Field(
         path,
-        type_text(mask),
+        format_types(mask),
         is_required,
-        mask != EVERY and bool(mask & NULL),
+        mask != ALL_TYPES and bool(mask & NULL),
         description,
         any(node.entries.get("deprecated") is True for view in views for node in view.schemas),
     )

@@ -11,7 +11,7 @@ from typing import cast
 
 from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
 from tessera_gql.diff.guard import guard
-from tessera_gql.diff.json import Json, canonical, pointer, same
+from tessera_gql.diff.json import Json, canonical, is_equal, json_pointer
 from tessera_gql.diff.refusals import SchemaError
 
 WEAKENED, STRENGTHENED, CHANGED = (
@@ -41,17 +41,17 @@ def _sections(document: object, side: str) -> dict[str, Json]:
     try:
         guard(document)
     except SchemaError as error:
-        raise error.on(side) from None
+        raise error.with_side(side) from None
     if not isinstance(document, dict):
         raise SchemaError("guarantees are a JSON object, one key per kind of promise; wrap them in one.", side=side)
     return cast("dict[str, Json]", document)
 
 
 def _section(section: str, old: Json, new: Json) -> Iterator[Change]:
-    if same(old, new):
+    if is_equal(old, new):
         return
     for name, before, after in [((), old, new)] if _is_one(section, old, new) else _promises(old, new):
-        if same(_unordered(before), _unordered(after)) or _is_as_strong(section, name, before, after):
+        if is_equal(_unordered(before), _unordered(after)) or _is_as_strong(section, name, before, after):
             continue
         kind, document = _judge(section, name, before, after)
         yield _record(kind, (section, *name), _fields(section, name), (before, after), document)
@@ -186,7 +186,7 @@ def _record(
     found = Evidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
     return Change(
         kind=kind,
-        pointer=pointer(*at),
+        pointer=json_pointer(*at),
         path=".".join(at),
         fields=fields,
         before=sides[0],

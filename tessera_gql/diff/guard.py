@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
-from tessera_gql.diff.json import escaped
+from tessera_gql.diff.json import escape_token
 from tessera_gql.diff.refusals import SchemaError
 
 MAX_DEPTH = 200
@@ -29,11 +29,11 @@ class Identities:
     """
 
     numbers: dict[object, int] = field(default_factory=dict[object, int])
-    bound: set[int] = field(default_factory=set[int])
-    names: dict[tuple[str, ...], tuple[tuple[str, ...], bool]] = field(
+    with_references: set[int] = field(default_factory=set[int])
+    sorted_names: dict[tuple[str, ...], tuple[tuple[str, ...], bool]] = field(
         default_factory=dict[tuple[str, ...], tuple[tuple[str, ...], bool]]
     )
-    fine: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
+    valid_schemas: dict[int, set[int]] = field(default_factory=dict[int, set[int]])
 
 
 def guard(document: object, identities: Identities | None = None) -> dict[int, int]:
@@ -124,11 +124,13 @@ def _check_scalar(value: object, document: object, holder: object) -> None:
 def _pointer(document: object, wanted: object) -> str:
     """Where the container is; looked for only once something is wrong with it."""
     queue = [(document, "")]
-    for each, at in queue:
+    for each, pointer in queue:
         if each is wanted:
-            return at
+            return pointer
         entries = cast("dict[object, object]", each).items() if isinstance(each, dict) else enumerate(_items(each))
-        queue += [(item, f"{at}/{escaped(str(key))}") for key, item in entries if isinstance(item, dict | list)]
+        queue += [
+            (item, f"{pointer}/{escape_token(str(key))}") for key, item in entries if isinstance(item, dict | list)
+        ]
     return ""
 
 
@@ -138,7 +140,7 @@ def _items(value: object) -> list[object]:
 
 def _identify(containers: list[object], identities: Identities) -> dict[int, int]:
     found: dict[int, int] = {}
-    numbers, bound = identities.numbers, identities.bound
+    numbers, with_references = identities.numbers, identities.with_references
     items: Iterable[object]
     for value in reversed(containers):
         if isinstance(value, dict):
@@ -149,8 +151,8 @@ def _identify(containers: list[object], identities: Identities) -> dict[int, int
             names, is_bound, items = (), False, cast("list[object]", value)
         parts = [item if isinstance(item, str) else identity(item, found) for item in items]
         number = numbers.setdefault((names, *parts) if names else (isinstance(value, list), *parts), len(numbers))
-        if is_bound or not bound.isdisjoint(parts):
-            bound.add(number)
+        if is_bound or not with_references.isdisjoint(parts):
+            with_references.add(number)
         found[id(value)] = number
     return found
 
@@ -158,10 +160,10 @@ def _identify(containers: list[object], identities: Identities) -> dict[int, int
 def _names(entries: dict[str, object], identities: Identities) -> tuple[tuple[str, ...], bool]:
     """The names in order, and whether one of them makes or names a reference."""
     listed = (*entries,)
-    known = identities.names.get(listed)
+    known = identities.sorted_names.get(listed)
     if known is None:
         ordered = tuple(sorted(listed))
-        known = identities.names[listed] = ordered, not REFERENCES.isdisjoint(ordered)
+        known = identities.sorted_names[listed] = ordered, not REFERENCES.isdisjoint(ordered)
     return known
 
 

@@ -11,23 +11,23 @@ ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 
 def canonical(value: object) -> str:
     """JSON text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` written `1`."""
-    return ENCODER.encode(value if isinstance(value, str) else plain(value))
+    return ENCODER.encode(value if isinstance(value, str) else normalize_numbers(value))
 
 
-def plain(value: object) -> object:
+def normalize_numbers(value: object) -> object:
     """The value with every whole number as an int."""
     match value:
         case float() if value.is_integer():
             return int(value)
         case list():
-            return [plain(item) for item in value]
+            return [normalize_numbers(item) for item in value]
         case dict():
-            return {key: plain(item) for key, item in value.items()}
+            return {key: normalize_numbers(item) for key, item in value.items()}
         case _:
             return value
 
 
-def exact(value: float | Fraction) -> int | float:
+def to_json_number(value: float | Fraction) -> int | float:
     """The number as JSON has it: whole numbers of any size as an int."""
     if Fraction(value).denominator == 1:
         return int(value)
@@ -37,17 +37,17 @@ def exact(value: float | Fraction) -> int | float:
         return int(value)
 
 
-def same(left: object, right: object) -> bool:
+def is_equal(left: object, right: object) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         return left == right
     return canonical(left) == canonical(right)
 
 
-def escaped(token: str) -> str:
+def escape_token(token: str) -> str:
     """One reference token of RFC 6901."""
     return token.replace("~", "~0").replace("/", "~1") if "~" in token or "/" in token else token
 
 
-def pointer(*tokens: str | int) -> str:
+def json_pointer(*tokens: str | int) -> str:
     """RFC 6901: `pointer("properties", "a/b")` is `/properties/a~1b`."""
-    return "".join("/" + escaped(str(token)) for token in tokens)
+    return "".join("/" + escape_token(str(token)) for token in tokens)

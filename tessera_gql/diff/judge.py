@@ -6,68 +6,68 @@ from functools import partial
 from typing import TypeVar
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.drafts import Draft, Route, Rule, text
-from tessera_gql.diff.facts import Answer, Found, Literal, Outcome
-from tessera_gql.diff.json import Json, same
-from tessera_gql.diff.paths import Key as StateKey
-from tessera_gql.diff.paths import State
-from tessera_gql.diff.renames import renames
-from tessera_gql.diff.routes import Reached, reach
+from tessera_gql.diff.drafts import Difference, Route, Rule, format_route
+from tessera_gql.diff.facts import Literal, NoWitness, SearchResult, Witness
+from tessera_gql.diff.json import Json, is_equal
+from tessera_gql.diff.paths import DeclarationPair
+from tessera_gql.diff.paths import Key as DeclarationKey
+from tessera_gql.diff.renames import find_renames
+from tessera_gql.diff.routes import Routes, find_routes
 from tessera_gql.diff.schema import Schema
 from tessera_gql.diff.solve import Solver
-from tessera_gql.diff.view import View, describe
-from tessera_gql.diff.walk import Key, Spot
+from tessera_gql.diff.view import View, describe_type
+from tessera_gql.diff.walk import Key, ViewPair
 
 K = ChangeKind
-BACK, FORTH = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
+BACKWARD_ONLY, FORWARD_ONLY = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
 ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
 """How much is accepted now, where containment fails."""
-Side = TypeVar("Side")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Judged:
+class Assessment:
     """A draft with its verdict, where it belongs, and where in a document to look for it."""
 
-    draft: Draft
+    difference: Difference
     breaks: frozenset[Mode]
     fields: tuple[str, ...]
     route: Route
-    spot: Spot | None = None
+    pair: ViewPair | None = None
 
     @property
     def path(self) -> str:
-        path, name = text(self.route), self.draft.name
+        path, name = format_route(self.route), self.difference.name
         if name is None:
             return path
         return f"{path}.{name}" if path else name
 
 
-TOO_MANY = Judged(
-    Draft(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
+TOO_MANY = Assessment(
+    Difference(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
     frozenset({*DIRECTIONS, Mode.FULL}),
     ("",),
     (),
 )
 
 
-def refutation(solver: Solver, old: View, new: View, *, emits: bool) -> Outcome:
+def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
     """A value that obeys the old view and not the new one; EMPTY is the proof that the old is contained in the new."""
-    given = [Literal(node, holds=True, emits=emits) for node in old.nodes]
-    outcome: Outcome = Answer.EMPTY
+    given = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
+    outcome: SearchResult = NoWitness.EMPTY
     for node in new.nodes:
         try:
             found = solver.find([*given, Literal(node, holds=False)])
         except RecursionError:  # the caller's own stack was deep already
-            found = Answer.UNKNOWN
-        if isinstance(found, Found):
+            found = NoWitness.UNKNOWN
+        if isinstance(found, Witness):
             return found
-        outcome = outcome if found is Answer.EMPTY else found
+        outcome = outcome if found is NoWitness.EMPTY else found
     return outcome
 
 
-def sides(old: Side, new: Side, mode: Mode) -> tuple[Side, Side]:
+def order_sides(old: T, new: T, mode: Mode) -> tuple[T, T]:
     """The side that must be contained first."""
     return (old, new) if mode is Mode.BACKWARD else (new, old)
 
@@ -78,33 +78,33 @@ class Containment:
     `open_fails`: the same for whatever is valid, whoever writes it; there, other properties may always occur.
     """
 
-    def __init__(self, solver: Solver, spots: Mapping[Key, Spot]) -> None:
+    def __init__(self, solver: Solver, pairs: Mapping[Key, ViewPair]) -> None:
         self.solver = solver
-        self.spots = spots
+        self.pairs = pairs
         self.outcomes = {
-            mode: {key: self._outcome(key, mode, emits=True) for key in reversed([*spots])} for mode in DIRECTIONS
+            mode: {key: self._outcome(key, mode, is_produced=True) for key in reversed([*pairs])} for mode in DIRECTIONS
         }
         self.fails = {mode: self._failing(self.outcomes[mode].__getitem__) for mode in DIRECTIONS}
         self.open_fails = {mode: self._failing(partial(self._open_outcome, mode)) for mode in DIRECTIONS}
 
-    def _outcome(self, key: Key, mode: Mode, *, emits: bool) -> Outcome:
-        spot = self.spots[key]
-        return refutation(self.solver, *sides(spot.old, spot.new, mode), emits=emits)
+    def _outcome(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
+        pair = self.pairs[key]
+        return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
 
-    def _open_outcome(self, mode: Mode, key: Key) -> Outcome:
+    def _open_outcome(self, mode: Mode, key: Key) -> SearchResult:
         """What a producer writes is valid: a value found among that is one for this question too."""
         known = self.outcomes[mode][key]
-        return known if isinstance(known, Found) else self._outcome(key, mode, emits=False)
+        return known if isinstance(known, Witness) else self._outcome(key, mode, is_produced=False)
 
-    def _failing(self, outcome: Callable[[Key], Outcome]) -> set[Key]:
+    def _failing(self, outcome: Callable[[Key], SearchResult]) -> set[Key]:
         found: set[Key] = set()
-        root = next(iter(self.spots))
-        stack = [] if outcome(root) is Answer.EMPTY else [root]
+        root = next(iter(self.pairs))
+        stack = [] if outcome(root) is NoWitness.EMPTY else [root]
         while stack:
             key = stack.pop()
             if key not in found:
                 found.add(key)
-                stack += [child for _, child in self.spots[key].edges if outcome(child) is not Answer.EMPTY]
+                stack += [child for _, child in self.pairs[key].edges if outcome(child) is not NoWitness.EMPTY]
         return found
 
     def makes_no_difference(self, key: Key) -> bool:
@@ -112,36 +112,42 @@ class Containment:
         return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
 
 
-def judge(
+def assess(
     solver: Solver,
-    spots: Mapping[Key, Spot],
-    states: Mapping[StateKey, State],
-    unshared: Mapping[StateKey, State],
-) -> list[Judged]:
+    pairs: Mapping[Key, ViewPair],
+    declarations: Mapping[DeclarationKey, DeclarationPair],
+    unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
+) -> list[Assessment]:
     """Every difference with its verdict, in no particular order."""
-    proven = Containment(solver, spots)
-    reached = reach(next(iter(spots)), {key: spot.edges for key, spot in spots.items()})
+    proven = Containment(solver, pairs)
+    routes = find_routes(next(iter(pairs)), {key: pair.edges for key, pair in pairs.items()})
     for mode in DIRECTIONS:
         _explain(proven, mode)
     found = [
-        judged
-        for key, spot in spots.items()
-        for draft in spot.drafts
-        if (judged := _judged(draft, spot, key, proven, reached[key])) is not None
+        assessment
+        for key, pair in pairs.items()
+        for difference in pair.differences
+        if (assessment := _judged(difference, pair, key, proven, routes[key])) is not None
     ]
-    places: list[Spot | State] = [*spots.values(), *states.values(), *unshared.values()]
+    places: list[ViewPair | DeclarationPair] = [
+        *pairs.values(),
+        *declarations.values(),
+        *unshared_declarations.values(),
+    ]
     cut = [TOO_MANY] if any(place.is_cut for place in places) else []
-    return _without_repeats([*cut, *_with_paths(found, states), *_shared(states, unshared)])
+    return _without_repeats([*cut, *_with_paths(found, declarations), *_shared(declarations, unshared_declarations)])
 
 
-def _without_repeats(found: list[Judged]) -> list[Judged]:
+def _without_repeats(found: list[Assessment]) -> list[Assessment]:
     """One change where the same is said of the same place for several reasons, say for each item of a list."""
-    kept: dict[tuple[str, str, str], list[Judged]] = {}
+    kept: dict[tuple[str, str, str], list[Assessment]] = {}
     for each in found:
-        draft = each.draft
-        known = kept.setdefault((draft.kind.value, draft.pointer, each.path), [])
+        difference = each.difference
+        known = kept.setdefault((difference.kind.value, difference.pointer, each.path), [])
         for index, other in enumerate(known):
-            if same(draft.before, other.draft.before) and same(draft.after, other.draft.after):
+            if is_equal(difference.before, other.difference.before) and is_equal(
+                difference.after, other.difference.after
+            ):
                 fields = tuple(dict.fromkeys((*other.fields, *each.fields)))
                 known[index] = replace(other, breaks=other.breaks | each.breaks, fields=fields)
                 break
@@ -150,33 +156,50 @@ def _without_repeats(found: list[Judged]) -> list[Judged]:
     return [each for known in kept.values() for each in known]
 
 
-def _shared(states: Mapping[StateKey, State], unshared: Mapping[StateKey, State]) -> Iterator[Judged]:
+def _shared(
+    declarations: Mapping[DeclarationKey, DeclarationPair],
+    unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
+) -> Iterator[Assessment]:
     """Fields that one side spells out and the other has from a shared definition."""
-    if unshared is states:
+    if unshared_declarations is declarations:
         return
-    told = {node.at for state in states.values() for _, node in (*state.gone, *state.come)}
-    reached = reach(next(iter(unshared)), {key: state.edges for key, state in unshared.items()})
-    for key, state in unshared.items():
-        for names, breaks, side in ((state.gone, BACK, "the old"), (state.come, FORTH, "the new")):
-            fresh = [node for _, node in names if node.at not in told]
+    told = {
+        node.pointer for declaration in declarations.values() for _, node in (*declaration.removed, *declaration.added)
+    }
+    routes = find_routes(
+        next(iter(unshared_declarations)),
+        {key: declaration.edges for key, declaration in unshared_declarations.items()},
+    )
+    for key, declaration in unshared_declarations.items():
+        for names, breaks, side in (
+            (declaration.removed, BACKWARD_ONLY, "the old"),
+            (declaration.added, FORWARD_ONLY, "the new"),
+        ):
+            fresh = [node for _, node in names if node.pointer not in told]
             if fresh:
                 message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
-                draft = Draft(K.COMPOSITION_CHANGED, fresh[0].at, message, always=breaks, rule=Rule.ALWAYS)
-                yield Judged(draft, breaks | {Mode.FULL}, reached[key].fields(), reached[key].first)
+                difference = Difference(
+                    K.COMPOSITION_CHANGED, fresh[0].pointer, message, always=breaks, rule=Rule.ALWAYS
+                )
+                yield Assessment(difference, breaks | {Mode.FULL}, routes[key].fields(), routes[key].first)
 
 
 def _explain(proven: Containment, mode: Mode) -> None:
     """Where containment fails and nothing there or below says why, the failure is a change of its own."""
-    spots, fails = proven.spots, proven.fails[mode]
+    pairs, fails = proven.pairs, proven.fails[mode]
     holders: dict[Key, list[Key]] = {}
     for key in fails:
-        for _, child in spots[key].edges:
+        for _, child in pairs[key].edges:
             holders.setdefault(child, []).append(key)
-    telling = [key for key in fails if any(mode in draft.content | draft.always for draft in spots[key].drafts)]
+    telling = [
+        key
+        for key in fails
+        if any(mode in difference.unless_contained | difference.always for difference in pairs[key].differences)
+    ]
     explained = _above(telling, holders)
-    for key in reversed([*spots]):
+    for key in reversed([*pairs]):
         if key in fails and key not in explained:
-            spots[key].drafts.append(_unexplained(spots[key], mode, proven.outcomes[mode][key]))
+            pairs[key].differences.append(_unexplained(pairs[key], mode, proven.outcomes[mode][key]))
             explained |= _above([key], holders)
 
 
@@ -190,90 +213,111 @@ def _above(keys: list[Key], holders: Mapping[Key, list[Key]]) -> set[Key]:
     return found
 
 
-def _unexplained(spot: Spot, mode: Mode, outcome: Outcome) -> Draft:
-    content = frozenset({mode})
-    if outcome is Answer.UNKNOWN:
-        return Draft(K.UNDECIDED, spot.new.at, "it could not be decided whether this fits", content=content)
-    return Draft(K.COMPOSITION_CHANGED, spot.new.at, f"it accepts {ACCEPTED[mode]} than before", content=content)
+def _unexplained(pair: ViewPair, mode: Mode, outcome: SearchResult) -> Difference:
+    unless_contained = frozenset({mode})
+    if outcome is NoWitness.UNKNOWN:
+        return Difference(
+            K.UNDECIDED,
+            pair.new.pointer,
+            "it could not be decided whether this fits",
+            unless_contained=unless_contained,
+        )
+    return Difference(
+        K.COMPOSITION_CHANGED,
+        pair.new.pointer,
+        f"it accepts {ACCEPTED[mode]} than before",
+        unless_contained=unless_contained,
+    )
 
 
-def _judged(draft: Draft, spot: Spot, key: Key, proven: Containment, reached: Reached) -> Judged | None:
+def _judged(difference: Difference, pair: ViewPair, key: Key, proven: Containment, routes: Routes) -> Assessment | None:
     """None for what makes no difference at all."""
-    fields, route = reached.fields(draft.name), reached.first
-    if draft.rule is Rule.NEVER:
-        return Judged(draft, frozenset(), fields, route, spot)
-    fails = proven.open_fails if draft.rule is Rule.OPEN else proven.fails
-    breaks = draft.always | {mode for mode in draft.content if key in fails[mode]}
-    if draft.rule is not Rule.ALWAYS and not breaks and proven.makes_no_difference(key):
+    fields, route = routes.fields(difference.name), routes.first
+    if difference.rule is Rule.NEVER:
+        return Assessment(difference, frozenset(), fields, route, pair)
+    fails = proven.open_fails if difference.rule is Rule.OPEN else proven.fails
+    breaks = difference.always | {mode for mode in difference.unless_contained if key in fails[mode]}
+    if difference.rule is not Rule.ALWAYS and not breaks and proven.makes_no_difference(key):
         return None
-    return Judged(draft, breaks | {Mode.FULL}, fields, route, spot)
+    return Assessment(difference, breaks | {Mode.FULL}, fields, route, pair)
 
 
-def _with_paths(found: list[Judged], states: Mapping[StateKey, State]) -> list[Judged]:
+def _with_paths(found: list[Assessment], declarations: Mapping[DeclarationKey, DeclarationPair]) -> list[Assessment]:
     """Adds what declared paths say; a property that came or went is one change, and so is a rename."""
-    by_value: dict[Slot, Judged] = {}
+    by_value: dict[Slot, Assessment] = {}
     for each in found:
-        if each.draft.kind in EVENTS:
+        if each.difference.kind in EVENTS:
             _join(by_value, each)
-    by_path: dict[Slot, Judged] = {}
-    reached = reach(next(iter(states)), {key: state.edges for key, state in states.items()})
-    for key, state in states.items():
-        gone = {each.draft.name or "": each for each in _events(K.PROPERTY_REMOVED, state.gone, reached[key])}
-        come = {each.draft.name or "": each for each in _events(K.PROPERTY_ADDED, state.come, reached[key])}
-        for each in (*gone.values(), *come.values()):
-            slot = each.draft.kind, each.draft.pointer
+    by_path: dict[Slot, Assessment] = {}
+    routes = find_routes(
+        next(iter(declarations)), {key: declaration.edges for key, declaration in declarations.items()}
+    )
+    for key, declaration in declarations.items():
+        removed = {
+            each.difference.name or "": each for each in _events(K.PROPERTY_REMOVED, declaration.removed, routes[key])
+        }
+        added = {each.difference.name or "": each for each in _events(K.PROPERTY_ADDED, declaration.added, routes[key])}
+        for each in (*removed.values(), *added.values()):
+            slot = each.difference.kind, each.difference.pointer
             if slot in by_value:
                 _join(by_path, by_value[slot])
             _join(by_path, each)
-        for old, new in renames(state.gone, state.come).items():
-            left, right = (by_path.pop((each.draft.kind, each.draft.pointer)) for each in (gone[old], come[new]))
+        for old, new in find_renames(declaration.removed, declaration.added).items():
+            left, right = (
+                by_path.pop((each.difference.kind, each.difference.pointer)) for each in (removed[old], added[new])
+            )
             for each in (left, right):
-                by_value.pop((each.draft.kind, each.draft.pointer), None)
+                by_value.pop((each.difference.kind, each.difference.pointer), None)
             _join(by_path, _renamed(left, right))
-    others = [each for each in found if each.draft.kind not in EVENTS]
+    others = [each for each in found if each.difference.kind not in EVENTS]
     return [*others, *(by_value | by_path).values()]
 
 
 Slot = tuple[ChangeKind, str]
 
 
-def _join(slots: dict[Slot, Judged], one: Judged) -> None:
-    slot = one.draft.kind, one.draft.pointer
+def _join(slots: dict[Slot, Assessment], one: Assessment) -> None:
+    slot = one.difference.kind, one.difference.pointer
     slots[slot] = _merged(slots[slot], one) if slot in slots else one
 
 
-EVENTS = {K.PROPERTY_REMOVED: (BACK, "it is gone"), K.PROPERTY_ADDED: (FORTH, "it is new")}
+EVENTS = {K.PROPERTY_REMOVED: (BACKWARD_ONLY, "it is gone"), K.PROPERTY_ADDED: (FORWARD_ONLY, "it is new")}
 
 
-def _events(kind: ChangeKind, names: list[tuple[str, Schema]], reached: Reached) -> Iterator[Judged]:
+def _events(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> Iterator[Assessment]:
     always, verb = EVENTS[kind]
     for name, node in names:
-        shown: dict[str, Json] = {"type": describe(View((node,))), "required": False}
+        shown: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}
         before, after = (shown, None) if kind is K.PROPERTY_REMOVED else (None, shown)
-        draft = Draft(kind, node.at, verb, before, after, name, always=always, rule=Rule.ALWAYS)
-        yield Judged(draft, always | {Mode.FULL}, reached.fields(name), reached.first)
+        difference = Difference(kind, node.pointer, verb, before, after, name, always=always, rule=Rule.ALWAYS)
+        yield Assessment(difference, always | {Mode.FULL}, routes.fields(name), routes.first)
 
 
-def _merged(known: Judged, path: Judged) -> Judged:
+def _merged(known: Assessment, path: Assessment) -> Assessment:
     """All that is said about one property: by values and by paths, from here and from there."""
     fields = tuple(dict.fromkeys((*known.fields, *path.fields)))
-    one, other = known.draft, path.draft
-    draft = replace(one, content=one.content | other.content, always=one.always | other.always, rule=Rule.ALWAYS)
-    return replace(known, draft=draft, breaks=known.breaks | path.breaks, fields=fields)
+    one, other = known.difference, path.difference
+    difference = replace(
+        one,
+        unless_contained=one.unless_contained | other.unless_contained,
+        always=one.always | other.always,
+        rule=Rule.ALWAYS,
+    )
+    return replace(known, difference=difference, breaks=known.breaks | path.breaks, fields=fields)
 
 
-def _renamed(gone: Judged, come: Judged) -> Judged:
-    old, new = gone.draft, come.draft
-    draft = Draft(
+def _renamed(removed: Assessment, added: Assessment) -> Assessment:
+    old, new = removed.difference, added.difference
+    difference = Difference(
         K.PROPERTY_RENAMED,
         new.pointer,
         f"it was called {old.name}",
         before=old.name,
         after=new.name,
         name=new.name,
-        content=old.content | new.content,
+        unless_contained=old.unless_contained | new.unless_contained,
         always=frozenset(DIRECTIONS),
         rule=Rule.ALWAYS,
     )
-    fields = tuple(dict.fromkeys((*gone.fields, *come.fields)))
-    return Judged(draft, frozenset({*DIRECTIONS, Mode.FULL}), fields, come.route, come.spot)
+    fields = tuple(dict.fromkeys((*removed.fields, *added.fields)))
+    return Assessment(difference, frozenset({*DIRECTIONS, Mode.FULL}), fields, added.route, added.pair)

@@ -2,8 +2,8 @@
 
 NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = (1 << bit for bit in range(7))
 NUMBER = INTEGER | FRACTION
-EVERY = 127
-MASKS = {
+ALL_TYPES = 127
+TYPE_MASKS = {
     "null": NULL,
     "boolean": BOOLEAN,
     "integer": INTEGER,
@@ -12,7 +12,7 @@ MASKS = {
     "array": ARRAY,
     "object": OBJECT,
 }
-INERT = frozenset(
+NON_ASSERTING = frozenset(
     [
         "$schema",
         "$comment",
@@ -32,8 +32,8 @@ INERT = frozenset(
         "$vocabulary",
     ]
 )
-BROKEN_BY = {
-    **dict.fromkeys((*INERT, "type"), 0),
+CONSTRAINED_TYPES = {
+    **dict.fromkeys((*NON_ASSERTING, "type"), 0),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), NUMBER),
     **dict.fromkeys(("minLength", "maxLength", "pattern"), STRING),
     **dict.fromkeys(("minItems", "maxItems", "uniqueItems"), ARRAY),
@@ -43,7 +43,7 @@ BROKEN_BY = {
     "dependencies": OBJECT,
 }
 """The types of value a keyword says anything about; those not listed may speak about every type."""
-SCALAR = INERT | frozenset(
+SCALAR_KEYWORDS = NON_ASSERTING | frozenset(
     [
         "type",
         "enum",

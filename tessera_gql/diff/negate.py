@@ -4,46 +4,46 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
 
 from tessera_gql.diff.facts import (
-    Above,
-    Below,
-    ContainsFewer,
-    ContainsMore,
+    AboveMaximum,
+    AdditionalPropertyViolates,
+    BelowMinimum,
+    Conjunct,
+    ContainsAbove,
+    ContainsBelow,
     Duplicates,
-    Excluded,
-    ExtraBreaks,
-    Fewer,
-    Item,
-    ItemBreaks,
+    ItemViolates,
+    LaterItemViolates,
     Literal,
-    Missing,
-    More,
-    NameBreaks,
+    NotInValues,
     NotMultiple,
-    PatternBreaks,
-    Present,
-    PropertyBreaks,
-    RestBreaks,
-    Unmatched,
+    PatternPropertyViolates,
+    PatternUnmatched,
+    PropertyMissing,
+    PropertyNameViolates,
+    PropertyPresent,
+    PropertyViolates,
+    SizeAbove,
+    SizeBelow,
 )
 from tessera_gql.diff.kinds import ARRAY, FRACTION, INTEGER, OBJECT, STRING
-from tessera_gql.diff.schema import NONE, Schema
+from tessera_gql.diff.schema import NO_NAMES, Schema
 
-Alternative = list[Item]
+Alternative = list[Conjunct]
 PAIRS_OF = 12
 
 
 def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[Alternative]:
     """Every way a value of this kind, valid under the given schemas, can break the node."""
     if node.enum is not None:
-        yield [Excluded(frozenset(node.enum))]
-    if kind in FACTS:
-        yield from ([fact] for fact in FACTS[kind](node))
+        yield [NotInValues(frozenset(node.enum))]
+    if kind in CONSTRAINTS_BY_TYPE:
+        yield from ([constraint] for constraint in CONSTRAINTS_BY_TYPE[kind](node))
     if kind == OBJECT:
         yield from _required(node, given)
         yield from _properties(node, given)
         yield from _dependents(node)
         yield from _unevaluated(node)
-    if node.is_opaque or (kind == ARRAY and "unevaluatedItems" in node.words):
+    if node.is_opaque or (kind == ARRAY and "unevaluatedItems" in node.keywords):
         yield []
     target = node.target()
     if target is not None:
@@ -54,9 +54,9 @@ def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[A
 def _composition(node: Schema) -> Iterator[Alternative]:
     for each in node.children("allOf"):
         yield [Literal(each, holds=False)]
-    if "anyOf" in node.words:
+    if "anyOf" in node.keywords:
         yield [Literal(each, holds=False) for each in node.children("anyOf")]
-    if "oneOf" in node.words:
+    if "oneOf" in node.keywords:
         yield from _one_of(node.children("oneOf"))
     negated = node.child("not")
     if negated is not None:
@@ -79,78 +79,80 @@ def _one_of(options: Sequence[Schema]) -> Iterator[Alternative]:
         yield [Literal(left, holds=True), Literal(right, holds=True)]
 
 
-def _number(node: Schema) -> Iterator[Item]:
+def _number(node: Schema) -> Iterator[Conjunct]:
     if node.low is not None:
-        yield Below(node.low)
+        yield BelowMinimum(node.low)
     if node.high is not None:
-        yield Above(node.high)
+        yield AboveMaximum(node.high)
     yield from map(NotMultiple, node.multiples)
 
 
-def _string(node: Schema) -> Iterator[Item]:
+def _string(node: Schema) -> Iterator[Conjunct]:
     if node.min_length:
-        yield Fewer(node.min_length)
+        yield SizeBelow(node.min_length)
     if node.max_length is not None:
-        yield More(node.max_length)
+        yield SizeAbove(node.max_length)
     if node.pattern is not None:
-        yield Unmatched(node.pattern)
+        yield PatternUnmatched(node.pattern)
 
 
-def _array(node: Schema) -> Iterator[Item]:
+def _array(node: Schema) -> Iterator[Conjunct]:
     if node.min_items:
-        yield Fewer(node.min_items)
+        yield SizeBelow(node.min_items)
     if node.max_items is not None:
-        yield More(node.max_items)
-    prefix, rest = node.prefix, node.rest
-    yield from (ItemBreaks(index, each) for index, each in enumerate(prefix))
+        yield SizeAbove(node.max_items)
+    prefix, rest = node.prefix_items, node.remaining_items
+    yield from (ItemViolates(index, each) for index, each in enumerate(prefix))
     if rest is not None:
-        yield RestBreaks(len(prefix), rest)
+        yield LaterItemViolates(len(prefix), rest)
     if node.unique:
         yield Duplicates()
     contained = node.child("contains")
     if contained is not None:
         if node.min_contains:
-            yield ContainsFewer(contained, node.min_contains)
+            yield ContainsBelow(contained, node.min_contains)
         if node.max_contains is not None:
-            yield ContainsMore(contained, node.max_contains)
+            yield ContainsAbove(contained, node.max_contains)
 
 
-def _object(node: Schema) -> Iterator[Item]:
+def _object(node: Schema) -> Iterator[Conjunct]:
     if node.min_properties:
-        yield Fewer(node.min_properties)
+        yield SizeBelow(node.min_properties)
     if node.max_properties is not None:
-        yield More(node.max_properties)
+        yield SizeAbove(node.max_properties)
     names = node.child("propertyNames")
     if names is not None:
-        yield NameBreaks(names)
-    yield from (PatternBreaks(pattern, node.pattern_property(pattern)) for pattern in node.patterns)
-    if node.extra is not None:
-        yield ExtraBreaks(frozenset(node.properties), frozenset(node.patterns), node.extra)
+        yield PropertyNameViolates(names)
+    yield from (PatternPropertyViolates(pattern, node.pattern_property(pattern)) for pattern in node.pattern_properties)
+    if node.additional_properties is not None:
+        yield AdditionalPropertyViolates(
+            frozenset(node.properties), frozenset(node.pattern_properties), node.additional_properties
+        )
 
 
 def _required(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
     there = {name for each in given for name in each.required}
     for name in node.required:
         if name not in there:
-            yield [Missing(name)]
+            yield [PropertyMissing(name)]
 
 
 def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
     """Properties that a given schema declares with the same text cannot break."""
     if not node.properties:
         return
-    settled = NONE.union(*(node.unchanged(each) for each in given if each.properties))
+    settled = NO_NAMES.union(*(node.unchanged_properties(each) for each in given if each.properties))
     for name, raw in node.properties.items():
         if raw is not True and name not in settled:
-            yield [PropertyBreaks(name, node.named(name))]
+            yield [PropertyViolates(name, node.property_schema(name))]
 
 
 def _dependents(node: Schema) -> Iterator[Alternative]:
     for name, others in node.dependent_names.items():
         for other in others:
-            yield [Present(name), Missing(other)]
+            yield [PropertyPresent(name), PropertyMissing(other)]
     for name, schema in node.dependent_schemas():
-        yield [Present(name), Literal(schema, holds=False)]
+        yield [PropertyPresent(name), Literal(schema, holds=False)]
 
 
 def _unevaluated(node: Schema) -> Iterator[Alternative]:
@@ -159,8 +161,8 @@ def _unevaluated(node: Schema) -> Iterator[Alternative]:
     if extra is not None:
         nodes = _together(node)
         names = frozenset(name for each in nodes for name in each.properties)
-        patterns = frozenset(pattern for each in nodes for pattern in each.patterns)
-        yield [ExtraBreaks(names, patterns, extra)]
+        patterns = frozenset(pattern for each in nodes for pattern in each.pattern_properties)
+        yield [AdditionalPropertyViolates(names, patterns, extra)]
 
 
 def _together(node: Schema) -> Collection[Schema]:
@@ -175,7 +177,7 @@ def _together(node: Schema) -> Collection[Schema]:
     return found.values()
 
 
-FACTS: dict[int, Callable[[Schema], Iterator[Item]]] = {
+CONSTRAINTS_BY_TYPE: dict[int, Callable[[Schema], Iterator[Conjunct]]] = {
     INTEGER: _number,
     FRACTION: _number,
     STRING: _string,

@@ -6,30 +6,30 @@ from functools import cached_property
 from itertools import count, product
 from typing import cast
 
-from tessera_gql.diff.accept import accepts, every
-from tessera_gql.diff.declared import asked_of, in_place, names_of_a_producer
+from tessera_gql.diff.accept import accepts, all_true
+from tessera_gql.diff.declared import conditional_schemas, in_place_schemas, producer_names
 from tessera_gql.diff.facts import (
-    Answer,
-    ExtraBreaks,
-    Fact,
-    Fewer,
-    Found,
+    AdditionalPropertyViolates,
+    Constraint,
     Literal,
-    Missing,
-    More,
-    NameBreaks,
-    Outcome,
-    PatternBreaks,
-    Present,
-    PropertyBreaks,
-    excluded,
+    NoWitness,
+    PatternPropertyViolates,
+    PropertyMissing,
+    PropertyNameViolates,
+    PropertyPresent,
+    PropertyViolates,
+    SearchResult,
+    SizeAbove,
+    SizeBelow,
+    Witness,
+    excluded_values,
 )
-from tessera_gql.diff.json import Json, canonical, same
-from tessera_gql.diff.kinds import INERT
-from tessera_gql.diff.regex import Language, example, matches
-from tessera_gql.diff.schema import Schema, Words
+from tessera_gql.diff.json import Json, canonical, is_equal
+from tessera_gql.diff.kinds import NON_ASSERTING
+from tessera_gql.diff.regex import Language, find_example, matches
+from tessera_gql.diff.schema import Keywords, Schema
 
-Find = Callable[[Iterable[Literal]], Outcome]
+Find = Callable[[Iterable[Literal]], SearchResult]
 MAX_PATTERNS = 5
 MAX_SHOWN = 20_000
 MAX_FRESH = 100
@@ -43,7 +43,7 @@ SAMPLES: dict[str, Json] = {
     "array": [],
     "object": {},
 }
-PLAIN = INERT | {"type", "maxLength", "maxItems", "maxProperties"}
+PLAIN = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
 """Words that allow the sample of each type."""
 
 
@@ -68,61 +68,61 @@ class Rules:
     def allows(self, name: str) -> bool:
         if self.names is not None and name not in self.names:
             return False
-        return every(accepts(each, name) for each in self.about_names) is not False
+        return all_true(accepts(each, name) for each in self.about_names) is not False
 
     def about(self, name: str) -> list[Literal]:
         """Literals on the value of a property; a pattern we cannot read says nothing."""
         found: list[Literal] = []
         for literal in self.nodes:
-            node, emits = literal.node, literal.emits
+            node, is_produced = literal.node, literal.is_produced
             is_extra = name not in node.properties
             if not is_extra:
-                found.append(Literal(node.named(name), holds=True, emits=emits))
-            for pattern in node.patterns:
+                found.append(Literal(node.property_schema(name), holds=True, is_produced=is_produced))
+            for pattern in node.pattern_properties:
                 fits = matches(pattern, name)
                 is_extra = is_extra and fits is False
                 if fits:
-                    found.append(Literal(node.pattern_property(pattern), holds=True, emits=emits))
-            if is_extra and node.extra is not None:
-                found.append(Literal(node.extra, holds=True, emits=emits))
+                    found.append(Literal(node.pattern_property(pattern), holds=True, is_produced=is_produced))
+            if is_extra and node.additional_properties is not None:
+                found.append(Literal(node.additional_properties, holds=True, is_produced=is_produced))
         return found
 
-    def value(self, name: str, more: Iterable[Literal] = ()) -> Outcome:
-        return self.find([*self.about(name), *more]) if self.allows(name) else Answer.EMPTY
+    def value(self, name: str, more: Iterable[Literal] = ()) -> SearchResult:
+        return self.find([*self.about(name), *more]) if self.allows(name) else NoWitness.EMPTY
 
-    def plain_value(self, name: str) -> Outcome:
+    def plain_value(self, name: str) -> SearchResult:
         """The same as `value`, at once where one schema speaks and says little."""
         if len(self.nodes) != 1 or self.about_names or (self.names is not None and name not in self.names):
             return self.value(name)
         ((node, *_),) = self.nodes
-        raw = None if node.patterns else node.properties.get(name)
-        if isinstance(raw, dict) and PLAIN.issuperset(words := cast("Words", raw)):
+        raw = None if node.pattern_properties else node.properties.get(name)
+        if isinstance(raw, dict) and PLAIN.issuperset(words := cast("Keywords", raw)):
             named = words.get("type", "null")
-            return Found(SAMPLES[cast("list[str]", named)[0] if isinstance(named, list) else cast("str", named)])
+            return Witness(SAMPLES[cast("list[str]", named)[0] if isinstance(named, list) else cast("str", named)])
         return self.value(name)
 
     def fresh(
         self, more: list[Literal], avoid: frozenset[str], wanted: frozenset[str], unwanted: frozenset[str]
-    ) -> tuple[str, Outcome]:
+    ) -> tuple[str, SearchResult]:
         """A property that no schema names, with a value; its name must match `wanted` and none of `unwanted`."""
         if self.names is not None:
-            return "", Answer.EMPTY
-        outcome = Answer.EMPTY
+            return "", NoWitness.EMPTY
+        outcome = NoWitness.EMPTY
         for matched, unmatched in self._cells(wanted, unwanted):
             name = _name(matched, unmatched, avoid)
             if name is False:
                 continue
             found = self.find([*self._about_fresh(matched, unmatched), *more])
-            if isinstance(found, Found) and isinstance(name, str) and self.allows(name):
+            if isinstance(found, Witness) and isinstance(name, str) and self.allows(name):
                 return name, found
-            outcome = outcome if found is Answer.EMPTY else Answer.UNKNOWN
+            outcome = outcome if found is NoWitness.EMPTY else NoWitness.UNKNOWN
         return "", outcome
 
     def _cells(
         self, wanted: frozenset[str], unwanted: frozenset[str]
     ) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
         """Each way the patterns can agree on one name. With too many patterns: one cell that says nothing."""
-        known = {pattern for literal in self.nodes for pattern in literal.node.patterns}
+        known = {pattern for literal in self.nodes for pattern in literal.node.pattern_properties}
         free = sorted(known - wanted - unwanted)
         if wanted & unwanted:
             return
@@ -136,10 +136,13 @@ class Rules:
         """A pattern that a cell says nothing about may match or not: neither it nor the word on others is used."""
         for literal in self.nodes:
             node = literal.node
-            fitting = [pattern for pattern in node.patterns if pattern in matched]
-            yield from (Literal(node.pattern_property(pattern), holds=True, emits=literal.emits) for pattern in fitting)
-            if node.extra is not None and unmatched.issuperset(node.patterns):
-                yield Literal(node.extra, holds=True, emits=literal.emits)
+            fitting = [pattern for pattern in node.pattern_properties if pattern in matched]
+            yield from (
+                Literal(node.pattern_property(pattern), holds=True, is_produced=literal.is_produced)
+                for pattern in fitting
+            )
+            if node.additional_properties is not None and unmatched.issuperset(node.pattern_properties):
+                yield Literal(node.additional_properties, holds=True, is_produced=literal.is_produced)
 
 
 def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str]) -> str | bool:
@@ -148,12 +151,12 @@ def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str
         if all(matches(pattern, plain) is False for pattern in unwanted):
             return plain
     near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in wanted))
-    found = example(Language(wanted, unwanted, excluded=near if len(near) <= MAX_NEAR else frozenset()))
+    found = find_example(Language(wanted, unwanted, excluded=near if len(near) <= MAX_NEAR else frozenset()))
     return True if isinstance(found, str) and found in avoid else found
 
 
-def find_object(rules: "Rules", facts: list[Fact]) -> Outcome:
-    return _Search(rules, facts).run()
+def find_object(rules: "Rules", constraints: list[Constraint]) -> SearchResult:
+    return _Search(rules, constraints).run()
 
 
 def object_rules(find: Find, nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> Rules:
@@ -172,14 +175,16 @@ def _closed(nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> fr
     Names that other branches declare may occur as well, and those that must; a word about names by pattern, or about
     more properties than there are names, is a word about others. Until the nodes are whole, any branch may say so.
     """
-    ours = [literal.node for literal in nodes if literal.emits]
-    strict = any("unevaluatedProperties" in node.words for node in ours)
+    ours = [literal.node for literal in nodes if literal.is_produced]
+    strict = any("unevaluatedProperties" in node.keywords for node in ours)
     if not strict and not any(node.properties for node in ours):
         return None
-    writing = [literal.node for literal in asked if literal.emits]
-    coming = [] if is_whole else [each for node in writing for each in (*in_place(node), *asked_of(node))]
+    writing = [literal.node for literal in asked if literal.is_produced]
+    coming = (
+        [] if is_whole else [each for node in writing for each in (*in_place_schemas(node), *conditional_schemas(node))]
+    )
     written = {name for node in (*(literal.node for literal in nodes), *coming) for name in _needed(node)}
-    for names in map(names_of_a_producer, writing):
+    for names in map(producer_names, writing):
         if names is None:
             return None
         written |= names
@@ -189,7 +194,11 @@ def _closed(nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> fr
 
 def _speaks_of_others(node: Schema, names: int) -> bool:
     extra = node.child("unevaluatedProperties")
-    return node.extra is not None or (extra is not None and not extra.is_false) or node.min_properties > names
+    return (
+        node.additional_properties is not None
+        or (extra is not None and not extra.is_false)
+        or node.min_properties > names
+    )
 
 
 def _needed(node: Schema) -> Iterator[str]:
@@ -202,61 +211,72 @@ def _needed(node: Schema) -> Iterator[str]:
 class _Search:
     """One question about objects; gathers the demands, then looks for a value for each."""
 
-    def __init__(self, rules: Rules, facts: list[Fact]) -> None:
+    def __init__(self, rules: Rules, constraints: list[Constraint]) -> None:
         self.rules = rules
-        self.facts = facts
+        self.constraints = constraints
         nodes = [literal.node for literal in rules.nodes]
-        self.absent = {fact.name for fact in facts if isinstance(fact, Missing)}
+        self.absent = {constraint.name for constraint in constraints if isinstance(constraint, PropertyMissing)}
         self.demands: dict[str, list[Literal]] = {}
-        for fact in facts:
-            if isinstance(fact, PropertyBreaks):
-                self.demands.setdefault(fact.name, []).append(Literal(fact.node, holds=False))
-        needed = {fact.name for fact in facts if isinstance(fact, Present)} | self.demands.keys()
+        for constraint in constraints:
+            if isinstance(constraint, PropertyViolates):
+                self.demands.setdefault(constraint.name, []).append(Literal(constraint.node, holds=False))
+        needed = {
+            constraint.name for constraint in constraints if isinstance(constraint, PropertyPresent)
+        } | self.demands.keys()
         self.needed = needed - rules.required
         self.count = len(rules.required) + len(self.needed)
         self.least = max(
-            [0, *(node.min_properties for node in nodes), *(fact.than + 1 for fact in facts if isinstance(fact, More))]
+            [
+                0,
+                *(node.min_properties for node in nodes),
+                *(constraint.limit + 1 for constraint in constraints if isinstance(constraint, SizeAbove)),
+            ]
         )
         tops = [node.max_properties for node in nodes if node.max_properties is not None]
-        self.most = min([*tops, *(fact.than - 1 for fact in facts if isinstance(fact, Fewer))], default=None)
+        self.most = min(
+            [*tops, *(constraint.limit - 1 for constraint in constraints if isinstance(constraint, SizeBelow))],
+            default=None,
+        )
         self.document: dict[str, Json] = {}
         self.is_sure = True
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
-        more = (fact.names for fact in self.facts if isinstance(fact, ExtraBreaks))
+        more = (
+            constraint.names for constraint in self.constraints if isinstance(constraint, AdditionalPropertyViolates)
+        )
         return self.rules.mentioned.union(self.needed, self.absent, *more)
 
     def is_required(self, name: str) -> bool:
         return name in self.rules.required or name in self.needed
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchResult:
         if any(map(self.is_required, self.absent)) or not self._fits(max(self.count, self.least)):
-            return Answer.EMPTY
+            return NoWitness.EMPTY
         steps = (self._specific, self._classes, self._plain, self._fill)
         if not all(step() for step in steps):
-            return Answer.EMPTY
+            return NoWitness.EMPTY
         return self._result()
 
     def _fits(self, size: int) -> bool:
         return self.most is None or size <= self.most
 
-    def _result(self) -> Outcome:
-        banned = excluded(self.facts)
+    def _result(self) -> SearchResult:
+        banned = excluded_values(self.constraints)
         if not self.is_sure or (banned and canonical(self.document) in banned):
-            return Answer.UNKNOWN
-        return Found(self.document)
+            return NoWitness.UNKNOWN
+        return Witness(self.document)
 
-    def _note(self, name: str, outcome: Outcome) -> bool:
+    def _note(self, name: str, outcome: SearchResult) -> bool:
         """False when there is no such value. A property with two values for two demands is not sure to meet both."""
-        if isinstance(outcome, Found) and len(self.document) < MAX_SHOWN and self._agrees(name, outcome.value):
+        if isinstance(outcome, Witness) and len(self.document) < MAX_SHOWN and self._agrees(name, outcome.value):
             self.document[name] = outcome.value
         else:
             self.is_sure = False
-        return outcome is not Answer.EMPTY
+        return outcome is not NoWitness.EMPTY
 
     def _agrees(self, name: str, value: Json) -> bool:
-        return name not in self.document or same(self.document[name], value)
+        return name not in self.document or is_equal(self.document[name], value)
 
     def _specific(self) -> bool:
         return all(self._note(name, self.rules.value(name, more)) for name, more in self.demands.items())
@@ -267,51 +287,56 @@ class _Search:
 
     def _classes(self) -> bool:
         return all(
-            self._some(fact) for fact in self.facts if isinstance(fact, PatternBreaks | ExtraBreaks | NameBreaks)
+            self._some(constraint)
+            for constraint in self.constraints
+            if isinstance(constraint, PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates)
         )
 
-    def _some(self, fact: PatternBreaks | ExtraBreaks | NameBreaks) -> bool:
+    def _some(self, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates) -> bool:
         """Some property of a class: one that is mentioned, or a fresh one."""
-        more = [] if isinstance(fact, NameBreaks) else [Literal(fact.node, holds=False)]
+        more = [] if isinstance(constraint, PropertyNameViolates) else [Literal(constraint.node, holds=False)]
         is_open = False
-        for name in sorted(name for name in self.mentioned if name not in self.absent and _belongs(name, fact)):
+        for name in sorted(name for name in self.mentioned if name not in self.absent and _belongs(name, constraint)):
             if not self.is_required(name) and not self._fits(self.count + 1):
                 continue
             found = self.rules.value(name, [*more, *self.demands.get(name, ())])
-            if isinstance(found, Found):
+            if isinstance(found, Witness):
                 return self._note(name, found)
-            is_open = is_open or found is Answer.UNKNOWN
+            is_open = is_open or found is NoWitness.UNKNOWN
         if self._fits(self.count + 1):
             # another name than for other demands, so that their values stay; else one of those may do for both
             for avoid in dict.fromkeys((self.mentioned.union(self.document), self.mentioned)):
-                name, found = self._fresh(fact, more, avoid)
-                if found is not Answer.EMPTY:
+                name, found = self._fresh(constraint, more, avoid)
+                if found is not NoWitness.EMPTY:
                     return self._note(name, found)
         self.is_sure = False
         return is_open
 
     def _fresh(
-        self, fact: PatternBreaks | ExtraBreaks | NameBreaks, more: list[Literal], avoid: frozenset[str]
-    ) -> tuple[str, Outcome]:
-        match fact:
-            case PatternBreaks(pattern, _):
+        self,
+        constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates,
+        more: list[Literal],
+        avoid: frozenset[str],
+    ) -> tuple[str, SearchResult]:
+        match constraint:
+            case PatternPropertyViolates(pattern, _):
                 return self.rules.fresh(more, avoid, frozenset({pattern}), frozenset())
-            case ExtraBreaks(_, patterns, _):
+            case AdditionalPropertyViolates(_, patterns, _):
                 return self.rules.fresh(more, avoid, frozenset(), patterns)
-            case NameBreaks(node):
+            case PropertyNameViolates(node):
                 return self._fresh_name(node, avoid)
 
-    def _fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, Outcome]:
+    def _fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, SearchResult]:
         """A fresh name that breaks the node: there must be fresh names at all, and a text that breaks it."""
         _, other = self.rules.fresh([], avoid, frozenset(), frozenset())
-        if other is Answer.EMPTY:
+        if other is NoWitness.EMPTY:
             return "", other
         text = node.space.text(node.document)
         asked = [Literal(each, holds=True) for each in (text, *self.rules.about_names)]
         found = self.rules.find([*asked, Literal(node, holds=False)])
-        if isinstance(found, Found) and isinstance(found.value, str):
+        if isinstance(found, Witness) and isinstance(found.value, str):
             value = self.rules.value(found.value)
-            return found.value, value if isinstance(value, Found) else Answer.UNKNOWN
+            return found.value, value if isinstance(value, Witness) else NoWitness.UNKNOWN
         return "", found
 
     def _fill(self) -> bool:
@@ -321,17 +346,17 @@ class _Search:
         possible = self.count + len(self.document.keys() - self.mentioned)
         for name in sorted(self.mentioned - self.rules.required - self.needed - self.absent):
             found = self.rules.value(name)
-            possible += found is not Answer.EMPTY
-            if isinstance(found, Found) and len(self.document) < self.least:
+            possible += found is not NoWitness.EMPTY
+            if isinstance(found, Witness) and len(self.document) < self.least:
                 self.document.setdefault(name, found.value)
         for _ in range(MAX_FRESH):
             if len(self.document) >= self.least:
                 return True
             name, found = self.rules.fresh([], self.mentioned | self.document.keys(), frozenset(), frozenset())
-            if found is Answer.EMPTY:
+            if found is NoWitness.EMPTY:
                 self.is_sure = False
                 return possible >= self.least
-            if not isinstance(found, Found) or name in self.document:
+            if not isinstance(found, Witness) or name in self.document:
                 break
             self.document[name] = found.value
             possible += 1
@@ -339,12 +364,14 @@ class _Search:
         return True
 
 
-def _belongs(name: str, fact: PatternBreaks | ExtraBreaks | NameBreaks) -> bool:
+def _belongs(
+    name: str, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
+) -> bool:
     """Whether the name may be of the class."""
-    match fact:
-        case PatternBreaks(pattern, _):
+    match constraint:
+        case PatternPropertyViolates(pattern, _):
             return matches(pattern, name) is not False
-        case ExtraBreaks(names, patterns, _):
+        case AdditionalPropertyViolates(names, patterns, _):
             return name not in names and not any(matches(pattern, name) for pattern in patterns)
-        case NameBreaks(node):
+        case PropertyNameViolates(node):
             return accepts(node, name) is not True

@@ -30,7 +30,7 @@ CACHED_EXAMPLES = 1_024
 MAX_CLOSURES = 1_000
 """Remembered for one automaton; with thousands of states each may be large."""
 ANY: Ranges = ((0, LAST),)
-NICE = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
+PREFERRED_CODES = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
 States = frozenset[int]
 
 
@@ -42,7 +42,7 @@ class Automaton:
     empty: list[list[tuple[str, int]]] = field(default_factory=lambda: [[], []])
     closures: dict[tuple[States, str], States] = field(default_factory=dict[tuple[States, str], States])
 
-    def state(self) -> int:
+    def add_state(self) -> int:
         if len(self.edges) >= MAX_STATES:
             raise Unsupported
         self.edges.append([])
@@ -65,7 +65,7 @@ class Automaton:
         self.closures[states, passing] = closure = frozenset(found)
         return closure
 
-    def begin(self) -> States:
+    def start_states(self) -> States:
         return self.closure(frozenset({0}), "^")
 
     def step(self, states: States, code: int) -> States:
@@ -93,66 +93,66 @@ def is_pattern(pattern: str) -> bool:
 
 
 @lru_cache(CACHED_AUTOMATA)
-def automaton(pattern: str) -> Automaton | None:
+def compile_pattern(pattern: str) -> Automaton | None:
     """None where the pattern is beyond us."""
-    built = Automaton()
+    automaton = Automaton()
     try:
-        start = built.state()
-        built.edges[0].append((ANY, 0))
-        built.empty[0].append(("", start))
-        built.empty[_build(built, parse(pattern), start)].append(("", 1))
-        built.edges[1].append((ANY, 1))
+        start = automaton.add_state()
+        automaton.edges[0].append((ANY, 0))
+        automaton.empty[0].append(("", start))
+        automaton.empty[_build(automaton, parse(pattern), start)].append(("", 1))
+        automaton.edges[1].append((ANY, 1))
     except (Unsupported, Malformed):
         return None
-    return built
+    return automaton
 
 
-def _build(built: Automaton, part: Expression, start: int) -> int:
+def _build(automaton: Automaton, part: Expression, start: int) -> int:
     match part:
         case Chars(ranges):
-            end = built.state()
-            built.edges[start].append((ranges, end))
+            end = automaton.add_state()
+            automaton.edges[start].append((ranges, end))
         case Anchor(at_start):
-            end = built.state()
-            built.empty[start].append(("^" if at_start else "$", end))
+            end = automaton.add_state()
+            automaton.empty[start].append(("^" if at_start else "$", end))
         case Sequence(parts):
             end = start
             for each in parts:
-                end = _build(built, each, end)
+                end = _build(automaton, each, end)
         case Choice(options):
-            end = built.state()
+            end = automaton.add_state()
             for option in options:
-                branch = built.state()
-                built.empty[start].append(("", branch))
-                built.empty[_build(built, option, branch)].append(("", end))
+                branch = automaton.add_state()
+                automaton.empty[start].append(("", branch))
+                automaton.empty[_build(automaton, option, branch)].append(("", end))
         case Repeat(inside, least, most):
-            end = _repeat(built, inside, (least, most), start)
+            end = _repeat(automaton, inside, (least, most), start)
     return end
 
 
-def _repeat(built: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
+def _repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
     least, most = bounds
     for _ in range(least):
-        start = _build(built, inside, start)
-    end = built.state()
+        start = _build(automaton, inside, start)
+    end = automaton.add_state()
     if most is None:
-        loop = built.state()
-        built.empty[start] += [("", loop), ("", end)]
-        built.empty[_build(built, inside, loop)] += [("", loop), ("", end)]
+        loop = automaton.add_state()
+        automaton.empty[start] += [("", loop), ("", end)]
+        automaton.empty[_build(automaton, inside, loop)] += [("", loop), ("", end)]
         return end
     for _ in range(most - least):
-        built.empty[start].append(("", end))
-        start = _build(built, inside, start)
-    built.empty[start].append(("", end))
+        automaton.empty[start].append(("", end))
+        start = _build(automaton, inside, start)
+    automaton.empty[start].append(("", end))
     return end
 
 
 def matches(pattern: str, text: str) -> bool | None:
     """Whether the pattern is found in the text; None where the pattern is beyond us."""
-    found = automaton(pattern)
+    found = compile_pattern(pattern)
     if found is None:
         return None
-    states = found.begin()
+    states = found.start_states()
     for char in text:
         states = found.step(states, ord(char))
     return found.accepts(states, at_start=not text)
@@ -161,20 +161,22 @@ def matches(pattern: str, text: str) -> bool | None:
 class Language(NamedTuple):
     """Strings that match all of `wanted`, none of `unwanted`, within the lengths, and are not `excluded`."""
 
-    wanted: frozenset[str] = frozenset()
-    unwanted: frozenset[str] = frozenset()
-    least: int = 0
-    most: int | None = None
+    matching: frozenset[str] = frozenset()
+    not_matching: frozenset[str] = frozenset()
+    min_length: int = 0
+    max_length: int | None = None
     excluded: frozenset[str] = frozenset()
 
 
 @lru_cache(CACHED_EXAMPLES)
-def example(language: Language) -> str | bool:
+def find_example(language: Language) -> str | bool:
     """A shortest string of the language; False when it is proven empty; True when neither is known."""
-    if language.wanted & language.unwanted or (language.most is not None and language.most < language.least):
+    if language.matching & language.not_matching or (
+        language.max_length is not None and language.max_length < language.min_length
+    ):
         return False
-    known = {pattern: automaton(pattern) for pattern in language.wanted | language.unwanted}
-    machines = [(found, pattern in language.wanted) for pattern, found in known.items() if found is not None]
+    known = {pattern: compile_pattern(pattern) for pattern in language.matching | language.not_matching}
+    machines = [(found, pattern in language.matching) for pattern, found in known.items() if found is not None]
     found = _search(language, machines) if machines else _by_length(language)
     if found is False or len(machines) == len(known):
         return found
@@ -182,11 +184,11 @@ def example(language: Language) -> str | bool:
 
 
 def _by_length(language: Language) -> str | bool:
-    if language.least > 100_000:
+    if language.min_length > 100_000:
         return True
-    texts: Iterable[str] = () if language.least else ("",)
-    if language.most != 0:
-        texts = chain(texts, (chr(code) * max(language.least, 1) for code in count(ord("a"))))
+    texts: Iterable[str] = () if language.min_length else ("",)
+    if language.max_length != 0:
+        texts = chain(texts, (chr(code) * max(language.min_length, 1) for code in count(ord("a"))))
     return next((text for text in texts if text not in language.excluded), False)
 
 
@@ -196,21 +198,25 @@ Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
 def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str | bool:
     """Breadth first through the product of all machines, the length so far and the excluded strings' prefixes."""
     prefixes = {word[:end] for word in language.excluded for end in range(len(word) + 1)}
-    top = language.least if language.most is None else language.most
-    begin: Product = (tuple(machine.begin() for machine, _ in machines), 0, "" if "" in prefixes else None)
-    queue = deque[tuple[Product, str]]([(begin, "")])
-    seen: set[Product] = {begin}
+    top = language.min_length if language.max_length is None else language.max_length
+    start_states: Product = (
+        tuple(machine.start_states() for machine, _ in machines),
+        0,
+        "" if "" in prefixes else None,
+    )
+    queue = deque[tuple[Product, str]]([(start_states, "")])
+    seen: set[Product] = {start_states}
     steps = moves = 0
     while queue:
         (states, length, prefix), text = queue.popleft()
-        if length >= language.least and (prefix is None or prefix not in language.excluded):
+        if length >= language.min_length and (prefix is None or prefix not in language.excluded):
             verdicts = (
                 machine.accepts(states[index], at_start=not text) is wanted
                 for index, (machine, wanted) in enumerate(machines)
             )
             if all(verdicts):
                 return text
-        if length == language.most:
+        if length == language.max_length:
             continue
         steps += 1
         alphabet = _alphabet(machines, states, prefix, prefixes)
@@ -245,5 +251,5 @@ def _alphabet(
         nexts = {ord(word[len(prefix)]) for word in prefixes if len(word) == len(prefix) + 1}
         cuts |= nexts | {code + 1 for code in nexts}
     bounds = pairwise(sorted(cuts))  # up to the last character, which every machine passes over in its first state
-    chosen = (next((code for code in NICE if low <= code < end), low) for low, end in bounds)
-    return sorted(chosen, key=lambda code: (code not in NICE, code))
+    chosen = (next((code for code in PREFERRED_CODES if low <= code < end), low) for low, end in bounds)
+    return sorted(chosen, key=lambda code: (code not in PREFERRED_CODES, code))

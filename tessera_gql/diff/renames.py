@@ -5,25 +5,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tessera_gql.diff.schema import Schema
-from tessera_gql.diff.view import View, shape
+from tessera_gql.diff.view import View, shape_key
 
 ENOUGH = 0.5
 MAX_CANDIDATES = 200
 Named = tuple[str, Schema]
 
 
-def renames(gone: Sequence[Named], come: Sequence[Named]) -> dict[str, str]:
+def find_renames(removed: Sequence[Named], added: Sequence[Named]) -> dict[str, str]:
     """Old name to new name. `x-renamed-from` decides; otherwise both must be each other's best among equal shapes."""
-    come_names = {name for name, _ in come}
+    come_names = {name for name, _ in added}
     found = {
         old: new
-        for new, node in come
-        if isinstance(old := node.entries.get("x-renamed-from"), str) and old in {name for name, _ in gone}
+        for new, node in added
+        if isinstance(old := node.entries.get("x-renamed-from"), str) and old in {name for name, _ in removed}
     }
-    if max(len(gone), len(come)) > MAX_CANDIDATES:
+    if max(len(removed), len(added)) > MAX_CANDIDATES:
         return found
-    left = [(name, shape(View((node,)))) for name, node in gone if name not in found]
-    right = [(name, shape(View((node,)))) for name, node in come if name in come_names - set(found.values())]
+    left = [(name, shape_key(View((node,)))) for name, node in removed if name not in found]
+    right = [(name, shape_key(View((node,)))) for name, node in added if name in come_names - set(found.values())]
     scores = _scores(left, right)
     by_old, by_new = _best(scores, 0), _best(scores, 1)
     for (old, new), score in scores.items():

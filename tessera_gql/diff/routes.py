@@ -6,48 +6,48 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from tessera_gql.diff.drafts import Route, Step, declared_field, text
+from tessera_gql.diff.drafts import Route, Step, declared_field, format_route
 
-Place = TypeVar("Place", bound=Hashable)
+NodeKey = TypeVar("NodeKey", bound=Hashable)
 MAX_ROUTES = 8
-MAX_AGAIN = 8
+MAX_REENTRIES = 8
 MAX_HOLDERS = 64
 
 
-class Part(Protocol[Place]):
+class Node(Protocol[NodeKey]):
     """What lies at a place. `is_cut`: some part of it was not followed."""
 
-    edges: list[tuple[Step, Place]]
+    edges: list[tuple[Step, NodeKey]]
     is_cut: bool
 
 
-Followed = TypeVar("Followed", bound=Part[Any])
+NodeType = TypeVar("NodeType", bound=Node[Any])
 
 
-def follow(
-    start: Followed,
-    place_of: Callable[[Followed], Place],
-    parts: Callable[[Followed], Iterable[tuple[Step, Followed]]],
+def explore(
+    start: NodeType,
+    key_of: Callable[[NodeType], NodeKey],
+    parts: Callable[[NodeType], Iterable[tuple[Step, NodeType]]],
     schemas: int,
-) -> dict[Place, Followed]:
+) -> dict[NodeKey, NodeType]:
     """What is at each place, the root first; in schemas of that number together, so many places at most."""
-    found, queue = {place_of(start): start}, [start]
+    found, queue = {key_of(start): start}, [start]
     most = 1_000 + 2 * schemas
     for each in queue:
         for step, part in parts(each):
-            place = place_of(part)
-            if place not in found and len(found) < most:
-                found[place] = part
+            key = key_of(part)
+            if key not in found and len(found) < most:
+                found[key] = part
                 queue.append(part)
-            if place in found:
-                each.edges.append((step, place))
+            if key in found:
+                each.edges.append((step, key))
             else:
                 each.is_cut = True
     return found
 
 
 @dataclass
-class Reached:
+class Routes:
     """`first` is the route that is told of. `everywhere`: by too many routes to list, so it concerns everyone.
 
     A field of `again` is where a schema that holds this place is entered once more: a prefix of all deeper paths.
@@ -55,38 +55,39 @@ class Reached:
 
     first: Route
     paths: list[str] = field(default_factory=list[str])
-    again: list[str] = field(default_factory=list[str])
-    everywhere: bool = False
+    reentries: list[str] = field(default_factory=list[str])
+    is_everywhere: bool = False
 
     def fields(self, name: str | None = None) -> tuple[str, ...]:
         """The declared fields, of the place itself or of a property of it."""
-        if self.everywhere:
+        if self.is_everywhere:
             return ("",)
         paths = self.paths if name is None else [f"{path}.{name}" if path else name for path in self.paths]
-        return tuple(dict.fromkeys(declared_field(path) for path in [*paths, *self.again]))
+        return tuple(dict.fromkeys(declared_field(path) for path in [*paths, *self.reentries]))
 
 
-def reach(root: Place, edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> dict[Place, Reached]:
+def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]) -> dict[NodeKey, Routes]:
     """Every simple route to every place, depth first in document order."""
-    found: dict[Place, Reached] = {}
-    crowded: set[Place] = set()
-    entered: dict[Place, set[str]] = {}
-    stack: list[tuple[Place, Route, str, frozenset[Place]]] = [(root, (), "", frozenset())]
+    found: dict[NodeKey, Routes] = {}
+    crowded: set[NodeKey] = set()
+    entered: dict[NodeKey, set[str]] = {}
+    stack: list[tuple[NodeKey, Route, str, frozenset[NodeKey]]] = [(root, (), "", frozenset())]
     while stack:
-        place, route, path, above = stack.pop()
-        if place in above:
-            entered.setdefault(place, set()).add(path)
+        key, route, path, above = stack.pop()
+        if key in above:
+            entered.setdefault(key, set()).add(path)
             continue
-        if place in crowded:
+        if key in crowded:
             continue
-        here = found.setdefault(place, Reached(route))
+        here = found.setdefault(key, Routes(route))
         here.paths.append(path)
         if len(here.paths) > MAX_ROUTES:
-            crowded.add(place)
+            crowded.add(key)
             continue
-        inside = above | {place}
+        inside = above | {key}
         stack += [
-            (child, (*route, step), text((step,), path), inside) for step, child in reversed([*edges.get(place, ())])
+            (child, (*route, step), format_route((step,), path), inside)
+            for step, child in reversed([*edges.get(key, ())])
         ]
     _mark(found, edges, entered, crowded)
     if any(len(each.paths) > 1 for each in found.values()):
@@ -94,16 +95,18 @@ def reach(root: Place, edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> d
     return found
 
 
-def _choose(root: Place, found: dict[Place, Reached], edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> None:
+def _choose(
+    root: NodeKey, found: dict[NodeKey, Routes], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]
+) -> None:
     """Of several routes the shortest is told of, and of those the first by name: the order of keys means nothing."""
     seen = {root}
-    level: dict[Place, tuple[str, Route]] = {root: ("", ())}
+    level: dict[NodeKey, tuple[str, Route]] = {root: ("", ())}
     while level:
-        below: dict[Place, tuple[str, Route]] = {}
-        for place, (path, route) in level.items():
-            found[place].first = route
-            for step, child in edges.get(place, ()):
-                longer = text((step,), path)
+        below: dict[NodeKey, tuple[str, Route]] = {}
+        for key, (path, route) in level.items():
+            found[key].first = route
+            for step, child in edges.get(key, ()):
+                longer = format_route((step,), path)
                 if child not in seen and (child not in below or longer < below[child][0]):
                     below[child] = longer, (*route, step)
         seen |= below.keys()
@@ -111,37 +114,37 @@ def _choose(root: Place, found: dict[Place, Reached], edges: Mapping[Place, Iter
 
 
 def _mark(
-    found: dict[Place, Reached],
-    edges: Mapping[Place, Iterable[tuple[Step, Place]]],
-    entered: Mapping[Place, set[str]],
-    crowded: set[Place],
+    found: dict[NodeKey, Routes],
+    edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]],
+    entered: Mapping[NodeKey, set[str]],
+    crowded: set[NodeKey],
 ) -> None:
     """Tells every place below one that is entered again, or on too many routes."""
-    holders = Counter[Place]()
-    for place, paths in entered.items():
-        if len(paths) > MAX_AGAIN:
-            crowded.add(place)
+    holders = Counter[NodeKey]()
+    for key, paths in entered.items():
+        if len(paths) > MAX_REENTRIES:
+            crowded.add(key)
             continue
-        for each in _below([place], edges, crowded):
+        for each in _below([key], edges, crowded):
             holders[each] += 1
             if holders[each] > MAX_HOLDERS:
                 crowded.add(each)
             elif each in found:
-                found[each].again += sorted(paths)
+                found[each].reentries += sorted(paths)
     for each in _below(crowded, edges, frozenset()):
         if each in found:
-            found[each].everywhere = True
+            found[each].is_everywhere = True
 
 
 def _below(
-    places: Iterable[Place], edges: Mapping[Place, Iterable[tuple[Step, Place]]], told: AbstractSet[Place]
-) -> set[Place]:
+    keys: Iterable[NodeKey], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]], told: AbstractSet[NodeKey]
+) -> set[NodeKey]:
     """The places and all below them, but for those told already and what is below those alone."""
-    found: set[Place] = set()
-    stack = [*places]
+    found: set[NodeKey] = set()
+    stack = [*keys]
     while stack:
-        place = stack.pop()
-        if place not in found and place not in told:
-            found.add(place)
-            stack += [child for _, child in edges.get(place, ())]
+        key = stack.pop()
+        if key not in found and key not in told:
+            found.add(key)
+            stack += [child for _, child in edges.get(key, ())]
     return found

@@ -7,79 +7,83 @@ from itertools import count, islice
 from math import ceil, floor, lcm
 
 from tessera_gql.diff.facts import (
-    Above,
-    Answer,
-    Below,
-    Fact,
-    Fewer,
-    Found,
-    More,
+    AboveMaximum,
+    BelowMinimum,
+    Constraint,
     NotMultiple,
-    Outcome,
-    Unmatched,
-    excluded,
+    NoWitness,
+    PatternUnmatched,
+    SearchResult,
+    SizeAbove,
+    SizeBelow,
+    Witness,
+    excluded_values,
 )
-from tessera_gql.diff.json import canonical, exact
-from tessera_gql.diff.regex import Language, example
+from tessera_gql.diff.json import canonical, to_json_number
+from tessera_gql.diff.regex import Language, find_example
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
 TRIES = 2_000
 PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
 
 
-def find_string(nodes: Sequence[Schema], facts: Sequence[Fact]) -> Outcome:
-    least = max((node.min_length for node in nodes), default=0)
+def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
+    min_length = max((node.min_length for node in nodes), default=0)
     tops = [node.max_length for node in nodes if node.max_length is not None]
-    for fact in facts:
-        match fact:
-            case Fewer(than):
-                tops.append(than - 1)
-            case More(than):
-                least = max(least, than + 1)
+    for constraint in constraints:
+        match constraint:
+            case SizeBelow(limit):
+                tops.append(limit - 1)
+            case SizeAbove(limit):
+                min_length = max(min_length, limit + 1)
             case _:
                 pass
-    quoted = [text for text in excluded(facts) if text.startswith('"')]
+    quoted = [text for text in excluded_values(constraints) if text.startswith('"')]
     language = Language(
-        wanted=frozenset(node.pattern for node in nodes if node.pattern is not None),
-        unwanted=frozenset(fact.pattern for fact in facts if isinstance(fact, Unmatched)),
-        least=least,
-        most=min(tops, default=None),
+        matching=frozenset(node.pattern for node in nodes if node.pattern is not None),
+        not_matching=frozenset(
+            constraint.pattern for constraint in constraints if isinstance(constraint, PatternUnmatched)
+        ),
+        min_length=min_length,
+        max_length=min(tops, default=None),
         excluded=frozenset(_unquote(text) for text in quoted),
     )
-    found = example(language)
+    found = find_example(language)
     if isinstance(found, str):
-        return Found(found)
-    return Answer.UNKNOWN if found else Answer.EMPTY
+        return Witness(found)
+    return NoWitness.UNKNOWN if found else NoWitness.EMPTY
 
 
 def _unquote(text: str) -> str:
     return str(json.loads(text))
 
 
-def find_number(nodes: Sequence[Schema], facts: Sequence[Fact], *, whole: bool) -> Outcome:
+def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, whole: bool) -> SearchResult:
     """A whole number or (`whole` false) one with a fraction."""
     low: Bound | None = None
     high: Bound | None = None
     for node in nodes:
         low, high = tighter_low(low, node.low), tighter_high(high, node.high)
-    for fact in facts:
-        match fact:
-            case Below(Bound(value, is_open)):
+    for constraint in constraints:
+        match constraint:
+            case BelowMinimum(Bound(value, is_open)):
                 high = tighter_high(high, Bound(value, not is_open))
-            case Above(Bound(value, is_open)):
+            case AboveMaximum(Bound(value, is_open)):
                 low = tighter_low(low, Bound(value, not is_open))
             case _:
                 pass
     steps = [step for node in nodes for step in node.multiples] + ([1] if whole else [])
-    avoid = [fact.of for fact in facts if isinstance(fact, NotMultiple)] + ([] if whole else [1])
-    banned = excluded(facts)
+    avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)] + (
+        [] if whole else [1]
+    )
+    banned = excluded_values(constraints)
     if not steps:
         return _between(low, high, avoid, banned)
     step = Fraction(steps[0])
     for other in steps[1:]:
         step = _common(step, Fraction(other))
     if any((step / Fraction(each)).denominator == 1 for each in avoid):
-        return Answer.EMPTY
+        return NoWitness.EMPTY
     return _on_grid(step, (low, high), avoid, banned)
 
 
@@ -91,7 +95,7 @@ def _common(left: Fraction, right: Fraction) -> Fraction:
 
 def _on_grid(
     step: Fraction, limits: tuple[Bound | None, Bound | None], avoid: Sequence[Number], banned: frozenset[str]
-) -> Outcome:
+) -> SearchResult:
     low, high = limits
     first = last = None
     if low is not None:
@@ -100,7 +104,7 @@ def _on_grid(
         last = ceil(high.value / step) - 1 if high.is_open else floor(high.value / step)
     found = _shown((index * step for index in islice(_indices(first, last), TRIES)), avoid, banned)
     is_small = first is not None and last is not None and last - first < TRIES
-    return found or (Answer.EMPTY if is_small else Answer.UNKNOWN)
+    return found or (NoWitness.EMPTY if is_small else NoWitness.UNKNOWN)
 
 
 def _indices(first: int | None, last: int | None) -> Iterator[int]:
@@ -122,13 +126,13 @@ def _indices(first: int | None, last: int | None) -> Iterator[int]:
             return
 
 
-def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]) -> Outcome:
+def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
     """A number with a fraction, on no grid: any interval wider than a point has infinitely many."""
     if low is None or high is None or low.value < high.value:
-        return _shown(_inside(low, high), avoid, banned) or Answer.UNKNOWN
+        return _shown(_inside(low, high), avoid, banned) or NoWitness.UNKNOWN
     if low != high or low.is_open:
-        return Answer.EMPTY
-    return _shown([Fraction(low.value)], avoid, banned) or Answer.EMPTY
+        return NoWitness.EMPTY
+    return _shown([Fraction(low.value)], avoid, banned) or NoWitness.EMPTY
 
 
 def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
@@ -143,11 +147,11 @@ def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
     return (bottom + width * part for part in PARTS)
 
 
-def _shown(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Found | None:
+def _shown(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Witness | None:
     """The first that is neither a multiple of what is avoided nor banned."""
     for value in values:
         if all((value / Fraction(each)).denominator != 1 for each in avoid):
-            shown = exact(value)
+            shown = to_json_number(value)
             if canonical(shown) not in banned:
-                return Found(shown)
+                return Witness(shown)
     return None

@@ -10,32 +10,32 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tessera_gql.diff.accept import accepts, every, opposite
+from tessera_gql.diff.accept import accepts, all_true, negate_verdict
 from tessera_gql.diff.arrays import find_array
 from tessera_gql.diff.facts import (
-    Answer,
-    Fact,
-    Found,
-    Item,
+    Conjunct,
+    Constraint,
     Literal,
-    Missing,
-    Outcome,
-    Present,
-    PropertyBreaks,
-    Sign,
+    LiteralKey,
+    NoWitness,
+    PropertyMissing,
+    PropertyPresent,
+    PropertyViolates,
+    SearchResult,
+    Witness,
 )
 from tessera_gql.diff.json import Json
-from tessera_gql.diff.kinds import ARRAY, BOOLEAN, EVERY, FRACTION, INTEGER, NULL, OBJECT, STRING
+from tessera_gql.diff.kinds import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
 from tessera_gql.diff.negate import Alternative, alternatives
 from tessera_gql.diff.objects import Rules, find_object, object_rules
 from tessera_gql.diff.scalars import find_number, find_string
 from tessera_gql.diff.schema import Schema
 
 MAX_DEPTH = 36
-NEVER = sys.maxsize
-SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
-KINDS = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
-Key = frozenset[Sign]
+NO_ASSUMPTION = sys.maxsize
+VALUES_OF_TYPE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
+TYPE_ORDER = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
+Key = frozenset[LiteralKey]
 
 
 @dataclass
@@ -44,36 +44,36 @@ class Branch:
 
     kind: int
     nodes: list[Literal] = field(default_factory=list[Literal])
-    facts: list[Fact] = field(default_factory=list[Fact])
+    constraints: list[Constraint] = field(default_factory=list[Constraint])
     choices: list[list[Alternative]] = field(default_factory=list[list[Alternative]])
     negatives: list[Schema] = field(default_factory=list[Schema])
-    seen: set[tuple[int, bool]] = field(default_factory=set[tuple[int, bool]])
+    literal_keys: set[tuple[int, bool]] = field(default_factory=set[tuple[int, bool]])
 
     def copy(self) -> "Branch":
         return Branch(
             self.kind,
             [*self.nodes],
-            [*self.facts],
+            [*self.constraints],
             [*self.choices],
             [*self.negatives],
-            {*self.seen},
+            {*self.literal_keys},
         )
 
-    def add(self, items: Iterable[Item]) -> bool:
+    def add(self, items: Iterable[Conjunct]) -> bool:
         """False when the items cannot hold together with what is there."""
         stack = [*items]
         while stack:
             item = stack.pop()
             if not isinstance(item, Literal):
-                self.facts.append(item)
+                self.constraints.append(item)
                 continue
             sign = (item.node.key, item.holds)
-            if sign in self.seen:
+            if sign in self.literal_keys:
                 continue
-            if (item.node.key, not item.holds) in self.seen:
+            if (item.node.key, not item.holds) in self.literal_keys:
                 return False
-            self.seen.add(sign)
-            if not (item.node.types if item.holds else item.node.breakable) & self.kind:
+            self.literal_keys.add(sign)
+            if not (item.node.types if item.holds else item.node.breakable_types) & self.kind:
                 return False
             if item.holds:
                 stack += self._assert(item)
@@ -81,20 +81,24 @@ class Branch:
                 self.negatives.append(item.node)
         return True
 
-    def _assert(self, item: Literal) -> list[Item]:
+    def _assert(self, item: Literal) -> list[Conjunct]:
         node = item.node
         self.nodes.append(item)
-        together: list[Item] = [Literal(each, holds=True, emits=item.emits) for each in node.children("allOf")]
+        together: list[Conjunct] = [
+            Literal(each, holds=True, is_produced=item.is_produced) for each in node.children("allOf")
+        ]
         target = node.target()
         if target is not None:
-            together.append(Literal(target, holds=True, emits=item.emits))
+            together.append(Literal(target, holds=True, is_produced=item.is_produced))
         negated = node.child("not")
         if negated is not None:
             together.append(Literal(negated, holds=False))
-        if "anyOf" in node.words:
-            self.choices.append([[Literal(each, holds=True, emits=item.emits)] for each in node.children("anyOf")])
-        if "oneOf" in node.words:
-            self.choices.append(_exactly_one(node.children("oneOf"), item.emits))
+        if "anyOf" in node.keywords:
+            self.choices.append(
+                [[Literal(each, holds=True, is_produced=item.is_produced)] for each in node.children("anyOf")]
+            )
+        if "oneOf" in node.keywords:
+            self.choices.append(_exactly_one(node.children("oneOf"), item.is_produced))
         self._condition(item)
         if self.kind == OBJECT:
             self._dependents(item)
@@ -108,24 +112,30 @@ class Branch:
         if then is not None or other is not None:
             self.choices.append(
                 [
-                    [Literal(condition, holds=True), *([Literal(then, holds=True, emits=item.emits)] if then else [])],
+                    [
+                        Literal(condition, holds=True),
+                        *([Literal(then, holds=True, is_produced=item.is_produced)] if then else []),
+                    ],
                     [
                         Literal(condition, holds=False),
-                        *([Literal(other, holds=True, emits=item.emits)] if other else []),
+                        *([Literal(other, holds=True, is_produced=item.is_produced)] if other else []),
                     ],
                 ]
             )
 
     def _dependents(self, item: Literal) -> None:
         for name, others in item.node.dependent_names.items():
-            self.choices.append([[Missing(name)], [Present(other) for other in others]])
+            self.choices.append([[PropertyMissing(name)], [PropertyPresent(other) for other in others]])
         for name, schema in item.node.dependent_schemas():
-            self.choices.append([[Missing(name)], [Literal(schema, holds=True, emits=item.emits)]])
+            self.choices.append([[PropertyMissing(name)], [Literal(schema, holds=True, is_produced=item.is_produced)]])
 
 
-def _exactly_one(options: Sequence[Schema], emits: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
+def _exactly_one(options: Sequence[Schema], is_produced: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
     return [
-        [Literal(one, holds=True, emits=emits), *(Literal(each, holds=False) for each in options if each is not one)]
+        [
+            Literal(one, holds=True, is_produced=is_produced),
+            *(Literal(each, holds=False) for each in options if each is not one),
+        ]
         for one in options
     ]
 
@@ -136,103 +146,105 @@ class Solver:
     def __init__(self, fuel: int) -> None:
         self.fuel = fuel
         self.depth = 0
-        self.known: dict[Key, Outcome] = {}
+        self.results: dict[Key, SearchResult] = {}
         self.assumed: dict[Key, int] = {}
-        self.trail: list[Key] = []
-        self.asking: dict[Key, int] = {}
-        self.lowest = NEVER
-        self.rules: dict[tuple[tuple[Sign, ...], tuple[Sign, ...], bool], Rules] = {}
+        self.assumption_trail: list[Key] = []
+        self.in_progress: dict[Key, int] = {}
+        self.lowest_assumption = NO_ASSUMPTION
+        self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], Rules] = {}
 
-    def find(self, literals: Iterable[Literal]) -> Outcome:
+    def find(self, literals: Iterable[Literal]) -> SearchResult:
         """A document that meets every literal."""
-        asked = {literal.key: literal for literal in map(_followed, literals) if not _is_free(literal)}
+        asked = {literal.key: literal for literal in map(_dereference, literals) if not _is_trivial(literal)}
         if any(_is_impossible(literal, asked) for literal in asked.values()):
-            return Answer.EMPTY
+            return NoWitness.EMPTY
         key = frozenset(asked)
-        if key in self.known:
-            return self.known[key]
-        if key in self.asking or key in self.assumed:
-            self.lowest = min(self.lowest, self.asking[key] if key in self.asking else self.assumed[key])
-            return Answer.EMPTY
+        if key in self.results:
+            return self.results[key]
+        if key in self.in_progress or key in self.assumed:
+            self.lowest_assumption = min(
+                self.lowest_assumption, self.in_progress[key] if key in self.in_progress else self.assumed[key]
+            )
+            return NoWitness.EMPTY
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
-            return Answer.UNKNOWN
-        return self._ask(key, [*asked.values()])
+            return NoWitness.UNKNOWN
+        return self._solve(key, [*asked.values()])
 
-    def _ask(self, key: Key, literals: list[Literal]) -> Outcome:
-        index, before, start = len(self.asking), self.lowest, len(self.trail)
-        self.asking[key], self.lowest = index, NEVER
+    def _solve(self, key: Key, literals: list[Literal]) -> SearchResult:
+        index, before, start = len(self.in_progress), self.lowest_assumption, len(self.assumption_trail)
+        self.in_progress[key], self.lowest_assumption = index, NO_ASSUMPTION
         self.depth += 1
         try:
             outcome = self._search(literals)
         finally:
             self.depth -= 1
-            del self.asking[key]
-        if outcome is not Answer.EMPTY:
-            for each in self.trail[start:]:
+            del self.in_progress[key]
+        if outcome is not NoWitness.EMPTY:
+            for each in self.assumption_trail[start:]:
                 del self.assumed[each]
-            del self.trail[start:]
+            del self.assumption_trail[start:]
             if self.fuel >= 0:
-                self.known[key] = outcome
-            self.lowest = before
+                self.results[key] = outcome
+            self.lowest_assumption = before
             return outcome
-        if self.lowest >= index:
-            for each in self.trail[start:]:
-                self.known[each] = Answer.EMPTY
+        if self.lowest_assumption >= index:
+            for each in self.assumption_trail[start:]:
+                self.results[each] = NoWitness.EMPTY
                 del self.assumed[each]
-            del self.trail[start:]
-            self.known[key] = Answer.EMPTY
-            self.lowest = before
+            del self.assumption_trail[start:]
+            self.results[key] = NoWitness.EMPTY
+            self.lowest_assumption = before
         else:
-            self.assumed[key] = self.lowest
-            self.trail.append(key)
-            self.lowest = min(before, self.lowest)
+            self.assumed[key] = self.lowest_assumption
+            self.assumption_trail.append(key)
+            self.lowest_assumption = min(before, self.lowest_assumption)
         return outcome
 
-    def _search(self, literals: list[Literal]) -> Outcome:
-        values = _listed(literals)
+    def _search(self, literals: list[Literal]) -> SearchResult:
+        values = _enumerated_values(literals)
         if values is not None:
-            return _first(literals, values)
-        possible = EVERY
+            return _first_match(literals, values)
+        possible = ALL_TYPES
         for literal in literals:
-            possible &= literal.node.types if literal.holds else literal.node.breakable
-        outcome: Outcome = Answer.EMPTY
-        for kind in KINDS:
+            possible &= literal.node.types if literal.holds else literal.node.breakable_types
+        outcome: SearchResult = NoWitness.EMPTY
+        for kind in TYPE_ORDER:
             if not possible & kind:
                 continue
-            found = self._of_kind(kind, literals)
-            if isinstance(found, Found):
+            found = self._search_type(kind, literals)
+            if isinstance(found, Witness):
                 return found
-            outcome = outcome if found is Answer.EMPTY else found
+            outcome = outcome if found is NoWitness.EMPTY else found
         return outcome
 
-    def _of_kind(self, kind: int, literals: list[Literal]) -> Outcome:
-        if kind in SIMPLE:
-            return _first(literals, SIMPLE[kind])
+    def _search_type(self, kind: int, literals: list[Literal]) -> SearchResult:
+        if kind in VALUES_OF_TYPE:
+            return _first_match(literals, VALUES_OF_TYPE[kind])
         branch = Branch(kind)
         if not branch.add(literals):
-            return Answer.EMPTY
+            return NoWitness.EMPTY
         return self._explore(branch, literals)
 
-    def _explore(self, branch: Branch, literals: list[Literal]) -> Outcome:
+    def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
         """Depth first through what is left to choose, the narrowest choice first."""
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
-            return Answer.UNKNOWN
-        values = _listed([*branch.nodes, *literals])
+            return NoWitness.UNKNOWN
+        values = _enumerated_values([*branch.nodes, *literals])
         if values is not None:
-            return _first(literals, values)
-        options = self._narrowest(branch, literals)
+            return _first_match(literals, values)
+        options = self._pop_narrowest_choice(branch, literals)
         if options is None:
             return self._decide(branch, literals)
         self.depth += 1
         try:
-            return self._try(options, branch, literals)
+            return self._try_options(options, branch, literals)
         finally:
             self.depth -= 1
 
-    def _try(self, options: list[Alternative], branch: Branch, literals: list[Literal]) -> Outcome:
-        outcome: Outcome = Answer.EMPTY
+    def _try_options(self, options: list[Alternative], branch: Branch, literals: list[Literal]) -> SearchResult:
+        outcome: SearchResult = NoWitness.EMPTY
         for option in options:
             if self._is_hopeless(branch, option, literals):
                 continue
@@ -240,9 +252,9 @@ class Solver:
             if not taken.add(option):
                 continue
             found = self._explore(taken, literals)
-            if isinstance(found, Found):
+            if isinstance(found, Witness):
                 return found
-            outcome = outcome if found is Answer.EMPTY else found
+            outcome = outcome if found is NoWitness.EMPTY else found
         return outcome
 
     def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> Rules:
@@ -252,7 +264,7 @@ class Solver:
             self.rules[slot] = object_rules(self.find, nodes, literals, is_whole=is_whole)
         return self.rules[slot]
 
-    def _narrowest(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
+    def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
         """Takes the choice with the fewest alternatives out of the branch; None when nothing is left to choose."""
         if branch.negatives:
             several = len(branch.negatives) + len(branch.choices) > 1
@@ -271,9 +283,9 @@ class Solver:
     def _is_hopeless(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
         """A property that cannot break: the commonest case, told without taking the branch."""
         match option:
-            case [PropertyBreaks(name, node)]:
+            case [PropertyViolates(name, node)]:
                 rules = self._rules(branch.nodes, literals, is_whole=not branch.choices)
-                return rules.value(name, [Literal(node, holds=False)]) is Answer.EMPTY
+                return rules.value(name, [Literal(node, holds=False)]) is NoWitness.EMPTY
             case _:
                 return False
 
@@ -281,43 +293,45 @@ class Solver:
         if any(isinstance(item, Literal) for item in option):
             return True
         alone = Branch(
-            branch.kind, branch.nodes, [*branch.facts, *(item for item in option if not isinstance(item, Literal))]
+            branch.kind,
+            branch.nodes,
+            [*branch.constraints, *(item for item in option if not isinstance(item, Literal))],
         )
-        return self._decide(alone, literals, is_whole=False) is not Answer.EMPTY
+        return self._decide(alone, literals, is_whole=False) is not NoWitness.EMPTY
 
-    def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> Outcome:
+    def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
         nodes = [literal.node for literal in branch.nodes]
         if branch.kind == STRING:
-            return find_string(nodes, branch.facts)
+            return find_string(nodes, branch.constraints)
         if branch.kind == ARRAY:
-            return find_array(self.find, branch.nodes, branch.facts)
+            return find_array(self.find, branch.nodes, branch.constraints)
         if branch.kind == OBJECT:
-            return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.facts)
-        return find_number(nodes, branch.facts, whole=branch.kind == INTEGER)
+            return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.constraints)
+        return find_number(nodes, branch.constraints, whole=branch.kind == INTEGER)
 
 
-def _followed(literal: Literal) -> Literal:
+def _dereference(literal: Literal) -> Literal:
     """A bare reference is what it leads to; who writes a value matters only where it may hold properties."""
     node = literal.node
     for _ in range(MAX_DEPTH):
-        target = node.target() if len(node.words) == 1 else None
+        target = node.target() if len(node.keywords) == 1 else None
         if target is None:
             break
         node = target
-    return Literal(node, literal.holds, literal.emits and bool(node.types & (OBJECT | ARRAY)))
+    return Literal(node, literal.holds, literal.is_produced and bool(node.types & (OBJECT | ARRAY)))
 
 
-def _is_free(literal: Literal) -> bool:
+def _is_trivial(literal: Literal) -> bool:
     return literal.node.raw is literal.holds
 
 
-def _is_impossible(literal: Literal, asked: Collection[Sign]) -> bool:
+def _is_impossible(literal: Literal, asked: Collection[LiteralKey]) -> bool:
     if literal.node.raw is (not literal.holds):
         return True
     return literal.holds and (literal.node.key, False, False) in asked
 
 
-def _listed(literals: list[Literal]) -> list[Json] | None:
+def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
     """The only values possible, where an enum says so; fewer where other enums take some away."""
     found: dict[str, Json] | None = None
     for literal in literals:
@@ -327,22 +341,22 @@ def _listed(literals: list[Literal]) -> list[Json] | None:
     if found is None:
         return None
     for literal in literals:
-        if not literal.holds and literal.node.enum is not None and literal.node.words.keys() <= {"enum", "const"}:
+        if not literal.holds and literal.node.enum is not None and literal.node.keywords.keys() <= {"enum", "const"}:
             enum = literal.node.enum
             found = {key: value for key, value in found.items() if key not in enum}
     return [*found.values()]
 
 
-def _first(literals: list[Literal], values: Iterable[Json]) -> Outcome:
+def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
     """The first value that meets every literal: exact, as there are no others."""
-    outcome = Answer.EMPTY
+    outcome = NoWitness.EMPTY
     for value in values:
-        verdict = every(
-            accepts(literal.node, value) if literal.holds else opposite(accepts(literal.node, value))
+        verdict = all_true(
+            accepts(literal.node, value) if literal.holds else negate_verdict(accepts(literal.node, value))
             for literal in literals
         )
         if verdict is True:
-            return Found(value)
+            return Witness(value)
         if verdict is None:
-            outcome = Answer.UNKNOWN
+            outcome = NoWitness.UNKNOWN
     return outcome

@@ -10,9 +10,9 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import NamedTuple
 
-from tessera_gql.diff.declared import Declared, by_name
+from tessera_gql.diff.declared import DeclaredProperties, declared_properties
 from tessera_gql.diff.json import Json, canonical
-from tessera_gql.diff.kinds import EVERY, FRACTION, INTEGER, MASKS, NULL, NUMBER, SCALAR, type_mask
+from tessera_gql.diff.kinds import ALL_TYPES, FRACTION, INTEGER, NULL, NUMBER, SCALAR_KEYWORDS, TYPE_MASKS, type_mask
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
 MAX_PARTS = 200
@@ -37,12 +37,12 @@ class View:
         return tuple(node.key for node in self.nodes)
 
     @property
-    def place(self) -> tuple[str, ...]:
-        return tuple(node.at for node in self.nodes)
+    def pointers(self) -> tuple[str, ...]:
+        return tuple(node.pointer for node in self.nodes)
 
     @property
-    def at(self) -> str:
-        return self.parts[0].node.at
+    def pointer(self) -> str:
+        return self.parts[0].node.pointer
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -53,7 +53,7 @@ class View:
             if id(part.node) in found:
                 continue
             found[id(part.node)] = part
-            stack += reversed([*_inside(part)])
+            stack += reversed([*_nested_parts(part)])
         return tuple(found.values())
 
     @cached_property
@@ -63,13 +63,13 @@ class View:
     @cached_property
     def is_scalar(self) -> bool:
         """No part says anything about other schemas or names."""
-        return all(SCALAR.issuperset(node.words) for node in self.schemas)
+        return all(SCALAR_KEYWORDS.issuperset(node.keywords) for node in self.schemas)
 
     @cached_property
     def types(self) -> int:
-        mask = EVERY
+        mask = ALL_TYPES
         for part in self.parts:
-            own = _possible(part.node, 4)
+            own = _possible_types(part.node, 4)
             mask &= own | NULL if part.or_null else own
         return mask
 
@@ -102,10 +102,10 @@ class View:
     def multiples(self) -> frozenset[Number]:
         return frozenset(Fraction(step) for node in self.schemas for step in node.multiples)
 
-    def least(self, attribute: str) -> int:
+    def lower_limit(self, attribute: str) -> int:
         return max(int(getattr(node, attribute)) for node in self.schemas)
 
-    def most(self, attribute: str) -> int | None:
+    def upper_limit(self, attribute: str) -> int | None:
         found = [int(limit) for node in self.schemas if (limit := getattr(node, attribute)) is not None]
         return min(found, default=None)
 
@@ -114,22 +114,22 @@ class View:
         return {name: node for node in self.schemas for name in node.required}
 
     @cached_property
-    def properties(self) -> Declared:
-        return by_name(self.schemas)
+    def properties(self) -> DeclaredProperties:
+        return declared_properties(self.schemas)
 
     def property(self, name: str) -> "View":
-        return View(tuple(node.named(name) for node in self.properties[name]))
+        return View(tuple(node.property_schema(name) for node in self.properties[name]))
 
-    def together(self, word: str) -> "View | None":
+    def keyword_view(self, word: str) -> "View | None":
         """What a keyword that holds one schema says, over all parts."""
         found = tuple(child for node in self.schemas if (child := node.child(word)) is not None)
         return View(found) if found else None
 
-    def where(self, word: str) -> str:
+    def keyword_pointer(self, word: str) -> str:
         """The pointer of the first part with the keyword, or of the value's schema."""
-        return next((f"{node.at}/{word}" for node in self.schemas if word in node.words), self.at)
+        return next((f"{node.pointer}/{word}" for node in self.schemas if word in node.keywords), self.pointer)
 
-    def says(self, word: str) -> "Json":
+    def keyword_value(self, word: str) -> "Json":
         """The keyword's value in the first part that has it, None where none has."""
         return next((_json(node.entries[word]) for node in self.schemas if word in node.entries), None)
 
@@ -138,23 +138,25 @@ def _json(value: object) -> Json:
     return value  # type: ignore[return-value]  # the guard has seen to it
 
 
-def _possible(node: Schema, depth: int) -> int:
+def _possible_types(node: Schema, depth: int) -> int:
     """The types left by the schema's own words and its alternatives."""
     mask = node.types
-    if node.enum is not None and "type" not in node.words:
+    if node.enum is not None and "type" not in node.keywords:
         mask &= reduce(or_, map(type_mask, node.enum.values()), 0)
     if depth:
         for word in ("anyOf", "oneOf"):
-            if word in node.words:
+            if word in node.keywords:
                 among = 0
                 for each in node.children(word):
                     target = each.target()
-                    among |= _possible(each, depth - 1) & (EVERY if target is None else _possible(target, depth - 1))
+                    among |= _possible_types(each, depth - 1) & (
+                        ALL_TYPES if target is None else _possible_types(target, depth - 1)
+                    )
                 mask &= among
     return mask
 
 
-def _inside(part: Part) -> Iterator[Part]:
+def _nested_parts(part: Part) -> Iterator[Part]:
     node = part.node
     target = node.target()
     if target is not None:
@@ -162,12 +164,12 @@ def _inside(part: Part) -> Iterator[Part]:
     for each in node.children("allOf"):
         yield Part(each, part.or_null)
     for word in ("anyOf", "oneOf"):
-        either = or_null(node, word)
+        either = non_null_option(node, word)
         if either is not None:
             yield Part(either, or_null=True)
 
 
-def or_null(node: Schema, word: str) -> Schema | None:
+def non_null_option(node: Schema, word: str) -> Schema | None:
     """The one alternative beside null, where a schema says "this or null" by `anyOf` or `oneOf`."""
     options = node.children(word)
     if len(options) != 2:
@@ -177,7 +179,7 @@ def or_null(node: Schema, word: str) -> Schema | None:
 
 
 def is_null(node: Schema) -> bool:
-    words = node.words.keys()
+    words = node.keywords.keys()
     return (words == {"type"} and node.types == NULL) or (
         node.enum is not None and node.enum.keys() == {"null"} and len(words) == 1
     )
@@ -186,21 +188,21 @@ def is_null(node: Schema) -> bool:
 def type_names(mask: int) -> list[str]:
     """JSON's names of the types in a mask."""
     numbers = ["number"] if mask & FRACTION else ["integer"] if mask & INTEGER else []
-    return sorted([*(name for name, bits in MASKS.items() if not bits & NUMBER and mask & bits), *numbers])
+    return sorted([*(name for name, bits in TYPE_MASKS.items() if not bits & NUMBER and mask & bits), *numbers])
 
 
-def describe(view: View) -> str:
+def describe_type(view: View) -> str:
     """The type as people write it: `string | null`."""
-    return type_text(view.types)
+    return format_types(view.types)
 
 
-def type_text(mask: int) -> str:
-    if mask == EVERY:
+def format_types(mask: int) -> str:
+    if mask == ALL_TYPES:
         return "any"
     return " | ".join([*type_names(mask & ~NULL), *(["null"] if mask & NULL else [])]) or "nothing"
 
 
-def shape(view: View) -> str:
+def shape_key(view: View) -> str:
     """Equal for what looks alike, names aside."""
     enum = None if view.enum is None else sorted(view.enum)
-    return canonical([describe(view), enum, view.says("format"), sorted(view.properties)])
+    return canonical([describe_type(view), enum, view.keyword_value("format"), sorted(view.properties)])

@@ -4,59 +4,67 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.comparers import BACK, BOTH, FORTH, compared
-from tessera_gql.diff.declared import changed, names_in_place
-from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
+from tessera_gql.diff.comparers import BACKWARD_ONLY, BOTH_DIRECTIONS, FORWARD_ONLY, compare_views
+from tessera_gql.diff.declared import changed_properties, in_place_names
+from tessera_gql.diff.drafts import (
+    Difference,
+    ItemStep,
+    OtherPropertyStep,
+    PropertyNameStep,
+    PropertyStep,
+    SameValueStep,
+    Step,
+)
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.kinds import OBJECT
-from tessera_gql.diff.routes import follow
-from tessera_gql.diff.schema import Schema, size
-from tessera_gql.diff.view import View, describe, or_null
+from tessera_gql.diff.routes import explore
+from tessera_gql.diff.schema import Schema, count_schemas
+from tessera_gql.diff.view import View, describe_type, non_null_option
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]
 MAX_PREFIX = 64
 
 
 @dataclass
-class Spot:
+class ViewPair:
     """Two views of one value, what differs, and where its parts lie."""
 
     old: View
     new: View
-    drafts: list[Draft] = field(default_factory=list[Draft])
+    differences: list[Difference] = field(default_factory=list[Difference])
     edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
     is_cut: bool = False
 
 
-def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
+def walk(old: Schema, new: Schema) -> dict[Key, ViewPair]:
     """Every pair of views that differ, the root first. Parts that are equal are not entered."""
-    return follow(_spot(View((old,)), View((new,))), _key, _compared, size(old, new))
+    return explore(_pair(View((old,)), View((new,))), _key, _compared, count_schemas(old, new))
 
 
-def _compared(spot: Spot) -> Iterator[tuple[Step, Spot]]:
+def _compared(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     """Notes what differs here; yields the parts that are to be compared in turn."""
-    spot.drafts += compared(spot.old, spot.new)
-    if spot.old.is_scalar and spot.new.is_scalar:
+    pair.differences += compare_views(pair.old, pair.new)
+    if pair.old.is_scalar and pair.new.is_scalar:
         return
-    spot.drafts += _properties(spot)
-    spot.drafts += _composition(spot)
-    yield from ((step, part) for step, part in _parts(spot) if not _is_same(part))
+    pair.differences += _properties(pair)
+    pair.differences += _composition(pair)
+    yield from ((step, part) for step, part in _parts(pair) if not _is_same(part))
 
 
-def _key(spot: Spot) -> Key:
-    return spot.old.place, spot.new.place
+def _key(pair: ViewPair) -> Key:
+    return pair.old.pointers, pair.new.pointers
 
 
-def _is_same(spot: Spot) -> bool:
+def _is_same(pair: ViewPair) -> bool:
     """Word for word, with no reference in it."""
-    old, new = spot.old.nodes, spot.new.nodes
+    old, new = pair.old.nodes, pair.new.nodes
     return len(old) == len(new) and all(
-        left.number is not None and left.number == right.number for left, right in zip(old, new, strict=True)
+        left.identity is not None and left.identity == right.identity for left, right in zip(old, new, strict=True)
     )
 
 
-def _spot(old: View, new: View) -> Spot:
-    return Spot(_bare(old), _bare(new))
+def _pair(old: View, new: View) -> ViewPair:
+    return ViewPair(_bare(old), _bare(new))
 
 
 def _bare(view: View) -> View:
@@ -73,99 +81,121 @@ def _followed(node: Schema) -> Schema:
     return node
 
 
-def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
-    old, new = spot.old, spot.new
-    for name, _, _ in changed(old.properties, new.properties):
-        yield Name(name), _spot(old.property(name), new.property(name))
+def _parts(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    old, new = pair.old, pair.new
+    for name, _, _ in changed_properties(old.properties, new.properties):
+        yield PropertyStep(name), _pair(old.property(name), new.property(name))
     yield from _items(old, new)
-    for step, word in ((Other(), "additionalProperties"), (AnyName(), "propertyNames"), (Index(0), "contains")):
-        before, after = old.together(word), new.together(word)
+    for step, word in (
+        (OtherPropertyStep(), "additionalProperties"),
+        (PropertyNameStep(), "propertyNames"),
+        (ItemStep(0), "contains"),
+    ):
+        before, after = old.keyword_view(word), new.keyword_view(word)
         if before is not None and after is not None:
-            yield step, _spot(before, after)
-    left, right = ({pattern: node for node in view.schemas for pattern in node.patterns} for view in (old, new))
+            yield step, _pair(before, after)
+    left, right = (
+        {pattern: node for node in view.schemas for pattern in node.pattern_properties} for view in (old, new)
+    )
     for pattern in sorted(left.keys() & right.keys()):
         was, now = (View((each[pattern].pattern_property(pattern),)) for each in (left, right))
-        yield Other(pattern), _spot(was, now)
-    yield from _branches(spot)
+        yield OtherPropertyStep(pattern), _pair(was, now)
+    yield from _branches(pair)
 
 
-def _items(old: View, new: View) -> Iterator[tuple[Step, Spot]]:
-    size = min(MAX_PREFIX, max(len(node.prefix) for view in (old, new) for node in view.schemas))
-    for index in range(size + 1):
+def _items(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
+    length = min(MAX_PREFIX, max(len(node.prefix_items) for view in (old, new) for node in view.schemas))
+    for index in range(length + 1):
         before, after = _item(old, index), _item(new, index)
         if before and after:
-            yield Index(index), _spot(View(before), View(after))
+            yield ItemStep(index), _pair(View(before), View(after))
 
 
 def _item(view: View, index: int) -> tuple[Schema, ...]:
-    found = (node.prefix[index] if index < len(node.prefix) else node.rest for node in view.schemas)
+    found = (
+        node.prefix_items[index] if index < len(node.prefix_items) else node.remaining_items for node in view.schemas
+    )
     return tuple(each for each in found if each is not None)
 
 
-def _properties(spot: Spot) -> Iterator[Draft]:
+def _properties(pair: ViewPair) -> Iterator[Difference]:
     """Properties that only one side declares; what that means for declared paths is told by `paths`."""
-    old, new = spot.old, spot.new
-    for kind, one, other, content, verb in (
-        (ChangeKind.PROPERTY_REMOVED, old, new, FORTH, "it is gone"),
-        (ChangeKind.PROPERTY_ADDED, new, old, BACK, "it is new"),
+    old, new = pair.old, pair.new
+    for kind, one, other, unless_contained, verb in (
+        (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD_ONLY, "it is gone"),
+        (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD_ONLY, "it is new"),
     ):
         names = [name for name in one.properties if name not in other.properties]
         if not names:
             continue
-        elsewhere = frozenset[str]().union(*(names_in_place(node)[0] for node in other.nodes))
+        elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in other.nodes))
         admits = _admits_others(other)
         for name in names:
-            where = min(one.properties[name], key=lambda node: node.at).named(name).at
+            where = min(one.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in elsewhere:
                 message = "it is declared in another branch now"
-                yield Draft(ChangeKind.COMPOSITION_CHANGED, where, message, name=name, content=BOTH)
+                yield Difference(
+                    ChangeKind.COMPOSITION_CHANGED, where, message, name=name, unless_contained=BOTH_DIRECTIONS
+                )
                 continue
             is_required = name in one.required
-            shown: Json = {"type": describe(one.property(name)), "required": is_required}
+            shown: Json = {"type": describe_type(one.property(name)), "required": is_required}
             before, after = (shown, None) if one is old else (None, shown)
-            yield Draft(
+            yield Difference(
                 kind,
                 where,
                 verb + (" and required" if is_required else ""),
                 before=before,
                 after=after,
                 name=name,
-                content=content if is_required or admits else frozenset(),
+                unless_contained=unless_contained if is_required or admits else frozenset(),
             )
 
 
 def _admits_others(view: View) -> bool:
     """Whether producers of the view may write properties it does not declare."""
-    if not view.types & OBJECT or any(node.extra is not None and node.extra.is_false for node in view.schemas):
+    if not view.types & OBJECT or any(
+        node.additional_properties is not None and node.additional_properties.is_false for node in view.schemas
+    ):
         return False
-    said = any(node.extra is not None or node.patterns or node.has_unevaluated for node in view.schemas)
+    said = any(
+        node.additional_properties is not None or node.pattern_properties or node.has_unevaluated
+        for node in view.schemas
+    )
     return said or not view.properties
 
 
-def _composition(spot: Spot) -> Iterator[Draft]:
+def _composition(pair: ViewPair) -> Iterator[Difference]:
     for word in ("anyOf", "oneOf"):
-        match _groups(spot.old, word), _groups(spot.new, word):
+        match _groups(pair.old, word), _groups(pair.new, word):
             case [before], [after]:
-                gone, come = _unmatched(before.children(word), after.children(word))
-                if gone:
-                    content = BACK if word == "anyOf" else BOTH
-                    yield _composed(before, word, f"{_alternatives(gone)} gone", content)
-                if come:
-                    content = FORTH if word == "anyOf" else BOTH
-                    yield _composed(after, word, f"{_alternatives(come)} new", content)
+                removed, added = _unmatched(before.children(word), after.children(word))
+                if removed:
+                    unless_contained = BACKWARD_ONLY if word == "anyOf" else BOTH_DIRECTIONS
+                    yield _composed(before, word, f"{_alternatives(removed)} gone", unless_contained)
+                if added:
+                    unless_contained = FORWARD_ONLY if word == "anyOf" else BOTH_DIRECTIONS
+                    yield _composed(after, word, f"{_alternatives(added)} new", unless_contained)
             case some, others if [_keys(node, word) for node in some] != [_keys(node, word) for node in others]:
-                yield _composed((others or some)[0], word, f"{word} is different", BOTH)
+                yield _composed((others or some)[0], word, f"{word} is different", BOTH_DIRECTIONS)
             case _:
                 pass
     for word in ("not", "if", "then", "else"):
-        was, now = spot.old.together(word), spot.new.together(word)
+        was, now = pair.old.keyword_view(word), pair.new.keyword_view(word)
         if (was and was.keys) != (now and now.keys):
-            view = spot.new if now else spot.old
-            yield Draft(ChangeKind.COMPOSITION_CHANGED, view.where(word), f"{word} is different", content=BOTH)
+            view = pair.new if now else pair.old
+            yield Difference(
+                ChangeKind.COMPOSITION_CHANGED,
+                view.keyword_pointer(word),
+                f"{word} is different",
+                unless_contained=BOTH_DIRECTIONS,
+            )
 
 
-def _composed(node: Schema, word: str, message: str, content: frozenset[Mode]) -> Draft:
-    return Draft(ChangeKind.COMPOSITION_CHANGED, f"{node.at}/{word}", message, content=content)
+def _composed(node: Schema, word: str, message: str, unless_contained: frozenset[Mode]) -> Difference:
+    return Difference(
+        ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{word}", message, unless_contained=unless_contained
+    )
 
 
 def _alternatives(nodes: list[Schema]) -> str:
@@ -178,7 +208,7 @@ def _keys(node: Schema, word: str) -> list[int]:
 
 def _groups(view: View, word: str) -> list[Schema]:
     """The parts that offer alternatives; "this or null" is not one."""
-    return [node for node in view.schemas if word in node.words and or_null(node, word) is None]
+    return [node for node in view.schemas if word in node.keywords and non_null_option(node, word) is None]
 
 
 def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
@@ -188,16 +218,16 @@ def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[S
 
 
 def _set_aside(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
-    same = {node.key for node in old} & {node.key for node in new}
-    return [node for node in old if node.key not in same], [node for node in new if node.key not in same]
+    shared_keys = {node.key for node in old} & {node.key for node in new}
+    return [node for node in old if node.key not in shared_keys], [node for node in new if node.key not in shared_keys]
 
 
-def _branches(spot: Spot) -> Iterator[tuple[Step, Spot]]:
+def _branches(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     """Alternatives in pairs, in order."""
     for word in ("anyOf", "oneOf"):
-        match _groups(spot.old, word), _groups(spot.new, word):
+        match _groups(pair.old, word), _groups(pair.new, word):
             case [before], [after]:
-                pairs = zip(*_set_aside(before.children(word), after.children(word)), strict=False)
-                yield from ((Here(), _spot(View((left,)), View((right,)))) for left, right in pairs)
+                matched_pairs = zip(*_set_aside(before.children(word), after.children(word)), strict=False)
+                yield from ((SameValueStep(), _pair(View((left,)), View((right,)))) for left, right in matched_pairs)
             case _:
                 pass
