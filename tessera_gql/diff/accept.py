@@ -36,14 +36,14 @@ def any_true(verdicts: Iterable[Verdict]) -> Verdict:
     return negate_verdict(all_true(negate_verdict(verdict) for verdict in verdicts))
 
 
-def count_between(verdicts: Iterable[Verdict], least: int, most: int | None) -> Verdict:
+def count_between(verdicts: Iterable[Verdict], minimum: int, maximum: int | None) -> Verdict:
     """Whether the number of yeses lies within the limits."""
     listed = list(verdicts)
     yes = sum(verdict is True for verdict in listed)
     maybe = yes + sum(verdict is None for verdict in listed)
-    if maybe < least or (most is not None and yes > most):
+    if maybe < minimum or (maximum is not None and yes > maximum):
         return False
-    return True if yes >= least and (most is None or maybe <= most) else None
+    return True if yes >= minimum and (maximum is None or maybe <= maximum) else None
 
 
 class _Validation:
@@ -52,26 +52,26 @@ class _Validation:
     def __init__(self) -> None:
         self.effort = MAX_EFFORT
         self.depth = 0
-        self.known: dict[tuple[int, int], Verdict] = {}
+        self.results: dict[tuple[int, int], Verdict] = {}
 
     def accepts(self, node: Schema, value: Json) -> Verdict:
         if isinstance(node.raw, bool):
             return node.raw
         slot = id(node), id(value)
-        if slot in self.known:
-            return self.known[slot]
+        if slot in self.results:
+            return self.results[slot]
         self.effort -= 1
         if self.effort < 0 or self.depth > MAX_DEPTH:
             return None
-        self.known[slot] = None  # what is asked again while it is being answered asks itself
+        self.results[slot] = None  # what is asked again while it is being answered asks itself
         self.depth += 1
         try:
-            self.known[slot] = all_true(self.checks(node, value))
+            self.results[slot] = all_true(self.check(node, value))
         finally:
             self.depth -= 1
-        return self.known[slot]
+        return self.results[slot]
 
-    def checks(self, node: Schema, value: Json) -> Iterator[Verdict]:
+    def check(self, node: Schema, value: Json) -> Iterator[Verdict]:
         if not node.types & type_mask(value):
             yield False
             return
@@ -85,12 +85,12 @@ class _Validation:
             case str():
                 yield from _string(node, value)
             case list():
-                yield from self.array(node, value)
+                yield from self.check_array(node, value)
             case dict():
-                yield from self.object(node, value)
-        yield from self.composition(node, value)
+                yield from self.check_object(node, value)
+        yield from self.check_composition(node, value)
 
-    def composition(self, node: Schema, value: Json) -> Iterator[Verdict]:
+    def check_composition(self, node: Schema, value: Json) -> Iterator[Verdict]:
         if node.is_opaque:
             yield None
         if node.has_unevaluated and isinstance(value, list | dict) and value:
@@ -98,63 +98,65 @@ class _Validation:
         target = node.target()
         if target is not None:
             yield self.accepts(target, value)
-        yield all_true(self.accepts(each, value) for each in node.children("allOf"))
-        yield from (self.choice(node, word, value) for word in ("anyOf", "oneOf") if word in node.keywords)
+        yield all_true(self.accepts(branch, value) for branch in node.children("allOf"))
+        yield from (
+            self.check_alternatives(node, keyword, value) for keyword in ("anyOf", "oneOf") if keyword in node.keywords
+        )
         negated = node.child("not")
         if negated is not None:
             yield negate_verdict(self.accepts(negated, value))
         condition = node.child("if")
         if condition is not None:
-            yield self.conditional(node, self.accepts(condition, value), value)
+            yield self.check_conditional(node, self.accepts(condition, value), value)
 
-    def choice(self, node: Schema, word: str, value: Json) -> Verdict:
-        listed = node.enum_value_counts(word)
+    def check_alternatives(self, node: Schema, keyword: str, value: Json) -> Verdict:
+        listed = node.enum_value_counts(keyword)
         if listed is not None:
-            found = listed[canonical(value)]
-            return found == 1 or (found > 1 and word == "anyOf")
-        verdicts = (self.accepts(each, value) for each in node.children(word))
-        return any_true(verdicts) if word == "anyOf" else count_between(verdicts, 1, 1)
+            occurrences = listed[canonical(value)]
+            return occurrences == 1 or (occurrences > 1 and keyword == "anyOf")
+        verdicts = (self.accepts(branch, value) for branch in node.children(keyword))
+        return any_true(verdicts) if keyword == "anyOf" else count_between(verdicts, 1, 1)
 
-    def conditional(self, node: Schema, holds: Verdict, value: Json) -> Verdict:
+    def check_conditional(self, node: Schema, holds: Verdict, value: Json) -> Verdict:
         branches = [
-            each
-            for word, unlikely in (("then", False), ("else", True))
-            if holds is not unlikely
-            for each in [node.child(word)]
-            if each is not None
+            branch
+            for keyword, opposite_case in (("then", False), ("else", True))
+            if holds is not opposite_case
+            for branch in [node.child(keyword)]
+            if branch is not None
         ]
-        found = all_true(self.accepts(each, value) for each in branches)
-        return found if holds is not None or found is True else None
+        verdict = all_true(self.accepts(branch, value) for branch in branches)
+        return verdict if holds is not None or verdict is True else None
 
-    def array(self, node: Schema, value: list[Json]) -> Iterator[Verdict]:
+    def check_array(self, node: Schema, value: list[Json]) -> Iterator[Verdict]:
         yield len(value) >= node.min_items and (node.max_items is None or len(value) <= node.max_items)
-        prefix, rest = node.prefix_items, node.remaining_items
-        yield all_true(self.accepts(each, item) for each, item in zip(prefix, value, strict=False))
-        if rest is not None:
-            yield all_true(self.accepts(rest, item) for item in value[len(prefix) :])
+        prefix, remaining = node.prefix_items, node.remaining_items
+        yield all_true(self.accepts(schema, item) for schema, item in zip(prefix, value, strict=False))
+        if remaining is not None:
+            yield all_true(self.accepts(remaining, item) for item in value[len(prefix) :])
         if node.unique:
             yield len({canonical(item) for item in value}) == len(value)
         contained = node.child("contains")
         if contained is not None:
-            found = (self.accepts(contained, item) for item in value)
-            yield count_between(found, node.min_contains, node.max_contains)
+            verdicts = (self.accepts(contained, item) for item in value)
+            yield count_between(verdicts, node.min_contains, node.max_contains)
 
-    def object(self, node: Schema, value: dict[str, Json]) -> Iterator[Verdict]:
+    def check_object(self, node: Schema, value: dict[str, Json]) -> Iterator[Verdict]:
         yield all(name in value for name in node.required)
         top = node.max_properties
         yield len(value) >= node.min_properties and (top is None or len(value) <= top)
         for name, item in value.items():
-            yield all_true(self.property(node, name, item))
+            yield all_true(self.check_property(node, name, item))
         names = node.child("propertyNames")
         if names is not None:
             yield all_true(self.accepts(names, name) for name in value)
-        for name, others in node.dependent_names.items():
-            yield name not in value or all(other in value for other in others)
+        for name, dependents in node.dependent_names.items():
+            yield name not in value or all(dependent in value for dependent in dependents)
         for name, schema in node.dependent_schemas():
             if name in value:
                 yield self.accepts(schema, value)
 
-    def property(self, node: Schema, name: str, item: Json) -> Iterator[Verdict]:
+    def check_property(self, node: Schema, name: str, item: Json) -> Iterator[Verdict]:
         is_extra: Verdict = name not in node.properties
         if name in node.properties:
             yield self.accepts(node.property_schema(name), item)

@@ -23,8 +23,8 @@ from tessera_gql.diff.kinds import BOOLEAN, NULL
 from tessera_gql.diff.schema import Schema
 
 Find = Callable[[Iterable[Literal]], SearchResult]
-MAX_SHOWN = 200
-MAX_TOLD_APART = 400
+MAX_ITEMS = 200
+MAX_PREFIX = 400
 
 
 @dataclass
@@ -34,32 +34,32 @@ class Positions:
     find: Find
     nodes: list[Literal]
     everywhere: list[Literal]
-    told_apart: int
-    least: int
-    most: int | None
-    extra: dict[int, list[Literal]] = field(default_factory=dict[int, list[Literal]])
+    uniform_from: int
+    min_length: int
+    max_length: int | None
+    extra_literals: dict[int, list[Literal]] = field(default_factory=dict[int, list[Literal]])
 
-    def about(self, index: int) -> list[Literal]:
-        found = [*self.everywhere, *self.extra.get(index, ())]
+    def literals_at(self, index: int) -> list[Literal]:
+        literals = [*self.everywhere, *self.extra_literals.get(index, ())]
         for node, _, is_produced in self.nodes:
             prefix = node.prefix_items
-            each = prefix[index] if index < len(prefix) else node.remaining_items
-            if each is not None:
-                found.append(Literal(each, holds=True, is_produced=is_produced))
-        return found
+            schema = prefix[index] if index < len(prefix) else node.remaining_items
+            if schema is not None:
+                literals.append(Literal(schema, holds=True, is_produced=is_produced))
+        return literals
 
     def fits(self, size: int) -> bool:
-        return self.most is None or size <= self.most
+        return self.max_length is None or size <= self.max_length
 
-    def value(self, index: int, *more: Literal) -> SearchResult:
+    def value(self, index: int, *additional: Literal) -> SearchResult:
         if not self.fits(index + 1):
             return NoWitness.EMPTY
-        return self.find([*self.about(index), *more])
+        return self.find([*self.literals_at(index), *additional])
 
-    def distinct(self) -> range:
+    def representatives(self) -> range:
         """One index for each position that is told apart, and one for all the others."""
-        top = self.told_apart + 1
-        return range(top if self.most is None else min(top, self.most))
+        top = self.uniform_from + 1
+        return range(top if self.max_length is None else min(top, self.max_length))
 
 
 def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) -> SearchResult:
@@ -92,7 +92,7 @@ def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) 
             default=None,
         ),
     )
-    if positions.told_apart > MAX_TOLD_APART:
+    if positions.uniform_from > MAX_PREFIX:
         return NoWitness.UNKNOWN
     return _Search(positions, constraints).run()
 
@@ -106,73 +106,75 @@ class _Search:
         self.is_sure = True
 
     def run(self) -> SearchResult:
-        self._shorten()
+        self._limit_length()
         positions = self.positions
-        if not positions.fits(positions.least):
+        if not positions.fits(positions.min_length):
             return NoWitness.EMPTY
-        if not all(self._meet(constraint) for constraint in self.constraints) or not all(
+        if not all(self._satisfy(constraint) for constraint in self.constraints) or not all(
             map(self._contains, positions.nodes)
         ):
             return NoWitness.EMPTY
-        return self._document()
+        return self._build()
 
-    def _shorten(self) -> None:
+    def _limit_length(self) -> None:
         """No array reaches past a position that nothing can fill; a unique one not past its different values."""
         positions = self.positions
-        for index in positions.distinct():
+        for index in positions.representatives():
             if positions.value(index) is NoWitness.EMPTY:
-                positions.most = index
+                positions.max_length = index
                 break
-        if self.unique and not positions.told_apart:
+        if self.unique and not positions.uniform_from:
             sizes = [
-                size for literal in positions.about(0) if literal.holds and (size := _size(literal.node)) is not None
+                size
+                for literal in positions.literals_at(0)
+                if literal.holds and (size := _count_values(literal.node)) is not None
             ]
             if sizes and positions.fits(min(sizes)):
-                positions.most = min(sizes)
+                positions.max_length = min(sizes)
 
-    def _meet(self, constraint: Constraint) -> bool:
+    def _satisfy(self, constraint: Constraint) -> bool:
         """False when the demand cannot be met."""
         match constraint:
             case ItemViolates(index, node):
-                self.positions.extra.setdefault(index, []).append(Literal(node, holds=False))
+                self.positions.extra_literals.setdefault(index, []).append(Literal(node, holds=False))
                 return self._put([index])
             case LaterItemViolates(start, node):
-                top = max(self.positions.told_apart, start)
-                if self.positions.most == start + 1:  # there is only that one
-                    return self._meet(ItemViolates(start, node))
+                top = max(self.positions.uniform_from, start)
+                if self.positions.max_length == start + 1:  # there is only that one
+                    return self._satisfy(ItemViolates(start, node))
                 return self._put(range(start, top + 1), Literal(node, holds=False))  # one of them: a choice, no demand
             case Duplicates():
-                return not self.unique and self._twice()
+                return not self.unique and self._place_duplicates()
             case ContainsBelow(node, limit):
-                return self._fewer(node, limit)
+                return self._contains_below(node, limit)
             case ContainsAbove(node, limit):
-                return self._more(node, limit)
+                return self._contains_above(node, limit)
             case _:
                 return True
 
-    def _put(self, indices: Iterable[int], *more: Literal) -> bool:
+    def _put(self, indices: Iterable[int], *additional: Literal) -> bool:
         is_open = False
         for index in indices:
-            found = self.positions.value(index, *more)
-            if isinstance(found, Witness) and index not in self.forced:
-                self.forced[index] = found.value
+            result = self.positions.value(index, *additional)
+            if isinstance(result, Witness) and index not in self.forced:
+                self.forced[index] = result.value
                 return True
-            is_open = is_open or found is not NoWitness.EMPTY
+            is_open = is_open or result is not NoWitness.EMPTY
         self.is_sure = False
         return is_open
 
-    def _twice(self) -> bool:
+    def _place_duplicates(self) -> bool:
         positions, is_open = self.positions, False
-        size = positions.told_apart + 2  # two beyond those told apart are alike
-        if positions.most is not None:
-            size = min(size, positions.most)
+        size = positions.uniform_from + 2  # two beyond those told apart are alike
+        if positions.max_length is not None:
+            size = min(size, positions.max_length)
         for left in range(size):
             for right in range(left + 1, size):
-                found = positions.find([*positions.about(left), *positions.about(right)])
-                if isinstance(found, Witness):
-                    self.forced[left] = self.forced[right] = found.value
+                result = positions.find([*positions.literals_at(left), *positions.literals_at(right)])
+                if isinstance(result, Witness):
+                    self.forced[left] = self.forced[right] = result.value
                     return True
-                is_open = is_open or found is not NoWitness.EMPTY
+                is_open = is_open or result is not NoWitness.EMPTY
         self.is_sure = False
         return is_open
 
@@ -182,91 +184,100 @@ class _Search:
         contained = node.child("contains")
         if contained is None:
             return True
-        wanted = Literal(contained, holds=True, is_produced=literal.is_produced)
-        if node.max_contains is not None and self._bound_to(contained, node.max_contains + 1):
+        contained_literal = Literal(contained, holds=True, is_produced=literal.is_produced)
+        if node.max_contains is not None and self._must_contain(contained, node.max_contains + 1):
             return False
-        return self._hold(wanted, node.min_contains)
+        return self._assign(contained_literal, node.min_contains)
 
-    def _hold(self, wanted: Literal, times: int) -> bool:
+    def _assign(self, literal: Literal, times: int) -> bool:
         """Puts the literal into so many positions. False when there are provably fewer that can hold it."""
         positions = self.positions
-        can = [index for index in positions.distinct() if positions.value(index, wanted) is not NoWitness.EMPTY]
-        is_tail_able = positions.told_apart in can
-        room = len(can)
-        if is_tail_able:
-            room = times if positions.most is None else len(can) - 1 + positions.most - positions.told_apart
+        candidates = [
+            index for index in positions.representatives() if positions.value(index, literal) is not NoWitness.EMPTY
+        ]
+        tail_can_hold = positions.uniform_from in candidates
+        room = len(candidates)
+        if tail_can_hold:
+            room = (
+                times
+                if positions.max_length is None
+                else len(candidates) - 1 + positions.max_length - positions.uniform_from
+            )
         if room < times:
             return False
         free = [
             index
-            for index in [*can, *range(positions.told_apart + 1, positions.told_apart + min(times, MAX_SHOWN))]
+            for index in [
+                *candidates,
+                *range(positions.uniform_from + 1, positions.uniform_from + min(times, MAX_ITEMS)),
+            ]
             if index not in self.forced
         ]
-        for index in free[:times] if times <= MAX_SHOWN else []:
-            found = positions.value(index, wanted)
-            if isinstance(found, Witness):
-                self.forced[index] = found.value
+        for index in free[:times] if times <= MAX_ITEMS else []:
+            result = positions.value(index, literal)
+            if isinstance(result, Witness):
+                self.forced[index] = result.value
         return True
 
-    def _bound_to(self, node: Schema, times: int) -> bool:
+    def _must_contain(self, node: Schema, times: int) -> bool:
         """Whether at least so many items are bound to be valid under the node."""
         positions = self.positions
         bound = 0
-        for index in range(min(positions.least, positions.told_apart)):
+        for index in range(min(positions.min_length, positions.uniform_from)):
             bound += positions.value(index, Literal(node, holds=False)) is NoWitness.EMPTY
-        breaks = [*positions.about(positions.told_apart), Literal(node, holds=False)]
+        breaks = [*positions.literals_at(positions.uniform_from), Literal(node, holds=False)]
         if positions.find(breaks) is NoWitness.EMPTY:
-            bound += len(range(positions.told_apart, positions.least))
+            bound += len(range(positions.uniform_from, positions.min_length))
         return bound >= times
 
-    def _fewer(self, node: Schema, limit: int) -> bool:
+    def _contains_below(self, node: Schema, limit: int) -> bool:
         for literal in self.positions.nodes:
             contained = literal.node.child("contains")
             if contained is not None and literal.node.min_contains >= limit:
                 inside = [Literal(contained, holds=True, is_produced=literal.is_produced), Literal(node, holds=False)]
                 if self.positions.find(inside) is NoWitness.EMPTY:
                     return False
-        return not self._bound_to(node, limit)
+        return not self._must_contain(node, limit)
 
-    def _more(self, node: Schema, limit: int) -> bool:
+    def _contains_above(self, node: Schema, limit: int) -> bool:
         for literal in self.positions.nodes:
-            contained, most = literal.node.child("contains"), literal.node.max_contains
-            if contained is None or most is None or most > limit:
+            contained, max_contains = literal.node.child("contains"), literal.node.max_contains
+            if contained is None or max_contains is None or max_contains > limit:
                 continue
             if self.positions.find([Literal(node, holds=True), Literal(contained, holds=False)]) is NoWitness.EMPTY:
                 return False
-        return self._hold(Literal(node, holds=True), limit + 1)
+        return self._assign(Literal(node, holds=True), limit + 1)
 
-    def _document(self) -> SearchResult:
+    def _build(self) -> SearchResult:
         positions = self.positions
-        length = max([positions.least, *(index + 1 for index in self.forced)])
-        if length > MAX_SHOWN:
+        length = max([positions.min_length, *(index + 1 for index in self.forced)])
+        if length > MAX_ITEMS:
             return NoWitness.UNKNOWN
         items: list[Json] = []
         for index in range(length):
-            found = Witness(self.forced[index]) if index in self.forced else positions.value(index)
-            if not isinstance(found, Witness):
+            result = Witness(self.forced[index]) if index in self.forced else positions.value(index)
+            if not isinstance(result, Witness):
                 return NoWitness.UNKNOWN
-            items.append(found.value)
+            items.append(result.value)
         banned = excluded_values(self.constraints)
         if self.unique:
-            items = self._different(items)
+            items = self._make_distinct(items)
         if canonical(items) in banned:
-            found = positions.value(length)
-            items = [*items, found.value] if isinstance(found, Witness) else items
+            result = positions.value(length)
+            items = [*items, result.value] if isinstance(result, Witness) else items
         return Witness(items) if self.is_sure and canonical(items) not in banned else NoWitness.UNKNOWN
 
-    def _different(self, items: list[Json]) -> list[Json]:
+    def _make_distinct(self, items: list[Json]) -> list[Json]:
         """Plain numbers and texts instead of repeated values, where they do; whoever shows the document confirms it."""
-        seen: set[str] = set()
-        found: list[Json] = []
+        texts: set[str] = set()
+        distinct: list[Json] = []
         for index, item in enumerate(items):
-            for each in (item, *_variants(item, index)):
-                if canonical(each) not in seen:
-                    found.append(each)
-                    seen.add(canonical(each))
+            for candidate in (item, *_variants(item, index)):
+                if canonical(candidate) not in texts:
+                    distinct.append(candidate)
+                    texts.add(canonical(candidate))
                     break
-        return found
+        return distinct
 
 
 def _variants(item: Json, index: int) -> tuple[Json, ...]:
@@ -281,7 +292,7 @@ def _variants(item: Json, index: int) -> tuple[Json, ...]:
             return (index,)
 
 
-def _size(node: Schema) -> int | None:
+def _count_values(node: Schema) -> int | None:
     """How many values there are, where a schema allows few."""
     if node.enum is not None:
         return len(node.enum)

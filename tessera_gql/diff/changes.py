@@ -144,7 +144,7 @@ class Change:
         return hashlib.sha256(canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Json]:
-        found = self.evidence()
+        evidence = self.evidence()
         record: dict[str, Json] = {
             "kind": self.kind.value,
             "pointer": self.pointer,
@@ -153,13 +153,13 @@ class Change:
             "before": self.before,
             "after": self.after,
             "breaks": [*sorted(mode.value for mode in self.breaks)],
-            "certainty": found.certainty.value,
+            "certainty": evidence.certainty.value,
             "message": self.message,
-            "hint": found.hint,
+            "hint": evidence.hint,
             "fingerprint": self.fingerprint,
         }
-        if found.certainty is Certainty.PROVEN:
-            record["counterexample"] = found.document
+        if evidence.certainty is Certainty.PROVEN:
+            record["counterexample"] = evidence.document
         return record
 
     def __reduce__(self) -> tuple[Callable[[dict[str, Json]], "Change"], tuple[dict[str, Json]]]:
@@ -168,7 +168,7 @@ class Change:
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> "Change":
-        found = Evidence(
+        evidence = Evidence(
             Certainty(cast("str", record["certainty"])),
             cast("Json", record.get("counterexample")),
             cast("str | None", record.get("hint")),
@@ -182,7 +182,7 @@ class Change:
             after=cast("Json", record["after"]),
             breaks=frozenset(Mode(mode) for mode in cast("list[str]", record["breaks"])),
             message=cast("str", record["message"]),
-            evidence=lambda: found,
+            evidence=lambda: evidence,
         )
 
 

@@ -31,7 +31,7 @@ ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
-class Unreadable(Exception):  # noqa: N818 - no fault: the validation has no result
+class ValidationUndecided(Exception):  # noqa: N818 - no fault: the validation has no result
     """The validator can't tell: a pattern that RE2 does not read, or more keywords than may be applied."""
 
 
@@ -45,16 +45,18 @@ class ReferenceValidator:
     @cached_property
     def validator(self) -> Validator:
         schema = cast("dict[str, Any] | bool", _without_nullable(self.document.raw))
-        return cast("Validator", _bounded(self.document.dialect.uri)(schema, registry=Registry()))
+        return cast("Validator", _validator_class(self.document.dialect.uri)(schema, registry=Registry()))
 
     @cached_property
-    def is_unreadable(self) -> bool:
+    def is_unsupported(self) -> bool:
         """Whether validation might not end, or might match a client's pattern with Python's `re`."""
-        return has_cycle(self.root) or {"unevaluatedProperties", "patternProperties"} <= _keywords(self.document.raw)
+        return has_cycle(self.root) or {"unevaluatedProperties", "patternProperties"} <= _collect_names(
+            self.document.raw
+        )
 
     def accepts(self, value: Json) -> bool | None:
         """Return whether the value is valid, or None if the validation fails or exceeds its bounds."""
-        if not _is_finite(value) or self.is_unreadable:
+        if not _is_finite(value) or self.is_unsupported:
             return None
         _remaining.set(MAX_KEYWORDS)
         with warnings.catch_warnings():
@@ -74,7 +76,7 @@ _remaining: ContextVar[int] = ContextVar("_remaining", default=MAX_KEYWORDS)
 
 
 @lru_cache
-def _bounded(dialect: str) -> Any:
+def _validator_class(dialect: str) -> Any:
     """The validator class of a dialect, with counted keywords and linear-time patterns."""
     kind = validators.validator_for({"$schema": dialect})
     linear: dict[str, Keyword] = {
@@ -82,17 +84,17 @@ def _bounded(dialect: str) -> Any:
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
     }
-    known = cast("dict[str, Keyword]", kind.VALIDATORS)
-    keywords = {name: linear.get(name, function) for name, function in known.items()}
+    functions = cast("dict[str, Keyword]", kind.VALIDATORS)
+    keywords = {name: linear.get(name, function) for name, function in functions.items()}
     extend = cast("Any", validators.extend)  # untyped
-    return extend(kind, {name: _counted(function) for name, function in keywords.items()})
+    return extend(kind, {name: _count_application(function) for name, function in keywords.items()})
 
 
-def _counted(function: Keyword) -> Keyword:
+def _count_application(function: Keyword) -> Keyword:
     def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         remaining = _remaining.get()
         if remaining <= 0:
-            raise Unreadable
+            raise ValidationUndecided
         _remaining.set(remaining - 1)
         yield from function(validator, value, instance, schema) or ()
 
@@ -100,7 +102,7 @@ def _counted(function: Keyword) -> Keyword:
 
 
 def _pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if validator.is_type(instance, "string") and not _found(pattern, instance):
+    if validator.is_type(instance, "string") and not _is_match(pattern, instance):
         yield ValidationError(f"does not match {pattern!r}")
 
 
@@ -108,7 +110,7 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: A
     if validator.is_type(instance, "object"):
         for pattern, subschema in patterns.items():
             for name, value in instance.items():
-                if _found(pattern, name):
+                if _is_match(pattern, name):
                     yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
@@ -116,23 +118,23 @@ def _additional_properties(validator: Any, subschema: Any, instance: Any, schema
     if validator.is_type(instance, "object"):
         declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         for name, value in instance.items():
-            if name not in declared and not any(_found(pattern, name) for pattern in patterns):
+            if name not in declared and not any(_is_match(pattern, name) for pattern in patterns):
                 yield from validator.descend(value, subschema, path=name)
 
 
-def _found(pattern: str, text: str) -> bool:
-    return _compiled(pattern).search(text) is not None
+def _is_match(pattern: str, text: str) -> bool:
+    return _compile(pattern).search(text) is not None
 
 
 @lru_cache(CACHED_PATTERNS)
-def _compiled(pattern: str) -> Any:
+def _compile(pattern: str) -> Any:
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MAX_PATTERN_BYTES
     try:
         return re2.compile(ESCAPE.sub(_escape, pattern), options)
     except re2.error as error:
-        raise Unreadable from error
+        raise ValidationUndecided from error
 
 
 def _escape(escape: re.Match[str]) -> str:
@@ -147,16 +149,16 @@ def _without_nullable(raw: object) -> object:
     if not isinstance(raw, dict):
         return raw
     entries = {key: _without_nullable(item) for key, item in cast("dict[str, object]", raw).items()}
-    named = entries.get("type")
-    if entries.get("nullable") is True and isinstance(named, str | list):
-        listed = cast("list[object]", named) if isinstance(named, list) else [named]
+    type_names = entries.get("type")
+    if entries.get("nullable") is True and isinstance(type_names, str | list):
+        listed = cast("list[object]", type_names) if isinstance(type_names, list) else [type_names]
         entries["type"] = [*listed, *([] if "null" in listed else ["null"])]
     return entries
 
 
-def _keywords(raw: object) -> set[str]:
+def _collect_names(raw: object) -> set[str]:
     """Every name of an object in the document, keyword or not."""
-    found: set[str] = set()
+    names: set[str] = set()
     stack = [raw]
     while stack:
         value = stack.pop()
@@ -164,26 +166,26 @@ def _keywords(raw: object) -> set[str]:
             stack += cast("list[object]", value)
         elif isinstance(value, dict):
             entries = cast("dict[str, object]", value)
-            found.update(entries)
+            names.update(entries)
             stack += entries.values()
-    return found
+    return names
 
 
 def _scalars(value: Json) -> list[Json]:
-    found: list[Json] = []
+    scalars: list[Json] = []
     stack = [value]
     while stack:
-        each = stack.pop()
-        match each:
+        item = stack.pop()
+        match item:
             case list():
-                stack += each
+                stack += item
             case dict():
-                stack += each.values()
-                found += each.keys()
+                stack += item.values()
+                scalars += item.keys()
             case _:
-                found.append(each)
-    return found
+                scalars.append(item)
+    return scalars
 
 
 def _is_finite(value: Json) -> bool:
-    return all(math.isfinite(each) for each in _scalars(value) if isinstance(each, float))
+    return all(math.isfinite(scalar) for scalar in _scalars(value) if isinstance(scalar, float))

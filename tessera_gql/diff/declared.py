@@ -25,21 +25,21 @@ def unshared_in_place_schemas(node: Schema) -> tuple[Schema, ...]:
 
 
 def _collect_in_place(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...]:
-    found: dict[int, Schema] = {}
+    schemas: dict[int, Schema] = {}
     stack = [node]
     while stack:
-        each = stack.pop()
-        if id(each) in found:
+        schema = stack.pop()
+        if id(schema) in schemas:
             continue
-        found[id(each)] = each
-        if not PLAIN.issuperset(each.keywords):
-            stack.extend(reversed(_in_place_children(each, enters_shared=enters_shared)))
-    return tuple(found.values())
+        schemas[id(schema)] = schema
+        if not PLAIN.issuperset(schema.keywords):
+            stack.extend(reversed(_in_place_children(schema, enters_shared=enters_shared)))
+    return tuple(schemas.values())
 
 
 def _in_place_children(node: Schema, *, enters_shared: bool) -> list[Schema]:
-    inside = [each for word in IN_PLACE if word in node.keywords for each in node.children(word)]
-    inside += [each for word in ("if", "then", "else") if (each := node.child(word)) is not None]
+    inside = [child for keyword in IN_PLACE if keyword in node.keywords for child in node.children(keyword)]
+    inside += [child for keyword in ("if", "then", "else") if (child := node.child(keyword)) is not None]
     inside += [schema for _, schema in node.dependent_schemas()]
     target = node.target()
     if target is None or (target.is_shared and not enters_shared):
@@ -52,8 +52,8 @@ def in_place_names(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
     if node.names_cache is None:
         nodes = in_place_schemas(node)
         node.names_cache = (
-            frozenset(name for each in nodes for name in each.properties),
-            frozenset(pattern for each in nodes for pattern in each.pattern_properties),
+            frozenset(name for schema in nodes for name in schema.properties),
+            frozenset(pattern for schema in nodes for pattern in schema.pattern_properties),
         )
     return node.names_cache
 
@@ -71,25 +71,27 @@ def producer_names(node: Schema) -> frozenset[str] | None:
     """
     if node.producer_names_cache is None:
         names, patterns = in_place_names(node)
-        asked = conditional_schemas(node)
-        is_open = bool(patterns) or any(each.is_opaque for each in in_place_schemas(node))
-        is_open = is_open or any(each.is_opaque or not OPENING_KEYWORDS.isdisjoint(each.keywords) for each in asked)
-        more = (name for each in asked for name in (*each.properties, *each.dependent_names))
-        node.producer_names_cache = (None if is_open else names.union(more),)
+        conditionals = conditional_schemas(node)
+        is_open = bool(patterns) or any(schema.is_opaque for schema in in_place_schemas(node))
+        is_open = is_open or any(
+            schema.is_opaque or not OPENING_KEYWORDS.isdisjoint(schema.keywords) for schema in conditionals
+        )
+        conditional_names = (name for schema in conditionals for name in (*schema.properties, *schema.dependent_names))
+        node.producer_names_cache = (None if is_open else names.union(conditional_names),)
     return node.producer_names_cache[0]
 
 
 def conditional_schemas(node: Schema) -> list[Schema]:
     """The subschemas about the same value below `not` and `if`, which a value may have to obey or to break."""
-    found: dict[int, Schema] = {}
+    schemas: dict[int, Schema] = {}
     stack = [node]
     while stack:
-        for each in in_place_schemas(stack.pop()):
-            for asked in map(each.child, ("not", "if")):
-                if asked is not None and id(asked) not in found:
-                    found |= {id(below): below for below in in_place_schemas(asked)}
-                    stack.append(asked)
-    return [*found.values()]
+        for schema in in_place_schemas(stack.pop()):
+            for conditional in map(schema.child, ("not", "if")):
+                if conditional is not None and id(conditional) not in schemas:
+                    schemas |= {id(nested): nested for nested in in_place_schemas(conditional)}
+                    stack.append(conditional)
+    return [*schemas.values()]
 
 
 DeclaredProperties = dict[str, tuple[Schema, ...]]
@@ -99,11 +101,11 @@ def declared_properties(nodes: Sequence[Schema]) -> DeclaredProperties:
     """Each declared property and who declares it."""
     if len(nodes) == 1:
         return dict.fromkeys(nodes[0].properties, (nodes[0],))
-    found: DeclaredProperties = {}
+    declared: DeclaredProperties = {}
     for node in nodes:
         for name in node.properties:
-            found[name] = (*found.get(name, ()), node)
-    return found
+            declared[name] = (*declared.get(name, ()), node)
+    return declared
 
 
 def changed_properties(
@@ -111,32 +113,32 @@ def changed_properties(
 ) -> Iterator[tuple[str, tuple[Schema, ...], tuple[Schema, ...]]]:
     """Properties of both sides, but for those one schema declares on either side and both with the same text."""
     for name, nodes in before.items():
-        others = after.get(name)
-        if others is None:
+        new_nodes = after.get(name)
+        if new_nodes is None:
             continue
-        match nodes, others:
-            case (node,), (other,) if name in node.unchanged_properties(other):
+        match nodes, new_nodes:
+            case (node,), (new_node,) if name in node.unchanged_properties(new_node):
                 pass
             case _:
-                yield name, nodes, others
+                yield name, nodes, new_nodes
 
 
 def has_cycle(root: Schema) -> bool:
     """Whether some schema of the document speaks, through others, about the value it is asked about once more."""
-    done: set[str] = set()
+    finished: set[str] = set()
     for pointer, raw in root.document.schemas.items():
-        open_ones: set[str] = set()
+        open_pointers: set[str] = set()
         stack: list[tuple[Schema, bool]] = [(root.space.node(root.document, raw, pointer), False)]
         while stack:
-            node, is_left = stack.pop()
-            if is_left:
-                open_ones.discard(node.pointer)
-                done.add(node.pointer)
-            elif node.pointer in open_ones:
+            node, is_finished = stack.pop()
+            if is_finished:
+                open_pointers.discard(node.pointer)
+                finished.add(node.pointer)
+            elif node.pointer in open_pointers:
                 return True
-            elif node.pointer not in done:
-                open_ones.add(node.pointer)
+            elif node.pointer not in finished:
+                open_pointers.add(node.pointer)
                 negated = node.child("not")
-                inside = _in_place_children(node, enters_shared=True) + ([negated] if negated else [])
-                stack += [(node, True), *((each, False) for each in inside)]
+                children = _in_place_children(node, enters_shared=True) + ([negated] if negated else [])
+                stack += [(node, True), *((child, False) for child in children)]
     return False

@@ -35,8 +35,8 @@ class Document:
 
     def identity_of(self, raw: object) -> int | None:
         """The identity of a subschema; None when it holds a reference, whose meaning is not in its text."""
-        found = self.identity_numbers.get(id(raw))
-        return None if found is None or found in self.identities.with_references else found
+        number = self.identity_numbers.get(id(raw))
+        return None if number is None or number in self.identities.with_references else number
 
 
 def read(raw: object, identities: Identities) -> Document:
@@ -44,21 +44,21 @@ def read(raw: object, identities: Identities) -> Document:
     return read_guarded(raw, guard(raw, identities), identities)
 
 
-def read_guarded(raw: object, numbers: dict[int, int], identities: Identities, *others: object) -> Document:
+def read_guarded(raw: object, numbers: dict[int, int], identities: Identities, *peers: object) -> Document:
     """The same for what the guard has numbered. The others, guarded too, may tell the draft of one that is silent."""
-    document = Document(raw, dialect_of(raw, *others), identities, numbers)
-    references = _check(document, [("", raw, "")])
+    document = Document(raw, dialect_of(raw, *peers), identities, numbers)
+    references = _check_subschemas(document, [("", raw, "")])
     while references:
         if len(document.targets) + len(references) > MAX_REFS:
             raise SchemaError(f"it has more than {MAX_REFS:,} references; split it.", limit=MAX_REFS)
-        references = _check(document, [_target(document, *reference) for reference in references])
+        references = _check_subschemas(document, [_resolve(document, *reference) for reference in references])
     return document
 
 
 Reference = tuple[str, str, str, str]
 
 
-def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
+def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
     """Checks the shape of every subschema below; returns the references found as (pointer, base, keyword, text)."""
     dialect, references = document.dialect, list[Reference]()
     numbers, with_references = document.identity_numbers, document.identities.with_references
@@ -76,25 +76,25 @@ def _check(document: Document, stack: list[tuple[str, object, str]]) -> list[Ref
         if number in with_references:
             entries = cast("dict[str, object]", raw)
             base = _identify(document, entries, pointer, base)
-            used = [word for word in ("$ref", *DYNAMIC) if word in dialect.shapes and word in entries]
-            references += [(pointer, base, word, cast("str", entries[word])) for word in used]
-            if len(used) > 1:  # one place, two targets: left unread
+            keywords = [keyword for keyword in ("$ref", *DYNAMIC) if keyword in dialect.shapes and keyword in entries]
+            references += [(pointer, base, keyword, cast("str", entries[keyword])) for keyword in keywords]
+            if len(keywords) > 1:  # one place, two targets: left unread
                 document.opaque.add(pointer)
         elif number is not None:
             valid_schemas.add(number)
-        stack.extend((where, each, base) for where, each in reversed(inside))
+        stack.extend((child_pointer, child, base) for child_pointer, child in reversed(inside))
     return references
 
 
 def _identify(document: Document, entries: dict[str, object], pointer: str, base: str) -> str:
     """Notes the names a schema gives itself; returns the base of the references in it."""
     dialect = document.dialect
-    named = entries.get(dialect.id_keyword)
-    if isinstance(named, str) and not ("$ref" in entries and not dialect.knows_siblings_of_ref):
-        if named.startswith("#"):
-            document.anchors[base, named[1:]] = pointer
+    identifier = entries.get(dialect.id_keyword)
+    if isinstance(identifier, str) and not ("$ref" in entries and not dialect.knows_siblings_of_ref):
+        if identifier.startswith("#"):
+            document.anchors[base, identifier[1:]] = pointer
         else:
-            base = _join(base, named, pointer)[0]
+            base = _join_uri(base, identifier, pointer)[0]
             document.resources.setdefault(base, pointer)
             document.bases[pointer] = base
     for keyword in ("$anchor", "$dynamicAnchor"):
@@ -108,7 +108,7 @@ def _identify(document: Document, entries: dict[str, object], pointer: str, base
     return base
 
 
-def _join(base: str, reference: str, pointer: str) -> tuple[str, str]:
+def _join_uri(base: str, reference: str, pointer: str) -> tuple[str, str]:
     try:
         whole = base + reference if reference.startswith("#") else urljoin(base, reference)
         uri, fragment = urldefrag(whole)
@@ -117,29 +117,31 @@ def _join(base: str, reference: str, pointer: str) -> tuple[str, str]:
         raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=pointer) from None
 
 
-def _target(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
-    uri, fragment = _join(base, text, pointer)
+def _resolve(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
+    uri, fragment = _join_uri(base, text, pointer)
     start = document.resources.get(uri)
-    where = f"{pointer}/{escape_token(keyword)}"
+    keyword_pointer = f"{pointer}/{escape_token(keyword)}"
     if start is None:
         raise SchemaError(
             f"{keyword} leads outside the document ({text[:200]}), and nothing is ever fetched; put it in $defs.",
-            pointer=where,
+            pointer=keyword_pointer,
         )
     is_name = fragment and not fragment.startswith("/")
-    found = document.anchors.get((uri, fragment)) if is_name else start + fragment
-    raw = MISSING if found is None else _lookup(document, found)
-    if found is None or raw is MISSING:
-        raise SchemaError(f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs.", pointer=where)
-    found = _normal(found)
-    document.targets[pointer] = found
-    document.uses[found] += 1
+    target = document.anchors.get((uri, fragment)) if is_name else start + fragment
+    raw = MISSING if target is None else _lookup(document, target)
+    if target is None or raw is MISSING:
+        raise SchemaError(
+            f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs.", pointer=keyword_pointer
+        )
+    target = _normalize_pointer(target)
+    document.targets[pointer] = target
+    document.uses[target] += 1
     if keyword in DYNAMIC and document.dynamic[fragment] > 1:
         document.opaque.add(pointer)
-    return found, raw, _base(document, found)
+    return target, raw, _base_uri(document, target)
 
 
-def _base(document: Document, pointer: str) -> str:
+def _base_uri(document: Document, pointer: str) -> str:
     """The base of the references at a place: that of the nearest schema around it that has an identifier."""
     while pointer not in document.bases:
         pointer = pointer.rpartition("/")[0]
@@ -150,11 +152,11 @@ MISSING = object()
 INDEX = re.compile("[0-9]{1,8}")
 
 
-def _normal(pointer: str) -> str:
-    return "".join(f"/{escape_token(_token(token))}" for token in pointer.split("/")[1:])
+def _normalize_pointer(pointer: str) -> str:
+    return "".join(f"/{escape_token(_unescape_token(token))}" for token in pointer.split("/")[1:])
 
 
-def _token(token: str) -> str:
+def _unescape_token(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
 
 
@@ -162,7 +164,7 @@ def _lookup(document: Document, pointer: str) -> object:
     if pointer in document.schemas:
         return document.schemas[pointer]
     raw = document.raw
-    for token in map(_token, pointer.split("/")[1:]):
+    for token in map(_unescape_token, pointer.split("/")[1:]):
         if isinstance(raw, dict):
             raw = cast("dict[str, object]", raw).get(token, MISSING)
         elif isinstance(raw, list) and INDEX.fullmatch(token):

@@ -65,24 +65,24 @@ class Difference:
     before: Json = None
     after: Json = None
     name: str | None = None
-    unless_contained: frozenset[Mode] = frozenset()
+    directions: frozenset[Mode] = frozenset()
     always: frozenset[Mode] = frozenset()
     rule: Rule = Rule.CONTAINMENT
 
 
-def format_route(route: Route, found: str = "") -> str:
+def format_route(route: Route, path: str = "") -> str:
     """A route for people, from the path found so far: `items[].sku`; a property that is not named is `*`."""
     for step in route:
         match step:
             case PropertyStep(name):
-                found += f".{name}" if found else name
+                path += f".{name}" if path else name
             case ItemStep():
-                found += "[]"
+                path += "[]"
             case OtherPropertyStep():
-                found += ".*" if found else "*"
+                path += ".*" if path else "*"
             case PropertyNameStep() | SameValueStep():
                 pass
-    return found
+    return path
 
 
 def declared_field(path: str) -> str:

@@ -15,7 +15,7 @@ from tessera_gql.diff.schema import NodeCache
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.walk import walk
 
-LEAST_FUEL = 2_000
+MIN_FUEL = 2_000
 
 
 def check(schema: object) -> None:
@@ -31,7 +31,7 @@ def compare(old: object, new: object) -> SchemaDiff:
         return SchemaDiff(())
     space = NodeCache()
     before, after = space.root(left), space.root(right)
-    solver = Solver(LEAST_FUEL + 4 * (len(left.identity_numbers) + len(right.identity_numbers)))
+    solver = Solver(MIN_FUEL + 4 * (len(left.identity_numbers) + len(right.identity_numbers)))
     declarations = compare_declarations(before, after)
     unshared_declarations = compare_unshared_declarations(before, after) if left.uses or right.uses else declarations
     assessments = assess(solver, walk(before, after), declarations, unshared_declarations)
@@ -52,18 +52,18 @@ def compare(old: object, new: object) -> SchemaDiff:
 
 def _read(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
     """Both are guarded before either is looked at: each may tell the draft of the other."""
-    with _named("old"):
-        numbers = guard(old, identities)
-    with _named("new"):
-        others = guard(new, identities)
-    with _named("old"):
-        left = read_guarded(old, numbers, identities, new)
-    with _named("new"):
-        return left, read_guarded(new, others, identities, old)
+    with _errors_on_side("old"):
+        old_numbers = guard(old, identities)
+    with _errors_on_side("new"):
+        new_numbers = guard(new, identities)
+    with _errors_on_side("old"):
+        left = read_guarded(old, old_numbers, identities, new)
+    with _errors_on_side("new"):
+        return left, read_guarded(new, new_numbers, identities, old)
 
 
 @contextmanager
-def _named(side: str) -> Generator[None]:
+def _errors_on_side(side: str) -> Generator[None]:
     """Refusals tell which side it was."""
     try:
         yield

@@ -44,42 +44,42 @@ def guard(document: object, identities: Identities | None = None) -> dict[int, i
     level: list[object] = [document] if isinstance(document, dict | list) else []
     depth = values = text = 0
     while level:
-        below: list[object] = []
-        for each in level:
-            if isinstance(each, dict):
-                text += _object(cast("dict[object, object]", each), below, document)
-                values += len(cast("dict[object, object]", each))
-            elif isinstance(each, list):
-                text += _list(cast("list[object]", each), below, document)
-                values += len(cast("list[object]", each))
+        next_level: list[object] = []
+        for container in level:
+            if isinstance(container, dict):
+                text += _scan_object(cast("dict[object, object]", container), next_level, document)
+                values += len(cast("dict[object, object]", container))
+            elif isinstance(container, list):
+                text += _scan_list(cast("list[object]", container), next_level, document)
+                values += len(cast("list[object]", container))
             if values > MAX_VALUES or text > MAX_TEXT:
                 raise SchemaError(
                     f"it is larger than {MAX_VALUES:,} values or {MAX_TEXT:,} characters; split it.",
                     limit=MAX_VALUES if values > MAX_VALUES else MAX_TEXT,
                 )
-        if below and depth >= MAX_DEPTH:
+        if next_level and depth >= MAX_DEPTH:
             raise SchemaError(
                 f"it is nested deeper than {MAX_DEPTH} levels; flatten it, or name the parts in $defs.",
-                pointer=_pointer(document, below[0]).rpartition("/")[0],
+                pointer=_pointer(document, next_level[0]).rpartition("/")[0],
                 limit=MAX_DEPTH,
             )
         containers += level
-        level, depth = below, depth + 1
+        level, depth = next_level, depth + 1
     return _identify(containers, identities or Identities())
 
 
-def _object(entries: dict[object, object], below: list[object], document: object) -> int:
+def _scan_object(entries: dict[object, object], next_level: list[object], document: object) -> int:
     """Adds the containers in an object to those below; returns the size of its text."""
     size = 0
     for key, item in entries.items():
         if not isinstance(key, str):
-            where = _pointer(document, entries)
-            raise SchemaError("an object has a key that is not text; send parsed JSON.", pointer=where)
+            pointer = _pointer(document, entries)
+            raise SchemaError("an object has a key that is not text; send parsed JSON.", pointer=pointer)
         size += len(key)
         if isinstance(item, str):
             size += len(item)
         elif isinstance(item, dict):
-            below.append(cast("object", item))
+            next_level.append(cast("object", item))
         elif isinstance(item, list):
             if key == "enum" and len(cast("list[object]", item)) > MAX_ENUM:
                 raise SchemaError(
@@ -87,20 +87,20 @@ def _object(entries: dict[object, object], below: list[object], document: object
                     pointer=_pointer(document, cast("object", item)),
                     limit=MAX_ENUM,
                 )
-            below.append(cast("object", item))
+            next_level.append(cast("object", item))
         else:
             _check_scalar(item, document, entries)
     return size
 
 
-def _list(items: list[object], below: list[object], document: object) -> int:
+def _scan_list(items: list[object], next_level: list[object], document: object) -> int:
     """Adds the containers in a list to those below; returns the size of its text."""
     size = 0
     for item in items:
         if isinstance(item, str):
             size += len(item)
         elif isinstance(item, CONTAINERS):
-            below.append(item)
+            next_level.append(item)
         else:
             _check_scalar(item, document, items)
     return size
@@ -108,8 +108,8 @@ def _list(items: list[object], below: list[object], document: object) -> int:
 
 def _check_scalar(value: object, document: object, holder: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        where = _pointer(document, holder)
-        raise SchemaError("a number is not finite, and JSON has no NaN or Infinity.", pointer=where)
+        pointer = _pointer(document, holder)
+        raise SchemaError("a number is not finite, and JSON has no NaN or Infinity.", pointer=pointer)
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise SchemaError(
             f"a number has more than {MAX_BITS:,} bits; nobody reads it exactly.",
@@ -117,17 +117,17 @@ def _check_scalar(value: object, document: object, holder: object) -> None:
             limit=MAX_BITS,
         )
     if not isinstance(value, str | int | float | None):
-        where = _pointer(document, holder)
-        raise SchemaError(f"{type(value).__name__} is not a JSON value; send parsed JSON.", pointer=where)
+        pointer = _pointer(document, holder)
+        raise SchemaError(f"{type(value).__name__} is not a JSON value; send parsed JSON.", pointer=pointer)
 
 
-def _pointer(document: object, wanted: object) -> str:
+def _pointer(document: object, target: object) -> str:
     """Where the container is; looked for only once something is wrong with it."""
     queue = [(document, "")]
-    for each, pointer in queue:
-        if each is wanted:
+    for value, pointer in queue:
+        if value is target:
             return pointer
-        entries = cast("dict[object, object]", each).items() if isinstance(each, dict) else enumerate(_items(each))
+        entries = cast("dict[object, object]", value).items() if isinstance(value, dict) else enumerate(_items(value))
         queue += [
             (item, f"{pointer}/{escape_token(str(key))}") for key, item in entries if isinstance(item, dict | list)
         ]
@@ -139,42 +139,42 @@ def _items(value: object) -> list[object]:
 
 
 def _identify(containers: list[object], identities: Identities) -> dict[int, int]:
-    found: dict[int, int] = {}
+    numbers_by_id: dict[int, int] = {}
     numbers, with_references = identities.numbers, identities.with_references
     items: Iterable[object]
     for value in reversed(containers):
         if isinstance(value, dict):
             entries: dict[str, object] = value
-            names, is_bound = _names(entries, identities)
+            names, is_bound = _sort_names(entries, identities)
             items = map(entries.__getitem__, names)
         else:
             names, is_bound, items = (), False, cast("list[object]", value)
-        parts = [item if isinstance(item, str) else identity(item, found) for item in items]
+        parts = [item if isinstance(item, str) else identity(item, numbers_by_id) for item in items]
         number = numbers.setdefault((names, *parts) if names else (isinstance(value, list), *parts), len(numbers))
         if is_bound or not with_references.isdisjoint(parts):
             with_references.add(number)
-        found[id(value)] = number
-    return found
+        numbers_by_id[id(value)] = number
+    return numbers_by_id
 
 
-def _names(entries: dict[str, object], identities: Identities) -> tuple[tuple[str, ...], bool]:
+def _sort_names(entries: dict[str, object], identities: Identities) -> tuple[tuple[str, ...], bool]:
     """The names in order, and whether one of them makes or names a reference."""
-    listed = (*entries,)
-    known = identities.sorted_names.get(listed)
-    if known is None:
-        ordered = tuple(sorted(listed))
-        known = identities.sorted_names[listed] = ordered, not REFERENCES.isdisjoint(ordered)
-    return known
+    names = (*entries,)
+    result = identities.sorted_names.get(names)
+    if result is None:
+        ordered = tuple(sorted(names))
+        result = identities.sorted_names[names] = ordered, not REFERENCES.isdisjoint(ordered)
+    return result
 
 
 TRUE, FALSE = object(), object()
 
 
-def identity(value: object, found: dict[int, int]) -> object:
+def identity(value: object, numbers_by_id: dict[int, int]) -> object:
     """Hashable, and equal exactly when the values are: text is itself, a container its number, a number in a tuple."""
     if isinstance(value, str) or value is None:
         return value
-    number = found.get(id(value))
+    number = numbers_by_id.get(id(value))
     if number is not None:
         return number
     if isinstance(value, bool):

@@ -12,7 +12,7 @@ from tessera_gql.diff.view import View, type_names
 
 K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]
-Told = tuple[ChangeKind, str]
+ChangeKey = tuple[ChangeKind, str]
 MAX_SCHEMAS = 500
 
 
@@ -21,11 +21,13 @@ class Edit(NamedTuple):
 
     sentence: str
     pointer: str
-    word: str
+    keyword: str
     value: Json
 
 
-def hint(assessment: Assessment, others: set[Told], old: object, new: object, compare: Compare) -> str | None:
+def find_hint(
+    assessment: Assessment, other_breaks: set[ChangeKey], old: object, new: object, compare: Compare
+) -> str | None:
     """For a change that breaks BACKWARD; `others` break beside it and may go on doing so."""
     pair = assessment.pair
     edit = None if pair is None else _find_edit(assessment, pair.old, pair.new)
@@ -36,19 +38,19 @@ def hint(assessment: Assessment, others: set[Told], old: object, new: object, co
     if schema is None:
         return None
     if edit.value is None:
-        schema.pop(edit.word, None)
+        schema.pop(edit.keyword, None)
     else:
-        schema[edit.word] = edit.value
-    again = {(change.kind, change.path) for change in compare(old, edited).breaking(Mode.BACKWARD)}
-    return edit.sentence if again <= others - {(assessment.difference.kind, assessment.path)} else None
+        schema[edit.keyword] = edit.value
+    remaining_breaks = {(change.kind, change.path) for change in compare(old, edited).breaking(Mode.BACKWARD)}
+    return edit.sentence if remaining_breaks <= other_breaks - {(assessment.difference.kind, assessment.path)} else None
 
 
 def _find_edit(assessment: Assessment, old: View, new: View) -> Edit | None:
     difference, node = assessment.difference, new.schemas[0]
-    word = difference.pointer.rpartition("/")[2]
+    keyword = difference.pointer.rpartition("/")[2]
     match difference.kind:
         case K.PROPERTY_REMOVED | K.PROPERTY_RENAMED:
-            return _kept(assessment, old, new)
+            return _keep_property(assessment, old, new)
         case K.REQUIRED_ADDED | K.PROPERTY_ADDED if difference.name in new.required:
             holder = new.required[difference.name]
             names: list[Json] = [name for name in holder.required if name != difference.name]
@@ -59,20 +61,20 @@ def _find_edit(assessment: Assessment, old: View, new: View) -> Edit | None:
         case K.ENUM_VALUES_REMOVED if old.enum is not None and new.enum is not None:
             values: list[Json] = [*(old.enum | new.enum).values()]
             return Edit("Keep the old values among those allowed.", node.pointer, "enum", values)
-        case K.CONSTRAINT_TIGHTENED if word in node.keywords and not isinstance(difference.before, dict | bool):
-            kept = (
-                f"Keep {word} as it was: {difference.before}."
+        case K.CONSTRAINT_TIGHTENED if keyword in node.keywords and not isinstance(difference.before, dict | bool):
+            sentence = (
+                f"Keep {keyword} as it was: {difference.before}."
                 if difference.before is not None
-                else f"Leave {word} out."
+                else f"Leave {keyword} out."
             )
-            return Edit(kept, node.pointer, word, difference.before)
+            return Edit(sentence, node.pointer, keyword, difference.before)
         case K.DEFAULT_REMOVED:
             return Edit("Keep the default.", node.pointer, "default", difference.before)
         case _:
             return None
 
 
-def _kept(assessment: Assessment, old: View, new: View) -> Edit | None:
+def _keep_property(assessment: Assessment, old: View, new: View) -> Edit | None:
     difference, node = assessment.difference, new.schemas[0]
     name = str(difference.before) if difference.kind is K.PROPERTY_RENAMED else difference.name
     if name is None or name not in old.properties:

@@ -19,9 +19,9 @@ from tessera_gql.diff.view import View, describe_type
 from tessera_gql.diff.walk import Key, ViewPair
 
 K = ChangeKind
-BACKWARD_ONLY, FORWARD_ONLY = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
+BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
-ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
+AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
 """How much is accepted now, where containment fails."""
 T = TypeVar("T")
 
@@ -54,16 +54,16 @@ TOO_MANY = Assessment(
 
 def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
     """A value that obeys the old view and not the new one; EMPTY is the proof that the old is contained in the new."""
-    given = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
+    premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
     outcome: SearchResult = NoWitness.EMPTY
     for node in new.nodes:
         try:
-            found = solver.find([*given, Literal(node, holds=False)])
+            result = solver.find([*premises, Literal(node, holds=False)])
         except RecursionError:  # the caller's own stack was deep already
-            found = NoWitness.UNKNOWN
-        if isinstance(found, Witness):
-            return found
-        outcome = outcome if found is NoWitness.EMPTY else found
+            result = NoWitness.UNKNOWN
+        if isinstance(result, Witness):
+            return result
+        outcome = outcome if result is NoWitness.EMPTY else result
     return outcome
 
 
@@ -84,8 +84,8 @@ class Containment:
         self.outcomes = {
             mode: {key: self._outcome(key, mode, is_produced=True) for key in reversed([*pairs])} for mode in DIRECTIONS
         }
-        self.fails = {mode: self._failing(self.outcomes[mode].__getitem__) for mode in DIRECTIONS}
-        self.open_fails = {mode: self._failing(partial(self._open_outcome, mode)) for mode in DIRECTIONS}
+        self.fails = {mode: self._failing_pairs(self.outcomes[mode].__getitem__) for mode in DIRECTIONS}
+        self.open_fails = {mode: self._failing_pairs(partial(self._open_outcome, mode)) for mode in DIRECTIONS}
 
     def _outcome(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
         pair = self.pairs[key]
@@ -96,18 +96,18 @@ class Containment:
         known = self.outcomes[mode][key]
         return known if isinstance(known, Witness) else self._outcome(key, mode, is_produced=False)
 
-    def _failing(self, outcome: Callable[[Key], SearchResult]) -> set[Key]:
-        found: set[Key] = set()
+    def _failing_pairs(self, outcome: Callable[[Key], SearchResult]) -> set[Key]:
+        failing: set[Key] = set()
         root = next(iter(self.pairs))
         stack = [] if outcome(root) is NoWitness.EMPTY else [root]
         while stack:
             key = stack.pop()
-            if key not in found:
-                found.add(key)
+            if key not in failing:
+                failing.add(key)
                 stack += [child for _, child in self.pairs[key].edges if outcome(child) is not NoWitness.EMPTY]
-        return found
+        return failing
 
-    def makes_no_difference(self, key: Key) -> bool:
+    def is_equivalent(self, key: Key) -> bool:
         """The same values are valid on both sides, whoever writes them."""
         return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
 
@@ -119,51 +119,53 @@ def assess(
     unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
 ) -> list[Assessment]:
     """Every difference with its verdict, in no particular order."""
-    proven = Containment(solver, pairs)
+    containment = Containment(solver, pairs)
     routes = find_routes(next(iter(pairs)), {key: pair.edges for key, pair in pairs.items()})
     for mode in DIRECTIONS:
-        _explain(proven, mode)
-    found = [
+        _add_unexplained(containment, mode)
+    assessments = [
         assessment
         for key, pair in pairs.items()
         for difference in pair.differences
-        if (assessment := _judged(difference, pair, key, proven, routes[key])) is not None
+        if (assessment := _assess(difference, pair, key, containment, routes[key])) is not None
     ]
-    places: list[ViewPair | DeclarationPair] = [
-        *pairs.values(),
-        *declarations.values(),
-        *unshared_declarations.values(),
-    ]
-    cut = [TOO_MANY] if any(place.is_cut for place in places) else []
-    return _without_repeats([*cut, *_with_paths(found, declarations), *_shared(declarations, unshared_declarations)])
+    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values(), *unshared_declarations.values()]
+    truncation = [TOO_MANY] if any(node.is_cut for node in nodes) else []
+    return _merge_repeats(
+        [
+            *truncation,
+            *_add_path_changes(assessments, declarations),
+            *_shared_definition_changes(declarations, unshared_declarations),
+        ]
+    )
 
 
-def _without_repeats(found: list[Assessment]) -> list[Assessment]:
+def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
     """One change where the same is said of the same place for several reasons, say for each item of a list."""
-    kept: dict[tuple[str, str, str], list[Assessment]] = {}
-    for each in found:
-        difference = each.difference
-        known = kept.setdefault((difference.kind.value, difference.pointer, each.path), [])
-        for index, other in enumerate(known):
-            if is_equal(difference.before, other.difference.before) and is_equal(
-                difference.after, other.difference.after
+    groups: dict[tuple[str, str, str], list[Assessment]] = {}
+    for assessment in assessments:
+        difference = assessment.difference
+        group = groups.setdefault((difference.kind.value, difference.pointer, assessment.path), [])
+        for index, peer in enumerate(group):
+            if is_equal(difference.before, peer.difference.before) and is_equal(
+                difference.after, peer.difference.after
             ):
-                fields = tuple(dict.fromkeys((*other.fields, *each.fields)))
-                known[index] = replace(other, breaks=other.breaks | each.breaks, fields=fields)
+                fields = tuple(dict.fromkeys((*peer.fields, *assessment.fields)))
+                group[index] = replace(peer, breaks=peer.breaks | assessment.breaks, fields=fields)
                 break
         else:
-            known.append(each)
-    return [each for known in kept.values() for each in known]
+            group.append(assessment)
+    return [assessment for group in groups.values() for assessment in group]
 
 
-def _shared(
+def _shared_definition_changes(
     declarations: Mapping[DeclarationKey, DeclarationPair],
     unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
 ) -> Iterator[Assessment]:
     """Fields that one side spells out and the other has from a shared definition."""
     if unshared_declarations is declarations:
         return
-    told = {
+    reported = {
         node.pointer for declaration in declarations.values() for _, node in (*declaration.removed, *declaration.added)
     }
     routes = find_routes(
@@ -172,10 +174,10 @@ def _shared(
     )
     for key, declaration in unshared_declarations.items():
         for names, breaks, side in (
-            (declaration.removed, BACKWARD_ONLY, "the old"),
-            (declaration.added, FORWARD_ONLY, "the new"),
+            (declaration.removed, BACKWARD, "the old"),
+            (declaration.added, FORWARD, "the new"),
         ):
-            fresh = [node for _, node in names if node.pointer not in told]
+            fresh = [node for _, node in names if node.pointer not in reported]
             if fresh:
                 message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
                 difference = Difference(
@@ -184,129 +186,135 @@ def _shared(
                 yield Assessment(difference, breaks | {Mode.FULL}, routes[key].fields(), routes[key].first)
 
 
-def _explain(proven: Containment, mode: Mode) -> None:
+def _add_unexplained(containment: Containment, mode: Mode) -> None:
     """Where containment fails and nothing there or below says why, the failure is a change of its own."""
-    pairs, fails = proven.pairs, proven.fails[mode]
-    holders: dict[Key, list[Key]] = {}
+    pairs, fails = containment.pairs, containment.fails[mode]
+    parents: dict[Key, list[Key]] = {}
     for key in fails:
         for _, child in pairs[key].edges:
-            holders.setdefault(child, []).append(key)
-    telling = [
+            parents.setdefault(child, []).append(key)
+    explaining = [
         key
         for key in fails
-        if any(mode in difference.unless_contained | difference.always for difference in pairs[key].differences)
+        if any(mode in difference.directions | difference.always for difference in pairs[key].differences)
     ]
-    explained = _above(telling, holders)
+    explained = _with_ancestors(explaining, parents)
     for key in reversed([*pairs]):
         if key in fails and key not in explained:
-            pairs[key].differences.append(_unexplained(pairs[key], mode, proven.outcomes[mode][key]))
-            explained |= _above([key], holders)
+            pairs[key].differences.append(_unexplained_difference(pairs[key], mode, containment.outcomes[mode][key]))
+            explained |= _with_ancestors([key], parents)
 
 
-def _above(keys: list[Key], holders: Mapping[Key, list[Key]]) -> set[Key]:
-    found: set[Key] = set()
+def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Key]:
+    ancestors: set[Key] = set()
     while keys:
         key = keys.pop()
-        if key not in found:
-            found.add(key)
-            keys += holders.get(key, [])
-    return found
+        if key not in ancestors:
+            ancestors.add(key)
+            keys += parents.get(key, [])
+    return ancestors
 
 
-def _unexplained(pair: ViewPair, mode: Mode, outcome: SearchResult) -> Difference:
-    unless_contained = frozenset({mode})
+def _unexplained_difference(pair: ViewPair, mode: Mode, outcome: SearchResult) -> Difference:
+    directions = frozenset({mode})
     if outcome is NoWitness.UNKNOWN:
         return Difference(
-            K.UNDECIDED,
-            pair.new.pointer,
-            "it could not be decided whether this fits",
-            unless_contained=unless_contained,
+            K.UNDECIDED, pair.new.pointer, "it could not be decided whether this fits", directions=directions
         )
     return Difference(
         K.COMPOSITION_CHANGED,
         pair.new.pointer,
-        f"it accepts {ACCEPTED[mode]} than before",
-        unless_contained=unless_contained,
+        f"it accepts {AMOUNT_ACCEPTED[mode]} than before",
+        directions=directions,
     )
 
 
-def _judged(difference: Difference, pair: ViewPair, key: Key, proven: Containment, routes: Routes) -> Assessment | None:
+def _assess(
+    difference: Difference, pair: ViewPair, key: Key, containment: Containment, routes: Routes
+) -> Assessment | None:
     """None for what makes no difference at all."""
     fields, route = routes.fields(difference.name), routes.first
     if difference.rule is Rule.NEVER:
         return Assessment(difference, frozenset(), fields, route, pair)
-    fails = proven.open_fails if difference.rule is Rule.OPEN else proven.fails
-    breaks = difference.always | {mode for mode in difference.unless_contained if key in fails[mode]}
-    if difference.rule is not Rule.ALWAYS and not breaks and proven.makes_no_difference(key):
+    fails = containment.open_fails if difference.rule is Rule.OPEN else containment.fails
+    breaks = difference.always | {mode for mode in difference.directions if key in fails[mode]}
+    if difference.rule is not Rule.ALWAYS and not breaks and containment.is_equivalent(key):
         return None
     return Assessment(difference, breaks | {Mode.FULL}, fields, route, pair)
 
 
-def _with_paths(found: list[Assessment], declarations: Mapping[DeclarationKey, DeclarationPair]) -> list[Assessment]:
+def _add_path_changes(
+    assessments: list[Assessment], declarations: Mapping[DeclarationKey, DeclarationPair]
+) -> list[Assessment]:
     """Adds what declared paths say; a property that came or went is one change, and so is a rename."""
     by_value: dict[Slot, Assessment] = {}
-    for each in found:
-        if each.difference.kind in EVENTS:
-            _join(by_value, each)
+    for assessment in assessments:
+        if assessment.difference.kind in PROPERTY_CHANGES:
+            _merge_into(by_value, assessment)
     by_path: dict[Slot, Assessment] = {}
     routes = find_routes(
         next(iter(declarations)), {key: declaration.edges for key, declaration in declarations.items()}
     )
     for key, declaration in declarations.items():
         removed = {
-            each.difference.name or "": each for each in _events(K.PROPERTY_REMOVED, declaration.removed, routes[key])
+            assessment.difference.name or "": assessment
+            for assessment in _path_changes(K.PROPERTY_REMOVED, declaration.removed, routes[key])
         }
-        added = {each.difference.name or "": each for each in _events(K.PROPERTY_ADDED, declaration.added, routes[key])}
-        for each in (*removed.values(), *added.values()):
-            slot = each.difference.kind, each.difference.pointer
+        added = {
+            assessment.difference.name or "": assessment
+            for assessment in _path_changes(K.PROPERTY_ADDED, declaration.added, routes[key])
+        }
+        for assessment in (*removed.values(), *added.values()):
+            slot = assessment.difference.kind, assessment.difference.pointer
             if slot in by_value:
-                _join(by_path, by_value[slot])
-            _join(by_path, each)
+                _merge_into(by_path, by_value[slot])
+            _merge_into(by_path, assessment)
         for old, new in find_renames(declaration.removed, declaration.added).items():
             left, right = (
-                by_path.pop((each.difference.kind, each.difference.pointer)) for each in (removed[old], added[new])
+                by_path.pop((assessment.difference.kind, assessment.difference.pointer))
+                for assessment in (removed[old], added[new])
             )
-            for each in (left, right):
-                by_value.pop((each.difference.kind, each.difference.pointer), None)
-            _join(by_path, _renamed(left, right))
-    others = [each for each in found if each.difference.kind not in EVENTS]
-    return [*others, *(by_value | by_path).values()]
+            for assessment in (left, right):
+                by_value.pop((assessment.difference.kind, assessment.difference.pointer), None)
+            _merge_into(by_path, _merge_rename(left, right))
+    other_assessments = [assessment for assessment in assessments if assessment.difference.kind not in PROPERTY_CHANGES]
+    return [*other_assessments, *(by_value | by_path).values()]
 
 
 Slot = tuple[ChangeKind, str]
 
 
-def _join(slots: dict[Slot, Assessment], one: Assessment) -> None:
-    slot = one.difference.kind, one.difference.pointer
-    slots[slot] = _merged(slots[slot], one) if slot in slots else one
+def _merge_into(slots: dict[Slot, Assessment], assessment: Assessment) -> None:
+    slot = assessment.difference.kind, assessment.difference.pointer
+    slots[slot] = _merge(slots[slot], assessment) if slot in slots else assessment
 
 
-EVENTS = {K.PROPERTY_REMOVED: (BACKWARD_ONLY, "it is gone"), K.PROPERTY_ADDED: (FORWARD_ONLY, "it is new")}
+PROPERTY_CHANGES = {K.PROPERTY_REMOVED: (BACKWARD, "it is gone"), K.PROPERTY_ADDED: (FORWARD, "it is new")}
 
 
-def _events(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> Iterator[Assessment]:
-    always, verb = EVENTS[kind]
+def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> Iterator[Assessment]:
+    always, verb = PROPERTY_CHANGES[kind]
     for name, node in names:
-        shown: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}
-        before, after = (shown, None) if kind is K.PROPERTY_REMOVED else (None, shown)
+        summary: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}
+        before, after = (summary, None) if kind is K.PROPERTY_REMOVED else (None, summary)
         difference = Difference(kind, node.pointer, verb, before, after, name, always=always, rule=Rule.ALWAYS)
         yield Assessment(difference, always | {Mode.FULL}, routes.fields(name), routes.first)
 
 
-def _merged(known: Assessment, path: Assessment) -> Assessment:
+def _merge(by_value: Assessment, by_path: Assessment) -> Assessment:
     """All that is said about one property: by values and by paths, from here and from there."""
-    fields = tuple(dict.fromkeys((*known.fields, *path.fields)))
-    one, other = known.difference, path.difference
-    difference = replace(
-        one,
-        unless_contained=one.unless_contained | other.unless_contained,
-        always=one.always | other.always,
+    fields = tuple(dict.fromkeys((*by_value.fields, *by_path.fields)))
+    difference, path_difference = by_value.difference, by_path.difference
+    merged = replace(
+        difference,
+        directions=difference.directions | path_difference.directions,
+        always=difference.always | path_difference.always,
         rule=Rule.ALWAYS,
     )
-    return replace(known, difference=difference, breaks=known.breaks | path.breaks, fields=fields)
+    return replace(by_value, difference=merged, breaks=by_value.breaks | by_path.breaks, fields=fields)
 
 
-def _renamed(removed: Assessment, added: Assessment) -> Assessment:
+def _merge_rename(removed: Assessment, added: Assessment) -> Assessment:
     old, new = removed.difference, added.difference
     difference = Difference(
         K.PROPERTY_RENAMED,
@@ -315,7 +323,7 @@ def _renamed(removed: Assessment, added: Assessment) -> Assessment:
         before=old.name,
         after=new.name,
         name=new.name,
-        unless_contained=old.unless_contained | new.unless_contained,
+        directions=old.directions | new.directions,
         always=frozenset(DIRECTIONS),
         rule=Rule.ALWAYS,
     )

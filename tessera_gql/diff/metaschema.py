@@ -9,8 +9,8 @@ from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import is_pattern
 
 TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-Inside = Iterator[tuple[str, object]]
-Listed = Callable[[object, str, str], list[object]]
+Subschemas = Iterator[tuple[str, object]]
+ListCheck = Callable[[object, str, str], list[object]]
 
 
 def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[str, object]]:
@@ -19,22 +19,22 @@ def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[st
         return []
     if not isinstance(schema, dict):
         kinds = "an object" if dialect is DRAFT_4 else "an object or a boolean"
-        raise SchemaError(f"a schema is {kinds} in {dialect.name}, not {_name(schema)}.", pointer=pointer)
+        raise SchemaError(f"a schema is {kinds} in {dialect.name}, not {_describe_json(schema)}.", pointer=pointer)
     inside: list[tuple[str, object]] = []
     for key, value in cast("dict[str, object]", schema).items():
         shape = dialect.shapes.get(key)
         if shape is None or (isinstance(value, str) and (shape == "text" or (shape == "types" and value in TYPES))):
             continue
-        where = f"{pointer}/{escape_token(key)}"
-        inside += SHAPES[shape](value, where, key)
+        keyword_pointer = f"{pointer}/{escape_token(key)}"
+        inside += SHAPES[shape](value, keyword_pointer, key)
     return inside
 
 
-def _refuse(key: str, expected: str, value: object, pointer: str) -> SchemaError:
-    return SchemaError(f"{key} must be {expected}, not {_name(value)}.", pointer=pointer)
+def _shape_error(key: str, expected: str, value: object, pointer: str) -> SchemaError:
+    return SchemaError(f"{key} must be {expected}, not {_describe_json(value)}.", pointer=pointer)
 
 
-def _name(value: object) -> str:
+def _describe_json(value: object) -> str:
     match value:
         case None:
             return "null"
@@ -50,46 +50,46 @@ def _name(value: object) -> str:
             return "an object"
 
 
-def _schema(value: object, pointer: str, key: str) -> Inside:  # noqa: ARG001 - one signature for every shape
+def _schema(value: object, pointer: str, key: str) -> Subschemas:  # noqa: ARG001 - one signature for every shape
     yield pointer, value
 
 
-def _list(value: object, pointer: str, key: str) -> list[object]:
+def _check_list(value: object, pointer: str, key: str) -> list[object]:
     if not isinstance(value, list):
-        raise _refuse(key, "a list", value, pointer)
+        raise _shape_error(key, "a list", value, pointer)
     return cast("list[object]", value)
 
 
-def _some(value: object, pointer: str, key: str) -> list[object]:
-    items = _list(value, pointer, key)
+def _check_non_empty_list(value: object, pointer: str, key: str) -> list[object]:
+    items = _check_list(value, pointer, key)
     if not items:
         raise SchemaError(f"{key} must not be empty.", pointer=pointer)
     return items
 
 
-def _map(value: object, pointer: str, key: str) -> Inside:
+def _map(value: object, pointer: str, key: str) -> Subschemas:
     if not isinstance(value, dict):
-        raise _refuse(key, "an object", value, pointer)
+        raise _shape_error(key, "an object", value, pointer)
     for name, item in cast("dict[str, object]", value).items():
         yield f"{pointer}/{escape_token(name)}", item
 
 
-def _pattern_map(value: object, pointer: str, key: str) -> Inside:
+def _pattern_map(value: object, pointer: str, key: str) -> Subschemas:
     yield from _map(value, pointer, key)
     for name in cast("dict[str, object]", value):
         _pattern(name, pointer, key)
 
 
-def _schemas(value: object, pointer: str, key: str) -> Inside:
-    for index, item in enumerate(_some(value, pointer, key)):
+def _schemas(value: object, pointer: str, key: str) -> Subschemas:
+    for index, item in enumerate(_check_non_empty_list(value, pointer, key)):
         yield f"{pointer}/{index}", item
 
 
-def _items(value: object, pointer: str, key: str) -> Inside:
+def _items(value: object, pointer: str, key: str) -> Subschemas:
     return _schemas(value, pointer, key) if isinstance(value, list) else _schema(value, pointer, key)
 
 
-def _flag_or_schema(value: object, pointer: str, key: str) -> Inside:
+def _flag_or_schema(value: object, pointer: str, key: str) -> Subschemas:
     return iter(()) if isinstance(value, bool) else _schema(value, pointer, key)
 
 
@@ -101,71 +101,71 @@ def _is_count(value: object) -> bool:
     return _is_number(value) and cast("float", value) >= 0 and cast("float", value) == int(cast("float", value))
 
 
-def _is(expected: str, test: Callable[[object], bool]) -> Callable[[object, str, str], Inside]:
-    def shape(value: object, pointer: str, key: str) -> Inside:
+def _shape_check(expected: str, test: Callable[[object], bool]) -> Callable[[object, str, str], Subschemas]:
+    def shape(value: object, pointer: str, key: str) -> Subschemas:
         if not test(value):
-            raise _refuse(key, expected, value, pointer)
+            raise _shape_error(key, expected, value, pointer)
         return iter(())
 
     return shape
 
 
-def _pattern(value: object, pointer: str, key: str) -> Inside:
+def _pattern(value: object, pointer: str, key: str) -> Subschemas:
     if not isinstance(value, str):
-        raise _refuse(key, "text", value, pointer)
+        raise _shape_error(key, "text", value, pointer)
     if not is_pattern(value):
         raise SchemaError(f"{key} is not a regular expression; correct it.", pointer=pointer)
     return iter(())
 
 
-def _names(value: object, pointer: str, key: str, listed: Listed = _list) -> Inside:
+def _names(value: object, pointer: str, key: str, listed: ListCheck = _check_list) -> Subschemas:
     items = listed(value, pointer, key)
     if not all(isinstance(item, str) for item in items) or len(set(cast("list[str]", items))) < len(items):
         raise SchemaError(f"{key} must be a list of different names.", pointer=pointer)
     return iter(())
 
 
-def _some_values(value: object, pointer: str, key: str) -> Inside:
-    items = _some(value, pointer, key)
+def _some_values(value: object, pointer: str, key: str) -> Subschemas:
+    items = _check_non_empty_list(value, pointer, key)
     if len({canonical(item) for item in items}) < len(items):
         raise SchemaError(f"{key} must list each value once.", pointer=pointer)
     return iter(())
 
 
-def _values(value: object, pointer: str, key: str) -> Inside:
-    _list(value, pointer, key)
+def _values(value: object, pointer: str, key: str) -> Subschemas:
+    _check_list(value, pointer, key)
     return iter(())
 
 
-def _types(value: object, pointer: str, key: str) -> Inside:
-    items = _some(value, pointer, key) if isinstance(value, list) else [value]
+def _types(value: object, pointer: str, key: str) -> Subschemas:
+    items = _check_non_empty_list(value, pointer, key) if isinstance(value, list) else [value]
     if not all(isinstance(item, str) and item in TYPES for item in items) or len({*map(str, items)}) < len(items):
         raise SchemaError(f"{key} must be one or more different names of {', '.join(sorted(TYPES))}.", pointer=pointer)
     return iter(())
 
 
-def _names_map(value: object, pointer: str, key: str) -> Inside:
-    for where, item in _map(value, pointer, key):
-        _names(item, where, key)
+def _names_map(value: object, pointer: str, key: str) -> Subschemas:
+    for item_pointer, item in _map(value, pointer, key):
+        _names(item, item_pointer, key)
     return iter(())
 
 
-def _dependencies(value: object, pointer: str, key: str, listed: Listed = _list) -> Inside:
-    for where, item in _map(value, pointer, key):
+def _dependencies(value: object, pointer: str, key: str, listed: ListCheck = _check_list) -> Subschemas:
+    for item_pointer, item in _map(value, pointer, key):
         if isinstance(item, list):
-            _names(cast("object", item), where, key, listed)
+            _names(cast("object", item), item_pointer, key, listed)
         else:
-            yield where, item
+            yield item_pointer, item
 
 
-def _flags(value: object, pointer: str, key: str) -> Inside:
-    for where, item in _map(value, pointer, key):
+def _flags(value: object, pointer: str, key: str) -> Subschemas:
+    for item_pointer, item in _map(value, pointer, key):
         if not isinstance(item, bool):
-            raise _refuse(key, "an object of booleans", item, where)
+            raise _shape_error(key, "an object of booleans", item, item_pointer)
     return iter(())
 
 
-SHAPES: dict[str, Callable[[object, str, str], Inside]] = {
+SHAPES: dict[str, Callable[[object, str, str], Subschemas]] = {
     "anything": lambda _value, _at, _key: iter(()),
     "schema": _schema,
     "schemas": _schemas,
@@ -173,19 +173,19 @@ SHAPES: dict[str, Callable[[object, str, str], Inside]] = {
     "pattern map": _pattern_map,
     "items": _items,
     "flag or schema": _flag_or_schema,
-    "text": _is("text", lambda value: isinstance(value, str)),
-    "flag": _is("a boolean", lambda value: isinstance(value, bool)),
-    "number": _is("a number", _is_number),
-    "positive": _is("a number above 0", lambda value: _is_number(value) and cast("float", value) > 0),
-    "count": _is("a whole number from 0", _is_count),
+    "text": _shape_check("text", lambda value: isinstance(value, str)),
+    "flag": _shape_check("a boolean", lambda value: isinstance(value, bool)),
+    "number": _shape_check("a number", _is_number),
+    "positive": _shape_check("a number above 0", lambda value: _is_number(value) and cast("float", value) > 0),
+    "count": _shape_check("a whole number from 0", _is_count),
     "pattern": _pattern,
     "names": _names,
-    "some names": lambda value, pointer, key: _names(value, pointer, key, _some),
+    "some names": lambda value, pointer, key: _names(value, pointer, key, _check_non_empty_list),
     "names map": _names_map,
     "values": _values,
     "some values": _some_values,
     "types": _types,
     "dependencies": _dependencies,
-    "some dependencies": lambda value, pointer, key: _dependencies(value, pointer, key, _some),
+    "some dependencies": lambda value, pointer, key: _dependencies(value, pointer, key, _check_non_empty_list),
     "flags": _flags,
 }

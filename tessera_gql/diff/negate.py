@@ -29,21 +29,21 @@ from tessera_gql.diff.kinds import ARRAY, FRACTION, INTEGER, OBJECT, STRING
 from tessera_gql.diff.schema import NO_NAMES, Schema
 
 Alternative = list[Conjunct]
-PAIRS_OF = 12
+MAX_PAIRED_OPTIONS = 12
 
 
-def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[Alternative]:
+def list_violations(node: Schema, json_type: int, premises: Sequence[Schema]) -> Iterator[Alternative]:
     """Every way a value of this kind, valid under the given schemas, can break the node."""
     if node.enum is not None:
         yield [NotInValues(frozenset(node.enum))]
-    if kind in CONSTRAINTS_BY_TYPE:
-        yield from ([constraint] for constraint in CONSTRAINTS_BY_TYPE[kind](node))
-    if kind == OBJECT:
-        yield from _required(node, given)
-        yield from _properties(node, given)
+    if json_type in CONSTRAINTS_BY_TYPE:
+        yield from ([constraint] for constraint in CONSTRAINTS_BY_TYPE[json_type](node))
+    if json_type == OBJECT:
+        yield from _required(node, premises)
+        yield from _properties(node, premises)
         yield from _dependents(node)
         yield from _unevaluated(node)
-    if node.is_opaque or (kind == ARRAY and "unevaluatedItems" in node.keywords):
+    if node.is_opaque or (json_type == ARRAY and "unevaluatedItems" in node.keywords):
         yield []
     target = node.target()
     if target is not None:
@@ -52,28 +52,28 @@ def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[A
 
 
 def _composition(node: Schema) -> Iterator[Alternative]:
-    for each in node.children("allOf"):
-        yield [Literal(each, holds=False)]
+    for child in node.children("allOf"):
+        yield [Literal(child, holds=False)]
     if "anyOf" in node.keywords:
-        yield [Literal(each, holds=False) for each in node.children("anyOf")]
+        yield [Literal(child, holds=False) for child in node.children("anyOf")]
     if "oneOf" in node.keywords:
-        yield from _one_of(node.children("oneOf"))
+        yield from _one_of_violations(node.children("oneOf"))
     negated = node.child("not")
     if negated is not None:
         yield [Literal(negated, holds=True)]
     condition = node.child("if")
     if condition is not None:
-        for word, holds in (("then", True), ("else", False)):
-            then = node.child(word)
+        for keyword, holds in (("then", True), ("else", False)):
+            then = node.child(keyword)
             if then is not None:
                 yield [Literal(condition, holds=holds), Literal(then, holds=False)]
 
 
-def _one_of(options: Sequence[Schema]) -> Iterator[Alternative]:
-    yield [Literal(each, holds=False) for each in options]
-    if len(options) > PAIRS_OF:
-        for each in options:
-            yield [Literal(each, holds=True)]
+def _one_of_violations(options: Sequence[Schema]) -> Iterator[Alternative]:
+    yield [Literal(option, holds=False) for option in options]
+    if len(options) > MAX_PAIRED_OPTIONS:
+        for option in options:
+            yield [Literal(option, holds=True)]
         return
     for left, right in combinations(options, 2):
         yield [Literal(left, holds=True), Literal(right, holds=True)]
@@ -101,10 +101,10 @@ def _array(node: Schema) -> Iterator[Conjunct]:
         yield SizeBelow(node.min_items)
     if node.max_items is not None:
         yield SizeAbove(node.max_items)
-    prefix, rest = node.prefix_items, node.remaining_items
-    yield from (ItemViolates(index, each) for index, each in enumerate(prefix))
-    if rest is not None:
-        yield LaterItemViolates(len(prefix), rest)
+    prefix, remaining = node.prefix_items, node.remaining_items
+    yield from (ItemViolates(index, schema) for index, schema in enumerate(prefix))
+    if remaining is not None:
+        yield LaterItemViolates(len(prefix), remaining)
     if node.unique:
         yield Duplicates()
     contained = node.child("contains")
@@ -130,27 +130,27 @@ def _object(node: Schema) -> Iterator[Conjunct]:
         )
 
 
-def _required(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
-    there = {name for each in given for name in each.required}
+def _required(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
+    required_names = {name for premise in premises for name in premise.required}
     for name in node.required:
-        if name not in there:
+        if name not in required_names:
             yield [PropertyMissing(name)]
 
 
-def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
+def _properties(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
     """Properties that a given schema declares with the same text cannot break."""
     if not node.properties:
         return
-    settled = NO_NAMES.union(*(node.unchanged_properties(each) for each in given if each.properties))
+    settled = NO_NAMES.union(*(node.unchanged_properties(premise) for premise in premises if premise.properties))
     for name, raw in node.properties.items():
         if raw is not True and name not in settled:
             yield [PropertyViolates(name, node.property_schema(name))]
 
 
 def _dependents(node: Schema) -> Iterator[Alternative]:
-    for name, others in node.dependent_names.items():
-        for other in others:
-            yield [PropertyPresent(name), PropertyMissing(other)]
+    for name, dependents in node.dependent_names.items():
+        for dependent in dependents:
+            yield [PropertyPresent(name), PropertyMissing(dependent)]
     for name, schema in node.dependent_schemas():
         yield [PropertyPresent(name), Literal(schema, holds=False)]
 
@@ -159,22 +159,22 @@ def _unevaluated(node: Schema) -> Iterator[Alternative]:
     """Some property that no conjunction evaluates breaks it; what other branches evaluate depends on the value."""
     extra = node.child("unevaluatedProperties")
     if extra is not None:
-        nodes = _together(node)
-        names = frozenset(name for each in nodes for name in each.properties)
-        patterns = frozenset(pattern for each in nodes for pattern in each.pattern_properties)
+        nodes = _conjunction(node)
+        names = frozenset(name for schema in nodes for name in schema.properties)
+        patterns = frozenset(pattern for schema in nodes for pattern in schema.pattern_properties)
         yield [AdditionalPropertyViolates(names, patterns, extra)]
 
 
-def _together(node: Schema) -> Collection[Schema]:
+def _conjunction(node: Schema) -> Collection[Schema]:
     """The node and all that a value valid under it is valid under for sure."""
-    found, stack = dict[int, Schema](), [node]
+    schemas, stack = dict[int, Schema](), [node]
     while stack:
-        each = stack.pop()
-        if id(each) not in found:
-            found[id(each)] = each
-            target = each.target()
-            stack += [*each.children("allOf"), *([] if target is None else [target])]
-    return found.values()
+        schema = stack.pop()
+        if id(schema) not in schemas:
+            schemas[id(schema)] = schema
+            target = schema.target()
+            stack += [*schema.children("allOf"), *([] if target is None else [target])]
+    return schemas.values()
 
 
 CONSTRAINTS_BY_TYPE: dict[int, Callable[[Schema], Iterator[Conjunct]]] = {

@@ -31,7 +31,7 @@ from tessera_gql.diff.schema import Keywords, Schema
 
 Find = Callable[[Iterable[Literal]], SearchResult]
 MAX_PATTERNS = 5
-MAX_SHOWN = 20_000
+MAX_PROPERTIES = 20_000
 MAX_FRESH = 100
 MAX_NEAR = 100
 SAMPLES: dict[str, Json] = {
@@ -48,7 +48,7 @@ PLAIN = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
 
 
 @dataclass(frozen=True)
-class Rules:
+class PropertyRules:
     """What the valid-under nodes say about each name. `names` None: any name may occur."""
 
     find: Find
@@ -62,33 +62,33 @@ class Rules:
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
-        found = {name for literal in self.nodes for name in literal.node.properties}
-        return frozenset(found | self.required | (self.names or set()))
+        names = {name for literal in self.nodes for name in literal.node.properties}
+        return frozenset(names | self.required | (self.names or set()))
 
     def allows(self, name: str) -> bool:
         if self.names is not None and name not in self.names:
             return False
         return all_true(accepts(each, name) for each in self.about_names) is not False
 
-    def about(self, name: str) -> list[Literal]:
+    def literals_on(self, name: str) -> list[Literal]:
         """Literals on the value of a property; a pattern we cannot read says nothing."""
-        found: list[Literal] = []
+        literals: list[Literal] = []
         for literal in self.nodes:
             node, is_produced = literal.node, literal.is_produced
             is_extra = name not in node.properties
             if not is_extra:
-                found.append(Literal(node.property_schema(name), holds=True, is_produced=is_produced))
+                literals.append(Literal(node.property_schema(name), holds=True, is_produced=is_produced))
             for pattern in node.pattern_properties:
                 fits = matches(pattern, name)
                 is_extra = is_extra and fits is False
                 if fits:
-                    found.append(Literal(node.pattern_property(pattern), holds=True, is_produced=is_produced))
+                    literals.append(Literal(node.pattern_property(pattern), holds=True, is_produced=is_produced))
             if is_extra and node.additional_properties is not None:
-                found.append(Literal(node.additional_properties, holds=True, is_produced=is_produced))
-        return found
+                literals.append(Literal(node.additional_properties, holds=True, is_produced=is_produced))
+        return literals
 
-    def value(self, name: str, more: Iterable[Literal] = ()) -> SearchResult:
-        return self.find([*self.about(name), *more]) if self.allows(name) else NoWitness.EMPTY
+    def value(self, name: str, extra_literals: Iterable[Literal] = ()) -> SearchResult:
+        return self.find([*self.literals_on(name), *extra_literals]) if self.allows(name) else NoWitness.EMPTY
 
     def plain_value(self, name: str) -> SearchResult:
         """The same as `value`, at once where one schema speaks and says little."""
@@ -96,43 +96,45 @@ class Rules:
             return self.value(name)
         ((node, *_),) = self.nodes
         raw = None if node.pattern_properties else node.properties.get(name)
-        if isinstance(raw, dict) and PLAIN.issuperset(words := cast("Keywords", raw)):
-            named = words.get("type", "null")
-            return Witness(SAMPLES[cast("list[str]", named)[0] if isinstance(named, list) else cast("str", named)])
+        if isinstance(raw, dict) and PLAIN.issuperset(keywords := cast("Keywords", raw)):
+            json_type = keywords.get("type", "null")
+            return Witness(
+                SAMPLES[cast("list[str]", json_type)[0] if isinstance(json_type, list) else cast("str", json_type)]
+            )
         return self.value(name)
 
-    def fresh(
-        self, more: list[Literal], avoid: frozenset[str], wanted: frozenset[str], unwanted: frozenset[str]
+    def find_fresh(
+        self, literals: list[Literal], avoid: frozenset[str], must_match: frozenset[str], must_not_match: frozenset[str]
     ) -> tuple[str, SearchResult]:
         """A property that no schema names, with a value; its name must match `wanted` and none of `unwanted`."""
         if self.names is not None:
             return "", NoWitness.EMPTY
         outcome = NoWitness.EMPTY
-        for matched, unmatched in self._cells(wanted, unwanted):
-            name = _name(matched, unmatched, avoid)
+        for matched, unmatched in self._cells(must_match, must_not_match):
+            name = _find_name(matched, unmatched, avoid)
             if name is False:
                 continue
-            found = self.find([*self._about_fresh(matched, unmatched), *more])
-            if isinstance(found, Witness) and isinstance(name, str) and self.allows(name):
-                return name, found
-            outcome = outcome if found is NoWitness.EMPTY else NoWitness.UNKNOWN
+            result = self.find([*self._fresh_literals(matched, unmatched), *literals])
+            if isinstance(result, Witness) and isinstance(name, str) and self.allows(name):
+                return name, result
+            outcome = outcome if result is NoWitness.EMPTY else NoWitness.UNKNOWN
         return "", outcome
 
     def _cells(
-        self, wanted: frozenset[str], unwanted: frozenset[str]
+        self, must_match: frozenset[str], must_not_match: frozenset[str]
     ) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
         """Each way the patterns can agree on one name. With too many patterns: one cell that says nothing."""
-        known = {pattern for literal in self.nodes for pattern in literal.node.pattern_properties}
-        free = sorted(known - wanted - unwanted)
-        if wanted & unwanted:
+        patterns = {pattern for literal in self.nodes for pattern in literal.node.pattern_properties}
+        free = sorted(patterns - must_match - must_not_match)
+        if must_match & must_not_match:
             return
         if len(free) > MAX_PATTERNS:
             free = []
         for choice in product((False, True), repeat=len(free)):
             chosen = frozenset(pattern for pattern, is_on in zip(free, choice, strict=True) if is_on)
-            yield wanted | chosen, unwanted.union(free) - chosen
+            yield must_match | chosen, must_not_match.union(free) - chosen
 
-    def _about_fresh(self, matched: frozenset[str], unmatched: frozenset[str]) -> Iterator[Literal]:
+    def _fresh_literals(self, matched: frozenset[str], unmatched: frozenset[str]) -> Iterator[Literal]:
         """A pattern that a cell says nothing about may match or not: neither it nor the word on others is used."""
         for literal in self.nodes:
             node = literal.node
@@ -145,31 +147,33 @@ class Rules:
                 yield Literal(node.additional_properties, holds=True, is_produced=literal.is_produced)
 
 
-def _name(wanted: frozenset[str], unwanted: frozenset[str], avoid: frozenset[str]) -> str | bool:
-    if not wanted:
+def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]) -> str | bool:
+    if not must_match:
         plain = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
-        if all(matches(pattern, plain) is False for pattern in unwanted):
+        if all(matches(pattern, plain) is False for pattern in must_not_match):
             return plain
-    near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in wanted))
-    found = find_example(Language(wanted, unwanted, excluded=near if len(near) <= MAX_NEAR else frozenset()))
-    return True if isinstance(found, str) and found in avoid else found
+    near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in must_match))
+    candidate = find_example(
+        Language(must_match, must_not_match, excluded=near if len(near) <= MAX_NEAR else frozenset())
+    )
+    return True if isinstance(candidate, str) and candidate in avoid else candidate
 
 
-def find_object(rules: "Rules", constraints: list[Constraint]) -> SearchResult:
+def find_object(rules: "PropertyRules", constraints: list[Constraint]) -> SearchResult:
     return _Search(rules, constraints).run()
 
 
-def object_rules(find: Find, nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> Rules:
-    names = _closed(nodes, asked, is_whole=is_whole)
-    about_names = [each for literal in nodes if (each := literal.node.child("propertyNames")) is not None]
-    for each in about_names:
-        if each.is_false or each.enum is not None:
-            listed = frozenset(value for value in (each.enum or {}).values() if isinstance(value, str))
+def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
+    names = _producible_names(nodes, literals, is_whole=is_whole)
+    about_names = [schema for literal in nodes if (schema := literal.node.child("propertyNames")) is not None]
+    for schema in about_names:
+        if schema.is_false or schema.enum is not None:
+            listed = frozenset(value for value in (schema.enum or {}).values() if isinstance(value, str))
             names = listed if names is None else names & listed
-    return Rules(find, [*nodes], names, about_names)
+    return PropertyRules(find, [*nodes], names, about_names)
 
 
-def _closed(nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
+def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
     """What a producer may write: declared names only, where some are declared and nothing is said about others.
 
     Names that other branches declare may occur as well, and those that must; a word about names by pattern, or about
@@ -179,20 +183,24 @@ def _closed(nodes: list[Literal], asked: list[Literal], *, is_whole: bool) -> fr
     strict = any("unevaluatedProperties" in node.keywords for node in ours)
     if not strict and not any(node.properties for node in ours):
         return None
-    writing = [literal.node for literal in asked if literal.is_produced]
-    coming = (
-        [] if is_whole else [each for node in writing for each in (*in_place_schemas(node), *conditional_schemas(node))]
+    producer_nodes = [literal.node for literal in literals if literal.is_produced]
+    pending_nodes = (
+        []
+        if is_whole
+        else [schema for node in producer_nodes for schema in (*in_place_schemas(node), *conditional_schemas(node))]
     )
-    written = {name for node in (*(literal.node for literal in nodes), *coming) for name in _needed(node)}
-    for names in map(producer_names, writing):
+    producible = {
+        name for node in (*(literal.node for literal in nodes), *pending_nodes) for name in _needed_names(node)
+    }
+    for names in map(producer_names, producer_nodes):
         if names is None:
             return None
-        written |= names
-    is_open = any(_speaks_of_others(node, len(written)) for node in (*ours, *coming))
-    return None if is_open else frozenset(written)
+        producible |= names
+    is_open = any(_allows_undeclared(node, len(producible)) for node in (*ours, *pending_nodes))
+    return None if is_open else frozenset(producible)
 
 
-def _speaks_of_others(node: Schema, names: int) -> bool:
+def _allows_undeclared(node: Schema, names: int) -> bool:
     extra = node.child("unevaluatedProperties")
     return (
         node.additional_properties is not None
@@ -201,17 +209,17 @@ def _speaks_of_others(node: Schema, names: int) -> bool:
     )
 
 
-def _needed(node: Schema) -> Iterator[str]:
+def _needed_names(node: Schema) -> Iterator[str]:
     """Names a document may have to have, declared or not."""
     yield from node.required
-    for others in node.dependent_names.values():
-        yield from others
+    for dependents in node.dependent_names.values():
+        yield from dependents
 
 
 class _Search:
     """One question about objects; gathers the demands, then looks for a value for each."""
 
-    def __init__(self, rules: Rules, constraints: list[Constraint]) -> None:
+    def __init__(self, rules: PropertyRules, constraints: list[Constraint]) -> None:
         self.rules = rules
         self.constraints = constraints
         nodes = [literal.node for literal in rules.nodes]
@@ -225,7 +233,7 @@ class _Search:
         } | self.demands.keys()
         self.needed = needed - rules.required
         self.count = len(rules.required) + len(self.needed)
-        self.least = max(
+        self.min_size = max(
             [
                 0,
                 *(node.min_properties for node in nodes),
@@ -233,7 +241,7 @@ class _Search:
             ]
         )
         tops = [node.max_properties for node in nodes if node.max_properties is not None]
-        self.most = min(
+        self.max_size = min(
             [*tops, *(constraint.limit - 1 for constraint in constraints if isinstance(constraint, SizeBelow))],
             default=None,
         )
@@ -242,24 +250,24 @@ class _Search:
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
-        more = (
+        extra_names = (
             constraint.names for constraint in self.constraints if isinstance(constraint, AdditionalPropertyViolates)
         )
-        return self.rules.mentioned.union(self.needed, self.absent, *more)
+        return self.rules.mentioned.union(self.needed, self.absent, *extra_names)
 
     def is_required(self, name: str) -> bool:
         return name in self.rules.required or name in self.needed
 
     def run(self) -> SearchResult:
-        if any(map(self.is_required, self.absent)) or not self._fits(max(self.count, self.least)):
+        if any(map(self.is_required, self.absent)) or not self._fits(max(self.count, self.min_size)):
             return NoWitness.EMPTY
-        steps = (self._specific, self._classes, self._plain, self._fill)
+        steps = (self._fill_demands, self._fill_classes, self._fill_required, self._fill_to_minimum)
         if not all(step() for step in steps):
             return NoWitness.EMPTY
         return self._result()
 
     def _fits(self, size: int) -> bool:
-        return self.most is None or size <= self.most
+        return self.max_size is None or size <= self.max_size
 
     def _result(self) -> SearchResult:
         banned = excluded_values(self.constraints)
@@ -267,9 +275,9 @@ class _Search:
             return NoWitness.UNKNOWN
         return Witness(self.document)
 
-    def _note(self, name: str, outcome: SearchResult) -> bool:
+    def _store(self, name: str, outcome: SearchResult) -> bool:
         """False when there is no such value. A property with two values for two demands is not sure to meet both."""
-        if isinstance(outcome, Witness) and len(self.document) < MAX_SHOWN and self._agrees(name, outcome.value):
+        if isinstance(outcome, Witness) and len(self.document) < MAX_PROPERTIES and self._agrees(name, outcome.value):
             self.document[name] = outcome.value
         else:
             self.is_sure = False
@@ -278,93 +286,97 @@ class _Search:
     def _agrees(self, name: str, value: Json) -> bool:
         return name not in self.document or is_equal(self.document[name], value)
 
-    def _specific(self) -> bool:
-        return all(self._note(name, self.rules.value(name, more)) for name, more in self.demands.items())
+    def _fill_demands(self) -> bool:
+        return all(self._store(name, self.rules.value(name, more)) for name, more in self.demands.items())
 
-    def _plain(self) -> bool:
+    def _fill_required(self) -> bool:
         names = sorted((self.rules.required | self.needed) - self.demands.keys() - self.document.keys())
-        return all(self._note(name, self.rules.plain_value(name)) for name in names)
+        return all(self._store(name, self.rules.plain_value(name)) for name in names)
 
-    def _classes(self) -> bool:
+    def _fill_classes(self) -> bool:
         return all(
-            self._some(constraint)
+            self._violate_one(constraint)
             for constraint in self.constraints
             if isinstance(constraint, PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates)
         )
 
-    def _some(self, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates) -> bool:
+    def _violate_one(
+        self, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
+    ) -> bool:
         """Some property of a class: one that is mentioned, or a fresh one."""
-        more = [] if isinstance(constraint, PropertyNameViolates) else [Literal(constraint.node, holds=False)]
+        literals = [] if isinstance(constraint, PropertyNameViolates) else [Literal(constraint.node, holds=False)]
         is_open = False
-        for name in sorted(name for name in self.mentioned if name not in self.absent and _belongs(name, constraint)):
+        for name in sorted(
+            name for name in self.mentioned if name not in self.absent and _may_belong(name, constraint)
+        ):
             if not self.is_required(name) and not self._fits(self.count + 1):
                 continue
-            found = self.rules.value(name, [*more, *self.demands.get(name, ())])
-            if isinstance(found, Witness):
-                return self._note(name, found)
-            is_open = is_open or found is NoWitness.UNKNOWN
+            result = self.rules.value(name, [*literals, *self.demands.get(name, ())])
+            if isinstance(result, Witness):
+                return self._store(name, result)
+            is_open = is_open or result is NoWitness.UNKNOWN
         if self._fits(self.count + 1):
             # another name than for other demands, so that their values stay; else one of those may do for both
             for avoid in dict.fromkeys((self.mentioned.union(self.document), self.mentioned)):
-                name, found = self._fresh(constraint, more, avoid)
-                if found is not NoWitness.EMPTY:
-                    return self._note(name, found)
+                name, result = self._fresh(constraint, literals, avoid)
+                if result is not NoWitness.EMPTY:
+                    return self._store(name, result)
         self.is_sure = False
         return is_open
 
     def _fresh(
         self,
         constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates,
-        more: list[Literal],
+        literals: list[Literal],
         avoid: frozenset[str],
     ) -> tuple[str, SearchResult]:
         match constraint:
             case PatternPropertyViolates(pattern, _):
-                return self.rules.fresh(more, avoid, frozenset({pattern}), frozenset())
+                return self.rules.find_fresh(literals, avoid, frozenset({pattern}), frozenset())
             case AdditionalPropertyViolates(_, patterns, _):
-                return self.rules.fresh(more, avoid, frozenset(), patterns)
+                return self.rules.find_fresh(literals, avoid, frozenset(), patterns)
             case PropertyNameViolates(node):
                 return self._fresh_name(node, avoid)
 
     def _fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, SearchResult]:
         """A fresh name that breaks the node: there must be fresh names at all, and a text that breaks it."""
-        _, other = self.rules.fresh([], avoid, frozenset(), frozenset())
-        if other is NoWitness.EMPTY:
-            return "", other
+        _, result = self.rules.find_fresh([], avoid, frozenset(), frozenset())
+        if result is NoWitness.EMPTY:
+            return "", result
         text = node.space.text(node.document)
-        asked = [Literal(each, holds=True) for each in (text, *self.rules.about_names)]
-        found = self.rules.find([*asked, Literal(node, holds=False)])
-        if isinstance(found, Witness) and isinstance(found.value, str):
-            value = self.rules.value(found.value)
-            return found.value, value if isinstance(value, Witness) else NoWitness.UNKNOWN
-        return "", found
+        literals = [Literal(schema, holds=True) for schema in (text, *self.rules.about_names)]
+        name_result = self.rules.find([*literals, Literal(node, holds=False)])
+        if isinstance(name_result, Witness) and isinstance(name_result.value, str):
+            value = self.rules.value(name_result.value)
+            return name_result.value, value if isinstance(value, Witness) else NoWitness.UNKNOWN
+        return "", name_result
 
-    def _fill(self) -> bool:
+    def _fill_to_minimum(self) -> bool:
         """More properties until there are enough. False when there are provably not that many names."""
-        if max(len(self.document), self.count) >= self.least:
+        if max(len(self.document), self.count) >= self.min_size:
             return True
         possible = self.count + len(self.document.keys() - self.mentioned)
         for name in sorted(self.mentioned - self.rules.required - self.needed - self.absent):
-            found = self.rules.value(name)
-            possible += found is not NoWitness.EMPTY
-            if isinstance(found, Witness) and len(self.document) < self.least:
-                self.document.setdefault(name, found.value)
+            result = self.rules.value(name)
+            possible += result is not NoWitness.EMPTY
+            if isinstance(result, Witness) and len(self.document) < self.min_size:
+                self.document.setdefault(name, result.value)
         for _ in range(MAX_FRESH):
-            if len(self.document) >= self.least:
+            if len(self.document) >= self.min_size:
                 return True
-            name, found = self.rules.fresh([], self.mentioned | self.document.keys(), frozenset(), frozenset())
-            if found is NoWitness.EMPTY:
+            name, result = self.rules.find_fresh([], self.mentioned | self.document.keys(), frozenset(), frozenset())
+            if result is NoWitness.EMPTY:
                 self.is_sure = False
-                return possible >= self.least
-            if not isinstance(found, Witness) or name in self.document:
+                return possible >= self.min_size
+            if not isinstance(result, Witness) or name in self.document:
                 break
-            self.document[name] = found.value
+            self.document[name] = result.value
             possible += 1
         self.is_sure = False
         return True
 
 
-def _belongs(
+def _may_belong(
     name: str, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
 ) -> bool:
     """Whether the name may be of the class."""

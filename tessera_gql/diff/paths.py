@@ -34,14 +34,14 @@ class DeclarationPair:
 def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_schemas) -> dict[Key, DeclarationPair]:
     """Every place where the declared paths may part, the root first."""
 
-    def parted(pair: DeclarationPair) -> Iterator[tuple[Step, DeclarationPair]]:
+    def visit(pair: DeclarationPair) -> Iterator[tuple[Step, DeclarationPair]]:
         before, after = declared_properties(pair.old), declared_properties(pair.new)
         pair.removed = [(name, _first(nodes, name)) for name, nodes in before.items() if name not in after]
         pair.added = [(name, _first(nodes, name)) for name, nodes in after.items() if name not in before]
         for step, left, right in _children(pair, before, after):
             yield step, _pair(left, right, expand)
 
-    return explore(_pair([old], [new], expand), _key, parted, count_schemas(old, new))
+    return explore(_pair([old], [new], expand), _key, visit, count_schemas(old, new))
 
 
 def _pair(old: list[Schema], new: list[Schema], expand: Expand) -> DeclarationPair:
@@ -63,15 +63,15 @@ def _first(nodes: tuple[Schema, ...], name: str) -> Schema:
 def _children(
     pair: DeclarationPair, before: DeclaredProperties, after: DeclaredProperties
 ) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
-    for name, nodes, others in changed_properties(before, after):
-        if not all(_is_plain(each.properties[name]) for each in (*nodes, *others)):
+    for name, nodes, new_nodes in changed_properties(before, after):
+        if not all(_is_plain(schema.properties[name]) for schema in (*nodes, *new_nodes)):
             yield (
                 PropertyStep(name),
                 [node.property_schema(name) for node in nodes],
-                [node.property_schema(name) for node in others],
+                [node.property_schema(name) for node in new_nodes],
             )
-    for step, select in ((ItemStep(0), _items), (OtherPropertyStep(), _others)):
-        left, right = ([each for node in side for each in select(node)] for side in (pair.old, pair.new))
+    for step, select in ((ItemStep(0), _items), (OtherPropertyStep(), _other_property_schemas)):
+        left, right = ([schema for node in side for schema in select(node)] for side in (pair.old, pair.new))
         if left or right:
             yield step, left, right
 
@@ -82,7 +82,7 @@ def _items(node: Schema) -> Iterator[Schema]:
         yield node.remaining_items
 
 
-def _others(node: Schema) -> Iterator[Schema]:
+def _other_property_schemas(node: Schema) -> Iterator[Schema]:
     yield from (node.pattern_property(pattern) for pattern in node.pattern_properties)
     if node.additional_properties is not None:
         yield node.additional_properties

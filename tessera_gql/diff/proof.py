@@ -21,7 +21,7 @@ from tessera_gql.diff.drafts import (
 )
 from tessera_gql.diff.facts import Literal, Witness
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, hint
+from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, find_hint
 from tessera_gql.diff.json import Json, canonical, to_json_number
 from tessera_gql.diff.judge import Assessment, find_counterexample, order_sides
 from tessera_gql.diff.refusals import SchemaError
@@ -64,27 +64,31 @@ class EvidenceCollector:
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         schemas = count_schemas(self.old.root, self.new.root)
-        tries, room, ends = (
+        tries, size_left, deadline = (
             max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)),
             MAX_EVIDENCE_SIZE,
             time.monotonic() + MAX_SECONDS,
         )
-        found: list[Evidence] = []
-        for each in self.assessment:
-            one = Evidence()
-            if each.breaks and tries and room > 0 and time.monotonic() < ends:
+        gathered: list[Evidence] = []
+        for assessment in self.assessment:
+            evidence = Evidence()
+            if assessment.breaks and tries and size_left > 0 and time.monotonic() < deadline:
                 tries -= 1
-                one = self._evidence(each)
-                room -= len(canonical(one.document))
-                if schemas <= MAX_SCHEMAS and len(found) < MAX_HINTS:
-                    one = one._replace(hint=self._hint(each))
-            found.append(one)
-        return tuple(found)
+                evidence = self._evidence(assessment)
+                size_left -= len(canonical(evidence.document))
+                if schemas <= MAX_SCHEMAS and len(gathered) < MAX_HINTS:
+                    evidence = evidence._replace(hint=self._hint(assessment))
+            gathered.append(evidence)
+        return tuple(gathered)
 
     def _hint(self, assessment: Assessment) -> str | None:
         try:
-            others = {(each.difference.kind, each.path) for each in self.assessment if Mode.BACKWARD in each.breaks}
-            return hint(assessment, others, self.old.root.raw, self.new.root.raw, self.compare)
+            other_breaks = {
+                (breaking.difference.kind, breaking.path)
+                for breaking in self.assessment
+                if Mode.BACKWARD in breaking.breaks
+            }
+            return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, self.compare)
         except SchemaError:  # what was kept needs a definition that is gone
             return None
 
@@ -92,13 +96,13 @@ class EvidenceCollector:
         mode = Mode.BACKWARD if Mode.BACKWARD in assessment.breaks else Mode.FORWARD
         accepting, refusing = order_sides(self.old, self.new, mode)
         for demand, must_refuse, is_produced in self._demands(assessment, mode):
-            found = self._document(accepting, demand, is_produced=is_produced)
-            if found is None or accepting.validator.accepts(found.value) is not True:
+            witness = self._document(accepting, demand, is_produced=is_produced)
+            if witness is None or accepting.validator.accepts(witness.value) is not True:
                 continue
-            if len(canonical(found.value)) > MAX_DOCUMENT:
+            if len(canonical(witness.value)) > MAX_DOCUMENT:
                 continue
-            if not must_refuse or refusing.validator.accepts(found.value) is False:
-                return Evidence(Certainty.PROVEN, found.value)
+            if not must_refuse or refusing.validator.accepts(witness.value) is False:
+                return Evidence(Certainty.PROVEN, witness.value)
         return Evidence()
 
     def _document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
@@ -107,12 +111,12 @@ class EvidenceCollector:
         except SchemaError:  # the demand repeats what the schemas say, and may be larger than either
             return None
         self.solver.fuel = FUEL
-        asked = [
+        literals = [
             Literal(side.root, holds=True, is_produced=is_produced),
             Literal(self.space.root(document), holds=True),
         ]
-        found = self.solver.find(asked)
-        return found if isinstance(found, Witness) else None
+        result = self.solver.find(literals)
+        return result if isinstance(result, Witness) else None
 
     def _demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
         """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
@@ -121,18 +125,18 @@ class EvidenceCollector:
             assessment.route,
             assessment.difference.rule is not Rule.OPEN,
         )
-        if mode in difference.unless_contained and assessment.pair is not None:
-            given, wanted = order_sides(assessment.pair.old, assessment.pair.new, mode)
-            negated = _negated(difference.pointer.rpartition("/")[2], difference.name, wanted)
+        if mode in difference.directions and assessment.pair is not None:
+            accepting, refusing = order_sides(assessment.pair.old, assessment.pair.new, mode)
+            negated = _negate_keyword(difference.pointer.rpartition("/")[2], difference.name, refusing)
             if difference.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
-                negated = _negated("required", difference.name, wanted)
+                negated = _negate_keyword("required", difference.name, refusing)
             if negated is not None:
                 yield require_at(route, negated), True, is_produced
-            found = find_counterexample(self.solver, given, wanted, is_produced=is_produced)
-            if isinstance(found, Witness):
-                yield require_at(route, {"const": found.value}), True, is_produced
+            result = find_counterexample(self.solver, accepting, refusing, is_produced=is_produced)
+            if isinstance(result, Witness):
+                yield require_at(route, {"const": result.value}), True, is_produced
         if difference.kind in DEFAULTS:
-            yield from _without(route)
+            yield from _demand_absence(route)
         elif mode in difference.always and difference.name is not None:
             name = (
                 difference.before
@@ -142,7 +146,7 @@ class EvidenceCollector:
             yield require_at(route, {"type": "object", "required": [name]}), False, True
 
 
-def _without(route: Route) -> Iterator[tuple[RawSchema, bool, bool]]:
+def _demand_absence(route: Route) -> Iterator[tuple[RawSchema, bool, bool]]:
     match route:
         case (*above, PropertyStep(name)):
             yield require_at(tuple(above), {"type": "object", "not": {"required": [name]}}), False, True
@@ -160,8 +164,8 @@ def require_at(route: Route, demand: RawSchema) -> RawSchema:
                 free: list[Json] = [{}] * index
                 demand = {"type": "array", "minItems": index + 1, "prefixItems": [*free, demand]}
             case OtherPropertyStep(pattern):
-                found = "other" if pattern is None else find_example(Language(frozenset({pattern})))
-                name = found if isinstance(found, str) else "other"
+                match = "other" if pattern is None else find_example(Language(frozenset({pattern})))
+                name = match if isinstance(match, str) else "other"
                 demand = {"type": "object", "required": [name], "properties": {name: demand}}
             case PropertyNameStep():
                 demand = {"type": "object", "not": {"propertyNames": {"not": demand}}}
@@ -170,37 +174,37 @@ def require_at(route: Route, demand: RawSchema) -> RawSchema:
     return demand
 
 
-def _negated(word: str, name: str | None, view: View) -> RawSchema | None:
+def _negate_keyword(keyword: str, name: str | None, view: View) -> RawSchema | None:
     """A schema for what one keyword of the view rules out; None where the keyword alone does not tell."""
-    said = _said(word, name, view)
-    return None if said is None else {"not": said}
+    schema = _keyword_schema(keyword, name, view)
+    return None if schema is None else {"not": schema}
 
 
-def _said(word: str, name: str | None, view: View) -> RawSchema | None:
-    if word in CLOSING_KEYWORDS:
-        return _closed(view)
-    if word in ATTRIBUTES:
-        attribute = ATTRIBUTES[word]
-        limit = view.lower_limit(attribute) if word.startswith("min") else view.upper_limit(attribute)
-        return None if limit is None else {word: limit}
-    if word == "required":
+def _keyword_schema(keyword: str, name: str | None, view: View) -> RawSchema | None:
+    if keyword in CLOSING_KEYWORDS:
+        return _closed_schema(view)
+    if keyword in ATTRIBUTES:
+        attribute = ATTRIBUTES[keyword]
+        limit = view.lower_limit(attribute) if keyword.startswith("min") else view.upper_limit(attribute)
+        return None if limit is None else {keyword: limit}
+    if keyword == "required":
         return None if name is None else {"type": "object", "required": [name]}
-    reader = KEYWORD_WRITERS.get(word)
+    reader = KEYWORD_WRITERS.get(keyword)
     return None if reader is None else reader(view)
 
 
-def _closed(view: View) -> RawSchema:
+def _closed_schema(view: View) -> RawSchema:
     names: RawSchema = dict.fromkeys(view.properties, True)
     patterns: RawSchema = {pattern: True for node in view.schemas for pattern in node.pattern_properties}
     return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
 
 
-def _low(view: View) -> RawSchema | None:
+def _lower_bound(view: View) -> RawSchema | None:
     low = view.low
     return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": to_json_number(low.value)}
 
 
-def _high(view: View) -> RawSchema | None:
+def _upper_bound(view: View) -> RawSchema | None:
     high = view.high
     return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": to_json_number(high.value)}
 
@@ -209,8 +213,8 @@ def _enum(view: View) -> RawSchema | None:
     return None if view.enum is None else {"enum": [*view.enum.values()]}
 
 
-def _every(word: str, values: Iterable[Json]) -> RawSchema | None:
-    listed: list[Json] = [{word: value} for value in values]
+def _all_of(keyword: str, values: Iterable[Json]) -> RawSchema | None:
+    listed: list[Json] = [{keyword: value} for value in values]
     return {"allOf": listed} if listed else None
 
 
@@ -218,11 +222,11 @@ KEYWORD_WRITERS: dict[str, Callable[[View], RawSchema | None]] = {
     "type": lambda view: {"type": [*type_names(view.types)]},
     "enum": _enum,
     "const": _enum,
-    "minimum": _low,
-    "exclusiveMinimum": _low,
-    "maximum": _high,
-    "exclusiveMaximum": _high,
-    "multipleOf": lambda view: _every("multipleOf", map(to_json_number, view.multiples)),
-    "pattern": lambda view: _every("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
+    "minimum": _lower_bound,
+    "exclusiveMinimum": _lower_bound,
+    "maximum": _upper_bound,
+    "exclusiveMaximum": _upper_bound,
+    "multipleOf": lambda view: _all_of("multipleOf", map(to_json_number, view.multiples)),
+    "pattern": lambda view: _all_of("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
     "uniqueItems": lambda _: {"uniqueItems": True},
 }

@@ -51,18 +51,18 @@ class Automaton:
 
     def closure(self, states: States, passing: str) -> States:
         """States reachable without reading; `passing` holds `^` at the start and `$` at the end."""
-        known = self.closures.get((states, passing))
-        if known is not None:
-            return known
-        found, stack = set(states), list(states)
+        cached = self.closures.get((states, passing))
+        if cached is not None:
+            return cached
+        reachable, stack = set(states), list(states)
         while stack:
             for sign, target in self.empty[stack.pop()]:
-                if target not in found and (not sign or sign in passing):
-                    found.add(target)
+                if target not in reachable and (not sign or sign in passing):
+                    reachable.add(target)
                     stack.append(target)
         if len(self.closures) >= MAX_CLOSURES:
             self.closures.clear()
-        self.closures[states, passing] = closure = frozenset(found)
+        self.closures[states, passing] = closure = frozenset(reachable)
         return closure
 
     def start_states(self) -> States:
@@ -117,30 +117,30 @@ def _build(automaton: Automaton, part: Expression, start: int) -> int:
             automaton.empty[start].append(("^" if at_start else "$", end))
         case Sequence(parts):
             end = start
-            for each in parts:
-                end = _build(automaton, each, end)
+            for element in parts:
+                end = _build(automaton, element, end)
         case Choice(options):
             end = automaton.add_state()
             for option in options:
                 branch = automaton.add_state()
                 automaton.empty[start].append(("", branch))
                 automaton.empty[_build(automaton, option, branch)].append(("", end))
-        case Repeat(inside, least, most):
-            end = _repeat(automaton, inside, (least, most), start)
+        case Repeat(inside, minimum, maximum):
+            end = _repeat(automaton, inside, (minimum, maximum), start)
     return end
 
 
 def _repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
-    least, most = bounds
-    for _ in range(least):
+    minimum, maximum = bounds
+    for _ in range(minimum):
         start = _build(automaton, inside, start)
     end = automaton.add_state()
-    if most is None:
+    if maximum is None:
         loop = automaton.add_state()
         automaton.empty[start] += [("", loop), ("", end)]
         automaton.empty[_build(automaton, inside, loop)] += [("", loop), ("", end)]
         return end
-    for _ in range(most - least):
+    for _ in range(maximum - minimum):
         automaton.empty[start].append(("", end))
         start = _build(automaton, inside, start)
     automaton.empty[start].append(("", end))
@@ -149,13 +149,13 @@ def _repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | N
 
 def matches(pattern: str, text: str) -> bool | None:
     """Whether the pattern is found in the text; None where the pattern is beyond us."""
-    found = compile_pattern(pattern)
-    if found is None:
+    automaton = compile_pattern(pattern)
+    if automaton is None:
         return None
-    states = found.start_states()
+    states = automaton.start_states()
     for char in text:
-        states = found.step(states, ord(char))
-    return found.accepts(states, at_start=not text)
+        states = automaton.step(states, ord(char))
+    return automaton.accepts(states, at_start=not text)
 
 
 class Language(NamedTuple):
@@ -175,11 +175,11 @@ def find_example(language: Language) -> str | bool:
         language.max_length is not None and language.max_length < language.min_length
     ):
         return False
-    known = {pattern: compile_pattern(pattern) for pattern in language.matching | language.not_matching}
-    machines = [(found, pattern in language.matching) for pattern, found in known.items() if found is not None]
-    found = _search(language, machines) if machines else _by_length(language)
-    if found is False or len(machines) == len(known):
-        return found
+    automata = {pattern: compile_pattern(pattern) for pattern in language.matching | language.not_matching}
+    machines = [(result, pattern in language.matching) for pattern, result in automata.items() if result is not None]
+    result = _search(language, machines) if machines else _by_length(language)
+    if result is False or len(machines) == len(automata):
+        return result
     return True  # found without the patterns beyond us: no proof either way
 
 
@@ -197,22 +197,18 @@ Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
 
 def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str | bool:
     """Breadth first through the product of all machines, the length so far and the excluded strings' prefixes."""
-    prefixes = {word[:end] for word in language.excluded for end in range(len(word) + 1)}
+    prefixes = {text_excluded[:end] for text_excluded in language.excluded for end in range(len(text_excluded) + 1)}
     top = language.min_length if language.max_length is None else language.max_length
-    start_states: Product = (
-        tuple(machine.start_states() for machine, _ in machines),
-        0,
-        "" if "" in prefixes else None,
-    )
-    queue = deque[tuple[Product, str]]([(start_states, "")])
-    seen: set[Product] = {start_states}
+    start: Product = (tuple(machine.start_states() for machine, _ in machines), 0, "" if "" in prefixes else None)
+    queue = deque[tuple[Product, str]]([(start, "")])
+    visited: set[Product] = {start}
     steps = moves = 0
     while queue:
         (states, length, prefix), text = queue.popleft()
         if length >= language.min_length and (prefix is None or prefix not in language.excluded):
             verdicts = (
-                machine.accepts(states[index], at_start=not text) is wanted
-                for index, (machine, wanted) in enumerate(machines)
+                machine.accepts(states[index], at_start=not text) is must_accept
+                for index, (machine, must_accept) in enumerate(machines)
             )
             if all(verdicts):
                 return text
@@ -227,14 +223,14 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
             after = None if prefix is None or prefix + chr(code) not in prefixes else prefix + chr(code)
             moved = tuple(machine.step(states[index], code) for index, (machine, _) in enumerate(machines))
             reached: Product = (moved, min(length + 1, top), after)
-            if reached not in seen and not _is_dead(machines, moved):
-                seen.add(reached)
+            if reached not in visited and not _is_dead(machines, moved):
+                visited.add(reached)
                 queue.append((reached, text + chr(code)))
     return False
 
 
 def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(1 in states[index] and not wanted for index, (_, wanted) in enumerate(machines))
+    return any(1 in states[index] and not must_accept for index, (_, must_accept) in enumerate(machines))
 
 
 def _alphabet(
@@ -248,7 +244,7 @@ def _alphabet(
                 for low, high in ranges:
                     cuts |= {low, high + 1}
     if prefix is not None:
-        nexts = {ord(word[len(prefix)]) for word in prefixes if len(word) == len(prefix) + 1}
+        nexts = {ord(longer[len(prefix)]) for longer in prefixes if len(longer) == len(prefix) + 1}
         cuts |= nexts | {code + 1 for code in nexts}
     bounds = pairwise(sorted(cuts))  # up to the last character, which every machine passes over in its first state
     chosen = (next((code for code in PREFERRED_CODES if low <= code < end), low) for low, end in bounds)

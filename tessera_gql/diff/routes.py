@@ -27,23 +27,23 @@ NodeType = TypeVar("NodeType", bound=Node[Any])
 def explore(
     start: NodeType,
     key_of: Callable[[NodeType], NodeKey],
-    parts: Callable[[NodeType], Iterable[tuple[Step, NodeType]]],
+    children: Callable[[NodeType], Iterable[tuple[Step, NodeType]]],
     schemas: int,
 ) -> dict[NodeKey, NodeType]:
     """What is at each place, the root first; in schemas of that number together, so many places at most."""
-    found, queue = {key_of(start): start}, [start]
-    most = 1_000 + 2 * schemas
-    for each in queue:
-        for step, part in parts(each):
-            key = key_of(part)
-            if key not in found and len(found) < most:
-                found[key] = part
-                queue.append(part)
-            if key in found:
-                each.edges.append((step, key))
+    nodes, queue = {key_of(start): start}, [start]
+    max_nodes = 1_000 + 2 * schemas
+    for node in queue:
+        for step, child in children(node):
+            key = key_of(child)
+            if key not in nodes and len(nodes) < max_nodes:
+                nodes[key] = child
+                queue.append(child)
+            if key in nodes:
+                node.edges.append((step, key))
             else:
-                each.is_cut = True
-    return found
+                node.is_cut = True
+    return nodes
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Routes:
 
 def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]) -> dict[NodeKey, Routes]:
     """Every simple route to every place, depth first in document order."""
-    found: dict[NodeKey, Routes] = {}
+    routes_by_key: dict[NodeKey, Routes] = {}
     crowded: set[NodeKey] = set()
     entered: dict[NodeKey, set[str]] = {}
     stack: list[tuple[NodeKey, Route, str, frozenset[NodeKey]]] = [(root, (), "", frozenset())]
@@ -79,9 +79,9 @@ def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, Node
             continue
         if key in crowded:
             continue
-        here = found.setdefault(key, Routes(route))
-        here.paths.append(path)
-        if len(here.paths) > MAX_ROUTES:
+        routes = routes_by_key.setdefault(key, Routes(route))
+        routes.paths.append(path)
+        if len(routes.paths) > MAX_ROUTES:
             crowded.add(key)
             continue
         inside = above | {key}
@@ -89,32 +89,32 @@ def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, Node
             (child, (*route, step), format_route((step,), path), inside)
             for step, child in reversed([*edges.get(key, ())])
         ]
-    _mark(found, edges, entered, crowded)
-    if any(len(each.paths) > 1 for each in found.values()):
-        _choose(root, found, edges)
-    return found
+    _mark_reentries(routes_by_key, edges, entered, crowded)
+    if any(len(routes.paths) > 1 for routes in routes_by_key.values()):
+        _choose_shortest_routes(root, routes_by_key, edges)
+    return routes_by_key
 
 
-def _choose(
-    root: NodeKey, found: dict[NodeKey, Routes], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]
+def _choose_shortest_routes(
+    root: NodeKey, routes_by_key: dict[NodeKey, Routes], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]
 ) -> None:
     """Of several routes the shortest is told of, and of those the first by name: the order of keys means nothing."""
-    seen = {root}
+    visited = {root}
     level: dict[NodeKey, tuple[str, Route]] = {root: ("", ())}
     while level:
         below: dict[NodeKey, tuple[str, Route]] = {}
         for key, (path, route) in level.items():
-            found[key].first = route
+            routes_by_key[key].first = route
             for step, child in edges.get(key, ()):
                 longer = format_route((step,), path)
-                if child not in seen and (child not in below or longer < below[child][0]):
+                if child not in visited and (child not in below or longer < below[child][0]):
                     below[child] = longer, (*route, step)
-        seen |= below.keys()
+        visited |= below.keys()
         level = below
 
 
-def _mark(
-    found: dict[NodeKey, Routes],
+def _mark_reentries(
+    routes_by_key: dict[NodeKey, Routes],
     edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]],
     entered: Mapping[NodeKey, set[str]],
     crowded: set[NodeKey],
@@ -125,26 +125,26 @@ def _mark(
         if len(paths) > MAX_REENTRIES:
             crowded.add(key)
             continue
-        for each in _below([key], edges, crowded):
-            holders[each] += 1
-            if holders[each] > MAX_HOLDERS:
-                crowded.add(each)
-            elif each in found:
-                found[each].reentries += sorted(paths)
-    for each in _below(crowded, edges, frozenset()):
-        if each in found:
-            found[each].is_everywhere = True
+        for descendant in _descendants([key], edges, crowded):
+            holders[descendant] += 1
+            if holders[descendant] > MAX_HOLDERS:
+                crowded.add(descendant)
+            elif descendant in routes_by_key:
+                routes_by_key[descendant].reentries += sorted(paths)
+    for descendant in _descendants(crowded, edges, frozenset()):
+        if descendant in routes_by_key:
+            routes_by_key[descendant].is_everywhere = True
 
 
-def _below(
-    keys: Iterable[NodeKey], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]], told: AbstractSet[NodeKey]
+def _descendants(
+    keys: Iterable[NodeKey], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]], skipped: AbstractSet[NodeKey]
 ) -> set[NodeKey]:
     """The places and all below them, but for those told already and what is below those alone."""
-    found: set[NodeKey] = set()
+    visited: set[NodeKey] = set()
     stack = [*keys]
     while stack:
         key = stack.pop()
-        if key not in found and key not in told:
-            found.add(key)
+        if key not in visited and key not in skipped:
+            visited.add(key)
             stack += [child for _, child in edges.get(key, ())]
-    return found
+    return visited

@@ -29,11 +29,11 @@ PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 
 
 def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
     min_length = max((node.min_length for node in nodes), default=0)
-    tops = [node.max_length for node in nodes if node.max_length is not None]
+    max_lengths = [node.max_length for node in nodes if node.max_length is not None]
     for constraint in constraints:
         match constraint:
             case SizeBelow(limit):
-                tops.append(limit - 1)
+                max_lengths.append(limit - 1)
             case SizeAbove(limit):
                 min_length = max(min_length, limit + 1)
             case _:
@@ -45,20 +45,20 @@ def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> S
             constraint.pattern for constraint in constraints if isinstance(constraint, PatternUnmatched)
         ),
         min_length=min_length,
-        max_length=min(tops, default=None),
+        max_length=min(max_lengths, default=None),
         excluded=frozenset(_unquote(text) for text in quoted),
     )
-    found = find_example(language)
-    if isinstance(found, str):
-        return Witness(found)
-    return NoWitness.UNKNOWN if found else NoWitness.EMPTY
+    string = find_example(language)
+    if isinstance(string, str):
+        return Witness(string)
+    return NoWitness.UNKNOWN if string else NoWitness.EMPTY
 
 
 def _unquote(text: str) -> str:
     return str(json.loads(text))
 
 
-def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, whole: bool) -> SearchResult:
+def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, is_integer: bool) -> SearchResult:
     """A whole number or (`whole` false) one with a fraction."""
     low: Bound | None = None
     high: Bound | None = None
@@ -72,17 +72,17 @@ def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, w
                 low = tighter_low(low, Bound(value, not is_open))
             case _:
                 pass
-    steps = [step for node in nodes for step in node.multiples] + ([1] if whole else [])
+    steps = [step for node in nodes for step in node.multiples] + ([1] if is_integer else [])
     avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)] + (
-        [] if whole else [1]
+        [] if is_integer else [1]
     )
     banned = excluded_values(constraints)
     if not steps:
         return _between(low, high, avoid, banned)
     step = Fraction(steps[0])
-    for other in steps[1:]:
-        step = _common(step, Fraction(other))
-    if any((step / Fraction(each)).denominator == 1 for each in avoid):
+    for multiple in steps[1:]:
+        step = _common(step, Fraction(multiple))
+    if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
         return NoWitness.EMPTY
     return _on_grid(step, (low, high), avoid, banned)
 
@@ -102,9 +102,9 @@ def _on_grid(
         first = floor(low.value / step) + 1 if low.is_open else ceil(low.value / step)
     if high is not None:
         last = ceil(high.value / step) - 1 if high.is_open else floor(high.value / step)
-    found = _shown((index * step for index in islice(_indices(first, last), TRIES)), avoid, banned)
+    result = _first_allowed((index * step for index in islice(_indices(first, last), TRIES)), avoid, banned)
     is_small = first is not None and last is not None and last - first < TRIES
-    return found or (NoWitness.EMPTY if is_small else NoWitness.UNKNOWN)
+    return result or (NoWitness.EMPTY if is_small else NoWitness.UNKNOWN)
 
 
 def _indices(first: int | None, last: int | None) -> Iterator[int]:
@@ -129,10 +129,10 @@ def _indices(first: int | None, last: int | None) -> Iterator[int]:
 def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
     """A number with a fraction, on no grid: any interval wider than a point has infinitely many."""
     if low is None or high is None or low.value < high.value:
-        return _shown(_inside(low, high), avoid, banned) or NoWitness.UNKNOWN
+        return _first_allowed(_inside(low, high), avoid, banned) or NoWitness.UNKNOWN
     if low != high or low.is_open:
         return NoWitness.EMPTY
-    return _shown([Fraction(low.value)], avoid, banned) or NoWitness.EMPTY
+    return _first_allowed([Fraction(low.value)], avoid, banned) or NoWitness.EMPTY
 
 
 def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
@@ -147,11 +147,11 @@ def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
     return (bottom + width * part for part in PARTS)
 
 
-def _shown(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Witness | None:
+def _first_allowed(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Witness | None:
     """The first that is neither a multiple of what is avoided nor banned."""
     for value in values:
-        if all((value / Fraction(each)).denominator != 1 for each in avoid):
-            shown = to_json_number(value)
-            if canonical(shown) not in banned:
-                return Witness(shown)
+        if all((value / Fraction(divisor)).denominator != 1 for divisor in avoid):
+            number = to_json_number(value)
+            if canonical(number) not in banned:
+                return Witness(number)
     return None

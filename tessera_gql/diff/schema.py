@@ -34,37 +34,37 @@ class NodeCache:
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
-        self.meanings: dict[object, int] = {True: 0, False: 1}
+        self.keys_by_meaning: dict[object, int] = {True: 0, False: 1}
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")
 
     def node(self, document: Document, raw: object, pointer: str) -> "Schema":
-        found = self.nodes.get((id(document), pointer))
-        if found is None:
-            found = self.nodes[id(document), pointer] = Schema(self, document, raw, pointer)
-        return found
+        node = self.nodes.get((id(document), pointer))
+        if node is None:
+            node = self.nodes[id(document), pointer] = Schema(self, document, raw, pointer)
+        return node
 
     def text(self, document: Document) -> "Schema":
         """Any string."""
         return self.node(document, STRING_SCHEMA, " text")
 
-    def assign_key(self, document: Document, raw: object, words: Keywords) -> int:
+    def assign_key(self, document: Document, raw: object, keywords: Keywords) -> int:
         """From 0 and the same for what means the same wherever it stands, below 0 for what is itself alone.
 
         Asked once for each node, before it is among the nodes.
         """
         if isinstance(raw, bool):
-            return self.meanings[raw]
+            return self.keys_by_meaning[raw]
         if document.identity_of(raw) is None:
             return ~len(self.nodes)
-        said = sorted(word for word in words if word not in NON_ASSERTING)
-        if not said:
-            return self.meanings[True]
-        parts = (identity(words[word], document.identity_numbers) for word in said)
+        asserted = sorted(keyword for keyword in keywords if keyword not in NON_ASSERTING)
+        if not asserted:
+            return self.keys_by_meaning[True]
+        parts = (identity(keywords[keyword], document.identity_numbers) for keyword in asserted)
         is_nullable = cast("Keywords", raw).get("nullable") is True
-        meaning = (document.dialect.year, is_nullable, *said, *parts)
-        return self.meanings.setdefault(meaning, len(self.meanings))
+        meaning = (document.dialect.year, is_nullable, *asserted, *parts)
+        return self.keys_by_meaning.setdefault(meaning, len(self.keys_by_meaning))
 
 
 def count_schemas(*nodes: "Schema") -> int:
@@ -111,8 +111,8 @@ class Schema:
         self.producer_names_cache: tuple[frozenset[str] | None] | None = None
         if raw is False:
             self.types = 0
-        for word in self.keywords:
-            reader = READERS.get(word)
+        for keyword in self.keywords:
+            reader = READERS.get(keyword)
             if reader is not None:
                 reader(self)
         if self.entries.get("nullable") is True and "type" in self.keywords:
@@ -122,8 +122,8 @@ class Schema:
     def breakable_types(self) -> int:
         """The types of value that may break it; of any other type every value is valid."""
         mask = ALL_TYPES & ~self.types
-        for word in self.keywords:
-            mask |= CONSTRAINED_TYPES.get(word, ALL_TYPES)
+        for keyword in self.keywords:
+            mask |= CONSTRAINED_TYPES.get(keyword, ALL_TYPES)
         return mask
 
     @property
@@ -131,8 +131,8 @@ class Schema:
         """The identity of the text, annotations and all; None where it holds a reference."""
         if isinstance(self.raw, bool):
             return self.raw
-        found = self.document.identity_of(self.raw)
-        return None if found is None else (found, self.document.dialect.year)
+        number = self.document.identity_of(self.raw)
+        return None if number is None else (number, self.document.dialect.year)
 
     @property
     def is_false(self) -> bool:
@@ -143,30 +143,34 @@ class Schema:
             self.document, raw, self.pointer + "".join("/" + escape_token(token) for token in tokens)
         )
 
-    def child(self, word: str) -> "Schema | None":
-        found = self.child_cache.get(word)
-        if found is None:
-            raw = self.keywords.get(word)
-            found = (self.subschema(raw, word),) if isinstance(raw, dict | bool) else ()
-            self.child_cache[word] = found
-        return found[0] if found else None
+    def child(self, keyword: str) -> "Schema | None":
+        cached = self.child_cache.get(keyword)
+        if cached is None:
+            raw = self.keywords.get(keyword)
+            cached = (self.subschema(raw, keyword),) if isinstance(raw, dict | bool) else ()
+            self.child_cache[keyword] = cached
+        return cached[0] if cached else None
 
-    def children(self, word: str) -> "tuple[Schema, ...]":
-        found = self.children_cache.get(word)
-        if found is None:
-            listed = self.keywords.get(word)
+    def children(self, keyword: str) -> "tuple[Schema, ...]":
+        schemas = self.children_cache.get(keyword)
+        if schemas is None:
+            listed = self.keywords.get(keyword)
             raws = cast("list[object]", listed) if isinstance(listed, list) else []
-            found = tuple(self.subschema(raw, word, str(index)) for index, raw in enumerate(raws))
-            self.children_cache[word] = found
-        return found
+            schemas = tuple(self.subschema(raw, keyword, str(index)) for index, raw in enumerate(raws))
+            self.children_cache[keyword] = schemas
+        return schemas
 
-    def enum_value_counts(self, word: str) -> Counter[str] | None:
+    def enum_value_counts(self, keyword: str) -> Counter[str] | None:
         """How many of the alternatives list each value, where they do nothing but list values."""
-        if word not in self.enum_counts_cache:
-            kids = self.children(word)
-            plain = all(each.enum is not None and each.keywords.keys() <= ENUM_KEYWORDS for each in kids)
-            self.enum_counts_cache[word] = Counter(text for each in kids for text in each.enum or ()) if plain else None
-        return self.enum_counts_cache[word]
+        if keyword not in self.enum_counts_cache:
+            kids = self.children(keyword)
+            plain = all(
+                alternative.enum is not None and alternative.keywords.keys() <= ENUM_KEYWORDS for alternative in kids
+            )
+            self.enum_counts_cache[keyword] = (
+                Counter(text for alternative in kids for text in alternative.enum or ()) if plain else None
+            )
+        return self.enum_counts_cache[keyword]
 
     def target(self) -> "Schema | None":
         """What the reference means; None where there is none, or where only the reading decides (`is_opaque`)."""
@@ -187,27 +191,25 @@ class Schema:
     def property_schema(self, name: str) -> "Schema":
         return self.subschema(self.properties[name], "properties", name)
 
-    def has_equal_keyword(self, other: "Schema", word: str) -> bool:
+    def has_equal_keyword(self, peer: "Schema", keyword: str) -> bool:
         """Both say the same by the word, in the same draft and without a reference."""
-        if self.document.dialect is not other.document.dialect or word not in self.entries:
+        if self.document.dialect is not peer.document.dialect or keyword not in self.entries:
             return False
-        mine, theirs = self.entries[word], other.entries.get(word)
-        if isinstance(mine, str) and isinstance(theirs, str):
-            return mine == theirs
-        number = self.document.identity_of(mine)
-        return number is not None and number == other.document.identity_of(theirs)
+        own, peers = self.entries[keyword], peer.entries.get(keyword)
+        if isinstance(own, str) and isinstance(peers, str):
+            return own == peers
+        number = self.document.identity_of(own)
+        return number is not None and number == peer.document.identity_of(peers)
 
-    def unchanged_properties(self, other: "Schema") -> frozenset[str]:
+    def unchanged_properties(self, peer: "Schema") -> frozenset[str]:
         """Properties that the other declares with the same text, in a draft that reads it alike, free of references."""
-        found = self.unchanged_cache.get(id(other))
-        if found is None:
-            found = (
-                frozenset(_unchanged_names(self, other))
-                if self.document.dialect is other.document.dialect
-                else NO_NAMES
+        names = self.unchanged_cache.get(id(peer))
+        if names is None:
+            names = (
+                frozenset(_unchanged_names(self, peer)) if self.document.dialect is peer.document.dialect else NO_NAMES
             )
-            self.unchanged_cache[id(other)] = other.unchanged_cache[id(self)] = found
-        return found
+            self.unchanged_cache[id(peer)] = peer.unchanged_cache[id(self)] = names
+        return names
 
     @property
     def pattern_properties(self) -> Keywords:
@@ -234,17 +236,19 @@ class Schema:
 
     @property
     def dependent_names(self) -> dict[str, tuple[str, ...]]:
-        found = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
+        dependents = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
         if self.document.dialect.knows_dependencies:
-            old = cast("Keywords", self.keywords.get("dependencies", {}))
-            found |= {name: cast("list[str]", each) for name, each in old.items() if isinstance(each, list)}
-        return {name: tuple(each) for name, each in found.items()}
+            dependencies = cast("Keywords", self.keywords.get("dependencies", {}))
+            dependents |= {
+                name: cast("list[str]", names) for name, names in dependencies.items() if isinstance(names, list)
+            }
+        return {name: tuple(names) for name, names in dependents.items()}
 
     def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":
-        word = "dependencies" if self.document.dialect.knows_dependencies else "dependentSchemas"
-        for name, raw in cast("Keywords", self.keywords.get(word, {})).items():
+        keyword = "dependencies" if self.document.dialect.knows_dependencies else "dependentSchemas"
+        for name, raw in cast("Keywords", self.keywords.get(keyword, {})).items():
             if not isinstance(raw, list):
-                yield name, self.subschema(raw, word, name)
+                yield name, self.subschema(raw, keyword, name)
 
     @property
     def has_unevaluated(self) -> bool:
@@ -254,40 +258,40 @@ class Schema:
 NO_NAMES = frozenset[str]()
 
 
-def _unchanged_names(one: Schema, other: Schema) -> Iterator[str]:
-    numbers, others, bound = (
-        one.document.identity_numbers,
-        other.document.identity_numbers,
-        one.document.identities.with_references,
+def _unchanged_names(old: Schema, new: Schema) -> Iterator[str]:
+    old_numbers, new_numbers, bound = (
+        old.document.identity_numbers,
+        new.document.identity_numbers,
+        old.document.identities.with_references,
     )
-    raws = other.properties
-    for name, raw in one.properties.items():
-        number = numbers.get(id(raw))
-        if number is not None and number not in bound and number == others.get(id(raws.get(name))):
+    new_properties = new.properties
+    for name, raw in old.properties.items():
+        number = old_numbers.get(id(raw))
+        if number is not None and number not in bound and number == new_numbers.get(id(new_properties.get(name))):
             yield name
 
 
 def _known_keywords(document: Document, entries: Keywords) -> Keywords:
     if "$ref" in entries and not document.dialect.knows_siblings_of_ref:
         return {"$ref": entries["$ref"]}
-    return {word: value for word, value in entries.items() if word in document.dialect.shapes}
+    return {keyword: value for keyword, value in entries.items() if keyword in document.dialect.shapes}
 
 
-def _types(node: Schema) -> None:
-    named = node.keywords["type"]
-    listed = cast("list[str]", named) if isinstance(named, list) else [cast("str", named)]
+def _read_type(node: Schema) -> None:
+    value = node.keywords["type"]
+    listed = cast("list[str]", value) if isinstance(value, list) else [cast("str", value)]
     node.types = 0
     for name in listed:
         node.types |= TYPE_MASKS[name]
 
 
-def _enum(node: Schema) -> None:
+def _read_enum(node: Schema) -> None:
     listed = cast("list[Json]", node.keywords["enum"])
-    found = {canonical(value): value for value in listed}
-    node.enum = found if node.enum is None else {key: value for key, value in found.items() if key in node.enum}
+    values = {canonical(value): value for value in listed}
+    node.enum = values if node.enum is None else {key: value for key, value in values.items() if key in node.enum}
 
 
-def _const(node: Schema) -> None:
+def _read_const(node: Schema) -> None:
     value = cast("Json", node.keywords["const"])
     text = canonical(value)
     node.enum = {text: value} if node.enum is None or text in node.enum else {}
@@ -305,62 +309,62 @@ def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
     return min(left, right, key=lambda bound: (bound.value, not bound.is_open))
 
 
-def _number(node: Schema, word: str) -> Number:
-    return exact_number(cast("float", node.keywords[word]))
+def _number(node: Schema, keyword: str) -> Number:
+    return exact_number(cast("float", node.keywords[keyword]))
 
 
-def _minimum(node: Schema) -> None:
+def _read_minimum(node: Schema) -> None:
     is_open = node.keywords.get("exclusiveMinimum") is True
     node.low = tighter_low(node.low, Bound(_number(node, "minimum"), is_open))
 
 
-def _maximum(node: Schema) -> None:
+def _read_maximum(node: Schema) -> None:
     is_open = node.keywords.get("exclusiveMaximum") is True
     node.high = tighter_high(node.high, Bound(_number(node, "maximum"), is_open))
 
 
-def _exclusive_minimum(node: Schema) -> None:
+def _read_exclusive_minimum(node: Schema) -> None:
     if not isinstance(node.keywords["exclusiveMinimum"], bool):
         node.low = tighter_low(node.low, Bound(_number(node, "exclusiveMinimum"), is_open=True))
 
 
-def _exclusive_maximum(node: Schema) -> None:
+def _read_exclusive_maximum(node: Schema) -> None:
     if not isinstance(node.keywords["exclusiveMaximum"], bool):
         node.high = tighter_high(node.high, Bound(_number(node, "exclusiveMaximum"), is_open=True))
 
 
-def _multiple(node: Schema) -> None:
+def _read_multiple(node: Schema) -> None:
     node.multiples = (_number(node, "multipleOf"),)
 
 
-def _required(node: Schema) -> None:
+def _read_required(node: Schema) -> None:
     node.required = tuple(cast("list[str]", node.keywords["required"]))
 
 
-def _dynamic(node: Schema) -> None:
+def _read_dynamic(node: Schema) -> None:
     node.is_opaque = node.pointer in node.document.opaque
 
 
-def _setter(attribute: str, word: str) -> Callable[[Schema], None]:
+def _setter(attribute: str, keyword: str) -> Callable[[Schema], None]:
     def read(node: Schema) -> None:
-        value = node.keywords[word]
+        value = node.keywords[keyword]
         setattr(node, attribute, int(value) if isinstance(value, float) else value)
 
     return read
 
 
 READERS: dict[str, Callable[[Schema], None]] = {
-    "type": _types,
-    "enum": _enum,
-    "const": _const,
-    "minimum": _minimum,
-    "maximum": _maximum,
-    "exclusiveMinimum": _exclusive_minimum,
-    "exclusiveMaximum": _exclusive_maximum,
-    "multipleOf": _multiple,
-    "required": _required,
-    "$dynamicRef": _dynamic,
-    "$recursiveRef": _dynamic,
+    "type": _read_type,
+    "enum": _read_enum,
+    "const": _read_const,
+    "minimum": _read_minimum,
+    "maximum": _read_maximum,
+    "exclusiveMinimum": _read_exclusive_minimum,
+    "exclusiveMaximum": _read_exclusive_maximum,
+    "multipleOf": _read_multiple,
+    "required": _read_required,
+    "$dynamicRef": _read_dynamic,
+    "$recursiveRef": _read_dynamic,
     "minLength": _setter("min_length", "minLength"),
     "maxLength": _setter("max_length", "maxLength"),
     "pattern": _setter("pattern", "pattern"),

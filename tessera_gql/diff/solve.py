@@ -26,8 +26,8 @@ from tessera_gql.diff.facts import (
 )
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.kinds import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
-from tessera_gql.diff.negate import Alternative, alternatives
-from tessera_gql.diff.objects import Rules, find_object, object_rules
+from tessera_gql.diff.negate import Alternative, list_violations
+from tessera_gql.diff.objects import PropertyRules, find_object, object_rules
 from tessera_gql.diff.scalars import find_number, find_string
 from tessera_gql.diff.schema import Schema
 
@@ -42,7 +42,7 @@ Key = frozenset[LiteralKey]
 class Branch:
     """One way through the alternatives, for values of one kind."""
 
-    kind: int
+    json_type: int
     nodes: list[Literal] = field(default_factory=list[Literal])
     constraints: list[Constraint] = field(default_factory=list[Constraint])
     choices: list[list[Alternative]] = field(default_factory=list[list[Alternative]])
@@ -51,12 +51,7 @@ class Branch:
 
     def copy(self) -> "Branch":
         return Branch(
-            self.kind,
-            [*self.nodes],
-            [*self.constraints],
-            [*self.choices],
-            [*self.negatives],
-            {*self.literal_keys},
+            self.json_type, [*self.nodes], [*self.constraints], [*self.choices], [*self.negatives], {*self.literal_keys}
         )
 
     def add(self, items: Iterable[Conjunct]) -> bool:
@@ -73,11 +68,11 @@ class Branch:
             if (item.node.key, not item.holds) in self.literal_keys:
                 return False
             self.literal_keys.add(sign)
-            if not (item.node.types if item.holds else item.node.breakable_types) & self.kind:
+            if not (item.node.types if item.holds else item.node.breakable_types) & self.json_type:
                 return False
             if item.holds:
                 stack += self._assert(item)
-            elif item.node.types & self.kind:
+            elif item.node.types & self.json_type:
                 self.negatives.append(item.node)
         return True
 
@@ -85,7 +80,7 @@ class Branch:
         node = item.node
         self.nodes.append(item)
         together: list[Conjunct] = [
-            Literal(each, holds=True, is_produced=item.is_produced) for each in node.children("allOf")
+            Literal(child, holds=True, is_produced=item.is_produced) for child in node.children("allOf")
         ]
         target = node.target()
         if target is not None:
@@ -95,12 +90,12 @@ class Branch:
             together.append(Literal(negated, holds=False))
         if "anyOf" in node.keywords:
             self.choices.append(
-                [[Literal(each, holds=True, is_produced=item.is_produced)] for each in node.children("anyOf")]
+                [[Literal(child, holds=True, is_produced=item.is_produced)] for child in node.children("anyOf")]
             )
         if "oneOf" in node.keywords:
-            self.choices.append(_exactly_one(node.children("oneOf"), item.is_produced))
+            self.choices.append(_one_of_alternatives(node.children("oneOf"), item.is_produced))
         self._condition(item)
-        if self.kind == OBJECT:
+        if self.json_type == OBJECT:
             self._dependents(item)
         return together
 
@@ -108,8 +103,8 @@ class Branch:
         condition = item.node.child("if")
         if condition is None:
             return
-        then, other = item.node.child("then"), item.node.child("else")
-        if then is not None or other is not None:
+        then, otherwise = item.node.child("then"), item.node.child("else")
+        if then is not None or otherwise is not None:
             self.choices.append(
                 [
                     [
@@ -118,25 +113,25 @@ class Branch:
                     ],
                     [
                         Literal(condition, holds=False),
-                        *([Literal(other, holds=True, is_produced=item.is_produced)] if other else []),
+                        *([Literal(otherwise, holds=True, is_produced=item.is_produced)] if otherwise else []),
                     ],
                 ]
             )
 
     def _dependents(self, item: Literal) -> None:
-        for name, others in item.node.dependent_names.items():
-            self.choices.append([[PropertyMissing(name)], [PropertyPresent(other) for other in others]])
+        for name, dependents in item.node.dependent_names.items():
+            self.choices.append([[PropertyMissing(name)], [PropertyPresent(dependent) for dependent in dependents]])
         for name, schema in item.node.dependent_schemas():
             self.choices.append([[PropertyMissing(name)], [Literal(schema, holds=True, is_produced=item.is_produced)]])
 
 
-def _exactly_one(options: Sequence[Schema], is_produced: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
+def _one_of_alternatives(options: Sequence[Schema], is_produced: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
     return [
         [
-            Literal(one, holds=True, is_produced=is_produced),
-            *(Literal(each, holds=False) for each in options if each is not one),
+            Literal(chosen, holds=True, is_produced=is_produced),
+            *(Literal(option, holds=False) for option in options if option is not chosen),
         ]
-        for one in options
+        for chosen in options
     ]
 
 
@@ -151,14 +146,14 @@ class Solver:
         self.assumption_trail: list[Key] = []
         self.in_progress: dict[Key, int] = {}
         self.lowest_assumption = NO_ASSUMPTION
-        self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], Rules] = {}
+        self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], PropertyRules] = {}
 
     def find(self, literals: Iterable[Literal]) -> SearchResult:
         """A document that meets every literal."""
-        asked = {literal.key: literal for literal in map(_dereference, literals) if not _is_trivial(literal)}
-        if any(_is_impossible(literal, asked) for literal in asked.values()):
+        distinct = {literal.key: literal for literal in map(_dereference, literals) if not _is_trivial(literal)}
+        if any(_is_impossible(literal, distinct) for literal in distinct.values()):
             return NoWitness.EMPTY
-        key = frozenset(asked)
+        key = frozenset(distinct)
         if key in self.results:
             return self.results[key]
         if key in self.in_progress or key in self.assumed:
@@ -169,7 +164,7 @@ class Solver:
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
             return NoWitness.UNKNOWN
-        return self._solve(key, [*asked.values()])
+        return self._solve(key, [*distinct.values()])
 
     def _solve(self, key: Key, literals: list[Literal]) -> SearchResult:
         index, before, start = len(self.in_progress), self.lowest_assumption, len(self.assumption_trail)
@@ -181,17 +176,17 @@ class Solver:
             self.depth -= 1
             del self.in_progress[key]
         if outcome is not NoWitness.EMPTY:
-            for each in self.assumption_trail[start:]:
-                del self.assumed[each]
+            for assumed_key in self.assumption_trail[start:]:
+                del self.assumed[assumed_key]
             del self.assumption_trail[start:]
             if self.fuel >= 0:
                 self.results[key] = outcome
             self.lowest_assumption = before
             return outcome
         if self.lowest_assumption >= index:
-            for each in self.assumption_trail[start:]:
-                self.results[each] = NoWitness.EMPTY
-                del self.assumed[each]
+            for assumed_key in self.assumption_trail[start:]:
+                self.results[assumed_key] = NoWitness.EMPTY
+                del self.assumed[assumed_key]
             del self.assumption_trail[start:]
             self.results[key] = NoWitness.EMPTY
             self.lowest_assumption = before
@@ -209,19 +204,19 @@ class Solver:
         for literal in literals:
             possible &= literal.node.types if literal.holds else literal.node.breakable_types
         outcome: SearchResult = NoWitness.EMPTY
-        for kind in TYPE_ORDER:
-            if not possible & kind:
+        for json_type in TYPE_ORDER:
+            if not possible & json_type:
                 continue
-            found = self._search_type(kind, literals)
-            if isinstance(found, Witness):
-                return found
-            outcome = outcome if found is NoWitness.EMPTY else found
+            result = self._search_type(json_type, literals)
+            if isinstance(result, Witness):
+                return result
+            outcome = outcome if result is NoWitness.EMPTY else result
         return outcome
 
-    def _search_type(self, kind: int, literals: list[Literal]) -> SearchResult:
-        if kind in VALUES_OF_TYPE:
-            return _first_match(literals, VALUES_OF_TYPE[kind])
-        branch = Branch(kind)
+    def _search_type(self, json_type: int, literals: list[Literal]) -> SearchResult:
+        if json_type in VALUES_OF_TYPE:
+            return _first_match(literals, VALUES_OF_TYPE[json_type])
+        branch = Branch(json_type)
         if not branch.add(literals):
             return NoWitness.EMPTY
         return self._explore(branch, literals)
@@ -248,16 +243,16 @@ class Solver:
         for option in options:
             if self._is_hopeless(branch, option, literals):
                 continue
-            taken = branch.copy()
-            if not taken.add(option):
+            candidate = branch.copy()
+            if not candidate.add(option):
                 continue
-            found = self._explore(taken, literals)
-            if isinstance(found, Witness):
-                return found
-            outcome = outcome if found is NoWitness.EMPTY else found
+            result = self._explore(candidate, literals)
+            if isinstance(result, Witness):
+                return result
+            outcome = outcome if result is NoWitness.EMPTY else result
         return outcome
 
-    def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> Rules:
+    def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
         """`is_whole`: nothing is left to choose, so that no more nodes will come."""
         slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
         if slot not in self.rules:
@@ -268,9 +263,9 @@ class Solver:
         """Takes the choice with the fewest alternatives out of the branch; None when nothing is left to choose."""
         if branch.negatives:
             several = len(branch.negatives) + len(branch.choices) > 1
-            given = [literal.node for literal in branch.nodes]
+            premises = [literal.node for literal in branch.nodes]
             for node in branch.negatives:
-                options = list(alternatives(node, branch.kind, given))
+                options = list(list_violations(node, branch.json_type, premises))
                 if several and len(options) > 1:
                     options = [option for option in options if self._may_hold(branch, option, literals)]
                 branch.choices.append(options)
@@ -293,7 +288,7 @@ class Solver:
         if any(isinstance(item, Literal) for item in option):
             return True
         alone = Branch(
-            branch.kind,
+            branch.json_type,
             branch.nodes,
             [*branch.constraints, *(item for item in option if not isinstance(item, Literal))],
         )
@@ -301,13 +296,13 @@ class Solver:
 
     def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
         nodes = [literal.node for literal in branch.nodes]
-        if branch.kind == STRING:
+        if branch.json_type == STRING:
             return find_string(nodes, branch.constraints)
-        if branch.kind == ARRAY:
+        if branch.json_type == ARRAY:
             return find_array(self.find, branch.nodes, branch.constraints)
-        if branch.kind == OBJECT:
+        if branch.json_type == OBJECT:
             return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.constraints)
-        return find_number(nodes, branch.constraints, whole=branch.kind == INTEGER)
+        return find_number(nodes, branch.constraints, is_integer=branch.json_type == INTEGER)
 
 
 def _dereference(literal: Literal) -> Literal:
@@ -325,26 +320,26 @@ def _is_trivial(literal: Literal) -> bool:
     return literal.node.raw is literal.holds
 
 
-def _is_impossible(literal: Literal, asked: Collection[LiteralKey]) -> bool:
+def _is_impossible(literal: Literal, literal_keys: Collection[LiteralKey]) -> bool:
     if literal.node.raw is (not literal.holds):
         return True
-    return literal.holds and (literal.node.key, False, False) in asked
+    return literal.holds and (literal.node.key, False, False) in literal_keys
 
 
 def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
     """The only values possible, where an enum says so; fewer where other enums take some away."""
-    found: dict[str, Json] | None = None
+    values: dict[str, Json] | None = None
     for literal in literals:
         enum = literal.node.enum
         if literal.holds and enum is not None:
-            found = enum if found is None else {key: value for key, value in found.items() if key in enum}
-    if found is None:
+            values = enum if values is None else {key: value for key, value in values.items() if key in enum}
+    if values is None:
         return None
     for literal in literals:
         if not literal.holds and literal.node.enum is not None and literal.node.keywords.keys() <= {"enum", "const"}:
             enum = literal.node.enum
-            found = {key: value for key, value in found.items() if key not in enum}
-    return [*found.values()]
+            values = {key: value for key, value in values.items() if key not in enum}
+    return [*values.values()]
 
 
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:

@@ -46,15 +46,15 @@ class View:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        found: dict[int, Part] = {}
+        parts_by_id: dict[int, Part] = {}
         stack = [Part(node) for node in reversed(self.nodes)]
-        while stack and len(found) < MAX_PARTS:
+        while stack and len(parts_by_id) < MAX_PARTS:
             part = stack.pop()
-            if id(part.node) in found:
+            if id(part.node) in parts_by_id:
                 continue
-            found[id(part.node)] = part
+            parts_by_id[id(part.node)] = part
             stack += reversed([*_nested_parts(part)])
-        return tuple(found.values())
+        return tuple(parts_by_id.values())
 
     @cached_property
     def schemas(self) -> tuple[Schema, ...]:
@@ -75,28 +75,28 @@ class View:
 
     @cached_property
     def enum(self) -> dict[str, Json] | None:
-        found: dict[str, Json] | None = None
+        values: dict[str, Json] | None = None
         for part in self.parts:
             listed = part.node.enum
             if listed is not None:
                 if part.or_null:
                     listed = {**listed, "null": None}
-                found = listed if found is None else {key: each for key, each in found.items() if key in listed}
-        return found
+                values = listed if values is None else {key: value for key, value in values.items() if key in listed}
+        return values
 
     @cached_property
     def low(self) -> Bound | None:
-        found = None
+        bound = None
         for node in self.schemas:
-            found = tighter_low(found, node.low)
-        return found
+            bound = tighter_low(bound, node.low)
+        return bound
 
     @cached_property
     def high(self) -> Bound | None:
-        found = None
+        bound = None
         for node in self.schemas:
-            found = tighter_high(found, node.high)
-        return found
+            bound = tighter_high(bound, node.high)
+        return bound
 
     @cached_property
     def multiples(self) -> frozenset[Number]:
@@ -106,8 +106,8 @@ class View:
         return max(int(getattr(node, attribute)) for node in self.schemas)
 
     def upper_limit(self, attribute: str) -> int | None:
-        found = [int(limit) for node in self.schemas if (limit := getattr(node, attribute)) is not None]
-        return min(found, default=None)
+        limits = [int(limit) for node in self.schemas if (limit := getattr(node, attribute)) is not None]
+        return min(limits, default=None)
 
     @cached_property
     def required(self) -> dict[str, Schema]:
@@ -120,18 +120,18 @@ class View:
     def property(self, name: str) -> "View":
         return View(tuple(node.property_schema(name) for node in self.properties[name]))
 
-    def keyword_view(self, word: str) -> "View | None":
+    def child_view(self, keyword: str) -> "View | None":
         """What a keyword that holds one schema says, over all parts."""
-        found = tuple(child for node in self.schemas if (child := node.child(word)) is not None)
+        found = tuple(child for node in self.schemas if (child := node.child(keyword)) is not None)
         return View(found) if found else None
 
-    def keyword_pointer(self, word: str) -> str:
+    def pointer_to(self, keyword: str) -> str:
         """The pointer of the first part with the keyword, or of the value's schema."""
-        return next((f"{node.pointer}/{word}" for node in self.schemas if word in node.keywords), self.pointer)
+        return next((f"{node.pointer}/{keyword}" for node in self.schemas if keyword in node.keywords), self.pointer)
 
-    def keyword_value(self, word: str) -> "Json":
+    def value_of(self, keyword: str) -> "Json":
         """The keyword's value in the first part that has it, None where none has."""
-        return next((_json(node.entries[word]) for node in self.schemas if word in node.entries), None)
+        return next((_json(node.entries[keyword]) for node in self.schemas if keyword in node.entries), None)
 
 
 def _json(value: object) -> Json:
@@ -144,15 +144,15 @@ def _possible_types(node: Schema, depth: int) -> int:
     if node.enum is not None and "type" not in node.keywords:
         mask &= reduce(or_, map(type_mask, node.enum.values()), 0)
     if depth:
-        for word in ("anyOf", "oneOf"):
-            if word in node.keywords:
-                among = 0
-                for each in node.children(word):
-                    target = each.target()
-                    among |= _possible_types(each, depth - 1) & (
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in node.keywords:
+                alternatives = 0
+                for alternative in node.children(keyword):
+                    target = alternative.target()
+                    alternatives |= _possible_types(alternative, depth - 1) & (
                         ALL_TYPES if target is None else _possible_types(target, depth - 1)
                     )
-                mask &= among
+                mask &= alternatives
     return mask
 
 
@@ -161,27 +161,27 @@ def _nested_parts(part: Part) -> Iterator[Part]:
     target = node.target()
     if target is not None:
         yield Part(target, part.or_null)
-    for each in node.children("allOf"):
-        yield Part(each, part.or_null)
-    for word in ("anyOf", "oneOf"):
-        either = non_null_option(node, word)
-        if either is not None:
-            yield Part(either, or_null=True)
+    for child in node.children("allOf"):
+        yield Part(child, part.or_null)
+    for keyword in ("anyOf", "oneOf"):
+        option = non_null_option(node, keyword)
+        if option is not None:
+            yield Part(option, or_null=True)
 
 
-def non_null_option(node: Schema, word: str) -> Schema | None:
+def non_null_option(node: Schema, keyword: str) -> Schema | None:
     """The one alternative beside null, where a schema says "this or null" by `anyOf` or `oneOf`."""
-    options = node.children(word)
+    options = node.children(keyword)
     if len(options) != 2:
         return None
-    plain = [each for each in options if not is_null(each)]
+    plain = [option for option in options if not is_null(option)]
     return plain[0] if len(plain) == 1 else None
 
 
 def is_null(node: Schema) -> bool:
-    words = node.keywords.keys()
-    return (words == {"type"} and node.types == NULL) or (
-        node.enum is not None and node.enum.keys() == {"null"} and len(words) == 1
+    keywords = node.keywords.keys()
+    return (keywords == {"type"} and node.types == NULL) or (
+        node.enum is not None and node.enum.keys() == {"null"} and len(keywords) == 1
     )
 
 
@@ -205,4 +205,4 @@ def format_types(mask: int) -> str:
 def shape_key(view: View) -> str:
     """Equal for what looks alike, names aside."""
     enum = None if view.enum is None else sorted(view.enum)
-    return canonical([describe_type(view), enum, view.keyword_value("format"), sorted(view.properties)])
+    return canonical([describe_type(view), enum, view.value_of("format"), sorted(view.properties)])

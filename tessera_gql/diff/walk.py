@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.comparers import BACKWARD_ONLY, BOTH_DIRECTIONS, FORWARD_ONLY, compare_views
+from tessera_gql.diff.comparers import BACKWARD, BOTH, FORWARD, compare_views
 from tessera_gql.diff.declared import changed_properties, in_place_names
 from tessera_gql.diff.drafts import (
     Difference,
@@ -38,10 +38,10 @@ class ViewPair:
 
 def walk(old: Schema, new: Schema) -> dict[Key, ViewPair]:
     """Every pair of views that differ, the root first. Parts that are equal are not entered."""
-    return explore(_pair(View((old,)), View((new,))), _key, _compared, count_schemas(old, new))
+    return explore(_pair(View((old,)), View((new,))), _key, _visit, count_schemas(old, new))
 
 
-def _compared(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     """Notes what differs here; yields the parts that are to be compared in turn."""
     pair.differences += compare_views(pair.old, pair.new)
     if pair.old.is_scalar and pair.new.is_scalar:
@@ -64,15 +64,15 @@ def _is_same(pair: ViewPair) -> bool:
 
 
 def _pair(old: View, new: View) -> ViewPair:
-    return ViewPair(_bare(old), _bare(new))
+    return ViewPair(_dereference(old), _dereference(new))
 
 
-def _bare(view: View) -> View:
+def _dereference(view: View) -> View:
     """References that say nothing else are what they lead to."""
-    return View(tuple(_followed(node) for node in view.nodes))
+    return View(tuple(_dereference_node(node) for node in view.nodes))
 
 
-def _followed(node: Schema) -> Schema:
+def _dereference_node(node: Schema) -> Schema:
     for _ in range(50):
         target = node.target() if len(node.entries) == 1 else None
         if target is None:
@@ -86,19 +86,19 @@ def _parts(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     for name, _, _ in changed_properties(old.properties, new.properties):
         yield PropertyStep(name), _pair(old.property(name), new.property(name))
     yield from _items(old, new)
-    for step, word in (
+    for step, keyword in (
         (OtherPropertyStep(), "additionalProperties"),
         (PropertyNameStep(), "propertyNames"),
         (ItemStep(0), "contains"),
     ):
-        before, after = old.keyword_view(word), new.keyword_view(word)
+        before, after = old.child_view(keyword), new.child_view(keyword)
         if before is not None and after is not None:
             yield step, _pair(before, after)
     left, right = (
         {pattern: node for node in view.schemas for pattern in node.pattern_properties} for view in (old, new)
     )
     for pattern in sorted(left.keys() & right.keys()):
-        was, now = (View((each[pattern].pattern_property(pattern),)) for each in (left, right))
+        was, now = (View((by_pattern[pattern].pattern_property(pattern),)) for by_pattern in (left, right))
         yield OtherPropertyStep(pattern), _pair(was, now)
     yield from _branches(pair)
 
@@ -112,103 +112,98 @@ def _items(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
 
 
 def _item(view: View, index: int) -> tuple[Schema, ...]:
-    found = (
+    items = (
         node.prefix_items[index] if index < len(node.prefix_items) else node.remaining_items for node in view.schemas
     )
-    return tuple(each for each in found if each is not None)
+    return tuple(item for item in items if item is not None)
 
 
 def _properties(pair: ViewPair) -> Iterator[Difference]:
     """Properties that only one side declares; what that means for declared paths is told by `paths`."""
     old, new = pair.old, pair.new
-    for kind, one, other, unless_contained, verb in (
-        (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD_ONLY, "it is gone"),
-        (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD_ONLY, "it is new"),
+    for kind, declaring, lacking, directions, verb in (
+        (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),
+        (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD, "it is new"),
     ):
-        names = [name for name in one.properties if name not in other.properties]
+        names = [name for name in declaring.properties if name not in lacking.properties]
         if not names:
             continue
-        elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in other.nodes))
-        admits = _admits_others(other)
+        elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in lacking.nodes))
+        admits = _admits_undeclared(lacking)
         for name in names:
-            where = min(one.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
+            pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
             if name in elsewhere:
                 message = "it is declared in another branch now"
-                yield Difference(
-                    ChangeKind.COMPOSITION_CHANGED, where, message, name=name, unless_contained=BOTH_DIRECTIONS
-                )
+                yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, message, name=name, directions=BOTH)
                 continue
-            is_required = name in one.required
-            shown: Json = {"type": describe_type(one.property(name)), "required": is_required}
-            before, after = (shown, None) if one is old else (None, shown)
+            is_required = name in declaring.required
+            summary: Json = {"type": describe_type(declaring.property(name)), "required": is_required}
+            before, after = (summary, None) if declaring is old else (None, summary)
             yield Difference(
                 kind,
-                where,
+                pointer,
                 verb + (" and required" if is_required else ""),
                 before=before,
                 after=after,
                 name=name,
-                unless_contained=unless_contained if is_required or admits else frozenset(),
+                directions=directions if is_required or admits else frozenset(),
             )
 
 
-def _admits_others(view: View) -> bool:
+def _admits_undeclared(view: View) -> bool:
     """Whether producers of the view may write properties it does not declare."""
     if not view.types & OBJECT or any(
         node.additional_properties is not None and node.additional_properties.is_false for node in view.schemas
     ):
         return False
-    said = any(
+    has_rule = any(
         node.additional_properties is not None or node.pattern_properties or node.has_unevaluated
         for node in view.schemas
     )
-    return said or not view.properties
+    return has_rule or not view.properties
 
 
 def _composition(pair: ViewPair) -> Iterator[Difference]:
-    for word in ("anyOf", "oneOf"):
-        match _groups(pair.old, word), _groups(pair.new, word):
+    for keyword in ("anyOf", "oneOf"):
+        match _groups(pair.old, keyword), _groups(pair.new, keyword):
             case [before], [after]:
-                removed, added = _unmatched(before.children(word), after.children(word))
+                removed, added = _unmatched(before.children(keyword), after.children(keyword))
                 if removed:
-                    unless_contained = BACKWARD_ONLY if word == "anyOf" else BOTH_DIRECTIONS
-                    yield _composed(before, word, f"{_alternatives(removed)} gone", unless_contained)
+                    directions = BACKWARD if keyword == "anyOf" else BOTH
+                    yield _composition_difference(before, keyword, f"{_alternatives(removed)} gone", directions)
                 if added:
-                    unless_contained = FORWARD_ONLY if word == "anyOf" else BOTH_DIRECTIONS
-                    yield _composed(after, word, f"{_alternatives(added)} new", unless_contained)
-            case some, others if [_keys(node, word) for node in some] != [_keys(node, word) for node in others]:
-                yield _composed((others or some)[0], word, f"{word} is different", BOTH_DIRECTIONS)
+                    directions = FORWARD if keyword == "anyOf" else BOTH
+                    yield _composition_difference(after, keyword, f"{_alternatives(added)} new", directions)
+            case old_groups, new_groups if [_keys(node, keyword) for node in old_groups] != [
+                _keys(node, keyword) for node in new_groups
+            ]:
+                yield _composition_difference((new_groups or old_groups)[0], keyword, f"{keyword} is different", BOTH)
             case _:
                 pass
-    for word in ("not", "if", "then", "else"):
-        was, now = pair.old.keyword_view(word), pair.new.keyword_view(word)
+    for keyword in ("not", "if", "then", "else"):
+        was, now = pair.old.child_view(keyword), pair.new.child_view(keyword)
         if (was and was.keys) != (now and now.keys):
             view = pair.new if now else pair.old
             yield Difference(
-                ChangeKind.COMPOSITION_CHANGED,
-                view.keyword_pointer(word),
-                f"{word} is different",
-                unless_contained=BOTH_DIRECTIONS,
+                ChangeKind.COMPOSITION_CHANGED, view.pointer_to(keyword), f"{keyword} is different", directions=BOTH
             )
 
 
-def _composed(node: Schema, word: str, message: str, unless_contained: frozenset[Mode]) -> Difference:
-    return Difference(
-        ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{word}", message, unless_contained=unless_contained
-    )
+def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:
+    return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=directions)
 
 
 def _alternatives(nodes: list[Schema]) -> str:
     return "1 alternative is" if len(nodes) == 1 else f"{len(nodes)} alternatives are"
 
 
-def _keys(node: Schema, word: str) -> list[int]:
-    return sorted(each.key for each in node.children(word))
+def _keys(node: Schema, keyword: str) -> list[int]:
+    return sorted(branch.key for branch in node.children(keyword))
 
 
-def _groups(view: View, word: str) -> list[Schema]:
+def _groups(view: View, keyword: str) -> list[Schema]:
     """The parts that offer alternatives; "this or null" is not one."""
-    return [node for node in view.schemas if word in node.keywords and non_null_option(node, word) is None]
+    return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
 
 
 def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
@@ -224,10 +219,10 @@ def _set_aside(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[S
 
 def _branches(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     """Alternatives in pairs, in order."""
-    for word in ("anyOf", "oneOf"):
-        match _groups(pair.old, word), _groups(pair.new, word):
+    for keyword in ("anyOf", "oneOf"):
+        match _groups(pair.old, keyword), _groups(pair.new, keyword):
             case [before], [after]:
-                matched_pairs = zip(*_set_aside(before.children(word), after.children(word)), strict=False)
+                matched_pairs = zip(*_set_aside(before.children(keyword), after.children(keyword)), strict=False)
                 yield from ((SameValueStep(), _pair(View((left,)), View((right,)))) for left, right in matched_pairs)
             case _:
                 pass

@@ -39,20 +39,20 @@ def weight(schema: object) -> int | None:
     """The number of values in a small schema of plain keywords; None for every other document."""
     size = _Size()
     schemas: list[object] = [schema]
-    others: list[object] = []
+    data: list[object] = []
     while schemas:
-        each = schemas.pop()
-        if size.add(each) is None or (isinstance(each, dict) and not _sort(cast("Entries", each), schemas, others)):
+        value = schemas.pop()
+        if size.add(value) is None or (isinstance(value, dict) and not _sort(cast("Entries", value), schemas, data)):
             return None
-        properties = cast("Entries", each).get("properties") if isinstance(each, dict) else None
+        properties = cast("Entries", value).get("properties") if isinstance(value, dict) else None
         if isinstance(properties, dict):
             if (inside := size.add(cast("object", properties))) is None:
                 return None
             schemas += inside
-    while others:
-        if (inside := size.add(others.pop())) is None:
+    while data:
+        if (inside := size.add(data.pop())) is None:
             return None
-        others += inside
+        data += inside
     return size.values
 
 
@@ -79,7 +79,7 @@ class _Size:
         return None if self.text > MAX_TEXT else inside
 
 
-def _sort(entries: Entries, schemas: list[object], others: list[object]) -> bool:
+def _sort(entries: Entries, schemas: list[object], data: list[object]) -> bool:
     """Add what a schema holds to its subschemas or to other values; False if a keyword is not plain."""
     for keyword, value in entries.items():
         if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
@@ -89,5 +89,5 @@ def _sort(entries: Entries, schemas: list[object], others: list[object]) -> bool
         if keyword in SUBSCHEMAS:
             schemas.append(value)
         else:
-            others.append(value)
+            data.append(value)
     return True

@@ -5,7 +5,7 @@ import pytest
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare, compare_guarantees
 from tessera_gql.diff.facts import NoWitness, Witness
 from tessera_gql.diff.regex import is_pattern, matches
-from tessera_gql.diff.renames import likeness
+from tessera_gql.diff.renames import name_similarity
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 
@@ -250,4 +250,4 @@ def test_accepted_values_are_told_as_deltas():
 
 @pytest.mark.parametrize(("old", "new"), [("ab", "abc"), ("foo", "bar"), ("total", "amount")])
 def test_a_short_form_has_three_letters_and_begins_the_word(old, new):
-    assert likeness(old, new) == 0
+    assert name_similarity(old, new) == 0

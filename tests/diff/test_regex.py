@@ -29,16 +29,16 @@ def test_matching_agrees_with_a_matcher(pattern, text):
 
 @law(2_000, 60)
 @given(patterns, patterns, st.integers(0, 3), st.none() | st.integers(0, 4))
-def test_an_example_is_one_and_none_means_none(wanted, unwanted, min_length, max_length):
-    found = find_example(Language(frozenset({wanted}), frozenset({unwanted}), min_length, max_length))
+def test_an_example_is_one_and_none_means_none(wanted, not_matching, min_length, max_length):
+    found = find_example(Language(frozenset({wanted}), frozenset({not_matching}), min_length, max_length))
     if isinstance(found, str):
         assert re.search(wanted, found)
-        assert not re.search(unwanted, found)
+        assert not re.search(not_matching, found)
         assert min_length <= len(found) <= (9_999 if max_length is None else max_length)
     elif found is False:
         for text in ("", "a", "b", "1", "ab", "aa", "ba", "abc", "aab", "b1a", "a.b1"):
             fits = min_length <= len(text) <= (9_999 if max_length is None else max_length)
-            assert not (fits and re.search(wanted, text) and not re.search(unwanted, text))
+            assert not (fits and re.search(wanted, text) and not re.search(not_matching, text))
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ def test_a_pattern_is_read_up_to_its_limits():
         (Language(frozenset({"^[c-w]$"}), excluded=frozenset({"c", "d"})), "e"),
         (Language(frozenset({"^[\U0010fffe\U0010ffff]$"}), excluded=frozenset({"\U0010fffe"})), "\U0010ffff"),
         (Language(frozenset({"^\\W$"}), frozenset({"\\s"}), max_length=1), "-"),
-        (Language(unwanted=frozenset({"^a*$"})), "A"),
-        (Language(unwanted=frozenset({""})), False),
-        (Language(unwanted=frozenset({"^$"}), max_length=0), False),
+        (Language(not_matching=frozenset({"^a*$"})), "A"),
+        (Language(not_matching=frozenset({""})), False),
+        (Language(not_matching=frozenset({"^$"}), max_length=0), False),
         (Language(frozenset({"(?=a)", "^b$"})), True),
         (Language(frozenset({"(?=a)", "^b$"}), frozenset({"b"})), False),
         (Language(frozenset({"(?=a)"}), frozenset({"(?=a)"})), False),
