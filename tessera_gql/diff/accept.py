@@ -1,4 +1,7 @@
-"""Is this value valid? Yes, no, or None: a pattern beyond us, a reference only the reading decides, effort used up."""
+"""Validate a value against a schema, with three results: valid, invalid or unknown (None).
+
+Unknown are patterns outside the supported syntax, dynamic references, and validations that exceed their effort.
+"""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -14,12 +17,12 @@ Verdict = bool | None
 
 
 def accepts(node: Schema, value: Json) -> Verdict:
-    """Ignores `format`, as validators do."""
+    """Return whether a value is valid under a schema, or None if unknown. Ignores `format`, as validators do."""
     return _Validation().accepts(node, value)
 
 
 def all_true(verdicts: Iterable[Verdict]) -> Verdict:
-    """No if any says no, else None if any cannot say."""
+    """Combine verdicts by a three-valued "and"."""
     unsure = False
     for verdict in verdicts:
         if verdict is False:
@@ -37,7 +40,7 @@ def any_true(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 def count_between(verdicts: Iterable[Verdict], minimum: int, maximum: int | None) -> Verdict:
-    """Whether the number of yeses lies within the limits."""
+    """Return whether the number of true verdicts lies within the limits, as a verdict."""
     listed = list(verdicts)
     yes = sum(verdict is True for verdict in listed)
     maybe = yes + sum(verdict is None for verdict in listed)
@@ -47,7 +50,7 @@ def count_between(verdicts: Iterable[Verdict], minimum: int, maximum: int | None
 
 
 class _Validation:
-    """One value read against one schema: nothing twice, and with bounded effort."""
+    """Validation of one value with bounded effort; each pair of schema and value is checked once."""
 
     def __init__(self) -> None:
         self.effort = MAX_EFFORT

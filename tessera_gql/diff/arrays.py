@@ -1,4 +1,4 @@
-"""Arrays: is there one that meets every demand? Positions after the longest prefix are alike."""
+"""Search for an array that satisfies a set of literals and constraints."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -29,7 +29,10 @@ MAX_PREFIX = 400
 
 @dataclass
 class Positions:
-    """What each position must be. From `told_apart` on all positions are alike. `most` None is unlimited."""
+    """The schemas that apply to each array position.
+
+    All positions from `uniform_from` on are subject to the same schemas. A `max_length` of None is unlimited.
+    """
 
     find: Find
     nodes: list[Literal]
@@ -57,12 +60,13 @@ class Positions:
         return self.find([*self.literals_at(index), *additional])
 
     def representatives(self) -> range:
-        """One index for each position that is told apart, and one for all the others."""
+        """One index for each distinct position, and one that stands for all uniform ones."""
         top = self.uniform_from + 1
         return range(top if self.max_length is None else min(top, self.max_length))
 
 
 def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) -> SearchResult:
+    """Search for an array valid under the nodes that satisfies the constraints."""
     schemas = [literal.node for literal in nodes]
     tops = [node.max_items for node in schemas if node.max_items is not None]
     everywhere = [
@@ -98,6 +102,8 @@ def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) 
 
 
 class _Search:
+    """One search for an array: assigns values to positions, then fills the remaining ones."""
+
     def __init__(self, positions: Positions, constraints: list[Constraint]) -> None:
         self.positions = positions
         self.constraints = constraints
@@ -117,7 +123,7 @@ class _Search:
         return self._build()
 
     def _limit_length(self) -> None:
-        """No array reaches past a position that nothing can fill; a unique one not past its different values."""
+        """Lower the maximum length to the first position without valid values, or to the number of distinct values."""
         positions = self.positions
         for index in positions.representatives():
             if positions.value(index) is NoWitness.EMPTY:
@@ -133,7 +139,7 @@ class _Search:
                 positions.max_length = min(sizes)
 
     def _satisfy(self, constraint: Constraint) -> bool:
-        """False when the demand cannot be met."""
+        """Return False when the constraint can't be satisfied."""
         match constraint:
             case ItemViolates(index, node):
                 self.positions.extra_literals.setdefault(index, []).append(Literal(node, holds=False))
@@ -179,7 +185,7 @@ class _Search:
         return is_open
 
     def _contains(self, literal: Literal) -> bool:
-        """`contains` among what must be valid: enough positions can hold it, not too many must."""
+        """Apply a `contains` that must hold: enough positions can match it, and not too many must."""
         node = literal.node
         contained = node.child("contains")
         if contained is None:
@@ -190,7 +196,7 @@ class _Search:
         return self._assign(contained_literal, node.min_contains)
 
     def _assign(self, literal: Literal, times: int) -> bool:
-        """Puts the literal into so many positions. False when there are provably fewer that can hold it."""
+        """Assign a value that satisfies the literal to so many positions; False if provably fewer can hold one."""
         positions = self.positions
         candidates = [
             index for index in positions.representatives() if positions.value(index, literal) is not NoWitness.EMPTY
@@ -220,7 +226,7 @@ class _Search:
         return True
 
     def _must_contain(self, node: Schema, times: int) -> bool:
-        """Whether at least so many items are bound to be valid under the node."""
+        """Return whether at least so many items necessarily match the node."""
         positions = self.positions
         bound = 0
         for index in range(min(positions.min_length, positions.uniform_from)):
@@ -268,7 +274,7 @@ class _Search:
         return Witness(items) if self.is_sure and canonical(items) not in banned else NoWitness.UNKNOWN
 
     def _make_distinct(self, items: list[Json]) -> list[Json]:
-        """Plain numbers and texts instead of repeated values, where they do; whoever shows the document confirms it."""
+        """Replace repeated values by simple variants, which may be invalid: `proof` validates what it reports."""
         texts: set[str] = set()
         distinct: list[Json] = []
         for index, item in enumerate(items):
@@ -293,7 +299,7 @@ def _variants(item: Json, index: int) -> tuple[Json, ...]:
 
 
 def _count_values(node: Schema) -> int | None:
-    """How many values there are, where a schema allows few."""
+    """The number of values a schema allows, or None when there are many."""
     if node.enum is not None:
         return len(node.enum)
     if node.types & ~(NULL | BOOLEAN):

@@ -1,4 +1,7 @@
-"""One comparer per keyword: what it says about two views of a value, as drafts. A new rule is a function here."""
+"""Comparers: functions that yield the differences of two views of a value, one per group of keywords.
+
+A new keyword gets a function here and an entry in `COMPARERS`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -113,7 +116,7 @@ def compare_bounds(old: View, new: View) -> Iterator[Difference]:
 
 
 def _rank(bound: Bound | None, sign: int) -> tuple[Number, ...]:
-    """The tighter the bound, the higher."""
+    """A sort key that is higher for a tighter bound."""
     return () if bound is None else (sign * bound.value, bound.is_open)
 
 
@@ -171,7 +174,7 @@ def compare_multiples(old: View, new: View) -> Iterator[Difference]:
 
 
 def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:
-    """Whether multiples of all `others` are multiples of all `steps`."""
+    """Return whether a multiple of all `multiples` is a multiple of all `steps`."""
     return all(any((Fraction(multiple) / Fraction(step)).denominator == 1 for multiple in multiples) for step in steps)
 
 
@@ -192,7 +195,7 @@ def compare_patterns(old: View, new: View) -> Iterator[Difference]:
 
 
 def _is_implied(premises: set[str], conclusions: set[str]) -> bool:
-    """Proven: what matches all of `given` matches all of `wanted`."""
+    """Return whether it is proven that a string matching all `premises` matches all `conclusions`."""
     return all(find_example(Language(frozenset(premises), frozenset({pattern}))) is False for pattern in conclusions)
 
 
@@ -219,7 +222,7 @@ def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
 
 
 def compare_required(old: View, new: View) -> Iterator[Difference]:
-    """Names that become or cease to be required; for a property that comes or goes its own change says it."""
+    """Yield names that become or cease to be required; added and removed properties report it themselves."""
     for name in new.required.keys() - old.required.keys():
         if name not in new.properties or name in old.properties:
             pointer = f"{new.required[name].pointer}/required"
@@ -231,7 +234,10 @@ def compare_required(old: View, new: View) -> Iterator[Difference]:
 
 
 def compare_additional(old: View, new: View) -> Iterator[Difference]:
-    """Other properties allowed or not. Judged in the open: undeclared, but readers were told to expect them."""
+    """Yield differences in the keywords for undeclared properties and items.
+
+    Closing an object breaks even if producers never write undeclared properties, because consumers may expect them.
+    """
     for keyword in CLOSING_KEYWORDS:
         before, after = old.child_view(keyword), new.child_view(keyword)
         closed = [child is not None and any(node.is_false for node in child.nodes) for child in (before, after)]
@@ -262,7 +268,7 @@ def compare_contains(old: View, new: View) -> Iterator[Difference]:
 
 
 def compare_entries(old: View, new: View) -> Iterator[Difference]:
-    """Maps whose entries each restrict: `patternProperties`, and what depends on a property being there."""
+    """Yield added and removed entries of keywords whose value maps names to restrictions."""
     for keyword in MAP_KEYWORDS:
         before, after = (_entries(view, keyword) for view in (old, new))
         for name in sorted(after.keys() - before.keys()):
@@ -360,7 +366,10 @@ COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
 
 
 def compare_views(old: View, new: View) -> Iterator[Difference]:
-    """What the comparers say of two views, each where one of its words differs; `""` is a schema without words."""
+    """Yield the differences of two views from every comparer with a keyword that differs.
+
+    The keyword `""` stands for a schema without keywords.
+    """
     keywords = _differing_keywords(old, new)
     for comparer, triggers in COMPARERS:
         if not keywords.isdisjoint(triggers):
@@ -369,7 +378,7 @@ def compare_views(old: View, new: View) -> Iterator[Difference]:
 
 
 def _differing_keywords(old: View, new: View) -> set[str]:
-    """The words of both views; where one schema speaks on either side, only those it does not say alike."""
+    """The keywords of both views; only the differing ones if each view has a single schema."""
     all_keywords = {keyword for view in (old, new) for node in view.schemas for keyword in node.entries or ("",)}
     match old.schemas, new.schemas:
         case (old_schema,), (new_schema,):

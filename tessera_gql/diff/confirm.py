@@ -32,11 +32,11 @@ Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
 class ValidationUndecided(Exception):  # noqa: N818 - no fault: the validation has no result
-    """The validator can't tell: a pattern that RE2 does not read, or more keywords than may be applied."""
+    """Raised when a pattern is not supported by RE2 or a validation exceeds its limit of keywords."""
 
 
 class ReferenceValidator:
-    """One schema as `jsonschema` reads it, with `nullable` spelled as a type."""
+    """A `jsonschema` validator of one schema, with `nullable` rewritten as a type."""
 
     def __init__(self, root: Schema) -> None:
         self.root = root
@@ -72,7 +72,7 @@ class ReferenceValidator:
 
 
 _remaining: ContextVar[int] = ContextVar("_remaining", default=MAX_KEYWORDS)
-"""Keywords that the validation under way may still apply."""
+"""Keywords that the current validation may still apply."""
 
 
 @lru_cache
@@ -138,12 +138,12 @@ def _compile(pattern: str) -> Any:
 
 
 def _escape(escape: re.Match[str]) -> str:
-    r"""`\uXXXX` as RE2 writes it."""
+    r"""Translate `\uXXXX` to the syntax of RE2."""
     return f"\\x{{{escape[1]}}}" if escape[1] else escape[0]
 
 
 def _without_nullable(raw: object) -> object:
-    """`nullable: true` beside a type, as the type with null; inside data as well, where it is found by nobody."""
+    """Rewrite `nullable: true` as a type list with null. Data is rewritten too, where it has no effect."""
     if isinstance(raw, list):
         return [_without_nullable(item) for item in cast("list[object]", raw)]
     if not isinstance(raw, dict):
@@ -157,7 +157,7 @@ def _without_nullable(raw: object) -> object:
 
 
 def _collect_names(raw: object) -> set[str]:
-    """Every name of an object in the document, keyword or not."""
+    """All names of objects in the document, whether keywords or not."""
     names: set[str] = set()
     stack = [raw]
     while stack:

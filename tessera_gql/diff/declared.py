@@ -1,4 +1,7 @@
-"""What a value's schema declares in place: through references and every branch, not inside its properties."""
+"""Collect the subschemas that apply to the same value, and the properties they declare.
+
+They are reached through in-place applicators: references, `allOf`, `anyOf`, `oneOf`, conditionals and dependencies.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,18 +10,18 @@ from tessera_gql.diff.schema import Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")
 PLAIN = SCALAR_KEYWORDS | {"properties", "items", "required", "additionalProperties", "patternProperties"}
-"""Words that hold no schema for the same value."""
+"""Keywords without subschemas for the same value."""
 
 
 def in_place_schemas(node: Schema) -> tuple[Schema, ...]:
-    """The node and every subschema that speaks about the same value, `not` aside."""
+    """Return the node and all subschemas that apply to the same value, except those in `not`."""
     if node.in_place_cache is None:
         node.in_place_cache = _collect_in_place(node, enters_shared=True)
     return node.in_place_cache
 
 
 def unshared_in_place_schemas(node: Schema) -> tuple[Schema, ...]:
-    """The same without definitions that several references lead to."""
+    """Return the in-place subschemas, without definitions that several references lead to."""
     if node.unshared_cache is None:
         node.unshared_cache = _collect_in_place(node, enters_shared=False)
     return node.unshared_cache
@@ -48,7 +51,7 @@ def _in_place_children(node: Schema, *, enters_shared: bool) -> list[Schema]:
 
 
 def in_place_names(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
-    """Declared property names and name patterns."""
+    """Return the declared property names and name patterns of a value."""
     if node.names_cache is None:
         nodes = in_place_schemas(node)
         node.names_cache = (
@@ -64,10 +67,10 @@ OPENING_KEYWORDS = frozenset(
 
 
 def producer_names(node: Schema) -> frozenset[str] | None:
-    """The names a producer may write where nothing is said about others; None where some word is about others.
+    """Return the names that a producer may write, or None if a keyword allows undeclared names.
 
-    What `not` and `if` ask may have to fail, so what they name may have to be there; so may others, where they speak
-    about those. A reference that only the reading decides may declare any name.
+    The subschemas in `not` and `if` may have to fail or to hold, so a document may need the names they declare.
+    A dynamic reference may declare any name.
     """
     if node.producer_names_cache is None:
         names, patterns = in_place_names(node)
@@ -82,7 +85,7 @@ def producer_names(node: Schema) -> frozenset[str] | None:
 
 
 def conditional_schemas(node: Schema) -> list[Schema]:
-    """The subschemas about the same value below `not` and `if`, which a value may have to obey or to break."""
+    """Return the subschemas below `not` and `if`: a value may have to satisfy or to violate them."""
     schemas: dict[int, Schema] = {}
     stack = [node]
     while stack:
@@ -98,7 +101,7 @@ DeclaredProperties = dict[str, tuple[Schema, ...]]
 
 
 def declared_properties(nodes: Sequence[Schema]) -> DeclaredProperties:
-    """Each declared property and who declares it."""
+    """Map each declared property to the schemas that declare it."""
     if len(nodes) == 1:
         return dict.fromkeys(nodes[0].properties, (nodes[0],))
     declared: DeclaredProperties = {}
@@ -111,7 +114,7 @@ def declared_properties(nodes: Sequence[Schema]) -> DeclaredProperties:
 def changed_properties(
     before: DeclaredProperties, after: DeclaredProperties
 ) -> Iterator[tuple[str, tuple[Schema, ...], tuple[Schema, ...]]]:
-    """Properties of both sides, but for those one schema declares on either side and both with the same text."""
+    """Yield the properties of both sides, except those declared once on each side with the same text."""
     for name, nodes in before.items():
         new_nodes = after.get(name)
         if new_nodes is None:
@@ -124,7 +127,7 @@ def changed_properties(
 
 
 def has_cycle(root: Schema) -> bool:
-    """Whether some schema of the document speaks, through others, about the value it is asked about once more."""
+    """Return whether a schema applies to the same value again through in-place applicators."""
     finished: set[str] = set()
     for pointer, raw in root.document.schemas.items():
         open_pointers: set[str] = set()

@@ -1,4 +1,4 @@
-"""What each draft says, as tables. A keyword a draft does not know is an annotation there and constrains nothing."""
+"""The keywords of each JSON Schema draft. Keywords that a draft does not define are annotations."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, cast
@@ -7,7 +7,7 @@ from tessera_gql.diff.refusals import SchemaError
 
 
 class Dialect(NamedTuple):
-    """One draft: `shapes` maps its keywords to the shape their value must have (see `metaschema`)."""
+    """One draft of JSON Schema. `shapes` maps its keywords to the shape of their value (see `metaschema`)."""
 
     name: str
     uri: str
@@ -20,7 +20,7 @@ class Dialect(NamedTuple):
 
     @property
     def knows_dependencies(self) -> bool:
-        """Later drafts say `dependentRequired` and `dependentSchemas`, and check the old word without reading it."""
+        """Whether `dependencies` applies. Later drafts use `dependentRequired` and `dependentSchemas`."""
         return not self.knows_siblings_of_ref
 
     @property
@@ -123,7 +123,7 @@ BY_URI = {dialect.uri: dialect for dialect in DIALECTS}
 
 
 def dialect_of(schema: object, *peers: object) -> Dialect:
-    """The draft named by `$schema`; else 2020-12, or the newest draft that reads what silent schemas here use."""
+    """Return the draft named by `$schema`, or the newest one that can read the schemas without it."""
     if isinstance(schema, dict) and "$schema" in schema:
         uri = cast("object", schema["$schema"])
         dialect = BY_URI.get(uri.rstrip("#")) if isinstance(uri, str) else None
@@ -138,7 +138,7 @@ def dialect_of(schema: object, *peers: object) -> Dialect:
 
 
 def check_draft(schema: object, pointer: str, dialect: Dialect) -> None:
-    """Raises `SchemaError` for a part that names another draft than the whole is read in: it would be misread."""
+    """Raise `SchemaError` for a subschema that names another draft than the document."""
     uri = cast("dict[str, object]", schema).get("$schema") if isinstance(schema, dict) else None
     if isinstance(uri, str) and BY_URI.get(uri.rstrip("#"), dialect) is not dialect:
         raise SchemaError(
@@ -156,9 +156,9 @@ _DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
 
 
 def _guess_dialect(schema: object) -> Dialect:
-    """Lists under `items`, `dependencies` and flags under `exclusive…` only mean something in older drafts.
+    """Detect an older draft by lists in `items`, `dependencies` and booleans in `exclusiveMinimum`.
 
-    A property may have the name of a keyword, and so may a word in data: neither is one.
+    Property names and data that look like keywords are skipped.
     """
     newest = DRAFT_2020
     stack = [schema]

@@ -1,4 +1,4 @@
-"""A checked document: its draft, every subschema, and where each reference leads. Nothing is ever fetched."""
+"""Parse a schema document: its draft, its subschemas and the targets of its references. Nothing is ever fetched."""
 
 import re
 from collections import Counter
@@ -18,7 +18,12 @@ DYNAMIC = ("$dynamicRef", "$recursiveRef")
 
 @dataclass
 class Document:
-    """Read with `read`. `targets` leads from the pointer of a schema with a reference to the pointer it means."""
+    """A checked schema document, created by `read`.
+
+    `schemas` maps pointers to subschemas. `targets` maps the pointer of a schema with a reference to the pointer of its
+    target, and `uses` counts the references to each target. `opaque` are schemas with a reference that depends on the
+    dynamic scope.
+    """
 
     raw: object
     dialect: Dialect
@@ -34,18 +39,18 @@ class Document:
     dynamic: Counter[str] = field(default_factory=Counter[str])
 
     def identity_of(self, raw: object) -> int | None:
-        """The identity of a subschema; None when it holds a reference, whose meaning is not in its text."""
+        """Return the identity number of a subschema, or None when it contains a reference."""
         number = self.identity_numbers.get(id(raw))
         return None if number is None or number in self.identities.with_references else number
 
 
 def read(raw: object, identities: Identities) -> Document:
-    """Checks everything there is to check. Raises `SchemaError`."""
+    """Check and parse a schema document. Raises `SchemaError`."""
     return read_guarded(raw, guard(raw, identities), identities)
 
 
 def read_guarded(raw: object, numbers: dict[int, int], identities: Identities, *peers: object) -> Document:
-    """The same for what the guard has numbered. The others, guarded too, may tell the draft of one that is silent."""
+    """Parse a schema that `guard` has checked. The draft may be inferred from the peers, which are guarded too."""
     document = Document(raw, dialect_of(raw, *peers), identities, numbers)
     references = _check_subschemas(document, [("", raw, "")])
     while references:
@@ -59,7 +64,7 @@ Reference = tuple[str, str, str, str]
 
 
 def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
-    """Checks the shape of every subschema below; returns the references found as (pointer, base, keyword, text)."""
+    """Check the shape of all subschemas; return their references as (pointer, base, keyword, text)."""
     dialect, references = document.dialect, list[Reference]()
     numbers, with_references = document.identity_numbers, document.identities.with_references
     valid_schemas = document.identities.valid_schemas.setdefault(dialect.year, set())
@@ -87,7 +92,7 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
 
 
 def _identify(document: Document, entries: dict[str, object], pointer: str, base: str) -> str:
-    """Notes the names a schema gives itself; returns the base of the references in it."""
+    """Register the identifiers and anchors of a schema; return the base URI of the references in it."""
     dialect = document.dialect
     identifier = entries.get(dialect.id_keyword)
     if isinstance(identifier, str) and not ("$ref" in entries and not dialect.knows_siblings_of_ref):
@@ -142,7 +147,7 @@ def _resolve(document: Document, pointer: str, base: str, keyword: str, text: st
 
 
 def _base_uri(document: Document, pointer: str) -> str:
-    """The base of the references at a place: that of the nearest schema around it that has an identifier."""
+    """Return the base URI at a pointer: that of the nearest enclosing schema with an identifier."""
     while pointer not in document.bases:
         pointer = pointer.rpartition("/")[0]
     return document.bases[pointer]

@@ -1,4 +1,4 @@
-"""A difference before it is judged, and the routes on which a value is reached."""
+"""Differences before they are assessed, and the steps of a route to a value."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,8 +8,11 @@ from tessera_gql.diff.json import Json
 
 
 class Rule(Enum):
-    """Why a draft breaks. CONTENT: where containment fails for what producers write. OPEN: where it fails for anything
-    valid. ALWAYS: by its kind, whatever containment says. NEVER: it is information."""
+    """When a difference breaks.
+
+    CONTAINMENT: where containment fails for documents of producers. OPEN: where it fails for any valid document.
+    ALWAYS: in the directions of its kind, without a proof. NEVER: it is informational.
+    """
 
     CONTAINMENT = "CONTENT"
     OPEN = "OPEN"
@@ -19,21 +22,21 @@ class Rule(Enum):
 
 @dataclass(frozen=True)
 class PropertyStep:
-    """A step to a property."""
+    """A step to a declared property."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class ItemStep:
-    """A step to an item."""
+    """A step to an array item."""
 
     index: int
 
 
 @dataclass(frozen=True)
 class OtherPropertyStep:
-    """A step to a property that is not named; its name matches the pattern, if there is one."""
+    """A step to an undeclared property; its name matches the pattern, if there is one."""
 
     pattern: str | None = None
 
@@ -45,7 +48,7 @@ class PropertyNameStep:
 
 @dataclass(frozen=True)
 class SameValueStep:
-    """No step: another schema about the same value."""
+    """A step to another schema of the same value."""
 
 
 Step = PropertyStep | ItemStep | OtherPropertyStep | PropertyNameStep | SameValueStep
@@ -54,9 +57,10 @@ Route = tuple[Step, ...]
 
 @dataclass
 class Difference:
-    """`content` are the directions that break unless containment is proven, `always` those that break whatever it says.
+    """A difference between two schemas before it is assessed.
 
-    `name` is the property it is about, below the place it was found in.
+    `directions` break unless containment is proven, `always` break in any case. `name` is the affected property of the
+    value, if the difference is about one.
     """
 
     kind: ChangeKind
@@ -71,7 +75,7 @@ class Difference:
 
 
 def format_route(route: Route, path: str = "") -> str:
-    """A route for people, from the path found so far: `items[].sku`; a property that is not named is `*`."""
+    """Format a route as a path such as `items[].sku`, appended to a prefix. Undeclared properties are `*`."""
     for step in route:
         match step:
             case PropertyStep(name):
@@ -86,7 +90,7 @@ def format_route(route: Route, path: str = "") -> str:
 
 
 def declared_field(path: str) -> str:
-    """The declared field a path lies in: `tags[]` belongs to `tags`."""
+    """Return the declared field that contains a path: `tags` for `tags[]`."""
     while path.endswith(("[]", ".*")) or path == "*":
         path = path[:-2]
     return path

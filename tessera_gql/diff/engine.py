@@ -1,4 +1,4 @@
-"""Comparing two documents. Checks come first, so whatever gets past them has an answer."""
+"""Entry points: check a schema, and compare two schemas."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ MIN_FUEL = 2_000
 
 
 def check(schema: object) -> None:
-    """Raises `SchemaError` unless the schema can be judged: its size, its shape, its references."""
+    """Raise `SchemaError` unless the schema is valid and within the limits of size and references."""
     read(schema, Identities())
 
 
 def compare(old: object, new: object) -> SchemaDiff:
-    """Every difference between two schemas. Raises `SchemaError` for a document that cannot be judged."""
+    """Compare two schemas and return all differences. Raises `SchemaError` for an invalid document."""
     identities = Identities()
     left, right = _read(old, new, identities)
     if _is_same(left, right):
@@ -51,7 +51,7 @@ def compare(old: object, new: object) -> SchemaDiff:
 
 
 def _read(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
-    """Both are guarded before either is looked at: each may tell the draft of the other."""
+    """Read both documents. Both are guarded first, because the draft of one may be inferred from the other."""
     with _errors_on_side("old"):
         old_numbers = guard(old, identities)
     with _errors_on_side("new"):
@@ -64,7 +64,7 @@ def _read(old: object, new: object, identities: Identities) -> tuple[Document, D
 
 @contextmanager
 def _errors_on_side(side: str) -> Generator[None]:
-    """Refusals tell which side it was."""
+    """Add the side, old or new, to schema errors."""
     try:
         yield
     except SchemaError as error:

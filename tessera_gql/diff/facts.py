@@ -1,4 +1,4 @@
-"""The ways one keyword can be broken, each a demand on the value looked for; and what a search may answer."""
+"""Literals, constraints and results of the search for a document."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -9,14 +9,17 @@ from tessera_gql.diff.schema import Bound, Number, Schema
 
 
 class NoWitness(Enum):
-    """EMPTY: proven that no such document exists. UNKNOWN: neither proven nor refuted."""
+    """The result of a search without a document.
+
+    EMPTY: it is proven that none exists. UNKNOWN: neither proven nor refuted.
+    """
 
     EMPTY = "EMPTY"
     UNKNOWN = "UNKNOWN"
 
 
 class Witness(NamedTuple):
-    """A document that should do; whoever shows it to a person confirms it first."""
+    """A document that satisfies the search. It must be validated before it is reported."""
 
     value: Json
 
@@ -28,8 +31,11 @@ LiteralKey: TypeAlias = tuple[int, bool, bool]
 
 
 class Literal(NamedTuple):
-    """The value is valid under the node, or (`holds` false) is not. `emits`: it comes from a producer of the node,
-    who writes only what is declared or needed where the schema declares properties and is silent about others."""
+    """A schema that a value must satisfy (`holds`) or violate.
+
+    `is_produced`: the value was written by a producer of the node, who writes only declared or required properties if
+    the schema declares any and does not mention undeclared ones.
+    """
 
     node: Schema
     holds: bool
@@ -37,66 +43,80 @@ class Literal(NamedTuple):
 
     @property
     def key(self) -> LiteralKey:
-        """Equal for what asks the same."""
+        """A key that is equal for literals with the same meaning."""
         return self.node.key, self.holds, self.is_produced
 
 
 class NotInValues(NamedTuple):
-    """Not one of these values (canonical texts)."""
+    """The value is none of these, given as canonical texts."""
 
     values: frozenset[str]
 
 
 class BelowMinimum(NamedTuple):
+    """The number lies below the bound."""
+
     bound: Bound
 
 
 class AboveMaximum(NamedTuple):
+    """The number lies above the bound."""
+
     bound: Bound
 
 
 class NotMultiple(NamedTuple):
+    """The number is not a multiple of the divisor."""
+
     divisor: Number
 
 
 class SizeBelow(NamedTuple):
-    """Characters, items or properties: fewer than this."""
+    """The number of characters, items or properties is below the limit."""
 
     limit: int
 
 
 class SizeAbove(NamedTuple):
+    """The number of characters, items or properties is above the limit."""
+
     limit: int
 
 
 class PatternUnmatched(NamedTuple):
+    """The string does not match the pattern."""
+
     pattern: str
 
 
 class PropertyMissing(NamedTuple):
+    """The object lacks the property."""
+
     name: str
 
 
 class PropertyPresent(NamedTuple):
+    """The object has the property."""
+
     name: str
 
 
 class PropertyViolates(NamedTuple):
-    """The property is there and breaks the node."""
+    """The property is present and violates the node."""
 
     name: str
     node: Schema
 
 
 class PatternPropertyViolates(NamedTuple):
-    """Some property with a matching name breaks the node."""
+    """A property with a matching name violates the node."""
 
     pattern: str
     node: Schema
 
 
 class AdditionalPropertyViolates(NamedTuple):
-    """Some property that `names` and `patterns` do not cover breaks the node."""
+    """A property not covered by `names` and `patterns` violates the node."""
 
     names: frozenset[str]
     patterns: frozenset[str]
@@ -104,33 +124,39 @@ class AdditionalPropertyViolates(NamedTuple):
 
 
 class PropertyNameViolates(NamedTuple):
-    """Some property's name breaks the node."""
+    """The name of a property violates the node."""
 
     node: Schema
 
 
 class ItemViolates(NamedTuple):
+    """The item at the position violates the node."""
+
     position: int
     node: Schema
 
 
 class LaterItemViolates(NamedTuple):
-    """Some item from `start` on breaks the node."""
+    """An item at or after `start` violates the node."""
 
     start: int
     node: Schema
 
 
 class Duplicates(NamedTuple):
-    """Two items are equal."""
+    """Two items of the array are equal."""
 
 
 class ContainsBelow(NamedTuple):
+    """Fewer items than the limit match the node."""
+
     node: Schema
     limit: int
 
 
 class ContainsAbove(NamedTuple):
+    """More items than the limit match the node."""
+
     node: Schema
     limit: int
 
@@ -159,6 +185,7 @@ Conjunct: TypeAlias = Literal | Constraint
 
 
 def excluded_values(constraints: Iterable[Constraint]) -> frozenset[str]:
+    """Collect the excluded values of all constraints."""
     return frozenset[str]().union(
         *(constraint.values for constraint in constraints if isinstance(constraint, NotInValues))
     )

@@ -1,4 +1,4 @@
-"""The declared fields of a schema, in document order: what a consumer may register for."""
+"""List the declared fields of a schema in document order. Consumers register for them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_FIELDS = 20_000
 
 @dataclass(frozen=True)
 class Field:
-    """One declared field. `path` is what a registration names: `items[].sku`; `type` is for people."""
+    """A declared field. `path` is the name used in registrations, such as `items[].sku`; `type` is for display."""
 
     path: str
     type: str
@@ -26,7 +26,7 @@ class Field:
 
 
 def fields(schema: object) -> tuple[Field, ...]:
-    """Every declared field, at most 20,000; a schema that holds itself is entered once. Raises `SchemaError`."""
+    """List the declared fields, at most 20,000. Recursive schemas are entered once. Raises `SchemaError`."""
     document = read(schema, Identities())
     fields_by_path: dict[str, Field] = {}
     stack: list[Iterator[tuple[Field, _Entry] | _Entry]] = []
@@ -46,7 +46,7 @@ def fields(schema: object) -> tuple[Field, ...]:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A value about to be looked into; `above` are the schemas it lies in."""
+    """A value whose fields are to be listed. `above` are the ids of the enclosing schemas."""
 
     path: str
     nodes: tuple[Schema, ...]

@@ -1,8 +1,8 @@
-"""Promises beside the schema: what gets weaker breaks for consumers, and so does what cannot be ranked.
+"""Compare guarantees. A weaker one breaks consumers, and so does a change that can't be ranked.
 
 Known sections: `freshness` (durations, less is stronger), `volume` (`min…` more, `max…` less is stronger),
-`nullability` (column to `"never"` or anything weaker) and `accepted_values` (column to its only values). Everything
-else, `custom` first of all, is a set of named promises: gone is weaker, new is stronger, different is changed.
+`nullability` (column to `"never"` or any weaker value) and `accepted_values` (column to its list of values). All other
+sections, such as `custom`, map names to promises: removed is weaker, added is stronger, different is changed.
 """
 
 import math
@@ -25,7 +25,7 @@ NEVER = ("never", "not_null")
 
 
 def compare_guarantees(old: object, new: object) -> tuple[Change, ...]:
-    """What each promise became. Both are JSON objects or None; raises `SchemaError` otherwise."""
+    """Compare two guarantee documents, each a JSON object or None. Raises `SchemaError` otherwise."""
     before, after = _read_sections(old, "old"), _read_sections(new, "new")
     changes = [
         change
@@ -58,14 +58,14 @@ def _compare_section(section: str, old: Json, new: Json) -> Iterator[Change]:
 
 
 def _is_single_promise(section: str, old: Json, new: Json) -> bool:
-    """A duration, or a list of the only values, is one promise and not several."""
+    """Return whether the section is one promise (a duration or a list of values), not a map of promises."""
     if section == "freshness":
         return _duration_seconds(old) is not None or _duration_seconds(new) is not None
     return section == "accepted_values" and (isinstance(old, list) or isinstance(new, list))
 
 
 def _pair_promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Json]]:
-    """Pairs of (name, before, after), None for absent. Objects by key, lists by value, anything else as a whole."""
+    """Yield (name, before, after), None for absent. Objects by key, lists by value, other values as a whole."""
     match old, new:
         case (dict() | None, dict() | None):
             left, right = old or {}, new or {}
@@ -80,7 +80,7 @@ def _pair_promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json
 
 
 def _is_as_strong(section: str, name: tuple[str, ...], before: Json, after: Json) -> bool:
-    """One promise in two spellings: 60 minutes are an hour, and at least no rows are any rows."""
+    """Return whether two spellings mean the same: 60 minutes and an hour, or no minimum and a minimum of 0."""
     match section:
         case "freshness":
             return _duration_seconds(before) is not None and _duration_seconds(before) == _duration_seconds(after)
@@ -101,7 +101,7 @@ def _unordered(value: Json) -> Json:
 
 
 def _classify(section: str, name: tuple[str, ...], before: Json, after: Json) -> tuple[ChangeKind, Json]:
-    """The kind, and a small document the old promise ruled out and the new one lets happen (None: there is none)."""
+    """Return the kind of change, and a document that only the new promise allows, or None."""
     label = _label(section, name)
     match section:
         case "freshness":
@@ -144,7 +144,7 @@ def _negative(value: Json) -> float | None:
 
 
 def _duration_seconds(value: Json) -> float | None:
-    """`{"count": 12, "period": "hour"}` (dbt's spelling) or a bare number."""
+    """Parse `{"count": 12, "period": "hour"}` (the spelling of dbt) or a bare number."""
     match value:
         case {"count": count, "period": str() as period, **unknown_keys} if not unknown_keys:
             number, unit = _number(count), SECONDS.get(period.removesuffix("s"))
@@ -170,7 +170,7 @@ def _classify_accepted_values(column: str, before: Json, after: Json) -> tuple[C
 
 
 def _fields(section: str, name: tuple[str, ...]) -> tuple[str, ...]:
-    """A promise about a column belongs to it; any other (rows, age, keys) concerns everyone."""
+    """The fields of a promise: its column, or the root for promises about rows, age or keys."""
     return name if name and section in ("nullability", "accepted_values") else ("",)
 
 

@@ -1,7 +1,7 @@
-"""The door: kind, size and depth of every value, without recursion. Nothing else may look at a document before it.
+"""Check type, size and depth of every value of a document, before any other module reads it. Without recursion.
 
-On the way every container gets a number that is equal exactly when the JSON values are equal, so that later stages
-compare whole subtrees by comparing two integers.
+Every container gets a number that is equal exactly when the JSON values are equal, so that later stages compare
+subtrees by comparing two integers.
 """
 
 import math
@@ -23,9 +23,10 @@ REFERENCES = frozenset({"$ref", "$dynamicRef", "$recursiveRef", "$id", "id", "$a
 
 @dataclass
 class Identities:
-    """Numbers for JSON values, shared by the documents compared. `bound` are those that contain a reference.
+    """Identity numbers of JSON values, shared by the compared documents.
 
-    `fine` are those known to be schemas, by the year of the draft.
+    `with_references` are the numbers of values that contain a reference. `valid_schemas` are the numbers of values
+    known to be valid schemas, by the year of the draft.
     """
 
     numbers: dict[object, int] = field(default_factory=dict[object, int])
@@ -37,7 +38,7 @@ class Identities:
 
 
 def guard(document: object, identities: Identities | None = None) -> dict[int, int]:
-    """The identity of every container by its `id()`. Raises `SchemaError` for what is not JSON or too large."""
+    """Map the `id()` of every container to its identity number. Raises `SchemaError` if it is not JSON or too large."""
     if not isinstance(document, dict | list):
         _check_scalar(document, document, document)
     containers: list[object] = []
@@ -69,7 +70,7 @@ def guard(document: object, identities: Identities | None = None) -> dict[int, i
 
 
 def _scan_object(entries: dict[object, object], next_level: list[object], document: object) -> int:
-    """Adds the containers in an object to those below; returns the size of its text."""
+    """Append the containers in an object to the next level; return the size of its text."""
     size = 0
     for key, item in entries.items():
         if not isinstance(key, str):
@@ -94,7 +95,7 @@ def _scan_object(entries: dict[object, object], next_level: list[object], docume
 
 
 def _scan_list(items: list[object], next_level: list[object], document: object) -> int:
-    """Adds the containers in a list to those below; returns the size of its text."""
+    """Append the containers in a list to the next level; return the size of its text."""
     size = 0
     for item in items:
         if isinstance(item, str):
@@ -122,7 +123,7 @@ def _check_scalar(value: object, document: object, holder: object) -> None:
 
 
 def _pointer(document: object, target: object) -> str:
-    """Where the container is; looked for only once something is wrong with it."""
+    """Find the pointer of a container. Slow, so used for errors only."""
     queue = [(document, "")]
     for value, pointer in queue:
         if value is target:
@@ -158,7 +159,7 @@ def _identify(containers: list[object], identities: Identities) -> dict[int, int
 
 
 def _sort_names(entries: dict[str, object], identities: Identities) -> tuple[tuple[str, ...], bool]:
-    """The names in order, and whether one of them makes or names a reference."""
+    """Return the sorted names, and whether one of them defines or uses a reference."""
     names = (*entries,)
     result = identities.sorted_names.get(names)
     if result is None:
@@ -171,7 +172,10 @@ TRUE, FALSE = object(), object()
 
 
 def identity(value: object, numbers_by_id: dict[int, int]) -> object:
-    """Hashable, and equal exactly when the values are: text is itself, a container its number, a number in a tuple."""
+    """Return a hashable value that is equal exactly when the JSON values are.
+
+    Numbers are wrapped in a tuple, because an int stands for a container.
+    """
     if isinstance(value, str) or value is None:
         return value
     number = numbers_by_id.get(id(value))

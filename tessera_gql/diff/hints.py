@@ -1,4 +1,4 @@
-"""Another way to the same end: an edit of the new schema, offered only when comparing again shows it does not break."""
+"""Suggest an edit of the new schema that avoids a breaking change, verified by comparing again."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -17,7 +17,7 @@ MAX_SCHEMAS = 500
 
 
 class Edit(NamedTuple):
-    """Set `word` in the schema at `at` to the value (None: drop it)."""
+    """An edit that sets a keyword of the schema at a pointer, or removes it if the value is None."""
 
     sentence: str
     pointer: str
@@ -28,7 +28,7 @@ class Edit(NamedTuple):
 def find_hint(
     assessment: Assessment, other_breaks: set[ChangeKey], old: object, new: object, compare: Compare
 ) -> str | None:
-    """For a change that breaks BACKWARD; `others` break beside it and may go on doing so."""
+    """Suggest an edit for a change that breaks BACKWARD, or return None. `other_breaks` may remain."""
     pair = assessment.pair
     edit = None if pair is None else _find_edit(assessment, pair.old, pair.new)
     if edit is None or Mode.BACKWARD not in assessment.breaks:

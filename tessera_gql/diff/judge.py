@@ -1,4 +1,7 @@
-"""Which differences break, and how. Containment decides about values; declared paths and defaults break by rule."""
+"""Assess which differences break, and in which modes.
+
+Differences in accepted values break where containment is not proven; declared paths and defaults break by rule.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,13 +25,13 @@ K = ChangeKind
 BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
 AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
-"""How much is accepted now, where containment fails."""
+"""How much the new schema accepts where containment fails."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A draft with its verdict, where it belongs, and where in a document to look for it."""
+    """A difference with its verdict, its fields, and the pair of views where a counterexample is searched."""
 
     difference: Difference
     breaks: frozenset[Mode]
@@ -53,7 +56,7 @@ TOO_MANY = Assessment(
 
 
 def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
-    """A value that obeys the old view and not the new one; EMPTY is the proof that the old is contained in the new."""
+    """Search for a value valid under the old view and not the new one. EMPTY proves containment."""
     premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
     outcome: SearchResult = NoWitness.EMPTY
     for node in new.nodes:
@@ -68,14 +71,15 @@ def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bo
 
 
 def order_sides(old: T, new: T, mode: Mode) -> tuple[T, T]:
-    """The side that must be contained first."""
+    """Return the contained side first: in BACKWARD mode the old one."""
     return (old, new) if mode is Mode.BACKWARD else (new, old)
 
 
 class Containment:
-    """What is proven of each spot. `fails`: a direction fails here and everywhere on the way from the root.
+    """The proofs for each pair of views.
 
-    `open_fails`: the same for whatever is valid, whoever writes it; there, other properties may always occur.
+    `fails` holds, by direction, the pairs where containment fails there and on a whole path from the root. `open_fails`
+    is the same for any valid document instead of those of producers: undeclared properties may always occur.
     """
 
     def __init__(self, solver: Solver, pairs: Mapping[Key, ViewPair]) -> None:
@@ -92,7 +96,7 @@ class Containment:
         return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
 
     def _open_outcome(self, mode: Mode, key: Key) -> SearchResult:
-        """What a producer writes is valid: a value found among that is one for this question too."""
+        """Search among all valid values. A witness written by a producer is valid too and is reused."""
         known = self.outcomes[mode][key]
         return known if isinstance(known, Witness) else self._outcome(key, mode, is_produced=False)
 
@@ -108,7 +112,7 @@ class Containment:
         return failing
 
     def is_equivalent(self, key: Key) -> bool:
-        """The same values are valid on both sides, whoever writes them."""
+        """Return whether both sides accept the same values at the pair."""
         return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
 
 
@@ -118,7 +122,7 @@ def assess(
     declarations: Mapping[DeclarationKey, DeclarationPair],
     unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
 ) -> list[Assessment]:
-    """Every difference with its verdict, in no particular order."""
+    """Assess all differences, in no particular order."""
     containment = Containment(solver, pairs)
     routes = find_routes(next(iter(pairs)), {key: pair.edges for key, pair in pairs.items()})
     for mode in DIRECTIONS:
@@ -141,7 +145,7 @@ def assess(
 
 
 def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
-    """One change where the same is said of the same place for several reasons, say for each item of a list."""
+    """Merge equal changes at the same path, such as those of several items of a list."""
     groups: dict[tuple[str, str, str], list[Assessment]] = {}
     for assessment in assessments:
         difference = assessment.difference
@@ -162,7 +166,7 @@ def _shared_definition_changes(
     declarations: Mapping[DeclarationKey, DeclarationPair],
     unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
 ) -> Iterator[Assessment]:
-    """Fields that one side spells out and the other has from a shared definition."""
+    """Yield changes for fields that only one side takes from a shared definition."""
     if unshared_declarations is declarations:
         return
     reported = {
@@ -187,7 +191,7 @@ def _shared_definition_changes(
 
 
 def _add_unexplained(containment: Containment, mode: Mode) -> None:
-    """Where containment fails and nothing there or below says why, the failure is a change of its own."""
+    """Add a difference where containment fails and no difference there or below explains it."""
     pairs, fails = containment.pairs, containment.fails[mode]
     parents: dict[Key, list[Key]] = {}
     for key in fails:
@@ -232,7 +236,7 @@ def _unexplained_difference(pair: ViewPair, mode: Mode, outcome: SearchResult) -
 def _assess(
     difference: Difference, pair: ViewPair, key: Key, containment: Containment, routes: Routes
 ) -> Assessment | None:
-    """None for what makes no difference at all."""
+    """Assess a difference; None if it has no effect."""
     fields, route = routes.fields(difference.name), routes.first
     if difference.rule is Rule.NEVER:
         return Assessment(difference, frozenset(), fields, route, pair)
@@ -246,7 +250,7 @@ def _assess(
 def _add_path_changes(
     assessments: list[Assessment], declarations: Mapping[DeclarationKey, DeclarationPair]
 ) -> list[Assessment]:
-    """Adds what declared paths say; a property that came or went is one change, and so is a rename."""
+    """Add the changes of declared paths, merged with the changes of the same property, and detect renames."""
     by_value: dict[Slot, Assessment] = {}
     for assessment in assessments:
         if assessment.difference.kind in PROPERTY_CHANGES:
@@ -302,7 +306,7 @@ def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Rou
 
 
 def _merge(by_value: Assessment, by_path: Assessment) -> Assessment:
-    """All that is said about one property: by values and by paths, from here and from there."""
+    """Merge the change of a property's values with the change of its path."""
     fields = tuple(dict.fromkeys((*by_value.fields, *by_path.fields)))
     difference, path_difference = by_value.difference, by_path.difference
     merged = replace(

@@ -1,4 +1,4 @@
-"""JSON's types as bits, and which of them each keyword speaks about. A keyword left out speaks about all of them."""
+"""JSON types as bit masks, and the types that each keyword constrains."""
 
 NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = (1 << bit for bit in range(7))
 NUMBER = INTEGER | FRACTION
@@ -42,7 +42,7 @@ CONSTRAINED_TYPES = {
     **dict.fromkeys(("additionalProperties", "propertyNames", "dependentRequired", "dependentSchemas"), OBJECT),
     "dependencies": OBJECT,
 }
-"""The types of value a keyword says anything about; those not listed may speak about every type."""
+"""The types that a keyword constrains. A keyword that is not listed may constrain every type."""
 SCALAR_KEYWORDS = NON_ASSERTING | frozenset(
     [
         "type",
@@ -66,6 +66,7 @@ SCALAR_KEYWORDS = NON_ASSERTING | frozenset(
 
 
 def type_mask(value: object) -> int:
+    """Return the type bit of a JSON value."""
     match value:
         case None:
             return NULL

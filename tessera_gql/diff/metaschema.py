@@ -1,4 +1,4 @@
-"""Is it a schema? Each keyword's value against the shape its draft gives it; agrees with `jsonschema.check_schema`."""
+"""Check the value of each keyword against the shape its draft requires. Agrees with `jsonschema.check_schema`."""
 
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -14,7 +14,7 @@ ListCheck = Callable[[object, str, str], list[object]]
 
 
 def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[str, object]]:
-    """The subschemas with their pointers. Raises `SchemaError` at the first keyword whose value cannot be right."""
+    """Return the subschemas with their pointers. Raises `SchemaError` at the first invalid keyword."""
     if isinstance(schema, bool) and dialect is not DRAFT_4:
         return []
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Breaking a schema: the alternatives, one per keyword. Listing one too many is safe, leaving one out is not."""
+"""List the ways to violate a schema. The list may contain impossible ways, but must not omit one."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
@@ -33,7 +33,7 @@ MAX_PAIRED_OPTIONS = 12
 
 
 def list_violations(node: Schema, json_type: int, premises: Sequence[Schema]) -> Iterator[Alternative]:
-    """Every way a value of this kind, valid under the given schemas, can break the node."""
+    """Yield every way in which a value of the type that is valid under the premises can violate the node."""
     if node.enum is not None:
         yield [NotInValues(frozenset(node.enum))]
     if json_type in CONSTRAINTS_BY_TYPE:
@@ -138,7 +138,7 @@ def _required(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]
 
 
 def _properties(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
-    """Properties that a given schema declares with the same text cannot break."""
+    """Yield violations of properties, except those that a premise declares with the same text."""
     if not node.properties:
         return
     settled = NO_NAMES.union(*(node.unchanged_properties(premise) for premise in premises if premise.properties))
@@ -156,7 +156,7 @@ def _dependents(node: Schema) -> Iterator[Alternative]:
 
 
 def _unevaluated(node: Schema) -> Iterator[Alternative]:
-    """Some property that no conjunction evaluates breaks it; what other branches evaluate depends on the value."""
+    """Yield violations of `unevaluatedProperties`: names that the node and its `allOf` parts don't cover."""
     extra = node.child("unevaluatedProperties")
     if extra is not None:
         nodes = _conjunction(node)
@@ -166,7 +166,7 @@ def _unevaluated(node: Schema) -> Iterator[Alternative]:
 
 
 def _conjunction(node: Schema) -> Collection[Schema]:
-    """The node and all that a value valid under it is valid under for sure."""
+    """The node and all schemas that a value valid under it must satisfy."""
     schemas, stack = dict[int, Schema](), [node]
     while stack:
         schema = stack.pop()

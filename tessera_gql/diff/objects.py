@@ -1,4 +1,4 @@
-"""Objects: is there one that meets every demand? Names are told apart by what speaks about them."""
+"""Search for an object that satisfies a set of literals and constraints."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -44,12 +44,12 @@ SAMPLES: dict[str, Json] = {
     "object": {},
 }
 PLAIN = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
-"""Words that allow the sample of each type."""
+"""Keywords that allow the sample value of every type."""
 
 
 @dataclass(frozen=True)
 class PropertyRules:
-    """What the valid-under nodes say about each name. `names` None: any name may occur."""
+    """The schemas that apply to each property. `names` is None if any name may occur."""
 
     find: Find
     nodes: list[Literal]
@@ -71,7 +71,7 @@ class PropertyRules:
         return all_true(accepts(each, name) for each in self.about_names) is not False
 
     def literals_on(self, name: str) -> list[Literal]:
-        """Literals on the value of a property; a pattern we cannot read says nothing."""
+        """Return the literals on a property's value. Patterns outside the supported syntax are ignored."""
         literals: list[Literal] = []
         for literal in self.nodes:
             node, is_produced = literal.node, literal.is_produced
@@ -91,7 +91,7 @@ class PropertyRules:
         return self.find([*self.literals_on(name), *extra_literals]) if self.allows(name) else NoWitness.EMPTY
 
     def plain_value(self, name: str) -> SearchResult:
-        """The same as `value`, at once where one schema speaks and says little."""
+        """Return the same as `value`, with a shortcut for a single schema with plain keywords."""
         if len(self.nodes) != 1 or self.about_names or (self.names is not None and name not in self.names):
             return self.value(name)
         ((node, *_),) = self.nodes
@@ -106,7 +106,7 @@ class PropertyRules:
     def find_fresh(
         self, literals: list[Literal], avoid: frozenset[str], must_match: frozenset[str], must_not_match: frozenset[str]
     ) -> tuple[str, SearchResult]:
-        """A property that no schema names, with a value; its name must match `wanted` and none of `unwanted`."""
+        """Find an undeclared property with a value. The name matches `must_match` and none of `must_not_match`."""
         if self.names is not None:
             return "", NoWitness.EMPTY
         outcome = NoWitness.EMPTY
@@ -123,7 +123,7 @@ class PropertyRules:
     def _cells(
         self, must_match: frozenset[str], must_not_match: frozenset[str]
     ) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
-        """Each way the patterns can agree on one name. With too many patterns: one cell that says nothing."""
+        """Yield all combinations of matching and unmatched patterns, or none of them fixed if there are too many."""
         patterns = {pattern for literal in self.nodes for pattern in literal.node.pattern_properties}
         free = sorted(patterns - must_match - must_not_match)
         if must_match & must_not_match:
@@ -135,7 +135,7 @@ class PropertyRules:
             yield must_match | chosen, must_not_match.union(free) - chosen
 
     def _fresh_literals(self, matched: frozenset[str], unmatched: frozenset[str]) -> Iterator[Literal]:
-        """A pattern that a cell says nothing about may match or not: neither it nor the word on others is used."""
+        """Literals on an undeclared property. Patterns that a cell leaves open give none."""
         for literal in self.nodes:
             node = literal.node
             fitting = [pattern for pattern in node.pattern_properties if pattern in matched]
@@ -160,10 +160,12 @@ def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid
 
 
 def find_object(rules: "PropertyRules", constraints: list[Constraint]) -> SearchResult:
+    """Search for an object that satisfies the rules and the constraints."""
     return _Search(rules, constraints).run()
 
 
 def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
+    """Collect the rules for the properties of an object valid under the nodes."""
     names = _producible_names(nodes, literals, is_whole=is_whole)
     about_names = [schema for literal in nodes if (schema := literal.node.child("propertyNames")) is not None]
     for schema in about_names:
@@ -174,10 +176,10 @@ def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, i
 
 
 def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
-    """What a producer may write: declared names only, where some are declared and nothing is said about others.
+    """Return the names that a producer may write, or None if any.
 
-    Names that other branches declare may occur as well, and those that must; a word about names by pattern, or about
-    more properties than there are names, is a word about others. Until the nodes are whole, any branch may say so.
+    They are the declared names if some are declared and no keyword allows others, names declared by other branches, and
+    required names. Until all nodes are known, any branch may allow others.
     """
     ours = [literal.node for literal in nodes if literal.is_produced]
     strict = any("unevaluatedProperties" in node.keywords for node in ours)
@@ -210,14 +212,14 @@ def _allows_undeclared(node: Schema, names: int) -> bool:
 
 
 def _needed_names(node: Schema) -> Iterator[str]:
-    """Names a document may have to have, declared or not."""
+    """Yield names that a document may need, declared or not."""
     yield from node.required
     for dependents in node.dependent_names.values():
         yield from dependents
 
 
 class _Search:
-    """One question about objects; gathers the demands, then looks for a value for each."""
+    """One search for an object: collects the demands on each property, then finds values for them."""
 
     def __init__(self, rules: PropertyRules, constraints: list[Constraint]) -> None:
         self.rules = rules
@@ -276,7 +278,7 @@ class _Search:
         return Witness(self.document)
 
     def _store(self, name: str, outcome: SearchResult) -> bool:
-        """False when there is no such value. A property with two values for two demands is not sure to meet both."""
+        """Store the value of a property; False when it has none. Different values for a name make the result unsure."""
         if isinstance(outcome, Witness) and len(self.document) < MAX_PROPERTIES and self._agrees(name, outcome.value):
             self.document[name] = outcome.value
         else:
@@ -303,7 +305,7 @@ class _Search:
     def _violate_one(
         self, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
     ) -> bool:
-        """Some property of a class: one that is mentioned, or a fresh one."""
+        """Find a property of the constraint's class, mentioned or undeclared, that violates its node."""
         literals = [] if isinstance(constraint, PropertyNameViolates) else [Literal(constraint.node, holds=False)]
         is_open = False
         for name in sorted(
@@ -339,7 +341,7 @@ class _Search:
                 return self._fresh_name(node, avoid)
 
     def _fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, SearchResult]:
-        """A fresh name that breaks the node: there must be fresh names at all, and a text that breaks it."""
+        """Find an undeclared name that violates the node."""
         _, result = self.rules.find_fresh([], avoid, frozenset(), frozenset())
         if result is NoWitness.EMPTY:
             return "", result
@@ -352,7 +354,7 @@ class _Search:
         return "", name_result
 
     def _fill_to_minimum(self) -> bool:
-        """More properties until there are enough. False when there are provably not that many names."""
+        """Add properties up to the minimum size. False when there are provably too few names."""
         if max(len(self.document), self.count) >= self.min_size:
             return True
         possible = self.count + len(self.document.keys() - self.mentioned)
@@ -379,7 +381,7 @@ class _Search:
 def _may_belong(
     name: str, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
 ) -> bool:
-    """Whether the name may be of the class."""
+    """Return whether a name may belong to the class of a constraint."""
     match constraint:
         case PatternPropertyViolates(pattern, _):
             return matches(pattern, name) is not False

@@ -1,4 +1,4 @@
-"""Declared field paths: what one side declares and the other does not. Breaking whatever values either side accepts."""
+"""Compare declared field paths. A removed or added path breaks regardless of the accepted values."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Expand = Callable[[Schema], tuple[Schema, ...]]
 
 @dataclass
 class DeclarationPair:
-    """All subschemas that speak about one value, on both sides."""
+    """All subschemas of one value, on both sides, and the properties only one side declares."""
 
     old: list[Schema]
     new: list[Schema]
@@ -32,7 +32,7 @@ class DeclarationPair:
 
 
 def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_schemas) -> dict[Key, DeclarationPair]:
-    """Every place where the declared paths may part, the root first."""
+    """Return all pairs where the declared paths may differ, the root first."""
 
     def visit(pair: DeclarationPair) -> Iterator[tuple[Step, DeclarationPair]]:
         before, after = declared_properties(pair.old), declared_properties(pair.new)
@@ -120,9 +120,9 @@ PLAIN = frozenset(
 
 
 def compare_unshared_declarations(old: Schema, new: Schema) -> dict[Key, DeclarationPair]:
-    """The same, where a definition that several places share is not entered.
+    """Compare declarations without entering definitions that several references share.
 
-    Fields that were spelled out and now come from a shared definition, or the other way round, are the same fields; but
-    what declared paths are is read both ways by those who check contracts, and of two readings the stricter is safe.
+    Moving fields into a shared definition keeps the fields. Tools that don't follow references see them disappear, so
+    the stricter reading is reported.
     """
     return compare_declarations(old, new, unshared_in_place_schemas)

@@ -1,4 +1,4 @@
-"""Documents that show a break: looked for where the change is, confirmed by `jsonschema`, or not shown at all."""
+"""Search for documents that demonstrate a break. They are reported only if `jsonschema` confirms them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,20 +38,22 @@ MAX_EVIDENCE_SIZE = 200_000
 MAX_HINTS = 20
 MAX_DOCUMENT = 20_000
 MAX_SECONDS = 2.0
-"""For all evidence of one comparison; what is not found by then stays unproven, which changes no verdict."""
+"""Time for all evidence of one comparison. Changes without evidence by then stay unproven."""
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
 ATTRIBUTES = {**LOWER_LIMITS, **UPPER_LIMITS}
 RawSchema = dict[str, Json]
 
 
 class Side(NamedTuple):
+    """One schema of a comparison with its validator."""
+
     root: Schema
     validator: ReferenceValidator
 
 
 @dataclass
 class EvidenceCollector:
-    """The evidence for all changes of one comparison, gathered together on first use and within one budget."""
+    """Evidence for all changes of one comparison, collected on first use within one budget."""
 
     assessment: Sequence[Assessment]
     old: Side
@@ -119,7 +121,7 @@ class EvidenceCollector:
         return result if isinstance(result, Witness) else None
 
     def _demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
-        """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
+        """Yield demands on the document, whether the other side must refuse it, and whether a producer writes it."""
         difference, route, is_produced = (
             assessment.difference,
             assessment.route,
@@ -155,7 +157,7 @@ def _demand_absence(route: Route) -> Iterator[tuple[RawSchema, bool, bool]]:
 
 
 def require_at(route: Route, demand: RawSchema) -> RawSchema:
-    """A schema for documents that have the route and meet the demand at its end."""
+    """Build a schema for documents with a value at the route that satisfies the demand."""
     for step in reversed(route):
         match step:
             case PropertyStep(name):
@@ -175,7 +177,7 @@ def require_at(route: Route, demand: RawSchema) -> RawSchema:
 
 
 def _negate_keyword(keyword: str, name: str | None, view: View) -> RawSchema | None:
-    """A schema for what one keyword of the view rules out; None where the keyword alone does not tell."""
+    """Build a schema for the values that a keyword of the view excludes, or None."""
     schema = _keyword_schema(keyword, name, view)
     return None if schema is None else {"not": schema}
 

@@ -1,10 +1,10 @@
-"""Refused input: the one error this package raises, with where, which limit and which side."""
+"""The error for invalid or oversized documents."""
 
 from collections.abc import Callable
 
 
 class SchemaError(ValueError):
-    """A document that cannot be judged. `reason` says what, why and what next; `limit` is the one that was passed."""
+    """An invalid or oversized document. `reason` is a message for clients; `limit` is the limit it exceeds."""
 
     def __init__(self, reason: str, *, pointer: str = "", limit: int | None = None, side: str | None = None) -> None:
         super().__init__(reason)

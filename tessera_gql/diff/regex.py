@@ -1,4 +1,4 @@
-"""Patterns as automata: what matches, and does anything match some and not others? Unknown is an answer."""
+"""Match patterns and find examples of their intersections with finite automata. A result may be unknown."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -24,11 +24,11 @@ from tessera_gql.diff.regex_syntax import (
 MAX_STATES = 2_000
 MAX_STEPS = 600
 MAX_MOVES = 100_000
-"""Moves of a state over a character that one search may make; about 50 ms."""
+"""Transitions that one search may take; about 50 ms."""
 CACHED_AUTOMATA = 128
 CACHED_EXAMPLES = 1_024
 MAX_CLOSURES = 1_000
-"""Remembered for one automaton; with thousands of states each may be large."""
+"""Cached closures of one automaton. Each may hold thousands of states."""
 ANY: Ranges = ((0, LAST),)
 PREFERRED_CODES = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
 States = frozenset[int]
@@ -36,7 +36,7 @@ States = frozenset[int]
 
 @dataclass
 class Automaton:
-    """A nondeterministic automaton over code points that searches: state 0 begins, state 1 accepts and stays."""
+    """A nondeterministic automaton that searches a text. State 0 is the start, state 1 accepts and is never left."""
 
     edges: list[list[tuple[Ranges, int]]] = field(default_factory=lambda: [[], []])
     empty: list[list[tuple[str, int]]] = field(default_factory=lambda: [[], []])
@@ -50,7 +50,7 @@ class Automaton:
         return len(self.edges) - 1
 
     def closure(self, states: States, passing: str) -> States:
-        """States reachable without reading; `passing` holds `^` at the start and `$` at the end."""
+        """States reachable without input. `passing` contains `^` at the start and `$` at the end of the text."""
         cached = self.closures.get((states, passing))
         if cached is not None:
             return cached
@@ -82,7 +82,7 @@ class Automaton:
 
 
 def is_pattern(pattern: str) -> bool:
-    """False for what no dialect reads."""
+    """Return False for a pattern that no dialect of regular expressions accepts."""
     try:
         parse(pattern)
     except Unsupported:
@@ -94,7 +94,7 @@ def is_pattern(pattern: str) -> bool:
 
 @lru_cache(CACHED_AUTOMATA)
 def compile_pattern(pattern: str) -> Automaton | None:
-    """None where the pattern is beyond us."""
+    """Compile a pattern to an automaton; None if its syntax is not supported."""
     automaton = Automaton()
     try:
         start = automaton.add_state()
@@ -148,7 +148,7 @@ def _repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | N
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Whether the pattern is found in the text; None where the pattern is beyond us."""
+    """Return whether the text contains a match of the pattern; None if its syntax is not supported."""
     automaton = compile_pattern(pattern)
     if automaton is None:
         return None
@@ -159,7 +159,7 @@ def matches(pattern: str, text: str) -> bool | None:
 
 
 class Language(NamedTuple):
-    """Strings that match all of `wanted`, none of `unwanted`, within the lengths, and are not `excluded`."""
+    """Strings that match all of `matching` and none of `not_matching`, within the lengths and not `excluded`."""
 
     matching: frozenset[str] = frozenset()
     not_matching: frozenset[str] = frozenset()
@@ -170,7 +170,7 @@ class Language(NamedTuple):
 
 @lru_cache(CACHED_EXAMPLES)
 def find_example(language: Language) -> str | bool:
-    """A shortest string of the language; False when it is proven empty; True when neither is known."""
+    """Return a shortest string of the language; False if it is proven empty, True if unknown."""
     if language.matching & language.not_matching or (
         language.max_length is not None and language.max_length < language.min_length
     ):
@@ -196,7 +196,7 @@ Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
 
 
 def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str | bool:
-    """Breadth first through the product of all machines, the length so far and the excluded strings' prefixes."""
+    """Search the product of all automata, lengths and prefixes of excluded strings breadth first."""
     prefixes = {text_excluded[:end] for text_excluded in language.excluded for end in range(len(text_excluded) + 1)}
     top = language.min_length if language.max_length is None else language.max_length
     start: Product = (tuple(machine.start_states() for machine, _ in machines), 0, "" if "" in prefixes else None)
@@ -236,7 +236,7 @@ def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...])
 def _alphabet(
     machines: list[tuple[Automaton, bool]], states: tuple[States, ...], prefix: str | None, prefixes: set[str]
 ) -> list[int]:
-    """One code point per class of characters that no machine tells apart from here."""
+    """One code point per class of characters that no automaton distinguishes in its states."""
     cuts = {0}
     for index, (machine, _) in enumerate(machines):
         for state in states[index]:

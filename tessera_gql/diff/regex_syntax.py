@@ -1,4 +1,4 @@
-"""Reads the part of ECMA-262 regular expressions that describes regular languages; anything else is `Unsupported`."""
+"""Parse ECMA-262 regular expressions, restricted to those that describe regular languages."""
 
 import re
 from typing import NamedTuple, TypeAlias
@@ -29,32 +29,42 @@ CONTROL = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "0": 0}
 
 
 class Unsupported(Exception):  # noqa: N818 - not an error: the language is beyond a finite automaton, or the dialects disagree
-    """Lookaround, backreferences, word boundaries and the like."""
+    """Raised for lookaround, backreferences, word boundaries and syntax that dialects read differently."""
 
 
 class Malformed(Exception):  # noqa: N818 - becomes a SchemaError where the pattern's place is known
-    """Not a regular expression."""
+    """Raised for invalid regular expressions."""
 
 
 class Chars(NamedTuple):
+    """One character out of ranges."""
+
     ranges: Ranges
 
 
 class Sequence(NamedTuple):
+    """Expressions in a row."""
+
     parts: "tuple[Expression, ...]"
 
 
 class Choice(NamedTuple):
+    """One of several expressions."""
+
     options: "tuple[Expression, ...]"
 
 
 class Repeat(NamedTuple):
+    """An expression repeated between `minimum` and `maximum` times."""
+
     part: "Expression"
     minimum: int
     maximum: int | None
 
 
 class Anchor(NamedTuple):
+    """The start or the end of the text."""
+
     at_start: bool
 
 
@@ -62,6 +72,7 @@ Expression: TypeAlias = Chars | Sequence | Choice | Repeat | Anchor
 
 
 def union(ranges: list[tuple[int, int]]) -> Ranges:
+    """Merge overlapping and adjacent ranges."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if merged and low <= merged[-1][1] + 1:
@@ -72,6 +83,7 @@ def union(ranges: list[tuple[int, int]]) -> Ranges:
 
 
 def complement(ranges: Ranges) -> Ranges:
+    """Return the ranges of all other code points."""
     gaps: list[tuple[int, int]] = []
     start = 0
     for low, high in ranges:
@@ -85,7 +97,7 @@ CLASSES = {"d": DIGIT, "D": complement(DIGIT), "w": WORD, "W": complement(WORD),
 
 
 def parse(pattern: str) -> Expression:
-    """Raises `Unsupported` or `Malformed`."""
+    """Parse a pattern. Raises `Unsupported` or `Malformed`."""
     if len(pattern) > MAX_LENGTH:
         raise Unsupported(pattern[:MAX_LENGTH])
     parser = _Parser(pattern)
@@ -96,6 +108,8 @@ def parse(pattern: str) -> Expression:
 
 
 class _Parser:
+    """A recursive descent parser over one pattern."""
+
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0

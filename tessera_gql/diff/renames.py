@@ -1,4 +1,4 @@
-"""Gone here, new there, and alike: a rename. It is a way of telling, never a verdict."""
+"""Detect renamed properties. A rename is reported as one change and breaks like the removal."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,10 @@ NamedSchema = tuple[str, Schema]
 
 
 def find_renames(removed: Sequence[NamedSchema], added: Sequence[NamedSchema]) -> dict[str, str]:
-    """Old name to new name. `x-renamed-from` decides; otherwise both must be each other's best among equal shapes."""
+    """Map old names to new names.
+
+    `x-renamed-from` decides; otherwise both names must be the best match of each other among equal shapes.
+    """
     come_names = {name for name, _ in added}
     matches = {
         old: new
@@ -33,7 +36,7 @@ def find_renames(removed: Sequence[NamedSchema], added: Sequence[NamedSchema]) -
 
 
 def _scores(left: Sequence[tuple[str, object]], right: Sequence[tuple[str, object]]) -> dict[tuple[str, str], float]:
-    """The likeness of every pair of names with equal shapes."""
+    """Return the similarity of all pairs of names with equal shapes."""
     tokens = {name: _tokenize(name) for name, _ in (*left, *right)}
     return {
         (old, new): _similarity(tokens[old], tokens[new])
@@ -45,7 +48,7 @@ def _scores(left: Sequence[tuple[str, object]], right: Sequence[tuple[str, objec
 
 @dataclass
 class _BestMatch:
-    """The two highest scores of one name, and the partner that has the highest."""
+    """The two highest scores of a name, and the partner with the highest."""
 
     partner: str = ""
     first: float = -1.0
@@ -58,7 +61,7 @@ class _BestMatch:
             self.second = score
 
     def best_without(self, partner: str) -> float:
-        """The highest score with any other partner."""
+        """Return the highest score with any other partner."""
         return self.second if partner == self.partner else self.first
 
 
@@ -70,7 +73,7 @@ def _best_matches(scores: Mapping[tuple[str, str], float], side: int) -> dict[st
 
 
 def name_similarity(old: str, new: str) -> float:
-    """0 to 1, by the words in both names: `customer_id` and `customerID` are 1, `cust_id` and `customer_id` close."""
+    """Return the similarity of two names by their words, from 0 to 1; `customer_id` and `customerID` have 1."""
     return _similarity(_tokenize(old), _tokenize(new))
 
 

@@ -1,4 +1,4 @@
-"""What is followed from the root, and on which paths each part is reached. Cut short where a schema enters itself."""
+"""Traverse the graph of a comparison and find the routes from the root to each node."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -15,7 +15,7 @@ MAX_HOLDERS = 64
 
 
 class Node(Protocol[NodeKey]):
-    """What lies at a place. `is_cut`: some part of it was not followed."""
+    """A node of the graph. `is_cut`: an edge was dropped because of the limit."""
 
     edges: list[tuple[Step, NodeKey]]
     is_cut: bool
@@ -30,7 +30,7 @@ def explore(
     children: Callable[[NodeType], Iterable[tuple[Step, NodeType]]],
     schemas: int,
 ) -> dict[NodeKey, NodeType]:
-    """What is at each place, the root first; in schemas of that number together, so many places at most."""
+    """Traverse the graph breadth first from the start. The number of nodes is limited in proportion to `schemas`."""
     nodes, queue = {key_of(start): start}, [start]
     max_nodes = 1_000 + 2 * schemas
     for node in queue:
@@ -48,9 +48,10 @@ def explore(
 
 @dataclass
 class Routes:
-    """`first` is the route that is told of. `everywhere`: by too many routes to list, so it concerns everyone.
+    """The routes to a node.
 
-    A field of `again` is where a schema that holds this place is entered once more: a prefix of all deeper paths.
+    `first` is the one reported. `is_everywhere`: there are too many to list, so every consumer is concerned.
+    `reentries` are paths at which a recursive schema around this node is entered again: prefixes of all deeper paths.
     """
 
     first: Route
@@ -59,7 +60,7 @@ class Routes:
     is_everywhere: bool = False
 
     def fields(self, name: str | None = None) -> tuple[str, ...]:
-        """The declared fields, of the place itself or of a property of it."""
+        """Return the declared fields of the node, or of a property of it."""
         if self.is_everywhere:
             return ("",)
         paths = self.paths if name is None else [f"{path}.{name}" if path else name for path in self.paths]
@@ -67,7 +68,7 @@ class Routes:
 
 
 def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]) -> dict[NodeKey, Routes]:
-    """Every simple route to every place, depth first in document order."""
+    """Find the simple routes to every node, depth first in document order."""
     routes_by_key: dict[NodeKey, Routes] = {}
     crowded: set[NodeKey] = set()
     entered: dict[NodeKey, set[str]] = {}
@@ -98,7 +99,7 @@ def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, Node
 def _choose_shortest_routes(
     root: NodeKey, routes_by_key: dict[NodeKey, Routes], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]
 ) -> None:
-    """Of several routes the shortest is told of, and of those the first by name: the order of keys means nothing."""
+    """Set `first` to the shortest route, and the first by name among those, regardless of key order."""
     visited = {root}
     level: dict[NodeKey, tuple[str, Route]] = {root: ("", ())}
     while level:
@@ -119,7 +120,7 @@ def _mark_reentries(
     entered: Mapping[NodeKey, set[str]],
     crowded: set[NodeKey],
 ) -> None:
-    """Tells every place below one that is entered again, or on too many routes."""
+    """Mark all nodes below one that is entered again or has too many routes."""
     holders = Counter[NodeKey]()
     for key, paths in entered.items():
         if len(paths) > MAX_REENTRIES:
@@ -139,7 +140,7 @@ def _mark_reentries(
 def _descendants(
     keys: Iterable[NodeKey], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]], skipped: AbstractSet[NodeKey]
 ) -> set[NodeKey]:
-    """The places and all below them, but for those told already and what is below those alone."""
+    """Return the nodes and all nodes below them, without the skipped ones."""
     visited: set[NodeKey] = set()
     stack = [*keys]
     while stack:

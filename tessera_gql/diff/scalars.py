@@ -1,4 +1,4 @@
-"""Numbers and strings: is there one that meets every demand? Exact arithmetic, never floats."""
+"""Search for numbers and strings that satisfy constraints. Arithmetic is exact, without floats."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +28,7 @@ PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 
 
 
 def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
+    """Search for a string valid under the nodes that satisfies the constraints."""
     min_length = max((node.min_length for node in nodes), default=0)
     max_lengths = [node.max_length for node in nodes if node.max_length is not None]
     for constraint in constraints:
@@ -59,7 +60,7 @@ def _unquote(text: str) -> str:
 
 
 def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, is_integer: bool) -> SearchResult:
-    """A whole number or (`whole` false) one with a fraction."""
+    """Search for a whole number (`is_integer`) or one with a fraction."""
     low: Bound | None = None
     high: Bound | None = None
     for node in nodes:
@@ -88,7 +89,7 @@ def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, i
 
 
 def _common(left: Fraction, right: Fraction) -> Fraction:
-    """The least common multiple."""
+    """Return the least common multiple."""
     both = lcm(left.numerator * right.denominator, right.numerator * left.denominator)
     return Fraction(both, left.denominator * right.denominator)
 
@@ -108,7 +109,7 @@ def _on_grid(
 
 
 def _indices(first: int | None, last: int | None) -> Iterator[int]:
-    """Whole numbers in the range, those near its only limit or near zero first."""
+    """Yield the whole numbers of a range, those near its only limit or near zero first."""
     if first is None:
         start = last or 0
     else:
@@ -127,7 +128,7 @@ def _indices(first: int | None, last: int | None) -> Iterator[int]:
 
 
 def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
-    """A number with a fraction, on no grid: any interval wider than a point has infinitely many."""
+    """Find a number with a fraction and no divisor. Every interval wider than a point has infinitely many."""
     if low is None or high is None or low.value < high.value:
         return _first_allowed(_inside(low, high), avoid, banned) or NoWitness.UNKNOWN
     if low != high or low.is_open:
@@ -136,7 +137,7 @@ def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], ban
 
 
 def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
-    """The middle, the quarters, the eighths and so on, of a unit near the limit where there are not two."""
+    """Yield the middle, quarters, eighths and so on of the interval, or of a unit interval next to the only limit."""
     bottom, width = Fraction(-1), Fraction(1)
     if low is not None and high is not None:
         bottom, width = Fraction(low.value), Fraction(high.value - low.value)
@@ -148,7 +149,7 @@ def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
 
 
 def _first_allowed(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Witness | None:
-    """The first that is neither a multiple of what is avoided nor banned."""
+    """Return the first value that is no multiple of a divisor in `avoid` and not banned."""
     for value in values:
         if all((value / Fraction(divisor)).denominator != 1 for divisor in avoid):
             number = to_json_number(value)

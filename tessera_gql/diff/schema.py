@@ -1,4 +1,4 @@
-"""One subschema in normal form, whatever its draft. A keyword its draft does not know is not there."""
+"""Subschemas in a normal form that does not depend on the draft."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,19 +18,21 @@ STRING_SCHEMA: Keywords = {"type": "string"}
 
 
 class Bound(NamedTuple):
+    """A limit of a number; `is_open` excludes the value itself."""
+
     value: Number
     is_open: bool
 
 
 def exact_number(value: float) -> Number:
-    """The number as written: `0.1` is a tenth."""
+    """Convert to an exact number: `0.1` is a tenth."""
     if isinstance(value, int):
         return value
     return int(value) if value.is_integer() else Fraction(repr(value))
 
 
 class NodeCache:
-    """The nodes of the documents being compared; equal subschemas without references share one `key`."""
+    """The nodes of the compared documents. Equal subschemas without references share one `key`."""
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
@@ -46,13 +48,13 @@ class NodeCache:
         return node
 
     def text(self, document: Document) -> "Schema":
-        """Any string."""
+        """Return a node that accepts any string."""
         return self.node(document, STRING_SCHEMA, " text")
 
     def assign_key(self, document: Document, raw: object, keywords: Keywords) -> int:
-        """From 0 and the same for what means the same wherever it stands, below 0 for what is itself alone.
+        """Return a key that is equal for nodes with the same meaning, or a unique negative one.
 
-        Asked once for each node, before it is among the nodes.
+        A node whose meaning depends on a reference is unique. Call it once per node, before the node is cached.
         """
         if isinstance(raw, bool):
             return self.keys_by_meaning[raw]
@@ -68,12 +70,16 @@ class NodeCache:
 
 
 def count_schemas(*nodes: "Schema") -> int:
-    """How many schemas their documents hold together."""
+    """The number of subschemas in the documents of the nodes."""
     return sum(len(node.document.schemas) for node in nodes)
 
 
 class Schema:
-    """A node. Children are made on demand; class attributes are what an absent keyword means."""
+    """One subschema.
+
+    `entries` are all entries of its object, `keywords` those that its draft defines. Class attributes are the meaning
+    of absent keywords. Children are created on demand.
+    """
 
     types = ALL_TYPES
     enum: dict[str, Json] | None = None
@@ -120,7 +126,7 @@ class Schema:
 
     @cached_property
     def breakable_types(self) -> int:
-        """The types of value that may break it; of any other type every value is valid."""
+        """The types of which a value may violate the schema."""
         mask = ALL_TYPES & ~self.types
         for keyword in self.keywords:
             mask |= CONSTRAINED_TYPES.get(keyword, ALL_TYPES)
@@ -128,7 +134,7 @@ class Schema:
 
     @property
     def identity(self) -> object:
-        """The identity of the text, annotations and all; None where it holds a reference."""
+        """The identity of the text including annotations; None if it contains a reference."""
         if isinstance(self.raw, bool):
             return self.raw
         number = self.document.identity_of(self.raw)
@@ -161,7 +167,7 @@ class Schema:
         return schemas
 
     def enum_value_counts(self, keyword: str) -> Counter[str] | None:
-        """How many of the alternatives list each value, where they do nothing but list values."""
+        """Count the listed values if all alternatives are enums, else return None."""
         if keyword not in self.enum_counts_cache:
             kids = self.children(keyword)
             plain = all(
@@ -173,7 +179,7 @@ class Schema:
         return self.enum_counts_cache[keyword]
 
     def target(self) -> "Schema | None":
-        """What the reference means; None where there is none, or where only the reading decides (`is_opaque`)."""
+        """The target of the reference; None if there is none or it depends on the dynamic scope."""
         pointer = self.document.targets.get(self.pointer)
         if pointer is None or self.is_opaque:
             return None
@@ -181,7 +187,7 @@ class Schema:
 
     @property
     def is_shared(self) -> bool:
-        """More than one reference leads here."""
+        """Whether more than one reference leads to the schema."""
         return self.document.uses[self.pointer] > 1
 
     @property
@@ -192,7 +198,7 @@ class Schema:
         return self.subschema(self.properties[name], "properties", name)
 
     def has_equal_keyword(self, peer: "Schema", keyword: str) -> bool:
-        """Both say the same by the word, in the same draft and without a reference."""
+        """Return whether both have the keyword with the same value, draft and no reference."""
         if self.document.dialect is not peer.document.dialect or keyword not in self.entries:
             return False
         own, peers = self.entries[keyword], peer.entries.get(keyword)
@@ -202,7 +208,7 @@ class Schema:
         return number is not None and number == peer.document.identity_of(peers)
 
     def unchanged_properties(self, peer: "Schema") -> frozenset[str]:
-        """Properties that the other declares with the same text, in a draft that reads it alike, free of references."""
+        """Return the properties that the peer declares with the same text, draft and no reference."""
         names = self.unchanged_cache.get(id(peer))
         if names is None:
             names = (
@@ -220,7 +226,7 @@ class Schema:
 
     @property
     def additional_properties(self) -> "Schema | None":
-        """What a property that is not named must be; None where nothing is said."""
+        """The schema of undeclared properties, if any."""
         return self.child("additionalProperties")
 
     @property
@@ -229,7 +235,7 @@ class Schema:
 
     @property
     def remaining_items(self) -> "Schema | None":
-        """What an item after the prefix must be; None where nothing is said."""
+        """The schema of the items after the prefix, if any."""
         if isinstance(self.keywords.get("items"), list):
             return self.child("additionalItems")
         return self.child("items")
@@ -298,12 +304,14 @@ def _read_const(node: Schema) -> None:
 
 
 def tighter_low(left: Bound | None, right: Bound | None) -> Bound | None:
+    """Return the tighter of two lower bounds."""
     if left is None or right is None:
         return left or right
     return max(left, right)
 
 
 def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
+    """Return the tighter of two upper bounds."""
     if left is None or right is None:
         return left or right
     return min(left, right, key=lambda bound: (bound.value, not bound.is_open))

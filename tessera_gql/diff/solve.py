@@ -1,9 +1,10 @@
-"""Is there a document that is valid here and not there? EMPTY is a proof; what is left out may only widen the search.
+"""Decide whether a document satisfies a set of literals. EMPTY is a proof that none exists.
 
-A tableau: literals are split into alternatives until only demands on one JSON type remain, which `scalars`, `arrays`
-and `objects` decide. Questions about parts of the value are asked again here and remembered; a question that comes back
-while it is being answered is assumed EMPTY (a smallest document has no smaller self of its kind) and taken back if the
-assumption fails.
+The solver is a tableau: literals are split into alternatives until only constraints on one JSON type remain, which
+`scalars`, `arrays` and `objects` decide. Searches for parts of the value are solved recursively and memoized. A search
+that recurs while it is in progress is assumed EMPTY, because a smallest document contains no smaller solution of the
+same search; if the assumption fails, results that depend on it are discarded. Unsupported keywords may only add
+documents.
 """
 
 import sys
@@ -40,7 +41,7 @@ Key = frozenset[LiteralKey]
 
 @dataclass
 class Branch:
-    """One way through the alternatives, for values of one kind."""
+    """One combination of alternatives for values of one type."""
 
     json_type: int
     nodes: list[Literal] = field(default_factory=list[Literal])
@@ -55,7 +56,7 @@ class Branch:
         )
 
     def add(self, items: Iterable[Conjunct]) -> bool:
-        """False when the items cannot hold together with what is there."""
+        """Add conjuncts; False when they contradict those of the branch."""
         stack = [*items]
         while stack:
             item = stack.pop()
@@ -136,7 +137,7 @@ def _one_of_alternatives(options: Sequence[Schema], is_produced: bool) -> list[A
 
 
 class Solver:
-    """Remembers answers over one comparison. `fuel` bounds the whole of it; without fuel the answer is UNKNOWN."""
+    """A solver with memoized results for one comparison. Without `fuel` the result is UNKNOWN."""
 
     def __init__(self, fuel: int) -> None:
         self.fuel = fuel
@@ -149,7 +150,7 @@ class Solver:
         self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], PropertyRules] = {}
 
     def find(self, literals: Iterable[Literal]) -> SearchResult:
-        """A document that meets every literal."""
+        """Search for a document that satisfies all literals."""
         distinct = {literal.key: literal for literal in map(_dereference, literals) if not _is_trivial(literal)}
         if any(_is_impossible(literal, distinct) for literal in distinct.values()):
             return NoWitness.EMPTY
@@ -222,7 +223,7 @@ class Solver:
         return self._explore(branch, literals)
 
     def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
-        """Depth first through what is left to choose, the narrowest choice first."""
+        """Explore the remaining choices depth first, those with the fewest alternatives first."""
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
             return NoWitness.UNKNOWN
@@ -253,14 +254,14 @@ class Solver:
         return outcome
 
     def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
-        """`is_whole`: nothing is left to choose, so that no more nodes will come."""
+        """Return cached property rules. `is_whole`: no choices remain, so the nodes are complete."""
         slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
         if slot not in self.rules:
             self.rules[slot] = object_rules(self.find, nodes, literals, is_whole=is_whole)
         return self.rules[slot]
 
     def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
-        """Takes the choice with the fewest alternatives out of the branch; None when nothing is left to choose."""
+        """Remove and return the choice with the fewest alternatives; None when no choices remain."""
         if branch.negatives:
             several = len(branch.negatives) + len(branch.choices) > 1
             premises = [literal.node for literal in branch.nodes]
@@ -276,7 +277,7 @@ class Solver:
         return branch.choices.pop(chosen)
 
     def _is_hopeless(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
-        """A property that cannot break: the commonest case, told without taking the branch."""
+        """Return whether the option is a property that can't violate its node: a cheap check for a frequent case."""
         match option:
             case [PropertyViolates(name, node)]:
                 rules = self._rules(branch.nodes, literals, is_whole=not branch.choices)
@@ -306,7 +307,7 @@ class Solver:
 
 
 def _dereference(literal: Literal) -> Literal:
-    """A bare reference is what it leads to; who writes a value matters only where it may hold properties."""
+    """Follow bare references, and drop `is_produced` for values without properties."""
     node = literal.node
     for _ in range(MAX_DEPTH):
         target = node.target() if len(node.keywords) == 1 else None
@@ -327,7 +328,7 @@ def _is_impossible(literal: Literal, literal_keys: Collection[LiteralKey]) -> bo
 
 
 def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
-    """The only values possible, where an enum says so; fewer where other enums take some away."""
+    """The only possible values if an enum lists them, without those that negated enums list."""
     values: dict[str, Json] | None = None
     for literal in literals:
         enum = literal.node.enum
@@ -343,7 +344,7 @@ def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
 
 
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
-    """The first value that meets every literal: exact, as there are no others."""
+    """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
     outcome = NoWitness.EMPTY
     for value in values:
         verdict = all_true(

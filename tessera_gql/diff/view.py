@@ -1,6 +1,6 @@
-"""One value as a schema describes it on the whole: references followed, `allOf` merged, `[T, null]` in one form.
+"""A merged view of all schemas of a value: references followed, `allOf` merged, `[T, null]` in one form.
 
-For telling people what changed, never for deciding: what cannot be merged is left to `solve`.
+Views describe changes to people. Verdicts come from `solve`, because not every schema can be merged.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ MAX_PARTS = 200
 
 
 class Part(NamedTuple):
-    """A schema every value obeys; `or_null`: or is null instead."""
+    """A schema that every value satisfies; with `or_null`, every value that is not null."""
 
     node: Schema
     or_null: bool = False
@@ -27,13 +27,13 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """The schemas a value obeys together."""
+    """The schemas that apply to one value together."""
 
     nodes: tuple[Schema, ...]
 
     @property
     def keys(self) -> tuple[int, ...]:
-        """Equal for views that mean the same; see `Schema.key`."""
+        """Keys of the schemas; equal for views with the same meaning (see `Schema.key`)."""
         return tuple(node.key for node in self.nodes)
 
     @property
@@ -62,7 +62,7 @@ class View:
 
     @cached_property
     def is_scalar(self) -> bool:
-        """No part says anything about other schemas or names."""
+        """Whether no part has subschemas or property names."""
         return all(SCALAR_KEYWORDS.issuperset(node.keywords) for node in self.schemas)
 
     @cached_property
@@ -121,7 +121,7 @@ class View:
         return View(tuple(node.property_schema(name) for node in self.properties[name]))
 
     def child_view(self, keyword: str) -> "View | None":
-        """What a keyword that holds one schema says, over all parts."""
+        """The view of a subschema keyword over all parts, if any."""
         found = tuple(child for node in self.schemas if (child := node.child(keyword)) is not None)
         return View(found) if found else None
 
@@ -130,7 +130,7 @@ class View:
         return next((f"{node.pointer}/{keyword}" for node in self.schemas if keyword in node.keywords), self.pointer)
 
     def value_of(self, keyword: str) -> "Json":
-        """The keyword's value in the first part that has it, None where none has."""
+        """The value of the keyword in the first part that has it, or None."""
         return next((_json(node.entries[keyword]) for node in self.schemas if keyword in node.entries), None)
 
 
@@ -139,7 +139,7 @@ def _json(value: object) -> Json:
 
 
 def _possible_types(node: Schema, depth: int) -> int:
-    """The types left by the schema's own words and its alternatives."""
+    """The types allowed by the schema's own keywords and its alternatives."""
     mask = node.types
     if node.enum is not None and "type" not in node.keywords:
         mask &= reduce(or_, map(type_mask, node.enum.values()), 0)
@@ -170,7 +170,7 @@ def _nested_parts(part: Part) -> Iterator[Part]:
 
 
 def non_null_option(node: Schema, keyword: str) -> Schema | None:
-    """The one alternative beside null, where a schema says "this or null" by `anyOf` or `oneOf`."""
+    """Return the alternative to null if `anyOf` or `oneOf` means "this or null"."""
     options = node.children(keyword)
     if len(options) != 2:
         return None
@@ -179,6 +179,7 @@ def non_null_option(node: Schema, keyword: str) -> Schema | None:
 
 
 def is_null(node: Schema) -> bool:
+    """Return whether the schema accepts null only."""
     keywords = node.keywords.keys()
     return (keywords == {"type"} and node.types == NULL) or (
         node.enum is not None and node.enum.keys() == {"null"} and len(keywords) == 1
@@ -186,23 +187,24 @@ def is_null(node: Schema) -> bool:
 
 
 def type_names(mask: int) -> list[str]:
-    """JSON's names of the types in a mask."""
+    """Return the JSON names of the types in a mask."""
     numbers = ["number"] if mask & FRACTION else ["integer"] if mask & INTEGER else []
     return sorted([*(name for name, bits in TYPE_MASKS.items() if not bits & NUMBER and mask & bits), *numbers])
 
 
 def describe_type(view: View) -> str:
-    """The type as people write it: `string | null`."""
+    """Format the types of a view, such as `string | null`."""
     return format_types(view.types)
 
 
 def format_types(mask: int) -> str:
+    """Format a type mask, such as `string | null`."""
     if mask == ALL_TYPES:
         return "any"
     return " | ".join([*type_names(mask & ~NULL), *(["null"] if mask & NULL else [])]) or "nothing"
 
 
 def shape_key(view: View) -> str:
-    """Equal for what looks alike, names aside."""
+    """Return a key that is equal for views of the same shape, names aside."""
     enum = None if view.enum is None else sorted(view.enum)
     return canonical([describe_type(view), enum, view.value_of("format"), sorted(view.properties)])

@@ -1,4 +1,4 @@
-"""The structural walk: old and new side by side, every value both describe, and what each comparer says there."""
+"""Walk the old and the new schema side by side and collect their differences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ MAX_PREFIX = 64
 
 @dataclass
 class ViewPair:
-    """Two views of one value, what differs, and where its parts lie."""
+    """The old and the new view of a value, their differences, and the edges to pairs of its parts."""
 
     old: View
     new: View
@@ -37,12 +37,12 @@ class ViewPair:
 
 
 def walk(old: Schema, new: Schema) -> dict[Key, ViewPair]:
-    """Every pair of views that differ, the root first. Parts that are equal are not entered."""
+    """Return all pairs of views that differ, the root first. Equal parts are not entered."""
     return explore(_pair(View((old,)), View((new,))), _key, _visit, count_schemas(old, new))
 
 
 def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
-    """Notes what differs here; yields the parts that are to be compared in turn."""
+    """Collect the differences of a pair; yield its parts."""
     pair.differences += compare_views(pair.old, pair.new)
     if pair.old.is_scalar and pair.new.is_scalar:
         return
@@ -56,7 +56,7 @@ def _key(pair: ViewPair) -> Key:
 
 
 def _is_same(pair: ViewPair) -> bool:
-    """Word for word, with no reference in it."""
+    """Return whether both views have the same text without references."""
     old, new = pair.old.nodes, pair.new.nodes
     return len(old) == len(new) and all(
         left.identity is not None and left.identity == right.identity for left, right in zip(old, new, strict=True)
@@ -68,7 +68,7 @@ def _pair(old: View, new: View) -> ViewPair:
 
 
 def _dereference(view: View) -> View:
-    """References that say nothing else are what they lead to."""
+    """Replace bare references by their targets."""
     return View(tuple(_dereference_node(node) for node in view.nodes))
 
 
@@ -119,7 +119,7 @@ def _item(view: View, index: int) -> tuple[Schema, ...]:
 
 
 def _properties(pair: ViewPair) -> Iterator[Difference]:
-    """Properties that only one side declares; what that means for declared paths is told by `paths`."""
+    """Yield properties that only one side declares. Their effect on declared paths is assessed in `paths`."""
     old, new = pair.old, pair.new
     for kind, declaring, lacking, directions, verb in (
         (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),
@@ -151,7 +151,7 @@ def _properties(pair: ViewPair) -> Iterator[Difference]:
 
 
 def _admits_undeclared(view: View) -> bool:
-    """Whether producers of the view may write properties it does not declare."""
+    """Return whether producers may write properties that the view does not declare."""
     if not view.types & OBJECT or any(
         node.additional_properties is not None and node.additional_properties.is_false for node in view.schemas
     ):
@@ -202,12 +202,12 @@ def _keys(node: Schema, keyword: str) -> list[int]:
 
 
 def _groups(view: View, keyword: str) -> list[Schema]:
-    """The parts that offer alternatives; "this or null" is not one."""
+    """The parts with alternatives, except those that mean "this or null"."""
     return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
 
 
 def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
-    """Alternatives without a partner: beyond the shorter list once equal ones are set aside."""
+    """Return the alternatives without a partner after equal ones are removed and the others paired in order."""
     before, after = _set_aside(old, new)
     return before[len(after) :], after[len(before) :]
 
@@ -218,7 +218,7 @@ def _set_aside(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[S
 
 
 def _branches(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
-    """Alternatives in pairs, in order."""
+    """Yield the differing alternatives in pairs, in order."""
     for keyword in ("anyOf", "oneOf"):
         match _groups(pair.old, keyword), _groups(pair.new, keyword):
             case [before], [after]:

@@ -1,4 +1,4 @@
-"""Tell schemas whose comparison takes a few milliseconds for certain, by looking at a bounded part of them."""
+"""Identify small schemas, which are compared within a few milliseconds, by reading a bounded part of them."""
 
 from typing import cast
 
@@ -36,7 +36,7 @@ PLAIN = SUBSCHEMAS | {
 
 
 def weight(schema: object) -> int | None:
-    """The number of values in a small schema of plain keywords; None for every other document."""
+    """Count the values in a small schema of plain keywords; None for every other document."""
     size = _Size()
     schemas: list[object] = [schema]
     data: list[object] = []
@@ -60,14 +60,14 @@ Entries = dict[object, object]
 
 
 class _Size:
-    """Counts values and text up to their limits."""
+    """A counter of values and text with limits."""
 
     def __init__(self) -> None:
         self.values = 0
         self.text = 0
 
     def add(self, value: object) -> list[object] | None:
-        """Count a value; return what it holds, or None once there is too much."""
+        """Count a value and return its items, or None if a limit is exceeded."""
         inside: list[object] = []
         if isinstance(value, dict | list):
             self.values += len(cast("Entries | list[object]", value))
@@ -80,7 +80,7 @@ class _Size:
 
 
 def _sort(entries: Entries, schemas: list[object], data: list[object]) -> bool:
-    """Add what a schema holds to its subschemas or to other values; False if a keyword is not plain."""
+    """Add the entries to subschemas or to other data; False if a keyword is not plain."""
     for keyword, value in entries.items():
         if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
             return False
