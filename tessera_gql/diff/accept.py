@@ -66,7 +66,7 @@ class _Validation:
         self.effort -= 1
         if self.effort < 0 or self.depth > MAX_DEPTH:
             return None
-        self.results[slot] = None  # what is asked again while it is being answered asks itself
+        self.results[slot] = None  # a recursive check of the same pair stays unknown
         self.depth += 1
         try:
             self.results[slot] = all_true(self.check(node, value))

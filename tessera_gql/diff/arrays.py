@@ -13,10 +13,9 @@ from tessera_gql.diff.facts import (
     Literal,
     NoWitness,
     SearchResult,
-    SizeAbove,
-    SizeBelow,
     Witness,
     excluded_values,
+    size_limits,
 )
 from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.kinds import BOOLEAN, NULL
@@ -68,7 +67,6 @@ class Positions:
 def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) -> SearchResult:
     """Search for an array valid under the nodes that satisfies the constraints."""
     schemas = [literal.node for literal in nodes]
-    tops = [node.max_items for node in schemas if node.max_items is not None]
     everywhere = [
         Literal(constraint.node, holds=False)
         for constraint in constraints
@@ -84,17 +82,7 @@ def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) 
         nodes,
         everywhere,
         max([0, *(len(node.prefix_items) for node in schemas), *starts]),
-        max(
-            [
-                0,
-                *(node.min_items for node in schemas),
-                *(constraint.limit + 1 for constraint in constraints if isinstance(constraint, SizeAbove)),
-            ]
-        ),
-        min(
-            [*tops, *(constraint.limit - 1 for constraint in constraints if isinstance(constraint, SizeBelow))],
-            default=None,
-        ),
+        *size_limits((node.min_items for node in schemas), (node.max_items for node in schemas), constraints),
     )
     if positions.uniform_from > MAX_PREFIX:
         return NoWitness.UNKNOWN
@@ -116,9 +104,7 @@ class _Search:
         positions = self.positions
         if not positions.fits(positions.min_length):
             return NoWitness.EMPTY
-        if not all(self._satisfy(constraint) for constraint in self.constraints) or not all(
-            map(self._contains, positions.nodes)
-        ):
+        if not all(map(self._satisfy, self.constraints)) or not all(map(self._contains, positions.nodes)):
             return NoWitness.EMPTY
         return self._build()
 
@@ -130,13 +116,10 @@ class _Search:
                 positions.max_length = index
                 break
         if self.unique and not positions.uniform_from:
-            sizes = [
-                size
-                for literal in positions.literals_at(0)
-                if literal.holds and (size := _count_values(literal.node)) is not None
-            ]
-            if sizes and positions.fits(min(sizes)):
-                positions.max_length = min(sizes)
+            counts = [_count_values(literal.node) for literal in positions.literals_at(0) if literal.holds]
+            size = min((count for count in counts if count is not None), default=None)
+            if size is not None and positions.fits(size):
+                positions.max_length = size
 
     def _satisfy(self, constraint: Constraint) -> bool:
         """Return False when the constraint can't be satisfied."""
@@ -146,9 +129,9 @@ class _Search:
                 return self._put([index])
             case LaterItemViolates(start, node):
                 top = max(self.positions.uniform_from, start)
-                if self.positions.max_length == start + 1:  # there is only that one
+                if self.positions.max_length == start + 1:  # no other item can violate the node
                     return self._satisfy(ItemViolates(start, node))
-                return self._put(range(start, top + 1), Literal(node, holds=False))  # one of them: a choice, no demand
+                return self._put(range(start, top + 1), Literal(node, holds=False))  # not stored: one is enough
             case Duplicates():
                 return not self.unique and self._place_duplicates()
             case ContainsBelow(node, limit):
@@ -171,11 +154,11 @@ class _Search:
 
     def _place_duplicates(self) -> bool:
         positions, is_open = self.positions, False
-        size = positions.uniform_from + 2  # two beyond those told apart are alike
+        length = positions.uniform_from + 2  # any two of the uniform positions will do
         if positions.max_length is not None:
-            size = min(size, positions.max_length)
-        for left in range(size):
-            for right in range(left + 1, size):
+            length = min(length, positions.max_length)
+        for left in range(length):
+            for right in range(left + 1, length):
                 result = positions.find([*positions.literals_at(left), *positions.literals_at(right)])
                 if isinstance(result, Witness):
                     self.forced[left] = self.forced[right] = result.value
@@ -190,10 +173,9 @@ class _Search:
         contained = node.child("contains")
         if contained is None:
             return True
-        contained_literal = Literal(contained, holds=True, is_produced=literal.is_produced)
         if node.max_contains is not None and self._must_contain(contained, node.max_contains + 1):
             return False
-        return self._assign(contained_literal, node.min_contains)
+        return self._assign(Literal(contained, holds=True, is_produced=literal.is_produced), node.min_contains)
 
     def _assign(self, literal: Literal, times: int) -> bool:
         """Assign a value that satisfies the literal to so many positions; False if provably fewer can hold one."""
@@ -201,24 +183,13 @@ class _Search:
         candidates = [
             index for index in positions.representatives() if positions.value(index, literal) is not NoWitness.EMPTY
         ]
-        tail_can_hold = positions.uniform_from in candidates
-        room = len(candidates)
-        if tail_can_hold:
-            room = (
-                times
-                if positions.max_length is None
-                else len(candidates) - 1 + positions.max_length - positions.uniform_from
-            )
+        tail, room = positions.uniform_from, len(candidates)
+        if tail in candidates:
+            room = times if positions.max_length is None else room - 1 + positions.max_length - tail
         if room < times:
             return False
-        free = [
-            index
-            for index in [
-                *candidates,
-                *range(positions.uniform_from + 1, positions.uniform_from + min(times, MAX_ITEMS)),
-            ]
-            if index not in self.forced
-        ]
+        indices = [*candidates, *range(tail + 1, tail + min(times, MAX_ITEMS))]
+        free = [index for index in indices if index not in self.forced]
         for index in free[:times] if times <= MAX_ITEMS else []:
             result = positions.value(index, literal)
             if isinstance(result, Witness):
@@ -231,8 +202,8 @@ class _Search:
         bound = 0
         for index in range(min(positions.min_length, positions.uniform_from)):
             bound += positions.value(index, Literal(node, holds=False)) is NoWitness.EMPTY
-        breaks = [*positions.literals_at(positions.uniform_from), Literal(node, holds=False)]
-        if positions.find(breaks) is NoWitness.EMPTY:
+        violating_literals = [*positions.literals_at(positions.uniform_from), Literal(node, holds=False)]
+        if positions.find(violating_literals) is NoWitness.EMPTY:
             bound += len(range(positions.uniform_from, positions.min_length))
         return bound >= times
 
@@ -240,8 +211,8 @@ class _Search:
         for literal in self.positions.nodes:
             contained = literal.node.child("contains")
             if contained is not None and literal.node.min_contains >= limit:
-                inside = [Literal(contained, holds=True, is_produced=literal.is_produced), Literal(node, holds=False)]
-                if self.positions.find(inside) is NoWitness.EMPTY:
+                literals = [Literal(contained, holds=True, is_produced=literal.is_produced), Literal(node, holds=False)]
+                if self.positions.find(literals) is NoWitness.EMPTY:
                     return False
         return not self._must_contain(node, limit)
 

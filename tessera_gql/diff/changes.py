@@ -134,8 +134,8 @@ class Change:
         """A document that demonstrates the break, present exactly when `certainty` is PROVEN.
 
         For a change of the accepted values, one schema accepts it and the other rejects it: old and new for BACKWARD,
-        new and old for FORWARD. For a field declared by one schema only, that schema accepts it and it contains the field.
-        For a default, it is an accepted document without the field.
+        new and old for FORWARD. For a field that one schema declares, that schema accepts it and it contains the
+        field. For a default, it is an accepted document without the field.
         """
         return self.evidence().document
 

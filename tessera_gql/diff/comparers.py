@@ -37,13 +37,11 @@ def compare_types(old: View, new: View) -> Iterator[Difference]:
     had, has = bool(before & NULL), bool(after & NULL)
     if had != has and all(plain) and ALL_TYPES not in (before, after):
         if has:
-            yield Difference(
-                K.NULLABLE_ADDED, new.pointer_to("type"), "null is allowed now", had, has, directions=FORWARD
-            )
+            pointer = new.pointer_to("type")
+            yield Difference(K.NULLABLE_ADDED, pointer, "null is allowed now", had, has, directions=FORWARD)
         else:
-            yield Difference(
-                K.NULLABLE_REMOVED, old.pointer_to("type"), "null is no longer allowed", had, has, directions=BACKWARD
-            )
+            pointer = old.pointer_to("type")
+            yield Difference(K.NULLABLE_REMOVED, pointer, "null is no longer allowed", had, has, directions=BACKWARD)
         before, after = plain
     if before != after:
         yield _type_difference(before, after, old, new)
@@ -63,36 +61,21 @@ def _type_difference(before: int, after: int, old: View, new: View) -> Differenc
 def compare_enums(old: View, new: View) -> Iterator[Difference]:
     before, after = old.enum, new.enum
     if before is None and after is not None:
-        yield Difference(
-            K.ENUM_VALUES_REMOVED,
-            new.pointer_to("enum"),
-            "any value was allowed, now only those listed",
-            directions=BACKWARD,
-        )
+        message = "any value was allowed, now only those listed"
+        yield Difference(K.ENUM_VALUES_REMOVED, new.pointer_to("enum"), message, directions=BACKWARD)
     elif after is None and before is not None:
-        yield Difference(
-            K.ENUM_VALUES_ADDED, old.pointer_to("enum"), "only listed values were allowed, now any", directions=FORWARD
-        )
+        message = "only listed values were allowed, now any"
+        yield Difference(K.ENUM_VALUES_ADDED, old.pointer_to("enum"), message, directions=FORWARD)
     elif before is not None and after is not None:
         removed = [value for key, value in before.items() if key not in after]
         added = [value for key, value in after.items() if key not in before]
-        keyword = "enum" if any("enum" in node.keywords for node in new.schemas) else "const"
+        pointer = new.pointer_to("enum" if any("enum" in node.keywords for node in new.schemas) else "const")
         if removed:
-            yield Difference(
-                K.ENUM_VALUES_REMOVED,
-                new.pointer_to(keyword),
-                f"{_count_phrase(removed)} no longer allowed",
-                before=removed,
-                directions=BACKWARD,
-            )
+            message = f"{_count_phrase(removed)} no longer allowed"
+            yield Difference(K.ENUM_VALUES_REMOVED, pointer, message, before=removed, directions=BACKWARD)
         if added:
-            yield Difference(
-                K.ENUM_VALUES_ADDED,
-                new.pointer_to(keyword),
-                f"{_count_phrase(added)} allowed now",
-                after=added,
-                directions=FORWARD,
-            )
+            message = f"{_count_phrase(added)} allowed now"
+            yield Difference(K.ENUM_VALUES_ADDED, pointer, message, after=added, directions=FORWARD)
 
 
 def _count_phrase(values: list[Json]) -> str:
@@ -105,14 +88,10 @@ def compare_bounds(old: View, new: View) -> Iterator[Difference]:
         (("maximum", "exclusiveMaximum"), old.high, new.high, -1),
     ):
         if before != after:
-            pointer = next(
-                (new.pointer_to(keyword) for keyword in keywords if new.value_of(keyword) is not None),
-                old.pointer_to(keywords[0]),
-            )
-            limits = [_rank(bound, sign) for bound in (before, after)]
-            yield _limit(
-                pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=limits[1] > limits[0]
-            )
+            pointers = [new.pointer_to(keyword) for keyword in keywords if new.value_of(keyword) is not None]
+            pointer = pointers[0] if pointers else old.pointer_to(keywords[0])
+            is_tighter = _rank(after, sign) > _rank(before, sign)
+            yield _limit(pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=is_tighter)
 
 
 def _rank(bound: Bound | None, sign: int) -> tuple[Number, ...]:
@@ -128,16 +107,11 @@ def _bound_json(bound: Bound | None) -> Json:
 
 
 def _limit(pointer: str, limits: tuple[Json, Json], keyword: str, *, is_tighter: bool) -> Difference:
-    before, after = limits
-    verb = "is tighter than before" if is_tighter else "is looser than before"
-    return Difference(
-        K.CONSTRAINT_TIGHTENED if is_tighter else K.CONSTRAINT_RELAXED,
-        pointer,
-        f"{keyword} {verb}",
-        before,
-        after,
-        directions=BACKWARD if is_tighter else FORWARD,
-    )
+    if is_tighter:
+        message = f"{keyword} is tighter than before"
+        return Difference(K.CONSTRAINT_TIGHTENED, pointer, message, *limits, directions=BACKWARD)
+    message = f"{keyword} is looser than before"
+    return Difference(K.CONSTRAINT_RELAXED, pointer, message, *limits, directions=FORWARD)
 
 
 def compare_counts(old: View, new: View) -> Iterator[Difference]:
@@ -154,9 +128,8 @@ def _compare_upper_limit(old: View, new: View, keyword: str, attribute: str) -> 
     before, after = old.upper_limit(attribute), new.upper_limit(attribute)
     if before != after:
         is_tighter = before is None or (after is not None and after < before)
-        yield _limit(
-            (old if after is None else new).pointer_to(keyword), (before, after), keyword, is_tighter=is_tighter
-        )
+        pointer = (old if after is None else new).pointer_to(keyword)
+        yield _limit(pointer, (before, after), keyword, is_tighter=is_tighter)
 
 
 def compare_multiples(old: View, new: View) -> Iterator[Difference]:
@@ -203,22 +176,15 @@ def compare_formats(old: View, new: View) -> Iterator[Difference]:
     before, after = old.value_of("format"), new.value_of("format")
     if not is_equal(before, after):
         pointer = (old if after is None else new).pointer_to("format")
-        yield Difference(
-            K.FORMAT_CHANGED,
-            pointer,
-            "the format is different; formats are not checked",
-            before,
-            after,
-            rule=Rule.ALWAYS,
-        )
+        message = "the format is different; formats are not checked"
+        yield Difference(K.FORMAT_CHANGED, pointer, message, before, after, rule=Rule.ALWAYS)
 
 
 def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
     before, after = any(node.unique for node in old.schemas), any(node.unique for node in new.schemas)
     if before != after:
-        yield _limit(
-            (new if after else old).pointer_to("uniqueItems"), (before, after), "uniqueItems", is_tighter=after
-        )
+        pointer = (new if after else old).pointer_to("uniqueItems")
+        yield _limit(pointer, (before, after), "uniqueItems", is_tighter=after)
 
 
 def compare_required(old: View, new: View) -> Iterator[Difference]:
@@ -246,16 +212,18 @@ def compare_additional(old: View, new: View) -> Iterator[Difference]:
             difference = _limit(pointer, (not closed[0], not closed[1]), keyword, is_tighter=closed[1])
             difference.rule = Rule.OPEN
             yield difference
-        elif (before is None) != (after is None):
-            yield _limit(
-                (old if after is None else new).pointer_to(keyword), (None, None), keyword, is_tighter=after is not None
-            )
+        else:
+            yield from _compare_presence(old, new, keyword)
     for keyword in SUBSCHEMA_KEYWORDS:
-        before, after = old.child_view(keyword), new.child_view(keyword)
-        if (before is None) != (after is None):
-            yield _limit(
-                (old if after is None else new).pointer_to(keyword), (None, None), keyword, is_tighter=after is not None
-            )
+        yield from _compare_presence(old, new, keyword)
+
+
+def _compare_presence(old: View, new: View, keyword: str) -> Iterator[Difference]:
+    """Yield a difference if only one view has the keyword."""
+    before, after = old.child_view(keyword), new.child_view(keyword)
+    if (before is None) != (after is None):
+        pointer = (old if after is None else new).pointer_to(keyword)
+        yield _limit(pointer, (None, None), keyword, is_tighter=after is not None)
 
 
 def compare_contains(old: View, new: View) -> Iterator[Difference]:
@@ -292,17 +260,14 @@ def compare_defaults(old: View, new: View) -> Iterator[Difference]:
         case (None, None):
             return
         case (None, (pointer, value)):
-            yield Difference(
-                K.DEFAULT_ADDED, pointer, "it has a default now", None, value, always=FORWARD, rule=Rule.ALWAYS
-            )
+            message = "it has a default now"
+            yield Difference(K.DEFAULT_ADDED, pointer, message, None, value, always=FORWARD, rule=Rule.ALWAYS)
         case ((pointer, value), None):
-            yield Difference(
-                K.DEFAULT_REMOVED, pointer, "it has no default any more", value, None, always=BACKWARD, rule=Rule.ALWAYS
-            )
+            message = "it has no default any more"
+            yield Difference(K.DEFAULT_REMOVED, pointer, message, value, None, always=BACKWARD, rule=Rule.ALWAYS)
         case ((_, value), (pointer, new_value)) if not is_equal(value, new_value):
-            yield Difference(
-                K.DEFAULT_CHANGED, pointer, "its default is another one", value, new_value, rule=Rule.ALWAYS
-            )
+            message = "its default is another one"
+            yield Difference(K.DEFAULT_CHANGED, pointer, message, value, new_value, rule=Rule.ALWAYS)
         case _:
             return
 
@@ -322,10 +287,8 @@ def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterat
             was, now = old.value_of(keyword), new.value_of(keyword)
             if not is_equal(was, now):
                 pointer = _annotation_pointer(old if now is None else new, keyword)
-                message = f"{keyword} is different"
-                yield Difference(
-                    K.ANNOTATION_CHANGED, pointer, message, _abbreviate(was), _abbreviate(now), rule=Rule.NEVER
-                )
+                message, values = f"{keyword} is different", (_abbreviate(was), _abbreviate(now))
+                yield Difference(K.ANNOTATION_CHANGED, pointer, message, *values, rule=Rule.NEVER)
 
 
 def _deprecation(old: View, new: View) -> Iterator[Difference]:

@@ -31,7 +31,7 @@ ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
-class ValidationUndecided(Exception):  # noqa: N818 - no fault: the validation has no result
+class ValidationUndecided(Exception):  # noqa: N818 - not an error of the document
     """Raised when a pattern is not supported by RE2 or a validation exceeds its limit of keywords."""
 
 
@@ -66,7 +66,7 @@ class ReferenceValidator:
             except Exception:  # noqa: BLE001 - whatever the library raises, nothing is confirmed
                 return None
             except BaseException as error:
-                if type(error).__name__ != "PanicException":  # of its maps in Rust, when the stack is deep
+                if type(error).__name__ != "PanicException":  # raised by its Rust maps when the stack is deep
                     raise
                 return None
 
@@ -116,9 +116,9 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: A
 
 def _additional_properties(validator: Any, subschema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if validator.is_type(instance, "object"):
-        declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         for name, value in instance.items():
-            if name not in declared and not any(_is_match(pattern, name) for pattern in patterns):
+            if name not in properties and not any(_is_match(pattern, name) for pattern in patterns):
                 yield from validator.descend(value, subschema, path=name)
 
 
@@ -151,8 +151,8 @@ def _without_nullable(raw: object) -> object:
     entries = {key: _without_nullable(item) for key, item in cast("dict[str, object]", raw).items()}
     type_names = entries.get("type")
     if entries.get("nullable") is True and isinstance(type_names, str | list):
-        listed = cast("list[object]", type_names) if isinstance(type_names, list) else [type_names]
-        entries["type"] = [*listed, *([] if "null" in listed else ["null"])]
+        types = cast("list[object]", type_names) if isinstance(type_names, list) else [type_names]
+        entries["type"] = [*types, *([] if "null" in types else ["null"])]
     return entries
 
 

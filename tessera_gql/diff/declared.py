@@ -41,13 +41,13 @@ def _collect_in_place(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...
 
 
 def _in_place_children(node: Schema, *, enters_shared: bool) -> list[Schema]:
-    inside = [child for keyword in IN_PLACE if keyword in node.keywords for child in node.children(keyword)]
-    inside += [child for keyword in ("if", "then", "else") if (child := node.child(keyword)) is not None]
-    inside += [schema for _, schema in node.dependent_schemas()]
+    children = [child for keyword in IN_PLACE if keyword in node.keywords for child in node.children(keyword)]
+    children += [child for keyword in ("if", "then", "else") if (child := node.child(keyword)) is not None]
+    children += [schema for _, schema in node.dependent_schemas()]
     target = node.target()
     if target is None or (target.is_shared and not enters_shared):
-        return inside
-    return [target, *inside]
+        return children
+    return [target, *children]
 
 
 def in_place_names(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
@@ -75,10 +75,8 @@ def producer_names(node: Schema) -> frozenset[str] | None:
     if node.producer_names_cache is None:
         names, patterns = in_place_names(node)
         conditionals = conditional_schemas(node)
-        is_open = bool(patterns) or any(schema.is_opaque for schema in in_place_schemas(node))
-        is_open = is_open or any(
-            schema.is_opaque or not OPENING_KEYWORDS.isdisjoint(schema.keywords) for schema in conditionals
-        )
+        is_open = bool(patterns) or any(schema.is_opaque for schema in (*in_place_schemas(node), *conditionals))
+        is_open = is_open or any(not OPENING_KEYWORDS.isdisjoint(schema.keywords) for schema in conditionals)
         conditional_names = (name for schema in conditionals for name in (*schema.properties, *schema.dependent_names))
         node.producer_names_cache = (None if is_open else names.union(conditional_names),)
     return node.producer_names_cache[0]
@@ -131,7 +129,7 @@ def has_cycle(root: Schema) -> bool:
     finished: set[str] = set()
     for pointer, raw in root.document.schemas.items():
         open_pointers: set[str] = set()
-        stack: list[tuple[Schema, bool]] = [(root.space.node(root.document, raw, pointer), False)]
+        stack: list[tuple[Schema, bool]] = [(root.cache.node(root.document, raw, pointer), False)]
         while stack:
             node, is_finished = stack.pop()
             if is_finished:

@@ -83,7 +83,7 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
             base = _identify(document, entries, pointer, base)
             keywords = [keyword for keyword in ("$ref", *DYNAMIC) if keyword in dialect.shapes and keyword in entries]
             references += [(pointer, base, keyword, cast("str", entries[keyword])) for keyword in keywords]
-            if len(keywords) > 1:  # one place, two targets: left unread
+            if len(keywords) > 1:  # two targets for one schema are not supported
                 document.opaque.add(pointer)
         elif number is not None:
             valid_schemas.add(number)
@@ -125,19 +125,18 @@ def _join_uri(base: str, reference: str, pointer: str) -> tuple[str, str]:
 def _resolve(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
     uri, fragment = _join_uri(base, text, pointer)
     start = document.resources.get(uri)
-    keyword_pointer = f"{pointer}/{escape_token(keyword)}"
+    error_pointer = f"{pointer}/{escape_token(keyword)}"
     if start is None:
         raise SchemaError(
             f"{keyword} leads outside the document ({text[:200]}), and nothing is ever fetched; put it in $defs.",
-            pointer=keyword_pointer,
+            pointer=error_pointer,
         )
     is_name = fragment and not fragment.startswith("/")
     target = document.anchors.get((uri, fragment)) if is_name else start + fragment
     raw = MISSING if target is None else _lookup(document, target)
     if target is None or raw is MISSING:
-        raise SchemaError(
-            f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs.", pointer=keyword_pointer
-        )
+        reason = f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs."
+        raise SchemaError(reason, pointer=error_pointer)
     target = _normalize_pointer(target)
     document.targets[pointer] = target
     document.uses[target] += 1

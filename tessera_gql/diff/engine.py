@@ -29,25 +29,16 @@ def compare(old: object, new: object) -> SchemaDiff:
     left, right = _read(old, new, identities)
     if _is_same(left, right):
         return SchemaDiff(())
-    space = NodeCache()
-    before, after = space.root(left), space.root(right)
+    cache = NodeCache()
+    before, after = cache.root(left), cache.root(right)
     solver = Solver(MIN_FUEL + 4 * (len(left.identity_numbers) + len(right.identity_numbers)))
     declarations = compare_declarations(before, after)
-    unshared_declarations = compare_unshared_declarations(before, after) if left.uses or right.uses else declarations
-    assessments = assess(solver, walk(before, after), declarations, unshared_declarations)
-    assessments.sort(
-        key=lambda assessment: (assessment.difference.pointer, assessment.difference.kind.value, assessment.path)
-    )
-    evidence = EvidenceCollector(
-        assessments,
-        Side(before, ReferenceValidator(before)),
-        Side(after, ReferenceValidator(after)),
-        space,
-        solver,
-        identities,
-        compare,
-    )
-    return SchemaDiff(tuple(_change(assessment, index, evidence) for index, assessment in enumerate(assessments)))
+    unshared = compare_unshared_declarations(before, after) if left.uses or right.uses else declarations
+    assessments = assess(solver, walk(before, after), declarations, unshared)
+    assessments.sort(key=lambda item: (item.difference.pointer, item.difference.kind.value, item.path))
+    old_side, new_side = (Side(root, ReferenceValidator(root)) for root in (before, after))
+    collector = EvidenceCollector(assessments, old_side, new_side, cache, solver, identities, compare)
+    return SchemaDiff(tuple(_change(assessment, index, collector) for index, assessment in enumerate(assessments)))
 
 
 def _read(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
@@ -75,7 +66,7 @@ def _is_same(left: Document, right: Document) -> bool:
     return identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers)
 
 
-def _change(assessment: Assessment, index: int, proofs: EvidenceCollector) -> Change:
+def _change(assessment: Assessment, index: int, collector: EvidenceCollector) -> Change:
     difference, path = assessment.difference, assessment.path
     return Change(
         kind=difference.kind,
@@ -86,5 +77,5 @@ def _change(assessment: Assessment, index: int, proofs: EvidenceCollector) -> Ch
         after=difference.after,
         breaks=assessment.breaks,
         message=f"{path or 'The document'}: {difference.message}.",
-        evidence=lambda: proofs.evidence[index],
+        evidence=lambda: collector.evidence[index],
     )

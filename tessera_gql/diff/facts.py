@@ -184,6 +184,19 @@ Constraint: TypeAlias = (
 Conjunct: TypeAlias = Literal | Constraint
 
 
+def size_limits(
+    minimums: Iterable[int], maximums: Iterable[int | None], constraints: Iterable[Constraint]
+) -> tuple[int, int | None]:
+    """Return the smallest and largest size that the schemas and the constraints allow; None is unlimited."""
+    lower, upper = [0, *minimums], [maximum for maximum in maximums if maximum is not None]
+    for constraint in constraints:
+        if isinstance(constraint, SizeBelow):
+            upper.append(constraint.limit - 1)
+        elif isinstance(constraint, SizeAbove):
+            lower.append(constraint.limit + 1)
+    return max(lower), min(upper, default=None)
+
+
 def excluded_values(constraints: Iterable[Constraint]) -> frozenset[str]:
     """Collect the excluded values of all constraints."""
     return frozenset[str]().union(

@@ -129,9 +129,9 @@ def _pointer(document: object, target: object) -> str:
         if value is target:
             return pointer
         entries = cast("dict[object, object]", value).items() if isinstance(value, dict) else enumerate(_items(value))
-        queue += [
-            (item, f"{pointer}/{escape_token(str(key))}") for key, item in entries if isinstance(item, dict | list)
-        ]
+        for key, item in entries:
+            if isinstance(item, dict | list):
+                queue.append((item, f"{pointer}/{escape_token(str(key))}"))
     return ""
 
 

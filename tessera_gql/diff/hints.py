@@ -62,12 +62,9 @@ def _find_edit(assessment: Assessment, old: View, new: View) -> Edit | None:
             values: list[Json] = [*(old.enum | new.enum).values()]
             return Edit("Keep the old values among those allowed.", node.pointer, "enum", values)
         case K.CONSTRAINT_TIGHTENED if keyword in node.keywords and not isinstance(difference.before, dict | bool):
-            sentence = (
-                f"Keep {keyword} as it was: {difference.before}."
-                if difference.before is not None
-                else f"Leave {keyword} out."
-            )
-            return Edit(sentence, node.pointer, keyword, difference.before)
+            before = difference.before
+            sentence = f"Keep {keyword} as it was: {before}." if before is not None else f"Leave {keyword} out."
+            return Edit(sentence, node.pointer, keyword, before)
         case K.DEFAULT_REMOVED:
             return Edit("Keep the default.", node.pointer, "default", difference.before)
         case _:

@@ -33,7 +33,7 @@ def to_json_number(value: float | Fraction) -> int | float:
         return int(value)
     try:
         return float(value)
-    except OverflowError:  # more digits before the point than a float has: what is behind it does not count
+    except OverflowError:  # too large for a float, so the fraction is insignificant
         return int(value)
 
 

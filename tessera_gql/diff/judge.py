@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from tessera_gql.diff.changes import ChangeKind, Mode
+from tessera_gql.diff.comparers import BACKWARD, FORWARD
 from tessera_gql.diff.drafts import Difference, Route, Rule, format_route
 from tessera_gql.diff.facts import Literal, NoWitness, SearchResult, Witness
 from tessera_gql.diff.json import Json, is_equal
@@ -22,11 +23,12 @@ from tessera_gql.diff.view import View, describe_type
 from tessera_gql.diff.walk import Key, ViewPair
 
 K = ChangeKind
-BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
 AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
 """How much the new schema accepts where containment fails."""
 T = TypeVar("T")
+Declarations = Mapping[DeclarationKey, DeclarationPair]
+Slot = tuple[ChangeKind, str]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Assessment:
     fields: tuple[str, ...]
     route: Route
     pair: ViewPair | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """The kind and pointer of the difference; at most one change of a property is reported for each."""
+        return self.difference.kind, self.difference.pointer
 
     @property
     def path(self) -> str:
@@ -58,16 +65,16 @@ TOO_MANY = Assessment(
 def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
     """Search for a value valid under the old view and not the new one. EMPTY proves containment."""
     premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
-    outcome: SearchResult = NoWitness.EMPTY
+    combined: SearchResult = NoWitness.EMPTY
     for node in new.nodes:
         try:
             result = solver.find([*premises, Literal(node, holds=False)])
-        except RecursionError:  # the caller's own stack was deep already
+        except RecursionError:  # the stack of the caller may be deep already
             result = NoWitness.UNKNOWN
         if isinstance(result, Witness):
             return result
-        outcome = outcome if result is NoWitness.EMPTY else result
-    return outcome
+        combined = combined if result is NoWitness.EMPTY else result
+    return combined
 
 
 def order_sides(old: T, new: T, mode: Mode) -> tuple[T, T]:
@@ -85,30 +92,30 @@ class Containment:
     def __init__(self, solver: Solver, pairs: Mapping[Key, ViewPair]) -> None:
         self.solver = solver
         self.pairs = pairs
-        self.outcomes = {
-            mode: {key: self._outcome(key, mode, is_produced=True) for key in reversed([*pairs])} for mode in DIRECTIONS
+        self.results = {
+            mode: {key: self._search(key, mode, is_produced=True) for key in reversed([*pairs])} for mode in DIRECTIONS
         }
-        self.fails = {mode: self._failing_pairs(self.outcomes[mode].__getitem__) for mode in DIRECTIONS}
-        self.open_fails = {mode: self._failing_pairs(partial(self._open_outcome, mode)) for mode in DIRECTIONS}
+        self.fails = {mode: self._failing_pairs(self.results[mode].__getitem__) for mode in DIRECTIONS}
+        self.open_fails = {mode: self._failing_pairs(partial(self._search_open, mode)) for mode in DIRECTIONS}
 
-    def _outcome(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
+    def _search(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
         pair = self.pairs[key]
         return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
 
-    def _open_outcome(self, mode: Mode, key: Key) -> SearchResult:
+    def _search_open(self, mode: Mode, key: Key) -> SearchResult:
         """Search among all valid values. A witness written by a producer is valid too and is reused."""
-        known = self.outcomes[mode][key]
-        return known if isinstance(known, Witness) else self._outcome(key, mode, is_produced=False)
+        known = self.results[mode][key]
+        return known if isinstance(known, Witness) else self._search(key, mode, is_produced=False)
 
-    def _failing_pairs(self, outcome: Callable[[Key], SearchResult]) -> set[Key]:
+    def _failing_pairs(self, search: Callable[[Key], SearchResult]) -> set[Key]:
         failing: set[Key] = set()
         root = next(iter(self.pairs))
-        stack = [] if outcome(root) is NoWitness.EMPTY else [root]
+        stack = [] if search(root) is NoWitness.EMPTY else [root]
         while stack:
             key = stack.pop()
             if key not in failing:
                 failing.add(key)
-                stack += [child for _, child in self.pairs[key].edges if outcome(child) is not NoWitness.EMPTY]
+                stack += [child for _, child in self.pairs[key].edges if search(child) is not NoWitness.EMPTY]
         return failing
 
     def is_equivalent(self, key: Key) -> bool:
@@ -119,8 +126,8 @@ class Containment:
 def assess(
     solver: Solver,
     pairs: Mapping[Key, ViewPair],
-    declarations: Mapping[DeclarationKey, DeclarationPair],
-    unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
+    declarations: Declarations,
+    unshared: Declarations,
 ) -> list[Assessment]:
     """Assess all differences, in no particular order."""
     containment = Containment(solver, pairs)
@@ -133,15 +140,10 @@ def assess(
         for difference in pair.differences
         if (assessment := _assess(difference, pair, key, containment, routes[key])) is not None
     ]
-    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values(), *unshared_declarations.values()]
+    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values(), *unshared.values()]
     truncation = [TOO_MANY] if any(node.is_cut for node in nodes) else []
-    return _merge_repeats(
-        [
-            *truncation,
-            *_add_path_changes(assessments, declarations),
-            *_shared_definition_changes(declarations, unshared_declarations),
-        ]
-    )
+    changes = _add_path_changes(assessments, declarations)
+    return _merge_repeats([*truncation, *changes, *_shared_definition_changes(declarations, unshared)])
 
 
 def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
@@ -151,9 +153,8 @@ def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
         difference = assessment.difference
         group = groups.setdefault((difference.kind.value, difference.pointer, assessment.path), [])
         for index, peer in enumerate(group):
-            if is_equal(difference.before, peer.difference.before) and is_equal(
-                difference.after, peer.difference.after
-            ):
+            existing = peer.difference
+            if is_equal(difference.before, existing.before) and is_equal(difference.after, existing.after):
                 fields = tuple(dict.fromkeys((*peer.fields, *assessment.fields)))
                 group[index] = replace(peer, breaks=peer.breaks | assessment.breaks, fields=fields)
                 break
@@ -162,31 +163,19 @@ def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
     return [assessment for group in groups.values() for assessment in group]
 
 
-def _shared_definition_changes(
-    declarations: Mapping[DeclarationKey, DeclarationPair],
-    unshared_declarations: Mapping[DeclarationKey, DeclarationPair],
-) -> Iterator[Assessment]:
+def _shared_definition_changes(declarations: Declarations, unshared: Declarations) -> Iterator[Assessment]:
     """Yield changes for fields that only one side takes from a shared definition."""
-    if unshared_declarations is declarations:
+    if unshared is declarations:
         return
-    reported = {
-        node.pointer for declaration in declarations.values() for _, node in (*declaration.removed, *declaration.added)
-    }
-    routes = find_routes(
-        next(iter(unshared_declarations)),
-        {key: declaration.edges for key, declaration in unshared_declarations.items()},
-    )
-    for key, declaration in unshared_declarations.items():
-        for names, breaks, side in (
-            (declaration.removed, BACKWARD, "the old"),
-            (declaration.added, FORWARD, "the new"),
-        ):
-            fresh = [node for _, node in names if node.pointer not in reported]
-            if fresh:
+    reported = {node.pointer for pair in declarations.values() for _, node in (*pair.removed, *pair.added)}
+    routes = find_routes(next(iter(unshared)), {key: pair.edges for key, pair in unshared.items()})
+    for key, pair in unshared.items():
+        for names, breaks, side in ((pair.removed, BACKWARD, "the old"), (pair.added, FORWARD, "the new")):
+            pointers = [node.pointer for _, node in names if node.pointer not in reported]
+            if pointers:
                 message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
-                difference = Difference(
-                    K.COMPOSITION_CHANGED, fresh[0].pointer, message, always=breaks, rule=Rule.ALWAYS
-                )
+                kind = K.COMPOSITION_CHANGED
+                difference = Difference(kind, pointers[0], message, always=breaks, rule=Rule.ALWAYS)
                 yield Assessment(difference, breaks | {Mode.FULL}, routes[key].fields(), routes[key].first)
 
 
@@ -197,15 +186,11 @@ def _add_unexplained(containment: Containment, mode: Mode) -> None:
     for key in fails:
         for _, child in pairs[key].edges:
             parents.setdefault(child, []).append(key)
-    explaining = [
-        key
-        for key in fails
-        if any(mode in difference.directions | difference.always for difference in pairs[key].differences)
-    ]
+    explaining = [key for key in fails if any(mode in item.directions | item.always for item in pairs[key].differences)]
     explained = _with_ancestors(explaining, parents)
     for key in reversed([*pairs]):
         if key in fails and key not in explained:
-            pairs[key].differences.append(_unexplained_difference(pairs[key], mode, containment.outcomes[mode][key]))
+            pairs[key].differences.append(_unexplained_difference(pairs[key], mode, containment.results[mode][key]))
             explained |= _with_ancestors([key], parents)
 
 
@@ -219,18 +204,13 @@ def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Ke
     return ancestors
 
 
-def _unexplained_difference(pair: ViewPair, mode: Mode, outcome: SearchResult) -> Difference:
+def _unexplained_difference(pair: ViewPair, mode: Mode, result: SearchResult) -> Difference:
     directions = frozenset({mode})
-    if outcome is NoWitness.UNKNOWN:
-        return Difference(
-            K.UNDECIDED, pair.new.pointer, "it could not be decided whether this fits", directions=directions
-        )
-    return Difference(
-        K.COMPOSITION_CHANGED,
-        pair.new.pointer,
-        f"it accepts {AMOUNT_ACCEPTED[mode]} than before",
-        directions=directions,
-    )
+    if result is NoWitness.UNKNOWN:
+        message = "it could not be decided whether this fits"
+        return Difference(K.UNDECIDED, pair.new.pointer, message, directions=directions)
+    message = f"it accepts {AMOUNT_ACCEPTED[mode]} than before"
+    return Difference(K.COMPOSITION_CHANGED, pair.new.pointer, message, directions=directions)
 
 
 def _assess(
@@ -247,74 +227,56 @@ def _assess(
     return Assessment(difference, breaks | {Mode.FULL}, fields, route, pair)
 
 
-def _add_path_changes(
-    assessments: list[Assessment], declarations: Mapping[DeclarationKey, DeclarationPair]
-) -> list[Assessment]:
+def _add_path_changes(assessments: list[Assessment], declarations: Declarations) -> list[Assessment]:
     """Add the changes of declared paths, merged with the changes of the same property, and detect renames."""
     by_value: dict[Slot, Assessment] = {}
     for assessment in assessments:
         if assessment.difference.kind in PROPERTY_CHANGES:
             _merge_into(by_value, assessment)
     by_path: dict[Slot, Assessment] = {}
-    routes = find_routes(
-        next(iter(declarations)), {key: declaration.edges for key, declaration in declarations.items()}
-    )
-    for key, declaration in declarations.items():
-        removed = {
-            assessment.difference.name or "": assessment
-            for assessment in _path_changes(K.PROPERTY_REMOVED, declaration.removed, routes[key])
-        }
-        added = {
-            assessment.difference.name or "": assessment
-            for assessment in _path_changes(K.PROPERTY_ADDED, declaration.added, routes[key])
-        }
+    routes = find_routes(next(iter(declarations)), {key: pair.edges for key, pair in declarations.items()})
+    for key, pair in declarations.items():
+        removed = _path_changes(K.PROPERTY_REMOVED, pair.removed, routes[key])
+        added = _path_changes(K.PROPERTY_ADDED, pair.added, routes[key])
         for assessment in (*removed.values(), *added.values()):
-            slot = assessment.difference.kind, assessment.difference.pointer
-            if slot in by_value:
-                _merge_into(by_path, by_value[slot])
+            if assessment.slot in by_value:
+                _merge_into(by_path, by_value[assessment.slot])
             _merge_into(by_path, assessment)
-        for old, new in find_renames(declaration.removed, declaration.added).items():
-            left, right = (
-                by_path.pop((assessment.difference.kind, assessment.difference.pointer))
-                for assessment in (removed[old], added[new])
-            )
-            for assessment in (left, right):
-                by_value.pop((assessment.difference.kind, assessment.difference.pointer), None)
+        for old, new in find_renames(pair.removed, pair.added).items():
+            left, right = by_path.pop(removed[old].slot), by_path.pop(added[new].slot)
+            by_value.pop(left.slot, None)
+            by_value.pop(right.slot, None)
             _merge_into(by_path, _merge_rename(left, right))
-    other_assessments = [assessment for assessment in assessments if assessment.difference.kind not in PROPERTY_CHANGES]
-    return [*other_assessments, *(by_value | by_path).values()]
-
-
-Slot = tuple[ChangeKind, str]
+    value_changes = [assessment for assessment in assessments if assessment.difference.kind not in PROPERTY_CHANGES]
+    return [*value_changes, *(by_value | by_path).values()]
 
 
 def _merge_into(slots: dict[Slot, Assessment], assessment: Assessment) -> None:
-    slot = assessment.difference.kind, assessment.difference.pointer
+    slot = assessment.slot
     slots[slot] = _merge(slots[slot], assessment) if slot in slots else assessment
 
 
 PROPERTY_CHANGES = {K.PROPERTY_REMOVED: (BACKWARD, "it is gone"), K.PROPERTY_ADDED: (FORWARD, "it is new")}
 
 
-def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> Iterator[Assessment]:
-    always, verb = PROPERTY_CHANGES[kind]
+def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> dict[str, Assessment]:
+    always, message = PROPERTY_CHANGES[kind]
+    changes: dict[str, Assessment] = {}
     for name, node in names:
         summary: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}
         before, after = (summary, None) if kind is K.PROPERTY_REMOVED else (None, summary)
-        difference = Difference(kind, node.pointer, verb, before, after, name, always=always, rule=Rule.ALWAYS)
-        yield Assessment(difference, always | {Mode.FULL}, routes.fields(name), routes.first)
+        difference = Difference(kind, node.pointer, message, before, after, name, always=always, rule=Rule.ALWAYS)
+        changes[name] = Assessment(difference, always | {Mode.FULL}, routes.fields(name), routes.first)
+    return changes
 
 
 def _merge(by_value: Assessment, by_path: Assessment) -> Assessment:
     """Merge the change of a property's values with the change of its path."""
     fields = tuple(dict.fromkeys((*by_value.fields, *by_path.fields)))
     difference, path_difference = by_value.difference, by_path.difference
-    merged = replace(
-        difference,
-        directions=difference.directions | path_difference.directions,
-        always=difference.always | path_difference.always,
-        rule=Rule.ALWAYS,
-    )
+    directions = difference.directions | path_difference.directions
+    always = difference.always | path_difference.always
+    merged = replace(difference, directions=directions, always=always, rule=Rule.ALWAYS)
     return replace(by_value, difference=merged, breaks=by_value.breaks | by_path.breaks, fields=fields)
 
 

@@ -19,10 +19,9 @@ from tessera_gql.diff.facts import (
     PropertyPresent,
     PropertyViolates,
     SearchResult,
-    SizeAbove,
-    SizeBelow,
     Witness,
     excluded_values,
+    size_limits,
 )
 from tessera_gql.diff.json import Json, canonical, is_equal
 from tessera_gql.diff.kinds import NON_ASSERTING
@@ -30,10 +29,12 @@ from tessera_gql.diff.regex import Language, find_example, matches
 from tessera_gql.diff.schema import Keywords, Schema
 
 Find = Callable[[Iterable[Literal]], SearchResult]
+ClassViolates = PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
+"""Constraints that any property of a class of names may satisfy."""
 MAX_PATTERNS = 5
 MAX_PROPERTIES = 20_000
 MAX_FRESH = 100
-MAX_NEAR = 100
+MAX_SIMILAR_NAMES = 100
 SAMPLES: dict[str, Json] = {
     "null": None,
     "boolean": False,
@@ -54,7 +55,7 @@ class PropertyRules:
     find: Find
     nodes: list[Literal]
     names: frozenset[str] | None
-    about_names: list[Schema]
+    name_schemas: list[Schema]
 
     @cached_property
     def required(self) -> frozenset[str]:
@@ -68,7 +69,7 @@ class PropertyRules:
     def allows(self, name: str) -> bool:
         if self.names is not None and name not in self.names:
             return False
-        return all_true(accepts(each, name) for each in self.about_names) is not False
+        return all_true(accepts(schema, name) for schema in self.name_schemas) is not False
 
     def literals_on(self, name: str) -> list[Literal]:
         """Return the literals on a property's value. Patterns outside the supported syntax are ignored."""
@@ -92,15 +93,13 @@ class PropertyRules:
 
     def plain_value(self, name: str) -> SearchResult:
         """Return the same as `value`, with a shortcut for a single schema with plain keywords."""
-        if len(self.nodes) != 1 or self.about_names or (self.names is not None and name not in self.names):
+        if len(self.nodes) != 1 or self.name_schemas or (self.names is not None and name not in self.names):
             return self.value(name)
         ((node, *_),) = self.nodes
         raw = None if node.pattern_properties else node.properties.get(name)
         if isinstance(raw, dict) and PLAIN.issuperset(keywords := cast("Keywords", raw)):
-            json_type = keywords.get("type", "null")
-            return Witness(
-                SAMPLES[cast("list[str]", json_type)[0] if isinstance(json_type, list) else cast("str", json_type)]
-            )
+            types = keywords.get("type", "null")
+            return Witness(SAMPLES[cast("list[str]", types)[0] if isinstance(types, list) else cast("str", types)])
         return self.value(name)
 
     def find_fresh(
@@ -109,7 +108,7 @@ class PropertyRules:
         """Find an undeclared property with a value. The name matches `must_match` and none of `must_not_match`."""
         if self.names is not None:
             return "", NoWitness.EMPTY
-        outcome = NoWitness.EMPTY
+        combined = NoWitness.EMPTY
         for matched, unmatched in self._cells(must_match, must_not_match):
             name = _find_name(matched, unmatched, avoid)
             if name is False:
@@ -117,8 +116,8 @@ class PropertyRules:
             result = self.find([*self._fresh_literals(matched, unmatched), *literals])
             if isinstance(result, Witness) and isinstance(name, str) and self.allows(name):
                 return name, result
-            outcome = outcome if result is NoWitness.EMPTY else NoWitness.UNKNOWN
-        return "", outcome
+            combined = combined if result is NoWitness.EMPTY else NoWitness.UNKNOWN
+        return "", combined
 
     def _cells(
         self, must_match: frozenset[str], must_not_match: frozenset[str]
@@ -139,27 +138,24 @@ class PropertyRules:
         for literal in self.nodes:
             node = literal.node
             fitting = [pattern for pattern in node.pattern_properties if pattern in matched]
-            yield from (
-                Literal(node.pattern_property(pattern), holds=True, is_produced=literal.is_produced)
-                for pattern in fitting
-            )
+            for pattern in fitting:
+                yield Literal(node.pattern_property(pattern), holds=True, is_produced=literal.is_produced)
             if node.additional_properties is not None and unmatched.issuperset(node.pattern_properties):
                 yield Literal(node.additional_properties, holds=True, is_produced=literal.is_produced)
 
 
 def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]) -> str | bool:
     if not must_match:
-        plain = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
-        if all(matches(pattern, plain) is False for pattern in must_not_match):
-            return plain
-    near = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in must_match))
-    candidate = find_example(
-        Language(must_match, must_not_match, excluded=near if len(near) <= MAX_NEAR else frozenset())
-    )
+        simple_name = next(name for index in count() if (name := f"other{index or ''}") not in avoid)
+        if all(matches(pattern, simple_name) is False for pattern in must_not_match):
+            return simple_name
+    similar = frozenset(name for name in avoid if all(matches(pattern, name) is not False for pattern in must_match))
+    excluded = similar if len(similar) <= MAX_SIMILAR_NAMES else frozenset[str]()
+    candidate = find_example(Language(must_match, must_not_match, excluded=excluded))
     return True if isinstance(candidate, str) and candidate in avoid else candidate
 
 
-def find_object(rules: "PropertyRules", constraints: list[Constraint]) -> SearchResult:
+def find_object(rules: PropertyRules, constraints: list[Constraint]) -> SearchResult:
     """Search for an object that satisfies the rules and the constraints."""
     return _Search(rules, constraints).run()
 
@@ -167,12 +163,12 @@ def find_object(rules: "PropertyRules", constraints: list[Constraint]) -> Search
 def object_rules(find: Find, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
     """Collect the rules for the properties of an object valid under the nodes."""
     names = _producible_names(nodes, literals, is_whole=is_whole)
-    about_names = [schema for literal in nodes if (schema := literal.node.child("propertyNames")) is not None]
-    for schema in about_names:
+    name_schemas = [schema for literal in nodes if (schema := literal.node.child("propertyNames")) is not None]
+    for schema in name_schemas:
         if schema.is_false or schema.enum is not None:
             listed = frozenset(value for value in (schema.enum or {}).values() if isinstance(value, str))
             names = listed if names is None else names & listed
-    return PropertyRules(find, [*nodes], names, about_names)
+    return PropertyRules(find, [*nodes], names, name_schemas)
 
 
 def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> frozenset[str] | None:
@@ -181,34 +177,28 @@ def _producible_names(nodes: list[Literal], literals: list[Literal], *, is_whole
     They are the declared names if some are declared and no keyword allows others, names declared by other branches, and
     required names. Until all nodes are known, any branch may allow others.
     """
-    ours = [literal.node for literal in nodes if literal.is_produced]
-    strict = any("unevaluatedProperties" in node.keywords for node in ours)
-    if not strict and not any(node.properties for node in ours):
+    produced = [literal.node for literal in nodes if literal.is_produced]
+    is_strict = any("unevaluatedProperties" in node.keywords for node in produced)
+    if not is_strict and not any(node.properties for node in produced):
         return None
     producer_nodes = [literal.node for literal in literals if literal.is_produced]
-    pending_nodes = (
-        []
-        if is_whole
-        else [schema for node in producer_nodes for schema in (*in_place_schemas(node), *conditional_schemas(node))]
-    )
-    producible = {
-        name for node in (*(literal.node for literal in nodes), *pending_nodes) for name in _needed_names(node)
-    }
+    pending: list[Schema] = []
+    for node in [] if is_whole else producer_nodes:
+        pending += (*in_place_schemas(node), *conditional_schemas(node))
+    certain = [*(literal.node for literal in nodes), *pending]
+    producible = {name for node in certain for name in _needed_names(node)}
     for names in map(producer_names, producer_nodes):
         if names is None:
             return None
         producible |= names
-    is_open = any(_allows_undeclared(node, len(producible)) for node in (*ours, *pending_nodes))
+    is_open = any(_allows_undeclared(node, len(producible)) for node in (*produced, *pending))
     return None if is_open else frozenset(producible)
 
 
-def _allows_undeclared(node: Schema, names: int) -> bool:
-    extra = node.child("unevaluatedProperties")
-    return (
-        node.additional_properties is not None
-        or (extra is not None and not extra.is_false)
-        or node.min_properties > names
-    )
+def _allows_undeclared(node: Schema, name_count: int) -> bool:
+    unevaluated = node.child("unevaluatedProperties")
+    is_open = node.additional_properties is not None or (unevaluated is not None and not unevaluated.is_false)
+    return is_open or node.min_properties > name_count
 
 
 def _needed_names(node: Schema) -> Iterator[str]:
@@ -230,22 +220,11 @@ class _Search:
         for constraint in constraints:
             if isinstance(constraint, PropertyViolates):
                 self.demands.setdefault(constraint.name, []).append(Literal(constraint.node, holds=False))
-        needed = {
-            constraint.name for constraint in constraints if isinstance(constraint, PropertyPresent)
-        } | self.demands.keys()
-        self.needed = needed - rules.required
-        self.count = len(rules.required) + len(self.needed)
-        self.min_size = max(
-            [
-                0,
-                *(node.min_properties for node in nodes),
-                *(constraint.limit + 1 for constraint in constraints if isinstance(constraint, SizeAbove)),
-            ]
-        )
-        tops = [node.max_properties for node in nodes if node.max_properties is not None]
-        self.max_size = min(
-            [*tops, *(constraint.limit - 1 for constraint in constraints if isinstance(constraint, SizeBelow))],
-            default=None,
+        present = {constraint.name for constraint in constraints if isinstance(constraint, PropertyPresent)}
+        self.needed = (present | self.demands.keys()) - rules.required
+        self.required_count = len(rules.required) + len(self.needed)
+        self.min_size, self.max_size = size_limits(
+            (node.min_properties for node in nodes), (node.max_properties for node in nodes), constraints
         )
         self.document: dict[str, Json] = {}
         self.is_sure = True
@@ -261,7 +240,7 @@ class _Search:
         return name in self.rules.required or name in self.needed
 
     def run(self) -> SearchResult:
-        if any(map(self.is_required, self.absent)) or not self._fits(max(self.count, self.min_size)):
+        if any(map(self.is_required, self.absent)) or not self._fits(max(self.required_count, self.min_size)):
             return NoWitness.EMPTY
         steps = (self._fill_demands, self._fill_classes, self._fill_required, self._fill_to_minimum)
         if not all(step() for step in steps):
@@ -277,19 +256,19 @@ class _Search:
             return NoWitness.UNKNOWN
         return Witness(self.document)
 
-    def _store(self, name: str, outcome: SearchResult) -> bool:
+    def _store(self, name: str, result: SearchResult) -> bool:
         """Store the value of a property; False when it has none. Different values for a name make the result unsure."""
-        if isinstance(outcome, Witness) and len(self.document) < MAX_PROPERTIES and self._agrees(name, outcome.value):
-            self.document[name] = outcome.value
+        if isinstance(result, Witness) and len(self.document) < MAX_PROPERTIES and self._agrees(name, result.value):
+            self.document[name] = result.value
         else:
             self.is_sure = False
-        return outcome is not NoWitness.EMPTY
+        return result is not NoWitness.EMPTY
 
     def _agrees(self, name: str, value: Json) -> bool:
         return name not in self.document or is_equal(self.document[name], value)
 
     def _fill_demands(self) -> bool:
-        return all(self._store(name, self.rules.value(name, more)) for name, more in self.demands.items())
+        return all(self._store(name, self.rules.value(name, literals)) for name, literals in self.demands.items())
 
     def _fill_required(self) -> bool:
         names = sorted((self.rules.required | self.needed) - self.demands.keys() - self.document.keys())
@@ -297,28 +276,22 @@ class _Search:
 
     def _fill_classes(self) -> bool:
         return all(
-            self._violate_one(constraint)
-            for constraint in self.constraints
-            if isinstance(constraint, PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates)
+            self._violate_one(constraint) for constraint in self.constraints if isinstance(constraint, ClassViolates)
         )
 
-    def _violate_one(
-        self, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
-    ) -> bool:
+    def _violate_one(self, constraint: ClassViolates) -> bool:
         """Find a property of the constraint's class, mentioned or undeclared, that violates its node."""
         literals = [] if isinstance(constraint, PropertyNameViolates) else [Literal(constraint.node, holds=False)]
         is_open = False
-        for name in sorted(
-            name for name in self.mentioned if name not in self.absent and _may_belong(name, constraint)
-        ):
-            if not self.is_required(name) and not self._fits(self.count + 1):
+        for name in sorted(name for name in self.mentioned - self.absent if _may_belong(name, constraint)):
+            if not self.is_required(name) and not self._fits(self.required_count + 1):
                 continue
             result = self.rules.value(name, [*literals, *self.demands.get(name, ())])
             if isinstance(result, Witness):
                 return self._store(name, result)
             is_open = is_open or result is NoWitness.UNKNOWN
-        if self._fits(self.count + 1):
-            # another name than for other demands, so that their values stay; else one of those may do for both
+        if self._fits(self.required_count + 1):
+            # a new name keeps the values of other demands; a name in use is tried last, as one value must do for both
             for avoid in dict.fromkeys((self.mentioned.union(self.document), self.mentioned)):
                 name, result = self._fresh(constraint, literals, avoid)
                 if result is not NoWitness.EMPTY:
@@ -327,10 +300,7 @@ class _Search:
         return is_open
 
     def _fresh(
-        self,
-        constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates,
-        literals: list[Literal],
-        avoid: frozenset[str],
+        self, constraint: ClassViolates, literals: list[Literal], avoid: frozenset[str]
     ) -> tuple[str, SearchResult]:
         match constraint:
             case PatternPropertyViolates(pattern, _):
@@ -345,8 +315,8 @@ class _Search:
         _, result = self.rules.find_fresh([], avoid, frozenset(), frozenset())
         if result is NoWitness.EMPTY:
             return "", result
-        text = node.space.text(node.document)
-        literals = [Literal(schema, holds=True) for schema in (text, *self.rules.about_names)]
+        text = node.cache.any_string(node.document)
+        literals = [Literal(schema, holds=True) for schema in (text, *self.rules.name_schemas)]
         name_result = self.rules.find([*literals, Literal(node, holds=False)])
         if isinstance(name_result, Witness) and isinstance(name_result.value, str):
             value = self.rules.value(name_result.value)
@@ -355,9 +325,9 @@ class _Search:
 
     def _fill_to_minimum(self) -> bool:
         """Add properties up to the minimum size. False when there are provably too few names."""
-        if max(len(self.document), self.count) >= self.min_size:
+        if max(len(self.document), self.required_count) >= self.min_size:
             return True
-        possible = self.count + len(self.document.keys() - self.mentioned)
+        possible = self.required_count + len(self.document.keys() - self.mentioned)
         for name in sorted(self.mentioned - self.rules.required - self.needed - self.absent):
             result = self.rules.value(name)
             possible += result is not NoWitness.EMPTY
@@ -378,9 +348,7 @@ class _Search:
         return True
 
 
-def _may_belong(
-    name: str, constraint: PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
-) -> bool:
+def _may_belong(name: str, constraint: ClassViolates) -> bool:
     """Return whether a name may belong to the class of a constraint."""
     match constraint:
         case PatternPropertyViolates(pattern, _):

@@ -36,8 +36,8 @@ def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_sch
 
     def visit(pair: DeclarationPair) -> Iterator[tuple[Step, DeclarationPair]]:
         before, after = declared_properties(pair.old), declared_properties(pair.new)
-        pair.removed = [(name, _first(nodes, name)) for name, nodes in before.items() if name not in after]
-        pair.added = [(name, _first(nodes, name)) for name, nodes in after.items() if name not in before]
+        pair.removed = [(name, _first_declaration(nodes, name)) for name, nodes in before.items() if name not in after]
+        pair.added = [(name, _first_declaration(nodes, name)) for name, nodes in after.items() if name not in before]
         for step, left, right in _children(pair, before, after):
             yield step, _pair(left, right, expand)
 
@@ -49,14 +49,14 @@ def _pair(old: list[Schema], new: list[Schema], expand: Expand) -> DeclarationPa
 
 
 def _expand_all(nodes: list[Schema], expand: Expand) -> list[Schema]:
-    return [*{id(each): each for node in nodes for each in expand(node)}.values()]
+    return [*{id(schema): schema for node in nodes for schema in expand(node)}.values()]
 
 
 def _key(pair: DeclarationPair) -> Key:
     return frozenset(map(id, pair.old)), frozenset(map(id, pair.new))
 
 
-def _first(nodes: tuple[Schema, ...], name: str) -> Schema:
+def _first_declaration(nodes: tuple[Schema, ...], name: str) -> Schema:
     return min(nodes, key=lambda node: node.pointer).property_schema(name)
 
 
@@ -70,13 +70,13 @@ def _children(
                 [node.property_schema(name) for node in nodes],
                 [node.property_schema(name) for node in new_nodes],
             )
-    for step, select in ((ItemStep(0), _items), (OtherPropertyStep(), _other_property_schemas)):
+    for step, select in ((ItemStep(0), _item_schemas), (OtherPropertyStep(), _other_property_schemas)):
         left, right = ([schema for node in side for schema in select(node)] for side in (pair.old, pair.new))
         if left or right:
             yield step, left, right
 
 
-def _items(node: Schema) -> Iterator[Schema]:
+def _item_schemas(node: Schema) -> Iterator[Schema]:
     yield from node.prefix_items
     if node.remaining_items is not None:
         yield node.remaining_items

@@ -55,10 +55,10 @@ class Side(NamedTuple):
 class EvidenceCollector:
     """Evidence for all changes of one comparison, collected on first use within one budget."""
 
-    assessment: Sequence[Assessment]
+    assessments: Sequence[Assessment]
     old: Side
     new: Side
-    space: NodeCache
+    cache: NodeCache
     solver: Solver
     identities: Identities
     compare: Compare
@@ -66,13 +66,10 @@ class EvidenceCollector:
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
         schemas = count_schemas(self.old.root, self.new.root)
-        tries, size_left, deadline = (
-            max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)),
-            MAX_EVIDENCE_SIZE,
-            time.monotonic() + MAX_SECONDS,
-        )
+        tries, size_left = max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)), MAX_EVIDENCE_SIZE
+        deadline = time.monotonic() + MAX_SECONDS
         gathered: list[Evidence] = []
-        for assessment in self.assessment:
+        for assessment in self.assessments:
             evidence = Evidence()
             if assessment.breaks and tries and size_left > 0 and time.monotonic() < deadline:
                 tries -= 1
@@ -85,13 +82,10 @@ class EvidenceCollector:
 
     def _hint(self, assessment: Assessment) -> str | None:
         try:
-            other_breaks = {
-                (breaking.difference.kind, breaking.path)
-                for breaking in self.assessment
-                if Mode.BACKWARD in breaking.breaks
-            }
+            breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
+            other_breaks = {(item.difference.kind, item.path) for item in breaking}
             return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, self.compare)
-        except SchemaError:  # what was kept needs a definition that is gone
+        except SchemaError:  # the restored part refers to a removed definition
             return None
 
     def _evidence(self, assessment: Assessment) -> Evidence:
@@ -110,23 +104,17 @@ class EvidenceCollector:
     def _document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
             document = read({"$schema": "https://json-schema.org/draft/2020-12/schema", **demand}, self.identities)
-        except SchemaError:  # the demand repeats what the schemas say, and may be larger than either
+        except SchemaError:  # the demand contains parts of the schemas and may exceed the limits
             return None
         self.solver.fuel = FUEL
-        literals = [
-            Literal(side.root, holds=True, is_produced=is_produced),
-            Literal(self.space.root(document), holds=True),
-        ]
-        result = self.solver.find(literals)
+        root = Literal(side.root, holds=True, is_produced=is_produced)
+        result = self.solver.find([root, Literal(self.cache.root(document), holds=True)])
         return result if isinstance(result, Witness) else None
 
     def _demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
         """Yield demands on the document, whether the other side must refuse it, and whether a producer writes it."""
-        difference, route, is_produced = (
-            assessment.difference,
-            assessment.route,
-            assessment.difference.rule is not Rule.OPEN,
-        )
+        difference, route = assessment.difference, assessment.route
+        is_produced = difference.rule is not Rule.OPEN
         if mode in difference.directions and assessment.pair is not None:
             accepting, refusing = order_sides(assessment.pair.old, assessment.pair.new, mode)
             negated = _negate_keyword(difference.pointer.rpartition("/")[2], difference.name, refusing)
@@ -140,11 +128,8 @@ class EvidenceCollector:
         if difference.kind in DEFAULTS:
             yield from _demand_absence(route)
         elif mode in difference.always and difference.name is not None:
-            name = (
-                difference.before
-                if difference.kind is K.PROPERTY_RENAMED and mode is Mode.BACKWARD
-                else difference.name
-            )
+            is_old_name = difference.kind is K.PROPERTY_RENAMED and mode is Mode.BACKWARD
+            name = difference.before if is_old_name else difference.name
             yield require_at(route, {"type": "object", "required": [name]}), False, True
 
 
@@ -166,8 +151,8 @@ def require_at(route: Route, demand: RawSchema) -> RawSchema:
                 free: list[Json] = [{}] * index
                 demand = {"type": "array", "minItems": index + 1, "prefixItems": [*free, demand]}
             case OtherPropertyStep(pattern):
-                match = "other" if pattern is None else find_example(Language(frozenset({pattern})))
-                name = match if isinstance(match, str) else "other"
+                example = "other" if pattern is None else find_example(Language(frozenset({pattern})))
+                name = example if isinstance(example, str) else "other"
                 demand = {"type": "object", "required": [name], "properties": {name: demand}}
             case PropertyNameStep():
                 demand = {"type": "object", "not": {"propertyNames": {"not": demand}}}
@@ -191,8 +176,8 @@ def _keyword_schema(keyword: str, name: str | None, view: View) -> RawSchema | N
         return None if limit is None else {keyword: limit}
     if keyword == "required":
         return None if name is None else {"type": "object", "required": [name]}
-    reader = KEYWORD_WRITERS.get(keyword)
-    return None if reader is None else reader(view)
+    writer = KEYWORD_WRITERS.get(keyword)
+    return None if writer is None else writer(view)
 
 
 def _closed_schema(view: View) -> RawSchema:

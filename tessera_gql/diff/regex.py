@@ -171,16 +171,16 @@ class Language(NamedTuple):
 @lru_cache(CACHED_EXAMPLES)
 def find_example(language: Language) -> str | bool:
     """Return a shortest string of the language; False if it is proven empty, True if unknown."""
-    if language.matching & language.not_matching or (
-        language.max_length is not None and language.max_length < language.min_length
-    ):
+    matching, not_matching, min_length, max_length, _ = language
+    if matching & not_matching or (max_length is not None and max_length < min_length):
         return False
-    automata = {pattern: compile_pattern(pattern) for pattern in language.matching | language.not_matching}
-    machines = [(result, pattern in language.matching) for pattern, result in automata.items() if result is not None]
+    patterns = matching | not_matching
+    compiled = [(compile_pattern(pattern), pattern in matching) for pattern in patterns]
+    machines = [(automaton, must_match) for automaton, must_match in compiled if automaton is not None]
     result = _search(language, machines) if machines else _by_length(language)
-    if result is False or len(machines) == len(automata):
+    if result is False or len(machines) == len(patterns):
         return result
-    return True  # found without the patterns beyond us: no proof either way
+    return True  # the string may violate a pattern of unsupported syntax
 
 
 def _by_length(language: Language) -> str | bool:
@@ -197,7 +197,7 @@ Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
 
 def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str | bool:
     """Search the product of all automata, lengths and prefixes of excluded strings breadth first."""
-    prefixes = {text_excluded[:end] for text_excluded in language.excluded for end in range(len(text_excluded) + 1)}
+    prefixes = {excluded[:end] for excluded in language.excluded for end in range(len(excluded) + 1)}
     top = language.min_length if language.max_length is None else language.max_length
     start: Product = (tuple(machine.start_states() for machine, _ in machines), 0, "" if "" in prefixes else None)
     queue = deque[tuple[Product, str]]([(start, "")])
@@ -207,8 +207,8 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
         (states, length, prefix), text = queue.popleft()
         if length >= language.min_length and (prefix is None or prefix not in language.excluded):
             verdicts = (
-                machine.accepts(states[index], at_start=not text) is must_accept
-                for index, (machine, must_accept) in enumerate(machines)
+                machine.accepts(states[index], at_start=not text) is must_match
+                for index, (machine, must_match) in enumerate(machines)
             )
             if all(verdicts):
                 return text
@@ -230,7 +230,7 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
 
 
 def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(1 in states[index] and not must_accept for index, (_, must_accept) in enumerate(machines))
+    return any(1 in states[index] and not must_match for index, (_, must_match) in enumerate(machines))
 
 
 def _alphabet(
@@ -246,6 +246,6 @@ def _alphabet(
     if prefix is not None:
         nexts = {ord(longer[len(prefix)]) for longer in prefixes if len(longer) == len(prefix) + 1}
         cuts |= nexts | {code + 1 for code in nexts}
-    bounds = pairwise(sorted(cuts))  # up to the last character, which every machine passes over in its first state
+    bounds = pairwise(sorted(cuts))  # ANY, an edge of state 0, cuts after the last code point
     chosen = (next((code for code in PREFERRED_CODES if low <= code < end), low) for low, end in bounds)
     return sorted(chosen, key=lambda code: (code not in PREFERRED_CODES, code))

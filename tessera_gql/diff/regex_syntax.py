@@ -28,11 +28,11 @@ SURROGATES = range(0xD800, 0xE000)
 CONTROL = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "0": 0}
 
 
-class Unsupported(Exception):  # noqa: N818 - not an error: the language is beyond a finite automaton, or the dialects disagree
+class Unsupported(Exception):  # noqa: N818 - an unsupported pattern is valid input
     """Raised for lookaround, backreferences, word boundaries and syntax that dialects read differently."""
 
 
-class Malformed(Exception):  # noqa: N818 - becomes a SchemaError where the pattern's place is known
+class Malformed(Exception):  # noqa: N818 - callers raise a SchemaError with the pointer of the pattern
     """Raised for invalid regular expressions."""
 
 
@@ -230,14 +230,14 @@ class _Parser:
         code_text = self.text[self.position : self.position + digits]
         if len(code_text) < digits or any(char not in "0123456789abcdefABCDEF" for char in code_text):
             raise Unsupported(self.text)
-        if int(code_text, 16) in SURROGATES:  # two of them are one character, or none
+        if int(code_text, 16) in SURROGATES:  # a pair is one character, a single one is none
             raise Unsupported(self.text)
         self.position += digits
         return int(code_text, 16)
 
     def parse_class(self) -> Ranges:
         negated = self.take("^")
-        if self.peek("]"):  # empty in ECMA, a literal in Python
+        if self.peek("]"):  # an empty class in ECMA, a literal in Python
             raise Unsupported(self.text)
         ranges: list[tuple[int, int]] = []
         while not self.take("]"):

@@ -51,18 +51,18 @@ class _BestMatch:
     """The two highest scores of a name, and the partner with the highest."""
 
     partner: str = ""
-    first: float = -1.0
-    second: float = -1.0
+    best: float = -1.0
+    second_best: float = -1.0
 
     def add(self, partner: str, score: float) -> None:
-        if score > self.first:
-            self.partner, self.first, self.second = partner, score, self.first
-        elif score > self.second:
-            self.second = score
+        if score > self.best:
+            self.partner, self.best, self.second_best = partner, score, self.best
+        elif score > self.second_best:
+            self.second_best = score
 
     def best_without(self, partner: str) -> float:
         """Return the highest score with any other partner."""
-        return self.second if partner == self.partner else self.first
+        return self.second_best if partner == self.partner else self.best
 
 
 def _best_matches(scores: Mapping[tuple[str, str], float], side: int) -> dict[str, _BestMatch]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from tessera_gql.diff.drafts import Route, Step, declared_field, format_route
 
 NodeKey = TypeVar("NodeKey", bound=Hashable)
+Edges = Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]
 MAX_ROUTES = 8
 MAX_REENTRIES = 8
 MAX_HOLDERS = 64
@@ -67,16 +68,16 @@ class Routes:
         return tuple(dict.fromkeys(declared_field(path) for path in [*paths, *self.reentries]))
 
 
-def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]) -> dict[NodeKey, Routes]:
+def find_routes(root: NodeKey, edges: Edges[NodeKey]) -> dict[NodeKey, Routes]:
     """Find the simple routes to every node, depth first in document order."""
     routes_by_key: dict[NodeKey, Routes] = {}
     crowded: set[NodeKey] = set()
-    entered: dict[NodeKey, set[str]] = {}
+    reentry_paths: dict[NodeKey, set[str]] = {}
     stack: list[tuple[NodeKey, Route, str, frozenset[NodeKey]]] = [(root, (), "", frozenset())]
     while stack:
-        key, route, path, above = stack.pop()
-        if key in above:
-            entered.setdefault(key, set()).add(path)
+        key, route, path, ancestors = stack.pop()
+        if key in ancestors:
+            reentry_paths.setdefault(key, set()).add(path)
             continue
         if key in crowded:
             continue
@@ -85,20 +86,18 @@ def find_routes(root: NodeKey, edges: Mapping[NodeKey, Iterable[tuple[Step, Node
         if len(routes.paths) > MAX_ROUTES:
             crowded.add(key)
             continue
-        inside = above | {key}
+        route_keys = ancestors | {key}
         stack += [
-            (child, (*route, step), format_route((step,), path), inside)
+            (child, (*route, step), format_route((step,), path), route_keys)
             for step, child in reversed([*edges.get(key, ())])
         ]
-    _mark_reentries(routes_by_key, edges, entered, crowded)
+    _mark_reentries(routes_by_key, edges, reentry_paths, crowded)
     if any(len(routes.paths) > 1 for routes in routes_by_key.values()):
         _choose_shortest_routes(root, routes_by_key, edges)
     return routes_by_key
 
 
-def _choose_shortest_routes(
-    root: NodeKey, routes_by_key: dict[NodeKey, Routes], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]
-) -> None:
+def _choose_shortest_routes(root: NodeKey, routes_by_key: dict[NodeKey, Routes], edges: Edges[NodeKey]) -> None:
     """Set `first` to the shortest route, and the first by name among those, regardless of key order."""
     visited = {root}
     level: dict[NodeKey, tuple[str, Route]] = {root: ("", ())}
@@ -116,19 +115,19 @@ def _choose_shortest_routes(
 
 def _mark_reentries(
     routes_by_key: dict[NodeKey, Routes],
-    edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]],
-    entered: Mapping[NodeKey, set[str]],
+    edges: Edges[NodeKey],
+    reentry_paths: Mapping[NodeKey, set[str]],
     crowded: set[NodeKey],
 ) -> None:
     """Mark all nodes below one that is entered again or has too many routes."""
-    holders = Counter[NodeKey]()
-    for key, paths in entered.items():
+    counts = Counter[NodeKey]()
+    for key, paths in reentry_paths.items():
         if len(paths) > MAX_REENTRIES:
             crowded.add(key)
             continue
         for descendant in _descendants([key], edges, crowded):
-            holders[descendant] += 1
-            if holders[descendant] > MAX_HOLDERS:
+            counts[descendant] += 1
+            if counts[descendant] > MAX_HOLDERS:
                 crowded.add(descendant)
             elif descendant in routes_by_key:
                 routes_by_key[descendant].reentries += sorted(paths)
@@ -137,9 +136,7 @@ def _mark_reentries(
             routes_by_key[descendant].is_everywhere = True
 
 
-def _descendants(
-    keys: Iterable[NodeKey], edges: Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]], skipped: AbstractSet[NodeKey]
-) -> set[NodeKey]:
+def _descendants(keys: Iterable[NodeKey], edges: Edges[NodeKey], skipped: AbstractSet[NodeKey]) -> set[NodeKey]:
     """Return the nodes and all nodes below them, without the skipped ones."""
     visited: set[NodeKey] = set()
     stack = [*keys]

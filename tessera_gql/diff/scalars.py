@@ -14,10 +14,9 @@ from tessera_gql.diff.facts import (
     NoWitness,
     PatternUnmatched,
     SearchResult,
-    SizeAbove,
-    SizeBelow,
     Witness,
     excluded_values,
+    size_limits,
 )
 from tessera_gql.diff.json import canonical, to_json_number
 from tessera_gql.diff.regex import Language, find_example
@@ -29,24 +28,17 @@ PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 
 
 def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
     """Search for a string valid under the nodes that satisfies the constraints."""
-    min_length = max((node.min_length for node in nodes), default=0)
-    max_lengths = [node.max_length for node in nodes if node.max_length is not None]
-    for constraint in constraints:
-        match constraint:
-            case SizeBelow(limit):
-                max_lengths.append(limit - 1)
-            case SizeAbove(limit):
-                min_length = max(min_length, limit + 1)
-            case _:
-                pass
+    minimum, maximum = size_limits(
+        (node.min_length for node in nodes), (node.max_length for node in nodes), constraints
+    )
     quoted = [text for text in excluded_values(constraints) if text.startswith('"')]
     language = Language(
         matching=frozenset(node.pattern for node in nodes if node.pattern is not None),
         not_matching=frozenset(
             constraint.pattern for constraint in constraints if isinstance(constraint, PatternUnmatched)
         ),
-        min_length=min_length,
-        max_length=min(max_lengths, default=None),
+        min_length=minimum,
+        max_length=maximum,
         excluded=frozenset(_unquote(text) for text in quoted),
     )
     string = find_example(language)

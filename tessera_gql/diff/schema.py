@@ -47,7 +47,7 @@ class NodeCache:
             node = self.nodes[id(document), pointer] = Schema(self, document, raw, pointer)
         return node
 
-    def text(self, document: Document) -> "Schema":
+    def any_string(self, document: Document) -> "Schema":
         """Return a node that accepts any string."""
         return self.node(document, STRING_SCHEMA, " text")
 
@@ -99,14 +99,14 @@ class Schema:
     required: tuple[str, ...] = ()
     is_opaque = False
 
-    def __init__(self, space: NodeCache, document: Document, raw: object, pointer: str) -> None:
-        self.space = space
+    def __init__(self, cache: NodeCache, document: Document, raw: object, pointer: str) -> None:
+        self.cache = cache
         self.document = document
         self.raw = raw
         self.pointer = pointer
         self.entries: Keywords = cast("Keywords", raw) if isinstance(raw, dict) else {}
         self.keywords = _known_keywords(document, self.entries)
-        self.key = space.assign_key(document, raw, self.keywords)
+        self.key = cache.assign_key(document, raw, self.keywords)
         self.child_cache: dict[str, tuple[Schema, ...]] = {}
         self.children_cache: dict[str, tuple[Schema, ...]] = {}
         self.enum_counts_cache: dict[str, Counter[str] | None] = {}
@@ -145,9 +145,8 @@ class Schema:
         return self.raw is False
 
     def subschema(self, raw: object, *tokens: str) -> "Schema":
-        return self.space.node(
-            self.document, raw, self.pointer + "".join("/" + escape_token(token) for token in tokens)
-        )
+        pointer = self.pointer + "".join("/" + escape_token(token) for token in tokens)
+        return self.cache.node(self.document, raw, pointer)
 
     def child(self, keyword: str) -> "Schema | None":
         cached = self.child_cache.get(keyword)
@@ -169,13 +168,10 @@ class Schema:
     def enum_value_counts(self, keyword: str) -> Counter[str] | None:
         """Count the listed values if all alternatives are enums, else return None."""
         if keyword not in self.enum_counts_cache:
-            kids = self.children(keyword)
-            plain = all(
-                alternative.enum is not None and alternative.keywords.keys() <= ENUM_KEYWORDS for alternative in kids
-            )
-            self.enum_counts_cache[keyword] = (
-                Counter(text for alternative in kids for text in alternative.enum or ()) if plain else None
-            )
+            options = self.children(keyword)
+            are_enums = all(node.enum is not None and node.keywords.keys() <= ENUM_KEYWORDS for node in options)
+            texts = (text for node in options for text in node.enum or ())
+            self.enum_counts_cache[keyword] = Counter(texts) if are_enums else None
         return self.enum_counts_cache[keyword]
 
     def target(self) -> "Schema | None":
@@ -183,7 +179,7 @@ class Schema:
         pointer = self.document.targets.get(self.pointer)
         if pointer is None or self.is_opaque:
             return None
-        return self.space.node(self.document, self.document.schemas[pointer], pointer)
+        return self.cache.node(self.document, self.document.schemas[pointer], pointer)
 
     @property
     def is_shared(self) -> bool:
@@ -211,9 +207,8 @@ class Schema:
         """Return the properties that the peer declares with the same text, draft and no reference."""
         names = self.unchanged_cache.get(id(peer))
         if names is None:
-            names = (
-                frozenset(_unchanged_names(self, peer)) if self.document.dialect is peer.document.dialect else NO_NAMES
-            )
+            is_same_draft = self.document.dialect is peer.document.dialect
+            names = frozenset(_unchanged_names(self, peer)) if is_same_draft else NO_NAMES
             self.unchanged_cache[id(peer)] = peer.unchanged_cache[id(self)] = names
         return names
 
@@ -265,15 +260,13 @@ NO_NAMES = frozenset[str]()
 
 
 def _unchanged_names(old: Schema, new: Schema) -> Iterator[str]:
-    old_numbers, new_numbers, bound = (
-        old.document.identity_numbers,
-        new.document.identity_numbers,
-        old.document.identities.with_references,
-    )
-    new_properties = new.properties
+    old_numbers, new_numbers = old.document.identity_numbers, new.document.identity_numbers
+    with_references, new_properties = old.document.identities.with_references, new.properties
     for name, raw in old.properties.items():
         number = old_numbers.get(id(raw))
-        if number is not None and number not in bound and number == new_numbers.get(id(new_properties.get(name))):
+        if number is None or number in with_references:
+            continue
+        if number == new_numbers.get(id(new_properties.get(name))):
             yield name
 
 
@@ -317,32 +310,32 @@ def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
     return min(left, right, key=lambda bound: (bound.value, not bound.is_open))
 
 
-def _number(node: Schema, keyword: str) -> Number:
+def _exact_value(node: Schema, keyword: str) -> Number:
     return exact_number(cast("float", node.keywords[keyword]))
 
 
 def _read_minimum(node: Schema) -> None:
     is_open = node.keywords.get("exclusiveMinimum") is True
-    node.low = tighter_low(node.low, Bound(_number(node, "minimum"), is_open))
+    node.low = tighter_low(node.low, Bound(_exact_value(node, "minimum"), is_open))
 
 
 def _read_maximum(node: Schema) -> None:
     is_open = node.keywords.get("exclusiveMaximum") is True
-    node.high = tighter_high(node.high, Bound(_number(node, "maximum"), is_open))
+    node.high = tighter_high(node.high, Bound(_exact_value(node, "maximum"), is_open))
 
 
 def _read_exclusive_minimum(node: Schema) -> None:
     if not isinstance(node.keywords["exclusiveMinimum"], bool):
-        node.low = tighter_low(node.low, Bound(_number(node, "exclusiveMinimum"), is_open=True))
+        node.low = tighter_low(node.low, Bound(_exact_value(node, "exclusiveMinimum"), is_open=True))
 
 
 def _read_exclusive_maximum(node: Schema) -> None:
     if not isinstance(node.keywords["exclusiveMaximum"], bool):
-        node.high = tighter_high(node.high, Bound(_number(node, "exclusiveMaximum"), is_open=True))
+        node.high = tighter_high(node.high, Bound(_exact_value(node, "exclusiveMaximum"), is_open=True))
 
 
 def _read_multiple(node: Schema) -> None:
-    node.multiples = (_number(node, "multipleOf"),)
+    node.multiples = (_exact_value(node, "multipleOf"),)
 
 
 def _read_required(node: Schema) -> None:

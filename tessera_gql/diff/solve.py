@@ -55,78 +55,81 @@ class Branch:
             self.json_type, [*self.nodes], [*self.constraints], [*self.choices], [*self.negatives], {*self.literal_keys}
         )
 
-    def add(self, items: Iterable[Conjunct]) -> bool:
+    def add(self, conjuncts: Iterable[Conjunct]) -> bool:
         """Add conjuncts; False when they contradict those of the branch."""
-        stack = [*items]
+        stack = [*conjuncts]
         while stack:
-            item = stack.pop()
-            if not isinstance(item, Literal):
-                self.constraints.append(item)
+            conjunct = stack.pop()
+            if not isinstance(conjunct, Literal):
+                self.constraints.append(conjunct)
                 continue
-            sign = (item.node.key, item.holds)
-            if sign in self.literal_keys:
+            key = (conjunct.node.key, conjunct.holds)
+            if key in self.literal_keys:
                 continue
-            if (item.node.key, not item.holds) in self.literal_keys:
+            if (conjunct.node.key, not conjunct.holds) in self.literal_keys:
                 return False
-            self.literal_keys.add(sign)
-            if not (item.node.types if item.holds else item.node.breakable_types) & self.json_type:
+            self.literal_keys.add(key)
+            if not (conjunct.node.types if conjunct.holds else conjunct.node.breakable_types) & self.json_type:
                 return False
-            if item.holds:
-                stack += self._assert(item)
-            elif item.node.types & self.json_type:
-                self.negatives.append(item.node)
+            if conjunct.holds:
+                stack += self._assert_literal(conjunct)
+            elif conjunct.node.types & self.json_type:
+                self.negatives.append(conjunct.node)
         return True
 
-    def _assert(self, item: Literal) -> list[Conjunct]:
-        node = item.node
-        self.nodes.append(item)
-        together: list[Conjunct] = [
-            Literal(child, holds=True, is_produced=item.is_produced) for child in node.children("allOf")
+    def _assert_literal(self, literal: Literal) -> list[Conjunct]:
+        node = literal.node
+        self.nodes.append(literal)
+        is_produced = literal.is_produced
+        conjuncts: list[Conjunct] = [
+            Literal(child, holds=True, is_produced=is_produced) for child in node.children("allOf")
         ]
         target = node.target()
         if target is not None:
-            together.append(Literal(target, holds=True, is_produced=item.is_produced))
+            conjuncts.append(Literal(target, holds=True, is_produced=literal.is_produced))
         negated = node.child("not")
         if negated is not None:
-            together.append(Literal(negated, holds=False))
+            conjuncts.append(Literal(negated, holds=False))
         if "anyOf" in node.keywords:
             self.choices.append(
-                [[Literal(child, holds=True, is_produced=item.is_produced)] for child in node.children("anyOf")]
+                [[Literal(child, holds=True, is_produced=literal.is_produced)] for child in node.children("anyOf")]
             )
         if "oneOf" in node.keywords:
-            self.choices.append(_one_of_alternatives(node.children("oneOf"), item.is_produced))
-        self._condition(item)
+            self.choices.append(_one_of_alternatives(node.children("oneOf"), literal.is_produced))
+        self._assert_conditional(literal)
         if self.json_type == OBJECT:
-            self._dependents(item)
-        return together
+            self._assert_dependencies(literal)
+        return conjuncts
 
-    def _condition(self, item: Literal) -> None:
-        condition = item.node.child("if")
+    def _assert_conditional(self, literal: Literal) -> None:
+        condition = literal.node.child("if")
         if condition is None:
             return
-        then, otherwise = item.node.child("then"), item.node.child("else")
+        then, otherwise = literal.node.child("then"), literal.node.child("else")
         if then is not None or otherwise is not None:
             self.choices.append(
                 [
                     [
                         Literal(condition, holds=True),
-                        *([Literal(then, holds=True, is_produced=item.is_produced)] if then else []),
+                        *([Literal(then, holds=True, is_produced=literal.is_produced)] if then else []),
                     ],
                     [
                         Literal(condition, holds=False),
-                        *([Literal(otherwise, holds=True, is_produced=item.is_produced)] if otherwise else []),
+                        *([Literal(otherwise, holds=True, is_produced=literal.is_produced)] if otherwise else []),
                     ],
                 ]
             )
 
-    def _dependents(self, item: Literal) -> None:
-        for name, dependents in item.node.dependent_names.items():
+    def _assert_dependencies(self, literal: Literal) -> None:
+        for name, dependents in literal.node.dependent_names.items():
             self.choices.append([[PropertyMissing(name)], [PropertyPresent(dependent) for dependent in dependents]])
-        for name, schema in item.node.dependent_schemas():
-            self.choices.append([[PropertyMissing(name)], [Literal(schema, holds=True, is_produced=item.is_produced)]])
+        for name, schema in literal.node.dependent_schemas():
+            self.choices.append(
+                [[PropertyMissing(name)], [Literal(schema, holds=True, is_produced=literal.is_produced)]]
+            )
 
 
-def _one_of_alternatives(options: Sequence[Schema], is_produced: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
+def _one_of_alternatives(options: Sequence[Schema], is_produced: bool) -> list[Alternative]:  # noqa: FBT001 - a flag of the literal
     return [
         [
             Literal(chosen, holds=True, is_produced=is_produced),
@@ -172,18 +175,18 @@ class Solver:
         self.in_progress[key], self.lowest_assumption = index, NO_ASSUMPTION
         self.depth += 1
         try:
-            outcome = self._search(literals)
+            combined = self._search(literals)
         finally:
             self.depth -= 1
             del self.in_progress[key]
-        if outcome is not NoWitness.EMPTY:
+        if combined is not NoWitness.EMPTY:
             for assumed_key in self.assumption_trail[start:]:
                 del self.assumed[assumed_key]
             del self.assumption_trail[start:]
             if self.fuel >= 0:
-                self.results[key] = outcome
+                self.results[key] = combined
             self.lowest_assumption = before
-            return outcome
+            return combined
         if self.lowest_assumption >= index:
             for assumed_key in self.assumption_trail[start:]:
                 self.results[assumed_key] = NoWitness.EMPTY
@@ -195,7 +198,7 @@ class Solver:
             self.assumed[key] = self.lowest_assumption
             self.assumption_trail.append(key)
             self.lowest_assumption = min(before, self.lowest_assumption)
-        return outcome
+        return combined
 
     def _search(self, literals: list[Literal]) -> SearchResult:
         values = _enumerated_values(literals)
@@ -204,15 +207,15 @@ class Solver:
         possible = ALL_TYPES
         for literal in literals:
             possible &= literal.node.types if literal.holds else literal.node.breakable_types
-        outcome: SearchResult = NoWitness.EMPTY
+        combined: SearchResult = NoWitness.EMPTY
         for json_type in TYPE_ORDER:
             if not possible & json_type:
                 continue
             result = self._search_type(json_type, literals)
             if isinstance(result, Witness):
                 return result
-            outcome = outcome if result is NoWitness.EMPTY else result
-        return outcome
+            combined = combined if result is NoWitness.EMPTY else result
+        return combined
 
     def _search_type(self, json_type: int, literals: list[Literal]) -> SearchResult:
         if json_type in VALUES_OF_TYPE:
@@ -240,7 +243,7 @@ class Solver:
             self.depth -= 1
 
     def _try_options(self, options: list[Alternative], branch: Branch, literals: list[Literal]) -> SearchResult:
-        outcome: SearchResult = NoWitness.EMPTY
+        combined: SearchResult = NoWitness.EMPTY
         for option in options:
             if self._is_hopeless(branch, option, literals):
                 continue
@@ -250,15 +253,15 @@ class Solver:
             result = self._explore(candidate, literals)
             if isinstance(result, Witness):
                 return result
-            outcome = outcome if result is NoWitness.EMPTY else result
-        return outcome
+            combined = combined if result is NoWitness.EMPTY else result
+        return combined
 
     def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
         """Return cached property rules. `is_whole`: no choices remain, so the nodes are complete."""
-        slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
-        if slot not in self.rules:
-            self.rules[slot] = object_rules(self.find, nodes, literals, is_whole=is_whole)
-        return self.rules[slot]
+        key = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
+        if key not in self.rules:
+            self.rules[key] = object_rules(self.find, nodes, literals, is_whole=is_whole)
+        return self.rules[key]
 
     def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
         """Remove and return the choice with the fewest alternatives; None when no choices remain."""
@@ -288,12 +291,12 @@ class Solver:
     def _may_hold(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
         if any(isinstance(item, Literal) for item in option):
             return True
-        alone = Branch(
+        single = Branch(
             branch.json_type,
             branch.nodes,
             [*branch.constraints, *(item for item in option if not isinstance(item, Literal))],
         )
-        return self._decide(alone, literals, is_whole=False) is not NoWitness.EMPTY
+        return self._decide(single, literals, is_whole=False) is not NoWitness.EMPTY
 
     def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
         nodes = [literal.node for literal in branch.nodes]
@@ -345,7 +348,7 @@ def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
 
 def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
     """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
-    outcome = NoWitness.EMPTY
+    combined = NoWitness.EMPTY
     for value in values:
         verdict = all_true(
             accepts(literal.node, value) if literal.holds else negate_verdict(accepts(literal.node, value))
@@ -354,5 +357,5 @@ def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResul
         if verdict is True:
             return Witness(value)
         if verdict is None:
-            outcome = NoWitness.UNKNOWN
-    return outcome
+            combined = NoWitness.UNKNOWN
+    return combined

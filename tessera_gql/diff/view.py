@@ -122,8 +122,8 @@ class View:
 
     def child_view(self, keyword: str) -> "View | None":
         """The view of a subschema keyword over all parts, if any."""
-        found = tuple(child for node in self.schemas if (child := node.child(keyword)) is not None)
-        return View(found) if found else None
+        children = tuple(child for node in self.schemas if (child := node.child(keyword)) is not None)
+        return View(children) if children else None
 
     def pointer_to(self, keyword: str) -> str:
         """The pointer of the first part with the keyword, or of the value's schema."""
@@ -135,7 +135,7 @@ class View:
 
 
 def _json(value: object) -> Json:
-    return value  # type: ignore[return-value]  # the guard has seen to it
+    return value  # type: ignore[return-value]  # checked by the guard
 
 
 def _possible_types(node: Schema, depth: int) -> int:
@@ -149,9 +149,8 @@ def _possible_types(node: Schema, depth: int) -> int:
                 alternatives = 0
                 for alternative in node.children(keyword):
                     target = alternative.target()
-                    alternatives |= _possible_types(alternative, depth - 1) & (
-                        ALL_TYPES if target is None else _possible_types(target, depth - 1)
-                    )
+                    target_types = ALL_TYPES if target is None else _possible_types(target, depth - 1)
+                    alternatives |= _possible_types(alternative, depth - 1) & target_types
                 mask &= alternatives
     return mask
 

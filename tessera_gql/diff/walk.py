@@ -23,6 +23,11 @@ from tessera_gql.diff.view import View, describe_type, non_null_option
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]
 MAX_PREFIX = 64
+SUBSCHEMA_STEPS: dict[str, Step] = {
+    "additionalProperties": OtherPropertyStep(),
+    "propertyNames": PropertyNameStep(),
+    "contains": ItemStep(0),
+}
 
 
 @dataclass
@@ -38,7 +43,7 @@ class ViewPair:
 
 def walk(old: Schema, new: Schema) -> dict[Key, ViewPair]:
     """Return all pairs of views that differ, the root first. Equal parts are not entered."""
-    return explore(_pair(View((old,)), View((new,))), _key, _visit, count_schemas(old, new))
+    return explore(_make_pair(View((old,)), View((new,))), _key, _visit, count_schemas(old, new))
 
 
 def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
@@ -46,9 +51,9 @@ def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     pair.differences += compare_views(pair.old, pair.new)
     if pair.old.is_scalar and pair.new.is_scalar:
         return
-    pair.differences += _properties(pair)
-    pair.differences += _composition(pair)
-    yield from ((step, part) for step, part in _parts(pair) if not _is_same(part))
+    pair.differences += _property_differences(pair)
+    pair.differences += _composition_differences(pair)
+    yield from ((step, part) for step, part in _child_pairs(pair) if not _is_same(part))
 
 
 def _key(pair: ViewPair) -> Key:
@@ -63,7 +68,7 @@ def _is_same(pair: ViewPair) -> bool:
     )
 
 
-def _pair(old: View, new: View) -> ViewPair:
+def _make_pair(old: View, new: View) -> ViewPair:
     return ViewPair(_dereference(old), _dereference(new))
 
 
@@ -81,60 +86,58 @@ def _dereference_node(node: Schema) -> Schema:
     return node
 
 
-def _parts(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+def _child_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     old, new = pair.old, pair.new
     for name, _, _ in changed_properties(old.properties, new.properties):
-        yield PropertyStep(name), _pair(old.property(name), new.property(name))
-    yield from _items(old, new)
-    for step, keyword in (
-        (OtherPropertyStep(), "additionalProperties"),
-        (PropertyNameStep(), "propertyNames"),
-        (ItemStep(0), "contains"),
-    ):
+        yield PropertyStep(name), _make_pair(old.property(name), new.property(name))
+    yield from _item_pairs(old, new)
+    for keyword, step in SUBSCHEMA_STEPS.items():
         before, after = old.child_view(keyword), new.child_view(keyword)
         if before is not None and after is not None:
-            yield step, _pair(before, after)
-    left, right = (
-        {pattern: node for node in view.schemas for pattern in node.pattern_properties} for view in (old, new)
-    )
+            yield step, _make_pair(before, after)
+    left, right = _nodes_by_pattern(old), _nodes_by_pattern(new)
     for pattern in sorted(left.keys() & right.keys()):
-        was, now = (View((by_pattern[pattern].pattern_property(pattern),)) for by_pattern in (left, right))
-        yield OtherPropertyStep(pattern), _pair(was, now)
-    yield from _branches(pair)
+        was, now = left[pattern].pattern_property(pattern), right[pattern].pattern_property(pattern)
+        yield OtherPropertyStep(pattern), _make_pair(View((was,)), View((now,)))
+    yield from _alternative_pairs(pair)
 
 
-def _items(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
+def _nodes_by_pattern(view: View) -> dict[str, Schema]:
+    return {pattern: node for node in view.schemas for pattern in node.pattern_properties}
+
+
+def _item_pairs(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
     length = min(MAX_PREFIX, max(len(node.prefix_items) for view in (old, new) for node in view.schemas))
     for index in range(length + 1):
-        before, after = _item(old, index), _item(new, index)
+        before, after = _item_schemas(old, index), _item_schemas(new, index)
         if before and after:
-            yield ItemStep(index), _pair(View(before), View(after))
+            yield ItemStep(index), _make_pair(View(before), View(after))
 
 
-def _item(view: View, index: int) -> tuple[Schema, ...]:
+def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
     items = (
         node.prefix_items[index] if index < len(node.prefix_items) else node.remaining_items for node in view.schemas
     )
     return tuple(item for item in items if item is not None)
 
 
-def _properties(pair: ViewPair) -> Iterator[Difference]:
+def _property_differences(pair: ViewPair) -> Iterator[Difference]:
     """Yield properties that only one side declares. Their effect on declared paths is assessed in `paths`."""
     old, new = pair.old, pair.new
-    for kind, declaring, lacking, directions, verb in (
+    for kind, declaring, lacking, directions, message in (
         (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),
         (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD, "it is new"),
     ):
         names = [name for name in declaring.properties if name not in lacking.properties]
         if not names:
             continue
-        elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in lacking.nodes))
-        admits = _admits_undeclared(lacking)
+        names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in lacking.nodes))
+        allows_undeclared = _admits_undeclared(lacking)
         for name in names:
             pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
-            if name in elsewhere:
-                message = "it is declared in another branch now"
-                yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, message, name=name, directions=BOTH)
+            if name in names_elsewhere:
+                moved = "it is declared in another branch now"
+                yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, moved, name=name, directions=BOTH)
                 continue
             is_required = name in declaring.required
             summary: Json = {"type": describe_type(declaring.property(name)), "required": is_required}
@@ -142,41 +145,35 @@ def _properties(pair: ViewPair) -> Iterator[Difference]:
             yield Difference(
                 kind,
                 pointer,
-                verb + (" and required" if is_required else ""),
+                message + (" and required" if is_required else ""),
                 before=before,
                 after=after,
                 name=name,
-                directions=directions if is_required or admits else frozenset(),
+                directions=directions if is_required or allows_undeclared else frozenset(),
             )
 
 
 def _admits_undeclared(view: View) -> bool:
     """Return whether producers may write properties that the view does not declare."""
-    if not view.types & OBJECT or any(
-        node.additional_properties is not None and node.additional_properties.is_false for node in view.schemas
-    ):
+    additional = [node.additional_properties for node in view.schemas if node.additional_properties is not None]
+    if not view.types & OBJECT or any(node.is_false for node in additional):
         return False
-    has_rule = any(
-        node.additional_properties is not None or node.pattern_properties or node.has_unevaluated
-        for node in view.schemas
-    )
-    return has_rule or not view.properties
+    has_rule = additional or any(node.pattern_properties or node.has_unevaluated for node in view.schemas)
+    return bool(has_rule) or not view.properties
 
 
-def _composition(pair: ViewPair) -> Iterator[Difference]:
+def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
     for keyword in ("anyOf", "oneOf"):
-        match _groups(pair.old, keyword), _groups(pair.new, keyword):
+        match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
                 removed, added = _unmatched(before.children(keyword), after.children(keyword))
                 if removed:
                     directions = BACKWARD if keyword == "anyOf" else BOTH
-                    yield _composition_difference(before, keyword, f"{_alternatives(removed)} gone", directions)
+                    yield _composition_difference(before, keyword, f"{_count_phrase(removed)} gone", directions)
                 if added:
                     directions = FORWARD if keyword == "anyOf" else BOTH
-                    yield _composition_difference(after, keyword, f"{_alternatives(added)} new", directions)
-            case old_groups, new_groups if [_keys(node, keyword) for node in old_groups] != [
-                _keys(node, keyword) for node in new_groups
-            ]:
+                    yield _composition_difference(after, keyword, f"{_count_phrase(added)} new", directions)
+            case old_groups, new_groups if _sorted_keys(old_groups, keyword) != _sorted_keys(new_groups, keyword):
                 yield _composition_difference((new_groups or old_groups)[0], keyword, f"{keyword} is different", BOTH)
             case _:
                 pass
@@ -184,45 +181,46 @@ def _composition(pair: ViewPair) -> Iterator[Difference]:
         was, now = pair.old.child_view(keyword), pair.new.child_view(keyword)
         if (was and was.keys) != (now and now.keys):
             view = pair.new if now else pair.old
-            yield Difference(
-                ChangeKind.COMPOSITION_CHANGED, view.pointer_to(keyword), f"{keyword} is different", directions=BOTH
-            )
+            pointer, message = view.pointer_to(keyword), f"{keyword} is different"
+            yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, message, directions=BOTH)
 
 
 def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:
     return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=directions)
 
 
-def _alternatives(nodes: list[Schema]) -> str:
+def _count_phrase(nodes: list[Schema]) -> str:
     return "1 alternative is" if len(nodes) == 1 else f"{len(nodes)} alternatives are"
 
 
-def _keys(node: Schema, keyword: str) -> list[int]:
-    return sorted(branch.key for branch in node.children(keyword))
+def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:
+    return [sorted(branch.key for branch in node.children(keyword)) for node in nodes]
 
 
-def _groups(view: View, keyword: str) -> list[Schema]:
+def _alternative_groups(view: View, keyword: str) -> list[Schema]:
     """The parts with alternatives, except those that mean "this or null"."""
     return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
 
 
 def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
     """Return the alternatives without a partner after equal ones are removed and the others paired in order."""
-    before, after = _set_aside(old, new)
+    before, after = _remove_equal(old, new)
     return before[len(after) :], after[len(before) :]
 
 
-def _set_aside(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+def _remove_equal(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
     shared_keys = {node.key for node in old} & {node.key for node in new}
     return [node for node in old if node.key not in shared_keys], [node for node in new if node.key not in shared_keys]
 
 
-def _branches(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+def _alternative_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     """Yield the differing alternatives in pairs, in order."""
     for keyword in ("anyOf", "oneOf"):
-        match _groups(pair.old, keyword), _groups(pair.new, keyword):
+        match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                matched_pairs = zip(*_set_aside(before.children(keyword), after.children(keyword)), strict=False)
-                yield from ((SameValueStep(), _pair(View((left,)), View((right,)))) for left, right in matched_pairs)
+                matched_pairs = zip(*_remove_equal(before.children(keyword), after.children(keyword)), strict=False)
+                yield from (
+                    (SameValueStep(), _make_pair(View((left,)), View((right,)))) for left, right in matched_pairs
+                )
             case _:
                 pass
