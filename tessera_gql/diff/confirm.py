@@ -63,7 +63,7 @@ class ReferenceValidator:
             warnings.simplefilter("ignore")
             try:
                 return self.validator.is_valid(value)
-            except Exception:  # noqa: BLE001 - whatever the library raises, nothing is confirmed
+            except Exception:  # noqa: BLE001 - the library may raise anything
                 return None
             except BaseException as error:
                 if type(error).__name__ != "PanicException":  # raised by its Rust maps when the stack is deep
