@@ -84,9 +84,9 @@ class _Validation:
             case bool() | None:
                 pass
             case int() | float():
-                yield from _number(node, value)
+                yield from _check_number(node, value)
             case str():
-                yield from _string(node, value)
+                yield from _check_string(node, value)
             case list():
                 yield from self.check_array(node, value)
             case dict():
@@ -174,20 +174,20 @@ class _Validation:
             yield verdict if is_extra or verdict is True else None
 
 
-def _string(node: Schema, value: str) -> Iterator[Verdict]:
+def _check_string(node: Schema, value: str) -> Iterator[Verdict]:
     top = node.max_length
     yield len(value) >= node.min_length and (top is None or len(value) <= top)
     if node.pattern is not None:
         yield matches(node.pattern, value)
 
 
-def _number(node: Schema, value: float) -> Iterator[Verdict]:
+def _check_number(node: Schema, value: float) -> Iterator[Verdict]:
     number = exact_number(value)
-    yield _within(node.low, node.high, Fraction(number))
+    yield _is_within(node.low, node.high, Fraction(number))
     yield all((Fraction(number) / Fraction(step)).denominator == 1 for step in node.multiples)
 
 
-def _within(low: Bound | None, high: Bound | None, number: Fraction) -> bool:
+def _is_within(low: Bound | None, high: Bound | None, number: Fraction) -> bool:
     above = low is None or number > low.value or (number == low.value and not low.is_open)
     below = high is None or number < high.value or (number == high.value and not high.is_open)
     return above and below

@@ -104,7 +104,7 @@ class _Search:
         positions = self.positions
         if not positions.fits(positions.min_length):
             return NoWitness.EMPTY
-        if not all(map(self._satisfy, self.constraints)) or not all(map(self._contains, positions.nodes)):
+        if not all(map(self._satisfy, self.constraints)) or not all(map(self._satisfy_contains, positions.nodes)):
             return NoWitness.EMPTY
         return self._build()
 
@@ -126,12 +126,14 @@ class _Search:
         match constraint:
             case ItemViolates(index, node):
                 self.positions.extra_literals.setdefault(index, []).append(Literal(node, holds=False))
-                return self._put([index])
+                return self._assign_first([index])
             case LaterItemViolates(start, node):
                 top = max(self.positions.uniform_from, start)
                 if self.positions.max_length == start + 1:  # no other item can violate the node
                     return self._satisfy(ItemViolates(start, node))
-                return self._put(range(start, top + 1), Literal(node, holds=False))  # not stored: one is enough
+                return self._assign_first(
+                    range(start, top + 1), Literal(node, holds=False)
+                )  # not stored: one is enough
             case Duplicates():
                 return not self.unique and self._place_duplicates()
             case ContainsBelow(node, limit):
@@ -141,7 +143,7 @@ class _Search:
             case _:
                 return True
 
-    def _put(self, indices: Iterable[int], *additional: Literal) -> bool:
+    def _assign_first(self, indices: Iterable[int], *additional: Literal) -> bool:
         is_open = False
         for index in indices:
             result = self.positions.value(index, *additional)
@@ -167,7 +169,7 @@ class _Search:
         self.is_sure = False
         return is_open
 
-    def _contains(self, literal: Literal) -> bool:
+    def _satisfy_contains(self, literal: Literal) -> bool:
         """Apply a `contains` that must hold: enough positions can match it, and not too many must."""
         node = literal.node
         contained = node.child("contains")
@@ -245,11 +247,11 @@ class _Search:
         return Witness(items) if self.is_sure and canonical(items) not in banned else NoWitness.UNKNOWN
 
     def _make_distinct(self, items: list[Json]) -> list[Json]:
-        """Replace repeated values by simple variants, which may be invalid: `proof` validates what it reports."""
+        """Replace repeated values by simple variants, which may be invalid: witnesses are validated before use."""
         texts: set[str] = set()
         distinct: list[Json] = []
         for index, item in enumerate(items):
-            for candidate in (item, *_variants(item, index)):
+            for candidate in (item, *_simple_variants(item, index)):
                 if canonical(candidate) not in texts:
                     distinct.append(candidate)
                     texts.add(canonical(candidate))
@@ -257,7 +259,7 @@ class _Search:
         return distinct
 
 
-def _variants(item: Json, index: int) -> tuple[Json, ...]:
+def _simple_variants(item: Json, index: int) -> tuple[Json, ...]:
     match item:
         case bool() | None:
             return (True, False, None)

@@ -90,11 +90,13 @@ def compare_bounds(old: View, new: View) -> Iterator[Difference]:
         if before != after:
             pointers = [new.pointer_to(keyword) for keyword in keywords if new.value_of(keyword) is not None]
             pointer = pointers[0] if pointers else old.pointer_to(keywords[0])
-            is_tighter = _rank(after, sign) > _rank(before, sign)
-            yield _limit(pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=is_tighter)
+            is_tighter = _tightness(after, sign) > _tightness(before, sign)
+            yield _limit_difference(
+                pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=is_tighter
+            )
 
 
-def _rank(bound: Bound | None, sign: int) -> tuple[Number, ...]:
+def _tightness(bound: Bound | None, sign: int) -> tuple[Number, ...]:
     """A sort key that is higher for a tighter bound."""
     return () if bound is None else (sign * bound.value, bound.is_open)
 
@@ -106,7 +108,7 @@ def _bound_json(bound: Bound | None) -> Json:
     return {"exclusive": value} if bound.is_open else value
 
 
-def _limit(pointer: str, limits: tuple[Json, Json], keyword: str, *, is_tighter: bool) -> Difference:
+def _limit_difference(pointer: str, limits: tuple[Json, Json], keyword: str, *, is_tighter: bool) -> Difference:
     if is_tighter:
         message = f"{keyword} is tighter than before"
         return Difference(K.CONSTRAINT_TIGHTENED, pointer, message, *limits, directions=BACKWARD)
@@ -119,7 +121,7 @@ def compare_counts(old: View, new: View) -> Iterator[Difference]:
         before, after = old.lower_limit(attribute), new.lower_limit(attribute)
         if before != after:
             pointer = (new if after else old).pointer_to(keyword)
-            yield _limit(pointer, (before or None, after or None), keyword, is_tighter=after > before)
+            yield _limit_difference(pointer, (before or None, after or None), keyword, is_tighter=after > before)
     for keyword, attribute in UPPER_LIMITS.items():
         yield from _compare_upper_limit(old, new, keyword, attribute)
 
@@ -129,7 +131,7 @@ def _compare_upper_limit(old: View, new: View, keyword: str, attribute: str) -> 
     if before != after:
         is_tighter = before is None or (after is not None and after < before)
         pointer = (old if after is None else new).pointer_to(keyword)
-        yield _limit(pointer, (before, after), keyword, is_tighter=is_tighter)
+        yield _limit_difference(pointer, (before, after), keyword, is_tighter=is_tighter)
 
 
 def compare_multiples(old: View, new: View) -> Iterator[Difference]:
@@ -184,7 +186,7 @@ def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
     before, after = any(node.unique for node in old.schemas), any(node.unique for node in new.schemas)
     if before != after:
         pointer = (new if after else old).pointer_to("uniqueItems")
-        yield _limit(pointer, (before, after), "uniqueItems", is_tighter=after)
+        yield _limit_difference(pointer, (before, after), "uniqueItems", is_tighter=after)
 
 
 def compare_required(old: View, new: View) -> Iterator[Difference]:
@@ -209,7 +211,7 @@ def compare_additional(old: View, new: View) -> Iterator[Difference]:
         closed = [child is not None and any(node.is_false for node in child.nodes) for child in (before, after)]
         if closed[0] != closed[1]:
             pointer = (new if closed[1] else old).pointer_to(keyword)
-            difference = _limit(pointer, (not closed[0], not closed[1]), keyword, is_tighter=closed[1])
+            difference = _limit_difference(pointer, (not closed[0], not closed[1]), keyword, is_tighter=closed[1])
             difference.rule = Rule.OPEN
             yield difference
         else:
@@ -223,7 +225,7 @@ def _compare_presence(old: View, new: View, keyword: str) -> Iterator[Difference
     before, after = old.child_view(keyword), new.child_view(keyword)
     if (before is None) != (after is None):
         pointer = (old if after is None else new).pointer_to(keyword)
-        yield _limit(pointer, (None, None), keyword, is_tighter=after is not None)
+        yield _limit_difference(pointer, (None, None), keyword, is_tighter=after is not None)
 
 
 def compare_contains(old: View, new: View) -> Iterator[Difference]:
@@ -231,21 +233,23 @@ def compare_contains(old: View, new: View) -> Iterator[Difference]:
         return
     before, after = old.lower_limit("min_contains"), new.lower_limit("min_contains")
     if before != after:
-        yield _limit(new.pointer_to("minContains"), (before, after), "minContains", is_tighter=after > before)
+        yield _limit_difference(
+            new.pointer_to("minContains"), (before, after), "minContains", is_tighter=after > before
+        )
     yield from _compare_upper_limit(old, new, "maxContains", "max_contains")
 
 
 def compare_entries(old: View, new: View) -> Iterator[Difference]:
     """Yield added and removed entries of keywords whose value maps names to restrictions."""
     for keyword in MAP_KEYWORDS:
-        before, after = (_entries(view, keyword) for view in (old, new))
+        before, after = (_entry_pointers(view, keyword) for view in (old, new))
         for name in sorted(after.keys() - before.keys()):
-            yield _limit(after[name], (None, name), keyword, is_tighter=True)
+            yield _limit_difference(after[name], (None, name), keyword, is_tighter=True)
         for name in sorted(before.keys() - after.keys()):
-            yield _limit(before[name], (name, None), keyword, is_tighter=False)
+            yield _limit_difference(before[name], (name, None), keyword, is_tighter=False)
 
 
-def _entries(view: View, keyword: str) -> dict[str, str]:
+def _entry_pointers(view: View, keyword: str) -> dict[str, str]:
     pointers: dict[str, str] = {}
     for node in view.schemas:
         entries = node.keywords.get(keyword)
@@ -255,7 +259,7 @@ def _entries(view: View, keyword: str) -> dict[str, str]:
 
 
 def compare_defaults(old: View, new: View) -> Iterator[Difference]:
-    before, after = (_default(view) for view in (old, new))
+    before, after = (_find_default(view) for view in (old, new))
     match before, after:
         case (None, None):
             return
@@ -272,7 +276,7 @@ def compare_defaults(old: View, new: View) -> Iterator[Difference]:
             return
 
 
-def _default(view: View) -> tuple[str, Json] | None:
+def _find_default(view: View) -> tuple[str, Json] | None:
     for node in view.schemas:
         if "default" in node.entries:
             return f"{node.pointer}/default", view.value_of("default")
@@ -282,7 +286,7 @@ def _default(view: View) -> tuple[str, Json] | None:
 def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterator[Difference]:
     for keyword in keywords:
         if keyword == "deprecated":
-            yield from _deprecation(old, new)
+            yield from _compare_deprecation(old, new)
         elif keyword in ANNOTATION_KEYWORDS or keyword.startswith("x-"):
             was, now = old.value_of(keyword), new.value_of(keyword)
             if not is_equal(was, now):
@@ -291,7 +295,7 @@ def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterat
                 yield Difference(K.ANNOTATION_CHANGED, pointer, message, *values, rule=Rule.NEVER)
 
 
-def _deprecation(old: View, new: View) -> Iterator[Difference]:
+def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:
     before, after = (any(node.entries.get("deprecated") is True for node in view.schemas) for view in (old, new))
     if before != after:
         message = "it is deprecated now" if after else "it is no longer deprecated"

@@ -80,17 +80,17 @@ def _validator_class(dialect: str) -> Any:
     """The validator class of a dialect, with counted keywords and linear-time patterns."""
     kind = validators.validator_for({"$schema": dialect})
     linear: dict[str, Keyword] = {
-        "pattern": _pattern,
-        "patternProperties": _pattern_properties,
-        "additionalProperties": _additional_properties,
+        "pattern": _check_pattern,
+        "patternProperties": _check_pattern_properties,
+        "additionalProperties": _check_additional_properties,
     }
     functions = cast("dict[str, Keyword]", kind.VALIDATORS)
     keywords = {name: linear.get(name, function) for name, function in functions.items()}
     extend = cast("Any", validators.extend)  # untyped
-    return extend(kind, {name: _count_application(function) for name, function in keywords.items()})
+    return extend(kind, {name: _count_applications(function) for name, function in keywords.items()})
 
 
-def _count_application(function: Keyword) -> Keyword:
+def _count_applications(function: Keyword) -> Keyword:
     def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
         remaining = _remaining.get()
         if remaining <= 0:
@@ -101,12 +101,12 @@ def _count_application(function: Keyword) -> Keyword:
     return keyword
 
 
-def _pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+def _check_pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
     if validator.is_type(instance, "string") and not _is_match(pattern, instance):
         yield ValidationError(f"does not match {pattern!r}")
 
 
-def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+def _check_pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
     if validator.is_type(instance, "object"):
         for pattern, subschema in patterns.items():
             for name, value in instance.items():
@@ -114,7 +114,9 @@ def _pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: A
                     yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
-def _additional_properties(validator: Any, subschema: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+def _check_additional_properties(
+    validator: Any, subschema: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
     if validator.is_type(instance, "object"):
         properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         for name, value in instance.items():
@@ -132,12 +134,12 @@ def _compile(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = MAX_PATTERN_BYTES
     try:
-        return re2.compile(ESCAPE.sub(_escape, pattern), options)
+        return re2.compile(ESCAPE.sub(_translate_escape, pattern), options)
     except re2.error as error:
         raise ValidationUndecided from error
 
 
-def _escape(escape: re.Match[str]) -> str:
+def _translate_escape(escape: re.Match[str]) -> str:
     r"""Translate `\uXXXX` to the syntax of RE2."""
     return f"\\x{{{escape[1]}}}" if escape[1] else escape[0]
 
@@ -171,7 +173,7 @@ def _collect_names(raw: object) -> set[str]:
     return names
 
 
-def _scalars(value: Json) -> list[Json]:
+def _collect_scalars(value: Json) -> list[Json]:
     scalars: list[Json] = []
     stack = [value]
     while stack:
@@ -188,4 +190,4 @@ def _scalars(value: Json) -> list[Json]:
 
 
 def _is_finite(value: Json) -> bool:
-    return all(math.isfinite(scalar) for scalar in _scalars(value) if isinstance(scalar, float))
+    return all(math.isfinite(scalar) for scalar in _collect_scalars(value) if isinstance(scalar, float))

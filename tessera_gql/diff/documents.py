@@ -56,7 +56,7 @@ def read_guarded(raw: object, numbers: dict[int, int], identities: Identities, *
     while references:
         if len(document.targets) + len(references) > MAX_REFS:
             raise SchemaError(f"it has more than {MAX_REFS:,} references; split it.", limit=MAX_REFS)
-        references = _check_subschemas(document, [_resolve(document, *reference) for reference in references])
+        references = _check_subschemas(document, [_resolve_reference(document, *reference) for reference in references])
     return document
 
 
@@ -80,7 +80,7 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
         check_draft(raw, pointer, dialect)
         if number in with_references:
             entries = cast("dict[str, object]", raw)
-            base = _identify(document, entries, pointer, base)
+            base = _register_identifiers(document, entries, pointer, base)
             keywords = [keyword for keyword in ("$ref", *DYNAMIC) if keyword in dialect.shapes and keyword in entries]
             references += [(pointer, base, keyword, cast("str", entries[keyword])) for keyword in keywords]
             if len(keywords) > 1:  # two targets for one schema are not supported
@@ -91,7 +91,7 @@ def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) 
     return references
 
 
-def _identify(document: Document, entries: dict[str, object], pointer: str, base: str) -> str:
+def _register_identifiers(document: Document, entries: dict[str, object], pointer: str, base: str) -> str:
     """Register the identifiers and anchors of a schema; return the base URI of the references in it."""
     dialect = document.dialect
     identifier = entries.get(dialect.id_keyword)
@@ -122,7 +122,7 @@ def _join_uri(base: str, reference: str, pointer: str) -> tuple[str, str]:
         raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=pointer) from None
 
 
-def _resolve(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
+def _resolve_reference(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
     uri, fragment = _join_uri(base, text, pointer)
     start = document.resources.get(uri)
     error_pointer = f"{pointer}/{escape_token(keyword)}"

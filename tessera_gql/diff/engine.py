@@ -26,7 +26,7 @@ def check(schema: object) -> None:
 def compare(old: object, new: object) -> SchemaDiff:
     """Compare two schemas and return all differences. Raises `SchemaError` for an invalid document."""
     identities = Identities()
-    left, right = _read(old, new, identities)
+    left, right = _read_both(old, new, identities)
     if _is_same(left, right):
         return SchemaDiff(())
     cache = NodeCache()
@@ -38,10 +38,10 @@ def compare(old: object, new: object) -> SchemaDiff:
     assessments.sort(key=lambda item: (item.difference.pointer, item.difference.kind.value, item.path))
     old_side, new_side = (Side(root, ReferenceValidator(root)) for root in (before, after))
     collector = EvidenceCollector(assessments, old_side, new_side, cache, solver, identities, compare)
-    return SchemaDiff(tuple(_change(assessment, index, collector) for index, assessment in enumerate(assessments)))
+    return SchemaDiff(tuple(_to_change(assessment, index, collector) for index, assessment in enumerate(assessments)))
 
 
-def _read(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
+def _read_both(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
     """Read both documents. Both are guarded first, because the draft of one may be inferred from the other."""
     with _errors_on_side("old"):
         old_numbers = guard(old, identities)
@@ -66,7 +66,7 @@ def _is_same(left: Document, right: Document) -> bool:
     return identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers)
 
 
-def _change(assessment: Assessment, index: int, collector: EvidenceCollector) -> Change:
+def _to_change(assessment: Assessment, index: int, collector: EvidenceCollector) -> Change:
     difference, path = assessment.difference, assessment.path
     return Change(
         kind=difference.kind,

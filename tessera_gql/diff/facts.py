@@ -54,20 +54,14 @@ class NotInValues(NamedTuple):
 
 
 class BelowMinimum(NamedTuple):
-    """The number lies below the bound."""
-
     bound: Bound
 
 
 class AboveMaximum(NamedTuple):
-    """The number lies above the bound."""
-
     bound: Bound
 
 
 class NotMultiple(NamedTuple):
-    """The number is not a multiple of the divisor."""
-
     divisor: Number
 
 
@@ -84,20 +78,14 @@ class SizeAbove(NamedTuple):
 
 
 class PatternUnmatched(NamedTuple):
-    """The string does not match the pattern."""
-
     pattern: str
 
 
 class PropertyMissing(NamedTuple):
-    """The object lacks the property."""
-
     name: str
 
 
 class PropertyPresent(NamedTuple):
-    """The object has the property."""
-
     name: str
 
 
@@ -130,8 +118,6 @@ class PropertyNameViolates(NamedTuple):
 
 
 class ItemViolates(NamedTuple):
-    """The item at the position violates the node."""
-
     position: int
     node: Schema
 

@@ -67,7 +67,7 @@ def _nested_fields(entry: _Entry) -> Iterator[tuple[Field, _Entry] | _Entry]:
         path = f"{entry.path}.{name}" if entry.path else name
         declarations = tuple(node.property_schema(name) for node in declaring)
         is_required = any(name in (node.required if view is None else view.required) for node in entry.nodes)
-        yield _field(path, declarations, is_required=is_required), _Entry(path, declarations, above)
+        yield _make_field(path, declarations, is_required=is_required), _Entry(path, declarations, above)
     items = tuple(
         schema for node in nodes for schema in (*node.prefix_items, node.remaining_items) if schema is not None
     )
@@ -77,7 +77,7 @@ def _nested_fields(entry: _Entry) -> Iterator[tuple[Field, _Entry] | _Entry]:
     yield _Entry(f"{entry.path}.*" if entry.path else "*", tuple(other_schemas), above)
 
 
-def _field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
+def _make_field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
     views = [View((node,)) for node in nodes]
     mask = 0
     for view in views:

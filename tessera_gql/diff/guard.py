@@ -61,12 +61,12 @@ def guard(document: object, identities: Identities | None = None) -> dict[int, i
         if next_level and depth >= MAX_DEPTH:
             raise SchemaError(
                 f"it is nested deeper than {MAX_DEPTH} levels; flatten it, or name the parts in $defs.",
-                pointer=_pointer(document, next_level[0]).rpartition("/")[0],
+                pointer=_find_pointer(document, next_level[0]).rpartition("/")[0],
                 limit=MAX_DEPTH,
             )
         containers += level
         level, depth = next_level, depth + 1
-    return _identify(containers, identities or Identities())
+    return _number_containers(containers, identities or Identities())
 
 
 def _scan_object(entries: dict[object, object], next_level: list[object], document: object) -> int:
@@ -74,7 +74,7 @@ def _scan_object(entries: dict[object, object], next_level: list[object], docume
     size = 0
     for key, item in entries.items():
         if not isinstance(key, str):
-            pointer = _pointer(document, entries)
+            pointer = _find_pointer(document, entries)
             raise SchemaError("an object has a key that is not text; send parsed JSON.", pointer=pointer)
         size += len(key)
         if isinstance(item, str):
@@ -85,7 +85,7 @@ def _scan_object(entries: dict[object, object], next_level: list[object], docume
             if key == "enum" and len(cast("list[object]", item)) > MAX_ENUM:
                 raise SchemaError(
                     f"an enum has more than {MAX_ENUM:,} values; a type or a pattern would say it.",
-                    pointer=_pointer(document, cast("object", item)),
+                    pointer=_find_pointer(document, cast("object", item)),
                     limit=MAX_ENUM,
                 )
             next_level.append(cast("object", item))
@@ -109,20 +109,20 @@ def _scan_list(items: list[object], next_level: list[object], document: object) 
 
 def _check_scalar(value: object, document: object, holder: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
-        pointer = _pointer(document, holder)
+        pointer = _find_pointer(document, holder)
         raise SchemaError("a number is not finite, and JSON has no NaN or Infinity.", pointer=pointer)
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise SchemaError(
             f"a number has more than {MAX_BITS:,} bits; nobody reads it exactly.",
-            pointer=_pointer(document, holder),
+            pointer=_find_pointer(document, holder),
             limit=MAX_BITS,
         )
     if not isinstance(value, str | int | float | None):
-        pointer = _pointer(document, holder)
+        pointer = _find_pointer(document, holder)
         raise SchemaError(f"{type(value).__name__} is not a JSON value; send parsed JSON.", pointer=pointer)
 
 
-def _pointer(document: object, target: object) -> str:
+def _find_pointer(document: object, target: object) -> str:
     """Find the pointer of a container. Slow, so used for errors only."""
     queue = [(document, "")]
     for value, pointer in queue:
@@ -139,7 +139,7 @@ def _items(value: object) -> list[object]:
     return cast("list[object]", value) if isinstance(value, list) else []
 
 
-def _identify(containers: list[object], identities: Identities) -> dict[int, int]:
+def _number_containers(containers: list[object], identities: Identities) -> dict[int, int]:
     numbers_by_id: dict[int, int] = {}
     numbers, with_references = identities.numbers, identities.with_references
     items: Iterable[object]

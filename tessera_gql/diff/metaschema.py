@@ -50,7 +50,7 @@ def _describe_json(value: object) -> str:
             return "an object"
 
 
-def _schema(value: object, pointer: str, key: str) -> Subschemas:  # noqa: ARG001 - one signature for every shape
+def _read_schema(value: object, pointer: str, key: str) -> Subschemas:  # noqa: ARG001 - one signature for every shape
     yield pointer, value
 
 
@@ -67,30 +67,30 @@ def _check_non_empty_list(value: object, pointer: str, key: str) -> list[object]
     return items
 
 
-def _map(value: object, pointer: str, key: str) -> Subschemas:
+def _read_map(value: object, pointer: str, key: str) -> Subschemas:
     if not isinstance(value, dict):
         raise _shape_error(key, "an object", value, pointer)
     for name, item in cast("dict[str, object]", value).items():
         yield f"{pointer}/{escape_token(name)}", item
 
 
-def _pattern_map(value: object, pointer: str, key: str) -> Subschemas:
-    yield from _map(value, pointer, key)
+def _read_pattern_map(value: object, pointer: str, key: str) -> Subschemas:
+    yield from _read_map(value, pointer, key)
     for name in cast("dict[str, object]", value):
-        _pattern(name, pointer, key)
+        _check_pattern(name, pointer, key)
 
 
-def _schemas(value: object, pointer: str, key: str) -> Subschemas:
+def _read_schemas(value: object, pointer: str, key: str) -> Subschemas:
     for index, item in enumerate(_check_non_empty_list(value, pointer, key)):
         yield f"{pointer}/{index}", item
 
 
-def _items(value: object, pointer: str, key: str) -> Subschemas:
-    return _schemas(value, pointer, key) if isinstance(value, list) else _schema(value, pointer, key)
+def _read_items(value: object, pointer: str, key: str) -> Subschemas:
+    return _read_schemas(value, pointer, key) if isinstance(value, list) else _read_schema(value, pointer, key)
 
 
-def _flag_or_schema(value: object, pointer: str, key: str) -> Subschemas:
-    return iter(()) if isinstance(value, bool) else _schema(value, pointer, key)
+def _read_flag_or_schema(value: object, pointer: str, key: str) -> Subschemas:
+    return iter(()) if isinstance(value, bool) else _read_schema(value, pointer, key)
 
 
 def _is_number(value: object) -> bool:
@@ -110,7 +110,7 @@ def _shape_check(expected: str, test: Callable[[object], bool]) -> Callable[[obj
     return shape
 
 
-def _pattern(value: object, pointer: str, key: str) -> Subschemas:
+def _check_pattern(value: object, pointer: str, key: str) -> Subschemas:
     if not isinstance(value, str):
         raise _shape_error(key, "text", value, pointer)
     if not is_pattern(value):
@@ -118,48 +118,48 @@ def _pattern(value: object, pointer: str, key: str) -> Subschemas:
     return iter(())
 
 
-def _names(value: object, pointer: str, key: str, listed: ListCheck = _check_list) -> Subschemas:
-    items = listed(value, pointer, key)
+def _check_names(value: object, pointer: str, key: str, check_list: ListCheck = _check_list) -> Subschemas:
+    items = check_list(value, pointer, key)
     if not all(isinstance(item, str) for item in items) or len(set(cast("list[str]", items))) < len(items):
         raise SchemaError(f"{key} must be a list of different names.", pointer=pointer)
     return iter(())
 
 
-def _some_values(value: object, pointer: str, key: str) -> Subschemas:
+def _check_some_values(value: object, pointer: str, key: str) -> Subschemas:
     items = _check_non_empty_list(value, pointer, key)
     if len({canonical(item) for item in items}) < len(items):
         raise SchemaError(f"{key} must list each value once.", pointer=pointer)
     return iter(())
 
 
-def _values(value: object, pointer: str, key: str) -> Subschemas:
+def _check_values(value: object, pointer: str, key: str) -> Subschemas:
     _check_list(value, pointer, key)
     return iter(())
 
 
-def _types(value: object, pointer: str, key: str) -> Subschemas:
+def _check_types(value: object, pointer: str, key: str) -> Subschemas:
     items = _check_non_empty_list(value, pointer, key) if isinstance(value, list) else [value]
     if not all(isinstance(item, str) and item in TYPES for item in items) or len({*map(str, items)}) < len(items):
         raise SchemaError(f"{key} must be one or more different names of {', '.join(sorted(TYPES))}.", pointer=pointer)
     return iter(())
 
 
-def _names_map(value: object, pointer: str, key: str) -> Subschemas:
-    for item_pointer, item in _map(value, pointer, key):
-        _names(item, item_pointer, key)
+def _check_names_map(value: object, pointer: str, key: str) -> Subschemas:
+    for item_pointer, item in _read_map(value, pointer, key):
+        _check_names(item, item_pointer, key)
     return iter(())
 
 
-def _dependencies(value: object, pointer: str, key: str, listed: ListCheck = _check_list) -> Subschemas:
-    for item_pointer, item in _map(value, pointer, key):
+def _read_dependencies(value: object, pointer: str, key: str, check_list: ListCheck = _check_list) -> Subschemas:
+    for item_pointer, item in _read_map(value, pointer, key):
         if isinstance(item, list):
-            _names(cast("object", item), item_pointer, key, listed)
+            _check_names(cast("object", item), item_pointer, key, check_list)
         else:
             yield item_pointer, item
 
 
-def _flags(value: object, pointer: str, key: str) -> Subschemas:
-    for item_pointer, item in _map(value, pointer, key):
+def _check_flags(value: object, pointer: str, key: str) -> Subschemas:
+    for item_pointer, item in _read_map(value, pointer, key):
         if not isinstance(item, bool):
             raise _shape_error(key, "an object of booleans", item, item_pointer)
     return iter(())
@@ -167,25 +167,25 @@ def _flags(value: object, pointer: str, key: str) -> Subschemas:
 
 SHAPES: dict[str, Callable[[object, str, str], Subschemas]] = {
     "anything": lambda _value, _at, _key: iter(()),
-    "schema": _schema,
-    "schemas": _schemas,
-    "map": _map,
-    "pattern map": _pattern_map,
-    "items": _items,
-    "flag or schema": _flag_or_schema,
+    "schema": _read_schema,
+    "schemas": _read_schemas,
+    "map": _read_map,
+    "pattern map": _read_pattern_map,
+    "items": _read_items,
+    "flag or schema": _read_flag_or_schema,
     "text": _shape_check("text", lambda value: isinstance(value, str)),
     "flag": _shape_check("a boolean", lambda value: isinstance(value, bool)),
     "number": _shape_check("a number", _is_number),
     "positive": _shape_check("a number above 0", lambda value: _is_number(value) and cast("float", value) > 0),
     "count": _shape_check("a whole number from 0", _is_count),
-    "pattern": _pattern,
-    "names": _names,
-    "some names": lambda value, pointer, key: _names(value, pointer, key, _check_non_empty_list),
-    "names map": _names_map,
-    "values": _values,
-    "some values": _some_values,
-    "types": _types,
-    "dependencies": _dependencies,
-    "some dependencies": lambda value, pointer, key: _dependencies(value, pointer, key, _check_non_empty_list),
-    "flags": _flags,
+    "pattern": _check_pattern,
+    "names": _check_names,
+    "some names": lambda value, pointer, key: _check_names(value, pointer, key, _check_non_empty_list),
+    "names map": _check_names_map,
+    "values": _check_values,
+    "some values": _check_some_values,
+    "types": _check_types,
+    "dependencies": _read_dependencies,
+    "some dependencies": lambda value, pointer, key: _read_dependencies(value, pointer, key, _check_non_empty_list),
+    "flags": _check_flags,
 }

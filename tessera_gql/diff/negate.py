@@ -39,19 +39,19 @@ def list_violations(node: Schema, json_type: int, premises: Sequence[Schema]) ->
     if json_type in CONSTRAINTS_BY_TYPE:
         yield from ([constraint] for constraint in CONSTRAINTS_BY_TYPE[json_type](node))
     if json_type == OBJECT:
-        yield from _required(node, premises)
-        yield from _properties(node, premises)
-        yield from _dependents(node)
-        yield from _unevaluated(node)
+        yield from _required_violations(node, premises)
+        yield from _property_violations(node, premises)
+        yield from _dependency_violations(node)
+        yield from _unevaluated_violations(node)
     if node.is_opaque or (json_type == ARRAY and "unevaluatedItems" in node.keywords):
         yield []
     target = node.target()
     if target is not None:
         yield [Literal(target, holds=False)]
-    yield from _composition(node)
+    yield from _composition_violations(node)
 
 
-def _composition(node: Schema) -> Iterator[Alternative]:
+def _composition_violations(node: Schema) -> Iterator[Alternative]:
     for child in node.children("allOf"):
         yield [Literal(child, holds=False)]
     if "anyOf" in node.keywords:
@@ -79,7 +79,7 @@ def _one_of_violations(options: Sequence[Schema]) -> Iterator[Alternative]:
         yield [Literal(left, holds=True), Literal(right, holds=True)]
 
 
-def _number(node: Schema) -> Iterator[Conjunct]:
+def _number_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.low is not None:
         yield BelowMinimum(node.low)
     if node.high is not None:
@@ -87,7 +87,7 @@ def _number(node: Schema) -> Iterator[Conjunct]:
     yield from map(NotMultiple, node.multiples)
 
 
-def _string(node: Schema) -> Iterator[Conjunct]:
+def _string_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.min_length:
         yield SizeBelow(node.min_length)
     if node.max_length is not None:
@@ -96,7 +96,7 @@ def _string(node: Schema) -> Iterator[Conjunct]:
         yield PatternUnmatched(node.pattern)
 
 
-def _array(node: Schema) -> Iterator[Conjunct]:
+def _array_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.min_items:
         yield SizeBelow(node.min_items)
     if node.max_items is not None:
@@ -115,7 +115,7 @@ def _array(node: Schema) -> Iterator[Conjunct]:
             yield ContainsAbove(contained, node.max_contains)
 
 
-def _object(node: Schema) -> Iterator[Conjunct]:
+def _object_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.min_properties:
         yield SizeBelow(node.min_properties)
     if node.max_properties is not None:
@@ -130,14 +130,14 @@ def _object(node: Schema) -> Iterator[Conjunct]:
         )
 
 
-def _required(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
+def _required_violations(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
     required_names = {name for premise in premises for name in premise.required}
     for name in node.required:
         if name not in required_names:
             yield [PropertyMissing(name)]
 
 
-def _properties(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
+def _property_violations(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
     """Yield violations of properties, except those that a premise declares with the same text."""
     if not node.properties:
         return
@@ -147,7 +147,7 @@ def _properties(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternativ
             yield [PropertyViolates(name, node.property_schema(name))]
 
 
-def _dependents(node: Schema) -> Iterator[Alternative]:
+def _dependency_violations(node: Schema) -> Iterator[Alternative]:
     for name, dependents in node.dependent_names.items():
         for dependent in dependents:
             yield [PropertyPresent(name), PropertyMissing(dependent)]
@@ -155,7 +155,7 @@ def _dependents(node: Schema) -> Iterator[Alternative]:
         yield [PropertyPresent(name), Literal(schema, holds=False)]
 
 
-def _unevaluated(node: Schema) -> Iterator[Alternative]:
+def _unevaluated_violations(node: Schema) -> Iterator[Alternative]:
     """Yield violations of `unevaluatedProperties`: names that the node and its `allOf` parts don't cover."""
     extra = node.child("unevaluatedProperties")
     if extra is not None:
@@ -178,9 +178,9 @@ def _conjunction(node: Schema) -> Collection[Schema]:
 
 
 CONSTRAINTS_BY_TYPE: dict[int, Callable[[Schema], Iterator[Conjunct]]] = {
-    INTEGER: _number,
-    FRACTION: _number,
-    STRING: _string,
-    ARRAY: _array,
-    OBJECT: _object,
+    INTEGER: _number_constraints,
+    FRACTION: _number_constraints,
+    STRING: _string_constraints,
+    ARRAY: _array_constraints,
+    OBJECT: _object_constraints,
 }

@@ -109,7 +109,7 @@ class PropertyRules:
         if self.names is not None:
             return "", NoWitness.EMPTY
         combined = NoWitness.EMPTY
-        for matched, unmatched in self._cells(must_match, must_not_match):
+        for matched, unmatched in self._pattern_combinations(must_match, must_not_match):
             name = _find_name(matched, unmatched, avoid)
             if name is False:
                 continue
@@ -119,7 +119,7 @@ class PropertyRules:
             combined = combined if result is NoWitness.EMPTY else NoWitness.UNKNOWN
         return "", combined
 
-    def _cells(
+    def _pattern_combinations(
         self, must_match: frozenset[str], must_not_match: frozenset[str]
     ) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
         """Yield all combinations of matching and unmatched patterns, or none of them fixed if there are too many."""
@@ -245,12 +245,12 @@ class _Search:
         steps = (self._fill_demands, self._fill_classes, self._fill_required, self._fill_to_minimum)
         if not all(step() for step in steps):
             return NoWitness.EMPTY
-        return self._result()
+        return self._build()
 
     def _fits(self, size: int) -> bool:
         return self.max_size is None or size <= self.max_size
 
-    def _result(self) -> SearchResult:
+    def _build(self) -> SearchResult:
         banned = excluded_values(self.constraints)
         if not self.is_sure or (banned and canonical(self.document) in banned):
             return NoWitness.UNKNOWN
@@ -293,13 +293,13 @@ class _Search:
         if self._fits(self.required_count + 1):
             # a new name keeps the values of other demands; a name in use is tried last, as one value must do for both
             for avoid in dict.fromkeys((self.mentioned.union(self.document), self.mentioned)):
-                name, result = self._fresh(constraint, literals, avoid)
+                name, result = self._find_fresh(constraint, literals, avoid)
                 if result is not NoWitness.EMPTY:
                     return self._store(name, result)
         self.is_sure = False
         return is_open
 
-    def _fresh(
+    def _find_fresh(
         self, constraint: ClassViolates, literals: list[Literal], avoid: frozenset[str]
     ) -> tuple[str, SearchResult]:
         match constraint:
@@ -308,9 +308,9 @@ class _Search:
             case AdditionalPropertyViolates(_, patterns, _):
                 return self.rules.find_fresh(literals, avoid, frozenset(), patterns)
             case PropertyNameViolates(node):
-                return self._fresh_name(node, avoid)
+                return self._find_fresh_name(node, avoid)
 
-    def _fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, SearchResult]:
+    def _find_fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, SearchResult]:
         """Find an undeclared name that violates the node."""
         _, result = self.rules.find_fresh([], avoid, frozenset(), frozenset())
         if result is NoWitness.EMPTY:

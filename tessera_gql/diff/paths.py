@@ -38,13 +38,13 @@ def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_sch
         before, after = declared_properties(pair.old), declared_properties(pair.new)
         pair.removed = [(name, _first_declaration(nodes, name)) for name, nodes in before.items() if name not in after]
         pair.added = [(name, _first_declaration(nodes, name)) for name, nodes in after.items() if name not in before]
-        for step, left, right in _children(pair, before, after):
-            yield step, _pair(left, right, expand)
+        for step, left, right in _child_declarations(pair, before, after):
+            yield step, _make_pair(left, right, expand)
 
-    return explore(_pair([old], [new], expand), _key, visit, count_schemas(old, new))
+    return explore(_make_pair([old], [new], expand), _key, visit, count_schemas(old, new))
 
 
-def _pair(old: list[Schema], new: list[Schema], expand: Expand) -> DeclarationPair:
+def _make_pair(old: list[Schema], new: list[Schema], expand: Expand) -> DeclarationPair:
     return DeclarationPair(_expand_all(old, expand), _expand_all(new, expand))
 
 
@@ -60,7 +60,7 @@ def _first_declaration(nodes: tuple[Schema, ...], name: str) -> Schema:
     return min(nodes, key=lambda node: node.pointer).property_schema(name)
 
 
-def _children(
+def _child_declarations(
     pair: DeclarationPair, before: DeclaredProperties, after: DeclaredProperties
 ) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
     for name, nodes, new_nodes in changed_properties(before, after):

@@ -73,14 +73,14 @@ class EvidenceCollector:
             evidence = Evidence()
             if assessment.breaks and tries and size_left > 0 and time.monotonic() < deadline:
                 tries -= 1
-                evidence = self._evidence(assessment)
+                evidence = self._find_evidence(assessment)
                 size_left -= len(canonical(evidence.document))
                 if schemas <= MAX_SCHEMAS and len(gathered) < MAX_HINTS:
-                    evidence = evidence._replace(hint=self._hint(assessment))
+                    evidence = evidence._replace(hint=self._find_hint(assessment))
             gathered.append(evidence)
         return tuple(gathered)
 
-    def _hint(self, assessment: Assessment) -> str | None:
+    def _find_hint(self, assessment: Assessment) -> str | None:
         try:
             breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
             other_breaks = {(item.difference.kind, item.path) for item in breaking}
@@ -88,11 +88,11 @@ class EvidenceCollector:
         except SchemaError:  # the restored part refers to a removed definition
             return None
 
-    def _evidence(self, assessment: Assessment) -> Evidence:
+    def _find_evidence(self, assessment: Assessment) -> Evidence:
         mode = Mode.BACKWARD if Mode.BACKWARD in assessment.breaks else Mode.FORWARD
         accepting, refusing = order_sides(self.old, self.new, mode)
-        for demand, must_refuse, is_produced in self._demands(assessment, mode):
-            witness = self._document(accepting, demand, is_produced=is_produced)
+        for demand, must_refuse, is_produced in self._list_demands(assessment, mode):
+            witness = self._find_document(accepting, demand, is_produced=is_produced)
             if witness is None or accepting.validator.accepts(witness.value) is not True:
                 continue
             if len(canonical(witness.value)) > MAX_DOCUMENT:
@@ -101,7 +101,7 @@ class EvidenceCollector:
                 return Evidence(Certainty.PROVEN, witness.value)
         return Evidence()
 
-    def _document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
+    def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
             document = read({"$schema": "https://json-schema.org/draft/2020-12/schema", **demand}, self.identities)
         except SchemaError:  # the demand contains parts of the schemas and may exceed the limits
@@ -111,7 +111,7 @@ class EvidenceCollector:
         result = self.solver.find([root, Literal(self.cache.root(document), holds=True)])
         return result if isinstance(result, Witness) else None
 
-    def _demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
+    def _list_demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
         """Yield demands on the document, whether the other side must refuse it, and whether a producer writes it."""
         difference, route = assessment.difference, assessment.route
         is_produced = difference.rule is not Rule.OPEN

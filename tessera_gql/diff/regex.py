@@ -100,14 +100,14 @@ def compile_pattern(pattern: str) -> Automaton | None:
         start = automaton.add_state()
         automaton.edges[0].append((ANY, 0))
         automaton.empty[0].append(("", start))
-        automaton.empty[_build(automaton, parse(pattern), start)].append(("", 1))
+        automaton.empty[_build_states(automaton, parse(pattern), start)].append(("", 1))
         automaton.edges[1].append((ANY, 1))
     except (Unsupported, Malformed):
         return None
     return automaton
 
 
-def _build(automaton: Automaton, part: Expression, start: int) -> int:
+def _build_states(automaton: Automaton, part: Expression, start: int) -> int:
     match part:
         case Chars(ranges):
             end = automaton.add_state()
@@ -118,31 +118,31 @@ def _build(automaton: Automaton, part: Expression, start: int) -> int:
         case Sequence(parts):
             end = start
             for element in parts:
-                end = _build(automaton, element, end)
+                end = _build_states(automaton, element, end)
         case Choice(options):
             end = automaton.add_state()
             for option in options:
                 branch = automaton.add_state()
                 automaton.empty[start].append(("", branch))
-                automaton.empty[_build(automaton, option, branch)].append(("", end))
+                automaton.empty[_build_states(automaton, option, branch)].append(("", end))
         case Repeat(inside, minimum, maximum):
-            end = _repeat(automaton, inside, (minimum, maximum), start)
+            end = _build_repeat(automaton, inside, (minimum, maximum), start)
     return end
 
 
-def _repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
+def _build_repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
     minimum, maximum = bounds
     for _ in range(minimum):
-        start = _build(automaton, inside, start)
+        start = _build_states(automaton, inside, start)
     end = automaton.add_state()
     if maximum is None:
         loop = automaton.add_state()
         automaton.empty[start] += [("", loop), ("", end)]
-        automaton.empty[_build(automaton, inside, loop)] += [("", loop), ("", end)]
+        automaton.empty[_build_states(automaton, inside, loop)] += [("", loop), ("", end)]
         return end
     for _ in range(maximum - minimum):
         automaton.empty[start].append(("", end))
-        start = _build(automaton, inside, start)
+        start = _build_states(automaton, inside, start)
     automaton.empty[start].append(("", end))
     return end
 
@@ -177,13 +177,13 @@ def find_example(language: Language) -> str | bool:
     patterns = matching | not_matching
     compiled = [(compile_pattern(pattern), pattern in matching) for pattern in patterns]
     machines = [(automaton, must_match) for automaton, must_match in compiled if automaton is not None]
-    result = _search(language, machines) if machines else _by_length(language)
+    result = _search(language, machines) if machines else _find_by_length(language)
     if result is False or len(machines) == len(patterns):
         return result
     return True  # the string may violate a pattern of unsupported syntax
 
 
-def _by_length(language: Language) -> str | bool:
+def _find_by_length(language: Language) -> str | bool:
     if language.min_length > 100_000:
         return True
     texts: Iterable[str] = () if language.min_length else ("",)

@@ -43,14 +43,10 @@ class Chars(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """Expressions in a row."""
-
     parts: "tuple[Expression, ...]"
 
 
 class Choice(NamedTuple):
-    """One of several expressions."""
-
     options: "tuple[Expression, ...]"
 
 

@@ -27,7 +27,7 @@ def find_renames(removed: Sequence[NamedSchema], added: Sequence[NamedSchema]) -
         return matches
     left = [(name, shape_key(View((node,)))) for name, node in removed if name not in matches]
     right = [(name, shape_key(View((node,)))) for name, node in added if name in come_names - set(matches.values())]
-    scores = _scores(left, right)
+    scores = _score_pairs(left, right)
     by_old, by_new = _best_matches(scores, 0), _best_matches(scores, 1)
     for (old, new), score in scores.items():
         if score >= MIN_SIMILARITY and score > max(by_old[old].best_without(new), by_new[new].best_without(old)):
@@ -35,7 +35,9 @@ def find_renames(removed: Sequence[NamedSchema], added: Sequence[NamedSchema]) -
     return matches
 
 
-def _scores(left: Sequence[tuple[str, object]], right: Sequence[tuple[str, object]]) -> dict[tuple[str, str], float]:
+def _score_pairs(
+    left: Sequence[tuple[str, object]], right: Sequence[tuple[str, object]]
+) -> dict[tuple[str, str], float]:
     """Return the similarity of all pairs of names with equal shapes."""
     tokens = {name: _tokenize(name) for name, _ in (*left, *right)}
     return {

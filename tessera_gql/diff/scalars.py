@@ -71,22 +71,22 @@ def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, i
     )
     banned = excluded_values(constraints)
     if not steps:
-        return _between(low, high, avoid, banned)
+        return _find_fraction(low, high, avoid, banned)
     step = Fraction(steps[0])
     for multiple in steps[1:]:
-        step = _common(step, Fraction(multiple))
+        step = _least_common_multiple(step, Fraction(multiple))
     if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
         return NoWitness.EMPTY
-    return _on_grid(step, (low, high), avoid, banned)
+    return _find_multiple(step, (low, high), avoid, banned)
 
 
-def _common(left: Fraction, right: Fraction) -> Fraction:
+def _least_common_multiple(left: Fraction, right: Fraction) -> Fraction:
     """Return the least common multiple."""
     both = lcm(left.numerator * right.denominator, right.numerator * left.denominator)
     return Fraction(both, left.denominator * right.denominator)
 
 
-def _on_grid(
+def _find_multiple(
     step: Fraction, limits: tuple[Bound | None, Bound | None], avoid: Sequence[Number], banned: frozenset[str]
 ) -> SearchResult:
     low, high = limits
@@ -95,12 +95,12 @@ def _on_grid(
         first = floor(low.value / step) + 1 if low.is_open else ceil(low.value / step)
     if high is not None:
         last = ceil(high.value / step) - 1 if high.is_open else floor(high.value / step)
-    result = _first_allowed((index * step for index in islice(_indices(first, last), TRIES)), avoid, banned)
+    result = _first_allowed((index * step for index in islice(_nearest_integers(first, last), TRIES)), avoid, banned)
     is_small = first is not None and last is not None and last - first < TRIES
     return result or (NoWitness.EMPTY if is_small else NoWitness.UNKNOWN)
 
 
-def _indices(first: int | None, last: int | None) -> Iterator[int]:
+def _nearest_integers(first: int | None, last: int | None) -> Iterator[int]:
     """Yield the whole numbers of a range, those near its only limit or near zero first."""
     if first is None:
         start = last or 0
@@ -119,16 +119,18 @@ def _indices(first: int | None, last: int | None) -> Iterator[int]:
             return
 
 
-def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
+def _find_fraction(
+    low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]
+) -> SearchResult:
     """Find a number with a fraction and no divisor. Every interval wider than a point has infinitely many."""
     if low is None or high is None or low.value < high.value:
-        return _first_allowed(_inside(low, high), avoid, banned) or NoWitness.UNKNOWN
+        return _first_allowed(_list_fractions(low, high), avoid, banned) or NoWitness.UNKNOWN
     if low != high or low.is_open:
         return NoWitness.EMPTY
     return _first_allowed([Fraction(low.value)], avoid, banned) or NoWitness.EMPTY
 
 
-def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
+def _list_fractions(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
     """Yield the middle, quarters, eighths and so on of the interval, or of a unit interval next to the only limit."""
     bottom, width = Fraction(-1), Fraction(1)
     if low is not None and high is not None:

@@ -297,14 +297,12 @@ def _read_const(node: Schema) -> None:
 
 
 def tighter_low(left: Bound | None, right: Bound | None) -> Bound | None:
-    """Return the tighter of two lower bounds."""
     if left is None or right is None:
         return left or right
     return max(left, right)
 
 
 def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
-    """Return the tighter of two upper bounds."""
     if left is None or right is None:
         return left or right
     return min(left, right, key=lambda bound: (bound.value, not bound.is_open))

@@ -1,6 +1,6 @@
 """A merged view of all schemas of a value: references followed, `allOf` merged, `[T, null]` in one form.
 
-Views describe changes to people. Verdicts come from `solve`, because not every schema can be merged.
+Views describe changes to people. Verdicts come from the solver, because not every schema can be merged.
 """
 
 from collections.abc import Iterator

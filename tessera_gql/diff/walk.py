@@ -122,7 +122,7 @@ def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
 
 
 def _property_differences(pair: ViewPair) -> Iterator[Difference]:
-    """Yield properties that only one side declares. Their effect on declared paths is assessed in `paths`."""
+    """Yield properties that only one side declares. Effects on declared paths are found separately."""
     old, new = pair.old, pair.new
     for kind, declaring, lacking, directions, message in (
         (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),

@@ -42,7 +42,9 @@ def weight(schema: object) -> int | None:
     data: list[object] = []
     while schemas:
         value = schemas.pop()
-        if size.add(value) is None or (isinstance(value, dict) and not _sort(cast("Entries", value), schemas, data)):
+        if size.add(value) is None or (
+            isinstance(value, dict) and not _sort_entries(cast("Entries", value), schemas, data)
+        ):
             return None
         properties = cast("Entries", value).get("properties") if isinstance(value, dict) else None
         if isinstance(properties, dict):
@@ -79,7 +81,7 @@ class _Size:
         return None if self.text > MAX_TEXT else inside
 
 
-def _sort(entries: Entries, schemas: list[object], data: list[object]) -> bool:
+def _sort_entries(entries: Entries, schemas: list[object], data: list[object]) -> bool:
     """Add the entries to subschemas or to other data; False if a keyword is not plain."""
     for keyword, value in entries.items():
         if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
