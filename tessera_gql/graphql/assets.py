@@ -32,13 +32,9 @@ from tessera_gql.workflows.assets import AssetDetails
 @strawberry.type(description="A table, view, model, topic or other data set, with an owner team and contracts.")
 class Asset(Node):
     row: strawberry.Private[tables.Asset]
-    fqn: str = strawberry.field(
-        description="The fully qualified name, such as `analytics.core.orders`; unique, ignoring case."
-    )
+    fqn: str = strawberry.field(description="The fully qualified name, as in `core.orders`; unique, ignoring case.")
     resource_type: ResourceType = strawberry.field(description="The kind of object that the asset is.")
-    description: str | None = strawberry.field(
-        description="The description for readers, in plain text; null if there is none."
-    )
+    description: str | None = strawberry.field(description="The description in plain text; null if there is none.")
     compatibility_mode: Mode = strawberry.field(
         description="The default compatibility mode of the asset's contracts; a publish may set another."
     )
@@ -67,9 +63,7 @@ class Asset(Node):
         description="The open proposal of a breaking change; null if there is none.",
     )
     contracts = connection(CONTRACTS, "asset_id", description="All contracts of the asset, the latest first.")
-    registrations = connection(
-        REGISTRATIONS, "asset_id", description="All registrations of consumers, the ended ones included."
-    )
+    registrations = connection(REGISTRATIONS, "asset_id", description="The registrations of consumers, ended ones too.")
     consumers = connection(CONSUMERS, "asset_id", description="The teams that read the asset now, each once.")
     proposals = connection(
         PROPOSALS, "asset_id", description="All proposals of breaking changes, open or ended, the latest first."
@@ -136,15 +130,13 @@ class CreateAssetInput(CreatingInput):
     owner: TeamRefInput | None = optional("The owner team; the team of the API key if left out.")
     resource_type: ResourceType | None = optional("The kind of object that the asset is; TABLE if left out.")
     description: str | None = optional("The description for readers, in plain text.")
-    compatibility_mode: Mode | None = optional(
-        "The default compatibility mode of the asset's contracts; BACKWARD if left out."
-    )
+    compatibility_mode: Mode | None = optional("The default mode of the asset's contracts; BACKWARD if left out.")
     metadata: JSON | None = optional("Free data of your own about the asset, as a JSON object.")
 
 
 @strawberry.type(description="The result of `createAsset`.")
 class CreateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="The asset; null if the mutation was refused.")
+    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
 
 
 async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPayload:
@@ -167,14 +159,12 @@ class UpdateAssetInput(Input):
     description: str | None = optional("The new description for readers; null removes it.")
     compatibility_mode: Mode | None = optional("The default compatibility mode of the asset's next contracts.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the asset was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateAsset`.")
 class UpdateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="The asset; null if the mutation was refused.")
+    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
 
 
 async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPayload:

@@ -36,7 +36,7 @@ class Contract(Node):
     version: str = strawberry.field(description="The semantic version, such as `1.2.0`.")
     schema: JSON = strawberry.field(description="The JSON Schema of the asset's data.")
     guarantees: JSON | None = strawberry.field(
-        description="The guarantees beside the schema, such as freshness or volume; null if there are none."
+        description="The guarantees that go with the schema, such as freshness or volume; null if there are none."
     )
     compatibility_mode: Mode = strawberry.field(
         description="The compatibility mode that decides whether the next change is breaking."
@@ -47,9 +47,7 @@ class Contract(Node):
     metadata: JSON = strawberry.field(description="Free data of your own about the contract, as a JSON object.")
     published_at: datetime = strawberry.field(description="The time at which the contract was published.")
 
-    asset = relation(
-        "Asset", lambda loaders: loaders.asset, "asset_id", description="The asset that the contract belongs to."
-    )
+    asset = relation("Asset", lambda loaders: loaders.asset, "asset_id", description="The asset of the contract.")
     published_by = relation(
         "Team", lambda loaders: loaders.team, "published_by", description="The team that published the contract."
     )
@@ -67,7 +65,7 @@ class Contract(Node):
         description="The registrations of the asset's consumers, which belong to the asset and not to one version.",
     )
 
-    @computed_field("The document that the contract was read from; null if it was published as a JSON Schema.")
+    @computed_field("The document that the contract was read from; null if it was published by `schema`.")
     def source(self) -> ContractSource | None:
         return ContractSource.of(self.row.source)
 

@@ -25,22 +25,18 @@ class AcknowledgeProposalInput(CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to acknowledge.")
     team: TeamRefInput | None = optional("The asked team that acknowledges; the team of the API key if left out.")
     response: Response = strawberry.field(description="The team's response; a later response replaces it.")
-    migration_deadline: datetime | None = optional(
-        "The time by which the team will have migrated; required for MIGRATING."
-    )
+    migration_deadline: datetime | None = optional("The time by which the team will migrate; required for MIGRATING.")
     notes: str | None = optional("A remark that the owner team reads.")
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the proposal was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `acknowledgeProposal`.")
 class AcknowledgeProposalPayload(Payload):
     acknowledgment: Acknowledgment | None = strawberry.field(
-        default=None, description="The acknowledgment; null if the mutation was refused."
+        default=None, description="The acknowledgment; null if refused."
     )
     proposal: Proposal | None = strawberry.field(
-        default=None, description="The proposal after the acknowledgment; null if the mutation was refused."
+        default=None, description="The proposal after the acknowledgment; null if refused."
     )
     contract: Contract | None = strawberry.field(
         default=None, description="The contract that this acknowledgment published; null if it published none."
@@ -70,16 +66,12 @@ async def acknowledge_proposal(call: Call, arguments: AcknowledgeProposalInput) 
 class WithdrawProposalInput(Input):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to withdraw.")
     team: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the proposal was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `withdrawProposal`.")
 class WithdrawProposalPayload(Payload):
-    proposal: Proposal | None = strawberry.field(
-        default=None, description="The proposal; null if the mutation was refused."
-    )
+    proposal: Proposal | None = strawberry.field(default=None, description="The proposal; null if refused.")
 
 
 async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> WithdrawProposalPayload:
@@ -95,19 +87,15 @@ async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> Wit
 class PublishProposalInput(CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to publish.")
     published_by: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the proposal was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `publishProposal`.")
 class PublishProposalPayload(Payload):
-    proposal: Proposal | None = strawberry.field(
-        default=None, description="The proposal; null if the mutation was refused."
-    )
+    proposal: Proposal | None = strawberry.field(default=None, description="The proposal; null if refused.")
     contract: Contract | None = strawberry.field(
         default=None,
-        description="The contract that was published, exactly as approved; null if the mutation was refused.",
+        description="The contract that was published, exactly as approved; null if refused.",
     )
 
 

@@ -12,7 +12,7 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_field, given
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, given
 from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
 from tessera_gql.graphql.pages import (
@@ -44,14 +44,14 @@ class IdListFilter:
 
 @strawberry.input(description="Conditions on events; an event must meet all of them.")
 class EventFilter:
-    kind: EnumFilter[EventKind] | None = filter_field("kind", "The kind of the event.")
-    asset: IdFilter | None = filter_field("asset_id", "The asset that the event is about.", kind="Asset")
-    proposal: IdFilter | None = filter_field("proposal_id", "The proposal that the event is about.", kind="Proposal")
-    teams: IdListFilter | None = filter_field("teams", "The teams that the event concerns.", kind="Team")
-    actor: StringFilter | None = filter_field(
-        "actor", "The caller who caused the event, as the field `actor` shows it to you."
+    kind: EnumFilter[EventKind] | None = filter_by("kind", "The kind of the event.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the event is about.", kind="Asset")
+    proposal: IdFilter | None = filter_by("proposal_id", "The proposal that the event is about.", kind="Proposal")
+    teams: IdListFilter | None = filter_by("teams", "The teams that the event concerns.", kind="Team")
+    actor: StringFilter | None = filter_by(
+        "actor", "The caller that caused the event, as the field `actor` shows it to you."
     )
-    occurred_at: DateTimeFilter | None = filter_field("occurred_at", "The time at which the event happened.")
+    occurred_at: DateTimeFilter | None = filter_by("occurred_at", "The time at which the event happened.")
 
 
 EVENTS = Listing(
@@ -91,7 +91,7 @@ def _entity_id(row: tables.EventRow) -> strawberry.ID:
     kind=lambda row: EventKind(row.kind),
     entity_id=_entity_id,
 )
-@strawberry.type(description="An entry of the audit log, which is never changed.")
+@strawberry.type(description="An entry of the audit log. Entries are never changed.")
 class Event(Node):
     row: strawberry.Private[tables.EventRow]
     sequence: int = strawberry.field(
@@ -106,9 +106,7 @@ class Event(Node):
     actor: str = strawberry.field(
         description="The caller: a name, or `key` and the prefix of an API key, whose name only administrators see."
     )
-    payload: JSON = strawberry.field(
-        description="The details of the event, as a JSON object; ids in it are plain UUIDs."
-    )
+    payload: JSON = strawberry.field(description="The details of the event, as an object; ids in it are plain UUIDs.")
     occurred_at: datetime = strawberry.field(description="The time at which the event happened.")
     hash: str = strawberry.field(description="The SHA-256 hash over the event and the hash of the event before it.")
 

@@ -35,7 +35,7 @@ def optional(description: str, *, name: str | None = None) -> Any:
     return strawberry.field(default=UNSET, description=description, name=name)
 
 
-def filter_field(column: str, description: str, *, kind: str | None = None) -> Any:
+def filter_by(column: str, description: str, *, kind: str | None = None) -> Any:
     """Declare a field of a filter on a column; `kind` is the type whose global ids it accepts."""
     return strawberry.field(default=UNSET, description=description, metadata={"column": column, "kind": kind})
 

@@ -16,9 +16,7 @@ from tessera_gql.workflows.git_state import Pulled
 
 @strawberry.input(description="The options of a push of teams and assets into files.")
 class PushToGitInput(Input):
-    message: str | None = optional(
-        "The message of a git commit of the written files; without it, nothing is committed."
-    )
+    message: str | None = optional("The message of a git commit of the files; without it, nothing is committed.")
     author: str | None = optional("The author of the commit, as `Name <address>`.")
 
 
@@ -31,9 +29,7 @@ class PushToGitPayload(Payload):
         default=None, description="The paths of files that were removed, because their team or asset no longer exists."
     )
     unchanged: int | None = strawberry.field(default=None, description="The number of files that did not change.")
-    commit: str | None = strawberry.field(
-        default=None, description="The hash of the new commit; null if nothing was committed."
-    )
+    commit: str | None = strawberry.field(default=None, description="The hash of the commit; null if there is none.")
 
 
 @strawberry.input(description="The options of a pull of teams and assets from files.")
@@ -58,9 +54,7 @@ class PullReport:
     registrations_created: int = strawberry.field(description="The number of registrations that were created.")
     registrations_updated: int = strawberry.field(description="The number of registrations that were updated.")
     dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
-    passed_over: list[str] = strawberry.field(
-        description="The contracts in the files that were skipped, each with the reason."
-    )
+    passed_over: list[str] = strawberry.field(description="The contracts that were skipped, each with the reason.")
 
     @classmethod
     def of(cls, result: Pulled) -> "PullReport":
@@ -70,9 +64,7 @@ class PullReport:
 
 @strawberry.type(description="The result of `pullFromGit`.")
 class PullFromGitPayload(Payload):
-    report: PullReport | None = strawberry.field(
-        default=None, description="The report; null if the mutation was refused."
-    )
+    report: PullReport | None = strawberry.field(default=None, description="The report; null if refused.")
 
 
 async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitPayload:
@@ -96,7 +88,7 @@ async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFr
 
 async def _resolve_push(
     info: Info,
-    input: Annotated[PushToGitInput, strawberry.argument(description="The input of the mutation.")],  # noqa: A002 - the name in the schema
+    input: Annotated[PushToGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
 ) -> PushToGitPayload | None:
     try:
         payload = await push_to_git(info.context, input)
@@ -108,7 +100,7 @@ async def _resolve_push(
 
 async def _resolve_pull(
     info: Info,
-    input: Annotated[PullFromGitInput, strawberry.argument(description="The input of the mutation.")],  # noqa: A002 - the name in the schema
+    input: Annotated[PullFromGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
 ) -> PullFromGitPayload | None:
     try:
         payload = await pull_from_git(info.context, input)

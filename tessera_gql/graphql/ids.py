@@ -13,9 +13,7 @@ from tessera_gql.errors import Invalid
 @strawberry.interface(description="An object with a global id, which `node(id:)` returns.")
 class Node:
     row: strawberry.Private[Any]
-    id: strawberry.ID = strawberry.field(
-        description="The global id of the object: opaque, and unique across all types."
-    )
+    id: strawberry.ID = strawberry.field(description="The global id of the object: opaque, unique across types.")
 
     @classmethod
     def of(cls, row: Any) -> Self:

@@ -37,15 +37,13 @@ class ImpactedTeam:
         return to_type("Team", await info.context.loaders.team.load(self.team_id))
 
 
-@strawberry.type(description="What publishing a schema would do.")
+@strawberry.type(description="The effect of publishing a schema, without publishing it.")
 class Impact:
     result: strawberry.Private[impact.Impact]
     outcome: Outcome = strawberry.field(
         description="The outcome that a publish would have; PROPOSED if it had to wait for other teams."
     )
-    version: str | None = strawberry.field(
-        description="The version that would be published; null if nothing would change."
-    )
+    version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
     bump: Bump = strawberry.field(description="The part of the version that the changes must raise at least.")
     mode: Mode = strawberry.field(description="The compatibility mode that decides: the active contract's.")
 
@@ -81,7 +79,7 @@ class Impact:
 
 @strawberry.type
 class Queries:
-    @computed_field("What publishing a schema for an asset would do, and which teams would be asked. Writes nothing.")
+    @computed_field("Compute the effect of publishing a schema: changes, outcome and teams to ask. Writes nothing.")
     async def impact(  # noqa: PLR0913 - one parameter for each argument in the schema
         self,
         info: Info,
@@ -97,7 +95,7 @@ class Queries:
         guarantees: Annotated[
             JSON | None,
             strawberry.argument(
-                description="The guarantees beside the schema; those of the active contract if left out."
+                description="The guarantees that go with the schema; those of the active contract if left out."
             ),
         ] = UNSET,
         compatibility_mode: Annotated[

@@ -7,7 +7,7 @@ import strawberry
 
 from tessera_gql.errors import Conflict
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_field, given, optional
+from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, given, optional
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
@@ -26,19 +26,15 @@ from tessera_gql.workflows.keys import NewKey
 @strawberry.type(description="A key by which a program authenticates. Its token is not stored and can't be read again.")
 class ApiKey(Node):
     row: strawberry.Private[tables.ApiKey]
-    name: str = strawberry.field(description="The name, which says what the key is for.")
+    name: str = strawberry.field(description="The name of the key, to recognise it by.")
     prefix: str = strawberry.field(description="The first characters of the token, to recognise it by.")
     scopes: list[Scope] = strawberry.field(description="The scopes of the key.")
     created_by: str = strawberry.field(
         description="The creator: a name, or `key` and the prefix of an API key, whose name only administrators see."
     )
     created_at: datetime = strawberry.field(description="The time at which the key was created.")
-    expires_at: datetime | None = strawberry.field(
-        description="The time at which the key expires; null if it never does."
-    )
-    revoked_at: datetime | None = strawberry.field(
-        description="The time at which the key was revoked; null if it was not."
-    )
+    expires_at: datetime | None = strawberry.field(description="The time at which the key expires; null for never.")
+    revoked_at: datetime | None = strawberry.field(description="The time at which the key was revoked, or null.")
     last_used_at: datetime | None = strawberry.field(
         description="The time of the last use, to the minute; null if it was never used."
     )
@@ -56,10 +52,10 @@ class ApiKeyConnection(Connection[ApiKey]):
 
 @strawberry.input(description="Conditions on API keys; a key must meet all of them.")
 class ApiKeyFilter:
-    name: StringFilter | None = filter_field("name", "The name of the key.")
-    prefix: StringFilter | None = filter_field("prefix", "The first characters of the token.")
-    team: IdFilter | None = filter_field("team_id", "The team that the key acts for.", kind="Team")
-    created_at: DateTimeFilter | None = filter_field("created_at", "The time at which the key was created.")
+    name: StringFilter | None = filter_by("name", "The name of the key.")
+    prefix: StringFilter | None = filter_by("prefix", "The first characters of the token.")
+    team: IdFilter | None = filter_by("team_id", "The team that the key acts for.", kind="Team")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the key was created.")
 
 
 API_KEYS = Listing(
@@ -107,7 +103,7 @@ def _refuse_replay(prefix: str) -> NoReturn:
 
 @strawberry.input(description="The data of a new API key.")
 class CreateApiKeyInput(CreatingInput):
-    name: str = strawberry.field(description="A name that says what the key is for, 100 characters at most.")
+    name: str = strawberry.field(description="The name of the key, 100 characters at most.")
     team: TeamRefInput | None = optional(
         "The key's team; the caller's own if left out. Without one, an administrator creates an ADMIN key of no team."
     )
@@ -117,9 +113,7 @@ class CreateApiKeyInput(CreatingInput):
 
 @strawberry.type(description="The result of `createApiKey`.")
 class CreateApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(
-        default=None, description="The API key; null if the mutation was refused."
-    )
+    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
     token: str | None = strawberry.field(
         default=None,
         description="The token, for `Authorization: Bearer TOKEN`. Returned once: a retry is refused with CONFLICT.",
@@ -145,9 +139,7 @@ class RevokeApiKeyInput(Input):
 
 @strawberry.type(description="The result of `revokeApiKey`.")
 class RevokeApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(
-        default=None, description="The API key; null if the mutation was refused."
-    )
+    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
 
 
 async def revoke_api_key(call: Call, arguments: RevokeApiKeyInput) -> RevokeApiKeyPayload:

@@ -62,13 +62,9 @@ class LineageEdge:
 
 @strawberry.type(description="One page of the assets upstream or downstream of another, the nearest first.")
 class LineageConnection:
-    edges: list[LineageEdge] = strawberry.field(
-        description="The assets of the page, each with its distance and cursor."
-    )
+    edges: list[LineageEdge] = strawberry.field(description="The assets of the page with distance and cursor.")
     page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
-    total_count: int = strawberry.field(
-        description="The number of assets in the whole list; 1,000 at most are followed."
-    )
+    total_count: int = strawberry.field(description="The number of assets in the list; 1,000 at most are followed.")
 
     @computed_field("The assets of the page, without their distance.", lazy_list("Asset"))
     async def nodes(self, info: Info) -> Any:
@@ -104,9 +100,7 @@ class AddDependencyInput(CreatingInput):
 
 @strawberry.type(description="The result of `addDependency`.")
 class AddDependencyPayload(Payload):
-    dependency: AssetDependency | None = strawberry.field(
-        default=None, description="The dependency; null if the mutation was refused."
-    )
+    dependency: AssetDependency | None = strawberry.field(default=None, description="The dependency; null if refused.")
 
 
 async def add_dependency(call: Call, arguments: AddDependencyInput) -> AddDependencyPayload:
@@ -132,7 +126,7 @@ class RemoveDependencyInput(Input):
 @strawberry.type(description="The result of `removeDependency`.")
 class RemoveDependencyPayload(Payload):
     dependency: AssetDependency | None = strawberry.field(
-        default=None, description="The dependency that was removed; null if the mutation was refused."
+        default=None, description="The dependency that was removed; null if refused."
     )
 
 
@@ -150,11 +144,11 @@ async def remove_dependency(call: Call, arguments: RemoveDependencyInput) -> Rem
 @strawberry.type
 class Mutations:
     add_dependency: Any = mutation(
-        add_dependency, "Add a dependency of one asset on another. Needs a key of the dependent asset's owner team."
+        add_dependency, "Add a dependency of one asset on another. Needs a key of the dependent's owner team or ADMIN."
     )
     remove_dependency: Any = mutation(
         remove_dependency,
-        "Remove a dependency of one asset on another. Needs a key of the dependent asset's owner team.",
+        "Remove a dependency of one asset on another. Needs a key of the dependent's owner team or ADMIN.",
     )
 
 

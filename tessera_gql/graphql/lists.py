@@ -3,7 +3,7 @@
 import strawberry
 
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_field
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
 from tessera_gql.graphql.pages import Listing, order_input
 from tessera_gql.policy.words import (
     ContractStatus,
@@ -19,71 +19,65 @@ from tessera_gql.store import assets, contracts, lineage, proposals, registratio
 
 @strawberry.input(description="Conditions on teams; a team must meet all of them.")
 class TeamFilter:
-    name: StringFilter | None = filter_field("name", "The name of the team.")
-    created_at: DateTimeFilter | None = filter_field("created_at", "The time at which the team was created.")
+    name: StringFilter | None = filter_by("name", "The name of the team.")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the team was created.")
 
 
 @strawberry.input(description="Conditions on assets; an asset must meet all of them.")
 class AssetFilter:
-    fqn: StringFilter | None = filter_field("fqn", "The fully qualified name of the asset.")
-    description: StringFilter | None = filter_field("description", "The description of the asset.")
-    owner: IdFilter | None = filter_field("owner_team_id", "The owner team of the asset.", kind="Team")
-    resource_type: EnumFilter[ResourceType] | None = filter_field(
-        "resource_type", "The kind of object that the asset is."
-    )
-    compatibility_mode: EnumFilter[Mode] | None = filter_field(
+    fqn: StringFilter | None = filter_by("fqn", "The fully qualified name of the asset.")
+    description: StringFilter | None = filter_by("description", "The description of the asset.")
+    owner: IdFilter | None = filter_by("owner_team_id", "The owner team of the asset.", kind="Team")
+    resource_type: EnumFilter[ResourceType] | None = filter_by("resource_type", "The kind of object that the asset is.")
+    compatibility_mode: EnumFilter[Mode] | None = filter_by(
         "compatibility_mode", "The default compatibility mode of the asset's contracts."
     )
-    created_at: DateTimeFilter | None = filter_field("created_at", "The time at which the asset was created.")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the asset was created.")
 
 
 @strawberry.input(description="Conditions on contracts; a contract must meet all of them.")
 class ContractFilter:
-    asset: IdFilter | None = filter_field("asset_id", "The asset that the contract belongs to.", kind="Asset")
-    published_by: IdFilter | None = filter_field("published_by", "The team that published the contract.", kind="Team")
-    version: StringFilter | None = filter_field("version", "The semantic version of the contract.")
-    status: EnumFilter[ContractStatus] | None = filter_field("status", "The stage of the contract's life.")
-    published_at: DateTimeFilter | None = filter_field("published_at", "The time at which the contract was published.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset of the contract.", kind="Asset")
+    published_by: IdFilter | None = filter_by("published_by", "The team that published the contract.", kind="Team")
+    version: StringFilter | None = filter_by("version", "The semantic version of the contract.")
+    status: EnumFilter[ContractStatus] | None = filter_by("status", "The stage of the contract's life.")
+    published_at: DateTimeFilter | None = filter_by("published_at", "The time at which the contract was published.")
 
 
 @strawberry.input(description="Conditions on registrations; a registration must meet all of them.")
 class RegistrationFilter:
-    asset: IdFilter | None = filter_field("asset_id", "The asset that the consumer reads.", kind="Asset")
-    consumer_team: IdFilter | None = filter_field("consumer_team_id", "The team that reads the asset.", kind="Team")
-    consumer_asset: IdFilter | None = filter_field(
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the consumer reads.", kind="Asset")
+    consumer_team: IdFilter | None = filter_by("consumer_team_id", "The team that reads the asset.", kind="Team")
+    consumer_asset: IdFilter | None = filter_by(
         "consumer_asset_id", "The consumer's asset that the data is read for.", kind="Asset"
     )
-    status: EnumFilter[RegistrationStatus] | None = filter_field("status", "The stage of the registration's life.")
-    evidence: EnumFilter[Evidence] | None = filter_field("evidence", "The source of the knowledge about the consumer.")
-    registered_at: DateTimeFilter | None = filter_field("registered_at", "The time at which the team registered.")
+    status: EnumFilter[RegistrationStatus] | None = filter_by("status", "The stage of the registration's life.")
+    evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the consumer.")
+    registered_at: DateTimeFilter | None = filter_by("registered_at", "The time at which the team registered.")
 
 
 @strawberry.input(description="Conditions on proposals; a proposal must meet all of them.")
 class ProposalFilter:
-    asset: IdFilter | None = filter_field("asset_id", "The asset whose contract would change.", kind="Asset")
-    proposed_by: IdFilter | None = filter_field("proposed_by", "The team that proposed the change.", kind="Team")
-    status: EnumFilter[ProposalStatus] | None = filter_field("status", "The status of the proposal.")
-    proposed_at: DateTimeFilter | None = filter_field("proposed_at", "The time at which the change was proposed.")
-    expires_at: DateTimeFilter | None = filter_field("expires_at", "The time at which the proposal expires.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", kind="Asset")
+    proposed_by: IdFilter | None = filter_by("proposed_by", "The team that proposed the change.", kind="Team")
+    status: EnumFilter[ProposalStatus] | None = filter_by("status", "The status of the proposal.")
+    proposed_at: DateTimeFilter | None = filter_by("proposed_at", "The time at which the change was proposed.")
+    expires_at: DateTimeFilter | None = filter_by("expires_at", "The time at which the proposal expires.")
 
 
 @strawberry.input(description="Conditions on acknowledgments; an acknowledgment must meet all of them.")
 class AcknowledgmentFilter:
-    proposal: IdFilter | None = filter_field(
-        "proposal_id", "The proposal that the team is asked about.", kind="Proposal"
-    )
-    team: IdFilter | None = filter_field("consumer_team_id", "The team that is asked.", kind="Team")
-    response: EnumFilter[Response] | None = filter_field("response", "The response of the team.")
+    proposal: IdFilter | None = filter_by("proposal_id", "The proposal that the team is asked about.", kind="Proposal")
+    team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", kind="Team")
+    response: EnumFilter[Response] | None = filter_by("response", "The response of the team.")
 
 
 @strawberry.input(description="Conditions on dependencies; a dependency must meet all of them.")
 class DependencyFilter:
-    type: EnumFilter[DependencyType] | None = filter_field(
+    type: EnumFilter[DependencyType] | None = filter_by(
         "dependency_type", "The way in which the dependent asset depends on the other."
     )
-    evidence: EnumFilter[Evidence] | None = filter_field(
-        "evidence", "The source of the knowledge about the dependency."
-    )
+    evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the dependency.")
 
 
 CREATED_AT = ("created_at", "The time at which the object was created.")

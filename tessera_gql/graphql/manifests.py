@@ -31,7 +31,7 @@ class ModelReader:
         return to_type("Team", await info.context.loaders.team.load(self.team_id))
 
 
-@strawberry.type(description="What syncing a dbt manifest would do for one table.")
+@strawberry.type(description="The effect of syncing a dbt manifest on one table, without syncing it.")
 class DbtModelImpact:
     model: strawberry.Private[ModelImpact]
     fqn: str = strawberry.field(description="The fully qualified name of the table.")
@@ -40,12 +40,8 @@ class DbtModelImpact:
     )
     is_new: bool = strawberry.field(description="Whether the table is not an asset yet.")
     is_safe: bool = strawberry.field(description="Whether nothing breaks and a sync would accept the table.")
-    version: str | None = strawberry.field(
-        description="The version that would be published; null if nothing would change."
-    )
-    refused: str | None = strawberry.field(
-        description="The reason why a sync would refuse the table; null if it would not."
-    )
+    version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
+    refused: str | None = strawberry.field(description="The reason why a sync would refuse it; null if none.")
 
     @computed_field("The asset of the table; null if there is none yet.", lazy_type("Asset") | None)
     async def asset(self, info: Info) -> Any:
@@ -80,7 +76,7 @@ class DbtModelImpact:
 
 @strawberry.type
 class Queries:
-    @computed_field("What syncing a dbt manifest would do, table by table in the order of their fqns. Writes nothing.")
+    @computed_field("Compute the effect of syncing a dbt manifest, table by table, sorted by fqn. Writes nothing.")
     async def dbt_impact(
         self,
         info: Info,

@@ -40,15 +40,11 @@ class BreakingChange(Change):
 @strawberry.type(description="A breaking change that waits for the acknowledgments of the asked teams.")
 class Proposal(Node):
     row: strawberry.Private[tables.Proposal]
-    status: ProposalStatus = strawberry.field(
-        description="The status, which follows from the acknowledgments and the time."
-    )
-    is_open: bool = strawberry.field(
-        description="Whether the proposal can still be acknowledged, withdrawn or published."
-    )
+    status: ProposalStatus = strawberry.field(description="The status; it follows from acknowledgments and time.")
+    is_open: bool = strawberry.field(description="Whether it can still be acknowledged, withdrawn or published.")
     proposed_schema: JSON = strawberry.field(description="The JSON Schema to be published.")
     proposed_version: str = strawberry.field(description="The version that the contract will have.")
-    guarantees: JSON | None = strawberry.field(description="The guarantees beside the schema; null if there are none.")
+    guarantees: JSON | None = strawberry.field(description="The guarantees with the schema; null if there are none.")
     compatibility_mode: Mode = strawberry.field(
         description="The compatibility mode that the contract will have for the change after this one."
     )
@@ -64,9 +60,7 @@ class Proposal(Node):
     expires_at: datetime = strawberry.field(
         description="The time at which the proposal expires unless all asked teams consent before."
     )
-    resolved_at: datetime | None = strawberry.field(
-        description="The time at which the proposal ended; null while it is open."
-    )
+    resolved_at: datetime | None = strawberry.field(description="The time of the end; null while it is open.")
     row_version: int = strawberry.field(
         description="A number that rises with every change of the proposal itself; for `expectedRowVersion`."
     )
@@ -153,7 +147,7 @@ class Acknowledgment(Node):
     row: strawberry.Private[tables.Acknowledgment]
     response: Response | None = strawberry.field(description="The team's response; null until there is one.")
     migration_deadline: datetime | None = strawberry.field(
-        description="The time by which the team will have migrated; null unless it responded MIGRATING."
+        description="The time by which the team will have migrated; null unless the response is MIGRATING."
     )
     notes: str | None = strawberry.field(description="The team's remark; null if there is none.")
     responded_at: datetime | None = strawberry.field(

@@ -32,7 +32,7 @@ class PublishContractInput(CreatingInput):
         "The contract in another format, instead of `schema`; its guarantees apply if `guarantees` is left out."
     )
     guarantees: JSON | None = optional(
-        "The guarantees beside the schema; those of the active contract if left out, none if null."
+        "The guarantees that go with the schema; those of the active contract if left out, none if null."
     )
     compatibility_mode: Mode | None = optional(
         "The compatibility mode for the change after this one; the active contract's if left out."
@@ -60,7 +60,7 @@ class PublishContractInput(CreatingInput):
 class PublishContractPayload(Payload):
     outcome: Outcome | None = strawberry.field(
         default=None,
-        description="The outcome of the publish; null if the mutation was refused.",
+        description="The outcome of the publish; null if refused.",
         metadata={"recall": Outcome},
     )
     contract: Contract | None = strawberry.field(
@@ -93,7 +93,7 @@ def to_publish_request(arguments: PublishContractInput, parsed: Promised) -> Pub
         reason=given(arguments.reason),
         expires_at=given(arguments.expires_at),
         metadata=given(arguments.metadata),
-        source=document.local() if document else None,
+        source=document.to_source() if document else None,
     )
 
 
@@ -119,7 +119,7 @@ class RetireContractInput(Input):
 @strawberry.type(description="The result of `retireContract`.")
 class RetireContractPayload(Payload):
     contract: Contract | None = strawberry.field(
-        default=None, description="The outcome of the publish; null if the mutation was refused."
+        default=None, description="The outcome of the publish; null if refused."
     )
 
 

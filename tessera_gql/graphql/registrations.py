@@ -27,17 +27,13 @@ from tessera_gql.workflows.registrations import Reading
 )
 class Registration(Node):
     row: strawberry.Private[tables.Registration]
-    fields: list[str] | None = strawberry.field(
-        description="The paths of the fields that the team reads; null means all fields."
-    )
+    fields: list[str] | None = strawberry.field(description="The paths of the fields it reads; null means all fields.")
     pinned_version: str | None = strawberry.field(
         description="The contract version that the consumer was built for, for information only; null if not given."
     )
     status: RegistrationStatus = strawberry.field(description="The stage of the registration's life.")
     evidence: Evidence = strawberry.field(description="The source of the knowledge about the consumer.")
-    purpose: str | None = strawberry.field(
-        description="The purpose for which the team reads the data; null if not given."
-    )
+    purpose: str | None = strawberry.field(description="The purpose of reading the data; null if not given.")
     metadata: JSON = strawberry.field(description="Free data of your own about the registration, as a JSON object.")
     registered_at: datetime = strawberry.field(description="The time at which the team registered.")
     acknowledged_at: datetime | None = strawberry.field(
@@ -76,9 +72,7 @@ class RegisterInput(CreatingInput):
 
 @strawberry.type(description="The result of `register`.")
 class RegisterPayload(Payload):
-    registration: Registration | None = strawberry.field(
-        default=None, description="The registration; null if the mutation was refused."
-    )
+    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
 
 
 async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
@@ -106,16 +100,12 @@ class UpdateRegistrationInput(Input):
     pinned_version: str | None = optional("The contract version that the consumer was built for; null removes it.")
     purpose: str | None = optional("The purpose for which the team reads the data; null removes it.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole.")
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the registration was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateRegistration`.")
 class UpdateRegistrationPayload(Payload):
-    registration: Registration | None = strawberry.field(
-        default=None, description="The registration; null if the mutation was refused."
-    )
+    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
 
 
 async def update_registration(call: Call, arguments: UpdateRegistrationInput) -> UpdateRegistrationPayload:
@@ -139,16 +129,12 @@ async def update_registration(call: Call, arguments: UpdateRegistrationInput) ->
 @strawberry.input(description="The registration to end.")
 class UnregisterInput(Input):
     registration: strawberry.ID = strawberry.field(description="The id of the registration to end.")
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the registration was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `unregister`.")
 class UnregisterPayload(Payload):
-    registration: Registration | None = strawberry.field(
-        default=None, description="The registration; null if the mutation was refused."
-    )
+    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
 
 
 async def unregister(call: Call, arguments: UnregisterInput) -> UnregisterPayload:

@@ -30,9 +30,7 @@ class DocumentInput:
 class ContractSource:
     format: Format = strawberry.field(description="The format of the document.")
     text: str = strawberry.field(description="The whole document, exactly as it was published.")
-    part: str | None = strawberry.field(
-        description="The table or message that was read from the document; null if not given."
-    )
+    part: str | None = strawberry.field(description="The table or message that was read; null if not given.")
     dialect: str | None = strawberry.field(description="The SQL dialect of a DDL document; null if not given.")
 
     @classmethod

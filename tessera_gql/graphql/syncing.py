@@ -81,9 +81,7 @@ class SyncedModel:
 class RemovedModel:
     asset_id: strawberry.Private[UUID]
     fqn: str = strawberry.field(description="The fully qualified name of the asset.")
-    retired: bool = strawberry.field(
-        description="Whether the contract of the asset was retired, as `retireRemoved` asks for."
-    )
+    retired: bool = strawberry.field(description="Whether the contract was retired because of `retireRemoved`.")
     reason: str | None = strawberry.field(
         description="The reason why the contract was not retired although `retireRemoved` was set; null otherwise."
     )
@@ -112,15 +110,11 @@ class ManifestReport:
     dependencies_removed: int = strawberry.field(description="The number of dependencies that were removed.")
     teams_created: int = strawberry.field(description="The number of owner teams that were created.")
     registrations_created: int = strawberry.field(description="The number of registrations that were created.")
-    registrations_updated: int = strawberry.field(
-        description="The number of registrations from dbt whose columns changed."
-    )
+    registrations_updated: int = strawberry.field(description="The number of dbt registrations that changed.")
     registrations_ended: int = strawberry.field(
         description="The number of registrations from dbt that are no longer in the manifest."
     )
-    warnings: list[str] = strawberry.field(
-        description="The parts of the manifest that were ignored, each with the reason."
-    )
+    warnings: list[str] = strawberry.field(description="The parts of the manifest that were ignored, with reasons.")
 
     @computed_field("The assets that an earlier manifest had and this one does not.")
     def removed(self) -> list[RemovedModel]:
@@ -233,7 +227,7 @@ class SyncDbtManifestInput(CreatingInput):
 class SyncDbtManifestPayload(Payload):
     report: ManifestReport | None = strawberry.field(
         default=None,
-        description="The report; null if the mutation was refused.",
+        description="The report; null if refused.",
         metadata={"recall": ManifestReport.recall},
     )
 

@@ -59,7 +59,7 @@ class CreateTeamInput(CreatingInput):
 
 @strawberry.type(description="The result of `createTeam`.")
 class CreateTeamPayload(Payload):
-    team: Team | None = strawberry.field(default=None, description="The team; null if the mutation was refused.")
+    team: Team | None = strawberry.field(default=None, description="The team; null if refused.")
 
 
 async def create_team(call: Call, arguments: CreateTeamInput) -> CreateTeamPayload:
@@ -72,14 +72,12 @@ class UpdateTeamInput(Input):
     team: TeamRefInput = strawberry.field(description="The team to update, by id or name.")
     name: str | None = optional("The new name of the team.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the team was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateTeam`.")
 class UpdateTeamPayload(Payload):
-    team: Team | None = strawberry.field(default=None, description="The team; null if the mutation was refused.")
+    team: Team | None = strawberry.field(default=None, description="The team; null if refused.")
 
 
 async def update_team(call: Call, arguments: UpdateTeamInput) -> UpdateTeamPayload:

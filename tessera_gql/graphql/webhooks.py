@@ -16,7 +16,7 @@ from tessera_gql.graphql.filters import (
     DateTimeFilter,
     EnumFilter,
     IdFilter,
-    filter_field,
+    filter_by,
     given,
     optional,
     or_keep,
@@ -57,14 +57,14 @@ describe_enum(
 
 @strawberry.input(description="Conditions on deliveries; a delivery must meet all of them.")
 class WebhookDeliveryFilter:
-    status: EnumFilter[DeliveryStatus] | None = filter_field("status", "The status of the delivery.")
-    created_at: DateTimeFilter | None = filter_field("created_at", "The time at which the delivery was created.")
+    status: EnumFilter[DeliveryStatus] | None = filter_by("status", "The status of the delivery.")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the delivery was created.")
 
 
 @strawberry.input(description="Conditions on webhooks; a webhook must meet all of them.")
 class WebhookFilter:
-    team: IdFilter | None = filter_field("team_id", "The team whose events the webhook receives.", kind="Team")
-    created_at: DateTimeFilter | None = filter_field("created_at", "The time at which the webhook was created.")
+    team: IdFilter | None = filter_by("team_id", "The team whose events the webhook receives.", kind="Team")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the webhook was created.")
 
 
 DELIVERIES = Listing(
@@ -100,9 +100,7 @@ class Webhook(Node):
     document: str | None = strawberry.field(
         description="The GraphQL query whose result is the payload; null if the payload is the whole event."
     )
-    is_active: bool = strawberry.field(
-        description="Whether events are sent; while paused, events are kept and sent later."
-    )
+    is_active: bool = strawberry.field(description="Whether events are sent; otherwise they are kept for later.")
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
     created_at: datetime = strawberry.field(description="The time at which the webhook was created.")
 
@@ -120,9 +118,7 @@ class Webhook(Node):
 @strawberry.type(description="One attempt at a delivery.")
 class DeliveryAttempt:
     at: datetime = strawberry.field(description="The time at which the attempt ended.")
-    status: int | None = strawberry.field(
-        description="The HTTP status of the receiver's response; null if there was none."
-    )
+    status: int | None = strawberry.field(description="The HTTP status of the response; null if there was none.")
     error: str | None = strawberry.field(description="The reason why the attempt failed; null if it succeeded.")
     milliseconds: int = strawberry.field(description="The duration of the attempt in milliseconds.")
 
@@ -210,9 +206,7 @@ class CreateWebhookInput(CreatingInput):
 
 @strawberry.type(description="The result of `createWebhook`.")
 class CreateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(
-        default=None, description="The webhook; null if the mutation was refused."
-    )
+    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
     secret: str | None = strawberry.field(
         default=None,
         description="The secret that signs messages. Returned only once: a retry is refused with CONFLICT.",
@@ -245,16 +239,12 @@ class UpdateWebhookInput(Input):
     rotate_secret: bool = strawberry.field(
         default=False, description="Create a new secret; the old one also signs messages for one more day."
     )
-    expected_row_version: int | None = optional(
-        "The `rowVersion` you have read; refused with STALE if the webhook was changed since."
-    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateWebhook`.")
 class UpdateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(
-        default=None, description="The webhook; null if the mutation was refused."
-    )
+    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
     secret: str | None = strawberry.field(
         default=None, description="The new secret, which is returned only once; null unless `rotateSecret` was set."
     )
@@ -289,7 +279,7 @@ class DeleteWebhookInput(Input):
 @strawberry.type(description="The result of `deleteWebhook`.")
 class DeleteWebhookPayload(Payload):
     deleted_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The id of the deleted webhook; null if the mutation was refused."
+        default=None, description="The id of the deleted webhook; null if refused."
     )
 
 
@@ -305,9 +295,7 @@ class TestWebhookInput(CreatingInput):
 
 @strawberry.type(description="The result of `testWebhook`.")
 class TestWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(
-        default=None, description="The delivery; null if the mutation was refused."
-    )
+    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
 
 
 async def test_webhook(call: Call, arguments: TestWebhookInput) -> TestWebhookPayload:
@@ -322,9 +310,7 @@ class RedeliverWebhookInput(Input):
 
 @strawberry.type(description="The result of `redeliverWebhook`.")
 class RedeliverWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(
-        default=None, description="The delivery; null if the mutation was refused."
-    )
+    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
 
 
 async def redeliver_webhook(call: Call, arguments: RedeliverWebhookInput) -> RedeliverWebhookPayload:
