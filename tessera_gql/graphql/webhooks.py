@@ -12,15 +12,7 @@ from strawberry import UNSET
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.documents import Documents, Operation, Profile
-from tessera_gql.graphql.filters import (
-    DateTimeFilter,
-    EnumFilter,
-    IdFilter,
-    filter_by,
-    given,
-    optional,
-    or_keep,
-)
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, filter_by, given, optional, or_keep
 from tessera_gql.graphql.ids import Node, global_id, local_id
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
