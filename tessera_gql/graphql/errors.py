@@ -11,11 +11,13 @@ from tessera_gql.graphql.words import UserErrorCode
 from tessera_gql.store.session import TooMuchJson
 
 
-@strawberry.type(description="Why a call was refused: nothing was changed.")
+@strawberry.type(description="A reason why a mutation was refused. A refused mutation changes nothing.")
 class UserError:
-    code: UserErrorCode = strawberry.field(description="The kind of refusal, for programs.")
-    field: list[str] | None = strawberry.field(description="The input that is to blame, outermost first, if one is.")
-    message: str = strawberry.field(description="What was refused, why, and what to do next, for people.")
+    code: UserErrorCode = strawberry.field(description="The kind of the error, for programs.")
+    field: list[str] | None = strawberry.field(
+        description="The path to the input field at fault, from the outermost name; null if no field is at fault."
+    )
+    message: str = strawberry.field(description="A message for people: what was refused, why, and what to do next.")
 
     @classmethod
     def of(cls, refusal: Refusal, renamed: dict[str, str], asked: Any) -> "UserError":

@@ -57,7 +57,7 @@ async def test_an_operation_reads_a_bounded_amount_of_json(api: Transport, monke
 async def test_an_answer_holds_a_bounded_number_of_changes(api: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = {"old": table(300), "new": table(300, "integer")}
     whole = (await reply(api, DIFF, **pair))["data"]["diffSchemas"]
-    assert len(whole["changes"]) > changes.PORTION
+    assert len(whole["changes"]) > changes.CHUNK_SIZE
     assert {change["path"] for change in whole["breaking"]} == {f"c{n}" for n in range(300)}
     monkeypatch.setattr(changes, "MAX_CHANGES", len(whole["changes"]) + len(whole["breaking"]) - 1)
     assert limit(await reply(api, DIFF, **pair)) == "changes"

@@ -10,7 +10,7 @@ import pytest
 from tessera_gql.delivery.bus import Bus
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.events import cursor, place
+from tessera_gql.graphql.events import cursor, decode_cursor
 from tessera_gql.graphql.http import Transport
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.operations import stream
@@ -197,7 +197,7 @@ async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen:
 
 
 def test_a_cursor_is_the_place_of_its_event() -> None:
-    assert place(cursor(42)) == 42
+    assert decode_cursor(cursor(42)) == 42
 
 
 async def test_the_list_of_events_shares_its_cursors_with_the_subscriptions(
