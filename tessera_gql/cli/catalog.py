@@ -44,13 +44,10 @@ def list_teams(
 def create_asset(
     fqn: str,
     owner: Annotated[str | None, typer.Option(help="Owner team; by default the team of the key.")] = None,
-    resource_type: Annotated[
-        str | None, typer.Option("--type", help="Kind of asset, such as TABLE, VIEW, MODEL or TOPIC.")
-    ] = None,
+    resource_type: Annotated[str | None, typer.Option("--type", help="Kind, such as TABLE, VIEW or TOPIC.")] = None,
     description: Annotated[str | None, typer.Option(help="What the asset contains.")] = None,
     mode: Annotated[
-        CompatibilityMode | None,
-        typer.Option(case_sensitive=False, help="Default compatibility mode of its contracts."),
+        CompatibilityMode | None, typer.Option(case_sensitive=False, help="Default compatibility mode.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -115,9 +112,7 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
 def register(
     fqn: str,
     team: TeamOption = None,
-    field: Annotated[
-        list[str] | None, typer.Option("--field", "-f", help="Field that the team reads; repeatable.")
-    ] = None,
+    field: Annotated[list[str] | None, typer.Option("--field", "-f", help="Field path it reads; repeatable.")] = None,
     purpose: Annotated[str | None, typer.Option(help="What the team uses the data for.")] = None,
     consumer: Annotated[str | None, typer.Option(help="Asset of the team that is made from this one.")] = None,
     as_json: JsonOption = False,
@@ -143,9 +138,7 @@ def register(
 
 
 def unregister(
-    registration: Annotated[
-        str, typer.Argument(metavar="REGISTRATION|FQN", help="Id of the registration, or fqn of the asset.")
-    ],
+    registration: Annotated[str, typer.Argument(metavar="REGISTRATION|FQN", help="Its id, or the fqn of the asset.")],
     team: TeamOption = None,
     as_json: JsonOption = False,
 ) -> None:

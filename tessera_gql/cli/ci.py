@@ -20,21 +20,17 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     fqn: str,
     schema: SchemaArgument,
     team: Annotated[str | None, typer.Option("--team", "-t", help="Team that publishes; by default the owner.")] = None,
-    version: Annotated[
-        str | None, typer.Option(help="Version to publish; by default the next one that fits the changes.")
-    ] = None,
+    version: Annotated[str | None, typer.Option(help="Version; by default the next one.")] = None,
     guarantees: GuaranteesOption = None,
     mode: Annotated[
-        CompatibilityMode | None, typer.Option(case_sensitive=False, help="Compatibility mode from this version on.")
+        CompatibilityMode | None, typer.Option(case_sensitive=False, help="Compatibility mode from now on.")
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Reason for the change, shown to the asked teams.")] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Publish a breaking change at once. Needs the scope ADMIN and --reason.")
+        bool, typer.Option("--force", help="Publish a breaking change; needs ADMIN and --reason.")
     ] = False,
     supersede: Annotated[bool, typer.Option("--supersede", help="End an open proposal of the asset.")] = False,
-    when_approved: Annotated[
-        bool, typer.Option("--when-approved", help="Publish as soon as all asked teams approve.")
-    ] = False,
+    when_approved: Annotated[bool, typer.Option("--when-approved", help="Publish once all teams approve.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Run and roll back: nothing is written.")] = False,
     format_: FormatOption = None,
     part: PartOption = None,
@@ -90,8 +86,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     schema: SchemaArgument,
     guarantees: GuaranteesOption = None,
     mode: Annotated[
-        CompatibilityMode | None,
-        typer.Option(case_sensitive=False, help="Compare in this mode instead of the asset's."),
+        CompatibilityMode | None, typer.Option(case_sensitive=False, help="Mode instead of the asset's.")
     ] = None,
     format_: FormatOption = None,
     part: PartOption = None,

@@ -31,11 +31,11 @@ ManifestArgument = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Path
 OwnerOption = Annotated[str | None, typer.Option(help="Owner of models without an owner in the manifest.")]
 CreateTeamsOption = Annotated[bool, typer.Option("--create-teams", help="Create the missing owners as teams.")]
 OwnersOption = Annotated[
-    Path | None, typer.Option("--owners", help="YAML or JSON file that maps owners in the manifest to teams.")
+    Path | None, typer.Option("--owners", help="YAML or JSON file: owners in the manifest to teams.")
 ]
 PerAssetOption = Annotated[bool, typer.Option("--per-asset", help="Skip refused models instead of rolling back.")]
 RetireRemovedOption = Annotated[
-    bool, typer.Option("--retire-removed", help="Retire contracts of removed models without consumers.")
+    bool, typer.Option("--retire-removed", help="Retire unread contracts of removed models.")
 ]
 SupersedeOption = Annotated[bool, typer.Option("--supersede", help="End open proposals and open new ones.")]
 
@@ -106,13 +106,9 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     format_: Annotated[Format, typer.Option("--format", "-f", help="Output format.")] = Format.TEXT,
     fail_on: Annotated[FailOn, typer.Option("--fail-on", help="Condition for exit code 1.")] = FailOn.CONSUMERS,
     ask: Annotated[bool, typer.Option("--ask", help="Open the proposals, so that consumers are asked now.")] = False,
-    reason: Annotated[
-        str | None, typer.Option(help="With --ask: reason for the change, shown to the asked teams.")
-    ] = None,
+    reason: Annotated[str | None, typer.Option(help="With --ask: reason, shown to the asked teams.")] = None,
     wait: Annotated[str | None, typer.Option(help="Time to wait for acknowledgments, such as 90s, 20m or 2h.")] = None,
-    supersede: Annotated[
-        bool, typer.Option("--supersede", help="With --ask: end open proposals of the models.")
-    ] = False,
+    supersede: Annotated[bool, typer.Option("--supersede", help="With --ask: end open proposals.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a manifest would break and which teams must acknowledge. Without --ask nothing is written.

@@ -18,9 +18,7 @@ STDIN = Path("-")
 def diff(
     old: Annotated[Path, typer.Argument(help="Current schema; - reads JSON from stdin.", allow_dash=True)],
     new: Annotated[Path, typer.Argument(help="New schema; - reads JSON from stdin.", allow_dash=True)],
-    mode: Annotated[
-        Mode, typer.Option(case_sensitive=False, help="Compatibility mode of the comparison.")
-    ] = Mode.BACKWARD,
+    mode: Annotated[Mode, typer.Option(case_sensitive=False, help="Compatibility mode.")] = Mode.BACKWARD,
     format: Annotated[Format, typer.Option(help="Output format.")] = Format.TEXT,  # noqa: A002 - the option's name
     part: PartOption = None,
     dialect: DialectOption = None,

@@ -12,6 +12,8 @@ MAX_COUNTEREXAMPLE_CHARACTERS = 400
 
 
 class Format(StrEnum):
+    """Output format of `tessera diff`."""
+
     TEXT = "text"
     JSON = "json"
     MARKDOWN = "markdown"

@@ -39,12 +39,9 @@ def create(
     name: Annotated[str, typer.Argument(help="Name of the key, such as its purpose.")],
     team: Annotated[str | None, typer.Option(help="Team of the key; none for an administrator's key.")] = None,
     scope: Annotated[
-        list[Scope] | None,
-        typer.Option(help="Scope of the key; by default READ with a team, else ADMIN.", case_sensitive=False),
+        list[Scope] | None, typer.Option(help="READ by default, ADMIN without a team.", case_sensitive=False)
     ] = None,
-    expires: Annotated[
-        str | None, typer.Option(help="Lifetime, such as 12h, 90d or 52w; by default unlimited.")
-    ] = None,
+    expires: Annotated[str | None, typer.Option(help="Lifetime, such as 12h, 90d or 52w.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create a key and print its token, which is never shown again."""

@@ -17,9 +17,7 @@ from tessera_gql.cli.remote import (
 from tessera_gql.cli.terminal import fail, print_line
 from tessera_gql.client import AcknowledgmentResponse, Proposal, ProposalStatus
 
-ProposalArgument = Annotated[
-    str, typer.Argument(metavar="PROPOSAL|FQN", help="Id of the proposal, or fqn of its asset if it is open.")
-]
+ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
 OPEN_STATUSES = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
 
 

@@ -17,7 +17,7 @@ def watch(
     kind: Annotated[list[str] | None, typer.Option(help="Only events of this kind; repeatable.")] = None,
     after: Annotated[str | None, typer.Option(help="Cursor to resume after.")] = None,
     cursor_file: Annotated[
-        Path | None, typer.Option(help="File that stores the last cursor, so that the next run resumes after it.")
+        Path | None, typer.Option(help="File for the last cursor, from which the next run resumes.")
     ] = None,
     count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="Exit after this many events.")] = None,
     as_json: JsonOption = False,

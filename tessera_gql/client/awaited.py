@@ -1,4 +1,4 @@
-"""Asynchronous client. Must stay equal to `sync` except for `await`; the logic of both is in the effects."""
+"""Asynchronous client. Keep it equal to the synchronous one except for `await`; both perform the same effects."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator

@@ -89,7 +89,7 @@ class ResponseReader:
         while self.on_progress and (end := self.body.find(b"\n", self._read)) >= 0:
             line, self._read = bytes(self.body[self._read : end]), end + 1
             if line.startswith(b": {"):
-                with suppress(ValueError, LookupError, TypeError):  # comments of proxies are no progress
+                with suppress(ValueError, LookupError, TypeError):  # other comments are ignored
                     comment = json.loads(line[2:])
                     self.on_progress(Progress(comment["phase"], comment["done"], comment["total"]))
 

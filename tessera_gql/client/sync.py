@@ -1,4 +1,4 @@
-"""Synchronous client. Must stay equal to `awaited` except for `await`; the logic of both is in the effects."""
+"""Synchronous client. Keep it equal to the asynchronous one except for `await`; both perform the same effects."""
 
 import time
 from collections.abc import Callable, Generator
