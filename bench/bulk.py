@@ -20,7 +20,7 @@ import orjson
 from sqlalchemy import func, select
 
 from bench._results import Line, tell
-from tessera_gql.cli.server import settle
+from tessera_gql.cli.server import tune_runtime
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import Manifest
 from tessera_gql.policy.access import OPEN_ACTOR
@@ -219,7 +219,7 @@ async def _postgresql(server: str, many: Manifest, few: Manifest) -> bool:
 def main() -> int:
     """Both databases; 0 if every target is met."""
     raw = orjson.dumps(document(TABLES))
-    settle()
+    tune_runtime()
     began = time.perf_counter()
     many, few = dbt.read(raw), dbt.read(document(LOOPED))
     print(f"A manifest of {TABLES:,} tables, {len(raw) / 1e6:.1f} MB, read in {time.perf_counter() - began:.2f} s")

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from tessera_gql.cli.server import settle
+from tessera_gql.cli.server import tune_runtime
 from tessera_gql.diff import SchemaError, compare
 
 Schema = dict[str, Any]
@@ -97,7 +97,7 @@ SECONDS = 1.0
 
 
 def main() -> int:
-    settle()
+    tune_runtime()
     results = [_row(f"{size:,} properties", size / 20, wide(size)) for size in (100, 1_000, 10_000)]
     results += [_row(name, 50, pair) for name, pair in hostile().items()]
     old, new = wide(1_000)

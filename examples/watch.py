@@ -25,7 +25,7 @@ def lost(reason: str) -> None:
 def watch(team: str, place: Path, count: int | None) -> None:
     after = place.read_text() if place.exists() else None
     with TesseraClient(on_disconnect=lost) as tessera:
-        print(f"Watching for {team} at {tessera.target.address}", file=sys.stderr, flush=True)
+        print(f"Watching for {team} at {tessera.endpoint.display_url}", file=sys.stderr, flush=True)
         for number, request in enumerate(tessera.acknowledgment_requests(team, after=after), 1):
             if request.proposal:
                 asset, version = request.proposal.asset.fqn, request.proposal.proposed_version

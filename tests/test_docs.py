@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 
-from tessera_gql.cli import program
+from tessera_gql.cli import build_app
 from tessera_gql.config import Settings, secrets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +65,7 @@ def test_each_setting_that_a_page_names_exists(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_that_a_page_names_exists(name: str) -> None:
-    top: Any = typer.main.get_command(program())
+    top: Any = typer.main.get_command(build_app())
     found = [line for text in code(PAGES[name]) for line in re.findall(r"tessera ((?:[a-z-]+ ?)+)", text)]
     for words in found:
         command = top
