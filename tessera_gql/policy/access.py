@@ -1,4 +1,4 @@
-"""Who may do what: one table, asked by every verb. What has no row in it can't be done by anybody."""
+"""Authorization: one table gives the scope that each action needs; an action without a row is denied to all callers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tessera_gql.errors import Forbidden
 
 
 class Scope(StrEnum):
-    """Each includes those before it."""
+    """The scope of an API key; each scope includes those before it."""
 
     READ = "READ"
     WRITE = "WRITE"
@@ -22,9 +22,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a name for the log, the team it belongs to (None for an administrator of no team), and its scopes.
+    """The authenticated caller: a name for the event log, its team (None: an administrator of no team) and its scopes.
 
-    The ids are plain UUIDs, never the subclass that a database driver makes: an actor is written as JSON.
+    The ids are plain UUIDs, never the subclass that a database driver makes, because an actor is serialized as JSON.
     """
 
     name: str
@@ -44,19 +44,19 @@ class Actor:
 
     @property
     def account(self) -> str:
-        """Tells callers apart whose names are alike."""
+        """An identifier that differs between callers of the same name."""
         return str(self.key_id) if self.key_id else self.name
 
     def may(self, scope: Scope) -> bool:
-        return any(held.rank >= scope.rank for held in self.scopes)
+        return any(granted.rank >= scope.rank for granted in self.scopes)
 
 
-# Without keys, on the machine of a developer: everything is allowed and the log says so.
+# The caller of a server without keys, as in development: everything is allowed.
 OPEN_ACTOR = Actor("open", scopes=frozenset(Scope))
 
 
 class Verb(StrEnum):
-    """What can be done; the value completes "this key may not …"."""
+    """An action that can be authorized; its value completes the sentence "this key may not …"."""
 
     READ = "read"
     READ_KEYS = "see API keys"
@@ -90,7 +90,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True)
 class Right:
-    """The scope that a verb needs on what belongs to the key's own team, and on what belongs to another or to none."""
+    """The scope that an action needs on the key's own team, and on another team or no team."""
 
     own: Scope
     other: Scope
@@ -140,7 +140,7 @@ def allows(actor: Actor, verb: Verb, team: UUID | None) -> bool:
 
 
 def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
-    """Raises Forbidden unless the table allows it; the refusal tells what was tried and which key could."""
+    """Authorize an action. Raises Forbidden with the action that was tried and the key that it needs."""
     if allows(actor, verb, team):
         return
     require_scope(actor, verb)
@@ -148,17 +148,17 @@ def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
 
 
 def require_scope(actor: Actor, verb: Verb) -> None:
-    """Raises Forbidden for a caller who may do this to nothing at all.
+    """Raise Forbidden for a caller who may do this to no team at all.
 
-    To be asked before private things are looked up: the refusal must not depend on whether they exist.
+    Call it before private rows are looked up: the error must not depend on whether they exist.
     """
     if not actor.may(needed := RIGHTS[verb].own):
         raise Forbidden(f"This key may not {verb}: it lacks the scope {needed}. Use a key that has it.")
 
 
-def acting_team(actor: Actor, verb: Verb, named: UUID | None) -> UUID:
-    """The team the call is made for: the one named, else the key's own."""
-    team = named or actor.team_id
+def acting_team(actor: Actor, verb: Verb, requested: UUID | None) -> UUID:
+    """The team that the call is made for: the requested team, else the key's own. Raises Forbidden."""
+    team = requested or actor.team_id
     permit(actor, verb, team)
     if team is None:
         raise Forbidden("This key belongs to no team, so say which team acts.", field=("team",))
@@ -166,7 +166,7 @@ def acting_team(actor: Actor, verb: Verb, named: UUID | None) -> UUID:
 
 
 def require_owner(actor: Actor, verb: Verb, owner: UUID, *, what: str, owner_name: str) -> None:
-    """As `permit`; the refusal of another team's key says whose business it is."""
+    """Authorize like `permit`; to a key of another team the error names the owning team."""
     if actor.may(RIGHTS[verb].own) and not allows(actor, verb, owner):
         raise not_the_owner(what, owner_name)
     permit(actor, verb, owner)

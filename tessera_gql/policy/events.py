@@ -1,7 +1,8 @@
-"""What happened, in the past tense. One dataclass per kind; audit, webhooks and subscriptions follow from it.
+"""Domain events in the past tense: one dataclass for each kind.
 
-`teams` are those the event concerns: they may see it and are told. Everything that is not part of the address
-(`teams`, `asset_id`, `proposal_id`) is the payload, so a field added here is published everywhere at once.
+Audit log, webhooks and subscriptions are made from them. `teams` are the audience: the teams that may see the event and
+are notified. The fields outside the envelope (`teams`, `asset_id`, `proposal_id`) form the payload, so a new field is
+sent to all receivers.
 """
 
 import re
@@ -13,12 +14,13 @@ from uuid import UUID
 
 from tessera_gql.policy.words import ChangeType, Outcome, ProposalStatus, Response
 
-ADDRESS = frozenset({"teams", "asset_id", "proposal_id"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """`entity` names the field that holds the id of what the event is about; `kind` is the class name in capitals."""
+    """Base class of events.
+
+    `entity` names the field with the id of the subject; `kind` is the class name in upper snake case.
+    """
 
     kind: ClassVar[str]
     entity: ClassVar[str]
@@ -42,17 +44,20 @@ class Event:
         return value
 
     def payload(self) -> dict[str, Any]:
-        """The facts as plain JSON, the same on the way out of any database."""
-        if (names := _FACTS.get(self.kind)) is None:
-            names = _FACTS[self.kind] = tuple(one.name for one in fields(self) if one.name not in ADDRESS)
-        return {name: _plain(getattr(self, name)) for name in names}
+        """The payload as plain JSON, equal to what is read back from any database."""
+        if (names := _PAYLOAD_FIELDS.get(self.kind)) is None:
+            names = _PAYLOAD_FIELDS[self.kind] = tuple(item.name for item in fields(self) if item.name not in ADDRESS)
+        return {name: _to_json(getattr(self, name)) for name in names}
 
 
+ADDRESS = frozenset(item.name for item in fields(Event))
+"""The fields of every event, stored in columns of their own; all other fields are the payload."""
 KINDS: list[str] = []
-_FACTS: dict[str, tuple[str, ...]] = {}
+_PAYLOAD_FIELDS: dict[str, tuple[str, ...]] = {}
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
+    """Convert a value to plain JSON."""
     match value:
         case datetime():
             return value.isoformat()
@@ -61,11 +66,11 @@ def _plain(value: Any) -> Any:
         case StrEnum():
             return value.value
         case frozenset():
-            return sorted(_plain(item) for item in value)
+            return sorted(_to_json(item) for item in value)
         case tuple() | list():
-            return [_plain(item) for item in value]
+            return [_to_json(item) for item in value]
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): _to_json(item) for key, item in value.items()}
         case _:
             return value
 
@@ -98,7 +103,7 @@ class AssetUpdated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class CompatibilityModeChanged(Event):
-    """Informs the consumers: from now on other changes pass without a question."""
+    """A contract changed its compatibility mode; consumers are informed that other changes now break."""
 
     entity = "asset_id"
     before: str
@@ -123,7 +128,7 @@ class DependencyRemoved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ContractPublished(Event):
-    """FORCED names the reason and the teams that would have been asked (`not_asked`)."""
+    """A contract became active. FORCED has the reason and the teams that were not asked (`not_asked`)."""
 
     entity = "contract_id"
     contract_id: UUID
@@ -168,7 +173,10 @@ class RegistrationEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalOpened(Event):
-    """Asked teams get an AcknowledgmentRequested each; `informed` are the others who read the asset or build on it."""
+    """A proposal was opened. `informed` are teams that read or build on the asset without being asked.
+
+    Each asked team gets an AcknowledgmentRequested of its own.
+    """
 
     entity = "proposal_id"
     version: str
@@ -189,7 +197,7 @@ class AcknowledgmentRequested(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AcknowledgmentReleased(Event):
-    """The team no longer reads what the proposal breaks: it is no longer asked and its answer no longer counts."""
+    """A team no longer reads what the proposal breaks: it is no longer asked, and its response no longer counts."""
 
     entity = "acknowledgment_id"
     acknowledgment_id: UUID
@@ -216,7 +224,7 @@ class ProposalStatusChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalStale(Event):
-    """Approved, but the contract moved meanwhile and a new break appeared: the proposer must propose afresh."""
+    """An approved proposal now breaks more than was approved, because the contract has changed."""
 
     entity = "proposal_id"
     proposed_by: UUID
@@ -225,7 +233,7 @@ class ProposalStale(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestSynced(Event):
-    """One event for a whole manifest, beside the events of the contracts it published."""
+    """Summary of a manifest sync, beside the events of the contracts that it published."""
 
     entity = "sync_id"
     sync_id: UUID
@@ -239,7 +247,10 @@ class ManifestSynced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyCreated(Event):
-    """`key_team_id` is null for an administrator's key. Neither the token nor its hash is ever part of an event."""
+    """An API key was created; `key_team_id` is null for an administrator's key.
+
+    Neither the token nor its hash is part of an event.
+    """
 
     entity = "api_key_id"
     api_key_id: UUID
@@ -251,7 +262,7 @@ class ApiKeyCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyRevoked(Event):
-    """From now on the key opens nothing, and what lives on it ends."""
+    """An API key was revoked: it is no longer accepted, and its open subscriptions end."""
 
     entity = "api_key_id"
     api_key_id: UUID
@@ -260,7 +271,7 @@ class ApiKeyRevoked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReminderSent(Event):
-    """Its teams have not answered, and the proposal runs out in so many hours. Once for each span before the end."""
+    """Teams were reminded to respond before the proposal expires; sent once for each span before the deadline."""
 
     entity = "proposal_id"
     hours_before: int
@@ -269,7 +280,7 @@ class ReminderSent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookCreated(Event):
-    """Of its address only the host: the rest may be as good as a password."""
+    """A webhook was created. Only the host of its URL is recorded: the path may contain a secret."""
 
     entity = "webhook_id"
     webhook_id: UUID
@@ -300,7 +311,7 @@ class WebhookRedelivered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookDeliveryFailed(Event):
-    """Given up after a day of attempts; `event_sequence` is the event that did not arrive, null for a ping."""
+    """A delivery was given up after a day of attempts; `event_sequence` is null for a ping."""
 
     entity = "webhook_id"
     webhook_id: UUID

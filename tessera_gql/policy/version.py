@@ -1,4 +1,4 @@
-"""Semantic versions (semver.org 2.0): precedence, and the next honest version after a change."""
+"""Semantic versions (semver.org 2.0): precedence, and the next version after a change."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ PATTERN = re.compile(
     re.ASCII,
 )
 MAX_LENGTH = 100
-LARGEST_GIVEN = 99_999_999  # a digit less than is read, so that every version has versions after it
+LARGEST_GIVEN = 99_999_999  # one digit fewer than PATTERN allows, so that each version has a successor
 FIRST = "1.0.0"
 
 
 @total_ordering
 @dataclass(frozen=True, eq=False)
 class Version:
-    """Compared by precedence: build metadata does not count."""
+    """A semantic version, ordered by precedence: build metadata does not count."""
 
     core: tuple[int, int, int]
     pre: tuple[str, ...] = ()
@@ -32,9 +32,9 @@ class Version:
 
     @property
     def _order(self) -> tuple[object, ...]:
-        # A release comes after its pre-releases; numbers come before words and compare as numbers.
-        marks = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.pre)
-        return (self.core, not self.pre, marks)
+        # A release comes after its pre-releases; numbers come before text and compare as numbers.
+        identifiers = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.pre)
+        return (self.core, not self.pre, identifiers)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Version) and self._order == other._order
@@ -47,21 +47,21 @@ class Version:
 
 
 def parse(text: str) -> Version:
-    """Raises Invalid."""
-    found = PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
-    if not found:
+    """Parse a semantic version; raises Invalid."""
+    match = PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    if not match:
         raise Invalid(
             f"{text[:MAX_LENGTH]!r} is not a semantic version. Write MAJOR.MINOR.PATCH, such as 1.4.0 or 2.0.0-rc.1.",
             field=("version",),
         )
-    core = (int(found["major"]), int(found["minor"]), int(found["patch"]))
-    return Version(core, tuple((found["pre"] or "").split(".")) if found["pre"] else ())
+    core = (int(match["major"]), int(match["minor"]), int(match["patch"]))
+    return Version(core, tuple((match["pre"] or "").split(".")) if match["pre"] else ())
 
 
 def following(current: Version, bump: Bump) -> Version:
-    """The lowest release that says at least `bump`; after a pre-release, its own release where that says enough."""
+    """The lowest release that is at least `bump` higher; after a pre-release, its own release if that is enough."""
     major, minor, patch = current.core
-    if current.pre and _says(current.core, bump):
+    if current.pre and _includes_bump(current.core, bump):
         return Version(current.core)
     match bump:
         case Bump.MAJOR:
@@ -72,7 +72,8 @@ def following(current: Version, bump: Bump) -> Version:
             return Version((major, minor, patch + 1))
 
 
-def _says(core: tuple[int, int, int], bump: Bump) -> bool:
+def _includes_bump(core: tuple[int, int, int], bump: Bump) -> bool:
+    """Whether the last change to reach this release was at least `bump`."""
     _, minor, patch = core
     match bump:
         case Bump.MAJOR:
@@ -83,25 +84,25 @@ def _says(core: tuple[int, int, int], bump: Bump) -> bool:
             return True
 
 
-def chosen(given: str | None, current: str | None, bump: Bump) -> str:
-    """The version to publish under; raises Invalid with a suggestion when the one given says too little."""
-    wanted = None if given is None else parse(given)
-    if wanted is not None and max(wanted.core) > LARGEST_GIVEN:
+def chosen(requested: str | None, current: str | None, bump: Bump) -> str:
+    """Choose the version to publish under; raises Invalid with a suggestion when the given version is too low."""
+    parsed = None if requested is None else parse(requested)
+    if parsed is not None and max(parsed.core) > LARGEST_GIVEN:
         raise Invalid(f"The numbers of a version go up to {LARGEST_GIVEN:,}. Use a lower one.", field=("version",))
     if current is None:
-        return given or FIRST
+        return requested or FIRST
     lowest = following(parse(current), bump)
-    if given is None or wanted is None:
+    if requested is None or parsed is None:
         return str(lowest)
-    if wanted <= parse(current):
+    if parsed <= parse(current):
         raise Invalid(
-            f"Version {given} does not come after the current {current}. Use {lowest}, or leave the version out.",
+            f"Version {requested} does not come after the current {current}. Use {lowest}, or leave the version out.",
             field=("version",),
         )
-    if wanted.core < lowest.core:
+    if parsed.core < lowest.core:
         raise Invalid(
-            f"Version {given} promises less than this {bump.lower()} change over {current} does."
+            f"Version {requested} promises less than this {bump.lower()} change over {current} does."
             f" Use {lowest} or higher, or leave the version out.",
             field=("version",),
         )
-    return given
+    return requested

@@ -1,8 +1,8 @@
-"""Who sees what: one table for the types of the schema, and one for the kinds of events.
+"""Visibility: which callers may read a field or an event, in one table for types and one for kinds of events.
 
-The catalog is open to every caller with the scope READ. API keys, webhooks, their deliveries and the events about
-them are private to the team they belong to. A caller's `View` is all that decides; `store.visibility` applies it to
-what is read from the database, and `visible_event` to what is streamed.
+The catalog is open to each caller with the scope READ. API keys, webhooks, deliveries and their events are private to
+the team that owns them. A caller's `View` decides; `store.visibility` applies it to queries, `visible_event` to
+streams.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -16,13 +16,13 @@ from tessera_gql.policy.access import OWNERS, Actor
 from tessera_gql.policy.events import Event
 
 KEY_MARK = "tsr_"
-"""How the token of every API key begins."""
+"""First characters of the token of every API key."""
 PREFIX_LENGTH = 8
-"""Characters at the beginning of a token by which people recognize a key."""
+"""Length of the prefix of a token that is stored and shown to identify a key."""
 
 
 class Audience(StrEnum):
-    """The callers who see a field; ADMIN sees everything."""
+    """The callers who may read a field; ADMIN may read all."""
 
     READERS = "every caller with the scope READ"
     OWNERS = "the scope WRITE in the team it belongs to, and ADMIN"
@@ -69,7 +69,7 @@ TYPES: Mapping[str, Audience] = {
     "Webhook": Audience.OWNERS,
     "WebhookDelivery": Audience.OWNERS,
 }
-"""The audience of every field of a type. Connections and edges have that of their items; payloads are the caller's."""
+"""The audience of the fields of a type. Connections and edges have that of their nodes; payloads are for the caller."""
 
 FIELDS: Mapping[str, Audience] = {
     "ApiKey.createdBy": Audience.NAME,
@@ -77,7 +77,7 @@ FIELDS: Mapping[str, Audience] = {
     "Query.apiKeys": Audience.OWNERS,
     "Query.webhooks": Audience.OWNERS,
 }
-"""Fields whose audience is not that of their type."""
+"""Fields whose audience differs from that of their type."""
 
 KINDS: Mapping[type[Event], Audience] = {
     events.TeamCreated: Audience.READERS,
@@ -108,16 +108,16 @@ KINDS: Mapping[type[Event], Audience] = {
     events.WebhookRedelivered: Audience.OWNERS,
     events.WebhookDeliveryFailed: Audience.OWNERS,
 }
-"""The audience of an event; its owners are the teams that it concerns."""
+"""The audience of an event; its owners are its `teams`."""
 
 PUBLIC_KINDS = frozenset(event.kind for event, audience in KINDS.items() if audience is Audience.READERS)
-"""A kind that is missing in the table is private."""
+"""Kinds that every caller may see; a kind that is missing in the table is private."""
 
 
 def audience(type_name: str, field: str) -> Audience:
     """The audience of a field in the schema; raises KeyError for a type that is not in the table."""
-    if (found := FIELDS.get(f"{type_name}.{field}")) is not None:
-        return found
+    if (exception := FIELDS.get(f"{type_name}.{field}")) is not None:
+        return exception
     if type_name.endswith("Payload"):
         return Audience.CALLER
     return TYPES[type_name.removesuffix("Connection").removesuffix("Edge")]
@@ -130,7 +130,7 @@ def is_private(type_name: str) -> bool:
 
 @dataclass(frozen=True)
 class View:
-    """The private rows that a caller sees: all, or those of one team (None: of no team) and the key it calls with."""
+    """The private rows that a caller may read: all, or those of its team (None: of no team) and its own key."""
 
     is_whole: bool = False
     team_id: UUID | None = None
@@ -141,31 +141,31 @@ WHOLE = View(is_whole=True)
 
 
 def view_of(actor: Actor) -> View:
-    """Private rows are seen by those who may change them."""
+    """The private rows that an actor may read: those that it may change."""
     if actor.may(OWNERS.other):
         return WHOLE
     return View(team_id=actor.team_id if actor.may(OWNERS.own) else None, key_id=actor.key_id)
 
 
 def view_of_webhook(team_id: UUID | None) -> View:
-    """What a webhook is sent: what its team sees, or everything if it belongs to no team."""
+    """The events that a webhook may receive: those its team may read, or all if it belongs to no team."""
     return WHOLE if team_id is None else View(team_id=team_id)
 
 
 def key_actor(name: str, prefix: str) -> str:
-    """The name that the event log gives to the holder of an API key."""
+    """The actor name of an API key in the event log."""
     return f"{name} ({prefix})"
 
 
 def public_actor(actor: str) -> str:
-    """The name without what `key_actor` put there of a private key: only the prefix tells keys apart."""
+    """Remove the private part of an actor name that `key_actor` made; keeps the prefix, which tells keys apart."""
     prefix = actor[-1 - PREFIX_LENGTH : -1]
     is_key = actor.endswith(f" ({prefix})") and prefix.startswith(KEY_MARK)
     return f"key {prefix}" if is_key else actor
 
 
 class EventFacts(Protocol):
-    """A row of the event log."""
+    """The columns of an event that decide whether a caller may see it."""
 
     @property
     def kind(self) -> str: ...
@@ -179,7 +179,7 @@ E = TypeVar("E", bound=EventFacts)
 
 
 def visible_event(view: View, row: E, rename: Callable[[E, str], E]) -> E | None:
-    """The event as the caller sees it, None if it is hidden. `rename` makes a copy with another actor."""
+    """The event as the caller may see it; None if it is hidden. `rename` copies it with another actor."""
     if view.is_whole:
         return row
     if row.kind not in PUBLIC_KINDS and (view.team_id is None or str(view.team_id) not in row.teams):
