@@ -1,4 +1,4 @@
-"""The passing of time: proposals run out, migration deadlines pass, the silent are reminded, each in a transaction."""
+"""Apply deadlines to proposals: expiry, end of migration and reminders, each in a transaction."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ async def keep(
     spans: Sequence[timedelta] = REMINDERS,
     pool: Pool | None = None,
 ) -> None:
-    """Runs until cancelled."""
+    """Apply deadlines at an interval, until cancelled."""
     while True:
         try:
             await apply(database, spans, pool)
@@ -39,27 +39,27 @@ async def keep(
 
 
 async def apply(database: Database, spans: Sequence[timedelta] = REMINDERS, pool: Pool | None = None) -> int:
-    """How many proposals were brought up to date. Any number of processes may do this at once: the lock decides."""
+    """Apply what is due; returns the number of overdue proposals. Safe in many processes: it locks the asset."""
     async with database.read() as session:
-        due = ids(await proposals.overdue(session, session.now))
-        silent = await waiting(session, spans)
-    for identity in due:
-        await _each(database, pool, identity, apply_time)
-    for identity in silent:
-        await _each(database, pool, identity, lambda session, proposal: remind(session, proposal, spans))
-    return len(due)
+        overdue = ids(await proposals.overdue(session, session.now))
+        due_reminders = await waiting(session, spans)
+    for identity in overdue:
+        await _run_command(database, pool, identity, apply_time)
+    for identity in due_reminders:
+        await _run_command(database, pool, identity, lambda session, proposal: remind(session, proposal, spans))
+    return len(overdue)
 
 
-async def _each(
-    database: Database, pool: Pool | None, identity: UUID, verb: Callable[[Session, UUID], Awaitable[object]]
+async def _run_command(
+    database: Database, pool: Pool | None, identity: UUID, command: Callable[[Session, UUID], Awaitable[object]]
 ) -> None:
-    """One that can't be done must not keep the others from being done."""
+    """Run a command for one proposal. Its failure is logged and must not prevent the others."""
     computer = Computer(pool, "clock")
 
     async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `rerun` calls it
         async with database.write("clock") as session:
             session.computer, session.may_defer = computer, may_defer
-            await verb(session, identity)
+            await command(session, identity)
 
     try:
         await rerun(computer, attempt)

@@ -1,4 +1,4 @@
-"""What a webhook is sent: the event as JSON, what a GraphQL document chose of it, or one sentence for a chat room."""
+"""Render and sign webhook messages: an event as JSON, the selection of a GraphQL document, or text for Slack."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,13 +14,13 @@ PING = "PING"
 
 
 def standard(event: EventRow, data: Any = None) -> bytes:
-    """`data` replaces the event's own facts: what a document chose."""
+    """Render the event in the format STANDARD; `data` is what a document selected, None the whole event."""
     body = {"type": event.kind, "timestamp": event.occurred_at, "data": facts(event) if data is None else data}
     return orjson.dumps(body, default=str)
 
 
 def facts(event: EventRow) -> dict[str, Any]:
-    """The row of the log in the graph's spelling; ids are plain UUIDs."""
+    """The event with field names as in GraphQL; ids are plain UUIDs."""
     return {
         "sequence": event.sequence,
         "id": event.id,
@@ -42,19 +42,19 @@ def ping(moment: datetime) -> bytes:
 
 
 def slack(event: EventRow, fqn: str | None) -> bytes:
-    """One sentence: what happened, to what, by whom, and the facts that fit into a line each."""
-    what = event.kind.replace("_", " ").capitalize()
-    where = f" · {escape_slack(fqn)}" if fqn else ""
-    facts = "".join(f"\n• {line}" for line in _lines(event.payload))
-    return orjson.dumps({"text": f"*{what}*{where} (by {escape_slack(event.actor)}){facts}"})
+    """Render the event for Slack: kind, asset and actor in a sentence, then a line for each scalar of the payload."""
+    title = event.kind.replace("_", " ").capitalize()
+    suffix = f" · {escape_slack(fqn)}" if fqn else ""
+    lines = "".join(f"\n• {line}" for line in _payload_lines(event.payload))
+    return orjson.dumps({"text": f"*{title}*{suffix} (by {escape_slack(event.actor)}){lines}"})
 
 
 def slack_ping() -> bytes:
     return orjson.dumps({"text": "*Ping*: this channel gets the alerts of Tessera GQL."})
 
 
-def _lines(payload: Mapping[str, Any]) -> list[str]:
-    """Facts that people read; ids mean nothing to them."""
+def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
+    """The payload in lines for people, without ids."""
     lines: list[str] = []
     for name, value in payload.items():
         match value:
@@ -70,7 +70,7 @@ def _lines(payload: Mapping[str, Any]) -> list[str]:
 
 
 def signed(identity: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
-    """The headers of Standard Webhooks; a receiver that knows any of the secrets can check them."""
+    """Build the headers of Standard Webhooks; a receiver that has any of the secrets can verify them."""
     moment = now.astimezone(UTC)
     headers = {
         "Content-Type": "application/json",
@@ -83,5 +83,5 @@ def signed(identity: str, body: bytes, secrets: Sequence[str], now: datetime) ->
 
 
 def key(secret: str) -> Signer:
-    """`whsec_` and base64, as the standard has it; any other text (from the settings) signs as it is."""
+    """Create the signer of a secret: `whsec_` and base64, as in the standard, or any text from the settings."""
     return Signer(secret if secret.startswith("whsec_") else secret.encode())

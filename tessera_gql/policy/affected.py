@@ -90,7 +90,7 @@ class PathIndex(Generic[T]):
 
 
 class _Node(Generic[T]):
-    __slots__ = ("below", "values")
+    __slots__ = ("children", "values")
 
     def __init__(self) -> None:
         self.children: dict[str, _Node[T]] = {}
