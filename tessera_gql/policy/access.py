@@ -156,9 +156,9 @@ def require_scope(actor: Actor, verb: Verb) -> None:
         raise Forbidden(f"This key may not {verb}: it lacks the scope {needed}. Use a key that has it.")
 
 
-def acting_team(actor: Actor, verb: Verb, requested: UUID | None) -> UUID:
+def acting_team(actor: Actor, verb: Verb, requested_team: UUID | None) -> UUID:
     """The team that the call is made for: the requested team, else the key's own. Raises Forbidden."""
-    team = requested or actor.team_id
+    team = requested_team or actor.team_id
     permit(actor, verb, team)
     if team is None:
         raise Forbidden("This key belongs to no team, so say which team acts.", field=("team",))

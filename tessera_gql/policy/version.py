@@ -84,25 +84,26 @@ def _includes_bump(core: tuple[int, int, int], bump: Bump) -> bool:
             return True
 
 
-def chosen(requested: str | None, current: str | None, bump: Bump) -> str:
+def chosen(requested_version: str | None, current: str | None, bump: Bump) -> str:
     """Choose the version to publish under; raises Invalid with a suggestion when the given version is too low."""
-    parsed = None if requested is None else parse(requested)
+    parsed = None if requested_version is None else parse(requested_version)
     if parsed is not None and max(parsed.core) > LARGEST_GIVEN:
         raise Invalid(f"The numbers of a version go up to {LARGEST_GIVEN:,}. Use a lower one.", field=("version",))
     if current is None:
-        return requested or FIRST
+        return requested_version or FIRST
     lowest = following(parse(current), bump)
-    if requested is None or parsed is None:
+    if requested_version is None or parsed is None:
         return str(lowest)
     if parsed <= parse(current):
         raise Invalid(
-            f"Version {requested} does not come after the current {current}. Use {lowest}, or leave the version out.",
+            f"Version {requested_version} does not come after the current {current}."
+            f" Use {lowest}, or leave the version out.",
             field=("version",),
         )
     if parsed.core < lowest.core:
         raise Invalid(
-            f"Version {requested} promises less than this {bump.lower()} change over {current} does."
+            f"Version {requested_version} promises less than this {bump.lower()} change over {current} does."
             f" Use {lowest} or higher, or leave the version out.",
             field=("version",),
         )
-    return requested
+    return requested_version

@@ -1,4 +1,4 @@
-"""What a publish would come to and whom it would ask, by the very decisions a publish makes; nothing is written."""
+"""Compute what a publish would do and whom it would ask, by the decisions of a publish; nothing is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tessera_gql.workflows.publishing import PublishRequest, checked, offered
 
 @dataclass(frozen=True)
 class Impact:
-    """`version` is the next honest one, None if nothing would change; `downstream` is what is built on the asset."""
+    """The effect of a publish: the next version (None if nothing changes), affected teams and downstream assets."""
 
     asset: Asset
     current: Contract | None
@@ -33,12 +33,12 @@ class Impact:
 
     @property
     def asked(self) -> Mapping[UUID, tuple[str, ...]]:
-        """Each team that would be asked, with the fingerprints of the changes that hurt it."""
+        """The teams that would be asked, with the fingerprints of the changes that affect them."""
         return self.affected.asked
 
 
 async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact:
-    """Raises Invalid for what a publish would refuse."""
+    """Compute the impact of a request; raises Invalid for what a publish would refuse."""
     schema_hash = await checked(session, request)
     asset = await assets.get(session, ref)
     current = await contracts.find_active(session, asset.id)
