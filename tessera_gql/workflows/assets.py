@@ -33,9 +33,9 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
     clean_fqn = naming.fqn(fqn)
     requested_team = await teams.get(session, details.owner, field=("owner",)) if details.owner else None
     owner = acting_team(actor, Verb.CREATE_ASSET, requested_team.id if requested_team else None)
-    if existing_assets := await assets.by_fqns(session, [clean_fqn]):
+    if duplicates := await assets.by_fqns(session, [clean_fqn]):
         raise Conflict(
-            f"An asset {existing_assets[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
+            f"An asset {duplicates[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
             field=("fqn",),
         )
     asset = Asset(

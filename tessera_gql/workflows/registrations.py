@@ -177,7 +177,7 @@ async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer:
 async def _clean(
     session: Session, asset: Asset, reading: Reading, *, known_fields: tuple[str, ...] | None = None
 ) -> Reading:
-    """Validate and clean; fields that are registered already (`known_fields`) stay valid if the schema has lost them."""
+    """Validate and clean; fields registered before (`known_fields`) stay valid if the schema has lost them."""
     fields = reading.fields
     if fields is not None:
         if not fields:

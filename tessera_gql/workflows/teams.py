@@ -70,8 +70,8 @@ def expect(current: int, expected: int | None, noun: str) -> None:
 
 
 async def _require_free(session: Session, name: str) -> None:
-    if existing_teams := await teams.by_names(session, [name]):
+    if duplicates := await teams.by_names(session, [name]):
         raise Conflict(
-            f"A team named {existing_teams[0].name} exists already (names ignore case). Use it, or choose another name.",
+            f"A team named {duplicates[0].name} exists already (names ignore case). Use it, or choose another name.",
             field=("name",),
         )

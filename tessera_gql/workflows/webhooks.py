@@ -84,7 +84,7 @@ async def update(
 ) -> Made:
     """Update a webhook. `changes`: url, kinds, format, document, is_active. A replaced secret still signs for a day."""
     row = await _load_permitted(session, actor, Verb.UPDATE_WEBHOOK, identity)
-    _require_stored(row)
+    _require_not_from_settings(row)
     expect(row.row_version, expected_row_version, "webhook")
     values = _changed_values(row, changes)
     secret = _create_secret() if rotate_secret else None
@@ -103,7 +103,7 @@ async def update(
 async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
     """Delete a webhook with its pending deliveries."""
     row = await _load_permitted(session, actor, Verb.DELETE_WEBHOOK, identity)
-    _require_stored(row)
+    _require_not_from_settings(row)
     await webhooks.remove(session, row.id)
     session.record(WebhookDeleted(teams=_audience(row), webhook_id=row.id, host=host(row.url)))
     return row
@@ -233,7 +233,7 @@ def _create_secret() -> str:
     return MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def _require_stored(row: Webhook) -> None:
+def _require_not_from_settings(row: Webhook) -> None:
     if row.id == STANDING:
         raise Conflict("This webhook comes from the settings. Change WEBHOOK_URL and WEBHOOK_SECRET instead.")
 
