@@ -137,7 +137,7 @@ async def register(
     )
     for row in created_rows:
         reads = None if row.fields is None else tuple(row.fields)
-        session.record(RegistrationCreated(**_event_fields(row, owners), reads=reads))
+        session.record(RegistrationCreated(teams=_audience(row, owners), **_subject(row), reads=reads))
     await _reconsider_proposals(session, changed_assets)
     return Registered(**counts)
 
@@ -196,24 +196,22 @@ async def _update_row(session: Session, row: Registration, reader: Reader, owner
     is_row = registrations.rows.c.id == row.id
     await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
     changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
-    session.record(RegistrationUpdated(**_event_fields(row, owners), changed=changed))
+    session.record(RegistrationUpdated(teams=_audience(row, owners), **_subject(row), changed=changed))
     return True
 
 
 async def _end(session: Session, row: Registration, owners: Mapping[UUID, UUID]) -> None:
     is_row = registrations.rows.c.id == row.id
     await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
-    session.record(RegistrationEnded(**_event_fields(row, owners)))
+    session.record(RegistrationEnded(teams=_audience(row, owners), **_subject(row)))
 
 
-def _event_fields(row: Registration, owners: Mapping[UUID, UUID]) -> dict[str, Any]:
-    audience = {row.consumer_team_id, owners.get(row.asset_id, row.consumer_team_id)}
-    return {
-        "teams": frozenset(audience),
-        "asset_id": row.asset_id,
-        "registration_id": row.id,
-        "consumer_team_id": row.consumer_team_id,
-    }
+def _audience(row: Registration, owners: Mapping[UUID, UUID]) -> frozenset[UUID]:
+    return frozenset({row.consumer_team_id, owners.get(row.asset_id, row.consumer_team_id)})
+
+
+def _subject(row: Registration) -> dict[str, Any]:
+    return {"asset_id": row.asset_id, "registration_id": row.id, "consumer_team_id": row.consumer_team_id}
 
 
 async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> None:
