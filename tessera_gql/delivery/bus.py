@@ -20,10 +20,10 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.rows import characters
 from tessera_gql.store.tables import EventRow
 
-KEPT = 2_000
-KEPT_CHARACTERS = 8_000_000
+MAX_RECENT_EVENTS = 2_000
+MAX_RECENT_CHARACTERS = 8_000_000
 """Limit for all events in memory: one change of a large schema can have thousands of messages."""
-PAGE = 500
+PAGE_SIZE = 500
 POLL_SECONDS = 1.0
 STALE_SECONDS = 10.0
 """Age of the last read of the log, beyond `poll_seconds`, at which the relay counts as stalled."""
@@ -38,10 +38,12 @@ def _never_ends(_position: int) -> bool:
 class Bus:
     """Relay of the event log to the subscribers in this process; reads it on `wake` and every `poll_seconds`."""
 
-    def __init__(self, database: Database, *, poll_seconds: float = POLL_SECONDS, kept: int = KEPT) -> None:
+    def __init__(
+        self, database: Database, *, poll_seconds: float = POLL_SECONDS, max_recent_events: int = MAX_RECENT_EVENTS
+    ) -> None:
         self._database = database
         self._poll_seconds = poll_seconds
-        self._max_recent = kept
+        self._max_recent = max_recent_events
         self._recent: deque[EventRow] = deque()
         self._characters = 0
         self._position = 0
@@ -85,11 +87,11 @@ class Bus:
 
     @asynccontextmanager
     async def subscribe(
-        self, after: int | None = None, caught_up: Callable[[int], bool] = _never_ends
+        self, after: int | None = None, is_complete: Callable[[int], bool] = _never_ends
     ) -> AsyncGenerator[AsyncIterator[EventRow]]:
         """Stream the events after a sequence; None starts with those that are committed from now on.
 
-        `caught_up` is called with the position whenever all events known to this process were streamed; the stream ends
+        `is_complete` is called with the position whenever all events known to this process were streamed; the stream ends
         if it returns True.
 
         Raises Invalid for a position that the log has not reached: a subscriber waiting there would miss the events
@@ -105,7 +107,7 @@ class Bus:
                     field=("after",),
                 )
             after = last if after is None else after
-        async with aclosing(self._stream(max(after, 0), caught_up)) as stream:
+        async with aclosing(self._stream(max(after, 0), is_complete)) as stream:
             yield stream
 
     async def _stream(self, position: int, caught_up: Callable[[int], bool]) -> AsyncGenerator[EventRow]:
@@ -125,10 +127,10 @@ class Bus:
         missing = self._position - position
         if missing <= size:
             # By index: a deque is fast at its ends, and most subscribers lack the last event only.
-            return [self._recent[index] for index in range(size - missing, min(size, size - missing + PAGE))]
+            return [self._recent[index] for index in range(size - missing, min(size, size - missing + PAGE_SIZE))]
         try:
             async with self._database.read() as session:
-                return await events.after(session, position, limit=PAGE)
+                return await events.after(session, position, limit=PAGE_SIZE)
         except Unavailable:
             await asyncio.sleep(self._poll_seconds)
             return ()
@@ -150,7 +152,7 @@ class Bus:
     async def _catch_up(self) -> None:
         while True:
             async with self._database.read() as session:
-                page = await events.after(session, self._position, limit=PAGE)
+                page = await events.after(session, self._position, limit=PAGE_SIZE)
             self._read_at = time.monotonic()
             if not page:
                 return
@@ -162,7 +164,7 @@ class Bus:
         """Keep the latest events in memory and drop the oldest; subscribers that lack those read them from the log."""
         self._recent.extend(page)
         self._characters += sum(map(characters, page))
-        while len(self._recent) > self._max_recent or self._characters > KEPT_CHARACTERS:
+        while len(self._recent) > self._max_recent or self._characters > MAX_RECENT_CHARACTERS:
             self._characters -= characters(self._recent.popleft())
 
     def _notify_subscribers(self) -> None:

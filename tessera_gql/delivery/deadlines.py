@@ -11,11 +11,11 @@ from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
-from tessera_gql.workflows.proposals import apply_time
-from tessera_gql.workflows.reminders import remind, waiting
+from tessera_gql.workflows.proposals import apply_deadlines
+from tessera_gql.workflows.reminders import find_due_reminders, send_reminder
 
-EVERY_SECONDS = 15.0
-REMINDERS = (timedelta(days=3), timedelta(days=1))
+INTERVAL_SECONDS = 15.0
+REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
 
 log = logging.getLogger(__name__)
 
@@ -23,30 +23,34 @@ log = logging.getLogger(__name__)
 async def keep(
     database: Database,
     *,
-    every_seconds: float = EVERY_SECONDS,
-    spans: Sequence[timedelta] = REMINDERS,
+    interval_seconds: float = INTERVAL_SECONDS,
+    spans: Sequence[timedelta] = REMINDER_SPANS,
     pool: Pool | None = None,
 ) -> None:
     """Apply deadlines at an interval, until cancelled."""
     while True:
         try:
-            await apply(database, spans, pool)
+            await apply_due_deadlines(database, spans, pool)
         except Unavailable as error:
             log.warning("Deadlines are not looked at for now. %s", error)
         except Exception:
             log.exception("Deadlines could not be looked at; another attempt is made")
-        await asyncio.sleep(every_seconds)
+        await asyncio.sleep(interval_seconds)
 
 
-async def apply(database: Database, spans: Sequence[timedelta] = REMINDERS, pool: Pool | None = None) -> int:
+async def apply_due_deadlines(
+    database: Database, reminder_spans: Sequence[timedelta] = REMINDER_SPANS, pool: Pool | None = None
+) -> int:
     """Apply what is due; returns the number of overdue proposals. Safe in many processes: it locks the asset."""
     async with database.read() as session:
         overdue = ids(await proposals.overdue(session, session.now))
-        due_reminders = await waiting(session, spans)
+        due_reminders = await find_due_reminders(session, reminder_spans)
     for identity in overdue:
-        await _run_command(database, pool, identity, apply_time)
+        await _run_command(database, pool, identity, apply_deadlines)
     for identity in due_reminders:
-        await _run_command(database, pool, identity, lambda session, proposal: remind(session, proposal, spans))
+        await _run_command(
+            database, pool, identity, lambda session, proposal: send_reminder(session, proposal, reminder_spans)
+        )
     return len(overdue)
 
 

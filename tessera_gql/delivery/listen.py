@@ -16,12 +16,12 @@ PROBE_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-async def listen(url: str, *wakes: Callable[[], None]) -> None:
-    """Call `wakes` on each notification, until cancelled; reconnects when the connection is lost."""
+async def listen(url: str, *callbacks: Callable[[], None]) -> None:
+    """Call `callbacks` on each notification, until cancelled; reconnects when the connection is lost."""
     dsn = address(url)
     while True:
         try:
-            await _listen_once(dsn, wakes)
+            await _listen_once(dsn, callbacks)
         except Exception as error:  # noqa: BLE001 - polling goes on whatever fails, and so must the attempts
             log.warning("Not listening for events of other processes (%s); they come by polling.", error)
         await asyncio.sleep(RETRY_SECONDS)

@@ -13,13 +13,13 @@ from tessera_gql.store.tables import EventRow
 PING = "PING"
 
 
-def standard(event: EventRow, data: Any = None) -> bytes:
+def render_standard(event: EventRow, data: Any = None) -> bytes:
     """Render the event in the format STANDARD; `data` is what a document selected, None the whole event."""
-    body = {"type": event.kind, "timestamp": event.occurred_at, "data": facts(event) if data is None else data}
+    body = {"type": event.kind, "timestamp": event.occurred_at, "data": event_to_json(event) if data is None else data}
     return orjson.dumps(body, default=str)
 
 
-def facts(event: EventRow) -> dict[str, Any]:
+def event_to_json(event: EventRow) -> dict[str, Any]:
     """The event with field names as in GraphQL; ids are plain UUIDs."""
     return {
         "sequence": event.sequence,
@@ -37,11 +37,11 @@ def facts(event: EventRow) -> dict[str, Any]:
     }
 
 
-def ping(moment: datetime) -> bytes:
+def render_ping(moment: datetime) -> bytes:
     return orjson.dumps({"type": PING, "timestamp": moment, "data": {}})
 
 
-def slack(event: EventRow, fqn: str | None) -> bytes:
+def render_slack(event: EventRow, fqn: str | None) -> bytes:
     """Render the event for Slack: kind, asset and actor in a sentence, then a line for each scalar of the payload."""
     title = event.kind.replace("_", " ").capitalize()
     suffix = f" · {escape_slack(fqn)}" if fqn else ""
@@ -49,7 +49,7 @@ def slack(event: EventRow, fqn: str | None) -> bytes:
     return orjson.dumps({"text": f"*{title}*{suffix} (by {escape_slack(event.actor)}){lines}"})
 
 
-def slack_ping() -> bytes:
+def render_slack_ping() -> bytes:
     return orjson.dumps({"text": "*Ping*: this channel gets the alerts of Tessera GQL."})
 
 
@@ -69,7 +69,7 @@ def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def signed(identity: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
+def sign_headers(identity: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
     """Build the headers of Standard Webhooks; a receiver that has any of the secrets can verify them."""
     moment = now.astimezone(UTC)
     headers = {
@@ -78,10 +78,10 @@ def signed(identity: str, body: bytes, secrets: Sequence[str], now: datetime) ->
         "webhook-id": identity,
         "webhook-timestamp": str(int(moment.timestamp())),
     }
-    signatures = [key(secret).sign(identity, moment, body.decode()) for secret in secrets]
+    signatures = [create_signer(secret).sign(identity, moment, body.decode()) for secret in secrets]
     return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
 
 
-def key(secret: str) -> Signer:
+def create_signer(secret: str) -> Signer:
     """Create the signer of a secret: `whsec_` and base64, as in the standard, or any text from the settings."""
     return Signer(secret if secret.startswith("whsec_") else secret.encode())

@@ -14,12 +14,12 @@ from ssl import SSLContext, SSLError
 
 import httpx
 
-from tessera_gql.policy.delivery import refusal
+from tessera_gql.policy.delivery import find_block_reason
 
 # Threads of their own: unresolvable names block for long and must not exhaust the default executor.
-LOOK_UPS = ThreadPoolExecutor(32, thread_name_prefix="look-up")
-READ_BYTES = 16_384
-TRIED_ADDRESSES = 3
+DNS_THREADS = ThreadPoolExecutor(32, thread_name_prefix="look-up")
+MAX_RESPONSE_BYTES = 16_384
+MAX_ADDRESSES = 3
 
 Address = IPv4Address | IPv6Address
 
@@ -54,7 +54,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], rules: Rules) 
 
 async def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str], rules: Rules) -> int:
     failure = Undelivered(f"{url.host} has no address.")
-    for address in (await _resolve(url, rules))[:TRIED_ADDRESSES]:
+    for address in (await _resolve(url, rules))[:MAX_ADDRESSES]:
         try:
             return await _post_to(address, url, body, headers)
         except httpx.ConnectError as error:
@@ -68,12 +68,12 @@ async def _resolve(url: httpx.URL, rules: Rules) -> list[Address]:
     """Resolve the host; raises Undelivered if it has no address, or one that must not be called."""
     look_up = partial(socket.getaddrinfo, _ascii_host(url), _port(url), type=socket.SOCK_STREAM)
     try:
-        results = await asyncio.get_running_loop().run_in_executor(LOOK_UPS, look_up)
+        results = await asyncio.get_running_loop().run_in_executor(DNS_THREADS, look_up)
     except (OSError, UnicodeError) as error:
         raise Undelivered(f"The name {url.host} can't be looked up: {_describe_error(error)}.") from None
     addresses = [ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in results]
     for address in addresses:
-        if reason := refusal(address, allow_private=rules.allow_private):
+        if reason := find_block_reason(address, allow_private=rules.allow_private):
             raise Undelivered(
                 f"{url.host} has the address {address}, which is {reason}: not called."
                 " Only public addresses are, unless the setting WEBHOOK_ALLOW_PRIVATE lets posts go inside."
@@ -103,7 +103,7 @@ async def _read_start(response: httpx.Response) -> None:
     read = 0
     async for chunk in response.aiter_raw():
         read += len(chunk)
-        if read > READ_BYTES:
+        if read > MAX_RESPONSE_BYTES:
             return
 
 

@@ -19,9 +19,9 @@ from uuid import UUID
 from tessera_gql.delivery import messages, outbound
 from tessera_gql.delivery.outbound import Undelivered
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.policy.delivery import Backoff, next_attempt, wants
+from tessera_gql.policy.delivery import Backoff, matches_filter, next_attempt
 from tessera_gql.policy.events import Event, WebhookDeliveryFailed
-from tessera_gql.policy.visibility import WHOLE, view_of_webhook, visible_event
+from tessera_gql.policy.visibility import UNRESTRICTED, visibility_of_webhook, visible_event
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import assets, events, webhooks
 from tessera_gql.store.database import Database
@@ -29,12 +29,12 @@ from tessera_gql.store.encryption import Keyring, UnreadableSecret
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery
 from tessera_gql.workflows import webhook_secrets
-from tessera_gql.workflows.webhooks import STANDING, due, stand
+from tessera_gql.workflows.webhooks import SETTINGS_WEBHOOK_ID, new_delivery, sync_settings_webhook
 
-KEPT_ATTEMPTS = 30
-KEPT = timedelta(days=30)
+MAX_STORED_ATTEMPTS = 30
+RETENTION = timedelta(days=30)
 PRUNE_EVERY_SECONDS = 3600.0
-PATIENCE_SECONDS = 5.0
+SHUTDOWN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class Options:
     render: Render | None = None
     lease_seconds: float = 60.0
     poll_seconds: float = 1.0
-    at_once: int = 32
-    at_once_each: int = 4
+    max_concurrent_posts: int = 32
+    max_concurrent_posts_per_webhook: int = 4
 
 
 class Worker:
@@ -92,7 +92,7 @@ class Worker:
             async with self._database.read() as session:
                 has_work = await webhooks.is_work_waiting(session)
             if has_work:
-                await hand_on(self._database)
+                await create_deliveries(self._database)
                 await self._start_posts()
         except (Unavailable, Refusal) as error:
             log.warning("Webhooks wait. %s", error)
@@ -102,7 +102,7 @@ class Worker:
     async def _prepare(self) -> None:
         if not self._is_prepared:
             async with self._database.write("settings") as session:
-                await stand(session, self._options.url)
+                await sync_settings_webhook(session, self._options.url)
                 secrets = await webhook_secrets.encrypt_stored(session)
             for warning in secrets.warnings():
                 log.warning(warning)
@@ -112,19 +112,25 @@ class Worker:
     async def _prune_if_due(self) -> None:
         if time.monotonic() - self._pruned_at > PRUNE_EVERY_SECONDS or not self._pruned_at:
             async with self._database.write() as session:
-                await webhooks.prune(session, session.now - KEPT)
+                await webhooks.prune(session, session.now - RETENTION)
             self._pruned_at = time.monotonic()
 
     async def _start_posts(self) -> None:
         """Start posts up to the limits; the limit for each webhook keeps a slow one from blocking the others."""
         options = self._options
-        while (free := options.at_once - len(self._running)) > 0:
-            busy = [hook for hook, count in Counter(self._running.values()).items() if count >= options.at_once_each]
+        while (free := options.max_concurrent_posts - len(self._running)) > 0:
+            busy = [
+                hook
+                for hook, count in Counter(self._running.values()).items()
+                if count >= options.max_concurrent_posts_per_webhook
+            ]
             if options.url is None:  # leave it to workers whose settings have its secret
-                busy.append(STANDING)
+                busy.append(SETTINGS_WEBHOOK_ID)
             async with self._database.write() as session:
                 lease = timedelta(seconds=options.lease_seconds)
-                claimed = await webhooks.claim(session, limit=free, each=options.at_once_each, busy=busy, lease=lease)
+                claimed = await webhooks.claim(
+                    session, limit=free, each=options.max_concurrent_posts_per_webhook, busy=busy, lease=lease
+                )
             for delivery in claimed:
                 task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
                 self._running[task] = delivery.webhook_id
@@ -140,7 +146,7 @@ class Worker:
 
     async def _finish_posts(self) -> None:
         if self._running:
-            _, unfinished = await asyncio.wait([*self._running], timeout=PATIENCE_SECONDS)
+            _, unfinished = await asyncio.wait([*self._running], timeout=SHUTDOWN_SECONDS)
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
@@ -158,7 +164,7 @@ class Worker:
             log.exception("A delivery failed by a fault of ours")
             error = "The message could not be made, by a fault of the server; its log tells more."
         record = {"status": status, "error": error, "milliseconds": round((time.monotonic() - started) * 1000)}
-        await settle(self._database, delivery, record, self._options.backoff)
+        await record_attempt(self._database, delivery, record, self._options.backoff)
 
     async def _post(self, delivery: WebhookDelivery) -> int:
         async with self._database.read() as session:
@@ -170,15 +176,15 @@ class Worker:
             fqn = await _load_fqn(session, event)
             now, keyring = session.now, session.keyring
         body = await self._render_body(hook, event, fqn, delivery)
-        headers = messages.signed(str(delivery.id), body, self._signing_secrets(hook, keyring, now), now)
+        headers = messages.sign_headers(str(delivery.id), body, self._signing_secrets(hook, keyring, now), now)
         return await outbound.post(hook.url, body, headers, self._options.rules)
 
     def _signing_secrets(self, hook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
         """The secrets that sign this post; raises Undelivered if they can't be decrypted."""
-        if hook.id == STANDING:
+        if hook.id == SETTINGS_WEBHOOK_ID:
             return [self._options.secret] if self._options.secret else []
         try:
-            return webhook_secrets.signing(keyring, hook, now)
+            return webhook_secrets.signing_secrets(keyring, hook, now)
         except UnreadableSecret as error:
             raise Undelivered(f"The secret of this webhook can't be decrypted: {error}.") from None
 
@@ -186,15 +192,19 @@ class Worker:
         self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery
     ) -> bytes:
         if event is None:
-            return messages.slack_ping() if hook.format is WebhookFormat.SLACK else messages.ping(delivery.created_at)
+            return (
+                messages.render_slack_ping()
+                if hook.format is WebhookFormat.SLACK
+                else messages.render_ping(delivery.created_at)
+            )
         if hook.format is WebhookFormat.SLACK:
-            return messages.slack(event, fqn)
+            return messages.render_slack(event, fqn)
         if hook.document is not None and self._options.render is not None:
-            return messages.standard(event, await self._options.render(hook, event))
-        return messages.standard(event)
+            return messages.render_standard(event, await self._options.render(hook, event))
+        return messages.render_standard(event)
 
 
-async def hand_on(database: Database) -> int:
+async def create_deliveries(database: Database) -> int:
     """Create the deliveries of the next events, and move the webhooks' positions in the same transaction."""
     async with database.write() as session:
         late = await webhooks.behind(session)
@@ -202,11 +212,11 @@ async def hand_on(database: Database) -> int:
             return 0
         page = await events.after(session, min(hook.position for hook in late))
         deliveries = [
-            due(session, hook, event.sequence)
+            new_delivery(session, hook, event.sequence)
             for hook in late
             for event in page
             if event.sequence > hook.position
-            and wants(hook.kinds, hook.team_id, kind=event.kind, concerned=event.teams)
+            and matches_filter(hook.kinds, hook.team_id, kind=event.kind, audience_team_ids=event.teams)
         ]
         for start in range(0, len(deliveries), 500):
             await session.insert_all(deliveries[start : start + 500])
@@ -215,16 +225,18 @@ async def hand_on(database: Database) -> int:
         return len(deliveries)
 
 
-async def settle(database: Database, delivery: WebhookDelivery, record: dict[str, Any], plan: Backoff) -> None:
+async def record_attempt(
+    database: Database, delivery: WebhookDelivery, record: dict[str, Any], backoff: Backoff
+) -> None:
     """Record an attempt: delivered, due again later, or dead after a day of failures, with an event."""
     async with database.write("worker") as session:
-        attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-KEPT_ATTEMPTS:]
+        attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-MAX_STORED_ATTEMPTS:]
         if record["error"] is None:
             await webhooks.settle(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
             return
         failures = sum(1 for attempt in attempts if attempt["at"] >= delivery.since.isoformat())
         due_at = next_attempt(
-            plan,
+            backoff,
             failures=failures,
             since=delivery.since,
             now=session.now,
@@ -237,7 +249,7 @@ async def settle(database: Database, delivery: WebhookDelivery, record: dict[str
 
 
 async def _record_failure(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
-    hook = await webhooks.get(session, delivery.webhook_id, WHOLE)
+    hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
     session.record(
         WebhookDeliveryFailed(
             teams=frozenset({hook.team_id} if hook.team_id else ()),
@@ -255,7 +267,7 @@ async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook
     if delivery.sequence is None:
         return None
     (row,) = await events.after(session, delivery.sequence - 1, limit=1)
-    event = visible_event(view_of_webhook(hook.team_id), row, events.renamed)
+    event = visible_event(visibility_of_webhook(hook.team_id), row, events.renamed)
     if event is None:
         raise Undelivered("This event is hidden from the team of the webhook.")
     return event

@@ -16,8 +16,8 @@ from tessera_gql.errors import Invalid
 
 T = TypeVar("T")
 
-LIKELY = 200
-STEP = re.compile(r"\[\]|[^.\[\]]+")
+MAX_CANDIDATES = 200
+STEP_PATTERN = re.compile(r"\[\]|[^.\[\]]+")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Affected:
+class AffectedTeams:
     """Teams to ask and teams to inform of a breaking change.
 
     `asked` maps each affected team to the fingerprints of the changes that affect it; `informed` are the other
@@ -40,23 +40,23 @@ class Affected:
     informed: frozenset[UUID]
 
 
-def steps(path: str) -> tuple[str, ...]:
+def split_path(path: str) -> tuple[str, ...]:
     """Split a path: `items[].sku` has the steps `items`, `[]` and `sku`. The root has none."""
-    return tuple(STEP.findall(path))
+    return tuple(STEP_PATTERN.findall(path))
 
 
-def meet(field: str, path: str) -> bool:
+def paths_overlap(field: str, path: str) -> bool:
     """Whether one path is a prefix of the other."""
-    field_steps, path_steps = steps(field), steps(path)
+    field_steps, path_steps = split_path(field), split_path(path)
     length = min(len(field_steps), len(path_steps))
     return field_steps[:length] == path_steps[:length]
 
 
-def touches(change: Change, fields: Sequence[str] | None) -> bool:
+def is_affected(change: Change, fields: Sequence[str] | None) -> bool:
     """Whether the change affects a reader of `fields` (None: all fields). A rename matches under both names."""
     if fields is None or not change.fields:
         return True
-    return any(meet(field, path) for field in fields for path in change.fields)
+    return any(paths_overlap(field, path) for field in fields for path in change.fields)
 
 
 class PathIndex(Generic[T]):
@@ -70,14 +70,14 @@ class PathIndex(Generic[T]):
 
     def add(self, path: str, value: T) -> None:
         node = self._root
-        for step in steps(path):
+        for step in split_path(path):
             node = node.children.setdefault(step, _Node())
         node.values.append(value)
 
-    def meeting(self, path: str) -> Iterator[T]:
+    def find_overlapping(self, path: str) -> Iterator[T]:
         """Values at a prefix of the path and at or below the path itself; a value added under several paths repeats."""
         node = self._root
-        for step in steps(path):
+        for step in split_path(path):
             yield from node.values
             if step not in node.children:
                 return
@@ -97,18 +97,18 @@ class _Node(Generic[T]):
         self.values: list[T] = []
 
 
-def affected(breaking: Sequence[Change], readers: Iterable[Reader], proposer: UUID) -> Affected:
+def find_affected_teams(breaking: Sequence[Change], readers: Iterable[Reader], proposer: UUID) -> AffectedTeams:
     """Find the teams that breaking changes affect. A rename matches readers of both names.
 
     The proposing team is never asked. A team with several registrations is asked once, for all changes that affect it.
     """
-    audience = Audience(breaking, proposer)
+    audience = AffectedTeamsCollector(breaking, proposer)
     audience.add(readers)
-    return audience.affected()
+    return audience.result()
 
 
-class Audience:
-    """Incremental form of `affected`, for readers that are loaded in batches."""
+class AffectedTeamsCollector:
+    """Incremental form of `find_affected_teams`, for readers that are loaded in batches."""
 
     def __init__(self, breaking: Sequence[Change], proposer: UUID) -> None:
         self._proposer = proposer
@@ -132,16 +132,16 @@ class Audience:
             return self._all_numbers
         for field in fields:
             if field not in self._changes_by_field:
-                self._changes_by_field[field] = frozenset(self._by_path.meeting(field))
+                self._changes_by_field[field] = frozenset(self._by_path.find_overlapping(field))
         return frozenset().union(*map(self._changes_by_field.__getitem__, fields))
 
-    def affected(self) -> Affected:
+    def result(self) -> AffectedTeams:
         reasons = {
             team: tuple(dict.fromkeys(self._fingerprints[number] for number in sorted(numbers)))
             for team, numbers in self._changes_by_team.items()
             if numbers
         }
-        return Affected(asked=reasons, informed=frozenset(self._changes_by_team.keys() - reasons.keys()))
+        return AffectedTeams(asked=reasons, informed=frozenset(self._changes_by_team.keys() - reasons.keys()))
 
 
 class ReaderIndex:
@@ -157,16 +157,16 @@ class ReaderIndex:
 
     def teams(self, path: str) -> list[UUID]:
         """Teams that read the path, without duplicates, in the order of the readers."""
-        numbers = sorted({*self._read_all, *self._by_path.meeting(path)})
+        numbers = sorted({*self._read_all, *self._by_path.find_overlapping(path)})
         return list(dict.fromkeys(self._teams[number] for number in numbers))
 
 
-def known_fields_of(paths: Sequence[str], schema: object) -> None:
-    """Check paths with `known_fields` against the fields that a schema declares."""
-    known_fields(paths, (field.path for field in fields(schema)))
+def require_declared_fields(paths: Sequence[str], schema: object) -> None:
+    """Check paths with `require_declared_paths` against the fields that a schema declares."""
+    require_declared_paths(paths, (field.path for field in fields(schema)))
 
 
-def known_fields(paths: Sequence[str], declared: Iterable[str]) -> None:
+def require_declared_paths(paths: Sequence[str], declared: Iterable[str]) -> None:
     """Raise Invalid for the first path that the schema does not declare, with the nearest declared paths."""
     declared_paths = list(declared)
     known_paths = set(declared_paths)
@@ -187,5 +187,5 @@ def _find_nearest(path: str, paths: Sequence[str]) -> list[str]:
     The slow comparison sees only the paths with the most similar sets of letters, because a schema may be huge.
     """
     letters = set(path)
-    likely = heapq.nsmallest(LIKELY, paths, key=lambda candidate: len(letters.symmetric_difference(candidate)))
-    return difflib.get_close_matches(path[:LIKELY], likely, n=3, cutoff=0.5)
+    likely = heapq.nsmallest(MAX_CANDIDATES, paths, key=lambda candidate: len(letters.symmetric_difference(candidate)))
+    return difflib.get_close_matches(path[:MAX_CANDIDATES], likely, n=3, cutoff=0.5)

@@ -1,7 +1,7 @@
 """Domain events in the past tense: one dataclass for each kind.
 
-Audit log, webhooks and subscriptions are made from them. `teams` are the audience: the teams that may see the event and
-are notified. The fields outside the envelope (`teams`, `asset_id`, `proposal_id`) form the payload, so a new field is
+Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
+are notified. The fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a new field is
 sent to all receivers.
 """
 
@@ -19,11 +19,11 @@ from tessera_gql.policy.words import ChangeType, Outcome, ProposalStatus, Respon
 class Event:
     """Base class of events.
 
-    `entity` names the field with the id of the subject; `kind` is the class name in upper snake case.
+    `entity_field` names the field with the id of the subject; `kind` is the class name in upper snake case.
     """
 
     kind: ClassVar[str]
-    entity: ClassVar[str]
+    entity_field: ClassVar[str]
 
     teams: frozenset[UUID] = field(default_factory=frozenset[UUID])
     asset_id: UUID | None = None
@@ -36,21 +36,23 @@ class Event:
 
     @property
     def entity_type(self) -> str:
-        return self.entity.removesuffix("_id")
+        return self.entity_field.removesuffix("_id")
 
     @property
     def entity_id(self) -> UUID:
-        value: UUID = getattr(self, self.entity)
+        value: UUID = getattr(self, self.entity_field)
         return value
 
     def payload(self) -> dict[str, Any]:
         """The payload as plain JSON, equal to what is read back from any database."""
         if (names := _PAYLOAD_FIELDS.get(self.kind)) is None:
-            names = _PAYLOAD_FIELDS[self.kind] = tuple(item.name for item in fields(self) if item.name not in ADDRESS)
+            names = _PAYLOAD_FIELDS[self.kind] = tuple(
+                item.name for item in fields(self) if item.name not in ENVELOPE_FIELDS
+            )
         return {name: _to_json(getattr(self, name)) for name in names}
 
 
-ADDRESS = frozenset(item.name for item in fields(Event))
+ENVELOPE_FIELDS = frozenset(item.name for item in fields(Event))
 """The fields of every event, stored in columns of their own; all other fields are the payload."""
 KINDS: list[str] = []
 _PAYLOAD_FIELDS: dict[str, tuple[str, ...]] = {}

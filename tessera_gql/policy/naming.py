@@ -14,7 +14,7 @@ MAX_FQN_BYTES = 2_400
 MAX_TEXT = 20_000
 MAX_METADATA_BYTES = 64_000
 
-SEGMENT = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
+SEGMENT_PATTERN = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
 
 
 def key(name: str) -> str:
@@ -22,7 +22,7 @@ def key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name.strip()).casefold())
 
 
-def team_name(text: str) -> str:
+def clean_team_name(text: str) -> str:
     """Validate a team's name; trims it and composes its characters, so that names that look alike are equal."""
     name = unicodedata.normalize("NFC", text).strip()
     if not name:
@@ -34,7 +34,7 @@ def team_name(text: str) -> str:
     return name
 
 
-def fqn(text: str) -> str:
+def clean_fqn(text: str) -> str:
     """Validate a fully qualified name: two or more names joined by dots, as in `analytics.core.orders`."""
     name = unicodedata.normalize("NFC", text).strip()
     if len(name) > MAX_FQN:
@@ -42,7 +42,7 @@ def fqn(text: str) -> str:
     if (size := len(key(name).encode())) > MAX_FQN_BYTES:
         raise Invalid(f"The fqn has {size} bytes in UTF-8; {MAX_FQN_BYTES} is the limit.", field=("fqn",))
     parts = name.split(".")
-    if len(parts) < 2 or not all(SEGMENT.fullmatch(part) for part in parts):
+    if len(parts) < 2 or not all(SEGMENT_PATTERN.fullmatch(part) for part in parts):
         raise Invalid(
             f"{name[:100]!r} is not a fully qualified name. Join at least two names (letters, digits, _ $ - @ # + *)"
             " with dots, for example analytics.core.orders.",
@@ -51,7 +51,7 @@ def fqn(text: str) -> str:
     return name
 
 
-def prose(value: str | None, name: str) -> str | None:
+def clean_text(value: str | None, name: str) -> str | None:
     """Validate free text; empty text becomes None."""
     if value is None or not value.strip():
         return None
@@ -60,7 +60,7 @@ def prose(value: str | None, name: str) -> str | None:
     return value.strip()
 
 
-def metadata(value: Any) -> dict[str, Any]:
+def clean_metadata(value: Any) -> dict[str, Any]:
     """Validate metadata: a JSON object of limited size; None becomes an empty object."""
     if value is None:
         return {}

@@ -8,24 +8,24 @@ from tessera_gql.policy.words import ProposalStatus, Response
 
 
 @dataclass(frozen=True)
-class Answer:
+class TeamResponse:
     """The response of one asked team; `response` is None until it responds."""
 
     response: Response | None
     deadline: datetime | None = None
 
 
-def status(answers: Iterable[Answer], now: datetime) -> ProposalStatus:
+def compute_status(answers: Iterable[TeamResponse], now: datetime) -> ProposalStatus:
     """Compute the status: any BLOCKED rejects, consent of all approves."""
     responses = list(answers)
     if any(answer.response is Response.BLOCKED for answer in responses):
         return ProposalStatus.REJECTED
-    if all(consents(answer, now) for answer in responses):
+    if all(is_consent(answer, now) for answer in responses):
         return ProposalStatus.APPROVED
     return ProposalStatus.PENDING
 
 
-def consents(answer: Answer, now: datetime) -> bool:
+def is_consent(answer: TeamResponse, now: datetime) -> bool:
     """Whether the team agrees; MIGRATING counts as consent once its deadline has passed."""
     match answer.response:
         case Response.APPROVED:
@@ -36,9 +36,9 @@ def consents(answer: Answer, now: datetime) -> bool:
             return False
 
 
-def status_in_time(answers: Iterable[Answer], expires_at: datetime, now: datetime) -> ProposalStatus:
+def compute_status_or_expiry(answers: Iterable[TeamResponse], expires_at: datetime, now: datetime) -> ProposalStatus:
     """Compute the status, or EXPIRED if consent was not complete at `expires_at`, however late this is computed."""
     responses = list(answers)
-    if now >= expires_at and status(responses, expires_at) is not ProposalStatus.APPROVED:
+    if now >= expires_at and compute_status(responses, expires_at) is not ProposalStatus.APPROVED:
         return ProposalStatus.EXPIRED
-    return status(responses, now)
+    return compute_status(responses, now)

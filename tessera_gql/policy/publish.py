@@ -44,28 +44,28 @@ class Judgement:
     changes: tuple[Change, ...] = ()
     breaking: tuple[Change, ...] = ()
     bump: Bump = Bump.PATCH
-    unchanged: bool = False
-    first: bool = False
+    is_unchanged: bool = False
+    is_first: bool = False
     mode: Mode = field(default=Mode.BACKWARD)
 
     @property
     def change_type(self) -> ChangeType:
-        if self.first:
+        if self.is_first:
             return ChangeType.INITIAL
         return ChangeType.PATCH if self.bump is Bump.NONE else ChangeType(self.bump.value)
 
 
-def examine(schema: Any) -> str:
+def validate_schema(schema: Any) -> str:
     """Validate a schema and return its hash. Raises SchemaError for a document that can't be a contract."""
     check(schema)
     return _hash(schema)
 
 
-MAX_WORK = 150
+MAX_CHEAP_EVIDENCE = 150
 """Product of changes and values up to which evidence for all changes takes a few milliseconds."""
 
 
-def work(*terms: Terms) -> int | None:
+def count_values(*terms: Terms) -> int | None:
     """Count the values to compare; None if comparing could take more than a few milliseconds."""
     values = 1
     for item in terms:
@@ -76,9 +76,9 @@ def work(*terms: Terms) -> int | None:
     return values
 
 
-def has_light_evidence(judgement: Judgement, values: int) -> bool:
+def is_evidence_cheap(judgement: Judgement, values: int) -> bool:
     """Whether evidence for all changes takes a few milliseconds at most."""
-    return values * sum(bool(change.breaks) for change in judgement.changes) <= MAX_WORK
+    return values * sum(bool(change.breaks) for change in judgement.changes) <= MAX_CHEAP_EVIDENCE
 
 
 def _hash(value: Any) -> str:
@@ -97,9 +97,9 @@ def canonical_bytes(value: Any) -> bytes:
 def judge(current: Terms | None, proposed: Terms) -> Judgement:
     """Judge changed terms under the current mode, so that a producer can't switch off the check with them."""
     if current is None:
-        return Judgement(first=True, mode=proposed.mode)
+        return Judgement(is_first=True, mode=proposed.mode)
     if current.fingerprint == proposed.fingerprint:
-        return Judgement(unchanged=True, bump=Bump.NONE, mode=current.mode)
+        return Judgement(is_unchanged=True, bump=Bump.NONE, mode=current.mode)
     schema = compare(current.schema, proposed.schema)
     diff = SchemaDiff(schema.changes + compare_guarantees(current.guarantees, proposed.guarantees))
     return Judgement(
@@ -112,10 +112,10 @@ def judge(current: Terms | None, proposed: Terms) -> Judgement:
 
 def next_version(given_version: str | None, current: str | None, judgement: Judgement) -> str:
     """Choose the version of a change; raises Invalid when the given version is too low for it."""
-    return version.chosen(given_version, current, Bump.PATCH if judgement.bump is Bump.NONE else judgement.bump)
+    return version.choose_version(given_version, current, Bump.PATCH if judgement.bump is Bump.NONE else judgement.bump)
 
 
-def summary(changes: tuple[Change, ...], *, limit: int = 20) -> tuple[str, ...]:
+def summarize_changes(changes: tuple[Change, ...], *, limit: int = 20) -> tuple[str, ...]:
     """The messages of the changes, for an event; a long list is cut and ends with the number left out."""
     messages = tuple(change.message for change in changes[:limit])
     remaining = len(changes) - limit

@@ -7,15 +7,15 @@ from functools import total_ordering
 from tessera_gql.diff import Bump
 from tessera_gql.errors import Invalid
 
-PATTERN = re.compile(
+VERSION_PATTERN = re.compile(
     r"(?P<major>0|[1-9]\d{0,8})\.(?P<minor>0|[1-9]\d{0,8})\.(?P<patch>0|[1-9]\d{0,8})"
     r"(?:-(?P<pre>(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?"
     r"(?:\+(?P<build>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
     re.ASCII,
 )
 MAX_LENGTH = 100
-LARGEST_GIVEN = 99_999_999  # one digit fewer than PATTERN allows, so that each version has a successor
-FIRST = "1.0.0"
+MAX_REQUESTED_NUMBER = 99_999_999  # one digit fewer than PATTERN allows, so that each version has a successor
+FIRST_VERSION = "1.0.0"
 
 
 @total_ordering
@@ -48,7 +48,7 @@ class Version:
 
 def parse(text: str) -> Version:
     """Parse a semantic version; raises Invalid."""
-    match = PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    match = VERSION_PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if not match:
         raise Invalid(
             f"{text[:MAX_LENGTH]!r} is not a semantic version. Write MAJOR.MINOR.PATCH, such as 1.4.0 or 2.0.0-rc.1.",
@@ -58,7 +58,7 @@ def parse(text: str) -> Version:
     return Version(core, tuple((match["pre"] or "").split(".")) if match["pre"] else ())
 
 
-def following(current: Version, bump: Bump) -> Version:
+def next_release(current: Version, bump: Bump) -> Version:
     """The lowest release that is at least `bump` higher; after a pre-release, its own release if that is enough."""
     major, minor, patch = current.core
     if current.pre and _includes_bump(current.core, bump):
@@ -84,14 +84,16 @@ def _includes_bump(core: tuple[int, int, int], bump: Bump) -> bool:
             return True
 
 
-def chosen(requested_version: str | None, current: str | None, bump: Bump) -> str:
+def choose_version(requested_version: str | None, current: str | None, bump: Bump) -> str:
     """Choose the version to publish under; raises Invalid with a suggestion when the given version is too low."""
     parsed = None if requested_version is None else parse(requested_version)
-    if parsed is not None and max(parsed.core) > LARGEST_GIVEN:
-        raise Invalid(f"The numbers of a version go up to {LARGEST_GIVEN:,}. Use a lower one.", field=("version",))
+    if parsed is not None and max(parsed.core) > MAX_REQUESTED_NUMBER:
+        raise Invalid(
+            f"The numbers of a version go up to {MAX_REQUESTED_NUMBER:,}. Use a lower one.", field=("version",)
+        )
     if current is None:
-        return requested_version or FIRST
-    lowest = following(parse(current), bump)
+        return requested_version or FIRST_VERSION
+    lowest = next_release(parse(current), bump)
     if requested_version is None or parsed is None:
         return str(lowest)
     if parsed <= parse(current):

@@ -1,7 +1,7 @@
 """Visibility: which callers may read a field or an event, in one table for types and one for kinds of events.
 
 The catalog is open to each caller with the scope READ. API keys, webhooks, deliveries and their events are private to
-the team that owns them. A caller's `View` decides; `store.visibility` applies it to queries, `visible_event` to
+the team that owns them. A caller's `Visibility` decides; `store.visibility` applies it to queries, `redact_event` to
 streams.
 """
 
@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from tessera_gql.policy import events
-from tessera_gql.policy.access import OWNERS, Actor
+from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
 KEY_MARK = "tsr_"
@@ -31,7 +31,7 @@ class Audience(StrEnum):
     NAME = "ADMIN; other callers see the prefix of an API key in place of its name"
 
 
-TYPES: Mapping[str, Audience] = {
+TYPE_AUDIENCES: Mapping[str, Audience] = {
     "Acknowledgment": Audience.READERS,
     "AcknowledgmentRequest": Audience.READERS,
     "ApiKey": Audience.OWNERS,
@@ -71,7 +71,7 @@ TYPES: Mapping[str, Audience] = {
 }
 """The audience of the fields of a type. Connections and edges have that of their nodes; payloads are for the caller."""
 
-FIELDS: Mapping[str, Audience] = {
+FIELD_AUDIENCES: Mapping[str, Audience] = {
     "ApiKey.createdBy": Audience.NAME,
     "Event.actor": Audience.NAME,
     "Query.apiKeys": Audience.OWNERS,
@@ -79,7 +79,7 @@ FIELDS: Mapping[str, Audience] = {
 }
 """Fields whose audience differs from that of their type."""
 
-KINDS: Mapping[type[Event], Audience] = {
+EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.TeamCreated: Audience.READERS,
     events.TeamUpdated: Audience.READERS,
     events.AssetCreated: Audience.READERS,
@@ -108,24 +108,24 @@ KINDS: Mapping[type[Event], Audience] = {
     events.WebhookRedelivered: Audience.OWNERS,
     events.WebhookDeliveryFailed: Audience.OWNERS,
 }
-"""The audience of an event; its owners are its `teams`."""
+"""The audience of an event; its owners are its audience teams."""
 
-PUBLIC_KINDS = frozenset(event.kind for event, audience in KINDS.items() if audience is Audience.READERS)
+PUBLIC_KINDS = frozenset(event.kind for event, audience in EVENT_AUDIENCES.items() if audience is Audience.READERS)
 """Kinds that every caller may see; a kind that is missing in the table is private."""
 
 
-def audience(type_name: str, field: str) -> Audience:
+def audience_of_field(type_name: str, field: str) -> Audience:
     """The audience of a field in the schema; raises KeyError for a type that is not in the table."""
-    if (exception := FIELDS.get(f"{type_name}.{field}")) is not None:
+    if (exception := FIELD_AUDIENCES.get(f"{type_name}.{field}")) is not None:
         return exception
     if type_name.endswith("Payload"):
         return Audience.CALLER
-    return TYPES[type_name.removesuffix("Connection").removesuffix("Edge")]
+    return TYPE_AUDIENCES[type_name.removesuffix("Connection").removesuffix("Edge")]
 
 
 def is_private(type_name: str) -> bool:
     """Whether rows of this type are hidden from some callers."""
-    return TYPES[type_name] in {Audience.OWNERS, Audience.BY_KIND}
+    return TYPE_AUDIENCES[type_name] in {Audience.OWNERS, Audience.BY_KIND}
 
 
 @dataclass(frozen=True)
@@ -137,19 +137,19 @@ class View:
     key_id: UUID | None = None
 
 
-WHOLE = View(is_whole=True)
+UNRESTRICTED = View(is_whole=True)
 
 
 def view_of(actor: Actor) -> View:
     """The private rows that an actor may read: those that it may change."""
-    if actor.may(OWNERS.other):
-        return WHOLE
-    return View(team_id=actor.team_id if actor.may(OWNERS.own) else None, key_id=actor.key_id)
+    if actor.has_scope(OWNER_OR_ADMIN.other_team):
+        return UNRESTRICTED
+    return View(team_id=actor.team_id if actor.has_scope(OWNER_OR_ADMIN.own_team) else None, key_id=actor.key_id)
 
 
-def view_of_webhook(team_id: UUID | None) -> View:
+def visibility_of_webhook(team_id: UUID | None) -> View:
     """The events that a webhook may receive: those its team may read, or all if it belongs to no team."""
-    return WHOLE if team_id is None else View(team_id=team_id)
+    return UNRESTRICTED if team_id is None else View(team_id=team_id)
 
 
 def key_actor(name: str, prefix: str) -> str:
@@ -157,14 +157,14 @@ def key_actor(name: str, prefix: str) -> str:
     return f"{name} ({prefix})"
 
 
-def public_actor(actor: str) -> str:
-    """Remove the private part of an actor name that `key_actor` made; keeps the prefix, which tells keys apart."""
+def redact_actor(actor: str) -> str:
+    """Remove the private part of an actor name that `format_key_actor` made; keeps the prefix, which tells keys apart."""
     prefix = actor[-1 - PREFIX_LENGTH : -1]
     is_key = actor.endswith(f" ({prefix})") and prefix.startswith(KEY_MARK)
     return f"key {prefix}" if is_key else actor
 
 
-class EventFacts(Protocol):
+class EventRecord(Protocol):
     """The columns of an event that decide whether a caller may see it."""
 
     @property
@@ -175,7 +175,7 @@ class EventFacts(Protocol):
     def actor(self) -> str: ...
 
 
-E = TypeVar("E", bound=EventFacts)
+E = TypeVar("E", bound=EventRecord)
 
 
 def visible_event(view: View, row: E, rename: Callable[[E, str], E]) -> E | None:
@@ -184,4 +184,4 @@ def visible_event(view: View, row: E, rename: Callable[[E, str], E]) -> E | None
         return row
     if row.kind not in PUBLIC_KINDS and (view.team_id is None or str(view.team_id) not in row.teams):
         return None
-    return row if (actor := public_actor(row.actor)) == row.actor else rename(row, actor)
+    return row if (actor := redact_actor(row.actor)) == row.actor else rename(row, actor)

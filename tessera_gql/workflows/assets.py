@@ -14,7 +14,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.teams import expect
+from tessera_gql.workflows.teams import require_row_version
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class AssetDetails:
 
 async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDetails) -> Asset:
     """Create an asset; raises Conflict for an fqn that exists in any case."""
-    clean_fqn = naming.fqn(fqn)
+    clean_fqn = naming.clean_fqn(fqn)
     requested_team = await teams.get(session, details.owner, field=("owner",)) if details.owner else None
     owner = acting_team(actor, Verb.CREATE_ASSET, requested_team.id if requested_team else None)
     if duplicates := await assets.by_fqns(session, [clean_fqn]):
@@ -44,9 +44,9 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
         fqn_key=assets.key(clean_fqn),
         owner_team_id=owner,
         resource_type=details.resource_type or ResourceType.TABLE,
-        description=naming.prose(details.description, "description"),
+        description=naming.clean_text(details.description, "description"),
         compatibility_mode=details.compatibility_mode or Mode.BACKWARD,
-        meta=naming.metadata(details.metadata),
+        meta=naming.clean_metadata(details.metadata),
         row_version=1,
         created_at=session.now,
     )
@@ -66,8 +66,8 @@ async def update(
     """Update an asset as its owning team. Consumers are notified of a new owner or compatibility mode."""
     asset = await assets.lock(session, ref)
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    require_owner(actor, Verb.UPDATE_ASSET, owner.id, what=f"update {asset.fqn}", owner_name=owner.name)
-    expect(asset.row_version, expected_row_version, "asset")
+    require_owner(actor, Verb.UPDATE_ASSET, owner.id, action_text=f"update {asset.fqn}", owner_name=owner.name)
+    require_row_version(asset.row_version, expected_row_version, "asset")
     values = await _changed_values(session, asset, details)
     if not values:
         return asset
@@ -90,7 +90,7 @@ async def _changed_values(session: Session, asset: Asset, details: AssetDetails)
     if details.owner is not None:
         values["owner_team_id"] = (await teams.get(session, details.owner, field=("owner",))).id
     if details.description is not None:
-        values["description"] = naming.prose(details.description, "description")
+        values["description"] = naming.clean_text(details.description, "description")
     if details.metadata is not None:
-        values["meta"] = naming.metadata(details.metadata)
+        values["meta"] = naming.clean_metadata(details.metadata)
     return {key: value for key, value in values.items() if value != getattr(asset, key)}

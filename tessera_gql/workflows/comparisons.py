@@ -16,21 +16,21 @@ class Compute(Protocol):
     async def __call__(self, function: Any, *args: Any, key: Any = None, here: Any = None) -> Any: ...
 
 
-async def examined(compute: Compute, schema: Any) -> str:
+async def validate_schema(compute: Compute, schema: Any) -> str:
     """Validate a schema and return its hash; raises Invalid if it can't be a contract."""
     if weight(schema) is not None:
-        return require_contract(schema)
+        return validate_schema_now(schema)
     try:
-        result: str = await compute(publish.examine, schema, key=("examine", Same(schema)))
+        result: str = await compute(publish.validate_schema, schema, key=("examine", Same(schema)))
     except SchemaError as error:
         raise _invalid_schema(error) from error
     return result
 
 
-def require_contract(schema: Any) -> str:
+def validate_schema_now(schema: Any) -> str:
     """Validate a schema at once, for small schemas and where no event loop is blocked; returns its hash."""
     try:
-        return publish.examine(schema)
+        return publish.validate_schema(schema)
     except SchemaError as error:
         raise _invalid_schema(error) from error
 
@@ -45,9 +45,9 @@ async def judged(compute: Compute, current: Terms | None, proposed: Terms) -> Ju
         return publish.judge(current, proposed)
     try:
         known_result = None
-        if (values := publish.work(current, proposed)) is not None:
+        if (values := publish.count_values(current, proposed)) is not None:
             judgement = publish.judge(current, proposed)
-            if publish.has_light_evidence(judgement, values):
+            if publish.is_evidence_cheap(judgement, values):
                 return judgement
             known_result = lambda: judgement  # noqa: E731 - one expression
         key = ("judge", _key(current), _key(proposed))

@@ -10,7 +10,7 @@ from tessera_gql.errors import Conflict
 from tessera_gql.formats.sources import Source
 from tessera_gql.policy.access import Actor, Verb, require_owner
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
-from tessera_gql.policy.publish import Judgement, Terms, summary
+from tessera_gql.policy.publish import Judgement, Terms, summarize_changes
 from tessera_gql.policy.words import ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -19,7 +19,7 @@ from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 
 
 @dataclass(frozen=True)
-class Release:
+class ContractDraft:
     """A contract to insert, and why it may; restored history sets `status` and `published_at`."""
 
     terms: Terms
@@ -42,12 +42,14 @@ def terms_of(contract: Contract | None) -> Terms | None:
     return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode, contract.schema_hash)
 
 
-async def release(session: Session, asset: Asset, current: Contract | None, draft: Release) -> Contract:
-    """Insert one contract; see `release_all`."""
-    return (await release_all(session, [(asset, current, draft)]))[0]
+async def insert_contract(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> Contract:
+    """Insert one contract; see `insert_contracts`."""
+    return (await insert_contracts(session, [(asset, current, draft)]))[0]
 
 
-async def release_all(session: Session, drafts: Sequence[tuple[Asset, Contract | None, Release]]) -> Sequence[Contract]:
+async def insert_contracts(
+    session: Session, drafts: Sequence[tuple[Asset, Contract | None, ContractDraft]]
+) -> Sequence[Contract]:
     """Insert contracts and deprecate their predecessors. The caller holds the locks of the assets."""
     before = [current.id for _, current, _ in drafts if current is not None]
     if before:
@@ -63,7 +65,7 @@ async def release_all(session: Session, drafts: Sequence[tuple[Asset, Contract |
     return rows
 
 
-def _contract_values(session: Session, asset: Asset, current: Contract | None, draft: Release) -> dict[str, Any]:
+def _contract_values(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> dict[str, Any]:
     # A call that waited for the lock may have started before its predecessor: the order must stay.
     published_at = max(session.now, current.published_at) if current else session.now
     return {
@@ -85,7 +87,7 @@ def _contract_values(session: Session, asset: Asset, current: Contract | None, d
 
 
 def _record(
-    session: Session, contract: Contract, current: Contract | None, draft: Release, audience: frozenset[UUID]
+    session: Session, contract: Contract, current: Contract | None, draft: ContractDraft, audience: frozenset[UUID]
 ) -> None:
     session.record(
         ContractPublished(
@@ -99,7 +101,7 @@ def _record(
             replaces=current.id if current else None,
             reason=draft.reason,
             not_asked=draft.not_asked,
-            changes=summary(draft.judgement.changes),
+            changes=summarize_changes(draft.judgement.changes),
         )
     )
     if current is not None and current.compatibility_mode is not draft.terms.mode:
@@ -113,7 +115,7 @@ def _record(
         )
 
 
-async def settle(session: Session, asset: Asset) -> None:
+async def end_migrations(session: Session, asset: Asset) -> None:
     """End all migrations for an asset: the change they prepare for is published, or will not come."""
     rows = registrations.rows
     await session.update(
@@ -129,7 +131,7 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
     contract = await contracts.get(session, identity)
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
     action = f"retire contracts of {asset.fqn}"
-    require_owner(actor, Verb.RETIRE_CONTRACT, owner.id, what=action, owner_name=owner.name)
+    require_owner(actor, Verb.RETIRE_CONTRACT, owner.id, action_text=action, owner_name=owner.name)
     if contract.status is ContractStatus.RETIRED:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:

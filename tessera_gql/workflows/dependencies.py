@@ -68,4 +68,4 @@ async def remove(
 
 async def _require_owner(session: Session, actor: Actor, verb: Verb, asset: Asset) -> None:
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    require_owner(actor, verb, owner.id, what=f"say what {asset.fqn} depends on", owner_name=owner.name)
+    require_owner(actor, verb, owner.id, action_text=f"say what {asset.fqn} depends on", owner_name=owner.name)

@@ -22,31 +22,31 @@ from tessera_gql.store import assets, contracts, lineage, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Contract, Registration, Team
 from tessera_gql.workflows import git_folder, git_merge
-from tessera_gql.workflows.git_folder import Commit, Written
+from tessera_gql.workflows.git_folder import Commit, PushResult
 from tessera_gql.workflows.git_state import Pulled
 
 Files = Sequence[tuple[str, TeamFile | AssetFile]]
 
 
-async def push(session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None) -> Written:
+async def push(session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None) -> PushResult:
     """Write one file for each team and asset, and remove files without one; nothing is written if anything fails."""
     permit(actor, Verb.PUSH_TO_GIT, None)
     root = _require_folder(folder)
     contents = await _load_contents(session)
     texts = await asyncio.to_thread(lambda: {name: git.write(content) for name, content in contents.items()})
-    return await asyncio.to_thread(git_folder.save, root, texts, commit)
+    return await asyncio.to_thread(git_folder.save_files, root, texts, commit)
 
 
 async def read(actor: Actor, folder: Path | None) -> Files:
     """Read the files to pull, before a transaction is open; raises Invalid with file and line."""
     permit(actor, Verb.PULL_FROM_GIT, None)
-    return await asyncio.to_thread(git_folder.load, _require_folder(folder))
+    return await asyncio.to_thread(git_folder.load_files, _require_folder(folder))
 
 
 async def pull(session: Session, actor: Actor, files: Files) -> Pulled:
     """Merge files, all or nothing; an error names file and line. Repeating a pull writes nothing."""
     permit(actor, Verb.PULL_FROM_GIT, None)
-    return await git_merge.merge(session, actor, files)
+    return await git_merge.merge_files(session, actor, files)
 
 
 def _require_folder(folder: Path | None) -> Path:

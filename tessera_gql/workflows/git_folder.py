@@ -20,7 +20,7 @@ FOLDERS = {"teams": TeamFile, "assets": AssetFile}
 STAGING = ".tessera-push"
 STALE_SECONDS = 600
 GIT_SECONDS = 120
-SHOWN = 10
+MAX_ERRORS = 10
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 Rename = Callable[[Path, Path], None]
@@ -35,7 +35,7 @@ class Commit:
 
 
 @dataclass(frozen=True)
-class Written:
+class PushResult:
     """The result of a push: sorted paths inside the folder, and the id of the commit if there was one to create."""
 
     written: tuple[str, ...]
@@ -44,7 +44,7 @@ class Written:
     commit: str | None = None
 
 
-def load(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
+def load_files(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
     """Read all files by path; raises Invalid with file and line of up to ten errors."""
     root = _resolve_root(folder)
     if not any((root / name).is_dir() for name in FOLDERS):
@@ -57,7 +57,7 @@ def load(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
             files.append((name, _parse_file(path)))
         except YamlError as error:
             errors.append(f"{name}, {error}")
-        if len(errors) >= SHOWN:
+        if len(errors) >= MAX_ERRORS:
             break
     if errors:
         raise Invalid("\n".join(["These files can't be pulled, and nothing was changed:", *errors]))
@@ -102,9 +102,9 @@ def _resolve_root(folder: Path) -> Path:
         raise Invalid(f"The folder {folder} can't be opened. Create it, or set GIT_SYNC_PATH to another.") from None
 
 
-def save(
+def save_files(
     folder: Path, files: Mapping[str, str], commit: Commit | None = None, *, rename: Rename = os.replace
-) -> Written:
+) -> PushResult:
     """Make the folder hold exactly these files of a push, all or nothing; files of others stay."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def save(
         shutil.rmtree(staging, ignore_errors=True)
     if commit is None:
         return result
-    return Written(result.written, result.removed, result.unchanged, _commit(root, files, commit))
+    return PushResult(result.written, result.removed, result.unchanged, _commit(root, files, commit))
 
 
 def _create_staging(root: Path) -> Path:
@@ -139,7 +139,7 @@ def _create_staging(root: Path) -> Path:
     return staging
 
 
-def _replace_files(root: Path, staging: Path, files: Mapping[str, str], rename: Rename) -> Written:
+def _replace_files(root: Path, staging: Path, files: Mapping[str, str], rename: Rename) -> PushResult:
     before = _load_present(root)
     for name in files:
         if name not in before and os.path.lexists(root / name):
@@ -159,7 +159,7 @@ def _replace_files(root: Path, staging: Path, files: Mapping[str, str], rename: 
     except BaseException:
         _restore(root, staging, {name: before.get(name) for name in replaced})
         raise
-    return Written(changed, removed, len(files) - len(changed))
+    return PushResult(changed, removed, len(files) - len(changed))
 
 
 def _load_present(root: Path) -> dict[str, str]:

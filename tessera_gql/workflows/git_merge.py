@@ -26,20 +26,20 @@ from tessera_gql.workflows import git_history, progress
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
-from tessera_gql.workflows.git_state import Merge, Pulled, once, placed, word
+from tessera_gql.workflows.git_state import Pulled, PullState, locate_errors, parse_enum, require_unique
 
 
-async def merge(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> Pulled:
+async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> Pulled:
     """Merge all files, all or nothing; an error names file and line."""
-    state = Merge(session, actor)
+    state = PullState(session, actor)
     team_files = [(path, file) for path, file in files if isinstance(file, TeamFile)]
     asset_files = [(path, file) for path, file in files if isinstance(file, AssetFile)]
     await _merge_teams(state, team_files, _referenced_teams(asset_files))
     await _merge_assets(state, asset_files)
-    await git_history.merge(state, asset_files)
+    await git_history.merge_contracts(state, asset_files)
     await _merge_registrations(state, asset_files)
     await _merge_dependencies(state, asset_files)
-    return state.pulled()
+    return state.to_result()
 
 
 def _referenced_teams(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
@@ -50,13 +50,13 @@ def _referenced_teams(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
     return names
 
 
-async def _merge_teams(state: Merge, files: Sequence[tuple[str, TeamFile]], other_names: set[str]) -> None:
-    once((path, file.line, teams.key(file.name)) for path, file in files)
+async def _merge_teams(state: PullState, files: Sequence[tuple[str, TeamFile]], other_names: set[str]) -> None:
+    require_unique((path, file.line, teams.key(file.name)) for path, file in files)
     all_names = sorted(other_names | {file.name for _, file in files})
     known_teams = {team.name_key: team for team in await teams.by_names(state.session, all_names)}
     for path, file in files:
         present = known_teams.get(teams.key(file.name))
-        with placed(path, file.line):
+        with locate_errors(path, file.line):
             if present is None:
                 team = await team_verbs.create(state.session, state.actor, name=file.name, metadata=file.metadata)
                 known_teams[team.name_key] = team
@@ -76,8 +76,8 @@ def _referenced_assets(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
     return fqns
 
 
-async def _merge_assets(state: Merge, files: Sequence[tuple[str, AssetFile]]) -> None:
-    once((path, file.line, assets.key(file.fqn)) for path, file in files)
+async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    require_unique((path, file.line, assets.key(file.fqn)) for path, file in files)
     existing_assets = await assets.by_fqns(state.session, sorted(_referenced_assets(files)))
     own_keys = {assets.key(file.fqn) for _, file in files}
     await assets.lock_all(state.session, [asset.id for asset in existing_assets if asset.fqn_key in own_keys])
@@ -85,7 +85,7 @@ async def _merge_assets(state: Merge, files: Sequence[tuple[str, AssetFile]]) ->
     state.assets = {asset.fqn_key: asset for asset in locked_assets}
     new_assets: list[Asset] = []
     for path, file in files:
-        with placed(path, file.line):
+        with locate_errors(path, file.line):
             asset = _to_asset(state, file)
             present = state.assets.get(asset.fqn_key)
             if present is None:
@@ -100,22 +100,22 @@ async def _merge_assets(state: Merge, files: Sequence[tuple[str, AssetFile]]) ->
     state.count("assets_created", len(new_assets))
 
 
-def _to_asset(state: Merge, file: AssetFile) -> Asset:
+def _to_asset(state: PullState, file: AssetFile) -> Asset:
     return Asset(
         id=new_id(),
-        fqn=(fqn := naming.fqn(file.fqn)),
+        fqn=(fqn := naming.clean_fqn(file.fqn)),
         fqn_key=assets.key(fqn),
-        owner_team_id=state.team(file.owner),
-        resource_type=word(ResourceType, file.resource_type),
-        description=naming.prose(file.description, "description"),
-        compatibility_mode=word(Mode, file.compatibility_mode),
-        meta=naming.metadata(file.metadata),
+        owner_team_id=state.get_team_id(file.owner),
+        resource_type=parse_enum(ResourceType, file.resource_type),
+        description=naming.clean_text(file.description, "description"),
+        compatibility_mode=parse_enum(Mode, file.compatibility_mode),
+        meta=naming.clean_metadata(file.metadata),
         row_version=1,
         created_at=state.session.now,
     )
 
 
-async def _update_asset(state: Merge, present: Asset, asset: Asset) -> None:
+async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
     columns = ("owner_team_id", "resource_type", "description", "compatibility_mode", "meta")
     if all(getattr(present, name) == getattr(asset, name) for name in columns):
         return
@@ -130,19 +130,19 @@ async def _update_asset(state: Merge, present: Asset, asset: Asset) -> None:
     state.count("assets_updated")
 
 
-async def _merge_registrations(state: Merge, files: Sequence[tuple[str, AssetFile]]) -> None:
+async def _merge_registrations(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Insert new registrations as they were; in live ones, fields and purpose follow the file."""
-    file_assets = [state.asset(file.fqn) for _, file in files]
+    file_assets = [state.get_asset(file.fqn) for _, file in files]
     live = await registrations.live_of(state.session, [asset.id for asset in file_assets])
     present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
     new_rows: list[Registration] = []
     for (path, file), asset in zip(files, file_assets, strict=True):
-        once(
+        require_unique(
             (path, entry.line, (teams.key(entry.consumer), assets.key(entry.consumer_asset or "")))
             for entry in file.registrations
         )
         for entry in file.registrations:
-            with placed(path, entry.line):
+            with locate_errors(path, entry.line):
                 row = _to_registration(state, asset, entry)
                 before = present.get((asset.id, row.consumer_team_id, row.consumer_asset_id))
                 if before is None:
@@ -155,39 +155,39 @@ async def _merge_registrations(state: Merge, files: Sequence[tuple[str, AssetFil
     for row in new_rows:
         _record_registration(state, by_id[row.asset_id], row)
     for asset in {row.asset_id: by_id[row.asset_id] for row in new_rows if row.asset_id in state.had_history}.values():
-        await progress.reconsider(state.session, asset)
+        await progress.update_asked_teams(state.session, asset)
 
 
-def _to_registration(state: Merge, asset: Asset, entry: RegistrationEntry) -> Registration:
+def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -> Registration:
     if entry.fields is not None and not 0 < len(entry.fields) <= registration_verbs.MAX_FIELDS:
         raise Invalid(f"`fields` names 1 to {registration_verbs.MAX_FIELDS} paths; leave it out for everything.")
     if entry.pinned_version is not None:
         parse(entry.pinned_version)
-    status = word(RegistrationStatus, entry.status)
+    status = parse_enum(RegistrationStatus, entry.status)
     if status is RegistrationStatus.INACTIVE:
         raise Invalid("An INACTIVE registration has ended, and files keep only live ones. Remove it from the file.")
-    consumer_asset = state.asset(entry.consumer_asset) if entry.consumer_asset else None
+    consumer_asset = state.get_asset(entry.consumer_asset) if entry.consumer_asset else None
     if consumer_asset is not None and consumer_asset.id == asset.id:
         raise Invalid("An asset can't be registered as its own reader.")
     return Registration(
         id=new_id(),
         asset_id=asset.id,
-        consumer_team_id=state.team(entry.consumer),
+        consumer_team_id=state.get_team_id(entry.consumer),
         consumer_asset_id=consumer_asset.id if consumer_asset else None,
         fields=None if entry.fields is None else list(entry.fields),
         pinned_version=entry.pinned_version,
         status=status,
-        evidence=word(Evidence, entry.evidence),
-        purpose=naming.prose(entry.purpose, "purpose"),
+        evidence=parse_enum(Evidence, entry.evidence),
+        purpose=naming.clean_text(entry.purpose, "purpose"),
         registered_at=entry.registered_at,
         acknowledged_at=entry.acknowledged_at,
-        meta=naming.metadata(entry.metadata),
+        meta=naming.clean_metadata(entry.metadata),
         row_version=1,
         created_at=state.session.now,
     )
 
 
-async def _update_registration(state: Merge, before: Registration, row: Registration) -> None:
+async def _update_registration(state: PullState, before: Registration, row: Registration) -> None:
     changes = {
         name: getattr(row, column)
         for name, column in (("fields", "fields"), ("pinned_version",) * 2, ("purpose",) * 2, ("metadata", "meta"))
@@ -201,7 +201,7 @@ async def _update_registration(state: Merge, before: Registration, row: Registra
     state.count("registrations_updated")
 
 
-def _record_registration(state: Merge, asset: Asset, row: Registration) -> None:
+def _record_registration(state: PullState, asset: Asset, row: Registration) -> None:
     state.session.record(
         RegistrationCreated(
             teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
@@ -213,19 +213,19 @@ def _record_registration(state: Merge, asset: Asset, row: Registration) -> None:
     )
 
 
-async def _merge_dependencies(state: Merge, files: Sequence[tuple[str, AssetFile]]) -> None:
+async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Add new edges; none is removed."""
     edges = lineage.rows
-    dependents = [state.asset(file.fqn).id for _, file in files]
+    dependents = [state.get_asset(file.fqn).id for _, file in files]
     statement = select(edges).where(state.session.among(edges.c.dependent_asset_id, dependents))
     rows = await state.session.list(statement, AssetDependency)
     present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
     new_edges: list[AssetDependency] = []
     for path, file in files:
-        once((path, entry.line, (assets.key(entry.asset), entry.type)) for entry in file.dependencies)
+        require_unique((path, entry.line, (assets.key(entry.asset), entry.type)) for entry in file.dependencies)
         for entry in file.dependencies:
-            with placed(path, entry.line):
-                edge = _to_dependency(state, state.asset(file.fqn), entry)
+            with locate_errors(path, entry.line):
+                edge = _to_dependency(state, state.get_asset(file.fqn), entry)
             if (edge.dependent_asset_id, edge.dependency_asset_id, edge.dependency_type) not in present:
                 new_edges.append(edge)
     await state.session.insert_all(new_edges, clash="One of these dependencies was added at this moment.")
@@ -243,15 +243,15 @@ async def _merge_dependencies(state: Merge, files: Sequence[tuple[str, AssetFile
     state.count("dependencies_added", len(new_edges))
 
 
-def _to_dependency(state: Merge, dependent: Asset, entry: DependencyEntry) -> AssetDependency:
-    dependency = state.asset(entry.asset)
+def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -> AssetDependency:
+    dependency = state.get_asset(entry.asset)
     if dependency.id == dependent.id:
         raise Invalid("An asset can't depend on itself.")
     return AssetDependency(
         id=new_id(),
         dependent_asset_id=dependent.id,
         dependency_asset_id=dependency.id,
-        dependency_type=word(DependencyType, entry.type),
-        evidence=word(Evidence, entry.evidence),
+        dependency_type=parse_enum(DependencyType, entry.type),
+        evidence=parse_enum(Evidence, entry.evidence),
         created_at=state.session.now,
     )

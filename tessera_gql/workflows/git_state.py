@@ -36,7 +36,7 @@ class Pulled:
 
 
 @dataclass
-class Merge:
+class PullState:
     """The state of a pull. `teams` and `assets` by key; `had_history` are the assets that had contracts before."""
 
     session: Session
@@ -50,24 +50,24 @@ class Merge:
     def count(self, counter: str, number: int = 1) -> None:
         self._counts[counter] += number
 
-    def team(self, name: str) -> UUID:
+    def get_team_id(self, name: str) -> UUID:
         team_id = self.teams.get(teams.key(name))
         if team_id is None:
             raise NotFound(f"There is no team {name}, neither here nor in a file. Add teams/{name}.yaml.")
         return team_id
 
-    def asset(self, fqn: str) -> Asset:
+    def get_asset(self, fqn: str) -> Asset:
         asset = self.assets.get(assets.key(fqn))
         if asset is None:
             raise NotFound(f"There is no asset {fqn}, neither here nor in a file. Add its file, or remove the mention.")
         return asset
 
-    def pulled(self) -> Pulled:
+    def to_result(self) -> Pulled:
         return Pulled(**self._counts, passed_over=tuple(self.passed_over))
 
 
 @contextmanager
-def placed(path: str, line: int) -> Generator[None]:
+def locate_errors(path: str, line: int) -> Generator[None]:
     """Prefix the refusals inside with file and line."""
     try:
         yield
@@ -75,7 +75,7 @@ def placed(path: str, line: int) -> Generator[None]:
         raise type(error)(f"{path}, line {line}: {error.message}") from error
 
 
-def once(entries: Iterable[tuple[str, int, Hashable]]) -> None:
+def require_unique(entries: Iterable[tuple[str, int, Hashable]]) -> None:
     """Raise Conflict for a key that occurs twice."""
     locations: dict[Hashable, tuple[str, int]] = {}
     for path, line, key in entries:
@@ -87,7 +87,7 @@ def once(entries: Iterable[tuple[str, int, Hashable]]) -> None:
         locations[key] = (path, line)
 
 
-def word(enum: type[E], text: str) -> E:
+def parse_enum(enum: type[E], text: str) -> E:
     """Parse an enum value; raises Invalid with the permitted values."""
     try:
         return enum(text)

@@ -1,4 +1,4 @@
-"""Create and revoke API keys. A token is returned once, in `Minted`, and never stored."""
+"""Create and revoke API keys. A token is returned once, in `CreatedKey`, and never stored."""
 
 import secrets
 import unicodedata
@@ -30,20 +30,20 @@ class NewKey:
 
 
 @dataclass(frozen=True)
-class Minted:
+class CreatedKey:
     """A new key and its token, which is excluded from `repr`, so that it is not logged by accident."""
 
     key: ApiKey
     token: str = field(repr=False)
 
 
-async def create(session: Session, actor: Actor, request: NewKey) -> Minted:
+async def create(session: Session, actor: Actor, request: NewKey) -> CreatedKey:
     """Create a key. It can't have more rights than the key that creates it."""
     requested_team = await teams.get(session, request.team) if request.team else None
     team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
     permit(actor, Verb.CREATE_API_KEY, team_id)
     name, scopes = _clean_name(request.name), _expand_scopes(request.scopes)
-    if excess := [scope for scope in scopes if not actor.may(scope)]:
+    if excess := [scope for scope in scopes if not actor.has_scope(scope)]:
         raise Forbidden(f"A key can't give the right {excess[0]}, which it lacks. Ask for less.", field=("scopes",))
     if team_id is None and Scope.ADMIN not in scopes:
         raise Invalid("Only an ADMIN key belongs to no team. Give `team`, or the scope ADMIN.", field=("team",))
@@ -54,7 +54,7 @@ async def create(session: Session, actor: Actor, request: NewKey) -> Minted:
 
 async def _insert(
     session: Session, name: str, team_id: UUID | None, scopes: list[Scope], expires_at: datetime | None
-) -> Minted:
+) -> CreatedKey:
     token = KEY_MARK + secrets.token_urlsafe(32)
     key = ApiKey(
         id=new_id(),
@@ -78,7 +78,7 @@ async def _insert(
             expires_at=expires_at,
         )
     )
-    return Minted(key, token)
+    return CreatedKey(key, token)
 
 
 async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
@@ -89,7 +89,7 @@ async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
     require_scope(actor, Verb.REVOKE_API_KEY)
     key = await keys.get(session, identity, view_of(actor))
     permit(actor, Verb.REVOKE_API_KEY, key.team_id)
-    if stronger := [scope for scope in key.scopes if not actor.may(Scope(scope))]:
+    if stronger := [scope for scope in key.scopes if not actor.has_scope(Scope(scope))]:
         raise Forbidden(f"This key has the right {stronger[0]}, which yours lacks. Ask an administrator to revoke it.")
     unrevoked = (keys.rows.c.id == key.id) & keys.rows.c.revoked_at.is_(None)
     if await session.update(ApiKey, unrevoked, revoked_at=session.now):
@@ -111,7 +111,7 @@ async def by_prefix(session: Session, prefix: str) -> ApiKey:
             raise Conflict(f"{len(matches)} keys begin with {prefix}. Name one of them by its id: {ids}.")
 
 
-async def bootstrap(session: Session) -> Minted | None:
+async def bootstrap(session: Session) -> CreatedKey | None:
     """Create an administrator's key if the database has no key, not even a revoked one."""
     if await keys.any_exists(session):
         return None

@@ -8,9 +8,9 @@ from uuid import UUID
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming, publish
-from tessera_gql.policy.affected import Affected, Reader, affected
+from tessera_gql.policy.affected import AffectedTeams, Reader, find_affected_teams
 from tessera_gql.policy.publish import Judgement, Terms
-from tessera_gql.policy.version import FIRST
+from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.policy.words import Evidence, Outcome
 from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.session import Session
@@ -18,16 +18,16 @@ from tessera_gql.store.tables import Contract, Proposal
 from tessera_gql.workflows import manifest_readers, manifest_state
 from tessera_gql.workflows.comparisons import judged
 from tessera_gql.workflows.contracts import terms_of
-from tessera_gql.workflows.manifest_readers import Readers
-from tessera_gql.workflows.manifest_state import State
+from tessera_gql.workflows.manifest_readers import DbtRegistrations
+from tessera_gql.workflows.manifest_state import ManifestState
 
-UNCHANGED = Judgement(unchanged=True)
-NOBODY = Affected({}, frozenset())
+UNCHANGED = Judgement(is_unchanged=True)
+NO_TEAMS = AffectedTeams({}, frozenset())
 
 
 @dataclass(frozen=True)
 class ModelImpact:
-    """The impact of one model. `refused` is why a sync would skip it; `waiting` is the asset's open proposal."""
+    """The impact of one model. `refusal_reason` is why a sync would skip it; `open_proposal` is that of its asset."""
 
     fqn: str
     outcome: Outcome
@@ -35,7 +35,7 @@ class ModelImpact:
     contract: Contract | None = None
     version: str | None = None
     judgement: Judgement = UNCHANGED
-    affected: Affected = NOBODY
+    affected: AffectedTeams = NO_TEAMS
     waiting: Proposal | None = None
     refused: str | None = None
 
@@ -49,14 +49,14 @@ async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
 
     Consumers are those after the sync: a model that changes in the same manifest counts with what it reads then.
     """
-    state = await manifest_state.load(session, manifest, manifest.models)
-    changed = [model for model in manifest.models if model.fqn in state.known and not state.is_unchanged(model)]
-    ids = [state.known[model.fqn].id for model in changed]
+    state = await manifest_state.load_state(session, manifest, manifest.models)
+    changed = [model for model in manifest.models if model.fqn in state.assets and not state.is_unchanged(model)]
+    ids = [state.assets[model.fqn].id for model in changed]
     active = {row.asset_id: row for row in await contracts.active_of(session, ids)} if ids else {}
     waiting = {row.asset_id: row for row in await proposals.open_of(session, ids)} if ids else {}
     impacts = {model.fqn: _impact_unchanged_or_new(state, model) for model in manifest.models}
     for model in changed:
-        key = state.known[model.fqn].id
+        key = state.assets[model.fqn].id
         current = active.get(key)
         highest_version = current.version if current else await contracts.highest_version(session, key)
         impacts[model.fqn] = replace(
@@ -73,16 +73,16 @@ async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
     return [impacts[fqn] for fqn in sorted(impacts)]
 
 
-def _impact_unchanged_or_new(state: State, model: Model) -> ModelImpact:
+def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
     """The impact of a model that is unchanged or has no asset yet."""
-    asset = state.known.get(model.fqn)
+    asset = state.assets.get(model.fqn)
     if asset is not None:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, asset.id)
     try:
-        naming.fqn(model.fqn)
+        naming.clean_fqn(model.fqn)
     except Refusal as error:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, refused=error.message)
-    return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST, judgement=Judgement(first=True))
+    return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST_VERSION, judgement=Judgement(is_first=True))
 
 
 async def _impact_of_change(
@@ -92,27 +92,27 @@ async def _impact_of_change(
     current_terms = terms_of(current)
     try:
         proposed = Terms(model.schema, model.guarantees or None, current_terms.mode) if current_terms else None
-        judgement = await judged(session.compute, current_terms, proposed) if proposed else Judgement(first=True)
-        version = None if judgement.unchanged else publish.next_version(None, highest_version, judgement)
+        judgement = await judged(session.compute, current_terms, proposed) if proposed else Judgement(is_first=True)
+        version = None if judgement.is_unchanged else publish.next_version(None, highest_version, judgement)
     except Refusal as error:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, refused=error.message)
     outcome = Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED
     return ModelImpact(
-        model.fqn, Outcome.UNCHANGED if judgement.unchanged else outcome, version=version, judgement=judgement
+        model.fqn, Outcome.UNCHANGED if judgement.is_unchanged else outcome, version=version, judgement=judgement
     )
 
 
-def _read_models(state: State, changed: Sequence[Model], active: Mapping[UUID, Contract]) -> Readers:
-    ids = {fqn: asset.id for fqn, asset in state.known.items()}
-    contract_columns = {asset: manifest_state.promised(contract) for asset, contract in active.items()}
-    return manifest_readers.of_models(state, ids, changed, contract_columns)
+def _read_models(state: ManifestState, changed: Sequence[Model], active: Mapping[UUID, Contract]) -> DbtRegistrations:
+    ids = {fqn: asset.id for fqn, asset in state.assets.items()}
+    contract_columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
+    return manifest_readers.find_model_reads(state, ids, changed, contract_columns)
 
 
 async def _add_affected(
-    session: Session, state: State, impact: ModelImpact, dbt_readers: Readers, changed: Sequence[Model]
+    session: Session, state: ManifestState, impact: ModelImpact, dbt_readers: DbtRegistrations, changed: Sequence[Model]
 ) -> ModelImpact:
-    asset = state.known[impact.fqn].id
-    adapting = {state.known[model.fqn].id for model in changed}
+    asset = state.assets[impact.fqn].id
+    adapting = {state.assets[model.fqn].id for model in changed}
     live = await registrations.live_of(session, [asset])
     readers = [
         registrations.reader_of(row)
@@ -120,10 +120,10 @@ async def _add_affected(
         if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in adapting)
     ]
     readers += [
-        Reader(team, row.fields) for (upstream, team, _), row in dbt_readers.wanted.items() if upstream == asset
+        Reader(team, row.fields) for (upstream, team, _), row in dbt_readers.registrations.items() if upstream == asset
     ]
     owner = state.owners[impact.fqn]
-    teams = affected(impact.judgement.breaking, readers, owner)
+    teams = find_affected_teams(impact.judgement.breaking, readers, owner)
     downstream = await lineage.downstream_owners(session, asset)
     informed = (teams.informed | downstream).difference(teams.asked, {owner})
-    return replace(impact, affected=Affected(teams.asked, informed))
+    return replace(impact, affected=AffectedTeams(teams.asked, informed))

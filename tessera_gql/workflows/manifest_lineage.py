@@ -12,10 +12,10 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import AssetDependency, new_id, table
 
 
-async def connect(
-    session: Session, ids: Mapping[str, UUID], models: Sequence[Model], fresh: set[UUID], removed_ids: Sequence[UUID]
+async def sync_dependencies(
+    session: Session, ids: Mapping[str, UUID], models: Sequence[Model], new_ids: set[UUID], removed_ids: Sequence[UUID]
 ) -> tuple[int, int]:
-    """Add and remove edges, and return both counts. `fresh` assets have no edges; removed ones lose all of dbt's."""
+    """Add and remove edges, and return both counts. `new_ids` have no edges; removed ones lose all of dbt's."""
     edges = lineage.rows
     manifest_pairs = {
         (ids[model.fqn], ids[fqn])
@@ -23,7 +23,7 @@ async def connect(
         for fqn in model.depends_on
         if fqn in ids and ids[fqn] != ids[model.fqn]
     }
-    dependents = {ids[model.fqn] for model in models}.difference(fresh).union(removed_ids)
+    dependents = {ids[model.fqn] for model in models}.difference(new_ids).union(removed_ids)
     present: list[AssetDependency] = []
     if dependents:
         statement = select(edges).where(session.among(edges.c.dependent_asset_id, dependents))

@@ -11,11 +11,11 @@ from tessera_gql.store import teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import teams as team_verbs
-from tessera_gql.workflows.manifest_state import State
+from tessera_gql.workflows.manifest_state import ManifestState
 
 
 @dataclass(frozen=True)
-class Naming:
+class OwnerRules:
     """How owners become teams. `default` owns models without owner; `mapping` maps names in the manifest to teams."""
 
     default: TeamRef | None = None
@@ -26,14 +26,16 @@ class Naming:
         return {teams.key(name): team for name, team in self.mapping.items()}.get(teams.key(owner), owner)
 
 
-async def resolve(session: Session, actor: Actor, state: State, models: Sequence[Model], naming: Naming) -> int:
+async def resolve_owners(
+    session: Session, actor: Actor, state: ManifestState, models: Sequence[Model], owner_rules: OwnerRules
+) -> int:
     """Set the owners of new models in the state; returns how many teams were created."""
-    new_models = [model for model in models if model.fqn not in state.known]
-    names = {owner: naming.team(owner) for owner in {model.owner for model in new_models} if owner is not None}
+    new_models = [model for model in models if model.fqn not in state.assets]
+    names = {owner: owner_rules.team(owner) for owner in {model.owner for model in new_models} if owner is not None}
     known_teams = {team.name_key: team.id for team in await teams.by_names(session, sorted(set(names.values())))}
     missing = sorted({name for name in names.values() if teams.key(name) not in known_teams})
     created = 0
-    if naming.create:
+    if owner_rules.create:
         for name in missing:
             if teams.key(name) not in known_teams:
                 known_teams[teams.key(name)] = (await team_verbs.create(session, actor, name=name)).id
@@ -41,7 +43,7 @@ async def resolve(session: Session, actor: Actor, state: State, models: Sequence
         missing = []
     owners: Mapping[str | None, UUID | None] = {key: known_teams.get(teams.key(name)) for key, name in names.items()}
     if missing or any(model.owner is None for model in new_models):
-        default = await _default_owner(session, actor, missing, naming)
+        default = await _default_owner(session, actor, missing, owner_rules)
         owners = {None: default, **{key: team or default for key, team in owners.items()}}
     for model in new_models:
         owner = owners[model.owner]
@@ -50,22 +52,22 @@ async def resolve(session: Session, actor: Actor, state: State, models: Sequence
     return created
 
 
-async def _default_owner(session: Session, actor: Actor, missing: Sequence[str], naming: Naming) -> UUID:
-    if naming.default is None and actor.team_id is None:
+async def _default_owner(session: Session, actor: Actor, missing: Sequence[str], owner_rules: OwnerRules) -> UUID:
+    if owner_rules.default is None and actor.team_id is None:
         hint = f" The manifest names {', '.join(missing[:10])}, which are no teams." if missing else ""
         raise Invalid(
             f"Some tables of the manifest have no owner.{hint} Give `owner`, a team for them, or set `createTeams`.",
             field=("owner",),
         )
-    team = await teams.get(session, naming.default, field=("owner",)) if naming.default else None
+    team = await teams.get(session, owner_rules.default, field=("owner",)) if owner_rules.default else None
     return acting_team(actor, Verb.SYNC_DBT_MANIFEST, team.id if team else None)
 
 
-async def of_exposures(
-    session: Session, actor: Actor, exposures: Iterable[Exposure], naming: Naming
+async def match_exposure_teams(
+    session: Session, actor: Actor, exposures: Iterable[Exposure], owner_rules: OwnerRules
 ) -> tuple[list[tuple[Exposure, UUID]], list[str]]:
     """The exposures with their teams, and a sentence for each that is skipped. No team is created for them."""
-    team_names = [(exposure, naming.team(exposure.owner) if exposure.owner else None) for exposure in exposures]
+    team_names = [(exposure, owner_rules.team(exposure.owner) if exposure.owner else None) for exposure in exposures]
     unique = sorted({name for _, name in team_names if name})
     known_teams = {team.name_key: team.id for team in await teams.by_names(session, unique)} if unique else {}
     permitted: list[tuple[Exposure, UUID]] = []

@@ -16,9 +16,9 @@ from tessera_gql.store import assets, proposals, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.manifest_state import DBT, State
+from tessera_gql.workflows.manifest_state import DBT, ManifestState
 
-Key = tuple[UUID, UUID, UUID | None]
+RegistrationKey = tuple[UUID, UUID, UUID | None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Reader:
+class DbtRegistration:
     """A registration according to dbt."""
 
     fields: tuple[str, ...] | None
@@ -41,24 +41,29 @@ class Reader:
 
 
 @dataclass
-class Readers:
+class DbtRegistrations:
     """Registrations by asset, consumer team and consumer asset; `reads` are for the report."""
 
-    wanted: dict[Key, Reader] = field(default_factory=dict[Key, Reader])
+    registrations: dict[RegistrationKey, DbtRegistration] = field(
+        default_factory=dict[RegistrationKey, DbtRegistration]
+    )
     reads: list[Read] = field(default_factory=list[Read])
 
 
-def of_models(
-    state: State, ids: Mapping[str, UUID], models: Iterable[Model], contract_columns: Mapping[UUID, Sequence[str]]
-) -> Readers:
+def find_model_reads(
+    state: ManifestState,
+    ids: Mapping[str, UUID],
+    models: Iterable[Model],
+    contract_columns: Mapping[UUID, Sequence[str]],
+) -> DbtRegistrations:
     """Find what models read of other teams. Parsing their queries takes some milliseconds each.
 
     The columns of a model are those of the manifest and those of its active contract (`contract_columns`, by asset).
     """
-    readers = Readers()
+    readers = DbtRegistrations()
     project = state.manifest.project
     for model in models:
-        crossing = [fqn for fqn in state.crossing(model) if fqn in ids]
+        crossing = [fqn for fqn in state.find_cross_team_upstream(model) if fqn in ids]
         if not crossing:
             continue
         columns = {
@@ -68,46 +73,46 @@ def of_models(
         for fqn, usage in columns_read(model.compiled_code, state.manifest.adapter, columns).items():
             readers.reads.append(Read(model.fqn, fqn, usage.columns, usage.why))
             key = (ids[fqn], state.owners[model.fqn], ids[model.fqn])
-            readers.wanted[key] = Reader(
+            readers.registrations[key] = DbtRegistration(
                 usage.columns, f"The dbt {model.resource_type} {model.name} reads it.", metadata
             )
     return readers
 
 
-def of_exposures(
+def find_exposure_reads(
     manifest: Manifest, exposures: Iterable[tuple[Exposure, UUID]], ids: Mapping[str, UUID], owners: Mapping[str, UUID]
-) -> dict[Key, Reader]:
+) -> dict[RegistrationKey, DbtRegistration]:
     """Find what exposures read, each with its team; several of one team on one asset become one registration."""
     by_asset_and_team: dict[tuple[UUID, UUID], list[Exposure]] = defaultdict(list)
     for exposure, team in exposures:
         for fqn in exposure.depends_on:
             if fqn in ids and owners.get(fqn) != team:
                 by_asset_and_team[ids[fqn], team].append(exposure)
-    registrations_by_key: dict[Key, Reader] = {}
+    registrations_by_key: dict[RegistrationKey, DbtRegistration] = {}
     for (asset, team), several in by_asset_and_team.items():
         names = sorted({exposure.name for exposure in several})
         metadata = {
             DBT: {"project": manifest.project, "exposures": sorted({exposure.unique_id for exposure in several})}
         }
         purpose = f"dbt exposure{'s' if len(names) > 1 else ''}: {', '.join(names)[:1000]}."
-        registrations_by_key[asset, team, None] = Reader(None, purpose, metadata)
+        registrations_by_key[asset, team, None] = DbtRegistration(None, purpose, metadata)
     return registrations_by_key
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegistrationCounts:
     created: int = 0
     updated: int = 0
     ended: int = 0
 
 
-async def register(
+async def sync_registrations(
     session: Session,
     manifest: Manifest,
-    readers: Mapping[Key, Reader],
+    readers: Mapping[RegistrationKey, DbtRegistration],
     consumers: Sequence[UUID],
     owners: Mapping[UUID, UUID],
-) -> Registered:
+) -> RegistrationCounts:
     """Create, update and end registrations so that those of these consumer assets and of exposures equal `readers`.
 
     `owners` has the owning team of each asset whose registrations may change.
@@ -139,12 +144,12 @@ async def register(
         reads = None if row.fields is None else tuple(row.fields)
         session.record(RegistrationCreated(teams=_audience(row, owners), **_subject(row), reads=reads))
     await _reconsider_proposals(session, changed_assets)
-    return Registered(**counts)
+    return RegistrationCounts(**counts)
 
 
 async def _load_present(
-    session: Session, readers: Mapping[Key, Reader], consumers: Sequence[UUID]
-) -> dict[Key, Registration]:
+    session: Session, readers: Mapping[RegistrationKey, DbtRegistration], consumers: Sequence[UUID]
+) -> dict[RegistrationKey, Registration]:
     """Load live registrations that may equal a wanted one or be obsolete, of any evidence."""
     rows = registrations.rows
     is_of_exposure = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
@@ -165,7 +170,7 @@ def _is_obsolete(row: Registration, manifest: Manifest, consumers: set[UUID]) ->
     return manifest.project is not None and (row.meta.get(DBT) or {}).get("project") == manifest.project
 
 
-def _row_values(session: Session, key: Key, reader: Reader) -> dict[str, Any]:
+def _row_values(session: Session, key: RegistrationKey, reader: DbtRegistration) -> dict[str, Any]:
     return {
         "id": new_id(),
         "asset_id": key[0],
@@ -184,7 +189,9 @@ def _row_values(session: Session, key: Key, reader: Reader) -> dict[str, Any]:
     }
 
 
-async def _update_row(session: Session, row: Registration, reader: Reader, owners: Mapping[UUID, UUID]) -> bool:
+async def _update_row(
+    session: Session, row: Registration, reader: DbtRegistration, owners: Mapping[UUID, UUID]
+) -> bool:
     values = {
         "fields": None if reader.fields is None else list(reader.fields),
         "purpose": reader.purpose,
@@ -222,4 +229,4 @@ async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> 
     condition = session.among(rows.c.asset_id, changed_assets) & proposals.is_open
     proposed_assets = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(condition))]
     for asset in await assets.by_ids(session, proposed_assets):
-        await progress.reconsider(session, asset)
+        await progress.update_asked_teams(session, asset)

@@ -11,28 +11,28 @@ from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.policy.publish import Terms, judge
-from tessera_gql.policy.version import FIRST
+from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, new_id
-from tessera_gql.workflows.comparisons import require_contract
-from tessera_gql.workflows.contracts import Release, release_all
+from tessera_gql.workflows.comparisons import validate_schema_now
+from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
 from tessera_gql.workflows.manifest_state import DBT
 from tessera_gql.workflows.publishing import require_guarantees
 
-RESOURCES = {
+RESOURCE_TYPES = {
     "model": ResourceType.MODEL,
     "seed": ResourceType.SEED,
     "snapshot": ResourceType.SNAPSHOT,
     "source": ResourceType.SOURCE,
 }
 # A schema built from at most so many columns is valid and far below all limits (see tests/formats/test_dbt.py).
-SURE_COLUMNS = 500
-BOOKKEEPING = ("fingerprint", "contract")
+MAX_UNCHECKED_COLUMNS = 500
+MARKS = ("fingerprint", "contract")
 
 
-def details(manifest: Manifest, model: Model) -> dict[str, Any]:
+def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
     """The columns of an asset that come from dbt; `meta` is merged into the asset's own."""
     attributes: dict[str, Any] = {
         "project": manifest.project,
@@ -45,20 +45,20 @@ def details(manifest: Manifest, model: Model) -> dict[str, Any]:
         "contract_enforced": model.contract_enforced,
     }
     return {
-        "resource_type": RESOURCES.get(model.resource_type, ResourceType.TABLE),
-        "description": naming.prose(model.description and model.description[: naming.MAX_TEXT], "description"),
+        "resource_type": RESOURCE_TYPES.get(model.resource_type, ResourceType.TABLE),
+        "description": naming.clean_text(model.description and model.description[: naming.MAX_TEXT], "description"),
         "meta": {DBT: {key: value for key, value in attributes.items() if value}},
     }
 
 
-async def create(
+async def create_assets(
     session: Session, manifest: Manifest, models: Sequence[tuple[Model, UUID, str]], mode: Mode
 ) -> dict[str, Asset]:
     """Create assets and return them by fqn; each model comes with its owner and its stamp."""
     values: list[dict[str, Any]] = []
     for model, owner, stamp in models:
-        from_dbt = details(manifest, model)
-        from_dbt["meta"][DBT] |= {"fingerprint": stamp, "contract": FIRST}
+        from_dbt = asset_columns(manifest, model)
+        from_dbt["meta"][DBT] |= {"fingerprint": stamp, "contract": FIRST_VERSION}
         own_columns = {
             "id": new_id(),
             "fqn": model.fqn,
@@ -75,13 +75,13 @@ async def create(
     return {asset.fqn: asset for asset in created}
 
 
-async def release_first(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
+async def insert_first_contracts(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
     """Insert first contracts, for assets that never had one."""
     drafts = [(asset, None, _first_contract(asset, model)) for model, asset in models]
-    return await release_all(session, drafts) if drafts else []
+    return await insert_contracts(session, drafts) if drafts else []
 
 
-async def never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
+async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
     """The assets without any contract.
 
     An asset with retired contracts only is published as usual: its next version is not the first.
@@ -93,24 +93,28 @@ async def never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UU
     return set(asset_ids).difference(row.asset_id for row in published)
 
 
-def _first_contract(asset: Asset, model: Model) -> Release:
-    check(model)
+def _first_contract(asset: Asset, model: Model) -> ContractDraft:
+    validate_model(model)
     terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
-    return Release(terms=terms, version=FIRST, judgement=judge(None, terms), published_by=asset.owner_team_id)
+    return ContractDraft(
+        terms=terms, version=FIRST_VERSION, judgement=judge(None, terms), published_by=asset.owner_team_id
+    )
 
 
-def check(model: Model) -> None:
+def validate_model(model: Model) -> None:
     """Raise Invalid for a model that is too large for a contract."""
-    if len(model.columns) > SURE_COLUMNS:
-        require_contract(model.schema)
+    if len(model.columns) > MAX_UNCHECKED_COLUMNS:
+        validate_schema_now(model.schema)
         require_guarantees(model.guarantees)
 
 
-async def update(session: Session, asset: Asset, columns: Mapping[str, Any], new_marks: dict[str, str | None]) -> None:
+async def update_asset(
+    session: Session, asset: Asset, columns: Mapping[str, Any], new_marks: dict[str, str | None]
+) -> None:
     """Update what comes from dbt. Changed marks for the next sync are stored without an event."""
     before = asset.meta.get(DBT)
     marks: dict[str, str | None] = (
-        {key: before[key] for key in BOOKKEEPING if key in before} if isinstance(before, dict) else {}
+        {key: before[key] for key in MARKS if key in before} if isinstance(before, dict) else {}
     )
     values = {**columns, "meta": {**asset.meta, DBT: {**columns["meta"][DBT], **marks}}}
     differing = {key: value for key, value in values.items() if value != getattr(asset, key)}

@@ -18,34 +18,34 @@ DBT = "dbt"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An existing asset; `stamp` and `settled` are the hash of the last sync's input, and its version."""
+class KnownAsset:
+    """An existing asset; `stamp` and `settled_version` are the hash of the last sync's input, and its version."""
 
     id: UUID
-    owner: UUID
+    owner_team_id: UUID
     stamp: str | None
-    settled: str | None
+    settled_version: str | None
     contract_id: UUID | None
     version: str | None
 
 
 @dataclass
-class State:
+class ManifestState:
     """A manifest with its assets and owners by fqn; `owners` includes those of assets to be created."""
 
     manifest: Manifest
-    known: Mapping[str, Known]
+    assets: Mapping[str, KnownAsset]
     owners: dict[str, UUID] = field(default_factory=dict[str, UUID])
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
-    def crossing(self, model: Model) -> list[str]:
+    def find_cross_team_upstream(self, model: Model) -> list[str]:
         """The upstream models that belong to other teams."""
         owner = self.owners.get(model.fqn)
         return [fqn for fqn in model.depends_on if self.owners.get(fqn, owner) != owner]
 
-    def stamp(self, model: Model) -> str:
+    def compute_stamp(self, model: Model) -> str:
         """Hash what a sync depends on; the query counts only if it reads models of other teams."""
-        crossing = self.crossing(model)
+        crossing = self.find_cross_team_upstream(model)
         if not crossing:
             return model.fingerprint
         upstream = [[fqn, str(self.owners[fqn]), self.columns.get(fqn, ())] for fqn in crossing]
@@ -53,16 +53,16 @@ class State:
         return hashlib.blake2b(orjson.dumps(inputs), digest_size=16).hexdigest()
 
     def is_unchanged(self, model: Model) -> bool:
-        asset = self.known.get(model.fqn)
+        asset = self.assets.get(model.fqn)
         return (
             asset is not None
             and asset.version is not None
-            and asset.version == asset.settled
-            and asset.stamp == self.stamp(model)
+            and asset.version == asset.settled_version
+            and asset.stamp == self.compute_stamp(model)
         )
 
 
-async def load(session: Session, manifest: Manifest, models: Sequence[Model]) -> State:
+async def load_state(session: Session, manifest: Manifest, models: Sequence[Model]) -> ManifestState:
     """Load the state without locks; to change an asset, lock it and load it again."""
     rows, versions = assets.rows, contracts.rows
     active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
@@ -80,29 +80,29 @@ async def load(session: Session, manifest: Manifest, models: Sequence[Model]) ->
         .where(session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
     )
     by_key = {
-        row.fqn_key: Known(row.id, row.owner_team_id, row.fingerprint, row.contract, row.contract_id, row.version)
+        row.fqn_key: KnownAsset(row.id, row.owner_team_id, row.fingerprint, row.contract, row.contract_id, row.version)
         for row in await session.rows(statement)
     }
     assets_by_fqn = {model.fqn: asset for model in models if (asset := by_key.get(assets.key(model.fqn)))}
-    return State(
+    return ManifestState(
         manifest,
         assets_by_fqn,
-        owners={fqn: asset.owner for fqn, asset in assets_by_fqn.items()},
+        owners={fqn: asset.owner_team_id for fqn, asset in assets_by_fqn.items()},
         columns={model.fqn: model.columns for model in models},
     )
 
 
 @dataclass(frozen=True)
-class Gone:
+class RemovedAsset:
     """An asset that an earlier manifest of the project had and this one does not have."""
 
     id: UUID
     fqn: str
-    owner: UUID
+    owner_team_id: UUID
     contract_id: UUID | None
 
 
-async def gone(session: Session, manifest: Manifest) -> list[Gone]:
+async def find_removed_assets(session: Session, manifest: Manifest) -> list[RemovedAsset]:
     """Find removed assets, in the order of fqns; none for a manifest without a project name."""
     if manifest.project is None:
         return []
@@ -115,10 +115,10 @@ async def gone(session: Session, manifest: Manifest) -> list[Gone]:
         .where(rows.c.meta[DBT, "project"].as_string() == manifest.project, ~present)
         .order_by(rows.c.fqn_key)
     )
-    return [Gone(row.id, row.fqn, row.owner_team_id, row.contract_id) for row in await session.rows(statement)]
+    return [RemovedAsset(row.id, row.fqn, row.owner_team_id, row.contract_id) for row in await session.rows(statement)]
 
 
-async def describe(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
+async def lock_assets(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
     """Load and lock whole assets, by fqn key."""
     rows = assets.rows
     statement = select(rows).where(session.among(rows.c.fqn_key, [assets.key(fqn) for fqn in fqns])).order_by(rows.c.id)
@@ -126,7 +126,7 @@ async def describe(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
     return {asset.fqn_key: asset for asset in locked}
 
 
-def promised(contract: Contract) -> tuple[str, ...]:
+def contract_columns(contract: Contract) -> tuple[str, ...]:
     """The columns of a contract, because a query may still read one that the manifest no longer has."""
     schema = contract.schema_def
     return tuple(schema.get("properties") or ()) if isinstance(schema, dict) else ()

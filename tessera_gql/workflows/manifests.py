@@ -28,11 +28,11 @@ from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import manifest_lineage, manifest_owners, manifest_readers, manifest_rows, manifest_state
 from tessera_gql.workflows.contracts import retire
-from tessera_gql.workflows.manifest_owners import Naming
+from tessera_gql.workflows.manifest_owners import OwnerRules
 from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
-from tessera_gql.workflows.manifest_readers import Read, Registered
-from tessera_gql.workflows.manifest_state import Gone, State
-from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
+from tessera_gql.workflows.manifest_readers import Read, RegistrationCounts
+from tessera_gql.workflows.manifest_state import ManifestState, RemovedAsset
+from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 
 
 class SyncOutcome(StrEnum):
@@ -112,59 +112,59 @@ class _Sync:
     session: Session
     actor: Actor
     options: SyncOptions
-    state: State
-    tell: Tell = silent
+    state: ManifestState
+    report_progress: Tell = silent
     results: dict[str, Synced] = field(default_factory=dict[str, Synced])
     ids: dict[str, UUID] = field(default_factory=dict[str, UUID])
 
     @property
-    def naming(self) -> Naming:
-        return Naming(self.options.owner, self.options.create_teams, self.options.owners)
+    def owner_rules(self) -> OwnerRules:
+        return OwnerRules(self.options.owner, self.options.create_teams, self.options.owners)
 
     def skip(self, model: Model, reason: str) -> None:
-        asset = self.state.known.get(model.fqn)
+        asset = self.state.assets.get(model.fqn)
         self.results[model.fqn] = Synced(model.fqn, SyncOutcome.SKIPPED, asset.id if asset else None, reason=reason)
 
 
 async def sync(
-    session: Session, actor: Actor, manifest: Manifest, options: SyncOptions, tell: Tell = silent
+    session: Session, actor: Actor, manifest: Manifest, options: SyncOptions, report_progress: Tell = silent
 ) -> SyncReport:
     """Sync a manifest. A refusal names its model and rolls everything back, unless `per_asset` is set."""
     permit(actor, Verb.SYNC_DBT_MANIFEST, actor.team_id)
     problems = {model.fqn: reason for model in manifest.models if (reason := _find_problem(model))}
     models = [model for model in manifest.models if model.fqn not in problems]
-    tell(Phase.COMPARE, 0, len(models))
-    work = _Sync(session, actor, options, await manifest_state.load(session, manifest, models), tell)
+    report_progress(Phase.COMPARE, 0, len(models))
+    work = _Sync(session, actor, options, await manifest_state.load_state(session, manifest, models), report_progress)
     for model in manifest.models:
         if model.fqn in problems:
             work.skip(model, problems[model.fqn])
-    teams_created = await manifest_owners.resolve(session, actor, work.state, models, work.naming)
+    teams_created = await manifest_owners.resolve_owners(session, actor, work.state, models, work.owner_rules)
     permitted = _select_permitted(work, models)
     new_models, changed_models = _split_models(work, permitted)
-    work.ids = {fqn: asset.id for fqn, asset in work.state.known.items()}
-    tell(Phase.CREATE, 0, len(new_models))
+    work.ids = {fqn: asset.id for fqn, asset in work.state.assets.items()}
+    report_progress(Phase.CREATE, 0, len(new_models))
     new_ids = await _create_assets(work, new_models)
-    tell(Phase.READERS, 0, 0)
+    report_progress(Phase.READERS, 0, 0)
     locked_assets = (
-        await manifest_state.describe(session, [model.fqn for model in changed_models]) if changed_models else {}
+        await manifest_state.lock_assets(session, [model.fqn for model in changed_models]) if changed_models else {}
     )
     removed_assets = [
         asset
-        for asset in await manifest_state.gone(session, manifest)
-        if allows(actor, Verb.SYNC_DBT_MANIFEST, asset.owner)
+        for asset in await manifest_state.find_removed_assets(session, manifest)
+        if allows(actor, Verb.SYNC_DBT_MANIFEST, asset.owner_team_id)
     ]
     written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
     active = (
-        await contracts.active_of(session, [work.state.known[model.fqn].id for model in changed_models])
+        await contracts.active_of(session, [work.state.assets[model.fqn].id for model in changed_models])
         if changed_models
         else []
     )
-    contract_columns = {contract.asset_id: manifest_state.promised(contract) for contract in active}
+    contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
     readers, registered, exposure_warnings = await _register_consumers(
         work, written_models, removed_assets, contract_columns
     )
     await _publish_all(work, changed_models, locked_assets)
-    dependencies_added, dependencies_removed = await manifest_lineage.connect(
+    dependencies_added, dependencies_removed = await manifest_lineage.sync_dependencies(
         session, work.ids, written_models, new_ids, [asset.id for asset in removed_assets]
     )
     report = SyncReport(
@@ -185,7 +185,7 @@ async def sync(
 
 def _find_problem(model: Model) -> str | None:
     try:
-        naming.fqn(model.fqn)
+        naming.clean_fqn(model.fqn)
     except Refusal as error:
         return error.message
     return None
@@ -212,7 +212,7 @@ def _split_models(work: _Sync, models: Sequence[Model]) -> tuple[list[Model], li
     changed_models: list[Model] = []
     state = work.state
     for model in models:
-        asset = state.known.get(model.fqn)
+        asset = state.assets.get(model.fqn)
         if asset is None:
             new_models.append(model)
         elif state.is_unchanged(model):
@@ -227,12 +227,14 @@ async def _create_assets(work: _Sync, models: Sequence[Model]) -> set[UUID]:
     accepted: list[Model] = []
     for model in models:
         with _skip_or_name(work, model):
-            manifest_rows.check(model)
+            manifest_rows.validate_model(model)
             accepted.append(model)
     state = work.state
-    rows = [(model, state.owners[model.fqn], state.stamp(model)) for model in accepted]
-    new_assets = await manifest_rows.create(work.session, state.manifest, rows, work.options.compatibility_mode)
-    published = await manifest_rows.release_first(work.session, [(model, new_assets[model.fqn]) for model in accepted])
+    rows = [(model, state.owners[model.fqn], state.compute_stamp(model)) for model in accepted]
+    new_assets = await manifest_rows.create_assets(work.session, state.manifest, rows, work.options.compatibility_mode)
+    published = await manifest_rows.insert_first_contracts(
+        work.session, [(model, new_assets[model.fqn]) for model in accepted]
+    )
     for model, contract in zip(accepted, published, strict=True):
         work.ids[model.fqn] = contract.asset_id
         work.results[model.fqn] = Synced(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
@@ -240,32 +242,39 @@ async def _create_assets(work: _Sync, models: Sequence[Model]) -> set[UUID]:
 
 
 async def _register_consumers(
-    work: _Sync, models: Sequence[Model], removed_assets: Sequence[Gone], contract_columns: Mapping[UUID, Sequence[str]]
-) -> tuple[list[Read], Registered, list[str]]:
+    work: _Sync,
+    models: Sequence[Model],
+    removed_assets: Sequence[RemovedAsset],
+    contract_columns: Mapping[UUID, Sequence[str]],
+) -> tuple[list[Read], RegistrationCounts, list[str]]:
     """Register consumers, before publishing, so that a consumer is asked about what it reads from now on."""
     manifest, state = work.state.manifest, work.state
-    readers = await asyncio.to_thread(manifest_readers.of_models, state, work.ids, models, contract_columns)
-    exposures, warnings = await manifest_owners.of_exposures(work.session, work.actor, manifest.exposures, work.naming)
-    registrations = readers.wanted | manifest_readers.of_exposures(manifest, exposures, work.ids, state.owners)
+    readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, work.ids, models, contract_columns)
+    exposures, warnings = await manifest_owners.match_exposure_teams(
+        work.session, work.actor, manifest.exposures, work.owner_rules
+    )
+    registrations = readers.registrations | manifest_readers.find_exposure_reads(
+        manifest, exposures, work.ids, state.owners
+    )
     consumers = [work.ids[model.fqn] for model in models] + [asset.id for asset in removed_assets]
     owners = {work.ids[fqn]: owner for fqn, owner in state.owners.items() if fqn in work.ids}
-    owners |= {asset.id: asset.owner for asset in removed_assets}
-    counts = await manifest_readers.register(work.session, manifest, registrations, consumers, owners)
+    owners |= {asset.id: asset.owner_team_id for asset in removed_assets}
+    counts = await manifest_readers.sync_registrations(work.session, manifest, registrations, consumers, owners)
     return readers.reads, counts, warnings
 
 
 async def _publish_all(work: _Sync, models: Sequence[Model], locked_assets: Mapping[str, Asset]) -> None:
     """Publish to existing assets one by one; those without any contract get their first one."""
-    never_published = await manifest_rows.never_published(
-        work.session, [previous.id for model in models if (previous := work.state.known[model.fqn]).version is None]
+    never_published = await manifest_rows.find_never_published(
+        work.session, [previous.id for model in models if (previous := work.state.assets[model.fqn]).version is None]
     )
     for number, model in enumerate(models):
-        work.tell(Phase.PUBLISH, number, len(models))
+        work.report_progress(Phase.PUBLISH, number, len(models))
         asset = locked_assets[assets.key(model.fqn)]
         async with _isolate(work, model):
             if asset.id in never_published:
-                manifest_rows.check(model)
-                contract = (await manifest_rows.release_first(work.session, [(model, asset)]))[0]
+                manifest_rows.validate_model(model)
+                contract = (await manifest_rows.insert_first_contracts(work.session, [(model, asset)]))[0]
                 synced = Synced(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
             else:
                 synced = await _publish(work, model, asset)
@@ -283,7 +292,7 @@ async def _publish(work: _Sync, model: Model, asset: Asset) -> Synced:
     return _to_synced_model(model, await publish_contract(work.session, work.actor, AssetRef(id=asset.id), request))
 
 
-def _to_synced_model(model: Model, result: Published) -> Synced:
+def _to_synced_model(model: Model, result: PublishResult) -> Synced:
     return Synced(
         fqn=model.fqn,
         outcome=SyncOutcome(result.outcome if result.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
@@ -297,14 +306,16 @@ def _to_synced_model(model: Model, result: Published) -> Synced:
 
 async def _update_asset(work: _Sync, model: Model, asset: Asset, synced: Synced) -> None:
     """Store what comes from dbt, and the marks by which the next sync recognizes the model as unchanged."""
-    stamp = work.state.stamp(model)
-    before = work.state.known[model.fqn]
+    stamp = work.state.compute_stamp(model)
+    before = work.state.assets[model.fqn]
     marks: dict[str, str | None] = {}
     if before.stamp != stamp or synced.outcome in {SyncOutcome.CREATED, SyncOutcome.PUBLISHED}:
         is_settled = synced.outcome is not SyncOutcome.PROPOSED
         contract = await contracts.find_active(work.session, asset.id) if is_settled else None
         marks = {"fingerprint": stamp, "contract": contract.version if contract else None}
-    await manifest_rows.update(work.session, asset, manifest_rows.details(work.state.manifest, model), marks)
+    await manifest_rows.update_asset(
+        work.session, asset, manifest_rows.asset_columns(work.state.manifest, model), marks
+    )
 
 
 @contextmanager
@@ -337,7 +348,7 @@ async def _isolate(work: _Sync, model: Model) -> AsyncGenerator[None]:
     await work.session.execute(text("RELEASE SAVEPOINT one_table"))
 
 
-async def _retire_removed(work: _Sync, asset: Gone) -> Removed:
+async def _retire_removed(work: _Sync, asset: RemovedAsset) -> Removed:
     """Retire the asset if the options ask for it and no other team reads it."""
     if not work.options.retire_removed or asset.contract_id is None:
         return Removed(asset.fqn, asset.id)

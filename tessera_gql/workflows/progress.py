@@ -11,7 +11,7 @@ from tessera_gql.diff import Change
 from tessera_gql.errors import Invalid
 from tessera_gql.formats.sources import Source
 from tessera_gql.policy import naming, proposal, publish
-from tessera_gql.policy.affected import Affected, Audience
+from tessera_gql.policy.affected import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.events import (
     AcknowledgmentReleased,
     AcknowledgmentRequested,
@@ -26,16 +26,16 @@ from tessera_gql.store.lineage import Direction, Reached
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.comparisons import judged
-from tessera_gql.workflows.contracts import Release, release, settle, terms_of
+from tessera_gql.workflows.contracts import ContractDraft, end_migrations, insert_contract, terms_of
 
-DEFAULT_LIFE = timedelta(days=30)
-LONGEST_LIFE = timedelta(days=366)
-PORTION = 1_000
+DEFAULT_LIFETIME = timedelta(days=30)
+MAX_LIFETIME = timedelta(days=366)
+BATCH_SIZE = 1_000
 """Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
 
 
 @dataclass(frozen=True)
-class Offer:
+class ProposalDraft:
     """The parts of a proposal before it is stored."""
 
     terms: Terms
@@ -50,39 +50,39 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ProposalResult:
     """A proposal after a command; `contract` is what the command published of it, if anything."""
 
     proposal: Proposal
     contract: Contract | None = None
 
 
-async def hurt_by(
+async def load_affected_teams(
     session: Session,
     asset: Asset,
     breaking: Sequence[Change],
     proposer: UUID,
     downstream: Sequence[Reached] | None = None,
-) -> Affected:
+) -> AffectedTeams:
     """Find the teams that changes affect among consumers; owners of downstream assets are informed as well.
 
     `downstream` is loaded if it is None.
     """
     live = await registrations.live_of(session, [asset.id])
-    audience = Audience(breaking, proposer)
-    for start in range(0, len(live), PORTION):
-        audience.add(map(registrations.reader_of, live[start : start + PORTION]))
+    audience = AffectedTeamsCollector(breaking, proposer)
+    for start in range(0, len(live), BATCH_SIZE):
+        audience.add(map(registrations.reader_of, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
-    affected = audience.affected()
+    affected = audience.result()
     if downstream is None:
         downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     downstream_owners = await lineage.owners(session, downstream)
-    return Affected(affected.asked, (affected.informed | downstream_owners).difference(affected.asked, {proposer}))
+    return AffectedTeams(affected.asked, (affected.informed | downstream_owners).difference(affected.asked, {proposer}))
 
 
-async def open(session: Session, asset: Asset, base: Contract, draft: Offer) -> Progress:  # noqa: A001
+async def open_proposal(session: Session, asset: Asset, base: Contract, draft: ProposalDraft) -> ProposalResult:
     """Open a proposal and ask each affected team once; without one it is approved at once, and kept as a record."""
-    affected = await hurt_by(session, asset, draft.judgement.breaking, draft.team_id)
+    affected = await load_affected_teams(session, asset, draft.judgement.breaking, draft.team_id)
     row = Proposal(
         id=new_id(),
         asset_id=asset.id,
@@ -96,7 +96,7 @@ async def open(session: Session, asset: Asset, base: Contract, draft: Offer) -> 
         breaking_changes=[change.as_json() for change in draft.judgement.breaking],
         fingerprint=draft.terms.fingerprint,
         status=ProposalStatus.PENDING,
-        reason=naming.prose(draft.reason, "reason"),
+        reason=naming.clean_text(draft.reason, "reason"),
         publish_when_approved=draft.publish_when_approved,
         proposed_by=draft.team_id,
         proposed_at=session.now,
@@ -108,7 +108,7 @@ async def open(session: Session, asset: Asset, base: Contract, draft: Offer) -> 
         created_at=session.now,
     )
     await session.insert(row, clash=f"A proposal for {asset.fqn} was opened at this moment.")
-    changes = publish.summary(draft.judgement.breaking)
+    changes = publish.summarize_changes(draft.judgement.breaking)
     session.record(
         ProposalOpened(
             teams=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
@@ -122,7 +122,7 @@ async def open(session: Session, asset: Asset, base: Contract, draft: Offer) -> 
         )
     )
     await _ask_teams(session, row, affected.asked)
-    return await advance(session, asset, await proposals.get(session, row.id))
+    return await update_status(session, asset, await proposals.get(session, row.id))
 
 
 async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
@@ -160,17 +160,17 @@ def _record_request(
 
 def _choose_expiry(now: datetime, requested_end: datetime | None) -> datetime:
     if requested_end is None:
-        return now + DEFAULT_LIFE
-    if not now < requested_end <= now + LONGEST_LIFE:
+        return now + DEFAULT_LIFETIME
+    if not now < requested_end <= now + MAX_LIFETIME:
         raise Invalid(
-            f"A proposal may stay open until a moment within the next {LONGEST_LIFE.days} days,"
-            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFE.days} days.",
+            f"A proposal may stay open until a moment within the next {MAX_LIFETIME.days} days,"
+            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFETIME.days} days.",
             field=("expiresAt",),
         )
     return requested_end
 
 
-async def reconsider(session: Session, asset: Asset) -> Progress | None:
+async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult | None:
     """Update the asked teams after the asset's consumers changed: newly affected teams are asked, others released.
 
     Time comes first, so that a proposal that had expired before the change is not revived.
@@ -178,17 +178,17 @@ async def reconsider(session: Session, asset: Asset) -> Progress | None:
     waiting = await proposals.find_open(session, asset.id)
     if waiting is None:
         return None
-    result = await advance(session, asset, waiting)
+    result = await update_status(session, asset, waiting)
     row = result.proposal
     if not row.status.is_open:
         return result
     breaking = [Change.from_json(change) for change in row.breaking_changes]
-    affected = await hurt_by(session, asset, breaking, row.proposed_by)
+    affected = await load_affected_teams(session, asset, breaking, row.proposed_by)
     present = {item.consumer_team_id: item for item in await proposals.acknowledgments_of(session, [row.id])}
     await _ask_teams(session, row, {team: changes for team, changes in affected.asked.items() if team not in present})
     for team, acknowledgment in present.items():
         await _revise(session, row, acknowledgment, affected.asked.get(team))
-    return await advance(session, asset, row)
+    return await update_status(session, asset, row)
 
 
 async def _revise(
@@ -219,28 +219,30 @@ async def _revise(
     _record_request(session, row, acknowledgment.id, acknowledgment.consumer_team_id, fingerprints)
 
 
-async def advance(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> Progress:
+async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> ProposalResult:
     """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
     if not row.status.is_open:
-        return Progress(row)
+        return ProposalResult(row)
     rows = await proposals.acknowledgments_of(session, [row.id])
-    answers = [proposal.Answer(item.response, item.migration_deadline) for item in rows if item.released_at is None]
-    status = proposal.status_in_time(answers, row.expires_at, session.now)
+    answers = [
+        proposal.TeamResponse(item.response, item.migration_deadline) for item in rows if item.released_at is None
+    ]
+    status = proposal.compute_status_or_expiry(answers, row.expires_at, session.now)
     if status is ProposalStatus.EXPIRED and row.status is ProposalStatus.APPROVED:
-        status = proposal.status(answers, session.now)
+        status = proposal.compute_status(answers, session.now)
     has_changed = status is not row.status
     if has_changed:
-        row = await move(session, asset, row, status, _status_reason(status, answers))
+        row = await change_status(session, asset, row, status, _status_reason(status, answers))
     if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
-        return Progress(row)
-    if reason := await staleness(session, row):
+        return ProposalResult(row)
+    if reason := await find_stale_reason(session, row):
         if has_changed:
             _record_stale(session, asset, row, reason)
-        return Progress(row)
+        return ProposalResult(row)
     return await publish_approved(session, asset, row, by or row.proposed_by)
 
 
-def _status_reason(status: ProposalStatus, answers: Sequence[proposal.Answer]) -> str:
+def _status_reason(status: ProposalStatus, answers: Sequence[proposal.TeamResponse]) -> str:
     match status:
         case ProposalStatus.APPROVED:
             return "every asked team agrees" if answers else "nobody is hurt, so nobody was asked"
@@ -252,13 +254,13 @@ def _status_reason(status: ProposalStatus, answers: Sequence[proposal.Answer]) -
             return "answers are outstanding"
 
 
-async def move(
+async def change_status(
     session: Session, asset: Asset, row: Proposal, status: ProposalStatus, reason: str, **values: Any
 ) -> Proposal:
     """Change the status and record an event; a final status is dated and ends the migrations."""
     if not status.is_open:
         values |= {"resolved_at": session.now}
-        await settle(session, asset)
+        await end_migrations(session, asset)
     await session.update(
         Proposal, proposals.rows.c.id == row.id, status=status, row_version=row.row_version + 1, **values
     )
@@ -290,7 +292,7 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
     )
 
 
-async def staleness(session: Session, row: Proposal) -> str | None:
+async def find_stale_reason(session: Session, row: Proposal) -> str | None:
     """The reason why the proposal no longer fits the active contract, or None.
 
     Breaking changes that were not approved, and a version that does not follow the active one, make it stale.
@@ -302,9 +304,8 @@ async def staleness(session: Session, row: Proposal) -> str | None:
     approved = {change["fingerprint"] for change in row.breaking_changes}
     unapproved_changes = tuple(change for change in judgement.breaking if change.fingerprint not in approved)
     if unapproved_changes:
-        return (
-            f"since version {current.version} it also breaks: {'; '.join(publish.summary(unapproved_changes, limit=5))}"
-        )
+        messages = "; ".join(publish.summarize_changes(unapproved_changes, limit=5))
+        return f"since version {current.version} it also breaks: {messages}"
     try:
         publish.next_version(row.proposed_version, current.version, judgement)
     except Invalid:
@@ -316,15 +317,15 @@ def _proposed_terms(row: Proposal) -> Terms:
     return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode)
 
 
-async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> Progress:
+async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> ProposalResult:
     """Publish what was approved: schema, guarantees, mode and version."""
     current = await contracts.find_active(session, asset.id)
     judgement = await judged(session.compute, terms_of(current), _proposed_terms(row))
-    contract = await release(
+    contract = await insert_contract(
         session,
         asset,
         current,
-        Release(
+        ContractDraft(
             terms=_proposed_terms(row),
             version=row.proposed_version,
             judgement=judgement,
@@ -335,7 +336,7 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
             source=Source.of(row.source) if row.source else None,
         ),
     )
-    published_proposal = await move(
+    published_proposal = await change_status(
         session,
         asset,
         row,
@@ -343,4 +344,4 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
         f"published as {contract.version}",
         contract_id=contract.id,
     )
-    return Progress(published_proposal, contract)
+    return ProposalResult(published_proposal, contract)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import naming, proposal
-from tessera_gql.policy.access import Actor, Verb, acting_team, not_the_owner, permit, require_owner
+from tessera_gql.policy.access import Actor, Verb, acting_team, not_owner_error, permit, require_owner
 from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.policy.words import ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store import assets, proposals, registrations, teams
@@ -14,8 +14,14 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Registration, Team
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.progress import Progress, advance, move, publish_approved, staleness
-from tessera_gql.workflows.teams import expect
+from tessera_gql.workflows.progress import (
+    ProposalResult,
+    change_status,
+    find_stale_reason,
+    publish_approved,
+    update_status,
+)
+from tessera_gql.workflows.teams import require_row_version
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,10 @@ async def acknowledge(
     team: TeamRef | None,
     answer: Answer,
     expected_row_version: int | None = None,
-) -> Progress:
+) -> ProposalResult:
     """Record the response of an asked team; a later response replaces it."""
     asset, row = await _lock(session, identity)
-    expect(row.row_version, expected_row_version, "proposal")
+    require_row_version(row.row_version, expected_row_version, "proposal")
     requested_team = await teams.get(session, team) if team else None
     team_id = acting_team(actor, Verb.ACKNOWLEDGE_PROPOSAL, requested_team.id if requested_team else None)
     acting = requested_team or (await teams.by_ids(session, [team_id]))[0]
@@ -50,7 +56,7 @@ async def acknowledge(
         proposals.answers.c.id == acknowledgment.id,
         response=answer.response,
         migration_deadline=deadline,
-        notes=naming.prose(answer.notes, "notes"),
+        notes=naming.clean_text(answer.notes, "notes"),
         responded_at=session.now,
     )
     await _mark_registrations(session, asset, acting, answer.response)
@@ -63,10 +69,10 @@ async def acknowledge(
             consumer_team_id=acting.id,
             response=answer.response,
             migration_deadline=deadline,
-            notes=naming.prose(answer.notes, "notes"),
+            notes=naming.clean_text(answer.notes, "notes"),
         )
     )
-    return await advance(session, asset, row)
+    return await update_status(session, asset, row)
 
 
 async def withdraw(
@@ -76,13 +82,15 @@ async def withdraw(
     *,
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
-) -> Progress:
+) -> ProposalResult:
     """Withdraw a proposal, as the owning team."""
     asset, row = await _lock(session, identity)
-    expect(row.row_version, expected_row_version, "proposal")
+    require_row_version(row.row_version, expected_row_version, "proposal")
     await require_owning_team(session, actor, Verb.WITHDRAW_PROPOSAL, asset, team)
     row = await _update_open(session, asset, row)
-    return Progress(await move(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team"))
+    return ProposalResult(
+        await change_status(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team")
+    )
 
 
 async def publish(
@@ -92,30 +100,30 @@ async def publish(
     *,
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
-) -> Progress:
+) -> ProposalResult:
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
     asset, row = await _lock(session, identity)
-    expect(row.row_version, expected_row_version, "proposal")
+    require_row_version(row.row_version, expected_row_version, "proposal")
     by = await require_owning_team(session, actor, Verb.PUBLISH_PROPOSAL, asset, team)
     _require_open(row)
-    progress = await advance(session, asset, row, by=by)
+    progress = await update_status(session, asset, row, by=by)
     if progress.contract is not None:
         return progress
     row = progress.proposal
     _require_open(row)
     if row.status is not ProposalStatus.APPROVED:
         raise Conflict(await _describe_missing(session, row))
-    if reason := await staleness(session, row):
+    if reason := await find_stale_reason(session, row):
         raise Conflict(
             f"The proposal is stale: {reason}. Publish the schema again with `supersede`: the teams are asked afresh."
         )
     return await publish_approved(session, asset, row, by)
 
 
-async def apply_time(session: Session, identity: UUID) -> Progress:
+async def apply_deadlines(session: Session, identity: UUID) -> ProposalResult:
     """Apply deadlines that have passed to a proposal."""
     asset, row = await _lock(session, identity)
-    return await advance(session, asset, row)
+    return await update_status(session, asset, row)
 
 
 async def require_owning_team(session: Session, actor: Actor, verb: Verb, asset: Asset, team: TeamRef | None) -> UUID:
@@ -126,8 +134,8 @@ async def require_owning_team(session: Session, actor: Actor, verb: Verb, asset:
     if requested_team is not None:
         permit(actor, verb, requested_team.id)
         if requested_team.id != owner.id:
-            raise not_the_owner(action, owner.name)
-    require_owner(actor, verb, owner.id, what=action, owner_name=owner.name)
+            raise not_owner_error(action, owner.name)
+    require_owner(actor, verb, owner.id, action_text=action, owner_name=owner.name)
     return owner.id
 
 
@@ -139,7 +147,7 @@ async def _lock(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
 async def _update_open(session: Session, asset: Asset, row: Proposal) -> Proposal:
     """Apply passed deadlines to the proposal; raises Conflict if it has ended."""
     _require_open(row)
-    row = (await advance(session, asset, row)).proposal
+    row = (await update_status(session, asset, row)).proposal
     _require_open(row)
     return row
 
@@ -210,7 +218,7 @@ async def _describe_missing(session: Session, row: Proposal) -> str:
     awaited_teams = [
         item.consumer_team_id
         for item in acknowledgments
-        if not proposal.consents(proposal.Answer(item.response, item.migration_deadline), session.now)
+        if not proposal.is_consent(proposal.TeamResponse(item.response, item.migration_deadline), session.now)
     ]
     names = await teams.names_of(session, awaited_teams)
     return f"The proposal is pending: it waits for {names}. It can be published once they agree."

@@ -18,17 +18,17 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.comparisons import examined, judged
-from tessera_gql.workflows.contracts import Release, release, terms_of
+from tessera_gql.workflows.comparisons import judged, validate_schema
+from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
 from tessera_gql.workflows.proposals import require_owning_team
 
 
 @dataclass(frozen=True)
-class Keep:
+class KeepCurrent:
     """Marks an argument as "as in the current contract", where None is a value of its own."""
 
 
-KEEP = Keep()
+KEEP = KeepCurrent()
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PublishRequest:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishResult:
     """The result of a publish: outcome, active contract, proposal if there is one, and all changes."""
 
     outcome: Outcome
@@ -77,21 +77,21 @@ class PublishContext:
     judgement: Judgement
 
 
-async def publish_contract(session: Session, actor: Actor, ref: AssetRef, request: PublishRequest) -> Published:
+async def publish_contract(session: Session, actor: Actor, ref: AssetRef, request: PublishRequest) -> PublishResult:
     """Judge a schema under the mode of the current contract, and publish it, propose it or do nothing."""
-    schema_hash = await checked(session, request)
+    schema_hash = await validate_request(session, request)
     asset = await assets.lock(session, ref)
     team = await require_owning_team(session, actor, Verb.PUBLISH_CONTRACT, asset, request.team)
     if request.force:
         permit(actor, Verb.FORCE_CONTRACT, team)
     open_proposal = await proposals.find_open(session, asset.id)
     if open_proposal is not None:
-        open_proposal = (await progress.advance(session, asset, open_proposal)).proposal
+        open_proposal = (await progress.update_status(session, asset, open_proposal)).proposal
     current = await contracts.find_active(session, asset.id)
-    terms = offered(request, asset, current, schema_hash)
+    terms = build_terms(request, asset, current, schema_hash)
     judgement = await judged(session.compute, terms_of(current), terms)
-    if judgement.unchanged:
-        return Published(Outcome.UNCHANGED, asset, current, None, judgement)
+    if judgement.is_unchanged:
+        return PublishResult(Outcome.UNCHANGED, asset, current, None, judgement)
     remaining_proposal = open_proposal if open_proposal is not None and open_proposal.status.is_open else None
     context = PublishContext(asset, current, remaining_proposal, team, request, terms, judgement)
     if judgement.breaking and current is not None and not request.force:
@@ -99,65 +99,67 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     return await _publish(session, context)
 
 
-async def checked(session: Session, request: PublishRequest) -> str:
+async def validate_request(session: Session, request: PublishRequest) -> str:
     """Validate a request without the database, and return the hash of its schema. Raises Invalid."""
-    schema_hash = await examined(session.compute, request.schema)
+    schema_hash = await validate_schema(session.compute, request.schema)
     require_guarantees(request.guarantees)
     if request.version is not None:
         version.parse(request.version)
-    naming.metadata(request.metadata)
-    if not naming.prose(request.reason, "reason") and request.force:
+    naming.clean_metadata(request.metadata)
+    if not naming.clean_text(request.reason, "reason") and request.force:
         raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
     return schema_hash
 
 
 def require_guarantees(guarantees: Any) -> None:
     """Raise Invalid unless guarantees are an object or None."""
-    if not isinstance(guarantees, Keep | dict | None):
+    if not isinstance(guarantees, KeepCurrent | dict | None):
         raise Invalid("`guarantees` must be a JSON object.", field=("guarantees",))
 
 
-def offered(request: PublishRequest, asset: Asset, current: Contract | None, schema_hash: str) -> Terms:
+def build_terms(request: PublishRequest, asset: Asset, current: Contract | None, schema_hash: str) -> Terms:
     """The requested terms; what the request leaves out comes from the current contract."""
     guarantees = request.guarantees
-    if isinstance(guarantees, Keep):
+    if isinstance(guarantees, KeepCurrent):
         guarantees = current.guarantees if current else None
     mode = request.mode or (current.compatibility_mode if current else asset.compatibility_mode)
     return Terms(request.schema, guarantees or None, mode, schema_hash)
 
 
-async def _publish(session: Session, context: PublishContext) -> Published:
+async def _publish(session: Session, context: PublishContext) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
     latest = context.current.version if context.current else await contracts.highest_version(session, asset.id)
     version = publish.next_version(request.version, latest, judgement)
     is_forced = bool(judgement.breaking)
     not_asked: frozenset[UUID] = frozenset()
     if is_forced:
-        not_asked = frozenset((await progress.hurt_by(session, asset, judgement.breaking, context.team)).asked)
+        not_asked = frozenset(
+            (await progress.load_affected_teams(session, asset, judgement.breaking, context.team)).asked
+        )
         if context.open_proposal is not None:
             reason = f"version {version} was published by force"
-            await progress.move(session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason)
+            await progress.change_status(session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason)
     outcome = Outcome.FORCED if is_forced else Outcome.PUBLISHED
-    contract = await release(
+    contract = await insert_contract(
         session,
         asset,
         context.current,
-        Release(
+        ContractDraft(
             terms=context.terms,
             version=version,
             judgement=judgement,
             published_by=context.team,
             outcome=outcome,
-            reason=naming.prose(request.reason, "reason"),
+            reason=naming.clean_text(request.reason, "reason"),
             not_asked=not_asked,
-            metadata=naming.metadata(request.metadata),
+            metadata=naming.clean_metadata(request.metadata),
             source=request.source,
         ),
     )
-    return Published(outcome, asset, contract, None, judgement)
+    return PublishResult(outcome, asset, contract, None, judgement)
 
 
-async def _propose(session: Session, context: PublishContext, current: Contract) -> Published:
+async def _propose(session: Session, context: PublishContext, current: Contract) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
     version = publish.next_version(request.version, current.version, judgement)
     if (waiting := context.open_proposal) is not None:
@@ -171,8 +173,8 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
                 " again with `supersede`."
             )
         reason = f"superseded by a proposal for version {version}"
-        await progress.move(session, asset, waiting, ProposalStatus.SUPERSEDED, reason)
-    draft = progress.Offer(
+        await progress.change_status(session, asset, waiting, ProposalStatus.SUPERSEDED, reason)
+    draft = progress.ProposalDraft(
         terms=context.terms,
         version=version,
         judgement=judgement,
@@ -180,10 +182,10 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
         reason=request.reason,
         expires_at=request.expires_at,
         publish_when_approved=request.publish_when_approved,
-        metadata=naming.metadata(request.metadata),
+        metadata=naming.clean_metadata(request.metadata),
         source=request.source,
     )
-    return _to_result(context, await progress.open(session, asset, current, draft))
+    return _to_result(context, await progress.open_proposal(session, asset, current, draft))
 
 
 async def _describe_difference(session: Session, context: PublishContext, open_proposal: Proposal) -> str | None:
@@ -192,18 +194,18 @@ async def _describe_difference(session: Session, context: PublishContext, open_p
         return "these terms do not match"
     if context.request.version not in (None, open_proposal.proposed_version):
         return "has these terms under another version"
-    stale = await progress.staleness(session, open_proposal)
+    stale = await progress.find_stale_reason(session, open_proposal)
     return f"is stale: {stale}" if stale else None
 
 
-async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> Published:
+async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> PublishResult:
     if not context.request.publish_when_approved or open_proposal.publish_when_approved:
-        return _to_result(context, progress.Progress(open_proposal))
+        return _to_result(context, progress.ProposalResult(open_proposal))
     await session.update(Proposal, proposals.rows.c.id == open_proposal.id, publish_when_approved=True)
     open_proposal = await proposals.get(session, open_proposal.id)
-    return _to_result(context, await progress.advance(session, context.asset, open_proposal))
+    return _to_result(context, await progress.update_status(session, context.asset, open_proposal))
 
 
-def _to_result(context: PublishContext, result: progress.Progress) -> Published:
+def _to_result(context: PublishContext, result: progress.ProposalResult) -> PublishResult:
     outcome = Outcome.PUBLISHED if result.contract else Outcome.PROPOSED
-    return Published(outcome, context.asset, result.contract or context.current, result.proposal, context.judgement)
+    return PublishResult(outcome, context.asset, result.contract or context.current, result.proposal, context.judgement)

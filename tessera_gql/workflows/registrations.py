@@ -9,7 +9,7 @@ from tessera_gql.diff import weight
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import naming
 from tessera_gql.policy.access import Actor, Verb, acting_team, permit
-from tessera_gql.policy.affected import known_fields_of
+from tessera_gql.policy.affected import require_declared_fields
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.version import parse
 from tessera_gql.policy.words import Evidence, RegistrationStatus
@@ -19,7 +19,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.teams import expect
+from tessera_gql.workflows.teams import require_row_version
 
 MAX_FIELDS = 5_000
 
@@ -84,7 +84,7 @@ async def register(
             reads=clean_reading.fields,
         )
     )
-    await progress.reconsider(session, asset)
+    await progress.update_asked_teams(session, asset)
     return row
 
 
@@ -102,7 +102,7 @@ async def update(
     """
     asset, row = await _lock(session, actor, Verb.UPDATE_REGISTRATION, identity)
     _require_live(row)
-    expect(row.row_version, expected_row_version, "registration")
+    require_row_version(row.row_version, expected_row_version, "registration")
     before = Reading(None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta)
     clean_reading = await _clean(session, asset, Reading(**{**vars(before), **changes}), known_fields=before.fields)
     values = {
@@ -125,7 +125,7 @@ async def update(
             changed=tuple(sorted("metadata" if key == "meta" else key for key in differing)),
         )
     )
-    await progress.reconsider(session, asset)
+    await progress.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
 
@@ -135,7 +135,7 @@ async def unregister(
     """End a registration; an open proposal no longer asks the team because of it."""
     asset, row = await _lock(session, actor, Verb.UNREGISTER, identity)
     _require_live(row)
-    expect(row.row_version, expected_row_version, "registration")
+    require_row_version(row.row_version, expected_row_version, "registration")
     is_row = registrations.rows.c.id == row.id
     await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
     session.record(
@@ -146,7 +146,7 @@ async def unregister(
             consumer_team_id=row.consumer_team_id,
         )
     )
-    await progress.reconsider(session, asset)
+    await progress.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
 
@@ -197,15 +197,15 @@ async def _clean(
     return Reading(
         fields,
         reading.pinned_version,
-        naming.prose(reading.purpose, "purpose"),
-        naming.metadata(reading.metadata),
+        naming.clean_text(reading.purpose, "purpose"),
+        naming.clean_metadata(reading.metadata),
     )
 
 
 async def _require_declared(session: Session, paths: Sequence[str], contract: Contract) -> None:
     """Raise Invalid for a field that the contract does not declare."""
     if weight(contract.schema_def) is not None:
-        known_fields_of(paths, contract.schema_def)
+        require_declared_fields(paths, contract.schema_def)
         return
     key = ("known fields", contract.id, *paths)
-    await session.compute(known_fields_of, paths, contract.schema_def, key=key)
+    await session.compute(require_declared_fields, paths, contract.schema_def, key=key)

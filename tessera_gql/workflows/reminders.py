@@ -13,14 +13,14 @@ from tessera_gql.store.session import Session, ids
 from tessera_gql.store.tables import Proposal
 
 
-async def waiting(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
+async def find_due_reminders(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
     """Proposals for which a reminder seems due; read without a lock."""
     near = await reminders.near_their_end(session, session.now, max(spans, default=timedelta()))
     sent_hours = await reminders.sent(session, ids(near))
     return [row.id for row in near if _due_hours(session, row, spans, sent_hours[row.id]) is not None]
 
 
-async def remind(session: Session, identity: UUID, spans: Sequence[timedelta]) -> bool:
+async def send_reminder(session: Session, identity: UUID, spans: Sequence[timedelta]) -> bool:
     """Send a reminder if one is due, under the asset's lock, so that of several workers one sends it."""
     await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
     row = await proposals.get(session, identity)

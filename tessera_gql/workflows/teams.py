@@ -15,13 +15,13 @@ from tessera_gql.store.teams import TeamRef
 async def create(session: Session, actor: Actor, *, name: str, metadata: Any = None) -> Team:
     """Create a team; raises Conflict for a name that exists in any case."""
     permit(actor, Verb.CREATE_TEAM, None)
-    clean_name = naming.team_name(name)
+    clean_name = naming.clean_team_name(name)
     await _require_free(session, clean_name)
     team = Team(
         id=new_id(),
         name=clean_name,
         name_key=teams.key(clean_name),
-        meta=naming.metadata(metadata),
+        meta=naming.clean_metadata(metadata),
         row_version=1,
         created_at=session.now,
     )
@@ -43,13 +43,13 @@ async def update(
     team = await teams.get(session, ref)
     permit(actor, Verb.UPDATE_TEAM, team.id)
     values: dict[str, Any] = {}
-    if name is not None and (clean_name := naming.team_name(name)) != team.name:
+    if name is not None and (clean_name := naming.clean_team_name(name)) != team.name:
         if teams.key(clean_name) != team.name_key:
             await _require_free(session, clean_name)
         values |= {"name": clean_name, "name_key": teams.key(clean_name)}
-    if metadata is not None and (document := naming.metadata(metadata)) != team.meta:
+    if metadata is not None and (document := naming.clean_metadata(metadata)) != team.meta:
         values["meta"] = document
-    expect(team.row_version, expected_row_version, "team")
+    require_row_version(team.row_version, expected_row_version, "team")
     if not values:
         return team
     same = (teams.rows.c.id == team.id) & (teams.rows.c.row_version == team.row_version)
@@ -60,7 +60,7 @@ async def update(
     return await teams.get(session, TeamRef(id=team.id))
 
 
-def expect(current: int, expected: int | None, noun: str) -> None:
+def require_row_version(current: int, expected: int | None, noun: str) -> None:
     """Raise Stale if the caller has read an older row version."""
     if expected is not None and expected != current:
         raise Stale(

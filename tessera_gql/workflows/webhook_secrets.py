@@ -16,9 +16,9 @@ from tessera_gql.store.encryption import Keyring, UnreadableSecret
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook
 
-Entry: TypeAlias = dict[str, Any]
+SecretEntry: TypeAlias = dict[str, Any]
 
-NO_KEY = (
+NO_KEY_MESSAGE = (
     "This server can't store the secret of a webhook safely: it has no SECRETS_KEY."
     " Ask an administrator to set it, with `openssl rand -base64 32`."
 )
@@ -52,16 +52,16 @@ class StoredSecrets:
             )
 
 
-def new_entry(session: Session, webhook_id: UUID, secret: str) -> Entry:
+def new_entry(session: Session, webhook_id: UUID, secret: str) -> SecretEntry:
     """The entry for a new secret. Raises Conflict on a server that needs a key to store it and has none."""
     if session.keyring.keys:
         return {"encrypted": session.keyring.encrypt(secret, _encryption_context(webhook_id)), "until": None}
     if session.keyring.is_required:
-        raise Conflict(NO_KEY)
+        raise Conflict(NO_KEY_MESSAGE)
     return {"secret": secret, "until": None}
 
 
-def signing(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
+def signing_secrets(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
     """The secrets that sign now, newest first.
 
     Raises UnreadableSecret if the newest can't be decrypted; older ones that can't be are left out.
@@ -69,7 +69,7 @@ def signing(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
     return [_read_secret(keyring, row.id, entry) for entry in _usable_entries(keyring, row, now)]
 
 
-def retiring(keyring: Keyring, row: Webhook, until: datetime, now: datetime) -> list[Entry]:
+def retiring_entries(keyring: Keyring, row: Webhook, until: datetime, now: datetime) -> list[SecretEntry]:
     """The entries that still sign until the given time, beside a new secret."""
     usable = [entry for entry in _active_entries(row, now) if _is_readable(keyring, row.id, entry)]
     return [{**entry, "until": entry["until"] or until.isoformat()} for entry in usable]
@@ -92,7 +92,7 @@ async def encrypt_stored(session: Session, *, rotate: bool = False) -> StoredSec
     return StoredSecrets(encrypted, plain, lacks_key, tuple(unreadable))
 
 
-def _encrypt_entry(keyring: Keyring, webhook_id: UUID, entry: Entry, *, rotate: bool) -> Entry:
+def _encrypt_entry(keyring: Keyring, webhook_id: UUID, entry: SecretEntry, *, rotate: bool) -> SecretEntry:
     """Encrypt an entry; returns the same object if there is nothing to do, or no key."""
     is_done = "encrypted" in entry and (not rotate or keyring.is_current(entry["encrypted"]))
     if is_done or not keyring.keys or not _is_readable(keyring, webhook_id, entry):
@@ -101,16 +101,16 @@ def _encrypt_entry(keyring: Keyring, webhook_id: UUID, entry: Entry, *, rotate: 
     return {"encrypted": keyring.encrypt(secret, _encryption_context(webhook_id)), "until": entry["until"]}
 
 
-def _usable_entries(keyring: Keyring, row: Webhook, now: datetime) -> list[Entry]:
+def _usable_entries(keyring: Keyring, row: Webhook, now: datetime) -> list[SecretEntry]:
     active = _active_entries(row, now)
     return active[:1] + [entry for entry in active[1:] if _is_readable(keyring, row.id, entry)]
 
 
-def _active_entries(row: Webhook, now: datetime) -> list[Entry]:
+def _active_entries(row: Webhook, now: datetime) -> list[SecretEntry]:
     return [entry for entry in row.secrets if entry["until"] is None or datetime.fromisoformat(entry["until"]) > now]
 
 
-def _is_readable(keyring: Keyring, webhook_id: UUID, entry: Entry) -> bool:
+def _is_readable(keyring: Keyring, webhook_id: UUID, entry: SecretEntry) -> bool:
     try:
         _read_secret(keyring, webhook_id, entry)
     except UnreadableSecret:
@@ -118,7 +118,7 @@ def _is_readable(keyring: Keyring, webhook_id: UUID, entry: Entry) -> bool:
     return True
 
 
-def _read_secret(keyring: Keyring, webhook_id: UUID, entry: Entry) -> str:
+def _read_secret(keyring: Keyring, webhook_id: UUID, entry: SecretEntry) -> str:
     if "encrypted" in entry:
         return keyring.decrypt(entry["encrypted"], _encryption_context(webhook_id))
     return str(entry["secret"])

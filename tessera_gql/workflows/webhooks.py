@@ -18,17 +18,17 @@ from tessera_gql.store import events, teams, webhooks
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook, WebhookDelivery, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.teams import expect
-from tessera_gql.workflows.webhook_secrets import new_entry, retiring
+from tessera_gql.workflows.teams import require_row_version
+from tessera_gql.workflows.webhook_secrets import new_entry, retiring_entries
 
-MARK = "whsec_"
+SIGNING_KEY_PREFIX = "whsec_"
 SECRET_BYTES = 32
-ROTATION = timedelta(hours=24)
+ROTATION_PERIOD = timedelta(hours=24)
 MAX_URL = 2_000
 MAX_DOCUMENT = 20_000
 
 # A fixed id, so that several processes create only one webhook of the settings.
-STANDING = UUID("00000000-0000-7000-8000-000000000001")
+SETTINGS_WEBHOOK_ID = UUID("00000000-0000-7000-8000-000000000001")
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class NewWebhook:
 
 
 @dataclass(frozen=True)
-class Made:
+class WebhookResult:
     """A webhook, with its secret if that is new; the secret is excluded from `repr`."""
 
     webhook: Webhook
     secret: str | None = field(default=None, repr=False)
 
 
-async def create(session: Session, actor: Actor, request: NewWebhook) -> Made:
+async def create(session: Session, actor: Actor, request: NewWebhook) -> WebhookResult:
     """Create a webhook; it receives the events of its filter from now on, at least once."""
     requested_team = await teams.get(session, request.team) if request.team else None
     team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
@@ -59,7 +59,7 @@ async def create(session: Session, actor: Actor, request: NewWebhook) -> Made:
     row = Webhook(
         id=identity,
         team_id=team_id,
-        url=address(request.url),
+        url=validate_url(request.url),
         secrets=[new_entry(session, identity, secret)],
         kinds=_clean_kinds(request.kinds),
         format=request.format,
@@ -70,7 +70,7 @@ async def create(session: Session, actor: Actor, request: NewWebhook) -> Made:
     await session.insert(row)
     kinds = None if row.kinds is None else tuple(row.kinds)
     session.record(WebhookCreated(teams=_audience(row), webhook_id=row.id, host=host(row.url), kinds=kinds))
-    return Made(row, secret)
+    return WebhookResult(row, secret)
 
 
 async def update(
@@ -81,23 +81,23 @@ async def update(
     *,
     rotate_secret: bool = False,
     expected_row_version: int | None = None,
-) -> Made:
+) -> WebhookResult:
     """Update a webhook. `changes`: url, kinds, format, document, is_active. A replaced secret still signs for a day."""
     row = await _load_permitted(session, actor, Verb.UPDATE_WEBHOOK, identity)
     _require_not_from_settings(row)
-    expect(row.row_version, expected_row_version, "webhook")
+    require_row_version(row.row_version, expected_row_version, "webhook")
     values = _changed_values(row, changes)
     secret = _create_secret() if rotate_secret else None
     if secret is not None:
-        retired = retiring(session.keyring, row, session.now + ROTATION, session.now)
+        retired = retiring_entries(session.keyring, row, session.now + ROTATION_PERIOD, session.now)
         values["secrets"] = [new_entry(session, row.id, secret), *retired]
     if not values:
-        return Made(row)
+        return WebhookResult(row)
     same = (webhooks.rows.c.id == row.id) & (webhooks.rows.c.row_version == row.row_version)
     if not await session.update(Webhook, same, **values, row_version=row.row_version + 1):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
     session.record(WebhookUpdated(teams=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
-    return Made(await webhooks.get(session, identity, view_of(actor)), secret)
+    return WebhookResult(await webhooks.get(session, identity, view_of(actor)), secret)
 
 
 async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
@@ -127,7 +127,7 @@ async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDeliver
     row = await _load_permitted(session, actor, Verb.TEST_WEBHOOK, identity)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    delivery = due(session, row)
+    delivery = new_delivery(session, row)
     await session.insert(delivery)
     return delivery
 
@@ -140,7 +140,7 @@ async def _load_permitted(session: Session, actor: Actor, verb: Verb, identity: 
     return row
 
 
-def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookDelivery:
+def new_delivery(session: Session, row: Webhook, sequence: int | None = None) -> WebhookDelivery:
     """Build a delivery that is due now; without `sequence` it is a ping."""
     return WebhookDelivery(
         id=new_id(),
@@ -154,27 +154,29 @@ def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookD
     )
 
 
-async def stand(session: Session, url: str | None) -> None:
+async def sync_settings_webhook(session: Session, url: str | None) -> None:
     """Create, update or pause the webhook of the settings.
 
     Its secret stays in the settings: workers sign with it, and the database never holds it.
     """
-    rows = await webhooks.by_ids(session, [STANDING])
+    rows = await webhooks.by_ids(session, [SETTINGS_WEBHOOK_ID])
     if url is None:
         if rows and (rows[0].is_active or rows[0].secrets):
-            await session.update(Webhook, webhooks.rows.c.id == STANDING, is_active=False, secrets=[])
+            await session.update(Webhook, webhooks.rows.c.id == SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
         return
-    values: dict[str, Any] = {"url": address(url), "secrets": [], "is_active": True}
+    values: dict[str, Any] = {"url": validate_url(url), "secrets": [], "is_active": True}
     if rows:
         if any(getattr(rows[0], name) != value for name, value in values.items()):
-            await session.update(Webhook, webhooks.rows.c.id == STANDING, **values)
+            await session.update(Webhook, webhooks.rows.c.id == SETTINGS_WEBHOOK_ID, **values)
         return
     position = await events.last_sequence(session)
-    row = Webhook(id=STANDING, format=WebhookFormat.STANDARD, position=position, created_at=session.now, **values)
+    row = Webhook(
+        id=SETTINGS_WEBHOOK_ID, format=WebhookFormat.STANDARD, position=position, created_at=session.now, **values
+    )
     await session.insert(row, clash="Another process made the webhook of the settings.")
 
 
-def address(url: str) -> str:
+def validate_url(url: str) -> str:
     """Validate a URL: http or https, without credentials. Whether it may be called is decided on each post."""
     try:
         parts = urlsplit(url)
@@ -221,7 +223,7 @@ def _clean_document(text: str | None, webhook_format: WebhookFormat) -> str | No
 def _changed_values(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     values = dict(changes)
     if "url" in values:
-        values["url"] = address(values["url"])
+        values["url"] = validate_url(values["url"])
     if "kinds" in values:
         values["kinds"] = _clean_kinds(values["kinds"])
     if {"document", "format"} & values.keys():
@@ -230,11 +232,11 @@ def _changed_values(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _create_secret() -> str:
-    return MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    return SIGNING_KEY_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
 def _require_not_from_settings(row: Webhook) -> None:
-    if row.id == STANDING:
+    if row.id == SETTINGS_WEBHOOK_ID:
         raise Conflict("This webhook comes from the settings. Change WEBHOOK_URL and WEBHOOK_SECRET instead.")
 
 
