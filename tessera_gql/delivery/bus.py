@@ -91,8 +91,7 @@ class Bus:
     ) -> AsyncGenerator[AsyncIterator[EventRow]]:
         """Stream the events after a sequence; None starts with those that are committed from now on.
 
-        `is_complete` is called with the position whenever all events known to this process were streamed; the stream ends
-        if it returns True.
+        `is_complete` is called with the position whenever all known events were streamed; True ends the stream.
 
         Raises Invalid for a position that the log has not reached: a subscriber waiting there would miss the events
         before it.

@@ -1,8 +1,8 @@
 """Domain events in the past tense: one dataclass for each kind.
 
 Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
-are notified. The fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a new field is
-sent to all receivers.
+are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
+new field is sent to all receivers.
 """
 
 import re
@@ -79,27 +79,27 @@ def _to_json(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamCreated(Event):
-    entity = "team_id"
+    entity_field = "team_id"
     team_id: UUID
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeamUpdated(Event):
-    entity = "team_id"
+    entity_field = "team_id"
     team_id: UUID
     changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssetCreated(Event):
-    entity = "asset_id"
+    entity_field = "asset_id"
     fqn: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssetUpdated(Event):
-    entity = "asset_id"
+    entity_field = "asset_id"
     changed: tuple[str, ...]
 
 
@@ -107,14 +107,14 @@ class AssetUpdated(Event):
 class CompatibilityModeChanged(Event):
     """A contract changed its compatibility mode; consumers are informed that other changes now break."""
 
-    entity = "asset_id"
+    entity_field = "asset_id"
     before: str
     after: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class DependencyAdded(Event):
-    entity = "dependency_id"
+    entity_field = "dependency_id"
     dependency_id: UUID
     dependency_asset_id: UUID
     dependency_type: str
@@ -122,7 +122,7 @@ class DependencyAdded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DependencyRemoved(Event):
-    entity = "dependency_id"
+    entity_field = "dependency_id"
     dependency_id: UUID
     dependency_asset_id: UUID
     dependency_type: str
@@ -132,7 +132,7 @@ class DependencyRemoved(Event):
 class ContractPublished(Event):
     """A contract became active. FORCED has the reason and the teams that were not asked (`not_asked`)."""
 
-    entity = "contract_id"
+    entity_field = "contract_id"
     contract_id: UUID
     version: str
     outcome: Outcome
@@ -145,14 +145,14 @@ class ContractPublished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ContractRetired(Event):
-    entity = "contract_id"
+    entity_field = "contract_id"
     contract_id: UUID
     version: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationCreated(Event):
-    entity = "registration_id"
+    entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
     reads: tuple[str, ...] | None
@@ -160,7 +160,7 @@ class RegistrationCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationUpdated(Event):
-    entity = "registration_id"
+    entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
     changed: tuple[str, ...]
@@ -168,7 +168,7 @@ class RegistrationUpdated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationEnded(Event):
-    entity = "registration_id"
+    entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
 
@@ -180,7 +180,7 @@ class ProposalOpened(Event):
     Each asked team gets an AcknowledgmentRequested of its own.
     """
 
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     version: str
     proposed_by: UUID
     asked: frozenset[UUID]
@@ -190,7 +190,7 @@ class ProposalOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AcknowledgmentRequested(Event):
-    entity = "acknowledgment_id"
+    entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
     expires_at: datetime
@@ -201,14 +201,14 @@ class AcknowledgmentRequested(Event):
 class AcknowledgmentReleased(Event):
     """A team no longer reads what the proposal breaks: it is no longer asked, and its response no longer counts."""
 
-    entity = "acknowledgment_id"
+    entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalAnswered(Event):
-    entity = "acknowledgment_id"
+    entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
     response: Response
@@ -218,7 +218,7 @@ class ProposalAnswered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalStatusChanged(Event):
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     before: ProposalStatus
     after: ProposalStatus
     because: str
@@ -228,7 +228,7 @@ class ProposalStatusChanged(Event):
 class ProposalStale(Event):
     """An approved proposal now breaks more than was approved, because the contract has changed."""
 
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     proposed_by: UUID
     changes: tuple[str, ...]
 
@@ -237,7 +237,7 @@ class ProposalStale(Event):
 class ManifestSynced(Event):
     """Summary of a manifest sync, beside the events of the contracts that it published."""
 
-    entity = "sync_id"
+    entity_field = "sync_id"
     sync_id: UUID
     project: str | None
     assets_created: int
@@ -254,7 +254,7 @@ class ApiKeyCreated(Event):
     Neither the token nor its hash is part of an event.
     """
 
-    entity = "api_key_id"
+    entity_field = "api_key_id"
     api_key_id: UUID
     name: str
     key_team_id: UUID | None
@@ -266,7 +266,7 @@ class ApiKeyCreated(Event):
 class ApiKeyRevoked(Event):
     """An API key was revoked: it is no longer accepted, and its open subscriptions end."""
 
-    entity = "api_key_id"
+    entity_field = "api_key_id"
     api_key_id: UUID
     name: str
 
@@ -275,7 +275,7 @@ class ApiKeyRevoked(Event):
 class ReminderSent(Event):
     """Teams were reminded to respond before the proposal expires; sent once for each span before the deadline."""
 
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     hours_before: int
     expires_at: datetime
 
@@ -284,7 +284,7 @@ class ReminderSent(Event):
 class WebhookCreated(Event):
     """A webhook was created. Only the host of its URL is recorded: the path may contain a secret."""
 
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     host: str
     kinds: tuple[str, ...] | None
@@ -292,21 +292,21 @@ class WebhookCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookUpdated(Event):
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookDeleted(Event):
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     host: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookRedelivered(Event):
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     delivery_id: UUID
 
@@ -315,7 +315,7 @@ class WebhookRedelivered(Event):
 class WebhookDeliveryFailed(Event):
     """A delivery was given up after a day of attempts; `event_sequence` is null for a ping."""
 
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     delivery_id: UUID
     event_sequence: int | None

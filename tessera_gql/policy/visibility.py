@@ -158,7 +158,7 @@ def key_actor(name: str, prefix: str) -> str:
 
 
 def redact_actor(actor: str) -> str:
-    """Remove the private part of an actor name that `format_key_actor` made; keeps the prefix, which tells keys apart."""
+    """Remove the private part of a name that `format_key_actor` made; the prefix stays, which tells keys apart."""
     prefix = actor[-1 - PREFIX_LENGTH : -1]
     is_key = actor.endswith(f" ({prefix})") and prefix.startswith(KEY_MARK)
     return f"key {prefix}" if is_key else actor
