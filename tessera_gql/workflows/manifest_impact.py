@@ -59,11 +59,17 @@ async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
         key = state.assets[model.fqn].id
         current = active.get(key)
         highest_version = current.version if current else await contracts.highest_version(session, key)
-        impacts[model.fqn] = replace(
-            await _impact_of_change(session, model, current, highest_version),
-            asset_id=key,
-            contract=current,
-            waiting=waiting.get(key),
+        impact = await _impact_of_change(session, model, current, highest_version)
+        impacts[model.fqn] = ModelImpact(
+            model.fqn,
+            impact.outcome,
+            key,
+            current,
+            impact.version,
+            impact.judgement,
+            NO_TEAMS,
+            waiting.get(key),
+            impact.refused,
         )
     broken = [impact for impact in impacts.values() if impact.judgement.breaking]
     if broken:

@@ -93,7 +93,7 @@ async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(wor
 async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tessera_gql.delivery.bus.KEPT_CHARACTERS", 1_500)
+    monkeypatch.setattr("tessera_gql.delivery.bus.MAX_RECENT_CHARACTERS", 1_500)
     async with Bus(database) as bus, bus.subscribe(0) as slow:
         for number in range(12):
             await world.team(f"team-{number}")
