@@ -93,8 +93,7 @@ class Bus:
 
         `is_complete` is called with the position whenever all known events were streamed; True ends the stream.
 
-        Raises Invalid for a position that the log has not reached: a subscriber waiting there would miss the events
-        before it.
+        Raises Invalid for a position that the log has not reached: the events before it would be missed.
         """
         if after is None or after > self._position:
             async with self._database.read() as session:

@@ -53,8 +53,8 @@ class Options:
     render: Render | None = None
     lease_seconds: float = 60.0
     poll_seconds: float = 1.0
-    max_concurrent_posts: int = 32
-    max_concurrent_posts_per_webhook: int = 4
+    max_posts: int = 32
+    max_posts_per_webhook: int = 4
 
 
 class Worker:
@@ -117,20 +117,14 @@ class Worker:
 
     async def _start_posts(self) -> None:
         """Start posts up to the limits; the limit for each webhook keeps a slow one from blocking the others."""
-        options = self._options
-        while (free := options.max_concurrent_posts - len(self._running)) > 0:
-            busy = [
-                hook
-                for hook, count in Counter(self._running.values()).items()
-                if count >= options.max_concurrent_posts_per_webhook
-            ]
+        options, maximum = self._options, self._options.max_posts_per_webhook
+        while (free := options.max_posts - len(self._running)) > 0:
+            busy = [hook for hook, count in Counter(self._running.values()).items() if count >= maximum]
             if options.url is None:  # leave it to workers whose settings have its secret
                 busy.append(SETTINGS_WEBHOOK_ID)
             async with self._database.write() as session:
                 lease = timedelta(seconds=options.lease_seconds)
-                claimed = await webhooks.claim(
-                    session, limit=free, each=options.max_concurrent_posts_per_webhook, busy=busy, lease=lease
-                )
+                claimed = await webhooks.claim(session, limit=free, each=maximum, busy=busy, lease=lease)
             for delivery in claimed:
                 task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
                 self._running[task] = delivery.webhook_id
@@ -175,7 +169,7 @@ class Worker:
             event = await _load_event(session, delivery, hook)
             fqn = await _load_fqn(session, event)
             now, keyring = session.now, session.keyring
-        body = await self._render_body(hook, event, fqn, delivery)
+        body = await self._render(hook, event, fqn, delivery)
         headers = messages.sign_headers(str(delivery.id), body, self._signing_secrets(hook, keyring, now), now)
         return await outbound.post(hook.url, body, headers, self._options.rules)
 
@@ -188,16 +182,11 @@ class Worker:
         except UnreadableSecret as error:
             raise Undelivered(f"The secret of this webhook can't be decrypted: {error}.") from None
 
-    async def _render_body(
-        self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery
-    ) -> bytes:
+    async def _render(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
+        is_slack = hook.format is WebhookFormat.SLACK
         if event is None:
-            return (
-                messages.render_slack_ping()
-                if hook.format is WebhookFormat.SLACK
-                else messages.render_ping(delivery.created_at)
-            )
-        if hook.format is WebhookFormat.SLACK:
+            return messages.render_slack_ping() if is_slack else messages.render_ping(delivery.created_at)
+        if is_slack:
             return messages.render_slack(event, fqn)
         if hook.document is not None and self._options.render is not None:
             return messages.render_standard(event, await self._options.render(hook, event))

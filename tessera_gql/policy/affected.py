@@ -30,11 +30,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class AffectedTeams:
-    """Teams to ask and teams to inform of a breaking change.
-
-    `asked` maps each affected team to the fingerprints of the changes that affect it; `informed` are the other
-    consumers.
-    """
+    """Teams to ask, with the fingerprints of the changes that affect them, and other consumers to inform."""
 
     asked: Mapping[UUID, tuple[str, ...]]
     informed: frozenset[UUID]
@@ -60,10 +56,7 @@ def is_affected(change: Change, fields: Sequence[str] | None) -> bool:
 
 
 class PathIndex(Generic[T]):
-    """A trie of values by field path, to find values whose path overlaps with a given path.
-
-    Adding and finding take time linear in the length of the path and the number of matches.
-    """
+    """A trie of values by field path: finding the values with an overlapping path takes linear time."""
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
@@ -98,10 +91,7 @@ class _Node(Generic[T]):
 
 
 def find_affected_teams(breaking: Sequence[Change], readers: Iterable[Reader], proposer: UUID) -> AffectedTeams:
-    """Find the teams that breaking changes affect. A rename matches readers of both names.
-
-    The proposing team is never asked. A team with several registrations is asked once, for all changes that affect it.
-    """
+    """Find the teams that breaking changes affect, once each and without the proposer. A rename matches both names."""
     audience = AffectedTeamsCollector(breaking, proposer)
     audience.add(readers)
     return audience.result()
@@ -182,10 +172,7 @@ def require_declared_paths(paths: Sequence[str], declared: Iterable[str]) -> Non
 
 
 def _find_nearest(path: str, paths: Sequence[str]) -> list[str]:
-    """Declared paths similar to an unknown path.
-
-    The slow comparison sees only the paths with the most similar sets of letters, because a schema may be huge.
-    """
+    """Similar declared paths. Only those with the most similar letters are compared, because comparing is slow."""
     letters = set(path)
     likely = heapq.nsmallest(MAX_CANDIDATES, paths, key=lambda candidate: len(letters.symmetric_difference(candidate)))
     return difflib.get_close_matches(path[:MAX_CANDIDATES], likely, n=3, cutoff=0.5)

@@ -17,10 +17,7 @@ from tessera_gql.policy.words import ChangeType, Outcome, ProposalStatus, Respon
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Base class of events.
-
-    `entity_field` names the field with the id of the subject; `kind` is the class name in upper snake case.
-    """
+    """Base class of events; `entity_field` names the field with the id of the subject."""
 
     kind: ClassVar[str]
     entity_field: ClassVar[str]
@@ -175,10 +172,7 @@ class RegistrationEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalOpened(Event):
-    """A proposal was opened. `informed` are teams that read or build on the asset without being asked.
-
-    Each asked team gets an AcknowledgmentRequested of its own.
-    """
+    """A proposal was opened; `informed` are teams that read or build on the asset and are not asked."""
 
     entity_field = "proposal_id"
     version: str
@@ -249,10 +243,7 @@ class ManifestSynced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyCreated(Event):
-    """An API key was created; `key_team_id` is null for an administrator's key.
-
-    Neither the token nor its hash is part of an event.
-    """
+    """An API key was created, of a team or (null) an administrator. Events never have its token or hash."""
 
     entity_field = "api_key_id"
     api_key_id: UUID

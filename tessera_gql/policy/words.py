@@ -94,10 +94,7 @@ class Outcome(StrEnum):
 
 
 class WebhookFormat(StrEnum):
-    """The format of webhook messages.
-
-    STANDARD sends the event, or what a GraphQL document selects of it; SLACK sends one sentence.
-    """
+    """The message format: STANDARD is the event or a document's selection of it, SLACK is one sentence."""
 
     STANDARD = "STANDARD"
     SLACK = "SLACK"

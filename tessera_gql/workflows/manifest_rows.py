@@ -82,10 +82,7 @@ async def insert_first_contracts(session: Session, models: Sequence[tuple[Model,
 
 
 async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
-    """The assets without any contract.
-
-    An asset with retired contracts only is published as usual: its next version is not the first.
-    """
+    """The assets without any contract, not even a retired one: their next version is the first."""
     if not asset_ids:
         return set()
     rows = contracts.rows

@@ -145,20 +145,16 @@ async def sync(
     report_progress(Phase.CREATE, 0, len(new_models))
     new_ids = await _create_assets(work, new_models)
     report_progress(Phase.READERS, 0, 0)
-    locked_assets = (
-        await manifest_state.lock_assets(session, [model.fqn for model in changed_models]) if changed_models else {}
-    )
+    changed_fqns = [model.fqn for model in changed_models]
+    locked_assets = await manifest_state.lock_assets(session, changed_fqns) if changed_fqns else {}
     removed_assets = [
         asset
         for asset in await manifest_state.find_removed_assets(session, manifest)
         if allows(actor, Verb.SYNC_DBT_MANIFEST, asset.owner_team_id)
     ]
     written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
-    active = (
-        await contracts.active_of(session, [work.state.assets[model.fqn].id for model in changed_models])
-        if changed_models
-        else []
-    )
+    changed_ids = [work.ids[fqn] for fqn in changed_fqns]
+    active = await contracts.active_of(session, changed_ids) if changed_ids else []
     contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
     readers, registered, exposure_warnings = await _register_consumers(
         work, written_models, removed_assets, contract_columns

@@ -64,10 +64,7 @@ async def load_affected_teams(
     proposer: UUID,
     downstream: Sequence[Reached] | None = None,
 ) -> AffectedTeams:
-    """Find the teams that changes affect among consumers; owners of downstream assets are informed as well.
-
-    `downstream` is loaded if it is None.
-    """
+    """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
     live = await registrations.live_of(session, [asset.id])
     audience = AffectedTeamsCollector(breaking, proposer)
     for start in range(0, len(live), BATCH_SIZE):
@@ -293,10 +290,7 @@ def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) ->
 
 
 async def find_stale_reason(session: Session, row: Proposal) -> str | None:
-    """The reason why the proposal no longer fits the active contract, or None.
-
-    Breaking changes that were not approved, and a version that does not follow the active one, make it stale.
-    """
+    """Why a proposal no longer fits the active contract, or None: an unapproved break or a version too low."""
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None

@@ -26,10 +26,7 @@ MAX_FIELDS = 5_000
 
 @dataclass(frozen=True)
 class Reading:
-    """Fields, pinned version and purpose of a registration.
-
-    `fields` None is everything; a pinned version is information only and does not exempt from acknowledging.
-    """
+    """Details of a registration; `fields` None is everything. A pinned version does not exempt from being asked."""
 
     fields: tuple[str, ...] | None = None
     pinned_version: str | None = None
@@ -96,10 +93,7 @@ async def update(
     changes: dict[str, Any],
     expected_row_version: int | None = None,
 ) -> Registration:
-    """Update a registration.
-
-    `changes` has only what changes: fields, pinned_version, purpose, metadata; None is a value.
-    """
+    """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
     asset, row = await _lock(session, actor, Verb.UPDATE_REGISTRATION, identity)
     _require_live(row)
     require_row_version(row.row_version, expected_row_version, "registration")

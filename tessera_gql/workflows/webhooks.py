@@ -155,10 +155,7 @@ def new_delivery(session: Session, row: Webhook, sequence: int | None = None) ->
 
 
 async def sync_settings_webhook(session: Session, url: str | None) -> None:
-    """Create, update or pause the webhook of the settings.
-
-    Its secret stays in the settings: workers sign with it, and the database never holds it.
-    """
+    """Create, update or pause the webhook of the settings. Its secret is never stored: workers have it in settings."""
     rows = await webhooks.by_ids(session, [SETTINGS_WEBHOOK_ID])
     if url is None:
         if rows and (rows[0].is_active or rows[0].secrets):

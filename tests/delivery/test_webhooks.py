@@ -185,8 +185,8 @@ async def test_a_slow_receiver_does_not_hold_up_another(live: Database) -> None:
             await world.team(f"team-{number}")
         options = Options(
             rules=Rules(allow_private=True, timeout_seconds=5),
-            max_concurrent_posts=8,
-            max_concurrent_posts_per_webhook=2,
+            max_posts=8,
+            max_posts_per_webhook=2,
         )
         async with working(live, options):
             await quick.count(13, 4)
