@@ -15,7 +15,7 @@ from strawberry.asgi import GraphQL
 from tessera_gql.diff import check
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.policy.events import ContractPublished
-from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, summary
+from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, summarize_changes
 from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.store import assets
 from tessera_gql.store.database import utc_now
@@ -103,7 +103,7 @@ def _happened(contract: Contract, current: Contract, judgement: Judgement, told:
         outcome=Outcome.PUBLISHED,
         change_type=contract.change_type,
         replaces=current.id,
-        changes=summary(judgement.changes),
+        changes=summarize_changes(judgement.changes),
     )
 
 

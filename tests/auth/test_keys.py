@@ -10,13 +10,13 @@ import pytest
 
 from tessera_gql.auth import BadCredential, Identity, Keys
 from tessera_gql.policy.access import OPEN_ACTOR, Scope
-from tessera_gql.policy.visibility import WHOLE
+from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import Minted, NewKey
+from tessera_gql.workflows.keys import CreatedKey, NewKey
 from tests.conftest import FixedClock, statements
 from tests.world import World
 
@@ -43,7 +43,7 @@ def opened(database: Database, seconds: Seconds) -> Keys:
     return Keys(database, admin_key=ADMIN_KEY, monotonic=seconds)
 
 
-async def mint(database: Database, *scopes: Scope, **asked: Any) -> Minted:
+async def mint(database: Database, *scopes: Scope, **asked: Any) -> CreatedKey:
     async with database.write("tester") as session:
         return await keys.create(session, OPEN_ACTOR, NewKey("ci", scopes or (Scope.ADMIN,), **asked))
 
@@ -53,7 +53,7 @@ async def revoke(database: Database, key: ApiKey) -> None:
         await keys.revoke(session, OPEN_ACTOR, key.id)
 
 
-def bearer(minted: Minted) -> str:
+def bearer(minted: CreatedKey) -> str:
     return f"Bearer {minted.token}"
 
 
@@ -175,7 +175,7 @@ async def test_the_last_use_is_written_later_and_in_one_transaction(
     await opened.identify(bearer(some[0]))
     await opened.flush()
     async with database.read() as session:
-        used = [(await store.get(session, one.key.id, WHOLE)).last_used_at for one in some]
+        used = [(await store.get(session, one.key.id, UNRESTRICTED)).last_used_at for one in some]
     assert used == [clock.now, *[clock.now - timedelta(seconds=30)] * 2]
     with statements(database) as found:
         await opened.flush()
@@ -189,7 +189,7 @@ async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: F
 
     async def used() -> bool:
         async with database.read() as session:
-            return (await store.get(session, minted.key.id, WHOLE)).last_used_at is not None
+            return (await store.get(session, minted.key.id, UNRESTRICTED)).last_used_at is not None
 
     keeper = asyncio.create_task(opened.keep(flush_seconds=0))
     clock.advance(seconds=1)

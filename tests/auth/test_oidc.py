@@ -97,7 +97,7 @@ async def test_a_good_token_is_a_caller_with_a_team_and_scopes(
     assert identity.actor.name == "oidc:ann@example.com"
     assert identity.actor.team_id == team.id
     assert identity.actor.scopes == {Scope.WRITE}
-    assert identity.actor.may(Scope.READ)
+    assert identity.actor.has_scope(Scope.READ)
     assert not identity.actor.is_admin
 
 

@@ -15,7 +15,7 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import Minted, NewKey
+from tessera_gql.workflows.keys import CreatedKey, NewKey
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Door:
 
     async def mint(
         self, team: Team | None, *scopes: Scope, name: str = "ci", expires_at: datetime | None = None
-    ) -> Minted:
+    ) -> CreatedKey:
         async with self.database.write("tester") as session:
             asked = NewKey(name, scopes or (Scope.READ,), TeamRef(id=team.id) if team else None, expires_at)
             return await keys.create(session, OPEN_ACTOR, asked)

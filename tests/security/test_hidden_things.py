@@ -16,7 +16,7 @@ from tessera_gql.graphql.ids import global_id, local_id
 from tessera_gql.graphql.operations import stream
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.visibility import Audience, audience, key_actor, public_actor
+from tessera_gql.policy.visibility import Audience, audience_of_field, key_actor, redact_actor
 from tessera_gql.store.tables import ApiKey, Team
 from tessera_gql.workflows import teams
 from tests.graphql.transport.server import served
@@ -98,7 +98,7 @@ def check(caller: Caller, values: Found) -> None:
     text = "\n".join(values.text)
     assert [word for word in caller.forbidden_words if word in text] == [], caller.name
     for path, names in values.names.items():
-        if audience(*path.split(".")) is Audience.NAME and not caller.sees_all:
+        if audience_of_field(*path.split(".")) is Audience.NAME and not caller.sees_all:
             assert not [name for name in names if "canary" in name], path
 
 
@@ -180,7 +180,7 @@ async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld
         if caller.is_hook or caller.name == "AUTH=off":
             continue
         ask = asking(parts, private, caller)
-        visible_name = name if caller.sees_all else public_actor(name)
+        visible_name = name if caller.sees_all else redact_actor(name)
         for where, expected in (
             ({"eq": name}, caller.sees_all),
             ({"contains": "canary-theirs"}, caller.sees_all),
