@@ -1,6 +1,6 @@
-"""WebSocket connections as uvicorn serves them: a quick way to write a text message, and limits for control frames.
+"""WebSocket protocol for uvicorn with a fast path for text messages and limits for control frames.
 
-An application reaches them through the ASGI scope; on a server with another protocol, messages go the usual way.
+The application reaches it through the ASGI scope. On servers without it, messages are sent through ASGI.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ WRITE_TEXT = "tessera.write_text"
 AUTHENTICATED = "tessera.authenticated"
 POLICY_VIOLATION = 1008
 MESSAGES_AHEAD = 1000
-"""Messages that may come in one read from the network; the next read waits until the application has taken them."""
+"""Maximum messages in one read from the network. The next read waits until the application has received them."""
 
 WriteText: TypeAlias = Callable[[bytes], bool]
-"""Writes a message; False, and nothing is written, if the client does not read, or is gone."""
+"""Writes a text message; returns False without writing if the client does not read or has disconnected."""
 
 
 class Frames(WebSocketsSansIOProtocol):
-    """Knows no compression: what it writes is never masked and never compressed."""
+    """uvicorn's WebSocket protocol with direct writes. It never compresses messages."""
 
     connection: Connection
 
@@ -48,14 +48,14 @@ class Frames(WebSocketsSansIOProtocol):
         self.limiter = server_state.limiter
         self.pings = PingRate(self.limiter.limits.pings_per_minute)
         self.latest_pong: bytes | None = None
-        """The one pong that is owed to a client that does not read; RFC 6455 permits to skip those before."""
+        """The pong to send when the client reads again. RFC 6455 permits to skip earlier ones."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.connection = self.limiter.open[self.transport]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The scope refers to the connection no more: a cycle would keep both until a full garbage collection."""
+        """Unregister the connection and break the reference cycle between scope and connection."""
         self.limiter.remove(self.connection)
         super().connection_lost(exc)
         if (scope := getattr(self, "scope", None)) is not None:
@@ -81,9 +81,9 @@ class Frames(WebSocketsSansIOProtocol):
             extensions[AUTHENTICATED] = self.set_authenticated
 
     def start_keepalive(self) -> None:
-        """The handshake is done: what it was made of is not kept for as long as the connection lives."""
+        """Free the handshake request, which would otherwise be kept as long as the connection."""
         super().start_keepalive()
-        self.request.headers.clear()  # the parser of frames holds on to the request
+        self.request.headers.clear()  # the frame parser keeps a reference to the request
         del self.request, self.response
 
     def handle_text(self, event: Frame) -> None:
@@ -96,7 +96,7 @@ class Frames(WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        pongs = self.conn.data_to_send()  # those of all pings of one read, with the first of them
+        pongs = self.conn.data_to_send()  # the first ping of a read gets the pongs of all its pings
         if not self.may_ping():
             return
         if self.writable.is_set():
@@ -109,13 +109,13 @@ class Frames(WebSocketsSansIOProtocol):
             super().handle_pong(event)
 
     def may_ping(self) -> bool:
-        """Count a frame that costs its sender little and gives the application nothing; False if the socket closes."""
+        """Count a control or empty frame and return False if the socket is closing, perhaps because of it."""
         if not self.close_sent and self.pings.is_exceeded():
             self.violate(f"Too many pings: at most {self.pings.per_minute} a minute")
         return not self.close_sent
 
     def violate(self, reason: str) -> None:
-        """Close the socket because of what its client does."""
+        """Close the socket because its client violates the frame limits."""
         if self.close_sent or self.transport.is_closing():
             return
         self.limiter.refusals[Reason.PINGS] += 1
@@ -124,7 +124,7 @@ class Frames(WebSocketsSansIOProtocol):
         self.connection.expect_reading()
 
     def set_authenticated(self) -> None:
-        """From now on the connection is not closed to make room for others."""
+        """Protect the connection from eviction."""
         self.limiter.set_busy(self.connection)
 
     def write_text(self, text: bytes) -> bool:
@@ -144,21 +144,23 @@ class Frames(WebSocketsSansIOProtocol):
         try:
             await super().send(message)
         except RuntimeError:
-            if self.close_sent:  # by us, while the application was about to send
+            if self.close_sent:  # the server closed the socket while the application was sending
                 raise ClientDisconnected from None
             raise
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
-        self.connection.expect_reading()  # of what is left, and of the closing handshake
+        self.connection.expect_reading()  # the client must still read queued data and the closing handshake
 
 
 def writer(scope: Scope) -> WriteText | None:
+    """Return the fast path for text messages, or None if the server has none."""
     callback: WriteText | None = (scope.get("extensions") or {}).get(WRITE_TEXT)
     return callback
 
 
 def set_authenticated(scope: Scope) -> None:
+    """Protect the connection of an authenticated socket from eviction."""
     callback: Callable[[], None] | None = (scope.get("extensions") or {}).get(AUTHENTICATED)
     if callback is not None:
         callback()

@@ -1,7 +1,7 @@
-"""HTTP connections as uvicorn serves them, with limits for a request's head, for unread replies and for pipelines.
+"""HTTP protocol for uvicorn with limits for request heads, unread replies and pipelined requests.
 
-uvicorn has none of these for httptools: a head may take forever and have any size there, and a reply that is not read
-is kept for as long as the connection lives.
+uvicorn has none of these with httptools: a head may have any size and take any time, and an unread reply is kept as
+long as its connection.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from uvicorn.server import ServerState
 from tessera_gql.graphql.connection_limits import Connection, ConnectionLimiter, Reason
 
 LINGER_SECONDS = 1.0
-"""How long a refused connection stays open for its client to read why."""
+"""How long a refused connection stays open so that its client reads the error."""
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Refusal(NamedTuple):
-    """A reply written without the application; the connection ends with it. Without a status it only ends."""
+    """An error response that is written without the application and ends the connection."""
 
     reason: Reason
     status: int
@@ -42,7 +42,7 @@ FULL = Refusal(
 
 
 class ConnectionState(ServerState):
-    """uvicorn's state of a server, with the limiter that its protocols share."""
+    """uvicorn's server state with the connection limiter that all protocols share."""
 
     def __init__(self, limiter: ConnectionLimiter) -> None:
         super().__init__()
@@ -50,11 +50,11 @@ class ConnectionState(ServerState):
 
 
 class _HeadRefused(Exception):  # noqa: N818 - ends the parsing, not a fault
-    """The head was refused while it was parsed; `HttpProtocol.refusal` says why."""
+    """Stops the parser because the head was refused; the reason is in `HttpProtocol.refusal`."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection, until it is closed or becomes a websocket."""
+    """One HTTP connection, until it is closed or upgraded to a WebSocket."""
 
     def __init__(
         self,
@@ -67,19 +67,19 @@ class HttpProtocol(HttpToolsProtocol):
         self.limiter = server_state.limiter
         self.limits = server_state.limiter.limits
         self.connection: Connection | None = None
-        """None if it was refused, before anything was read."""
+        """The registered connection; None if it was refused before anything was read."""
         self.answering: RequestResponseCycle | None = None
-        """The request that runs now; `cycle` is the one that was parsed last."""
+        """The request that is being executed; `cycle` is the one that was parsed last."""
         self.refusal: Refusal | None = None
-        """What ends the connection, behind the replies to earlier requests; what comes after it is discarded."""
+        """The error that ends the connection after the replies to earlier requests. Later data is discarded."""
         self.is_receiving = False
-        """A request has begun and is not complete."""
+        """Whether a request has begun and is incomplete."""
         self.is_head = False
         self.head_size = 0
         self.token_size = 0
-        """Bytes that came since the parser last reported anything: it keeps an unfinished header for us."""
+        """Bytes received since the last parser callback. The parser buffers an unfinished header without limit."""
         self.timer: asyncio.TimerHandle | None = None
-        """Runs while a client owes us the rest of a request."""
+        """Deadline of an incomplete request."""
 
     @property
     def is_answering(self) -> bool:
@@ -87,7 +87,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     @property
     def _is_new(self) -> bool:
-        """No request has come yet."""
+        """Whether no request was received yet."""
         return self.answering is None
 
     @property
@@ -113,7 +113,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._stop_timers()
         self.pipeline.clear()
         if self.answering is not None and not self.answering.response_complete:
-            self.answering.disconnected = True  # uvicorn tells only the request that was parsed last
+            self.answering.disconnected = True  # uvicorn notifies only the request that was parsed last
             self.answering.message_event.set()
         if self.connection is not None:
             self.limiter.remove(self.connection)
@@ -130,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._upgrade()
             return
         except httptools.HttpParserError:
-            self._refuse(self._refusal_of_head())
+            self._refuse(self._parse_error())
             return
         if self.token_size > self.limits.head_bytes:
             self._refuse(self._head_too_large())
@@ -139,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _upgrade(self) -> None:
         if not self._should_upgrade():
-            self._expect_request()  # it was answered as any other request
+            self._expect_request()  # the request was executed as plain HTTP
         elif self.is_answering:  # the reply would be written into the websocket
             self._refuse(MALFORMED)
         elif self._is_surplus:
@@ -167,7 +167,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self.token_size = 0
         self.head_size += len(name) + len(value)
-        if self.is_head:  # trailers are counted and dropped
+        if self.is_head:  # trailers count for the limit but are dropped
             super().on_header(name, value)
         if self.head_size > self.limits.head_bytes or len(self.headers) > self.limits.head_fields:
             self._stop_parsing(self._head_too_large())
@@ -223,10 +223,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self.connection is not None:
             self.connection.stop_expecting()
 
-    # The request that is to come
+    # Deadlines of the next request
 
     def _expect_request(self) -> None:
-        """Set a deadline while the client owes the rest of a request, and the keep-alive time while it owes nothing."""
+        """Start the deadline of an incomplete request, or the keep-alive timer between requests."""
         if self.connection is None or self.transport.is_closing():
             return
         if self.is_answering:
@@ -237,7 +237,7 @@ class HttpProtocol(HttpToolsProtocol):
         if is_new or self.is_receiving:
             self._unset_keepalive_if_required()
             if self.timer is None:
-                self.timer = self.loop.call_later(self.limits.head_seconds, self._give_up)
+                self.timer = self.loop.call_later(self.limits.head_seconds, self._handle_timeout)
         else:
             self._stop_timer()
             if self.timeout_keep_alive_task is None:
@@ -247,13 +247,13 @@ class HttpProtocol(HttpToolsProtocol):
         if not is_new:
             self.limiter.set_kept_alive(self.connection)
 
-    def _give_up(self) -> None:
+    def _handle_timeout(self) -> None:
         self.timer = None
         message = f"The head of the request did not come within {self.limits.head_seconds:g} seconds. Send it at once."
         refusal = Refusal(Reason.HEAD_TIMEOUT, 408, message)
         if self.is_receiving and self.is_head:
             self._refuse(refusal)
-        else:  # nothing came, or the rest of a request that was answered already
+        else:  # nothing was received, or the reply was sent before the request was complete
             self.limiter.refusals[refusal.reason] += 1
             self.transport.close()
 
@@ -268,8 +268,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _refusal_of_head(self) -> Refusal:
-        """Why the parser stopped: a limit of ours, or what was sent is no HTTP."""
+    def _parse_error(self) -> Refusal:
+        """Return the exceeded limit, or MALFORMED, as the reason for a parser error."""
         return self.refusal or MALFORMED
 
     def _head_too_large(self) -> Refusal:
@@ -281,14 +281,14 @@ class HttpProtocol(HttpToolsProtocol):
         raise _HeadRefused
 
     def _refuse(self, refusal: Refusal) -> None:
-        """End the connection, once the requests that came before have been answered."""
+        """End the connection after the replies to earlier requests."""
         self.limiter.refusals[refusal.reason] += 1
         self.refusal = refusal
         if not self.is_answering:
             self._end(refusal)
 
     def _end(self, refusal: Refusal) -> None:
-        """Reply, then discard what still comes for a moment: closing at once could destroy the reply on its way."""
+        """Send the error and close after a moment. Closing at once could destroy the response in transit."""
         self._stop_timers()
         self._write_refusal(refusal)
         self.transport.write_eof()
@@ -304,7 +304,7 @@ class HttpProtocol(HttpToolsProtocol):
         ]
         if refusal.status in (429, 503):
             headers.append((b"retry-after", b"1"))
-        lines = [b"%b: %b\r\n" % header for header in dict(headers).items()]  # each header once
+        lines = [b"%b: %b\r\n" % header for header in dict(headers).items()]  # a default header must not be repeated
         self.transport.write(b"".join((STATUS_LINE[refusal.status], *lines, b"\r\n", body)))
 
 

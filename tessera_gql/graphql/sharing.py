@@ -1,6 +1,6 @@
-"""Replies as they travel, and who may get the same: a subscription is executed and written once for all who ask alike.
+"""Deduplicate subscriptions: equal subscriptions share one execution and its encoded replies.
 
-Who resumes first hears by itself what it missed, and then goes on with the others.
+A client that resumes from a cursor first gets its missed events from its own execution, then joins the shared one.
 """
 
 from __future__ import annotations
@@ -19,45 +19,50 @@ from tessera_gql.graphql.operations import encoded, stream
 from tessera_gql.graphql.transport import Identity, Message, Transport
 
 RESUMING = "after"
-"""The argument of a subscription that starts in the past."""
+"""Name of the argument with the cursor to resume after."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`key` is what subscriptions have in common that the same execution serves; `resumes`: only later, see above."""
+    """The key of a shared execution, and whether the subscription must catch up before it joins."""
 
     key: Hashable
     resumes: bool
 
 
 def share(transport: Transport, prepared: Prepared, identity: Identity) -> Share | None:
-    """None for what is nobody else's."""
+    """Return how the subscription may be shared, or None if it may not."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         return None
-    resumes, place = prepared.gives(RESUMING), prepared.variable_of(RESUMING)
-    if (scope := transport.scope(identity)) is None or (resumes and place is None):
+    resumes, cursor_variable = prepared.gives(RESUMING), prepared.variable_of(RESUMING)
+    if (scope := transport.scope(identity)) is None or (resumes and cursor_variable is None):
         return None
-    common = {name: value for name, value in prepared.variables.items() if name != place}
+    common = {name: value for name, value in prepared.variables.items() if name != cursor_variable}
     try:
         variables = common and orjson.dumps(common, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # an integer beyond 64 bits
         return None
-    key = (scope, id(prepared.document), prepared.name, variables or None)  # the running stream keeps the document
+    key = (
+        scope,
+        id(prepared.document),
+        prepared.name,
+        variables or None,
+    )  # the running stream keeps the document alive, so that its id stays unique
     return Share(key, resumes)
 
 
 def messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
-    """For who takes one message after another. Raises Behind if its reader is too slow for it."""
-    found = share(transport, prepared, identity)
-    if found is None or found.resumes:
+    """Iterate over the messages of an operation, shared if possible. Raises Behind if the reader is too slow."""
+    shared = share(transport, prepared, identity)
+    if shared is None or shared.resumes:
         return produced(transport, prepared, identity, Course())
-    return transport.fanout.listen(found.key, partial(produced, transport, prepared, identity))
+    return transport.fanout.listen(shared.key, partial(produced, transport, prepared, identity))
 
 
 async def produced(
     transport: Transport, prepared: Prepared, identity: Identity, course: Course
 ) -> AsyncGenerator[Message]:
-    """The replies of an operation of its own, written; an error is the last."""
+    """Execute an operation and yield its encoded replies. An error message is the last."""
     async with aclosing(stream(transport, prepared, identity, course)) as replies:
         async for reply in replies:
             if "data" in reply:

@@ -1,4 +1,4 @@
-"""What the routes know of the application, and how what is open on them is asked to end."""
+"""The interface between the GraphQL routes and the application, and the registry of open sockets and streams."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from tessera_gql.graphql.uploads import Uploads
 from tessera_gql.workflows.manifest_progress import Tell
 
 Identity: TypeAlias = Any
-"""Whatever `authenticate` returned. An `ended: asyncio.Event` on it, once set, ends its sockets and streams."""
+"""The value that `authenticate` returned. Its `ended: asyncio.Event`, if any, closes its sockets and streams."""
 
 
 class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
-    """The credential is missing, unknown, expired or revoked; the message says which and what next."""
+    """The credential is missing, unknown, expired or revoked. The message is for the client."""
 
 
 class Ending(Enum):
-    """Why the server closes a socket or an event stream; SLOW is a client that does not read what it is sent."""
+    """The reason why the server closes a socket or an event stream. SLOW is a client that does not read."""
 
     NO_INIT = "no init"
     RESTART = "restart"
@@ -42,26 +42,26 @@ class Ending(Enum):
 
 
 class Executor(StrEnum):
-    """PLANNED answers queries level by level, REFERENCE has graphql-core answer them; what they answer is the same."""
+    """The executor of queries: PLANNED works level by level, REFERENCE is graphql-core. Their results are equal."""
 
     PLANNED = "planned"
     REFERENCE = "reference"
 
 
 class Message(NamedTuple):
-    """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors.
+    """An encoded message of an operation.
 
-    `progress` is how far an operation has come; only an event stream tells it, as a comment.
+    `next` has a response as JSON, `error` a list of errors. Event streams send `progress` as a comment.
     """
 
     kind: Literal["next", "error", "progress"]
     body: bytes
     position: int | None = None
-    """In the log that the operation follows, of the event it tells of."""
+    """Position of the reported event in the event log."""
 
 
 class Answer(NamedTuple):
-    """A reply as it is sent; without `data` in it, `why` has the extensions of its first error."""
+    """An encoded reply. Without `data` in it, `why` has the extensions of its first error."""
 
     body: bytes
     why: dict[str, Any] | None
@@ -69,82 +69,81 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """A request for a worker process: its JSON, and its files by their places in the variables, which `operation` is
-    left without.
-    """
+    """A request for a worker process: its JSON, and its files by variable path. `operation` has no variables."""
 
     operation: Operation
     text: bytes
     files: Mapping[str, UploadFile]
     identity: Identity
     account: str
-    """Of the caller; no caller has all worker processes to itself."""
+    """Account of the caller, which bounds its share of the worker processes."""
 
 
 Work: TypeAlias = Callable[[Job, dict[str, Any], Tell], Awaitable[Answer]]
-"""Executes a job; the dict is for the reply's `extensions`. Raises a coded GraphQLError when that was impossible."""
+"""Executes a job with the `extensions` for its reply. Raises a coded GraphQLError if no worker could execute it."""
 
 
-def _account(_identity: Identity, address: str) -> str:
+def _use_address(_identity: Identity, address: str) -> str:
     return address
 
 
-def _alone(_identity: Identity) -> None:
+def _return_none(_identity: Identity) -> None:
     return None
 
 
-def _admitted(_identity: Identity, _operation: Operation) -> dict[str, Any]:
+def _admit_all(_identity: Identity, _operation: Operation) -> dict[str, Any]:
     return {}
 
 
-def _once(_context: Any) -> bool:
+def _never_retry(_context: Any) -> bool:
     return False
 
 
-def _untranslated(_error: Exception) -> GraphQLError | None:
+def _mask_all(_error: Exception) -> GraphQLError | None:
     return None
 
 
 Watch: TypeAlias = Callable[[Prepared, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]]
-"""Entered as an operation begins, left as it ends; what it yields is told of each reply."""
+"""Creates a context manager around an operation. It yields a function to call with each reply."""
 
 
-def _unwatched(_prepared: Prepared, _identity: Identity) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
-    return nullcontext(_untold)
+def _observe_nothing(
+    _prepared: Prepared, _identity: Identity
+) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+    return nullcontext(_ignore_reply)
 
 
-def _untold(_reply: dict[str, Any]) -> None: ...
+def _ignore_reply(_reply: dict[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Transport:
-    """All that the routes need to know of the application.
+    """The schema, callbacks, limits and open streams that the routes share.
 
-    Schema extensions are not run: a thin pipeline of our own replaces the one that would run them.
+    Operations bypass Strawberry's pipeline, so schema extensions are rejected.
     """
 
     schema: strawberry.Schema
     authenticate: Callable[[str | None], Awaitable[Identity]]
-    """The `Authorization` value, or None, to who is asking. Raises Unauthenticated."""
+    """Resolves the `Authorization` value, or None, to an identity. Raises Unauthenticated."""
     context: Callable[[Identity], AbstractAsyncContextManager[Any]]
-    """One per operation: yields what resolvers get, and closes once the answer, or the last of them, is computed."""
-    translate: Callable[[Exception], GraphQLError | None] = _untranslated
-    """Failures of ours that a client should see as they are, such as a database that is away; None masks."""
-    scope: Callable[[Identity], Hashable | None] = _alone
-    """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
-    None has those of an identity executed for itself."""
-    caller: Callable[[Identity], Hashable | None] = _alone
-    """Who takes turns with others, and whose sockets and event streams are counted together; None where callers are
-    not distinguished."""
-    admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
-    """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
+    """Opens the GraphQL context of one operation, until its last reply is computed."""
+    translate: Callable[[Exception], GraphQLError | None] = _mask_all
+    """Converts a failure that clients may see, such as an unavailable database; None masks it."""
+    scope: Callable[[Identity], Hashable | None] = _return_none
+    """Returns the visibility scope of an identity: equal subscriptions of one scope share an execution.
+    None disables sharing."""
+    caller: Callable[[Identity], Hashable | None] = _return_none
+    """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
+    admit: Callable[[Identity, Operation], dict[str, Any]] = _admit_all
+    """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
     worker: Work | None = None
     """Executes large requests in another process, so that this one serves other clients meanwhile."""
-    upload_account: Callable[[Identity, str], str] = _account
-    """Whose limit of large requests counts: by the identity, and by the address that the request came from."""
-    repeat: Callable[[Any], bool] = _once
-    """Whether a query that found the database away is worth asking once more, by the context it had."""
-    watch: Watch = _unwatched
+    upload_account: Callable[[Identity, str], str] = _use_address
+    """Returns the account for the limit of large requests, from the identity and the client's address."""
+    repeat: Callable[[Any], bool] = _never_retry
+    """Returns whether to retry a query after an unavailable database, given its context."""
+    watch: Watch = _observe_nothing
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
@@ -158,7 +157,7 @@ class Transport:
     """Open sockets and event streams by account."""
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     revocable: dict[asyncio.Event, Revocable] = field(default_factory=dict[asyncio.Event, "Revocable"], repr=False)
-    """By the `ended` of an identity: what lives on it."""
+    """Open sockets and streams by the `ended` event of their identity."""
 
     def __post_init__(self) -> None:
         if self.schema.extensions or self.schema.directives:
@@ -187,7 +186,7 @@ class Transport:
 
 @contextmanager
 def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
-    """For as long as a socket or event stream is open: done when it must close."""
+    """Register an open socket or event stream. The future is done when the server must close it."""
     future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
     transport.live.add(future)
     if transport.closing.is_set():
@@ -200,45 +199,46 @@ def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
 
 
 def end(ended: asyncio.Future[Ending], reason: Ending) -> None:
+    """Request the close of a socket or event stream, unless a close was requested before."""
     if not ended.done():
         ended.set_result(reason)
 
 
 @dataclass(eq=False, slots=True)
 class Revocable:
-    """What ends with one credential: a task watches for all of it, because thousands may share one."""
+    """The sockets and streams of one credential, with one task that waits for its revocation."""
 
     watch: asyncio.Task[None]
     live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]])
 
 
 def end_with(transport: Transport, identity: Identity, ended: asyncio.Future[Ending]) -> None:
-    """Count a socket or event stream for its caller and end it when the credential ends. To be called within `ending`.
+    """Count a socket or event stream for its caller and close it when the credential ends. Call it within `ending`.
 
-    Raises the coded GraphQLError RATE_LIMITED if the caller has as many as it may.
+    Raises the coded GraphQLError RATE_LIMITED if the caller has reached its limit.
     """
-    _count(transport, transport.caller(identity), ended)
+    _count_stream(transport, transport.caller(identity), ended)
     revoked: asyncio.Event | None = getattr(identity, "ended", None)
     if revoked is None:
         return
     if revoked.is_set():
         end(ended, Ending.REVOKED)
         return
-    if (found := transport.revocable.get(revoked)) is None:
-        found = transport.revocable[revoked] = Revocable(asyncio.create_task(_watch(transport, revoked)))
-    found.live.add(ended)
-    ended.add_done_callback(partial(_leave, transport, revoked))
+    if (streams := transport.revocable.get(revoked)) is None:
+        streams = transport.revocable[revoked] = Revocable(asyncio.create_task(_end_on_revocation(transport, revoked)))
+    streams.live.add(ended)
+    ended.add_done_callback(partial(_unregister, transport, revoked))
 
 
-def _count(transport: Transport, account: Hashable | None, ended: asyncio.Future[Ending]) -> None:
+def _count_stream(transport: Transport, account: Hashable | None, ended: asyncio.Future[Ending]) -> None:
     if account is None:
         return
-    most = transport.limits.key_streams
-    if transport.streams[account] >= most:
+    limit = transport.limits.key_streams
+    if transport.streams[account] >= limit:
         transport.connections.refusals[Reason.KEY] += 1
         raise GraphQLError(
-            f"This key has {most:,} sockets and streams, which is the limit. Close some of them first.",
-            extensions={"code": "RATE_LIMITED", "limit": "key_streams", "allowed": most, "retryAfter": 1},
+            f"This key has {limit:,} sockets and streams, which is the limit. Close some of them first.",
+            extensions={"code": "RATE_LIMITED", "limit": "key_streams", "allowed": limit, "retryAfter": 1},
         )
     transport.streams[account] += 1
 
@@ -250,24 +250,24 @@ def _count(transport: Transport, account: Hashable | None, ended: asyncio.Future
     ended.add_done_callback(uncount)
 
 
-async def _watch(transport: Transport, revoked: asyncio.Event) -> None:
+async def _end_on_revocation(transport: Transport, revoked: asyncio.Event) -> None:
     await revoked.wait()
     for ended in [*transport.revocable[revoked].live]:
         end(ended, Ending.REVOKED)
 
 
-def _leave(transport: Transport, revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
-    found = transport.revocable[revoked]
-    found.live.discard(ended)
-    if not found.live:
-        found.watch.cancel()
+def _unregister(transport: Transport, revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
+    streams = transport.revocable[revoked]
+    streams.live.discard(ended)
+    if not streams.live:
+        streams.watch.cancel()
         del transport.revocable[revoked]
 
 
 async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:
-    """Close every socket and event stream, so that their clients reconnect elsewhere.
+    """Close every socket and event stream, so that their clients reconnect to another process.
 
-    To be called before the server waits for its connections to end: it would wait for streams forever.
+    Call it before the server waits for its connections to end, since open streams never end by themselves.
     """
     transport.closing.set()
     for ended in transport.live:

@@ -1,6 +1,6 @@
-"""Large requests: how many of one caller and how many bytes at once, and how they are received.
+"""Receive request bodies, and limit the large ones by count per caller and by total size.
 
-A request is large from LARGE_BYTES on, or when it carries a file. It is executed by a worker process.
+A request is large if its JSON exceeds LARGE_BYTES or it carries a file. A worker process executes it.
 """
 
 from __future__ import annotations
@@ -22,19 +22,17 @@ from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.wire import Malformed, Params, decode, params
 
 MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
-"""The root fields that take a file, and that a worker process always executes."""
+"""Root fields that accept a file and are always executed by a worker process."""
 
 LARGE_BYTES = 96 * 1024
-"""What is smaller is decoded and coerced here, within 50 milliseconds."""
+"""JSON up to this size is decoded in the server process, which takes at most 50 milliseconds."""
 AS_A_FILE = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
 BUSY = {"Retry-After": "15"}
 
 
 @dataclass(frozen=True)
 class RequestBody:
-    """A request that was received. `text` is its JSON, or the part `operations`, empty for GET; `files` are by their
-    places in the variables, where `params` has null.
-    """
+    """A received request. `text` is its JSON, empty for GET; `files` are keyed by their paths in the variables."""
 
     params: Params
     text: bytes = b""
@@ -50,7 +48,7 @@ class RequestBody:
 
 @dataclass
 class Uploads:
-    """The large requests of this process: how many of each caller, and how many bytes they hold."""
+    """The count per caller and the total size of the large requests in progress."""
 
     limits: Limits
     of_account: Counter[str] = field(default_factory=Counter[str])
@@ -62,7 +60,7 @@ class Uploads:
 
 @dataclass
 class Spool:
-    """What one request takes of the limits for large requests, and the form that holds its files. To be closed."""
+    """The share of one request in the limits for large requests, and its form. The caller must close it."""
 
     uploads: Uploads
     account: str
@@ -71,25 +69,26 @@ class Spool:
     _is_open: bool = False
 
     def open(self) -> None:
-        """Count the request among its caller's large ones; raises HttpError beyond the limit."""
+        """Count the request for its caller. Raises HttpError beyond the limit."""
         if self._is_open:
             return
         limit = self.uploads.limits.uploads_at_once
         if self.uploads.of_account[self.account] >= limit:
-            what = f"{limit} of your requests with a dbt manifest, or of a large size, are under way: the limit."
-            raise HttpError(429, f"{what} Wait until one of them is done.", BUSY)
+            reason = f"{limit} of your requests with a dbt manifest, or of a large size, are under way: the limit."
+            raise HttpError(429, f"{reason} Wait until one of them is done.", BUSY)
         self.uploads.of_account[self.account] += 1
         self._is_open = True
 
     def grow(self, size: int) -> None:
-        """Count bytes that came; raises HttpError when all large requests together hold too many."""
+        """Count received bytes. Raises HttpError if all large requests together are too large."""
         self.size += size
         self.uploads.size += size
         if self.uploads.size > self.uploads.limits.upload_disk_bytes:
-            what = "All large requests together are larger than this server keeps at once."
-            raise HttpError(503, f"{what} Try again in a few seconds.", BUSY)
+            reason = "All large requests together are larger than this server keeps at once."
+            raise HttpError(503, f"{reason} Try again in a few seconds.", BUSY)
 
     async def close(self) -> None:
+        """Release the share and delete the files."""
         if self._is_open:
             self._is_open = False
             self.uploads.size -= self.size
@@ -101,19 +100,19 @@ class Spool:
 
 
 async def receive_json(body: Body, spool: Spool) -> RequestBody:
-    """Raises Malformed and HttpError."""
+    """Receive and decode a JSON body. Raises Malformed and HttpError."""
     text = bytearray()
     async for chunk in body.chunks(spool.uploads.limits.body_bytes, AS_A_FILE):
         text += chunk
         if len(text) > LARGE_BYTES:
             spool.open()
             spool.grow(len(text) - spool.size)
-    decoded = bytes(text)
-    return RequestBody(await _decoded(decoded), decoded)
+    content = bytes(text)
+    return RequestBody(await _decode(content), content)
 
 
 async def receive_form(headers: Headers, body: Body, spool: Spool) -> RequestBody:
-    """Raises Malformed and HttpError."""
+    """Receive and parse a multipart form. Raises Malformed and HttpError."""
     spool.open()
     limits = spool.uploads.limits
 
@@ -124,25 +123,25 @@ async def receive_form(headers: Headers, body: Body, spool: Spool) -> RequestBod
 
     spool.form = await parse_form(headers, chunks(), limits.body_bytes)
     text, files = read_parts(spool.form)
-    decoded = await _decoded(text)
-    for place in files:
-        put(decoded, place, None)
-    return RequestBody(decoded, text, files)
+    request_params = await _decode(text)
+    for path in files:
+        put(request_params, path, None)
+    return RequestBody(request_params, text, files)
 
 
-async def _decoded(text: bytes) -> Params:
-    """Large text is decoded in a thread, and not exactly: the worker process does that again."""
+async def _decode(text: bytes) -> Params:
+    """Decode JSON; large JSON in a thread and with inexact numbers, because the worker process decodes it again."""
     if len(text) <= LARGE_BYTES:
         return params(decode(text))
     return params(await asyncio.to_thread(decode, text, exact=False))
 
 
-def put(sent: Params, place: str, file: RawJson | None) -> None:
-    """Only in the place of a null, as the specification asks."""
-    holder: Any = sent.variables
-    *way, last = place.split(".")[1:]
-    for name in way:
-        holder = holder.get(name) if isinstance(holder, dict) else None
-    if not isinstance(holder, dict) or last not in holder or holder[last] is not None:
-        raise Malformed(f"`map` names {place}, where `operations` has no null. Put null where the file belongs.")
-    holder[last] = file
+def put(request_params: Params, path: str, file: RawJson | None) -> None:
+    """Insert a file into the variables. Its path must hold null, as the specification requires."""
+    parent: Any = request_params.variables
+    *parents, last = path.split(".")[1:]
+    for name in parents:
+        parent = parent.get(name) if isinstance(parent, dict) else None
+    if not isinstance(parent, dict) or last not in parent or parent[last] is not None:
+        raise Malformed(f"`map` names {path}, where `operations` has no null. Put null where the file belongs.")
+    parent[last] = file

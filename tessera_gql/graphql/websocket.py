@@ -1,9 +1,9 @@
-"""graphql-transport-ws, as its reference server behaves: a bad operation ends itself, only a bad frame ends the socket.
+"""The graphql-transport-ws protocol. A failed operation ends alone; only a malformed frame closes the socket.
 
 Close codes: 4400 malformed frame, 4401 operation before init, 4403 refused or revoked credential, 4406 wrong
-subprotocol, 4408 no init in time, 4409 id in use, 4429 second init, 4500 failure of ours, 1008 too many pings, 1009
+subprotocol, 4408 init timeout, 4409 id in use, 4429 second init, 4500 internal failure, 1008 too many pings, 1009
 frame too large, 1012 restart, 1013 too many sockets of one key, 4290 slow consumer: reconnect and resume with the
-last cursor seen.
+last cursor.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ from tessera_gql.graphql.wire import Malformed, Params, decode, encode, params
 PROTOCOL = "graphql-transport-ws"
 
 CLOSING_SECONDS = 5
-"""How long operations may take to close, and a slow consumer to read what was sent and then its close frame."""
+"""How long operations may take to close, and a slow client to read the queued data and the close frame."""
 
 
 class Close(NamedTuple):
+    """Code and reason of a close frame."""
+
     code: int
     reason: str
 
@@ -48,8 +50,8 @@ CLOSES = {
 }
 
 
-class _Refused(Exception):  # noqa: N818 - ends the socket, not a fault
-    """The client did what closes its socket."""
+class _ProtocolViolation(Exception):  # noqa: N818 - an expected close of the socket
+    """The client violated the protocol or a limit, so its socket is closed."""
 
     def __init__(self, close: Close) -> None:
         super().__init__(close)
@@ -57,6 +59,7 @@ class _Refused(Exception):  # noqa: N818 - ends the socket, not a fault
 
 
 async def serve(transport: Transport, connection: WebSocket) -> None:
+    """Serve a WebSocket until it is closed."""
     if PROTOCOL not in connection.scope.get("subprotocols", ()):
         await connection.accept()
         await connection.close(4406, "Subprotocol not acceptable")
@@ -77,9 +80,9 @@ async def serve(transport: Transport, connection: WebSocket) -> None:
 
 
 class Socket:
-    """One connection: what its reader was told, a place in each stream it shares, a task for each other operation.
+    """One WebSocket connection with its operations.
 
-    Operations of its own wait for the client to read; shared streams don't, so that what they tell may have to queue.
+    Operations with their own execution wait until the client reads. Shared streams don't wait; their messages queue.
     """
 
     def __init__(self, transport: Transport, connection: WebSocket, ended: asyncio.Future[Ending]) -> None:
@@ -91,40 +94,40 @@ class Socket:
         self.acknowledged = False
         self.operations: dict[str, asyncio.Task[None] | Hearing] = {}
         self.running: set[asyncio.Task[None]] = set()
-        """Operations of its own, and whatever its client completed and that is still closing."""
+        """Tasks of unshared operations and of operations that are still closing."""
         self.pings = PingRate(transport.limits.pings_per_minute)
         self.outbox = Outbox(connection, transport.limits, partial(end, ended, Ending.SLOW))
         loop, limits = asyncio.get_running_loop(), transport.limits
         self.init_timer = loop.call_later(limits.init_timeout_seconds, end, ended, Ending.NO_INIT)
 
     async def read(self) -> Close | None:
-        """Until the client leaves, or does what it is closed for, or it is ended."""
+        """Handle messages until the client disconnects, violates the protocol, or the server closes the socket."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(None) as patience:
+            async with asyncio.timeout(None) as timeout:
 
                 def stop(_ended: asyncio.Future[Ending]) -> None:
-                    patience.reschedule(loop.time())
+                    timeout.reschedule(loop.time())
 
                 self.ended.add_done_callback(stop)
                 try:
                     while (received := await self.connection.receive())["type"] != "websocket.disconnect":
-                        await self._take(_message(received.get("text"), self.transport.limits.frame_bytes))
+                        await self._handle(_parse_message(received.get("text"), self.transport.limits.frame_bytes))
                 finally:
                     self.ended.remove_done_callback(stop)
-        except _Refused as refused:
-            return refused.close
+        except _ProtocolViolation as violation:
+            return violation.close
         except (TimeoutError, WebSocketDisconnect):
             return None
         return None
 
     async def stop(self) -> None:
-        """End every operation; each is cancelled only once, for a second time would interrupt its closing."""
+        """Cancel every operation. Each task is cancelled only once, since a second time would interrupt its closing."""
         self.init_timer.cancel()
         for operation in [*self.operations.values()]:
             if isinstance(operation, Hearing):
                 operation.cancel()
-        self.operations.clear()  # they refer to the socket: a cycle would keep it until a full garbage collection
+        self.operations.clear()  # breaks a reference cycle that only a full garbage collection would free
         for task in self.running:
             if not task.cancelling():
                 task.cancel()
@@ -132,7 +135,7 @@ class Socket:
         if self.running:
             await asyncio.wait(self.running, timeout=CLOSING_SECONDS)
 
-    async def _take(self, message: dict[str, Any]) -> None:
+    async def _handle(self, message: dict[str, Any]) -> None:
         payload = message.get("payload")
         match message:
             case {"type": "subscribe", "id": str(key)} if key:
@@ -141,63 +144,65 @@ class Socket:
                 if (operation := self.operations.pop(key, None)) is not None:
                     operation.cancel()
             case {"type": "connection_init" | "ping" | "pong"} if not isinstance(payload, dict | None):
-                raise _Refused(BAD_FRAME)
+                raise _ProtocolViolation(BAD_FRAME)
             case {"type": "connection_init"}:
-                await self._init(cast("dict[str, Any]", payload or {}))
+                await self._authenticate(cast("dict[str, Any]", payload or {}))
             case {"type": "ping" | "pong" as kind}:
                 self._count_ping()
                 if kind == "ping":
-                    await self._send(_pong(payload))
+                    await self._send(_encode_pong(payload))
             case _:
-                raise _Refused(BAD_FRAME)
+                raise _ProtocolViolation(BAD_FRAME)
 
     def _count_ping(self) -> None:
         if self.pings.is_exceeded():
             self.transport.connections.refusals[Reason.PINGS] += 1
-            raise _Refused(Close(POLICY_VIOLATION, f"Too many pings: at most {self.pings.per_minute} a minute"))
+            raise _ProtocolViolation(
+                Close(POLICY_VIOLATION, f"Too many pings: at most {self.pings.per_minute} a minute")
+            )
 
-    async def _init(self, payload: dict[str, Any]) -> None:
+    async def _authenticate(self, payload: dict[str, Any]) -> None:
         if self.initialised:
-            raise _Refused(Close(4429, "Too many initialisation requests"))
+            raise _ProtocolViolation(Close(4429, "Too many initialisation requests"))
         self.initialised = True
         self.init_timer.cancel()
-        given = [value for name, value in payload.items() if name.lower() == "authorization"]
-        credential = given[0] if given else self.connection.headers.get("authorization")
+        values = [value for name, value in payload.items() if name.lower() == "authorization"]
+        credential = values[0] if values else self.connection.headers.get("authorization")
         if not isinstance(credential, str | None):
-            raise _Refused(FORBIDDEN)
+            raise _ProtocolViolation(FORBIDDEN)
         try:
             self.identity = await self.transport.authenticate(credential)
         except Unauthenticated as refusal:
-            raise _Refused(FORBIDDEN) from refusal
+            raise _ProtocolViolation(FORBIDDEN) from refusal
         except Exception as error:
-            failed(self.transport, error)  # logged
-            raise _Refused(Close(4500, "Internal server error")) from error
+            failed(self.transport, error)  # logs the exception
+            raise _ProtocolViolation(Close(4500, "Internal server error")) from error
         try:
             end_with(self.transport, self.identity, self.ended)
         except GraphQLError as refusal:
-            raise _Refused(Close(1013, refusal.message)) from refusal
+            raise _ProtocolViolation(Close(1013, refusal.message)) from refusal
         set_authenticated(self.connection.scope)
         self.acknowledged = True
         await self._send(b'{"type":"connection_ack"}')
 
     def _subscribe(self, key: str, payload: object) -> None:
         try:
-            sent = params(payload)
+            request_params = params(payload)
         except Malformed as malformed:
-            raise _Refused(BAD_FRAME) from malformed
+            raise _ProtocolViolation(BAD_FRAME) from malformed
         if not self.acknowledged:
-            raise _Refused(Close(4401, "Unauthorized"))
+            raise _ProtocolViolation(Close(4401, "Unauthorized"))
         if key in self.operations:
-            raise _Refused(Close(4409, f"Subscriber for {key[:20]} already exists"))
-        prepared = self._prepared(sent)
+            raise _ProtocolViolation(Close(4409, f"Subscriber for {key[:20]} already exists"))
+        prepared = self._prepare(request_params)
         shared = share(self.transport, prepared, self.identity)
         if shared is None or shared.resumes or not self._join(key, prepared, shared):
-            task = asyncio.create_task(self._operate(key, prepared, shared))
+            task = asyncio.create_task(self._run_unshared(key, prepared, shared))
             self.operations[key] = task
             self.run(task)
 
     def run(self, task: asyncio.Task[None]) -> None:
-        """Waits for the task before the socket is closed."""
+        """Register a task to wait for before the socket is closed."""
         self.running.add(task)
         task.add_done_callback(self.running.discard)
 
@@ -210,41 +215,44 @@ class Socket:
         self.operations[key] = hearing
         return True
 
-    def _prepared(self, sent: Params) -> Prepared:
+    def _prepare(self, request_params: Params) -> Prepared:
         limit = self.transport.limits.operations_per_socket
         if len(self.operations) >= limit or len(self.running) >= 2 * limit:
             message = f"This socket already has {limit} operations, which is the limit. Complete one first."
             extensions = {"code": "QUERY_TOO_COMPLEX", "limit": "operations_per_socket", "allowed": limit}
             return [GraphQLError(message, extensions=extensions)]
-        return self.transport.documents.prepare(sent.query, sent.variables, sent.operation_name)
+        return self.transport.documents.prepare(
+            request_params.query, request_params.variables, request_params.operation_name
+        )
 
-    async def _operate(self, key: str, prepared: Prepared, shared: Share | None) -> None:
-        """By itself; once it has caught up with others who ask the same, it goes on with them."""
-        this = asyncio.current_task()
+    async def _run_unshared(self, key: str, prepared: Prepared, shared: Share | None) -> None:
+        """Execute an operation unshared. It joins the shared stream of equal subscriptions once it has caught up."""
+        task = asyncio.current_task()
 
-        def joins(position: int) -> bool:
+        def try_join(position: int) -> bool:
             return (
-                shared is not None and self.operations.get(key) is this and self._join(key, prepared, shared, position)
+                shared is not None and self.operations.get(key) is task and self._join(key, prepared, shared, position)
             )
 
+        course = Course(joins=try_join)
         try:
-            async with aclosing(produced(self.transport, prepared, self.identity, Course(joins=joins))) as found:
-                async for message in found:
-                    await self._tell(*written(key, message))
+            async with aclosing(produced(self.transport, prepared, self.identity, course)) as messages:
+                async for message in messages:
+                    await self._send_or_wait(*written(key, message))
                     if message.kind == "error":
                         return
-            if self.operations.get(key) is this:
-                await self._tell(completed(key))
+            if self.operations.get(key) is task:
+                await self._send_or_wait(completed(key))
         finally:
-            if self.operations.get(key) is this:
+            if self.operations.get(key) is task:
                 del self.operations[key]
 
     async def _send(self, *parts: bytes) -> None:
         self.outbox.put(*parts)
         await self.outbox.drained()
 
-    async def _tell(self, *parts: bytes) -> None:
-        """For operations: if the client is gone they wait to be cancelled, so that nothing interrupts their closing."""
+    async def _send_or_wait(self, *parts: bytes) -> None:
+        """Send; after a disconnect wait for the cancellation, so that nothing interrupts the operation's closing."""
         try:
             await self._send(*parts)
         except WebSocketDisconnect:
@@ -252,7 +260,7 @@ class Socket:
 
 
 class Hearing:
-    """An operation of a socket that is told what a shared stream tells, behind the `position` it has already told."""
+    """An operation that forwards a shared stream to its socket, skipping events up to `position`."""
 
     __slots__ = ("has_failed", "head", "key", "position", "socket", "stream")
 
@@ -278,6 +286,7 @@ class Hearing:
                 self.socket.outbox.put(completed(self.key))
 
     def cancel(self) -> None:
+        """Leave the shared stream."""
         if self.stream is not None:
             closing = self.socket.transport.fanout.leave(self.stream, self)
             if closing is not None:
@@ -285,31 +294,34 @@ class Hearing:
 
 
 def head(key: str, kind: str) -> bytes:
+    """Encode a message up to its payload."""
     return b'{"id":%b,"type":"%b","payload":' % (orjson.dumps(key), kind.encode())
 
 
 def written(key: str, message: Message) -> tuple[bytes, bytes, bytes]:
+    """Encode a message as parts, the last of which closes its object."""
     return head(key, message.kind), message.body, b"}"
 
 
 def completed(key: str) -> bytes:
+    """Encode the message that completes an operation."""
     return b'{"id":%b,"type":"complete"}' % orjson.dumps(key)
 
 
-def _pong(payload: object) -> bytes:
+def _encode_pong(payload: object) -> bytes:
     return b'{"type":"pong"}' if payload is None else b'{"type":"pong","payload":%b}' % encode(payload)
 
 
-def _message(text: str | None, limit: int) -> dict[str, Any]:
+def _parse_message(text: str | None, limit: int) -> dict[str, Any]:
     if text is None:
-        raise _Refused(BAD_FRAME)
+        raise _ProtocolViolation(BAD_FRAME)
     frame = text.encode()
     if len(frame) > limit:
-        raise _Refused(Close(1009, f"A message may have {limit:,} bytes"))
+        raise _ProtocolViolation(Close(1009, f"A message may have {limit:,} bytes"))
     try:
         message = decode(frame)
     except Malformed as malformed:
-        raise _Refused(BAD_FRAME) from malformed
+        raise _ProtocolViolation(BAD_FRAME) from malformed
     if not isinstance(message, dict):
-        raise _Refused(BAD_FRAME)
+        raise _ProtocolViolation(BAD_FRAME)
     return cast("dict[str, Any]", message)

@@ -1,4 +1,4 @@
-"""What travels: JSON in and out, and the members of a GraphQL request; what is accepted can be written back."""
+"""JSON codec for requests and replies. Every value that it decodes can also be encoded."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ from typing import Any, cast
 import orjson
 
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte in range(256))
-"""Turns every digit to 0 and all else to NUL: a long number is then found without looking at any byte twice."""
+"""Translation table of digits to 0 and other bytes to NUL, so that a long number is found in linear time."""
 _LONG_NUMBER = b"0" * 19
 MOST_CONTAINERS = 200_000
-"""Objects and lists of one message: decoding more of them would hold up other clients."""
+"""Maximum objects and lists in one message, since decoding more would block the event loop."""
 
 
 class Malformed(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
-    """The message is not a GraphQL request; says what is wrong with it and what to send."""
+    """The message is not a valid GraphQL request. The text is for the client."""
 
 
 @dataclass(frozen=True)
 class Params:
-    """The members of a request. `extensions` is checked and then ignored: we define none."""
+    """The members of a GraphQL request, without `extensions`, which are ignored."""
 
     query: str
     variables: dict[str, Any]
     operation_name: str | None
 
 
-def decode(text: bytes, what: str = "The body", *, exact: bool = True) -> Any:
-    """JSON at its door: strict UTF-8, no NaN, at most 254 levels; if `exact`, integers of any size as they are."""
+def decode(text: bytes, subject: str = "The body", *, exact: bool = True) -> Any:
+    """Decode JSON: strict UTF-8, no NaN, at most 254 levels. With `exact`, integers of any size stay exact.
+
+    Raises Malformed with `subject` in its message.
+    """
     if (containers := text.count(b"[") + text.count(b"{")) > MOST_CONTAINERS:
-        raise Malformed(f"{what} has more than {MOST_CONTAINERS:,} objects and lists. Send less at once.")
+        raise Malformed(f"{subject} has more than {MOST_CONTAINERS:,} objects and lists. Send less at once.")
     try:
         value = orjson.loads(text)
         if containers > 254:
-            orjson.dumps(value)  # refuses deeper values, whose answer could not be written either
+            orjson.dumps(value)  # fails for deeper values, which a reply could not contain either
         # orjson reads an integer beyond 64 bits as a float
         return json.loads(text) if exact and _LONG_NUMBER in text.translate(_DIGITS) else value
     except (ValueError, TypeError, RecursionError) as error:
-        raise Malformed(f"{what} is not JSON that can be read: {error}. Send one JSON object.") from error
+        raise Malformed(f"{subject} is not JSON that can be read: {error}. Send one JSON object.") from error
 
 
 def encode(value: object) -> bytes:
-    """JSON, integers beyond 64 bits and deep values included, which orjson does not write."""
+    """Encode JSON, including integers beyond 64 bits and deep values, which orjson does not support."""
     try:
         return orjson.dumps(value)
     except TypeError:
@@ -51,6 +54,7 @@ def encode(value: object) -> bytes:
 
 
 def params(payload: object) -> Params:
+    """Validate the members of a GraphQL request. Raises Malformed."""
     match payload:
         case dict():
             members = cast("dict[str, Any]", payload)
@@ -61,13 +65,13 @@ def params(payload: object) -> Params:
     query = members.get("query")
     if not isinstance(query, str):
         raise Malformed("`query` must be a string with the GraphQL document.")
-    variables = _member(members, "variables", dict, "an object")
-    _member(members, "extensions", dict, "an object")
-    return Params(query, variables or {}, _member(members, "operationName", str, "a string") or None)
+    variables = _read_member(members, "variables", dict, "an object")
+    _read_member(members, "extensions", dict, "an object")
+    return Params(query, variables or {}, _read_member(members, "operationName", str, "a string") or None)
 
 
-def _member(members: dict[str, Any], name: str, kind: type, what: str) -> Any:
+def _read_member(members: dict[str, Any], name: str, kind: type, expected: str) -> Any:
     value = members.get(name)
     if value is not None and not isinstance(value, kind):
-        raise Malformed(f"`{name}` must be {what}, null or absent.")
+        raise Malformed(f"`{name}` must be {expected}, null or absent.")
     return value
