@@ -1,6 +1,7 @@
-"""The breadth-first GraphQL executor: what graphql-core would answer, worked out for all objects of a place at once.
+"""The breadth-first GraphQL executor: resolves a field for all objects of a level at once.
 
-A field needs nothing to take part; one that declares a `Batch` is answered for all its parents by one question.
+Its results equal those of graphql-core. Any field is supported; a field with a `Batch` loads all its parents' values
+with one query.
 """
 
 from tessera_gql.executor.answer import Fallback, Query, Tally, answer
