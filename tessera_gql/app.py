@@ -1,4 +1,4 @@
-"""The composition root: settings in, a Starlette application out. Nothing else puts the parts together."""
+"""The composition root: builds the Starlette application and its background tasks from settings."""
 
 import asyncio
 import hmac
@@ -82,7 +82,7 @@ Make keys for teams with it (createApiKey, or `tessera keys create`), then revok
 
 @dataclass(frozen=True)
 class Parts:
-    """What the application is made of, for those who run or test it."""
+    """The components of the application, for its process and for tests."""
 
     settings: Settings
     database: Database
@@ -95,43 +95,43 @@ class Parts:
     instruments: Instruments
 
     async def drain(self) -> None:
-        """Tells everyone who is connected to come back, to another process or to this one started again."""
+        """Close all open streams, so that their clients reconnect."""
         await drain(self.transport)
 
 
 def assemble(settings: Settings) -> Parts:
-    """Opens no connection yet."""
+    """Create the components of the application. No connection is opened yet."""
     database = Database(settings.database_url, options=settings.options)
     if settings.database_replica_url is not None:
         age = timedelta(seconds=settings.database_replica_seconds)
         database.follow(settings.database_replica_url, age=age, options=settings.options)
-    instruments = _instruments(settings)
+    instruments = _create_instruments(settings)
     instruments.watch(database)
     bus = Bus(database)
-    opened_by = Keys(
+    authenticator = Keys(
         database,
         is_open=not settings.needs_keys,
         admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
-        issuer=_issuer(settings, database),
+        issuer=_create_issuer(settings, database),
     )
 
-    budget = _budget(settings)
+    budget = _create_budget(settings)
 
     async def authenticate(authorization: str | None) -> Identity:
         try:
-            return await opened_by.identify(authorization)
+            return await authenticator.identify(authorization)
         except BadCredential as error:
             raise Unauthenticated(str(error)) from None
 
-    def opened(identity: Identity) -> AbstractAsyncContextManager[Any]:
+    def open_context(identity: Identity) -> AbstractAsyncContextManager[Any]:
         return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking, pool)
 
     pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
-    upload_workers = WorkerPool(_worker_settings(settings), lambda: _wake(database))
+    upload_workers = WorkerPool(_worker_settings(settings), lambda: _notify_commit(database))
     transport = Transport(
         schema=schema,
         authenticate=authenticate,
-        context=opened,
+        context=open_context,
         watch=instruments.watching,
         limits=Limits(**settings.limits),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
@@ -145,8 +145,8 @@ def assemble(settings: Settings) -> Parts:
         worker=upload_workers.run,
         upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
-    worker = webhooks.Worker(database, _posting(settings, transport))
-    return Parts(settings, database, bus, opened_by, transport, worker, upload_workers, pool, instruments)
+    worker = webhooks.Worker(database, _webhook_options(settings, transport))
+    return Parts(settings, database, bus, authenticator, transport, worker, upload_workers, pool, instruments)
 
 
 def _worker_settings(settings: Settings) -> WorkerSettings:
@@ -161,13 +161,13 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
     )
 
 
-def _wake(database: Database) -> None:
-    """Another process has written: whoever waits for commits of this one looks at the log."""
-    for tell in database.committed:
-        tell(())
+def _notify_commit(database: Database) -> None:
+    """Make the commit listeners read the event log after another process has committed."""
+    for on_commit in database.committed:
+        on_commit(())
 
 
-def _instruments(settings: Settings) -> Instruments:
+def _create_instruments(settings: Settings) -> Instruments:
     endpoint = settings.otel_exporter_otlp_endpoint
     return Instruments(
         lines=Lines(settings.log_slow_seconds),
@@ -176,7 +176,7 @@ def _instruments(settings: Settings) -> Instruments:
     )
 
 
-def _posting(settings: Settings, transport: Transport) -> webhooks.Options:
+def _webhook_options(settings: Settings, transport: Transport) -> webhooks.Options:
     return webhooks.Options(
         url=settings.webhook_url,
         secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else None,
@@ -185,17 +185,17 @@ def _posting(settings: Settings, transport: Transport) -> webhooks.Options:
     )
 
 
-def _budget(settings: Settings) -> Budget:
-    """None for a developer alone on a machine."""
+def _create_budget(settings: Settings) -> Budget:
+    """Create the rate limits, which are off for a server without authentication."""
     rates = (settings.rate_limit_mutations, settings.rate_limit_cost) if settings.needs_keys else (None, None)
     mutations, cost = (Rate.of(rate) if rate else None for rate in rates)
     return Budget(mutations, cost)
 
 
-def _issuer(settings: Settings, database: Database) -> Issuer | None:
+def _create_issuer(settings: Settings, database: Database) -> Issuer | None:
     if settings.oidc_issuer is None:
         return None
-    from tessera_gql.auth.oidc import Claims, Jwks, JwksIssuer  # noqa: PLC0415 - slow to import, and seldom asked for
+    from tessera_gql.auth.oidc import Claims, Jwks, JwksIssuer  # noqa: PLC0415 - slow to import and rarely needed
 
     claims = Claims(
         issuer=settings.oidc_issuer,
@@ -207,7 +207,7 @@ def _issuer(settings: Settings, database: Database) -> Issuer | None:
 
 
 def render(transport: Transport) -> webhooks.Render:
-    """What a webhook's document answers about an event: it sees what those see who may change the webhook."""
+    """Create the function that executes a webhook's document for an event, with the rights of the webhook's owners."""
 
     async def run(hook: Webhook, event: EventRow) -> Any:
         scope = Scope.WRITE if hook.team_id else Scope.ADMIN
@@ -224,20 +224,20 @@ def render(transport: Transport) -> webhooks.Render:
 
 
 def create(parts: Parts) -> Starlette:
-    """The application; its lifespan runs the bus, the clock and the keys."""
+    """Create the application. Its lifespan runs the event relay and all background tasks."""
     settings = parts.settings
-    scrape = _scrape(parts)
+    scrape = _create_scrape(parts)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        await _first_key(parts)
+        await _create_first_key(parts)
         async with parts.bus, Watchdog(parts.instruments.held):
             parts.database.committed.append(parts.keys.hear)
-            position = await _position(parts.database)
+            position = await _last_position(parts.database)
             tasks = [
                 *working(parts, parts.bus.wake),
                 asyncio.create_task(parts.keys.keep(), name="keys"),
-                asyncio.create_task(_revoke(parts.keys, parts.bus, position), name="revocations"),
+                asyncio.create_task(_watch_revocations(parts.keys, parts.bus, position), name="revocations"),
             ]
             if scrape is not None and scrape.metrics.is_shared:
                 tasks.append(asyncio.create_task(scrape.keep(), name="metrics"))
@@ -254,23 +254,27 @@ def create(parts: Parts) -> Starlette:
         await parts.database.dispose()
 
     ready = health.Readiness(parts.database, parts.bus, parts.transport)
-    found: list[BaseRoute] = [*routes(parts.transport), Route("/healthz", health.alive), Route("/readyz", ready.answer)]
+    all_routes: list[BaseRoute] = [
+        *routes(parts.transport),
+        Route("/healthz", health.alive),
+        Route("/readyz", ready.answer),
+    ]
     if scrape is not None:
-        found.append(Route("/metrics", scrape.answer))
+        all_routes.append(Route("/metrics", scrape.answer))
     if settings.is_open:
-        found += _pages()
-    seen = Middleware(Exchanges, ended=parts.instruments.ended)
-    return Starlette(routes=found, lifespan=lifespan, middleware=[seen, *_middleware(settings)])
+        all_routes += _page_routes()
+    request_log = Middleware(Exchanges, ended=parts.instruments.ended)
+    return Starlette(routes=all_routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
 
 
-def _scrape(parts: Parts) -> Scrape | None:
+def _create_scrape(parts: Parts) -> Scrape | None:
     if (metrics := parts.instruments.metrics) is None:
         return None
-    own = parts.settings.metrics_key
-    expected = f"Bearer {own.get_secret_value()}".encode() if own else b""
+    metrics_key = parts.settings.metrics_key
+    expected = f"Bearer {metrics_key.get_secret_value()}".encode() if metrics_key else b""
 
     async def permit(authorization: str | None) -> bool:
-        if own is not None and hmac.compare_digest((authorization or "").encode(), expected):
+        if metrics_key is not None and hmac.compare_digest((authorization or "").encode(), expected):
             return True
         return (await parts.keys.identify(authorization)).actor.is_admin
 
@@ -278,7 +282,7 @@ def _scrape(parts: Parts) -> Scrape | None:
 
 
 def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]]:
-    """What goes on beside requests: deadlines and webhooks, woken (as `wakes` are) by commits of other processes."""
+    """Start the background tasks for deadlines and webhooks. Commits of other processes call `wakes`."""
     settings, database = parts.settings, parts.database
     spans = [timedelta(days=days) for days in settings.reminder_days]
     tasks = [
@@ -286,46 +290,45 @@ def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]
         asyncio.create_task(parts.worker.run(), name="webhooks"),
     ]
     if url := settings.listens_to:
-        heard = listen(url, parts.worker.wake, *wakes)
-        tasks.append(asyncio.create_task(heard, name="listen"))
+        tasks.append(asyncio.create_task(listen(url, parts.worker.wake, *wakes), name="listen"))
     return tasks
 
 
-async def _first_key(parts: Parts) -> None:
-    """A server that needs keys and has none would let nobody in, not even to make one."""
+async def _create_first_key(parts: Parts) -> None:
+    """Create and print an admin key if there is no key that could create one."""
     if not parts.settings.needs_keys or parts.settings.admin_key is not None:
         return
     async with parts.database.write("first start") as session:
-        minted = await keys.bootstrap(session)
-    if minted is not None:
-        sys.stderr.write(FIRST_KEY.format(token=minted.token))
+        created_key = await keys.bootstrap(session)
+    if created_key is not None:
+        sys.stderr.write(FIRST_KEY.format(token=created_key.token))
 
 
-async def _position(database: Database) -> int:
+async def _last_position(database: Database) -> int:
     async with database.read() as session:
         return await events.last_sequence(session)
 
 
-async def _revoke(opened: Keys, bus: Bus, position: int) -> None:
-    """Hears what other processes revoke, and the command line; runs until cancelled."""
+async def _watch_revocations(authenticator: Keys, bus: Bus, position: int) -> None:
+    """Revoke keys that other processes or the command line have revoked, until cancelled."""
     while True:
         try:
-            async with bus.subscribe(position) as happened:
-                async for event in happened:
+            async with bus.subscribe(position) as stream:
+                async for event in stream:
                     position = event.sequence
                     if event.kind == ApiKeyRevoked.kind:
-                        opened.revoke(event.entity_id)
+                        authenticator.revoke(event.entity_id)
         except Unavailable as error:
             log.warning("Revocations of other processes are not heard for now. %s", error)
             await asyncio.sleep(1)
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    found: list[Middleware] = []
+def _create_middleware(settings: Settings) -> list[Middleware]:
+    middleware: list[Middleware] = []
     if not settings.needs_keys:
-        found.append(Middleware(SameOrigin, allowed=tuple(settings.cors_origins)))
+        middleware.append(Middleware(SameOrigin, allowed=tuple(settings.cors_origins)))
     if settings.cors_origins:
-        found.append(
+        middleware.append(
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
@@ -335,11 +338,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
                 max_age=600,
             )
         )
-    return found
+    return middleware
 
 
 class PageFiles(StaticFiles):
-    """Files for browsers: each bears the headers that keep it from loading or running anything else."""
+    """Static files with security headers that forbid external resources."""
 
     async def get_response(self, path: str, scope: ASGIScope) -> Response:
         response = await super().get_response(path, scope)
@@ -347,7 +350,7 @@ class PageFiles(StaticFiles):
         return response
 
 
-def _pages() -> list[BaseRoute]:
+def _page_routes() -> list[BaseRoute]:
     files = PageFiles(directory=WEB)
 
     async def graphiql(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Authentication: API keys, and tokens of an OIDC issuer."""
+"""Authentication by API keys and by tokens of an OIDC issuer."""
 
 from tessera_gql.auth.identity import BadCredential, Identity
 from tessera_gql.auth.keys import Issuer, Keys

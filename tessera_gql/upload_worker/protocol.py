@@ -1,4 +1,4 @@
-"""What travels between the server and a worker process: frames of a kind, a length and so many bytes; and a job."""
+"""Protocol between the server and a worker process: frames of a kind, a length and a payload."""
 
 import asyncio
 import struct
@@ -15,7 +15,7 @@ HEAD = struct.Struct(">cI")
 
 
 class Kind(Enum):
-    """The server sends SETTINGS once, then for each job JOB and its files; the worker sends PROGRESS and one ANSWER."""
+    """Kinds of frames. The server sends SETTINGS once, then JOB and FILE; the worker PROGRESS and one ANSWER a job."""
 
     SETTINGS = b"s"
     JOB = b"j"
@@ -25,15 +25,17 @@ class Kind(Enum):
 
 
 def head(kind: Kind, size: int) -> bytes:
+    """Encode the head of a frame."""
     return HEAD.pack(kind.value, size)
 
 
 def pack(kind: Kind, payload: bytes) -> bytes:
+    """Encode a frame."""
     return head(kind, len(payload)) + payload
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes] | None:
-    """None at the end of the stream, also in the middle of a frame."""
+    """Read a frame; None at the end of the stream, even within a frame."""
     try:
         kind, size = HEAD.unpack(await reader.readexactly(HEAD.size))
         return Kind(kind), await reader.readexactly(size)
@@ -43,9 +45,7 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes] | None:
 
 @dataclass(frozen=True)
 class JobMessage:
-    """A request to execute: its JSON, the places of its files in the variables, the caller, the `extensions` of the
-    reply, and how long a query may take. Plain values only: what a database driver made is written as text.
-    """
+    """A request to execute: its JSON, the variable paths of its files, the caller, and the reply's `extensions`."""
 
     text: bytes
     places: tuple[str, ...]
@@ -54,8 +54,9 @@ class JobMessage:
     query_seconds: float
 
     def encode(self) -> bytes:
-        actor = self.actor
-        facts = {
+        """Encode the message as a line of JSON, followed by the text of the request."""
+        actor = self.actor  # encoded by hand: ids of a database driver's own UUID class must become text
+        metadata = {
             "places": self.places,
             "actor": {
                 "name": actor.name,
@@ -66,18 +67,19 @@ class JobMessage:
             "extensions": self.extensions,
             "query_seconds": self.query_seconds,
         }
-        return orjson.dumps(facts) + b"\n" + self.text
+        return orjson.dumps(metadata) + b"\n" + self.text
 
     @classmethod
     def decode(cls, payload: bytes) -> "JobMessage":
+        """Decode the payload of a JOB frame."""
         line, _, text = payload.partition(b"\n")
-        facts: dict[str, Any] = orjson.loads(line)
-        actor = facts["actor"]
+        metadata: dict[str, Any] = orjson.loads(line)
+        actor = metadata["actor"]
         team_id, key_id = (UUID(actor[name]) if actor[name] else None for name in ("team_id", "key_id"))
         return cls(
             text=text,
-            places=tuple(facts["places"]),
+            places=tuple(metadata["places"]),
             actor=Actor(actor["name"], team_id, frozenset(map(Scope, actor["scopes"])), key_id),
-            extensions=facts["extensions"],
-            query_seconds=facts["query_seconds"],
+            extensions=metadata["extensions"],
+            query_seconds=metadata["query_seconds"],
         )

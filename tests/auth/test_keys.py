@@ -260,6 +260,6 @@ async def test_only_so_many_credentials_are_remembered(database: Database) -> No
     opened = Keys(database, remembered=2)
     some = [await mint(database) for _ in range(4)]
     identities = [await opened.identify(bearer(one)) for one in some]
-    assert len(opened._known) == 2
+    assert len(opened._cache) == 2
     opened.revoke(some[0].key.id)
     assert identities[0].ended.is_set()

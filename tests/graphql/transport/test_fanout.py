@@ -184,7 +184,7 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
     ],
 )
 def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
-    prepared = Documents(transport.core, replace(transport.limits, depth=20), transport.profile)._entry(query)
+    prepared = Documents(transport.core, replace(transport.limits, depth=20), transport.profile)._find_entry(query)
     assert prepared.document is not None
     node = prepared.document.definitions[0]
     assert isinstance(node, OperationDefinitionNode)
