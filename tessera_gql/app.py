@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope as ASGIScope
 
-from tessera_gql.auth import BadCredential, Identity, Issuer, Keys
+from tessera_gql.auth import Authenticator, BadCredential, Identity, TokenIssuer
 from tessera_gql.compute import Pool
 from tessera_gql.config import Settings, hidden
 from tessera_gql.config.observing import Switch
@@ -30,17 +30,17 @@ from tessera_gql.delivery.bus import Bus
 from tessera_gql.delivery.listen import listen
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
-from tessera_gql.graphql.budget import Budget, Rate
+from tessera_gql.graphql.budget import Rate, RateLimiter
 from tessera_gql.graphql.documents import Operation, Profile
-from tessera_gql.graphql.errors import translate
-from tessera_gql.graphql.http import Transport, Unauthenticated, drain, routes
+from tessera_gql.graphql.errors import to_graphql_error
+from tessera_gql.graphql.http import Transport, Unauthenticated, close_streams, create_routes
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.multipart import PREFLIGHT_HEADERS
-from tessera_gql.graphql.operations import run as execute
+from tessera_gql.graphql.operations import run_operation as execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
-from tessera_gql.graphql.turns import Turns
+from tessera_gql.graphql.turns import ConcurrencyLimiter
 from tessera_gql.observe import health, tracing
 from tessera_gql.observe.exchange import Exchanges
 from tessera_gql.observe.instruments import Instruments, Scrape
@@ -54,14 +54,13 @@ from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import SQLITE_READERS, is_sqlite
 from tessera_gql.store.tables import EventRow, Webhook
-from tessera_gql.upload_worker.pool import Settings as WorkerSettings
-from tessera_gql.upload_worker.pool import WorkerPool
+from tessera_gql.upload_worker.pool import WorkerPool, WorkerSettings
 from tessera_gql.workflows import keys
 
 log = logging.getLogger(__name__)
 
 WEB = Path(__file__).parent / "web"
-PAGE_HEADERS = {
+PAGE_SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
     " connect-src 'self' ws: wss:; img-src 'self' data:; font-src 'self' data:; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'",
@@ -87,7 +86,7 @@ class Parts:
     settings: Settings
     database: Database
     bus: Bus
-    keys: Keys
+    keys: Authenticator
     transport: Transport
     worker: webhooks.Worker
     upload_workers: WorkerPool
@@ -96,7 +95,7 @@ class Parts:
 
     async def drain(self) -> None:
         """Close all open streams, so that their clients reconnect."""
-        await drain(self.transport)
+        await close_streams(self.transport)
 
 
 def assemble(settings: Settings) -> Parts:
@@ -108,7 +107,7 @@ def assemble(settings: Settings) -> Parts:
     instruments = _create_instruments(settings)
     instruments.watch(database)
     bus = Bus(database)
-    authenticator = Keys(
+    authenticator = Authenticator(
         database,
         is_open=not settings.needs_keys,
         admin_key=settings.admin_key.get_secret_value() if settings.admin_key else None,
@@ -124,7 +123,7 @@ def assemble(settings: Settings) -> Parts:
             raise Unauthenticated(str(error)) from None
 
     def open_context(identity: Identity) -> AbstractAsyncContextManager[Any]:
-        return context.opened(database, identity.actor, bus, settings.git_sync_path, instruments.asking, pool)
+        return context.open_context(database, identity.actor, bus, settings.git_sync_path, instruments.asking, pool)
 
     pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
     upload_workers = WorkerPool(_worker_settings(settings), lambda: _notify_commit(database))
@@ -132,17 +131,19 @@ def assemble(settings: Settings) -> Parts:
         schema=schema,
         authenticate=authenticate,
         context=open_context,
-        watch=instruments.watching,
+        observe=instruments.watching,
         limits=Limits(**settings.limits),
         profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
         executor=Executor(settings.executor),
-        translate=translate,
-        repeat=lambda context: context.from_replica,
-        admit=lambda identity, operation: budget.charge(identity.actor.account, operation),
-        turns=Turns(connections=SQLITE_READERS if is_sqlite(settings.database_url) else settings.database_pool),
-        caller=lambda identity: identity.actor.account if settings.needs_keys else None,
-        scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
-        worker=upload_workers.run,
+        to_graphql_error=to_graphql_error,
+        should_retry=lambda context: context.from_replica,
+        charge=lambda identity, operation: budget.charge(identity.actor.account, operation),
+        concurrency_limiter=ConcurrencyLimiter(
+            connections=SQLITE_READERS if is_sqlite(settings.database_url) else settings.database_pool
+        ),
+        caller_account=lambda identity: identity.actor.account if settings.needs_keys else None,
+        sharing_scope=lambda identity: (identity.actor.team_id, identity.actor.scopes),
+        run_job=upload_workers.run,
         upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
     worker = webhooks.Worker(database, _webhook_options(settings, transport))
@@ -181,23 +182,23 @@ def _webhook_options(settings: Settings, transport: Transport) -> webhooks.Optio
         url=settings.webhook_url,
         secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else None,
         rules=outbound.Rules(allow_private=settings.webhook_allow_private),
-        render=render(transport),
+        render=create_webhook_renderer(transport),
     )
 
 
-def _create_budget(settings: Settings) -> Budget:
+def _create_budget(settings: Settings) -> RateLimiter:
     """Create the rate limits, which are off for a server without authentication."""
     rates = (settings.rate_limit_mutations, settings.rate_limit_cost) if settings.needs_keys else (None, None)
-    mutations, cost = (Rate.of(rate) if rate else None for rate in rates)
-    return Budget(mutations, cost)
+    mutations, cost = (Rate.parse(rate) if rate else None for rate in rates)
+    return RateLimiter(mutations, cost)
 
 
-def _create_issuer(settings: Settings, database: Database) -> Issuer | None:
+def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None:
     if settings.oidc_issuer is None:
         return None
-    from tessera_gql.auth.oidc import Claims, Jwks, JwksIssuer  # noqa: PLC0415 - slow to import and rarely needed
+    from tessera_gql.auth.oidc import ExpectedClaims, Jwks, JwksIssuer  # noqa: PLC0415 - slow to import and rarely needed
 
-    claims = Claims(
+    claims = ExpectedClaims(
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience or "",
         team=settings.oidc_team_claim,
@@ -206,13 +207,13 @@ def _create_issuer(settings: Settings, database: Database) -> Issuer | None:
     return JwksIssuer(database, Jwks(settings.oidc_jwks or ""), claims)
 
 
-def render(transport: Transport) -> webhooks.Render:
+def create_webhook_renderer(transport: Transport) -> webhooks.Render:
     """Create the function that executes a webhook's document for an event, with the rights of the webhook's owners."""
 
     async def run(hook: Webhook, event: EventRow) -> Any:
         scope = Scope.WRITE if hook.team_id else Scope.ADMIN
         actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({scope}))
-        prepared = transport.documents.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
+        prepared = transport.document_cache.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
             raise outbound.Undelivered(f"The document must be a query, not a {prepared.kind.value}.")
         reply = await execute(transport, prepared, Identity(actor))
@@ -232,11 +233,11 @@ def create(parts: Parts) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _create_first_key(parts)
         async with parts.bus, Watchdog(parts.instruments.held):
-            parts.database.committed.append(parts.keys.hear)
+            parts.database.committed.append(parts.keys.on_commit)
             position = await _last_position(parts.database)
             tasks = [
                 *working(parts, parts.bus.wake),
-                asyncio.create_task(parts.keys.keep(), name="keys"),
+                asyncio.create_task(parts.keys.run(), name="keys"),
                 asyncio.create_task(_watch_revocations(parts.keys, parts.bus, position), name="revocations"),
             ]
             if scrape is not None and scrape.metrics.is_shared:
@@ -255,7 +256,7 @@ def create(parts: Parts) -> Starlette:
 
     ready = health.Readiness(parts.database, parts.bus, parts.transport)
     all_routes: list[BaseRoute] = [
-        *routes(parts.transport),
+        *create_routes(parts.transport),
         Route("/healthz", health.alive),
         Route("/readyz", ready.answer),
     ]
@@ -309,7 +310,7 @@ async def _last_position(database: Database) -> int:
         return await events.last_sequence(session)
 
 
-async def _watch_revocations(authenticator: Keys, bus: Bus, position: int) -> None:
+async def _watch_revocations(authenticator: Authenticator, bus: Bus, position: int) -> None:
     """Revoke keys that other processes or the command line have revoked, until cancelled."""
     while True:
         try:
@@ -346,7 +347,7 @@ class PageFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: ASGIScope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update(PAGE_HEADERS)
+        response.headers.update(PAGE_SECURITY_HEADERS)
         return response
 
 
@@ -357,6 +358,6 @@ def _page_routes() -> list[BaseRoute]:
         return await files.get_response("graphiql.html", request.scope)
 
     async def home(_request: Request) -> Response:
-        return RedirectResponse("/graphiql", headers=PAGE_HEADERS)
+        return RedirectResponse("/graphiql", headers=PAGE_SECURITY_HEADERS)
 
     return [Route("/", home), Route("/graphiql", graphiql), Mount("/static", files)]

@@ -24,18 +24,18 @@ from tessera_gql.store import keys
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
 
-TRUSTED_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 """How long a valid credential is cached. Revocations take effect at once."""
 FLUSH_SECONDS = 60.0
 """Interval at which the times of last use are written."""
 
 log = logging.getLogger(__name__)
 
-MISSING = "This server needs a key. Send the header `Authorization: Bearer KEY`."
-UNKNOWN = "This key is not known here. Check it, or ask an administrator for one."
+MISSING_KEY = "This server needs a key. Send the header `Authorization: Bearer KEY`."
+UNKNOWN_KEY = "This key is not known here. Check it, or ask an administrator for one."
 
 
-class Issuer(Protocol):
+class TokenIssuer(Protocol):
     """An issuer of accepted tokens other than API keys."""
 
     async def identify(self, token: str) -> Identity:
@@ -51,7 +51,7 @@ class _CachedCredential:
     checked_at: float
 
 
-class Keys:
+class Authenticator:
     """Authenticates callers, caches valid credentials and ends revoked ones. `is_open` accepts everybody.
 
     `keep` must run while the server does.
@@ -63,16 +63,16 @@ class Keys:
         *,
         is_open: bool = False,
         admin_key: str | None = None,
-        issuer: Issuer | None = None,
+        issuer: TokenIssuer | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        remembered: int = 10_000,
+        cache_size: int = 10_000,
     ) -> None:
         self._database = database
         self._open_identity = Identity(OPEN_ACTOR) if is_open else None
         self._admin = (keys.digest(admin_key), Identity(Actor("admin", scopes=frozenset(Scope)))) if admin_key else None
         self._issuer = issuer
         self._monotonic = monotonic
-        self._cache_size = remembered
+        self._cache_size = cache_size
         self._cache: OrderedDict[str, _CachedCredential] = OrderedDict()
         """Valid credentials by the digest of their token."""
         self._live_identities: WeakSet[Identity] = WeakSet()
@@ -94,7 +94,7 @@ class Keys:
         identity = await self._verify_cached(digest, self._choose_verifier(token, digest))
         now = self._database.clock()
         if identity.expires_at is not None and identity.expires_at <= now:
-            raise expired(identity.expires_at)
+            raise expired_key_error(identity.expires_at)
         if identity.actor.key_id is not None:
             self._last_used[identity.actor.key_id] = now
         return identity
@@ -104,12 +104,12 @@ class Keys:
             return lambda: self._verify_key(digest)
         if (issuer := self._issuer) is not None and token.count(".") == 2:
             return lambda: issuer.identify(token)
-        raise BadCredential(UNKNOWN)
+        raise BadCredential(UNKNOWN_KEY)
 
     async def _verify_cached(self, digest: str, verify: Callable[[], Awaitable[Identity]]) -> Identity:
         """Return the cached identity, or verify the credential. An unchanged identity stays the same object."""
         cached = self._cache.get(digest)
-        if cached is not None and self._monotonic() - cached.checked_at < TRUSTED_SECONDS:
+        if cached is not None and self._monotonic() - cached.checked_at < CACHE_SECONDS:
             return cached.identity
         self._cache.pop(digest, None)
         identity = await verify()
@@ -126,15 +126,15 @@ class Keys:
         async with self._database.read() as session:
             key = await keys.by_hash(session, digest)
         if key is None or not hmac.compare_digest(key.token_hash, digest):
-            raise BadCredential(UNKNOWN)
+            raise BadCredential(UNKNOWN_KEY)
         if key.revoked_at is not None or key.id in self._revoked:
             raise BadCredential("This key was revoked. Ask your team for a new one.")
-        actor = actor_of(key)
+        actor = create_actor(key)
         if not allows(actor, Verb.READ, None):
             raise BadCredential("This key has no scope, so it is good for nothing. Make one with a scope.")
         return Identity(actor, key.expires_at)
 
-    def hear(self, happened: Sequence[Event]) -> None:
+    def on_commit(self, happened: Sequence[Event]) -> None:
         """Revoke the keys whose revocation was committed in this process."""
         for event in happened:
             if isinstance(event, ApiKeyRevoked):
@@ -170,7 +170,7 @@ class Keys:
             self._last_used = last_used | self._last_used
             log.warning("When keys were last used can't be written now. %s", error)
 
-    async def keep(self, *, flush_seconds: float = FLUSH_SECONDS) -> None:
+    async def run(self, *, flush_seconds: float = FLUSH_SECONDS) -> None:
         """Expire credentials and write times of last use until cancelled."""
         flushed = self._monotonic()
         while True:
@@ -187,23 +187,23 @@ class Keys:
         return max(0.0, min([1.0, *((expires_at - now).total_seconds() for expires_at in expiries)]))
 
 
-def actor_of(key: ApiKey) -> Actor:
+def create_actor(key: ApiKey) -> Actor:
     """Create the actor of a key. Its name includes the key's prefix, to tell keys of the same name apart in logs."""
     scopes = frozenset(Scope(scope) for scope in key.scopes)
     return Actor(key_actor(key.name, key.prefix), key.team_id, scopes, key.id)
 
 
-def expired(at: datetime) -> BadCredential:
+def expired_key_error(at: datetime) -> BadCredential:
     """Create the error for an expired key."""
     return BadCredential(f"This key expired at {at:%Y-%m-%d %H:%M} UTC. Ask your team for a new one.")
 
 
 def _parse_bearer(authorization: str | None) -> str:
     if authorization is None:
-        raise BadCredential(MISSING)
+        raise BadCredential(MISSING_KEY)
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise BadCredential(MISSING)
+        raise BadCredential(MISSING_KEY)
     return token.strip()
 
 

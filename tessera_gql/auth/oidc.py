@@ -25,10 +25,10 @@ from tessera_gql.store.database import Database
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
 """Algorithms with public keys only. If HMAC were allowed, a forger could use a public key as the shared secret."""
-SKEW_SECONDS = 60
-MAX_TOKEN = 16_000
+LEEWAY_SECONDS = 60
+MAX_TOKEN_LENGTH = 16_000
 MAX_JWKS_BYTES = 512_000
-FRESH_SECONDS = 600.0
+CACHE_SECONDS = 600.0
 """How long the issuer's keys are cached."""
 RETRY_SECONDS = 30.0
 """Minimum interval of reloads because of an unknown key id."""
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Claims:
+class ExpectedClaims:
     """Required issuer and audience of a token, and the names of its claims for team and scope."""
 
     issuer: str
@@ -64,7 +64,7 @@ class Jwks:
         """Return a key, or None if the issuer has none of this id. Raises Unavailable before the first load."""
         async with self._lock:
             age = self.monotonic() - self._last_attempt_at
-            if age > (FRESH_SECONDS if kid in (self._keys or {}) else RETRY_SECONDS):
+            if age > (CACHE_SECONDS if kid in (self._keys or {}) else RETRY_SECONDS):
                 await self._refresh()
         if self._keys is None:
             raise Unavailable("The keys of the token issuer can't be read now. Try again in a minute.")
@@ -102,7 +102,7 @@ def _parse_jwks(document: bytes) -> dict[str, PublicKey]:
 class JwksIssuer:
     """Authenticates JWTs with the public keys of an issuer."""
 
-    def __init__(self, database: Database, jwks: Jwks, claims: Claims) -> None:
+    def __init__(self, database: Database, jwks: Jwks, claims: ExpectedClaims) -> None:
         self._database = database
         self._jwks = jwks
         self._claims = claims
@@ -115,10 +115,10 @@ class JwksIssuer:
 
     def _verify(self, token: str, key: PublicKey | None) -> dict[str, Any]:
         if key is None:
-            raise forged()
+            raise invalid_token_error()
         registry = jwt.JWTClaimsRegistry(
             now=lambda: int(self._database.clock().timestamp()),
-            leeway=SKEW_SECONDS,
+            leeway=LEEWAY_SECONDS,
             iss={"essential": True, "value": self._claims.issuer},
             aud={"essential": True, "value": self._claims.audience},
             sub={"essential": True},
@@ -127,7 +127,7 @@ class JwksIssuer:
         try:
             claims = jwt.decode(token, key, algorithms=[*ALGORITHMS]).claims
         except (JoseError, ValueError, TypeError, RecursionError):
-            raise forged() from None
+            raise invalid_token_error() from None
         try:
             registry.validate(claims)
         except ExpiredTokenError:
@@ -157,12 +157,12 @@ class JwksIssuer:
 
 def _expires_at(claim: Any) -> datetime:
     try:
-        return datetime.fromtimestamp(claim + SKEW_SECONDS, UTC)
+        return datetime.fromtimestamp(claim + LEEWAY_SECONDS, UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         raise BadCredential("The `exp` of this token is not a date. Get another one from its issuer.") from None
 
 
-def forged() -> BadCredential:
+def invalid_token_error() -> BadCredential:
     """Create the error for a token without a valid signature."""
     return BadCredential("This token is not signed by the issuer that this server trusts. Get a new one from it.")
 
@@ -173,10 +173,10 @@ def _read_kid(token: str) -> str:
         head = token.partition(".")[0]
         header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
     except ValueError:
-        raise forged() from None
+        raise invalid_token_error() from None
     kid = cast("dict[str, Any]", header).get("kid") if isinstance(header, dict) else None
-    if not isinstance(kid, str) or len(token) > MAX_TOKEN:
-        raise forged()
+    if not isinstance(kid, str) or len(token) > MAX_TOKEN_LENGTH:
+        raise invalid_token_error()
     return kid
 
 

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import get_variable_values
 
-from tessera_gql.executor.levels import Run
-from tessera_gql.executor.plan import Introspection, Plans, Reads, Unsupported
+from tessera_gql.executor.levels import PlanExecution
+from tessera_gql.executor.plan import IntrospectionOperation, PlanCache, Reads, UnsupportedOperation
 
 log = logging.getLogger("tessera_gql.executor")
 
@@ -36,7 +36,7 @@ class Fallback(StrEnum):
 
 
 @dataclass
-class Tally:
+class ExecutorCounts:
     """Counts of queries by executor and reason of the fallback."""
 
     planned: int = 0
@@ -50,29 +50,31 @@ def _ignore_seconds(_seconds: float) -> None: ...
 
 
 @dataclass(frozen=True)
-class Query:
+class PlannedQuery:
     """A query with its variables, plans and callbacks."""
 
     schema: GraphQLSchema
     document: DocumentNode
     operation: OperationDefinitionNode
     variables: dict[str, Any]
-    plans: Plans
+    plans: PlanCache
     """Plan cache of the document."""
-    told: Callable[[Reads], None] = _ignore_reads
+    on_reads: Callable[[Reads], None] = _ignore_reads
     """Called with the attributes that the plan reads, before it is executed."""
-    spend: Callable[[float], None] = _ignore_seconds
+    on_cpu_seconds: Callable[[float], None] = _ignore_seconds
     """Called with seconds of CPU time as they are used."""
 
 
-async def answer(query: Query, context: Any, reference: Reference, tally: Tally) -> ExecutionResult:
+async def execute_query(
+    query: PlannedQuery, context: Any, reference: Reference, tally: ExecutorCounts
+) -> ExecutionResult:
     """Execute a query, by its plan if possible, and count the outcome."""
     reason: Fallback | None = None
     try:
         data = await _execute_plan(query, context)
-    except Introspection:
+    except IntrospectionOperation:
         reason = Fallback.INTROSPECTION
-    except Unsupported:
+    except UnsupportedOperation:
         reason = Fallback.UNSUPPORTED
     except Exception as error:  # noqa: BLE001 - the reference executor reports every error
         log.debug("The plan was given up because of %s", type(error).__name__)  # the text could leak a value
@@ -84,11 +86,11 @@ async def answer(query: Query, context: Any, reference: Reference, tally: Tally)
     return result
 
 
-async def _execute_plan(query: Query, context: Any) -> dict[str, Any]:
+async def _execute_plan(query: PlannedQuery, context: Any) -> dict[str, Any]:
     definitions = query.operation.variable_definitions or ()
     variables = get_variable_values(query.schema, definitions, query.variables, max_errors=1)
     if isinstance(variables, list):
         raise variables[0]
     plan = query.plans.get(query.schema, query.document, query.operation, variables)
-    query.told(plan.reads)
-    return await Run(plan, context, variables, query.spend).data()
+    query.on_reads(plan.reads)
+    return await PlanExecution(plan, context, variables, query.on_cpu_seconds).execute()

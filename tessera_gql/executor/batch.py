@@ -16,7 +16,7 @@ class Bound:
     """Returns the key of a parent; None for a null value."""
     load_many: Callable[[list[Any]], Awaitable[Sequence[Any]]]
     """Loads the row of each key in order, as a DataLoader does."""
-    show: Callable[[Any, Any], Any]
+    to_value: Callable[[Any, Any], Any]
     """Converts a key and its row to the value of the field."""
 
 
@@ -35,4 +35,4 @@ class Batch:
         if (key := bound.key(root)) is None:
             return None
         (row,) = await bound.load_many([key])
-        return bound.show(key, row)
+        return bound.to_value(key, row)

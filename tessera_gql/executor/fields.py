@@ -38,7 +38,7 @@ PLAIN_NODES = (BooleanValueNode, EnumValueNode, FloatValueNode, IntValueNode, Nu
 ResolveInfo: TypeAlias = GraphQLResolveInfo[Any]
 
 
-class Resolver(Protocol):
+class StrawberryResolver(Protocol):
     """Interface of Strawberry's resolver. A parameter is None or has a `name`."""
 
     wrapped_func: Callable[..., Any]
@@ -49,11 +49,11 @@ class Resolver(Protocol):
     info_parameter: Any
 
 
-class Declared(Protocol):
+class StrawberryField(Protocol):
     """Interface of Strawberry's field definition."""
 
     python_name: str
-    base_resolver: Resolver | None
+    base_resolver: StrawberryResolver | None
     default_resolver: Callable[[Any, str], Any]
     extensions: Sequence[Any]
     arguments: list[Any]
@@ -77,99 +77,99 @@ class Through(Reading):
 
 
 @dataclass(frozen=True)
-class Attribute:
+class AttributeRead:
     """A source that reads an attribute of the parent."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Called:
+class ResolverCall:
     """A source that calls a Strawberry resolver, with arguments converted once for all parents."""
 
-    declared: Declared
-    resolver: Resolver
+    declared: StrawberryField
+    resolver: StrawberryResolver
 
 
 @dataclass(frozen=True)
-class Batched:
+class BatchLoad:
     """A source that loads values for all parents at once."""
 
-    declared: Declared
+    declared: StrawberryField
     batch: Batch
 
 
 @dataclass(frozen=True)
-class Opaque:
+class CoreResolver:
     """A source that calls the resolver of graphql-core."""
 
     resolve: Callable[..., Any]
 
 
-Source: TypeAlias = Attribute | Called | Batched | Opaque
+ValueSource: TypeAlias = AttributeRead | ResolverCall | BatchLoad | CoreResolver
 
 
-def source_of(field: GraphQLField) -> Source:
+def find_source(field: GraphQLField) -> ValueSource:
     """Determine the source of a field's values."""
-    declared = cast("Declared | None", (field.extensions or {}).get(STRAWBERRY))
+    declared = cast("StrawberryField | None", (field.extensions or {}).get(STRAWBERRY))
     if declared is None or declared.extensions:
-        return Opaque(field.resolve or default_field_resolver)
+        return CoreResolver(field.resolve or default_field_resolver)
     if isinstance(batch := declared.metadata.get(DECLARED), Batch):
-        return Batched(declared, batch)
+        return BatchLoad(declared, batch)
     if declared.base_resolver is not None:
-        return Called(declared, declared.base_resolver)
+        return ResolverCall(declared, declared.base_resolver)
     if declared.default_resolver is getattr:
-        return Attribute(declared.python_name)
-    return Opaque(field.resolve or default_field_resolver)
+        return AttributeRead(declared.python_name)
+    return CoreResolver(field.resolve or default_field_resolver)
 
 
-def waits(source: Source) -> bool:
+def may_await(source: ValueSource) -> bool:
     """Return whether values of the source may be awaitable."""
     match source:
-        case Attribute():
+        case AttributeRead():
             return False
-        case Called(resolver=resolver):
+        case ResolverCall(resolver=resolver):
             return resolver.is_async
         case _:
             return True
 
 
-def shown_info(declared: Declared, info: ResolveInfo) -> Any:
+def create_strawberry_info(declared: StrawberryField, info: ResolveInfo) -> Any:
     """Create Strawberry's `info` from graphql-core's."""
     return _strawberry_schema(info.schema).config.info_class(_raw_info=info, _field=declared)
 
 
-def arguments(field: GraphQLField, info: ResolveInfo) -> dict[str, Any]:
+def read_arguments(field: GraphQLField, info: ResolveInfo) -> dict[str, Any]:
     """Read the arguments of a field as graphql-core does."""
     node = info.field_nodes[0]
     return get_argument_values(field, node, info.variable_values) if field.args or node.arguments else {}
 
 
-def python_arguments(
-    declared: Declared, field: GraphQLField, info: ResolveInfo, strawberry_info: Any
+def to_python_arguments(
+    declared: StrawberryField, field: GraphQLField, info: ResolveInfo, strawberry_info: Any
 ) -> dict[str, Any]:
     """Convert the arguments of a field to Python values as Strawberry does."""
     if not declared.arguments:
         return {}
     schema = _strawberry_schema(info.schema)
     registry = schema.schema_converter.scalar_registry
-    return convert_arguments(arguments(field, info), declared.arguments, registry, schema.config, strawberry_info)
+    return convert_arguments(read_arguments(field, info), declared.arguments, registry, schema.config, strawberry_info)
 
 
-def is_plain(node: FieldNode, values: Iterable[Any]) -> bool:
+def are_literals(node: FieldNode, values: Iterable[Any]) -> bool:
     """Return whether arguments are literals with immutable values, so that all executions can share them."""
     return all(isinstance(argument.value, PLAIN_NODES) for argument in node.arguments or ()) and all(
         value is None or value is UNSET or isinstance(value, str | int | float | Enum) for value in values
     )
 
 
-def caller(source: Called | Opaque, field: GraphQLField, info: ResolveInfo) -> Callable[[Any], Any]:
+def create_caller(source: ResolverCall | CoreResolver, field: GraphQLField, info: ResolveInfo) -> Callable[[Any], Any]:
     """Return a function that resolves the field for a parent."""
-    if isinstance(source, Opaque):
-        resolve, values = source.resolve, arguments(field, info)
+    if isinstance(source, CoreResolver):
+        resolve, values = source.resolve, read_arguments(field, info)
         return lambda parent: resolve(parent, info, **values)
-    resolver, strawberry_info = source.resolver, shown_info(source.declared, info)
-    function, values = resolver.wrapped_func, python_arguments(source.declared, field, info, strawberry_info)
+    resolver, strawberry_info = source.resolver, create_strawberry_info(source.declared, info)
+    function, values = resolver.wrapped_func, to_python_arguments(source.declared, field, info, strawberry_info)
     if resolver.info_parameter:
         values[resolver.info_parameter.name] = strawberry_info
     roots = [parameter.name for parameter in (resolver.parent_parameter, resolver.root_parameter) if parameter]

@@ -25,60 +25,60 @@ from graphql import (
 )
 from graphql.pyutils import is_iterable
 
-Finish: TypeAlias = Callable[[Any], Any]
-Build: TypeAlias = Callable[[Sequence[Any]], list[dict[str, Any]]]
+CompleteValue: TypeAlias = Callable[[Any], Any]
+BuildObjects: TypeAlias = Callable[[Sequence[Any]], list[dict[str, Any]]]
 
 
-class Unplanned(Exception):  # noqa: N818 - not a failure: the reference executor takes over
+class UnplannedValue(Exception):  # noqa: N818 - not a failure: the reference executor takes over
     """The plan met a value that it does not support."""
 
 
 @lru_cache(maxsize=2_000)
-def finisher(kind: GraphQLOutputType) -> Finish:
+def create_leaf_completer(kind: GraphQLOutputType) -> CompleteValue:
     """Return the function that completes a leaf value of this type. It is cached for all documents."""
     match kind:
         case GraphQLNonNull():
-            return _require_value(finisher(kind.of_type))
+            return _require_value(create_leaf_completer(kind.of_type))
         case GraphQLList():
-            complete_item = finisher(cast("GraphQLOutputType", kind.of_type))
-            return lambda value: None if value is None else [complete_item(item) for item in items(value)]
+            complete_item = create_leaf_completer(cast("GraphQLOutputType", kind.of_type))
+            return lambda value: None if value is None else [complete_item(item) for item in require_list(value)]
         case _:
             return _coerce_with(cast("Any", kind).coerce_output_value)
 
 
-def _require_value(inner: Finish) -> Finish:
+def _require_value(inner: CompleteValue) -> CompleteValue:
     def complete(value: Any) -> Any:
         if (result := inner(value)) is None:
-            raise Unplanned("null where none may be")
+            raise UnplannedValue("null where none may be")
         return result
 
     return complete
 
 
-def _coerce_with(coerce: Finish) -> Finish:
+def _coerce_with(coerce: CompleteValue) -> CompleteValue:
     def complete(value: Any) -> Any:
         if value is None:
             return None
         if isinstance(value, Exception) or hasattr(value, "__await__") or value is Undefined:
-            raise Unplanned(f"{type(value).__name__} as a value")
+            raise UnplannedValue(f"{type(value).__name__} as a value")
         if (result := coerce(value)) is None or result is Undefined:
-            raise Unplanned("a value that is serialised to nothing")
+            raise UnplannedValue("a value that is serialised to nothing")
         return result
 
     return complete
 
 
-def items(value: Any) -> Iterable[Any]:
+def require_list(value: Any) -> Iterable[Any]:
     """Return a list value. An iterator is refused, because the reference executor could not read it again."""
     if type(value) is list:
         return value
     if not is_iterable(value) or hasattr(value, "__next__") or hasattr(value, "__aiter__"):
-        raise Unplanned(f"{type(value).__name__} as a list")
+        raise UnplannedValue(f"{type(value).__name__} as a list")
     return value
 
 
 @dataclass
-class Builder:
+class ObjectBuilder:
     """Collects the leaf fields of a selection and compiles them into a function."""
 
     constants: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -105,7 +105,7 @@ class Builder:
 
     def _format_completion(self, value: str, number: int, kind: GraphQLOutputType) -> str:
         """Generate the completion of a value, which is skipped for a value of exactly the expected class."""
-        self.constants[f"f{number}"] = finisher(kind)
+        self.constants[f"f{number}"] = create_leaf_completer(kind)
         nullable_type, unless_null = kind, f" and {value} is not None"
         if isinstance(kind, GraphQLNonNull):
             nullable_type, unless_null = kind.of_type, ""
@@ -121,7 +121,7 @@ class Builder:
             return f"if type({value}) is e{number}: {value} = n{number}[{value}]\n        else: {call}"
         return f"if {value} is not None: {call}" if unless_null else call
 
-    def made(self) -> Build:
+    def compile(self) -> BuildObjects:
         """Compile the function that builds an object for each parent."""
         holders = [f"{variable} = {_format_read('o', name)}" for name, variable in self.holders.items()]
         reads = "".join(f"        {line}\n" for line in [*holders, *self.reads])
@@ -131,7 +131,7 @@ class Builder:
         )
         namespace = dict(self.constants)
         exec(_compile(text), namespace)  # noqa: S102 - all names are validated identifiers or quoted
-        return cast("Build", namespace.pop("build"))  # a function in its own globals would be a reference cycle
+        return cast("BuildObjects", namespace.pop("build"))  # a function in its own globals would be a reference cycle
 
 
 def _format_read(holder: str, name: str) -> str:

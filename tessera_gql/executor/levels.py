@@ -17,59 +17,59 @@ from graphql.pyutils import is_awaitable
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from tessera_gql.executor.fields import (
-    Attribute,
-    Batched,
-    Declared,
+    AttributeRead,
+    BatchLoad,
     ResolveInfo,
-    caller,
-    is_plain,
-    python_arguments,
-    shown_info,
+    StrawberryField,
+    are_literals,
+    create_caller,
+    create_strawberry_info,
+    to_python_arguments,
 )
-from tessera_gql.executor.leaves import Unplanned, items
-from tessera_gql.executor.plan import Plan, Selection, Shape, Step
+from tessera_gql.executor.leaves import UnplannedValue, require_list
+from tessera_gql.executor.plan import Plan, Selection, Step, TypeShape
 
-AWAITED = 2_000
+MAX_AWAITED = 2_000
 """Maximum number of values of a field that are awaited concurrently."""
-CHUNK = 500
+MAX_PORTION = 500
 """Maximum number of objects built without yielding to the event loop."""
 PORTION_SECONDS = 0.002
 """CPU time after which the execution yields to the event loop."""
 
 
-class Unknown:
+class UnavailableInfo:
     """Stand-in for attributes of `info` that differ between parents, since all parents share one `info`."""
 
     def __getattr__(self, name: str) -> Any:
-        raise Unplanned(f"`info` was asked for a path or its helpers ({name})")
+        raise UnplannedValue(f"`info` was asked for a path or its helpers ({name})")
 
 
 @dataclass
-class Run:
+class PlanExecution:
     """One execution of a plan."""
 
     plan: Plan
     context: Any
     variables: VariableValues
-    spend: Callable[[float], None]
+    on_cpu_seconds: Callable[[float], None]
     """Called with seconds of CPU time as they are used."""
     _busy_seconds: float = 0.0
     """CPU time since the execution last yielded to the event loop."""
     _has_failed: bool = False
     """Whether a step has failed, which stops concurrent steps."""
 
-    async def data(self) -> dict[str, Any]:
+    async def execute(self) -> dict[str, Any]:
         """Execute the plan and return the `data` of the reply."""
-        (root,) = await self.level(self.plan.root, [None])
+        (root,) = await self.execute_level(self.plan.root, [None])
         return root
 
-    async def level(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
+    async def execute_level(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
         """Execute a selection and return an object for each parent."""
         built = await self._build_objects(selection, parents)
         concurrent: list[Coroutine[Any, Any, None]] = []
         try:
             for step in selection.steps:
-                if step.waits:
+                if step.may_await:
                     concurrent.append(self._execute_step(step, parents, built))
                 else:
                     await self._execute_step(step, parents, built)
@@ -80,7 +80,7 @@ class Run:
         if len(concurrent) == 1:
             await concurrent[0]
         elif concurrent:
-            await together(concurrent)
+            await await_all(concurrent)
         return built
 
     async def _build_objects(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
@@ -99,7 +99,7 @@ class Run:
                     await asyncio.sleep(0)
                     self._busy_seconds = 0.0
                     seconds = self._build_portion(selection, portion, built)
-            size = min(CHUNK, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / CHUNK)) or 1)
+            size = min(MAX_PORTION, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / MAX_PORTION)) or 1)
         return built
 
     def _build_portion(self, selection: Selection, parents: Sequence[Any], built: list[dict[str, Any]]) -> float:
@@ -108,13 +108,13 @@ class Run:
         built += selection.build(parents)
         seconds = time.perf_counter() - started
         self._busy_seconds += seconds
-        self.spend(seconds)
+        self.on_cpu_seconds(seconds)
         return seconds
 
     async def _execute_step(self, step: Step, parents: Sequence[Any], built: list[dict[str, Any]]) -> None:
         """Execute a step and set its values in the objects of the level."""
         if self._has_failed:
-            raise Unplanned("something else has failed")
+            raise UnplannedValue("something else has failed")
         try:
             values = await self._resolve_values(step, parents)
         except BaseException:
@@ -126,45 +126,47 @@ class Run:
 
     async def _resolve_values(self, step: Step, parents: Sequence[Any]) -> list[Any]:
         match step.source:
-            case Attribute(name=name):
+            case AttributeRead(name=name):
                 return await self._complete(step, step.shape, list(map(attrgetter(name), parents)))
-            case Batched():
+            case BatchLoad():
                 return await self._load_batch(step, parents)
             case source:
-                call = caller(source, step.definition, self._create_info(step))
-                return await self._complete(step, step.shape, called(call, parents))
+                call = create_caller(source, step.definition, self._create_info(step))
+                return await self._complete(step, step.shape, call_for_parents(call, parents))
 
     async def _load_batch(self, step: Step, parents: Sequence[Any]) -> list[Any]:
-        source, info = cast("Batched", step.source), self._create_info(step)
-        strawberry_info = shown_info(source.declared, info)
+        source, info = cast("BatchLoad", step.source), self._create_info(step)
+        strawberry_info = create_strawberry_info(source.declared, info)
         bound = source.batch.bind(strawberry_info, **self._arguments(step, source.declared, info, strawberry_info))
         keys = list(map(bound.key, parents))
         distinct = dict.fromkeys(keys)
         if None in distinct:
             if not step.shape.nullable:
-                raise Unplanned("null where none may be")
+                raise UnplannedValue("null where none may be")
             del distinct[None]
         loaded_keys = [*distinct]
         rows = await bound.load_many(loaded_keys) if loaded_keys else []
-        values = list(map(bound.show, loaded_keys, rows))
+        values = list(map(bound.to_value, loaded_keys, rows))
         completed = await self._complete(step, step.shape, values)
         if len(completed) == len(keys):
             return completed
         return list(map(dict(zip(loaded_keys, completed, strict=True)).get, keys))
 
-    def _arguments(self, step: Step, declared: Declared, info: ResolveInfo, strawberry_info: Any) -> dict[str, Any]:
+    def _arguments(
+        self, step: Step, declared: StrawberryField, info: ResolveInfo, strawberry_info: Any
+    ) -> dict[str, Any]:
         """Return the arguments of a step. Literals are converted once for all executions."""
-        if (arguments := step.given) is None:
-            arguments = python_arguments(declared, step.definition, info, strawberry_info)
-            if is_plain(step.field_nodes[0], arguments.values()):
-                step.given = arguments
+        if (arguments := step.fixed_arguments) is None:
+            arguments = to_python_arguments(declared, step.definition, info, strawberry_info)
+            if are_literals(step.field_nodes[0], arguments.values()):
+                step.fixed_arguments = arguments
         return {**arguments}
 
-    async def _complete(self, step: Step, shape: Shape, values: list[Any]) -> list[Any]:
-        values = await settled(values)
+    async def _complete(self, step: Step, shape: TypeShape, values: list[Any]) -> list[Any]:
+        values = await await_values(values)
         present = [value for value in values if value is not None]
         if len(present) < len(values) and not shape.nullable:
-            raise Unplanned("null where none may be")
+            raise UnplannedValue("null where none may be")
         if not present:
             return values
         if shape.item is not None:
@@ -178,9 +180,9 @@ class Run:
         remaining = iter(completed)
         return [None if value is None else next(remaining) for value in values]
 
-    async def _complete_lists(self, step: Step, shape: Shape, values: list[Any]) -> list[Any]:
+    async def _complete_lists(self, step: Step, shape: TypeShape, values: list[Any]) -> list[Any]:
         """Complete the items of all lists at once."""
-        lists = [list(items(value)) for value in values]
+        lists = [list(require_list(value)) for value in values]
         completed = await self._complete(step, shape, list(chain.from_iterable(lists)))
         if len(lists) == 1:
             return [completed]
@@ -189,8 +191,8 @@ class Run:
 
     async def _complete_objects(self, step: Step, values: list[Any]) -> list[Any]:
         """Complete objects, which may be of several types behind an interface or union."""
-        if step.abstract is None:
-            return await self._execute_selection(step, step.named, values)
+        if step.abstract_type is None:
+            return await self._execute_selection(step, step.named_type, values)
         kinds = [self._resolve_type(step, value) for value in values]
         if len(distinct := dict.fromkeys(kinds)) == 1:
             return await self._execute_selection(step, kinds[0], values)
@@ -200,27 +202,27 @@ class Run:
             )
             for kind in distinct
         ]
-        completed = dict(zip(distinct, map(iter, await together(work)), strict=True))
+        completed = dict(zip(distinct, map(iter, await await_all(work)), strict=True))
         return [next(completed[kind]) for kind in kinds]
 
     def _resolve_type(self, step: Step, value: Any) -> GraphQLObjectType:
-        abstract = cast("Any", step.abstract)
+        abstract = cast("Any", step.abstract_type)
         name = (abstract.resolve_type or default_type_resolver)(value, self._create_info(step), abstract)
         kind = self.plan.schema.get_type(name) if isinstance(name, str) else None
         if not isinstance(kind, GraphQLObjectType) or not self.plan.schema.is_sub_type(abstract, kind):
-            raise Unplanned(f"{name!r} as the type of {type(value).__name__}")
+            raise UnplannedValue(f"{name!r} as the type of {type(value).__name__}")
         return kind
 
     async def _execute_selection(self, step: Step, kind: GraphQLObjectType, values: list[Any]) -> list[Any]:
-        selection = step.branch(kind)
+        selection = step.selection_for(kind)
         if kind.is_type_of is not None and not _are_exactly(selection.origin, values):
             info = self._create_info(step)
             if not all(kind.is_type_of(value, info) is True for value in values):
-                raise Unplanned(f"a value that is no {kind.name}")
-        return await self.level(selection, values)
+                raise UnplannedValue(f"a value that is no {kind.name}")
+        return await self.execute_level(selection, values)
 
     def _create_info(self, step: Step) -> ResolveInfo:
-        plan, unknown = self.plan, cast("Any", Unknown())
+        plan, unknown = self.plan, cast("Any", UnavailableInfo())
         return GraphQLResolveInfo(
             step.nodes[0].node.name.value,
             step.field_nodes,
@@ -252,54 +254,54 @@ def _are_exactly(origin: type | None, values: list[Any]) -> bool:
     return set(map(type, values)) == {origin} and not any(map(hasattr, values, repeat(TYPE_CAST_ATTRIBUTE)))
 
 
-def called(call: Callable[[Any], Any], parents: Sequence[Any]) -> list[Any]:
+def call_for_parents(call: Callable[[Any], Any], parents: Sequence[Any]) -> list[Any]:
     """Call a resolver for each parent. If a call raises, the coroutines of earlier calls are closed."""
     values: list[Any] = []
     try:
         for parent in parents:
             values.append(call(parent))  # noqa: PERF401 - the list so far must be closed if a call raises
     except BaseException:
-        close(values)
+        close_coroutines(values)
         raise
     return values
 
 
-async def settled(values: list[Any]) -> list[Any]:
+async def await_values(values: list[Any]) -> list[Any]:
     """Await the awaitable values and return all values. An exception as a value is refused."""
     kinds = set(map(type, values))
     if not any(_needs_handling(kind) for kind in kinds):
         return values
     if any(issubclass(kind, Exception) or kind is type(Undefined) for kind in kinds):
-        close(values)
-        raise Unplanned("an exception as a value")
+        close_coroutines(values)
+        raise UnplannedValue("an exception as a value")
     if len(values) == 1:
-        return await settled([await values[0]])
+        return await await_values([await values[0]])
     awaitable = [index for index, value in enumerate(values) if inspect.isawaitable(value)]
     results = list(values)
-    for start in range(0, len(awaitable), AWAITED):
-        batch = awaitable[start : start + AWAITED]
+    for start in range(0, len(awaitable), MAX_AWAITED):
+        batch = awaitable[start : start + MAX_AWAITED]
         try:
-            awaited = await together([values[index] for index in batch])
+            awaited = await await_all([values[index] for index in batch])
         except BaseException:
-            close([values[index] for index in awaitable[start + AWAITED :]])
+            close_coroutines([values[index] for index in awaitable[start + MAX_AWAITED :]])
             raise
         for index, value in zip(batch, awaited, strict=True):
             results[index] = value
-    return await settled(results)
+    return await await_values(results)
 
 
 def _needs_handling(kind: type) -> bool:
     return hasattr(kind, "__await__") or issubclass(kind, Exception) or kind is type(Undefined)
 
 
-def close(values: Sequence[Any]) -> None:
+def close_coroutines(values: Sequence[Any]) -> None:
     """Close coroutines that have not started, so that Python does not warn about them."""
     for value in values:
         if isinstance(value, CoroutineType):
             value.close()
 
 
-async def together(work: Sequence[Any]) -> list[Any]:
+async def await_all(work: Sequence[Any]) -> list[Any]:
     """Await all concurrently. If one fails, the others still run to their end before the error is raised.
 
     A DataLoader whose waiting keys are all cancelled never loads again, and the reference executor needs it.
@@ -307,7 +309,7 @@ async def together(work: Sequence[Any]) -> list[Any]:
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:
         if isinstance(result, asyncio.CancelledError):
-            raise Unplanned("something that was waited for was cancelled")
+            raise UnplannedValue("something that was waited for was cancelled")
         if isinstance(result, BaseException):
             raise result
     return results

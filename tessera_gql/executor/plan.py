@@ -40,16 +40,16 @@ from graphql.execution.values import VariableValues
 
 from tessera_gql.executor.fields import (
     STRAWBERRY,
-    Attribute,
-    Batched,
-    Called,
+    AttributeRead,
+    BatchLoad,
     Reading,
-    Source,
+    ResolverCall,
     Through,
-    source_of,
-    waits,
+    ValueSource,
+    find_source,
+    may_await,
 )
-from tessera_gql.executor.leaves import Build, Builder, Finish, finisher, is_leaf
+from tessera_gql.executor.leaves import BuildObjects, CompleteValue, ObjectBuilder, create_leaf_completer, is_leaf
 
 MAX_SELECTIONS = 200
 """Maximum selections in a plan. Through fragments, a small document may have exponentially many."""
@@ -58,23 +58,23 @@ MAX_PLANS = 8
 """Maximum plans of a document, which has one for each operation and combination of `@skip` and `@include` values."""
 
 
-class Unsupported(Exception):  # noqa: N818 - not a failure, like Unplanned
+class UnsupportedOperation(Exception):  # noqa: N818 - not a failure, like Unplanned
     """The operation can't be planned."""
 
 
-class Introspection(Unsupported):
+class IntrospectionOperation(UnsupportedOperation):
     """The operation reads the schema."""
 
 
 @dataclass(frozen=True)
-class Shape:
+class TypeShape:
     """The nullability and list levels of an output type."""
 
     nullable: bool
-    item: "Shape | None" = None
+    item: "TypeShape | None" = None
 
     @classmethod
-    def of(cls, kind: GraphQLOutputType) -> "Shape":
+    def of(cls, kind: GraphQLOutputType) -> "TypeShape":
         """Derive the shape of a type."""
         inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
         item = cls.of(inner.of_type) if isinstance(inner, GraphQLList) else None
@@ -89,14 +89,14 @@ class Step:
     parent: GraphQLObjectType
     definition: GraphQLField
     nodes: list[FieldDetails]
-    source: Source
-    shape: Shape
-    finish: Finish | None
+    source: ValueSource
+    shape: TypeShape
+    finish: CompleteValue | None
     """Completes a leaf value; None for objects, which have a branch per type."""
     plan: "Plan"
     """A weak reference, because evicted plans in a reference cycle would stay until a full garbage collection."""
     branches: dict[str, "Selection"] = field(default_factory=dict[str, "Selection"])
-    given: dict[str, Any] | None = None
+    fixed_arguments: dict[str, Any] | None = None
     """The converted arguments if they are the same for all executions."""
 
     @cached_property
@@ -104,24 +104,28 @@ class Step:
         return [details.node for details in self.nodes]
 
     @cached_property
-    def named(self) -> Any:
+    def named_type(self) -> Any:
         return get_named_type(self.definition.type)
 
     @cached_property
-    def abstract(self) -> GraphQLAbstractType | None:
-        return self.named if is_abstract_type(self.named) else None
+    def abstract_type(self) -> GraphQLAbstractType | None:
+        return self.named_type if is_abstract_type(self.named_type) else None
 
     @cached_property
-    def waits(self) -> bool:
+    def may_await(self) -> bool:
         """Whether the field or a field below it may be awaited."""
-        if waits(self.source) or self.finish is not None:
-            return waits(self.source)
-        return self.abstract is not None or any(step.waits for step in self.branch(self.named).steps)
+        if may_await(self.source) or self.finish is not None:
+            return may_await(self.source)
+        return self.abstract_type is not None or any(
+            step.may_await for step in self.selection_for(self.named_type).steps
+        )
 
-    def branch(self, kind: GraphQLObjectType) -> "Selection":
+    def selection_for(self, kind: GraphQLObjectType) -> "Selection":
         """Return the selection for values of an object type."""
         if (selection := self.branches.get(kind.name)) is None:
-            selection = self.branches[kind.name] = self.plan.selection(kind, self.plan.below(kind, self.nodes))
+            selection = self.branches[kind.name] = self.plan.create_selection(
+                kind, self.plan.collect_subfields(kind, self.nodes)
+            )
         return selection
 
 
@@ -130,12 +134,12 @@ class Selection:
     """The selected fields of objects of one type at one level: leaf attributes and steps."""
 
     kind: GraphQLObjectType
-    builder: Builder
+    builder: ObjectBuilder
     steps: tuple[Step, ...]
 
     @cached_property
-    def build(self) -> Build:
-        return self.builder.made()
+    def build(self) -> BuildObjects:
+        return self.builder.compile()
 
     @cached_property
     def origin(self) -> type | None:
@@ -149,7 +153,7 @@ class Reads:
     """The attributes that a plan reads of each type, as paths, if they are known."""
 
     are_known: bool = True
-    questions: int = 0
+    load_count: int = 0
     """Number of loads, if known."""
     paths: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """Attribute paths by type name."""
@@ -162,10 +166,10 @@ class Reads:
             return None
         return frozenset(self.paths[kind])
 
-    def note(self, kind: GraphQLObjectType, source: Source) -> None:
+    def record(self, kind: GraphQLObjectType, source: ValueSource) -> None:
         """Record what a field reads."""
         match source:
-            case Attribute(name=name):
+            case AttributeRead(name=name):
                 member = _class_member(kind, name)
                 if isinstance(member, Reading):
                     self.paths.setdefault(kind.name, set()).update(member.reads)
@@ -173,11 +177,11 @@ class Reads:
                     self.whole.add(kind.name)
                 else:
                     self.paths.setdefault(kind.name, set()).add(name)
-            case Batched(batch=batch) if batch.reads is not None:
-                self.questions += 1
+            case BatchLoad(batch=batch) if batch.reads is not None:
+                self.load_count += 1
                 self.paths.setdefault(kind.name, set()).update(batch.reads)
-            case Called(resolver=resolver) if not resolver.info_parameter:
-                self.questions += resolver.is_async
+            case ResolverCall(resolver=resolver) if not resolver.info_parameter:
+                self.load_count += resolver.is_async
                 self.whole.add(kind.name)
             case _:
                 self.are_known = False
@@ -199,35 +203,35 @@ class Plan:
         """The selection of the query type. Raises Unsupported."""
         kind = self.schema.query_type
         if kind is None:
-            raise Unsupported("there is no query type")
+            raise UnsupportedOperation("there is no query type")
         grouped = collect_fields(self.schema, self.fragments, self.variables, kind, self.operation)
-        return self.selection(kind, grouped.grouped_field_set)
+        return self.create_selection(kind, grouped.grouped_field_set)
 
     @cached_property
     def definitions(self) -> dict[str, FragmentDefinitionNode]:
         return {name: details.definition for name, details in self.fragments.items()}
 
-    def below(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
+    def collect_subfields(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
         """Collect the subfields of a field for an object type."""
         collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, kind, nodes)
         return collected.grouped_field_set
 
-    def selection(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
+    def create_selection(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
         """Plan the fields of an object type. Raises Unsupported."""
         if next(self._selection_counter) > MAX_SELECTIONS:
-            raise Unsupported("too many selections")
-        builder, steps = Builder(), list[Step]()
+            raise UnsupportedOperation("too many selections")
+        builder, steps = ObjectBuilder(), list[Step]()
         for key, nodes in grouped.items():
             name = nodes[0].node.name.value
             if name == "__typename":
                 builder.constant(key, kind.name)
                 continue
             if name in {"__schema", "__type"}:
-                raise Introspection(name)
+                raise IntrospectionOperation(name)
             definition = kind.fields[name]
-            source = source_of(definition)
-            self.reads.note(kind, source)
-            if isinstance(source, Attribute) and is_leaf(definition.type):
+            source = find_source(definition)
+            self.reads.record(kind, source)
+            if isinstance(source, AttributeRead) and is_leaf(definition.type):
                 builder.attribute(key, _attribute_path(kind, source.name), definition.type)
             else:
                 builder.constant(key, None)
@@ -235,24 +239,29 @@ class Plan:
         return Selection(kind, builder, (*steps,))
 
     def _create_step(
-        self, key: str, parent: GraphQLObjectType, definition: GraphQLField, nodes: list[FieldDetails], source: Source
+        self,
+        key: str,
+        parent: GraphQLObjectType,
+        definition: GraphQLField,
+        nodes: list[FieldDetails],
+        source: ValueSource,
     ) -> Step:
         kind = definition.type
-        finish = finisher(cast("GraphQLOutputType", get_named_type(kind))) if is_leaf(kind) else None
-        step = Step(key, parent, definition, nodes, source, Shape.of(kind), finish, proxy(self))
-        if step.abstract is not None:
+        finish = create_leaf_completer(cast("GraphQLOutputType", get_named_type(kind))) if is_leaf(kind) else None
+        step = Step(key, parent, definition, nodes, source, TypeShape.of(kind), finish, proxy(self))
+        if step.abstract_type is not None:
             self.reads.are_known = False
         elif finish is None:
-            step.branch(step.named)
+            step.selection_for(step.named_type)
         return step
 
 
-class Plans:
+class PlanCache:
     """An LRU cache of the plans of one document."""
 
     def __init__(self) -> None:
         self._conditions: tuple[str, ...] | None = None
-        self._plans: dict[Hashable, Plan | Unsupported] = {}
+        self._plans: dict[Hashable, Plan | UnsupportedOperation] = {}
 
     def __len__(self) -> int:
         return len(self._plans)
@@ -271,7 +280,7 @@ class Plans:
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
         self._plans[key] = plan
-        if isinstance(plan, Unsupported):
+        if isinstance(plan, UnsupportedOperation):
             raise plan.with_traceback(None)
         return plan
 
@@ -288,11 +297,11 @@ def _class_member(kind: GraphQLObjectType, name: str) -> Any:
     return getattr(declared and declared.origin, name, None)
 
 
-def _build_plan(plan: Plan) -> Plan | Unsupported:
+def _build_plan(plan: Plan) -> Plan | UnsupportedOperation:
     """Build all selections of a plan; an error is returned so that it is cached."""
     try:
         _ = plan.root
-    except Unsupported as error:
+    except UnsupportedOperation as error:
         return error.with_traceback(None)
     return plan
 

@@ -7,12 +7,12 @@ from contextlib import suppress
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from tessera_gql.graphql.http_errors import HttpError, too_large
+from tessera_gql.graphql.http_errors import HttpError, body_too_large
 from tessera_gql.graphql.limit_values import Limits
 
-DISCARDED_BYTES = 32 * 1024 * 1024
-DISCARDING_SECONDS = 5.0
-SMALL_BYTES = 64 * 1024
+MAX_DISCARDED_BYTES = 32 * 1024 * 1024
+DISCARD_TIMEOUT_SECONDS = 5.0
+SMALL_BODY_BYTES = 64 * 1024
 """A rejected body up to this size is read to its end, and the connection stays open."""
 
 
@@ -33,7 +33,7 @@ class Body:
         Raises HttpError if the body is too large or too slow, ClientDisconnect if the client has disconnected.
         """
         if self.length is not None and self.length > limit:
-            raise too_large(limit, hint)
+            raise body_too_large(limit, hint)
         while not self.is_complete:
             try:
                 async with asyncio.timeout_at(self._deadline()):
@@ -41,21 +41,21 @@ class Body:
             except TimeoutError:
                 raise self._timeout_error() from None
             if self._size > limit:
-                raise too_large(limit, hint)
+                raise body_too_large(limit, hint)
             yield chunk
 
     @property
     def is_small(self) -> bool:
-        return self.length is not None and self.length <= SMALL_BYTES
+        return self.length is not None and self.length <= SMALL_BODY_BYTES
 
     async def discard(self) -> None:
         """Read and drop the remaining body, up to a limit.
 
         A client that is disconnected while it sends does not read the error response.
         """
-        budget = DISCARDED_BYTES
+        budget = MAX_DISCARDED_BYTES
         with suppress(TimeoutError, ClientDisconnect):
-            async with asyncio.timeout(DISCARDING_SECONDS):
+            async with asyncio.timeout(DISCARD_TIMEOUT_SECONDS):
                 while budget > 0 and not self.is_complete:
                     budget -= len(await self._receive_chunk())
 

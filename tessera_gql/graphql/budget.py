@@ -13,10 +13,10 @@ from typing import Any
 from graphql import FieldNode, FragmentSpreadNode, GraphQLError, OperationType, SelectionSetNode
 
 from tessera_gql.graphql.documents import Operation
-from tessera_gql.graphql.limits import fragments_of
+from tessera_gql.graphql.limits import collect_fragments
 
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-MANY_BUCKETS = 10_000
+UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+SWEEP_THRESHOLD = 10_000
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,23 @@ class Rate:
     seconds: int
 
     @classmethod
-    def of(cls, text: str) -> "Rate":
+    def parse(cls, text: str) -> "Rate":
         """Parse a rate as it is written in settings, such as `600/minute`."""
         match = re.fullmatch(r"(\d+)/(\w+)", text)
-        if match is None or match[2] not in SECONDS:
+        if match is None or match[2] not in UNIT_SECONDS:
             raise ValueError(f"{text!r} is no rate. Write a number per second, minute, hour or day: 600/minute.")
-        return cls(int(match[1]), SECONDS[match[2]])
+        return cls(int(match[1]), UNIT_SECONDS[match[2]])
 
 
 @dataclass
-class Bucket:
+class TokenBuckets:
     """Token buckets of all accounts for one resource. Full buckets are dropped from memory."""
 
     name: str
     rate: Rate
     clock: Callable[[], float]
     full_at: dict[str, float] = field(default_factory=dict[str, float])
-    many: int = MANY_BUCKETS
+    sweep_threshold: int = SWEEP_THRESHOLD
     """Number of buckets above which full ones are dropped."""
 
     def take(self, account: str, amount: int) -> dict[str, Any]:
@@ -56,9 +56,9 @@ class Bucket:
         if (wait := full_at - now - self.rate.seconds) > 1e-6:
             raise self._rate_limit_error(amount, wait)
         self.full_at[account] = full_at
-        if len(self.full_at) > self.many:
+        if len(self.full_at) > self.sweep_threshold:
             self.full_at = {name: at for name, at in self.full_at.items() if at > now}
-            self.many = max(MANY_BUCKETS, 2 * len(self.full_at))
+            self.sweep_threshold = max(SWEEP_THRESHOLD, 2 * len(self.full_at))
         remaining = int((self.rate.seconds - (full_at - now)) / seconds_per_token + 1e-6)
         return {"limit": self.rate.amount, "remaining": remaining, "fullInSeconds": math.ceil(full_at - now)}
 
@@ -75,14 +75,14 @@ class Bucket:
         return GraphQLError(message, extensions=extensions | {"retryAfter": after})
 
 
-class Budget:
+class RateLimiter:
     """Limits the mutations and the query cost of each account. A rate of None disables that limit."""
 
     def __init__(
         self, mutations: Rate | None, cost: Rate | None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._mutations = Bucket("mutations", mutations, clock) if mutations else None
-        self._cost = Bucket("cost", cost, clock) if cost else None
+        self._mutations = TokenBuckets("mutations", mutations, clock) if mutations else None
+        self._cost = TokenBuckets("cost", cost, clock) if cost else None
 
     def charge(self, account: str, operation: Operation) -> dict[str, Any]:
         """Charge an operation to an account and return the `extensions` of the reply."""
@@ -96,7 +96,7 @@ class Budget:
 
 def _count_root_fields(operation: Operation) -> int:
     """Count the mutation fields of an operation. Each fragment is traversed once, however often it is spread."""
-    fragments = fragments_of(operation.document)
+    fragments = collect_fragments(operation.document)
     fragment_counts: dict[str, int] = {}
 
     def count(selections: SelectionSetNode) -> int:

@@ -17,14 +17,14 @@ from enum import StrEnum
 
 from tessera_gql.graphql.limit_values import Limits
 
-SLOWEST_BYTES_A_SECOND = 4096
+MIN_BYTES_PER_SECOND = 4096
 """A client that sends or reads at least this rate is not disconnected for slowness."""
-RESERVE = 16
+RESERVED_CONNECTIONS = 16
 """Connections above the limit that are accepted for health checks and metrics."""
 GRACE_SECONDS = 5.0
 """Time for a slow client to read the reason of the close, before its connection is aborted."""
 
-PRESSED_SECONDS = 1.0
+MIN_READ_SECONDS = 1.0
 """Minimum time that every client has to read, however much memory the unread replies take."""
 
 CLOSED_BEFORE_TRIM = 500
@@ -33,7 +33,7 @@ TRIM_AFTER_SECONDS = 1.0
 """Delay before memory is returned to the system, so that many aborted clients cost one trim."""
 
 
-class Reason(StrEnum):
+class RefusalReason(StrEnum):
     """The reason why a connection was refused or aborted; the label `reason` of the metric."""
 
     MALFORMED = "malformed"
@@ -69,7 +69,7 @@ class Connection:
         """Bytes in the write buffer that the client has not read yet."""
         return self.transport.get_write_buffer_size()
 
-    def expect_reading(self) -> None:
+    def start_write_deadline(self) -> None:
         """Start the write deadline: abort the connection unless the client reads.
 
         Call it when writing is paused and when the connection is being closed, since both wait for the client.
@@ -77,18 +77,18 @@ class Connection:
         if self._timer is None and self.transport in self._limiter.open:
             self._limiter.stalled[self] = time.monotonic()
             self._start_timer()
-            self._limiter.bound_unread()
+            self._limiter.abort_slowest()
 
-    def stop_expecting(self) -> None:
+    def stop_write_deadline(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self._limiter.stalled.pop(self, None)
 
-    def abort(self, reason: Reason) -> None:
+    def abort(self, reason: RefusalReason) -> None:
         self._limiter.refusals[reason] += 1
         if self.unread_bytes:
-            self._limiter.return_memory_soon()
+            self._limiter.schedule_trim()
         self._limiter.remove(self)
         self.transport.abort()
 
@@ -98,14 +98,14 @@ class Connection:
         self._timer = asyncio.get_running_loop().call_later(seconds + min(seconds, GRACE_SECONDS), self._check_progress)
 
     def _check_progress(self) -> None:
-        needed = int(self._limiter.limits.send_timeout_seconds * SLOWEST_BYTES_A_SECOND)
+        needed = int(self._limiter.limits.send_timeout_seconds * MIN_BYTES_PER_SECOND)
         unread = self.unread_bytes
         if unread and unread > self._unread_at_start - needed:
-            self.abort(Reason.SLOW_READER)
+            self.abort(RefusalReason.SLOW_READER)
             return
-        self.stop_expecting()
+        self.stop_write_deadline()
         if unread:
-            self.expect_reading()
+            self.start_write_deadline()
 
 
 def _trim_malloc() -> None:
@@ -123,7 +123,7 @@ class ConnectionLimiter:
         self.most = limits.connections
         """Maximum number of connections; lower if the process may open fewer files."""
         self.open: dict[asyncio.Transport, Connection] = {}
-        self.refusals: Counter[Reason] = Counter()
+        self.refusals: Counter[RefusalReason] = Counter()
         self.stalled: dict[Connection, float] = {}
         """Connections with unread data and the time since then, longest first."""
         self._trim_timer: asyncio.TimerHandle | None = None
@@ -138,15 +138,15 @@ class ConnectionLimiter:
     def is_full(self) -> bool:
         return len(self.open) > self.most
 
-    def accept(self, transport: asyncio.Transport, address: str) -> Connection | Reason:
+    def accept(self, transport: asyncio.Transport, address: str) -> Connection | RefusalReason:
         """Register a connection, or return the reason to close it at once."""
         if self._addresses[address] >= self.limits.address_connections:
-            self.refusals[Reason.ADDRESS] += 1
-            return Reason.ADDRESS
+            self.refusals[RefusalReason.ADDRESS] += 1
+            return RefusalReason.ADDRESS
         is_surplus = len(self.open) >= self.most and not self._evict()
-        if is_surplus and len(self.open) >= self.most + RESERVE:
-            self.refusals[Reason.FULL] += 1
-            return Reason.FULL
+        if is_surplus and len(self.open) >= self.most + RESERVED_CONNECTIONS:
+            self.refusals[RefusalReason.FULL] += 1
+            return RefusalReason.FULL
         connection = self.open[transport] = Connection(self, transport, address)
         connection.is_surplus = is_surplus
         self._addresses[address] += 1
@@ -157,16 +157,16 @@ class ConnectionLimiter:
         """Unregister a lost connection. Further calls do nothing."""
         if self.open.pop(connection.transport, None) is None:
             return
-        connection.stop_expecting()
-        self.set_busy(connection)
+        connection.stop_write_deadline()
+        self.protect(connection)
         self._closed += 1
         if self._closed % CLOSED_BEFORE_TRIM == 0:
-            self.return_memory_soon()
+            self.schedule_trim()
         self._addresses[connection.address] -= 1
         if not self._addresses[connection.address]:
             del self._addresses[connection.address]
 
-    def set_busy(self, connection: Connection) -> None:
+    def protect(self, connection: Connection) -> None:
         """Protect the connection from eviction: it carries a request or an authenticated WebSocket."""
         self._new.pop(connection, None)
         self._kept_alive.pop(connection, None)
@@ -175,18 +175,18 @@ class ConnectionLimiter:
         if connection.transport in self.open:
             self._kept_alive.setdefault(connection)
 
-    def bound_unread(self) -> None:
+    def abort_slowest(self) -> None:
         """Abort the slowest connections until all unread data fits the limit."""
         total = sum(connection.unread_bytes for connection in self.stalled)
-        latest = time.monotonic() - PRESSED_SECONDS
+        latest = time.monotonic() - MIN_READ_SECONDS
         while total > self.limits.unread_bytes:
             slowest, since = next(iter(self.stalled.items()))
             if since > latest:
                 break
             total -= slowest.unread_bytes
-            slowest.abort(Reason.UNREAD_BYTES)
+            slowest.abort(RefusalReason.UNREAD_BYTES)
 
-    def return_memory_soon(self) -> None:
+    def schedule_trim(self) -> None:
         """Schedule a malloc trim; without one, glibc keeps a quarter of the memory (measured: 17 of 65 MB)."""
         if self._trim_timer is None:
             self._trim_timer = asyncio.get_running_loop().call_later(TRIM_AFTER_SECONDS, self._return_memory)
@@ -199,12 +199,12 @@ class ConnectionLimiter:
         """Abort the connection that has been idle longest, from the larger of the two groups."""
         idle = max(self._new, self._kept_alive, key=len)
         for connection in idle:
-            connection.abort(Reason.EVICTED)
+            connection.abort(RefusalReason.EVICTED)
             return True
         return False
 
 
-class PingRate:
+class PingCounter:
     """Counts the pings of one client per minute."""
 
     __slots__ = ("_count", "_window_ends_at", "per_minute")

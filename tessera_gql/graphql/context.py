@@ -19,7 +19,7 @@ from tessera_gql.compute import Computer, Pool
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import Reads
 from tessera_gql.graphql import nouns
-from tessera_gql.graphql.fanout import Course
+from tessera_gql.graphql.fanout import StreamPosition
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import view_of, visible_event
@@ -33,7 +33,7 @@ MAX_JSON_CHARACTERS = 32_000_000
 """Maximum characters of JSON columns, such as schemas and metadata, that one operation may read."""
 
 
-class Bus(Protocol):
+class EventRelay(Protocol):
     """Source of committed events: those after a sequence number, then live ones, in order and exactly once."""
 
     def subscribe(
@@ -53,9 +53,9 @@ class Context:
         self,
         database: Database,
         actor: Actor,
-        bus: Bus | None = None,
+        bus: EventRelay | None = None,
         git_sync_path: Path | None = None,
-        asking: Callable[[int], None] | None = None,
+        on_batch: Callable[[int], None] | None = None,
         pool: Pool | None = None,
     ) -> None:
         self.database = database
@@ -64,10 +64,10 @@ class Context:
         self._bus = bus
         self.git_sync_path = git_sync_path
         self.tell: Tell = silent
-        self.course = Course()
+        self.course = StreamPosition()
         self.changes_listed = 0
         """Number of schema changes listed in the reply so far."""
-        self._on_batch = asking
+        self._on_batch = on_batch
         self._session: Session | None = None
         self._exit_stack = AsyncExitStack()
         self._session_lock = asyncio.Lock()
@@ -81,7 +81,7 @@ class Context:
     @cached_property
     def loaders(self) -> Loaders:
         """The dataloaders, created on first use because they form a reference cycle with the context."""
-        return Loaders(self.reading, self.actor, self._on_batch)
+        return Loaders(self.read_session, self.actor, self._on_batch)
 
     async def read(self) -> Session:
         """Return the shared session of the operation, so that a reply is read from one database snapshot."""
@@ -113,12 +113,12 @@ class Context:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
         view = view_of(self.actor)
-        async with self._bus.subscribe(after, self.course.caught_up) as stream:
+        async with self._bus.subscribe(after, self.course.report_caught_up) as stream:
             async for row in stream:
                 if (event := visible_event(view, row, renamed)) is not None:
                     yield event
 
-    def reading(self) -> AbstractAsyncContextManager[Session]:
+    def read_session(self) -> AbstractAsyncContextManager[Session]:
         """Return a context manager for the session of one query."""
         return self.database.read() if self._is_live else _SharedSession(self.read)
 
@@ -144,12 +144,12 @@ class Context:
         if (loaders := self.__dict__.pop("loaders", None)) is not None:
             loaders.forget()
 
-    def narrow(self, reads: Reads) -> None:
+    def restrict_columns(self, reads: Reads) -> None:
         """Restrict the columns to load to those that the plan reads."""
         self._columns = nouns.columns(reads)
-        self._is_single = reads.are_known and reads.questions == 1
+        self._is_single = reads.are_known and reads.load_count == 1
 
-    async def renew(self) -> None:
+    async def reset(self) -> None:
         """Discard the dataloaders and column restrictions but keep the database snapshot."""
         if "loaders" in self.__dict__:
             await self.loaders.close()
@@ -164,7 +164,7 @@ class Context:
 
     async def close(self) -> None:
         """Close the open session. The context stays usable and opens a new one when needed."""
-        await self.renew()
+        await self.reset()
         self._session = None
         await self._exit_stack.aclose()
 
@@ -187,16 +187,16 @@ Info: TypeAlias = strawberry.Info[Context, None]
 
 
 @asynccontextmanager
-async def opened(
+async def open_context(
     database: Database,
     actor: Actor,
-    bus: Bus | None = None,
+    bus: EventRelay | None = None,
     git_sync_path: Path | None = None,
-    asking: Callable[[int], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
     pool: Pool | None = None,
 ) -> AsyncGenerator[Context]:
     """Create a context and close it at the end of the block."""
-    context = Context(database, actor, bus, git_sync_path, asking, pool)
+    context = Context(database, actor, bus, git_sync_path, on_batch, pool)
     try:
         yield context
     finally:

@@ -30,11 +30,20 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from tessera_gql.executor import Plans
+from tessera_gql.executor import PlanCache
 from tessera_gql.graphql.limit_values import Limits
-from tessera_gql.graphql.limits import MAX_NESTING, Measure, Size, TooNested, extent, fragments_of, is_crowded, overlaps
+from tessera_gql.graphql.limits import (
+    MAX_NESTING,
+    NestingTooDeep,
+    OperationMeter,
+    OperationSize,
+    collect_fragments,
+    count_overlaps,
+    count_requested_items,
+    exceeds_tokens,
+)
 
-RULES = (
+VALIDATION_PASSES = (
     (
         *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
         MaybeNullValidationRule,
@@ -61,7 +70,7 @@ class Operation:
     variables: dict[str, Any]
     cost: int = 0
     """Maximum number of objects in the reply; for a document of several operations, of the costliest one."""
-    plans: Plans = field(default_factory=Plans, repr=False, compare=False)
+    plans: PlanCache = field(default_factory=PlanCache, repr=False, compare=False)
     """Execution plans of the document."""
 
     @property
@@ -72,14 +81,14 @@ class Operation:
     def name(self) -> str | None:
         return self.node.name.value if self.node.name else None
 
-    def asks_only(self, name: str) -> bool:
+    def selects_only(self, name: str) -> bool:
         """Return whether this is the only root field. Root fragments are not expanded."""
         fields = self.node.selection_set.selections
         return len(fields) == 1 and isinstance(fields[0], FieldNode) and fields[0].name.value == name
 
-    def calls(self, names: Collection[str]) -> bool:
+    def has_root_field(self, names: Collection[str]) -> bool:
         """Return whether a root field has one of these names. Root fragments are expanded."""
-        fragments, pending, expanded = fragments_of(self.document), [self.node.selection_set], set[str]()
+        fragments, pending, expanded = collect_fragments(self.document), [self.node.selection_set], set[str]()
         while pending:
             for selection in pending.pop().selections:
                 match selection:
@@ -95,7 +104,7 @@ class Operation:
                         pass
         return False
 
-    def gives(self, argument: str) -> bool:
+    def may_have_argument(self, argument: str) -> bool:
         """Return whether a root field may have a non-null argument of this name. A root fragment counts as yes."""
         return any(
             not isinstance(field, FieldNode)
@@ -103,7 +112,7 @@ class Operation:
             for field in self.node.selection_set.selections
         )
 
-    def variable_of(self, argument: str) -> str | None:
+    def argument_variable(self, argument: str) -> str | None:
         """Return the variable passed as this argument of the only root field, if it is used nowhere else."""
         fields = self.node.selection_set.selections
         arguments = [node for field in fields if isinstance(field, FieldNode) for node in field.arguments or ()]
@@ -140,7 +149,7 @@ class _Entry:
     """Validation errors, None before validation."""
     sizing: tuple[str, ...] | None = None
     verdicts: dict[Hashable, GraphQLError | int] = field(default_factory=dict[Hashable, GraphQLError | int])
-    plans: Plans = field(default_factory=Plans)
+    plans: PlanCache = field(default_factory=PlanCache)
     weight: int = 0
     """The weight that the cache has counted for this entry."""
 
@@ -207,7 +216,7 @@ class Documents:
         too_many_tokens = (
             f"The document has more than {tokens:,} tokens, which is the limit. Split it into several requests."
         )
-        if is_crowded(query, tokens):
+        if exceeds_tokens(query, tokens):
             return _Entry(None, size, [_complexity_error("tokens", tokens, too_many_tokens)])
         try:
             document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
@@ -224,11 +233,11 @@ class Documents:
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
         limits, hide = self._limits, self._profile is Profile.LOCKED
-        fragments = fragments_of(document)
-        pairs = sum(overlaps(node, fragments, limits.overlaps) for node in _operations(document))
+        fragments = collect_fragments(document)
+        pairs = sum(count_overlaps(node, fragments, limits.overlaps) for node in _operations(document))
         if pairs > limits.overlaps:
             return [_complexity_error("overlaps", limits.overlaps, _OVERLAPS.format(f"{limits.overlaps:,}"))]
-        for rules in RULES:
+        for rules in VALIDATION_PASSES:
             if errors := validate(self._schema, document, rules, limits.errors, hide):
                 return [_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
         return []
@@ -246,20 +255,20 @@ class Documents:
         return verdict
 
     def _measure(self, document: DocumentNode, variables: Mapping[str, Any], sizing: set[str]) -> GraphQLError | int:
-        fragments, limits, cost = fragments_of(document), self._limits, 0
+        fragments, limits, cost = collect_fragments(document), self._limits, 0
         pages = (limits.default_page, limits.list_length)
         for node in _operations(document):
-            measure = Measure(self._schema, fragments, variables, _default_values(node), *pages, sizing)
+            measure = OperationMeter(self._schema, fragments, variables, _default_values(node), *pages, sizing)
             try:
-                size = measure.operation(node)
-            except TooNested:
-                size = Size(depth=MAX_NESTING)
+                size = measure.measure_operation(node)
+            except NestingTooDeep:
+                size = OperationSize(depth=MAX_NESTING)
             if refusal := _check_limits(size, limits) or self._check_introspection(size):
                 return refusal
             cost = max(cost, size.cost)
         return cost
 
-    def _check_introspection(self, size: Size) -> GraphQLError | None:
+    def _check_introspection(self, size: OperationSize) -> GraphQLError | None:
         if not size.introspections or self._profile is Profile.OPEN:
             return None
         message = (
@@ -276,10 +285,10 @@ _OVERLAPS = "The same fields are selected together more than {} times over, whic
 
 
 def _page_sizes(names: tuple[str, ...], variables: Mapping[str, Any]) -> Hashable:
-    return tuple(extent(variables[name]) if name in variables else "default" for name in names)
+    return tuple(count_requested_items(variables[name]) if name in variables else "default" for name in names)
 
 
-def _check_limits(size: Size, limits: Limits) -> GraphQLError | None:
+def _check_limits(size: OperationSize, limits: Limits) -> GraphQLError | None:
     split = "Split it into several requests."
     figures = (
         ("depth", size.depth, limits.depth, "The query is {} levels deep; the limit is {}. " + split),

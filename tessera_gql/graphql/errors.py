@@ -20,13 +20,13 @@ class UserError:
     message: str = strawberry.field(description="What was refused, why, and what to do next, for people.")
 
     @classmethod
-    def of(cls, refusal: Refusal, renamed: dict[str, str], asked: Any) -> "UserError":
+    def of(cls, refusal: Refusal, input_names: dict[str, str], input_: Any) -> "UserError":
         """Convert a refusal. `renamed` maps input names of the command to those of the schema.
 
         A field that the input `asked` doesn't have is left out.
         """
-        path = [camel(renamed.get(part, part)) for part in refusal.field if part != "input"]
-        input_fields = {camel(field.name) for field in dataclasses.fields(asked)}
+        path = [camel(input_names.get(part, part)) for part in refusal.field if part != "input"]
+        input_fields = {camel(field.name) for field in dataclasses.fields(input_)}
         field_path = ["input", *path] if path and path[0] in input_fields else None
         return cls(code=UserErrorCode(refusal.code), field=field_path, message=refusal.message)
 
@@ -37,7 +37,7 @@ def camel(name: str) -> str:
     return first + "".join(part.capitalize() for part in remaining)
 
 
-def translate(error: Exception) -> GraphQLError | None:
+def to_graphql_error(error: Exception) -> GraphQLError | None:
     """Convert an exception that clients may see into a coded error; None for internal failures."""
     if isinstance(error, Unavailable):
         return GraphQLError(error.message, extensions={"code": error.code, "retryable": True})

@@ -15,65 +15,65 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class Behind(Exception):  # noqa: N818 - a state of the listener, not a fault
+class SlowListener(Exception):  # noqa: N818 - a state of the listener, not a fault
     """The listener has more unread items than its queue holds."""
 
 
 class Listener(Protocol[T_contra]):
     """A receiver of a shared stream. Its methods must not block or raise, because the other listeners come after."""
 
-    def hear(self, item: T_contra, /) -> None:
+    def on_item(self, item: T_contra, /) -> None:
         """Receive an item of the stream."""
         ...
 
-    def over(self) -> None:
+    def on_end(self) -> None:
         """Handle the end of the stream."""
         ...
 
 
 @dataclass(eq=False, slots=True)
-class Course:
+class StreamPosition:
     """The position of a subscription in the event log. It stays empty if the subscription reads no events."""
 
     start: int | None = None
     """Position to start after; overrides the argument of the subscription."""
-    joins: Callable[[int], bool] | None = None
+    try_join: Callable[[int], bool] | None = None
     """Called after each backlog: True ends the execution at this position because a shared stream continues it."""
     position: int | None = None
     """Position of the last event that was sent."""
-    began: int | None = None
+    complete_since: int | None = None
     """The stream is complete after this position; None until that is known."""
 
     def __post_init__(self) -> None:
-        self.began = self.start
+        self.complete_since = self.start
 
-    def caught_up(self, position: int) -> bool:
+    def report_caught_up(self, position: int) -> bool:
         """Report that all events up to `position` were sent, and return whether the execution must end."""
-        if self.began is None:
-            self.began = position
-        return self.joins is not None and self.joins(position)
+        if self.complete_since is None:
+            self.complete_since = position
+        return self.try_join is not None and self.try_join(position)
 
 
 @dataclass(eq=False, slots=True)
-class Stream(Generic[T]):
+class SharedStream(Generic[T]):
     """A shared execution with its listeners."""
 
     key: Hashable
-    course: Course
+    position: StreamPosition
     listeners: set[Listener[T]] = field(default_factory=set[Listener[T]])
     task: asyncio.Task[None] | None = None
 
 
-Start: TypeAlias = Callable[[Course], AsyncGenerator[T]]
+StartStream: TypeAlias = Callable[[StreamPosition], AsyncGenerator[T]]
 
 
-class Fanout(Generic[T]):
+class Broadcaster(Generic[T]):
     """Runs one execution per key and broadcasts its items to all listeners."""
 
     def __init__(self, limit: int) -> None:
         """Set the maximum number of unread items of a listener that uses `listen`."""
         self._limit = limit
-        self._streams: dict[Hashable, Stream[T]] = {}
+        self._streams: dict[Hashable, SharedStream[T]] = {}
 
     @property
     def sharing(self) -> int:
@@ -81,22 +81,24 @@ class Fanout(Generic[T]):
         return sum(len(stream.listeners) - 1 for stream in self._streams.values() if stream.listeners)
 
     def join(
-        self, key: Hashable, start: Start[T], listener: Listener[T], position: int | None = None
-    ) -> Stream[T] | None:
+        self, key: Hashable, start: StartStream[T], listener: Listener[T], position: int | None = None
+    ) -> SharedStream[T] | None:
         """Add a listener to the stream `key`, starting the stream if it is not running.
 
         A listener that already has all events up to `position` must ignore items up to it. It gets None if the stream
         may have a gap after that position; it must then continue by itself, and may try again later.
         """
         if (stream := self._streams.get(key)) is None:
-            stream = self._streams[key] = Stream(key, Course(position))
+            stream = self._streams[key] = SharedStream(key, StreamPosition(position))
             stream.task = asyncio.create_task(self._produce(stream, start))
-        elif position is not None and (stream.course.began is None or stream.course.began > position):
+        elif position is not None and (
+            stream.position.complete_since is None or stream.position.complete_since > position
+        ):
             return None
         stream.listeners.add(listener)
         return stream
 
-    def leave(self, stream: Stream[T], listener: Listener[T]) -> asyncio.Task[None] | None:
+    def leave(self, stream: SharedStream[T], listener: Listener[T]) -> asyncio.Task[None] | None:
         """Remove a listener. The last one cancels the stream and gets its task to wait for."""
         stream.listeners.discard(listener)
         if stream.listeners or self._streams.get(stream.key) is not stream:
@@ -106,7 +108,7 @@ class Fanout(Generic[T]):
             stream.task.cancel()
         return stream.task
 
-    async def listen(self, key: Hashable, start: Start[T]) -> AsyncGenerator[T]:
+    async def listen(self, key: Hashable, start: StartStream[T]) -> AsyncGenerator[T]:
         """Iterate over the items of a shared stream. Raises Behind after the queued items if the queue overflowed."""
         queue: _Queue[T] = _Queue(self._limit)
         stream = self.join(key, start, queue)
@@ -115,25 +117,25 @@ class Fanout(Generic[T]):
                 for item in items:
                     yield item
             if queue.has_overflowed:
-                raise Behind
+                raise SlowListener
         finally:
             if stream is not None and (closing := self.leave(stream, queue)) is not None:
                 await asyncio.wait([closing])
 
-    async def _produce(self, stream: Stream[T], start: Start[T]) -> None:
+    async def _produce(self, stream: SharedStream[T], start: StartStream[T]) -> None:
         try:
-            async with aclosing(start(stream.course)) as items:
+            async with aclosing(start(stream.position)) as items:
                 async for item in items:
                     for listener in [*stream.listeners]:
-                        listener.hear(item)
+                        listener.on_item(item)
                     await asyncio.sleep(0)  # listeners must be able to drain their queues during a burst
         finally:
             stream.task = None  # breaks the reference cycle of stream, task and the frames of its cancellation
             self._forget(stream)
             for listener in [*stream.listeners]:
-                listener.over()
+                listener.on_end()
 
-    def _forget(self, stream: Stream[T]) -> None:
+    def _forget(self, stream: SharedStream[T]) -> None:
         """Make new listeners start another stream, even while this one is still closing."""
         if self._streams.get(stream.key) is stream:
             del self._streams[stream.key]
@@ -149,7 +151,7 @@ class _Queue(Generic[T]):
     has_overflowed: bool = False
     waiter: asyncio.Future[None] | None = None
 
-    def hear(self, item: T) -> None:
+    def on_item(self, item: T) -> None:
         if self.is_closed:
             return
         if len(self.items) < self.limit:
@@ -158,7 +160,7 @@ class _Queue(Generic[T]):
             self.is_closed = self.has_overflowed = True
         self._notify_reader()
 
-    def over(self) -> None:
+    def on_end(self) -> None:
         self.is_closed = True
         self._notify_reader()
 

@@ -19,13 +19,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from tessera_gql.graphql.connection_limits import Connection, PingRate, Reason
+from tessera_gql.graphql.connection_limits import Connection, PingCounter, RefusalReason
 from tessera_gql.graphql.http_protocol import ConnectionState
 
 WRITE_TEXT = "tessera.write_text"
 AUTHENTICATED = "tessera.authenticated"
 POLICY_VIOLATION = 1008
-MESSAGES_AHEAD = 1000
+MAX_PENDING_MESSAGES = 1000
 """Maximum messages in one read from the network. The next read waits until the application has received them."""
 
 WriteText: TypeAlias = Callable[[bytes], bool]
@@ -46,7 +46,7 @@ class Frames(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.limiter = server_state.limiter
-        self.pings = PingRate(self.limiter.limits.pings_per_minute)
+        self.pings = PingCounter(self.limiter.limits.pings_per_minute)
         self.latest_pong: bytes | None = None
         """The pong to send when the client reads again. RFC 6455 permits to skip earlier ones."""
 
@@ -64,11 +64,11 @@ class Frames(WebSocketsSansIOProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.connection.expect_reading()
+        self.connection.start_write_deadline()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.connection.stop_expecting()
+        self.connection.stop_write_deadline()
         if self.latest_pong is not None and not self.close_sent:
             self.transport.write(self.latest_pong)
         self.latest_pong = None
@@ -88,16 +88,16 @@ class Frames(WebSocketsSansIOProtocol):
 
     def handle_text(self, event: Frame) -> None:
         super().handle_text(event)
-        if self.queue.qsize() > MESSAGES_AHEAD:
-            self.violate(f"Too many messages at once: at most {MESSAGES_AHEAD}")
+        if self.queue.qsize() > MAX_PENDING_MESSAGES:
+            self.close_for_violation(f"Too many messages at once: at most {MAX_PENDING_MESSAGES}")
 
     def handle_cont(self, event: Frame) -> None:
-        if event.data or self.may_ping():
+        if event.data or self.count_control_frame():
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
         pongs = self.conn.data_to_send()  # the first ping of a read gets the pongs of all its pings
-        if not self.may_ping():
+        if not self.count_control_frame():
             return
         if self.writable.is_set():
             self.transport.write(b"".join(pongs))
@@ -105,27 +105,27 @@ class Frames(WebSocketsSansIOProtocol):
             self.latest_pong = pongs[-1]
 
     def handle_pong(self, event: Frame) -> None:
-        if self.may_ping():
+        if self.count_control_frame():
             super().handle_pong(event)
 
-    def may_ping(self) -> bool:
+    def count_control_frame(self) -> bool:
         """Count a control or empty frame and return False if the socket is closing, perhaps because of it."""
         if not self.close_sent and self.pings.is_exceeded():
-            self.violate(f"Too many pings: at most {self.pings.per_minute} a minute")
+            self.close_for_violation(f"Too many pings: at most {self.pings.per_minute} a minute")
         return not self.close_sent
 
-    def violate(self, reason: str) -> None:
+    def close_for_violation(self, reason: str) -> None:
         """Close the socket because its client violates the frame limits."""
         if self.close_sent or self.transport.is_closing():
             return
-        self.limiter.refusals[Reason.PINGS] += 1
+        self.limiter.refusals[RefusalReason.PINGS] += 1
         self.conn.send_close(POLICY_VIOLATION, reason)
         self.handle_parser_exception()
-        self.connection.expect_reading()
+        self.connection.start_write_deadline()
 
     def set_authenticated(self) -> None:
         """Protect the connection from eviction."""
-        self.limiter.set_busy(self.connection)
+        self.limiter.protect(self.connection)
 
     def write_text(self, text: bytes) -> bool:
         if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
@@ -150,16 +150,16 @@ class Frames(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
-        self.connection.expect_reading()  # the client must still read queued data and the closing handshake
+        self.connection.start_write_deadline()  # the client must still read queued data and the closing handshake
 
 
-def writer(scope: Scope) -> WriteText | None:
+def get_text_writer(scope: Scope) -> WriteText | None:
     """Return the fast path for text messages, or None if the server has none."""
     callback: WriteText | None = (scope.get("extensions") or {}).get(WRITE_TEXT)
     return callback
 
 
-def set_authenticated(scope: Scope) -> None:
+def mark_authenticated(scope: Scope) -> None:
     """Protect the connection of an authenticated socket from eviction."""
     callback: Callable[[], None] | None = (scope.get("extensions") or {}).get(AUTHENTICATED)
     if callback is not None:

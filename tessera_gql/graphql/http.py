@@ -18,25 +18,25 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from tessera_gql.graphql import jobs, sse, uploads, websocket
 from tessera_gql.graphql.body import Body
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
-from tessera_gql.graphql.http_errors import HttpError, too_large
-from tessera_gql.graphql.multipart import FORM, PREFLIGHT_HEADERS
-from tessera_gql.graphql.operations import NEEDS_A_STREAM, execute, failed, run, to_answer
-from tessera_gql.graphql.sharing import messages
-from tessera_gql.graphql.transport import Answer, Identity, Job, Transport, Unauthenticated, drain
-from tessera_gql.graphql.uploads import LARGE_BYTES, MANIFEST_FIELDS, RequestBody, Spool
-from tessera_gql.graphql.wire import Malformed, decode, encode, params
+from tessera_gql.graphql.http_errors import HttpError, body_too_large
+from tessera_gql.graphql.multipart import FORM_MEDIA_TYPE, PREFLIGHT_HEADERS
+from tessera_gql.graphql.operations import STREAM_REQUIRED, error_reply, execute, run_operation, to_encoded_reply
+from tessera_gql.graphql.sharing import stream_messages
+from tessera_gql.graphql.transport import EncodedReply, Identity, Job, Transport, Unauthenticated, close_streams
+from tessera_gql.graphql.uploads import LARGE_BYTES, MANIFEST_FIELDS, RequestBody, UploadShare
+from tessera_gql.graphql.wire import MalformedRequest, decode, encode, parse_params
 
-__all__ = ["Identity", "Transport", "Unauthenticated", "drain", "execute", "routes"]
+__all__ = ["Identity", "Transport", "Unauthenticated", "close_streams", "create_routes", "execute"]
 
 PATH = "/graphql"
 
-STATUS = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429, "INTERNAL": 500, "UNAVAILABLE": 503}
+STATUS_BY_CODE = {"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "RATE_LIMITED": 429, "INTERNAL": 500, "UNAVAILABLE": 503}
 """HTTP status by error code of a reply without data. For other codes it depends on the media type (specification)."""
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
-class Media(StrEnum):
+class MediaType(StrEnum):
     """Media types of a response."""
 
     JSON = "application/json"
@@ -44,7 +44,7 @@ class Media(StrEnum):
     EVENTS = "text/event-stream"
 
 
-def routes(transport: Transport) -> list[BaseRoute]:
+def create_routes(transport: Transport) -> list[BaseRoute]:
     """Create the HTTP and WebSocket routes of the endpoint."""
 
     async def socket(connection: WebSocket) -> None:
@@ -63,66 +63,68 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         body = Body(receive, self.transport.limits, _content_length(request))
-        media = Media.JSON
+        media = MediaType.JSON
         try:
             media = self._negotiate(request)
             response = await self._execute(request, body, media, send)
-        except Malformed as malformed:
+        except MalformedRequest as malformed:
             response = _error_response(HttpError(400, str(malformed)), media)
         except HttpError as error:
             response = _error_response(error, media)
         except ClientDisconnect:
             response = None
         except Exception as error:  # noqa: BLE001 - a failure of authentication itself is masked and logged
-            response = _to_response(to_answer(self.transport, failed(self.transport, error)), media)
+            response = _to_response(to_encoded_reply(self.transport, error_reply(self.transport, error)), media)
         if response is not None and response.status_code >= 400 and not body.is_complete:
             await _refuse(response, body, send)
         elif response is not None:
             await response(scope, receive, send)
 
-    async def _execute(self, request: Request, body: Body, media: Media, send: Send) -> Response | None:
+    async def _execute(self, request: Request, body: Body, media: MediaType, send: Send) -> Response | None:
         """Execute the request; None if the reply was sent as an event stream."""
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
         spool = self.transport.uploads.spool(self.transport.upload_account(identity, address))
         try:
             work = await self._prepare(request, body, media, identity, spool)
-            if media is Media.EVENTS:
+            if media is MediaType.EVENTS:
                 source = (
                     jobs.stream_job(self.transport, work)
                     if isinstance(work, Job)
-                    else messages(self.transport, work, identity)
+                    else stream_messages(self.transport, work, identity)
                 )
                 await sse.stream(self.transport, source, identity, request.receive, send)
                 return None
             if isinstance(work, Job):
                 return _to_response(await jobs.run_job(self.transport, work), media)
-            reply = await run(self.transport, work, identity, partial(_wait_for_disconnect, request.receive))
-            return _to_response(to_answer(self.transport, reply), media)
+            reply = await run_operation(self.transport, work, identity, partial(_wait_for_disconnect, request.receive))
+            return _to_response(to_encoded_reply(self.transport, reply), media)
         finally:
             await spool.close()
 
     async def _prepare(
-        self, request: Request, body: Body, media: Media, identity: Identity, spool: Spool
+        self, request: Request, body: Body, media: MediaType, identity: Identity, spool: UploadShare
     ) -> Prepared | Job:
         """Receive and prepare the operation. A large one becomes a job, which keeps only the text of its variables."""
         received = await self._receive(request, body, spool)
         query = received.params
-        prepared = self.transport.documents.prepare(query.query, query.variables, query.operation_name)
+        prepared = self.transport.document_cache.prepare(query.query, query.variables, query.operation_name)
         _check_permitted(request, media, prepared, received)
         if not isinstance(prepared, Operation) or not received.is_for_worker(prepared):
             return prepared
         spool.open()
         return Job(replace(prepared, variables={}), received.text, received.files, identity, spool.account)
 
-    def _negotiate(self, request: Request) -> Media:
+    def _negotiate(self, request: Request) -> MediaType:
         methods = ("GET", "POST") if self.transport.profile is Profile.OPEN else ("POST",)
         if request.method not in methods:
             allow = ", ".join(methods)
             raise HttpError(405, f"{request.method} is not served here: use {allow}.", {"Allow": allow})
-        media = negotiate(",".join(request.headers.getlist("accept")))
+        media = negotiate_media_type(",".join(request.headers.getlist("accept")))
         if media is None:
-            raise HttpError(406, f"Nothing that you accept can be sent: accept {Media.RESPONSE} or {Media.JSON}.")
+            raise HttpError(
+                406, f"Nothing that you accept can be sent: accept {MediaType.RESPONSE} or {MediaType.JSON}."
+            )
         if request.method == "POST":
             _check_content_headers(request)
         return media
@@ -133,10 +135,10 @@ class Endpoint:
         except Unauthenticated as refusal:
             raise HttpError(401, str(refusal), CHALLENGE) from refusal
 
-    async def _receive(self, request: Request, body: Body, spool: Spool) -> RequestBody:
+    async def _receive(self, request: Request, body: Body, spool: UploadShare) -> RequestBody:
         if request.method != "POST":
-            return RequestBody(params(_query_members(request)))
-        if _content_type(request) == FORM:
+            return RequestBody(parse_params(_query_members(request)))
+        if _content_type(request) == FORM_MEDIA_TYPE:
             return await uploads.receive_form(request.headers, body, spool)
         return await uploads.receive_json(body, spool)
 
@@ -166,15 +168,15 @@ async def _wait_for_disconnect(receive: Receive) -> None:
         pass
 
 
-def _to_response(answer: Answer, media: Media) -> Response:
+def _to_response(answer: EncodedReply, media: MediaType) -> Response:
     status, headers = 200, dict[str, str]()
-    if (extensions := answer.why) is not None:
-        status = STATUS.get(extensions["code"], 200 if media is Media.JSON else 400)
+    if (extensions := answer.error_extensions) is not None:
+        status = STATUS_BY_CODE.get(extensions["code"], 200 if media is MediaType.JSON else 400)
         headers = {"Retry-After": str(extensions["retryAfter"])} if "retryAfter" in extensions else {}
     return _create_response(answer.body, status, media, CHALLENGE if status == 401 else headers)
 
 
-def negotiate(accept: str) -> Media | None:
+def negotiate_media_type(accept: str) -> MediaType | None:
     """Choose the media type of the response; None if none is acceptable.
 
     An event stream is chosen only if it is the first choice, since many clients list it among others.
@@ -185,12 +187,12 @@ def negotiate(accept: str) -> Media | None:
         if name:
             qualities.setdefault(name, _parse_quality(parameters))
     if not qualities:
-        return Media.JSON
+        return MediaType.JSON
     ranked = sorted((name for name, quality in qualities.items() if quality > 0), key=lambda name: -qualities[name])
     for name in ranked:
-        if name == Media.EVENTS and name == ranked[0]:
-            return Media.EVENTS
-        for media in (Media.JSON, Media.RESPONSE):
+        if name == MediaType.EVENTS and name == ranked[0]:
+            return MediaType.EVENTS
+        for media in (MediaType.JSON, MediaType.RESPONSE):
             if name == media or (name in {"*/*", "application/*"} and media not in qualities):
                 return media
     return None
@@ -215,11 +217,11 @@ def _check_content_headers(request: Request) -> None:
     parameters = (p.strip().lower().partition("=") for p in request.headers.get("content-type", "").split(";")[1:])
     charsets = {value.strip('" ') for name, _, value in parameters if name == "charset"}
     content = _content_type(request)
-    if content not in {Media.JSON, FORM} or charsets - {"utf-8", "utf8"}:
+    if content not in {MediaType.JSON, FORM_MEDIA_TYPE} or charsets - {"utf-8", "utf8"}:
         raise HttpError(415, "Send Content-Type: application/json, in UTF-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise HttpError(415, "Send the body uncompressed.")
-    if content == FORM and not any(request.headers.get(name, "").strip() for name in PREFLIGHT_HEADERS):
+    if content == FORM_MEDIA_TYPE and not any(request.headers.get(name, "").strip() for name in PREFLIGHT_HEADERS):
         raise HttpError(415, "A form needs the header `GraphQL-Require-Preflight: 1` or an Authorization beside it.")
 
 
@@ -231,25 +233,25 @@ def _content_length(request: Request) -> int | None:
     return None if "transfer-encoding" in request.headers else 0
 
 
-def _check_permitted(request: Request, media: Media, prepared: Prepared, received: RequestBody) -> None:
+def _check_permitted(request: Request, media: MediaType, prepared: Prepared, received: RequestBody) -> None:
     if not isinstance(prepared, Operation):
         return
     if request.method == "GET" and prepared.kind is OperationType.MUTATION:
         raise HttpError(405, "A mutation must be sent by POST.", {"Allow": "POST"})
     if prepared.kind is OperationType.SUBSCRIPTION:
-        if media is not Media.EVENTS:
-            raise HttpError(400, NEEDS_A_STREAM.message)
+        if media is not MediaType.EVENTS:
+            raise HttpError(400, STREAM_REQUIRED.message)
         if received.is_large:
-            raise too_large(LARGE_BYTES, " A subscription takes no more.")
-    if received.files and not any(map(prepared.asks_only, MANIFEST_FIELDS)):
+            raise body_too_large(LARGE_BYTES, " A subscription takes no more.")
+    if received.files and not any(map(prepared.selects_only, MANIFEST_FIELDS)):
         raise HttpError(400, f"Only {' or '.join(MANIFEST_FIELDS)}, alone in its operation, takes a file.")
 
 
-def _error_response(error: HttpError, media: Media) -> Response:
+def _error_response(error: HttpError, media: MediaType) -> Response:
     reply = {"errors": [{"message": str(error), "extensions": {"code": error.code}}]}
     return _create_response(encode(reply), error.status, media, error.headers)
 
 
-def _create_response(body: bytes, status: int, media: Media, headers: Mapping[str, str]) -> Response:
-    content_type = Media.JSON if media is Media.EVENTS else media
+def _create_response(body: bytes, status: int, media: MediaType, headers: Mapping[str, str]) -> Response:
+    content_type = MediaType.JSON if media is MediaType.EVENTS else media
     return Response(body, status, headers, f"{content_type}; charset=utf-8")

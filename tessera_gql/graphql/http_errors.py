@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-CODES = {401: "UNAUTHENTICATED", 429: "RATE_LIMITED", 503: "UNAVAILABLE"}
+CODE_BY_STATUS = {401: "UNAUTHENTICATED", 429: "RATE_LIMITED", 503: "UNAVAILABLE"}
 
 
 class HttpError(Exception):
@@ -15,9 +15,9 @@ class HttpError(Exception):
 
     @property
     def code(self) -> str:
-        return CODES.get(self.status, "BAD_REQUEST")
+        return CODE_BY_STATUS.get(self.status, "BAD_REQUEST")
 
 
-def too_large(limit: int, hint: str = "") -> HttpError:
+def body_too_large(limit: int, hint: str = "") -> HttpError:
     """Create the error for a body above the limit."""
     return HttpError(413, f"The body is larger than {limit:,} bytes, which is the limit.{hint}")

@@ -19,25 +19,28 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
-from tessera_gql.graphql.connection_limits import Connection, ConnectionLimiter, Reason
+from tessera_gql.graphql.connection_limits import Connection, ConnectionLimiter, RefusalReason
 
 LINGER_SECONDS = 1.0
 """How long a refused connection stays open so that its client reads the error."""
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBE_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-class Refusal(NamedTuple):
+class ConnectionRefusal(NamedTuple):
     """An error response that is written without the application and ends the connection."""
 
-    reason: Reason
+    reason: RefusalReason
     status: int
     message: str
     code: str = "BAD_REQUEST"
 
 
-MALFORMED = Refusal(Reason.MALFORMED, 400, "This is not a valid HTTP/1.1 request. Send one.")
-FULL = Refusal(
-    Reason.FULL, 503, "The server has no connection left. Close idle ones, or try again in a moment.", "UNAVAILABLE"
+MALFORMED = ConnectionRefusal(RefusalReason.MALFORMED, 400, "This is not a valid HTTP/1.1 request. Send one.")
+FULL = ConnectionRefusal(
+    RefusalReason.FULL,
+    503,
+    "The server has no connection left. Close idle ones, or try again in a moment.",
+    "UNAVAILABLE",
 )
 
 
@@ -68,27 +71,27 @@ class HttpProtocol(HttpToolsProtocol):
         self.limits = server_state.limiter.limits
         self.connection: Connection | None = None
         """The registered connection; None if it was refused before anything was read."""
-        self.answering: RequestResponseCycle | None = None
+        self.current_cycle: RequestResponseCycle | None = None
         """The request that is being executed; `cycle` is the one that was parsed last."""
-        self.refusal: Refusal | None = None
+        self.refusal: ConnectionRefusal | None = None
         """The error that ends the connection after the replies to earlier requests. Later data is discarded."""
         self.is_receiving = False
         """Whether a request has begun and is incomplete."""
-        self.is_head = False
+        self.is_reading_head = False
         self.head_size = 0
-        self.token_size = 0
+        self.unparsed_size = 0
         """Bytes received since the last parser callback. The parser buffers an unfinished header without limit."""
         self.timer: asyncio.TimerHandle | None = None
         """Deadline of an incomplete request."""
 
     @property
-    def is_answering(self) -> bool:
-        return self.answering is not None and not self.answering.response_complete
+    def is_executing(self) -> bool:
+        return self.current_cycle is not None and not self.current_cycle.response_complete
 
     @property
     def _is_new(self) -> bool:
         """Whether no request was received yet."""
-        return self.answering is None
+        return self.current_cycle is None
 
     @property
     def _is_surplus(self) -> bool:
@@ -103,18 +106,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._expect_request()
             return
         self.refusal = FULL
-        if accepted is Reason.ADDRESS:
+        if accepted is RefusalReason.ADDRESS:
             message = "Your address has as many connections as it may have. Close some of them first."
-            self.refusal = Refusal(accepted, 429, message, "RATE_LIMITED")
+            self.refusal = ConnectionRefusal(accepted, 429, message, "RATE_LIMITED")
         self._write_refusal(self.refusal)
         transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
         self.pipeline.clear()
-        if self.answering is not None and not self.answering.response_complete:
-            self.answering.disconnected = True  # uvicorn notifies only the request that was parsed last
-            self.answering.message_event.set()
+        if self.current_cycle is not None and not self.current_cycle.response_complete:
+            self.current_cycle.disconnected = True  # uvicorn notifies only the request that was parsed last
+            self.current_cycle.message_event.set()
         if self.connection is not None:
             self.limiter.remove(self.connection)
         super().connection_lost(exc)
@@ -123,7 +126,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.refusal is not None:
             return
         self._unset_keepalive_if_required()
-        self.token_size += len(data)
+        self.unparsed_size += len(data)
         try:
             self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess] - None when the connection is lost
         except httptools.HttpParserUpgrade:
@@ -132,7 +135,7 @@ class HttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._parse_error())
             return
-        if self.token_size > self.limits.head_bytes:
+        if self.unparsed_size > self.limits.head_bytes:
             self._refuse(self._head_too_large())
             return
         self._expect_request()
@@ -140,7 +143,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _upgrade(self) -> None:
         if not self._should_upgrade():
             self._expect_request()  # the request was executed as plain HTTP
-        elif self.is_answering:  # the reply would be written into the websocket
+        elif self.is_executing:  # the reply would be written into the websocket
             self._refuse(MALFORMED)
         elif self._is_surplus:
             self._refuse(FULL)
@@ -152,49 +155,51 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.is_receiving = self.is_head = True
-        self.head_size = self.token_size = 0
+        self.is_receiving = self.is_reading_head = True
+        self.head_size = self.unparsed_size = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        self.token_size = 0
+        self.unparsed_size = 0
         if len(self.url) > self.limits.url_bytes:
             limit = f"{self.limits.url_bytes:,}"
             self._stop_parsing(
-                Refusal(Reason.URL_TOO_LONG, 414, f"The URL is longer than {limit} bytes. Send the query by POST.")
+                ConnectionRefusal(
+                    RefusalReason.URL_TOO_LONG, 414, f"The URL is longer than {limit} bytes. Send the query by POST."
+                )
             )
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.token_size = 0
+        self.unparsed_size = 0
         self.head_size += len(name) + len(value)
-        if self.is_head:  # trailers count for the limit but are dropped
+        if self.is_reading_head:  # trailers count for the limit but are dropped
             super().on_header(name, value)
         if self.head_size > self.limits.head_bytes or len(self.headers) > self.limits.head_fields:
             self._stop_parsing(self._head_too_large())
 
     def on_headers_complete(self) -> None:
-        self.token_size = 0
-        self.is_head = False
+        self.unparsed_size = 0
+        self.is_reading_head = False
         if len(self.pipeline) >= self.limits.pipelined_requests:
             message = f"More than {self.limits.pipelined_requests} requests wait for their replies. Read these first."
-            self._stop_parsing(Refusal(Reason.PIPELINE, 429, message, "RATE_LIMITED"))
+            self._stop_parsing(ConnectionRefusal(RefusalReason.PIPELINE, 429, message, "RATE_LIMITED"))
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self.token_size = 0
+        self.unparsed_size = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self.token_size = 0
+        self.unparsed_size = 0
         self.is_receiving = False
         super().on_message_complete()
 
     # Called by uvicorn
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self.answering = cycle
-        if self._is_surplus and cycle.scope["path"] not in PROBES:
-            self.limiter.refusals[Reason.FULL] += 1
+        self.current_cycle = cycle
+        if self._is_surplus and cycle.scope["path"] not in PROBE_PATHS:
+            self.limiter.refusals[RefusalReason.FULL] += 1
             app = cast("ASGI3Application", _refuse_surplus)
         super()._start_asgi_task(cycle, app)
 
@@ -202,8 +207,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             if self.connection is not None:
-                self.connection.expect_reading()
-        elif self.refusal is not None and not self.is_answering:
+                self.connection.start_write_deadline()
+        elif self.refusal is not None and not self.is_executing:
             self._end(self.refusal)
         else:
             self._expect_request()
@@ -211,17 +216,17 @@ class HttpProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
         if self.connection is not None:
-            self.connection.expect_reading()
+            self.connection.start_write_deadline()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.connection is not None:
-            self.connection.expect_reading()
+            self.connection.start_write_deadline()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self.connection is not None:
-            self.connection.stop_expecting()
+            self.connection.stop_write_deadline()
 
     # Deadlines of the next request
 
@@ -229,9 +234,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Start the deadline of an incomplete request, or the keep-alive timer between requests."""
         if self.connection is None or self.transport.is_closing():
             return
-        if self.is_answering:
+        if self.is_executing:
             self._stop_timer()
-            self.limiter.set_busy(self.connection)
+            self.limiter.protect(self.connection)
             return
         is_new = self._is_new
         if is_new or self.is_receiving:
@@ -250,8 +255,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _handle_timeout(self) -> None:
         self.timer = None
         message = f"The head of the request did not come within {self.limits.head_seconds:g} seconds. Send it at once."
-        refusal = Refusal(Reason.HEAD_TIMEOUT, 408, message)
-        if self.is_receiving and self.is_head:
+        refusal = ConnectionRefusal(RefusalReason.HEAD_TIMEOUT, 408, message)
+        if self.is_receiving and self.is_reading_head:
             self._refuse(refusal)
         else:  # nothing was received, or the reply was sent before the request was complete
             self.limiter.refusals[refusal.reason] += 1
@@ -268,33 +273,35 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _parse_error(self) -> Refusal:
+    def _parse_error(self) -> ConnectionRefusal:
         """Return the exceeded limit, or MALFORMED, as the reason for a parser error."""
         return self.refusal or MALFORMED
 
-    def _head_too_large(self) -> Refusal:
+    def _head_too_large(self) -> ConnectionRefusal:
         limits = f"{self.limits.head_bytes:,} bytes and {self.limits.head_fields:,} headers"
-        return Refusal(Reason.HEAD_TOO_LARGE, 431, f"The head of a request may have {limits}. Send less.")
+        return ConnectionRefusal(
+            RefusalReason.HEAD_TOO_LARGE, 431, f"The head of a request may have {limits}. Send less."
+        )
 
-    def _stop_parsing(self, refusal: Refusal) -> None:
+    def _stop_parsing(self, refusal: ConnectionRefusal) -> None:
         self.refusal = refusal
         raise _HeadRefused
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: ConnectionRefusal) -> None:
         """End the connection after the replies to earlier requests."""
         self.limiter.refusals[refusal.reason] += 1
         self.refusal = refusal
-        if not self.is_answering:
+        if not self.is_executing:
             self._end(refusal)
 
-    def _end(self, refusal: Refusal) -> None:
+    def _end(self, refusal: ConnectionRefusal) -> None:
         """Send the error and close after a moment. Closing at once could destroy the response in transit."""
         self._stop_timers()
         self._write_refusal(refusal)
         self.transport.write_eof()
         self.timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
-    def _write_refusal(self, refusal: Refusal) -> None:
+    def _write_refusal(self, refusal: ConnectionRefusal) -> None:
         body = orjson.dumps({"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]})
         headers = [
             *self.server_state.default_headers,

@@ -46,11 +46,11 @@ MAX_NESTING = 150
 INTROSPECTION_COST = {"__schema": 1000, "__type": 100}
 
 
-class TooNested(Exception):  # noqa: N818 - internal; becomes an error about the depth
+class NestingTooDeep(Exception):  # noqa: N818 - internal; becomes an error about the depth
     """The document is nested too deeply to be measured."""
 
 
-class Size(NamedTuple):
+class OperationSize(NamedTuple):
     """Depth, cost and counts of an operation, a selection set or a field, with fragments expanded."""
 
     depth: int = 0
@@ -64,9 +64,9 @@ class Size(NamedTuple):
     page: int = 0
     """The largest requested page."""
 
-    def combine(self, sibling: Size) -> Size:
+    def combine(self, sibling: OperationSize) -> OperationSize:
         """Add the size of a sibling selection."""
-        return Size(
+        return OperationSize(
             max(self.depth, sibling.depth),
             self.cost + sibling.cost,
             self.per_item + sibling.per_item,
@@ -77,11 +77,11 @@ class Size(NamedTuple):
         )
 
 
-NOTHING = Size()
+EMPTY_SIZE = OperationSize()
 
 
 @dataclass
-class Measure:
+class OperationMeter:
     """One pass over an operation; each fragment is measured once, whatever the number of its spreads."""
 
     schema: GraphQLSchema
@@ -91,50 +91,50 @@ class Measure:
     default_page: int
     list_length: int
     """Items assumed in a list of objects that takes no page argument."""
-    sizing: set[str] = field(default_factory=set[str])
+    size_variables: set[str] = field(default_factory=set[str])
     """Out: the variables that the cost depends on."""
-    _fragment_sizes: dict[str, Size] = field(default_factory=dict[str, Size])
+    _fragment_sizes: dict[str, OperationSize] = field(default_factory=dict[str, OperationSize])
 
-    def operation(self, node: OperationDefinitionNode) -> Size:
+    def measure_operation(self, node: OperationDefinitionNode) -> OperationSize:
         inner = self._measure_selections(node.selection_set, self.schema.get_root_type(node.operation), 0)
         return inner._replace(directives=inner.directives + len(node.directives or ()))
 
-    def fragment(self, name: str, level: int = 0) -> Size:
+    def measure_fragment(self, name: str, level: int = 0) -> OperationSize:
         if name in self._fragment_sizes:
             return self._fragment_sizes[name]
-        self._fragment_sizes[name] = NOTHING  # a cycle or an unknown fragment adds nothing: validation reports it
+        self._fragment_sizes[name] = EMPTY_SIZE  # a cycle or an unknown fragment adds nothing: validation reports it
         if (node := self.fragments.get(name)) is not None:
             kind = self.schema.get_type(node.type_condition.name.value)
             inner = self._measure_selections(node.selection_set, kind, level)
             self._fragment_sizes[name] = inner._replace(directives=inner.directives + len(node.directives or ()))
         return self._fragment_sizes[name]
 
-    def _measure_selections(self, node: SelectionSetNode, parent: GraphQLNamedType | None, level: int) -> Size:
+    def _measure_selections(self, node: SelectionSetNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         if level > MAX_NESTING:
-            raise TooNested
-        total = NOTHING
+            raise NestingTooDeep
+        total = EMPTY_SIZE
         for selection in node.selections:
             total = total.combine(self._measure_selection(selection, parent, level + 1))
         return total
 
-    def _measure_selection(self, node: SelectionNode, parent: GraphQLNamedType | None, level: int) -> Size:
+    def _measure_selection(self, node: SelectionNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         match node:
             case FieldNode():
                 size = self._measure_field(node, parent, level)
             case FragmentSpreadNode():
-                size = self.fragment(node.name.value, level)
+                size = self.measure_fragment(node.name.value, level)
             case InlineFragmentNode():
                 narrowed = node.type_condition
                 kind = self.schema.get_type(narrowed.name.value) if narrowed else parent
                 size = self._measure_selections(node.selection_set, kind, level)
             case _:
-                size = NOTHING
+                size = EMPTY_SIZE
         return size._replace(directives=size.directives + len(node.directives or ())) if node.directives else size
 
-    def _measure_field(self, node: FieldNode, parent: GraphQLNamedType | None, level: int) -> Size:
+    def _measure_field(self, node: FieldNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         aliases = 1 if node.alias else 0
         if node.selection_set is None:
-            return Size(depth=1, aliases=aliases)
+            return OperationSize(depth=1, aliases=aliases)
         name = node.name.value
         definition = self._find_definition(name, parent)
         kind = get_named_type(definition.type) if definition else None
@@ -145,8 +145,8 @@ class Measure:
         return self._multiply(node, definition, parent, inner)
 
     def _multiply(
-        self, node: FieldNode, definition: GraphQLField | None, parent: GraphQLNamedType | None, inner: Size
-    ) -> Size:
+        self, node: FieldNode, definition: GraphQLField | None, parent: GraphQLNamedType | None, inner: OperationSize
+    ) -> OperationSize:
         """Multiply the size of a field's object by the number of objects that the field may return."""
         kind = get_named_type(definition.type) if definition else None
         item_cost = (0 if _is_page_structure(kind) else 1) + inner.cost
@@ -189,28 +189,30 @@ class Measure:
                 return len(node.values)
             case VariableNode():
                 name = node.name.value
-                self.sizing.add(name)
+                self.size_variables.add(name)
                 if name not in self.variables and (default := self.defaults.get(name)) is not None:
                     return self._find_extent(default)
-                return extent(self.variables.get(name))
+                return count_requested_items(self.variables.get(name))
             case _:
                 return None
 
 
-def is_crowded(query: str, tokens: int) -> bool:
+def exceeds_tokens(query: str, tokens: int) -> bool:
     """Return whether a document has more tokens than this, in a thirtieth of the time that a parser takes."""
     matches = (match for match in _TOKENS.finditer(query) if match.lastindex)
     return next(islice(matches, tokens, None), None) is not None
 
 
-def overlaps(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], enough: int) -> int:
+def count_overlaps(
+    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], maximum: int
+) -> int:
     """Count pairs of selections with the same response key in the same parent, up to `enough`.
 
     The validation rule for mergeable fields compares all of them: a second of work for 2,000 tokens.
     """
     pairs = visited = 0
     pending: list[list[SelectionSetNode]] = [[operation.selection_set]]
-    while pending and pairs <= enough and visited < 10 * enough:  # a fragment cycle is endless; validation reports it
+    while pending and pairs <= maximum and visited < 10 * maximum:  # a fragment cycle is endless; validation reports it
         by_key: dict[str, list[SelectionSetNode | None]] = {}
         for node in _iterate_fields(pending.pop(), fragments):
             visited += 1
@@ -241,7 +243,7 @@ def _iterate_fields(
                     pass
 
 
-def extent(value: object) -> int | None:
+def count_requested_items(value: object) -> int | None:
     """Return the number of items that a variable requests: the number itself, or the length of a list."""
     match value:
         case bool():
@@ -256,7 +258,7 @@ def extent(value: object) -> int | None:
             return None
 
 
-def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+def collect_fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
     """Return the fragment definitions of a document by name."""
     return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 

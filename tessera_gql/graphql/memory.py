@@ -22,8 +22,8 @@ from tessera_gql.store.idempotency import Memo
 
 P = TypeVar("P")
 
-MAX_KEY = 200
-APART = {"idempotency_key", "client_mutation_id"}
+MAX_KEY_LENGTH = 200
+UNHASHED_FIELDS = {"idempotency_key", "client_mutation_id"}
 
 
 def memo(actor: Actor, operation: str, input_: Any) -> Memo | None:
@@ -34,9 +34,11 @@ def memo(actor: Actor, operation: str, input_: Any) -> Memo | None:
     key = given(getattr(input_, "idempotency_key", None))
     if key is None:
         return None
-    if not 0 < len(key) <= MAX_KEY:
-        raise Invalid(f"An idempotencyKey has 1 to {MAX_KEY} characters.", field=("idempotency_key",))
-    text = json.dumps({name: value for name, value in _to_plain(input_).items() if name not in APART}, sort_keys=True)
+    if not 0 < len(key) <= MAX_KEY_LENGTH:
+        raise Invalid(f"An idempotencyKey has 1 to {MAX_KEY_LENGTH} characters.", field=("idempotency_key",))
+    text = json.dumps(
+        {name: value for name, value in _to_plain(input_).items() if name not in UNHASHED_FIELDS}, sort_keys=True
+    )
     return Memo(actor.account, key, operation, hashlib.sha256(text.encode()).hexdigest())
 
 

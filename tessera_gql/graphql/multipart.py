@@ -15,11 +15,11 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from tessera_gql.graphql.http_errors import HttpError
-from tessera_gql.graphql.wire import Malformed
+from tessera_gql.graphql.wire import MalformedRequest
 
 log = logging.getLogger(__name__)
 
-FORM = "multipart/form-data"
+FORM_MEDIA_TYPE = "multipart/form-data"
 PREFLIGHT_HEADERS = (
     "authorization",
     "graphql-require-preflight",
@@ -28,8 +28,8 @@ PREFLIGHT_HEADERS = (
 )
 """Headers that browsers send cross-origin only after a CORS preflight."""
 
-MAP_BYTES = 16 * 1024
-FILES = 4
+MAX_MAP_LENGTH = 16 * 1024
+MAX_FILES = 4
 
 _VARIABLE_PATH = re.compile(r"variables(\.\w{1,100}){1,4}")
 _PARTS = "Send the text parts `operations` and `map`, and each file that `map` names, with a filename."
@@ -49,13 +49,13 @@ async def parse_form(headers: Headers, chunks: AsyncGenerator[bytes], text_bytes
 
     Raises Malformed for an invalid form, HttpError if a file can't be written.
     """
-    parser = _Utf8Parser(headers, chunks, max_files=FILES, max_fields=2, max_part_size=text_bytes)
+    parser = _Utf8Parser(headers, chunks, max_files=MAX_FILES, max_fields=2, max_part_size=text_bytes)
     try:
         return await parser.parse()
     except MultiPartException as error:
-        raise Malformed(f"The form can't be read: {error.__cause__ or error.message} {_PARTS}") from error
+        raise MalformedRequest(f"The form can't be read: {error.__cause__ or error.message} {_PARTS}") from error
     except UnicodeDecodeError as error:
-        raise Malformed(f"The form has text that is not UTF-8 ({error.reason}). {_PARTS}") from error
+        raise MalformedRequest(f"The form has text that is not UTF-8 ({error.reason}). {_PARTS}") from error
     except OSError as error:
         log.exception("A file can't be written to disk")
         raise HttpError(503, "The server can't keep this file now: its disk is full. Try again later.") from error
@@ -65,29 +65,29 @@ def read_parts(form: FormData) -> tuple[bytes, dict[str, UploadFile]]:
     """Return the text of `operations` and the files by their paths in the variables. Raises Malformed."""
     operations, file_map = form.get("operations"), form.get("map")
     if not isinstance(operations, str) or not isinstance(file_map, str):
-        raise Malformed(f"The form lacks `operations` or `map`. {_PARTS}")
+        raise MalformedRequest(f"The form lacks `operations` or `map`. {_PARTS}")
     files: dict[str, UploadFile] = {}
     for name, path in _parse_map(file_map).items():
         file = form.get(name)
         if not isinstance(file, UploadFile):
-            raise Malformed(f"The form lacks the file {name[:40]!r}, or was cut off. {_PARTS}")
+            raise MalformedRequest(f"The form lacks the file {name[:40]!r}, or was cut off. {_PARTS}")
         files[path] = file
     if len(form.multi_items()) != 2 + len(files):
-        raise Malformed(f"The form has a part that is not expected, or one twice. {_PARTS}")
+        raise MalformedRequest(f"The form has a part that is not expected, or one twice. {_PARTS}")
     return operations.encode(), files
 
 
 def _parse_map(text: str) -> Mapping[str, str]:
     """Parse `map` into the variable path of each file."""
-    if len(text) > MAP_BYTES:
-        raise Malformed(f"`map` is longer than {MAP_BYTES:,} characters, which is the limit.")
+    if len(text) > MAX_MAP_LENGTH:
+        raise MalformedRequest(f"`map` is longer than {MAX_MAP_LENGTH:,} characters, which is the limit.")
     try:
         parsed: object = orjson.loads(text)
     except ValueError as error:
-        raise Malformed(f"`map` is not JSON: {error}.") from error
-    if not isinstance(parsed, dict) or not 0 < len(cast("dict[str, Any]", parsed)) <= FILES:
-        raise Malformed(
-            f'`map` must be an object that names 1 to {FILES} files: {{"0": ["variables.input.manifest"]}}.'
+        raise MalformedRequest(f"`map` is not JSON: {error}.") from error
+    if not isinstance(parsed, dict) or not 0 < len(cast("dict[str, Any]", parsed)) <= MAX_FILES:
+        raise MalformedRequest(
+            f'`map` must be an object that names 1 to {MAX_FILES} files: {{"0": ["variables.input.manifest"]}}.'
         )
     path_by_name: dict[str, str] = {}
     for name, paths in cast("dict[str, Any]", parsed).items():
@@ -95,7 +95,7 @@ def _parse_map(text: str) -> Mapping[str, str]:
             case [str(path)] if _VARIABLE_PATH.fullmatch(path) and path not in path_by_name.values():
                 path_by_name[name] = path
             case _:
-                raise Malformed(
+                raise MalformedRequest(
                     f'`map` must give the file {name[:40]!r} one place of its own: ["variables.input.manifest"].'
                 )
     return path_by_name

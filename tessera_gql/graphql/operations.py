@@ -16,11 +16,11 @@ from graphql import subscribe as subscribe_document
 from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.errors import Refusal
-from tessera_gql.executor import Query, answer
+from tessera_gql.executor import PlannedQuery, execute_query
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
-from tessera_gql.graphql.fanout import Course
-from tessera_gql.graphql.transport import Answer, Executor, Identity, Transport, Unauthenticated
-from tessera_gql.graphql.turns import Turn
+from tessera_gql.graphql.fanout import StreamPosition
+from tessera_gql.graphql.transport import EncodedReply, Executor, Identity, Transport, Unauthenticated
+from tessera_gql.graphql.turns import Slot
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
@@ -29,10 +29,10 @@ Reply: TypeAlias = dict[str, Any]
 """A GraphQL response. Without `data`, the operation was refused before execution."""
 
 
-Left: TypeAlias = Callable[[], Awaitable[None]]
+WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
 """A function that returns when the client has disconnected."""
 
-WATCHED_AFTER_SECONDS = 0.5
+WATCH_DELAY_SECONDS = 0.5
 """Delay before a query watches for the disconnect of its client, since most queries are faster."""
 
 
@@ -45,38 +45,40 @@ async def execute(
     identity: Identity = None,
 ) -> Reply:
     """Prepare and execute a query or mutation without HTTP."""
-    return await run(transport, transport.documents.prepare(query, variables, operation_name), identity)
+    return await run_operation(transport, transport.document_cache.prepare(query, variables, operation_name), identity)
 
 
-async def run(transport: Transport, prepared: Prepared, identity: Identity, left: Left | None = None) -> Reply:
+async def run_operation(
+    transport: Transport, prepared: Prepared, identity: Identity, left: WaitForDisconnect | None = None
+) -> Reply:
     """Execute a query or mutation and return its reply."""
-    with transport.watch(prepared, identity) as observe_reply:
+    with transport.observe(prepared, identity) as observe_reply:
         reply = await _admit_and_run(transport, prepared, identity, left)
         observe_reply(reply)
     return reply
 
 
 async def _admit_and_run(
-    transport: Transport, prepared: Prepared, identity: Identity, left: Left | None = None
+    transport: Transport, prepared: Prepared, identity: Identity, left: WaitForDisconnect | None = None
 ) -> Reply:
     if not isinstance(prepared, Operation):
         return _error_reply(transport, prepared)
     if prepared.kind is OperationType.SUBSCRIPTION:
-        return _error_reply(transport, [NEEDS_A_STREAM])
+        return _error_reply(transport, [STREAM_REQUIRED])
     try:
-        extensions = transport.admit(identity, prepared)
-        turn = transport.turns.turn(transport.caller(identity))
+        extensions = transport.charge(identity, prepared)
+        turn = transport.concurrency_limiter.slot(transport.caller_account(identity))
         async with turn if prepared.kind is OperationType.QUERY else nullcontext():
             reply, should_retry = await _attempt(transport, prepared, identity, left, turn)
             if should_retry:
                 reply, _ = await _attempt(transport, prepared, identity, left, turn)
     except Exception as error:  # noqa: BLE001 - every error becomes a reply, and internal failures are logged
-        return failed(transport, error)
+        return error_reply(transport, error)
     return reply | {"extensions": reply.get("extensions", {}) | extensions} if extensions else reply
 
 
 async def _attempt(
-    transport: Transport, operation: Operation, identity: Identity, left: Left | None, turn: Turn
+    transport: Transport, operation: Operation, identity: Identity, left: WaitForDisconnect | None, turn: Slot
 ) -> tuple[Reply, bool]:
     """Execute once and return the reply and whether to retry. Closing the context may still raise."""
     async with transport.context(identity) as context:
@@ -87,15 +89,15 @@ async def _attempt(
     is_unavailable = operation.kind is OperationType.QUERY and any(
         error["extensions"]["code"] == "UNAVAILABLE" for error in reply.get("errors", ())
     )
-    return reply, is_unavailable and transport.repeat(context)
+    return reply, is_unavailable and transport.should_retry(context)
 
 
 def _start(
-    transport: Transport, operation: Operation, context: Any, turn: Turn
+    transport: Transport, operation: Operation, context: Any, turn: Slot
 ) -> ExecutionResult | Awaitable[ExecutionResult]:
     reference = partial(
         run_document,
-        transport.core,
+        transport.core_schema,
         operation.document,
         context_value=context,
         is_awaitable=cast("Any", optimized_is_awaitable),
@@ -111,12 +113,14 @@ def _start(
         return result if isinstance(result, ExecutionResult) else await result
 
     document, node, variables = operation.document, operation.node, operation.variables
-    query = Query(transport.core, document, node, variables, operation.plans, context.narrow, turn.spend)
-    return answer(query, context, run_reference, transport.tally)
+    query = PlannedQuery(
+        transport.core_schema, document, node, variables, operation.plans, context.narrow, turn.add_cpu_seconds
+    )
+    return execute_query(query, context, run_reference, transport.tally)
 
 
 async def _await_result(
-    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], left: Left | None
+    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], left: WaitForDisconnect | None
 ) -> ExecutionResult:
     """Await the result. A query is cancelled on timeout and disconnect; a mutation always runs to its end."""
     if operation.kind is not OperationType.QUERY:
@@ -125,11 +129,11 @@ async def _await_result(
     watchers: list[asyncio.Task[None]] = []
     timeout = asyncio.timeout(seconds)
 
-    async def watch(left: Left) -> None:
+    async def watch(left: WaitForDisconnect) -> None:
         await left()
         timeout.reschedule(loop.time())
 
-    timer = left and loop.call_later(WATCHED_AFTER_SECONDS, lambda: watchers.append(loop.create_task(watch(left))))
+    timer = left and loop.call_later(WATCH_DELAY_SECONDS, lambda: watchers.append(loop.create_task(watch(left))))
     try:
         async with timeout:
             return await result
@@ -145,14 +149,14 @@ async def _await_result(
             task.cancel()
 
 
-async def stream(
-    transport: Transport, prepared: Prepared, identity: Identity, course: Course | None = None
+async def stream_replies(
+    transport: Transport, prepared: Prepared, identity: Identity, course: StreamPosition | None = None
 ) -> AsyncGenerator[Reply]:
     """Yield the replies of an operation: one, or those of a subscription, which updates its position in `course`."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
-        yield await run(transport, prepared, identity)
+        yield await run_operation(transport, prepared, identity)
         return
-    with transport.watch(prepared, identity) as observe_reply:
+    with transport.observe(prepared, identity) as observe_reply:
         async with aclosing(_subscribe(transport, prepared, identity, course)) as replies:
             async for reply in replies:
                 observe_reply(reply)
@@ -160,15 +164,15 @@ async def stream(
 
 
 async def _subscribe(
-    transport: Transport, prepared: Operation, identity: Identity, course: Course | None
+    transport: Transport, prepared: Operation, identity: Identity, course: StreamPosition | None
 ) -> AsyncGenerator[Reply]:
     try:
-        transport.admit(identity, prepared)
+        transport.charge(identity, prepared)
         async with transport.context(identity) as context:
             if course is not None:
                 context.course = course
             options = _options(transport, prepared)
-            source = subscribe_document(transport.core, prepared.document, context_value=context, **options)
+            source = subscribe_document(transport.core_schema, prepared.document, context_value=context, **options)
             if isinstance(source, Awaitable):
                 source = await source
             if isinstance(source, ExecutionResult):
@@ -178,24 +182,24 @@ async def _subscribe(
                 async for result in results:
                     yield _reply(transport, result)
     except Exception as error:  # noqa: BLE001 - as in `run`
-        yield failed(transport, error)
+        yield error_reply(transport, error)
 
 
-def encoded(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
+def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
     """Encode a reply or its errors as JSON. A value that JSON can't represent becomes an internal failure."""
     try:
         return encode(reply[part] if part else reply)
     except (TypeError, ValueError, RecursionError) as error:
-        masked = failed(transport, error)
+        masked = error_reply(transport, error)
         return encode(masked[part] if part else masked)
 
 
-def to_answer(transport: Transport, reply: Reply) -> Answer:
+def to_encoded_reply(transport: Transport, reply: Reply) -> EncodedReply:
     """Encode a reply, together with the extensions of its first error if it has no data."""
-    return Answer(encoded(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
+    return EncodedReply(encode_reply(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
 
 
-def failed(transport: Transport, error: Exception) -> Reply:
+def error_reply(transport: Transport, error: Exception) -> Reply:
     """Create the reply for an exception that ended the operation."""
     if isinstance(error, GraphQLError):
         return _error_reply(transport, [error])
@@ -203,7 +207,7 @@ def failed(transport: Transport, error: Exception) -> Reply:
     return {"errors": [{"message": message, "extensions": extensions}]}
 
 
-NEEDS_A_STREAM = GraphQLError(
+STREAM_REQUIRED = GraphQLError(
     "A subscription needs a stream: connect by websocket (graphql-transport-ws), or send Accept: text/event-stream.",
     extensions={"code": "BAD_REQUEST"},
 )
@@ -256,7 +260,7 @@ def _explain(transport: Transport, cause: Exception, location: str) -> tuple[str
         return cause.message, {"code": cause.code} | ({"field": [*cause.field]} if cause.field else {})
     if isinstance(cause, Unauthenticated):
         return str(cause), {"code": "UNAUTHENTICATED"}
-    if (translated := transport.translate(cause)) is not None:
+    if (translated := transport.to_graphql_error(cause)) is not None:
         return translated.message, {"code": "INTERNAL"} | (translated.extensions or {})
     reference = secrets.token_hex(6)
     log.error("Failed at %s, reference %s", location, reference, exc_info=cause)

@@ -8,21 +8,21 @@ from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tessera_gql.graphql.frames import writer
+from tessera_gql.graphql.frames import get_text_writer
 from tessera_gql.graphql.limit_values import Limits
 
 
-class Outbox:
+class SendQueue:
     """The send queue of one client. Messages are sequences of parts, so that queued clients share equal parts."""
 
     __slots__ = ("_connection", "_limits", "_on_slow", "_queue", "_sender", "_write")
 
-    def __init__(self, connection: WebSocket, limits: Limits, slow: Callable[[], None]) -> None:
+    def __init__(self, connection: WebSocket, limits: Limits, on_slow: Callable[[], None]) -> None:
         """Create a queue that calls `slow` when it is full or the client reads nothing within the timeout."""
         self._connection = connection
         self._limits = limits
-        self._on_slow = slow
-        self._write = writer(connection.scope)
+        self._on_slow = on_slow
+        self._write = get_text_writer(connection.scope)
         self._queue: deque[tuple[bytes, ...]] | None = None
         self._sender: asyncio.Task[None] | None = None
         """Exists while messages are queued. It stays after a disconnect, so that nothing more is sent."""
@@ -39,7 +39,7 @@ class Outbox:
         else:
             self._on_slow()
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until all messages are sent. Raises WebSocketDisconnect if the client has disconnected."""
         if (sender := self._sender) is not None:
             await asyncio.wait((sender,))

@@ -14,28 +14,28 @@ import orjson
 from graphql import OperationType
 
 from tessera_gql.graphql.documents import Operation, Prepared
-from tessera_gql.graphql.fanout import Course
-from tessera_gql.graphql.operations import encoded, stream
+from tessera_gql.graphql.fanout import StreamPosition
+from tessera_gql.graphql.operations import encode_reply, stream_replies
 from tessera_gql.graphql.transport import Identity, Message, Transport
 
-RESUMING = "after"
+RESUME_ARGUMENT = "after"
 """Name of the argument with the cursor to resume after."""
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class SharedExecution:
     """The key of a shared execution, and whether the subscription must catch up before it joins."""
 
     key: Hashable
-    resumes: bool
+    must_catch_up: bool
 
 
-def share(transport: Transport, prepared: Prepared, identity: Identity) -> Share | None:
+def find_shared_execution(transport: Transport, prepared: Prepared, identity: Identity) -> SharedExecution | None:
     """Return how the subscription may be shared, or None if it may not."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         return None
-    resumes, cursor_variable = prepared.gives(RESUMING), prepared.variable_of(RESUMING)
-    if (scope := transport.scope(identity)) is None or (resumes and cursor_variable is None):
+    resumes, cursor_variable = prepared.may_have_argument(RESUME_ARGUMENT), prepared.argument_variable(RESUME_ARGUMENT)
+    if (scope := transport.sharing_scope(identity)) is None or (resumes and cursor_variable is None):
         return None
     common = {name: value for name, value in prepared.variables.items() if name != cursor_variable}
     try:
@@ -48,24 +48,24 @@ def share(transport: Transport, prepared: Prepared, identity: Identity) -> Share
         prepared.name,
         variables or None,
     )  # the running stream keeps the document alive, so that its id stays unique
-    return Share(key, resumes)
+    return SharedExecution(key, resumes)
 
 
-def messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
+def stream_messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
     """Iterate over the messages of an operation, shared if possible. Raises Behind if the reader is too slow."""
-    shared = share(transport, prepared, identity)
-    if shared is None or shared.resumes:
-        return produced(transport, prepared, identity, Course())
-    return transport.fanout.listen(shared.key, partial(produced, transport, prepared, identity))
+    shared = find_shared_execution(transport, prepared, identity)
+    if shared is None or shared.must_catch_up:
+        return execute_messages(transport, prepared, identity, StreamPosition())
+    return transport.fanout.listen(shared.key, partial(execute_messages, transport, prepared, identity))
 
 
-async def produced(
-    transport: Transport, prepared: Prepared, identity: Identity, course: Course
+async def execute_messages(
+    transport: Transport, prepared: Prepared, identity: Identity, course: StreamPosition
 ) -> AsyncGenerator[Message]:
     """Execute an operation and yield its encoded replies. An error message is the last."""
-    async with aclosing(stream(transport, prepared, identity, course)) as replies:
+    async with aclosing(stream_replies(transport, prepared, identity, course)) as replies:
         async for reply in replies:
             if "data" in reply:
-                yield Message("next", encoded(transport, reply), course.position)
+                yield Message("next", encode_reply(transport, reply), course.position)
             else:
-                yield Message("error", encoded(transport, reply, "errors"))
+                yield Message("error", encode_reply(transport, reply, "errors"))

@@ -9,9 +9,18 @@ from contextlib import aclosing, suppress
 from graphql import GraphQLError
 from starlette.types import Receive, Send
 
-from tessera_gql.graphql.fanout import Behind
-from tessera_gql.graphql.operations import encoded, failed
-from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_with, ending
+from tessera_gql.graphql.fanout import SlowListener
+from tessera_gql.graphql.operations import encode_reply, error_reply
+from tessera_gql.graphql.transport import (
+    CloseReason,
+    Identity,
+    Message,
+    Transport,
+    Unauthenticated,
+    bind_to_credential,
+    open_stream,
+    request_close,
+)
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -23,8 +32,8 @@ HEADERS = [
 CLOSING_SECONDS = 5
 """How long a slow client may take to read the queued data and the final error."""
 
-REVOKED = Unauthenticated("The credential was revoked: connect again with another.")
-SLOW = GraphQLError(
+CREDENTIAL_REVOKED = Unauthenticated("The credential was revoked: connect again with another.")
+SLOW_CONSUMER = GraphQLError(
     "You read more slowly than there is to tell. Reconnect, and resume with the last cursor that you have seen.",
     extensions={"code": "SLOW_CONSUMER"},
 )
@@ -41,8 +50,8 @@ async def stream(
 
     Raises the coded GraphQLError RATE_LIMITED, before anything is sent, if the caller has too many streams.
     """
-    with ending(transport) as ended:
-        end_with(transport, identity, ended)
+    with open_stream(transport) as ended:
+        bind_to_credential(transport, identity, ended)
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
 
         async def write(text: bytes) -> None:
@@ -50,7 +59,7 @@ async def stream(
                 async with asyncio.timeout(transport.limits.send_timeout_seconds):
                     await send({"type": "http.response.body", "body": text, "more_body": True})
             except TimeoutError:
-                end(ended, Ending.SLOW)
+                request_close(ended, CloseReason.SLOW)
                 await (
                     asyncio.get_running_loop().create_future()
                 )  # `_run_until_first` cancels it, so that the operation closes undisturbed
@@ -87,8 +96,8 @@ async def _send_messages(transport: Transport, source: AsyncGenerator[Message], 
         async with aclosing(source) as stream_messages:
             async for message in stream_messages:
                 await write(_encode_event(message))
-    except Behind:
-        return _encode_error(transport, SLOW)
+    except SlowListener:
+        return _encode_error(transport, SLOW_CONSUMER)
     except Exception as error:  # noqa: BLE001 - every error becomes a masked reply and is logged
         return _encode_error(transport, error)
     return COMPLETE
@@ -113,16 +122,16 @@ async def _keep_alive(every_seconds: float, write: Write) -> bytes | None:
         await write(b":\n\n")
 
 
-async def _wait_for_end(transport: Transport, ended: asyncio.Future[Ending]) -> bytes:
+async def _wait_for_end(transport: Transport, ended: asyncio.Future[CloseReason]) -> bytes:
     match await ended:
-        case Ending.RESTART:
+        case CloseReason.RESTART:
             return b""  # without `complete`, the client reconnects
-        case Ending.REVOKED:
-            return _encode_error(transport, REVOKED)
+        case CloseReason.REVOKED:
+            return _encode_error(transport, CREDENTIAL_REVOKED)
         case _:
-            return _encode_error(transport, SLOW)
+            return _encode_error(transport, SLOW_CONSUMER)
 
 
 def _encode_error(transport: Transport, error: Exception) -> bytes:
-    errors = encoded(transport, failed(transport, error), "errors")
+    errors = encode_reply(transport, error_reply(transport, error), "errors")
     return _encode_event(Message("error", errors)) + COMPLETE

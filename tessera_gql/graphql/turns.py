@@ -9,19 +9,19 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable
 from types import TracebackType
 
-PLACES = 4
-LENT_AFTER_SECONDS = 0.1
+SLOTS = 4
+RELEASE_AFTER_SECONDS = 0.1
 """A query that takes longer with little CPU time waits for the database, so its slot is released for another query."""
-LITTLE_SECONDS = 0.02
+MAX_WAITING_CPU_SECONDS = 0.02
 """CPU time up to which a query counts as waiting for the database."""
 
 
-class Turns:
+class ConcurrencyLimiter:
     """Assigns slots to queries. The queries of one caller use at most `connections` - 1 database connections."""
 
-    def __init__(self, places: int = PLACES, connections: int = 20) -> None:
-        self._free = places
-        self._max_slots = max(1, places - 1)
+    def __init__(self, slots: int = SLOTS, connections: int = 20) -> None:
+        self._free = slots
+        self._max_slots = max(1, slots - 1)
         self._max_running = max(1, connections - 1)
         self._slots: Counter[Hashable] = Counter()
         """Occupied slots by caller."""
@@ -30,11 +30,11 @@ class Turns:
         self._queues: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
         """Waiting queries by caller, the next caller first."""
 
-    def turn(self, caller: Hashable = None) -> "Turn":
+    def slot(self, caller: Hashable = None) -> "Slot":
         """Return a context manager that holds a slot for a query. A caller of None has no limit of its own."""
-        return Turn(self, caller)
+        return Slot(self, caller)
 
-    async def take(self, caller: Hashable) -> None:
+    async def acquire(self, caller: Hashable) -> None:
         """Wait for a slot and occupy it."""
         if self._may_take(caller):
             self._assign(caller)
@@ -45,11 +45,11 @@ class Turns:
             await waiter
         except asyncio.CancelledError:
             if not waiter.cancelled():
-                self.give_back(caller)
-                self.leave(caller)
+                self.release(caller)
+                self.finish(caller)
             raise
 
-    def give_back(self, caller: Hashable) -> None:
+    def release(self, caller: Hashable) -> None:
         """Release the slot of a query that has ended or waits for the database."""
         self._free += 1
         self._slots[caller] -= 1
@@ -57,7 +57,7 @@ class Turns:
             del self._slots[caller]
         self._assign_free_slots()
 
-    def leave(self, caller: Hashable) -> None:
+    def finish(self, caller: Hashable) -> None:
         """Unregister a query that has ended."""
         self._running[caller] -= 1
         if not self._running[caller]:
@@ -91,35 +91,35 @@ class Turns:
                 self._queues[caller] = queue
 
 
-class Turn:
+class Slot:
     """Holds a slot for one query and releases it while the query waits for the database."""
 
     __slots__ = ("_caller", "_cpu_seconds", "_timer", "_turns")
 
-    def __init__(self, turns: Turns, caller: Hashable) -> None:
+    def __init__(self, turns: ConcurrencyLimiter, caller: Hashable) -> None:
         self._turns = turns
         self._caller = caller
         self._timer: asyncio.TimerHandle | None = None
         self._cpu_seconds = 0.0
 
     async def __aenter__(self) -> None:
-        await self._turns.take(self._caller)
-        self._timer = asyncio.get_running_loop().call_later(LENT_AFTER_SECONDS, self._release_if_waiting)
+        await self._turns.acquire(self._caller)
+        self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_SECONDS, self._release_if_waiting)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._release()
-        self._turns.leave(self._caller)
+        self._turns.finish(self._caller)
 
-    def spend(self, seconds: float) -> None:
+    def add_cpu_seconds(self, seconds: float) -> None:
         """Record CPU time of the query."""
         self._cpu_seconds += seconds
 
     def _release_if_waiting(self) -> None:
-        if self._cpu_seconds > LITTLE_SECONDS:
+        if self._cpu_seconds > MAX_WAITING_CPU_SECONDS:
             self._cpu_seconds = 0.0
-            self._timer = asyncio.get_running_loop().call_later(LENT_AFTER_SECONDS, self._release_if_waiting)
+            self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_SECONDS, self._release_if_waiting)
         else:
             self._release()
 
@@ -127,4 +127,4 @@ class Turn:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._turns.give_back(self._caller)
+            self._turns.release(self._caller)

@@ -11,16 +11,16 @@ import orjson
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte in range(256))
 """Translation table of digits to 0 and other bytes to NUL, so that a long number is found in linear time."""
 _LONG_NUMBER = b"0" * 19
-MOST_CONTAINERS = 200_000
+MAX_CONTAINERS = 200_000
 """Maximum objects and lists in one message, since decoding more would block the event loop."""
 
 
-class Malformed(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+class MalformedRequest(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
     """The message is not a valid GraphQL request. The text is for the client."""
 
 
 @dataclass(frozen=True)
-class Params:
+class RequestParams:
     """The members of a GraphQL request, without `extensions`, which are ignored."""
 
     query: str
@@ -33,8 +33,8 @@ def decode(text: bytes, subject: str = "The body", *, exact: bool = True) -> Any
 
     Raises Malformed with `subject` in its message.
     """
-    if (containers := text.count(b"[") + text.count(b"{")) > MOST_CONTAINERS:
-        raise Malformed(f"{subject} has more than {MOST_CONTAINERS:,} objects and lists. Send less at once.")
+    if (containers := text.count(b"[") + text.count(b"{")) > MAX_CONTAINERS:
+        raise MalformedRequest(f"{subject} has more than {MAX_CONTAINERS:,} objects and lists. Send less at once.")
     try:
         value = orjson.loads(text)
         if containers > 254:
@@ -42,7 +42,7 @@ def decode(text: bytes, subject: str = "The body", *, exact: bool = True) -> Any
         # orjson reads an integer beyond 64 bits as a float
         return json.loads(text) if exact and _LONG_NUMBER in text.translate(_DIGITS) else value
     except (ValueError, TypeError, RecursionError) as error:
-        raise Malformed(f"{subject} is not JSON that can be read: {error}. Send one JSON object.") from error
+        raise MalformedRequest(f"{subject} is not JSON that can be read: {error}. Send one JSON object.") from error
 
 
 def encode(value: object) -> bytes:
@@ -53,25 +53,25 @@ def encode(value: object) -> bytes:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def params(payload: object) -> Params:
+def parse_params(payload: object) -> RequestParams:
     """Validate the members of a GraphQL request. Raises Malformed."""
     match payload:
         case dict():
             members = cast("dict[str, Any]", payload)
         case list():
-            raise Malformed("Batching is off: send one operation per request.")
+            raise MalformedRequest("Batching is off: send one operation per request.")
         case _:
-            raise Malformed('Send a JSON object: {"query": "...", "variables": {...}}.')
+            raise MalformedRequest('Send a JSON object: {"query": "...", "variables": {...}}.')
     query = members.get("query")
     if not isinstance(query, str):
-        raise Malformed("`query` must be a string with the GraphQL document.")
+        raise MalformedRequest("`query` must be a string with the GraphQL document.")
     variables = _read_member(members, "variables", dict, "an object")
     _read_member(members, "extensions", dict, "an object")
-    return Params(query, variables or {}, _read_member(members, "operationName", str, "a string") or None)
+    return RequestParams(query, variables or {}, _read_member(members, "operationName", str, "a string") or None)
 
 
 def _read_member(members: dict[str, Any], name: str, kind: type, expected: str) -> Any:
     value = members.get(name)
     if value is not None and not isinstance(value, kind):
-        raise Malformed(f"`{name}` must be {expected}, null or absent.")
+        raise MalformedRequest(f"`{name}` must be {expected}, null or absent.")
     return value

@@ -18,24 +18,24 @@ from tessera_gql.compute import Pool
 from tessera_gql.graphql import context, uploads
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.documents import Operation, Profile, parse_operation
-from tessera_gql.graphql.errors import translate
+from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.limit_values import Limits
-from tessera_gql.graphql.operations import Reply, failed, run, to_answer
+from tessera_gql.graphql.operations import Reply, error_reply, run_operation, to_encoded_reply
 from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Transport
-from tessera_gql.graphql.wire import decode, params
+from tessera_gql.graphql.wire import decode, parse_params
 from tessera_gql.observe import logs
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import Options
 from tessera_gql.upload_worker import protocol
-from tessera_gql.upload_worker.protocol import JobMessage, Kind
+from tessera_gql.upload_worker.protocol import FrameKind, JobMessage
 from tessera_gql.workflows.manifest_progress import Phase
 
 NICENESS = 5
-TOO_BIG_BYTES = 1024**3
+MAX_IDLE_BYTES = 1024**3
 """A process larger than this takes no further job, because Python rarely returns memory to the system."""
-TELL_SECONDS = 0.1
+PROGRESS_SECONDS = 0.1
 """Minimum interval of progress reports within a phase."""
 TOO_MUCH_MEMORY = {
     "message": "This takes more memory than one request may have. Split the project.",
@@ -62,7 +62,7 @@ class Worker:
             schema=schema,
             authenticate=_reject,
             context=self._context,
-            translate=translate,
+            to_graphql_error=to_graphql_error,
             limits=Limits(**settings["limits"]),
             profile=Profile.OPEN if settings["is_open"] else Profile.LOCKED,
         )
@@ -72,7 +72,7 @@ class Worker:
         frame = await protocol.read_frame(reader)
         while frame is not None:
             job = JobMessage.decode(frame[1])
-            files = [await protocol.read_frame(reader) for _ in job.places]
+            files = [await protocol.read_frame(reader) for _ in job.file_paths]
             if None in files:
                 return
             next_frame = asyncio.create_task(protocol.read_frame(reader))
@@ -87,32 +87,36 @@ class Worker:
         """Execute a job, send its reply, and return whether this process may take another one."""
         limits = replace(self._transport.limits, query_seconds=job.query_seconds)
 
-        def admit(_identity: Identity, _operation: Operation) -> dict[str, Any]:
+        def charge(_identity: Identity, _operation: Operation) -> dict[str, Any]:
             return job.extensions
 
-        transport = replace(self._transport, limits=limits, admit=admit)
+        transport = replace(self._transport, limits=limits, charge=charge)
         self._has_files = bool(files)
-        answer = to_answer(transport, await self._reply(transport, job, files))
-        stays = _resident_bytes() < TOO_BIG_BYTES
-        self._send(Kind.ANSWER, orjson.dumps({"why": answer.why, "stays": stays}) + b"\n" + answer.body)
+        answer = to_encoded_reply(transport, await self._reply(transport, job, files))
+        stays = _resident_bytes() < MAX_IDLE_BYTES
+        self._send(
+            FrameKind.REPLY, orjson.dumps({"why": answer.error_extensions, "stays": stays}) + b"\n" + answer.body
+        )
         return stays
 
     async def _reply(self, transport: Transport, job: JobMessage, files: list[bytes]) -> Reply:
         try:
-            request = params(decode(job.text))
-            for path in reversed(job.places):
-                uploads.put(request, path, RawJson(files.pop()))
+            request = parse_params(decode(job.text))
+            for path in reversed(job.file_paths):
+                uploads.insert_file(request, path, RawJson(files.pop()))
             operation = parse_operation(request.query, request.variables, request.operation_name)
-            return await run(transport, operation, Identity(job.actor))
+            return await run_operation(transport, operation, Identity(job.actor))
         except MemoryError:
             return {"errors": [TOO_MUCH_MEMORY]}
         except Exception as error:  # noqa: BLE001 - every error becomes a reply and is logged
-            return failed(transport, error)
+            return error_reply(transport, error)
 
     @asynccontextmanager
     async def _context(self, identity: Identity) -> AsyncGenerator[Context]:
         pool = None if self._has_files else self._pool
-        context_manager = context.opened(self._database, identity.actor, git_sync_path=self._git_sync_path, pool=pool)
+        context_manager = context.open_context(
+            self._database, identity.actor, git_sync_path=self._git_sync_path, pool=pool
+        )
         async with context_manager as operation_context:
             operation_context.tell = self._report_progress
             yield operation_context
@@ -120,13 +124,13 @@ class Worker:
     def _report_progress(self, phase: Phase, finished: int, total: int) -> None:
         """Send the progress of a job; within a phase at most once per interval."""
         now = time.monotonic()
-        if phase is self._phase and now - self._reported_at < TELL_SECONDS:
+        if phase is self._phase and now - self._reported_at < PROGRESS_SECONDS:
             return
         self._phase, self._reported_at = phase, now
-        self._send(Kind.PROGRESS, orjson.dumps([phase, finished, total]))
+        self._send(FrameKind.PROGRESS, orjson.dumps([phase, finished, total]))
 
-    def _send(self, kind: Kind, payload: bytes) -> None:
-        self._out.write(protocol.pack(kind, payload))
+    def _send(self, kind: FrameKind, payload: bytes) -> None:
+        self._out.write(protocol.pack_frame(kind, payload))
         self._out.flush()
 
     def close(self) -> None:

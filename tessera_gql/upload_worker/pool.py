@@ -21,12 +21,12 @@ from starlette.datastructures import UploadFile
 from tessera_gql.compute.pool import SECONDS
 from tessera_gql.graphql.documents import Operation
 from tessera_gql.graphql.limit_values import Limits
-from tessera_gql.graphql.transport import Answer, Job
+from tessera_gql.graphql.transport import EncodedReply, Job
 from tessera_gql.graphql.uploads import MANIFEST_FIELDS
 from tessera_gql.observe.logs import LogOptions
 from tessera_gql.store.engine import DEFAULT, Options
 from tessera_gql.upload_worker import protocol
-from tessera_gql.upload_worker.protocol import JobMessage, Kind
+from tessera_gql.upload_worker.protocol import FrameKind, JobMessage
 from tessera_gql.workflows.manifest_progress import Phase, Tell
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class WorkerEndedError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
+class WorkerSettings:
     """Settings that a process needs to execute operations like the server."""
 
     database_url: str = field(repr=False)
@@ -64,22 +64,22 @@ class Settings:
 
 
 @dataclass(eq=False)
-class Process:
+class WorkerProcess:
     """One worker process. `is_well` is true while it waits for a job."""
 
     child: Child
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
-    is_well: bool = False
+    is_reusable: bool = False
     jobs: int = 0
 
-    async def send(self, kind: Kind, payload: bytes) -> None:
+    async def send(self, kind: FrameKind, payload: bytes) -> None:
         """Send a frame. Raises WorkerEndedError, like all communication with the process."""
-        await self._write(protocol.pack(kind, payload))
+        await self._write(protocol.pack_frame(kind, payload))
 
     async def send_file(self, file: UploadFile) -> None:
         """Send a file in chunks, as one frame."""
-        await self._write(protocol.head(Kind.FILE, file.size or 0))
+        await self._write(protocol.pack_head(FrameKind.FILE, file.size or 0))
         while chunk := await file.read(CHUNK_BYTES):
             await self._write(chunk)
 
@@ -90,37 +90,39 @@ class Process:
         except (ConnectionError, RuntimeError):  # uvloop raises RuntimeError for a closed pipe
             raise WorkerEndedError from None
 
-    async def receive(self) -> tuple[Kind, bytes]:
+    async def receive(self) -> tuple[FrameKind, bytes]:
         """Receive the next frame. Raises WorkerEndedError."""
         frame = await protocol.read_frame(self.stdout)
         if frame is None:
             raise WorkerEndedError
         return frame
 
-    def dismiss(self) -> None:
+    def close_pipe(self) -> None:
         """Close the pipe, which makes a process without a job exit."""
         self.stdin.close()
 
-    async def end(self) -> None:
+    async def kill(self) -> None:
         """Kill the process and wait for its exit."""
         with suppress(ProcessLookupError):
             self.child.kill()
-        self.dismiss()
+        self.close_pipe()
         await self.child.wait()
 
 
-async def start(settings: Settings) -> Process:
+async def start_process(settings: WorkerSettings) -> WorkerProcess:
     """Start a process in its own session, so that Ctrl-C reaches only the server, which then stops the process."""
     command = (sys.executable, "-P", "-m", "tessera_gql.upload_worker")
     try:
         child = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
     except OSError as error:
         raise WorkerEndedError from error
-    process = Process(child, cast("asyncio.StreamWriter", child.stdin), cast("asyncio.StreamReader", child.stdout))
+    process = WorkerProcess(
+        child, cast("asyncio.StreamWriter", child.stdin), cast("asyncio.StreamReader", child.stdout)
+    )
     try:
-        await process.send(Kind.SETTINGS, orjson.dumps(asdict(settings), default=str))
+        await process.send(FrameKind.SETTINGS, orjson.dumps(asdict(settings), default=str))
     except BaseException:
-        await process.end()
+        await process.kill()
         raise
     return process
 
@@ -129,13 +131,13 @@ async def start(settings: Settings) -> Process:
 class WorkerPool:
     """A pool of worker processes. `on_commit` is called after each job, which may have committed changes."""
 
-    settings: Settings
+    settings: WorkerSettings
     on_commit: Callable[[], None]
-    _idle: list[Process] = field(default_factory=list[Process])
+    _idle: list[WorkerProcess] = field(default_factory=list[WorkerProcess])
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
     _callers: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
 
-    async def run(self, job: Job, extensions: dict[str, Any], report_progress: Tell) -> Answer:
+    async def run(self, job: Job, extensions: dict[str, Any], report_progress: Tell) -> EncodedReply:
         """Execute a job and return its reply. Cancelling it kills the process.
 
         Raises a coded GraphQLError if no process could execute it.
@@ -145,7 +147,7 @@ class WorkerPool:
         async with self._acquire_slot(job.account):
             try:
                 async with self._acquire_process() as process, asyncio.timeout(seconds + GRACE_SECONDS):
-                    await process.send(Kind.JOB, message.encode())
+                    await process.send(FrameKind.JOB, message.encode())
                     for file in job.files.values():
                         await process.send_file(file)
                     return await _receive_reply(process, report_progress)
@@ -157,7 +159,7 @@ class WorkerPool:
                 self.on_commit()
 
     def _timeout_seconds(self, operation: Operation) -> float:
-        if operation.kind is OperationType.QUERY and not operation.calls(MANIFEST_FIELDS):
+        if operation.kind is OperationType.QUERY and not operation.has_root_field(MANIFEST_FIELDS):
             return min(self.settings.limits.query_seconds, self.settings.job_seconds)
         return self.settings.job_seconds
 
@@ -176,49 +178,49 @@ class WorkerPool:
             yield
 
     @asynccontextmanager
-    async def _acquire_process(self) -> AsyncGenerator[Process]:
+    async def _acquire_process(self) -> AsyncGenerator[WorkerProcess]:
         """Take an idle process, or start one."""
         running = (process for process in self._pop_idle() if process.child.returncode is None)
-        process = next(running, None) or await start(self.settings)
-        process.is_well = False
+        process = next(running, None) or await start_process(self.settings)
+        process.is_reusable = False
         try:
             yield process
         finally:
             await self._release_process(process)
 
-    def _pop_idle(self) -> Generator[Process]:
+    def _pop_idle(self) -> Generator[WorkerProcess]:
         while self._idle:
             yield self._idle.pop()
 
-    async def _release_process(self, process: Process) -> None:
+    async def _release_process(self, process: WorkerProcess) -> None:
         """Return a process to the pool, which stops it after an idle time, or kill it if it can't be reused."""
-        if not process.is_well:
-            await process.end()
+        if not process.is_reusable:
+            await process.kill()
             return
         process.jobs += 1
         self._idle.append(process)
         asyncio.get_running_loop().call_later(IDLE_SECONDS, self._stop_if_idle, process, process.jobs)
 
-    def _stop_if_idle(self, process: Process, jobs: int) -> None:
+    def _stop_if_idle(self, process: WorkerProcess, jobs: int) -> None:
         if process in self._idle and process.jobs == jobs:
             self._idle.remove(process)
-            process.dismiss()
+            process.close_pipe()
 
     async def close(self) -> None:
         """Kill all idle processes."""
         while self._idle:
-            await self._idle.pop().end()
+            await self._idle.pop().kill()
 
 
-async def _receive_reply(process: Process, report_progress: Tell) -> Answer:
+async def _receive_reply(process: WorkerProcess, report_progress: Tell) -> EncodedReply:
     """Receive the reply of a job, passing on its progress until then."""
     while True:
         kind, payload = await process.receive()
-        if kind is Kind.ANSWER:
+        if kind is FrameKind.REPLY:
             head, _, body = payload.partition(b"\n")
             metadata = orjson.loads(head)
-            process.is_well = metadata["stays"]
-            return Answer(body, metadata["why"])
+            process.is_reusable = metadata["stays"]
+            return EncodedReply(body, metadata["why"])
         phase, finished, total = orjson.loads(payload)
         report_progress(Phase(phase), finished, total)
 

@@ -14,31 +14,31 @@ from tessera_gql.policy.access import Actor, Scope
 HEAD = struct.Struct(">cI")
 
 
-class Kind(Enum):
+class FrameKind(Enum):
     """Kinds of frames. The server sends SETTINGS once, then JOB and FILE; the worker PROGRESS and one ANSWER a job."""
 
     SETTINGS = b"s"
     JOB = b"j"
     FILE = b"f"
     PROGRESS = b"g"
-    ANSWER = b"a"
+    REPLY = b"a"
 
 
-def head(kind: Kind, size: int) -> bytes:
+def pack_head(kind: FrameKind, size: int) -> bytes:
     """Encode the head of a frame."""
     return HEAD.pack(kind.value, size)
 
 
-def pack(kind: Kind, payload: bytes) -> bytes:
+def pack_frame(kind: FrameKind, payload: bytes) -> bytes:
     """Encode a frame."""
-    return head(kind, len(payload)) + payload
+    return pack_head(kind, len(payload)) + payload
 
 
-async def read_frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes] | None:
+async def read_frame(reader: asyncio.StreamReader) -> tuple[FrameKind, bytes] | None:
     """Read a frame; None at the end of the stream, even within a frame."""
     try:
         kind, size = HEAD.unpack(await reader.readexactly(HEAD.size))
-        return Kind(kind), await reader.readexactly(size)
+        return FrameKind(kind), await reader.readexactly(size)
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
 
@@ -48,7 +48,7 @@ class JobMessage:
     """A request to execute: its JSON, the variable paths of its files, the caller, and the reply's `extensions`."""
 
     text: bytes
-    places: tuple[str, ...]
+    file_paths: tuple[str, ...]
     actor: Actor
     extensions: dict[str, Any]
     query_seconds: float
@@ -57,7 +57,7 @@ class JobMessage:
         """Encode the message as a line of JSON, followed by the text of the request."""
         actor = self.actor  # encoded by hand: ids of a database driver's own UUID class must become text
         metadata = {
-            "places": self.places,
+            "places": self.file_paths,
             "actor": {
                 "name": actor.name,
                 "scopes": [scope.value for scope in actor.scopes],
@@ -78,7 +78,7 @@ class JobMessage:
         team_id, key_id = (UUID(actor[name]) if actor[name] else None for name in ("team_id", "key_id"))
         return cls(
             text=text,
-            places=tuple(metadata["places"]),
+            file_paths=tuple(metadata["places"]),
             actor=Actor(actor["name"], team_id, frozenset(map(Scope, actor["scopes"])), key_id),
             extensions=metadata["extensions"],
             query_seconds=metadata["query_seconds"],
