@@ -108,13 +108,19 @@ def _start(
 
     async def run_reference() -> ExecutionResult:
         """Execute with empty dataloaders; cached keys would change which field fails first."""
-        await context.renew()
+        await context.reset()
         result = reference()
         return result if isinstance(result, ExecutionResult) else await result
 
     document, node, variables = operation.document, operation.node, operation.variables
     query = PlannedQuery(
-        transport.core_schema, document, node, variables, operation.plans, context.narrow, turn.add_cpu_seconds
+        transport.core_schema,
+        document,
+        node,
+        variables,
+        operation.plans,
+        context.restrict_columns,
+        turn.add_cpu_seconds,
     )
     return execute_query(query, context, run_reference, transport.tally)
 

@@ -30,7 +30,7 @@ def pack_head(kind: FrameKind, size: int) -> bytes:
 
 
 def pack_frame(kind: FrameKind, payload: bytes) -> bytes:
-    """Encode a frame."""
+    """Encode a frame with its payload."""
     return pack_head(kind, len(payload)) + payload
 
 

@@ -122,9 +122,9 @@ async def test_a_look_up_under_way_while_its_key_is_revoked_does_not_let_it_in(
     class Slow(Authenticator):
         """Another process revokes the key between the reading of its row and the answer."""
 
-        async def _looked_up(self, digest: str) -> Identity:
+        async def _verify_key(self, digest: str) -> Identity:
             self.revoke(minted.key.id)
-            return await super()._looked_up(digest)
+            return await super()._verify_key(digest)
 
     with pytest.raises(BadCredential, match="was revoked"):
         await Slow(database, monotonic=seconds).identify(bearer(minted))

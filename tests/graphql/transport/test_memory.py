@@ -32,7 +32,7 @@ async def test_a_closed_websocket_is_freed_with_its_subscriptions(house: House, 
                 await subscribe(connection, "1", FOREVER)
                 await subscribe(connection, "2", f"{FOREVER} #")
                 await hear(connection)
-                assert alive() == {"Socket", "Hearing", "Stream", "Frames"}
+                assert alive() == {"Socket", "SharedOperation", "SharedStream", "Frames"}
         await until(lambda: not alive())
 
 

@@ -205,7 +205,7 @@ class Subscription:
             while True:
                 house.written.clear()
                 if position >= len(house.log):
-                    if course.caught_up(position):
+                    if course.report_caught_up(position):
                         return
                     await house.written.wait()
                 while position < len(house.log):
@@ -251,10 +251,10 @@ class Given(dict[str, Any]):
 
     course = StreamPosition()
 
-    def narrow(self, reads: Reads) -> None:
+    def restrict_columns(self, reads: Reads) -> None:
         """There are no tables."""
 
-    async def renew(self) -> None:
+    async def reset(self) -> None:
         """There are no loaders."""
 
 
