@@ -114,7 +114,7 @@ def assemble(settings: Settings) -> Parts:
         issuer=_create_issuer(settings, database),
     )
 
-    budget = _create_budget(settings)
+    rate_limiter = _create_rate_limiter(settings)
 
     async def authenticate(authorization: str | None) -> Identity:
         try:
@@ -137,7 +137,7 @@ def assemble(settings: Settings) -> Parts:
         executor=Executor(settings.executor),
         to_graphql_error=to_graphql_error,
         should_retry=lambda context: context.from_replica,
-        charge=lambda identity, operation: budget.charge(identity.actor.account, operation),
+        charge=lambda identity, operation: rate_limiter.charge(identity.actor.account, operation),
         concurrency_limiter=ConcurrencyLimiter(
             connections=SQLITE_READERS if is_sqlite(settings.database_url) else settings.database_pool
         ),
@@ -186,7 +186,7 @@ def _webhook_options(settings: Settings, transport: Transport) -> webhooks.Optio
     )
 
 
-def _create_budget(settings: Settings) -> RateLimiter:
+def _create_rate_limiter(settings: Settings) -> RateLimiter:
     """Create the rate limits, which are off for a server without authentication."""
     rates = (settings.rate_limit_mutations, settings.rate_limit_cost) if settings.needs_keys else (None, None)
     mutations, cost = (Rate.parse(rate) if rate else None for rate in rates)

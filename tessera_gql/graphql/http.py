@@ -84,9 +84,9 @@ class Endpoint:
         """Execute the request; None if the reply was sent as an event stream."""
         identity = await self._authenticate(request)
         address = request.client.host if request.client else ""
-        spool = self.transport.uploads.spool(self.transport.upload_account(identity, address))
+        share = self.transport.upload_limiter.create_share(self.transport.upload_account(identity, address))
         try:
-            work = await self._prepare(request, body, media, identity, spool)
+            work = await self._prepare(request, body, media, identity, share)
             if media is MediaType.EVENTS:
                 source = (
                     jobs.stream_job(self.transport, work)
@@ -100,20 +100,20 @@ class Endpoint:
             reply = await run_operation(self.transport, work, identity, partial(_wait_for_disconnect, request.receive))
             return _to_response(to_encoded_reply(self.transport, reply), media)
         finally:
-            await spool.close()
+            await share.close()
 
     async def _prepare(
-        self, request: Request, body: Body, media: MediaType, identity: Identity, spool: UploadShare
+        self, request: Request, body: Body, media: MediaType, identity: Identity, share: UploadShare
     ) -> Prepared | Job:
         """Receive and prepare the operation. A large one becomes a job, which keeps only the text of its variables."""
-        received = await self._receive(request, body, spool)
+        received = await self._receive(request, body, share)
         query = received.params
         prepared = self.transport.document_cache.prepare(query.query, query.variables, query.operation_name)
         _check_permitted(request, media, prepared, received)
         if not isinstance(prepared, Operation) or not received.is_for_worker(prepared):
             return prepared
-        spool.open()
-        return Job(replace(prepared, variables={}), received.text, received.files, identity, spool.account)
+        share.open()
+        return Job(replace(prepared, variables={}), received.text, received.files, identity, share.account)
 
     def _negotiate(self, request: Request) -> MediaType:
         methods = ("GET", "POST") if self.transport.profile is Profile.OPEN else ("POST",)
@@ -135,12 +135,12 @@ class Endpoint:
         except Unauthenticated as refusal:
             raise HttpError(401, str(refusal), CHALLENGE) from refusal
 
-    async def _receive(self, request: Request, body: Body, spool: UploadShare) -> RequestBody:
+    async def _receive(self, request: Request, body: Body, share: UploadShare) -> RequestBody:
         if request.method != "POST":
             return RequestBody(parse_params(_query_members(request)))
         if _content_type(request) == FORM_MEDIA_TYPE:
-            return await uploads.receive_form(request.headers, body, spool)
-        return await uploads.receive_json(body, spool)
+            return await uploads.receive_form(request.headers, body, share)
+        return await uploads.receive_json(body, share)
 
 
 def _query_members(request: Request) -> dict[str, object]:

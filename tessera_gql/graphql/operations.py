@@ -49,17 +49,17 @@ async def execute(
 
 
 async def run_operation(
-    transport: Transport, prepared: Prepared, identity: Identity, left: WaitForDisconnect | None = None
+    transport: Transport, prepared: Prepared, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     """Execute a query or mutation and return its reply."""
     with transport.observe(prepared, identity) as observe_reply:
-        reply = await _admit_and_run(transport, prepared, identity, left)
+        reply = await _admit_and_run(transport, prepared, identity, disconnect)
         observe_reply(reply)
     return reply
 
 
 async def _admit_and_run(
-    transport: Transport, prepared: Prepared, identity: Identity, left: WaitForDisconnect | None = None
+    transport: Transport, prepared: Prepared, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     if not isinstance(prepared, Operation):
         return _error_reply(transport, prepared)
@@ -67,24 +67,24 @@ async def _admit_and_run(
         return _error_reply(transport, [STREAM_REQUIRED])
     try:
         extensions = transport.charge(identity, prepared)
-        turn = transport.concurrency_limiter.slot(transport.caller_account(identity))
-        async with turn if prepared.kind is OperationType.QUERY else nullcontext():
-            reply, should_retry = await _attempt(transport, prepared, identity, left, turn)
+        slot = transport.concurrency_limiter.slot(transport.caller_account(identity))
+        async with slot if prepared.kind is OperationType.QUERY else nullcontext():
+            reply, should_retry = await _attempt(transport, prepared, identity, disconnect, slot)
             if should_retry:
-                reply, _ = await _attempt(transport, prepared, identity, left, turn)
+                reply, _ = await _attempt(transport, prepared, identity, disconnect, slot)
     except Exception as error:  # noqa: BLE001 - every error becomes a reply, and internal failures are logged
         return error_reply(transport, error)
     return reply | {"extensions": reply.get("extensions", {}) | extensions} if extensions else reply
 
 
 async def _attempt(
-    transport: Transport, operation: Operation, identity: Identity, left: WaitForDisconnect | None, turn: Slot
+    transport: Transport, operation: Operation, identity: Identity, disconnect: WaitForDisconnect | None, slot: Slot
 ) -> tuple[Reply, bool]:
     """Execute once and return the reply and whether to retry. Closing the context may still raise."""
     async with transport.context(identity) as context:
-        result = _start(transport, operation, context, turn)
+        result = _start(transport, operation, context, slot)
         if not isinstance(result, ExecutionResult):
-            result = await _await_result(transport, operation, result, left)
+            result = await _await_result(transport, operation, result, disconnect)
     reply = _reply(transport, result)
     is_unavailable = operation.kind is OperationType.QUERY and any(
         error["extensions"]["code"] == "UNAVAILABLE" for error in reply.get("errors", ())
@@ -93,7 +93,7 @@ async def _attempt(
 
 
 def _start(
-    transport: Transport, operation: Operation, context: Any, turn: Slot
+    transport: Transport, operation: Operation, context: Any, slot: Slot
 ) -> ExecutionResult | Awaitable[ExecutionResult]:
     reference = partial(
         run_document,
@@ -120,13 +120,13 @@ def _start(
         variables,
         operation.plans,
         context.restrict_columns,
-        turn.add_cpu_seconds,
+        slot.add_cpu_seconds,
     )
     return execute_query(query, context, run_reference, transport.tally)
 
 
 async def _await_result(
-    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], left: WaitForDisconnect | None
+    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], disconnect: WaitForDisconnect | None
 ) -> ExecutionResult:
     """Await the result. A query is cancelled on timeout and disconnect; a mutation always runs to its end."""
     if operation.kind is not OperationType.QUERY:
@@ -135,11 +135,13 @@ async def _await_result(
     watchers: list[asyncio.Task[None]] = []
     timeout = asyncio.timeout(seconds)
 
-    async def watch(left: WaitForDisconnect) -> None:
-        await left()
+    async def watch(disconnect: WaitForDisconnect) -> None:
+        await disconnect()
         timeout.reschedule(loop.time())
 
-    timer = left and loop.call_later(WATCH_DELAY_SECONDS, lambda: watchers.append(loop.create_task(watch(left))))
+    timer = disconnect and loop.call_later(
+        WATCH_DELAY_SECONDS, lambda: watchers.append(loop.create_task(watch(disconnect)))
+    )
     try:
         async with timeout:
             return await result
@@ -156,27 +158,27 @@ async def _await_result(
 
 
 async def stream_replies(
-    transport: Transport, prepared: Prepared, identity: Identity, course: StreamPosition | None = None
+    transport: Transport, prepared: Prepared, identity: Identity, stream_position: StreamPosition | None = None
 ) -> AsyncGenerator[Reply]:
-    """Yield the replies of an operation: one, or those of a subscription, which updates its position in `course`."""
+    """Yield the replies of an operation: one, or those of a subscription, which updates the stream position."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         yield await run_operation(transport, prepared, identity)
         return
     with transport.observe(prepared, identity) as observe_reply:
-        async with aclosing(_subscribe(transport, prepared, identity, course)) as replies:
+        async with aclosing(_subscribe(transport, prepared, identity, stream_position)) as replies:
             async for reply in replies:
                 observe_reply(reply)
                 yield reply
 
 
 async def _subscribe(
-    transport: Transport, prepared: Operation, identity: Identity, course: StreamPosition | None
+    transport: Transport, prepared: Operation, identity: Identity, stream_position: StreamPosition | None
 ) -> AsyncGenerator[Reply]:
     try:
         transport.charge(identity, prepared)
         async with transport.context(identity) as context:
-            if course is not None:
-                context.course = course
+            if stream_position is not None:
+                context.course = stream_position
             options = _options(transport, prepared)
             source = subscribe_document(transport.core_schema, prepared.document, context_value=context, **options)
             if isinstance(source, Awaitable):

@@ -60,12 +60,12 @@ def stream_messages(transport: Transport, prepared: Prepared, identity: Identity
 
 
 async def execute_messages(
-    transport: Transport, prepared: Prepared, identity: Identity, course: StreamPosition
+    transport: Transport, prepared: Prepared, identity: Identity, stream_position: StreamPosition
 ) -> AsyncGenerator[Message]:
     """Execute an operation and yield its encoded replies. An error message is the last."""
-    async with aclosing(stream_replies(transport, prepared, identity, course)) as replies:
+    async with aclosing(stream_replies(transport, prepared, identity, stream_position)) as replies:
         async for reply in replies:
             if "data" in reply:
-                yield Message("next", encode_reply(transport, reply), course.position)
+                yield Message("next", encode_reply(transport, reply), stream_position.position)
             else:
                 yield Message("error", encode_reply(transport, reply, "errors"))

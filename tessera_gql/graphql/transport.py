@@ -174,7 +174,7 @@ class Transport:
         return Broadcaster(self.limits.send_queue)
 
     @cached_property
-    def uploads(self) -> UploadLimiter:
+    def upload_limiter(self) -> UploadLimiter:
         return UploadLimiter(self.limits)
 
     @cached_property

@@ -94,23 +94,23 @@ class ConcurrencyLimiter:
 class Slot:
     """Holds a slot for one query and releases it while the query waits for the database."""
 
-    __slots__ = ("_caller", "_cpu_seconds", "_timer", "_turns")
+    __slots__ = ("_caller", "_cpu_seconds", "_limiter", "_timer")
 
-    def __init__(self, turns: ConcurrencyLimiter, caller: Hashable) -> None:
-        self._turns = turns
+    def __init__(self, limiter: ConcurrencyLimiter, caller: Hashable) -> None:
+        self._limiter = limiter
         self._caller = caller
         self._timer: asyncio.TimerHandle | None = None
         self._cpu_seconds = 0.0
 
     async def __aenter__(self) -> None:
-        await self._turns.acquire(self._caller)
+        await self._limiter.acquire(self._caller)
         self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_SECONDS, self._release_if_waiting)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._release()
-        self._turns.finish(self._caller)
+        self._limiter.finish(self._caller)
 
     def add_cpu_seconds(self, seconds: float) -> None:
         """Record CPU time of the query."""
@@ -127,4 +127,4 @@ class Slot:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._turns.release(self._caller)
+            self._limiter.release(self._caller)

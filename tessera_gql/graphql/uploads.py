@@ -54,7 +54,7 @@ class UploadLimiter:
     counts: Counter[str] = field(default_factory=Counter[str])
     size: int = 0
 
-    def spool(self, account: str) -> UploadShare:
+    def create_share(self, account: str) -> UploadShare:
         return UploadShare(self, account)
 
 
@@ -99,30 +99,30 @@ class UploadShare:
             await self.form.close()
 
 
-async def receive_json(body: Body, spool: UploadShare) -> RequestBody:
+async def receive_json(body: Body, share: UploadShare) -> RequestBody:
     """Receive and decode a JSON body. Raises Malformed and HttpError."""
     text = bytearray()
-    async for chunk in body.chunks(spool.limiter.limits.body_bytes, FILE_HINT):
+    async for chunk in body.chunks(share.limiter.limits.body_bytes, FILE_HINT):
         text += chunk
         if len(text) > LARGE_BYTES:
-            spool.open()
-            spool.grow(len(text) - spool.size)
+            share.open()
+            share.grow(len(text) - share.size)
     content = bytes(text)
     return RequestBody(await _decode(content), content)
 
 
-async def receive_form(headers: Headers, body: Body, spool: UploadShare) -> RequestBody:
+async def receive_form(headers: Headers, body: Body, share: UploadShare) -> RequestBody:
     """Receive and parse a multipart form. Raises Malformed and HttpError."""
-    spool.open()
-    limits = spool.limiter.limits
+    share.open()
+    limits = share.limiter.limits
 
     async def chunks() -> AsyncGenerator[bytes]:
         async for chunk in body.chunks(limits.upload_bytes):
-            spool.grow(len(chunk))
+            share.grow(len(chunk))
             yield chunk
 
-    spool.form = await parse_form(headers, chunks(), limits.body_bytes)
-    text, files = read_parts(spool.form)
+    share.form = await parse_form(headers, chunks(), limits.body_bytes)
+    text, files = read_parts(share.form)
     request_params = await _decode(text)
     for path in files:
         insert_file(request_params, path, None)

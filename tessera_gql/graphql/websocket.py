@@ -105,7 +105,7 @@ class Socket:
         self.running: set[asyncio.Task[None]] = set()
         """Tasks of unshared operations and of operations that are still closing."""
         self.pings = PingCounter(transport.limits.pings_per_minute)
-        self.outbox = SendQueue(connection, transport.limits, partial(request_close, ended, CloseReason.SLOW))
+        self.send_queue = SendQueue(connection, transport.limits, partial(request_close, ended, CloseReason.SLOW))
         loop, limits = asyncio.get_running_loop(), transport.limits
         self.init_timer = loop.call_later(limits.init_timeout_seconds, request_close, ended, CloseReason.NO_INIT)
 
@@ -140,7 +140,7 @@ class Socket:
         for task in self.running:
             if not task.cancelling():
                 task.cancel()
-        await self.outbox.stop()
+        await self.send_queue.stop()
         if self.running:
             await asyncio.wait(self.running, timeout=CLOSING_SECONDS)
 
@@ -216,12 +216,12 @@ class Socket:
         task.add_done_callback(self.running.discard)
 
     def _join(self, key: str, prepared: Prepared, shared: SharedExecution, position: int | None = None) -> bool:
-        hearing = SharedOperation(self, key, position)
+        operation = SharedOperation(self, key, position)
         start = partial(execute_messages, self.transport, prepared, self.identity)
-        hearing.stream = self.transport.fanout.join(shared.key, start, hearing, position)
-        if hearing.stream is None:
+        operation.stream = self.transport.fanout.join(shared.key, start, operation, position)
+        if operation.stream is None:
             return False
-        self.operations[key] = hearing
+        self.operations[key] = operation
         return True
 
     def _prepare(self, request_params: RequestParams) -> Prepared:
@@ -243,9 +243,9 @@ class Socket:
                 shared is not None and self.operations.get(key) is task and self._join(key, prepared, shared, position)
             )
 
-        course = StreamPosition(try_join=try_join)
+        stream_position = StreamPosition(try_join=try_join)
         try:
-            async with aclosing(execute_messages(self.transport, prepared, self.identity, course)) as messages:
+            async with aclosing(execute_messages(self.transport, prepared, self.identity, stream_position)) as messages:
                 async for message in messages:
                     await self._send_or_wait(*encode_message(key, message))
                     if message.kind == "error":
@@ -257,8 +257,8 @@ class Socket:
                 del self.operations[key]
 
     async def _send(self, *parts: bytes) -> None:
-        self.outbox.put(*parts)
-        await self.outbox.drain()
+        self.send_queue.put(*parts)
+        await self.send_queue.drain()
 
     async def _send_or_wait(self, *parts: bytes) -> None:
         """Send; after a disconnect wait for the cancellation, so that nothing interrupts the operation's closing."""
@@ -284,15 +284,15 @@ class SharedOperation:
     def on_item(self, message: Message) -> None:
         if message.kind == "error":
             self.has_failed = True
-            self.socket.outbox.put(*encode_message(self.key, message))
+            self.socket.send_queue.put(*encode_message(self.key, message))
         elif message.position is None or message.position > self.position:
-            self.socket.outbox.put(self.head, message.body, b"}")
+            self.socket.send_queue.put(self.head, message.body, b"}")
 
     def on_end(self) -> None:
         if self.socket.operations.get(self.key) is self:
             del self.socket.operations[self.key]
             if not self.has_failed:
-                self.socket.outbox.put(encode_complete(self.key))
+                self.socket.send_queue.put(encode_complete(self.key))
 
     def cancel(self) -> None:
         """Leave the shared stream."""
