@@ -54,7 +54,7 @@ class _CachedCredential:
 class Authenticator:
     """Authenticates callers, caches valid credentials and ends revoked ones. `is_open` accepts everybody.
 
-    `keep` must run while the server does.
+    `run` must run while the server does.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class Authenticator:
             raise BadCredential("This key has no scope, so it is good for nothing. Make one with a scope.")
         return Identity(actor, key.expires_at)
 
-    def on_commit(self, happened: Sequence[Event]) -> None:
+    def on_commit(self, events: Sequence[Event]) -> None:
         """Revoke the keys whose revocation was committed in this process."""
-        for event in happened:
+        for event in events:
             if isinstance(event, ApiKeyRevoked):
                 self.revoke(event.api_key_id)
 

@@ -1,6 +1,6 @@
 """Complete leaf values with one generated function per selection, which builds the objects of a level.
 
-Values equal graphql-core's exactly. A value that could differ raises Unplanned.
+Values equal graphql-core's exactly. A value that could differ raises UnplannedValue.
 """
 
 import keyword

@@ -58,7 +58,7 @@ MAX_PLANS = 8
 """Maximum plans of a document, which has one for each operation and combination of `@skip` and `@include` values."""
 
 
-class UnsupportedOperation(Exception):  # noqa: N818 - not a failure, like Unplanned
+class UnsupportedOperation(Exception):  # noqa: N818 - not a failure, like UnplannedValue
     """The operation can't be planned."""
 
 
@@ -200,7 +200,7 @@ class Plan:
 
     @cached_property
     def root(self) -> Selection:
-        """The selection of the query type. Raises Unsupported."""
+        """The selection of the query type. Raises UnsupportedOperation."""
         kind = self.schema.query_type
         if kind is None:
             raise UnsupportedOperation("there is no query type")
@@ -217,7 +217,7 @@ class Plan:
         return collected.grouped_field_set
 
     def create_selection(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
-        """Plan the fields of an object type. Raises Unsupported."""
+        """Plan the fields of an object type. Raises UnsupportedOperation."""
         if next(self._selection_counter) > MAX_SELECTIONS:
             raise UnsupportedOperation("too many selections")
         builder, steps = ObjectBuilder(), list[Step]()
@@ -269,7 +269,7 @@ class PlanCache:
     def get(
         self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, values: VariableValues
     ) -> Plan:
-        """Return the plan for the given variables, creating it if needed. Raises Unsupported on each call."""
+        """Return the plan for the given variables, creating it if needed. Raises UnsupportedOperation on each call."""
         if self._conditions is None:
             self._conditions = tuple(sorted(_condition_variables(document)))
         coerced = {name: values.coerced[name] for name in self._conditions if name in values.coerced}

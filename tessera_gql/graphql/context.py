@@ -46,7 +46,7 @@ class EventRelay(Protocol):
 class Context:
     """The state that the resolvers of one operation share. Close it when the reply is computed.
 
-    `asking` is called with the size of each batch of keys that is loaded.
+    `on_batch` is called with the size of each batch of keys that is loaded.
     """
 
     def __init__(

@@ -21,9 +21,9 @@ class UserError:
 
     @classmethod
     def of(cls, refusal: Refusal, input_names: dict[str, str], input_: Any) -> "UserError":
-        """Convert a refusal. `renamed` maps input names of the command to those of the schema.
+        """Convert a refusal. `input_names` maps input names of the command to those of the schema.
 
-        A field that the input `asked` doesn't have is left out.
+        A field that `input_` does not have is left out.
         """
         path = [camel(input_names.get(part, part)) for part in refusal.field if part != "input"]
         input_fields = {camel(field.name) for field in dataclasses.fields(input_)}

@@ -109,7 +109,7 @@ class Broadcaster(Generic[T]):
         return stream.task
 
     async def listen(self, key: Hashable, start: StartStream[T]) -> AsyncGenerator[T]:
-        """Iterate over the items of a shared stream. Raises Behind after the queued items if the queue overflowed."""
+        """Iterate over a shared stream. Raises SlowListener after the queued items if the queue overflowed."""
         queue: _Queue[T] = _Queue(self._limit)
         stream = self.join(key, start, queue)
         try:

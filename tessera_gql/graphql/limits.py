@@ -206,7 +206,7 @@ def exceeds_tokens(query: str, tokens: int) -> bool:
 def count_overlaps(
     operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], maximum: int
 ) -> int:
-    """Count pairs of selections with the same response key in the same parent, up to `enough`.
+    """Count pairs of selections with the same response key in the same parent, up to `maximum`.
 
     The validation rule for mergeable fields compares all of them: a second of work for 2,000 tokens.
     """

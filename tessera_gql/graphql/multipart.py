@@ -47,7 +47,7 @@ class _Utf8Parser(MultiPartParser):
 async def parse_form(headers: Headers, chunks: AsyncGenerator[bytes], text_bytes: int) -> FormData:
     """Parse a form, spooling its files to disk. `text_bytes` limits each text part. The caller must close the form.
 
-    Raises Malformed for an invalid form, HttpError if a file can't be written.
+    Raises MalformedRequest for an invalid form, HttpError if a file can't be written.
     """
     parser = _Utf8Parser(headers, chunks, max_files=MAX_FILES, max_fields=2, max_part_size=text_bytes)
     try:
@@ -62,7 +62,7 @@ async def parse_form(headers: Headers, chunks: AsyncGenerator[bytes], text_bytes
 
 
 def read_parts(form: FormData) -> tuple[bytes, dict[str, UploadFile]]:
-    """Return the text of `operations` and the files by their paths in the variables. Raises Malformed."""
+    """Return the text of `operations` and the files by their paths in the variables. Raises MalformedRequest."""
     operations, file_map = form.get("operations"), form.get("map")
     if not isinstance(operations, str) or not isinstance(file_map, str):
         raise MalformedRequest(f"The form lacks `operations` or `map`. {_PARTS}")

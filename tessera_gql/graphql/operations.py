@@ -189,7 +189,7 @@ async def _subscribe(
             async with aclosing(cast("AsyncGenerator[ExecutionResult]", source)) as results:
                 async for result in results:
                     yield _reply(transport, result)
-    except Exception as error:  # noqa: BLE001 - as in `run`
+    except Exception as error:  # noqa: BLE001 - as in `run_operation`
         yield error_reply(transport, error)
 
 

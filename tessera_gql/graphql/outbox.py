@@ -18,7 +18,7 @@ class SendQueue:
     __slots__ = ("_connection", "_limits", "_on_slow", "_queue", "_sender", "_write")
 
     def __init__(self, connection: WebSocket, limits: Limits, on_slow: Callable[[], None]) -> None:
-        """Create a queue that calls `slow` when it is full or the client reads nothing within the timeout."""
+        """Create a queue that calls `on_slow` when it is full or the client reads nothing within the timeout."""
         self._connection = connection
         self._limits = limits
         self._on_slow = on_slow

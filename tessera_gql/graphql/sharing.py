@@ -52,7 +52,7 @@ def find_shared_execution(transport: Transport, prepared: Prepared, identity: Id
 
 
 def stream_messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
-    """Iterate over the messages of an operation, shared if possible. Raises Behind if the reader is too slow."""
+    """Iterate over the messages of an operation, shared if possible. Raises SlowListener if the reader is too slow."""
     shared = find_shared_execution(transport, prepared, identity)
     if shared is None or shared.must_catch_up:
         return execute_messages(transport, prepared, identity, StreamPosition())

@@ -61,7 +61,7 @@ class Message(NamedTuple):
 
 
 class EncodedReply(NamedTuple):
-    """An encoded reply. Without `data` in it, `why` has the extensions of its first error."""
+    """An encoded reply. Without `data` in it, `error_extensions` has the extensions of its first error."""
 
     body: bytes
     error_extensions: dict[str, Any] | None
@@ -215,7 +215,7 @@ class CredentialStreams:
 
 
 def bind_to_credential(transport: Transport, identity: Identity, ended: asyncio.Future[CloseReason]) -> None:
-    """Count a socket or event stream for its caller and close it when the credential ends. Call it within `ending`.
+    """Count a socket or event stream for its caller, and close it when the credential ends. Requires `open_stream`.
 
     Raises the coded GraphQLError RATE_LIMITED if the caller has reached its limit.
     """

@@ -100,7 +100,7 @@ class UploadShare:
 
 
 async def receive_json(body: Body, share: UploadShare) -> RequestBody:
-    """Receive and decode a JSON body. Raises Malformed and HttpError."""
+    """Receive and decode a JSON body. Raises MalformedRequest and HttpError."""
     text = bytearray()
     async for chunk in body.chunks(share.limiter.limits.body_bytes, FILE_HINT):
         text += chunk
@@ -112,7 +112,7 @@ async def receive_json(body: Body, share: UploadShare) -> RequestBody:
 
 
 async def receive_form(headers: Headers, body: Body, share: UploadShare) -> RequestBody:
-    """Receive and parse a multipart form. Raises Malformed and HttpError."""
+    """Receive and parse a multipart form. Raises MalformedRequest and HttpError."""
     share.open()
     limits = share.limiter.limits
 

@@ -31,7 +31,7 @@ class RequestParams:
 def decode(text: bytes, subject: str = "The body", *, exact: bool = True) -> Any:
     """Decode JSON: strict UTF-8, no NaN, at most 254 levels. With `exact`, integers of any size stay exact.
 
-    Raises Malformed with `subject` in its message.
+    Raises MalformedRequest with `subject` in its message.
     """
     if (containers := text.count(b"[") + text.count(b"{")) > MAX_CONTAINERS:
         raise MalformedRequest(f"{subject} has more than {MAX_CONTAINERS:,} objects and lists. Send less at once.")
@@ -54,7 +54,7 @@ def encode(value: object) -> bytes:
 
 
 def parse_params(payload: object) -> RequestParams:
-    """Validate the members of a GraphQL request. Raises Malformed."""
+    """Validate the members of a GraphQL request. Raises MalformedRequest."""
     match payload:
         case dict():
             members = cast("dict[str, Any]", payload)

@@ -65,7 +65,7 @@ class WorkerSettings:
 
 @dataclass(eq=False)
 class WorkerProcess:
-    """One worker process. `is_well` is true while it waits for a job."""
+    """One worker process. `is_reusable` is true while it waits for a job."""
 
     child: Child
     stdin: asyncio.StreamWriter

@@ -15,7 +15,7 @@ HEAD = struct.Struct(">cI")
 
 
 class FrameKind(Enum):
-    """Kinds of frames. The server sends SETTINGS once, then JOB and FILE; the worker PROGRESS and one ANSWER a job."""
+    """Kinds of frames. The server sends SETTINGS once, then JOB and FILE; the worker PROGRESS and one REPLY a job."""
 
     SETTINGS = b"s"
     JOB = b"j"
