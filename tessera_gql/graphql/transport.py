@@ -268,7 +268,7 @@ def _unregister(transport: Transport, revoked: asyncio.Event, ended: asyncio.Fut
         del transport.credential_streams[revoked]
 
 
-async def close_streams(transport: Transport, *, patience_seconds: float = 5.0) -> None:
+async def close_streams(transport: Transport, *, timeout_seconds: float = 5.0) -> None:
     """Close every socket and event stream, so that their clients reconnect to another process.
 
     Call it before the server waits for its connections to end, since open streams never end by themselves.
@@ -277,6 +277,6 @@ async def close_streams(transport: Transport, *, patience_seconds: float = 5.0) 
     for ended in transport.live:
         request_close(ended, CloseReason.RESTART)
     with suppress(TimeoutError):
-        async with asyncio.timeout(patience_seconds):
+        async with asyncio.timeout(timeout_seconds):
             while transport.live:  # noqa: ASYNC110 - an event per stream would serve this moment alone
                 await asyncio.sleep(0.01)
