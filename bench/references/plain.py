@@ -82,7 +82,7 @@ def prepared(query: str) -> DocumentNode:
 
 async def graphql(request: Request) -> Response:
     asked = orjson.loads(await request.body())
-    async with context.opened(database, OPEN_ACTOR) as opened:
+    async with context.open_context(database, OPEN_ACTOR) as opened:
         result = execute(
             schema, prepared(asked["query"]), context_value=opened, variable_values=asked.get("variables") or {}
         )

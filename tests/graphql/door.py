@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tessera_gql.auth import BadCredential, Identity, Keys
+from tessera_gql.auth import Authenticator, BadCredential, Identity
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.http import Transport, Unauthenticated, execute
@@ -21,7 +21,7 @@ from tessera_gql.workflows.keys import CreatedKey, NewKey
 @dataclass
 class Door:
     database: Database
-    keys: Keys
+    keys: Authenticator
 
     async def authenticate(self, authorization: str | None) -> Identity:
         try:
@@ -33,7 +33,7 @@ class Door:
         return Transport(
             schema=schema,
             authenticate=self.authenticate,
-            context=lambda identity: context.opened(self.database, identity.actor),
+            context=lambda identity: context.open_context(self.database, identity.actor),
             profile=Profile.LOCKED,
         )
 
@@ -61,8 +61,8 @@ class Door:
 
 
 def door(database: Database, **options: Any) -> Door:
-    found = Door(database, Keys(database, **options))
-    database.committed.append(found.keys.hear)
+    found = Door(database, Authenticator(database, **options))
+    database.committed.append(found.keys.on_commit)
     return found
 
 

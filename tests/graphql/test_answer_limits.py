@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.graphql import changes, context
-from tessera_gql.graphql.errors import translate
+from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.transport import Executor
 from tessera_gql.policy.access import OPEN_ACTOR
@@ -29,7 +29,7 @@ def table(count: int, kind: str = "string") -> dict[str, Any]:
 
 @pytest.fixture(params=Executor)
 def api(request: pytest.FixtureRequest, transport: Transport) -> Transport:
-    return replace(transport, translate=translate, executor=request.param)
+    return replace(transport, to_graphql_error=to_graphql_error, executor=request.param)
 
 
 async def reply(api: Transport, query: str, **variables: Any) -> dict[str, Any]:

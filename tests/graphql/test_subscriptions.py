@@ -13,7 +13,7 @@ from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.events import cursor, decode_cursor
 from tessera_gql.graphql.http import Transport
 from tessera_gql.graphql.ids import global_id
-from tessera_gql.graphql.operations import stream
+from tessera_gql.graphql.operations import stream_replies
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.policy.words import Response
@@ -54,12 +54,12 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
         transport = Transport(
             schema=schema,
             authenticate=anyone,
-            context=lambda identity: context.opened(database, identity, bus),
+            context=lambda identity: context.open_context(database, identity, bus),
             profile=Profile.OPEN,
         )
 
         def run(query: str, **variables: Any) -> AsyncGenerator[dict[str, Any]]:
-            return stream(transport, transport.documents.prepare(query, variables), OPEN_ACTOR)
+            return stream_replies(transport, transport.document_cache.prepare(query, variables), OPEN_ACTOR)
 
         yield run
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tessera_gql.app import Parts, assemble, render
+from tessera_gql.app import Parts, assemble, create_webhook_renderer
 from tessera_gql.config import Settings
 from tessera_gql.delivery.outbound import Undelivered
 from tessera_gql.delivery.webhooks import create_deliveries, record_attempt
@@ -244,7 +244,7 @@ async def _callers(world: World, ours: Team) -> list[Caller]:
 
 def asking(parts: Parts, private: PrivateWorld, caller: Caller) -> Ask:
     """Asks as the caller: with its credential, or as the document of a webhook."""
-    rendered = render(parts.transport)
+    rendered = create_webhook_renderer(parts.transport)
 
     async def through_webhook(query: str) -> dict[str, Any]:
         if "$manifest" in query:  # a webhook's document has no variable but the event
