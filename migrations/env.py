@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from tessera_gql.config import Settings
 from tessera_gql.store.engine import driver_url
-from tessera_gql.store.migration import is_ours, metadata_for, tell
+from tessera_gql.store.migration import is_own_schema, metadata_for, record_works_with
 
 config_file_name = None
 
 
 def configure(connection: Connection) -> None:
     def told(heads: Collection[str], **_: object) -> None:
-        tell(connection, next(iter(heads), None))
+        record_works_with(connection, next(iter(heads), None))
 
     sqlite = connection.dialect.name == "sqlite"
     context.configure(
@@ -24,7 +24,7 @@ def configure(connection: Connection) -> None:
         target_metadata=metadata_for(connection.dialect.name),
         render_as_batch=sqlite,
         include_schemas=not sqlite,
-        include_name=is_ours,
+        include_name=is_own_schema,
         compare_type=True,
         transaction_per_migration=True,
         on_version_apply=told,

@@ -54,8 +54,8 @@ def disarm_log_line(line: str) -> str:
 
 def workflow_command(level: str, message: str, **properties: str) -> str:
     """A command of GitHub Actions such as `::error title=…::…`; neither its message nor a property can end it."""
-    written = ",".join(f"{name}={_workflow_property(value)}" for name, value in properties.items())
-    return f"::{level}{' ' if written else ''}{written}::{escape_workflow_command(message)}"
+    property_list = ",".join(f"{name}={_workflow_property(value)}" for name, value in properties.items())
+    return f"::{level}{' ' if property_list else ''}{property_list}::{escape_workflow_command(message)}"
 
 
 def escape_workflow_command(text: str) -> str:
@@ -80,13 +80,13 @@ def _octal(char: str) -> str:
     return char
 
 
-def tessera_command(*words: str, **options: str) -> str:
+def tessera_command(*arguments: str, **options: str) -> str:
     """A command of ours to be pasted into a shell: subcommands and arguments, then options by their names."""
-    quoted = [shell_quote(word) for word in words]
+    quoted = [shell_quote(word) for word in arguments]
     flags = [part for name, value in options.items() for part in (f"--{name}", shell_quote(value))]
-    if not any(word.startswith("-") for word in words):
+    if not any(word.startswith("-") for word in arguments):
         return " ".join(["tessera", *quoted, *flags])
-    first = next(number for number, word in enumerate(words) if word.startswith("-"))
+    first = next(number for number, word in enumerate(arguments) if word.startswith("-"))
     return " ".join(["tessera", *quoted[:first], *flags, "--", *quoted[first:]])
 
 
@@ -95,7 +95,7 @@ def escape_markdown(text: str) -> str:
 
     A code span holds no markup, no link, no mention and no reference to an issue.
     """
-    return _prose(text, markdown_code)
+    return _escape_prose(text, markdown_code)
 
 
 def markdown_code(text: str) -> str:
@@ -108,7 +108,7 @@ def markdown_code(text: str) -> str:
 
 def escape_slack(text: str) -> str:
     """Prose for a message in Slack, or a chat that takes its messages: as `escape_markdown`, with Slack's entities."""
-    return _prose(text, _slack_code)
+    return _escape_prose(text, _slack_code)
 
 
 def _slack_code(text: str) -> str:
@@ -116,20 +116,20 @@ def _slack_code(text: str) -> str:
     return f"`{line}`"
 
 
-def _prose(text: str, code: Callable[[str], str]) -> str:
+def _escape_prose(text: str, code: Callable[[str], str]) -> str:
     """Join words, with each run of what is no ordinary word in one code span."""
-    written: list[str] = []
-    run: list[str] = []
+    parts: list[str] = []
+    unsafe_words: list[str] = []
     for word in map(escape_terminal, text.split()):
         if WORD.fullmatch(word):
-            written += [*_span(run, code), word]
-            run = []
+            parts += [*_code_spans(unsafe_words, code), word]
+            unsafe_words = []
         else:
-            run.append(word)
-    return " ".join([*written, *_span(run, code)])
+            unsafe_words.append(word)
+    return " ".join([*parts, *_code_spans(unsafe_words, code)])
 
 
-def _span(run: list[str], code: Callable[[str], str]) -> list[str]:
-    joined = " ".join(run)
+def _code_spans(unsafe_words: list[str], code: Callable[[str], str]) -> list[str]:
+    joined = " ".join(unsafe_words)
     bare = joined.rstrip(TRAILING)
     return [code(bare) + joined[len(bare) :]] if bare else [code(joined)] if joined else []

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SameOrigin:
@@ -22,7 +22,7 @@ class SameOrigin:
         self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_ours(_headers(scope)):
+        if scope["type"] == "lifespan" or self._is_local(_headers(scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocketClose(code=1008, reason="Foreign origin")(scope, receive, send)
@@ -30,11 +30,11 @@ class SameOrigin:
             text = "This server has no keys and answers only pages of this machine. Add the origin to CORS_ORIGINS."
             await PlainTextResponse(text, status_code=403)(scope, receive, send)
 
-    def _is_ours(self, headers: Mapping[str, str]) -> bool:
-        if _hostname(f"//{headers.get('host', 'localhost')}") not in LOCAL:
+    def _is_local(self, headers: Mapping[str, str]) -> bool:
+        if _hostname(f"//{headers.get('host', 'localhost')}") not in LOCAL_HOSTS:
             return False
         origin = headers.get("origin")
-        return origin is None or origin in self._allowed or _hostname(origin) in LOCAL
+        return origin is None or origin in self._allowed or _hostname(origin) in LOCAL_HOSTS
 
 
 def _headers(scope: Scope) -> dict[str, str]:

@@ -19,7 +19,7 @@ class Deferred(Exception):  # noqa: N818 - no fault: the transaction is to be ru
         super().__init__("compute this, then run the transaction again")
         self.key = key
         self.function = function
-        self.args_ = args
+        self.arguments = args
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Computer:
 
     pool: Pool | None = None
     account: str = ""
-    _results: dict[Hashable, "_Done"] = field(default_factory=dict[Hashable, "_Done"])
+    _results: dict[Hashable, "_Outcome"] = field(default_factory=dict[Hashable, "_Outcome"])
 
     async def run(
         self,
@@ -46,33 +46,35 @@ class Computer:
         if self.pool is None:
             return here() if here else function(*args)
         if key is not None and key in self._results:
-            return cast("T", self._results[key].get())
+            return cast("T", self._results[key].unwrap())
         if defers and key is not None:
             raise Deferred(key, function, args)
-        return cast("T", (await self._compute(self.pool, key, function, args)).get())
+        return cast("T", (await self._compute(self.pool, key, function, args)).unwrap())
 
     async def finish(self, deferred: Deferred) -> None:
         """Compute what a transaction was rolled back for. What the function raises is raised when it runs again."""
         pool = cast("Pool", self.pool)  # nothing is deferred without one
-        await self._compute(pool, deferred.key, deferred.function, deferred.args_)
+        await self._compute(pool, deferred.key, deferred.function, deferred.arguments)
 
-    async def _compute(self, pool: Pool, key: Hashable, function: Callable[..., Any], args: tuple[Any, ...]) -> "_Done":
+    async def _compute(
+        self, pool: Pool, key: Hashable, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> "_Outcome":
         """A failure is kept as well: a second execution of the operation must not wait for it again."""
         try:
-            done = _Done(await pool.run(self.account, function, *args))
+            outcome = _Outcome(await pool.run(self.account, function, *args))
         except Exception as error:  # noqa: BLE001 - raised by `get`
-            done = _Done(None, error)
+            outcome = _Outcome(None, error)
         if key is not None:
-            self._results[key] = done
-        return done
+            self._results[key] = outcome
+        return outcome
 
 
 @dataclass(frozen=True)
-class _Done:
+class _Outcome:
     result: Any
     error: Exception | None = None
 
-    def get(self) -> Any:
+    def unwrap(self) -> Any:
         if self.error is not None:
             raise self.error
         return self.result

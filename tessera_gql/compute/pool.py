@@ -29,9 +29,9 @@ MAX_TASKS = 500
 WAITING_PER_ACCOUNT = 12
 """Calls of one account that may run or wait; the next one is refused."""
 NICENESS = 5
-PATIENCE = 3
+WALL_CLOCK_FACTOR = 3
 """Times the processor time of a call that may pass by the clock, where other processes have the processor."""
-OUT_OF_TIME = -getattr(signal, "SIGPROF", 0)
+TIMEOUT_EXIT_CODE = -getattr(signal, "SIGPROF", 0)
 PRELOADED = ("tessera_gql.policy.publish", "tessera_gql.policy.affected")
 """Imported once, before worker processes are forked."""
 
@@ -57,13 +57,13 @@ class Pool:
         Raises what the function raises, Invalid when it exceeds its limits, and Unavailable when the account has too
         many calls under way already.
         """
-        await self._enter(account)
+        await self._acquire(account)
         try:
             return await self._call(function, args)
         finally:
-            self._leave(account)
+            self._release(account)
 
-    async def _started(self) -> ProcessPool:
+    async def _get_pool(self) -> ProcessPool:
         async with self._starting:
             if self._pool is None:
                 try:
@@ -81,12 +81,12 @@ class Pool:
             _stop(self._pool)
             self._pool = None
 
-    async def _enter(self, account: str) -> None:
+    async def _acquire(self, account: str) -> None:
         """Wait for a free process that this account may use."""
-        held = self._running[account] + sum(name == account for name, _ in self._waiting)
-        if held >= WAITING_PER_ACCOUNT:
+        calls = self._running[account] + sum(name == account for name, _ in self._waiting)
+        if calls >= WAITING_PER_ACCOUNT:
             raise Unavailable(
-                f"{held} comparisons of this key are under way, which is the limit. Wait for their answers, then send"
+                f"{calls} comparisons of this key are under way, which is the limit. Wait for their answers, then send"
                 " the next."
             )
         if self._may_run(account):
@@ -98,7 +98,7 @@ class Pool:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave(account)
+                self._release(account)
             else:
                 self._waiting.remove((account, turn))
             raise
@@ -107,7 +107,7 @@ class Pool:
         is_free = self._running.total() < self._processes
         return is_free and self._running[account] < max(1, self._processes - 1)
 
-    def _leave(self, account: str) -> None:
+    def _release(self, account: str) -> None:
         self._running[account] -= 1
         if not self._running[account]:
             del self._running[account]
@@ -119,14 +119,16 @@ class Pool:
                 turn.set_result(None)
 
     async def _call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-        pool = await self._started()
-        future = pool.schedule(_limited, (self.seconds, function, args), timeout=PATIENCE * self.seconds)
+        pool = await self._get_pool()
+        future = pool.schedule(
+            _call_with_timer, (self.seconds, function, args), timeout=WALL_CLOCK_FACTOR * self.seconds
+        )
         try:
             return await asyncio.wrap_future(future)
         except TimeoutError:
             raise self._too_slow() from None
         except ProcessExpired as error:
-            raise (self._too_slow() if error.exitcode == OUT_OF_TIME else _too_large()) from None
+            raise (self._too_slow() if error.exitcode == TIMEOUT_EXIT_CODE else _too_large()) from None
         except MemoryError:
             raise _too_large() from None
 
@@ -149,7 +151,7 @@ def _start(processes: int, memory_bytes: int) -> ProcessPool:
     pool = ProcessPool(
         max_workers=processes,
         max_tasks=MAX_TASKS,
-        initializer=_confine,
+        initializer=_init_worker,
         initargs=[memory_bytes],
         context=cast("Any", context),
     )
@@ -167,7 +169,7 @@ def _stop(pool: ProcessPool) -> None:
     half_typed.join()
 
 
-def _confine(memory_bytes: int) -> None:
+def _init_worker(memory_bytes: int) -> None:
     """In a worker process: the server goes first, and one call never takes the machine's memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is for the server, which then ends these
     gc.freeze()
@@ -179,7 +181,7 @@ def _confine(memory_bytes: int) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
-def _limited(seconds: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+def _call_with_timer(seconds: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
     """In a worker process: the system ends it at the end of its time, whatever it does and if the server is gone."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_PROF, seconds)

@@ -14,8 +14,8 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode,
 
 from tessera_gql.config import observing, running, secrets
 from tessera_gql.config.limits import LimitSettings
-from tessera_gql.config.observing import ObservingSettings
-from tessera_gql.config.running import Running
+from tessera_gql.config.observing import TelemetrySettings
+from tessera_gql.config.running import ServerSettings
 from tessera_gql.config.secrets import SECRET
 from tessera_gql.store.encryption import parse_key
 from tessera_gql.store.engine import Options
@@ -42,7 +42,7 @@ class BadSettings(Exception):  # noqa: N818 - what it says, all mistakes at once
     """The environment can't be right; the message lists every mistake on a line of its own."""
 
 
-class Settings(Running, ObservingSettings, LimitSettings):
+class Settings(ServerSettings, TelemetrySettings, LimitSettings):
     """Names are those of the environment variables, in any case."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
@@ -111,12 +111,12 @@ class Settings(Running, ObservingSettings, LimitSettings):
 
     @field_validator("cors_origins", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("secrets_key", mode="before")
     @classmethod
-    def _keys(cls, value: object) -> object:
+    def _parse_secrets_keys(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         keys = [part.strip() for part in value.split(",") if part.strip()]
@@ -126,7 +126,7 @@ class Settings(Running, ObservingSettings, LimitSettings):
 
     @field_validator("reminder_days", mode="before")
     @classmethod
-    def _days(cls, value: object) -> object:
+    def _parse_days(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         days = [] if value == "off" else [part.strip() for part in value.split(",") if part.strip()]
@@ -136,21 +136,21 @@ class Settings(Running, ObservingSettings, LimitSettings):
 
     @field_validator("webhook_url")
     @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
+    def _check_webhook_url(cls, value: str | None) -> str | None:
         if value is not None and not re.match(r"https?://[^/@]+(/|$)", value):
             raise ValueError("It is not an address to post to. Write it as in https://example.com/hook.")
         return value
 
     @field_validator("oidc_jwks")
     @classmethod
-    def _is_safe(cls, value: str | None) -> str | None:
+    def _check_jwks(cls, value: str | None) -> str | None:
         if value is None or not value.startswith("http://") or is_loopback(urlsplit(value).hostname or ""):
             return value
         raise ValueError("Keys that come over http could be anybody's. Give an https address, or a file.")
 
     @field_validator("rate_limit_mutations", "rate_limit_cost")
     @classmethod
-    def _is_rate(cls, value: str | None) -> str | None:
+    def _check_rate(cls, value: str | None) -> str | None:
         if value is None or value == "off":
             return None
         if not RATE.fullmatch(value):
@@ -180,22 +180,22 @@ class Settings(Running, ObservingSettings, LimitSettings):
 
 def load() -> Settings:
     """The settings of this environment; raises BadSettings with all mistakes at once."""
-    files = secrets.read(secrets.names(Settings.model_fields), given())
-    wrong = files.mistakes
+    files = secrets.read_files(secrets.names(Settings.model_fields), given())
+    errors = files.errors
     try:
-        found = Settings(**files.values)  # type: ignore[arg-type] # checked as what the environment says is
+        settings = Settings(**files.values)  # type: ignore[arg-type] # checked as what the environment says is
     except ValidationError as error:
-        wrong += [f"{'.'.join(map(str, one['loc'])).upper()}: {_said(one['msg'])}" for one in error.errors()]
-        raise BadSettings("\n".join(wrong)) from None
-    if wrong := wrong or list(_contradictions(found)):
-        raise BadSettings("\n".join(wrong))
-    return found
+        errors += [f"{'.'.join(map(str, one['loc'])).upper()}: {_strip_prefix(one['msg'])}" for one in error.errors()]
+        raise BadSettings("\n".join(errors)) from None
+    if errors := errors or list(_contradictions(settings)):
+        raise BadSettings("\n".join(errors))
+    return settings
 
 
-def hidden(found: Settings) -> list[str]:
+def hidden(settings: Settings) -> list[str]:
     """Every secret in these settings: what no log may hold."""
-    values = (getattr(found, name) for name in secrets.names(Settings.model_fields))
-    return [word for value in values if value is not None for word in secrets.inside(value)]
+    values = (getattr(settings, name) for name in secrets.names(Settings.model_fields))
+    return [word for value in values if value is not None for word in secrets.secret_texts(value)]
 
 
 def given() -> Mapping[str, str | None]:
@@ -205,32 +205,32 @@ def given() -> Mapping[str, str | None]:
 
 def origin(name: str) -> str:
     """Where the value of a setting is from: `environment`, `.env`, `default`, or the file that X_FILE names."""
-    for place, source in (("environment", EnvSettingsSource(Settings)), (".env", DotEnvSettingsSource(Settings))):
+    for location, source in (("environment", EnvSettingsSource(Settings)), (".env", DotEnvSettingsSource(Settings))):
         if source.env_vars.get(name):
-            return place
+            return location
         if path := source.env_vars.get(f"{name}_file"):
             return f"file {path}"
     return "default"
 
 
-def _contradictions(found: Settings) -> Iterator[str]:
+def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings that are right by themselves and wrong together."""
-    if not found.needs_keys and not is_loopback(found.api_host):
+    if not settings.needs_keys and not is_loopback(settings.api_host):
         yield (
-            f"AUTH: it is off, but {found.api_host} can be reached from other machines, where anybody could change"
+            f"AUTH: it is off, but {settings.api_host} can be reached from other machines, where anybody could change"
             " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
         )
-    yield from running.contradictions(found)
-    yield from observing.contradictions(found)
-    if found.oidc_issuer is not None:
+    yield from running.contradictions(settings)
+    yield from observing.contradictions(settings)
+    if settings.oidc_issuer is not None:
         for name in ("oidc_audience", "oidc_jwks"):
-            if getattr(found, name) is None:
+            if getattr(settings, name) is None:
                 yield f"{name.upper()}: it is needed beside OIDC_ISSUER. Without it no token could be checked."
-    elif found.oidc_audience is not None or found.oidc_jwks is not None:
+    elif settings.oidc_audience is not None or settings.oidc_jwks is not None:
         yield "OIDC_ISSUER: it is needed beside OIDC_AUDIENCE and OIDC_JWKS. Say whose tokens are good here."
 
 
-def _said(message: str) -> str:
+def _strip_prefix(message: str) -> str:
     return message.removeprefix("Value error, ")
 
 

@@ -30,7 +30,7 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-class ObservingSettings(BaseSettings):
+class TelemetrySettings(BaseSettings):
     metrics: Switch = Field(
         default=Switch.ON,
         description="`on` serves `/metrics` for Prometheus: to everybody where no keys are needed, otherwise to who has"
@@ -62,17 +62,17 @@ class ObservingSettings(BaseSettings):
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod
-    def _is_collector(cls, value: str | None) -> str | None:
+    def _check_collector_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("It is not an address. Write it as in http://collector:4318.")
         return value
 
 
-def contradictions(found: ObservingSettings) -> Iterator[str]:
-    if found.otel_exporter_otlp_endpoint is not None and importlib.util.find_spec("opentelemetry.sdk") is None:
+def contradictions(settings: TelemetrySettings) -> Iterator[str]:
+    if settings.otel_exporter_otlp_endpoint is not None and importlib.util.find_spec("opentelemetry.sdk") is None:
         yield (
             "OTEL_EXPORTER_OTLP_ENDPOINT: traces need the extra `tracing`, which is not installed."
             " Install it with pip install 'tessera-gql[tracing]', or leave the setting out."
         )
-    if found.metrics is Switch.OFF and found.metrics_key is not None:
+    if settings.metrics is Switch.OFF and settings.metrics_key is not None:
         yield "METRICS_KEY: it opens nothing while METRICS is off. Leave one of the two out."

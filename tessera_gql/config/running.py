@@ -10,7 +10,7 @@ from tessera_gql.config.secrets import SECRET
 from tessera_gql.store.engine import Options, driver_url, is_sqlite
 
 
-class Running(BaseSettings):
+class ServerSettings(BaseSettings):
     """A part of the settings."""
 
     database_url: Annotated[str, SECRET] = Field(
@@ -78,13 +78,13 @@ class Running(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _speaks(cls, value: str) -> str:
+    def _check_database_url(cls, value: str) -> str:
         driver_url(value)
         return value
 
     @field_validator("database_replica_url", "database_listen_url")
     @classmethod
-    def _is_postgresql(cls, value: str | None) -> str | None:
+    def _check_postgresql_url(cls, value: str | None) -> str | None:
         if value is not None and is_sqlite(value):
             raise ValueError("It is not the URL of a PostgreSQL. Write postgresql://USER:PASSWORD@HOST/DATABASE.")
         return value
@@ -107,18 +107,18 @@ class Running(BaseSettings):
         )
 
 
-def contradictions(found: Running) -> Iterator[str]:
+def contradictions(settings: ServerSettings) -> Iterator[str]:
     """What is right by itself and wrong beside this database."""
-    if is_sqlite(found.database_url):
-        if found.workers > 1:
+    if is_sqlite(settings.database_url):
+        if settings.workers > 1:
             yield (
-                f"WORKERS: it is {found.workers}, but SQLite serves one process: the others would not hear of events."
+                f"WORKERS: it is {settings.workers}, but SQLite serves one process: the others would not hear of events."
                 " Leave it at 1, or set DATABASE_URL to a PostgreSQL."
             )
         for name in ("database_replica_url", "database_listen_url", "database_pgbouncer"):
-            if getattr(found, name):
+            if getattr(settings, name):
                 yield f"{name.upper()}: SQLite has no use for it. Leave it out, or set DATABASE_URL to a PostgreSQL."
         return
-    replica = found.database_replica_url
-    if replica is not None and driver_url(replica) == driver_url(found.database_url):
+    replica = settings.database_replica_url
+    if replica is not None and driver_url(replica) == driver_url(settings.database_url):
         yield "DATABASE_REPLICA_URL: it is the same as DATABASE_URL. Name the replica, or leave it out."

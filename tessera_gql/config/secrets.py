@@ -13,38 +13,38 @@ from sqlalchemy.exc import ArgumentError
 
 HIDDEN = "***"
 MAX_BYTES = 64 * 1024
-TELLING = re.compile(r"pass|secret|token|key|sig", re.IGNORECASE)
+SECRET_PARAMETER = re.compile(r"pass|secret|token|key|sig", re.IGNORECASE)
 
 
-class Secret:
+class SecretMarker:
     """Marks a setting that holds a secret, or may."""
 
 
-SECRET = Secret()
+SECRET = SecretMarker()
 
 
 @dataclass
-class Files:
+class SecretFiles:
     """What files said for the settings that are secrets."""
 
     values: dict[str, str] = field(default_factory=dict[str, str])
-    mistakes: list[str] = field(default_factory=list[str])
+    errors: list[str] = field(default_factory=list[str])
 
 
 def names(fields: Mapping[str, FieldInfo]) -> list[str]:
     return [name for name, found in fields.items() if SECRET in found.metadata]
 
 
-def read(wanted: list[str], given: Mapping[str, str | None]) -> Files:
+def read_files(settings: list[str], environment: Mapping[str, str | None]) -> SecretFiles:
     """`given` is the environment, in lower case."""
-    files = Files()
-    for name in wanted:
-        if not (path := given.get(f"{name}_file")):
+    files = SecretFiles()
+    for name in settings:
+        if not (path := environment.get(f"{name}_file")):
             continue
         try:
-            files.values[name] = _content(name.upper(), path, is_given_twice=bool(given.get(name)))
+            files.values[name] = _content(name.upper(), path, is_given_twice=bool(environment.get(name)))
         except ValueError as mistake:
-            files.mistakes.append(str(mistake))
+            files.errors.append(str(mistake))
     return files
 
 
@@ -78,15 +78,15 @@ def shown(value: object) -> str:
         return HIDDEN
     if url.drivername in ("http", "https"):
         return f"{url.drivername}://{url.host or ''}/{HIDDEN}"
-    query = {name: HIDDEN if TELLING.search(name) else value for name, value in url.query.items()}
+    query = {name: HIDDEN if SECRET_PARAMETER.search(name) else value for name, value in url.query.items()}
     return url.set(query=query).render_as_string(hide_password=True)
 
 
-def inside(value: object) -> Iterator[str]:
+def secret_texts(value: object) -> Iterator[str]:
     """The words in a secret that no log may hold."""
     if isinstance(value, list):
         for item in cast("list[object]", value):
-            yield from inside(item)
+            yield from secret_texts(item)
         return
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     try:
@@ -96,5 +96,5 @@ def inside(value: object) -> Iterator[str]:
         return
     if url.drivername in ("http", "https"):
         yield text
-    found = [value for name, value in url.query.items() if TELLING.search(name)]
-    yield from (one for one in (url.password, *found) if isinstance(one, str) and one)
+    parameters = [value for name, value in url.query.items() if SECRET_PARAMETER.search(name)]
+    yield from (one for one in (url.password, *parameters) if isinstance(one, str) and one)

@@ -8,7 +8,7 @@ from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
 
-PAGE = 1_000
+PAGE_SIZE = 1_000
 COLUMNS = events.rows.columns.keys()
 
 
@@ -30,25 +30,25 @@ class Broken(Exception):  # noqa: N818 - a state of the log
 
 async def verify(database: Database, known: Place | None = None) -> Place:
     """The last row of an unbroken log; raises Broken. `known` is a row as it was noted down earlier."""
-    place = Place()
+    position = Place()
     async for page in pages(database):
-        place = verify_rows(page, place, known)
-    if known is not None and place.sequence < known.sequence:
-        raise Broken(place.sequence + 1, f"the log ends before it; it once reached {known.sequence}")
-    return place
+        position = verify_rows(page, position, known)
+    if known is not None and position.sequence < known.sequence:
+        raise Broken(position.sequence + 1, f"the log ends before it; it once reached {known.sequence}")
+    return position
 
 
-def verify_rows(rows: Iterable[EventRow], place: Place, known: Place | None = None) -> Place:
+def verify_rows(rows: Iterable[EventRow], position: Place, known: Place | None = None) -> Place:
     """Rows that must follow `place`; gives the last of them."""
     for row in rows:
-        if row.sequence != place.sequence + 1:
-            raise Broken(place.sequence + 1, f"it is missing; {row.sequence} comes after {place.sequence}")
-        if events.link(place.hash, facts(row)) != row.hash:
+        if row.sequence != position.sequence + 1:
+            raise Broken(position.sequence + 1, f"it is missing; {row.sequence} comes after {position.sequence}")
+        if events.link(position.hash, facts(row)) != row.hash:
             raise Broken(row.sequence, "its hash does not fit what the row says and the row before it")
-        place = Place(row.sequence, row.hash)
+        position = Place(row.sequence, row.hash)
         if known is not None and known.sequence == row.sequence and known.hash != row.hash:
             raise Broken(row.sequence, "its hash is not the one that was noted down: the log was written anew")
-    return place
+    return position
 
 
 def facts(row: EventRow) -> dict[str, Any]:
@@ -60,7 +60,7 @@ async def pages(database: Database, after: int = 0) -> AsyncIterator[list[EventR
     """The log in order; each page is read in a transaction of its own, for rows never change."""
     while True:
         async with database.read() as session:
-            page = await events.after(session, after, limit=PAGE)
+            page = await events.after(session, after, limit=PAGE_SIZE)
         if not page:
             return
         yield page

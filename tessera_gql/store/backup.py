@@ -18,7 +18,7 @@ from tessera_gql.store.sqlite_file import lock, make_private
 
 HEADER = b"SQLite format 3\0"
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-BESIDE = ("", "-wal", "-shm", "-journal")
+FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def backup(database: Path, file: Path, *, is_forced: bool = False) -> Copied:
         raise NotFound(f"There is no database {database}. Check DATABASE_URL.")
     if file.exists() and not is_forced:
         raise Conflict(f"{file} exists. Choose another name, or replace it with --force.")
-    with _told(file), _draft(file) as draft:
+    with _translate_errors(file), _temporary_file(file) as draft:
         _copy(database, draft)
-        copied = _checked(draft)
+        copied = _check_copy(draft)
         draft.replace(file)
     return copied
 
@@ -48,21 +48,21 @@ def restore(file: Path, database: Path, *, is_forced: bool = False) -> Copied:
     """Raises a Refusal, or Broken; then the database is as it was."""
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
-    with file.open("rb") as opened:
-        if opened.read(len(HEADER)) != HEADER:
+    with file.open("rb") as stream:
+        if stream.read(len(HEADER)) != HEADER:
             raise Invalid(f"{file} is not an SQLite database. Give a file that `tessera db backup` made.")
     if database.exists() and not is_forced:
         raise Conflict(f"{database} exists. Restore elsewhere, or replace it with --force: all that is in it is lost.")
     database.parent.mkdir(parents=True, exist_ok=True)
-    with closing(lock(database) or BytesIO()), _told(database), _draft(database) as draft:
+    with closing(lock(database) or BytesIO()), _translate_errors(database), _temporary_file(database) as draft:
         _copy(file, draft)
-        copied = _checked(draft)
+        copied = _check_copy(draft)
         _replace(database, draft)
     return copied
 
 
 @contextmanager
-def _told(target: Path) -> Generator[None]:
+def _translate_errors(target: Path) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -74,14 +74,14 @@ def _told(target: Path) -> Generator[None]:
 
 
 @contextmanager
-def _draft(target: Path) -> Generator[Path]:
+def _temporary_file(target: Path) -> Generator[Path]:
     """An empty file beside the target, for our eyes only; gone afterwards."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.copy")
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         yield draft
     finally:
-        for suffix in BESIDE:
+        for suffix in FILE_SUFFIXES:
             with suppress(FileNotFoundError):
                 draft.with_name(draft.name + suffix).unlink()
 
@@ -93,37 +93,37 @@ def _copy(source: Path, draft: Path) -> None:
         reading.backup(writing)
 
 
-def _checked(draft: Path) -> Copied:
+def _check_copy(draft: Path) -> Copied:
     """Whole, of a revision that is known, its log as it was written; then one file that needs no other beside it."""
     with closing(sqlite3.connect(draft)) as connection:
-        if (said := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-            raise Invalid(f"It is damaged: {said}. Use another copy.")
-        revision = _revision(connection)
+        if (result := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+            raise Invalid(f"It is damaged: {result}. Use another copy.")
+        revision = _read_revision(connection)
     if revision not in migration.known():
         raise Invalid(
             f"It is at revision {revision or 'none'}, which this version of Tessera GQL does not know."
             " Use the version that made it."
         )
-    last = asyncio.run(_verified(draft))
+    last = asyncio.run(_verify_event_log(draft))
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     return Copied(revision, last, draft.stat().st_size)
 
 
-async def _verified(draft: Path) -> Place:
-    opened = Database(f"sqlite:///{draft}")
+async def _verify_event_log(draft: Path) -> Place:
+    database = Database(f"sqlite:///{draft}")
     try:
-        return await audit.verify(opened)
+        return await audit.verify(database)
     finally:
-        await opened.dispose()
+        await database.dispose()
 
 
-def _revision(connection: sqlite3.Connection) -> str:
+def _read_revision(connection: sqlite3.Connection) -> str:
     try:
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return ""
-    return str(found[0]) if found else ""
+    return str(row[0]) if row else ""
 
 
 def _replace(database: Path, draft: Path) -> None:
@@ -139,14 +139,14 @@ def _replace(database: Path, draft: Path) -> None:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY:
                 raise
             target.close()
-            _supplant(database, draft)  # it is no database any more, so nobody can be using it
+            _replace_file(database, draft)  # it is no database any more, so nobody can be using it
             return
         with closing(sqlite3.connect(draft)) as source:
             source.backup(target)
 
 
-def _supplant(database: Path, draft: Path) -> None:
-    for suffix in BESIDE[1:]:
+def _replace_file(database: Path, draft: Path) -> None:
+    for suffix in FILE_SUFFIXES[1:]:
         with suppress(FileNotFoundError):
             database.with_name(database.name + suffix).unlink()
     draft.replace(database)

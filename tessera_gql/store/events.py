@@ -19,20 +19,20 @@ CHANNEL = "tessera_events"
 
 rows = table(EventRow)
 
-LOCK = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
-LAST = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
+LOCK_SQL = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
+LAST_SQL = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
 
 
-async def write(session: Session, happened: Sequence[Event]) -> None:
+async def append(session: Session, new_events: Sequence[Event]) -> None:
     """Appends what happened. The lock is held until the commit, which must follow at once and wakes who listens."""
-    if not happened:
+    if not new_events:
         return
     if session.dialect == "postgresql":
-        await session.execute(LOCK)
-    last = await session.rows(LAST)
-    sequence, chain = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
+        await session.execute(LOCK_SQL)
+    last = await session.rows(LAST_SQL)
+    sequence, previous_hash = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
     values: list[dict[str, Any]] = []
-    for event in happened:
+    for event in new_events:
         sequence += 1
         row = {
             "sequence": sequence,
@@ -47,8 +47,8 @@ async def write(session: Session, happened: Sequence[Event]) -> None:
             "payload": event.payload(),
             "occurred_at": session.now,
         }
-        chain = link(chain, row)
-        values.append({**row, "hash": chain})
+        previous_hash = link(previous_hash, row)
+        values.append({**row, "hash": previous_hash})
     await session.append(rows, values)
 
 

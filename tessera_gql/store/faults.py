@@ -66,17 +66,17 @@ POSTGRESQL = {
     "57": BUSY,
 }
 
-FILE_UNUSABLE = "An administrator must check the file and its disk."
+CHECK_FILE = "An administrator must check the file and its disk."
 SQLITE = {
     sqlite3.SQLITE_BUSY: BUSY,
     sqlite3.SQLITE_LOCKED: BUSY,
     sqlite3.SQLITE_PROTOCOL: BUSY,
     sqlite3.SQLITE_NOMEM: Reason("is out of memory"),
-    sqlite3.SQLITE_READONLY: Reason("is read-only", FILE_UNUSABLE),
-    sqlite3.SQLITE_IOERR: Reason("can't be read or written: its disk fails or is full", FILE_UNUSABLE),
+    sqlite3.SQLITE_READONLY: Reason("is read-only", CHECK_FILE),
+    sqlite3.SQLITE_IOERR: Reason("can't be read or written: its disk fails or is full", CHECK_FILE),
     sqlite3.SQLITE_CORRUPT: Reason("is damaged", "An administrator must restore a backup with `tessera db restore`."),
     sqlite3.SQLITE_FULL: Reason("has no space left on its disk", "An administrator must make room."),
-    sqlite3.SQLITE_CANTOPEN: Reason("can't be opened", FILE_UNUSABLE),
+    sqlite3.SQLITE_CANTOPEN: Reason("can't be opened", CHECK_FILE),
     sqlite3.SQLITE_NOTADB: Reason("is not an SQLite database", CHECK_URL),
 }
 LOST = Reason(
@@ -147,12 +147,12 @@ def _reason(error: BaseException) -> Reason | None:
         case PoolTimeoutError():
             return BUSY
         case OSError():
-            return _of_system(error)
+            return _system_reason(error)
         case _:  # the driver's own failure to go on with a connection
             return BROKEN
 
 
-def _of_system(error: OSError) -> Reason:
+def _system_reason(error: OSError) -> Reason:
     match error:
         case FileLost():
             return LOST

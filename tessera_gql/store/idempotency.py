@@ -28,27 +28,27 @@ async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
 
     Raises Conflict for a key that was used for something else.
     """
-    taken = await session.execute(
+    is_new = await session.execute(
         _insert(session).values(**vars(memo), answer={}, created_at=session.now).on_conflict_do_nothing()
     )
-    if taken:
+    if is_new:
         return None
-    found = await session.find(select(rows).where(_same(memo)), IdempotencyKey)
-    if found is None:
+    row = await session.find(select(rows).where(_is_same_key(memo)), IdempotencyKey)
+    if row is None:
         raise Conflict("Another call with this key has just failed. Repeat yours.", field=("idempotency_key",))
-    if (found.operation, found.input_hash) != (memo.operation, memo.input_hash):
+    if (row.operation, row.input_hash) != (memo.operation, memo.input_hash):
         raise Conflict(
-            f"This idempotencyKey was used for {found.operation} with other input. Choose a new key for a new call.",
+            f"This idempotencyKey was used for {row.operation} with other input. Choose a new key for a new call.",
             field=("idempotency_key",),
         )
-    return found.answer
+    return row.answer
 
 
 async def finish(session: Session, memo: Memo, answer: dict[str, Any]) -> None:
-    await session.update(IdempotencyKey, _same(memo), answer=answer)
+    await session.update(IdempotencyKey, _is_same_key(memo), answer=answer)
 
 
-def _same(memo: Memo) -> Any:
+def _is_same_key(memo: Memo) -> Any:
     return and_(rows.c.actor == memo.actor, rows.c.key == memo.key)
 
 

@@ -11,13 +11,13 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import View
 from tessera_gql.store import visibility
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import ApiKey, table
 
 BOOTSTRAP_LOCK = 0x7E55E4C
 
 rows = table(ApiKey)
-_by_hash = whole(rows.c.token_hash)
+_by_hash = rows_by(rows.c.token_hash)
 
 
 def digest(token: str) -> str:
@@ -27,8 +27,8 @@ def digest(token: str) -> str:
 
 async def by_hash(session: Session, token_hash: str) -> ApiKey | None:
     """Revoked and expired ones too: their holder may know why they no longer work."""
-    found = await session.ask(_by_hash, wanted=[token_hash])
-    return found[0] if found else None
+    keys = await session.fetch(_by_hash, values=[token_hash])
+    return keys[0] if keys else None
 
 
 async def by_prefix(session: Session, prefix: str) -> list[ApiKey]:
@@ -44,10 +44,10 @@ async def all_of(session: Session) -> list[ApiKey]:
 
 async def get(session: Session, identity: UUID, view: View) -> ApiKey:
     """Raises NotFound for a key that is hidden, as for one that does not exist."""
-    rows_found: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
-    if not rows_found:
+    keys: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
+    if not keys:
         raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
-    return rows_found[0]
+    return keys[0]
 
 
 async def any_exists(session: Session) -> bool:

@@ -9,15 +9,15 @@ from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, func, liter
 
 from tessera_gql.errors import NotFound
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import Many, whole
+from tessera_gql.store.statements import ValueList, rows_by
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
 MAX_DEPTH = 10
-MAX_REACHED = 1_000
+MAX_REACHABLE = 1_000
 
 rows = table(AssetDependency)
 assets = table(Asset)
-_by_id = whole(rows.c.id)
+_by_id = rows_by(rows.c.id)
 
 
 class Direction(StrEnum):
@@ -33,15 +33,15 @@ class Reached:
     degree: int
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[AssetDependency]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, dependency_ids: Sequence[UUID]) -> list[AssetDependency]:
+    return [*await session.fetch(_by_id, values=dependency_ids)]
 
 
 async def get(session: Session, identity: UUID) -> AssetDependency:
-    found = await by_ids(session, [identity])
-    if not found:
+    dependencies = await by_ids(session, [identity])
+    if not dependencies:
         raise NotFound(f"There is no dependency {identity}. Look at the asset's upstream.", field=("dependency",))
-    return found[0]
+    return dependencies[0]
 
 
 async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -> AssetDependency | None:
@@ -59,15 +59,15 @@ async def reach(
     session: Session, starts: Sequence[UUID], direction: Direction, depth: int = MAX_DEPTH
 ) -> dict[UUID, list[Reached]]:
     """What lies within `depth` steps of each start, nearest first, at most MAX_REACHED; cycles end by themselves."""
-    walk = _by_levels if session.dialect == "postgresql" else _by_steps
-    found: dict[UUID, list[Reached]] = {start: [] for start in starts}
-    for row in await session.rows(walk(session, starts, direction, depth)):
-        if len(found[row.start]) < MAX_REACHED:
-            found[row.start].append(Reached(row.asset_id, row.degree))
-    return found
+    build = _by_levels if session.dialect == "postgresql" else _by_steps
+    reached: dict[UUID, list[Reached]] = {start: [] for start in starts}
+    for row in await session.rows(build(session, starts, direction, depth)):
+        if len(reached[row.start]) < MAX_REACHABLE:
+            reached[row.start].append(Reached(row.asset_id, row.degree))
+    return reached
 
 
-LEVELS = """
+LEVELS_SQL = """
 WITH RECURSIVE walk (start, degree, level, seen) AS (
     SELECT start, 0, ARRAY[start], ARRAY[start] FROM unnest(:starts) AS start
     UNION ALL
@@ -84,15 +84,15 @@ SELECT start, degree, unnest(level) AS asset_id FROM walk WHERE degree > 0 ORDER
 
 
 def _by_levels(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
-    near, far = _ends(direction)
-    statement = text(LEVELS.format(near=near.name, far=far.name)).columns(start=Uuid, degree=Integer, asset_id=Uuid)
-    given = bindparam("starts", list(starts), type_=Many(Uuid()))
-    return statement.bindparams(given, depth=depth, most=MAX_REACHED)
+    near, far = _edge_columns(direction)
+    statement = text(LEVELS_SQL.format(near=near.name, far=far.name)).columns(start=Uuid, degree=Integer, asset_id=Uuid)
+    parameter = bindparam("starts", list(starts), type_=ValueList(Uuid()))
+    return statement.bindparams(parameter, depth=depth, most=MAX_REACHABLE)
 
 
 def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
     """SQLite has no arrays: an asset is looked at once for each of its degrees."""
-    near, far = _ends(direction)
+    near, far = _edge_columns(direction)
     walk = (
         select(near.label("start"), far.label("asset_id"), literal(1).label("degree"))
         .where(session.among(near, starts))
@@ -113,7 +113,7 @@ def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, de
     )
 
 
-def _ends(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
+def _edge_columns(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
     """Where a step starts, and where it leads."""
     dependent, dependency = rows.c.dependent_asset_id, rows.c.dependency_asset_id
     return (dependency, dependent) if direction is Direction.DOWNSTREAM else (dependent, dependency)
@@ -125,6 +125,6 @@ async def downstream_owners(session: Session, asset: UUID) -> frozenset[UUID]:
 
 
 async def owners(session: Session, reached: Sequence[Reached]) -> frozenset[UUID]:
-    wanted = session.among(assets.c.id, [one.asset_id for one in reached])
-    found = await session.rows(select(assets.c.owner_team_id).where(wanted).distinct())
-    return frozenset(row.owner_team_id for row in found)
+    is_reached = session.among(assets.c.id, [one.asset_id for one in reached])
+    rows_found = await session.rows(select(assets.c.owner_team_id).where(is_reached).distinct())
+    return frozenset(row.owner_team_id for row in rows_found)

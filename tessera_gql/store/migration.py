@@ -37,8 +37,8 @@ UPGRADE_LOCK = 0x7E55E4B
 LOCK_SECONDS = 3.0
 STATEMENT_SECONDS = 3600.0
 PAUSE_SECONDS = 1.0
-ATTEMPTS = 40
-HELD = ("55P03", "40P01", 5, 6)
+MAX_ATTEMPTS = 40
+LOCK_ERRORS = ("55P03", "40P01", 5, 6)
 """Lock timeout, deadlock, and SQLite's busy and locked."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -47,25 +47,25 @@ class UnknownRevision(Exception):  # noqa: N818 - a state of the database, named
     """The database was made by a newer version of Tessera GQL than this one."""
 
 
-def scripts() -> Path:
+def scripts_path() -> Path:
     """Inside the installed package, else beside it in a checkout."""
     inside = PACKAGE / "migrations"
     return inside if inside.is_dir() else PACKAGE.parent / "migrations"
 
 
-def config(connection: Connection | None = None) -> Config:
-    found = Config()
-    found.set_main_option("script_location", str(scripts()).replace("%", "%%"))
-    found.attributes["connection"] = connection
-    return found
+def create_config(connection: Connection | None = None) -> Config:
+    alembic_config = Config()
+    alembic_config.set_main_option("script_location", str(scripts_path()).replace("%", "%%"))
+    alembic_config.attributes["connection"] = connection
+    return alembic_config
 
 
 def head() -> str | None:
-    return ScriptDirectory.from_config(config()).get_current_head()
+    return ScriptDirectory.from_config(create_config()).get_current_head()
 
 
 def known() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(config()).walk_revisions())
+    return frozenset(script.revision for script in ScriptDirectory.from_config(create_config()).walk_revisions())
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def misfit(stand: Stand) -> str | None:
             f"The database is at revision {stand.at or 'none'}, this version needs {head()}."
             " Run `tessera db upgrade` first; a server never changes the tables of a PostgreSQL by itself."
         )
-    return None if stand.works_with in known() else _too_new(stand.at)
+    return None if stand.works_with in known() else _too_new_message(stand.at)
 
 
-def _too_new(at: str) -> str:
+def _too_new_message(at: str) -> str:
     return (
         f"The database is at revision {at}, which this version of Tessera GQL does not know."
         " A newer version made it: install that version, or use another database."
@@ -102,23 +102,23 @@ def metadata_for(dialect: str) -> MetaData:
     if dialect != "sqlite":
         return Base.metadata
     plain = MetaData(naming_convention=Base.metadata.naming_convention)
-    for found in Base.metadata.tables.values():
-        found.to_metadata(plain, schema=None, referred_schema_fn=lambda *_: BLANK_SCHEMA)  # type: ignore[arg-type] # accepted at run time
+    for table in Base.metadata.tables.values():
+        table.to_metadata(plain, schema=None, referred_schema_fn=lambda *_: BLANK_SCHEMA)  # type: ignore[arg-type] # accepted at run time
     return plain
 
 
-def is_ours(name: str | None, kind: str, _parents: object = None) -> bool:
+def is_own_schema(name: str | None, kind: str, _parents: object = None) -> bool:
     """Of the schemas of a PostgreSQL only our three; on SQLite the one without a name."""
     return kind != "schema" or name in (None, "core", "workflow", "audit")
 
 
 async def current(url: str) -> str | None:
     """The revision the database is at, or None for an empty one."""
-    return await _run(url, _at)
+    return await _with_connection(url, _current_revision)
 
 
 async def look(url: str, options: Options = DEFAULT) -> Stand:
-    return await _run(url, _look, options)
+    return await _with_connection(url, _load_state, options)
 
 
 async def stand(session: Session) -> Stand:
@@ -126,8 +126,8 @@ async def stand(session: Session) -> Stand:
     at = await session.value(text("SELECT version_num FROM alembic_version"))
     if session.dialect != "postgresql":
         return Stand(cast("str | None", at))
-    told, is_read_only = await session.value(text(TOLD)), await session.value(text(READ_ONLY))
-    return Stand(cast("str | None", at), cast("str | None", told), bool(is_read_only))
+    works_with, is_read_only = await session.value(text(WORKS_WITH_SQL)), await session.value(text(READ_ONLY_SQL))
+    return Stand(cast("str | None", at), cast("str | None", works_with), bool(is_read_only))
 
 
 async def upgrade(url: str, revision: str = "head", options: Options = DEFAULT) -> None:
@@ -135,44 +135,46 @@ async def upgrade(url: str, revision: str = "head", options: Options = DEFAULT) 
 
     Raises Unavailable if the tables stay in use; what was done until then stays, and the next attempt goes on there.
     """
-    step = partial(_step, target=revision)
-    async with _connected(url, replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=3600.0)) as engine:
-        for attempt in range(1, ATTEMPTS + 1):
+    upgrade_once = partial(_upgrade_once, target=revision)
+    async with _create_engine(
+        url, replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=3600.0)
+    ) as engine:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                while await _transaction(engine, step):
+                while await _run_in_transaction(engine, upgrade_once):
                     pass
             except Unavailable as error:
-                if not _is_held(error) or attempt == ATTEMPTS:
+                if not _is_lock_conflict(error) or attempt == MAX_ATTEMPTS:
                     raise
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return
 
 
-def _step(connection: Connection, target: str) -> bool:
+def _upgrade_once(connection: Connection, target: str) -> bool:
     """One revision up; False at the end."""
     postgresql = connection.dialect.name == "postgresql"
     if postgresql:  # on SQLite there is one writer anyway
         connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'"))
-    at = _at(connection)
+    at = _current_revision(connection)
     if at is not None and at not in known():
-        raise UnknownRevision(_too_new(at))
-    ahead = list(ScriptDirectory.from_config(config()).iterate_revisions(target, at or "base"))
+        raise UnknownRevision(_too_new_message(at))
+    ahead = list(ScriptDirectory.from_config(create_config()).iterate_revisions(target, at or "base"))
     if not ahead:
         return False
-    command.upgrade(config(connection), ahead[-1].revision)
+    command.upgrade(create_config(connection), ahead[-1].revision)
     return len(ahead) > 1
 
 
-def _is_held(error: Unavailable) -> bool:
+def _is_lock_conflict(error: Unavailable) -> bool:
     """Whether somebody else uses the tables, which passes; rather than that the database is away."""
-    said = error.__cause__ and driver_error(error.__cause__)
-    return getattr(said, "sqlstate", None) in HELD or getattr(said, "sqlite_errorcode", None) in HELD
+    fault = error.__cause__ and driver_error(error.__cause__)
+    return getattr(fault, "sqlstate", None) in LOCK_ERRORS or getattr(fault, "sqlite_errorcode", None) in LOCK_ERRORS
 
 
 async def downgrade(url: str, revision: str) -> None:
-    await _run(url, lambda connection: command.downgrade(config(connection), revision))
+    await _with_connection(url, lambda connection: command.downgrade(create_config(connection), revision))
 
 
 async def differences(url: str) -> list[object]:
@@ -181,54 +183,56 @@ async def differences(url: str) -> list[object]:
     def compare(connection: Connection) -> list[object]:
         options = {
             "include_schemas": connection.dialect.name != "sqlite",
-            "include_name": is_ours,
+            "include_name": is_own_schema,
             "compare_type": True,
         }
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, metadata_for(connection.dialect.name)))
 
-    return await _run(url, compare)
+    return await _with_connection(url, compare)
 
 
-TOLD = "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
-READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+WORKS_WITH_SQL = "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
+READ_ONLY_SQL = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
 
 
-def tell(connection: Connection, at: str | None) -> None:
+def record_works_with(connection: Connection, at: str | None) -> None:
     """Keeps which servers can use the tables as they are now, for those that don't know this revision."""
     if connection.dialect.name != "postgresql" or at is None:
         return
-    script = ScriptDirectory.from_config(config()).get_revision(at)
+    script = ScriptDirectory.from_config(create_config()).get_revision(at)
     oldest = getattr(script.module, "works_with", at)
     connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{oldest}'"))
 
 
-def _at(connection: Connection) -> str | None:
+def _current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _look(connection: Connection) -> Stand:
-    at = _at(connection)
+def _load_state(connection: Connection) -> Stand:
+    at = _current_revision(connection)
     if at is None or connection.dialect.name != "postgresql":
         return Stand(at)
-    return Stand(at, connection.execute(text(TOLD)).scalar(), bool(connection.execute(text(READ_ONLY)).scalar()))
+    return Stand(
+        at, connection.execute(text(WORKS_WITH_SQL)).scalar(), bool(connection.execute(text(READ_ONLY_SQL)).scalar())
+    )
 
 
-async def _run(url: str, work: Callable[[Connection], T], options: Options = DEFAULT) -> T:
-    async with _connected(url, options) as engine:
-        return await _transaction(engine, work)
+async def _with_connection(url: str, function: Callable[[Connection], T], options: Options = DEFAULT) -> T:
+    async with _create_engine(url, options) as engine:
+        return await _run_in_transaction(engine, function)
 
 
-async def _transaction(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+async def _run_in_transaction(engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
     with translated(name_of(engine.url)):
         async with engine.connect() as connection:
-            found = await connection.run_sync(work)
+            result = await connection.run_sync(function)
             await connection.commit()
-            return found
+            return result
 
 
 @asynccontextmanager
-async def _connected(url: str, options: Options) -> AsyncGenerator[AsyncEngine]:
+async def _create_engine(url: str, options: Options) -> AsyncGenerator[AsyncEngine]:
     engine = create(url, options)
     try:
         yield engine

@@ -9,18 +9,18 @@ from sqlalchemy import and_, not_, or_, select
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
 rows = table(Proposal)
 answers = table(Acknowledgment)
 is_open = or_(*(rows.c.status == status for status in OPEN_STATUSES))
 
-_by_id = whole(rows.c.id)
-_open = whole(rows.c.asset_id, is_open)
-_by_contract = whole(rows.c.contract_id)
-_answer_by_id = whole(answers.c.id)
-_answers = whole(answers.c.proposal_id, order_by=(answers.c.created_at, answers.c.id))
+_by_id = rows_by(rows.c.id)
+_open_by_asset = rows_by(rows.c.asset_id, is_open)
+_by_contract = rows_by(rows.c.contract_id)
+_acknowledgment_by_id = rows_by(answers.c.id)
+_acknowledgments_by_proposal = rows_by(answers.c.proposal_id, order_by=(answers.c.created_at, answers.c.id))
 
 # What is still to be answered.
 inbox = (
@@ -31,47 +31,49 @@ inbox = (
 )
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Proposal]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, proposal_ids: Sequence[UUID]) -> list[Proposal]:
+    return [*await session.fetch(_by_id, values=proposal_ids)]
 
 
 async def get(session: Session, identity: UUID) -> Proposal:
-    found = await by_ids(session, [identity])
-    if not found:
+    proposals = await by_ids(session, [identity])
+    if not proposals:
         raise NotFound(f"There is no proposal {identity}. List proposals(filter:) to find it.", field=("proposal",))
-    return found[0]
+    return proposals[0]
 
 
-async def open_of(session: Session, assets: Sequence[UUID]) -> list[Proposal]:
+async def open_of(session: Session, asset_ids: Sequence[UUID]) -> list[Proposal]:
     """At most one for each asset."""
-    return [*await session.ask(_open, wanted=assets)]
+    return [*await session.fetch(_open_by_asset, values=asset_ids)]
 
 
 async def find_open(session: Session, asset: UUID) -> Proposal | None:
-    found = await open_of(session, [asset])
-    return found[0] if found else None
+    proposals = await open_of(session, [asset])
+    return proposals[0] if proposals else None
 
 
-async def by_contracts(session: Session, contracts: Sequence[UUID]) -> list[Proposal]:
+async def by_contracts(session: Session, contract_ids: Sequence[UUID]) -> list[Proposal]:
     """The proposals that these contracts came from."""
-    return [*await session.ask(_by_contract, wanted=contracts)]
+    return [*await session.fetch(_by_contract, values=contract_ids)]
 
 
-async def acknowledgments_of(session: Session, proposals: Sequence[UUID]) -> list[Acknowledgment]:
+async def acknowledgments_of(session: Session, proposal_ids: Sequence[UUID]) -> list[Acknowledgment]:
     """Every asked team's place, released ones included, in the order they were asked."""
-    return [*await session.ask(_answers, wanted=proposals)]
+    return [*await session.fetch(_acknowledgments_by_proposal, values=proposal_ids)]
 
 
-async def acknowledgments_by_ids(session: Session, wanted: Sequence[UUID]) -> list[Acknowledgment]:
-    return [*await session.ask(_answer_by_id, wanted=wanted)]
+async def acknowledgments_by_ids(session: Session, acknowledgment_ids: Sequence[UUID]) -> list[Acknowledgment]:
+    return [*await session.fetch(_acknowledgment_by_id, values=acknowledgment_ids)]
 
 
 async def overdue(session: Session, now: datetime) -> list[Proposal]:
     """Open proposals whose status time has changed: run out, or waiting for nothing but deadlines that have passed."""
-    counts = and_(answers.c.proposal_id == rows.c.id, answers.c.released_at.is_(None))
-    migrated = and_(answers.c.response == Response.MIGRATING, answers.c.migration_deadline <= now)
-    agrees = or_(answers.c.response == Response.APPROVED, migrated)
-    outstanding = select(answers.c.id).where(counts, or_(answers.c.response.is_(None), not_(agrees))).exists()
-    ran_out = and_(rows.c.expires_at <= now, rows.c.status != ProposalStatus.APPROVED)
-    arrived = and_(rows.c.status == ProposalStatus.PENDING, ~outstanding)
-    return await session.list(select(rows).where(is_open, or_(ran_out, arrived)).order_by(rows.c.id), Proposal)
+    is_counted = and_(answers.c.proposal_id == rows.c.id, answers.c.released_at.is_(None))
+    has_migrated = and_(answers.c.response == Response.MIGRATING, answers.c.migration_deadline <= now)
+    is_settled = or_(answers.c.response == Response.APPROVED, has_migrated)
+    has_outstanding = (
+        select(answers.c.id).where(is_counted, or_(answers.c.response.is_(None), not_(is_settled))).exists()
+    )
+    is_expired = and_(rows.c.expires_at <= now, rows.c.status != ProposalStatus.APPROVED)
+    is_complete = and_(rows.c.status == ProposalStatus.PENDING, ~has_outstanding)
+    return await session.list(select(rows).where(is_open, or_(is_expired, is_complete)).order_by(rows.c.id), Proposal)

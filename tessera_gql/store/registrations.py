@@ -9,14 +9,14 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.affected import Reader
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Registration, Team, table
 
 rows = table(Registration)
 is_live = rows.c.status != RegistrationStatus.INACTIVE
 
-_by_id = whole(rows.c.id)
-_live = whole(rows.c.asset_id, is_live, order_by=(rows.c.registered_at, rows.c.id))
+_by_id = rows_by(rows.c.id)
+_live_by_asset = rows_by(rows.c.asset_id, is_live, order_by=(rows.c.registered_at, rows.c.id))
 
 _teams = table(Team)
 _readers = select(rows.c.asset_id, rows.c.consumer_team_id).where(is_live).distinct().subquery()
@@ -24,23 +24,23 @@ _readers = select(rows.c.asset_id, rows.c.consumer_team_id).where(is_live).disti
 consumers = select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consumer_team_id == _teams.c.id).subquery()
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Registration]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, registration_ids: Sequence[UUID]) -> list[Registration]:
+    return [*await session.fetch(_by_id, values=registration_ids)]
 
 
 async def get(session: Session, identity: UUID) -> Registration:
-    found = await by_ids(session, [identity])
-    if not found:
+    registrations = await by_ids(session, [identity])
+    if not registrations:
         raise NotFound(
             f"There is no registration {identity}. List an asset's registrations to find it.",
             field=("registration",),
         )
-    return found[0]
+    return registrations[0]
 
 
-async def live_of(session: Session, assets: Sequence[UUID]) -> list[Registration]:
+async def live_of(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
     """Live registrations of the assets, oldest first."""
-    return [*await session.ask(_live, wanted=assets)]
+    return [*await session.fetch(_live_by_asset, values=asset_ids)]
 
 
 def reader_of(row: Registration) -> Reader:
@@ -49,8 +49,10 @@ def reader_of(row: Registration) -> Reader:
 
 
 async def find_live(session: Session, asset: UUID, team: UUID, consumer_asset: UUID | None) -> Registration | None:
-    same = rows.c.consumer_asset_id.is_(None) if consumer_asset is None else rows.c.consumer_asset_id == consumer_asset
+    has_consumer_asset = (
+        rows.c.consumer_asset_id.is_(None) if consumer_asset is None else rows.c.consumer_asset_id == consumer_asset
+    )
     return await session.find(
-        select(rows).where(rows.c.asset_id == asset, rows.c.consumer_team_id == team, same, is_live),
+        select(rows).where(rows.c.asset_id == asset, rows.c.consumer_team_id == team, has_consumer_asset, is_live),
         Registration,
     )

@@ -11,10 +11,10 @@ from typing import BinaryIO
 
 from tessera_gql.errors import Conflict, Invalid
 
-PRIVATE = 0o600
-OPEN_TO_OTHERS = 0o077
-BESIDE = ("", "-wal", "-shm")
-WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)
+PRIVATE_MODE = 0o600
+OTHERS_MODE = 0o077
+FILE_SUFFIXES = ("", "-wal", "-shm")
+NO_LOCK_ERRORS = (errno.ENOLCK, errno.EOPNOTSUPP)
 """Said by file systems that know no locks."""
 
 log = logging.getLogger(__name__)
@@ -63,9 +63,9 @@ def _identity(path: Path) -> tuple[int, int]:
 def make_private(path: Path) -> None:
     """Create the file for its owner only; an existing one, and the files SQLite keeps beside it, lose other rights."""
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_MODE))
         return
-    for suffix in BESIDE:
+    for suffix in FILE_SUFFIXES:
         file = path.with_name(path.name + suffix)
         with suppress(FileNotFoundError):
             _restrict(file)
@@ -73,10 +73,10 @@ def make_private(path: Path) -> None:
 
 def _restrict(file: Path) -> None:
     mode = stat.S_IMODE(file.stat().st_mode)
-    if os.name != "posix" or not mode & OPEN_TO_OTHERS:
+    if os.name != "posix" or not mode & OTHERS_MODE:
         return
     try:
-        file.chmod(PRIVATE)
+        file.chmod(PRIVATE_MODE)
     except PermissionError:
         log.warning("Other users can read %s, and its owner must change that: chmod 600 %s", file, file)
     else:
@@ -94,12 +94,12 @@ def lock(database: Path) -> BinaryIO | None:
         import fcntl  # noqa: PLC0415 - not everywhere
     except ImportError:
         return None
-    target = database.resolve()
-    beside = target.with_name(f"{target.name}.lock")
+    resolved = database.resolve()
+    lock_path = resolved.with_name(f"{resolved.name}.lock")
     try:
-        file = os.fdopen(os.open(beside, os.O_RDWR | os.O_CREAT, PRIVATE), "r+b")
+        file = os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT, PRIVATE_MODE), "r+b")
     except OSError as error:
-        raise Invalid(f"The lock {beside} can't be opened: {error.strerror or error}. Check its owner.") from None
+        raise Invalid(f"The lock {lock_path} can't be opened: {error.strerror or error}. Check its owner.") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -110,9 +110,9 @@ def lock(database: Path) -> BinaryIO | None:
             " Stop that one first; to run several, set DATABASE_URL to a PostgreSQL."
         ) from None
     except OSError as error:
-        if error.errno not in WITHOUT_LOCKS:
+        if error.errno not in NO_LOCK_ERRORS:
             file.close()
-            raise Invalid(f"The lock {beside} can't be taken: {error.strerror or error}.") from None
+            raise Invalid(f"The lock {lock_path} can't be taken: {error.strerror or error}.") from None
         log.warning("The file system of %s has no locks: make sure that no other server uses it.", database)
     file.truncate(0)
     file.write(str(os.getpid()).encode())

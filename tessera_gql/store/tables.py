@@ -49,16 +49,16 @@ from tessera_gql.policy.words import (
     WebhookFormat,
 )
 
-type_json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-type_sequence = BigInteger().with_variant(Integer, "sqlite")
+JSON_TYPE = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+SEQUENCE_TYPE = BigInteger().with_variant(Integer, "sqlite")
 
-OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
+IS_OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
 # Two indexes instead of one, because NULLs are distinct in a unique index.
-LIVE = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
-LIVE_FOR = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
+IS_LIVE_FOR_TEAM = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
+IS_LIVE_FOR_ASSET = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
 
 
-class Moment(TypeDecorator[datetime]):
+class UTCDateTime(TypeDecorator[datetime]):
     """A UTC-aware datetime in and out; SQLite keeps no zone, so it is converted before and marked after."""
 
     impl = DateTime(timezone=True)
@@ -95,7 +95,7 @@ def table(model: type[SQLModel]) -> Table:
     return cast("Table", model.__table__)  # type: ignore[attr-defined] # set by SQLModel's metaclass
 
 
-def _words(enum: type[StrEnum]) -> Enum:
+def _enum(enum: type[StrEnum]) -> Enum:
     def values(members: type[StrEnum]) -> list[str]:
         return [member.value for member in members]
 
@@ -117,21 +117,21 @@ def _id() -> Any:
     return Field(default_factory=new_id, sa_column=Column(Uuid, primary_key=True))
 
 
-def _link(target: str, *, nullable: bool = False, index: bool = False) -> Any:
+def _foreign_key(target: str, *, nullable: bool = False, index: bool = False) -> Any:
     return _column(Uuid, ForeignKey(target), nullable=nullable, index=index)
 
 
-def _moment(*, nullable: bool = False) -> Any:
-    return _column(Moment(), nullable=nullable)
+def _time(*, nullable: bool = False) -> Any:
+    return _column(UTCDateTime(), nullable=nullable)
 
 
-def _version() -> Any:
+def _row_version() -> Any:
     return Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
 
 
-def _unique(name: str, *columns: str, where: str) -> Index:
+def _partial_unique_index(name: str, *columns: str, condition: str) -> Index:
     """Unique among the rows of which `where` is true."""
-    return Index(name, *columns, unique=True, postgresql_where=text(where), sqlite_where=text(where))
+    return Index(name, *columns, unique=True, postgresql_where=text(condition), sqlite_where=text(condition))
 
 
 class Team(Base, table=True):
@@ -143,9 +143,9 @@ class Team(Base, table=True):
     id: UUID = _id()
     name: str = _column(Text)
     name_key: str = _column(Text)
-    meta: dict[str, Any] = _column(type_json)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    meta: dict[str, Any] = _column(JSON_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Asset(Base, table=True):
@@ -157,13 +157,13 @@ class Asset(Base, table=True):
     id: UUID = _id()
     fqn: str = _column(Text)
     fqn_key: str = _column(Text)
-    owner_team_id: UUID = _link("core.teams.id", index=True)
-    resource_type: ResourceType = _column(_words(ResourceType))
+    owner_team_id: UUID = _foreign_key("core.teams.id", index=True)
+    resource_type: ResourceType = _column(_enum(ResourceType))
     description: str | None = _column(Text, nullable=True)
-    compatibility_mode: Mode = _column(_words(Mode))
-    meta: dict[str, Any] = _column(type_json)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    compatibility_mode: Mode = _column(_enum(Mode))
+    meta: dict[str, Any] = _column(JSON_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Contract(Base, table=True):
@@ -172,25 +172,25 @@ class Contract(Base, table=True):
     __tablename__ = "contracts"
     __table_args__ = (
         UniqueConstraint("asset_id", "version"),
-        _unique("uq_contracts_active", "asset_id", where="status = 'ACTIVE'"),
+        _partial_unique_index("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
         Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
         {"schema": "core"},
     )
 
     id: UUID = _id()
-    asset_id: UUID = _link("core.assets.id")
+    asset_id: UUID = _foreign_key("core.assets.id")
     version: str = _column(Text)
     schema_def: Any = _column(JSON(none_as_null=True))  # as text: the order of its keys is part of it
-    guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
-    compatibility_mode: Mode = _column(_words(Mode))
-    status: ContractStatus = _column(_words(ContractStatus))
-    change_type: ChangeType = _column(_words(ChangeType))
+    guarantees: dict[str, Any] | None = _column(JSON_TYPE, nullable=True)
+    compatibility_mode: Mode = _column(_enum(Mode))
+    status: ContractStatus = _column(_enum(ContractStatus))
+    change_type: ChangeType = _column(_enum(ChangeType))
     schema_hash: str = _column(Text)
-    published_by: UUID = _link("core.teams.id", index=True)
-    published_at: datetime = _moment()
-    meta: dict[str, Any] = _column(type_json)
+    published_by: UUID = _foreign_key("core.teams.id", index=True)
+    published_at: datetime = _time()
+    meta: dict[str, Any] = _column(JSON_TYPE)
     source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
-    created_at: datetime = _moment()
+    created_at: datetime = _time()
 
 
 class AssetDependency(Base, table=True):
@@ -204,11 +204,11 @@ class AssetDependency(Base, table=True):
     )
 
     id: UUID = _id()
-    dependent_asset_id: UUID = _link("core.assets.id")
-    dependency_asset_id: UUID = _link("core.assets.id", index=True)
-    dependency_type: DependencyType = _column(_words(DependencyType))
-    evidence: Evidence = _column(_words(Evidence))
-    created_at: datetime = _moment()
+    dependent_asset_id: UUID = _foreign_key("core.assets.id")
+    dependency_asset_id: UUID = _foreign_key("core.assets.id", index=True)
+    dependency_type: DependencyType = _column(_enum(DependencyType))
+    evidence: Evidence = _column(_enum(Evidence))
+    created_at: datetime = _time()
 
 
 class Registration(Base, table=True):
@@ -216,26 +216,32 @@ class Registration(Base, table=True):
 
     __tablename__ = "registrations"
     __table_args__ = (
-        _unique("uq_registrations_live", "asset_id", "consumer_team_id", where=LIVE),
-        _unique("uq_registrations_live_asset", "asset_id", "consumer_team_id", "consumer_asset_id", where=LIVE_FOR),
+        _partial_unique_index("uq_registrations_live", "asset_id", "consumer_team_id", condition=IS_LIVE_FOR_TEAM),
+        _partial_unique_index(
+            "uq_registrations_live_asset",
+            "asset_id",
+            "consumer_team_id",
+            "consumer_asset_id",
+            condition=IS_LIVE_FOR_ASSET,
+        ),
         Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
         {"schema": "workflow"},
     )
 
     id: UUID = _id()
-    asset_id: UUID = _link("core.assets.id")
-    consumer_team_id: UUID = _link("core.teams.id", index=True)
-    consumer_asset_id: UUID | None = _link("core.assets.id", nullable=True, index=True)
-    fields: list[str] | None = _column(type_json, nullable=True)
+    asset_id: UUID = _foreign_key("core.assets.id")
+    consumer_team_id: UUID = _foreign_key("core.teams.id", index=True)
+    consumer_asset_id: UUID | None = _foreign_key("core.assets.id", nullable=True, index=True)
+    fields: list[str] | None = _column(JSON_TYPE, nullable=True)
     pinned_version: str | None = _column(Text, nullable=True)
-    status: RegistrationStatus = _column(_words(RegistrationStatus))
-    evidence: Evidence = _column(_words(Evidence))
+    status: RegistrationStatus = _column(_enum(RegistrationStatus))
+    evidence: Evidence = _column(_enum(Evidence))
     purpose: str | None = _column(Text, nullable=True)
-    registered_at: datetime = _moment()
-    acknowledged_at: datetime | None = _moment(nullable=True)
-    meta: dict[str, Any] = _column(type_json)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    registered_at: datetime = _time()
+    acknowledged_at: datetime | None = _time(nullable=True)
+    meta: dict[str, Any] = _column(JSON_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Proposal(Base, table=True):
@@ -243,7 +249,7 @@ class Proposal(Base, table=True):
 
     __tablename__ = "proposals"
     __table_args__ = (
-        _unique("uq_proposals_open", "asset_id", where=OPEN),
+        _partial_unique_index("uq_proposals_open", "asset_id", condition=IS_OPEN),
         UniqueConstraint("contract_id"),
         CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED')", name="published"),
         CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
@@ -253,27 +259,27 @@ class Proposal(Base, table=True):
     )
 
     id: UUID = _id()
-    asset_id: UUID = _link("core.assets.id")
-    base_contract_id: UUID = _link("core.contracts.id", index=True)
-    contract_id: UUID | None = _link("core.contracts.id", nullable=True)
+    asset_id: UUID = _foreign_key("core.assets.id")
+    base_contract_id: UUID = _foreign_key("core.contracts.id", index=True)
+    contract_id: UUID | None = _foreign_key("core.contracts.id", nullable=True)
     proposed_schema: Any = _column(JSON(none_as_null=True))
     proposed_version: str = _column(Text)
-    guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
-    compatibility_mode: Mode = _column(_words(Mode))
-    change_type: ChangeType = _column(_words(ChangeType))
-    breaking_changes: list[dict[str, Any]] = _column(type_json)
+    guarantees: dict[str, Any] | None = _column(JSON_TYPE, nullable=True)
+    compatibility_mode: Mode = _column(_enum(Mode))
+    change_type: ChangeType = _column(_enum(ChangeType))
+    breaking_changes: list[dict[str, Any]] = _column(JSON_TYPE)
     fingerprint: str = _column(Text)
-    status: ProposalStatus = _column(_words(ProposalStatus))
+    status: ProposalStatus = _column(_enum(ProposalStatus))
     reason: str | None = _column(Text, nullable=True)
     publish_when_approved: bool = Field(default=False)
-    proposed_by: UUID = _link("core.teams.id", index=True)
-    proposed_at: datetime = _moment()
-    expires_at: datetime = _moment()
-    resolved_at: datetime | None = _moment(nullable=True)
-    meta: dict[str, Any] = _column(type_json)
+    proposed_by: UUID = _foreign_key("core.teams.id", index=True)
+    proposed_at: datetime = _time()
+    expires_at: datetime = _time()
+    resolved_at: datetime | None = _time(nullable=True)
+    meta: dict[str, Any] = _column(JSON_TYPE)
     source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Acknowledgment(Base, table=True):
@@ -291,15 +297,15 @@ class Acknowledgment(Base, table=True):
     )
 
     id: UUID = _id()
-    proposal_id: UUID = _link("workflow.proposals.id")
-    consumer_team_id: UUID = _link("core.teams.id")
-    because: list[str] = _column(type_json)  # fingerprints of the breaking changes that touch what it reads
-    response: Response | None = _column(_words(Response), nullable=True)
-    migration_deadline: datetime | None = _moment(nullable=True)
+    proposal_id: UUID = _foreign_key("workflow.proposals.id")
+    consumer_team_id: UUID = _foreign_key("core.teams.id")
+    because: list[str] = _column(JSON_TYPE)  # fingerprints of the breaking changes that touch what it reads
+    response: Response | None = _column(_enum(Response), nullable=True)
+    migration_deadline: datetime | None = _time(nullable=True)
     notes: str | None = _column(Text, nullable=True)
-    responded_at: datetime | None = _moment(nullable=True)
-    released_at: datetime | None = _moment(nullable=True)
-    created_at: datetime = _moment()
+    responded_at: datetime | None = _time(nullable=True)
+    released_at: datetime | None = _time(nullable=True)
+    created_at: datetime = _time()
 
 
 class ApiKey(Base, table=True):
@@ -312,13 +318,13 @@ class ApiKey(Base, table=True):
     name: str = _column(Text)
     prefix: str = _column(Text, index=True)
     token_hash: str = _column(Text, unique=True)
-    team_id: UUID | None = _link("core.teams.id", nullable=True)
-    scopes: list[str] = _column(type_json)
+    team_id: UUID | None = _foreign_key("core.teams.id", nullable=True)
+    scopes: list[str] = _column(JSON_TYPE)
     created_by: str = _column(Text)
-    expires_at: datetime | None = _moment(nullable=True)
-    revoked_at: datetime | None = _moment(nullable=True)
-    last_used_at: datetime | None = _moment(nullable=True)
-    created_at: datetime = _moment()
+    expires_at: datetime | None = _time(nullable=True)
+    revoked_at: datetime | None = _time(nullable=True)
+    last_used_at: datetime | None = _time(nullable=True)
+    created_at: datetime = _time()
 
 
 class Webhook(Base, table=True):
@@ -328,16 +334,16 @@ class Webhook(Base, table=True):
     __table_args__ = (Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
 
     id: UUID = _id()
-    team_id: UUID | None = _link("core.teams.id", nullable=True)
+    team_id: UUID | None = _foreign_key("core.teams.id", nullable=True)
     url: str = _column(Text)
-    secrets: list[dict[str, Any]] = _column(type_json)  # {secret, until}: the newest, then those that still sign
-    kinds: list[str] | None = _column(type_json, nullable=True)
-    format: WebhookFormat = _column(_words(WebhookFormat))
+    secrets: list[dict[str, Any]] = _column(JSON_TYPE)  # {secret, until}: the newest, then those that still sign
+    kinds: list[str] | None = _column(JSON_TYPE, nullable=True)
+    format: WebhookFormat = _column(_enum(WebhookFormat))
     document: str | None = _column(Text, nullable=True)
     is_active: bool = Field(default=True)
-    position: int = _column(type_sequence)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    position: int = _column(SEQUENCE_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class WebhookDelivery(Base, table=True):
@@ -352,13 +358,13 @@ class WebhookDelivery(Base, table=True):
     )
 
     id: UUID = _id()
-    webhook_id: UUID = _link("workflow.webhooks.id")
-    sequence: int | None = _column(type_sequence, nullable=True)
-    status: DeliveryStatus = _column(_words(DeliveryStatus))
-    attempts: list[dict[str, Any]] = _column(type_json)  # {at, status, error, milliseconds}, the latest last
-    since: datetime = _moment()  # a day later it is given up
-    due_at: datetime = _moment()
-    created_at: datetime = _moment()
+    webhook_id: UUID = _foreign_key("workflow.webhooks.id")
+    sequence: int | None = _column(SEQUENCE_TYPE, nullable=True)
+    status: DeliveryStatus = _column(_enum(DeliveryStatus))
+    attempts: list[dict[str, Any]] = _column(JSON_TYPE)  # {at, status, error, milliseconds}, the latest last
+    since: datetime = _time()  # a day later it is given up
+    due_at: datetime = _time()
+    created_at: datetime = _time()
 
 
 class IdempotencyKey(Base, table=True):
@@ -371,8 +377,8 @@ class IdempotencyKey(Base, table=True):
     key: str = Field(sa_column=Column(Text, primary_key=True))
     operation: str = _column(Text)
     input_hash: str = _column(Text)
-    answer: dict[str, Any] = _column(type_json)
-    created_at: datetime = _moment()
+    answer: dict[str, Any] = _column(JSON_TYPE)
+    created_at: datetime = _time()
 
 
 class EventRow(Base, table=True):
@@ -386,15 +392,15 @@ class EventRow(Base, table=True):
         {"schema": "audit"},
     )
 
-    sequence: int = Field(sa_column=Column(type_sequence, primary_key=True, autoincrement=False))
+    sequence: int = Field(sa_column=Column(SEQUENCE_TYPE, primary_key=True, autoincrement=False))
     id: UUID = Field(default_factory=new_id, sa_column=Column(Uuid, nullable=False))
     kind: str = _column(Text)
     entity_type: str = _column(Text)
     entity_id: UUID = _column(Uuid)
     asset_id: UUID | None = _column(Uuid, nullable=True)
     proposal_id: UUID | None = _column(Uuid, nullable=True)
-    teams: list[str] = _column(type_json)
+    teams: list[str] = _column(JSON_TYPE)
     actor: str = _column(Text)
-    payload: dict[str, Any] = _column(type_json)
-    occurred_at: datetime = _moment()
+    payload: dict[str, Any] = _column(JSON_TYPE)
+    occurred_at: datetime = _time()
     hash: str = _column(Text)

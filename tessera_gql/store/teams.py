@@ -7,12 +7,12 @@ from uuid import UUID
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import naming
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Team, table
 
 rows = table(Team)
-_by_id = whole(rows.c.id)
-_by_key = whole(rows.c.name_key)
+_by_id = rows_by(rows.c.id)
+_by_name_key = rows_by(rows.c.name_key)
 
 
 @dataclass(frozen=True)
@@ -28,32 +28,32 @@ def key(name: str) -> str:
     return naming.key(name)
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Team]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, team_ids: Sequence[UUID]) -> list[Team]:
+    return [*await session.fetch(_by_id, values=team_ids)]
 
 
 async def by_names(session: Session, names: Sequence[str]) -> list[Team]:
     """Whatever the case."""
-    return [*await session.ask(_by_key, wanted=[key(name) for name in names])]
+    return [*await session.fetch(_by_name_key, values=[key(name) for name in names])]
 
 
 async def find(session: Session, ref: TeamRef) -> Team | None:
     if (ref.id is None) == (ref.name is None):
         raise Invalid("Name a team by its id or by its name, one of the two.", field=("team",))
-    found = await (by_ids(session, [ref.id]) if ref.id else by_names(session, [ref.name or ""]))
-    return found[0] if found else None
+    teams = await (by_ids(session, [ref.id]) if ref.id else by_names(session, [ref.name or ""]))
+    return teams[0] if teams else None
 
 
 async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team",)) -> Team:
-    found = await find(session, ref)
-    if found is None:
+    team = await find(session, ref)
+    if team is None:
         raise NotFound(
             f"There is no team {ref.name or ref.id!s}. Create it with createTeam, or look it up with teams(filter:).",
             field=field,
         )
-    return found
+    return team
 
 
-async def names_of(session: Session, wanted: Sequence[UUID]) -> str:
+async def names_of(session: Session, team_ids: Sequence[UUID]) -> str:
     """For a sentence: the names in alphabetical order."""
-    return ", ".join(sorted(team.name for team in await by_ids(session, wanted)))
+    return ", ".join(sorted(team.name for team in await by_ids(session, team_ids)))

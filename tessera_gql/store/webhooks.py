@@ -12,28 +12,28 @@ from tessera_gql.policy.visibility import View
 from tessera_gql.policy.words import DeliveryStatus
 from tessera_gql.store import visibility
 from tessera_gql.store.session import Session, ids
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
 
 rows = table(Webhook)
 deliveries = table(WebhookDelivery)
 events = table(EventRow)
-_by_id = whole(rows.c.id)
+_by_id = rows_by(rows.c.id)
 
-last_event = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery()
-is_behind = and_(rows.c.is_active, rows.c.position < last_event)
+last_sequence = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery()
+is_behind = and_(rows.c.is_active, rows.c.position < last_sequence)
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Webhook]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, webhook_ids: Sequence[UUID]) -> list[Webhook]:
+    return [*await session.fetch(_by_id, values=webhook_ids)]
 
 
 async def get(session: Session, identity: UUID, view: View) -> Webhook:
     """Raises NotFound for a webhook that is hidden, as for one that does not exist."""
-    found: list[Webhook] = await visibility.rows(session, rows.c.id, [identity], view)
-    if not found:
+    webhooks: list[Webhook] = await visibility.rows(session, rows.c.id, [identity], view)
+    if not webhooks:
         raise NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
-    return found[0]
+    return webhooks[0]
 
 
 async def with_secrets(session: Session) -> list[Webhook]:
@@ -43,16 +43,16 @@ async def with_secrets(session: Session) -> list[Webhook]:
 
 async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str, Any]]) -> bool:
     """False if the row was changed since it was read."""
-    same = (rows.c.id == row.id) & (rows.c.row_version == row.row_version)
-    return bool(await session.update(Webhook, same, secrets=secrets, row_version=row.row_version + 1))
+    is_unchanged = (rows.c.id == row.id) & (rows.c.row_version == row.row_version)
+    return bool(await session.update(Webhook, is_unchanged, secrets=secrets, row_version=row.row_version + 1))
 
 
 async def get_delivery(session: Session, identity: UUID, view: View) -> WebhookDelivery:
     """Raises NotFound for a delivery that is hidden, as for one that does not exist."""
-    found: list[WebhookDelivery] = await visibility.rows(session, deliveries.c.id, [identity], view)
-    if not found:
+    found_deliveries: list[WebhookDelivery] = await visibility.rows(session, deliveries.c.id, [identity], view)
+    if not found_deliveries:
         raise NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
-    return found[0]
+    return found_deliveries[0]
 
 
 async def remove(session: Session, identity: UUID) -> None:
@@ -76,17 +76,17 @@ async def behind(session: Session, *, limit: int = 100) -> list[Webhook]:
 
 async def move(session: Session, webhooks: Collection[Webhook], position: int) -> None:
     """Events up to `position` are handed on."""
-    here = session.among(rows.c.id, ids(webhooks)) & (rows.c.position < position)
-    await session.execute(update(rows).where(here).values(position=position))
+    condition = session.among(rows.c.id, ids(webhooks)) & (rows.c.position < position)
+    await session.execute(update(rows).where(condition).values(position=position))
 
 
 async def claim(
     session: Session, *, limit: int, each: int, busy: Collection[UUID], lease: timedelta
 ) -> list[WebhookDelivery]:
     """Deliveries that are due, at most `each` of a webhook: due again only when the lease has run out."""
-    place = func.row_number().over(partition_by=deliveries.c.webhook_id, order_by=deliveries.c.due_at)
+    position = func.row_number().over(partition_by=deliveries.c.webhook_id, order_by=deliveries.c.due_at)
     ranked = (
-        select(deliveries.c.id, place.label("place"))
+        select(deliveries.c.id, position.label("place"))
         .join(rows, rows.c.id == deliveries.c.webhook_id)
         .where(_is_due(session.now), rows.c.is_active, ~session.among(rows.c.id, busy))
         .subquery()
@@ -99,19 +99,21 @@ async def claim(
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    taken = ids(await session.rows(chosen))
-    statement = update(deliveries).where(session.among(deliveries.c.id, taken)).values(due_at=session.now + lease)
-    return await session.list(statement.returning(*deliveries.c), WebhookDelivery) if taken else []
+    delivery_ids = ids(await session.rows(chosen))
+    statement = (
+        update(deliveries).where(session.among(deliveries.c.id, delivery_ids)).values(due_at=session.now + lease)
+    )
+    return await session.list(statement.returning(*deliveries.c), WebhookDelivery) if delivery_ids else []
 
 
 async def settle(session: Session, claimed: WebhookDelivery, **values: Any) -> bool:
     """What came of an attempt; False if the lease had run out and somebody else has it now."""
-    mine = and_(
+    is_claimed = and_(
         deliveries.c.id == claimed.id,
         deliveries.c.status == DeliveryStatus.PENDING,
         deliveries.c.due_at == claimed.due_at,
     )
-    return bool(await session.update(WebhookDelivery, mine, **values))
+    return bool(await session.update(WebhookDelivery, is_claimed, **values))
 
 
 async def prune(session: Session, before: datetime) -> int:
