@@ -1,4 +1,4 @@
-"""Questions about assets. Whoever changes anything of an asset holds its lock first, then reads, then decides."""
+"""Queries and locks of assets. Lock an asset before reading anything that a change of it depends on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,27 +19,29 @@ _by_fqn_key = rows_by(rows.c.fqn_key)
 
 @dataclass(frozen=True)
 class AssetRef:
-    """Exactly one of the two."""
+    """A reference to an asset by exactly one of its id and its fqn."""
 
     id: UUID | None = None
     fqn: str | None = None
 
 
 def key(fqn: str) -> str:
-    """What makes it unique."""
+    """Fold an asset's fqn to the key that is unique."""
     return naming.key(fqn)
 
 
 async def by_ids(session: Session, asset_ids: Sequence[UUID]) -> list[Asset]:
+    """Load the assets with these ids, in any order."""
     return [*await session.fetch(_by_id, values=asset_ids)]
 
 
 async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
-    """Whatever the case."""
+    """Load the assets with these fqns, ignoring case."""
     return [*await session.fetch(_by_fqn_key, values=[key(fqn) for fqn in fqns])]
 
 
 async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
+    """Return the asset that is referred to; raise NotFound for the input `field` if there is none."""
     return _require(await session.find(select(rows).where(_ref_condition(ref)), Asset), ref, field)
 
 
@@ -59,15 +61,15 @@ def _require(asset: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asse
 
 
 async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
-    """The asset as it is once nobody else can change it: everything about an asset waits here for its turn.
+    """Lock an asset until the commit and return it; changes of one asset wait here for each other.
 
-    NO KEY UPDATE, so that rows that merely refer to the asset can still be inserted: they would deadlock otherwise.
+    NO KEY UPDATE, because inserting rows that refer to the asset would deadlock with a full lock.
     """
     asset = await session.find(select(rows).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
     return _require(asset, ref, field)
 
 
 async def lock_all(session: Session, asset_ids: Sequence[UUID]) -> None:
-    """In the order of ids, so that two callers never wait for each other."""
+    """Lock assets in the order of their ids, so that two callers never deadlock."""
     statement = select(rows.c.id).where(session.among(rows.c.id, asset_ids)).order_by(rows.c.id)
     await session.execute(statement.with_for_update(key_share=True))

@@ -1,4 +1,4 @@
-"""Copies of an SQLite database: taken while others use it; put back only whole, and only where nobody uses it."""
+"""Backup of an SQLite database while it is in use, and restore of a verified backup while it is not."""
 
 import asyncio
 import os
@@ -23,16 +23,18 @@ FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied, after every check."""
+    """A verified copy: its revision, the end of its event log, and its size."""
 
     revision: str
     last: Place
-    """Where its event log ends."""
     size_bytes: int
 
 
 def backup(database: Path, file: Path, *, is_forced: bool = False) -> Copied:
-    """Raises a Refusal, or Broken if the event log is not as it was written; then there is no file."""
+    """Copy a database that may be in use to a file, and verify the copy.
+
+    Raises a Refusal, or Broken if the event log was changed; then no file is left.
+    """
     if not database.exists():
         raise NotFound(f"There is no database {database}. Check DATABASE_URL.")
     if file.exists() and not is_forced:
@@ -45,7 +47,10 @@ def backup(database: Path, file: Path, *, is_forced: bool = False) -> Copied:
 
 
 def restore(file: Path, database: Path, *, is_forced: bool = False) -> Copied:
-    """Raises a Refusal, or Broken; then the database is as it was."""
+    """Replace a database that is not in use by a verified backup.
+
+    Raises a Refusal, or Broken if the event log was changed; then the database is unchanged.
+    """
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
     with file.open("rb") as stream:
@@ -63,6 +68,7 @@ def restore(file: Path, database: Path, *, is_forced: bool = False) -> Copied:
 
 @contextmanager
 def _translate_errors(target: Path) -> Generator[None]:
+    """Turn errors of SQLite and the file system into refusals that name the target."""
     try:
         yield
     except sqlite3.Error as error:
@@ -75,7 +81,7 @@ def _translate_errors(target: Path) -> Generator[None]:
 
 @contextmanager
 def _temporary_file(target: Path) -> Generator[Path]:
-    """An empty file beside the target, for our eyes only; gone afterwards."""
+    """Create an empty private file next to the target, and delete it on leaving unless it was moved."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.copy")
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
@@ -87,14 +93,14 @@ def _temporary_file(target: Path) -> Generator[Path]:
 
 
 def _copy(source: Path, draft: Path) -> None:
-    """One state of the source, though others write meanwhile."""
-    reading = sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True, timeout=30)
-    with closing(reading), closing(sqlite3.connect(draft)) as writing:
-        reading.backup(writing)
+    """Copy a consistent snapshot of the source, which may be written to meanwhile."""
+    read_only = sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True, timeout=30)
+    with closing(read_only), closing(sqlite3.connect(draft)) as connection:
+        read_only.backup(connection)
 
 
 def _check_copy(draft: Path) -> Copied:
-    """Whole, of a revision that is known, its log as it was written; then one file that needs no other beside it."""
+    """Verify a copy's integrity, revision and event log, and turn WAL off so that it is a single file."""
     with closing(sqlite3.connect(draft)) as connection:
         if (result := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
             raise Invalid(f"It is damaged: {result}. Use another copy.")
@@ -127,7 +133,7 @@ def _read_revision(connection: sqlite3.Connection) -> str:
 
 
 def _replace(database: Path, draft: Path) -> None:
-    """Into the file itself, in a transaction that only begins where nobody else has it open."""
+    """Copy the draft into the database file, under an exclusive lock that fails while the database is in use."""
     make_private(database)
     with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as target:
         try:
@@ -139,7 +145,7 @@ def _replace(database: Path, draft: Path) -> None:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY:
                 raise
             target.close()
-            _replace_file(database, draft)  # it is no database any more, so nobody can be using it
+            _replace_file(database, draft)  # the file is no database, so nobody can be using it
             return
         with closing(sqlite3.connect(draft)) as source:
             source.backup(target)

@@ -1,4 +1,4 @@
-"""Questions about contracts."""
+"""Queries of contracts by id, asset and version."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,10 +18,12 @@ _active_by_asset = rows_by(rows.c.asset_id, rows.c.status == ContractStatus.ACTI
 
 
 async def by_ids(session: Session, contract_ids: Sequence[UUID]) -> list[Contract]:
+    """Load the contracts with these ids, in any order."""
     return [*await session.fetch(_by_id, values=contract_ids)]
 
 
 async def get(session: Session, identity: UUID) -> Contract:
+    """Return a contract by its id; raise NotFound if there is none."""
     contracts = await by_ids(session, [identity])
     if not contracts:
         raise NotFound(f"There is no contract {identity}. List an asset's contracts to find it.", field=("contract",))
@@ -29,35 +31,36 @@ async def get(session: Session, identity: UUID) -> Contract:
 
 
 async def active_of(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
-    """At most one for each asset."""
+    """Load the active contracts of the assets; an asset has at most one."""
     return [*await session.fetch(_active_by_asset, values=asset_ids)]
 
 
 async def find_active(session: Session, asset: UUID) -> Contract | None:
+    """Find the active contract of an asset."""
     contracts = await active_of(session, [asset])
     return contracts[0] if contracts else None
 
 
 async def highest_version(session: Session, asset: UUID) -> str | None:
-    """Of all that were ever published, whatever became of them: versions only rise, moments of two machines may not."""
+    """Return the highest version ever published of an asset, since clocks of two machines may disagree on the last."""
     statement = select(rows.c.version).where(rows.c.asset_id == asset)
     return max((row.version for row in await session.rows(statement)), key=parse, default=None)
 
 
 async def by_versions(session: Session, asset_versions: Sequence[tuple[UUID, str]]) -> list[Contract]:
-    """By (asset, version)."""
+    """Load the contracts with these pairs of asset id and version."""
     assets = {asset for asset, _ in asset_versions}
     versions = {version for _, version in asset_versions}
     contracts = await session.list(
         select(rows).where(session.among(rows.c.asset_id, assets), session.among(rows.c.version, versions)),
         Contract,
     )
-    return [one for one in contracts if (one.asset_id, one.version) in set(asset_versions)]
+    return [row for row in contracts if (row.asset_id, row.version) in set(asset_versions)]
 
 
 async def previous_of(session: Session, contract_ids: Sequence[UUID]) -> dict[UUID, Contract]:
-    """For each contract the one published just before it on the same asset, where there is one."""
-    lag = func.lag(rows.c.id, type_=rows.c.id.type)  # SQLite would hand back text
+    """Load for each contract the one published just before it on the same asset, where there is one."""
+    lag = func.lag(rows.c.id, type_=rows.c.id.type)  # without the type SQLite returns text
     before = lag.over(partition_by=rows.c.asset_id, order_by=(rows.c.published_at, rows.c.id))
     assets = select(rows.c.asset_id).where(session.among(rows.c.id, contract_ids))
     ordered = select(rows.c.id, before.label("before")).where(rows.c.asset_id.in_(assets)).subquery()
@@ -66,5 +69,5 @@ async def previous_of(session: Session, contract_ids: Sequence[UUID]) -> dict[UU
             session.among(ordered.c.id, contract_ids), ordered.c.before.is_not(None)
         )
     )
-    previous = {one.id: one for one in await by_ids(session, [pair.before for pair in pairs])}
+    previous = {row.id: row for row in await by_ids(session, [pair.before for pair in pairs])}
     return {pair.id: previous[pair.before] for pair in pairs}

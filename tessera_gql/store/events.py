@@ -1,4 +1,4 @@
-"""The event log: append-only rows, a gap-free `sequence` in commit order, each row's hash covering the one before."""
+"""The event log: append-only rows with a gap-free `sequence` in commit order, chained by hashes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,7 +24,10 @@ LAST_SQL = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc())
 
 
 async def append(session: Session, new_events: Sequence[Event]) -> None:
-    """Appends what happened. The lock is held until the commit, which must follow at once and wakes who listens."""
+    """Append events to the log and notify listeners at the commit.
+
+    The write lock is held until the commit, which must follow at once.
+    """
     if not new_events:
         return
     if session.dialect == "postgresql":
@@ -53,7 +56,7 @@ async def append(session: Session, new_events: Sequence[Event]) -> None:
 
 
 def link(previous: str, row: dict[str, Any]) -> str:
-    """SHA-256 over the hash before and the row's canonical JSON (keys sorted, `hash` itself left out)."""
+    """Compute a row's hash: SHA-256 of the previous hash and the row's JSON with sorted keys and without `hash`."""
     body = orjson.dumps(
         {**row, "occurred_at": row["occurred_at"].astimezone(UTC).isoformat(), "hash": previous},
         default=str,
@@ -63,22 +66,23 @@ def link(previous: str, row: dict[str, Any]) -> str:
 
 
 async def after(session: Session, sequence: int, *, limit: int = 500) -> list[EventRow]:
-    """The next events in order."""
+    """Load the next events after a sequence, in order."""
     statement = select(rows).where(rows.c.sequence > sequence).order_by(rows.c.sequence).limit(limit)
     return await session.list(statement, EventRow)
 
 
 async def last_sequence(session: Session) -> int:
-    """0 in an empty log."""
+    """Return the sequence of the last event, or 0 for an empty log."""
     return int(await session.value(select(func.max(rows.c.sequence))) or 0)
 
 
 def renamed(row: EventRow, actor: str) -> EventRow:
-    """A copy of the row with another actor, for output and never to be written."""
+    """Copy an event with another actor, for output only."""
     values: dict[str, Any] = {column.key: getattr(row, column.key) for column in rows.c}
     values["actor"] = actor
     return EventRow(**values)
 
 
 def concerns(row: EventRow, team: UUID) -> bool:
+    """Tell whether the team belongs to the event's audience."""
     return str(team) in row.teams

@@ -1,7 +1,7 @@
-"""Faults of the database, as reported to clients and operators: what is wrong, where, and what to do next.
+"""Translation of database errors to messages for clients and operators: what is wrong, where, and what to do next.
 
-A fault that can pass becomes Unavailable, with the host, port and name of the database and never its password. What the
-database says of a statement is a mistake of ours and stays what it is.
+A fault that can pass becomes Unavailable, with the host, port and name of the database but never its password. Errors
+in a statement itself are defects of this program and are raised unchanged.
 """
 
 import errno
@@ -37,7 +37,10 @@ CHECK_URL = "An administrator must check DATABASE_URL."
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a database can't be used; `text` follows its name. `is_refusal`: it is there and refuses connections."""
+    """The reason why a database can't be used, as a clause after its name, and advice.
+
+    `is_refusal` means that the server runs and refuses connections.
+    """
 
     text: str
     advice: str = TRY_AGAIN
@@ -49,7 +52,7 @@ BROKEN = Reason("broke the connection")
 SILENT = Reason("does not answer")
 READ_ONLY = Reason("is read-only: it is a standby that is not promoted yet, or default_transaction_read_only is on")
 
-# By the beginning of the SQLSTATE, the longest first.
+# Keys are prefixes of SQLSTATEs. The first match counts, so longer prefixes come first.
 POSTGRESQL = {
     "3D000": Reason("does not exist: a PostgreSQL is there, without that database", CHECK_URL, is_refusal=True),
     "25006": READ_ONLY,
@@ -93,7 +96,7 @@ UNKNOWN_OUTCOME = (
 
 @contextmanager
 def translated(database: str, *, committing: bool = False) -> Generator[None]:
-    """Faults of the database of that name become Unavailable where trying again can help."""
+    """Raise Unavailable, with the name of the database, for faults that can pass; let other errors through."""
     try:
         yield
     except FAULTS as error:
@@ -103,7 +106,7 @@ def translated(database: str, *, committing: bool = False) -> Generator[None]:
 
 
 def to_unavailable(error: Exception, database: str, *, committing: bool = False) -> Unavailable | None:
-    """The error that a client gets for a fault; None for a mistake of ours."""
+    """Return the error that a client gets for a fault; None for a defect of this program."""
     cause = driver_error(error)
     if (reason := _reason(cause)) is None:
         return None
@@ -114,7 +117,7 @@ def to_unavailable(error: Exception, database: str, *, committing: bool = False)
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """What the driver raised: SQLAlchemy wraps it where it opens a connection or runs a migration."""
+    """Unwrap the driver's error, which SQLAlchemy wraps when it opens a connection or runs a migration."""
     while isinstance(error, DBAPIError | AsyncAdapt_Error):
         inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
         if inner is None:
@@ -124,7 +127,7 @@ def driver_error(error: BaseException) -> BaseException:
 
 
 def is_refused(error: Unavailable) -> bool:
-    """Whether the database is there and refuses connections, which does not pass by itself."""
+    """Tell whether the server runs but refuses connections, which does not pass by itself."""
     reason = _reason(driver_error(error.__cause__ or error))
     return reason is not None and reason.is_refusal
 
@@ -135,7 +138,7 @@ def _leaves_outcome_open(cause: BaseException) -> bool:
 
 def _reason(error: BaseException) -> Reason | None:
     match error:
-        case asyncpg.InvalidCachedStatementError():  # the tables have changed since it was prepared
+        case asyncpg.InvalidCachedStatementError():  # a migration changed the tables since the statement was prepared
             return BUSY
         case asyncpg.PostgresError():
             state = str(getattr(error, "sqlstate", None) or "")
@@ -148,7 +151,7 @@ def _reason(error: BaseException) -> Reason | None:
             return BUSY
         case OSError():
             return _system_reason(error)
-        case _:  # the driver's own failure to go on with a connection
+        case _:  # an error of the driver itself, which makes the connection unusable
             return BROKEN
 
 

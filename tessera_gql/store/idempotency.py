@@ -1,4 +1,4 @@
-"""What a call answered when its key was first seen. A call takes its key first, so of two equal calls one waits."""
+"""Payloads stored by idempotency key. A call inserts its key first, so the second of two equal calls waits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ rows = table(IdempotencyKey)
 
 @dataclass(frozen=True)
 class Memo:
-    """A key, who used it, and for what."""
+    """An idempotency key with its actor, and the mutation and input that it is used for."""
 
     actor: str
     key: str
@@ -24,9 +24,9 @@ class Memo:
 
 
 async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
-    """Takes the key, or gives the answer it stands for; waits for a transaction that is using it now.
+    """Insert the key, or return the payload stored for it; waits for a transaction that is using the key.
 
-    Raises Conflict for a key that was used for something else.
+    Raises Conflict if the key was used for another mutation or input.
     """
     is_new = await session.execute(
         _insert(session).values(**vars(memo), answer={}, created_at=session.now).on_conflict_do_nothing()
@@ -45,6 +45,7 @@ async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
 
 
 async def finish(session: Session, memo: Memo, answer: dict[str, Any]) -> None:
+    """Store the payload of a call whose key was inserted by `begin`."""
     await session.update(IdempotencyKey, _is_same_key(memo), answer=answer)
 
 
@@ -53,6 +54,6 @@ def _is_same_key(memo: Memo) -> Any:
 
 
 def _insert(session: Session) -> Any:
-    """Both dialects say ON CONFLICT DO NOTHING, each through an insert of its own."""
+    """Return the dialect's own insert, which supports ON CONFLICT DO NOTHING."""
     statement: Insert = postgresql.insert(rows) if session.dialect == "postgresql" else sqlite.insert(rows)
     return statement

@@ -1,4 +1,4 @@
-"""Questions about registrations."""
+"""Queries of registrations by id, asset and team."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -20,15 +20,17 @@ _live_by_asset = rows_by(rows.c.asset_id, is_live, order_by=(rows.c.registered_a
 
 _teams = table(Team)
 _readers = select(rows.c.asset_id, rows.c.consumer_team_id).where(is_live).distinct().subquery()
-# The teams that read an asset, each once.
 consumers = select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consumer_team_id == _teams.c.id).subquery()
+"""The teams that read an asset, without duplicates, with the `asset_id` as an extra column."""
 
 
 async def by_ids(session: Session, registration_ids: Sequence[UUID]) -> list[Registration]:
+    """Load the registrations with these ids, in any order."""
     return [*await session.fetch(_by_id, values=registration_ids)]
 
 
 async def get(session: Session, identity: UUID) -> Registration:
+    """Return a registration by its id; raise NotFound if there is none."""
     registrations = await by_ids(session, [identity])
     if not registrations:
         raise NotFound(
@@ -39,20 +41,20 @@ async def get(session: Session, identity: UUID) -> Registration:
 
 
 async def live_of(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
-    """Live registrations of the assets, oldest first."""
+    """Load the live registrations of the assets, oldest first."""
     return [*await session.fetch(_live_by_asset, values=asset_ids)]
 
 
 def reader_of(row: Registration) -> Reader:
-    """A registration as `policy.affected` reads it."""
+    """Convert a registration to the value that `policy.affected` takes."""
     return Reader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))
 
 
 async def find_live(session: Session, asset: UUID, team: UUID, consumer_asset: UUID | None) -> Registration | None:
-    has_consumer_asset = (
-        rows.c.consumer_asset_id.is_(None) if consumer_asset is None else rows.c.consumer_asset_id == consumer_asset
-    )
+    """Find the live registration of a team for an asset and, if not None, for a consuming asset of the team's."""
+    column = rows.c.consumer_asset_id
+    is_for_asset = column.is_(None) if consumer_asset is None else column == consumer_asset
+    is_for_team = rows.c.consumer_team_id == team
     return await session.find(
-        select(rows).where(rows.c.asset_id == asset, rows.c.consumer_team_id == team, has_consumer_asset, is_live),
-        Registration,
+        select(rows).where(rows.c.asset_id == asset, is_for_team, is_for_asset, is_live), Registration
     )

@@ -1,4 +1,4 @@
-"""Questions about reminders: what was sent is what the event log says was sent."""
+"""Queries of reminders: proposals that expire soon, and the reminders that the event log holds."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from tessera_gql.store.tables import Proposal
 
 
 async def near_their_end(session: Session, now: datetime, window: timedelta) -> list[Proposal]:
-    """Pending proposals that run out soon and that somebody has not answered."""
+    """Load the pending proposals that expire within the window and that a team has not answered."""
     rows = proposals.rows
     has_silent_team = select(proposals.inbox.c.id).where(proposals.inbox.c.proposal_id == rows.c.id).exists()
     expires_soon = (rows.c.status == ProposalStatus.PENDING, rows.c.expires_at > now, rows.c.expires_at <= now + window)
@@ -22,7 +22,7 @@ async def near_their_end(session: Session, now: datetime, window: timedelta) -> 
 
 
 async def sent(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, set[int]]:
-    """How many hours before the end each reminder of these proposals was sent."""
+    """Return for each proposal how many hours before its expiry reminders were sent."""
     rows = events.rows
     condition = (session.among(rows.c.proposal_id, proposal_ids), rows.c.kind == ReminderSent.kind)
     hours: dict[UUID, set[int]] = {proposal: set() for proposal in proposal_ids}

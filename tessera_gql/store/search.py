@@ -1,4 +1,4 @@
-"""Searching by words people remember: names, fqns and descriptions, exact before prefix before anywhere."""
+"""Search of teams and assets by name, fqn and description, ranking exact matches before prefixes before others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ assets = table(Asset)
 
 @dataclass(frozen=True)
 class Hit:
-    """A row that was found; (rank, label, id) is its place in the list."""
+    """A row that matches a search; hits are sorted by rank, label and id."""
 
     kind: str
     rank: int
@@ -33,9 +33,8 @@ def _match_query(
     condition = label.contains(key_text, autoescape=True)
     for column in extra_columns:
         condition = condition | func.lower(column).contains(text.lower(), autoescape=True)
-    return select(literal(kind).label("kind"), rank.label("rank"), label.label("label"), identity.label("id")).where(
-        condition
-    )
+    columns = (literal(kind).label("kind"), rank.label("rank"), label.label("label"), identity.label("id"))
+    return select(*columns).where(condition)
 
 
 def _match_queries(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
@@ -50,7 +49,7 @@ def _match_queries(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, .
 async def find(
     session: Session, text: str, kinds: Sequence[str], *, limit: int, after: tuple[int, str, UUID] | None = None
 ) -> list[Hit]:
-    """The best hits behind a place, ties in the order of names."""
+    """Find the best hits after the sort key of another hit, equal ranks in the order of names."""
     hits = union_all(*_match_queries(text, kinds)).subquery()
     statement = select(hits).order_by(hits.c.rank, hits.c.label, hits.c.id).limit(limit)
     if after is not None:
@@ -61,5 +60,6 @@ async def find(
 
 
 async def count(session: Session, text: str, kinds: Sequence[str]) -> int:
+    """Count all hits of a search."""
     hits = union_all(*_match_queries(text, kinds)).subquery()
     return int(await session.value(select(func.count()).select_from(hits)))

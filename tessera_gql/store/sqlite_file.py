@@ -1,4 +1,4 @@
-"""The file of an SQLite database: for its owner's eyes only, and the same file for as long as it is in use."""
+"""The file of an SQLite database: its permissions, its lock, and a check that it was not deleted or replaced."""
 
 import errno
 import logging
@@ -15,25 +15,25 @@ PRIVATE_MODE = 0o600
 OTHERS_MODE = 0o077
 FILE_SUFFIXES = ("", "-wal", "-shm")
 NO_LOCK_ERRORS = (errno.ENOLCK, errno.EOPNOTSUPP)
-"""Said by file systems that know no locks."""
+"""Error numbers of file systems that do not support locks."""
 
 log = logging.getLogger(__name__)
 
 
 class FileLost(OSError):  # noqa: N818 - a state of the file
-    """The file was deleted or replaced while it was open: what is written to it now would be lost."""
+    """The file was deleted or replaced while it was open, so that further writes would be lost."""
 
 
 @dataclass
 class SQLiteFile:
-    """The file that every connection of one `Database` uses. SQLite itself would go on with a deleted one."""
+    """The file of one `Database`, with its identity, since SQLite itself continues with a deleted file."""
 
     path: Path
     uses_wal: bool = False
     _identity: tuple[int, int] | None = field(default=None, repr=False)
 
     def prepare(self, *, creates: bool) -> None:
-        """Before a connection is opened: create the file if allowed, and take away the rights of other users."""
+        """Create the file if allowed, and remove the permissions of other users, before a connection is opened."""
         if self._identity is None:
             if creates:
                 make_private(self.path)
@@ -61,7 +61,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def make_private(path: Path) -> None:
-    """Create the file for its owner only; an existing one, and the files SQLite keeps beside it, lose other rights."""
+    """Create the file for its owner only, or remove other users' permissions from it and SQLite's files next to it."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_MODE))
         return
@@ -84,11 +84,11 @@ def _restrict(file: Path) -> None:
 
 
 def lock(database: Path) -> BinaryIO | None:
-    """Keep other servers off the database for as long as the returned file is open, even if the process is killed.
+    """Lock the database against other servers until the returned file is closed or the process ends.
 
-    A file of its own is locked, because SQLite's locks on the database would be lost with any descriptor of it. It
-    stays behind: deleting it would let two servers lock two files. None where the platform or file system has no locks.
-    Raises Conflict if another process holds the lock.
+    The lock is on a separate file, because closing any descriptor of the database would release SQLite's own locks. The
+    file is never deleted, or two servers could lock two files. Returns None where the platform has no locks. Raises
+    Conflict if another process holds the lock.
     """
     try:
         import fcntl  # noqa: PLC0415 - not everywhere

@@ -1,10 +1,10 @@
-"""The whole data model on one page. Rules that must hold whatever the code does are indexes and constraints here.
+"""The data model. Rules that must hold whatever the code does are indexes and constraints of these tables.
 
-No table declares a `Relationship()`: nothing can lazy-load. Times are UTC-aware. On SQLite the schemas `core`,
-`workflow` and `audit` vanish and the same tables stand side by side (see `store.session`).
+No table declares a `Relationship()`, so nothing can lazy-load. Times are UTC-aware. SQLite has no schemas: there the
+tables of `core`, `workflow` and `audit` share one namespace.
 """
 
-# SQLModel documents a plain string for `__tablename__`, and types it as a descriptor.
+# SQLModel documents a plain string for `__tablename__`, but declares its type as a descriptor.
 # pyright: reportAssignmentType=false
 
 from datetime import UTC, datetime
@@ -56,10 +56,11 @@ IS_OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
 # Two indexes instead of one, because NULLs are distinct in a unique index.
 IS_LIVE_FOR_TEAM = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
 IS_LIVE_FOR_ASSET = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
+REGISTRATION_KEY = ("asset_id", "consumer_team_id", "consumer_asset_id")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """A UTC-aware datetime in and out; SQLite keeps no zone, so it is converted before and marked after."""
+    """A column type for UTC-aware datetimes; SQLite stores no zone, so values are converted on the way in and out."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -74,6 +75,8 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 class Base(SQLModel):
+    """The base class of all tables, with the naming convention of constraints."""
+
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -86,12 +89,12 @@ class Base(SQLModel):
 
 
 def new_id() -> UUID:
-    """Ids are time-ordered (UUIDv7), so that primary keys append and an id breaks ties by age."""
+    """Create a time-ordered id (UUIDv7), so that new rows append to the primary key's index and ids sort by age."""
     return compat.uuid7()
 
 
 def table(model: type[SQLModel]) -> Table:
-    """The Core table of a model: statements are written on columns, never on entities."""
+    """Return the Core table of a model; statements select its columns, never entities."""
     return cast("Table", model.__table__)  # type: ignore[attr-defined] # set by SQLModel's metaclass
 
 
@@ -99,14 +102,8 @@ def _enum(enum: type[StrEnum]) -> Enum:
     def values(members: type[StrEnum]) -> list[str]:
         return [member.value for member in members]
 
-    return Enum(
-        enum,
-        native_enum=False,
-        create_constraint=True,
-        length=32,
-        values_callable=values,
-        name=enum.__name__.lower(),
-    )
+    name = enum.__name__.lower()
+    return Enum(enum, native_enum=False, create_constraint=True, length=32, values_callable=values, name=name)
 
 
 def _column(kind: Any, *args: Any, nullable: bool = False, **options: Any) -> Any:
@@ -129,13 +126,13 @@ def _row_version() -> Any:
     return Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
 
 
-def _partial_unique_index(name: str, *columns: str, condition: str) -> Index:
-    """Unique among the rows of which `where` is true."""
+def _unique_where(name: str, *columns: str, condition: str) -> Index:
+    """Create an index that is unique among the rows that meet the condition."""
     return Index(name, *columns, unique=True, postgresql_where=text(condition), sqlite_where=text(condition))
 
 
 class Team(Base, table=True):
-    """An owner or a consumer. `name_key` is the case-folded name: unique whatever the case."""
+    """A team that owns assets or consumes them. `name_key` is the case-folded name, which is unique."""
 
     __tablename__ = "teams"
     __table_args__ = (UniqueConstraint("name_key"), {"schema": "core"})
@@ -149,7 +146,7 @@ class Team(Base, table=True):
 
 
 class Asset(Base, table=True):
-    """A table, view, model, source, topic … `compatibility_mode` is the default for its next contract."""
+    """A table, view, model, source, topic or file. `compatibility_mode` is the default for its next contract."""
 
     __tablename__ = "assets"
     __table_args__ = (UniqueConstraint("fqn_key"), {"schema": "core"})
@@ -167,12 +164,12 @@ class Asset(Base, table=True):
 
 
 class Contract(Base, table=True):
-    """One immutable published version; only `status` ever changes, and at most one per asset is ACTIVE."""
+    """One immutable version of an asset's schema; only `status` changes, and at most one per asset is ACTIVE."""
 
     __tablename__ = "contracts"
     __table_args__ = (
         UniqueConstraint("asset_id", "version"),
-        _partial_unique_index("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
+        _unique_where("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
         Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
         {"schema": "core"},
     )
@@ -180,7 +177,7 @@ class Contract(Base, table=True):
     id: UUID = _id()
     asset_id: UUID = _foreign_key("core.assets.id")
     version: str = _column(Text)
-    schema_def: Any = _column(JSON(none_as_null=True))  # as text: the order of its keys is part of it
+    schema_def: Any = _column(JSON(none_as_null=True))  # not JSONB, which loses the order of keys
     guarantees: dict[str, Any] | None = _column(JSON_TYPE, nullable=True)
     compatibility_mode: Mode = _column(_enum(Mode))
     status: ContractStatus = _column(_enum(ContractStatus))
@@ -194,7 +191,7 @@ class Contract(Base, table=True):
 
 
 class AssetDependency(Base, table=True):
-    """A lineage edge: `dependent` is made from, or reads, `dependency`."""
+    """A lineage edge: the dependent asset is made from the dependency, or reads it."""
 
     __tablename__ = "asset_dependencies"
     __table_args__ = (
@@ -212,18 +209,12 @@ class AssetDependency(Base, table=True):
 
 
 class Registration(Base, table=True):
-    """A team's declared dependency on an asset, never on one version. `fields` null means it reads everything."""
+    """A team's declaration that it reads an asset, in whatever version. Null `fields` mean that it reads all of them."""
 
     __tablename__ = "registrations"
     __table_args__ = (
-        _partial_unique_index("uq_registrations_live", "asset_id", "consumer_team_id", condition=IS_LIVE_FOR_TEAM),
-        _partial_unique_index(
-            "uq_registrations_live_asset",
-            "asset_id",
-            "consumer_team_id",
-            "consumer_asset_id",
-            condition=IS_LIVE_FOR_ASSET,
-        ),
+        _unique_where("uq_registrations_live", "asset_id", "consumer_team_id", condition=IS_LIVE_FOR_TEAM),
+        _unique_where("uq_registrations_live_asset", *REGISTRATION_KEY, condition=IS_LIVE_FOR_ASSET),
         Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
         {"schema": "workflow"},
     )
@@ -245,11 +236,11 @@ class Registration(Base, table=True):
 
 
 class Proposal(Base, table=True):
-    """A breaking change waiting. `contract_id` is the contract that came of it; at most one per asset is open."""
+    """A breaking change that waits for acknowledgments, and the contract published from it; one per asset is open."""
 
     __tablename__ = "proposals"
     __table_args__ = (
-        _partial_unique_index("uq_proposals_open", "asset_id", condition=IS_OPEN),
+        _unique_where("uq_proposals_open", "asset_id", condition=IS_OPEN),
         UniqueConstraint("contract_id"),
         CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED')", name="published"),
         CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
@@ -283,7 +274,7 @@ class Proposal(Base, table=True):
 
 
 class Acknowledgment(Base, table=True):
-    """One asked team's place in a proposal; `released_at` says since when its answer no longer counts."""
+    """One asked team's response to a proposal. From `released_at` on it is not required any more."""
 
     __tablename__ = "acknowledgments"
     __table_args__ = (
@@ -299,7 +290,7 @@ class Acknowledgment(Base, table=True):
     id: UUID = _id()
     proposal_id: UUID = _foreign_key("workflow.proposals.id")
     consumer_team_id: UUID = _foreign_key("core.teams.id")
-    because: list[str] = _column(JSON_TYPE)  # fingerprints of the breaking changes that touch what it reads
+    because: list[str] = _column(JSON_TYPE)  # fingerprints of the breaking changes of fields that the team reads
     response: Response | None = _column(_enum(Response), nullable=True)
     migration_deadline: datetime | None = _time(nullable=True)
     notes: str | None = _column(Text, nullable=True)
@@ -309,7 +300,7 @@ class Acknowledgment(Base, table=True):
 
 
 class ApiKey(Base, table=True):
-    """What lets a program in: only the SHA-256 of its token is kept. Without a team it is an administrator's."""
+    """An API key; only the SHA-256 of its token is stored. A key without a team is an administrator's."""
 
     __tablename__ = "api_keys"
     __table_args__ = (Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"), {"schema": "core"})
@@ -328,7 +319,7 @@ class ApiKey(Base, table=True):
 
 
 class Webhook(Base, table=True):
-    """Where events are posted to: a team's, or (no team) all. `position` is the last event that was handed on to it."""
+    """A receiver of a team's events, or of all. `position` is the last sequence for which a delivery was created."""
 
     __tablename__ = "webhooks"
     __table_args__ = (Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
@@ -336,7 +327,7 @@ class Webhook(Base, table=True):
     id: UUID = _id()
     team_id: UUID | None = _foreign_key("core.teams.id", nullable=True)
     url: str = _column(Text)
-    secrets: list[dict[str, Any]] = _column(JSON_TYPE)  # {secret, until}: the newest, then those that still sign
+    secrets: list[dict[str, Any]] = _column(JSON_TYPE)  # {secret, until}, newest first; older ones sign until then
     kinds: list[str] | None = _column(JSON_TYPE, nullable=True)
     format: WebhookFormat = _column(_enum(WebhookFormat))
     document: str | None = _column(Text, nullable=True)
@@ -347,7 +338,7 @@ class Webhook(Base, table=True):
 
 
 class WebhookDelivery(Base, table=True):
-    """An event (none: a ping) on its way. Claiming it moves `due_at` on, so that a worker that dies loses nothing."""
+    """The delivery of an event, or a ping, to a webhook. Claiming postpones `due_at`, in case the worker dies."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
@@ -361,14 +352,14 @@ class WebhookDelivery(Base, table=True):
     webhook_id: UUID = _foreign_key("workflow.webhooks.id")
     sequence: int | None = _column(SEQUENCE_TYPE, nullable=True)
     status: DeliveryStatus = _column(_enum(DeliveryStatus))
-    attempts: list[dict[str, Any]] = _column(JSON_TYPE)  # {at, status, error, milliseconds}, the latest last
-    since: datetime = _time()  # a day later it is given up
+    attempts: list[dict[str, Any]] = _column(JSON_TYPE)  # {at, status, error, milliseconds}, latest last
+    since: datetime = _time()  # start of the attempts, which end a day later
     due_at: datetime = _time()
     created_at: datetime = _time()
 
 
 class IdempotencyKey(Base, table=True):
-    """What a creating mutation answered when it first saw a key, so that a retry gets the same answer."""
+    """The payload that a mutation returned for an idempotency key, which a retry gets again."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = ({"schema": "workflow"},)
@@ -382,7 +373,7 @@ class IdempotencyKey(Base, table=True):
 
 
 class EventRow(Base, table=True):
-    """Audit log, outbox and subscription source in one append-only row; `hash` covers the row and the hash before."""
+    """One event of the append-only event log. `hash` covers the row and the hash of the row before it."""
 
     __tablename__ = "events"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The table of `policy.visibility` in SQL: private rows are left out by the statement that reads or counts them."""
+"""The rules of `policy.visibility` as SQL conditions, so that statements neither return nor count hidden rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -38,26 +38,26 @@ def _event_condition(dialect: str) -> ColumnElement[bool]:
     return or_(is_public, cast(EVENTS.c.teams, Text).like(VIEWER_PATTERN))
 
 
-# Each is null or false for a caller without a team, so that one statement serves every caller who sees not all.
+# Each condition is null or false for a caller without a team, so that one statement serves all restricted callers.
 VISIBILITY_CONDITIONS: Mapping[FromClause, Callable[[str], ColumnElement[bool]]] = {
     KEYS: _key_condition,
     WEBHOOKS: _webhook_condition,
     DELIVERIES: _delivery_condition,
     EVENTS: _event_condition,
 }
-"""For each table with private rows the condition of those that a caller sees."""
+"""For each table with private rows the condition of the rows that a caller may see."""
 
 ACTOR_COLUMNS = frozenset({KEYS.c.created_by, EVENTS.c.actor})
-"""Columns that may hold the name of an API key."""
+"""Columns with an actor's name, which may be the name of an API key."""
 
 
 def is_restricted(source: FromClause, view: View) -> bool:
-    """Whether statements on the table must be restricted for this caller."""
+    """Tell whether statements on the table must be restricted for this caller."""
     return not view.is_whole and source in VISIBILITY_CONDITIONS
 
 
 def parameters(view: View) -> dict[str, Any]:
-    """The values of the parameters of a restricted statement; others do not name them."""
+    """Return the parameter values of restricted statements; other statements ignore them."""
     team = view.team_id
     return {
         "viewer_team": team,
@@ -68,29 +68,29 @@ def parameters(view: View) -> dict[str, Any]:
 
 
 def visibility_condition(source: FromClause, dialect: str) -> ColumnElement[bool]:
-    """The condition of the rows that a caller sees, of a table of PRIVATE."""
+    """Build the condition of the rows that a caller may see, of a table with private rows."""
     return VISIBILITY_CONDITIONS[source](dialect)
 
 
 def visible_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column as a restricted caller sees and filters it; the same as `policy.visibility.public_actor`."""
+    """Mask a column for a restricted caller, as `policy.visibility.public_actor` does in Python."""
     origin = next(iter(column.base_columns), column)
     if origin not in ACTOR_COLUMNS:
         return column
     mark = f" ({KEY_MARK}"
     length = func.length(column)
     is_key = (func.substr(column, length - PREFIX_LENGTH - 2, len(mark)) == mark) & (func.substr(column, length) == ")")
-    renamed = "key " + func.substr(column, length - PREFIX_LENGTH, PREFIX_LENGTH)
-    return case((is_key, renamed), else_=column).label(column.key)
+    public_name = "key " + func.substr(column, length - PREFIX_LENGTH, PREFIX_LENGTH)
+    return case((is_key, public_name), else_=column).label(column.key)
 
 
 def columns(source: FromClause, *, restricted: bool) -> list[ColumnElement[Any]]:
-    """The columns of a table, or of an alias of it, as they are selected."""
+    """Return the columns to select from a table or an alias of it, masked if restricted."""
     return [visible_column(column) if restricted else column for column in source.c]
 
 
 async def rows(session: Session, column: Column[Any], values: Sequence[Any], view: View) -> list[Any]:
-    """Whole rows that have one of `wanted` in the column, as far as the caller sees them."""
+    """Load the rows whose column has one of the values and that the caller may see."""
     query = _rows_query(column, is_restricted(column.table, view))
     return [*await session.fetch(query, values=values, **parameters(view))]
 
@@ -98,9 +98,8 @@ async def rows(session: Session, column: Column[Any], values: Sequence[Any], vie
 @lru_cache
 def _rows_query(column: Column[Any], restricted: bool) -> PreparedQuery:  # noqa: FBT001 - a part of the cache's key
     def build(dialect: str) -> Select[Any]:
-        statement = select(*columns(column.table, restricted=restricted)).where(
-            in_values(dialect, column, list_parameter("values", column))
-        )
+        is_requested = in_values(dialect, column, list_parameter("values", column))
+        statement = select(*columns(column.table, restricted=restricted)).where(is_requested)
         return statement.where(visibility_condition(column.table, dialect)) if restricted else statement
 
     return PreparedQuery(build, column.table, [column.key])
