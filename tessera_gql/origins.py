@@ -1,7 +1,7 @@
-"""A server without keys on one's own machine is still reachable by every web page one visits: let only its own in.
+"""Middleware that refuses cross-origin requests to a server without keys, which any web page in a browser can reach.
 
-A browser names the page a request comes from (`Origin`) and the host it believes to talk to (`Host`). A foreign origin
-is another site's script; a foreign host is a name that was pointed at this machine to look like the same site.
+A browser sends the origin of the page (`Origin`) and the host it connects to (`Host`). A foreign origin is another
+site's script. A foreign host is a name that resolves to this machine to look like the same site (DNS rebinding).
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SameOrigin:
-    """Refuses requests from pages and hosts that are neither local nor allowed by name."""
+    """ASGI middleware that refuses requests whose host is not local, or whose origin is neither local nor allowed."""
 
     def __init__(self, app: ASGIApp, allowed: tuple[str, ...] = ()) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Worker processes for CPU-bound functions, each call within a limit of time and memory."""
+"""Worker processes for CPU-bound functions, with limits of time and memory for each call."""
 
 import asyncio
 import gc
@@ -23,26 +23,27 @@ log = logging.getLogger(__name__)
 PROCESSES = 2
 SECONDS = 10.0
 MEMORY_BYTES = 2 * 1024**3
-"""Of address space, for one worker process."""
+"""Limit of the address space of one worker process."""
 MAX_TASKS = 500
-"""Calls after which a worker process is replaced: Python gives memory back late or never."""
+"""Calls after which a worker process is replaced, because Python returns memory late or never."""
 WAITING_PER_ACCOUNT = 12
-"""Calls of one account that may run or wait; the next one is refused."""
+"""Maximum number of an account's calls that run or wait."""
 NICENESS = 5
 WALL_CLOCK_FACTOR = 3
-"""Times the processor time of a call that may pass by the clock, where other processes have the processor."""
+"""Limit of a call's wall-clock time as a multiple of its processor time, for a machine that is busy."""
 TIMEOUT_EXIT_CODE = -getattr(signal, "SIGPROF", 0)
+"""Exit code of a worker process that exceeded its processor time."""
 PRELOADED = ("tessera_gql.policy.publish", "tessera_gql.policy.affected")
-"""Imported once, before worker processes are forked."""
+"""Modules that the fork server imports once, before it forks worker processes."""
 
 
 class Pool:
-    """Starts its processes with the first call. One account never occupies all of them."""
+    """A pool of worker processes, started with the first call. One account never occupies all of them."""
 
     def __init__(
         self, *, processes: int = PROCESSES, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES
     ) -> None:
-        """`seconds`: of processor time for one call, after which its process is ended."""
+        """`seconds` is the processor time of one call, after which its process is killed."""
         self.seconds = seconds
         self._processes = processes
         self._memory_bytes = memory_bytes
@@ -52,10 +53,10 @@ class Pool:
         self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
 
     async def run(self, account: str, function: Callable[..., T], *args: Any) -> T:
-        """Call the function with picklable arguments. Cancelling ends its process.
+        """Call the function with picklable arguments in a worker process, which cancelling kills.
 
-        Raises what the function raises, Invalid when it exceeds its limits, and Unavailable when the account has too
-        many calls under way already.
+        Raises what the function raises, Invalid if it exceeds its limits, and Unavailable if the account has too many
+        calls already.
         """
         await self._acquire(account)
         try:
@@ -76,7 +77,7 @@ class Pool:
             return self._pool
 
     def close(self) -> None:
-        """End all processes, whatever they are doing."""
+        """Kill all worker processes."""
         if self._pool is not None:
             _stop(self._pool)
             self._pool = None
@@ -113,7 +114,7 @@ class Pool:
             del self._running[account]
         for waiting in [*self._waiting]:
             name, turn = waiting
-            if self._may_run(name) and not turn.done():  # it is done if its caller was cancelled at this moment
+            if self._may_run(name) and not turn.done():  # done if its caller was cancelled just now
                 self._waiting.remove(waiting)
                 self._running[name] += 1
                 turn.set_result(None)
@@ -170,19 +171,19 @@ def _stop(pool: ProcessPool) -> None:
 
 
 def _init_worker(memory_bytes: int) -> None:
-    """In a worker process: the server goes first, and one call never takes the machine's memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is for the server, which then ends these
+    """Lower a worker process's priority and limit its memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C and stops its workers itself
     gc.freeze()
     if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - not everywhere
+        import resource  # noqa: PLC0415 - missing on Windows
 
         os.nice(NICENESS)
-        with suppress(ValueError, OSError):  # there is a lower limit already
+        with suppress(ValueError, OSError):  # a lower limit is set already
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
 def _call_with_timer(seconds: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-    """In a worker process: the system ends it at the end of its time, whatever it does and if the server is gone."""
+    """Call the function under a timer of the operating system, which kills the worker even if the server has died."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:

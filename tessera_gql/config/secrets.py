@@ -1,4 +1,4 @@
-"""Secrets: which settings are one, how they are shown, and X_FILE, which names a file that holds X."""
+"""Secret settings: which ones they are, how they are masked, and X_FILE, the file that holds the setting X."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ SECRET_PARAMETER = re.compile(r"pass|secret|token|key|sig", re.IGNORECASE)
 
 
 class SecretMarker:
-    """Marks a setting that holds a secret, or may."""
+    """Marks a setting that may hold a secret."""
 
 
 SECRET = SecretMarker()
@@ -25,31 +25,32 @@ SECRET = SecretMarker()
 
 @dataclass
 class SecretFiles:
-    """What files said for the settings that are secrets."""
+    """Values of secret settings that were read from files, and messages about files that can't be used."""
 
     values: dict[str, str] = field(default_factory=dict[str, str])
     errors: list[str] = field(default_factory=list[str])
 
 
 def names(fields: Mapping[str, FieldInfo]) -> list[str]:
-    return [name for name, found in fields.items() if SECRET in found.metadata]
+    """Return the names of the secret settings."""
+    return [name for name, info in fields.items() if SECRET in info.metadata]
 
 
 def read_files(settings: list[str], environment: Mapping[str, str | None]) -> SecretFiles:
-    """`given` is the environment, in lower case."""
+    """Read the settings whose X_FILE is set. The environment has its names in lower case."""
     files = SecretFiles()
     for name in settings:
         if not (path := environment.get(f"{name}_file")):
             continue
         try:
             files.values[name] = _content(name.upper(), path, is_given_twice=bool(environment.get(name)))
-        except ValueError as mistake:
-            files.errors.append(str(mistake))
+        except ValueError as error:
+            files.errors.append(str(error))
     return files
 
 
 def _content(name: str, path: str, *, is_given_twice: bool) -> str:
-    """Raises ValueError with a sentence that names the setting, never what the file holds."""
+    """Read one file; raise ValueError with a message that names the setting but never quotes the file."""
     if is_given_twice:
         raise ValueError(f"{name}_FILE: {name} is given as well. Leave one of the two out.")
     try:
@@ -68,7 +69,7 @@ def _content(name: str, path: str, *, is_given_twice: bool) -> str:
 
 
 def shown(value: object) -> str:
-    """A secret as it may be read by anybody: an address without its password, anything else not at all."""
+    """Mask a secret for output: a URL without its password, and `***` for anything else."""
     if isinstance(value, list):
         return HIDDEN
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
@@ -83,7 +84,7 @@ def shown(value: object) -> str:
 
 
 def secret_texts(value: object) -> Iterator[str]:
-    """The words in a secret that no log may hold."""
+    """Return the parts of a secret that no log may contain, such as the password of a URL."""
     if isinstance(value, list):
         for item in cast("list[object]", value):
             yield from secret_texts(item)
@@ -97,4 +98,4 @@ def secret_texts(value: object) -> Iterator[str]:
     if url.drivername in ("http", "https"):
         yield text
     parameters = [value for name, value in url.query.items() if SECRET_PARAMETER.search(name)]
-    yield from (one for one in (url.password, *parameters) if isinstance(one, str) and one)
+    yield from (text for text in (url.password, *parameters) if isinstance(text, str) and text)

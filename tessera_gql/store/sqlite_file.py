@@ -91,7 +91,7 @@ def lock(database: Path) -> BinaryIO | None:
     Conflict if another process holds the lock.
     """
     try:
-        import fcntl  # noqa: PLC0415 - not everywhere
+        import fcntl  # noqa: PLC0415 - missing on Windows
     except ImportError:
         return None
     resolved = database.resolve()

@@ -209,7 +209,7 @@ class AssetDependency(Base, table=True):
 
 
 class Registration(Base, table=True):
-    """A team's declaration that it reads an asset, in whatever version. Null `fields` mean that it reads all of them."""
+    """A team's declaration that it reads an asset, in any version; null `fields` mean all of them."""
 
     __tablename__ = "registrations"
     __table_args__ = (
