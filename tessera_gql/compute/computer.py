@@ -36,7 +36,7 @@ class Computer:
         *args: Any,
         key: Hashable = None,
         here: Callable[[], T] | None = None,
-        defers: bool = False,
+        may_defer: bool = False,
     ) -> T:
         """Call the function, or return the cached result of this key.
 
@@ -47,7 +47,7 @@ class Computer:
             return here() if here else function(*args)
         if key is not None and key in self._results:
             return cast("T", self._results[key].unwrap())
-        if defers and key is not None:
+        if may_defer and key is not None:
             raise Deferred(key, function, args)
         return cast("T", (await self._compute(self.pool, key, function, args)).unwrap())
 

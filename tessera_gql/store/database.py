@@ -102,7 +102,7 @@ class Database:
             if dry_run:
                 return
             await events.append(session, session.events)
-            with translated(self.name, committing=True):
+            with translated(self.name, is_committing=True):
                 await write_transaction.commit()
         if session.events:
             for notify in self.committed:

@@ -95,23 +95,23 @@ UNKNOWN_OUTCOME = (
 
 
 @contextmanager
-def translated(database: str, *, committing: bool = False) -> Generator[None]:
+def translated(database: str, *, is_committing: bool = False) -> Generator[None]:
     """Raise Unavailable, with the name of the database, for faults that can pass; let other errors through."""
     try:
         yield
     except FAULTS as error:
-        if (unavailable := to_unavailable(error, database, committing=committing)) is None:
+        if (unavailable := to_unavailable(error, database, is_committing=is_committing)) is None:
             raise
         raise unavailable from error
 
 
-def to_unavailable(error: Exception, database: str, *, committing: bool = False) -> Unavailable | None:
+def to_unavailable(error: Exception, database: str, *, is_committing: bool = False) -> Unavailable | None:
     """Return the error that a client gets for a fault; None for a defect of this program."""
     cause = driver_error(error)
     if (reason := _reason(cause)) is None:
         return None
     sentence = f"{database} {reason.text}"
-    if committing and _leaves_outcome_open(cause):
+    if is_committing and _leaves_outcome_open(cause):
         return Unavailable(UNKNOWN_OUTCOME, reason=sentence)
     return Unavailable(f"{sentence[0].upper()}{sentence[1:]}; nothing was changed. {reason.advice}", reason=sentence)
 

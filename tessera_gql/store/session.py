@@ -100,14 +100,14 @@ class Session:
             self._charge_json(rows, compiled.row_class.json_indexes)
         return rows
 
-    async def list(self, statement: Executable, as_: type[M]) -> list[M]:
+    async def list(self, statement: Executable, model: type[M]) -> list[M]:
         """Execute a statement that selects whole rows of a model's table, and type its rows as the model."""
-        del as_
+        del model
         return cast("list[M]", await self.rows(statement))
 
-    async def find(self, statement: Executable, as_: type[M]) -> M | None:
+    async def find(self, statement: Executable, model: type[M]) -> M | None:
         """Return the first row of a statement, as `list` does, or None."""
-        rows = await self.list(statement, as_)
+        rows = await self.list(statement, model)
         return rows[0] if rows else None
 
     async def value(self, statement: Executable) -> Any:
@@ -146,11 +146,11 @@ class Session:
             await self._insert(model, values, clash)
         return cast("Sequence[M]", [SimpleNamespace(**row) for row in values])
 
-    async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], clash: str) -> None:
+    async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], conflict_message: str) -> None:
         try:
             await self.append(table(model), values)
         except INTEGRITY_ERRORS as error:
-            raise Conflict(f"{clash} {RETRY_ADVICE}") from error
+            raise Conflict(f"{conflict_message} {RETRY_ADVICE}") from error
 
     async def update(self, model: type[SQLModel], condition: ColumnElement[bool], **values: Any) -> int:
         """Update rows and return their number; raise Conflict if another row has the new unique key."""
@@ -163,7 +163,7 @@ class Session:
         self, function: Callable[..., T], *args: Any, key: Hashable = None, here: Callable[[], T] | None = None
     ) -> T:
         """Call a CPU-bound pure function with picklable arguments; see `Computer.run`."""
-        return await self.computer.run(function, *args, key=key, here=here, defers=self.may_defer)
+        return await self.computer.run(function, *args, key=key, here=here, may_defer=self.may_defer)
 
     def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
         """Build the condition that the column is one of the values, passed as one parameter."""
