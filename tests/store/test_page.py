@@ -173,7 +173,7 @@ ID = str(UUID(int=7))
 def damaged(order_by: str, *, name: str = "after", text: str = "", value: Any = None) -> None:
     request = PageRequest(order_by, **{name: text or encoded([order_by, value, ID])})
     with pytest.raises(Invalid, match="Start without it") as refused:
-        page._values(TEAMS, checked(request), UNRESTRICTED)
+        page._bind_values(TEAMS, checked(request), UNRESTRICTED)
     assert refused.value.field == (name,)
 
 

@@ -70,7 +70,7 @@ async def test_what_like_takes_for_a_pattern_is_a_letter_as_any_other(world: Wor
 
 async def test_a_statement_that_is_built_anew_is_written_once(world: World) -> None:
     async with world.database.read() as session:
-        write = session._writer.write
+        write = session._compiler.compile
         texts = {write(select(teams.rows).where(teams.rows.c.id == identity))[0] for identity in (uuid4(), uuid4())}
         other = write(select(teams.rows).where(teams.rows.c.name == "one"))[0]
     assert len(texts) == 1
@@ -81,8 +81,8 @@ async def test_questions_keep_the_latest_statements_only_however_many_sets_of_co
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared: dict[object, object] = {}
-    monkeypatch.setattr("tessera_gql.store.statements.PREPARED", 20)
-    monkeypatch.setattr("tessera_gql.store.statements._prepared", prepared)
+    monkeypatch.setattr("tessera_gql.store.statements.MAX_CACHED_QUERIES", 20)
+    monkeypatch.setattr("tessera_gql.store.statements._query_cache", prepared)
     asset = await world.published()
     async with world.database.read() as session:
         for wanted in combinations(sorted(assets.rows.c.keys()), 2):

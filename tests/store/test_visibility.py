@@ -60,4 +60,4 @@ def test_every_private_type_is_restricted_in_the_database() -> None:
     nouns = {"ApiKey": "api_keys", "Webhook": "webhooks", "WebhookDelivery": "webhook_deliveries", "Event": "events"}
     private = {kind for kind in TYPE_AUDIENCES if is_private(kind)}
     assert private == {*nouns, "DeliveryAttempt"}  # which is a part of its delivery
-    assert {str(source.name) for source in visibility.PRIVATE} == {*nouns.values()}  # type: ignore[attr-defined] # tables
+    assert {str(source.name) for source in visibility.VISIBILITY_CONDITIONS} == {*nouns.values()}  # type: ignore[attr-defined] # tables
