@@ -102,6 +102,6 @@ def start_request(scope: Scope) -> LoggedRequest:
         kind=scope["type"],
         method=scope.get("method", "GET"),
         path=scope["path"],
-        started=time.perf_counter(),
+        start_time=time.perf_counter(),
         traceparent=(traceparent.decode("latin-1"), tracestate.decode("latin-1")) if traceparent else None,
     )
