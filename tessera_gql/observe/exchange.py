@@ -51,7 +51,7 @@ class Exchanges:
 
     def __init__(self, app: ASGIApp, ended: OnRequestEnd) -> None:
         self.app = app
-        self.ended = ended
+        self._on_request_end = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -82,7 +82,7 @@ class Exchanges:
             raise
         finally:
             _current_request.reset(token)
-            self.ended(request, time.perf_counter() - request.start_time)
+            self._on_request_end(request, time.perf_counter() - request.start_time)
 
 
 def start_request(scope: Scope) -> LoggedRequest:
