@@ -57,17 +57,17 @@ def _stat(pid: int) -> tuple[int, int, int]:
 
 
 @contextmanager
-def storage(kind: str, folder: Path) -> Iterator[Storage]:
+def start_storage(kind: str, folder: Path) -> Iterator[Storage]:
     """Start a storage of kind `pg` or `sqlite`."""
     if kind == "sqlite":
         yield Storage(str(folder), f"SQLite {sqlite3.sqlite_version}")
     else:
-        with postgresql(folder) as server:
+        with start_postgresql(folder) as server:
             yield server
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[Storage]:
+def start_postgresql(folder: Path) -> Iterator[Storage]:
     """Start PostgreSQL without fsync and autovacuum, so that the disk isn't part of the measurement."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -137,7 +137,7 @@ class Server:
 
 
 @contextmanager
-def running(servers: Sequence[Server]) -> Iterator[None]:
+def run_servers(servers: Sequence[Server]) -> Iterator[None]:
     try:
         for server in servers:
             server.start()

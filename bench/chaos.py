@@ -21,7 +21,7 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import select, update
 
-from bench._chaos_parts import Load, Receiver, Server, Subscriber, Writer, call, free_port, receiving
+from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, free_port, run_receivers
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.events import cursor
 from tessera_gql.policy.words import DeliveryStatus
@@ -117,7 +117,7 @@ async def _write_under_attack(run: Run, kind: str) -> None:
     writers = [Writer(number, run.urls) for number in range(run.load.writers)]
     for writer in writers:
         await writer.create_world()
-    async with receiving(len(RECEIVER_KINDS)) as receivers, _subscribe(run, writers) as subscribers:
+    async with run_receivers(len(RECEIVER_KINDS)) as receivers, _subscribe(run, writers) as subscribers:
         start_sequences = [
             await _create_webhook(run, receiver, kinds)
             for receiver, kinds in zip(receivers, RECEIVER_KINDS, strict=True)

@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 TYPES = ("string", "integer", "number", "boolean")
 
 
-def wide(size: int) -> tuple[Schema, Schema]:
+def wide_tables(size: int) -> tuple[Schema, Schema]:
     """Return two versions of a table: every tenth column changed, and a few were added and removed."""
     old = {f"column_{n}": _column(n) for n in range(size)}
     new = {name: _edit(column) if n % 10 == 0 else dict(column) for n, (name, column) in enumerate(old.items())}
@@ -42,7 +42,7 @@ def _edit(column: Schema) -> Schema:
     return {**column, "type": "string", "maxLength": 40}
 
 
-def doubling(levels: int, leaf: str) -> Schema:
+def doubling_references(levels: int, leaf: str) -> Schema:
     """Return a schema with two references per level."""
     definitions: Schema = {
         f"L{n}": {"properties": {"a": {"$ref": f"#/$defs/L{n + 1}"}, "b": {"$ref": f"#/$defs/L{n + 1}"}}}
@@ -51,7 +51,7 @@ def doubling(levels: int, leaf: str) -> Schema:
     return {"$ref": "#/$defs/L0", "$defs": {**definitions, f"L{levels}": {"type": leaf}}}
 
 
-def mutual(count: int, leaf: str) -> Schema:
+def recursive_properties(count: int, leaf: str) -> Schema:
     """Return a schema of mutually recursive definitions, each with references to all."""
     properties = {f"p{n}": {"$ref": f"#/$defs/D{n}"} for n in range(count)}
     defs: Schema = {
@@ -60,7 +60,7 @@ def mutual(count: int, leaf: str) -> Schema:
     return {"$ref": "#/$defs/D0", "$defs": defs}
 
 
-def mutual_choice(count: int, leaf: str) -> Schema:
+def recursive_alternatives(count: int, leaf: str) -> Schema:
     """Return a schema of mutually recursive definitions through `anyOf`."""
     defs: Schema = {
         f"D{n}": {"anyOf": [{"properties": {"x": {"$ref": f"#/$defs/D{m}"}}} for m in range(count)] + [{"type": leaf}]}
@@ -69,7 +69,7 @@ def mutual_choice(count: int, leaf: str) -> Schema:
     return {"$ref": "#/$defs/D0", "$defs": defs}
 
 
-def deep(levels: int) -> Schema:
+def nested_items(levels: int) -> Schema:
     schema: Schema = {"type": "string"}
     for _ in range(levels):
         schema = {"items": schema}
@@ -81,10 +81,10 @@ def hostile_pairs() -> dict[str, tuple[Any, Any]]:
     values = [f"value {n}" for n in range(100_000)]
     ref_property = {"properties": {"$ref": {"type": "string"}, "a": {"properties": {"$ref": {"type": "integer"}}}}}
     return {
-        "two references per level, 30 levels": (doubling(30, "string"), doubling(30, "integer")),
-        "seven mutually recursive definitions": (mutual(7, "string"), mutual(7, "integer")),
-        "the same through alternatives": (mutual_choice(7, "string"), mutual_choice(7, "integer")),
-        "depth 5,000": (deep(5_000), deep(5_000)),
+        "two references per level, 30 levels": (doubling_references(30, "string"), doubling_references(30, "integer")),
+        "seven mutually recursive definitions": (recursive_properties(7, "string"), recursive_properties(7, "integer")),
+        "the same through alternatives": (recursive_alternatives(7, "string"), recursive_alternatives(7, "integer")),
+        "depth 5,000": (nested_items(5_000), nested_items(5_000)),
         "100,000 enum values": ({"enum": values}, {"enum": values[1:]}),
         "9,000 enum values": ({"enum": values[:9_000]}, {"enum": values[1:9_001]}),
         "a property named $ref": (ref_property, {"properties": {"$ref": {"type": "integer"}}}),
@@ -100,9 +100,9 @@ MIN_SECONDS = 1.0
 
 def main() -> int:
     settle()
-    results = [_row(f"{size:,} properties", size / 20, wide(size)) for size in (100, 1_000, 10_000)]
+    results = [_row(f"{size:,} properties", size / 20, wide_tables(size)) for size in (100, 1_000, 10_000)]
     results += [_row(name, 50, pair) for name, pair in hostile_pairs().items()]
-    old, new = wide(1_000)
+    old, new = wide_tables(1_000)
     output_size = len(json.dumps([change.as_json() for change in compare(old, new).changes]))
     input_size = len(json.dumps([old, new]))
     is_linear = output_size <= 5 * input_size

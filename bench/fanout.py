@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import orjson
 
-from bench._chaos_parts import Server, free_port
+from bench._chaos_actors import Server, free_port
 from tessera_gql.store import migration
 
 SOCKETS = int(os.environ.get("SOCKETS", "1000"))

@@ -47,7 +47,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="tessera-load-"))
     folder.chmod(0o755)
     try:
-        with _servers.storage(options.database, folder) as storage:
+        with _servers.start_storage(options.database, folder) as storage:
             return _measure(storage, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -58,7 +58,7 @@ def _measure(storage: _servers.Storage, folder: Path) -> int:
     asyncio.run(migration.upgrade(url))
     graph = asyncio.run(build(url))
     server = _servers.our_server(url, folder)
-    with _servers.running([server]):
+    with _servers.run_servers([server]):
         waits = _measure_impacts(server, graph)
     statements = asyncio.run(_count_inbox_statements(url, graph))
     cut = quantiles(waits, n=100)

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from bench import _servers, _world, peers
+from bench import _catalog, _servers, peers
 from bench._load import Load, LoadGenerator, start_generator
 from bench._measure import Measurement, measure, untargeted_figures
 from bench._results import Figure, report
@@ -75,11 +75,11 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="tessera-reads-"))
     folder.chmod(0o755)
     try:
-        with _servers.storage(options.db, folder) as storage:
+        with _servers.start_storage(options.db, folder) as storage:
             url = storage.database("catalog")
             catalog = asyncio.run(_create_catalog(url, options.scale))
             variants = _variants(url, folder, catalog, with_peer=options.peers)
-            with _servers.running([variant.server for variant in variants]), start_generator() as load:
+            with _servers.run_servers([variant.server for variant in variants]), start_generator() as load:
                 _assert_alike(variants)
                 asyncio.run(_assert_planned(url, catalog))
                 measurements = _rounds(variants, storage, load, options.rounds, 10 if options.quick else 1)
@@ -93,12 +93,12 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _create_catalog(url: str, scale: float) -> _world.Catalog:
+async def _create_catalog(url: str, scale: float) -> _catalog.Catalog:
     await migration.upgrade(url)
-    return await _world.build(url, scale)
+    return await _catalog.build(url, scale)
 
 
-def _variants(url: str, folder: Path, catalog: _world.Catalog, *, with_peer: bool) -> list[Variant]:
+def _variants(url: str, folder: Path, catalog: _catalog.Catalog, *, with_peer: bool) -> list[Variant]:
     page, tiny = (
         json.dumps({"query": PAGE_QUERY}),
         json.dumps({"query": TINY_QUERY, "variables": {"fqn": catalog.sample_fqn}}),
@@ -129,7 +129,7 @@ def _assert_alike(variants: Iterable[Variant]) -> None:
             assert answer["data"] == first["data"], f"{name} answers something else: {str(answer)[:2000]}"
 
 
-async def _assert_planned(url: str, catalog: _world.Catalog) -> None:
+async def _assert_planned(url: str, catalog: _catalog.Catalog) -> None:
     """Assert that the planned executor runs both queries without a fallback."""
     parts = app.assemble(Settings(database_url=url))
     try:

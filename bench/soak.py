@@ -127,13 +127,13 @@ def _soak(kind: str, seconds: int) -> int:
     folder = Path(tempfile.mkdtemp(prefix="tessera-soak-"))
     folder.chmod(0o755)
     try:
-        with _servers.storage(kind, folder) as storage:
+        with _servers.start_storage(kind, folder) as storage:
             url = storage.database("soak")
             asyncio.run(migration.upgrade(url))
             graph = asyncio.run(build(url))
             server = _servers.our_server(url, folder)
             server.settings = {**server.settings, **SETTINGS, "WORKERS": str(WORKERS[kind])}
-            with _servers.running([server]):
+            with _servers.run_servers([server]):
                 return asyncio.run(_run(server, Database(url), graph, seconds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -146,7 +146,7 @@ async def _run(server: _servers.Server, database: Database, graph: Graph, second
     async with _mixed_use.webhook_receiver() as receiver_url:
         api = Api(server.url, graph.fqns, receiver_url)
         watching = asyncio.create_task(_memory.watch(processes, api.count, samples))
-        async with _listening(server.url) as listeners:
+        async with _open_listeners(server.url) as listeners:
             before = await _last_event(database)
             await _mixed_use.use(api, seconds)
             await asyncio.sleep(SETTLING_SECONDS)
@@ -199,7 +199,7 @@ def _children(pid: int) -> list[int]:
 
 
 @asynccontextmanager
-async def _listening(url: str) -> AsyncGenerator[list[Listener]]:
+async def _open_listeners(url: str) -> AsyncGenerator[list[Listener]]:
     address = urlsplit(url)
     loop = asyncio.get_running_loop()
     listeners: list[Listener] = []

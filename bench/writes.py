@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from bench import _servers, _world
+from bench import _catalog, _servers
 from bench._load import Load, LoadGenerator, start_generator
 from bench._measure import Measurement, measure, untargeted_figures
 from bench._results import Figure, report
@@ -37,10 +37,10 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="tessera-writes-"))
     folder.chmod(0o755)
     try:
-        with _servers.storage(options.db, folder) as storage:
+        with _servers.start_storage(options.db, folder) as storage:
             urls = [asyncio.run(_create_catalog(storage.database(name))) for name in ("ours", "orm")]
             servers = [_servers.our_server(urls[0], folder), _servers.reference_server("orm_publish", urls[1], folder)]
-            with _servers.running(servers), start_generator() as load:
+            with _servers.run_servers(servers), start_generator() as load:
                 rounds = list(_rounds(servers, storage, load, options.rounds))
             asyncio.run(_assert_alike(urls, REQUESTS_PER_ROUND * (options.rounds + 1)))
             about = f"{storage.version}; publishContract, c = {CONNECTIONS}, {options.rounds} interleaved rounds."
@@ -51,15 +51,15 @@ def main() -> int:
 
 async def _create_catalog(url: str) -> str:
     await migration.upgrade(url)
-    await _world.build(url, SCALE)
+    await _catalog.build(url, SCALE)
     return url
 
 
 def _bodies(number: int) -> list[str]:
     """Return publishes with one column more than in the round before: compatible, never unchanged."""
-    schema = _world.schema(31 + number)
+    schema = _catalog.schema(31 + number)
     numbers = [index for index in range(10_000) if index % 10 in range(1, 9)][:REQUESTS_PER_ROUND]
-    inputs = [{"asset": {"fqn": _world.fqn(index)}, "schema": schema} for index in numbers]
+    inputs = [{"asset": {"fqn": _catalog.fqn(index)}, "schema": schema} for index in numbers]
     return [json.dumps({"query": PUBLISH, "variables": {"input": variables}}) for variables in inputs]
 
 

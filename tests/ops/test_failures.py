@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bench._chaos_parts import PUBLISH, Subscriber
+from bench._chaos_actors import PUBLISH, Subscriber
 from tessera_gql.graphql.events import cursor
 from tessera_gql.store import audit, migration
 from tessera_gql.store.database import Database

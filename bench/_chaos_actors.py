@@ -316,7 +316,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(count: int) -> AsyncGenerator[list[Receiver]]:
+async def run_receivers(count: int) -> AsyncGenerator[list[Receiver]]:
     receivers = [Receiver() for _ in range(count)]
     async with AsyncExitStack() as stack:
         for receiver in receivers:
