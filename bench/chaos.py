@@ -118,7 +118,7 @@ async def _write_under_attack(run: Run, kind: str) -> None:
     for writer in writers:
         await writer.create_world()
     async with run_receivers(len(RECEIVER_KINDS)) as receivers, _subscribe(run, writers) as subscribers:
-        start_sequences = [
+        starts = [
             await _create_webhook(run, receiver, kinds)
             for receiver, kinds in zip(receivers, RECEIVER_KINDS, strict=True)
         ]
@@ -126,10 +126,10 @@ async def _write_under_attack(run: Run, kind: str) -> None:
         attackers = [asyncio.create_task(_kill_servers(run)), asyncio.create_task(_print_progress(run, writers))]
         if kind == "pg":
             attackers.append(asyncio.create_task(_cut_connections(run)))
-        changes_per_writer = run.load.changes // len(writers)
+        changes = run.load.changes // len(writers)
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS + run.load.changes * SECONDS_PER_CHANGE):
-                await asyncio.gather(*(writer.write(changes_per_writer) for writer in writers))
+                await asyncio.gather(*(writer.write(changes) for writer in writers))
         except TimeoutError:
             run.violations.append("the writers did not finish in time")
         finally:
@@ -139,9 +139,9 @@ async def _write_under_attack(run: Run, kind: str) -> None:
         await asyncio.gather(*(server.start() for server in run.servers))
         await run.database.dispose()  # the connections of this process were cut as well
         log = await _read_log(run.database)
-        await _wait_for_delivery(run, subscribers, receivers, start_sequences, log)
+        await _wait_for_delivery(run, subscribers, receivers, starts, log)
         _check_subscribers(run, subscribers, log)
-        await _check_receivers(run, receivers, start_sequences, log)
+        await _check_receivers(run, receivers, starts, log)
     await _check_database(run, writers, log)
 
 
@@ -154,16 +154,16 @@ async def _subscribe(run: Run, writers: list[Writer]) -> AsyncGenerator[list[Sub
         event_filter = None if asset is None else {"asset": {"eq": asset.asset_id}}
         after = cursor(0) if number % 2 else None
         subscribers.append(Subscriber(run.urls, event_filter, asset.asset_database_id if asset else None, after))
-    tasks = [asyncio.create_task(subscriber.listen()) for subscriber in subscribers]
+    tasks = [asyncio.create_task(client.listen()) for client in subscribers]
     try:
         yield subscribers
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        run.counts["sockets dropped by subscribers"] = sum(subscriber.drop_count for subscriber in subscribers)
-        run.counts["subscriptions resumed"] = sum(subscriber.connection_count - 1 for subscriber in subscribers)
-        run.counts["messages received"] = sum(len(subscriber.sequences) for subscriber in subscribers)
+        run.counts["sockets dropped by subscribers"] = sum(client.drop_count for client in subscribers)
+        run.counts["subscriptions resumed"] = sum(client.connection_count - 1 for client in subscribers)
+        run.counts["messages received"] = sum(len(client.sequences) for client in subscribers)
 
 
 async def _create_webhook(run: Run, receiver: Receiver, kinds: tuple[str, ...] | None) -> int:
@@ -216,7 +216,7 @@ async def _read_log(database: Database) -> list[EventRow]:
 
 
 async def _wait_for_delivery(
-    run: Run, subscribers: list[Subscriber], receivers: list[Receiver], start_sequences: list[int], log: list[EventRow]
+    run: Run, subscribers: list[Subscriber], receivers: list[Receiver], starts: list[int], log: list[EventRow]
 ) -> None:
     """Wait until every subscriber and receiver has all events, or there is no progress until the timeout.
 
@@ -224,7 +224,7 @@ async def _wait_for_delivery(
     """
     last_sequence, fewest_missing, progress_time = log[-1].sequence, None, time.monotonic()
     while time.monotonic() < progress_time + TIMEOUT_SECONDS:
-        webhooks = zip(receivers, RECEIVER_KINDS, start_sequences, strict=True)
+        webhooks = zip(receivers, RECEIVER_KINDS, starts, strict=True)
         missing = sum(subscriber.is_missing_events(log) for subscriber in subscribers)
         missing += sum(
             len(_expected_sequences(log, kinds, start) - receiver.accepted) for receiver, kinds, start in webhooks
@@ -253,23 +253,19 @@ def _expected_sequences(log: list[EventRow], kinds: tuple[str, ...] | None, star
 
 
 def _check_subscribers(run: Run, subscribers: list[Subscriber], log: list[EventRow]) -> None:
-    for number, subscriber in enumerate(subscribers):
-        if (expected := subscriber.expected_sequences(log)) != subscriber.sequences:
-            missing = set(expected) - set(subscriber.sequences)
-            duplicates = len(subscriber.sequences) - len(set(subscriber.sequences))
+    for number, client in enumerate(subscribers):
+        if (expected := client.expected_sequences(log)) != client.sequences:
+            missing = set(expected) - set(client.sequences)
+            duplicates = len(client.sequences) - len(set(client.sequences))
             run.violations.append(
                 f"subscriber {number}: {len(missing)} missing {sorted(missing)[:5]}, {duplicates} twice,"
-                f" {'in' if subscriber.sequences == sorted(subscriber.sequences) else 'out of'} order"
+                f" {'in' if client.sequences == sorted(client.sequences) else 'out of'} order"
             )
 
 
-async def _check_receivers(
-    run: Run, receivers: list[Receiver], start_sequences: list[int], log: list[EventRow]
-) -> None:
-    for number, (receiver, kinds, start_sequence) in enumerate(
-        zip(receivers, RECEIVER_KINDS, start_sequences, strict=True)
-    ):
-        if missing := _expected_sequences(log, kinds, start_sequence) - receiver.accepted:
+async def _check_receivers(run: Run, receivers: list[Receiver], starts: list[int], log: list[EventRow]) -> None:
+    for number, (receiver, kinds, start) in enumerate(zip(receivers, RECEIVER_KINDS, starts, strict=True)):
+        if missing := _expected_sequences(log, kinds, start) - receiver.accepted:
             run.violations.append(f"receiver {number}: {len(missing)} events missing {sorted(missing)[:5]}")
             run.violations += await _describe_deliveries(run.database, receiver, missing)
     run.counts["webhook posts"] = sum(receiver.request_count for receiver in receivers)
@@ -291,10 +287,10 @@ async def _check_database(run: Run, writers: list[Writer], log: list[EventRow]) 
     run.counts["calls repeated"] = sum(writer.repeated_calls for writer in writers)
     run.counts["events in the log"] = len(log)
     published = {str(row.entity_id) for row in log if row.kind == "CONTRACT_PUBLISHED"}
-    if lost_contracts := [
+    if lost_ids := [
         contract_id for writer in writers for contract_id in writer.contracts if contract_id not in published
     ]:
-        run.violations.append(f"{len(lost_contracts)} acknowledged publishes are not in the log")
+        run.violations.append(f"{len(lost_ids)} acknowledged publishes are not in the log")
     if run.counts["changes acknowledged"] < run.load.changes // len(writers) * len(writers):
         run.violations.append("not every change was acknowledged")
     try:

@@ -60,10 +60,10 @@ async def load_registrations(keys: list[tuple[UUID, int]]) -> list[list[tables.R
     statement = (
         select(registration).where(numbered.c.place <= max(first for _, first in keys)).order_by(numbered.c.place)
     )
-    registrations_by_asset: dict[UUID, list[tables.Registration]] = defaultdict(list)
+    by_asset: dict[UUID, list[tables.Registration]] = defaultdict(list)
     for entity in await entities(statement):
-        registrations_by_asset[entity.asset_id].append(entity)
-    return [registrations_by_asset[asset][:first] for asset, first in keys]
+        by_asset[entity.asset_id].append(entity)
+    return [by_asset[asset][:first] for asset, first in keys]
 
 
 LOADERS = {

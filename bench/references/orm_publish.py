@@ -56,17 +56,17 @@ class PublishContractPayload:
 
 async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
     check(schema)
-    locked_asset = select(Asset).where(Asset.fqn_key == assets.key(fqn)).with_for_update(key_share=True)
-    asset = (await session.scalars(cast("Any", locked_asset))).one()
+    asset_query = select(Asset).where(Asset.fqn_key == assets.key(fqn)).with_for_update(key_share=True)
+    asset = (await session.scalars(cast("Any", asset_query))).one()
     team = await session.get_one(Team, asset.owner_team_id)
-    open_proposals = select(Proposal).where(
+    proposal_query = select(Proposal).where(
         Proposal.asset_id == asset.id, cast("Any", Proposal.status).in_(OPEN_STATUSES)
     )
-    assert (await session.scalars(cast("Any", open_proposals))).first() is None, (
+    assert (await session.scalars(cast("Any", proposal_query))).first() is None, (
         "only compatible changes are served here"
     )
-    active_contract = select(Contract).where(Contract.asset_id == asset.id, Contract.status == ContractStatus.ACTIVE)
-    current = (await session.scalars(cast("Any", active_contract))).one()
+    contract_query = select(Contract).where(Contract.asset_id == asset.id, Contract.status == ContractStatus.ACTIVE)
+    current = (await session.scalars(cast("Any", contract_query))).one()
     terms = Terms(schema, current.guarantees, current.compatibility_mode)
     judgement = judge(Terms(current.schema_def, current.guarantees, current.compatibility_mode), terms)
     assert not judgement.breaking, "only compatible changes are served here"
@@ -89,10 +89,10 @@ async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
     )
     session.add(contract)
     await session.flush()
-    live_registrations = select(Registration).where(
+    reader_query = select(Registration).where(
         Registration.asset_id == asset.id, Registration.status != RegistrationStatus.INACTIVE
     )
-    readers = (await session.scalars(cast("Any", live_registrations))).all()
+    readers = (await session.scalars(cast("Any", reader_query))).all()
     audience = frozenset({reader.consumer_team_id for reader in readers} | {asset.owner_team_id})
     await record(session, _published_event(contract, current, judgement, audience))
     return contract
