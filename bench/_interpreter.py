@@ -65,8 +65,7 @@ def _find_interpreters() -> Iterator[Path]:
 def _measure(python: Path) -> Iterator[tuple[float, Path]]:
     """Yield the seconds of a fixed computation and the interpreter's real path; nothing if it doesn't run."""
     with suppress(OSError, subprocess.SubprocessError):
-        process = subprocess.run(
-            [python, "-I", "-c", BENCHMARK], capture_output=True, text=True, check=True, timeout=60
-        )
+        command = [python, "-I", "-c", BENCHMARK]
+        process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         seconds, _, real_path = process.stdout.strip().partition(" ")
         yield float(seconds), Path(real_path)

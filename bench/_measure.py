@@ -25,11 +25,8 @@ def measure(server: Server, storage: Storage, load: LoadGenerator, requests: Loa
     server_before, storage_before = server.cpu, storage.cpu
     seconds = load.measure_seconds(requests)
     per_request = 1_000 / requests.count
-    return Measurement(
-        (server.cpu - server_before) * per_request,
-        (storage.cpu - storage_before) * per_request,
-        requests.count / seconds,
-    )
+    server_cpu, storage_cpu = server.cpu - server_before, storage.cpu - storage_before
+    return Measurement(server_cpu * per_request, storage_cpu * per_request, requests.count / seconds)
 
 
 def untargeted_figures(label: str, rounds: Sequence[Measurement]) -> Iterator[Figure]:

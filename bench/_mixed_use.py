@@ -191,12 +191,8 @@ async def publish_document(api: Api) -> None:
     columns = ", ".join(f"column_{number}_{index} varchar({index + 10})" for index in range(10))
     texts = {"AVRO": avro, "DDL": f"CREATE TABLE table_{number} (id bigint not null, {columns});"}
     for form, text in texts.items():
-        variables = {
-            "asset": {"fqn": fqn},
-            "document": {"format": form, "text": text},
-            "force": True,
-            "reason": "Soak.",
-        }
+        document = {"format": form, "text": text}
+        variables = {"asset": {"fqn": fqn}, "document": document, "force": True, "reason": "Soak."}
         await api.call("document", PUBLISH, {"input": variables})
 
 

@@ -55,11 +55,8 @@ def build_manifest(count: int) -> dict[str, Any]:
         team = TEAMS[number % len(TEAMS)]
         node = _node(number, team, generator)
         own_ids, other_ids = ids_by_team[team], ids_by_team[generator.choice(TEAMS)]
-        upstream = {
-            generator.choice(other_ids if generator.random() < 0.1 and other_ids else own_ids)
-            for _ in range(2)
-            if own_ids
-        }
+        pools = (other_ids if generator.random() < 0.1 and other_ids else own_ids for _ in range(2) if own_ids)
+        upstream = {generator.choice(pool) for pool in pools}
         node["depends_on"] = {"nodes": sorted(upstream)}
         nodes[node["unique_id"]] = node
         nodes |= {test["unique_id"]: test for test in _tests(node)}
@@ -167,9 +164,8 @@ async def _round(urls: tuple[str, str], manifest: Manifest, part: Manifest) -> d
                 await _measure(loop_database, publish_in_loop, part),
                 await _measure(sync_database, sync_manifest, manifest),
             )
-            assert (step == "first sync") == (await _count_rows(sync_database) != before), (
-                "an unchanged manifest writes nothing"
-            )
+            is_changed = await _count_rows(sync_database) != before
+            assert is_changed == (step == "first sync"), "an unchanged manifest writes nothing"
         await _assert_alike(loop_database, part)
     return seconds_by_step
 

@@ -242,13 +242,11 @@ async def _wait_for_delivery(
                 )
 
 
-def _expected_sequences(log: list[EventRow], kinds: tuple[str, ...] | None, start_sequence: int) -> set[int]:
+def _expected_sequences(log: list[EventRow], kinds: tuple[str, ...] | None, start: int) -> set[int]:
     return {
         row.sequence
         for row in log
-        if row.sequence > start_sequence
-        and (kinds is None or row.kind in kinds)
-        and row.kind != "WEBHOOK_DELIVERY_FAILED"
+        if row.sequence > start and (kinds is None or row.kind in kinds) and row.kind != "WEBHOOK_DELIVERY_FAILED"
     }
 
 

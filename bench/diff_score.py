@@ -37,11 +37,8 @@ class Score:
 
     @property
     def is_good(self) -> bool:
-        return (
-            not self.counts["unsound"]
-            and not self.counts["crash"]
-            and self.conservative_share <= MAX_CONSERVATIVE_SHARE
-        )
+        has_failure = self.counts["unsound"] or self.counts["crash"]
+        return not has_failure and self.conservative_share <= MAX_CONSERVATIVE_SHARE
 
     def add(self, other: "Score") -> None:
         self.counts += other.counts

@@ -84,11 +84,8 @@ def main() -> int:
                 asyncio.run(_assert_planned(url, catalog))
                 measurements = _rounds(variants, storage, load, options.rounds, 10 if options.quick else 1)
             about = f"{storage.version}; {catalog}; {options.rounds} interleaved rounds."
-            return report(
-                f"Reads, {storage.version.split()[0]}",
-                about,
-                [*_target_figures(measurements), *_untargeted_figures(measurements)],
-            )
+            figures = [*_target_figures(measurements), *_untargeted_figures(measurements)]
+            return report(f"Reads, {storage.version.split()[0]}", about, figures)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -99,10 +96,8 @@ async def _create_catalog(url: str, scale: float) -> _catalog.Catalog:
 
 
 def _variants(url: str, folder: Path, catalog: _catalog.Catalog, *, with_peer: bool) -> list[Variant]:
-    page, tiny = (
-        json.dumps({"query": PAGE_QUERY}),
-        json.dumps({"query": TINY_QUERY, "variables": {"fqn": catalog.sample_fqn}}),
-    )
+    page = json.dumps({"query": PAGE_QUERY})
+    tiny = json.dumps({"query": TINY_QUERY, "variables": {"fqn": catalog.sample_fqn}})
     variants = [
         Variant(_servers.our_server(url, folder), page, 300, tiny, 1_500, CONNECTIONS),
         Variant(_servers.reference_server("json_agg", url, folder), page, 500, connections=CONNECTIONS),

@@ -53,13 +53,12 @@ async def load_registrations(keys: list[tuple[UUID, int]]) -> list[list[tables.R
     )
     numbered = (
         select(model, position.label("place"))
-        .where(cast("Any", model.asset_id).in_({registration for registration, _ in keys}))
+        .where(cast("Any", model.asset_id).in_({asset for asset, _ in keys}))
         .subquery()
     )
     registration = aliased(model, numbered)
-    statement = (
-        select(registration).where(numbered.c.place <= max(first for _, first in keys)).order_by(numbered.c.place)
-    )
+    largest_page = max(first for _, first in keys)
+    statement = select(registration).where(numbered.c.place <= largest_page).order_by(numbered.c.place)
     by_asset: dict[UUID, list[tables.Registration]] = defaultdict(list)
     for entity in await entities(statement):
         by_asset[entity.asset_id].append(entity)

@@ -59,12 +59,9 @@ async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
     asset_query = select(Asset).where(Asset.fqn_key == assets.key(fqn)).with_for_update(key_share=True)
     asset = (await session.scalars(cast("Any", asset_query))).one()
     team = await session.get_one(Team, asset.owner_team_id)
-    proposal_query = select(Proposal).where(
-        Proposal.asset_id == asset.id, cast("Any", Proposal.status).in_(OPEN_STATUSES)
-    )
-    assert (await session.scalars(cast("Any", proposal_query))).first() is None, (
-        "only compatible changes are served here"
-    )
+    is_open = cast("Any", Proposal.status).in_(OPEN_STATUSES)
+    proposals = await session.scalars(cast("Any", select(Proposal).where(Proposal.asset_id == asset.id, is_open)))
+    assert proposals.first() is None, "only compatible changes are served here"
     contract_query = select(Contract).where(Contract.asset_id == asset.id, Contract.status == ContractStatus.ACTIVE)
     current = (await session.scalars(cast("Any", contract_query))).one()
     terms = Terms(schema, current.guarantees, current.compatibility_mode)

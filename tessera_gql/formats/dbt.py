@@ -105,9 +105,8 @@ def _build_manifest(root: UntrustedJson) -> Manifest:
     version = _read_schema_version(metadata)
     adapter = metadata.text("adapter_type")
     graph = _build_graph(root)
-    models = tuple(
-        graph.build_model(fqn, has_records=adapter in _ADAPTERS_WITH_RECORDS) for fqn in sorted(graph.tables)
-    )
+    has_records = adapter in _ADAPTERS_WITH_RECORDS
+    models = tuple(graph.build_model(fqn, has_records=has_records) for fqn in sorted(graph.tables))
     exposures = tuple(graph.build_exposures())
     return Manifest(
         schema_version=version,
@@ -211,6 +210,7 @@ class _Graph:
         columns = dbt_nodes.columns(nodes)
         is_contract = (node.object("contract").flag("enforced") or config.object("contract").flag("enforced")) is True
         materialized = config.text("materialized")
+        is_sized = is_contract and materialized in _TABLE_MATERIALIZATIONS
         guarantees = dbt_tests.derive_guarantees(
             self._iterate_checks(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.by_lower_case(columns)
         )
@@ -218,12 +218,7 @@ class _Graph:
             "unique_id": node.name,
             "resource_type": dbt_nodes.kind(node),
             "description": next((text for n in nodes if (text := n.text("description"))), None),
-            "schema": dbt_columns.build_schema(
-                columns,
-                guarantees,
-                is_sized=is_contract and materialized in _TABLE_MATERIALIZATIONS,
-                has_records=has_records,
-            ),
+            "schema": dbt_columns.build_schema(columns, guarantees, is_sized=is_sized, has_records=has_records),
             "guarantees": guarantees.guarantees or None,
             "depends_on": tuple(sorted(self._find_upstream_tables(nodes) - {fqn})),
             "tags": tuple(sorted({tag for n in nodes for tag in dbt_nodes.tags(n)})),

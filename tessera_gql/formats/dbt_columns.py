@@ -14,10 +14,9 @@ _PARENT_TYPES = frozenset({"object", "array"})
 def build_schema(
     columns: Mapping[str, UntrustedJson], guarantees: TableGuarantees, *, is_sized: bool, has_records: bool
 ) -> JsonObject:
-    """Build the JSON Schema of a table.
+    """Build the JSON Schema of a table. `is_sized`: see `dbt_types`.
 
-    `is_sized` as in `dbt_types.read`. With `has_records` the column `a.b` is a field of `a` even if `a` is not
-    declared; otherwise only if `a` is declared as an object or array.
+    Without `has_records` the column `a.b` is a field of `a` only if `a` is declared as an object or array.
     """
     root: JsonObject = {"$schema": _DIALECT, "type": "object", "properties": {}, "required": []}
     for name in sorted(columns):

@@ -84,9 +84,8 @@ def freshness(nodes: Iterable[UntrustedJson]) -> JsonObject:
     """Return the freshness guarantee of a source. A period without a count is ignored."""
     for node in nodes:
         for block in (node.object("freshness"), node.object("config").object("freshness")):
-            periods = {
-                key: value for key in ("warn_after", "error_after") if (value := _read_period(block.object(key)))
-            }
+            names = ("warn_after", "error_after")
+            periods = {name: period for name in names if (period := _read_period(block.object(name)))}
             if periods and kind(node) == "source":
                 condition = block.text("filter")
                 return periods | ({"filter": condition} if condition else {})

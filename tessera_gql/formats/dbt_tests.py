@@ -226,33 +226,33 @@ def _read_check(node: UntrustedJson, nodes: Mapping[str, UntrustedJson], fqns: M
     arguments = metadata.object("kwargs").value
     arguments = {**arguments, **metadata.object("kwargs").object("arguments").value}
     column = node.text("column_name") or arguments.get("column_name")
-    check_arguments = {
-        key: value for key, value in arguments.items() if key not in {"model", "column_name", "arguments"}
-    }
-    if not is_storable(check_arguments):
+    settings = {key: value for key, value in arguments.items() if key not in {"model", "column_name", "arguments"}}
+    if not is_storable(settings):
         node.warnings.add("The arguments of these tests are nested too deep or hold a NUL and were left out", node.name)
-        check_arguments = {}
+        settings = {}
     return Check(
         kind if namespace in {None, "dbt"} else f"{namespace}.{kind}",
         name,
         _strip_quotes(column) if isinstance(column, str) and "\0" not in column else None,
-        check_arguments,
-        _read_limits(node, check_arguments),
-        _resolve_target(check_arguments, node, nodes, fqns) if kind == "relationships" else None,
+        settings,
+        _read_limits(node, settings),
+        _resolve_target(settings, node, nodes, fqns) if kind == "relationships" else None,
     )
 
 
 def _read_limits(node: UntrustedJson, arguments: JsonObject) -> dict[str, str]:
     """Return the settings because of which a passing test proves less than its name says; empty for most tests."""
     config = node.object("config")
-    limits = {key: config.text(key) for key in _DEFAULT_CONFIG}
-    changed_limits = {
-        key: text for key, text in limits.items() if text and text.lower().replace(" ", "") != _DEFAULT_CONFIG[key]
-    }
+    texts = {key: config.text(key) for key in _DEFAULT_CONFIG}
+    limits = {key: text for key, text in texts.items() if text and _compact(text) != _DEFAULT_CONFIG[key]}
     conditions = [config.text(key) for key in _CONDITION_KEYS]
     conditions += [text for key in _CONDITION_KEYS if isinstance(text := arguments.get(key), str)]
     condition = " and ".join(text for text in conditions if text)
-    return changed_limits | ({"where": condition} if condition else {})
+    return limits | ({"where": condition} if condition else {})
+
+
+def _compact(text: str) -> str:
+    return text.lower().replace(" ", "")
 
 
 def _resolve_target(
