@@ -100,7 +100,7 @@ def test_the_processes_figures_that_are_listed_exist() -> None:
 
 
 def test_every_code_that_counts_as_ours_is_named() -> None:
-    from tessera_gql.observe.operations import OURS  # noqa: PLC0415
+    from tessera_gql.observe.operations import SERVER_ERROR_CODES  # noqa: PLC0415
 
-    for word in OURS:
+    for word in SERVER_ERROR_CODES:
         assert word in PAGES["observing"]
