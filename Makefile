@@ -1,34 +1,65 @@
-# Everything works from here with Python >= 3.11 and make; `make help` lists the targets.
+# Python 3.11 or newer and make are all it takes; `make help` lists the targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The packages of a server, and those of developers on top of them. Each set is installed once, and again when its lock changes.
+SERVER := $(VENV)/.server
+DEVELOPER := $(VENV)/.developer
+# `make prove SEED=7` repeats the generated cases of that seed; by default each day has its own.
+SEED ?= $(shell date +%Y%m%d)
+
+FAST := tests/auth tests/diff tests/executor tests/formats tests/policy tests/store tests/workflows
+PROOFS := tests/diff/test_laws.py tests/diff/test_soundness.py tests/executor tests/workflows/test_laws.py tests/ops
 
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test lint schema lock diff-score fuzz conformance chaos attack load soak bench clean
+.PHONY: help serve demo dev test test-fast prove coverage lint docs schema reference lock release \
+  diff-score fuzz conformance chaos attack load soak bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements-dev.lock pyproject.toml
+$(SERVER): requirements-build.lock requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Tessera GQL needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) -V`. Try: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Installing into $(VENV) (once; about a minute) ..."
+	@echo "Installing the server into $(VENV) (once; less than a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(PIP) install --quiet --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --require-hashes -r requirements-build.lock
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
-serve: $(STAMP) ## run the server on SQLite with GraphiQL in the browser
+$(DEVELOPER): $(SERVER) requirements-dev.lock
+	@echo "Installing the tools of developers into $(VENV) (once; about a minute) ..."
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+serve: $(SERVER) ## run the server on SQLite with GraphiQL in the browser
 	@$(BIN)/tessera serve --open
 
-demo: $(STAMP) ## the same, with a small shop in it: teams, contracts, an open proposal
+demo: $(SERVER) ## run the server with a small shop in it: teams, contracts, an open proposal
 	@$(BIN)/tessera serve --open --demo
 
-test: $(STAMP) ## every test, on SQLite and on PostgreSQL
+dev: $(SERVER) ## run the demo server, and restart it when a source file changes
+	@$(BIN)/python scripts/reload.py --demo
+
+test: $(DEVELOPER) ## run every test, on SQLite and on PostgreSQL
 	@$(BIN)/python -m pytest -q -n auto
 
-lint: $(STAMP) ## style, types, layers, dead code, dependencies
+test-fast: $(DEVELOPER) ## run the tests of the pure layers, and those of the store and the workflows on SQLite
+	@$(BIN)/python -m pytest -q -n auto --database sqlite $(FAST)
+
+prove: $(DEVELOPER) ## run what takes long: generated schemas and queries, random walks, faults, attacks (SEED=N repeats)
+	@echo "Seed $(SEED)."
+	@TESSERA_FUZZ=long $(BIN)/python -m pytest -q -n auto --hypothesis-seed=$(SEED) $(PROOFS)
+	@$(BIN)/python -m bench chaos
+	@$(BIN)/python -m bench attack
+	@tests/conformance/run --attack || [ $$? -eq 2 ]
+
+coverage: $(DEVELOPER) ## run every test and report the lines and branches that none reaches
+	@$(BIN)/python -m pytest -q -n auto --cov --cov-report=term:skip-covered --cov-report=html
+
+lint: $(DEVELOPER) ## check style, types, layers, dead code and dependencies
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -37,36 +68,48 @@ lint: $(STAMP) ## style, types, layers, dead code, dependencies
 	@$(BIN)/vulture
 	@$(BIN)/deptry .
 
-schema: $(STAMP) ## print schema.graphql anew
+docs: $(DEVELOPER) reference ## build the documentation into site/, without a network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
+schema: $(SERVER) ## write schema.graphql
 	@$(BIN)/tessera schema > schema.graphql
 
-diff-score: $(STAMP) ## the diff engine on every public pair of schemas beside this checkout
+reference: $(SERVER) ## write docs/reference from the schema, the command line and the settings
+	@$(BIN)/python scripts/reference.py
+
+diff-score: $(DEVELOPER) ## score the diff engine on every public pair of schemas beside this checkout
 	@$(BIN)/python -m bench.diff_score
 
-fuzz: $(STAMP) ## the laws of the diff engine, on many thousand generated pairs
+fuzz: $(DEVELOPER) ## check the laws of the diff engine on many thousand generated pairs
 	@TESSERA_FUZZ=long $(BIN)/python -m pytest -q tests/diff/test_laws.py
 
-conformance: $(STAMP) ## the world's GraphQL clients and audits against the server (needs node and npm)
+conformance: $(DEVELOPER) ## run public audits and GraphQL clients against the server (needs node and npm)
 	@tests/conformance/run
 
-chaos: $(STAMP) ## servers killed, connections cut, sockets dropped: nothing is lost
+chaos: $(DEVELOPER) ## kill servers, cut connections, drop sockets, and check that nothing is lost
 	@$(BIN)/python -m bench chaos
 
-attack: $(STAMP) ## hostile requests and connections: refused or answered while a second client is served
+attack: $(DEVELOPER) ## send hostile requests, and check that a second client is served meanwhile
 	@$(BIN)/python -m bench attack
 
-load: $(STAMP) ## a large company's graph: whom a dropped column hurts, and an inbox
+load: $(DEVELOPER) ## measure a large company's graph: the impact of a dropped column, and an inbox
 	@$(BIN)/python -m bench load
 
-soak: $(STAMP) ## ten minutes of mixed use on each database: nothing fails, and memory does not grow
+soak: $(DEVELOPER) ## run ten minutes of mixed use on each database: nothing fails, and memory does not grow
 	@$(BIN)/python -m bench soak
 
-bench: $(STAMP) ## every benchmark, each figure beside its target, kept in bench/RESULTS.md; PEERS=1: PostGraphile too (needs npm)
+bench: $(DEVELOPER) ## run every benchmark, and keep the figures in bench/RESULTS.md; PEERS=1: PostGraphile too (needs npm)
 	@$(BIN)/python -m bench all $(if $(PEERS),--peers)
 
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links
 lock: ## pin the dependencies anew (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --extra tracing --group dev pyproject.toml -o requirements-dev.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links -c requirements-dev.lock --extra tracing pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --extra tracing --group dev pyproject.toml -o requirements-dev.lock
+	$(UV_COMPILE) -c requirements-dev.lock --extra tracing pyproject.toml -o requirements.lock
+	$(UV_COMPILE) -c requirements-dev.lock --group build -o requirements-build.lock
 
-clean: ## remove the environment and caches, never a database
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+release: ## set the version, date its changelog section, commit and tag: make release VERSION=1.2.3
+	@$(PYTHON) scripts/release.py "$(VERSION)"
+
+clean: ## remove the environment, caches and built pages, never a database
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov site

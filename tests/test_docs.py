@@ -1,4 +1,4 @@
-"""The pages for operators name settings, metrics and commands that exist."""
+"""The pages name settings, metrics and commands that exist, and every link leads somewhere."""
 
 import re
 from pathlib import Path
@@ -47,12 +47,18 @@ WORDS = {
     "RATE_LIMITED",
 }
 PAGES = {name: (ROOT / f"docs/{name}.md").read_text() for name in NAMES}
+WRITTEN = [
+    *ROOT.glob("*.md"),
+    *(page for page in (ROOT / "docs").rglob("*.md") if page.parent.name != "reference"),
+    *(ROOT / ".github").rglob("*.md"),
+]
+"""Every page that is not generated."""
 
 
 def code(page: str) -> list[str]:
     """What stands between backticks, and lines of examples."""
-    blocks = re.findall(r"```\w*\n(.*?)```", page, re.DOTALL)
-    return [*re.findall(r"`([^`\n]+)`", re.sub(r"```\w*\n.*?```", "", page, flags=re.DOTALL)), *blocks]
+    blocks = re.findall(r"```[^\n`]*\n(.*?)```", page, re.DOTALL)
+    return [*re.findall(r"`([^`\n]+)`", re.sub(r"```[^\n`]*\n.*?```", "", page, flags=re.DOTALL)), *blocks]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,10 +69,15 @@ def test_each_setting_that_a_page_names_exists(name: str) -> None:
     assert named <= known
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_command_that_a_page_names_exists(name: str) -> None:
+@pytest.mark.parametrize(
+    "page",
+    [page for page in WRITTEN if page.name != "CONTRIBUTING.md"],  # its recipes add a command
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)
+def test_each_command_that_a_page_names_exists(page: Path) -> None:
     top: Any = typer.main.get_command(build_app())
-    found = [line for text in code(PAGES[name]) for line in re.findall(r"tessera ((?:[a-z-]+ ?)+)", text)]
+    snippets = code(page.read_text())
+    found = [line for text in snippets for line in re.findall(r"(?<![\w-])tessera ((?:[a-z-]+ ?)+)", text)]
     for words in found:
         command = top
         for word in words.split():
@@ -76,11 +87,38 @@ def test_each_command_that_a_page_names_exists(name: str) -> None:
             command = command.commands[word]
 
 
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_each_link_of_a_page_leads_to_what_is_there(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)", text):
+        goal = (page.parent / target).resolve() if target else page
+        assert goal.exists(), target
+        assert not anchor or anchor in anchors(goal), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page, as they are made of its headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    explicit = set(re.findall(r'<a id="([^"]+)">', page.read_text()))
+    return explicit | {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_each_page_is_linked_from_the_readme_and_links_to_what_is_there(name: str) -> None:
+def test_each_page_is_linked_from_the_readme(name: str) -> None:
     assert f"(docs/{name}.md)" in (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[name]):
-        assert (ROOT / "docs" / target).exists(), target
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    assert {page for page in pages if f": {page}\n" not in navigation} == set()
+
+
+def test_pages_speak_to_the_reader() -> None:
+    banned = re.compile(r"\b(somebody|whoever|everybody|nobody|tells|told)\b", re.IGNORECASE)
+    pages = [page for page in WRITTEN if page.name not in ("CHANGELOG.md", "glossary.md")]
+    found = {page.name: words for page in pages if (words := banned.findall(page.read_text()))}
+    assert found == {}
 
 
 def test_each_metric_is_listed_and_each_that_is_listed_exists() -> None:

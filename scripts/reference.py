@@ -1,0 +1,287 @@
+"""Write docs/reference: the settings, the command line and the GraphQL schema, each from the code that defines it.
+
+`--check` writes nothing and exits with 1 if a page differs from what would be written.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLType,
+    GraphQLUnionType,
+    build_schema,
+    get_named_type,
+)
+from graphql.language import print_ast
+from graphql.utilities import ast_from_value
+
+from tessera_gql.cli import COMMANDS, build_app
+from tessera_gql.cli.exit_codes import MEANINGS
+from tessera_gql.config import Settings, secrets
+from tessera_gql.config.limits import LimitSettings
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs/reference"
+SETTINGS_TEXT = """Every setting is an environment variable, or a line in a file `.env`.
+[Configuring](../configuring.md) explains files for secrets, `tessera config` and how mistakes are reported.
+"""
+SECRETS_TEXT = """A setting marked *secret* can also come from a file: `ADMIN_KEY_FILE` holds the path of a file with
+`ADMIN_KEY`, and so on.
+"""
+NOTICE = "<!-- Written by `make reference`; changes made here are lost. -->\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+# Settings
+
+
+def settings_page() -> str:
+    limits = set(LimitSettings.model_fields)
+    secret = set(secrets.names(Settings.model_fields))
+    ordinary = [_setting(name, secret) for name in Settings.model_fields if name not in limits]
+    head = ("setting", "default", "meaning")
+    return "\n".join(
+        [
+            NOTICE,
+            "# Settings\n",
+            SETTINGS_TEXT,
+            table(head, ordinary),
+            SECRETS_TEXT,
+            "## Limits\n",
+            "What one client may ask of a server at once. Every figure is inclusive.\n",
+            table(head, [_setting(name, secret) for name in limits_in_order()]),
+            "## Clients\n",
+            table(
+                ("variable", "meaning"),
+                [
+                    ("`TESSERA_URL`", "The server that the command line, the Python client and the examples call."),
+                    ("`TESSERA_API_KEY`", "The key that they send."),
+                    ("`TESSERA_TRACEBACK`", "`1` prints the traceback of a defect instead of one line."),
+                ],
+            ),
+        ]
+    )
+
+
+def limits_in_order() -> list[str]:
+    return [name for name in Settings.model_fields if name in LimitSettings.model_fields]
+
+
+def _setting(name: str, secret: set[str]) -> tuple[str, str, str]:
+    field = Settings.model_fields[name]
+    default = field.get_default(call_default_factory=True)
+    meaning = f"{field.description}{' *secret*' if name in secret else ''}"
+    return f"`{name.upper()}`", _default(default), meaning
+
+
+def _default(value: object) -> str:
+    match value:
+        case None | []:
+            return "none"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case list():
+            return f"`{','.join(map(str, value))}`"
+        case float():
+            return f"`{value:g}`"
+        case _:
+            return f"`{value}`"
+
+
+# The command line
+
+
+def cli_page() -> str:
+    top: Any = typer.main.get_command(build_app())
+    parts = [
+        NOTICE,
+        "# Commands\n",
+        "[The command line](../cli.md) explains exit codes, output and how a server is chosen.\n",
+    ]
+    for panel in dict.fromkeys(panel for _module, _attribute, panel in COMMANDS.values()):
+        parts.append(f"## {panel}\n")
+        for name, (_module, _attribute, place) in COMMANDS.items():
+            if place == panel:
+                parts += _command(f"tessera {name}", top.commands[name])
+    parts += [
+        "## Exit codes\n",
+        table(("code", "meaning"), [(str(int(code)), text) for code, text in MEANINGS.items()]),
+    ]
+    return "\n".join(parts)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    yield f"### {name}\n"
+    if command.help:
+        yield f"{' '.join(command.help.split())}\n"
+    if hasattr(command, "commands"):
+        for child, found in command.commands.items():
+            yield from _command(f"{name} {child}", found)
+        return
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    words = [name, *(_argument(argument) for argument in arguments)]
+    options = [
+        parameter for parameter in command.params if parameter.param_type_name == "option" and not parameter.hidden
+    ]
+    if options:
+        words.append("[OPTIONS]")
+    yield f"```text\n{' '.join(words)}\n```\n"
+    rows = [(f"`{_argument(argument)}`", argument.help or "") for argument in arguments]
+    rows += [(f"`{_option(option)}`", option.help or "") for option in options]
+    if rows:
+        yield table(("", "meaning"), rows)
+
+
+def _argument(argument: Any) -> str:
+    name = (argument.metavar or argument.name).upper().strip("[]")
+    name = f"{name} ..." if argument.nargs == -1 else name
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: Any) -> str:
+    names = ", ".join([*option.opts, *option.secondary_opts])
+    return names if option.is_flag else f"{names} {option.metavar or option.name.upper()}"
+
+
+# The GraphQL schema
+
+ROOT_ANCHORS = {"Query": "queries", "Mutation": "mutations", "Subscription": "subscriptions"}
+KINDS: tuple[tuple[str, type[GraphQLNamedType]], ...] = (
+    ("Objects", GraphQLObjectType),
+    ("Interfaces", GraphQLInterfaceType),
+    ("Unions", GraphQLUnionType),
+    ("Inputs", GraphQLInputObjectType),
+    ("Enums", GraphQLEnumType),
+    ("Scalars", GraphQLScalarType),
+)
+
+
+def schema_page() -> str:
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    roots = (
+        ("Queries", schema.query_type),
+        ("Mutations", schema.mutation_type),
+        ("Subscriptions", schema.subscription_type),
+    )
+    parts = [
+        NOTICE,
+        "# GraphQL schema\n",
+        "Every field, argument and type of the API. [For API users](../guides/api-users.md) shows how they are used.\n",
+    ]
+    for title, root in roots:
+        if root is not None:
+            parts.append(f"## {title}\n")
+            for name, field in root.fields.items():
+                parts += _operation(name, field)
+    for title, kind in KINDS:
+        types = list(_types(schema, kind, [root for _title, root in roots]))
+        if types:
+            parts.append(f"## {title}\n")
+        for type_ in types:
+            parts += _type(type_)
+    return "\n".join(parts)
+
+
+def _types(schema: GraphQLSchema, kind: type[GraphQLNamedType], roots: list[Any]) -> Iterator[GraphQLNamedType]:
+    for name, type_ in sorted(schema.type_map.items()):
+        if isinstance(type_, kind) and type_ not in roots and not name.startswith("__"):
+            yield type_
+
+
+def _operation(name: str, field: GraphQLField) -> Iterator[str]:
+    yield f"### {name}\n"
+    yield f"{_text(field)}\n"
+    yield f"Returns {_link(field.type)}.\n"
+    if field.args:
+        yield table(("argument", "type", "meaning"), [_row(argument, value) for argument, value in field.args.items()])
+
+
+def _type(type_: GraphQLNamedType) -> Iterator[str]:
+    yield f'<a id="{type_.name.lower()}-type"></a>\n'
+    yield f"### {type_.name}\n"
+    if type_.description:
+        yield f"{_text(type_)}\n"
+    match type_:
+        case GraphQLEnumType():
+            yield table(("value", "meaning"), [(f"`{name}`", _text(value)) for name, value in type_.values.items()])
+        case GraphQLUnionType():
+            yield f"One of {', '.join(_link(member) for member in type_.types)}.\n"
+        case GraphQLObjectType() | GraphQLInterfaceType() | GraphQLInputObjectType():
+            fields: dict[str, Any] = type_.fields
+            yield table(("field", "type", "meaning"), [_row(name, field) for name, field in fields.items()])
+        case _:
+            return
+
+
+def _row(name: str, field: GraphQLField | GraphQLInputField | GraphQLArgument) -> tuple[str, str, str]:
+    text = _text(field)
+    if isinstance(field, GraphQLField) and field.args:
+        text += f" Arguments: {', '.join(f'`{argument}`' for argument in field.args)}."
+    default = getattr(field, "default_value", None)
+    if default is not None and not isinstance(field, GraphQLField) and (node := ast_from_value(default, field.type)):
+        text += f" By default `{print_ast(node)}`."
+    return f"`{name}`", _link(field.type), text
+
+
+def _link(type_: GraphQLType) -> str:
+    name = get_named_type(type_).name
+    before, after = str(type_).split(name)
+    anchor = ROOT_ANCHORS.get(name, f"{name.lower()}-type")
+    return f"{_escaped(before)}[{name}](#{anchor}){_escaped(after)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[").replace("]", "\\]")
+
+
+def _text(node: Any) -> str:
+    text = " ".join((node.description or "").split())
+    if reason := getattr(node, "deprecation_reason", None):
+        text += f" **Deprecated**: {reason}"
+    return text
+
+
+PAGES = {"settings.md": settings_page, "cli.md": cli_page, "schema.md": schema_page}
+
+
+def stale_pages() -> list[str]:
+    """The pages that differ from what would be written."""
+    return [
+        name
+        for name, page in PAGES.items()
+        if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != page().rstrip() + "\n"
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == ["--check"]:
+        stale = stale_pages()
+        print("\n".join(f"docs/reference/{name} is not fresh: run `make reference`" for name in stale))
+        return 1 if stale else 0
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page().rstrip() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
