@@ -1,1 +1,1 @@
-"""Figures beside targets: `python -m bench NAME`. A bench is a module whose `main` returns the exit code."""
+"""Benchmarks with targets: `python -m bench NAME`. The `main` of each module returns the exit code."""

@@ -1,4 +1,4 @@
-"""`python -m bench NAME …` runs `bench.NAME.main()`, which finds what follows the name in `sys.argv`."""
+"""Run a benchmark: `python -m bench NAME …` calls `bench.NAME.main()` with the remaining arguments in `sys.argv`."""
 
 import importlib
 import os
@@ -9,11 +9,9 @@ from pathlib import Path
 from bench import _interpreter
 
 SPEED = {"all", "bulk", "diff", "fanout", "reads", "writes"}
-"""Those that measure how fast we are; the others, what is right."""
-
-
+"""The benchmarks of speed; the others check correctness."""
 CHOSEN = "BENCH_PYTHON"
-"""Set for what runs in the interpreter that was found to be the fastest."""
+"""Environment variable that is set in the process with the fastest interpreter."""
 
 
 def main() -> int:
@@ -22,9 +20,9 @@ def main() -> int:
         print(f"usage: python -m bench {{{','.join(names)}}}", file=sys.stderr)
         return 2
     name = sys.argv[1]
-    if name in SPEED and CHOSEN not in os.environ and (faster := _interpreter.fastest()) != Path(sys.executable):
+    if name in SPEED and CHOSEN not in os.environ and (faster := _interpreter.find_fastest()) != Path(sys.executable):
         print(f"Measured with {faster}, a faster build of this Python.", flush=True)
-        with _interpreter.environment(faster) as python:
+        with _interpreter.create_environment(faster) as python:
             return subprocess.call([python, "-m", "bench", *sys.argv[1:]], env={**os.environ, CHOSEN: str(faster)})
     del sys.argv[1]
     return int(importlib.import_module(f"bench.{name}").main() or 0)

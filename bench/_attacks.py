@@ -1,6 +1,6 @@
-"""The attacks of `bench attack`: each sends something hostile to one server, and says how it was refused or answered.
+"""The attacks of `bench attack`. Each sends hostile requests to one server and counts the outcomes.
 
-Loopback only. Each is bounded in time and ends by itself.
+All addresses are loopback, and each attack is bounded in time.
 """
 
 import base64
@@ -22,23 +22,23 @@ from tests.security.test_event_loop import CREATE, DIFF, DOCUMENT, HISTORY, IMPA
 ADMIN = "an-administrators-key-for-this-bench"
 KEY = f"Authorization: Bearer {ADMIN}"
 HEADERS = {"Authorization": f"Bearer {ADMIN}", "Content-Type": "application/json"}
-LASTS_SECONDS = 6.0
-"""For attacks that can be repeated or kept up."""
+DURATION_SECONDS = 6.0
+"""Duration of attacks that are repeated or continuous."""
 PAUSE_SECONDS = 0.1
 TIMEOUT_SECONDS = 60
 LARGE_BYTES = 20_000_000
 CHUNK = b" " * 50_000
 SILENT_SOCKETS = 200
-HALF_SENT = 2_000
-UNREAD = 100
+HALF_SENT_CONNECTIONS = 2_000
+UNREAD_CONNECTIONS = 100
 
 Outcomes = Counter[str]
 Attack = Callable[[str], Outcomes]
-"""From the server's address to what came of it, counted."""
+"""Attacks the server at a URL, and returns the outcomes with their counts."""
 
 
 def outcome(answer: httpx.Response) -> str:
-    """The status and the codes of a reply. Raises AssertionError for a failure of the server."""
+    """Return the status and error codes of a response. Raises AssertionError for a failure of the server."""
     assert answer.status_code < 500 or answer.status_code == 503, answer.text[:300]
     try:
         reply = answer.json()
@@ -52,10 +52,10 @@ def outcome(answer: httpx.Response) -> str:
 
 
 def documents(*queries: str) -> Attack:
-    """Operations, never the same text twice, so that no refusal is remembered."""
+    """Send operations, never the same text twice, so that no refusal comes from a cache."""
 
     def attack(url: str) -> Outcomes:
-        outcomes, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
+        outcomes, ends = Outcomes(), time.monotonic() + DURATION_SECONDS
         with httpx.Client(timeout=TIMEOUT_SECONDS, headers=HEADERS) as client:
             while time.monotonic() < ends:
                 for query in queries:
@@ -68,7 +68,7 @@ def documents(*queries: str) -> Attack:
 
 
 def requests(*bodies: tuple[str, dict[str, Any]]) -> Attack:
-    """Operations with their variables, each sent once."""
+    """Send operations with their variables, each once."""
 
     def attack(url: str) -> Outcomes:
         outcomes = Outcomes()
@@ -81,8 +81,8 @@ def requests(*bodies: tuple[str, dict[str, Any]]) -> Attack:
     return attack
 
 
-def published(name: str) -> Attack:
-    """Two versions published without a check, then read, and published against, by every reader."""
+def publish_and_read(name: str) -> Attack:
+    """Publish two versions without a check, read them, and publish both again with a check."""
     old, new = PAIRS[name]
     asset = {"fqn": "attack.published"}
     versions = [(PUBLISH, {**asset, "schema": schema, "mode": "NONE"}) for schema in (old, new)]
@@ -93,7 +93,7 @@ def published(name: str) -> Attack:
 
 
 def bomb() -> str:
-    """A document of 1 kB whose fragments double 22 times over."""
+    """Return a document of 1 kB whose fragments double 22 times."""
     fragments = "".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }} " for n in range(22))
     return "{ ...F0 } " + fragments + "fragment F22 on Query { viewer { actor } }"
 
@@ -108,7 +108,7 @@ def wide(levels: int) -> str:
 
 
 def message_chain(length: int) -> str:
-    """A protobuf descriptor set in which each message holds the next one."""
+    """Return a protobuf descriptor set in which each message contains the next one."""
     files = FileDescriptorSet()
     file = files.file.add(name="chain.proto", package="p", syntax="proto3")
     for number in range(length):
@@ -121,14 +121,14 @@ def message_chain(length: int) -> str:
     return base64.b64encode(files.SerializeToString()).decode()
 
 
-def foreign(kind: str, text: str) -> Attack:
+def publish_document(kind: str, text: str) -> Attack:
     asset = {"fqn": "attack.documents"}
     team = ('mutation { createTeam(input: { name: "t" }) { errors { code } } }', {})
     return requests(team, (CREATE, asset), (DOCUMENT, {**asset, "format": kind, "text": text}))
 
 
 def connect(url: str, *, window: int | None = None) -> socket.socket:
-    """`window` is what the system takes for a client that does not read."""
+    """Connect to the server. `window` is the size of the receive buffer, for a client that doesn't read."""
     client = socket.socket()
     client.settimeout(TIMEOUT_SECONDS)
     if window is not None:
@@ -145,25 +145,25 @@ def head(*lines: str, length: int | None = None, kind: str = "application/json")
 
 
 def status(client: socket.socket) -> str:
-    """The status that comes, or how the connection ended."""
+    """Return the status of the response, or how the connection ended."""
     try:
-        outcomes = client.recv(65536)
+        reply = client.recv(65536)
     except ConnectionResetError:
         return "reset"
     except TimeoutError:
         return "silence"
-    return outcomes.split(b" ", 2)[1].decode() if outcomes.startswith(b"HTTP/1.1 ") else "closed"
+    return reply.split(b" ", 2)[1].decode() if reply.startswith(b"HTTP/1.1 ") else "closed"
 
 
 def send(client: socket.socket, chunks: Iterable[bytes]) -> None:
-    """Until the server has had enough."""
+    """Send chunks until the server closes the connection."""
     with suppress(ConnectionError, TimeoutError):
         for chunk in chunks:
             client.sendall(chunk)
 
 
 def large_body(url: str) -> Outcomes:
-    outcomes, ends = Outcomes(), time.monotonic() + LASTS_SECONDS
+    outcomes, ends = Outcomes(), time.monotonic() + DURATION_SECONDS
     while time.monotonic() < ends:
         with connect(url) as client:
             send(client, [head(length=LARGE_BYTES), *[CHUNK] * 20])
@@ -173,7 +173,7 @@ def large_body(url: str) -> Outcomes:
 
 
 def large_heads(url: str) -> Outcomes:
-    """120 MB of headers over 120 connections."""
+    """Send 120 MB of headers over 120 connections."""
     outcomes = Outcomes()
     for _ in range(120):
         with connect(url) as client:
@@ -183,15 +183,15 @@ def large_heads(url: str) -> Outcomes:
 
 
 def half_sent_heads(url: str) -> Outcomes:
-    """Connections that begin a request and never go on."""
+    """Open connections that begin a request and never complete it."""
     outcomes = Outcomes()
     with ExitStack() as stack:
         clients: list[socket.socket] = []
-        for _ in range(HALF_SENT):
+        for _ in range(HALF_SENT_CONNECTIONS):
             with suppress(OSError):
                 clients.append(stack.enter_context(connect(url)))
                 clients[-1].sendall(b"POST /graphql HTTP/1.1\r\nHost: ")
-        time.sleep(LASTS_SECONDS)
+        time.sleep(DURATION_SECONDS)
         deadline = time.monotonic() + 45
         for client in clients:
             client.settimeout(max(0.01, deadline - time.monotonic()))
@@ -200,7 +200,7 @@ def half_sent_heads(url: str) -> Outcomes:
 
 
 def silent_sockets(url: str) -> Outcomes:
-    """Websockets that never say who they are."""
+    """Open websockets that never send `connection_init`."""
     outcomes = Outcomes()
     with ExitStack() as stack:
         clients = [stack.enter_context(_websocket(url)) for _ in range(SILENT_SOCKETS)]
@@ -225,9 +225,9 @@ def _websocket(url: str) -> socket.socket:
 
 def _close_code(client: socket.socket) -> str:
     with suppress(OSError):
-        outcomes = client.recv(65536)
-        if outcomes[:1] == b"\x88":
-            return str(int.from_bytes(outcomes[2:4], "big"))
+        frame = client.recv(65536)
+        if frame[:1] == b"\x88":
+            return str(int.from_bytes(frame[2:4], "big"))
     return "closed"
 
 
@@ -237,7 +237,7 @@ LARGE: tuple[tuple[str, dict[str, Any]], ...] = (
     (CREATE, _ASSET),
     (PUBLISH, {**_ASSET, "schema": columns(2_500, "x", description="d" * 50)}),
 )
-"""What makes the answer to READ_LARGE one of 4 MB."""
+"""Mutations after which the response to READ_LARGE has 4 MB."""
 READ_LARGE = (
     "{"
     + " ".join(f'a{n}: asset(by: {{ fqn: "large.table" }}) {{ currentContract {{ schema }} }}' for n in range(15))
@@ -246,22 +246,22 @@ READ_LARGE = (
 
 
 def unread_replies(url: str) -> Outcomes:
-    """Clients that ask for megabytes and read nothing."""
+    """Request megabytes and read nothing."""
     body = json.dumps({"query": READ_LARGE}).encode()
     outcomes = Outcomes()
     with ExitStack() as stack:
-        clients = [stack.enter_context(connect(url, window=4096)) for _ in range(UNREAD)]
+        clients = [stack.enter_context(connect(url, window=4096)) for _ in range(UNREAD_CONNECTIONS)]
         for client in clients:
             send(client, [head(length=len(body)) + body])
         time.sleep(20)
         for client in clients:
             client.settimeout(5)
-            outcomes[_ended(client)] += 1
+            outcomes[_drain(client)] += 1
     return outcomes
 
 
-def _ended(client: socket.socket) -> str:
-    """Reads what is there, and says whether the server had ended the connection."""
+def _drain(client: socket.socket) -> str:
+    """Read all available bytes, and return whether the server has closed the connection."""
     ends = time.monotonic() + 5
     with suppress(TimeoutError):
         try:
@@ -274,28 +274,28 @@ def _ended(client: socket.socket) -> str:
 
 
 def unread_pings(url: str) -> Outcomes:
-    """Pings whose pongs are never read."""
+    """Send pings without reading the pongs."""
     outcomes = Outcomes()
     ping = b"\x89\x80\0\0\0\0" * 1000
     with _websocket(url) as client:
-        client.sendall(_text({"type": "connection_init", "payload": {"Authorization": f"Bearer {ADMIN}"}}))
-        sent, ends = 0, time.monotonic() + LASTS_SECONDS
+        client.sendall(_text_frame({"type": "connection_init", "payload": {"Authorization": f"Bearer {ADMIN}"}}))
+        sent_count, deadline = 0, time.monotonic() + DURATION_SECONDS
         with suppress(OSError):
-            while time.monotonic() < ends and sent < 616_000:
+            while time.monotonic() < deadline and sent_count < 616_000:
                 client.sendall(ping)
-                sent += 1000
-        outcomes["cut off" if sent < 616_000 else "kept"] += 1
+                sent_count += 1000
+        outcomes["cut off" if sent_count < 616_000 else "kept"] += 1
     return outcomes
 
 
-def _text(message: dict[str, Any]) -> bytes:
+def _text_frame(message: dict[str, Any]) -> bytes:
     payload = json.dumps(message).encode()
     length = bytes((0x80 | len(payload),)) if len(payload) < 126 else b"\xfe" + len(payload).to_bytes(2, "big")
     return b"\x81" + length + b"\0\0\0\0" + payload
 
 
 def trickling_uploads(url: str) -> Outcomes:
-    """Uploads at 4 kB a second; a good one is sent beside them."""
+    """Send uploads at 4 kB a second."""
     begin = (
         b'--b\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{"query": "query($m: JSON!) '
         b'{ dbtImpact(manifest: $m) { fqn } }", "variables": {"m": null}}\r\n--b\r\nContent-Disposition: form-data; '
@@ -307,7 +307,7 @@ def trickling_uploads(url: str) -> Outcomes:
         clients = [stack.enter_context(connect(url)) for _ in range(20)]
         for client in clients:
             send(client, [head(length=100_000_000, kind="multipart/form-data; boundary=b") + begin])
-        ends = time.monotonic() + LASTS_SECONDS * 2
+        ends = time.monotonic() + DURATION_SECONDS * 2
         while time.monotonic() < ends:
             for client in clients:
                 send(client, [b" " * 2000])
@@ -319,7 +319,7 @@ def trickling_uploads(url: str) -> Outcomes:
 
 
 def malformed(url: str) -> Outcomes:
-    """Forms, headers and bodies that no client would send."""
+    """Send forms, headers and bodies that no client would send."""
     outcomes = Outcomes()
     boundary = "b" * 5_000
     form = f'--{boundary}\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{{}}\r\n--{boundary}--\r\n'
@@ -350,7 +350,7 @@ def comparisons() -> Iterator[tuple[str, Attack]]:
     for name, (old, new) in PAIRS.items():
         yield f"diffSchemas: {name}", requests((DIFF, {"old": old, "new": new}))
     for name in ("pattern with alternation", "doubling references, allOf", "1,500 members of oneOf"):
-        yield f"published: {name}", published(name)
+        yield f"published: {name}", publish_and_read(name)
 
 
 ATTACKS: dict[str, Attack] = {
@@ -366,11 +366,11 @@ ATTACKS: dict[str, Attack] = {
             {"f": {"fqn": {"in": [f"a{n}" for n in range(300_000)]}}},
         )
     ),
-    "a protobuf chain of 3,000 messages": foreign("PROTOBUF", message_chain(3_000)),
+    "a protobuf chain of 3,000 messages": publish_document("PROTOBUF", message_chain(3_000)),
     "120 MB of headers": large_heads,
-    f"{HALF_SENT:,} half-sent heads": half_sent_heads,
+    f"{HALF_SENT_CONNECTIONS:,} half-sent heads": half_sent_heads,
     f"{SILENT_SOCKETS} silent sockets": silent_sockets,
-    f"{UNREAD} clients that read nothing": unread_replies,
+    f"{UNREAD_CONNECTIONS} clients that read nothing": unread_replies,
     "616,000 unread pings": unread_pings,
     "20 uploads at 4 kB a second": trickling_uploads,
     "malformed forms, headers and bodies": malformed,

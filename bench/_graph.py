@@ -1,4 +1,4 @@
-"""The graph of a large company, written straight into the tables: the same seed, so the same graph."""
+"""Generate the lineage of a large company and insert it into the tables directly. The seed is constant."""
 
 import random
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ from tessera_gql.store.tables import (
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TEAMS, ASSETS, COLUMNS, REGISTRATIONS, EDGES, PROPOSALS = 200, 5_000, 12, 9_000, 15_000, 400
-NEAR = 500
-"""An asset is made from three of so many before it."""
-BATCH = 2_000
+EDGE_DISTANCE = 500
+"""Each asset depends on three of so many assets before it."""
+BATCH_SIZE = 2_000
 TYPES = ("string", "integer", "number", "boolean")
 
 Row = dict[str, Any]
@@ -36,10 +36,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Graph:
+    """The names that benchmarks need of the generated graph."""
+
     fqns: Sequence[str]
-    """In the order of the stream."""
+    """All fqns, upstream first."""
     team: UUID
-    """That has much to answer."""
+    """The team that all proposals await."""
 
     def __str__(self) -> str:
         return (
@@ -49,46 +51,50 @@ class Graph:
 
 
 async def build(url: str) -> Graph:
-    """Fills an empty, migrated database."""
-    chance = random.Random(7)
+    """Fill an empty, migrated database with the graph."""
+    generator = random.Random(7)
     teams = [_team(number) for number in range(TEAMS)]
-    owners = [one["id"] for one in teams]
-    assets = [_asset(number, chance.choice(owners)) for number in range(ASSETS)]
+    owners = [row["id"] for row in teams]
+    assets = [_asset(number, generator.choice(owners)) for number in range(ASSETS)]
     contracts = [_contract(asset) for asset in assets]
-    (change,) = (change.as_json() for change in compare(schema(), schema(without=["column_05"])).changes)
+    (change,) = (change.as_json() for change in compare(schema(), schema(removed=["column_05"])).changes)
     proposals = [_proposal(contract, change) for contract in contracts[:: ASSETS // PROPOSALS]]
-    answers = [
-        _place(one["id"], owner, change) for one in proposals for owner in {owners[0], *chance.sample(owners, 3)}
+    acknowledgments = [
+        _acknowledgment(row["id"], owner, change)
+        for row in proposals
+        for owner in {owners[0], *generator.sample(owners, 3)}
     ]
-    places = chance.sample(range(ASSETS * TEAMS), REGISTRATIONS)
-    registrations = [_registration(assets[at % ASSETS], owners[at // ASSETS], at) for at in places]
-    filled: dict[type[SQLModel], list[Row]] = {
+    positions = generator.sample(range(ASSETS * TEAMS), REGISTRATIONS)
+    registrations = [
+        _registration(assets[position % ASSETS], owners[position // ASSETS], position) for position in positions
+    ]
+    rows_by_model: dict[type[SQLModel], list[Row]] = {
         Team: teams,
         Asset: assets,
-        AssetDependency: _edges(assets, chance),
+        AssetDependency: _edges(assets, generator),
         Contract: contracts,
         Registration: registrations,
         Proposal: proposals,
-        Acknowledgment: answers,
+        Acknowledgment: acknowledgments,
     }
     database = Database(url)
     try:
         async with database.write() as session:
-            for model, rows in filled.items():
-                for start in range(0, len(rows), BATCH):
-                    await session.execute(insert(table(model)), rows[start : start + BATCH])
-            await session.execute(text("ANALYZE"))  # so that the planner knows the sizes
+            for model, rows in rows_by_model.items():
+                for start in range(0, len(rows), BATCH_SIZE):
+                    await session.execute(insert(table(model)), rows[start : start + BATCH_SIZE])
+            await session.execute(text("ANALYZE"))  # the planner needs the sizes
     finally:
         await database.dispose()
-    return Graph([one["fqn"] for one in assets], owners[0])
+    return Graph([row["fqn"] for row in assets], owners[0])
 
 
-def schema(*, without: Sequence[str] = ()) -> Row:
-    """A table's, but for some columns."""
-    named = {f"column_{each:02d}": {"type": TYPES[each % 4]} for each in range(COLUMNS)}
+def schema(*, removed: Sequence[str] = ()) -> Row:
+    """Return the schema of a table, without some columns."""
+    columns = {f"column_{number:02d}": {"type": TYPES[number % 4]} for number in range(COLUMNS)}
     return {
         "type": "object",
-        "properties": {name: shape for name, shape in named.items() if name not in without},
+        "properties": {name: shape for name, shape in columns.items() if name not in removed},
         "required": ["column_00"],
     }
 
@@ -116,11 +122,13 @@ def _asset(number: int, owner: UUID) -> Row:
     }
 
 
-def _edges(assets: Sequence[Row], chance: random.Random) -> list[Row]:
-    made: list[Row] = []
+def _edges(assets: Sequence[Row], generator: random.Random) -> list[Row]:
+    edges: list[Row] = []
     for number, asset in enumerate(assets[3:], start=3):
-        made += [_edge(asset, one) for one in chance.sample(assets[max(0, number - NEAR) : number], 3)]
-    return [*made, *(_edge(assets[-1], one) for one in assets[: EDGES - len(made)])]
+        edges += [
+            _edge(asset, upstream) for upstream in generator.sample(assets[max(0, number - EDGE_DISTANCE) : number], 3)
+        ]
+    return [*edges, *(_edge(assets[-1], upstream) for upstream in assets[: EDGES - len(edges)])]
 
 
 def _edge(dependent: Row, dependency: Row) -> Row:
@@ -145,12 +153,12 @@ def _contract(asset: Row) -> Row:
     }
 
 
-def _registration(asset: Row, team: UUID, at: int) -> Row:
+def _registration(asset: Row, team: UUID, position: int) -> Row:
     return {
         **_base(),
         "asset_id": asset["id"],
         "consumer_team_id": team,
-        "fields": None if at % 3 else ["column_05"],
+        "fields": None if position % 3 else ["column_05"],
         "status": "ACTIVE",
         "evidence": "DECLARED",
         "registered_at": START,
@@ -164,7 +172,7 @@ def _proposal(base: Row, change: Row) -> Row:
         **_base(),
         "asset_id": base["asset_id"],
         "base_contract_id": base["id"],
-        "proposed_schema": schema(without=["column_05"]),
+        "proposed_schema": schema(removed=["column_05"]),
         "proposed_version": "2.0.0",
         "compatibility_mode": "BACKWARD",
         "change_type": "MAJOR",
@@ -180,5 +188,5 @@ def _proposal(base: Row, change: Row) -> Row:
     }
 
 
-def _place(proposal: UUID, team: UUID, change: Row) -> Row:
+def _acknowledgment(proposal: UUID, team: UUID, change: Row) -> Row:
     return {**_base(), "proposal_id": proposal, "consumer_team_id": team, "because": [change["fingerprint"]]}

@@ -1,5 +1,7 @@
-"""The fastest build of this Python that the machine has: one without profile-guided optimisation, as a version manager
-compiles it, takes a third longer for all that is measured here, and is not what people run a server on.
+"""Find the fastest build of this Python version on the machine.
+
+A build without profile-guided optimisation, as version managers compile it, is a third slower, and servers don't
+usually run on it.
 """
 
 import os
@@ -12,13 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
-"""Looked into beside those of PATH."""
-WORTH = 1.15
-"""A build less than so much faster is not worth another interpreter than the one that was asked for."""
+PYTHON_NAME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+OTHER_FOLDERS = ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin")
+"""Folders to search besides those of PATH."""
+MIN_SPEEDUP = 1.15
+"""Smallest ratio of speed at which another interpreter is used."""
 
-WORK = """
+BENCHMARK = """
 import os, sys, time, venv
 class Row:
     def __init__(self, number):
@@ -34,17 +36,19 @@ print(min(seconds() for _ in range(5)), os.path.realpath(sys.executable))
 """
 
 
-def fastest() -> Path:
-    """Another interpreter of the same version, or the one that runs."""
-    own = Path(sys.executable)
-    found = {real: seconds for one in [own, *_named()] for seconds, real in _tried(one)}
-    best = min(found, key=found.__getitem__)
-    return best if found[best] * WORTH < found[own.resolve()] else own
+def find_fastest() -> Path:
+    """Return a much faster interpreter of the same version, or the current one."""
+    current = Path(sys.executable)
+    seconds_by_path = {
+        real: seconds for candidate in [current, *_find_interpreters()] for seconds, real in _measure(candidate)
+    }
+    best = min(seconds_by_path, key=seconds_by_path.__getitem__)
+    return best if seconds_by_path[best] * MIN_SPEEDUP < seconds_by_path[current.resolve()] else current
 
 
 @contextmanager
-def environment(python: Path) -> Iterator[Path]:
-    """The interpreter, with all that is installed for the one that runs."""
+def create_environment(python: Path) -> Iterator[Path]:
+    """Create a virtual environment of an interpreter with the packages of the current one."""
     with TemporaryDirectory(prefix="tessera-python-") as folder:
         subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True)
         for site in Path(folder).glob("lib/*/site-packages"):
@@ -52,15 +56,16 @@ def environment(python: Path) -> Iterator[Path]:
         yield Path(folder, "bin", "python")
 
 
-def _named() -> Iterator[Path]:
-    for folder in [*os.get_exec_path(), *FOLDERS]:
-        if found := shutil.which(NAME, path=folder):
-            yield Path(found)
+def _find_interpreters() -> Iterator[Path]:
+    for folder in [*os.get_exec_path(), *OTHER_FOLDERS]:
+        if path := shutil.which(PYTHON_NAME, path=folder):
+            yield Path(path)
 
 
-def _tried(python: Path) -> Iterator[tuple[float, Path]]:
-    """The seconds that a fixed piece of work takes, and which interpreter it is; nothing if it can't do it."""
+def _measure(python: Path) -> Iterator[tuple[float, Path]]:
+    """Yield the seconds of a fixed computation and the interpreter's real path; nothing if it doesn't run."""
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run([python, "-I", "-c", WORK], capture_output=True, text=True, check=True, timeout=60)
-        seconds, _, real = done.stdout.strip().partition(" ")
-        yield float(seconds), Path(real)
+        command = [python, "-I", "-c", BENCHMARK]
+        process = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        seconds, _, real_path = process.stdout.strip().partition(" ")
+        yield float(seconds), Path(real_path)

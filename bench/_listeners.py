@@ -1,6 +1,6 @@
-"""Many sockets in one lean process: `python -m bench._listeners PORT SOCKETS QUERY own|shared`; never what is measured.
+"""Many subscribed websockets in one lean process: `python -m bench._listeners PORT SOCKETS QUERY own|shared`.
 
-Says `ready` once all have subscribed, and then, for each event, when (CLOCK_MONOTONIC) each of them had it.
+It prints `ready` once all have subscribed, and then per event a line with its arrival times (CLOCK_MONOTONIC).
 """
 
 import base64
@@ -19,52 +19,52 @@ def main() -> None:
     poll = select.epoll()
     sockets: dict[int, socket.socket] = {}
     for number in range(count):
-        # A variable that nobody reads keeps a subscription from being shared.
-        one = _subscribed(port, query, {"number": number} if kind == "own" else {})
-        poll.register(one, select.EPOLLIN)
-        sockets[one.fileno()] = one
-    _say({"ready": count})
-    came: dict[int, float] = {}
+        # An unused variable keeps a subscription from being shared.
+        connection = _subscribe(port, query, {"number": number} if kind == "own" else {})
+        poll.register(connection, select.EPOLLIN)
+        sockets[connection.fileno()] = connection
+    _write({"ready": count})
+    arrival_times: dict[int, float] = {}
     while True:
         for number, _ in poll.poll():
             data = sockets[number].recv(65536)
-            at = time.monotonic()
+            arrived_at = time.monotonic()
             if not data:
                 raise SystemExit("the server closed a socket")
             if b'"next"' in data:  # a keep-alive may come together with an event
-                came[number] = at
+                arrival_times[number] = arrived_at
             if (ping := data.find(b"\x89\x04")) >= 0:
                 sockets[number].sendall(b"\x8a\x84\0\0\0\0" + data[ping + 2 : ping + 6])
-        if len(came) == count:
-            _say([*came.values()])
-            came.clear()
+        if len(arrival_times) == count:
+            _write([*arrival_times.values()])
+            arrival_times.clear()
 
 
-def _subscribed(port: int, query: str, variables: dict[str, int]) -> socket.socket:
-    one = socket.create_connection(("127.0.0.1", port))
+def _subscribe(port: int, query: str, variables: dict[str, int]) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
     key = base64.b64encode(os.urandom(16)).decode()
-    one.sendall(
+    connection.sendall(
         (
             "GET /graphql HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
         ).encode()
     )
-    assert b" 101 " in one.recv(65536)
-    _send(one, {"type": "connection_init"})
-    assert b"connection_ack" in one.recv(65536)
-    _send(one, {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}})
-    return one
+    assert b" 101 " in connection.recv(65536)
+    _send(connection, {"type": "connection_init"})
+    assert b"connection_ack" in connection.recv(65536)
+    _send(connection, {"id": "1", "type": "subscribe", "payload": {"query": query, "variables": variables}})
+    return connection
 
 
-def _send(one: socket.socket, message: dict[str, object]) -> None:
+def _send(connection: socket.socket, message: dict[str, object]) -> None:
     body = orjson.dumps(message)
     size = struct.pack("!B", 0x80 | len(body)) if len(body) < 126 else struct.pack("!BH", 0x80 | 126, len(body))
-    one.sendall(b"\x81" + size + b"\0\0\0\0" + body)
+    connection.sendall(b"\x81" + size + b"\0\0\0\0" + body)
 
 
-def _say(what: object) -> None:
-    sys.stdout.buffer.write(orjson.dumps(what) + b"\n")
+def _write(value: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -1,16 +1,16 @@
-"""What a request costs: CPU by the operating system's accounting, and how many a second there were."""
+"""Measure CPU time per request, by the operating system's accounting, and requests per second."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench._load import Generator, Load
-from bench._results import Line
+from bench._load import Load, LoadGenerator
+from bench._results import Figure
 from bench._servers import Server, Storage
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Milliseconds of CPU a request, and requests a second."""
+class Measurement:
+    """CPU milliseconds per request of server and database, and requests per second."""
 
     server: float
     database: float
@@ -21,16 +21,17 @@ class Measured:
         return self.server + self.database
 
 
-def measured(server: Server, stored: Storage, load: Generator, asked: Load) -> Measured:
-    before, kept_before = server.cpu, stored.cpu
-    seconds = load.seconds(asked)
-    each = 1_000 / asked.count
-    return Measured((server.cpu - before) * each, (stored.cpu - kept_before) * each, asked.count / seconds)
+def measure(server: Server, storage: Storage, load: LoadGenerator, requests: Load) -> Measurement:
+    server_before, storage_before = server.cpu, storage.cpu
+    seconds = load.measure_seconds(requests)
+    per_request = 1_000 / requests.count
+    server_cpu, storage_cpu = server.cpu - server_before, storage.cpu - storage_before
+    return Measurement(server_cpu * per_request, storage_cpu * per_request, requests.count / seconds)
 
 
-def told(what: str, rounds: Sequence[Measured]) -> Iterator[Line]:
-    """Figures without a target."""
-    yield Line(f"{what}: CPU of the server", [one.server for one in rounds], "ms")
-    if any(one.database for one in rounds):
-        yield Line(f"{what}: CPU of the database", [one.database for one in rounds], "ms")
-    yield Line(f"{what}: requests", [one.rate for one in rounds], "/s")
+def untargeted_figures(label: str, rounds: Sequence[Measurement]) -> Iterator[Figure]:
+    """Return CPU and rate as figures without a target."""
+    yield Figure(f"{label}: CPU of the server", [measurement.server for measurement in rounds], "ms")
+    if any(measurement.database for measurement in rounds):
+        yield Figure(f"{label}: CPU of the database", [measurement.database for measurement in rounds], "ms")
+    yield Figure(f"{label}: requests", [measurement.rate for measurement in rounds], "/s")

@@ -1,4 +1,4 @@
-"""The memory of processes over time, and whether it grows."""
+"""Sample the memory of processes over time, and measure its growth."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from bench._results import Line
+from bench._results import Figure
 
 PAGE_BYTES = 4096
 SAMPLE_SECONDS = 2.0
@@ -18,7 +18,7 @@ MANY_REQUESTS = 10_000
 
 @dataclass(frozen=True)
 class Sample:
-    """The resident memory of all processes together, and how far the load was by then."""
+    """The resident memory of all processes together, with the time and the number of requests so far."""
 
     seconds: float
     requests: int
@@ -26,7 +26,7 @@ class Sample:
 
 
 def resident(processes: Sequence[int]) -> float:
-    """MiB that the processes hold in memory."""
+    """Return the resident memory of the processes in MiB."""
     pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in processes)
     return pages * PAGE_BYTES / 2**20
 
@@ -40,15 +40,15 @@ async def watch(processes: Sequence[int], requests: Callable[[], int], samples: 
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """The median slope of all pairs of points (Theil and Sen): peaks, and single steps, do not move it."""
+    """Return the Theil-Sen slope, the median of all pairs, which peaks and single steps hardly change."""
     return median((later[1] - first[1]) / (later[0] - first[0]) for first, later in combinations(points, 2))
 
 
-def growth(samples: Sequence[Sample], *, ratio: float, mebibytes: float) -> list[Line]:
-    """What the samples say of growth, beside the most that is allowed.
+def growth(samples: Sequence[Sample], *, ratio: float, mebibytes: float) -> list[Figure]:
+    """Return the growth of memory beside its limits.
 
-    `ratio` is between the first tenth of the samples and the last; `mebibytes` the slope, for ten minutes and for ten
-    thousand requests, whichever comes sooner.
+    `ratio` limits the growth from the first tenth of the samples to the last; `mebibytes` limits the slope, both for
+    ten minutes and for ten thousand requests.
     """
     tenth = max(1, len(samples) // 10)
     first = median(sample.mebibytes for sample in samples[:tenth])
@@ -56,12 +56,12 @@ def growth(samples: Sequence[Sample], *, ratio: float, mebibytes: float) -> list
     by_time = slope([(sample.seconds, sample.mebibytes) for sample in samples]) * TEN_MINUTES
     by_requests = slope([(sample.requests, sample.mebibytes) for sample in _distinct(samples)]) * MANY_REQUESTS
     return [
-        Line("growth of memory after the warm-up", [(last / first - 1) * 100], "%", at_most=ratio * 100),
-        Line("slope of memory in 10 minutes", [by_time], "MiB", at_most=mebibytes),
-        Line("slope of memory in 10,000 requests", [by_requests], "MiB", at_most=mebibytes),
+        Figure("growth of memory after the warm-up", [(last / first - 1) * 100], "%", at_most=ratio * 100),
+        Figure("slope of memory in 10 minutes", [by_time], "MiB", at_most=mebibytes),
+        Figure("slope of memory in 10,000 requests", [by_requests], "MiB", at_most=mebibytes),
     ]
 
 
 def _distinct(samples: Sequence[Sample]) -> list[Sample]:
-    """One sample for each number of requests: without requests between them, two have no slope."""
+    """Return the last sample of each number of requests; two with the same number have no slope."""
     return [*{sample.requests: sample for sample in samples}.values()]

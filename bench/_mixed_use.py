@@ -1,7 +1,7 @@
-"""Everything a client does with a server, a little of each: the load under which memory is watched.
+"""The mixed load of the soak test: a little of everything that clients do.
 
-Each activity is a coroutine that carries out one turn. Texts, schemas, patterns, names and keys never repeat unless the
-activity is a retry, because a cache that grows is found only by what it has not seen.
+Each activity is a coroutine that carries out one turn. Texts, schemas, patterns, names and keys never repeat, except in
+retries, because only new keys make an unbounded cache grow.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import orjson
 import websockets
 
 from bench._graph import COLUMNS, TYPES
-from bench.bulk import document as dbt_manifest
+from bench.bulk import build_manifest
 
 ADMIN_KEY = "an-administrators-key-for-this-bench"
 STREAM_SECONDS = 2.0
-"""How long a subscription stays open."""
+"""Duration of a subscription."""
 LARGE_UPLOAD, SMALL_UPLOAD = 600, 20
-"""Tables of a manifest; the large one is over a megabyte and goes to a worker process."""
+"""Numbers of tables of a manifest; the large one is over a megabyte and goes to an upload worker."""
 
 Json: TypeAlias = dict[str, Any]
 
@@ -75,7 +75,7 @@ BAD_REQUESTS = (
 
 @dataclass
 class Api:
-    """A client of one server; what went wrong is noted, for nothing may."""
+    """A client of one server that records latencies and errors."""
 
     url: str
     fqns: Sequence[str]
@@ -93,10 +93,10 @@ class Api:
             headers={"Authorization": f"Bearer {ADMIN_KEY}"},
             limits=httpx.Limits(max_keepalive_connections=20),
         )
-        self.manifests = {size: orjson.dumps(dbt_manifest(size)) for size in (LARGE_UPLOAD, SMALL_UPLOAD)}
+        self.manifests = {size: orjson.dumps(build_manifest(size)) for size in (LARGE_UPLOAD, SMALL_UPLOAD)}
 
     async def call(self, activity: str, query: str, variables: Json | None = None, key: str = ADMIN_KEY) -> Json:
-        """The data of a reply that must hold no error."""
+        """Return the data of a response, and record its errors."""
         body = {"query": query, "variables": variables or {}}
         reply = await self.post(activity, orjson.dumps(body), {"Authorization": f"Bearer {key}"})
         data: Json = reply.get("data") or {}
@@ -108,9 +108,9 @@ class Api:
     async def post(self, activity: str, body: bytes, headers: Mapping[str, str] | None = None) -> Json:
         started = time.perf_counter()
         self.requests[activity] += 1
-        sent = {"Content-Type": "application/json", **(headers or {})}
+        all_headers = {"Content-Type": "application/json", **(headers or {})}
         try:
-            response = await self.http.post(self.url, content=body, headers=sent)
+            response = await self.http.post(self.url, content=body, headers=all_headers)
             reply: Json = response.json()
         except (httpx.HTTPError, ValueError) as error:
             self.faults.append(f"{activity}: {error!r}")
@@ -119,7 +119,7 @@ class Api:
         return reply
 
     def count(self) -> int:
-        """How many requests were sent."""
+        """Return the number of requests so far."""
         return sum(self.requests.values())
 
     def an_fqn(self) -> str:
@@ -127,16 +127,16 @@ class Api:
 
 
 def schema(number: int, chance: random.Random) -> Json:
-    """A table's, unlike any other: columns, patterns, limits and descriptions differ."""
-    columns: Json = {f"column_{each:02d}": {"type": TYPES[each % 4]} for each in range(COLUMNS)}
+    """Return the schema of a table with unique patterns, limits and descriptions."""
+    columns: Json = {f"column_{index:02d}": {"type": TYPES[index % 4]} for index in range(COLUMNS)}
     columns["column_00"] |= {"pattern": f"^[a-z]{{{number % 7 + 1},}}-{number}[0-9]*$", "maxLength": 40 + number % 9}
-    columns["column_04"] |= {"enum": [f"value_{number}_{each}" for each in range(chance.randint(1, 20))]}
+    columns["column_04"] |= {"enum": [f"value_{number}_{index}" for index in range(chance.randint(1, 20))]}
     columns["column_08"] |= {"description": f"What number {number} means. " * chance.randint(1, 40)}
     return {"type": "object", "properties": columns, "required": ["column_00"]}
 
 
 async def read_page(api: Api) -> None:
-    """A catalog page with what a UI shows of each table, and the page after it."""
+    """Read a page of the catalog as a UI does, and the next page."""
     query = """query($after: String) { assets(first: 50, after: $after) { nodes {
       fqn owner { name } currentContract { version registrations(first: 10) { nodes { consumerTeam { name } status } } }
       openProposal { id } } pageInfo { endCursor } } }"""
@@ -145,7 +145,7 @@ async def read_page(api: Api) -> None:
 
 
 async def read_new_text(api: Api) -> None:
-    """A query that was never sent before: other columns, another order, another alias."""
+    """Send a query with a new combination of columns, order and alias."""
     chance, number = api.chance, next(api.numbers)
     noun = chance.choice([*COLUMN_SETS])
     columns = " ".join(chance.sample(COLUMN_SETS[noun], chance.randint(1, 5)))
@@ -155,7 +155,7 @@ async def read_new_text(api: Api) -> None:
 
 
 async def explore(api: Api) -> None:
-    """A pull-request page: fields, impact, a comparison, a search."""
+    """Read what a page about a pull request shows: fields, impact, a comparison, a search."""
     number, by = next(api.numbers), {"fqn": api.an_fqn()}
     await api.call("fields", FIELDS, {"by": by})
     await api.call("impact", IMPACT, {"asset": by, "schema": schema(number, api.chance)})
@@ -164,7 +164,7 @@ async def explore(api: Api) -> None:
 
 
 async def publish(api: Api) -> None:
-    """A new table with a reader: a first schema, a compatible one, a breaking one, and the retry of each."""
+    """Publish a new table with a consumer: a first, a compatible and a breaking schema, and the retry of each."""
     number = next(api.numbers)
     fqn, team, reader = f"soak.core.table_{number}", f"soak-{number}", {"name": "team-000"}
     await api.call("create", CREATE, {"team": {"name": team}, "asset": {"fqn": fqn, "owner": {"name": team}}})
@@ -172,9 +172,9 @@ async def publish(api: Api) -> None:
     wider = {**first, "properties": {**first["properties"], f"added_{number}": {"type": "string"}}}
     narrower = {**first, "properties": {**first["properties"], "column_00": {"type": "integer"}}}
     for turn, content in enumerate((first, wider, narrower)):
-        sent = {"asset": {"fqn": fqn}, "schema": content, "idempotencyKey": f"{fqn} {turn}"}
-        data = await api.call("publish", PUBLISH, {"input": sent})
-        await api.call("retry", PUBLISH, {"input": sent})
+        variables = {"asset": {"fqn": fqn}, "schema": content, "idempotencyKey": f"{fqn} {turn}"}
+        data = await api.call("publish", PUBLISH, {"input": variables})
+        await api.call("retry", PUBLISH, {"input": variables})
         if turn == 0:
             await api.call("register", REGISTER, {"input": {"asset": {"fqn": fqn}, "team": reader}})
     if proposal := (data.get("publishContract") or {}).get("proposal"):
@@ -182,24 +182,25 @@ async def publish(api: Api) -> None:
 
 
 async def publish_document(api: Api) -> None:
-    """The same in a foreign format."""
+    """Publish Avro and DDL documents."""
     number = next(api.numbers)
     fqn, team = f"soak.documents.table_{number}", f"soak-{number}"
     await api.call("create", CREATE, {"team": {"name": team}, "asset": {"fqn": fqn, "owner": {"name": team}}})
-    fields = [{"name": f"field_{number}_{each}", "type": "string"} for each in range(10)]
+    fields = [{"name": f"field_{number}_{index}", "type": "string"} for index in range(10)]
     avro = orjson.dumps({"type": "record", "name": f"Table{number}", "fields": fields}).decode()
-    columns = ", ".join(f"column_{number}_{each} varchar({each + 10})" for each in range(10))
+    columns = ", ".join(f"column_{number}_{index} varchar({index + 10})" for index in range(10))
     texts = {"AVRO": avro, "DDL": f"CREATE TABLE table_{number} (id bigint not null, {columns});"}
     for form, text in texts.items():
-        sent = {"asset": {"fqn": fqn}, "document": {"format": form, "text": text}, "force": True, "reason": "Soak."}
-        await api.call("document", PUBLISH, {"input": sent})
+        document = {"format": form, "text": text}
+        variables = {"asset": {"fqn": fqn}, "document": document, "force": True, "reason": "Soak."}
+        await api.call("document", PUBLISH, {"input": variables})
 
 
 async def upload(api: Api) -> None:
-    """A dbt manifest as a form, large enough for a worker process; a smaller one is taken in by the server itself."""
+    """Upload a dbt manifest; every fourth is large enough for an upload worker."""
     size = LARGE_UPLOAD if next(api.numbers) % 4 == 0 else SMALL_UPLOAD
-    sent = {"query": SYNC, "variables": {"input": {"manifest": None, "createTeams": True, "dryRun": True}}}
-    texts = {"operations": orjson.dumps(sent), "map": b'{"0": ["variables.input.manifest"]}'}
+    operations = {"query": SYNC, "variables": {"input": {"manifest": None, "createTeams": True, "dryRun": True}}}
+    texts = {"operations": orjson.dumps(operations), "map": b'{"0": ["variables.input.manifest"]}'}
     file = {"0": ("manifest.json", api.manifests[size])}
     api.requests["upload"] += 1
     try:
@@ -211,7 +212,7 @@ async def upload(api: Api) -> None:
 
 
 async def misuse(api: Api) -> None:
-    """Requests that must be refused."""
+    """Send requests that must be refused."""
     for body in BAD_REQUESTS:
         content = body.replace(b"%d", b"%d" % next(api.numbers))
         reply = await api.post("misuse", content)
@@ -224,10 +225,10 @@ async def misuse(api: Api) -> None:
 
 
 async def rotate_key(api: Api) -> None:
-    """A key is created, used and revoked."""
+    """Create, use and revoke an API key."""
     name = f"soak-{next(api.numbers)}"
-    sent = {"name": name, "scopes": ["READ"], "team": {"name": "team-000"}}
-    data = await api.call("key", CREATE_KEY, {"input": sent})
+    variables = {"name": name, "scopes": ["READ"], "team": {"name": "team-000"}}
+    data = await api.call("key", CREATE_KEY, {"input": variables})
     created = data.get("createApiKey") or {}
     if created.get("token"):
         await api.call("key", "{ viewer { actor } }", key=created["token"])
@@ -235,7 +236,7 @@ async def rotate_key(api: Api) -> None:
 
 
 async def rotate_webhook(api: Api) -> None:
-    """A webhook that gets events for a while."""
+    """Create a webhook, and delete it after some events."""
     data = await api.call("webhook", CREATE_WEBHOOK, {"input": {"url": api.receiver_url}})
     if webhook := (data.get("createWebhook") or {}).get("webhook"):
         await asyncio.sleep(STREAM_SECONDS)
@@ -243,7 +244,7 @@ async def rotate_webhook(api: Api) -> None:
 
 
 async def subscribe(api: Api) -> None:
-    """A websocket with three subscriptions, one that others share and two of its own, for a while."""
+    """Keep a websocket with three subscriptions open for a while, one of them shared with other clients."""
     url, number = urlsplit(api.url)._replace(scheme="ws").geturl(), next(api.numbers)
     texts = (
         "subscription { events { cursor sequence kind } }",
@@ -269,7 +270,7 @@ async def subscribe(api: Api) -> None:
 
 
 async def stream(api: Api) -> None:
-    """The same by server-sent events."""
+    """Keep a subscription by server-sent events open for a while."""
     body = {"query": f"subscription {{ events {{ n{next(api.numbers)}: kind }} }}"}
     headers = {"Accept": "text/event-stream"}
     api.requests["stream"] += 1
@@ -296,11 +297,11 @@ ACTIVITIES: tuple[tuple[Callable[[Api], Awaitable[None]], float], ...] = (
     (subscribe, 0.5),
     (stream, 0.5),
 )
-"""Each with the seconds between two turns."""
+"""The activities with the seconds between two turns."""
 
 
 async def use(api: Api, seconds: float) -> None:
-    """Every activity, again and again, at the same time."""
+    """Repeat all activities concurrently."""
     ends = time.monotonic() + seconds
 
     async def repeat(activity: Callable[[Api], Awaitable[None]], pause_seconds: float) -> None:
@@ -316,7 +317,7 @@ async def use(api: Api, seconds: float) -> None:
 
 @asynccontextmanager
 async def webhook_receiver() -> AsyncGenerator[str]:
-    """The URL of a receiver on this machine that accepts everything."""
+    """Run a webhook receiver that accepts everything, and return its URL."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

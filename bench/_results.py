@@ -1,4 +1,4 @@
-"""One table for every benchmark: each figure beside its target, printed and kept in RESULTS.md by the run itself."""
+"""Print the figures of a benchmark beside their targets, and save them in RESULTS.md."""
 
 import os
 import platform
@@ -13,16 +13,16 @@ from statistics import median
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("strawberry-graphql", "graphql-core", "SQLAlchemy", "asyncpg", "uvicorn", "uvloop", "orjson")
-WIDE = 0.3
-"""A spread beyond this part of the median is too wide to decide what lies within it."""
+MAX_SPREAD = 0.3
+"""Largest spread, as a fraction of the median, at which a target inside the spread can be judged."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """A figure a round. Without a target it is told for what it says."""
+class Figure:
+    """A figure with its value in each round. Without a target it is informative."""
 
-    what: str
-    figures: Sequence[float]
+    label: str
+    values: Sequence[float]
     unit: str = ""
     at_least: float | None = None
     at_most: float | None = None
@@ -31,8 +31,8 @@ class Line:
     def verdict(self) -> str:
         if self.at_least is None and self.at_most is None:
             return ""
-        low, high, middle = min(self.figures), max(self.figures), median(self.figures)
-        if high - low > WIDE * middle and self._meets(low) != self._meets(high):
+        low, high, middle = min(self.values), max(self.values), median(self.values)
+        if high - low > MAX_SPREAD * middle and self._meets(low) != self._meets(high):
             return "INCONCLUSIVE"
         return "PASS" if self._meets(middle) else "FAIL"
 
@@ -40,41 +40,41 @@ class Line:
         return (self.at_least is None or figure >= self.at_least) and (self.at_most is None or figure <= self.at_most)
 
     def cells(self) -> tuple[str, str, str, str, str]:
-        spread = f"{_short(min(self.figures))} to {_short(max(self.figures))}" if len(self.figures) > 1 else ""
+        spread = f"{_format(min(self.values))} to {_format(max(self.values))}" if len(self.values) > 1 else ""
         target = f"≥ {self.at_least:g}" if self.at_least is not None else ""
         target = f"≤ {self.at_most:g}" if self.at_most is not None else target
-        return self.what, f"{_short(median(self.figures))} {self.unit}".strip(), spread, target, self.verdict
+        return self.label, f"{_format(median(self.values))} {self.unit}".strip(), spread, target, self.verdict
 
 
-def _short(figure: float) -> str:
+def _format(figure: float) -> str:
     return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.3g}"
 
 
-HEAD = ("what", "figure", "rounds", "target", "")
+HEADER = ("what", "figure", "rounds", "target", "")
 
 
-def tell(title: str, about: str, lines: Sequence[Line]) -> int:
-    """Prints the table and puts it in the place of the last one of this title; 1 if a target was missed."""
-    rows = [HEAD, *(line.cells() for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+def report(title: str, about: str, figures: Sequence[Figure]) -> int:
+    """Print the table and save it in the section of this title. Returns 1 if a target was missed."""
+    rows = [HEADER, *(figure.cells() for figure in figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     print(f"\n{title}: {about}")
     for row in rows:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     sys.stdout.flush()
     table = ["| " + " | ".join(row) + " |" for row in rows]
-    keep(title, about, "\n".join([table[0], "|" + "---|" * len(HEAD), *table[1:]]))
-    return int(any(line.verdict == "FAIL" for line in lines))
+    save_section(title, about, "\n".join([table[0], "|" + "---|" * len(HEADER), *table[1:]]))
+    return int(any(figure.verdict == "FAIL" for figure in figures))
 
 
-def keep(title: str, about: str, body: str) -> None:
-    """In the place of what was there under this title."""
-    kept = RESULTS.read_text() if RESULTS.exists() else ""
-    sections = {part.partition("\n")[0]: part.rstrip() for part in re.split(r"^## ", kept, flags=re.MULTILINE)[1:]}
-    sections[title] = f"{title}\n\n{about} {_when()}\n\n{body}"
+def save_section(title: str, about: str, body: str) -> None:
+    """Replace the section of this title in RESULTS.md."""
+    text = RESULTS.read_text() if RESULTS.exists() else ""
+    sections = {part.partition("\n")[0]: part.rstrip() for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]}
+    sections[title] = f"{title}\n\n{about} {_timestamp()}\n\n{body}"
     RESULTS.write_text(_preface() + "".join(f"## {part}\n\n" for part in sections.values()).rstrip() + "\n")
 
 
-def _when() -> str:
+def _timestamp() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
 
 
@@ -88,5 +88,5 @@ def _preface() -> str:
 
 
 def _processor() -> str:
-    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found[1] if found else platform.processor()
+    match = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return match[1] if match else platform.processor()

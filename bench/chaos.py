@@ -1,7 +1,7 @@
-"""Proof that no alert is lost: servers killed, connections cut, sockets dropped, receivers failing, and all counted.
+"""Chaos test: no event is lost while servers are killed, connections cut, sockets dropped, and receivers fail.
 
-`python -m bench.chaos [--quick] [--database pg|sqlite]`; exit 1 if any subscriber or receiver lacks an event, has one
-twice or out of order, an acknowledged publish is not in the database, or the audit chain does not verify.
+`python -m bench.chaos [--quick] [--database pg|sqlite]` exits with 1 if a subscriber or receiver lacks an event or has
+one twice or out of order, if an acknowledged publish is not in the database, or if the event log doesn't verify.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import select, update
 
-from bench._chaos_parts import Load, Receiver, Server, Subscriber, Writer, call, free_port, receiving
+from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, free_port, run_receivers
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.events import cursor
 from tessera_gql.policy.words import DeliveryStatus
@@ -31,9 +31,9 @@ from tessera_gql.store.tables import EventRow, WebhookDelivery
 from tessera_gql.store.webhooks import deliveries
 from tessera_gql.store.webhooks import rows as hooks
 
-PATIENCE_SECONDS = 120.0
-SECONDS_A_CHANGE = 0.5
-RECEIVERS: tuple[tuple[str, ...] | None, ...] = (
+TIMEOUT_SECONDS = 120.0
+SECONDS_PER_CHANGE = 0.5
+RECEIVER_KINDS: tuple[tuple[str, ...] | None, ...] = (
     None,
     ("PROPOSAL_OPENED",),
     ("PROPOSAL_ANSWERED", "CONTRACT_PUBLISHED"),
@@ -42,7 +42,7 @@ RECEIVERS: tuple[tuple[str, ...] | None, ...] = (
 
 @dataclass
 class Run:
-    """One world under attack, and what went wrong in it."""
+    """One run on one database, with its counts and violations."""
 
     load: Load
     database: Database
@@ -62,35 +62,35 @@ def main() -> int:
     parser.add_argument("--subscribers", type=int)
     parser.add_argument("--changes", type=int, help="publishes and answers")
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    random.seed(asked.seed)
-    load = Load(subscribers=40, changes=240, writers=8) if asked.quick else Load(200, 2_000, 8)
-    load = Load(asked.subscribers or load.subscribers, asked.changes or load.changes, load.writers)
+    options = parser.parse_args()
+    random.seed(options.seed)
+    load = Load(subscribers=40, changes=240, writers=8) if options.quick else Load(200, 2_000, 8)
+    load = Load(options.subscribers or load.subscribers, options.changes or load.changes, load.writers)
     failed = False
-    for kind in (asked.database,) if asked.database else ("pg", "sqlite"):
-        failed |= bool(asyncio.run(_attacked(kind, load)))
+    for kind in (options.database,) if options.database else ("pg", "sqlite"):
+        failed |= bool(asyncio.run(_run_chaos(kind, load)))
     return int(failed)
 
 
-async def _attacked(kind: str, load: Load) -> list[str]:
+async def _run_chaos(kind: str, load: Load) -> list[str]:
     folder = Path(tempfile.mkdtemp(prefix="tessera-chaos-"))
     folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs
     started = time.monotonic()
     try:
         with _database(kind, folder) as url:
             await migration.upgrade(url)
-            number = 3 if kind == "pg" else 1
-            servers = [Server(url, free_port(), folder / f"server-{place}.log") for place in range(number)]
+            server_count = 3 if kind == "pg" else 1
+            servers = [Server(url, free_port(), folder / f"server-{number}.log") for number in range(server_count)]
             run = Run(load, Database(url), servers)
             try:
                 await asyncio.gather(*(server.start() for server in servers))
-                await _fight(run, kind)
+                await _write_under_attack(run, kind)
             finally:
                 for server in servers:
                     server.kill()
                 await run.database.dispose()
-            for fault in (fault for server in servers for fault in server.faults()):
-                run.counts[f"in a server's log: {fault}"] += 1
+            for exception in (exception for server in servers for exception in server.logged_exceptions()):
+                run.counts[f"in a server's log: {exception}"] += 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _report(kind, run, time.monotonic() - started)
@@ -113,20 +113,23 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
         server.cleanup()
 
 
-async def _fight(run: Run, kind: str) -> None:
+async def _write_under_attack(run: Run, kind: str) -> None:
     writers = [Writer(number, run.urls) for number in range(run.load.writers)]
     for writer in writers:
-        await writer.settle()
-    async with receiving(len(RECEIVERS)) as receivers, _subscribed(run, writers) as subscribers:
-        places = [await _hook(run, receiver, kinds) for receiver, kinds in zip(receivers, RECEIVERS, strict=True)]
+        await writer.create_world()
+    async with run_receivers(len(RECEIVER_KINDS)) as receivers, _subscribe(run, writers) as subscribers:
+        starts = [
+            await _create_webhook(run, receiver, kinds)
+            for receiver, kinds in zip(receivers, RECEIVER_KINDS, strict=True)
+        ]
         await asyncio.sleep(1)
-        attackers = [asyncio.create_task(_kill(run)), asyncio.create_task(_tell(run, writers))]
+        attackers = [asyncio.create_task(_kill_servers(run)), asyncio.create_task(_print_progress(run, writers))]
         if kind == "pg":
-            attackers.append(asyncio.create_task(_cut(run)))
-        each = run.load.changes // len(writers)
+            attackers.append(asyncio.create_task(_cut_connections(run)))
+        changes = run.load.changes // len(writers)
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS + run.load.changes * SECONDS_A_CHANGE):
-                await asyncio.gather(*(writer.write(each) for writer in writers))
+            async with asyncio.timeout(TIMEOUT_SECONDS + run.load.changes * SECONDS_PER_CHANGE):
+                await asyncio.gather(*(writer.write(changes) for writer in writers))
         except TimeoutError:
             run.violations.append("the writers did not finish in time")
         finally:
@@ -134,49 +137,49 @@ async def _fight(run: Run, kind: str) -> None:
                 attacker.cancel()
             await asyncio.gather(*attackers, return_exceptions=True)
         await asyncio.gather(*(server.start() for server in run.servers))
-        await run.database.dispose()  # our own connections were cut as well; the next are new
-        log = await _log(run.database)
-        await _settled(run, subscribers, receivers, places, log)
+        await run.database.dispose()  # the connections of this process were cut as well
+        log = await _read_log(run.database)
+        await _wait_for_delivery(run, subscribers, receivers, starts, log)
         _check_subscribers(run, subscribers, log)
-        await _check_receivers(run, receivers, places, log)
+        await _check_receivers(run, receivers, starts, log)
     await _check_database(run, writers, log)
 
 
 @asynccontextmanager
-async def _subscribed(run: Run, writers: list[Writer]) -> AsyncGenerator[list[Subscriber]]:
-    """A tenth listens to everything, the others to one asset; half begin with the log's first event, half with now."""
-    found: list[Subscriber] = []
+async def _subscribe(run: Run, writers: list[Writer]) -> AsyncGenerator[list[Subscriber]]:
+    """Start subscribers: a tenth for all events, the others for one asset; half from the first event, half from now."""
+    subscribers: list[Subscriber] = []
     for number in range(run.load.subscribers):
         asset = None if number % 10 == 0 else writers[number % len(writers)]
-        where = None if asset is None else {"asset": {"eq": asset.asset_id}}
+        event_filter = None if asset is None else {"asset": {"eq": asset.asset_id}}
         after = cursor(0) if number % 2 else None
-        found.append(Subscriber(run.urls, where, asset.local_asset_id if asset else None, after))
-    tasks = [asyncio.create_task(one.listen()) for one in found]
+        subscribers.append(Subscriber(run.urls, event_filter, asset.asset_database_id if asset else None, after))
+    tasks = [asyncio.create_task(client.listen()) for client in subscribers]
     try:
-        yield found
+        yield subscribers
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        run.counts["sockets dropped by subscribers"] = sum(one.dropped for one in found)
-        run.counts["subscriptions resumed"] = sum(one.connected - 1 for one in found)
-        run.counts["messages received"] = sum(len(one.seen) for one in found)
+        run.counts["sockets dropped by subscribers"] = sum(client.drop_count for client in subscribers)
+        run.counts["subscriptions resumed"] = sum(client.connection_count - 1 for client in subscribers)
+        run.counts["messages received"] = sum(len(client.sequences) for client in subscribers)
 
 
-async def _hook(run: Run, receiver: Receiver, kinds: tuple[str, ...] | None) -> int:
-    """Makes a webhook; gives the sequence behind which it gets everything."""
+async def _create_webhook(run: Run, receiver: Receiver, kinds: tuple[str, ...] | None) -> int:
+    """Create a webhook. Returns the sequence after which it must receive every event."""
     document = (
         "mutation($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { id } errors { message } } }"
     )
-    wanted = {"url": receiver.url} | ({} if kinds is None else {"kinds": list(kinds)})
-    done = await call(run.urls, document, {"input": wanted})
-    assert not done["createWebhook"]["errors"], done
+    variables = {"url": receiver.url} | ({} if kinds is None else {"kinds": list(kinds)})
+    data = await call(run.urls, document, {"input": variables})
+    assert not data["createWebhook"]["errors"], data
     async with run.database.read() as session:
         return await events.last_sequence(session)
 
 
-async def _kill(run: Run) -> None:
-    """SIGKILL, never more than one at a time; it comes back on the same port."""
+async def _kill_servers(run: Run) -> None:
+    """Kill one server at a time by SIGKILL, and start it again on the same port."""
     while True:
         await asyncio.sleep(random.uniform(4, 12))
         server = random.choice(run.servers)
@@ -186,100 +189,106 @@ async def _kill(run: Run) -> None:
         await server.start()
 
 
-async def _cut(run: Run) -> None:
-    """Closes about half of the connections to the database."""
+async def _cut_connections(run: Run) -> None:
+    """Terminate about half of the connections to the database every few seconds."""
     while True:
         await asyncio.sleep(random.uniform(1, 4))
         with suppress(OSError, asyncpg.PostgresError):
             connection = await asyncpg.connect(run.database.url)
-            done = await connection.fetch(
+            terminated = await connection.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE random() < 0.5"
                 " AND datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE 'tessera%'"
             )
-            run.counts["database connections cut"] += len(done)
+            run.counts["database connections cut"] += len(terminated)
             await connection.close()
 
 
-async def _tell(run: Run, writers: list[Writer]) -> None:
-    """How far it is, for those who watch."""
+async def _print_progress(run: Run, writers: list[Writer]) -> None:
+    """Print the progress every ten seconds."""
     while True:
         await asyncio.sleep(10)
-        print(f"  {sum(one.done for one in writers):,} of {run.load.changes:,} changes", file=sys.stderr, flush=True)
+        completed = sum(writer.completed_changes for writer in writers)
+        print(f"  {completed:,} of {run.load.changes:,} changes", file=sys.stderr, flush=True)
 
 
-async def _log(database: Database) -> list[EventRow]:
+async def _read_log(database: Database) -> list[EventRow]:
     return [row async for page in audit.pages(database) for row in page]
 
 
-async def _settled(
-    run: Run, subscribers: list[Subscriber], receivers: list[Receiver], places: list[int], log: list[EventRow]
+async def _wait_for_delivery(
+    run: Run, subscribers: list[Subscriber], receivers: list[Receiver], starts: list[int], log: list[EventRow]
 ) -> None:
-    """Until everybody has what they should, or nothing has moved for as long as patience lasts.
+    """Wait until every subscriber and receiver has all events, or there is no progress until the timeout.
 
-    Retries are made due, instead of waiting for them.
+    Retries of deliveries are made due at once.
     """
-    last, least, moved_at = log[-1].sequence, None, time.monotonic()
-    while time.monotonic() < moved_at + PATIENCE_SECONDS:
-        late = sum(1 for one in subscribers if one.lacks(log))
-        hooks_ = zip(receivers, RECEIVERS, places, strict=True)
-        missing = late + sum(len(_wanted(log, *of) - one.accepted) for one, *of in hooks_)
+    last_sequence, fewest_missing, progress_time = log[-1].sequence, None, time.monotonic()
+    while time.monotonic() < progress_time + TIMEOUT_SECONDS:
+        webhooks = zip(receivers, RECEIVER_KINDS, starts, strict=True)
+        missing = sum(subscriber.is_missing_events(log) for subscriber in subscribers)
+        missing += sum(
+            len(_expected_sequences(log, kinds, start) - receiver.accepted) for receiver, kinds, start in webhooks
+        )
         if not missing:
             return
-        if least is None or missing < least:
-            least, moved_at = missing, time.monotonic()
+        if fewest_missing is None or missing < fewest_missing:
+            fewest_missing, progress_time = missing, time.monotonic()
         await asyncio.sleep(5)
         with suppress(Unavailable):
             async with run.database.write() as session:
                 pending = deliveries.c.status == DeliveryStatus.PENDING
                 await session.execute(
-                    update(deliveries).where(pending, deliveries.c.sequence <= last).values(due_at=session.now)
+                    update(deliveries).where(pending, deliveries.c.sequence <= last_sequence).values(due_at=session.now)
                 )
 
 
-def _wanted(log: list[EventRow], kinds: tuple[str, ...] | None, place: int) -> set[int]:
+def _expected_sequences(log: list[EventRow], kinds: tuple[str, ...] | None, start: int) -> set[int]:
     return {
         row.sequence
         for row in log
-        if row.sequence > place and (kinds is None or row.kind in kinds) and row.kind != "WEBHOOK_DELIVERY_FAILED"
+        if row.sequence > start and (kinds is None or row.kind in kinds) and row.kind != "WEBHOOK_DELIVERY_FAILED"
     }
 
 
 def _check_subscribers(run: Run, subscribers: list[Subscriber], log: list[EventRow]) -> None:
-    for number, one in enumerate(subscribers):
-        if (expected := one.expected(log)) != one.seen:
-            lacking, doubled = set(expected) - set(one.seen), len(one.seen) - len(set(one.seen))
+    for number, client in enumerate(subscribers):
+        if (expected := client.expected_sequences(log)) != client.sequences:
+            missing = set(expected) - set(client.sequences)
+            duplicates = len(client.sequences) - len(set(client.sequences))
             run.violations.append(
-                f"subscriber {number}: {len(lacking)} missing {sorted(lacking)[:5]}, {doubled} twice,"
-                f" {'in' if one.seen == sorted(one.seen) else 'out of'} order"
+                f"subscriber {number}: {len(missing)} missing {sorted(missing)[:5]}, {duplicates} twice,"
+                f" {'in' if client.sequences == sorted(client.sequences) else 'out of'} order"
             )
 
 
-async def _check_receivers(run: Run, receivers: list[Receiver], places: list[int], log: list[EventRow]) -> None:
-    for number, (one, kinds, place) in enumerate(zip(receivers, RECEIVERS, places, strict=True)):
-        if lacking := _wanted(log, kinds, place) - one.accepted:
-            run.violations.append(f"receiver {number}: {len(lacking)} events missing {sorted(lacking)[:5]}")
-            run.violations += await _records(run.database, one, lacking)
-    run.counts["webhook posts"] = sum(one.posts for one in receivers)
-    run.counts["webhook posts failed on purpose"] = sum(one.failed for one in receivers)
-    run.counts["events accepted by receivers"] = sum(len(one.accepted) for one in receivers)
+async def _check_receivers(run: Run, receivers: list[Receiver], starts: list[int], log: list[EventRow]) -> None:
+    for number, (receiver, kinds, start) in enumerate(zip(receivers, RECEIVER_KINDS, starts, strict=True)):
+        if missing := _expected_sequences(log, kinds, start) - receiver.accepted:
+            run.violations.append(f"receiver {number}: {len(missing)} events missing {sorted(missing)[:5]}")
+            run.violations += await _describe_deliveries(run.database, receiver, missing)
+    run.counts["webhook posts"] = sum(receiver.request_count for receiver in receivers)
+    run.counts["webhook posts failed on purpose"] = sum(receiver.failure_count for receiver in receivers)
+    run.counts["events accepted by receivers"] = sum(len(receiver.accepted) for receiver in receivers)
 
 
-async def _records(database: Database, receiver: Receiver, lacking: set[int]) -> list[str]:
-    """What the server knows of the deliveries that did not arrive."""
+async def _describe_deliveries(database: Database, receiver: Receiver, missing: set[int]) -> list[str]:
+    """Return the stored state of the deliveries that did not arrive."""
     async with database.read() as session:
         to_it = deliveries.c.webhook_id.in_(select(hooks.c.id).where(hooks.c.url == receiver.url))
-        statement = select(deliveries).where(to_it, deliveries.c.sequence.in_(lacking))
-        found = await session.list(statement, WebhookDelivery)
-        return [f"  {one.sequence} is {one.status} until {one.due_at}: {one.attempts[-2:]}" for one in found]
+        statement = select(deliveries).where(to_it, deliveries.c.sequence.in_(missing))
+        rows = await session.list(statement, WebhookDelivery)
+        return [f"  {row.sequence} is {row.status} until {row.due_at}: {row.attempts[-2:]}" for row in rows]
 
 
 async def _check_database(run: Run, writers: list[Writer], log: list[EventRow]) -> None:
-    run.counts["changes acknowledged"] = sum(writer.done for writer in writers)
-    run.counts["calls repeated"] = sum(writer.repeated for writer in writers)
+    run.counts["changes acknowledged"] = sum(writer.completed_changes for writer in writers)
+    run.counts["calls repeated"] = sum(writer.repeated_calls for writer in writers)
     run.counts["events in the log"] = len(log)
     published = {str(row.entity_id) for row in log if row.kind == "CONTRACT_PUBLISHED"}
-    if lost := [one for writer in writers for one in writer.contracts if one not in published]:
-        run.violations.append(f"{len(lost)} acknowledged publishes are not in the log")
+    if lost_ids := [
+        contract_id for writer in writers for contract_id in writer.contracts if contract_id not in published
+    ]:
+        run.violations.append(f"{len(lost_ids)} acknowledged publishes are not in the log")
     if run.counts["changes acknowledged"] < run.load.changes // len(writers) * len(writers):
         run.violations.append("not every change was acknowledged")
     try:
@@ -290,8 +299,8 @@ async def _check_database(run: Run, writers: list[Writer], log: list[EventRow]) 
 
 def _report(kind: str, run: Run, seconds: float) -> None:
     print(f"\n{kind}: {run.load.subscribers} subscribers, {run.load.writers} writers, {seconds:.0f} s")
-    for what, count in run.counts.items():
-        print(f"  {count:>8,}  {what}")
+    for label, count in run.counts.items():
+        print(f"  {count:>8,}  {label}")
     for violation in run.violations[:20]:
         print(f"  VIOLATION  {violation}")
     print(f"  {'FAIL' if run.violations else 'PASS'}: {len(run.violations)} violations")

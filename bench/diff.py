@@ -1,4 +1,4 @@
-"""How long a comparison takes: schemas of growing size, and input made to hurt. CPU time, the best of many runs."""
+"""Measure the CPU time of comparisons, the best of many runs, for growing schemas and hostile input."""
 
 import json
 import sys
@@ -6,17 +6,17 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from tessera_gql.cli.server import settle
+from tessera_gql.cli.server import tune_runtime
 from tessera_gql.diff import SchemaError, compare
 
 Schema = dict[str, Any]
 TYPES = ("string", "integer", "number", "boolean")
 
 
-def wide(size: int) -> tuple[Schema, Schema]:
-    """A table of so many columns; in the new version every tenth one changed, and a few came and went."""
+def wide_tables(size: int) -> tuple[Schema, Schema]:
+    """Return two versions of a table: every tenth column changed, and a few were added and removed."""
     old = {f"column_{n}": _column(n) for n in range(size)}
-    new = {name: _edited(column) if n % 10 == 0 else dict(column) for n, (name, column) in enumerate(old.items())}
+    new = {name: _edit(column) if n % 10 == 0 else dict(column) for n, (name, column) in enumerate(old.items())}
     new |= {f"fresh_{n}": {"type": "string"} for n in range(max(1, size // 100))}
     for n in range(5, size, 100):
         del new[f"column_{n}"]
@@ -38,28 +38,30 @@ def _column(n: int) -> Schema:
     return column
 
 
-def _edited(column: Schema) -> Schema:
+def _edit(column: Schema) -> Schema:
     return {**column, "type": "string", "maxLength": 40}
 
 
-def doubling(levels: int, leaf: str) -> Schema:
-    """Two references per level."""
-    levelled: Schema = {
+def doubling_references(levels: int, leaf: str) -> Schema:
+    """Return a schema with two references per level."""
+    definitions: Schema = {
         f"L{n}": {"properties": {"a": {"$ref": f"#/$defs/L{n + 1}"}, "b": {"$ref": f"#/$defs/L{n + 1}"}}}
         for n in range(levels)
     }
-    return {"$ref": "#/$defs/L0", "$defs": {**levelled, f"L{levels}": {"type": leaf}}}
+    return {"$ref": "#/$defs/L0", "$defs": {**definitions, f"L{levels}": {"type": leaf}}}
 
 
-def mutual(count: int, leaf: str) -> Schema:
-    """So many definitions, each holding all of them."""
-    inside = {f"p{n}": {"$ref": f"#/$defs/D{n}"} for n in range(count)}
-    defs: Schema = {f"D{n}": {"type": "object", "properties": {**inside, "leaf": {"type": leaf}}} for n in range(count)}
+def recursive_properties(count: int, leaf: str) -> Schema:
+    """Return a schema of mutually recursive definitions, each with references to all."""
+    properties = {f"p{n}": {"$ref": f"#/$defs/D{n}"} for n in range(count)}
+    defs: Schema = {
+        f"D{n}": {"type": "object", "properties": {**properties, "leaf": {"type": leaf}}} for n in range(count)
+    }
     return {"$ref": "#/$defs/D0", "$defs": defs}
 
 
-def mutual_choice(count: int, leaf: str) -> Schema:
-    """The same through alternatives, where every choice is open."""
+def recursive_alternatives(count: int, leaf: str) -> Schema:
+    """Return a schema of mutually recursive definitions through `anyOf`."""
     defs: Schema = {
         f"D{n}": {"anyOf": [{"properties": {"x": {"$ref": f"#/$defs/D{m}"}}} for m in range(count)] + [{"type": leaf}]}
         for n in range(count)
@@ -67,64 +69,65 @@ def mutual_choice(count: int, leaf: str) -> Schema:
     return {"$ref": "#/$defs/D0", "$defs": defs}
 
 
-def deep(levels: int) -> Schema:
+def nested_items(levels: int) -> Schema:
     schema: Schema = {"type": "string"}
     for _ in range(levels):
         schema = {"items": schema}
     return schema
 
 
-def hostile() -> dict[str, tuple[Any, Any]]:
+def hostile_pairs() -> dict[str, tuple[Any, Any]]:
     pattern = {"type": "string", "pattern": "^(a+)+$"}
-    many = [f"value {n}" for n in range(100_000)]
-    named = {"properties": {"$ref": {"type": "string"}, "a": {"properties": {"$ref": {"type": "integer"}}}}}
+    values = [f"value {n}" for n in range(100_000)]
+    ref_property = {"properties": {"$ref": {"type": "string"}, "a": {"properties": {"$ref": {"type": "integer"}}}}}
     return {
-        "two references per level, 30 levels": (doubling(30, "string"), doubling(30, "integer")),
-        "seven mutually recursive definitions": (mutual(7, "string"), mutual(7, "integer")),
-        "the same through alternatives": (mutual_choice(7, "string"), mutual_choice(7, "integer")),
-        "depth 5,000": (deep(5_000), deep(5_000)),
-        "100,000 enum values": ({"enum": many}, {"enum": many[1:]}),
-        "9,000 enum values": ({"enum": many[:9_000]}, {"enum": many[1:9_001]}),
-        "a property named $ref": (named, {"properties": {"$ref": {"type": "integer"}}}),
+        "two references per level, 30 levels": (doubling_references(30, "string"), doubling_references(30, "integer")),
+        "seven mutually recursive definitions": (recursive_properties(7, "string"), recursive_properties(7, "integer")),
+        "the same through alternatives": (recursive_alternatives(7, "string"), recursive_alternatives(7, "integer")),
+        "depth 5,000": (nested_items(5_000), nested_items(5_000)),
+        "100,000 enum values": ({"enum": values}, {"enum": values[1:]}),
+        "9,000 enum values": ({"enum": values[:9_000]}, {"enum": values[1:9_001]}),
+        "a property named $ref": (ref_property, {"properties": {"$ref": {"type": "integer"}}}),
         "^(a+)+$": ({"enum": ["a" * 60 + "!", "a"]}, pattern),
         "^(a+)+$ against itself, longer": (pattern, {"type": "string", "pattern": "^(a+)+b?$"}),
     }
 
 
-RUNS = 9
-SECONDS = 1.0
-"""What each comparison is repeated for, at least."""
+MIN_RUNS = 9
+MIN_SECONDS = 1.0
+"""Minimal total time of the runs of one comparison."""
 
 
 def main() -> int:
-    settle()
-    results = [_row(f"{size:,} properties", size / 20, wide(size)) for size in (100, 1_000, 10_000)]
-    results += [_row(name, 50, pair) for name, pair in hostile().items()]
-    old, new = wide(1_000)
-    written = len(json.dumps([change.as_json() for change in compare(old, new).changes]))
-    read = len(json.dumps([old, new]))
-    is_linear = written <= 5 * read
-    print(f"{'output for 1,000 properties':42}{written / read:9.1f} x the input   (<= 5 x)  {_word(is_linear)}")
+    tune_runtime()
+    results = [_row(f"{size:,} properties", size / 20, wide_tables(size)) for size in (100, 1_000, 10_000)]
+    results += [_row(name, 50, pair) for name, pair in hostile_pairs().items()]
+    old, new = wide_tables(1_000)
+    output_size = len(json.dumps([change.as_json() for change in compare(old, new).changes]))
+    input_size = len(json.dumps([old, new]))
+    is_linear = output_size <= 5 * input_size
+    ratio = output_size / input_size
+    print(f"{'output for 1,000 properties':42}{ratio:9.1f} x the input   (<= 5 x)  {_verdict(is_linear)}")
     return 0 if all(results) and is_linear else 1
 
 
 def _row(name: str, target_ms: float, pair: tuple[Any, Any]) -> bool:
     seconds: list[float] = []
-    while len(seconds) < RUNS or sum(seconds) < SECONDS:
-        seconds.append(_timed(*pair))
+    while len(seconds) < MIN_RUNS or sum(seconds) < MIN_SECONDS:
+        seconds.append(_measure(*pair))
     best = min(seconds) * 1_000
-    print(f"{name:42}{best:9.2f} ms  (<= {target_ms:g} ms)  {_word(best <= target_ms)}")
+    print(f"{name:42}{best:9.2f} ms  (<= {target_ms:g} ms)  {_verdict(best <= target_ms)}")
     return best <= target_ms
 
 
-def _timed(old: Any, new: Any) -> float:
+def _measure(old: Any, new: Any) -> float:
     start = time.process_time()
     with suppress(SchemaError):
         compare(old, new)
     return time.process_time() - start
 
 
-def _word(is_good: bool) -> str:  # noqa: FBT001 - a verdict is all there is to say
+def _verdict(is_good: bool) -> str:  # noqa: FBT001 - the only parameter
     return "PASS" if is_good else "FAIL"
 
 

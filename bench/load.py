@@ -1,8 +1,7 @@
-"""A large company's graph: whom one dropped column hurts, with everything ten steps down the stream, and an inbox.
+"""Measure the impact of a dropped column, and an inbox, in the graph of a large company.
 
-Each asset is made from three of the five hundred before it, so that most have a thousand and more downstream, of which
-an answer tells the nearest thousand. `python -m bench.load [--database pg|sqlite]`: through the whole server, one
-request after the other.
+Each asset depends on three of the five hundred before it, so that most have a thousand or more downstream, of which a
+response has the nearest thousand. `python -m bench.load [--database pg|sqlite]` sends sequential requests to a server.
 """
 
 import argparse
@@ -20,14 +19,14 @@ import httpx
 
 from bench import _servers
 from bench._graph import Graph, build, schema
-from bench._results import Line, tell
+from bench._results import Figure, report
 from tessera_gql import app
 from tessera_gql.config import Settings
 from tessera_gql.graphql.http import execute
 from tessera_gql.policy.access import Actor
 from tessera_gql.store import migration
 
-ASKED = 200
+REQUESTS = 200
 P95_MILLISECONDS = 150.0
 STATEMENTS = 6.0
 
@@ -44,69 +43,69 @@ INBOX = """{ viewer { team { name } inbox(first: 50) { totalCount nodes {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
     parser.add_argument("--database", choices=("pg", "sqlite"), default="pg")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="tessera-load-"))
     folder.chmod(0o755)
     try:
-        with _servers.storage(asked.database, folder) as storage:
-            return _measured(storage, folder)
+        with _servers.start_storage(options.database, folder) as storage:
+            return _measure(storage, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measured(storage: _servers.Storage, folder: Path) -> int:
+def _measure(storage: _servers.Storage, folder: Path) -> int:
     url = storage.database("load")
     asyncio.run(migration.upgrade(url))
     graph = asyncio.run(build(url))
-    server = _servers.ours(url, folder)
-    with _servers.running([server]):
-        waits = _impacts(server, graph)
-    statements = asyncio.run(_inbox(url, graph))
+    server = _servers.our_server(url, folder)
+    with _servers.run_servers([server]):
+        waits = _measure_impacts(server, graph)
+    statements = asyncio.run(_count_inbox_statements(url, graph))
     cut = quantiles(waits, n=100)
-    return tell(
+    return report(
         f"Load on {storage.version.split()[0]}",
-        f"{graph}. {ASKED} dropped columns.",
+        f"{graph}. {REQUESTS} dropped columns.",
         [
-            Line("whom one dropped column hurts, p95", [cut[94]], "ms", at_most=P95_MILLISECONDS),
-            Line("the same, median", [cut[49]], "ms"),
-            Line("an inbox page of 50, statements", [float(statements)], at_most=STATEMENTS),
+            Figure("whom one dropped column hurts, p95", [cut[94]], "ms", at_most=P95_MILLISECONDS),
+            Figure("the same, median", [cut[49]], "ms"),
+            Figure("an inbox page of 50, statements", [float(statements)], at_most=STATEMENTS),
         ],
     )
 
 
-def _impacts(server: _servers.Server, graph: Graph) -> Sequence[float]:
-    """Milliseconds each; of the first tenth of the stream, which has the most below it."""
-    chance = random.Random(11)
+def _measure_impacts(server: _servers.Server, graph: Graph) -> Sequence[float]:
+    """Return the milliseconds of each request, for assets in the first tenth, which have the most downstream."""
+    generator = random.Random(11)
     waits: list[float] = []
-    reached: list[int] = []
-    dropped = schema(without=["column_05"])
+    downstream_counts: list[int] = []
+    dropped_schema = schema(removed=["column_05"])
     with httpx.Client(trust_env=False, timeout=60) as client:
-        for turn in range(ASKED + 10):
-            fqn = graph.fqns[chance.randrange(len(graph.fqns) // 10)]
-            body = {"query": IMPACT, "variables": {"asset": {"fqn": fqn}, "schema": dropped}}
+        for number in range(REQUESTS + 10):
+            fqn = graph.fqns[generator.randrange(len(graph.fqns) // 10)]
+            body = {"query": IMPACT, "variables": {"asset": {"fqn": fqn}, "schema": dropped_schema}}
             started = time.perf_counter()
             reply: dict[str, Any] = client.post(server.url, json=body).json()
-            if turn >= 10:  # the first ones fill caches
+            if number >= 10:  # the first requests fill the caches
                 waits.append((time.perf_counter() - started) * 1000)
-            found = reply["data"]["impact"]
-            assert found["breaking"], reply
-            reached.append(found["downstream"]["totalCount"])
-    assert median(reached) > 900, reached
+            impact = reply["data"]["impact"]
+            assert impact["breaking"], reply
+            downstream_counts.append(impact["downstream"]["totalCount"])
+    assert median(downstream_counts) > 900, downstream_counts
     return waits
 
 
-async def _inbox(url: str, graph: Graph) -> int:
-    """How many statements a page takes."""
+async def _count_inbox_statements(url: str, graph: Graph) -> int:
+    """Return the number of SQL statements for a page."""
     parts = app.assemble(Settings(database_url=url))
-    seen: list[str] = []
+    statements: list[str] = []
 
-    parts.database.watch(lambda statement, _seconds: seen.append(statement))
+    parts.database.watch(lambda statement, _seconds: statements.append(statement))
     try:
         identity = app.Identity(Actor("reader", team_id=graph.team))
         reply = await execute(parts.transport, query=INBOX, identity=identity)
         assert reply["data"], reply
         assert len(reply["data"]["viewer"]["inbox"]["nodes"]) == 50, reply
-        return len(seen)
+        return len(statements)
     finally:
         await parts.database.dispose()
 

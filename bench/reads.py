@@ -1,4 +1,4 @@
-"""A page of a catalog and one asset, asked of our server and of what one could have instead, in the same run.
+"""Measure queries for a page of the catalog and for one asset, against alternative servers in the same run.
 
 `--db pg|sqlite`, `--peers` for PostGraphile from npm, `--scale` for a smaller catalog, `--rounds`, `--quick`.
 """
@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
-from bench import _servers, _world, peers
-from bench._load import Generator, Load, generator
-from bench._measure import Measured, measured, told
-from bench._results import Line, tell
+from bench import _catalog, _servers, peers
+from bench._load import Load, LoadGenerator, start_generator
+from bench._measure import Measurement, measure, untargeted_figures
+from bench._results import Figure, report
 from bench._servers import Server, Storage
 from tessera_gql import app
 from tessera_gql.auth import Identity
@@ -27,7 +27,7 @@ from tessera_gql.graphql.http import execute
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.store import migration
 
-PAGE = """{
+PAGE_QUERY = """{
   assets(first: 50) {
     nodes {
       fqn
@@ -37,29 +37,29 @@ PAGE = """{
     }
   }
 }"""
-TINY = "query ($fqn: String!) { asset(by: { fqn: $fqn }) { fqn description } }"
-EVERYWHERE = (1, 8, 32)
+TINY_QUERY = "query ($fqn: String!) { asset(by: { fqn: $fqn }) { fqn description } }"
+CONNECTIONS = (1, 8, 32)
 
-Figures = dict[tuple[str, str, int], list[Measured]]
-"""By server, query and number of connections; one for each round."""
+Measurements = dict[tuple[str, str, int], list[Measurement]]
+"""The measurement of each round, by server, query and number of connections."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A server, what it is asked, and how often a round at each number of connections."""
+    """A server with its queries, and their number per round at each number of connections."""
 
     server: Server
     page: str
-    pages: int
+    page_count: int
     tiny: str | None = None
-    tinies: int = 0
+    tiny_count: int = 0
     connections: Sequence[int] = (8,)
 
-    def slices(self) -> Iterator[tuple[str, Load]]:
+    def loads(self) -> Iterator[tuple[str, Load]]:
         for connections in self.connections:
-            yield "page", Load(self.server.port, connections, self.pages, [self.page])
+            yield "page", Load(self.server.port, connections, self.page_count, [self.page])
         if self.tiny:
-            yield "tiny", Load(self.server.port, 8, self.tinies, [self.tiny])
+            yield "tiny", Load(self.server.port, 8, self.tiny_count, [self.tiny])
 
 
 def main() -> int:
@@ -69,64 +69,66 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="of 20,000 assets")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests, to see that all of it works")
-    asked = parser.parse_args()
-    if asked.peers and asked.db == "sqlite":
+    options = parser.parse_args()
+    if options.peers and options.db == "sqlite":
         parser.error("PostGraphile reads PostgreSQL only: leave out --peers, or ask for --db pg")
     folder = Path(tempfile.mkdtemp(prefix="tessera-reads-"))
     folder.chmod(0o755)
     try:
-        with _servers.storage(asked.db, folder) as stored:
-            url = stored.database("catalog")
-            world = asyncio.run(_filled(url, asked.scale))
-            variants = _variants(url, folder, world, peer=asked.peers)
-            with _servers.running([one.server for one in variants]), generator() as load:
+        with _servers.start_storage(options.db, folder) as storage:
+            url = storage.database("catalog")
+            catalog = asyncio.run(_create_catalog(url, options.scale))
+            variants = _variants(url, folder, catalog, with_peer=options.peers)
+            with _servers.run_servers([variant.server for variant in variants]), start_generator() as load:
                 _assert_alike(variants)
-                asyncio.run(_assert_planned(url, world))
-                figures = _rounds(variants, stored, load, asked.rounds, 10 if asked.quick else 1)
-            about = f"{stored.version}; {world}; {asked.rounds} interleaved rounds."
-            return tell(f"Reads, {stored.version.split()[0]}", about, [*_demands(figures), *_told(figures)])
+                asyncio.run(_assert_planned(url, catalog))
+                measurements = _rounds(variants, storage, load, options.rounds, 10 if options.quick else 1)
+            about = f"{storage.version}; {catalog}; {options.rounds} interleaved rounds."
+            figures = [*_target_figures(measurements), *_untargeted_figures(measurements)]
+            return report(f"Reads, {storage.version.split()[0]}", about, figures)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _filled(url: str, scale: float) -> _world.World:
+async def _create_catalog(url: str, scale: float) -> _catalog.Catalog:
     await migration.upgrade(url)
-    return await _world.build(url, scale)
+    return await _catalog.build(url, scale)
 
 
-def _variants(url: str, folder: Path, world: _world.World, *, peer: bool) -> list[Variant]:
-    page, tiny = json.dumps({"query": PAGE}), json.dumps({"query": TINY, "variables": {"fqn": world.an_fqn}})
-    found = [
-        Variant(_servers.ours(url, folder), page, 300, tiny, 1_500, EVERYWHERE),
-        Variant(_servers.reference("json_agg", url, folder), page, 500, connections=EVERYWHERE),
-        Variant(_servers.reference("plain", url, folder), page, 80, tiny, 1_500),
-        Variant(_servers.reference("idiomatic", url, folder), page, 40, tiny, 500),
+def _variants(url: str, folder: Path, catalog: _catalog.Catalog, *, with_peer: bool) -> list[Variant]:
+    page = json.dumps({"query": PAGE_QUERY})
+    tiny = json.dumps({"query": TINY_QUERY, "variables": {"fqn": catalog.sample_fqn}})
+    variants = [
+        Variant(_servers.our_server(url, folder), page, 300, tiny, 1_500, CONNECTIONS),
+        Variant(_servers.reference_server("json_agg", url, folder), page, 500, connections=CONNECTIONS),
+        Variant(_servers.reference_server("plain", url, folder), page, 80, tiny, 1_500),
+        Variant(_servers.reference_server("idiomatic", url, folder), page, 40, tiny, 500),
     ]
-    if peer:
-        server, page, tiny = peers.postgraphile(url, folder, world.an_fqn)
-        found.append(Variant(server, page, 300, tiny, 1_500, EVERYWHERE))
-    return found
+    if with_peer:
+        server, page, tiny = peers.postgraphile(url, folder, catalog.sample_fqn)
+        variants.append(Variant(server, page, 300, tiny, 1_500, CONNECTIONS))
+    return variants
 
 
 def _assert_alike(variants: Iterable[Variant]) -> None:
-    """All answer the same, whatever their words for it."""
+    """Assert that all servers return the same data."""
     for query in ("page", "tiny"):
         answers: dict[str, Any] = {}
-        for one in variants:
-            if body := getattr(one, query):
-                reply = httpx.post(one.server.url, content=body, headers={"Content-Type": "application/json"})
-                answers[one.server.name] = reply.json()
+        for variant in variants:
+            if body := getattr(variant, query):
+                reply = httpx.post(variant.server.url, content=body, headers={"Content-Type": "application/json"})
+                answers[variant.server.name] = reply.json()
         first = answers["ours"]
         assert "errors" not in first, first
         for name, answer in answers.items():
             assert answer["data"] == first["data"], f"{name} answers something else: {str(answer)[:2000]}"
 
 
-async def _assert_planned(url: str, world: _world.World) -> None:
-    """Our executor answers both by itself."""
+async def _assert_planned(url: str, catalog: _catalog.Catalog) -> None:
+    """Assert that the planned executor runs both queries without a fallback."""
     parts = app.assemble(Settings(database_url=url))
     try:
-        for query, variables in ((PAGE, {}), (TINY, {"fqn": world.an_fqn})):
+        for query, variables in ((PAGE_QUERY, {}), (TINY_QUERY, {"fqn": catalog.sample_fqn})):
             reply = await execute(parts.transport, query=query, variables=variables, identity=Identity(OPEN_ACTOR))
             assert "errors" not in reply, reply
         assert not parts.transport.tally.fallbacks, "graphql-core answered instead of the plan"
@@ -134,36 +136,38 @@ async def _assert_planned(url: str, world: _world.World) -> None:
         await parts.database.dispose()
 
 
-def _rounds(variants: Sequence[Variant], stored: Storage, load: Generator, count: int, part: int) -> Figures:
-    """Every slice of every server in turn; the first time only warms up."""
-    found: Figures = {}
+def _rounds(
+    variants: Sequence[Variant], storage: Storage, load: LoadGenerator, count: int, divisor: int
+) -> Measurements:
+    """Run every load of every server in turn; the first round is a warm-up."""
+    measurements: Measurements = {}
     for number in range(count + 1):
-        for one in variants:
-            for query, asked in one.slices():
-                fewer = replace(asked, count=asked.count // part // (1 if number else 4))
-                seen = measured(one.server, stored, load, fewer)
+        for variant in variants:
+            for query, requests in variant.loads():
+                scaled_requests = replace(requests, count=requests.count // divisor // (1 if number else 4))
+                measurement = measure(variant.server, storage, load, scaled_requests)
                 if number:
-                    found.setdefault((one.server.name, query, asked.connections), []).append(seen)
-    return found
+                    measurements.setdefault((variant.server.name, query, requests.connections), []).append(measurement)
+    return measurements
 
 
-def _demands(figures: Figures) -> Iterator[Line]:
+def _target_figures(measurements: Measurements) -> Iterator[Figure]:
     def rates(query: str, other: str, connections: int) -> list[float]:
-        pairs = zip(figures["ours", query, connections], figures[other, query, connections], strict=True)
+        pairs = zip(measurements["ours", query, connections], measurements[other, query, connections], strict=True)
         return [ours.rate / theirs.rate for ours, theirs in pairs]
 
-    pairs = zip(figures["ours", "page", 8], figures["idiomatic", "page", 8], strict=True)
+    pairs = zip(measurements["ours", "page", 8], measurements["idiomatic", "page", 8], strict=True)
     cpu = [ours.cpu / theirs.cpu for ours, theirs in pairs]
-    yield Line("page, CPU against idiomatic Strawberry, c = 8", cpu, "x", at_most=0.125)
-    yield Line("page, req/s against one json_agg statement, c = 8", rates("page", "json_agg", 8), "x", at_least=0.35)
-    yield Line("page, req/s against plain graphql-core, c = 8", rates("page", "plain", 8), "x", at_least=4)
-    if ("postgraphile", "page", 8) in figures:
-        for connections in EVERYWHERE:
+    yield Figure("page, CPU against idiomatic Strawberry, c = 8", cpu, "x", at_most=0.125)
+    yield Figure("page, req/s against one json_agg statement, c = 8", rates("page", "json_agg", 8), "x", at_least=0.35)
+    yield Figure("page, req/s against plain graphql-core, c = 8", rates("page", "plain", 8), "x", at_least=4)
+    if ("postgraphile", "page", 8) in measurements:
+        for connections in CONNECTIONS:
             ratios = rates("page", "postgraphile", connections)
-            yield Line(f"page, req/s against PostGraphile, c = {connections}", ratios, "x", at_least=1)
-        yield Line("tiny, req/s against PostGraphile, c = 8", rates("tiny", "postgraphile", 8), "x", at_least=0.5)
+            yield Figure(f"page, req/s against PostGraphile, c = {connections}", ratios, "x", at_least=1)
+        yield Figure("tiny, req/s against PostGraphile, c = 8", rates("tiny", "postgraphile", 8), "x", at_least=0.5)
 
 
-def _told(figures: Figures) -> Iterator[Line]:
-    for (name, query, connections), rounds in figures.items():
-        yield from told(f"{query}, {name}, c = {connections}", rounds)
+def _untargeted_figures(measurements: Measurements) -> Iterator[Figure]:
+    for (name, query, connections), rounds in measurements.items():
+        yield from untargeted_figures(f"{query}, {name}, c = {connections}", rounds)

@@ -1,8 +1,8 @@
-"""Ten minutes of mixed use on each database: nothing fails, every socket gets every event, and memory does not grow.
+"""Run ten minutes of mixed use on each database, without errors, lost events or growing memory.
 
-`python -m bench.soak [--seconds 600] [--database postgresql|sqlite]`. In the first half the caches fill up, which are
-made small for that; from then on the memory of the server's processes may hardly grow. At the end a hundred clients ask
-for a large answer at once, and the memory must come back.
+`python -m bench.soak [--seconds 600] [--database postgresql|sqlite]`. The caches are small, so that they are full after
+half the time; from then on the memory of the server's processes may hardly grow. At the end a hundred clients request a
+large response at once, and its memory must be released.
 """
 
 import argparse
@@ -25,16 +25,16 @@ import orjson
 from bench import _memory, _mixed_use, _servers
 from bench._graph import Graph, build
 from bench._mixed_use import ADMIN_KEY, Api
-from bench._results import Line, tell
+from bench._results import Figure, report
 from tessera_gql.store import events, migration
 from tessera_gql.store.database import Database
 
 SOCKETS = 100
 WARM_UP = 1 / 2
-"""Of the time; the caches are full after about 8,000 requests, so a run of a few minutes says little."""
+"""Fraction of the time. The caches are full after about 8,000 requests, so a run of a few minutes says little."""
 GROWTH = 0.10
 SLOPE_MEBIBYTES = 12.0
-"""Of each process that serves; a leak of 1 kB a request is 10."""
+"""Limit per server process; a leak of 1 kB per request gives 10."""
 BURST = 100
 SETTLING_SECONDS = 5.0
 WORKERS = {"postgresql": 2, "sqlite": 1}
@@ -60,7 +60,7 @@ LISTEN = "subscription { events { cursor sequence kind } }"
 
 @dataclass(eq=False)
 class Listener(asyncio.Protocol):
-    """A websocket that counts messages and reads no more of them: the client must not be what is measured."""
+    """A websocket client that only counts messages, so that its own cost stays small."""
 
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
     transport: asyncio.Transport | None = None
@@ -75,7 +75,7 @@ class Listener(asyncio.Protocol):
         transport.write(UPGRADE.format(key=key).encode())
 
     def data_received(self, data: bytes) -> None:
-        """First the upgrade, then the acknowledgment, then events, and pings, each of which wants its pong."""
+        """Handle the upgrade, the acknowledgment, then events and pings."""
         self.unread += data
         if not self.is_open and b"\r\n\r\n" in self.unread:
             head, _, self.unread = self.unread.partition(b"\r\n\r\n")
@@ -102,7 +102,7 @@ class Listener(asyncio.Protocol):
 
 
 def _frame(data: bytes) -> tuple[int, bytes, bytes] | None:
-    """The first frame's opcode and body, and what follows; None while it is not complete."""
+    """Return opcode and body of the first frame and the remaining bytes; None while it is incomplete."""
     if len(data) < 4:
         return (data[0] & 15, b"", data[2:]) if len(data) > 1 and data[1] == 0 else None
     wide = {126: 2, 127: 8}.get(data[1], 0)
@@ -127,13 +127,13 @@ def _soak(kind: str, seconds: int) -> int:
     folder = Path(tempfile.mkdtemp(prefix="tessera-soak-"))
     folder.chmod(0o755)
     try:
-        with _servers.storage(kind, folder) as storage:
+        with _servers.start_storage(kind, folder) as storage:
             url = storage.database("soak")
             asyncio.run(migration.upgrade(url))
             graph = asyncio.run(build(url))
-            server = _servers.ours(url, folder)
+            server = _servers.our_server(url, folder)
             server.settings = {**server.settings, **SETTINGS, "WORKERS": str(WORKERS[kind])}
-            with _servers.running([server]):
+            with _servers.run_servers([server]):
                 return asyncio.run(_run(server, Database(url), graph, seconds))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -146,7 +146,7 @@ async def _run(server: _servers.Server, database: Database, graph: Graph, second
     async with _mixed_use.webhook_receiver() as receiver_url:
         api = Api(server.url, graph.fqns, receiver_url)
         watching = asyncio.create_task(_memory.watch(processes, api.count, samples))
-        async with _listening(server.url) as listeners:
+        async with _open_listeners(server.url) as listeners:
             before = await _last_event(database)
             await _mixed_use.use(api, seconds)
             await asyncio.sleep(SETTLING_SECONDS)
@@ -163,7 +163,7 @@ async def _run(server: _servers.Server, database: Database, graph: Graph, second
 
 
 async def _burst(api: Api, processes: list[int]) -> float:
-    """How much more memory the processes hold after a burst of large answers, in per cent."""
+    """Return the growth of memory by a burst of large responses, in per cent."""
     before = _memory.resident(processes)
     await asyncio.gather(*(api.call("burst", LARGE_ANSWER) for _ in range(BURST)))
     await asyncio.sleep(SETTLING_SECONDS)
@@ -174,7 +174,7 @@ def _report(
     dialect: str, api: Api, graph: Graph, samples: list[_memory.Sample], figures: tuple[int, int, float]
 ) -> int:
     happened, missed, after_burst = figures
-    for fault, times in itertools.islice(((one, api.faults.count(one)) for one in dict.fromkeys(api.faults)), 10):
+    for fault, times in itertools.islice(((fault, api.faults.count(fault)) for fault in dict.fromkeys(api.faults)), 10):
         print(f"  {times} times: {fault}", file=sys.stderr)
     warm = [sample for sample in samples if sample.seconds >= samples[-1].seconds * WARM_UP]
     cut = quantiles(api.waits, n=100)
@@ -184,14 +184,14 @@ def _report(
         f" at the end {warm[-1].mebibytes:.0f}."
     )
     lines = [
-        Line("errors", [float(len(api.faults))], at_most=0),
-        Line("messages that a socket lacks or has twice", [float(missed)], at_most=0),
+        Figure("errors", [float(len(api.faults))], at_most=0),
+        Figure("messages that a socket lacks or has twice", [float(missed)], at_most=0),
         *_memory.growth(warm, ratio=GROWTH, mebibytes=SLOPE_MEBIBYTES * WORKERS[dialect]),
-        Line(f"growth of memory after {BURST} large answers at once", [after_burst], "%", at_most=GROWTH * 100),
-        Line("p50", [cut[49]], "ms"),
-        Line("p99", [cut[98]], "ms"),
+        Figure(f"growth of memory after {BURST} large answers at once", [after_burst], "%", at_most=GROWTH * 100),
+        Figure("p50", [cut[49]], "ms"),
+        Figure("p99", [cut[98]], "ms"),
     ]
-    return tell(f"Soak, {dialect}", about, lines)
+    return report(f"Soak, {dialect}", about, lines)
 
 
 def _children(pid: int) -> list[int]:
@@ -199,7 +199,7 @@ def _children(pid: int) -> list[int]:
 
 
 @asynccontextmanager
-async def _listening(url: str) -> AsyncGenerator[list[Listener]]:
+async def _open_listeners(url: str) -> AsyncGenerator[list[Listener]]:
     address = urlsplit(url)
     loop = asyncio.get_running_loop()
     listeners: list[Listener] = []
@@ -207,7 +207,7 @@ async def _listening(url: str) -> AsyncGenerator[list[Listener]]:
         _, listener = await loop.create_connection(Listener, address.hostname, address.port)
         listeners.append(listener)
     await asyncio.gather(*(listener.acknowledged.wait() for listener in listeners))
-    await asyncio.sleep(2)  # until the last subscription stands
+    await asyncio.sleep(2)  # until the last subscription is established
     yield listeners
     for listener in listeners:
         if listener.transport is not None:

@@ -1,9 +1,9 @@
-"""The same five minutes with the SDK: publish, register, a breaking change, the answer. Both faces say the same.
+"""Publish, register, propose a breaking change and approve it with the Python client, sync and async.
 
     make serve                  # in one terminal
     python examples/sdk.py      # in another
 
-Reads TESSERA_URL and TESSERA_API_KEY. Every run uses names of its own, so it can be run again.
+It reads TESSERA_URL and TESSERA_API_KEY. You can run it again, because every run uses new names.
 """
 
 import asyncio
@@ -27,49 +27,50 @@ FQN = f"examples.run_{RUN}.orders"
 
 
 def table(**columns: str) -> dict[str, Any]:
-    """A JSON Schema for a table with these columns."""
+    """Return a JSON Schema for a table with these columns."""
     return {"type": "object", "properties": {name: {"type": kind} for name, kind in columns.items()}}
 
 
-def waiting() -> str:
-    """A program that waits: scripts, notebooks, CI."""
+def run_sync() -> str:
+    """Use the sync client, as in scripts, notebooks and CI. Returns the id of a proposal."""
     with TesseraClient() as tessera:
         shop = tessera.create_team(f"shop-{RUN}")
         growth = tessera.create_team(f"growth-{RUN}")
         orders = tessera.create_asset(fqn=FQN, owner_team_id=shop.id, description="One row per order.")
-        first = tessera.publish_contract(
+        first_result = tessera.publish_contract(
             asset_id=orders.id, schema_def=table(order_id="integer", coupon="string"), published_by=shop
         )
-        print(f"{first.outcome}: {FQN} {first.contract.version if first.contract else ''}")
+        print(f"{first_result.outcome}: {FQN} {first_result.contract.version if first_result.contract else ''}")
         tessera.register(orders, team=growth, fields=["coupon"], purpose="Which campaigns pay.")
 
-        done = tessera.publish_contract(fqn=FQN, schema_def=table(order_id="integer"), reason="Coupons move.")
-        assert done.outcome is PublishOutcome.PROPOSED
-        assert done.proposal is not None
-        for change in done.proposal.breaking_changes:
+        result = tessera.publish_contract(fqn=FQN, schema_def=table(order_id="integer"), reason="Coupons move.")
+        assert result.outcome is PublishOutcome.PROPOSED
+        assert result.proposal is not None
+        for change in result.proposal.breaking_changes:
             print(f"PROPOSED: {escape_terminal(change.message)} Asked: {', '.join(team.name for team in change.teams)}")
         try:
             tessera.create_team(shop.name)
-        except Conflict as refused:  # every refusal has a class, and says what to do
-            print(f"{refused.code}: {escape_terminal(refused.message)}")
-        return done.proposal.id
+        except Conflict as error:  # every error code has a class
+            print(f"{error.code}: {escape_terminal(error.message)}")
+        return result.proposal.id
 
 
-async def awaiting(proposal_id: str) -> None:
-    """A program that awaits: a service, a bot. It hears of the answer that it gives itself."""
+async def run_async(proposal_id: str) -> None:
+    """Use the async client, as in services and bots: approve a proposal and receive its new status."""
     async with AsyncTesseraClient() as tessera:
         proposal = await tessera.get_proposal(proposal_id)
-        (asked,) = proposal.awaiting
-        listening = asyncio.create_task(hear(tessera, proposal_id))
-        await tessera.acknowledge(proposal_id, AcknowledgmentResponse.APPROVED, team=asked, notes="Fine with us.")
-        print(f"heard: {await asyncio.wait_for(listening, 30)}")
+        (team,) = proposal.awaiting
+        status_task = asyncio.create_task(next_status(tessera, proposal_id))
+        await tessera.acknowledge(proposal_id, AcknowledgmentResponse.APPROVED, team=team, notes="Fine with us.")
+        print(f"heard: {await asyncio.wait_for(status_task, 30)}")
         contract = await tessera.publish_proposal(proposal_id)
         print(f"PUBLISHED: {contract.asset.fqn} {contract.version}")
-        print("contracts:", ", ".join([one.version async for one in tessera.contracts(asset_id=contract.asset.id)]))
+        versions = [item.version async for item in tessera.contracts(asset_id=contract.asset.id)]
+        print("contracts:", ", ".join(versions))
 
 
-async def hear(tessera: AsyncTesseraClient, proposal_id: str) -> ProposalStatus:
-    """The next status; what was said before we listened is in the log, so ask for it from the start."""
+async def next_status(tessera: AsyncTesseraClient, proposal_id: str) -> ProposalStatus:
+    """Wait for the next status, from the proposal's first event on, so that none is missed before subscribing."""
     first = await anext(tessera.events(proposal_id=proposal_id))
     async for change in tessera.status_changes(proposal_id=proposal_id, after=first.cursor):
         return change.after
@@ -78,7 +79,7 @@ async def hear(tessera: AsyncTesseraClient, proposal_id: str) -> ProposalStatus:
 
 def main() -> None:
     try:
-        asyncio.run(awaiting(waiting()))
+        asyncio.run(run_async(run_sync()))
     except TesseraError as error:
         sys.exit(escape_terminal(error.message))
 

@@ -1,9 +1,9 @@
-"""A bot that tells a team what it is asked, and misses nothing: not over a restart of the server, nor over its own.
+"""A bot that prints the proposals a team must acknowledge, and resumes after a restart of the server or itself.
 
     python examples/watch.py finance
 
-Reads TESSERA_URL and TESSERA_API_KEY. The place it has come to is kept in FILE.cursor beside it; what happens while it
-is not running is told when it is started again.
+It reads TESSERA_URL and TESSERA_API_KEY. Its cursor is in the file TEAM.cursor, so that it also prints what happened
+while it was not running.
 """
 
 import sys
@@ -13,27 +13,27 @@ from tessera_gql.client import TesseraClient, TesseraError
 from tessera_gql.escaping import escape_terminal, tessera_command
 
 
-def say(text: str) -> None:
-    """Names and messages come from other teams: nothing in them may steer the terminal."""
+def print_escaped(text: str) -> None:
+    """Print text with control characters escaped: names and messages come from other teams."""
     print(escape_terminal(text), flush=True)
 
 
-def lost(reason: str) -> None:
+def report_disconnect(reason: str) -> None:
     print(f"{escape_terminal(reason)}; coming back …", file=sys.stderr)
 
 
-def watch(team: str, place: Path, count: int | None) -> None:
-    after = place.read_text() if place.exists() else None
-    with TesseraClient(on_disconnect=lost) as tessera:
-        print(f"Watching for {team} at {tessera.target.address}", file=sys.stderr, flush=True)
+def watch(team: str, cursor_file: Path, count: int | None) -> None:
+    after = cursor_file.read_text() if cursor_file.exists() else None
+    with TesseraClient(on_disconnect=report_disconnect) as tessera:
+        print(f"Watching for {team} at {tessera.endpoint.display_url}", file=sys.stderr, flush=True)
         for number, request in enumerate(tessera.acknowledgment_requests(team, after=after), 1):
             if request.proposal:
                 asset, version = request.proposal.asset.fqn, request.proposal.proposed_version
-                say(f"{team}: {asset} {version} would break you.")
+                print_escaped(f"{team}: {asset} {version} would break you.")
                 for change in request.proposal.breaking_changes:
-                    say(f"  {change.message}")
-                say(f"  Answer with: {tessera_command('ack', asset, 'APPROVED', team=team)}")
-            place.write_text(request.cursor)  # only now: told once more is better than never
+                    print_escaped(f"  {change.message}")
+                print_escaped(f"  Answer with: {tessera_command('ack', asset, 'APPROVED', team=team)}")
+            cursor_file.write_text(request.cursor)  # last, so that a crash repeats a request and loses none
             if number == count:
                 return
 

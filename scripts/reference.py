@@ -28,7 +28,7 @@ from graphql import (
 from graphql.language import print_ast
 from graphql.utilities import ast_from_value
 
-from tessera_gql.cli import COMMANDS, program
+from tessera_gql.cli import COMMANDS, build_app
 from tessera_gql.cli.exit_codes import MEANINGS
 from tessera_gql.config import Settings, secrets
 from tessera_gql.config.limits import LimitSettings
@@ -111,7 +111,7 @@ def _default(value: object) -> str:
 
 
 def cli_page() -> str:
-    top: Any = typer.main.get_command(program())
+    top: Any = typer.main.get_command(build_app())
     parts = [
         NOTICE,
         "# Commands\n",

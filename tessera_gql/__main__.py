@@ -1,4 +1,4 @@
-"""`python -m tessera_gql …` is `tessera …`."""
+"""Run the command line: `python -m tessera_gql …` is `tessera …`."""
 
 from tessera_gql.cli import main
 

@@ -1,20 +1,20 @@
-"""Refusals: every way the product says no, each with what, why and what next.
+"""Errors that callers get, each with a message that says what is wrong, why, and what to do next.
 
-    Refusal             expected; rolls the verb back; becomes a `UserError` in the payload
-    ├── NotFound        the thing named does not exist
-    ├── Invalid         the input cannot be right, whatever the state
-    ├── Conflict        the input could be right, but the present state forbids it
-    ├── Forbidden       this actor may not do this
-    └── Stale           someone changed it since the caller last looked
+    Refusal             expected; rolls the transaction back; becomes a `UserError` in the payload
+    ├── NotFound        the referenced object does not exist
+    ├── Invalid         the input is wrong in any state
+    ├── Conflict        the input is valid, but the current state forbids it
+    ├── Forbidden       the caller lacks the right
+    └── Stale           the object was changed since the caller read it
 
-    Unavailable         nothing is wrong with the call: the database is away or busy; the same call may work later
+    Unavailable         the call is valid, but the database is unavailable or busy; the same call may succeed later
 
-A message is one or two sentences for the person who made the call: no codes, no internals.
+A message is one or two sentences for the caller, without codes and internals.
 """
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
-    """What was refused. `field` names the input, outermost first (`["input", "schema"]`), if one input is to blame."""
+class Refusal(Exception):  # noqa: N818 - an expected result, not a defect
+    """A call that is refused. `field` is the path of the input at fault, such as `("input", "schema")`, if any."""
 
     code = "INVALID"
 
@@ -25,29 +25,39 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
 
 
 class NotFound(Refusal):
+    """The referenced object does not exist, or the caller may not see it."""
+
     code = "NOT_FOUND"
 
 
 class Invalid(Refusal):
+    """The input is wrong in any state."""
+
     code = "INVALID"
 
 
 class Conflict(Refusal):
+    """The input is valid, but the current state forbids it."""
+
     code = "CONFLICT"
 
 
 class Forbidden(Refusal):
+    """The caller lacks the right for this call."""
+
     code = "FORBIDDEN"
 
 
 class Stale(Refusal):
+    """The object was changed since the caller read it."""
+
     code = "STALE"
 
 
-class Unavailable(Exception):  # noqa: N818 - a state, like the refusals above
-    """The database can't answer now. Nothing was written, unless the message says that the outcome is unknown.
+class Unavailable(Exception):  # noqa: N818 - named like the refusals above
+    """The database is unavailable. Nothing was written, unless the message says that the outcome is unknown.
 
-    `reason` is what is wrong, for an operator: a clause that begins in lower case and ends without a full stop.
+    `reason` is a clause for operators that begins in lower case and ends without a full stop.
     """
 
     code = "UNAVAILABLE"

@@ -1,8 +1,7 @@
-"""Escape foreign text for the place where it is written: a terminal, a shell, Markdown, a CI runner's log, a chat.
+"""Escape untrusted text for output to a terminal, a shell, Markdown, a CI runner's log or a chat.
 
-Names, descriptions, reasons and error messages come from other teams. Wherever they are written, some characters mean
-something. Each function here takes text from anywhere and returns text that means only itself in one place. All of them
-return a single line without control characters.
+Names, descriptions, reasons and error messages come from other teams and may contain characters with a special meaning.
+Each function escapes text for one kind of output and returns a single line without control characters.
 """
 
 import json
@@ -12,23 +11,23 @@ import unicodedata
 from collections.abc import Callable
 
 JOINERS = frozenset("\u200c\u200d")
-"""Invisible, but needed to write Persian, Hindi and joined emoji."""
+"""Invisible characters that Persian, Hindi and joined emoji need."""
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Categories of controls, invisible formats such as bidi overrides, half surrogate pairs and line separators."""
+"""Unicode categories of control and format characters (such as bidi overrides), surrogates and line separators."""
 RUNNER_COMMAND = re.compile(r"##(?=\[|vso\[)")
-"""Where CI runners see a command in the middle of a line; at its beginning `::` is one as well."""
+"""Prefixes of a CI runner's command within a line; at the beginning of a line `::` is one as well."""
 
 WORD = re.compile(
     r"""(?!\d+[.)])["'(\u2018\u201c]*[^\W_]+(?:['\u2019-][^\W\d_]+)*["')\u2019\u201d]*[.,;:!?]?["')\u2019\u201d]*"""
 )
-"""A word of ordinary prose: no renderer of Markdown or chat sees anything else in it."""
+"""An ordinary word, in which Markdown and chat renderers find no markup."""
 TRAILING = ".,;:!?"
 
 
 def escape_terminal(text: str) -> str:
-    r"""Write what could steer a terminal or a CI runner, hide or reorder text as JSON does: `\u001b`, `\n`.
+    r"""Escape characters that control a terminal or CI runner, or hide or reorder text, as JSON does: `\u001b`, `\n`.
 
-    The text of a JSON document without line breaks keeps its value.
+    A JSON document without line breaks keeps its value.
     """
     if not (text.isascii() and text.isprintable()):
         text = "".join(json.dumps(char)[1:-1] if _is_invisible(char) else char for char in text)
@@ -42,24 +41,24 @@ def _is_invisible(char: str) -> bool:
 
 
 def escape_log_line(text: str) -> str:
-    """A whole line: as `escape_terminal`, and it does not begin as a command of GitHub Actions does."""
+    """Escape a whole line as `escape_terminal` does, and a command of GitHub Actions at its beginning."""
     return disarm_log_line(escape_terminal(text))
 
 
 def disarm_log_line(line: str) -> str:
-    """The second half of `escape_log_line`, for a line whose parts are escaped already."""
+    """Escape a command of GitHub Actions at the beginning of a line whose parts are escaped already."""
     start = line.lstrip()
     return f"{line[: len(line) - len(start)]}\\u003a{start[1:]}" if start.startswith("::") else line
 
 
 def workflow_command(level: str, message: str, **properties: str) -> str:
-    """A command of GitHub Actions such as `::error title=…::…`; neither its message nor a property can end it."""
-    written = ",".join(f"{name}={_workflow_property(value)}" for name, value in properties.items())
-    return f"::{level}{' ' if written else ''}{written}::{escape_workflow_command(message)}"
+    """Build a command of GitHub Actions, such as `::error title=…::…`, with escaped message and properties."""
+    property_list = ",".join(f"{name}={_workflow_property(value)}" for name, value in properties.items())
+    return f"::{level}{' ' if property_list else ''}{property_list}::{escape_workflow_command(message)}"
 
 
 def escape_workflow_command(text: str) -> str:
-    """The message of a workflow command."""
+    """Escape the message of a workflow command."""
     return escape_terminal(text).replace("%", "%25")
 
 
@@ -68,7 +67,10 @@ def _workflow_property(text: str) -> str:
 
 
 def shell_quote(text: str) -> str:
-    """One word for a shell, exact and printable. A shell without `$'…'` reads another text, never a command."""
+    """Quote a word for a shell, exactly and printably.
+
+    A shell without `$'…'` reads a different text, but never a command.
+    """
     if escape_terminal(text) == text:
         return shlex.quote(text)
     return "$'" + "".join(map(_octal, text)) + "'"
@@ -80,26 +82,26 @@ def _octal(char: str) -> str:
     return char
 
 
-def tessera_command(*words: str, **options: str) -> str:
-    """A command of ours to be pasted into a shell: subcommands and arguments, then options by their names."""
-    quoted = [shell_quote(word) for word in words]
+def tessera_command(*arguments: str, **options: str) -> str:
+    """Build a `tessera` command to paste into a shell, from subcommands, arguments and options by name."""
+    quoted = [shell_quote(argument) for argument in arguments]
     flags = [part for name, value in options.items() for part in (f"--{name}", shell_quote(value))]
-    if not any(word.startswith("-") for word in words):
+    first = next((index for index, argument in enumerate(arguments) if argument.startswith("-")), None)
+    if first is None:
         return " ".join(["tessera", *quoted, *flags])
-    first = next(number for number, word in enumerate(words) if word.startswith("-"))
     return " ".join(["tessera", *quoted[:first], *flags, "--", *quoted[first:]])
 
 
 def escape_markdown(text: str) -> str:
-    """Prose for a paragraph or a table cell of Markdown: ordinary words stay, all else becomes code spans.
+    """Escape prose for a paragraph or table cell of Markdown: ordinary words stay, others become code spans.
 
     A code span holds no markup, no link, no mention and no reference to an issue.
     """
-    return _prose(text, markdown_code)
+    return _escape_prose(text, markdown_code)
 
 
 def markdown_code(text: str) -> str:
-    """A code span, also where a vertical bar would end a table cell."""
+    """Format text as a Markdown code span that is also safe in a table cell."""
     line = escape_terminal(text)
     if "`" in line or "|" in line:
         return "<code>" + "".join(char if char.isalnum() else f"&#{ord(char)};" for char in line) + "</code>"
@@ -107,8 +109,8 @@ def markdown_code(text: str) -> str:
 
 
 def escape_slack(text: str) -> str:
-    """Prose for a message in Slack, or a chat that takes its messages: as `escape_markdown`, with Slack's entities."""
-    return _prose(text, _slack_code)
+    """Escape prose for a message in Slack or a compatible chat, as `escape_markdown` does for Markdown."""
+    return _escape_prose(text, _slack_code)
 
 
 def _slack_code(text: str) -> str:
@@ -116,20 +118,21 @@ def _slack_code(text: str) -> str:
     return f"`{line}`"
 
 
-def _prose(text: str, code: Callable[[str], str]) -> str:
-    """Join words, with each run of what is no ordinary word in one code span."""
-    written: list[str] = []
-    run: list[str] = []
-    for word in map(escape_terminal, text.split()):
-        if WORD.fullmatch(word):
-            written += [*_span(run, code), word]
-            run = []
+def _escape_prose(text: str, code: Callable[[str], str]) -> str:
+    """Join the words of a text, with consecutive words that are not ordinary in one code span."""
+    parts: list[str] = []
+    unsafe_words: list[str] = []
+    for token in map(escape_terminal, text.split()):
+        if WORD.fullmatch(token):
+            parts += [*_code_spans(unsafe_words, code), token]
+            unsafe_words = []
         else:
-            run.append(word)
-    return " ".join([*written, *_span(run, code)])
+            unsafe_words.append(token)
+    return " ".join([*parts, *_code_spans(unsafe_words, code)])
 
 
-def _span(run: list[str], code: Callable[[str], str]) -> list[str]:
-    joined = " ".join(run)
+def _code_spans(unsafe_words: list[str], code: Callable[[str], str]) -> list[str]:
+    """Format the words as one code span, with trailing punctuation after it."""
+    joined = " ".join(unsafe_words)
     bare = joined.rstrip(TRAILING)
     return [code(bare) + joined[len(bare) :]] if bare else [code(joined)] if joined else []

@@ -1,7 +1,7 @@
-"""A server without keys on one's own machine is still reachable by every web page one visits: let only its own in.
+"""Middleware that refuses cross-origin requests to a server without keys, which any web page in a browser can reach.
 
-A browser names the page a request comes from (`Origin`) and the host it believes to talk to (`Host`). A foreign origin
-is another site's script; a foreign host is a name that was pointed at this machine to look like the same site.
+A browser sends the origin of the page (`Origin`) and the host it connects to (`Host`). A foreign origin is another
+site's script. A foreign host is a name that resolves to this machine to look like the same site (DNS rebinding).
 """
 
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class SameOrigin:
-    """Refuses requests from pages and hosts that are neither local nor allowed by name."""
+    """ASGI middleware that refuses requests whose host is not local, or whose origin is neither local nor allowed."""
 
     def __init__(self, app: ASGIApp, allowed: tuple[str, ...] = ()) -> None:
         self._app = app
         self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_ours(_headers(scope)):
+        if scope["type"] == "lifespan" or self._is_local(_headers(scope)):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocketClose(code=1008, reason="Foreign origin")(scope, receive, send)
@@ -30,11 +30,11 @@ class SameOrigin:
             text = "This server has no keys and answers only pages of this machine. Add the origin to CORS_ORIGINS."
             await PlainTextResponse(text, status_code=403)(scope, receive, send)
 
-    def _is_ours(self, headers: Mapping[str, str]) -> bool:
-        if _hostname(f"//{headers.get('host', 'localhost')}") not in LOCAL:
+    def _is_local(self, headers: Mapping[str, str]) -> bool:
+        if _hostname(f"//{headers.get('host', 'localhost')}") not in LOCAL_HOSTS:
             return False
         origin = headers.get("origin")
-        return origin is None or origin in self._allowed or _hostname(origin) in LOCAL
+        return origin is None or origin in self._allowed or _hostname(origin) in LOCAL_HOSTS
 
 
 def _headers(scope: Scope) -> dict[str, str]:

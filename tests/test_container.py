@@ -8,7 +8,7 @@ import pytest
 import typer
 import yaml
 
-from tessera_gql.cli import program
+from tessera_gql.cli import build_app
 from tessera_gql.config import Settings, secrets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +26,7 @@ def test_each_variable_is_a_setting_and_each_command_exists(name: str) -> None:
     settings = {one.upper() for one in Settings.model_fields}
     files = {f"{one.upper()}_FILE" for one in secrets.names(Settings.model_fields)}
     assert set(OURS[name]["environment"]) <= settings | files
-    command: Any = typer.main.get_command(program())
+    command: Any = typer.main.get_command(build_app())
     for word in OURS[name]["command"]:
         command = command.commands[word]
 

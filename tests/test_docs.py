@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 
-from tessera_gql.cli import program
+from tessera_gql.cli import build_app
 from tessera_gql.config import Settings, secrets
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,7 +75,7 @@ def test_each_setting_that_a_page_names_exists(name: str) -> None:
     ids=lambda page: page.relative_to(ROOT).as_posix(),
 )
 def test_each_command_that_a_page_names_exists(page: Path) -> None:
-    top: Any = typer.main.get_command(program())
+    top: Any = typer.main.get_command(build_app())
     snippets = code(page.read_text())
     calls = [call for text in snippets for call in re.findall(r"(?<![\w-])tessera ((?:[a-z-]+ ?)+)", text)]
     for call in calls:
@@ -138,7 +138,7 @@ def test_the_processes_figures_that_are_listed_exist() -> None:
 
 
 def test_every_code_that_counts_as_ours_is_named() -> None:
-    from tessera_gql.observe.operations import OURS  # noqa: PLC0415
+    from tessera_gql.observe.operations import SERVER_ERROR_CODES  # noqa: PLC0415
 
-    for error_code in OURS:
+    for error_code in SERVER_ERROR_CODES:
         assert error_code in PAGES["observing"]

@@ -33,9 +33,9 @@ from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
-from tessera_gql.workflows.progress import Progress
+from tessera_gql.workflows.progress import ProposalResult
 from tessera_gql.workflows.proposals import Answer
-from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
+from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 from tessera_gql.workflows.registrations import Reading
 
 M = TypeVar("M", bound=SQLModel)
@@ -82,7 +82,7 @@ class World:
 
     async def publish(
         self, asset: Asset, schema: Any = None, *, actor: Actor | None = None, **request: Any
-    ) -> Published:
+    ) -> PublishResult:
         async with self.database.write() as session:
             wanted = PublishRequest(schema=ORDERS if schema is None else schema, **request)
             return await publish_contract(session, actor or self.actor, AssetRef(id=asset.id), wanted)
@@ -114,18 +114,18 @@ class World:
 
     async def answer(
         self, proposal: Proposal, team: Team, response: Response, deadline: datetime | None = None
-    ) -> Progress:
+    ) -> ProposalResult:
         async with self.database.write() as session:
             said = Answer(response, deadline)
             return await proposal_verbs.acknowledge(
                 session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=said
             )
 
-    async def publish_proposal(self, proposal: Proposal) -> Progress:
+    async def publish_proposal(self, proposal: Proposal) -> ProposalResult:
         async with self.database.write() as session:
             return await proposal_verbs.publish(session, self.actor, proposal.id)
 
-    async def withdraw(self, proposal: Proposal) -> Progress:
+    async def withdraw(self, proposal: Proposal) -> ProposalResult:
         async with self.database.write() as session:
             return await proposal_verbs.withdraw(session, self.actor, proposal.id)
 
@@ -133,9 +133,9 @@ class World:
         async with self.database.write() as session:
             return await contract_verbs.retire(session, self.actor, contract.id)
 
-    async def apply_time(self, proposal: Proposal) -> Progress:
+    async def apply_time(self, proposal: Proposal) -> ProposalResult:
         async with self.database.write() as session:
-            return await proposal_verbs.apply_time(session, proposal.id)
+            return await proposal_verbs.apply_deadlines(session, proposal.id)
 
     async def published(self, *, consumers: int = 0, schema: Any = None, **request: Any) -> Asset:
         """`analytics.core.orders` of the team `producers` at 1.0.0, read in full by `consumers` teams."""

@@ -1,4 +1,4 @@
-"""Servers of others, from npm; installed beside this file by the first run that asks for them."""
+"""Alternative GraphQL servers from npm, installed into this folder on first use."""
 
 import asyncio
 import json
@@ -32,20 +32,20 @@ PAGE = """{
 TINY = "query ($fqn: String!) { asset: assetByFqnKey(fqnKey: $fqn) { fqn description } }"
 
 
-def postgraphile(url: str, folder: Path, an_fqn: str) -> tuple[Server, str, str]:
-    """The server, and the page and the tiny query in its words. Adds views and comments to the database."""
+def postgraphile(url: str, folder: Path, sample_fqn: str) -> tuple[Server, str, str]:
+    """Return the server and its equivalents of both queries. Adds views and comments to the database."""
     _install()
     asyncio.run(_prepare(url))
     port = free_port()
     settings = {"DATABASE_URL": url, "PORT": str(port), "NODE_ENV": "production", "GRAPHILE_ENV": "production"}
     server = Server("postgraphile", [str(NODE), str(HERE / "postgraphile.mjs")], port, settings, folder / "peer.log")
-    return server, json.dumps({"query": PAGE}), json.dumps({"query": TINY, "variables": {"fqn": an_fqn}})
+    return server, json.dumps({"query": PAGE}), json.dumps({"query": TINY, "variables": {"fqn": sample_fqn}})
 
 
 def _install() -> None:
-    """The versions of the lock file, unless they are there."""
-    installed, wanted = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= wanted.stat().st_mtime:
+    """Install the versions of the lock file, unless they are installed."""
+    installed, lock_file = HERE / "node_modules/.package-lock.json", HERE / "package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock_file.stat().st_mtime:
         return
     if shutil.which("npm") is None:
         raise SystemExit("--peers needs npm, which is not on the PATH. Install Node.js, or leave out --peers.")

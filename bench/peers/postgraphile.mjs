@@ -1,4 +1,4 @@
-// PostGraphile 5 over the same tables, as its documentation sets it up for production: PORT and DATABASE_URL.
+// PostGraphile 5 over the same tables, in the production set-up of its documentation. Reads PORT and DATABASE_URL.
 import { createServer } from "node:http";
 import { postgraphile } from "postgraphile";
 import { makePgService } from "postgraphile/adaptors/pg";

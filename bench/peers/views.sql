@@ -1,4 +1,4 @@
--- What our graph calls currentContract and openProposal, so that PostGraphile can join it as any other relation.
+-- The fields currentContract and openProposal of the schema as views, so that PostGraphile can join them.
 CREATE SCHEMA peers;
 
 CREATE VIEW peers.current_contracts AS

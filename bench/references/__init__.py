@@ -1,1 +1,1 @@
-"""What our server is measured against: the same answers by other means, each as its own documentation teaches."""
+"""Reference servers with the same responses, each built as its library's documentation teaches."""

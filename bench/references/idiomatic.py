@@ -1,6 +1,6 @@
-"""Strawberry as its documentation teaches it: types with resolvers, ORM entities, DataLoaders, its own ASGI view.
+"""Reference server with idiomatic Strawberry: types with resolvers, ORM entities, DataLoaders and its ASGI view.
 
-Run by uvicorn, with DATABASE_URL; asks nobody who they are, and limits nothing.
+It reads DATABASE_URL, and has no authentication and no limits.
 """
 
 import os
@@ -31,7 +31,7 @@ for status in (ProposalStatus, RegistrationStatus):
 
 
 async def entities(statement: Any) -> Sequence[Any]:
-    """In a session of their own: one session must not be shared by resolvers that run at the same time."""
+    """Load entities in a new session, because concurrent resolvers must not share one."""
     async with sessions() as session:
         return (await session.scalars(statement)).all()
 
@@ -39,27 +39,30 @@ async def entities(statement: Any) -> Sequence[Any]:
 def loader(model: type[SQLModel], key: str, *conditions: Any) -> Callable[[], DataLoader[UUID, Any]]:
     async def load(keys: list[UUID]) -> list[Any]:
         statement = select(model).where(getattr(model, key).in_(keys), *conditions)
-        found = {getattr(entity, key): entity for entity in await entities(statement)}
-        return [found.get(one) for one in keys]
+        entities_by_key = {getattr(entity, key): entity for entity in await entities(statement)}
+        return [entities_by_key.get(entity_key) for entity_key in keys]
 
     return lambda: DataLoader(load_fn=load)
 
 
 async def load_registrations(keys: list[tuple[UUID, int]]) -> list[list[tables.Registration]]:
-    """The first so many of each asset."""
+    """Load the first registrations of each asset."""
     model = tables.Registration
-    place = func.row_number().over(
+    position = func.row_number().over(
         partition_by=cast("Any", model.asset_id), order_by=(cast("Any", model.registered_at), cast("Any", model.id))
     )
     numbered = (
-        select(model, place.label("place")).where(cast("Any", model.asset_id).in_({one for one, _ in keys})).subquery()
+        select(model, position.label("place"))
+        .where(cast("Any", model.asset_id).in_({asset for asset, _ in keys}))
+        .subquery()
     )
-    one = aliased(model, numbered)
-    statement = select(one).where(numbered.c.place <= max(first for _, first in keys)).order_by(numbered.c.place)
-    found: dict[UUID, list[tables.Registration]] = defaultdict(list)
+    registration = aliased(model, numbered)
+    largest_page = max(first for _, first in keys)
+    statement = select(registration).where(numbered.c.place <= largest_page).order_by(numbered.c.place)
+    by_asset: dict[UUID, list[tables.Registration]] = defaultdict(list)
     for entity in await entities(statement):
-        found[entity.asset_id].append(entity)
-    return [found[asset][:first] for asset, first in keys]
+        by_asset[entity.asset_id].append(entity)
+    return [by_asset[asset][:first] for asset, first in keys]
 
 
 LOADERS = {

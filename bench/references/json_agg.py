@@ -1,4 +1,4 @@
-"""The limit: the whole page as one statement written by hand, whose text goes from the database to the client."""
+"""Reference server at the limit: one hand-written statement, whose JSON text is the response."""
 
 import os
 from collections.abc import AsyncGenerator

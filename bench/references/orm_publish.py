@@ -1,6 +1,6 @@
-"""publishContract as SQLModel's documentation would have it: entities in a session, changed and flushed, in Strawberry.
+"""Reference server for `publishContract` with Strawberry and SQLModel entities in a session.
 
-The same locks, checks, rows, event and chain of hashes as our own; only compatible changes are served.
+It has the same locks, checks, rows, event and hash chain as the real server, for compatible changes only.
 """
 
 import os
@@ -15,7 +15,7 @@ from strawberry.asgi import GraphQL
 from tessera_gql.diff import check
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.policy.events import ContractPublished
-from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, summary
+from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, summarize_changes
 from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.store import assets
 from tessera_gql.store.database import utc_now
@@ -56,13 +56,14 @@ class PublishContractPayload:
 
 async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
     check(schema)
-    locked = select(Asset).where(Asset.fqn_key == assets.key(fqn)).with_for_update(key_share=True)
-    asset = (await session.scalars(cast("Any", locked))).one()
+    asset_query = select(Asset).where(Asset.fqn_key == assets.key(fqn)).with_for_update(key_share=True)
+    asset = (await session.scalars(cast("Any", asset_query))).one()
     team = await session.get_one(Team, asset.owner_team_id)
-    waiting = select(Proposal).where(Proposal.asset_id == asset.id, cast("Any", Proposal.status).in_(OPEN_STATUSES))
-    assert (await session.scalars(cast("Any", waiting))).first() is None, "only compatible changes are served here"
-    active = select(Contract).where(Contract.asset_id == asset.id, Contract.status == ContractStatus.ACTIVE)
-    current = (await session.scalars(cast("Any", active))).one()
+    is_open = cast("Any", Proposal.status).in_(OPEN_STATUSES)
+    proposals = await session.scalars(cast("Any", select(Proposal).where(Proposal.asset_id == asset.id, is_open)))
+    assert proposals.first() is None, "only compatible changes are served here"
+    contract_query = select(Contract).where(Contract.asset_id == asset.id, Contract.status == ContractStatus.ACTIVE)
+    current = (await session.scalars(cast("Any", contract_query))).one()
     terms = Terms(schema, current.guarantees, current.compatibility_mode)
     judgement = judge(Terms(current.schema_def, current.guarantees, current.compatibility_mode), terms)
     assert not judgement.breaking, "only compatible changes are served here"
@@ -85,25 +86,27 @@ async def publish(session: AsyncSession, fqn: str, schema: Any) -> Contract:
     )
     session.add(contract)
     await session.flush()
-    live = select(Registration).where(
+    reader_query = select(Registration).where(
         Registration.asset_id == asset.id, Registration.status != RegistrationStatus.INACTIVE
     )
-    readers = (await session.scalars(cast("Any", live))).all()
-    told = frozenset({one.consumer_team_id for one in readers} | {asset.owner_team_id})
-    await record(session, _happened(contract, current, judgement, told))
+    readers = (await session.scalars(cast("Any", reader_query))).all()
+    audience = frozenset({reader.consumer_team_id for reader in readers} | {asset.owner_team_id})
+    await record(session, _published_event(contract, current, judgement, audience))
     return contract
 
 
-def _happened(contract: Contract, current: Contract, judgement: Judgement, told: frozenset[Any]) -> ContractPublished:
+def _published_event(
+    contract: Contract, current: Contract, judgement: Judgement, audience: frozenset[Any]
+) -> ContractPublished:
     return ContractPublished(
-        teams=told,
+        teams=audience,
         asset_id=contract.asset_id,
         contract_id=contract.id,
         version=contract.version,
         outcome=Outcome.PUBLISHED,
         change_type=contract.change_type,
         replaces=current.id,
-        changes=summary(judgement.changes),
+        changes=summarize_changes(judgement.changes),
     )
 
 

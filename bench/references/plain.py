@@ -1,6 +1,6 @@
-"""graphql-core without Strawberry: a schema in SDL, the default resolver over our rows, and our very loaders.
+"""Reference server with plain graphql-core: a schema in SDL, default resolvers over rows, and the project's loaders.
 
-Documents are parsed and validated once and answers written by orjson, so that what is measured is the executor.
+Documents are parsed and validated once, and orjson serializes responses, so that only the executor differs.
 """
 
 import os
@@ -40,14 +40,14 @@ Info = GraphQLResolveInfo
 
 
 async def resolve_assets(_root: Any, info: Info, first: int) -> Any:
-    asked = PageRequest(order_by="fqn_key", first=first)
-    return {"nodes": (await info.context.loaders.pages(assets.rows, None, asked).load(None)).rows}
+    page_request = PageRequest(order_by="fqn_key", first=first)
+    return {"nodes": (await info.context.loaders.pages(assets.rows, None, page_request).load(None)).rows}
 
 
 async def resolve_registrations(row: Any, info: Info, first: int) -> Any:
-    asked = PageRequest(order_by="registered_at", first=first)
-    found = await info.context.loaders.pages(registrations.rows, "asset_id", asked).load(row.asset_id)
-    return {"nodes": found.rows}
+    page_request = PageRequest(order_by="registered_at", first=first)
+    page = await info.context.loaders.pages(registrations.rows, "asset_id", page_request).load(row.asset_id)
+    return {"nodes": page.rows}
 
 
 def resolve_asset(_root: Any, info: Info, by: dict[str, str]) -> Any:
@@ -81,14 +81,14 @@ def prepared(query: str) -> DocumentNode:
 
 
 async def graphql(request: Request) -> Response:
-    asked = orjson.loads(await request.body())
-    async with context.opened(database, OPEN_ACTOR) as opened:
+    body = orjson.loads(await request.body())
+    async with context.open_context(database, OPEN_ACTOR) as request_context:
         result = execute(
-            schema, prepared(asked["query"]), context_value=opened, variable_values=asked.get("variables") or {}
+            schema, prepared(body["query"]), context_value=request_context, variable_values=body.get("variables") or {}
         )
-        done = result if isinstance(result, ExecutionResult) else await result
-    assert not done.errors, done.errors
-    return Response(orjson.dumps({"data": done.data}), media_type="application/json")
+        execution = result if isinstance(result, ExecutionResult) else await result
+    assert not execution.errors, execution.errors
+    return Response(orjson.dumps({"data": execution.data}), media_type="application/json")
 
 
 app = Starlette(routes=[Route("/graphql", graphql, methods=["POST"])])

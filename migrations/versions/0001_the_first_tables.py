@@ -1,4 +1,4 @@
-"""The first tables, and the rule that no event is ever changed or removed.
+"""The first tables, and triggers that make the event log append-only.
 
 Revision: 0001
 """
@@ -32,12 +32,12 @@ def is_sqlite() -> bool:
     return op.get_bind().dialect.name == "sqlite"
 
 
-def at(schema: str) -> str | None:
-    """SQLite has no schemas: the same tables stand side by side."""
+def schema_name(schema: str) -> str | None:
+    """Return the schema to use: none on SQLite, which has no schemas."""
     return None if is_sqlite() else schema
 
 
-def ref(schema: str, column: str) -> str:
+def qualified(schema: str, column: str) -> str:
     return column if is_sqlite() else f"{schema}.{column}"
 
 
@@ -63,11 +63,17 @@ def upgrade() -> None:
         sa.Column("hash", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_events")),
         sa.UniqueConstraint("id", name=op.f("uq_events_id")),
-        schema=at("audit"),
+        schema=schema_name("audit"),
     )
-    op.create_index("ix_events_asset_id_sequence", "events", ["asset_id", "sequence"], unique=False, schema=at("audit"))
     op.create_index(
-        "ix_events_proposal_id_sequence", "events", ["proposal_id", "sequence"], unique=False, schema=at("audit")
+        "ix_events_asset_id_sequence", "events", ["asset_id", "sequence"], unique=False, schema=schema_name("audit")
+    )
+    op.create_index(
+        "ix_events_proposal_id_sequence",
+        "events",
+        ["proposal_id", "sequence"],
+        unique=False,
+        schema=schema_name("audit"),
     )
     op.create_table(
         "idempotency_keys",
@@ -78,7 +84,7 @@ def upgrade() -> None:
         sa.Column("answer", JSON, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("actor", "key", name=op.f("pk_idempotency_keys")),
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_table(
         "teams",
@@ -90,7 +96,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_teams")),
         sa.UniqueConstraint("name_key", name=op.f("uq_teams_name_key")),
-        schema=at("core"),
+        schema=schema_name("core"),
     )
     op.create_table(
         "assets",
@@ -130,12 +136,16 @@ def upgrade() -> None:
         sa.Column("meta", JSON, nullable=False),
         sa.Column("row_version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["owner_team_id"], [ref("core", "teams.id")], name=op.f("fk_assets_owner_team_id")),
+        sa.ForeignKeyConstraint(
+            ["owner_team_id"], [qualified("core", "teams.id")], name=op.f("fk_assets_owner_team_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assets")),
         sa.UniqueConstraint("fqn_key", name=op.f("uq_assets_fqn_key")),
-        schema=at("core"),
+        schema=schema_name("core"),
     )
-    op.create_index(op.f("ix_assets_owner_team_id"), "assets", ["owner_team_id"], unique=False, schema=at("core"))
+    op.create_index(
+        op.f("ix_assets_owner_team_id"), "assets", ["owner_team_id"], unique=False, schema=schema_name("core")
+    )
     op.create_table(
         "asset_dependencies",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -170,10 +180,14 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("dependent_asset_id <> dependency_asset_id", name=op.f("ck_asset_dependencies_not_itself")),
         sa.ForeignKeyConstraint(
-            ["dependency_asset_id"], [ref("core", "assets.id")], name=op.f("fk_asset_dependencies_dependency_asset_id")
+            ["dependency_asset_id"],
+            [qualified("core", "assets.id")],
+            name=op.f("fk_asset_dependencies_dependency_asset_id"),
         ),
         sa.ForeignKeyConstraint(
-            ["dependent_asset_id"], [ref("core", "assets.id")], name=op.f("fk_asset_dependencies_dependent_asset_id")
+            ["dependent_asset_id"],
+            [qualified("core", "assets.id")],
+            name=op.f("fk_asset_dependencies_dependent_asset_id"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_asset_dependencies")),
         sa.UniqueConstraint(
@@ -182,14 +196,14 @@ def upgrade() -> None:
             "dependency_type",
             name=op.f("uq_asset_dependencies_dependent_asset_id_dependency_asset_id_dependency_type"),
         ),
-        schema=at("core"),
+        schema=schema_name("core"),
     )
     op.create_index(
         op.f("ix_asset_dependencies_dependency_asset_id"),
         "asset_dependencies",
         ["dependency_asset_id"],
         unique=False,
-        schema=at("core"),
+        schema=schema_name("core"),
     )
     op.create_table(
         "contracts",
@@ -237,20 +251,24 @@ def upgrade() -> None:
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("meta", JSON, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["asset_id"], [ref("core", "assets.id")], name=op.f("fk_contracts_asset_id")),
-        sa.ForeignKeyConstraint(["published_by"], [ref("core", "teams.id")], name=op.f("fk_contracts_published_by")),
+        sa.ForeignKeyConstraint(["asset_id"], [qualified("core", "assets.id")], name=op.f("fk_contracts_asset_id")),
+        sa.ForeignKeyConstraint(
+            ["published_by"], [qualified("core", "teams.id")], name=op.f("fk_contracts_published_by")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contracts")),
         sa.UniqueConstraint("asset_id", "version", name=op.f("uq_contracts_asset_id_version")),
-        schema=at("core"),
+        schema=schema_name("core"),
     )
     op.create_index(
         "ix_contracts_asset_id_published_at",
         "contracts",
         ["asset_id", "published_at", "id"],
         unique=False,
-        schema=at("core"),
+        schema=schema_name("core"),
     )
-    op.create_index(op.f("ix_contracts_published_by"), "contracts", ["published_by"], unique=False, schema=at("core"))
+    op.create_index(
+        op.f("ix_contracts_published_by"), "contracts", ["published_by"], unique=False, schema=schema_name("core")
+    )
     op.create_index(
         "uq_contracts_active",
         "contracts",
@@ -258,7 +276,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status = 'ACTIVE'"),
         sqlite_where=sa.text("status = 'ACTIVE'"),
-        schema=at("core"),
+        schema=schema_name("core"),
     )
     op.create_table(
         "registrations",
@@ -300,36 +318,36 @@ def upgrade() -> None:
         sa.Column("meta", JSON, nullable=False),
         sa.Column("row_version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["asset_id"], [ref("core", "assets.id")], name=op.f("fk_registrations_asset_id")),
+        sa.ForeignKeyConstraint(["asset_id"], [qualified("core", "assets.id")], name=op.f("fk_registrations_asset_id")),
         sa.ForeignKeyConstraint(
-            ["consumer_asset_id"], [ref("core", "assets.id")], name=op.f("fk_registrations_consumer_asset_id")
+            ["consumer_asset_id"], [qualified("core", "assets.id")], name=op.f("fk_registrations_consumer_asset_id")
         ),
         sa.ForeignKeyConstraint(
-            ["consumer_team_id"], [ref("core", "teams.id")], name=op.f("fk_registrations_consumer_team_id")
+            ["consumer_team_id"], [qualified("core", "teams.id")], name=op.f("fk_registrations_consumer_team_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registrations")),
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         "ix_registrations_asset_id_registered_at",
         "registrations",
         ["asset_id", "registered_at", "id"],
         unique=False,
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         op.f("ix_registrations_consumer_asset_id"),
         "registrations",
         ["consumer_asset_id"],
         unique=False,
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         op.f("ix_registrations_consumer_team_id"),
         "registrations",
         ["consumer_team_id"],
         unique=False,
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         "uq_registrations_live",
@@ -338,7 +356,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status <> 'INACTIVE' AND consumer_asset_id IS NULL"),
         sqlite_where=sa.text("status <> 'INACTIVE' AND consumer_asset_id IS NULL"),
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         "uq_registrations_live_asset",
@@ -347,7 +365,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"),
         sqlite_where=sa.text("status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"),
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_table(
         "proposals",
@@ -412,33 +430,43 @@ def upgrade() -> None:
             "(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))",
             name=op.f("ck_proposals_resolved"),
         ),
-        sa.ForeignKeyConstraint(["asset_id"], [ref("core", "assets.id")], name=op.f("fk_proposals_asset_id")),
+        sa.ForeignKeyConstraint(["asset_id"], [qualified("core", "assets.id")], name=op.f("fk_proposals_asset_id")),
         sa.ForeignKeyConstraint(
-            ["base_contract_id"], [ref("core", "contracts.id")], name=op.f("fk_proposals_base_contract_id")
+            ["base_contract_id"], [qualified("core", "contracts.id")], name=op.f("fk_proposals_base_contract_id")
         ),
-        sa.ForeignKeyConstraint(["contract_id"], [ref("core", "contracts.id")], name=op.f("fk_proposals_contract_id")),
-        sa.ForeignKeyConstraint(["proposed_by"], [ref("core", "teams.id")], name=op.f("fk_proposals_proposed_by")),
+        sa.ForeignKeyConstraint(
+            ["contract_id"], [qualified("core", "contracts.id")], name=op.f("fk_proposals_contract_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["proposed_by"], [qualified("core", "teams.id")], name=op.f("fk_proposals_proposed_by")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_proposals")),
         sa.UniqueConstraint("contract_id", name=op.f("uq_proposals_contract_id")),
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         "ix_proposals_asset_id_proposed_at",
         "proposals",
         ["asset_id", "proposed_at", "id"],
         unique=False,
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
-        op.f("ix_proposals_base_contract_id"), "proposals", ["base_contract_id"], unique=False, schema=at("workflow")
+        op.f("ix_proposals_base_contract_id"),
+        "proposals",
+        ["base_contract_id"],
+        unique=False,
+        schema=schema_name("workflow"),
     )
-    op.create_index(op.f("ix_proposals_proposed_by"), "proposals", ["proposed_by"], unique=False, schema=at("workflow"))
+    op.create_index(
+        op.f("ix_proposals_proposed_by"), "proposals", ["proposed_by"], unique=False, schema=schema_name("workflow")
+    )
     op.create_index(
         "ix_proposals_status_proposed_at",
         "proposals",
         ["status", "proposed_at", "id"],
         unique=False,
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         "uq_proposals_open",
@@ -447,7 +475,7 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status IN ('PENDING', 'APPROVED', 'REJECTED')"),
         sqlite_where=sa.text("status IN ('PENDING', 'APPROVED', 'REJECTED')"),
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_table(
         "acknowledgments",
@@ -479,29 +507,29 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("(response IS NULL) = (responded_at IS NULL)", name=op.f("ck_acknowledgments_responded")),
         sa.ForeignKeyConstraint(
-            ["consumer_team_id"], [ref("core", "teams.id")], name=op.f("fk_acknowledgments_consumer_team_id")
+            ["consumer_team_id"], [qualified("core", "teams.id")], name=op.f("fk_acknowledgments_consumer_team_id")
         ),
         sa.ForeignKeyConstraint(
-            ["proposal_id"], [ref("workflow", "proposals.id")], name=op.f("fk_acknowledgments_proposal_id")
+            ["proposal_id"], [qualified("workflow", "proposals.id")], name=op.f("fk_acknowledgments_proposal_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_acknowledgments")),
         sa.UniqueConstraint(
             "proposal_id", "consumer_team_id", name=op.f("uq_acknowledgments_proposal_id_consumer_team_id")
         ),
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     op.create_index(
         "ix_acknowledgments_consumer_team_id_response",
         "acknowledgments",
         ["consumer_team_id", "response", "proposal_id"],
         unique=False,
-        schema=at("workflow"),
+        schema=schema_name("workflow"),
     )
     protect_events()
 
 
 def protect_events() -> None:
-    """Append-only, whoever writes."""
+    """Create triggers that refuse to change or delete events."""
     if is_sqlite():
         for verb in ("UPDATE", "DELETE"):
             op.execute(
@@ -521,7 +549,7 @@ def protect_events() -> None:
 
 def downgrade() -> None:
     for schema, table in TABLES:
-        op.drop_table(table, schema=at(schema))
+        op.drop_table(table, schema=schema_name(schema))
     if not is_sqlite():
         op.execute("DROP FUNCTION audit.refuse_change()")
         for schema in SCHEMAS:

@@ -1,4 +1,4 @@
-"""API keys: the hash of each token, whose it is, what it may do and until when.
+"""API keys: name, hash of the token, team, scopes and expiry.
 
 Revision: 0002
 """
@@ -20,12 +20,12 @@ def is_sqlite() -> bool:
     return op.get_bind().dialect.name == "sqlite"
 
 
-def at(schema: str) -> str | None:
-    """SQLite has no schemas: the same tables stand side by side."""
+def schema_name(schema: str) -> str | None:
+    """Return the schema to use: none on SQLite, which has no schemas."""
     return None if is_sqlite() else schema
 
 
-def ref(schema: str, column: str) -> str:
+def qualified(schema: str, column: str) -> str:
     return column if is_sqlite() else f"{schema}.{column}"
 
 
@@ -43,16 +43,20 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["team_id"], [ref("core", "teams.id")], name=op.f("fk_api_keys_team_id")),
+        sa.ForeignKeyConstraint(["team_id"], [qualified("core", "teams.id")], name=op.f("fk_api_keys_team_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_api_keys_token_hash")),
-        schema=at("core"),
+        schema=schema_name("core"),
     )
-    op.create_index("ix_api_keys_prefix", "api_keys", ["prefix"], unique=False, schema=at("core"))
+    op.create_index("ix_api_keys_prefix", "api_keys", ["prefix"], unique=False, schema=schema_name("core"))
     op.create_index(
-        "ix_api_keys_team_id_created_at", "api_keys", ["team_id", "created_at", "id"], unique=False, schema=at("core")
+        "ix_api_keys_team_id_created_at",
+        "api_keys",
+        ["team_id", "created_at", "id"],
+        unique=False,
+        schema=schema_name("core"),
     )
 
 
 def downgrade() -> None:
-    op.drop_table("api_keys", schema=at("core"))
+    op.drop_table("api_keys", schema=schema_name("core"))

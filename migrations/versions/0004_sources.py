@@ -1,4 +1,4 @@
-"""The document that a contract, or a proposal, was read from.
+"""The source document of contracts and proposals.
 
 Revision: 0004
 """
@@ -15,17 +15,17 @@ works_with = "0001"
 TABLES = (("contracts", "core"), ("proposals", "workflow"))
 
 
-def at(schema: str) -> str | None:
-    """SQLite has no schemas: the same tables stand side by side."""
+def schema_name(schema: str) -> str | None:
+    """Return the schema to use: none on SQLite, which has no schemas."""
     return None if op.get_bind().dialect.name == "sqlite" else schema
 
 
 def upgrade() -> None:
     for table, schema in TABLES:
         column = sa.Column("source", sa.JSON(none_as_null=True), nullable=True)
-        op.add_column(table, column, schema=at(schema))
+        op.add_column(table, column, schema=schema_name(schema))
 
 
 def downgrade() -> None:
     for table, schema in TABLES:
-        op.drop_column(table, "source", schema=at(schema))
+        op.drop_column(table, "source", schema=schema_name(schema))

@@ -1,4 +1,4 @@
-"""On SQLite, `INSERT OR REPLACE` removes a row without firing its delete trigger: inserting over an event is refused.
+"""Refuse `INSERT OR REPLACE` of events on SQLite, which would delete a row without firing the delete trigger.
 
 Revision: 0005
 """

@@ -1,6 +1,6 @@
-"""Authentication: API keys, and tokens of an OIDC issuer."""
+"""Authentication by API keys and by tokens of an OIDC issuer."""
 
 from tessera_gql.auth.identity import BadCredential, Identity
-from tessera_gql.auth.keys import Issuer, Keys
+from tessera_gql.auth.keys import Authenticator, TokenIssuer
 
-__all__ = ["BadCredential", "Identity", "Issuer", "Keys"]
+__all__ = ["Authenticator", "BadCredential", "Identity", "TokenIssuer"]

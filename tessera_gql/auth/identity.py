@@ -1,4 +1,4 @@
-"""Who is asking, as a credential says; and what is said to who has none that is good."""
+"""The authenticated caller, and the error for a missing or invalid credential."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from datetime import datetime
 from tessera_gql.policy.access import Actor
 
 
-class BadCredential(Exception):  # noqa: N818 - what it says
-    """The credential is missing, unknown, expired or revoked; the message says which and what next."""
+class BadCredential(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+    """The credential is missing, unknown, expired or revoked. The message is for the client."""
 
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """`ended` is set when the credential is revoked or runs out, and ends what lives on it."""
+    """An authenticated caller. `ended` is set when the credential is revoked or expires, and closes its streams."""
 
     actor: Actor
     expires_at: datetime | None = None

@@ -1,6 +1,6 @@
-"""From the `Authorization` value to who is asking. Cookies are never looked at, and no token is ever kept or logged.
+"""Authenticate the `Authorization` header. Cookies are never read, and tokens are never stored or logged.
 
-Who presents the whole token of a key may know that it has expired or was revoked; everybody else hears "not known".
+Only a caller with the complete token of a key learns that it expired or was revoked; others get "not known".
 """
 
 import asyncio
@@ -24,34 +24,38 @@ from tessera_gql.store import keys
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
 
-TRUSTED_SECONDS = 5.0
-"""For so long a credential that was found good is not looked up again; a revocation does not wait for it."""
+CACHE_SECONDS = 5.0
+"""How long a valid credential is cached. Revocations take effect at once."""
 FLUSH_SECONDS = 60.0
+"""Interval at which the times of last use are written."""
 
 log = logging.getLogger(__name__)
 
-MISSING = "This server needs a key. Send the header `Authorization: Bearer KEY`."
-UNKNOWN = "This key is not known here. Check it, or ask an administrator for one."
+MISSING_KEY = "This server needs a key. Send the header `Authorization: Bearer KEY`."
+UNKNOWN_KEY = "This key is not known here. Check it, or ask an administrator for one."
 
 
-class Issuer(Protocol):
-    """Who signs tokens of another kind that are good here too."""
+class TokenIssuer(Protocol):
+    """An issuer of accepted tokens other than API keys."""
 
     async def identify(self, token: str) -> Identity:
-        """Raises BadCredential."""
+        """Authenticate a token. Raises BadCredential."""
         ...
 
 
 @dataclass(frozen=True)
-class Known:
-    """A credential that was good when it was last looked at."""
+class _CachedCredential:
+    """A credential that was valid at `checked_at`, in monotonic seconds."""
 
     identity: Identity
-    looked_at: float
+    checked_at: float
 
 
-class Keys:
-    """What opens this server; `is_open` lets everybody in. `keep` must run for as long as it does."""
+class Authenticator:
+    """Authenticates callers, caches valid credentials and ends revoked ones. `is_open` accepts everybody.
+
+    `run` must run while the server does.
+    """
 
     def __init__(
         self,
@@ -59,108 +63,115 @@ class Keys:
         *,
         is_open: bool = False,
         admin_key: str | None = None,
-        issuer: Issuer | None = None,
+        issuer: TokenIssuer | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        remembered: int = 10_000,
+        cache_size: int = 10_000,
     ) -> None:
         self._database = database
-        self._open = Identity(OPEN_ACTOR) if is_open else None
+        self._open_identity = Identity(OPEN_ACTOR) if is_open else None
         self._admin = (keys.digest(admin_key), Identity(Actor("admin", scopes=frozenset(Scope)))) if admin_key else None
         self._issuer = issuer
         self._monotonic = monotonic
-        self._remembered = remembered
-        self._known: OrderedDict[str, Known] = OrderedDict()
-        self._live: WeakSet[Identity] = WeakSet()
+        self._cache_size = cache_size
+        self._cache: OrderedDict[str, _CachedCredential] = OrderedDict()
+        """Valid credentials by the digest of their token."""
+        self._live_identities: WeakSet[Identity] = WeakSet()
         self._revoked: OrderedDict[UUID, None] = OrderedDict()
-        self._used: dict[UUID, datetime] = {}
+        self._last_used: dict[UUID, datetime] = {}
+        """Times of last use by key, not yet written."""
 
     async def identify(self, authorization: str | None) -> Identity:
-        """Raises BadCredential; Unavailable if the credential can't be looked up now."""
-        if self._open is not None:
-            return self._open
-        token = _bearer(authorization)
+        """Authenticate an `Authorization` value, or None for a missing header.
+
+        Raises BadCredential for an invalid credential, Unavailable if it can't be verified now.
+        """
+        if self._open_identity is not None:
+            return self._open_identity
+        token = _parse_bearer(authorization)
         digest = keys.digest(token)
         if self._admin is not None and hmac.compare_digest(digest, self._admin[0]):
             return self._admin[1]
-        identity = await self._trusted(digest, self._door(token, digest))
+        identity = await self._verify_cached(digest, self._choose_verifier(token, digest))
         now = self._database.clock()
         if identity.expires_at is not None and identity.expires_at <= now:
-            raise expired(identity.expires_at)
+            raise expired_key_error(identity.expires_at)
         if identity.actor.key_id is not None:
-            self._used[identity.actor.key_id] = now
+            self._last_used[identity.actor.key_id] = now
         return identity
 
-    def _door(self, token: str, digest: str) -> Callable[[], Awaitable[Identity]]:
+    def _choose_verifier(self, token: str, digest: str) -> Callable[[], Awaitable[Identity]]:
         if token.startswith(KEY_MARK):
-            return lambda: self._looked_up(digest)
+            return lambda: self._verify_key(digest)
         if (issuer := self._issuer) is not None and token.count(".") == 2:
             return lambda: issuer.identify(token)
-        raise BadCredential(UNKNOWN)
+        raise BadCredential(UNKNOWN_KEY)
 
-    async def _trusted(self, digest: str, look: Callable[[], Awaitable[Identity]]) -> Identity:
-        known = self._known.get(digest)
-        if known is not None and self._monotonic() - known.looked_at < TRUSTED_SECONDS:
-            return known.identity
-        self._known.pop(digest, None)
-        found = await look()
-        if known is not None and _same(known.identity, found):
-            found = known.identity
-        self._live.add(found)
-        self._known[digest] = Known(found, self._monotonic())
-        if len(self._known) > self._remembered:
-            self._known.popitem(last=False)
-        return found
+    async def _verify_cached(self, digest: str, verify: Callable[[], Awaitable[Identity]]) -> Identity:
+        """Return the cached identity, or verify the credential. An unchanged identity stays the same object."""
+        cached = self._cache.get(digest)
+        if cached is not None and self._monotonic() - cached.checked_at < CACHE_SECONDS:
+            return cached.identity
+        self._cache.pop(digest, None)
+        identity = await verify()
+        if cached is not None and _is_unchanged(cached.identity, identity):
+            identity = cached.identity
+        self._live_identities.add(identity)
+        self._cache[digest] = _CachedCredential(identity, self._monotonic())
+        if len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+        return identity
 
-    async def _looked_up(self, digest: str) -> Identity:
+    async def _verify_key(self, digest: str) -> Identity:
+        """Look up an API key by the digest of its token. Raises BadCredential."""
         async with self._database.read() as session:
             key = await keys.by_hash(session, digest)
         if key is None or not hmac.compare_digest(key.token_hash, digest):
-            raise BadCredential(UNKNOWN)
+            raise BadCredential(UNKNOWN_KEY)
         if key.revoked_at is not None or key.id in self._revoked:
             raise BadCredential("This key was revoked. Ask your team for a new one.")
-        actor = actor_of(key)
+        actor = create_actor(key)
         if not allows(actor, Verb.READ, None):
             raise BadCredential("This key has no scope, so it is good for nothing. Make one with a scope.")
         return Identity(actor, key.expires_at)
 
-    def hear(self, happened: Sequence[Event]) -> None:
-        """What was committed in this process."""
-        for event in happened:
+    def on_commit(self, events: Sequence[Event]) -> None:
+        """Revoke the keys whose revocation was committed in this process."""
+        for event in events:
             if isinstance(event, ApiKeyRevoked):
                 self.revoke(event.api_key_id)
 
     def revoke(self, key_id: UUID) -> None:
-        """From now on the key opens nothing, and what lives on it ends."""
-        self._revoked[key_id] = None  # a look-up that is under way may still see it as it was
-        if len(self._revoked) > self._remembered:
+        """Reject a key from now on and close its open streams."""
+        self._revoked[key_id] = None  # a concurrent lookup may still read the key as valid
+        if len(self._revoked) > self._cache_size:
             self._revoked.popitem(last=False)
         self._end(lambda identity: identity.actor.key_id == key_id)
 
     def expire(self) -> None:
-        """Ends what lives on credentials that have run out."""
+        """Close the open streams of expired credentials."""
         now = self._database.clock()
         self._end(lambda identity: identity.expires_at is not None and identity.expires_at <= now)
 
     def _end(self, is_over: Callable[[Identity], bool]) -> None:
-        for identity in [one for one in self._live if is_over(one)]:
+        for identity in [identity for identity in self._live_identities if is_over(identity)]:
             identity.ended.set()
-        for digest in [digest for digest, known in self._known.items() if known.identity.ended.is_set()]:
-            del self._known[digest]
+        for digest in [digest for digest, cached in self._cache.items() if cached.identity.ended.is_set()]:
+            del self._cache[digest]
 
     async def flush(self) -> None:
-        """Writes down when each key was last used."""
-        used, self._used = self._used, {}
-        if not used:
+        """Write the times of last use to the database."""
+        last_used, self._last_used = self._last_used, {}
+        if not last_used:
             return
         try:
             async with self._database.write("keys") as session:
-                await keys.mark_used(session, used)
+                await keys.mark_used(session, last_used)
         except Unavailable as error:
-            self._used = used | self._used
+            self._last_used = last_used | self._last_used
             log.warning("When keys were last used can't be written now. %s", error)
 
-    async def keep(self, *, flush_seconds: float = FLUSH_SECONDS) -> None:
-        """Runs until cancelled."""
+    async def run(self, *, flush_seconds: float = FLUSH_SECONDS) -> None:
+        """Expire credentials and write times of last use until cancelled."""
         flushed = self._monotonic()
         while True:
             await asyncio.sleep(self._pause_seconds())
@@ -170,30 +181,31 @@ class Keys:
                 await self.flush()
 
     def _pause_seconds(self) -> float:
-        """Until the next credential runs out, a second at most."""
+        """Return the seconds until the next expiry, at most one."""
         now = self._database.clock()
-        ends = [one.expires_at for one in self._live if one.expires_at and not one.ended.is_set()]
-        return max(0.0, min([1.0, *((end - now).total_seconds() for end in ends)]))
+        expiries = [live.expires_at for live in self._live_identities if live.expires_at and not live.ended.is_set()]
+        return max(0.0, min([1.0, *((expires_at - now).total_seconds() for expires_at in expiries)]))
 
 
-def actor_of(key: ApiKey) -> Actor:
-    """Named so that the log tells which key it was, even among those of one name."""
+def create_actor(key: ApiKey) -> Actor:
+    """Create the actor of a key. Its name includes the key's prefix, to tell keys of the same name apart in logs."""
     scopes = frozenset(Scope(scope) for scope in key.scopes)
     return Actor(key_actor(key.name, key.prefix), key.team_id, scopes, key.id)
 
 
-def expired(at: datetime) -> BadCredential:
+def expired_key_error(at: datetime) -> BadCredential:
+    """Create the error for an expired key."""
     return BadCredential(f"This key expired at {at:%Y-%m-%d %H:%M} UTC. Ask your team for a new one.")
 
 
-def _bearer(authorization: str | None) -> str:
+def _parse_bearer(authorization: str | None) -> str:
     if authorization is None:
-        raise BadCredential(MISSING)
+        raise BadCredential(MISSING_KEY)
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise BadCredential(MISSING)
+        raise BadCredential(MISSING_KEY)
     return token.strip()
 
 
-def _same(one: Identity, other: Identity) -> bool:
-    return (one.actor, one.expires_at) == (other.actor, other.expires_at) and not one.ended.is_set()
+def _is_unchanged(cached: Identity, current: Identity) -> bool:
+    return (cached.actor, cached.expires_at) == (current.actor, current.expires_at) and not cached.ended.is_set()

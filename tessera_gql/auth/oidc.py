@@ -1,4 +1,4 @@
-"""Tokens of an OIDC issuer: nothing in one counts before its signature does, by an algorithm and key of our choice."""
+"""Verify JWTs of an OIDC issuer. The signature is checked before any claim, with configured algorithms and keys."""
 
 import asyncio
 import base64
@@ -24,13 +24,14 @@ from tessera_gql.store import teams
 from tessera_gql.store.database import Database
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA")
-"""Signatures by public keys only: with a shared secret, a public key could be passed off as that secret."""
-SKEW_SECONDS = 60
-MAX_TOKEN = 16_000
+"""Algorithms with public keys only. If HMAC were allowed, a forger could use a public key as the shared secret."""
+LEEWAY_SECONDS = 60
+MAX_TOKEN_LENGTH = 16_000
 MAX_JWKS_BYTES = 512_000
-FRESH_SECONDS = 600.0
+CACHE_SECONDS = 600.0
+"""How long the issuer's keys are cached."""
 RETRY_SECONDS = 30.0
-"""At most this often a key that is not known makes us read the issuer's keys again."""
+"""Minimum interval of reloads because of an unknown key id."""
 
 SCOPES = {f"tessera:{scope.value.lower()}": scope for scope in Scope}
 
@@ -40,8 +41,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Claims:
-    """What must be in a token, and where it says whose it is and what it may do."""
+class ExpectedClaims:
+    """Required issuer and audience of a token, and the names of its claims for team and scope."""
 
     issuer: str
     audience: str
@@ -51,29 +52,29 @@ class Claims:
 
 @dataclass
 class Jwks:
-    """The issuer's public keys by `kid`, from a file or an address."""
+    """Cache of the issuer's public keys by `kid`, loaded from a file or URL."""
 
     source: str
     monotonic: Callable[[], float] = time.monotonic
     _keys: Mapping[str, PublicKey] | None = None
-    _tried_at: float = -math.inf
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _last_attempt_at: float = -math.inf
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def find(self, kid: str) -> PublicKey | None:
-        """Raises Unavailable while the keys have never been read."""
-        async with self._turn:
-            age = self.monotonic() - self._tried_at
-            if age > (FRESH_SECONDS if kid in (self._keys or {}) else RETRY_SECONDS):
+        """Return a key, or None if the issuer has none of this id. Raises Unavailable before the first load."""
+        async with self._lock:
+            age = self.monotonic() - self._last_attempt_at
+            if age > (CACHE_SECONDS if kid in (self._keys or {}) else RETRY_SECONDS):
                 await self._refresh()
         if self._keys is None:
             raise Unavailable("The keys of the token issuer can't be read now. Try again in a minute.")
         return self._keys.get(kid)
 
     async def _refresh(self) -> None:
-        """What was known stays good when the keys can't be read."""
-        self._tried_at = self.monotonic()
+        """Reload the keys. If that fails, the previous keys stay in use."""
+        self._last_attempt_at = self.monotonic()
         try:
-            self._keys = _imported(await self._read())
+            self._keys = _parse_jwks(await self._read())
         except (OSError, ValueError, LookupError, TypeError, AttributeError, httpx.HTTPError, JoseError) as error:
             log.warning("The keys of the token issuer can't be read from %s: %s", self.source, error)
 
@@ -90,34 +91,34 @@ class Jwks:
             return bytes(body)
 
 
-def _imported(document: bytes) -> dict[str, PublicKey]:
-    """Shared secrets (`oct`), keys without a name and keys for encryption are passed over."""
-    listed = cast("dict[str, Any]", orjson.loads(document))["keys"]
-    usable = [key for key in listed if key.get("kty") != "oct" and key.get("use", "sig") == "sig" and key.get("kid")]
-    found = KeySet.import_key_set({"keys": usable})
-    return {str(key.kid): key for key in found if isinstance(key, RSAKey | ECKey | OKPKey)}
+def _parse_jwks(document: bytes) -> dict[str, PublicKey]:
+    """Parse a JWKS document, skipping shared secrets (`oct`), keys without an id and encryption keys."""
+    keys = cast("dict[str, Any]", orjson.loads(document))["keys"]
+    usable = [key for key in keys if key.get("kty") != "oct" and key.get("use", "sig") == "sig" and key.get("kid")]
+    key_set = KeySet.import_key_set({"keys": usable})
+    return {str(key.kid): key for key in key_set if isinstance(key, RSAKey | ECKey | OKPKey)}
 
 
 class JwksIssuer:
-    """Tokens in, identities out."""
+    """Authenticates JWTs with the public keys of an issuer."""
 
-    def __init__(self, database: Database, jwks: Jwks, claims: Claims) -> None:
+    def __init__(self, database: Database, jwks: Jwks, claims: ExpectedClaims) -> None:
         self._database = database
         self._jwks = jwks
         self._claims = claims
 
     async def identify(self, token: str) -> Identity:
-        """Raises BadCredential. What is told of a token whose signature is not good is the same for all of them."""
-        key = await self._jwks.find(_kid(token))
-        claims = self._checked(token, key)
-        return Identity(await self._actor(claims), _expires_at(claims["exp"]))
+        """Authenticate a token. Raises BadCredential, with one message for all invalid signatures."""
+        key = await self._jwks.find(_read_kid(token))
+        claims = self._verify(token, key)
+        return Identity(await self._create_actor(claims), _expires_at(claims["exp"]))
 
-    def _checked(self, token: str, key: PublicKey | None) -> dict[str, Any]:
+    def _verify(self, token: str, key: PublicKey | None) -> dict[str, Any]:
         if key is None:
-            raise forged()
-        wanted = jwt.JWTClaimsRegistry(
+            raise invalid_token_error()
+        registry = jwt.JWTClaimsRegistry(
             now=lambda: int(self._database.clock().timestamp()),
-            leeway=SKEW_SECONDS,
+            leeway=LEEWAY_SECONDS,
             iss={"essential": True, "value": self._claims.issuer},
             aud={"essential": True, "value": self._claims.audience},
             sub={"essential": True},
@@ -126,9 +127,9 @@ class JwksIssuer:
         try:
             claims = jwt.decode(token, key, algorithms=[*ALGORITHMS]).claims
         except (JoseError, ValueError, TypeError, RecursionError):
-            raise forged() from None
+            raise invalid_token_error() from None
         try:
-            wanted.validate(claims)
+            registry.validate(claims)
         except ExpiredTokenError:
             raise BadCredential("This token has expired. Get a new one from its issuer.") from None
         except JoseError as error:
@@ -137,54 +138,55 @@ class JwksIssuer:
             raise BadCredential("A claim of this token is of a wrong type. Get another one from its issuer.") from None
         return claims
 
-    async def _actor(self, claims: dict[str, Any]) -> Actor:
+    async def _create_actor(self, claims: dict[str, Any]) -> Actor:
         subject = str(claims["sub"])
         if not subject.isprintable() or len(subject) > 200:
             raise BadCredential("The `sub` of this token is not a name that a log can bear. Get another token.")
-        scopes = frozenset(SCOPES[word] for word in _words(claims.get(self._claims.scope)) if word in SCOPES)
+        scopes = frozenset(SCOPES[name] for name in _split_scopes(claims.get(self._claims.scope)) if name in SCOPES)
         if not scopes:
             raise BadCredential(
                 f"This token gives no right here: its claim `{self._claims.scope}` has none of {', '.join(SCOPES)}."
             )
-        team = claims.get(self._claims.team)
-        found = None
-        if isinstance(team, str) and team.isprintable():
+        team_name = claims.get(self._claims.team)
+        rows = None
+        if isinstance(team_name, str) and team_name.isprintable():
             async with self._database.read() as session:
-                found = await teams.by_names(session, [team])
-        return Actor(f"oidc:{subject}", found[0].id if found else None, scopes)
+                rows = await teams.by_names(session, [team_name])
+        return Actor(f"oidc:{subject}", rows[0].id if rows else None, scopes)
 
 
 def _expires_at(claim: Any) -> datetime:
     try:
-        return datetime.fromtimestamp(claim + SKEW_SECONDS, UTC)
+        return datetime.fromtimestamp(claim + LEEWAY_SECONDS, UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         raise BadCredential("The `exp` of this token is not a date. Get another one from its issuer.") from None
 
 
-def forged() -> BadCredential:
+def invalid_token_error() -> BadCredential:
+    """Create the error for a token without a valid signature."""
     return BadCredential("This token is not signed by the issuer that this server trusts. Get a new one from it.")
 
 
-def _kid(token: str) -> str:
-    """Which key the token says it is signed by; not believed, only looked up."""
+def _read_kid(token: str) -> str:
+    """Read the key id from the unverified header of a token."""
     try:
         head = token.partition(".")[0]
         header = orjson.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
     except ValueError:
-        raise forged() from None
+        raise invalid_token_error() from None
     kid = cast("dict[str, Any]", header).get("kid") if isinstance(header, dict) else None
-    if not isinstance(kid, str) or len(token) > MAX_TOKEN:
-        raise forged()
+    if not isinstance(kid, str) or len(token) > MAX_TOKEN_LENGTH:
+        raise invalid_token_error()
     return kid
 
 
-def _words(claim: Any) -> list[str]:
-    """A text of words, as in OAuth, or a list."""
+def _split_scopes(claim: Any) -> list[str]:
+    """Return the scopes of a claim, which is a space-separated string as in OAuth, or a list."""
     match claim:
         case str():
             return claim.split()
         case list():
-            listed: list[Any] = claim
-            return [word for word in listed if isinstance(word, str)]
+            names: list[Any] = claim
+            return [name for name in names if isinstance(name, str)]
         case _:
             return []

@@ -1,6 +1,7 @@
-"""`tessera`: the command line. A command is a shell around a verb: reads words, runs one thing, says what came.
+"""The command line `tessera`.
 
-A command's module is imported when it is asked for: those that CI runs a thousand times a day load no server.
+The module of a command is imported only when the command runs, because commands in CI must start fast and need no
+server code.
 """
 
 import sys
@@ -8,73 +9,73 @@ from importlib import import_module
 
 import typer
 
-from tessera_gql.cli.errors import Program
+from tessera_gql.cli.errors import RootGroup
 from tessera_gql.cli.exit_codes import EPILOG
 from tessera_gql.cli.terminal import use_utf8
 
-USE = "Contracts: for people, scripts and CI"
-RUN = "The server: for those who run one"
+CONTRACTS_PANEL = "Contracts: commands for people, scripts and CI"
+SERVER_PANEL = "Server: commands for operators"
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "login": ("login", "login", USE),
-    "logout": ("login", "logout", USE),
-    "whoami": ("login", "whoami", USE),
-    "publish": ("ci", "publish", USE),
-    "impact": ("ci", "impact", USE),
-    "diff": ("diff", "diff", USE),
-    "export": ("export", "export", USE),
-    "dbt": ("dbt", "app", USE),
-    "register": ("catalog", "register", USE),
-    "unregister": ("catalog", "unregister", USE),
-    "inbox": ("proposals", "inbox", USE),
-    "ack": ("proposals", "ack", USE),
-    "proposals": ("proposals", "proposals", USE),
-    "proposal": ("proposals", "proposal", USE),
-    "publish-proposal": ("proposals", "publish_proposal", USE),
-    "withdraw": ("proposals", "withdraw", USE),
-    "watch": ("watch", "watch", USE),
-    "team": ("catalog", "team_app", USE),
-    "asset": ("catalog", "asset_app", USE),
-    "serve": ("serve", "serve", RUN),
-    "worker": ("worker", "worker", RUN),
-    "config": ("config", "config", RUN),
-    "db": ("database", "app", RUN),
-    "keys": ("keys", "app", RUN),
-    "git": ("git", "app", RUN),
-    "audit": ("audit", "app", RUN),
-    "schema": ("serve", "schema", RUN),
+    "login": ("login", "login", CONTRACTS_PANEL),
+    "logout": ("login", "logout", CONTRACTS_PANEL),
+    "whoami": ("login", "whoami", CONTRACTS_PANEL),
+    "publish": ("ci", "publish", CONTRACTS_PANEL),
+    "impact": ("ci", "impact", CONTRACTS_PANEL),
+    "diff": ("diff", "diff", CONTRACTS_PANEL),
+    "export": ("export", "export", CONTRACTS_PANEL),
+    "dbt": ("dbt", "app", CONTRACTS_PANEL),
+    "register": ("catalog", "register", CONTRACTS_PANEL),
+    "unregister": ("catalog", "unregister", CONTRACTS_PANEL),
+    "inbox": ("proposals", "inbox", CONTRACTS_PANEL),
+    "ack": ("proposals", "ack", CONTRACTS_PANEL),
+    "proposals": ("proposals", "proposals", CONTRACTS_PANEL),
+    "proposal": ("proposals", "proposal", CONTRACTS_PANEL),
+    "publish-proposal": ("proposals", "publish_proposal", CONTRACTS_PANEL),
+    "withdraw": ("proposals", "withdraw", CONTRACTS_PANEL),
+    "watch": ("watch", "watch", CONTRACTS_PANEL),
+    "team": ("catalog", "team_app", CONTRACTS_PANEL),
+    "asset": ("catalog", "asset_app", CONTRACTS_PANEL),
+    "serve": ("serve", "serve", SERVER_PANEL),
+    "worker": ("worker", "worker", SERVER_PANEL),
+    "config": ("config", "config", SERVER_PANEL),
+    "db": ("database", "app", SERVER_PANEL),
+    "keys": ("keys", "app", SERVER_PANEL),
+    "git": ("git", "app", SERVER_PANEL),
+    "audit": ("audit", "app", SERVER_PANEL),
+    "schema": ("serve", "schema", SERVER_PANEL),
 }
-"""Each command: its module here, the function or group in it, and its place in the help."""
+"""Module, function or group, and help panel of each command."""
 
 
-def program(wanted: str | None = None) -> typer.Typer:
-    """With that command alone if there is such a one, else with all."""
+def build_app(command_name: str | None = None) -> typer.Typer:
+    """Build the application with one command, or with all commands if the name is unknown."""
     app = typer.Typer(
         name="tessera",
-        cls=Program,
-        help="Data contracts as a graph: a breaking change waits until the teams it hurts have answered.",
+        cls=RootGroup,
+        help="Data contracts for a warehouse: a breaking change waits until the affected teams acknowledge it.",
         epilog=EPILOG,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_top)
-    for name in [wanted] if wanted in COMMANDS else COMMANDS:
+    app.callback()(_root_callback)
+    for name in [command_name] if command_name in COMMANDS else COMMANDS:
         module, attribute, panel = COMMANDS[name]
-        found = getattr(import_module(f"{__name__}.{module}"), attribute)
-        if isinstance(found, typer.Typer):
-            for command in found.registered_commands:
-                command.epilog = EPILOG
-            app.add_typer(found, name=name, rich_help_panel=panel)
+        command = getattr(import_module(f"{__name__}.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            for registered in command.registered_commands:
+                registered.epilog = EPILOG
+            app.add_typer(command, name=name, rich_help_panel=panel)
         else:
-            app.command(name, rich_help_panel=panel, epilog=EPILOG)(found)
+            app.command(name, rich_help_panel=panel, epilog=EPILOG)(command)
     return app
 
 
-def _top() -> None:
-    """Makes a group even of one command."""
+def _root_callback() -> None:
+    """Keep typer from turning a single command into the whole application."""
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script `tessera`."""
     use_utf8()
-    program(next(iter(sys.argv[1:]), None))()
+    build_app(next(iter(sys.argv[1:]), None))()

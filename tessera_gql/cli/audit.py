@@ -1,4 +1,4 @@
-"""`tessera audit`: proof that the event log is as it was written, and a copy of it. See docs/auditing.md."""
+"""`tessera audit`: verify and export the event log. See docs/auditing.md."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,17 +15,17 @@ from tessera_gql.store.audit import Broken, Place
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
 
-app = typer.Typer(help="The event log: append-only, each row's hash covering the row before.", no_args_is_help=True)
+app = typer.Typer(help="Verify and export the event log.", no_args_is_help=True)
 
-EXPECT_HELP = "SEQUENCE:HASH as an earlier run said it: proves also that the log up to there was not written anew."
+EXPECT_HELP = "SEQUENCE:HASH of an earlier run. Also proves that the log up to there was not rewritten."
 
 
 @app.command()
 def verify(expect: str | None = typer.Option(None, "--expect", help=EXPECT_HELP)) -> None:
-    """Compute every hash again: exit 0, or 1 naming the first row that is not as it was written."""
-    known = _place(expect) if expect else None
+    """Verify the hash chain of the event log. Exit 0 if intact, 1 naming the first altered row."""
+    expected = _parse_position(expect) if expect else None
     try:
-        last = run_on_database(lambda database: audit.verify(database, known))
+        last = run_on_database(lambda database: audit.verify(database, expected))
     except Broken as error:
         raise fail(str(error), ExitCode.NEGATIVE) from None
     print_line(f"{last.sequence} events, each as it was written. The last is {last.sequence}:{last.hash}")
@@ -33,12 +33,12 @@ def verify(expect: str | None = typer.Option(None, "--expect", help=EXPECT_HELP)
 
 @app.command()
 def export(
-    after: int = typer.Option(0, min=0, help="Go on behind this sequence: the last one of an earlier export."),
-    output: Annotated[Path | None, typer.Option(help="A file to append to, instead of standard output.")] = None,
+    after: int = typer.Option(0, min=0, help="Start after this sequence, the last one of an earlier export."),
+    output: Annotated[Path | None, typer.Option(help="Append to this file instead of writing to stdout.")] = None,
 ) -> None:
-    """Write events as JSON lines, oldest first."""
+    """Export events as JSON lines, oldest first."""
 
-    async def work(database: Database) -> int:
+    async def write_events(database: Database) -> int:
         with output.open("ab") if output else nullcontext() as file:
             last = after
             async for page in audit.pages(database, after):
@@ -50,7 +50,7 @@ def export(
                 last = page[-1].sequence
         return last
 
-    last = run_on_database(work)
+    last = run_on_database(write_events)
     print_note((f"Exported up to sequence {last}. Go on with --after {last}.", "dim"))
 
 
@@ -59,7 +59,7 @@ def _json_line(row: EventRow) -> bytes:
     return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _place(text: str) -> Place:
+def _parse_position(text: str) -> Place:
     sequence, _, digest = text.partition(":")
     if not sequence.isdecimal() or len(digest) != 64:
         raise fail(f"--expect {text[:100]!r} is not SEQUENCE:HASH, as `tessera audit verify` prints it.")

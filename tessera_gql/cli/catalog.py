@@ -1,53 +1,57 @@
-"""`tessera team`, `tessera asset`, `tessera register`, `tessera unregister`: who owns what, and who reads it."""
+"""`tessera team`, `asset`, `register` and `unregister`: teams, assets and registrations."""
 
 from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import Json, Team, connected, print_answer, print_properties, print_rows
+from tessera_gql.cli.remote import JsonOption, TeamOption, connect, print_properties, print_result_json, print_rows
 from tessera_gql.cli.terminal import fail, print_line
 from tessera_gql.client import CompatibilityMode, Registration, TesseraClient
-from tessera_gql.client.operation import is_id
-from tessera_gql.client.operations.catalog import AssetDetails, Reading
+from tessera_gql.client.operation import is_global_id
+from tessera_gql.client.operations.catalog import AssetDetails, RegistrationDetails
 
-team_app = typer.Typer(help="Make and list teams.", no_args_is_help=True)
-asset_app = typer.Typer(help="Make, list and show assets.", no_args_is_help=True)
+team_app = typer.Typer(help="Create and list teams.", no_args_is_help=True)
+asset_app = typer.Typer(help="Create, list and show assets.", no_args_is_help=True)
 
 
 @team_app.command("create")
-def create_team(name: str, as_json: Json = False) -> None:
-    """Make a team.
+def create_team(name: str, as_json: JsonOption = False) -> None:
+    """Create a team.
 
     Example: tessera team create data-platform
     """
-    with connected() as client:
+    with connect() as client:
         team = client.create_team(name)
-    print_answer(team) if as_json else print_properties(id=team.id, name=team.name)
+    print_result_json(team) if as_json else print_properties(id=team.id, name=team.name)
 
 
 @team_app.command("list")
 def list_teams(
-    contains: Annotated[str | None, typer.Option(help="Only names with this in them.")] = None, as_json: Json = False
+    contains: Annotated[str | None, typer.Option(help="Only teams whose name contains this text.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the teams."""
-    with connected() as client:
-        found = list(client.teams(name_contains=contains))
+    """List teams and their ids."""
+    with connect() as client:
+        teams = list(client.teams(name_contains=contains))
     if as_json:
-        print_answer(found)
+        print_result_json(teams)
     else:
-        print_rows(("name", "created", "id"), ((one.name, one.created_at, one.id) for one in found), none="No teams.")
+        rows = ((team.name, team.created_at, team.id) for team in teams)
+        print_rows(("name", "created", "id"), rows, none="No teams.")
 
 
 @asset_app.command("create")
 def create_asset(
     fqn: str,
-    owner: Annotated[str | None, typer.Option(help="The owning team; the key's own if left out.")] = None,
-    resource_type: Annotated[str | None, typer.Option("--type", help="TABLE, VIEW, MODEL, TOPIC …")] = None,
-    description: Annotated[str | None, typer.Option(help="What it is.")] = None,
-    mode: Annotated[CompatibilityMode | None, typer.Option(case_sensitive=False, help="Of its contracts.")] = None,
-    as_json: Json = False,
+    owner: Annotated[str | None, typer.Option(help="Owner team; by default the team of the key.")] = None,
+    resource_type: Annotated[str | None, typer.Option("--type", help="Kind, such as TABLE, VIEW or TOPIC.")] = None,
+    description: Annotated[str | None, typer.Option(help="What the asset contains.")] = None,
+    mode: Annotated[
+        CompatibilityMode | None, typer.Option(case_sensitive=False, help="Default compatibility mode.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Make an asset.
+    """Create an asset.
 
     Example: tessera asset create analytics.marts.orders --owner data-platform
     """
@@ -58,36 +62,36 @@ def create_asset(
         details["description"] = description
     if mode:
         details["compatibility_mode"] = mode
-    with connected() as client:
+    with connect() as client:
         asset = client.create_asset(fqn=fqn, owner=owner, **details)
-    print_answer(asset) if as_json else print_properties(id=asset.id, fqn=asset.fqn, owner=asset.owner)
+    print_result_json(asset) if as_json else print_properties(id=asset.id, fqn=asset.fqn, owner=asset.owner)
 
 
 @asset_app.command("list")
 def list_assets(
-    contains: Annotated[str | None, typer.Option(help="Only fqns with this in them.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Only those of this team.")] = None,
-    as_json: Json = False,
+    contains: Annotated[str | None, typer.Option(help="Only assets whose fqn contains this text.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Only assets of this owner team.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the assets."""
-    with connected() as client:
-        team = client.get_team(owner).id if owner else None
-        found = list(client.assets(fqn_contains=contains, owner_team_id=team))
+    """List assets with owner and current version."""
+    with connect() as client:
+        owner_id = client.get_team(owner).id if owner else None
+        assets = list(client.assets(fqn_contains=contains, owner_team_id=owner_id))
     if as_json:
-        print_answer(found)
+        print_result_json(assets)
         return
-    rows = ((one.fqn, one.owner, one.current_contract and one.current_contract.version) for one in found)
+    rows = ((asset.fqn, asset.owner, asset.current_contract and asset.current_contract.version) for asset in assets)
     print_rows(("asset", "owner", "version"), rows, none="No assets.")
 
 
 @asset_app.command("show")
-def show_asset(fqn: str, as_json: Json = False) -> None:
-    """Show an asset, its contract and who reads it."""
-    with connected() as client:
+def show_asset(fqn: str, as_json: JsonOption = False) -> None:
+    """Show an asset, its current contract and its consumers."""
+    with connect() as client:
         asset = client.get_asset(fqn)
-        readers = [one for one in client.registrations(asset_id=asset.id) if one.status != "INACTIVE"]
+        registrations = [item for item in client.registrations(asset_id=asset.id) if item.status != "INACTIVE"]
     if as_json:
-        print_answer({**asset.model_dump(mode="json", by_alias=True), "registrations": readers})
+        print_result_json({**asset.model_dump(mode="json", by_alias=True), "registrations": registrations})
         return
     print_properties(
         fqn=asset.fqn,
@@ -98,68 +102,71 @@ def show_asset(fqn: str, as_json: Json = False) -> None:
         mode=asset.compatibility_mode,
         open_proposal=asset.open_proposal and asset.open_proposal.id,
     )
-    rows = ((one.consumer_team, "everything" if one.fields is None else one.fields, one.purpose) for one in readers)
+    rows = (
+        (item.consumer_team, "everything" if item.fields is None else item.fields, item.purpose)
+        for item in registrations
+    )
     print_rows(("reader", "reads", "for"), rows, none="Nobody has registered.")
 
 
 def register(
     fqn: str,
-    team: Team = None,
-    field: Annotated[list[str] | None, typer.Option("--field", "-f", help="A column it reads; repeatable.")] = None,
-    purpose: Annotated[str | None, typer.Option(help="What the data is for.")] = None,
-    consumer: Annotated[str | None, typer.Option(help="The team's own asset that is made from it.")] = None,
-    as_json: Json = False,
+    team: TeamOption = None,
+    field: Annotated[list[str] | None, typer.Option("--field", "-f", help="Field path it reads; repeatable.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="What the team uses the data for.")] = None,
+    consumer: Annotated[str | None, typer.Option(help="Asset of the team that is made from this one.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Say that a team reads an asset; without --field, all of it.
+    """Register a team as a consumer of an asset, or of some of its fields with --field.
 
     Example: tessera register analytics.marts.orders --team finance --field order_id --field total
     """
-    reading = Reading(fields=field or None)
+    details = RegistrationDetails(fields=field or None)
     if team:
-        reading["team"] = team
+        details["team"] = team
     if purpose:
-        reading["purpose"] = purpose
+        details["purpose"] = purpose
     if consumer:
-        reading["consumer_asset"] = consumer
-    with connected() as client:
-        made = client.register(fqn, **reading)
+        details["consumer_asset"] = consumer
+    with connect() as client:
+        registration = client.register(fqn, **details)
     if as_json:
-        print_answer(made)
+        print_result_json(registration)
     else:
-        reads = "everything" if made.fields is None else ", ".join(made.fields)
-        print_line(f"{made.consumer_team.name} reads {reads} of {made.asset.fqn} ({made.id}).")
+        reads = "everything" if registration.fields is None else ", ".join(registration.fields)
+        print_line(f"{registration.consumer_team.name} reads {reads} of {registration.asset.fqn} ({registration.id}).")
 
 
 def unregister(
-    registration: Annotated[str, typer.Argument(metavar="REGISTRATION|FQN", help="Its id, or what is read.")],
-    team: Team = None,
-    as_json: Json = False,
+    registration: Annotated[str, typer.Argument(metavar="REGISTRATION|FQN", help="Its id, or the fqn of the asset.")],
+    team: TeamOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Say that a team no longer reads an asset.
+    """End the registration of a team with an asset.
 
     Example: tessera unregister analytics.marts.orders --team finance
     """
-    with connected() as client:
-        found = registration if is_id(registration, "Registration") else _registration(client, registration, team)
-        ended = client.unregister(found)
+    with connect() as client:
+        is_id = is_global_id(registration, "Registration")
+        ended = client.unregister(registration if is_id else _find_registration_id(client, registration, team))
     if as_json:
-        print_answer(ended)
+        print_result_json(ended)
     else:
         print_line(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.")
 
 
-def _registration(client: TesseraClient, fqn: str, team: str | None) -> str:
-    reader = client.get_team(team) if team else client.viewer().team
-    if reader is None:
+def _find_registration_id(client: TesseraClient, fqn: str, team: str | None) -> str:
+    consumer = client.get_team(team) if team else client.viewer().team
+    if consumer is None:
         raise fail("This key belongs to no team. Say which team with --team.")
     asset = client.get_asset(fqn)
-    held = client.registrations(asset_id=asset.id, consumer_team_id=reader.id)
-    found: list[Registration] = [one for one in held if one.status != "INACTIVE"]
-    match found:
-        case [one]:
-            return one.id
+    team_registrations = client.registrations(asset_id=asset.id, consumer_team_id=consumer.id)
+    active: list[Registration] = [item for item in team_registrations if item.status != "INACTIVE"]
+    match active:
+        case [item]:
+            return item.id
         case []:
-            raise fail(f"{reader.name} is not registered with {asset.fqn}.")
+            raise fail(f"{consumer.name} is not registered with {asset.fqn}.")
         case _:
-            ids = ", ".join(one.id for one in found)
-            raise fail(f"{reader.name} is registered with {asset.fqn} {len(found)} times. Give one of: {ids}.")
+            ids = ", ".join(item.id for item in active)
+            raise fail(f"{consumer.name} is registered with {asset.fqn} {len(active)} times. Give one of: {ids}.")

@@ -1,4 +1,4 @@
-"""`tessera config`: the settings as this machine has them, each with where it comes from; secrets stay hidden."""
+"""`tessera config`: the settings in effect, with the source of each and without secrets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,13 @@ from tessera_gql.cli.settings import read_settings
 from tessera_gql.cli.terminal import print_json, print_line, print_note
 from tessera_gql.config import Settings, given, origin, secrets
 
-FAMILIES = ("api_", "database_", "limit_", "log_", "metrics_", "oidc_", "rate_limit_", "webhook_")
-"""How our settings begin: another name that begins so is probably a mistake."""
+SETTING_PREFIXES = ("api_", "database_", "limit_", "log_", "metrics_", "oidc_", "rate_limit_", "webhook_")
+"""Prefixes of setting names. An environment variable with such a prefix that is no setting is probably a typo."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One setting: what holds, as words; `value` is what JSON shows."""
+class EffectiveSetting:
+    """One setting with its effective value and source; `value` is what JSON shows."""
 
     name: str
     value: Any
@@ -35,41 +35,41 @@ class Line:
                 return str(self.value)
 
 
-def config(as_json: bool = typer.Option(False, "--json", help="As one JSON object.")) -> None:
-    """Print the settings in effect and where each comes from; exit 2 with every mistake if they can't be right."""
-    lines = effective(read_settings())
+def config(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> None:
+    """Print the settings in effect and the source of each. Exit 2 and list every mistake if they are invalid."""
+    effective_settings = list_effective_settings(read_settings())
     if as_json:
-        found = {line.name: {"value": line.value, "source": line.source} for line in lines}
-        print_json(found)
+        values = {setting.name: {"value": setting.value, "source": setting.source} for setting in effective_settings}
+        print_json(values)
         return
-    wide = [max(len(getattr(line, column)) for line in lines) for column in ("name", "text")]
-    for line in lines:
-        style = "dim" if line.source == "default" else ""
-        print_line((f"{line.name:<{wide[0]}}  {line.text:<{wide[1]}}  {line.source}", style))
-    for name in strange():
+    widths = [max(len(getattr(setting, column)) for setting in effective_settings) for column in ("name", "text")]
+    for setting in effective_settings:
+        style = "dim" if setting.source == "default" else ""
+        print_line((f"{setting.name:<{widths[0]}}  {setting.text:<{widths[1]}}  {setting.source}", style))
+    for name in find_unknown_settings():
         print_note((f"{name.upper()} is no setting of Tessera GQL. Is it spelled right?", "yellow"))
 
 
-def effective(found: Settings) -> list[Line]:
-    hidden = secrets.names(Settings.model_fields)
-    decided = {
-        "auth": "on" if found.needs_keys else "off",
-        "profile": "open" if found.is_open else "locked",
-        "rate_limit_mutations": found.rate_limit_mutations or "off",
-        "rate_limit_cost": found.rate_limit_cost or "off",
+def list_effective_settings(settings: Settings) -> list[EffectiveSetting]:
+    secret_names = secrets.names(Settings.model_fields)
+    resolved = {
+        "auth": "on" if settings.needs_keys else "off",
+        "profile": "open" if settings.is_open else "locked",
+        "rate_limit_mutations": settings.rate_limit_mutations or "off",
+        "rate_limit_cost": settings.rate_limit_cost or "off",
     }
 
-    def value(name: str) -> Any:
-        stated = decided.get(name, getattr(found, name))
-        if stated is None or name not in hidden:
-            return str(stated) if isinstance(stated, Path) else stated
-        return secrets.shown(stated)
+    def read_value(name: str) -> Any:
+        value = resolved.get(name, getattr(settings, name))
+        if value is None or name not in secret_names:
+            return str(value) if isinstance(value, Path) else value
+        return secrets.shown(value)
 
     names = sorted(Settings.model_fields, key=lambda name: name.startswith("limit_"))
-    return [Line(name.upper(), value(name), origin(name)) for name in names]
+    return [EffectiveSetting(name.upper(), read_value(name), origin(name)) for name in names]
 
 
-def strange() -> list[str]:
-    """Names in the environment that look like settings and are none."""
-    known = {*Settings.model_fields, *(f"{name}_file" for name in secrets.names(Settings.model_fields))}
-    return sorted(name for name in given() if name.startswith(FAMILIES) and name not in known)
+def find_unknown_settings() -> list[str]:
+    """Return names in the environment that look like settings but are none."""
+    known_names = {*Settings.model_fields, *(f"{name}_file" for name in secrets.names(Settings.model_fields))}
+    return sorted(name for name in given() if name.startswith(SETTING_PREFIXES) and name not in known_names)

@@ -1,4 +1,4 @@
-"""Commands that work on the database of DATABASE_URL themselves, without a server: one way in for all of them."""
+"""Access to the database of DATABASE_URL for commands that run without a server."""
 
 import asyncio
 import os
@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run `work` on a database that exists and has the tables of this version; nothing is created."""
-    settings = existing_database()
+    """Run `work` on an existing database at the revision of this version; never creates or migrates one."""
+    settings = read_existing_database_settings()
 
     async def run() -> T:
         if reason := migration.misfit(await migration.look(settings.database_url, settings.options)):
@@ -32,29 +32,29 @@ def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
         finally:
             await database.dispose()
 
-    with database_faults(settings):
+    with translate_database_faults(settings):
         return asyncio.run(run())
 
 
-def existing_database() -> Settings:
-    """The settings, if they don't name an SQLite file that is missing: SQLite would create it."""
+def read_existing_database_settings() -> Settings:
+    """Read the settings and fail if they name a missing SQLite file, which SQLite would create."""
     settings = read_settings()
     file = sqlite_file(settings.database_url)
     if file is not None and not file.is_file():
-        what = "is not a file" if file.exists() else "does not exist"
-        raise fail(f"The database {file} {what}. Check DATABASE_URL, or create it with `tessera db upgrade`.")
+        problem = "is not a file" if file.exists() else "does not exist"
+        raise fail(f"The database {file} {problem}. Check DATABASE_URL, or create it with `tessera db upgrade`.")
     check_sqlite_file(settings)
     return settings
 
 
 def check_sqlite_file(settings: Settings) -> None:
-    """Open an SQLite file in this thread first: where that fails, the driver's own thread would outlive the event loop.
+    """Open an SQLite file synchronously to report errors; on failure, the async driver's thread would outlive the loop.
 
-    Creates the file if it is missing, for its owner alone, and its folder.
+    Creates a missing file, readable by its owner only, and its folder.
     """
     if (file := sqlite_file(settings.database_url)) is None:
         return
-    with database_faults(settings):
+    with translate_database_faults(settings):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
@@ -66,11 +66,11 @@ def check_sqlite_file(settings: Settings) -> None:
 
 
 @contextmanager
-def database_faults(settings: Settings) -> Generator[None]:
-    """Name the database in what its driver says, where that is no passing fault: a damaged file, a missing right."""
+def translate_database_faults(settings: Settings) -> Generator[None]:
+    """Report permanent errors of the driver, such as a damaged file, in a message that names the database."""
     try:
         yield
-    except (*FAULTS, UnicodeError) as error:  # the latter for a host that can't be one
+    except (*FAULTS, UnicodeError) as error:  # UnicodeError: invalid host name
         if isinstance(error, OSError):
             raise
         name = name_of(driver_url(settings.database_url))

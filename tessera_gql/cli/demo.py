@@ -1,4 +1,4 @@
-"""A small garden shop to look at: its dbt project, four teams that read each other's tables, and a question waiting."""
+"""Demo data: a garden shop's dbt project, four teams with registrations, and a pending proposal."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ Edit = Callable[[dict[str, Any]], dict[str, Any]]
 
 MANIFEST = Path(__file__).with_name("shop_manifest.json")
 TEAMS = ("shop-platform", "finance", "growth", "support")
-READERS: tuple[tuple[str, str, tuple[str, ...] | None, str], ...] = (
+REGISTRATIONS: tuple[tuple[str, str, tuple[str, ...] | None, str], ...] = (
     ("analytics.marts.orders", "finance", ("order_id", "total_amount", "ordered_at"), "The monthly closing."),
     ("analytics.marts.orders", "growth", ("order_id", "discount_code"), "Which campaigns pay."),
     ("analytics.marts.orders", "support", None, "The agents' screen shows everything."),
@@ -36,7 +36,7 @@ FIRST_QUERY = "{ proposals(first: 5) { nodes { asset { fqn } status breakingChan
 
 
 async def seed(url: str) -> None:
-    """All of it or nothing; a database that has the shop already stays as it is."""
+    """Insert the demo data in one transaction; does nothing if the database has it already."""
     database = Database(url)
     try:
         async with database.write("demo") as session:
@@ -54,31 +54,31 @@ async def _build(session: Session) -> None:
         await team_verbs.create(session, OPEN_ACTOR, name=name)
     manifest = dbt.read(MANIFEST.read_bytes())
     await manifests.sync(session, OPEN_ACTOR, manifest, SyncOptions(owner=TeamRef(name=TEAMS[0])))
-    for fqn, team, fields, purpose in READERS:
-        reading = Reading(fields=fields, purpose=purpose)
-        await registrations.register(session, OPEN_ACTOR, AssetRef(fqn=fqn), team=TeamRef(name=team), reading=reading)
-    await _publish(session, "analytics.marts.customers", _with_segment)
-    proposed = await _publish(
+    for fqn, team, fields, purpose in REGISTRATIONS:
+        details = Reading(fields=fields, purpose=purpose)
+        await registrations.register(session, OPEN_ACTOR, AssetRef(fqn=fqn), team=TeamRef(name=team), reading=details)
+    await _publish(session, "analytics.marts.customers", _add_segment)
+    proposal_id = await _publish(
         session,
         ORDERS,
-        _without_discount,
+        _remove_discount,
         reason="Discounts move to a table of their own, analytics.marts.order_discounts.",
     )
     await proposals.acknowledge(
         session,
         OPEN_ACTOR,
-        proposed,
+        proposal_id,
         team=TeamRef(name="growth"),
         answer=Answer(Response.APPROVED, notes="The autumn campaign reads order_discounts already."),
     )
 
 
-def _with_segment(properties: dict[str, Any]) -> dict[str, Any]:
+def _add_segment(properties: dict[str, Any]) -> dict[str, Any]:
     return {**properties, "segment": {"type": "string"}}
 
 
-def _without_discount(properties: dict[str, Any]) -> dict[str, Any]:
-    return {name: sub for name, sub in properties.items() if name != "discount_code"}
+def _remove_discount(properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: schema for name, schema in properties.items() if name != "discount_code"}
 
 
 async def _publish(session: Session, fqn: str, edit: Edit, *, reason: str | None = None) -> Any:
@@ -87,5 +87,5 @@ async def _publish(session: Session, fqn: str, edit: Edit, *, reason: str | None
     schema = dict(current.schema_def if current else {})
     schema["properties"] = edit(schema["properties"])
     request = PublishRequest(schema=schema, reason=reason)
-    done = await publish_contract(session, OPEN_ACTOR, AssetRef(id=asset.id), request)
-    return done.proposal.id if done.proposal else None
+    result = await publish_contract(session, OPEN_ACTOR, AssetRef(id=asset.id), request)
+    return result.proposal.id if result.proposal else None

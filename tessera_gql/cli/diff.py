@@ -1,4 +1,4 @@
-"""`tessera diff OLD NEW`: two schemas, no server. Exits 1 when the change breaks in the mode asked for."""
+"""`tessera diff`: compare two schema files without a server."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tessera_gql.cli.diff_report import Format, render
-from tessera_gql.cli.documents import Dialect, Part, is_foreign, schema
+from tessera_gql.cli.documents import DialectOption, PartOption, convert_to_json_schema, is_json_schema
 from tessera_gql.cli.terminal import fail
 from tessera_gql.diff import Mode, SchemaError, compare
 
@@ -16,33 +16,36 @@ STDIN = Path("-")
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(help="The schema as it is; - reads JSON from stdin.", allow_dash=True)],
-    new: Annotated[Path, typer.Argument(help="The schema as it would be; - reads stdin.", allow_dash=True)],
-    mode: Annotated[Mode, typer.Option(case_sensitive=False, help="Which way round they must fit.")] = Mode.BACKWARD,
-    format: Annotated[Format, typer.Option(help="How to say it.")] = Format.TEXT,  # noqa: A002 - the option's name
-    part: Part = None,
-    dialect: Dialect = None,
+    old: Annotated[Path, typer.Argument(help="Current schema; - reads JSON from stdin.", allow_dash=True)],
+    new: Annotated[Path, typer.Argument(help="New schema; - reads JSON from stdin.", allow_dash=True)],
+    mode: Annotated[Mode, typer.Option(case_sensitive=False, help="Compatibility mode.")] = Mode.BACKWARD,
+    format: Annotated[Format, typer.Option(help="Output format.")] = Format.TEXT,  # noqa: A002 - the option's name
+    part: PartOption = None,
+    dialect: DialectOption = None,
 ) -> None:
-    """Compare two schemas: what changed, what breaks, and a document that shows it.
+    """Compare two schemas: changes, breaking changes and counterexamples. Exit 0 if compatible, 1 if breaking.
 
-    JSON Schemas, or by their names ODCS (.yaml), Avro (.avsc), SQL (.sql) and protobuf descriptor sets (.pb).
+    The files are JSON Schemas, or, by extension, ODCS (.yaml), Avro (.avsc), SQL (.sql) or protobuf descriptor sets
+    (.pb).
     """
     if old == new == STDIN:
         raise fail("Only one of the two schemas can come from stdin; give the other as a file.")
-    before, after = (schema(one, part, dialect) if is_foreign(one) else _read(one) for one in (old, new))
+    old_schema, new_schema = (
+        _read_json(path) if is_json_schema(path) else convert_to_json_schema(path, part, dialect) for path in (old, new)
+    )
     try:
-        found = compare(before, after)
+        comparison = compare(old_schema, new_schema)
     except SchemaError as error:
         raise fail(str(error)) from None
-    render(found, mode, format, str(new))
-    raise typer.Exit(0 if found.is_compatible(mode) else 1)
+    render(comparison, mode, format, str(new))
+    raise typer.Exit(0 if comparison.is_compatible(mode) else 1)
 
 
-def _read(path: Path) -> object:
+def _read_json(path: Path) -> object:
     try:
         return json.loads(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
     except OSError as error:
         raise fail(f"{path} can't be read: {error.strerror or error}.") from None
     except (ValueError, RecursionError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else error
-        raise fail(f"{path} is not JSON: {why}.") from None
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise fail(f"{path} is not JSON: {reason}.") from None

@@ -1,4 +1,4 @@
-"""Files that describe data, in the format that their name or the user says; what can't be read ends the program."""
+"""Schema files in any supported format, detected by extension. Unreadable files end the command."""
 
 import base64
 import sys
@@ -16,53 +16,55 @@ from tessera_gql.formats.sources import Format, Source
 
 STDIN = Path("-")
 
-SchemaFile = Annotated[
+SchemaArgument = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="JSON Schema, or ODCS (.yaml), Avro (.avsc), SQL (.sql), a protobuf descriptor set (.pb); `-` is stdin.",
+        help="JSON Schema, ODCS (.yaml), Avro (.avsc), SQL (.sql) or protobuf descriptor set (.pb); `-` reads stdin.",
         allow_dash=True,
     ),
 ]
-Written = Annotated[
+FormatOption = Annotated[
     DocumentFormat | None,
-    typer.Option("--format", "-f", case_sensitive=False, help="What the file is, whatever its name."),
+    typer.Option(
+        "--format", "-f", case_sensitive=False, help="Format of the file; by default detected by its extension."
+    ),
 ]
-Part = Annotated[str | None, typer.Option(help="Which of the tables or messages in the file.")]
-Dialect = Annotated[str | None, typer.Option(help="The dialect of the SQL, such as snowflake.")]
+PartOption = Annotated[str | None, typer.Option(help="Table or message in the file, if it has several.")]
+DialectOption = Annotated[str | None, typer.Option(help="SQL dialect, such as snowflake.")]
 
 
-def offered(
-    path: Path, written: DocumentFormat | None = None, part: str | None = None, dialect: str | None = None
+def read_schema(
+    path: Path, format_: DocumentFormat | None = None, part: str | None = None, dialect: str | None = None
 ) -> dict[str, Any] | Document:
-    """As the SDK takes it; only JSON is looked into."""
-    kind = _format(path, written)
-    if kind is Format.JSON_SCHEMA:
+    """Read a schema for the SDK. JSON is parsed here, other formats by the server."""
+    source_format = _detect_format(path, format_)
+    if source_format is Format.JSON_SCHEMA:
         return read_json(path)
-    return Document(DocumentFormat(kind), _text(path, kind), part, dialect)
+    return Document(DocumentFormat(source_format), _read_text(path, source_format), part, dialect)
 
 
-def schema(path: Path, part: str | None, dialect: str | None) -> Any:
-    """The JSON Schema of a file that is in another format."""
-    kind = _format(path, None)
+def convert_to_json_schema(path: Path, part: str | None, dialect: str | None) -> Any:
+    """Convert a file in another format to JSON Schema."""
+    source_format = _detect_format(path, None)
     try:
-        return sources.read(Source(kind, _text(path, kind), part, dialect)).schema
+        return sources.read(Source(source_format, _read_text(path, source_format), part, dialect)).schema
     except ForeignError as error:
         raise fail(f"{path}: {error}") from None
 
 
-def is_foreign(path: Path) -> bool:
-    return sources.named(path) not in {None, Format.JSON_SCHEMA}
+def is_json_schema(path: Path) -> bool:
+    return sources.named(path) in {None, Format.JSON_SCHEMA}
 
 
-def _format(path: Path, written: DocumentFormat | None) -> Format:
-    return Format(written) if written else sources.named(path) or Format.JSON_SCHEMA
+def _detect_format(path: Path, format_: DocumentFormat | None) -> Format:
+    return Format(format_) if format_ else sources.named(path) or Format.JSON_SCHEMA
 
 
-def _text(path: Path, kind: Format) -> str:
+def _read_text(path: Path, source_format: Format) -> str:
     try:
         content = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
-        return base64.b64encode(content).decode() if kind is Format.PROTOBUF else content.decode("utf-8-sig")
+        return base64.b64encode(content).decode() if source_format is Format.PROTOBUF else content.decode("utf-8-sig")
     except OSError as error:
         raise fail(f"{path} can't be read: {error.strerror or error}.") from None
     except UnicodeDecodeError:

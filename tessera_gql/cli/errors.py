@@ -1,4 +1,4 @@
-"""How every command ends: whatever is raised becomes one line on stderr and an exit code, in one place for all."""
+"""Error handling of all commands: an exception becomes one line on stderr and an exit code."""
 
 import os
 import sys
@@ -13,12 +13,12 @@ from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail
 from tessera_gql.errors import Refusal, Unavailable
 
-TRACEBACK = "TESSERA_TRACEBACK"
-"""Set to anything, it lets a defect end the program with its traceback."""
+TRACEBACK_VARIABLE = "TESSERA_TRACEBACK"
+"""Environment variable: if set, a defect prints its traceback."""
 
 
-class Program(TyperGroup):
-    """The top of the command line."""
+class RootGroup(TyperGroup):
+    """Root command group, which reports exceptions."""
 
     def main(
         self,
@@ -35,24 +35,25 @@ class Program(TyperGroup):
         try:
             code = run()
         except Exception as error:  # noqa: BLE001 - the last place where it can be reported
-            code = report(error)
+            code = report_error(error)
         sys.exit(code or 0)
 
 
-def report(error: Exception) -> int:
-    """Print what went wrong on one line; the exit code."""
-    message, code = describe(error)
-    if code is ExitCode.DEFECT and os.environ.get(TRACEBACK):
+def report_error(error: Exception) -> int:
+    """Print an error on one line and return the exit code."""
+    message, code = describe_error(error)
+    if code is ExitCode.DEFECT and os.environ.get(TRACEBACK_VARIABLE):
         raise error
     if message:
         fail(message, code)
     return code
 
 
-def describe(error: Exception) -> tuple[str, ExitCode]:
+def describe_error(error: Exception) -> tuple[str, ExitCode]:
+    """Return the message and the exit code of an exception."""
     match error:
         case TyperException():
-            return _usage(error), ExitCode.REFUSED
+            return _describe_usage_error(error), ExitCode.REFUSED
         case Abort():
             return "Nothing was entered.", ExitCode.INTERRUPTED
         case Refusal():
@@ -65,11 +66,11 @@ def describe(error: Exception) -> tuple[str, ExitCode]:
                 ExitCode.REFUSED,
             )
         case _:
-            return _of_client(error) or (_defect(error), ExitCode.DEFECT)
+            return _describe_client_error(error) or (_describe_defect(error), ExitCode.DEFECT)
 
 
-def _usage(error: TyperException) -> str:
-    """Empty if the help was printed instead."""
+def _describe_usage_error(error: TyperException) -> str:
+    """Describe a usage error; empty if the help was printed instead."""
     if type(error).__name__ == "NoArgsIsHelpError":
         return ""
     context = getattr(error, "ctx", None)
@@ -77,7 +78,7 @@ def _usage(error: TyperException) -> str:
     return f"{' '.join(error.format_message().split()).rstrip('.')}.{hint}"
 
 
-def _of_client(error: Exception) -> tuple[str, ExitCode] | None:
+def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:
     from tessera_gql.client import errors  # noqa: PLC0415 - commands on the database load no client until they fail
 
     match error:
@@ -94,8 +95,8 @@ def _of_client(error: Exception) -> tuple[str, ExitCode] | None:
             return None
 
 
-def _defect(error: Exception) -> str:
+def _describe_defect(error: Exception) -> str:
     return (
         f"This is a defect of tessera: {type(error).__name__}: {error}."
-        f" Run it again with {TRACEBACK}=1 to see where, and report that."
+        f" Run it again with {TRACEBACK_VARIABLE}=1 to see where, and report that."
     )

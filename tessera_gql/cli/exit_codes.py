@@ -1,10 +1,10 @@
-"""The exit codes of every command."""
+"""Exit codes of all commands, and their description in the help."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script learns without reading a word; the meanings are also in docs/cli.md and in every `--help`."""
+    """Exit codes for scripts. docs/cli.md and every `--help` list their meanings."""
 
     DONE = 0
     NEGATIVE = 1

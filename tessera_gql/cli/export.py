@@ -1,16 +1,16 @@
-"""`tessera export`: a contract as a document for other tools."""
+"""`tessera export`: write a contract as a document for other tools."""
 
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import connected
+from tessera_gql.cli.remote import connect
 from tessera_gql.cli.terminal import fail, print_document, print_json
 
 
-class Written(StrEnum):
-    """`source` is the document that the contract was published from, unchanged."""
+class ExportFormat(StrEnum):
+    """Format of the exported document; `source` is the unchanged document that was published."""
 
     ODCS = "odcs"
     JSON_SCHEMA = "json-schema"
@@ -20,28 +20,29 @@ class Written(StrEnum):
 def export(
     fqn: str,
     format_: Annotated[
-        Written, typer.Option("--format", "-f", case_sensitive=False, help="What to write.")
-    ] = Written.ODCS,
-    version: Annotated[str | None, typer.Option(help="Not the current version, but this.")] = None,
+        ExportFormat, typer.Option("--format", "-f", case_sensitive=False, help="Format of the document.")
+    ] = ExportFormat.ODCS,
+    version: Annotated[str | None, typer.Option(help="Version to export; by default the current one.")] = None,
 ) -> None:
-    """Write an asset's contract to stdout, as ODCS v3, as its JSON Schema, or as the document it came from.
+    """Write a contract to stdout as ODCS v3, JSON Schema, or the document it was published from.
 
     Example: tessera export analytics.marts.orders --format odcs > orders.odcs.yaml
     """
-    with connected() as client:
+    with connect() as client:
         asset = client.get_asset(fqn)
-        found = asset.current_contract
+        contract = asset.current_contract
         if version is not None:
-            found = next((one for one in client.contracts(asset_id=asset.id) if one.version == version), None)
-        if found is None:
+            contract = next((item for item in client.contracts(asset_id=asset.id) if item.version == version), None)
+        if contract is None:
             raise fail(f"{asset.fqn} has no {'contract' if version is None else f'version {version}'}.")
-        documents = client.export_contract(found.id)
+        documents = client.export_contract(contract.id)
     match format_:
-        case Written.ODCS:
+        case ExportFormat.ODCS:
             print_document(documents.exported, end="")
-        case Written.JSON_SCHEMA:
+        case ExportFormat.JSON_SCHEMA:
             print_json(documents.schema_def)
-        case Written.SOURCE if documents.source is not None:
+        case ExportFormat.SOURCE if documents.source is not None:
             print_document(documents.source.text, end="")
         case _:
-            raise fail(f"{asset.fqn} {found.version} was published as a JSON Schema: --format json-schema writes it.")
+            published = f"{asset.fqn} {contract.version} was published as a JSON Schema"
+            raise fail(f"{published}: --format json-schema writes it.")

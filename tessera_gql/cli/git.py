@@ -1,4 +1,4 @@
-"""`tessera git`: contracts as files in the folder that GIT_SYNC_PATH names, straight from and to the database."""
+"""`tessera git`: sync contracts between the database and files in the folder GIT_SYNC_PATH."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,58 +16,61 @@ from tessera_gql.workflows.git_folder import Commit
 
 ACTOR = Actor("tessera git", scopes=frozenset(Scope))
 
-app = typer.Typer(help="Write contracts to files for a git repository, and read them back.", no_args_is_help=True)
+app = typer.Typer(help="Sync contracts with files in a git repository.", no_args_is_help=True)
 
-Folder = Annotated[Path | None, typer.Option(help="Instead of GIT_SYNC_PATH.", file_okay=False)]
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+FolderOption = Annotated[Path | None, typer.Option(help="Folder to use instead of GIT_SYNC_PATH.", file_okay=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def push(
-    folder: Folder = None,
-    message: Annotated[str | None, typer.Option("--message", "-m", help="Commit, with this message.")] = None,
-    author: Annotated[str | None, typer.Option(help="Who the commit is by: `Name <address>`.")] = None,
-    as_json: Json = False,
+    folder: FolderOption = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Commit the files with this message.")] = None,
+    author: Annotated[str | None, typer.Option(help="Author of the commit: `Name <address>`.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write one file for each team and asset; files of what is gone are removed. All of it or nothing."""
-    place = folder or read_settings().git_sync_path
+    """Write one file per team and asset and remove outdated files, all or nothing."""
+    target_folder = folder or read_settings().git_sync_path
     commit = None if message is None else Commit(message, author)
 
-    async def work(database: Database) -> dict[str, Any]:
+    async def push_files(database: Database) -> dict[str, Any]:
         async with database.read() as session:
-            return asdict(await git.push(session, ACTOR, place, commit=commit))
+            return asdict(await git.push(session, ACTOR, target_folder, commit=commit))
 
-    done = run_on_database(work)
+    report = run_on_database(push_files)
     if as_json:
-        print_json(done)
+        print_json(report)
         return
-    for mark, names in (("+", done["written"]), ("-", done["removed"])):
+    for mark, names in (("+", report["written"]), ("-", report["removed"])):
         for name in names:
             print_line(f"{mark} {name}")
-    print_note(f"{len(done['written'])} written, {len(done['removed'])} removed, {done['unchanged']} as they were.")
+    written_count, removed_count = len(report["written"]), len(report["removed"])
+    print_note(f"{written_count} written, {removed_count} removed, {report['unchanged']} as they were.")
     if message is not None:
-        print_note(f"Commit {done['commit']}." if done["commit"] else "Nothing to commit.")
+        print_note(f"Commit {report['commit']}." if report["commit"] else "Nothing to commit.")
 
 
 @app.command()
 def pull(
-    folder: Folder = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything, say what came, and take it back.")] = False,
-    as_json: Json = False,
+    folder: FolderOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Run, report and roll back: nothing is written.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Merge what the files say: what is newer is published by the usual rules, nothing is removed. All or nothing."""
-    place = folder or read_settings().git_sync_path
+    """Publish newer versions from the files by the usual rules, all or nothing. Removes nothing."""
+    source_folder = folder or read_settings().git_sync_path
 
-    async def work(database: Database) -> dict[str, Any]:
-        files = await git.read(ACTOR, place)
+    async def pull_files(database: Database) -> dict[str, Any]:
+        files = await git.read(ACTOR, source_folder)
         async with database.write(ACTOR.name, dry_run=dry_run) as session:
             return asdict(await git.pull(session, ACTOR, files))
 
-    done = run_on_database(work)
+    report = run_on_database(pull_files)
     if as_json:
-        print_json(done)
+        print_json(report)
         return
-    said = [f"{number} {what.replace('_', ' ')}" for what, number in done.items() if what != "passed_over" and number]
-    print_line(", ".join(said) if said else "Everything is as the files say.")
-    for sentence in done["passed_over"]:
-        print_note(sentence)
+    counts = [
+        f"{number} {name.replace('_', ' ')}" for name, number in report.items() if name != "passed_over" and number
+    ]
+    print_line(", ".join(counts) if counts else "Everything is as the files say.")
+    for reason in report["passed_over"]:
+        print_note(reason)

@@ -1,4 +1,4 @@
-"""`tessera keys`: the API keys of the database that DATABASE_URL names, for administrators on its machine."""
+"""`tessera keys`: create, list and revoke API keys in the database of DATABASE_URL."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,69 +25,73 @@ from tessera_gql.workflows.keys import NewKey
 T = TypeVar("T")
 
 ACTOR = Actor("tessera keys", scopes=frozenset(Scope))
-UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+DURATION_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 COLUMNS = ("id", "prefix", "name", "team", "scopes", "state", "created_at", "expires_at", "last_used_at")
 HEADINGS = ("prefix", "name", "team", "scope", "state", "created", "expires", "last used")
 
-app = typer.Typer(help="Make, list and revoke API keys, straight in the database.", no_args_is_help=True)
+app = typer.Typer(help="Create, list and revoke API keys, directly in the database.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
-    team: Annotated[str | None, typer.Option(help="The team it acts for; none for an administrator's key.")] = None,
-    scope: Annotated[list[Scope] | None, typer.Option(help="What it is good for.", case_sensitive=False)] = None,
-    expires: Annotated[str | None, typer.Option(help="After so long: 12h, 90d, 52w. Never by default.")] = None,
-    as_json: Json = False,
+    name: Annotated[str, typer.Argument(help="Name of the key, such as its purpose.")],
+    team: Annotated[str | None, typer.Option(help="Team of the key; none for an administrator's key.")] = None,
+    scope: Annotated[
+        list[Scope] | None, typer.Option(help="READ by default, ADMIN without a team.", case_sensitive=False)
+    ] = None,
+    expires: Annotated[str | None, typer.Option(help="Lifetime, such as 12h, 90d or 52w.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Make a key. Its token is printed on stdout, this once."""
+    """Create a key and print its token, which is never shown again."""
     default = Scope.READ if team else Scope.ADMIN
 
-    async def work(session: Session) -> dict[str, Any]:
-        minted = await keys.create(session, ACTOR, asked)
-        return {"token": minted.token} | (await _shown(session, [minted.key]))[0]
+    async def create_key(session: Session) -> dict[str, Any]:
+        created = await keys.create(session, ACTOR, new_key)
+        return {"token": created.token} | (await _describe_keys(session, [created.key]))[0]
 
-    asked = NewKey(name, scope or (default,), TeamRef(name=team) if team else None, _moment(expires))
-    made = _run(work)
+    new_key = NewKey(name, scope or (default,), TeamRef(name=team) if team else None, _parse_expiry(expires))
+    description = _run_in_transaction(create_key)
     if as_json:
-        print_json_text(_json(made))
+        print_json_text(_format_json(description))
         return
-    print_line(made["token"])
+    print_line(description["token"])
     print_note(("This is the only time the token is shown. Send it as `Authorization: Bearer TOKEN`.", "dim"))
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
-    """List the keys, oldest first."""
+def list_(as_json: JsonOption = False) -> None:
+    """List all keys, oldest first."""
 
-    async def work(session: Session) -> list[dict[str, Any]]:
-        return await _shown(session, await store.all_of(session))
+    async def list_keys(session: Session) -> list[dict[str, Any]]:
+        return await _describe_keys(session, await store.all_of(session))
 
-    keys_found = _run(work)
+    descriptions = _run_in_transaction(list_keys)
     if as_json:
-        print_json_text(_json(keys_found))
+        print_json_text(_format_json(descriptions))
     elif is_terminal():
-        print_table(HEADINGS, map(_cells, keys_found), none="No keys.")
+        print_table(HEADINGS, map(_format_cells, descriptions), none="No keys.")
     else:
-        print_table(COLUMNS, ([_text(key[column]) for column in COLUMNS] for key in keys_found))
+        print_table(COLUMNS, ([_format_value(key[column]) for column in COLUMNS] for key in descriptions))
 
 
 @app.command()
-def revoke(key: Annotated[str, typer.Argument(metavar="PREFIX|ID", help="How its token begins, or its id.")]) -> None:
-    """Revoke a key for good: what lives on it ends, in running servers too."""
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="PREFIX|ID", help="Prefix of the token, or id of the key.")],
+) -> None:
+    """Revoke a key for good; its subscriptions end on all running servers."""
 
-    async def work(session: Session) -> ApiKey:
-        identity = _identity(key) or (await keys.by_prefix(session, key)).id
+    async def revoke_key(session: Session) -> ApiKey:
+        identity = _parse_key_id(key) or (await keys.by_prefix(session, key)).id
         return await keys.revoke(session, ACTOR, identity)
 
-    revoked = _run(work)
-    print_line(f"The key {revoked.name} ({revoked.prefix}…) is revoked.")
+    revoked_key = _run_in_transaction(revoke_key)
+    print_line(f"The key {revoked_key.name} ({revoked_key.prefix}…) is revoked.")
 
 
-def _run(work: Callable[[Session], Awaitable[T]]) -> T:
-    """Run `work` in one transaction."""
+def _run_in_transaction(work: Callable[[Session], Awaitable[T]]) -> T:
+    """Run `work` in one transaction of its own."""
 
     async def transact(database: Database) -> T:
         async with database.write(ACTOR.name) as session:
@@ -96,62 +100,63 @@ def _run(work: Callable[[Session], Awaitable[T]]) -> T:
     return run_on_database(transact)
 
 
-async def _shown(session: Session, found: Sequence[ApiKey]) -> list[dict[str, Any]]:
-    named = {one.id: one.name for one in await teams.by_ids(session, [key.team_id for key in found if key.team_id])}
+async def _describe_keys(session: Session, api_keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
+    team_rows = await teams.by_ids(session, [key.team_id for key in api_keys if key.team_id])
+    team_names = {team.id: team.name for team in team_rows}
     return [
         {column: getattr(key, column, None) for column in COLUMNS}
-        | {"team": named[key.team_id] if key.team_id else None, "state": _state(key, session.now)}
-        for key in found
+        | {"team": team_names[key.team_id] if key.team_id else None, "state": _get_state(key, session.now)}
+        for key in api_keys
     ]
 
 
-def _state(key: ApiKey, now: datetime) -> str:
+def _get_state(key: ApiKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return "revoked"
     return "expired" if key.expires_at is not None and key.expires_at <= now else "good"
 
 
-def _cells(keys_found: dict[str, Any]) -> tuple[str, ...]:
-    days = (_text(keys_found[column])[:10] for column in ("created_at", "expires_at", "last_used_at"))
+def _format_cells(description: dict[str, Any]) -> tuple[str, ...]:
+    dates = (_format_value(description[column])[:10] for column in ("created_at", "expires_at", "last_used_at"))
     return (
-        keys_found["prefix"],
-        keys_found["name"],
-        keys_found["team"] or "-",
-        keys_found["scopes"][-1],
-        keys_found["state"],
-        *days,
+        description["prefix"],
+        description["name"],
+        description["team"] or "-",
+        description["scopes"][-1],
+        description["state"],
+        *dates,
     )
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     match value:
         case None:
             return "-"
         case datetime():
             return value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
         case list():
-            return ",".join(str(one) for one in value)  # pyright: ignore[reportUnknownVariableType]
+            return ",".join(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
         case _:
             return str(value)
 
 
-def _json(value: Any) -> str:
+def _format_json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
-def _moment(expires: str | None) -> datetime | None:
+def _parse_expiry(expires: str | None) -> datetime | None:
     if expires is None:
         return None
-    found = re.fullmatch(r"([1-9]\d{0,4})([hdw])", expires)
-    if found is None:
+    match = re.fullmatch(r"([1-9]\d{0,4})([hdw])", expires)
+    if match is None:
         raise fail(f"--expires {expires} is no duration. Write hours, days or weeks: 12h, 90d, 52w.")
-    return datetime.now(UTC) + int(found[1]) * UNITS[found[2]]
+    return datetime.now(UTC) + int(match[1]) * DURATION_UNITS[match[2]]
 
 
-def _identity(text: str) -> UUID | None:
-    """A plain id, or one as the graph writes it."""
+def _parse_key_id(text: str) -> UUID | None:
+    """Parse a UUID or a global id; None if the text is neither."""
     try:
         return UUID(text)
     except ValueError:
-        found = parsed(text)
-        return found[1] if found and found[0] == "ApiKey" else None
+        global_id = parsed(text)
+        return global_id[1] if global_id and global_id[0] == "ApiKey" else None

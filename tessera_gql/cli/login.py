@@ -1,4 +1,4 @@
-"""`tessera login`: keeps where the server is and a key for it, in a file that only its owner can read."""
+"""`tessera login`, `logout` and `whoami`: the stored URL and key of a server."""
 
 import json
 import os
@@ -7,53 +7,61 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import Json, connected, credentials, open_client, print_answer, print_properties
+from tessera_gql.cli.remote import (
+    JsonOption,
+    connect,
+    credentials_path,
+    open_client,
+    print_properties,
+    print_result_json,
+)
 from tessera_gql.cli.terminal import fail, print_line, print_note
-from tessera_gql.client.exchange import DEFAULT_URL, Target
+from tessera_gql.client.exchange import DEFAULT_URL, Endpoint
 from tessera_gql.escaping import escape_terminal
 
 
 def login(
-    url: Annotated[str | None, typer.Option(help="The server.", envvar="TESSERA_URL")] = None,
-    as_json: Json = False,
+    url: Annotated[str | None, typer.Option(help="URL of the server.", envvar="TESSERA_URL")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Keep a server and a key for the other commands. The key is asked for, or read from a pipe.
+    """Store the URL and key of a server for the other commands. Prompts for the key, or reads it from stdin.
 
     Example: echo "$KEY" | tessera login --url https://tessera.example.com
     """
-    where = url or DEFAULT_URL
-    key = _key(where)
-    with open_client(where, key, retries=1) as client:
+    server_url = url or DEFAULT_URL
+    key = _read_key(server_url)
+    with open_client(server_url, key, retries=1) as client:
         viewer = client.viewer()
-        address = client.target.address
-    _keep(where, key)
+        address = client.endpoint.display_url
+    _write_credentials(server_url, key)
     if as_json:
-        print_answer(viewer)
+        print_result_json(viewer)
         return
     team = f", team {viewer.team.name}" if viewer.team else ""
     print_line(f"You are {viewer.actor} at {address}{team}: {', '.join(viewer.scopes)}.")
-    print_note((f"Kept in {credentials()}", "dim"))
+    print_note((f"Kept in {credentials_path()}", "dim"))
 
 
 def logout() -> None:
-    """Forget the server and the key."""
-    credentials().unlink(missing_ok=True)
+    """Delete the stored URL and key."""
+    credentials_path().unlink(missing_ok=True)
 
 
-def whoami(as_json: Json = False) -> None:
-    """Say who the key is, and what it may do."""
-    with connected() as client:
+def whoami(as_json: JsonOption = False) -> None:
+    """Show the server, team and scopes of the current key."""
+    with connect() as client:
         viewer = client.viewer()
         if as_json:
-            print_answer(viewer)
+            print_result_json(viewer)
         else:
-            print_properties(server=client.target.address, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
+            server = client.endpoint.display_url
+            print_properties(server=server, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)
 
 
-def _key(where: str) -> str | None:
+def _read_key(server_url: str) -> str | None:
     if sys.stdin.isatty():
-        asked = f"API key for {escape_terminal(Target(where).address)} (empty if it needs none)"
-        text: str = typer.prompt(asked, default="", hide_input=True, err=True)
+        prompt = f"API key for {escape_terminal(Endpoint(server_url).display_url)} (empty if it needs none)"
+        text: str = typer.prompt(prompt, default="", hide_input=True, err=True)
     else:
         text = sys.stdin.read()
     if len(text.split()) > 1:
@@ -61,12 +69,12 @@ def _key(where: str) -> str | None:
     return text.strip() or None
 
 
-def _keep(url: str, key: str | None) -> None:
-    """Written beside and renamed: never half a file, and never readable by others."""
-    path = credentials()
+def _write_credentials(url: str, key: str | None) -> None:
+    """Write a temporary file and rename it: the file is never incomplete or readable by other users."""
+    path = credentials_path()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    beside = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary_path = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(temporary_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         json.dump({"url": url} | ({"api_key": key} if key else {}), file)
-    beside.replace(path)
+    temporary_path.replace(path)

@@ -1,7 +1,7 @@
-"""Several processes on one socket: a parent that serves nothing, replaces whoever dies, and ends when all have ended.
+"""Supervisor of the server processes: forks them, restarts them when they die, and forwards stop signals.
 
-The parent must have no thread and no event loop when it forks. The socket is shared rather than one for each process:
-connections that wait in its queue outlive a process that dies.
+The supervisor must have no thread and no event loop when it forks. All processes share one listening socket, so that
+connections in its queue survive the death of a process.
 """
 
 import logging
@@ -16,83 +16,83 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 STABLE_SECONDS = 10.0
-PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 30.0
-GRACE_SECONDS = 15.0
-"""In which a process puts its things away when its requests have ended; then it is killed."""
+MIN_RESTART_SECONDS = 0.1
+MAX_RESTART_SECONDS = 30.0
+CLEANUP_SECONDS = 15.0
+"""Time for a process to clean up after SHUTDOWN_SECONDS, before it is killed."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Place:
-    """Where one process runs after the other."""
+class ProcessSlot:
+    """One server process and its successors after restarts."""
 
     pid: int = 0
-    """0 while nobody is there."""
-    since: float = 0.0
-    due: float = 0.0
+    """0 while no process runs."""
+    started_at: float = 0.0
+    restart_at: float = 0.0
     failures: int = 0
 
-    def vacate(self, now: float) -> float:
-        """After how many seconds the next one starts: at once, unless one after the other dies young."""
-        self.failures = 0 if now - self.since > STABLE_SECONDS else self.failures + 1
-        pause = min(PAUSE_SECONDS * 2.0**self.failures, LONGEST_PAUSE_SECONDS)
-        self.pid, self.due = 0, now + pause
+    def schedule_restart(self, now: float) -> float:
+        """Schedule the next process and return the delay in seconds, which doubles with each early death."""
+        self.failures = 0 if now - self.started_at > STABLE_SECONDS else self.failures + 1
+        pause = min(MIN_RESTART_SECONDS * 2.0**self.failures, MAX_RESTART_SECONDS)
+        self.pid, self.restart_at = 0, now + pause
         return pause
 
 
 @dataclass
 class Supervisor:
-    """`work` serves until SIGTERM and returns its exit code; it runs in each process."""
+    """Keeps processes running; each calls `serve`, which must return an exit code after SIGTERM."""
 
-    number: int
+    process_count: int
     listener: socket.socket
-    work: Callable[[], int]
+    serve: Callable[[], int]
     shutdown_seconds: float
-    ends: float | None = None
-    """When those who have not ended are killed."""
-    failed: bool = False
-    places: list[Place] = field(default_factory=list[Place])
-    alive: tuple[int, int] = field(default_factory=os.pipe)
-    """Nothing is ever written to it: it ends with the parent."""
-    woken: tuple[int, int] = field(default_factory=os.pipe)
+    kill_at: float | None = None
+    """Monotonic time at which remaining processes are killed; None before a stop signal."""
+    has_failed: bool = False
+    slots: list[ProcessSlot] = field(default_factory=list[ProcessSlot])
+    parent_pipe: tuple[int, int] = field(default_factory=os.pipe)
+    """Pipe without data: its read end closes in the children when the supervisor dies."""
+    wakeup_pipe: tuple[int, int] = field(default_factory=os.pipe)
 
     def run(self) -> int:
-        """The exit code: 0 if every process ended by itself when it was asked to."""
-        self.places = [Place() for _ in range(self.number)]
-        os.set_blocking(self.woken[1], False)
-        signal.set_wakeup_fd(self.woken[1], warn_on_full_buffer=False)
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, self._stop)
-        signal.signal(signal.SIGCHLD, _wake)
-        while self.ends is None or any(place.pid for place in self.places):
-            self._step()
-        return int(self.failed)
+        """Run until all processes ended, and return 0 if each of them ended in time after a stop signal."""
+        self.slots = [ProcessSlot() for _ in range(self.process_count)]
+        os.set_blocking(self.wakeup_pipe[1], False)
+        signal.set_wakeup_fd(self.wakeup_pipe[1], warn_on_full_buffer=False)
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal_number, self._handle_stop_signal)
+        signal.signal(signal.SIGCHLD, _handle_child_exit)
+        while self.kill_at is None or any(slot.pid for slot in self.slots):
+            self._run_once()
+        return int(self.has_failed)
 
-    def _step(self) -> None:
+    def _run_once(self) -> None:
         now = time.monotonic()
-        for place in self.places:
-            if place.pid:
-                self._look(place, now)
-            elif self.ends is None and now >= place.due:
-                self._start(place, now)
-        if self.ends is not None and now > self.ends:
-            self._kill()
-        if select.select([self.woken[0]], [], [], 0.5)[0]:
-            os.read(self.woken[0], 4096)
+        for slot in self.slots:
+            if slot.pid:
+                self._reap(slot, now)
+            elif self.kill_at is None and now >= slot.restart_at:
+                self._start_process(slot, now)
+        if self.kill_at is not None and now > self.kill_at:
+            self._kill_remaining()
+        if select.select([self.wakeup_pipe[0]], [], [], 0.5)[0]:
+            os.read(self.wakeup_pipe[0], 4096)
 
-    def _start(self, place: Place, now: float) -> None:
+    def _start_process(self, slot: ProcessSlot, now: float) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        place.pid, place.since = os.fork(), now
-        if place.pid == 0:
+        slot.pid, slot.started_at = os.fork(), now
+        if slot.pid == 0:
             code = 1
             try:
-                self._become()
-                code = self.work()
-            except SystemExit as ended:
-                code = ended.code if isinstance(ended.code, int) else 1
+                self._reset_child()
+                code = self.serve()
+            except SystemExit as error:
+                code = error.code if isinstance(error.code, int) else 1
             except BaseException:
                 log.exception("A server process failed")
             finally:
@@ -100,52 +100,52 @@ class Supervisor:
                 sys.stderr.flush()
                 os._exit(code)
 
-    def _become(self) -> None:
-        """What the parent has set up is not the child's; and without a parent it ends as well."""
+    def _reset_child(self) -> None:
+        """Undo the supervisor's signal handling in a child, and stop the child when the supervisor dies."""
         signal.set_wakeup_fd(-1)
-        for one in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(one, signal.SIG_DFL)
-        for end in (self.alive[1], *self.woken):
-            os.close(end)
-        threading.Thread(target=_outlive, args=(self.alive[0],), daemon=True).start()
+        for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(signal_number, signal.SIG_DFL)
+        for descriptor in (self.parent_pipe[1], *self.wakeup_pipe):
+            os.close(descriptor)
+        threading.Thread(target=_exit_with_parent, args=(self.parent_pipe[0],), daemon=True).start()
 
-    def _look(self, place: Place, now: float) -> None:
-        pid, status = os.waitpid(place.pid, os.WNOHANG)
+    def _reap(self, slot: ProcessSlot, now: float) -> None:
+        pid, status = os.waitpid(slot.pid, os.WNOHANG)
         if not pid:
             return
         code = os.waitstatus_to_exitcode(status)
-        pause = place.vacate(now)
-        if self.ends is None:
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            log.warning("Server process %d %s; another one starts in %.1f seconds.", pid, how, pause)
+        pause = slot.schedule_restart(now)
+        if self.kill_at is None:
+            cause = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+            log.warning("Server process %d %s; another one starts in %.1f seconds.", pid, cause, pause)
         elif code not in (0, -signal.SIGTERM, -signal.SIGINT):
-            self.failed = True
+            self.has_failed = True
 
-    def _stop(self, _number: int, _frame: object) -> None:
-        """Once: everybody ends in peace. Twice: at once."""
-        if self.ends is None:
-            self.ends = time.monotonic() + self.shutdown_seconds + GRACE_SECONDS
-            self.listener.close()  # while one copy is open, the system goes on taking connections
+    def _handle_stop_signal(self, _number: int, _frame: object) -> None:
+        """Stop gracefully on the first signal, kill on the second."""
+        if self.kill_at is None:
+            self.kill_at = time.monotonic() + self.shutdown_seconds + CLEANUP_SECONDS
+            self.listener.close()  # the kernel accepts connections while any copy is open
         else:
-            self.ends = 0.0
-        for place in self.places:
-            if place.pid:
-                os.kill(place.pid, signal.SIGTERM)
+            self.kill_at = 0.0
+        for slot in self.slots:
+            if slot.pid:
+                os.kill(slot.pid, signal.SIGTERM)
 
-    def _kill(self) -> None:
-        for place in self.places:
-            if place.pid:
-                log.error("Server process %d did not end in time and is killed.", place.pid)
-                os.kill(place.pid, signal.SIGKILL)
-                os.waitpid(place.pid, 0)
-                place.pid, self.failed = 0, True
-
-
-def _wake(_number: int, _frame: object) -> None:
-    """That a process has ended is enough to know: the parent looks."""
+    def _kill_remaining(self) -> None:
+        for slot in self.slots:
+            if slot.pid:
+                log.error("Server process %d did not end in time and is killed.", slot.pid)
+                os.kill(slot.pid, signal.SIGKILL)
+                os.waitpid(slot.pid, 0)
+                slot.pid, self.has_failed = 0, True
 
 
-def _outlive(parent: int) -> None:
-    """The other end is never written to: it ends with the parent, however that ends."""
-    os.read(parent, 1)
+def _handle_child_exit(_number: int, _frame: object) -> None:
+    """Do nothing: a handler must exist for the signal to wake up `select`."""
+
+
+def _exit_with_parent(pipe_end: int) -> None:
+    """Terminate this process when the supervisor's end of the pipe closes, even if it was killed."""
+    os.read(pipe_end, 1)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,16 +1,16 @@
-"""How far a manifest has come: a bar in a terminal, a line for each phase in a pipe, on stderr, never among answers."""
+"""Progress of an upload on stderr: a bar on a terminal, a line per phase in a pipe."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from tessera_gql.cli.terminal import is_stderr_terminal, print_note, progress_bar
 from tessera_gql.client import Progress
-from tessera_gql.client.progress import Hear
+from tessera_gql.client.progress import ProgressCallback
 
-QUIET_BYTES = 1_000_000
-"""What is smaller is over before one could read that it goes on."""
+MIN_PROGRESS_BYTES = 1_000_000
+"""Smaller manifests finish too fast to need progress."""
 
-SAID = {
+PHASE_LABELS = {
     "UPLOAD": "uploading",
     "READ": "reading",
     "COMPARE": "comparing with what is there",
@@ -22,31 +22,31 @@ SAID = {
 
 
 @contextmanager
-def showing(name: str, size: int, *, as_json: bool) -> Generator[Hear | None]:
-    """None where nobody is to be told."""
-    if as_json or size < QUIET_BYTES:
+def show_progress(name: str, size: int, *, as_json: bool) -> Generator[ProgressCallback | None]:
+    """Yield the callback that shows progress, or None for small files and JSON output."""
+    if as_json or size < MIN_PROGRESS_BYTES:
         yield None
     elif is_stderr_terminal():
         with progress_bar(name) as show:
-            yield lambda progress: show(_phase(progress), progress.done, progress.total or None)
+            yield lambda progress: show(_label_phase(progress), progress.completed, progress.total or None)
     else:
-        yield _Lines(f"{name} ({size / 1e6:.0f} MB)").hear
+        yield _PhasePrinter(f"{name} ({size / 1e6:.0f} MB)").print_phase
 
 
-def _phase(progress: Progress) -> str:
-    return SAID.get(progress.phase, progress.phase.lower())
+def _label_phase(progress: Progress) -> str:
+    return PHASE_LABELS.get(progress.phase, progress.phase.lower())
 
 
-class _Lines:
-    """Each phase once."""
+class _PhasePrinter:
+    """Prints a line at the start of each phase."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._phase = ""
 
-    def hear(self, progress: Progress) -> None:
+    def print_phase(self, progress: Progress) -> None:
         if progress.phase == self._phase:
             return
         self._phase = progress.phase
-        of = f" {progress.total:,} tables" if progress.total and progress.phase != "UPLOAD" else ""
-        print_note(f"{self._name}: {_phase(progress)}{of} …")
+        total = f" {progress.total:,} tables" if progress.total and progress.phase != "UPLOAD" else ""
+        print_note(f"{self._name}: {_label_phase(progress)}{total} …")

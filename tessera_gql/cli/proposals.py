@@ -1,116 +1,126 @@
-"""`tessera proposals`, `proposal`, `inbox`, `ack`: what waits for an answer, and the answers."""
+"""`tessera proposals`, `proposal`, `inbox`, `ack`, `withdraw` and `publish-proposal`."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import Json, Team, connected, print_answer, print_properties, print_rows, proposal_id
+from tessera_gql.cli.remote import (
+    JsonOption,
+    TeamOption,
+    connect,
+    print_properties,
+    print_result_json,
+    print_rows,
+    resolve_proposal_id,
+)
 from tessera_gql.cli.terminal import fail, print_line
 from tessera_gql.client import AcknowledgmentResponse, Proposal, ProposalStatus
 
-Which = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the asset that has it open.")]
-OPEN = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
+ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
+OPEN_STATUSES = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
 
 
 def proposals(
-    asset: Annotated[str | None, typer.Option(help="Only of this asset.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Those that have ended as well.")] = False,
-    as_json: Json = False,
+    asset: Annotated[str | None, typer.Option(help="Only proposals of this asset.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Include resolved proposals.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """List the open proposals, the latest first."""
-    with connected() as client:
+    """List open proposals, latest first."""
+    with connect() as client:
         asset_id = client.get_asset(asset).id if asset else None
-        found = list(client.proposals(asset_id=asset_id, status=() if all_ or asset else OPEN))
+        proposals_ = list(client.proposals(asset_id=asset_id, status=() if all_ or asset else OPEN_STATUSES))
     if as_json:
-        print_answer(found)
+        print_result_json(proposals_)
         return
-    rows = ((one.asset, one.proposed_version, one.status, one.awaiting, one.expires_at, one.id) for one in found)
+    rows = (
+        (item.asset, item.proposed_version, item.status, item.awaiting, item.expires_at, item.id) for item in proposals_
+    )
     print_rows(("asset", "version", "status", "waits for", "expires", "id"), rows, none="No open proposals.")
 
 
-def proposal(which: Which, as_json: Json = False) -> None:
-    """Show a proposal: what breaks, whom it hurts, and what they say."""
-    with connected() as client:
-        found = client.get_proposal(proposal_id(client, which))
+def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
+    """Show a proposal with its breaking changes and acknowledgments."""
+    with connect() as client:
+        details = client.get_proposal(resolve_proposal_id(client, reference))
     if as_json:
-        print_answer(found)
+        print_result_json(details)
         return
     print_properties(
-        id=found.id,
-        asset=found.asset,
-        version=found.proposed_version,
-        status=found.status,
-        proposed_by=found.proposed_by,
-        reason=found.reason,
-        expires=found.expires_at,
+        id=details.id,
+        asset=details.asset,
+        version=details.proposed_version,
+        status=details.status,
+        proposed_by=details.proposed_by,
+        reason=details.reason,
+        expires=details.expires_at,
     )
-    for change in found.breaking_changes:
+    for change in details.breaking_changes:
         print_line(f"breaks  {change.message}")
-    rows = ((one.team, one.response, one.migration_deadline, one.notes) for one in found.acknowledgments)
+    rows = ((item.team, item.response, item.migration_deadline, item.notes) for item in details.acknowledgments)
     print_rows(("team", "says", "until", "notes"), rows, none="Nobody is asked.")
 
 
-def inbox(team: Team = None, as_json: Json = False) -> None:
-    """List what waits for a team's answer.
+def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
+    """List the proposals that a team has not acknowledged yet.
 
     Example: tessera inbox --team finance
     """
-    with connected() as client:
-        found = list(client.inbox(team))
+    with connect() as client:
+        acknowledgments = list(client.inbox(team))
     if as_json:
-        print_answer(found)
+        print_result_json(acknowledgments)
         return
     rows = (
-        (one.team, one.proposal.asset, [reason.message for reason in one.because], one.proposal.expires_at)
-        for one in found
+        (item.team, item.proposal.asset, [reason.message for reason in item.reasons], item.proposal.expires_at)
+        for item in acknowledgments
     )
     print_rows(("team", "asset", "because", "expires"), rows, none="Nothing waits for an answer.")
 
 
 def ack(
-    which: Which,
+    reference: ProposalArgument,
     response: Annotated[AcknowledgmentResponse, typer.Argument(case_sensitive=False)],
-    team: Team = None,
-    until: Annotated[datetime | None, typer.Option(help="MIGRATING needs it: when it will be done.")] = None,
-    notes: Annotated[str | None, typer.Option(help="What else there is to say.")] = None,
-    as_json: Json = False,
+    team: TeamOption = None,
+    until: Annotated[datetime | None, typer.Option(help="Deadline of the migration; required for MIGRATING.")] = None,
+    notes: Annotated[str | None, typer.Option(help="Notes for the owner of the asset.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Answer for a team that is asked.
+    """Acknowledge a proposal for an asked team.
 
     Example: tessera ack analytics.marts.orders MIGRATING --team finance --until 2031-01-01
     """
     if response is AcknowledgmentResponse.MIGRATING and until is None:
         raise fail("MIGRATING needs a deadline: --until 2031-01-01.")
     deadline = until.astimezone(UTC) if until else None
-    with connected() as client:
-        identity = proposal_id(client, which)
-        done = client.acknowledge(identity, response, team=team, migration_deadline=deadline, notes=notes)
+    with connect() as client:
+        proposal_id = resolve_proposal_id(client, reference)
+        result = client.acknowledge(proposal_id, response, team=team, migration_deadline=deadline, notes=notes)
     if as_json:
-        print_answer(done)
+        print_result_json(result)
         return
-    _status(done.proposal)
-    if done.contract:
-        print_line(f"{done.proposal.asset.fqn} {done.contract.version} is published.")
+    _print_status(result.proposal)
+    if result.contract:
+        print_line(f"{result.proposal.asset.fqn} {result.contract.version} is published.")
 
 
-def withdraw(which: Which, as_json: Json = False) -> None:
-    """Take a proposal back."""
-    with connected() as client:
-        done = client.withdraw_proposal(proposal_id(client, which))
-    print_answer(done) if as_json else _status(done)
+def withdraw(reference: ProposalArgument, as_json: JsonOption = False) -> None:
+    """Withdraw an open proposal without publishing it."""
+    with connect() as client:
+        withdrawn = client.withdraw_proposal(resolve_proposal_id(client, reference))
+    print_result_json(withdrawn) if as_json else _print_status(withdrawn)
 
 
-def publish_proposal(which: Which, team: Team = None, as_json: Json = False) -> None:
-    """Publish what was approved, exactly."""
-    with connected() as client:
-        done = client.publish_proposal(proposal_id(client, which), published_by=team)
+def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_json: JsonOption = False) -> None:
+    """Publish an approved proposal unchanged."""
+    with connect() as client:
+        contract = client.publish_proposal(resolve_proposal_id(client, reference), published_by=team)
     if as_json:
-        print_answer(done)
+        print_result_json(contract)
     else:
-        print_line(f"{done.asset.fqn} {done.version} is published.")
+        print_line(f"{contract.asset.fqn} {contract.version} is published.")
 
 
-def _status(found: Proposal) -> None:
-    waits = f"; it waits for {', '.join(team.name for team in found.awaiting)}" if found.awaiting else ""
-    print_line(f"The proposal for {found.asset.fqn} {found.proposed_version} is {found.status}{waits}.")
+def _print_status(proposal_: Proposal) -> None:
+    suffix = f"; it waits for {', '.join(team.name for team in proposal_.awaiting)}" if proposal_.awaiting else ""
+    print_line(f"The proposal for {proposal_.asset.fqn} {proposal_.proposed_version} is {proposal_.status}{suffix}.")

@@ -1,4 +1,4 @@
-"""Commands that go through the SDK: where the server is, and how its answers are shown."""
+"""Connection to the server for commands that use the SDK, and printing of its results."""
 
 import json
 import os
@@ -9,120 +9,122 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from tessera_gql.cli.terminal import fail, print_facts, print_json, print_note, print_table
+from tessera_gql.cli.terminal import fail, print_details, print_json, print_note, print_table
 from tessera_gql.client import TesseraClient
 from tessera_gql.client.exchange import DEFAULT_URL
 from tessera_gql.client.model import Model
-from tessera_gql.client.nouns import AssetName, TeamName
-from tessera_gql.client.operation import is_id
-from tessera_gql.client.stream import Notice
+from tessera_gql.client.nouns import AssetSummary, TeamSummary
+from tessera_gql.client.operation import is_global_id
+from tessera_gql.client.stream import DisconnectCallback
 from tessera_gql.escaping import tessera_command
 
-Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
-Team = Annotated[str | None, typer.Option("--team", "-t", help="The team that acts; the key's own if left out.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TeamOption = Annotated[str | None, typer.Option("--team", "-t", help="Acting team; by default the team of the key.")]
 
 
 @contextmanager
-def connected(*, retries: int = 2) -> Generator[TesseraClient]:
-    """A client for the server of the environment, else of the last login."""
-    login = stored()
+def connect(*, retries: int = 2) -> Generator[TesseraClient]:
+    """Open a client with the URL and key of the environment, else of the last login."""
+    login = read_credentials()
     url = os.environ.get("TESSERA_URL") or login.get("url") or DEFAULT_URL
     key = os.environ.get("TESSERA_API_KEY") or (login.get("api_key") if url == login.get("url") else None)
     last_reason = ""
 
-    def notice(reason: str) -> None:
+    def on_disconnect(reason: str) -> None:
         nonlocal last_reason
         if reason != last_reason:
             print_note((f"{reason}; coming back …", "dim"))
         last_reason = reason
 
-    with open_client(url, key, retries, notice) as client:
+    with open_client(url, key, retries, on_disconnect) as client:
         yield client
 
 
 @contextmanager
-def open_client(url: str, key: str | None, retries: int, notice: Notice | None = None) -> Generator[TesseraClient]:
-    """A client; what JSON can't hold and proxies that can't be used end the command in words."""
+def open_client(
+    url: str, key: str | None, retries: int, on_disconnect: DisconnectCallback | None = None
+) -> Generator[TesseraClient]:
+    """Open a client; values that JSON can't hold and unusable proxies end the command with a message."""
     try:
-        with TesseraClient(url, key, retries=retries, on_disconnect=notice) as client:
+        with TesseraClient(url, key, retries=retries, on_disconnect=on_disconnect) as client:
             yield client
     except (ValueError, ImportError) as error:
         raise fail(f"The request can't be sent: {str(error).removesuffix('.')}.") from None
 
 
-def credentials() -> Path:
+def credentials_path() -> Path:
     return Path(typer.get_app_dir("tessera")) / "credentials.json"
 
 
-def stored() -> dict[str, str]:
-    """Where the last login was, and its key."""
+def read_credentials() -> dict[str, str]:
+    """Read the URL and key of the last login; empty without one."""
     try:
-        found: object = json.loads(credentials().read_text())
+        content: object = json.loads(credentials_path().read_text())
     except (OSError, ValueError):
         return {}
-    return cast("dict[str, str]", found) if isinstance(found, dict) else {}
+    return cast("dict[str, str]", content) if isinstance(content, dict) else {}
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a file, `-` for stdin; ends the program in words for what is none."""
+    """Read a JSON object from a file, or from stdin for `-`; anything else ends the command with a message."""
     try:
         text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text("utf-8-sig")
-        found: object = json.loads(text)
+        content: object = json.loads(text)
     except OSError as error:
         raise fail(f"{path} can't be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise fail(f"{path} is not JSON that can be read: {error}.") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise fail(f"{path} must hold a JSON object.")
-    return cast("dict[str, Any]", found)
+    return cast("dict[str, Any]", content)
 
 
-def print_answer(value: Any) -> None:
-    """As the graph says it, in JSON."""
-    print_json(_plain(value))
+def print_result_json(value: Any) -> None:
+    """Print a result of the SDK as JSON with the field names of the schema."""
+    print_json(_to_plain(value))
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     match value:
         case Model():
             return value.model_dump(mode="json", by_alias=True)
         case list() | tuple():
-            return [_plain(item) for item in cast("Sequence[Any]", value)]
+            return [_to_plain(item) for item in cast("Sequence[Any]", value)]
         case dict():
-            return {key: _plain(item) for key, item in cast("dict[str, Any]", value).items()}
+            return {key: _to_plain(item) for key, item in cast("dict[str, Any]", value).items()}
         case _:
             return value
 
 
 def print_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str) -> None:
-    print_table(headings, [[cell(value) for value in row] for row in rows], none=none)
+    print_table(headings, [[format_cell(value) for value in row] for row in rows], none=none)
 
 
 def print_properties(**properties: Any) -> None:
-    print_facts({name.replace("_", " "): cell(value) for name, value in properties.items()})
+    print_details({name.replace("_", " "): format_cell(value) for name, value in properties.items()})
 
 
-def cell(value: Any) -> str:
+def format_cell(value: Any) -> str:
     match value:
         case None:
             return "-"
-        case TeamName(name=name):
+        case TeamSummary(name=name):
             return name
-        case AssetName(fqn=fqn):
+        case AssetSummary(fqn=fqn):
             return fqn
         case list() | tuple():
-            return ",".join(cell(item) for item in cast("Sequence[Any]", value)) or "-"
+            return ",".join(format_cell(item) for item in cast("Sequence[Any]", value)) or "-"
         case _ if hasattr(value, "isoformat"):
             return str(value.isoformat(timespec="minutes")).replace("+00:00", "Z")
         case _:
             return str(value)
 
 
-def proposal_id(client: TesseraClient, word: str) -> str:
-    """A proposal's id, or that of the open proposal of the asset that is named."""
-    if is_id(word, "Proposal"):
-        return word
-    asset = client.get_asset(word)
+def resolve_proposal_id(client: TesseraClient, reference: str) -> str:
+    """Return the id of a proposal that is given by its id or by the fqn of its asset."""
+    if is_global_id(reference, "Proposal"):
+        return reference
+    asset = client.get_asset(reference)
     if asset.open_proposal is None:
         command = tessera_command("proposals", asset=asset.fqn)
         raise fail(f"{asset.fqn} has no open proposal. `{command}` lists those that ended.")

@@ -1,4 +1,4 @@
-"""`tessera serve`: the server, and `tessera schema`: what it speaks."""
+"""`tessera serve` and `tessera schema`: run the server, print its schema."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from tessera_gql.cli import demo as shop
 from tessera_gql.cli.processes import Supervisor
 from tessera_gql.cli.server import run
 from tessera_gql.cli.settings import configure_logging, read_settings
-from tessera_gql.cli.start import prepare, reserve
+from tessera_gql.cli.start import lock_sqlite_file, prepare_database
 from tessera_gql.cli.terminal import fail, is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.graphql.schema import printed
@@ -25,62 +25,62 @@ FIRST_QUERY = "{ assets(first: 5) { nodes { fqn owner { name } currentContract {
 
 
 def serve(
-    demo: bool = typer.Option(False, "--demo", help="With a small shop in it, in a database of its own."),
-    workers: int | None = typer.Option(None, "--workers", help="How many processes; in place of WORKERS."),
-    open_browser: bool = typer.Option(False, "--open", help="Open GraphiQL in the browser, if there is one."),
+    demo: bool = typer.Option(False, "--demo", help="Serve demo data, by default in a separate database."),
+    workers: int | None = typer.Option(None, "--workers", help="Number of server processes; overrides WORKERS."),
+    open_browser: bool = typer.Option(False, "--open", help="Open GraphiQL in the browser."),
 ) -> None:
-    """Run the server. Settings come from the environment; without any it serves SQLite on 127.0.0.1:8000."""
+    """Run the server. Settings come from the environment; the default is SQLite on 127.0.0.1:8000."""
     if demo and "DATABASE_URL" not in os.environ:
         os.environ["DATABASE_URL"] = DEMO_DATABASE
     if workers is not None:
         os.environ["WORKERS"] = str(workers)
     settings = read_settings()
     configure_logging(settings)
-    listener = _bind(settings)
-    _lock = reserve(settings)  # held until this process ends
-    asyncio.run(prepare(settings))
+    listener = _bind_socket(settings)
+    _lock = lock_sqlite_file(settings)  # the lock lasts until the file object is closed
+    asyncio.run(prepare_database(settings))
     if demo:
         asyncio.run(shop.seed(settings.database_url))
     host, port = listener.getsockname()[:2]
     url = f"http://{'localhost' if settings.is_open else host}:{port}"
-    _welcome(url, settings, demo=demo)
+    _print_banner(url, settings, demo=demo)
     if open_browser and settings.is_open and _has_browser():
         webbrowser.open(f"{url}/graphiql")
     if settings.workers == 1:
         raise typer.Exit(run(settings, listener))
-    work = partial(run, settings, listener)
+    run_process = partial(run, settings, listener)
     with shared():
-        raise typer.Exit(Supervisor(settings.workers, listener, work, settings.shutdown_seconds).run())
+        raise typer.Exit(Supervisor(settings.workers, listener, run_process, settings.shutdown_seconds).run())
 
 
 def schema() -> None:
-    """Print the GraphQL schema in SDL."""
+    """Print the GraphQL schema as SDL."""
     print_document(printed(), end="")
 
 
-def _bind(found: Settings) -> socket.socket:
-    """The listening socket, taken before anything else so that a taken port is the first thing one hears of."""
-    family = socket.AF_INET6 if ":" in found.api_host else socket.AF_INET
+def _bind_socket(settings: Settings) -> socket.socket:
+    """Bind the listening socket before anything else, so that an occupied port is reported first."""
+    family = socket.AF_INET6 if ":" in settings.api_host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((found.api_host, found.api_port))
+        listener.bind((settings.api_host, settings.api_port))
     except OSError as error:
         listener.close()
         raise fail(
-            f"Can't listen on {found.api_host}:{found.api_port}: {error.strerror or error}."
-            f" Choose another port, for example API_PORT={found.api_port + 1 if found.api_port else 8000}."
+            f"Can't listen on {settings.api_host}:{settings.api_port}: {error.strerror or error}."
+            f" Choose another port, for example API_PORT={settings.api_port + 1 if settings.api_port else 8000}."
         ) from None
     return listener
 
 
-def _welcome(url: str, found: Settings, *, demo: bool) -> None:
-    where = sqlite_file(found.database_url) or "PostgreSQL"
+def _print_banner(url: str, settings: Settings, *, demo: bool) -> None:
+    database = sqlite_file(settings.database_url) or "PostgreSQL"
     print_note("")
-    print_note(("Tessera GQL", "bold"), " serves ", (f"{url}/graphql", "bold"), f" from {where}")
-    if found.is_open:
-        who = "with a key" if found.needs_keys else "open: no keys, this machine only"
-        print_note(f"GraphiQL: {url}/graphiql   ", (f"({who})", "dim"))
+    print_note(("Tessera GQL", "bold"), " serves ", (f"{url}/graphql", "bold"), f" from {database}")
+    if settings.is_open:
+        access = "with a key" if settings.needs_keys else "open: no keys, this machine only"
+        print_note(f"GraphiQL: {url}/graphiql   ", (f"({access})", "dim"))
     query = shop.FIRST_QUERY if demo else FIRST_QUERY
     for line in ("", "Try this first:", "", f"  {query}", ""):
         print_line(line)

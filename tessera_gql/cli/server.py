@@ -1,8 +1,8 @@
-"""One server process, and how it ends: whoever has sent a request gets an answer, and then a closed connection.
+"""One server process and its graceful shutdown: every request that was sent gets a response.
 
-At first nobody new is let in, and every answer says `Connection: close`. Sockets and streams are told to come back
-elsewhere. A connection that waits for its client's next request lingers for a moment, since that may be under way and
-could no longer be answered; then it is closed. What is not done within SHUTDOWN_SECONDS is cut off.
+Shutdown first closes the listening sockets, adds `Connection: close` to every response, and tells WebSockets and
+streams to reconnect elsewhere. Idle keep-alive connections stay open for a moment, because a request may be on its way.
+Requests that exceed SHUTDOWN_SECONDS are cancelled.
 """
 
 import asyncio
@@ -26,24 +26,24 @@ from tessera_gql.graphql.frames import Frames
 from tessera_gql.graphql.http_protocol import ConnectionState, HttpProtocol
 
 ACCEPT_SECONDS = 0.05
-"""In which those who were let in by the system before it knew are let in by us."""
+"""Time to accept connections that are already in the kernel's queue when the shutdown begins."""
 LINGER_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies keep a connection that nobody uses: they should be the ones to close it."""
+"""Longer than the idle timeout of proxies: if the server closed first, a proxy could send into a closed connection."""
 RESERVED_FILES = 64
-"""Left for the database file, event listeners, uploads and webhooks; connections of the database pool come on top."""
-FEWEST_CONNECTIONS = 8
+"""Files for the database, event listeners, uploads and webhooks, without the connections of the database pool."""
+MIN_CONNECTIONS = 8
 UNSENT_BYTES = 16 * 1024
-"""What the system takes of a reply before the client takes it; by default it is megabytes for each connection, and a
-client that reads nothing would not be noticed before they are full."""
+"""Unsent bytes the kernel buffers per connection (TCP_NOTSENT_LOWAT). The default is megabytes, and a client that reads
+nothing would go unnoticed until they are full."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 MALLOC = {M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 256 * 1024, M_TRIM_THRESHOLD: 1024 * 1024}
-"""As `mallopt` takes them; blocks above the second are given back to the system as soon as they are free."""
+"""Parameters of `mallopt`. Blocks above M_MMAP_THRESHOLD are returned to the system as soon as they are free."""
 SWITCH_SECONDS = 0.001
-"""How long the event loop's thread may keep threads waiting that read SQLite: each statement needs several turns of
-theirs, and with the default of five milliseconds a query beside long answers took a tenth of a second longer."""
+"""Switch interval of the interpreter. SQLite runs in threads, and each statement needs the GIL several times: with the
+default of 5 ms a query beside large responses took 100 ms longer."""
 CLOSE = (b"connection", b"close")
-CUT_OFF = {
+CANCELLED_ERROR = {
     "message": "The server stops, and this took longer than it could wait. If it was a mutation it may have been done:"
     " repeat it with the same idempotencyKey to learn that.",
     "extensions": {"code": "UNAVAILABLE", "retryable": True},
@@ -52,8 +52,8 @@ CUT_OFF = {
 log = logging.getLogger(__name__)
 
 
-class Server(uvicorn.Server):
-    """Ends as the module says."""
+class GracefulServer(uvicorn.Server):
+    """A uvicorn server with the graceful shutdown that the module describes."""
 
     def __init__(self, config: uvicorn.Config, parts: application.Parts) -> None:
         super().__init__(config)
@@ -61,64 +61,64 @@ class Server(uvicorn.Server):
         self._parts = parts
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        now = asyncio.get_running_loop().time
-        ends = now() + self._parts.settings.shutdown_seconds
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._parts.settings.shutdown_seconds
         self.server_state.default_headers = [*self.server_state.default_headers, CLOSE]
         await asyncio.sleep(ACCEPT_SECONDS)
         for server in self.servers:
             server.close()
-        for one in sockets or []:
-            one.close()
+        for listener in sockets or []:
+            listener.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(ends):
+            async with asyncio.timeout_at(deadline):
                 await self._parts.drain()
-        await self._linger(min(now() + LINGER_SECONDS, ends))
-        self.config.timeout_graceful_shutdown = max(1, round(ends - now()))
+        await self._wait_for_idle_connections(min(clock() + LINGER_SECONDS, deadline))
+        self.config.timeout_graceful_shutdown = max(1, round(deadline - clock()))
         await super().shutdown()
 
-    async def _linger(self, until: float) -> None:
+    async def _wait_for_idle_connections(self, deadline: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(deadline):
                 while self.server_state.connections:  # noqa: ASYNC110 - uvicorn has no event for this
                     await asyncio.sleep(0.02)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """The first asks for an end in peace, another Ctrl-C for one at once; neither is raised again afterwards."""
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, self.handle_exit)
+        """Shut down gracefully on the first signal and at once on a second Ctrl-C, without raising the signal again."""
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signal_number, self.handle_exit)
         yield
 
 
-def telling(app: ASGIApp) -> ASGIApp:
-    """Whoever is cut off is told so, if no answer has begun."""
+def answer_cancelled_requests(app: ASGIApp) -> ASGIApp:
+    """Wrap an ASGI application to answer 503 for a request that is cancelled before its response begins."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        began = False
+        has_begun = False
 
-        async def noting(message: Message) -> None:
-            nonlocal began
-            began = True
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
             await send(message)
 
         try:
-            await app(scope, receive, noting)
+            await app(scope, receive, send_and_note)
         except asyncio.CancelledError:
-            if began or scope["type"] != "http":
+            if has_begun or scope["type"] != "http":
                 raise
-            await JSONResponse({"errors": [CUT_OFF]}, 503, {"Retry-After": "1"})(scope, receive, send)
+            await JSONResponse({"errors": [CANCELLED_ERROR]}, 503, {"Retry-After": "1"})(scope, receive, send)
 
     return run
 
 
 def run(settings: Settings, listener: socket.socket) -> int:
-    """Serves until a signal ends it; the exit code."""
+    """Serve until a signal arrives, and return the exit code."""
     parts = application.assemble(settings)
-    parts.transport.connections.most = affordable_connections(settings)
+    parts.transport.connections.most = compute_connection_limit(settings)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     config = uvicorn.Config(
-        telling(application.create(parts)),
+        answer_cancelled_requests(application.create(parts)),
         http=HttpProtocol,
         ws=Frames,
         ws_per_message_deflate=False,
@@ -131,31 +131,31 @@ def run(settings: Settings, listener: socket.socket) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     limit_malloc()
-    settle()
-    Server(config, parts).run(sockets=[listener])
+    tune_runtime()
+    GracefulServer(config, parts).run(sockets=[listener])
     return 0
 
 
-def affordable_connections(settings: Settings) -> int:
-    """How many connections there may be, after raising the limit of open files as far as the system permits."""
-    reserve = RESERVED_FILES + 2 * settings.database_pool
+def compute_connection_limit(settings: Settings) -> int:
+    """Return the connection limit that the limit of open files allows, after raising the latter if possible."""
+    lock_sqlite_file = RESERVED_FILES + 2 * settings.database_pool
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.limit_connections + reserve
+    needed = settings.limit_connections + lock_sqlite_file
     if soft < needed and soft != resource.RLIM_INFINITY:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        affordable = max(FEWEST_CONNECTIONS, soft - reserve)
+        affordable = max(MIN_CONNECTIONS, soft - lock_sqlite_file)
         if affordable < settings.limit_connections:
             log.warning("The limit of %d open files leaves room for %d connections of a process.", soft, affordable)
             return affordable
     return settings.limit_connections
 
 
-def settle() -> None:
-    """Keep what the start has made out of garbage collections, and adapt their frequency to a server.
+def tune_runtime() -> None:
+    """Tune garbage collection and thread switching for a server; exclude the objects of the start from collections.
 
-    The youngest generation bounds the garbage that waits: reading a new text or comparing two schemas leaves a thousand
-    objects in cycles. What is cached is in no cycle, so that the oldest generation needs no attention.
+    The threshold of the youngest generation bounds uncollected garbage: parsing a document or comparing two schemas
+    leaves a thousand objects in cycles. Cached objects are in no cycle, so the oldest generation is rarely collected.
     """
     gc.collect()
     gc.freeze()
@@ -164,10 +164,10 @@ def settle() -> None:
 
 
 def limit_malloc() -> None:
-    """Have glibc keep less of what was freed; another C library has its own ways.
+    """Make glibc return freed memory to the system; does nothing with another C library.
 
-    By default each thread has an arena of its own, and what a large block leaves behind goes into small ones. With a
-    dozen threads that held 52 MB of free memory after three minutes of mixed use, and 11 MB with these limits.
+    By default each thread has its own arena, and fragments of large blocks are kept for small ones. With a dozen
+    threads, 52 MB of free memory were held after three minutes of mixed load, and 11 MB with these limits.
     """
     with contextlib.suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt

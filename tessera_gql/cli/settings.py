@@ -1,11 +1,11 @@
-"""The settings of this environment, for the commands that need them."""
+"""Reading of settings and configuration of logging for commands."""
 
 from tessera_gql.cli.terminal import fail
 from tessera_gql.config import BadSettings, Settings, hidden, load
 
 
 def read_settings() -> Settings:
-    """Ends the program with every mistake if they can't be right."""
+    """Read the settings; invalid ones end the command with a list of all mistakes."""
     try:
         return load()
     except BadSettings as error:
@@ -19,7 +19,7 @@ def read_settings() -> Settings:
 
 
 def configure_logging(settings: Settings) -> None:
-    """For a process that goes on: what happens in it is logged as the settings say."""
+    """Configure logging by the settings, for long-running processes."""
     from tessera_gql.observe import logs  # noqa: PLC0415 - slow to import, and most commands log nothing
 
     logs.configure(level=settings.log_level, is_json=settings.logs_json, secrets=hidden(settings))

@@ -1,10 +1,10 @@
-"""What servers, workers and commands make sure of before they begin: a database is there, with tables they can use."""
+"""Start-up checks of servers and workers: the database is reachable and at the right revision."""
 
 import asyncio
 import time
 from typing import BinaryIO
 
-from tessera_gql.cli.database_access import check_sqlite_file, database_faults
+from tessera_gql.cli.database_access import check_sqlite_file, translate_database_faults
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.config import Settings
@@ -17,8 +17,8 @@ from tessera_gql.store.sqlite_file import lock
 PAUSE_SECONDS = 0.5
 
 
-def reserve(settings: Settings) -> BinaryIO | None:
-    """Keep other servers off an SQLite file while what is returned is open. Raises a Refusal if one has it."""
+def lock_sqlite_file(settings: Settings) -> BinaryIO | None:
+    """Lock an SQLite file against other servers while the returned file is open; raises a Refusal if it is locked."""
     if (file := sqlite_file(settings.database_url)) is None:
         return None
     try:
@@ -28,14 +28,14 @@ def reserve(settings: Settings) -> BinaryIO | None:
     return lock(file)
 
 
-async def prepare(settings: Settings) -> None:
-    """An embedded SQLite file is created and upgraded; a PostgreSQL is waited for, and only looked at."""
+async def prepare_database(settings: Settings) -> None:
+    """Create and upgrade an SQLite file; wait for PostgreSQL and only check its revision."""
     if sqlite_file(settings.database_url) is None:
-        with database_faults(settings):
-            stand = await _waited(settings)
+        with translate_database_faults(settings):
+            stand = await _wait_for_database(settings)
     else:
         check_sqlite_file(settings)
-        with database_faults(settings):
+        with translate_database_faults(settings):
             try:
                 await migration.upgrade(settings.database_url)
             except migration.UnknownRevision as error:
@@ -45,32 +45,32 @@ async def prepare(settings: Settings) -> None:
         raise fail(reason)
 
 
-async def _waited(settings: Settings) -> migration.Stand:
-    """One that refuses us is not waited for: that is a mistake in the settings, and does not pass."""
-    ends, said = time.monotonic() + settings.database_wait_seconds, False
+async def _wait_for_database(settings: Settings) -> migration.Stand:
+    """Wait until PostgreSQL is writable. A refused login fails at once, because waiting does not repair settings."""
+    deadline, has_reported = time.monotonic() + settings.database_wait_seconds, False
     while True:
         try:
-            return await _writable(settings)
+            return await _check_writable(settings)
         except Unavailable as error:
             if is_refused(error):
-                raise fail(f"{_capital(error.reason)}. Check DATABASE_URL.", ExitCode.UNAVAILABLE) from None
-            if time.monotonic() >= ends:
+                raise fail(f"{_capitalize(error.reason)}. Check DATABASE_URL.", ExitCode.UNAVAILABLE) from None
+            if time.monotonic() >= deadline:
                 raise
-            if not said:
+            if not has_reported:
                 wait = f"Waiting for up to {settings.database_wait_seconds:g} seconds."
-                print_note(f"{_capital(error.reason)}. {wait}")
-                said = True
+                print_note(f"{_capitalize(error.reason)}. {wait}")
+                has_reported = True
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _writable(settings: Settings) -> migration.Stand:
-    """Where a PostgreSQL stands; raises Unavailable for a standby as well: a server has to write."""
+async def _check_writable(settings: Settings) -> migration.Stand:
+    """Return the state of the database; raises Unavailable for a standby, because a server must write."""
     stand = await migration.look(settings.database_url, settings.options)
     if stand.is_read_only:
         reason = f"{name_of(driver_url(settings.database_url))} {READ_ONLY.text}"
-        raise Unavailable(f"{_capital(reason)}. Promote it, or set DATABASE_URL to the primary.", reason=reason)
+        raise Unavailable(f"{_capitalize(reason)}. Promote it, or set DATABASE_URL to the primary.", reason=reason)
     return stand
 
 
-def _capital(clause: str) -> str:
+def _capitalize(clause: str) -> str:
     return clause[:1].upper() + clause[1:]

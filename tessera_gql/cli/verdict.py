@@ -1,6 +1,6 @@
-"""What a dbt manifest would break, whom, and what they say to it: the facts and the exit code; nothing is printed here.
+"""The gate of `tessera dbt impact`: state of each model of a manifest, and the exit code.
 
-The server judges; here is only where each change stands.
+The server computes the impact; this module only combines it with the acknowledgments of open proposals.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,15 +9,15 @@ from enum import StrEnum
 from typing import Any
 
 from tessera_gql.client import BadRequest, PublishOutcome, TesseraClient
-from tessera_gql.client.nouns import AskedTeam, ModelImpact, ProposalWithAnswers, Reason, TeamName
-from tessera_gql.client.operations.publishing import Publishing
-from tessera_gql.client.progress import Hear
+from tessera_gql.client.nouns import AskedTeam, ChangeSummary, ModelImpact, ProposalDetails, TeamSummary
+from tessera_gql.client.operations.publishing import PublishOptions
+from tessera_gql.client.progress import ProgressCallback
 from tessera_gql.escaping import tessera_command
 from tessera_gql.formats import dbt
 
 
-class State(StrEnum):
-    """Where a table's change stands; only ASK, WAITING and BLOCKED stop a pull request."""
+class ModelState(StrEnum):
+    """State of a model's change; ASK, WAITING and BLOCKED fail a pull request."""
 
     UNCHANGED = "UNCHANGED"
     NEW = "NEW"
@@ -31,11 +31,11 @@ class State(StrEnum):
 
     @property
     def breaks(self) -> bool:
-        return self in {State.UNREAD, State.ASK, State.WAITING, State.APPROVED, State.BLOCKED}
+        return self in {ModelState.UNREAD, ModelState.ASK, ModelState.WAITING, ModelState.APPROVED, ModelState.BLOCKED}
 
 
 class FailOn(StrEnum):
-    """What makes the command fail: a change that hurts somebody, any breaking change, or nothing."""
+    """Condition for exit code 1: a breaking change with consumers, any breaking change, or never."""
 
     CONSUMERS = "consumers"
     BREAKING = "breaking"
@@ -43,24 +43,27 @@ class FailOn(StrEnum):
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One table. `asked` have to answer, `awaiting` have not; `reason` says why it was skipped."""
+class ModelResult:
+    """Result for one model.
+
+    `awaited_teams` are the asked teams that have not approved. `reason` says why the model is skipped.
+    """
 
     fqn: str
-    state: State
-    changes: tuple[Reason, ...] = ()
-    breaking: tuple[Reason, ...] = ()
+    state: ModelState
+    changes: tuple[ChangeSummary, ...] = ()
+    breaking: tuple[ChangeSummary, ...] = ()
     asked: tuple[AskedTeam, ...] = ()
-    informed: tuple[TeamName, ...] = ()
-    awaiting: tuple[str, ...] = ()
-    answers: Mapping[str, str] = field(default_factory=dict[str, str])
+    informed: tuple[TeamSummary, ...] = ()
+    awaited_teams: tuple[str, ...] = ()
+    responses: Mapping[str, str] = field(default_factory=dict[str, str])
     proposal: str | None = None
     version: str | None = None
     reason: str | None = None
 
-    def commands(self) -> Iterator[str]:
-        """What those who have to answer type, once they are asked."""
-        for team in self.awaiting:
+    def acknowledge_commands(self) -> Iterator[str]:
+        """Yield the command by which each awaited team approves."""
+        for team in self.awaited_teams:
             yield tessera_command("ack", self.fqn, "APPROVED", team=team)
 
     def as_json(self) -> dict[str, Any]:
@@ -68,126 +71,135 @@ class Verdict:
             "fqn": self.fqn,
             "state": self.state,
             "version": self.version,
-            "changes": [one.model_dump() for one in self.changes],
-            "breaking": [one.model_dump() for one in self.breaking],
+            "changes": [change.model_dump() for change in self.changes],
+            "breaking": [change.model_dump() for change in self.breaking],
             "asked": [
-                {"team": one.team.name, "because": [reason.model_dump() for reason in one.because]}
-                for one in self.asked
+                {"team": asked.team.name, "because": [reason.model_dump() for reason in asked.reasons]}
+                for asked in self.asked
             ],
             "informed": [team.name for team in self.informed],
-            "awaiting": list(self.awaiting),
-            "answers": dict(self.answers),
+            "awaiting": list(self.awaited_teams),
+            "answers": dict(self.responses),
             "proposal": self.proposal,
-            "commands": list(self.commands()),
+            "commands": list(self.acknowledge_commands()),
             "reason": self.reason,
         }
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Every table of the manifest, in the order of fqns."""
+class GateResult:
+    """Results for all models of a manifest, ordered by fqn."""
 
-    verdicts: tuple[Verdict, ...]
+    models: tuple[ModelResult, ...]
     warnings: tuple[str, ...] = ()
 
-    def of(self, *states: State) -> list[Verdict]:
-        return [one for one in self.verdicts if one.state in states]
+    def in_state(self, *states: ModelState) -> list[ModelResult]:
+        return [model for model in self.models if model.state in states]
 
     @property
     def open_proposals(self) -> list[str]:
-        return [one.proposal for one in self.of(State.WAITING) if one.proposal]
+        return [model.proposal for model in self.in_state(ModelState.WAITING) if model.proposal]
 
     def exit_code(self, fail_on: FailOn) -> int:
-        """0 nothing breaking, 1 breaking with consumers to ask, 3 waiting for answers."""
+        """Return 0 if the gate passes, 1 for breaking changes to ask for or blocked ones, 3 while waiting."""
         if fail_on is FailOn.NEVER:
             return 0
-        stops = [State.ASK, State.BLOCKED, *([State.UNREAD] if fail_on is FailOn.BREAKING else [])]
-        if self.of(*stops):
+        blocking = [ModelState.ASK, ModelState.BLOCKED, *([ModelState.UNREAD] if fail_on is FailOn.BREAKING else [])]
+        if self.in_state(*blocking):
             return 1
-        return 3 if self.of(State.WAITING) else 0
+        return 3 if self.in_state(ModelState.WAITING) else 0
 
 
-def judge(client: TesseraClient, manifest: dbt.Manifest, content: bytes, hear: Hear | None = None) -> Judgement:
-    """Nothing is written."""
+def evaluate_manifest(
+    client: TesseraClient, manifest: dbt.Manifest, content: bytes, on_progress: ProgressCallback | None = None
+) -> GateResult:
+    """Compute the result for a manifest without writing anything."""
     models = {model.fqn: model for model in manifest.models}
-    impacts = client.dbt_impact(content, on_progress=hear)
-    verdicts = tuple(_verdict(client, one, models.get(one.fqn)) for one in impacts)
-    return Judgement(verdicts, manifest.warnings)
+    impacts = client.dbt_impact(content, on_progress=on_progress)
+    results = tuple(_evaluate_model(client, impact, models.get(impact.fqn)) for impact in impacts)
+    return GateResult(results, manifest.warnings)
 
 
-def ask(client: TesseraClient, manifest: dbt.Manifest, judgement: Judgement, options: Publishing) -> Judgement:
-    """Opens a proposal for each table whose readers must be asked: now they know."""
+def propose_breaking_changes(
+    client: TesseraClient, manifest: dbt.Manifest, gate: GateResult, options: PublishOptions
+) -> GateResult:
+    """Open a proposal for each model whose consumers must be asked."""
     models = {model.fqn: model for model in manifest.models}
 
-    def asked(one: Verdict) -> Verdict:
-        if one.state is not State.ASK:
-            return one
-        model = models.get(one.fqn)
+    def propose(result: ModelResult) -> ModelResult:
+        if result.state is not ModelState.ASK:
+            return result
+        model = models.get(result.fqn)
         if model is None:
-            raise BadRequest(f"The server judges {one.fqn}, which is not in the manifest. Check its version.")
-        terms: Publishing = {**options, "guarantees": model.guarantees}
-        done = client.publish_contract(fqn=one.fqn, schema_def=model.schema, **terms)
-        return _with_answers(one, client.get_proposal(done.proposal.id)) if done.proposal else one
+            raise BadRequest(f"The server judges {result.fqn}, which is not in the manifest. Check its version.")
+        terms: PublishOptions = {**options, "guarantees": model.guarantees}
+        proposal = client.publish_contract(fqn=result.fqn, schema_def=model.schema, **terms).proposal
+        return _apply_proposal(result, client.get_proposal(proposal.id)) if proposal else result
 
-    return replace(judgement, verdicts=tuple(asked(one) for one in judgement.verdicts))
-
-
-def again(client: TesseraClient, judgement: Judgement) -> Judgement:
-    """The same changes with what has been answered meanwhile."""
-
-    def fresh(one: Verdict) -> Verdict:
-        if one.state is not State.WAITING or one.proposal is None:
-            return one
-        return _with_answers(one, client.get_proposal(one.proposal))
-
-    return replace(judgement, verdicts=tuple(fresh(one) for one in judgement.verdicts))
+    return replace(gate, models=tuple(propose(result) for result in gate.models))
 
 
-def _verdict(client: TesseraClient, impact: ModelImpact, model: dbt.Model | None) -> Verdict:
-    found = Verdict(
+def refresh(client: TesseraClient, gate: GateResult) -> GateResult:
+    """Update waiting models with the current acknowledgments."""
+
+    def refresh_model(result: ModelResult) -> ModelResult:
+        if result.state is not ModelState.WAITING or result.proposal is None:
+            return result
+        return _apply_proposal(result, client.get_proposal(result.proposal))
+
+    return replace(gate, models=tuple(refresh_model(result) for result in gate.models))
+
+
+def _evaluate_model(client: TesseraClient, impact: ModelImpact, model: dbt.Model | None) -> ModelResult:
+    result = ModelResult(
         fqn=impact.fqn,
-        state=_state(impact),
+        state=_classify(impact),
         changes=impact.changes,
         breaking=impact.breaking,
         asked=impact.asked,
         informed=impact.informed,
-        awaiting=tuple(one.team.name for one in impact.asked),
+        awaited_teams=tuple(asked.team.name for asked in impact.asked),
         version=impact.version,
         reason=impact.refused,
     )
-    if impact.open_proposal is None or model is None or found.state not in {State.ASK, State.UNREAD}:
-        return found
+    if impact.open_proposal is None or model is None or result.state not in {ModelState.ASK, ModelState.UNREAD}:
+        return result
     proposal = client.get_proposal(impact.open_proposal.id)
-    same = (proposal.proposed_schema, proposal.guarantees or None) == (model.schema, model.guarantees or None)
-    return _with_answers(found, proposal) if same else found
+    is_same = (proposal.proposed_schema, proposal.guarantees or None) == (model.schema, model.guarantees or None)
+    return _apply_proposal(result, proposal) if is_same else result
 
 
-def _state(impact: ModelImpact) -> State:
+def _classify(impact: ModelImpact) -> ModelState:
     match impact.outcome:
         case PublishOutcome.PROPOSED:
-            return State.ASK if impact.asked else State.UNREAD
+            return ModelState.ASK if impact.asked else ModelState.UNREAD
         case _ if impact.refused:
-            return State.SKIPPED
+            return ModelState.SKIPPED
         case _ if impact.is_new:
-            return State.NEW
+            return ModelState.NEW
         case PublishOutcome.UNCHANGED:
-            return State.UNCHANGED
+            return ModelState.UNCHANGED
         case _:
-            return State.COMPATIBLE
+            return ModelState.COMPATIBLE
 
 
-STANDS = {"PENDING": State.WAITING, "REJECTED": State.BLOCKED, "APPROVED": State.APPROVED, "PUBLISHED": State.APPROVED}
+STATE_BY_PROPOSAL_STATUS = {
+    "PENDING": ModelState.WAITING,
+    "REJECTED": ModelState.BLOCKED,
+    "APPROVED": ModelState.APPROVED,
+    "PUBLISHED": ModelState.APPROVED,
+}
 
 
-def _with_answers(one: Verdict, proposal: ProposalWithAnswers) -> Verdict:
-    """A proposal that ended otherwise, withdrawn or expired, has to be asked afresh."""
-    answers = {place.team.name: place.response or "" for place in proposal.acknowledgments if place.released_at is None}
-    state = STANDS.get(proposal.status, State.ASK)
+def _apply_proposal(result: ModelResult, proposal: ProposalDetails) -> ModelResult:
+    """Combine a result with a proposal. A withdrawn, superseded or expired proposal must be opened again."""
+    responses = {item.team.name: item.response or "" for item in proposal.acknowledgments if item.released_at is None}
+    state = STATE_BY_PROPOSAL_STATUS.get(proposal.status, ModelState.ASK)
     return replace(
-        one,
+        result,
         state=state,
-        proposal=proposal.id if state is not State.ASK else None,
+        proposal=proposal.id if state is not ModelState.ASK else None,
         version=proposal.proposed_version,
-        answers={team: said for team, said in answers.items() if said},
-        awaiting=tuple(team for team, said in answers.items() if said != "APPROVED"),
+        responses={team: response for team, response in responses.items() if response},
+        awaited_teams=tuple(team for team, response in responses.items() if response != "APPROVED"),
     )

@@ -1,31 +1,31 @@
-"""`tessera worker`: deadlines and webhooks in a process of their own, beside any number of servers and workers."""
+"""`tessera worker`: process deadlines and webhooks without serving requests."""
 
 import asyncio
 import signal
 
 from tessera_gql import app as application
 from tessera_gql.cli.settings import configure_logging, read_settings
-from tessera_gql.cli.start import prepare
+from tessera_gql.cli.start import prepare_database
 from tessera_gql.cli.terminal import print_note
 from tessera_gql.config import Settings
 
 
 def worker() -> None:
-    """Run deadlines and webhooks without serving requests. Servers do both as well; this adds hands."""
+    """Process deadlines and webhooks without serving requests. Servers do so too; workers add capacity."""
     settings = read_settings()
     configure_logging(settings)
     asyncio.run(_run(settings))
 
 
-async def _run(found: Settings) -> None:
-    await prepare(found)
-    parts = application.assemble(found)
-    stopped = asyncio.Event()
-    for one in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(one, stopped.set)
+async def _run(settings: Settings) -> None:
+    await prepare_database(settings)
+    parts = application.assemble(settings)
+    stop_requested = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop_requested.set)
     tasks = application.working(parts)
     print_note("Working: deadlines and webhooks. ", ("Stop with Ctrl-C.", "dim"))
-    await stopped.wait()
+    await stop_requested.wait()
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

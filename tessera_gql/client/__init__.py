@@ -1,13 +1,13 @@
-"""The SDK: `TesseraClient` and `AsyncTesseraClient`. Stands alone: importing it imports nothing of the server.
+"""SDK of Tessera GQL. Imports nothing of the server.
 
 with TesseraClient() as tessera:                          # TESSERA_URL, TESSERA_API_KEY
     team = tessera.create_team("data-platform")
     orders = tessera.create_asset(fqn="analytics.marts.orders", owner_team_id=team.id)
-    done = tessera.publish_contract(asset_id=orders.id, schema_def={…}, published_by=team)
-    print(done.outcome)
+    result = tessera.publish_contract(asset_id=orders.id, schema_def={…}, published_by=team)
+    print(result.outcome)
 
 async with AsyncTesseraClient() as tessera:
-    async for event in tessera.subscribe(team_id=team.id):    # over restarts, nothing lost, nothing twice
+    async for event in tessera.subscribe(team_id=team.id):    # resumes after restarts, without gaps or repeats
         print(event.kind, event.cursor)
 """
 
@@ -18,7 +18,7 @@ from tessera_gql.client.errors import (
     Forbidden,
     Invalid,
     NotFound,
-    Refused,
+    Refusal,
     ServerFault,
     Stale,
     TesseraError,
@@ -26,8 +26,8 @@ from tessera_gql.client.errors import (
     Unavailable,
 )
 from tessera_gql.client.nouns import (
-    Acknowledged,
-    Answer,
+    AcknowledgeResult,
+    Acknowledgment,
     Asset,
     Change,
     Contract,
@@ -35,9 +35,9 @@ from tessera_gql.client.nouns import (
     Event,
     Impact,
     ManifestReport,
+    PendingAcknowledgment,
     Proposal,
-    Publication,
-    Question,
+    PublishResult,
     Registration,
     Team,
 )
@@ -56,9 +56,9 @@ from tessera_gql.client.words import (
 )
 
 __all__ = [
-    "Acknowledged",
+    "AcknowledgeResult",
+    "Acknowledgment",
     "AcknowledgmentResponse",
-    "Answer",
     "Asset",
     "AsyncTesseraClient",
     "BadRequest",
@@ -77,13 +77,13 @@ __all__ = [
     "Invalid",
     "ManifestReport",
     "NotFound",
+    "PendingAcknowledgment",
     "Progress",
     "Proposal",
     "ProposalStatus",
-    "Publication",
     "PublishOutcome",
-    "Question",
-    "Refused",
+    "PublishResult",
+    "Refusal",
     "Registration",
     "RegistrationStatus",
     "ServerFault",

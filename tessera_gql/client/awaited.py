@@ -1,4 +1,4 @@
-"""`AsyncTesseraClient`: the verbs, each awaited. Only the waiting is here; its twin is `sync`."""
+"""Asynchronous client. Keep it equal to the synchronous one except for `await`; both perform the same effects."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -11,33 +11,38 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from tessera_gql.client.exchange import exchange, lost, target, why_lost
-from tessera_gql.client.forms import Form, Hearing
-from tessera_gql.client.operation import Listing, Operation, Subscription
+from tessera_gql.client.exchange import (
+    describe_connection_error,
+    execute_operation,
+    resolve_endpoint,
+    to_transport_failure,
+)
+from tessera_gql.client.forms import MultipartForm, ResponseReader
+from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
 from tessera_gql.client.steps import (
-    Came,
-    Closed,
     Connect,
+    Effect,
     Emit,
-    Lost,
-    Opened,
+    HttpResponse,
     Pause,
     Post,
     Receive,
     Result,
     Send,
-    Step,
-    Text,
+    SocketClosed,
+    SocketOpened,
+    TextMessage,
+    TransportFailure,
 )
-from tessera_gql.client.stream import MAX_MESSAGE_BYTES, PROTOCOL, Notice, listen
+from tessera_gql.client.stream import MAX_MESSAGE_BYTES, PROTOCOL, DisconnectCallback, run_subscription
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Connection:
-    """Does the waiting, nothing else."""
+class AsyncBaseClient:
+    """Performs the effects of operations and subscriptions on the event loop."""
 
     def __init__(
         self,
@@ -46,12 +51,12 @@ class Connection:
         *,
         timeout_seconds: float = 30.0,
         retries: int = 4,
-        on_disconnect: Notice | None = None,
+        on_disconnect: DisconnectCallback | None = None,
     ) -> None:
-        """What is not given comes from TESSERA_URL and TESSERA_API_KEY. `retries` come after the first attempt."""
-        self.target = target(url, api_key, timeout_seconds=timeout_seconds, retries=retries)
-        self._notice: Notice = on_disconnect or (lambda _reason: None)
-        self._http = httpx.AsyncClient()
+        """TESSERA_URL and TESSERA_API_KEY are the defaults. `retries` do not count the first attempt."""
+        self.endpoint = resolve_endpoint(url, api_key, timeout_seconds=timeout_seconds, retries=retries)
+        self._on_disconnect: DisconnectCallback = on_disconnect or (lambda _reason: None)
+        self._http_client = httpx.AsyncClient()
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,77 +65,81 @@ class Connection:
         await self.close()
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http_client.aclose()
 
     async def run(self, operation: Operation[T]) -> T:
-        """The typed answer of one operation; raises a TesseraError."""
-        steps = exchange(operation, self.target)
+        """Execute one operation and return its typed result; raises a TesseraError."""
+        effects = execute_operation(operation, self.endpoint)
         result: Result = None
         try:
             while True:
-                result = await self._do(steps.send(result))
-        except StopIteration as done:
-            return cast("T", done.value)
+                result = await self._perform(effects.send(result))
+        except StopIteration as stop:
+            return cast("T", stop.value)
 
-    async def iterate(self, listing: Listing[T]) -> AsyncGenerator[T]:
-        """All of it, a page at a time as it is read."""
-        page = await self.run(listing.first)
+    async def iterate(self, query: PaginatedQuery[T]) -> AsyncGenerator[T]:
+        """Iterate over all items, loading each page when it is needed."""
+        page = await self.run(query.first_page)
         for item in page.items:
             yield item
-        while page.next:
-            page = await self.run(listing.behind(page.next))
+        while page.next_cursor:
+            page = await self.run(query.page_after(page.next_cursor))
             for item in page.items:
                 yield item
 
     async def listen(self, subscription: Subscription[T]) -> AsyncGenerator[T]:
-        """What happens, for as long as one listens; goes on by itself when the connection is lost."""
-        async with aclosing(_Socket()) as socket:
-            with closing(listen(subscription, self.target, self._notice)) as steps:
-                async for value in self._heard(steps, socket):
+        """Iterate over the messages of a subscription; reconnects and resumes when the connection is lost."""
+        async with aclosing(_WebSocket()) as socket:
+            with closing(run_subscription(subscription, self.endpoint, self._on_disconnect)) as effects:
+                async for value in self._iter_messages(effects, socket):
                     yield value
 
-    async def _heard(self, steps: Generator[Step, Result, None], socket: "_Socket") -> AsyncGenerator[Any]:
+    async def _iter_messages(
+        self, effects: Generator[Effect, Result, None], socket: "_WebSocket"
+    ) -> AsyncGenerator[Any]:
         result: Result = None
         while True:
-            match step := steps.send(result):
+            match effect := effects.send(result):
                 case Emit(value=value):
                     yield value
                     result = None
                 case Connect() | Send() | Receive():
-                    result = await socket.do(step)
+                    result = await socket.perform(effect)
                 case _:
-                    result = await self._do(step)
+                    result = await self._perform(effect)
 
-    async def _do(self, step: Step) -> Result:
-        match step:
+    async def _perform(self, effect: Effect) -> Result:
+        match effect:
             case Post():
-                return await self._post(step)
+                return await self._post(effect)
             case Pause(seconds=seconds):
                 await asyncio.sleep(seconds)
                 return None
             case _:
-                raise AssertionError(step)
+                raise AssertionError(effect)
 
     async def _post(self, post: Post) -> Result:
-        content = post.content if isinstance(post.content, bytes) else _each(post.content)
-        sent = self._http.stream("POST", post.url, headers=post.headers, content=content, timeout=post.timeout_seconds)
-        heard = Hearing(post.hear)
+        content = post.content if isinstance(post.content, bytes) else _iter_chunks(post.content)
+        request = self._http_client.stream(
+            "POST", post.url, headers=post.headers, content=content, timeout=post.timeout_seconds
+        )
+        reader = ResponseReader(post.on_progress)
         try:
-            async with sent as answer:
-                async for chunk in answer.aiter_bytes():
-                    heard.take(chunk)
+            async with request as response:
+                async for chunk in response.aiter_bytes():
+                    reader.feed(chunk)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return lost(error)
-        return Came(answer.status_code, bytes(heard.body), answer.headers.get("retry-after"))
+            return to_transport_failure(error)
+        return HttpResponse(response.status_code, bytes(reader.body), response.headers.get("retry-after"))
 
 
-async def _each(form: Form) -> AsyncGenerator[bytes]:
-    for chunk in form.chunks():
+async def _iter_chunks(form: MultipartForm) -> AsyncGenerator[bytes]:
+    for chunk in form.iter_chunks():
         yield chunk
 
 
-class _Socket:
-    """The websocket of one subscription; another after each Connect."""
+class _WebSocket:
+    """The WebSocket of one subscription, replaced by each Connect."""
 
     def __init__(self) -> None:
         self._connection: ClientConnection | None = None
@@ -139,111 +148,121 @@ class _Socket:
         if self._connection is not None:
             await self._connection.close()
 
-    async def do(self, step: Connect | Send | Receive) -> Result:
-        match step:
+    async def perform(self, effect: Connect | Send | Receive) -> Result:
+        match effect:
             case Connect():
-                return await self._connect(step)
+                return await self._connect(effect)
             case Send(text=text):
                 return await self._send(text)
             case Receive(timeout_seconds=seconds):
                 return await self._receive(seconds)
 
-    async def _connect(self, step: Connect) -> Result:
+    async def _connect(self, effect: Connect) -> Result:
         await self.aclose()
         try:
             self._connection = await connect(
-                step.url,
+                effect.url,
                 subprotocols=[Subprotocol(PROTOCOL)],
-                open_timeout=step.timeout_seconds,
+                open_timeout=effect.timeout_seconds,
                 max_size=MAX_MESSAGE_BYTES,
             )
         except InvalidStatus as error:
-            return Lost(why_lost(error), sent=False, status=error.response.status_code)
+            return TransportFailure(
+                describe_connection_error(error), maybe_sent=False, status=error.response.status_code
+            )
         except (OSError, InvalidHandshake, EOFError) as error:
-            return Lost(why_lost(error), sent=False)
-        except WebSocketException as error:  # an address, or that of a proxy, that websockets does not take
-            return Lost(type(error).__name__, sent=False)
-        return Opened()
+            return TransportFailure(describe_connection_error(error), maybe_sent=False)
+        except WebSocketException as error:  # invalid URL of the server or of a proxy
+            return TransportFailure(type(error).__name__, maybe_sent=False)
+        return SocketOpened()
 
     async def _send(self, text: str) -> Result:
         if self._connection is not None:
-            with suppress(ConnectionClosed):  # it is learnt by receiving
+            with suppress(ConnectionClosed):  # reported by the next receive
                 await self._connection.send(text)
         return None
 
     async def _receive(self, seconds: float | None) -> Result:
         if self._connection is None:
-            return Closed(1006, "")
+            return SocketClosed(1006, "")
         try:
             async with asyncio.timeout(seconds):
-                return Text(cast("str", await self._connection.recv()))
+                return TextMessage(cast("str", await self._connection.recv()))
         except TimeoutError:
             return None
         except ConnectionClosed as error:
-            closed = error.rcvd
-            return Closed(closed.code, closed.reason) if closed else Closed(1006, "")
+            frame = error.rcvd
+            return SocketClosed(frame.code, frame.reason) if frame else SocketClosed(1006, "")
 
 
-def verb(build: Callable[P, Operation[T]]) -> Callable[Concatenate[Connection, P], Awaitable[T]]:
-    """A method that runs the operation it is built from."""
+def operation_method(build: Callable[P, Operation[T]]) -> Callable[Concatenate[AsyncBaseClient, P], Awaitable[T]]:
+    """Make a client method from a function that builds an operation."""
 
     @wraps(build)
-    async def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def method(client: AsyncBaseClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await client.run(build(*args, **kwargs))
 
     return method
 
 
-def listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Connection, P], AsyncGenerator[T]]:
+def pagination_method(
+    build: Callable[P, PaginatedQuery[T]],
+) -> Callable[Concatenate[AsyncBaseClient, P], AsyncGenerator[T]]:
+    """Make a client method from a function that builds a paginated query."""
+
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+    def method(client: AsyncBaseClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
         return client.iterate(build(*args, **kwargs))
 
     return method
 
 
-def listened(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[Connection, P], AsyncGenerator[T]]:
+def subscription_method(
+    build: Callable[P, Subscription[T]],
+) -> Callable[Concatenate[AsyncBaseClient, P], AsyncGenerator[T]]:
+    """Make a client method from a function that builds a subscription."""
+
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
+    def method(client: AsyncBaseClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T]:
         return client.listen(build(*args, **kwargs))
 
     return method
 
 
-class AsyncTesseraClient(Connection):
-    """A client for programs that await; `async with AsyncTesseraClient() as tessera: …`. One per event loop."""
+class AsyncTesseraClient(AsyncBaseClient):
+    """Asynchronous client: `async with AsyncTesseraClient() as tessera: …`. Use one per event loop."""
 
-    viewer = verb(catalog.viewer)
-    create_team = verb(catalog.create_team)
-    get_team = verb(catalog.get_team)
-    find_team = verb(catalog.find_team)
-    teams = listing(catalog.teams)
-    create_asset = verb(catalog.create_asset)
-    update_asset = verb(catalog.update_asset)
-    get_asset = verb(catalog.get_asset)
-    find_asset = verb(catalog.find_asset)
-    assets = listing(catalog.assets)
-    add_dependency = verb(catalog.add_dependency)
-    register = verb(catalog.register)
-    update_registration = verb(catalog.update_registration)
-    unregister = verb(catalog.unregister)
-    registrations = listing(catalog.registrations)
-    publish_contract = verb(publishing.publish_contract)
-    contracts = listing(publishing.contracts)
-    get_contract = verb(publishing.get_contract)
-    export_contract = verb(publishing.export_contract)
-    retire_contract = verb(publishing.retire_contract)
-    impact = verb(publishing.impact)
-    diff = verb(publishing.diff)
-    get_proposal = verb(publishing.get_proposal)
-    proposals = listing(publishing.proposals)
-    acknowledge = verb(publishing.acknowledge)
-    withdraw_proposal = verb(publishing.withdraw_proposal)
-    publish_proposal = verb(publishing.publish_proposal)
-    inbox = listing(publishing.inbox)
-    sync_dbt = verb(manifests.sync_dbt)
-    dbt_impact = verb(manifests.dbt_impact)
-    events = listing(listening.events)
-    subscribe = listened(listening.subscribe)
-    acknowledgment_requests = listened(listening.acknowledgment_requests)
-    status_changes = listened(listening.status_changes)
+    viewer = operation_method(catalog.viewer)
+    create_team = operation_method(catalog.create_team)
+    get_team = operation_method(catalog.get_team)
+    find_team = operation_method(catalog.find_team)
+    teams = pagination_method(catalog.teams)
+    create_asset = operation_method(catalog.create_asset)
+    update_asset = operation_method(catalog.update_asset)
+    get_asset = operation_method(catalog.get_asset)
+    find_asset = operation_method(catalog.find_asset)
+    assets = pagination_method(catalog.assets)
+    add_dependency = operation_method(catalog.add_dependency)
+    register = operation_method(catalog.register)
+    update_registration = operation_method(catalog.update_registration)
+    unregister = operation_method(catalog.unregister)
+    registrations = pagination_method(catalog.registrations)
+    publish_contract = operation_method(publishing.publish_contract)
+    contracts = pagination_method(publishing.contracts)
+    get_contract = operation_method(publishing.get_contract)
+    export_contract = operation_method(publishing.export_contract)
+    retire_contract = operation_method(publishing.retire_contract)
+    impact = operation_method(publishing.impact)
+    diff = operation_method(publishing.diff)
+    get_proposal = operation_method(publishing.get_proposal)
+    proposals = pagination_method(publishing.proposals)
+    acknowledge = operation_method(publishing.acknowledge)
+    withdraw_proposal = operation_method(publishing.withdraw_proposal)
+    publish_proposal = operation_method(publishing.publish_proposal)
+    inbox = pagination_method(publishing.inbox)
+    sync_dbt = operation_method(manifests.sync_dbt)
+    dbt_impact = operation_method(manifests.dbt_impact)
+    events = pagination_method(listening.events)
+    subscribe = subscription_method(listening.subscribe)
+    acknowledgment_requests = subscription_method(listening.acknowledgment_requests)
+    status_changes = subscription_method(listening.status_changes)

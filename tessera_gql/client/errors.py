@@ -1,16 +1,16 @@
-"""What can go wrong with a call, as a program tells it apart; the message is for the person who made the call.
+"""Exceptions of the SDK. `message` is in plain English and says what to do next.
 
 TesseraError
-├── Refused               the server said no and changed nothing; `code` and `field` say what is to blame
-│   ├── NotFound          the thing named does not exist
-│   ├── Invalid           the input cannot be right, whatever the state
-│   ├── Conflict          the input could be right, but the present state forbids it
-│   ├── Forbidden         this key may not do this
-│   └── Stale             someone changed it since the caller last looked
+├── Refusal               the server refused the operation and changed nothing; see `code` and `field`
+│   ├── NotFound          the named object does not exist
+│   ├── Invalid           the input is invalid whatever the state of the server
+│   ├── Conflict          the current state of the server forbids the operation
+│   ├── Forbidden         the key lacks the permission
+│   └── Stale             the object was changed after the caller read it
 ├── Unauthenticated       the key is missing, unknown or revoked
-├── BadRequest            the server does not take this operation: another version, a limit, or no Tessera at all
-├── Unavailable           away, busy or too slow: the same call may work later; `maybe_done` if it may have been done
-└── ServerFault           the server failed; `reference` is in its log
+├── BadRequest            the operation is not accepted: other version, a limit, or not a Tessera server
+├── Unavailable           unreachable, busy or too slow: retry later; see `outcome_unknown`
+└── ServerFault           the server failed; its log has more under `reference`
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from typing import Any
 
 
 class TesseraError(Exception):
-    """Every error that a client raises."""
+    """Base class of every error that a client raises."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
 
 
-class Refused(TesseraError):  # noqa: N818 - an answer, not a fault of the program
-    """`field` names the input to blame, outermost first, if one is."""
+class Refusal(TesseraError):  # noqa: N818 - an answer, not a fault of the program
+    """The server refused the operation. `field` is the path of the invalid input, outermost first, or empty."""
 
     code = "REFUSED"
 
@@ -36,32 +36,45 @@ class Refused(TesseraError):  # noqa: N818 - an answer, not a fault of the progr
         self.field = tuple(field)
 
 
-class NotFound(Refused):
+class NotFound(Refusal):
+    """The named object does not exist."""
+
     code = "NOT_FOUND"
 
 
-class Invalid(Refused):
+class Invalid(Refusal):
+    """The input is invalid whatever the state of the server."""
+
     code = "INVALID"
 
 
-class Conflict(Refused):
+class Conflict(Refusal):
+    """The current state of the server forbids the operation."""
+
     code = "CONFLICT"
 
 
-class Forbidden(Refused):
+class Forbidden(Refusal):
+    """The key lacks the permission for the operation."""
+
     code = "FORBIDDEN"
 
 
-class Stale(Refused):
+class Stale(Refusal):
+    """The object was changed after the caller read it. Read it again and repeat the operation."""
+
     code = "STALE"
 
 
 class Unauthenticated(TesseraError):  # noqa: N818 - an answer, not a fault of the program
-    """No key, or not one that the server knows."""
+    """The key is missing, malformed, unknown or revoked."""
 
 
 class BadRequest(TesseraError):  # noqa: N818 - an answer, not a fault of the program
-    """`code` is the server's: GRAPHQL_VALIDATION_FAILED, QUERY_TOO_COMPLEX, BAD_REQUEST …"""
+    """The server does not accept the operation.
+
+    `code` is the server's, such as GRAPHQL_VALIDATION_FAILED or QUERY_TOO_COMPLEX.
+    """
 
     def __init__(self, message: str, *, code: str = "BAD_REQUEST") -> None:
         super().__init__(message)
@@ -69,31 +82,34 @@ class BadRequest(TesseraError):  # noqa: N818 - an answer, not a fault of the pr
 
 
 class Unavailable(TesseraError):  # noqa: N818 - an answer, not a fault of the program
-    """After every retry. `maybe_done`: the call was sent, and whether the server did it is unknown."""
+    """The server could not be reached or was busy, after all retries.
 
-    def __init__(self, message: str, *, maybe_done: bool = False) -> None:
+    `outcome_unknown`: the operation was sent, and the server may have executed it.
+    """
+
+    def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
         super().__init__(message)
-        self.maybe_done = maybe_done
+        self.outcome_unknown = outcome_unknown
 
 
 class ServerFault(TesseraError):  # noqa: N818 - an answer, not a fault of the program
-    """Report `reference` to whoever runs the server."""
+    """The server failed. Give `reference` to its operator, who finds it in the log."""
 
     def __init__(self, message: str, *, reference: str | None = None) -> None:
         super().__init__(message)
         self.reference = reference
 
 
-REFUSALS: dict[str, type[Refused]] = {kind.code: kind for kind in (NotFound, Invalid, Conflict, Forbidden, Stale)}
+REFUSALS: dict[str, type[Refusal]] = {kind.code: kind for kind in (NotFound, Invalid, Conflict, Forbidden, Stale)}
 
 
-def refusal(code: str, message: str, field: Sequence[str] = ()) -> Refused:
-    """Of its own class if this version knows the code."""
-    return REFUSALS.get(code, Refused)(message, code=code, field=field)
+def build_refusal(code: str, message: str, field: Sequence[str] = ()) -> Refusal:
+    """Build the refusal of a code; the base class for a code that this version doesn't know."""
+    return REFUSALS.get(code, Refusal)(message, code=code, field=field)
 
 
-def told(error: dict[str, Any]) -> TesseraError:
-    """A top-level error of a reply."""
+def parse_error(error: dict[str, Any]) -> TesseraError:
+    """Convert a GraphQL error of a response into an exception."""
     message = str(error.get("message") or "The server gave no reason.")
     extensions: dict[str, Any] = error.get("extensions") or {}
     code = str(extensions.get("code") or "BAD_REQUEST")
@@ -105,6 +121,6 @@ def told(error: dict[str, Any]) -> TesseraError:
         case "INTERNAL":
             return ServerFault(message, reference=extensions.get("reference"))
         case _ if code in REFUSALS:
-            return refusal(code, message, extensions.get("field") or ())
+            return build_refusal(code, message, extensions.get("field") or ())
         case _:
             return BadRequest(message, code=code)

@@ -1,5 +1,7 @@
-"""A large file on its way to the server: a form as the GraphQL multipart request specification has it, and what the
-server tells meanwhile, as comments of an event stream. Does none of the sending."""
+"""GraphQL multipart requests for large files, and the progress that the server streams in its response.
+
+Follows the GraphQL multipart request specification. Does no I/O.
+"""
 
 import json
 import uuid
@@ -8,88 +10,92 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tessera_gql.client.operation import UPLOAD, Operation
-from tessera_gql.client.progress import Hear, Progress
+from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation
+from tessera_gql.client.progress import Progress, ProgressCallback
 
 CHUNK_BYTES = 256 * 1024
-PREFLIGHT = {"GraphQL-Require-Preflight": "1"}
+PREFLIGHT_HEADER = {"GraphQL-Require-Preflight": "1"}
 
 
 @dataclass(frozen=True)
-class Form:
-    """May be sent any number of times; tells of each."""
+class MultipartForm:
+    """Multipart body with one file. Can be sent repeatedly; each sending reports its progress."""
 
     boundary: str
-    before: bytes
+    head: bytes
     file: bytes = field(repr=False)
-    after: bytes
-    hear: Hear | None = None
+    tail: bytes
+    on_progress: ProgressCallback | None = None
 
     @property
     def headers(self) -> dict[str, str]:
-        size = len(self.before) + len(self.file) + len(self.after)
-        kind = f"multipart/form-data; boundary={self.boundary}"
-        return {"Content-Type": kind, "Content-Length": str(size), **PREFLIGHT}
+        size = len(self.head) + len(self.file) + len(self.tail)
+        content_type = f"multipart/form-data; boundary={self.boundary}"
+        return {"Content-Type": content_type, "Content-Length": str(size), **PREFLIGHT_HEADER}
 
-    def chunks(self) -> Generator[bytes]:
-        yield self.before
+    def iter_chunks(self) -> Generator[bytes]:
+        yield self.head
         total = len(self.file)
         for start in range(0, total, CHUNK_BYTES):
             yield self.file[start : start + CHUNK_BYTES]
-            if self.hear:
-                self.hear(Progress("UPLOAD", min(start + CHUNK_BYTES, total), total))
-        yield self.after
+            if self.on_progress:
+                self.on_progress(Progress("UPLOAD", min(start + CHUNK_BYTES, total), total))
+        yield self.tail
 
 
-def form(operation: Operation[Any], file: bytes) -> Form:
-    """With the file wherever the variables say UPLOAD."""
+def build_form(operation: Operation[Any], file: bytes) -> MultipartForm:
+    """Build the form that sends `file` for every variable whose value is UPLOAD_PLACEHOLDER."""
     boundary = uuid.uuid4().hex
-    asked = {"query": operation.document, "variables": _emptied(operation.variables)}
-    places = [f"variables.{place}" for place in _places(operation.variables)]
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="'
-    said = (
-        f'{head}operations"\r\n\r\n{json.dumps(asked, allow_nan=False)}\r\n'
-        f'{head}map"\r\n\r\n{json.dumps({"0": places})}\r\n'
-        f'{head}0"; filename="manifest.json"\r\nContent-Type: application/json\r\n\r\n'
+    operations = {"query": operation.document, "variables": _replace_uploads_with_null(operation.variables)}
+    paths = [f"variables.{path}" for path in _find_upload_paths(operation.variables)]
+    part = f'--{boundary}\r\nContent-Disposition: form-data; name="'
+    head = (
+        f'{part}operations"\r\n\r\n{json.dumps(operations, allow_nan=False)}\r\n'
+        f'{part}map"\r\n\r\n{json.dumps({"0": paths})}\r\n'
+        f'{part}0"; filename="manifest.json"\r\nContent-Type: application/json\r\n\r\n'
     )
-    return Form(boundary, said.encode(), file, f"\r\n--{boundary}--\r\n".encode(), operation.hear)
+    return MultipartForm(boundary, head.encode(), file, f"\r\n--{boundary}--\r\n".encode(), operation.on_progress)
 
 
-def _places(variables: Mapping[str, Any]) -> Generator[str]:
+def _find_upload_paths(variables: Mapping[str, Any]) -> Generator[str]:
     for name, value in variables.items():
-        if value == UPLOAD:
+        if value == UPLOAD_PLACEHOLDER:
             yield name
         elif isinstance(value, dict):
-            yield from (f"{name}.{inner}" for inner in _places(value))
+            yield from (f"{name}.{inner}" for inner in _find_upload_paths(value))
 
 
-def _emptied(variables: Mapping[str, Any]) -> dict[str, Any]:
+def _replace_uploads_with_null(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: None if value == UPLOAD else _emptied(value) if isinstance(value, dict) else value
+        name: None
+        if value == UPLOAD_PLACEHOLDER
+        else _replace_uploads_with_null(value)
+        if isinstance(value, dict)
+        else value
         for name, value in variables.items()
     }
 
 
 @dataclass
-class Hearing:
-    """Takes in what comes of an answer, as it comes: tells the comments of an event stream that say how far it is."""
+class ResponseReader:
+    """Collects a response body chunk by chunk and reports the progress comments of an event stream."""
 
-    hear: Hear | None
+    on_progress: ProgressCallback | None
     body: bytearray = field(default_factory=bytearray)
     _read: int = 0
 
-    def take(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> None:
         self.body += chunk
-        while self.hear and (end := self.body.find(b"\n", self._read)) >= 0:
+        while self.on_progress and (end := self.body.find(b"\n", self._read)) >= 0:
             line, self._read = bytes(self.body[self._read : end]), end + 1
             if line.startswith(b": {"):
-                with suppress(ValueError, LookupError, TypeError):  # a comment that says something else
-                    said = json.loads(line[2:])
-                    self.hear(Progress(said["phase"], said["done"], said["total"]))
+                with suppress(ValueError, LookupError, TypeError):  # other comments are ignored
+                    comment = json.loads(line[2:])
+                    self.on_progress(Progress(comment["phase"], comment["done"], comment["total"]))
 
 
-def replied(body: bytes) -> bytes:
-    """The answer itself: of an event stream its one event, empty if it ended without."""
+def extract_payload(body: bytes) -> bytes:
+    """Return the JSON of a response; of an event stream its only event, or empty bytes if there is none."""
     if not body.startswith((b":", b"event:")):
         return body
     lines = body.split(b"\n")

@@ -1,4 +1,4 @@
-"""A typed answer and the selection that fetches it are one thing: the fields of a model are what is asked for."""
+"""Base class of the SDK's models, and the GraphQL selection built from a model's fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 
 class Model(BaseModel):
-    """What the server adds in a later version is passed over."""
+    """Immutable value parsed from a response. Unknown fields are ignored, so that newer servers stay compatible."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
@@ -19,37 +19,37 @@ M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
-class Called:
-    """How a field is asked for where its name alone does not do: its arguments, and what its answer is wrapped in."""
+class FieldSelection:
+    """How to select a field that needs arguments, or whose value is wrapped in another object."""
 
     arguments: str = ""
-    within: str = ""
+    wrapper: str = ""
 
 
-def _unwrapped(value: Any) -> Any:
+def _unwrap_nodes(value: Any) -> Any:
     return cast("dict[str, Any]", value)["nodes"] if isinstance(value, dict) else value
 
 
-NODES = BeforeValidator(_unwrapped)
-"""Beside `Called(within="nodes")`: a connection as its nodes."""
+NODES = BeforeValidator(_unwrap_nodes)
+"""Reads a connection as its nodes. Use it together with `FieldSelection(wrapper="nodes")`."""
 
 
-def selection(model: type[Model]) -> str:
-    """The fields of the model in GraphQL, without the braces around them."""
-    return " ".join(_fields(model))
+def build_selection(model: type[Model]) -> str:
+    """Build the GraphQL selection of a model's fields, without the surrounding braces."""
+    return " ".join(_iter_fields(model))
 
 
-def _fields(model: type[Model]) -> Iterator[str]:
+def _iter_fields(model: type[Model]) -> Iterator[str]:
     for field in model.model_fields.values():
-        called = next((one for one in field.metadata if isinstance(one, Called)), Called())
-        nested = _nested(field)
-        inner = f" {{ {selection(nested)} }}" if nested else ""
-        wrapped = f" {{ {called.within}{inner} }}" if called.within else inner
-        yield f"{field.alias}{called.arguments}{wrapped}"
+        option = next((item for item in field.metadata if isinstance(item, FieldSelection)), FieldSelection())
+        nested = _find_nested_model(field)
+        inner = f" {{ {build_selection(nested)} }}" if nested else ""
+        wrapped = f" {{ {option.wrapper}{inner} }}" if option.wrapper else inner
+        yield f"{field.alias}{option.arguments}{wrapped}"
 
 
-def _nested(field: FieldInfo) -> type[Model] | None:
-    """The model in `Model`, `Model | None` or `tuple[Model, ...]`."""
+def _find_nested_model(field: FieldInfo) -> type[Model] | None:
+    """Find the model in an annotation such as `Model`, `Model | None` or `tuple[Model, ...]`."""
     annotation: Any = field.annotation
     for candidate in (annotation, *get_args(annotation)):
         if isinstance(candidate, type) and issubclass(candidate, Model):

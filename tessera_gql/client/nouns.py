@@ -1,11 +1,11 @@
-"""What the server tells, as frozen values. A `…Name` is a thing as others mention it: what it takes to point at it."""
+"""Models of the server's objects. A `…Summary` holds the fields by which other objects refer to an object."""
 
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from tessera_gql.client.model import NODES, Called, Model
+from tessera_gql.client.model import NODES, FieldSelection, Model
 from tessera_gql.client.words import (
     AcknowledgmentResponse,
     ChangeKind,
@@ -23,48 +23,62 @@ from tessera_gql.client.words import (
 JsonObject: TypeAlias = dict[str, Any]
 
 
-class TeamName(Model):
+class TeamSummary(Model):
+    """Id and name of a team."""
+
     id: str
     name: str
 
 
-class AssetName(Model):
+class AssetSummary(Model):
+    """Id and fqn of an asset."""
+
     id: str
     fqn: str
 
 
-class ContractName(Model):
+class ContractSummary(Model):
+    """Id, version and status of a contract."""
+
     id: str
     version: str
     status: ContractStatus
 
 
-class ProposalName(Model):
+class ProposalSummary(Model):
+    """Id, status and version of a proposal."""
+
     id: str
     status: ProposalStatus
     proposed_version: str
 
 
-class Team(TeamName):
+class Team(TeamSummary):
+    """A team with its metadata. `row_version` detects concurrent changes."""
+
     metadata: JsonObject
     created_at: datetime
     row_version: int
 
 
-class Asset(AssetName):
-    owner: TeamName
+class Asset(AssetSummary):
+    """An asset with its owner, active contract and open proposal."""
+
+    owner: TeamSummary
     resource_type: ResourceType
     description: str | None
     compatibility_mode: CompatibilityMode
-    current_contract: ContractName | None
-    open_proposal: ProposalName | None
+    current_contract: ContractSummary | None
+    open_proposal: ProposalSummary | None
     metadata: JsonObject
     created_at: datetime
     row_version: int
 
 
-class Contract(ContractName):
-    asset: AssetName
+class Contract(ContractSummary):
+    """One immutable version of an asset's schema, guarantees and compatibility mode."""
+
+    asset: AssetSummary
     schema_def: JsonObject | bool = Field(alias="schema")
     guarantees: JsonObject | None
     compatibility_mode: CompatibilityMode
@@ -72,19 +86,19 @@ class Contract(ContractName):
     schema_hash: str
     metadata: JsonObject
     published_at: datetime
-    published_by: TeamName
+    published_by: TeamSummary
 
 
-class Reason(Model):
-    """A change in a sentence; `path` is the field it belongs to, empty for the whole schema."""
+class ChangeSummary(Model):
+    """A change with its message. `path` is the field path, empty for the whole schema."""
 
     kind: ChangeKind
     path: str
     message: str
 
 
-class Change(Reason):
-    """One difference between two schemas; `breaks` are the modes it breaks."""
+class Change(ChangeSummary):
+    """One difference between two schemas. `breaks` are the compatibility modes that forbid it."""
 
     pointer: str
     before: Any
@@ -96,16 +110,16 @@ class Change(Reason):
     fingerprint: str
 
 
-class BreakingChange(Reason):
-    """With the asked teams that read what it changes."""
+class BreakingChange(ChangeSummary):
+    """A breaking change of a proposal. `teams` are the asked teams that read the changed field."""
 
     hint: str | None
     fingerprint: str
-    teams: tuple[TeamName, ...]
+    teams: tuple[TeamSummary, ...]
 
 
 class ContractSource(Model):
-    """The document that a contract was read from."""
+    """The document that a contract was published from."""
 
     format: DocumentFormat
     text: str
@@ -113,8 +127,8 @@ class ContractSource(Model):
     dialect: str | None
 
 
-class ContractDocuments(ContractName):
-    """`exported` is a data contract of ODCS v3."""
+class ContractDocuments(ContractSummary):
+    """A contract as documents. `exported` is an ODCS v3 data contract in YAML."""
 
     schema_def: JsonObject | bool = Field(alias="schema")
     exported: str
@@ -122,12 +136,12 @@ class ContractDocuments(ContractName):
 
 
 class Registration(Model):
-    """`fields` are the columns it reads, as paths; None is everything."""
+    """A team's declaration that it reads an asset. `fields` are field paths; None means all fields."""
 
     id: str
-    asset: AssetName
-    consumer_team: TeamName
-    consumer_asset: AssetName | None
+    asset: AssetSummary
+    consumer_team: TeamSummary
+    consumer_asset: AssetSummary | None
     fields: tuple[str, ...] | None
     pinned_version: str | None
     status: RegistrationStatus
@@ -138,14 +152,14 @@ class Registration(Model):
     row_version: int
 
 
-class Proposal(ProposalName):
-    """`awaiting` are the teams that have not answered."""
+class Proposal(ProposalSummary):
+    """A breaking change that waits for acknowledgments. `awaiting` are the teams that have not acknowledged yet."""
 
-    asset: AssetName
+    asset: AssetSummary
     is_open: bool
-    proposed_by: TeamName
-    base_contract: ContractName
-    contract: ContractName | None
+    proposed_by: TeamSummary
+    base_contract: ContractSummary
+    contract: ContractSummary | None
     change_type: str
     reason: str | None
     publish_when_approved: bool
@@ -153,36 +167,38 @@ class Proposal(ProposalName):
     expires_at: datetime
     resolved_at: datetime | None
     breaking_changes: tuple[BreakingChange, ...]
-    awaiting: tuple[TeamName, ...]
+    awaiting: tuple[TeamSummary, ...]
 
 
-class Answer(Model):
-    """One asked team's place in a proposal; `response` is None until it answers."""
+class Acknowledgment(Model):
+    """The response of an asked team to a proposal; `response` is None until the team acknowledges."""
 
     id: str
-    team: TeamName
+    team: TeamSummary
     response: AcknowledgmentResponse | None
     migration_deadline: datetime | None
     notes: str | None
     responded_at: datetime | None
     released_at: datetime | None
-    because: tuple[Reason, ...]
+    reasons: tuple[ChangeSummary, ...] = Field(alias="because")
 
 
-class ProposalWithAnswers(Proposal):
+class ProposalDetails(Proposal):
+    """A proposal with its schema, guarantees and acknowledgments."""
+
     proposed_schema: JsonObject | bool
     guarantees: JsonObject | None
-    acknowledgments: Annotated[tuple[Answer, ...], NODES, Called("(first: 100)", within="nodes")]
+    acknowledgments: Annotated[tuple[Acknowledgment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
 
 
-class Question(Answer):
-    """An answer that is still owed, as it lies in an inbox."""
+class PendingAcknowledgment(Acknowledgment):
+    """An acknowledgment that the team still owes, with its proposal."""
 
     proposal: Proposal
 
 
 class Diff(Model):
-    """`breaking` are the changes that break under `mode`."""
+    """Comparison of two schemas. `breaking` are the changes that break under `mode`."""
 
     mode: CompatibilityMode
     bump: str
@@ -190,8 +206,8 @@ class Diff(Model):
     breaking: tuple[Change, ...]
 
 
-class Publication(Model):
-    """What a publish came to: a contract, or a proposal that waits, with the difference that was found."""
+class PublishResult(Model):
+    """The result of a publish: the contract, or the proposal that waits for acknowledgments."""
 
     outcome: PublishOutcome
     contract: Contract | None
@@ -199,23 +215,25 @@ class Publication(Model):
     diff: Diff | None
 
 
-class Acknowledged(Model):
-    """`contract` if this was the last consent and it published the proposal."""
+class AcknowledgeResult(Model):
+    """The result of an acknowledgment. `contract` is set if it completed and published the proposal."""
 
     proposal: Proposal
-    acknowledgment: Answer | None
-    contract: ContractName | None
+    acknowledgment: Acknowledgment | None
+    contract: ContractSummary | None
 
 
 class AskedTeam(Model):
-    team: TeamName
-    because: tuple[Reason, ...]
+    """A team whose registered fields a breaking change touches, with the changes that touch them."""
+
+    team: TeamSummary
+    reasons: tuple[ChangeSummary, ...] = Field(alias="because")
 
 
 class Impact(Model):
-    """What publishing a schema would come to; `asked` would have to answer first, `informed` would be told."""
+    """What publishing a schema would do. `asked` teams must acknowledge first; `informed` teams are only notified."""
 
-    asset: AssetName
+    asset: AssetSummary
     outcome: PublishOutcome
     version: str | None
     bump: str
@@ -223,31 +241,33 @@ class Impact(Model):
     changes: tuple[Change, ...]
     breaking: tuple[Change, ...]
     asked: tuple[AskedTeam, ...]
-    informed: tuple[TeamName, ...]
+    informed: tuple[TeamSummary, ...]
 
 
 class Dependency(Model):
+    """A lineage edge: `dependent` is made from, or reads, `dependency`."""
+
     id: str
-    dependent: AssetName
-    dependency: AssetName
+    dependent: AssetSummary
+    dependency: AssetSummary
     type: DependencyType
 
 
 class SyncedModel(Model):
-    """One table of a manifest and what became of it; `reason` says why it was skipped."""
+    """The result of a sync for one model. `reason` says why the model was skipped."""
 
     fqn: str
     outcome: str
     reason: str | None
-    asset: AssetName | None
-    contract: ContractName | None
-    proposal: ProposalName | None
-    changes: tuple[Reason, ...]
-    breaking: tuple[Reason, ...]
+    asset: AssetSummary | None
+    contract: ContractSummary | None
+    proposal: ProposalSummary | None
+    changes: tuple[ChangeSummary, ...]
+    breaking: tuple[ChangeSummary, ...]
 
 
 class RemovedModel(Model):
-    """A table that left the manifest; `reason` says why it was not retired, if that was asked."""
+    """A model that left the manifest. `reason` says why its contract was not retired despite `retire_removed`."""
 
     fqn: str
     retired: bool
@@ -255,15 +275,17 @@ class RemovedModel(Model):
 
 
 class ModelRead(Model):
-    """What a model reads of a table of another team; `fields` None is everything, and `why` says why."""
+    """What a model reads of another team's table. `fields` None means all fields; `reason` says why."""
 
     fqn: str
     upstream: str
     fields: tuple[str, ...] | None
-    why: str | None
+    reason: str | None = Field(alias="why")
 
 
 class ManifestReport(Model):
+    """The result of a sync, with one entry per model of the manifest."""
+
     dependencies_added: int
     dependencies_removed: int
     teams_created: int
@@ -277,7 +299,7 @@ class ManifestReport(Model):
 
 
 class ModelImpact(Model):
-    """What a manifest would come to for one table; `refused` says why a sync could not take it."""
+    """What a sync would do for one model. `refused` says why a sync would refuse the model."""
 
     fqn: str
     outcome: PublishOutcome
@@ -285,15 +307,15 @@ class ModelImpact(Model):
     is_safe: bool
     version: str | None
     refused: str | None
-    changes: tuple[Reason, ...]
-    breaking: tuple[Reason, ...]
+    changes: tuple[ChangeSummary, ...]
+    breaking: tuple[ChangeSummary, ...]
     asked: tuple[AskedTeam, ...]
-    informed: tuple[TeamName, ...]
-    open_proposal: ProposalName | None
+    informed: tuple[TeamSummary, ...]
+    open_proposal: ProposalSummary | None
 
 
 class Event(Model):
-    """`cursor` is where to resume behind it; `payload` is what the audit log keeps, by kind."""
+    """A row of the event log. Subscriptions resume after `cursor`; the keys of `payload` depend on `kind`."""
 
     id: str
     cursor: str
@@ -301,14 +323,14 @@ class Event(Model):
     kind: EventKind
     actor: str
     occurred_at: datetime
-    asset: AssetName | None
+    asset: AssetSummary | None
     proposal: Proposal | None
-    teams: tuple[TeamName, ...]
+    teams: tuple[TeamSummary, ...]
     payload: JsonObject
 
 
 class StatusChange(Model):
-    """A proposal got another status; `proposal` is as it is now."""
+    """A change of a proposal's status. `proposal` is its current state."""
 
     cursor: str
     before: ProposalStatus
@@ -316,18 +338,18 @@ class StatusChange(Model):
     proposal: Proposal | None
 
 
-class Request(Model):
-    """A team is asked whether a breaking change may be published."""
+class AcknowledgmentRequest(Model):
+    """A request to a team to acknowledge a breaking change."""
 
     cursor: str
-    team: TeamName | None
-    acknowledgment: Answer | None
+    team: TeamSummary | None
+    acknowledgment: Acknowledgment | None
     proposal: Proposal | None
 
 
 class Viewer(Model):
-    """Who the key is."""
+    """Actor, scopes and team of the key."""
 
     actor: str
     scopes: tuple[str, ...]
-    team: TeamName | None
+    team: TeamSummary | None

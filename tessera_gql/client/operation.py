@@ -1,4 +1,4 @@
-"""One operation: the document that is sent, and the typed value that its answer is read as. Knows no transport."""
+"""GraphQL operations of the SDK: the document, its variables and the typed result. Independent of the transport."""
 
 import base64
 import binascii
@@ -11,71 +11,78 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from tessera_gql.client.errors import BadRequest, NotFound, refusal
-from tessera_gql.client.model import Model, selection
-from tessera_gql.client.nouns import AssetName, JsonObject, TeamName
-from tessera_gql.client.progress import Hear
+from tessera_gql.client.errors import BadRequest, NotFound, build_refusal
+from tessera_gql.client.model import Model, build_selection
+from tessera_gql.client.nouns import AssetSummary, JsonObject, TeamSummary
+from tessera_gql.client.progress import ProgressCallback
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Model)
 
-TeamRef: TypeAlias = str | TeamName
+TeamRef: TypeAlias = str | TeamSummary
 """A team, its name, or its id."""
 
-AssetRef: TypeAlias = str | AssetName
+AssetRef: TypeAlias = str | AssetSummary
 """An asset, its fqn, or its id."""
 
-PAGE = 50
-UPLOAD = "\x00upload"
-ERRORS = "errors { code field message }"
+PAGE_SIZE = 50
+UPLOAD_PLACEHOLDER = "\x00upload"
+"""Value of a variable for which the file is sent as a part of a multipart request."""
+ERRORS_SELECTION = "errors { code field message }"
 
 
 @dataclass(frozen=True)
 class Operation(Generic[T]):
-    """`repeatable`: doing it twice is doing it once, so that it may be sent again when its answer was lost.
+    """A query or mutation, and the function that parses its data.
 
-    `upload` is a file that stands wherever the variables say UPLOAD: it may be large and is not read again. `hear` is
-    told how far it has come.
+    `is_idempotent`: it may be sent again when its response was lost. `upload` is the file to send for every
+    UPLOAD_PLACEHOLDER in the variables; it is sent as it is, without being encoded again.
     """
 
     document: str
     variables: Mapping[str, Any]
     parse: Callable[[JsonObject], T]
-    repeatable: bool = True
+    is_idempotent: bool = True
     upload: bytes | None = None
-    hear: Hear | None = None
+    on_progress: ProgressCallback | None = None
 
 
 @dataclass(frozen=True)
 class Page(Generic[T]):
+    """One page of a connection. `next_cursor` is None on the last page."""
+
     items: tuple[T, ...]
-    next: str | None
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)
-class Listing(Generic[T]):
-    """Every page of a connection: its first operation, and how to ask for the page behind a cursor."""
+class PaginatedQuery(Generic[T]):
+    """A query for all pages of a connection."""
 
-    first: Operation[Page[T]]
+    first_page: Operation[Page[T]]
 
-    def behind(self, cursor: str) -> Operation[Page[T]]:
-        return replace(self.first, variables={**self.first.variables, "after": cursor})
+    def page_after(self, cursor: str) -> Operation[Page[T]]:
+        return replace(self.first_page, variables={**self.first_page.variables, "after": cursor})
 
 
 @dataclass(frozen=True)
 class Subscription(Generic[T]):
-    """What to listen to, from behind the cursor `after`; None is from the moment it is first waited for."""
+    """A subscription that resumes after a cursor.
+
+    `get_cursor` returns the cursor of a message. `after` is the cursor to start from; None means the moment of the
+    first iteration.
+    """
 
     document: str
     variables: Mapping[str, Any]
     parse: Callable[[JsonObject], T]
-    cursor: Callable[[T], str]
+    get_cursor: Callable[[T], str]
     after: str | None = None
 
 
 @dataclass(frozen=True)
-class Field(Generic[M]):
-    """A root field with its arguments (name to GraphQL type), and the model that it is read as."""
+class RootField(Generic[M]):
+    """A root field, the GraphQL types of its arguments by name, and the model of its value."""
 
     name: str
     model: type[M]
@@ -83,126 +90,139 @@ class Field(Generic[M]):
 
     @property
     def call(self) -> str:
-        passed = ", ".join(f"{one}: ${one}" for one in self.arguments)
+        """The field with its arguments, each taken from the variable of the same name."""
+        passed = ", ".join(f"{name}: ${name}" for name in self.arguments)
         return f"{self.name}({passed})" if passed else self.name
 
-    def document(self, kind: str, inner: str, **others: str) -> str:
-        """`others` are variables of the operation that only `inner` has, with their types."""
+    def build_document(self, operation_type: str, inner: str, **inner_variables: str) -> str:
+        """Build the document; `inner_variables` are types of variables used in `inner` only."""
         name = self.name[0].upper() + self.name[1:]
-        declared = ", ".join(f"${one}: {type_}" for one, type_ in {**self.arguments, **others}.items())
-        head = f"{kind} {name}({declared})" if declared else f"{kind} {name}"
+        types = {**self.arguments, **inner_variables}
+        declared = ", ".join(f"${variable}: {type_}" for variable, type_ in types.items())
+        head = f"{operation_type} {name}({declared})" if declared else f"{operation_type} {name}"
         return f"{head} {{ {self.call} {{ {inner} }} }}"
 
 
-def get(root: Field[M], variables: Mapping[str, Any], missing: str) -> Operation[M]:
-    """Raises NotFound where there is nothing."""
-    found = find(root, variables)
+def build_get_query(root: RootField[M], variables: Mapping[str, Any], missing: str) -> Operation[M]:
+    """Build a query that raises NotFound with the message `missing` if the value is null."""
+    query = build_find_query(root, variables)
 
     def parse(data: JsonObject) -> M:
-        value = found.parse(data)
+        value = query.parse(data)
         if value is None:
             raise NotFound(missing)
         return value
 
-    return Operation(found.document, variables, parse)
+    return Operation(query.document, variables, parse)
 
 
-def find(root: Field[M], variables: Mapping[str, Any]) -> Operation[M | None]:
+def build_find_query(root: RootField[M], variables: Mapping[str, Any]) -> Operation[M | None]:
     def parse(data: JsonObject) -> M | None:
         value = data[root.name]
-        return None if value is None else read(root.model, value)
+        return None if value is None else parse_model(root.model, value)
 
-    return Operation(root.document("query", selection(root.model)), variables, parse)
+    return Operation(root.build_document("query", build_selection(root.model)), variables, parse)
 
 
-def pages(root: Field[M], **variables: Any) -> Listing[M]:
-    """A connection, some at a time."""
-    paged = replace(root, arguments={**root.arguments, "first": "Int", "after": "String"})
+def build_paginated_query(root: RootField[M], **variables: Any) -> PaginatedQuery[M]:
+    """Build the query for the connection of a root field."""
+    paginated = replace(root, arguments={**root.arguments, "first": "Int", "after": "String"})
 
     def parse(data: JsonObject) -> Page[M]:
-        return _page(root.model, data[root.name])
+        return _parse_page(root.model, data[root.name])
 
-    return Listing(Operation(paged.document("query", _paged(root.model)), given(first=PAGE, **variables), parse))
-
-
-def _paged(model: type[Model]) -> str:
-    return f"nodes {{ {selection(model)} }} pageInfo {{ hasNextPage endCursor }}"
+    document = paginated.build_document("query", _build_page_selection(root.model))
+    return PaginatedQuery(Operation(document, build_variables(first=PAGE_SIZE, **variables), parse))
 
 
-def _page(model: type[M], found: JsonObject) -> Page[M]:
-    info = found["pageInfo"]
-    items = tuple(read(model, one) for one in found["nodes"])
+def _build_page_selection(model: type[Model]) -> str:
+    return f"nodes {{ {build_selection(model)} }} pageInfo {{ hasNextPage endCursor }}"
+
+
+def _parse_page(model: type[M], connection: JsonObject) -> Page[M]:
+    info = connection["pageInfo"]
+    items = tuple(parse_model(model, node) for node in connection["nodes"])
     return Page(items, info["endCursor"] if info["hasNextPage"] else None)
 
 
-def nested(root: Field[M], connection: str, variables: Mapping[str, Any], missing: str) -> Listing[M]:
-    """A connection of the one thing that the root field gives; raises NotFound where there is none."""
+def build_nested_paginated_query(
+    root: RootField[M], connection: str, variables: Mapping[str, Any], missing: str
+) -> PaginatedQuery[M]:
+    """Build the query for a connection of a root field's value; raises NotFound if that value is null."""
 
     def parse(data: JsonObject) -> Page[M]:
         if data[root.name] is None:
             raise NotFound(missing)
-        return _page(root.model, data[root.name][connection])
+        return _parse_page(root.model, data[root.name][connection])
 
-    inner = f"{connection}(first: $first, after: $after) {{ {_paged(root.model)} }}"
-    document = root.document("query", inner, first="Int", after="String")
-    return Listing(Operation(document, {"first": PAGE, **variables}, parse))
+    inner = f"{connection}(first: $first, after: $after) {{ {_build_page_selection(root.model)} }}"
+    document = root.build_document("query", inner, first="Int", after="String")
+    return PaginatedQuery(Operation(document, {"first": PAGE_SIZE, **variables}, parse))
 
 
-def change(root: Field[M], input_: JsonObject, *, of: str | None = None, repeatable: bool = False) -> Operation[M]:
-    """A mutation: `of` is the field of its payload that is wanted, None for the payload itself."""
-    kind = f"{root.name[0].upper()}{root.name[1:]}Input!"
-    taking = replace(root, arguments={"input": kind})
-    wanted = selection(root.model)
-    inner = f"{of} {{ {wanted} }} {ERRORS}" if of else f"{wanted} {ERRORS}"
+def build_mutation(
+    root: RootField[M], input_: JsonObject, *, payload_field: str | None = None, is_idempotent: bool = False
+) -> Operation[M]:
+    """Build a mutation that returns a field of its payload, or the payload itself without `payload_field`."""
+    input_type = f"{root.name[0].upper()}{root.name[1:]}Input!"
+    mutation = replace(root, arguments={"input": input_type})
+    selection = build_selection(root.model)
+    inner = (
+        f"{payload_field} {{ {selection} }} {ERRORS_SELECTION}" if payload_field else f"{selection} {ERRORS_SELECTION}"
+    )
 
     def parse(data: JsonObject) -> M:
         payload: JsonObject = data[root.name]
         for error in payload["errors"]:
-            raise refusal(error["code"], error["message"], error["field"] or ())
-        return read(root.model, payload[of] if of else payload)
+            raise build_refusal(error["code"], error["message"], error["field"] or ())
+        return parse_model(root.model, payload[payload_field] if payload_field else payload)
 
-    return Operation(taking.document("mutation", inner), {"input": input_}, parse, repeatable)
-
-
-def create(root: Field[M], input_: JsonObject, *, of: str | None = None) -> Operation[M]:
-    """A mutation that may be sent again: it bears a key of its own, and is done once."""
-    return change(root, {"idempotencyKey": uuid.uuid4().hex, **input_}, of=of, repeatable=True)
+    return Operation(mutation.build_document("mutation", inner), {"input": input_}, parse, is_idempotent)
 
 
-def listen(
-    root: Field[M], cursor: Callable[[M], str], variables: Mapping[str, Any], after: str | None
+def build_idempotent_mutation(
+    root: RootField[M], input_: JsonObject, *, payload_field: str | None = None
+) -> Operation[M]:
+    """Build a mutation with an idempotency key: the server executes it once, however often it is sent."""
+    keyed = {"idempotencyKey": uuid.uuid4().hex, **input_}
+    return build_mutation(root, keyed, payload_field=payload_field, is_idempotent=True)
+
+
+def build_subscription(
+    root: RootField[M], get_cursor: Callable[[M], str], variables: Mapping[str, Any], after: str | None
 ) -> Subscription[M]:
-    taking = replace(root, arguments={**root.arguments, "after": "String"})
-    document = taking.document("subscription", selection(root.model))
+    resumable = replace(root, arguments={**root.arguments, "after": "String"})
+    document = resumable.build_document("subscription", build_selection(root.model))
 
     def parse(data: JsonObject) -> M:
-        return read(root.model, data[root.name])
+        return parse_model(root.model, data[root.name])
 
-    return Subscription(document, variables, parse, cursor, after)
+    return Subscription(document, variables, parse, get_cursor, after)
 
 
-def read(kind: type[M], value: object) -> M:
+def parse_model(model: type[M], value: object) -> M:
+    """Parse a JSON value; raises BadRequest if it does not fit the model."""
     try:
-        return TypeAdapter(kind).validate_python(value)
+        return TypeAdapter(model).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        path = ".".join(map(str, first["loc"]))
         raise BadRequest(
-            f"The server's answer is not what this client knows ({place}: {first['msg']}). Use a client of its version."
+            f"The server's answer is not what this client knows ({path}: {first['msg']}). Use a client of its version."
         ) from None
 
 
-def given(**variables: Any) -> JsonObject:
-    """Variables as they are sent: camel case, moments in words, and without those left out."""
-    return {to_camel(name): _sent(value) for name, value in variables.items() if value is not None}
+def build_variables(**values: Any) -> JsonObject:
+    """Build variables in camel case, without those that are None."""
+    return {to_camel(name): _serialize(value) for name, value in values.items() if value is not None}
 
 
-def stated(changes: Mapping[str, Any]) -> JsonObject:
-    """As `given`, but None says null: it takes away what was there."""
-    return {to_camel(name): _sent(value) for name, value in changes.items()}
+def build_nullable_variables(values: Mapping[str, Any]) -> JsonObject:
+    """Build variables in camel case; None is sent as null and clears the value on the server."""
+    return {to_camel(name): _serialize(value) for name, value in values.items()}
 
 
-def _sent(value: Any) -> Any:
+def _serialize(value: Any) -> Any:
     match value:
         case datetime() if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone. Give one, for example datetime(2031, 1, 1, tzinfo=UTC).")
@@ -214,27 +234,29 @@ def _sent(value: Any) -> Any:
             return value
 
 
-def team_ref(team: TeamRef | None) -> JsonObject | None:
+def build_team_ref(team: TeamRef | None) -> JsonObject | None:
+    """Build the GraphQL input TeamRef."""
     match team:
         case None:
             return None
-        case TeamName(id=identity):
+        case TeamSummary(id=identity):
             return {"id": identity}
         case _:
-            return {"id" if is_id(team, "Team") else "name": team}
+            return {"id" if is_global_id(team, "Team") else "name": team}
 
 
-def asset_ref(asset: AssetRef) -> JsonObject:
+def build_asset_ref(asset: AssetRef) -> JsonObject:
+    """Build the GraphQL input AssetRef."""
     match asset:
-        case AssetName(id=identity):
+        case AssetSummary(id=identity):
             return {"id": identity}
         case _:
-            return {"id" if is_id(asset, "Asset") else "fqn": asset}
+            return {"id" if is_global_id(asset, "Asset") else "fqn": asset}
 
 
-def is_id(text: str, kind: str) -> bool:
-    """Whether it is a thing's id rather than its name."""
+def is_global_id(text: str, type_name: str) -> bool:
+    """Whether the text is the global id of an object of this GraphQL type."""
     try:
-        return base64.urlsafe_b64decode(text.encode()).startswith(f"{kind}:".encode())
+        return base64.urlsafe_b64decode(text.encode()).startswith(f"{type_name}:".encode())
     except (ValueError, binascii.Error):
         return False

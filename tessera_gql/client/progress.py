@@ -1,4 +1,4 @@
-"""How far a large operation has come, for those who wait for it."""
+"""Progress of a large upload and its processing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,14 +7,15 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Progress:
-    """`phase` is UPLOAD, counted in bytes, then one of the server's: READ, COMPARE, CREATE, READERS, PUBLISH, COMMIT.
+    """Progress within one phase of an upload.
 
-    `done` of `total` are tables; 0 of 0 where that is not known.
+    `phase` is UPLOAD, counted in bytes, then a phase of the server, counted in tables: READ, COMPARE, CREATE, READERS,
+    PUBLISH, COMMIT. `completed` and `total` are 0 where the number is unknown.
     """
 
     phase: str
-    done: int = 0
+    completed: int = 0
     total: int = 0
 
 
-Hear: TypeAlias = Callable[[Progress], None]
+ProgressCallback: TypeAlias = Callable[[Progress], None]

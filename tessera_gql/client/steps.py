@@ -1,31 +1,36 @@
-"""What the logic of a client asks of the one that does the waiting, and what comes back; no logic here."""
+"""Effects of the client's protocol logic and their results.
+
+The logic is free of I/O: it yields an effect, the client performs it and sends the result back.
+"""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from tessera_gql.client.forms import Form
-from tessera_gql.client.progress import Hear
+from tessera_gql.client.forms import MultipartForm
+from tessera_gql.client.progress import ProgressCallback
 
 
 @dataclass(frozen=True)
 class Post:
-    """To be sent over HTTP. Gives Came or Lost. `hear` wants to be told what comes, as it comes."""
+    """Send an HTTP POST. Results in HttpResponse or TransportFailure; `on_progress` gets the server's progress."""
 
     url: str
     headers: dict[str, str]
-    content: bytes | Form
+    content: bytes | MultipartForm
     timeout_seconds: float
-    hear: Hear | None = None
+    on_progress: ProgressCallback | None = None
 
 
 @dataclass(frozen=True)
 class Pause:
+    """Sleep before the next effect. Has no result."""
+
     seconds: float
 
 
 @dataclass(frozen=True)
 class Connect:
-    """A websocket, in place of the one before. Gives Opened, or Lost with the HTTP status if there was one."""
+    """Open a WebSocket and close the previous one. Results in SocketOpened or TransportFailure."""
 
     url: str
     timeout_seconds: float
@@ -33,28 +38,28 @@ class Connect:
 
 @dataclass(frozen=True)
 class Send:
-    """Over the socket; that it is closed is learnt by receiving."""
+    """Send a text message over the WebSocket. A closed socket is reported by the next Receive."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Receive:
-    """Gives Text or Closed; waits for ever without a timeout."""
+    """Wait for a message. Results in TextMessage, SocketClosed, or None after the timeout."""
 
     timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Emit:
-    """A message for whoever listens."""
+    """Yield a message to the subscriber. Has no result."""
 
     value: Any
 
 
 @dataclass(frozen=True)
-class Came:
-    """An answer over HTTP."""
+class HttpResponse:
+    """A complete HTTP response."""
 
     status: int
     body: bytes
@@ -62,29 +67,36 @@ class Came:
 
 
 @dataclass(frozen=True)
-class Lost:
-    """No answer; `sent` if the server may have had the request; `status` if it refused to open a socket."""
+class TransportFailure:
+    """A request or WebSocket handshake without a GraphQL response.
+
+    `maybe_sent`: the server may have received the request. `status`: the HTTP status of a refused handshake.
+    """
 
     reason: str
-    sent: bool
+    maybe_sent: bool
     status: int | None = None
 
 
 @dataclass(frozen=True)
-class Opened:
-    pass
+class SocketOpened:
+    """The WebSocket handshake succeeded."""
 
 
 @dataclass(frozen=True)
-class Text:
+class TextMessage:
+    """A text message received over the WebSocket."""
+
     text: str
 
 
 @dataclass(frozen=True)
-class Closed:
+class SocketClosed:
+    """The WebSocket was closed, with the close code of RFC 6455."""
+
     code: int
     reason: str
 
 
-Step: TypeAlias = Post | Pause | Connect | Send | Receive | Emit
-Result: TypeAlias = Came | Lost | Opened | Text | Closed | None
+Effect: TypeAlias = Post | Pause | Connect | Send | Receive | Emit
+Result: TypeAlias = HttpResponse | TransportFailure | SocketOpened | TextMessage | SocketClosed | None

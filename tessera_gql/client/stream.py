@@ -1,7 +1,7 @@
-"""A subscription over graphql-transport-ws, without doing any of it: yields steps, takes in what came, resumes.
+"""A subscription over graphql-transport-ws, free of I/O: yields effects, receives their results, reconnects.
 
-Starts from a cursor taken before the first connection, so that nothing is lost between the call and the first
-message, nor over any number of restarts; a message that was given out is never given out again.
+Every connection resumes after the cursor of the last message. The first cursor is read before the first connection, so
+no message is lost or repeated between the call and the first message, or over restarts of the server.
 """
 
 import json
@@ -9,88 +9,104 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from tessera_gql.client.errors import BadRequest, ServerFault, Unauthenticated, Unavailable, told
-from tessera_gql.client.exchange import Target, delays, exchange, parsed
+from tessera_gql.client.errors import BadRequest, ServerFault, Unauthenticated, Unavailable, parse_error
+from tessera_gql.client.exchange import Endpoint, apply_parser, execute_operation, iter_backoff_delays
 from tessera_gql.client.operation import Operation, Subscription
-from tessera_gql.client.steps import Closed, Connect, Emit, Lost, Pause, Receive, Result, Send, Step, Text
+from tessera_gql.client.steps import (
+    Connect,
+    Effect,
+    Emit,
+    Pause,
+    Receive,
+    Result,
+    Send,
+    SocketClosed,
+    TextMessage,
+    TransportFailure,
+)
 
 PROTOCOL = "graphql-transport-ws"
-FOR_EVER = 1_000_000
-"""Attempts to come back to a server that was there; one that never was is given up after the target's retries."""
+MAX_RECONNECTS = 1_000_000
+"""Attempts to reconnect to a server that once accepted a connection. Before that, the endpoint's retries apply."""
 
-WRONG = {1009, 4400, 4401, 4406, 4409, 4429}
-"""Close codes that say that this client and the server do not understand each other."""
+FATAL_CLOSE_CODES = {1009, 4400, 4401, 4406, 4409, 4429}
+"""Close codes for protocol errors, which a new connection would repeat."""
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
-Notice: TypeAlias = Callable[[str], None]
-"""Told why the connection was lost, each time before it is sought again."""
+DisconnectCallback: TypeAlias = Callable[[str], None]
+"""Called with the reason whenever the connection is lost, before the client reconnects."""
 
 
-NOW: Operation[str] = Operation("{ eventCursor }", {}, lambda data: str(data["eventCursor"]))
-"""The cursor behind all that has happened."""
+CURRENT_CURSOR: Operation[str] = Operation("{ eventCursor }", {}, lambda data: str(data["eventCursor"]))
+"""Query for the cursor of the latest event."""
 
 
 @dataclass
-class _Place:
-    """How far the listener is, over all connections."""
+class _StreamState:
+    """State of a subscription over all its connections."""
 
     cursor: str
-    accepted: bool = False
-    """Whether the connection of now came so far that the server took it."""
+    is_accepted: bool = False
+    """Whether the server has accepted the current connection."""
 
 
-def listen(subscription: Subscription[Any], target: Target, notice: Notice) -> Generator[Step, Result, None]:
-    """Ends only by a TesseraError: a refusal, or a server that was never there."""
-    place = _Place(subscription.after or (yield from exchange(NOW, target)))
-    waits = delays(target.retries)
+def run_subscription(
+    subscription: Subscription[Any], endpoint: Endpoint, on_disconnect: DisconnectCallback
+) -> Generator[Effect, Result, None]:
+    """Run until a TesseraError: the server refuses the subscription or was never reachable."""
+    state = _StreamState(subscription.after or (yield from execute_operation(CURRENT_CURSOR, endpoint)))
+    delays = iter_backoff_delays(endpoint.retries)
     while True:
-        reason = yield from _connection(subscription, target, place)
-        if place.accepted:
-            place.accepted = False
-            waits = delays(FOR_EVER)
-        wait = next(waits, None)
-        if wait is None:
+        reason = yield from _run_connection(subscription, endpoint, state)
+        if state.is_accepted:
+            state.is_accepted = False
+            delays = iter_backoff_delays(MAX_RECONNECTS)
+        delay = next(delays, None)
+        if delay is None:
             raise Unavailable(reason)
-        notice(reason)
-        yield Pause(wait)
+        on_disconnect(reason)
+        yield Pause(delay)
 
 
-def _connection(subscription: Subscription[Any], target: Target, place: _Place) -> Generator[Step, Result, str]:
-    """One connection until it is lost; returns why."""
-    opened = yield Connect(target.socket, target.timeout_seconds)
-    if isinstance(opened, Lost):
-        return _unopened(opened, target)
-    yield Send(json.dumps({"type": "connection_init", "payload": target.authorization}))
+def _run_connection(
+    subscription: Subscription[Any], endpoint: Endpoint, state: _StreamState
+) -> Generator[Effect, Result, str]:
+    """Run one connection until it is lost, and return the reason."""
+    handshake = yield Connect(endpoint.websocket_url, endpoint.timeout_seconds)
+    if isinstance(handshake, TransportFailure):
+        return _handle_connect_failure(handshake, endpoint)
+    yield Send(json.dumps({"type": "connection_init", "payload": endpoint.authorization_headers}))
     while True:
-        came = yield Receive(None if place.accepted else target.timeout_seconds)
-        if not isinstance(came, Text):
-            return _ended(came, target)
-        message = parsed(_message, came.text, target)
+        result = yield Receive(None if state.is_accepted else endpoint.timeout_seconds)
+        if not isinstance(result, TextMessage):
+            return _handle_close(result, endpoint)
+        message = apply_parser(_parse_message, result.text, endpoint)
         if message["type"] == "complete":
-            return f"{target.address} ended the subscription"
+            return f"{endpoint.display_url} ended the subscription"
         if message["type"] == "error":
-            return parsed(lambda payload: _failed(payload[0]), message.get("payload"), target)
-        if (step := parsed(lambda found: _next(found, subscription, place), message, target)) is not None:
-            yield step
+            return apply_parser(lambda payload: _handle_error(payload[0]), message.get("payload"), endpoint)
+        effect = apply_parser(lambda parsed: _handle_message(parsed, subscription, state), message, endpoint)
+        if effect is not None:
+            yield effect
 
 
-def _message(text: str) -> dict[str, Any]:
+def _parse_message(text: str) -> dict[str, Any]:
     message: Any = json.loads(text)
     if not isinstance(message["type"], str):
         raise TypeError("a message names its type")
     return cast("dict[str, Any]", message)
 
 
-def _next(message: dict[str, Any], subscription: Subscription[Any], place: _Place) -> Step | None:
-    """What is to be done about a message that does not end the subscription."""
+def _handle_message(message: dict[str, Any], subscription: Subscription[Any], state: _StreamState) -> Effect | None:
+    """Return the effect of a message that does not end the subscription."""
     match message["type"]:
         case "connection_ack":
-            place.accepted = True
-            return Send(_subscribe(subscription, place.cursor))
+            state.is_accepted = True
+            return Send(_build_subscribe_message(subscription, state.cursor))
         case "next":
-            value = subscription.parse(_data(message["payload"]))
-            place.cursor = subscription.cursor(value)
+            value = subscription.parse(_extract_data(message["payload"]))
+            state.cursor = subscription.get_cursor(value)
             return Emit(value)
         case "ping":
             return Send('{"type":"pong"}')
@@ -98,46 +114,48 @@ def _next(message: dict[str, Any], subscription: Subscription[Any], place: _Plac
             return None
 
 
-def _subscribe(subscription: Subscription[Any], cursor: str) -> str:
+def _build_subscribe_message(subscription: Subscription[Any], cursor: str) -> str:
     variables = {**subscription.variables, "after": cursor}
     return json.dumps(
         {"type": "subscribe", "id": "1", "payload": {"query": subscription.document, "variables": variables}}
     )
 
 
-def _data(payload: dict[str, Any]) -> dict[str, Any]:
+def _extract_data(payload: dict[str, Any]) -> dict[str, Any]:
     for error in payload.get("errors") or ():
-        raise told(error)
+        raise parse_error(error)
     data: dict[str, Any] = payload["data"]
     return data
 
 
-def _failed(error: dict[str, Any]) -> str:
-    problem = told(error)
+def _handle_error(error: dict[str, Any]) -> str:
+    """Return the reason to reconnect after a temporary error; raises any other error."""
+    problem = parse_error(error)
     if isinstance(problem, Unavailable | ServerFault):
         return problem.message
     raise problem
 
 
-def _unopened(lost: Lost, target: Target) -> str:
-    if lost.status in {401, 403}:
-        raise Unauthenticated(f"{target.address} refuses the connection ({lost.status}). Check TESSERA_API_KEY.")
-    if lost.status is not None and lost.status < 500 and lost.status != 429:
-        raise BadRequest(
-            f"{target.address} answers {lost.status}, and not as a Tessera server does. Check the address."
-        )
-    return f"{target.address} can't be reached: {lost.reason}"
+def _handle_connect_failure(failure: TransportFailure, endpoint: Endpoint) -> str:
+    url, status = endpoint.display_url, failure.status
+    if status in {401, 403}:
+        raise Unauthenticated(f"{url} refuses the connection ({status}). Check TESSERA_API_KEY.")
+    if status is not None and status < 500 and status != 429:
+        raise BadRequest(f"{url} answers {status}, and not as a Tessera server does. Check the address.")
+    return f"{url} can't be reached: {failure.reason}"
 
 
-def _ended(came: Result, target: Target) -> str:
-    match came:
-        case Closed(code=4403):
-            raise Unauthenticated(f"{target.address} does not take this key, or no longer. Check TESSERA_API_KEY.")
-        case Closed(code=code, reason=reason) if code in WRONG:
-            raise BadRequest(f"{target.address} does not understand this client ({code} {reason}). Use its version.")
-        case Closed(code=1012):
-            return f"{target.address} restarts"
-        case Closed(code=code, reason=reason):
-            return f"the connection to {target.address} was lost ({code}{' ' + reason if reason else ''})"
+def _handle_close(result: Result, endpoint: Endpoint) -> str:
+    """Return the reason to reconnect; raises if a new connection would end in the same way."""
+    url = endpoint.display_url
+    match result:
+        case SocketClosed(code=4403):
+            raise Unauthenticated(f"{url} does not take this key, or no longer. Check TESSERA_API_KEY.")
+        case SocketClosed(code=code, reason=reason) if code in FATAL_CLOSE_CODES:
+            raise BadRequest(f"{url} does not understand this client ({code} {reason}). Use its version.")
+        case SocketClosed(code=1012):
+            return f"{url} restarts"
+        case SocketClosed(code=code, reason=reason):
+            return f"the connection to {url} was lost ({code}{' ' + reason if reason else ''})"
         case _:
-            return f"{target.address} did not answer in time"
+            return f"{url} did not answer in time"

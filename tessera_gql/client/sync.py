@@ -1,4 +1,4 @@
-"""`TesseraClient`: the verbs, each waited for. Only the waiting is here; its twin is `awaited`."""
+"""Synchronous client. Keep it equal to the asynchronous one except for `await`; both perform the same effects."""
 
 import time
 from collections.abc import Callable, Generator
@@ -11,33 +11,38 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tessera_gql.client.exchange import exchange, lost, target, why_lost
-from tessera_gql.client.forms import Hearing
-from tessera_gql.client.operation import Listing, Operation, Subscription
+from tessera_gql.client.exchange import (
+    describe_connection_error,
+    execute_operation,
+    resolve_endpoint,
+    to_transport_failure,
+)
+from tessera_gql.client.forms import ResponseReader
+from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
 from tessera_gql.client.steps import (
-    Came,
-    Closed,
     Connect,
+    Effect,
     Emit,
-    Lost,
-    Opened,
+    HttpResponse,
     Pause,
     Post,
     Receive,
     Result,
     Send,
-    Step,
-    Text,
+    SocketClosed,
+    SocketOpened,
+    TextMessage,
+    TransportFailure,
 )
-from tessera_gql.client.stream import MAX_MESSAGE_BYTES, PROTOCOL, Notice, listen
+from tessera_gql.client.stream import MAX_MESSAGE_BYTES, PROTOCOL, DisconnectCallback, run_subscription
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Connection:
-    """Does the waiting, nothing else."""
+class BaseClient:
+    """Performs the effects of operations and subscriptions, blocking."""
 
     def __init__(
         self,
@@ -46,12 +51,12 @@ class Connection:
         *,
         timeout_seconds: float = 30.0,
         retries: int = 4,
-        on_disconnect: Notice | None = None,
+        on_disconnect: DisconnectCallback | None = None,
     ) -> None:
-        """What is not given comes from TESSERA_URL and TESSERA_API_KEY. `retries` come after the first attempt."""
-        self.target = target(url, api_key, timeout_seconds=timeout_seconds, retries=retries)
-        self._notice: Notice = on_disconnect or (lambda _reason: None)
-        self._http = httpx.Client()
+        """TESSERA_URL and TESSERA_API_KEY are the defaults. `retries` do not count the first attempt."""
+        self.endpoint = resolve_endpoint(url, api_key, timeout_seconds=timeout_seconds, retries=retries)
+        self._on_disconnect: DisconnectCallback = on_disconnect or (lambda _reason: None)
+        self._http_client = httpx.Client()
 
     def __enter__(self) -> Self:
         return self
@@ -60,68 +65,73 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        self._http_client.close()
 
     def run(self, operation: Operation[T]) -> T:
-        """The typed answer of one operation; raises a TesseraError."""
-        steps = exchange(operation, self.target)
+        """Execute one operation and return its typed result; raises a TesseraError."""
+        effects = execute_operation(operation, self.endpoint)
         result: Result = None
         try:
             while True:
-                result = self._do(steps.send(result))
-        except StopIteration as done:
-            return cast("T", done.value)
+                result = self._perform(effects.send(result))
+        except StopIteration as stop:
+            return cast("T", stop.value)
 
-    def iterate(self, listing: Listing[T]) -> Generator[T]:
-        """All of it, a page at a time as it is read."""
-        page = self.run(listing.first)
+    def iterate(self, query: PaginatedQuery[T]) -> Generator[T]:
+        """Iterate over all items, loading each page when it is needed."""
+        page = self.run(query.first_page)
         yield from page.items
-        while page.next:
-            page = self.run(listing.behind(page.next))
+        while page.next_cursor:
+            page = self.run(query.page_after(page.next_cursor))
             yield from page.items
 
     def listen(self, subscription: Subscription[T]) -> Generator[T]:
-        """What happens, for as long as one listens; goes on by itself when the connection is lost."""
-        with closing(_Socket()) as socket, closing(listen(subscription, self.target, self._notice)) as steps:
-            yield from self._heard(steps, socket)
+        """Iterate over the messages of a subscription; reconnects and resumes when the connection is lost."""
+        with (
+            closing(_WebSocket()) as socket,
+            closing(run_subscription(subscription, self.endpoint, self._on_disconnect)) as effects,
+        ):
+            yield from self._iter_messages(effects, socket)
 
-    def _heard(self, steps: Generator[Step, Result, None], socket: "_Socket") -> Generator[Any]:
+    def _iter_messages(self, effects: Generator[Effect, Result, None], socket: "_WebSocket") -> Generator[Any]:
         result: Result = None
         while True:
-            match step := steps.send(result):
+            match effect := effects.send(result):
                 case Emit(value=value):
                     yield value
                     result = None
                 case Connect() | Send() | Receive():
-                    result = socket.do(step)
+                    result = socket.perform(effect)
                 case _:
-                    result = self._do(step)
+                    result = self._perform(effect)
 
-    def _do(self, step: Step) -> Result:
-        match step:
+    def _perform(self, effect: Effect) -> Result:
+        match effect:
             case Post():
-                return self._post(step)
+                return self._post(effect)
             case Pause(seconds=seconds):
                 time.sleep(seconds)
                 return None
             case _:
-                raise AssertionError(step)
+                raise AssertionError(effect)
 
     def _post(self, post: Post) -> Result:
-        content = post.content if isinstance(post.content, bytes) else post.content.chunks()
-        sent = self._http.stream("POST", post.url, headers=post.headers, content=content, timeout=post.timeout_seconds)
-        heard = Hearing(post.hear)
+        content = post.content if isinstance(post.content, bytes) else post.content.iter_chunks()
+        request = self._http_client.stream(
+            "POST", post.url, headers=post.headers, content=content, timeout=post.timeout_seconds
+        )
+        reader = ResponseReader(post.on_progress)
         try:
-            with sent as answer:
-                for chunk in answer.iter_bytes():
-                    heard.take(chunk)
+            with request as response:
+                for chunk in response.iter_bytes():
+                    reader.feed(chunk)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return lost(error)
-        return Came(answer.status_code, bytes(heard.body), answer.headers.get("retry-after"))
+            return to_transport_failure(error)
+        return HttpResponse(response.status_code, bytes(reader.body), response.headers.get("retry-after"))
 
 
-class _Socket:
-    """The websocket of one subscription; another after each Connect."""
+class _WebSocket:
+    """The WebSocket of one subscription, replaced by each Connect."""
 
     def __init__(self) -> None:
         self._connection: ClientConnection | None = None
@@ -131,111 +141,117 @@ class _Socket:
         self._connection = None
         self._stack.close()
 
-    def do(self, step: Connect | Send | Receive) -> Result:
-        match step:
+    def perform(self, effect: Connect | Send | Receive) -> Result:
+        match effect:
             case Connect():
-                return self._connect(step)
+                return self._connect(effect)
             case Send(text=text):
                 return self._send(text)
             case Receive(timeout_seconds=seconds):
                 return self._receive(seconds)
 
-    def _connect(self, step: Connect) -> Result:
+    def _connect(self, effect: Connect) -> Result:
         self.close()
         try:
-            opening = connect(
-                step.url,
+            connection = connect(
+                effect.url,
                 subprotocols=[Subprotocol(PROTOCOL)],
-                open_timeout=step.timeout_seconds,
+                open_timeout=effect.timeout_seconds,
                 max_size=MAX_MESSAGE_BYTES,
             )
-            self._connection = self._stack.enter_context(opening)
+            self._connection = self._stack.enter_context(connection)
         except InvalidStatus as error:
-            return Lost(why_lost(error), sent=False, status=error.response.status_code)
+            return TransportFailure(
+                describe_connection_error(error), maybe_sent=False, status=error.response.status_code
+            )
         except (OSError, InvalidHandshake, EOFError) as error:
-            return Lost(why_lost(error), sent=False)
-        except WebSocketException as error:  # an address, or that of a proxy, that websockets does not take
-            return Lost(type(error).__name__, sent=False)
-        return Opened()
+            return TransportFailure(describe_connection_error(error), maybe_sent=False)
+        except WebSocketException as error:  # invalid URL of the server or of a proxy
+            return TransportFailure(type(error).__name__, maybe_sent=False)
+        return SocketOpened()
 
     def _send(self, text: str) -> Result:
         if self._connection is not None:
-            with suppress(ConnectionClosed):  # it is learnt by receiving
+            with suppress(ConnectionClosed):  # reported by the next receive
                 self._connection.send(text)
         return None
 
     def _receive(self, seconds: float | None) -> Result:
         if self._connection is None:
-            return Closed(1006, "")
+            return SocketClosed(1006, "")
         try:
-            return Text(cast("str", self._connection.recv(seconds)))
+            return TextMessage(cast("str", self._connection.recv(seconds)))
         except TimeoutError:
             return None
         except ConnectionClosed as error:
-            closed = error.rcvd
-            return Closed(closed.code, closed.reason) if closed else Closed(1006, "")
+            frame = error.rcvd
+            return SocketClosed(frame.code, frame.reason) if frame else SocketClosed(1006, "")
 
 
-def verb(build: Callable[P, Operation[T]]) -> Callable[Concatenate[Connection, P], T]:
-    """A method that runs the operation it is built from."""
+def operation_method(build: Callable[P, Operation[T]]) -> Callable[Concatenate[BaseClient, P], T]:
+    """Make a client method from a function that builds an operation."""
 
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def method(client: BaseClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return client.run(build(*args, **kwargs))
 
     return method
 
 
-def listing(build: Callable[P, Listing[T]]) -> Callable[Concatenate[Connection, P], Generator[T]]:
+def pagination_method(build: Callable[P, PaginatedQuery[T]]) -> Callable[Concatenate[BaseClient, P], Generator[T]]:
+    """Make a client method from a function that builds a paginated query."""
+
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
+    def method(client: BaseClient, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
         return client.iterate(build(*args, **kwargs))
 
     return method
 
 
-def listened(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[Connection, P], Generator[T]]:
+def subscription_method(build: Callable[P, Subscription[T]]) -> Callable[Concatenate[BaseClient, P], Generator[T]]:
+    """Make a client method from a function that builds a subscription."""
+
     @wraps(build)
-    def method(client: Connection, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
+    def method(client: BaseClient, /, *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
         return client.listen(build(*args, **kwargs))
 
     return method
 
 
-class TesseraClient(Connection):
-    """A client for programs that wait; `with TesseraClient() as tessera: …`. One per thread."""
+class TesseraClient(BaseClient):
+    """Synchronous client: `with TesseraClient() as tessera: …`. Use one per thread."""
 
-    viewer = verb(catalog.viewer)
-    create_team = verb(catalog.create_team)
-    get_team = verb(catalog.get_team)
-    find_team = verb(catalog.find_team)
-    teams = listing(catalog.teams)
-    create_asset = verb(catalog.create_asset)
-    update_asset = verb(catalog.update_asset)
-    get_asset = verb(catalog.get_asset)
-    find_asset = verb(catalog.find_asset)
-    assets = listing(catalog.assets)
-    add_dependency = verb(catalog.add_dependency)
-    register = verb(catalog.register)
-    update_registration = verb(catalog.update_registration)
-    unregister = verb(catalog.unregister)
-    registrations = listing(catalog.registrations)
-    publish_contract = verb(publishing.publish_contract)
-    contracts = listing(publishing.contracts)
-    get_contract = verb(publishing.get_contract)
-    export_contract = verb(publishing.export_contract)
-    retire_contract = verb(publishing.retire_contract)
-    impact = verb(publishing.impact)
-    diff = verb(publishing.diff)
-    get_proposal = verb(publishing.get_proposal)
-    proposals = listing(publishing.proposals)
-    acknowledge = verb(publishing.acknowledge)
-    withdraw_proposal = verb(publishing.withdraw_proposal)
-    publish_proposal = verb(publishing.publish_proposal)
-    inbox = listing(publishing.inbox)
-    sync_dbt = verb(manifests.sync_dbt)
-    dbt_impact = verb(manifests.dbt_impact)
-    events = listing(listening.events)
-    subscribe = listened(listening.subscribe)
-    acknowledgment_requests = listened(listening.acknowledgment_requests)
-    status_changes = listened(listening.status_changes)
+    viewer = operation_method(catalog.viewer)
+    create_team = operation_method(catalog.create_team)
+    get_team = operation_method(catalog.get_team)
+    find_team = operation_method(catalog.find_team)
+    teams = pagination_method(catalog.teams)
+    create_asset = operation_method(catalog.create_asset)
+    update_asset = operation_method(catalog.update_asset)
+    get_asset = operation_method(catalog.get_asset)
+    find_asset = operation_method(catalog.find_asset)
+    assets = pagination_method(catalog.assets)
+    add_dependency = operation_method(catalog.add_dependency)
+    register = operation_method(catalog.register)
+    update_registration = operation_method(catalog.update_registration)
+    unregister = operation_method(catalog.unregister)
+    registrations = pagination_method(catalog.registrations)
+    publish_contract = operation_method(publishing.publish_contract)
+    contracts = pagination_method(publishing.contracts)
+    get_contract = operation_method(publishing.get_contract)
+    export_contract = operation_method(publishing.export_contract)
+    retire_contract = operation_method(publishing.retire_contract)
+    impact = operation_method(publishing.impact)
+    diff = operation_method(publishing.diff)
+    get_proposal = operation_method(publishing.get_proposal)
+    proposals = pagination_method(publishing.proposals)
+    acknowledge = operation_method(publishing.acknowledge)
+    withdraw_proposal = operation_method(publishing.withdraw_proposal)
+    publish_proposal = operation_method(publishing.publish_proposal)
+    inbox = pagination_method(publishing.inbox)
+    sync_dbt = operation_method(manifests.sync_dbt)
+    dbt_impact = operation_method(manifests.dbt_impact)
+    events = pagination_method(listening.events)
+    subscribe = subscription_method(listening.subscribe)
+    acknowledgment_requests = subscription_method(listening.acknowledgment_requests)
+    status_changes = subscription_method(listening.status_changes)

@@ -1,10 +1,12 @@
-"""The closed vocabularies of the graph; a test holds them equal to schema.graphql. Open ones are plain strings."""
+"""Enums of the schema; a test keeps them equal to schema.graphql. Values that later versions extend are strings."""
 
 from enum import StrEnum
 from typing import TypeAlias
 
 
 class CompatibilityMode(StrEnum):
+    """The rule that decides which changes break."""
+
     BACKWARD = "BACKWARD"
     FORWARD = "FORWARD"
     FULL = "FULL"
@@ -12,12 +14,16 @@ class CompatibilityMode(StrEnum):
 
 
 class ContractStatus(StrEnum):
+    """The state of a contract; an asset has at most one ACTIVE contract."""
+
     ACTIVE = "ACTIVE"
     DEPRECATED = "DEPRECATED"
     RETIRED = "RETIRED"
 
 
 class ProposalStatus(StrEnum):
+    """The state of a proposal, open or resolved."""
+
     PENDING = "PENDING"
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
@@ -28,7 +34,7 @@ class ProposalStatus(StrEnum):
 
 
 class AcknowledgmentResponse(StrEnum):
-    """MIGRATING is "not yet", and needs a deadline."""
+    """A team's response to a proposal. MIGRATING needs a deadline."""
 
     APPROVED = "APPROVED"
     MIGRATING = "MIGRATING"
@@ -36,13 +42,15 @@ class AcknowledgmentResponse(StrEnum):
 
 
 class RegistrationStatus(StrEnum):
+    """The state of a registration; INACTIVE ones have ended."""
+
     ACTIVE = "ACTIVE"
     MIGRATING = "MIGRATING"
     INACTIVE = "INACTIVE"
 
 
 class PublishOutcome(StrEnum):
-    """PROPOSED is no failure: the change waits for the teams it hurts."""
+    """The result of a publish. PROPOSED is a success: the change waits for acknowledgments."""
 
     PUBLISHED = "PUBLISHED"
     PROPOSED = "PROPOSED"
@@ -51,6 +59,8 @@ class PublishOutcome(StrEnum):
 
 
 class DocumentFormat(StrEnum):
+    """The format of a schema document."""
+
     JSON_SCHEMA = "JSON_SCHEMA"
     ODCS = "ODCS"
     AVRO = "AVRO"
@@ -59,16 +69,18 @@ class DocumentFormat(StrEnum):
 
 
 class DependencyType(StrEnum):
+    """The kind of a lineage edge."""
+
     CONSUMES = "CONSUMES"
     REFERENCES = "REFERENCES"
     TRANSFORMS = "TRANSFORMS"
 
 
 ResourceType: TypeAlias = str
-"""Grows with the platforms we read: MODEL, TABLE, SOURCE, TOPIC …"""
+"""Kind of an asset, such as MODEL, TABLE, SOURCE or TOPIC. Later versions add values."""
 
 ChangeKind: TypeAlias = str
-"""Grows with the diff engine: PROPERTY_REMOVED, TYPE_NARROWED …"""
+"""Kind of a change, such as PROPERTY_REMOVED or TYPE_NARROWED. Later versions add values."""
 
 EventKind: TypeAlias = str
-"""Grows with the product: CONTRACT_PUBLISHED, ACKNOWLEDGMENT_REQUESTED …"""
+"""Kind of an event, such as CONTRACT_PUBLISHED. Later versions add values."""

@@ -1,4 +1,4 @@
-"""The computations of one operation."""
+"""The computations of one operation, and transactions that are run again for their results."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
@@ -9,26 +9,26 @@ from tessera_gql.compute.pool import Pool
 T = TypeVar("T")
 
 MAX_RERUNS = 10
-"""Times that a transaction is run again for a result; after that it waits for results while it holds its locks."""
+"""Number of times that a transaction is run again; after that it holds its locks while it waits for results."""
 
 
-class Deferred(Exception):  # noqa: N818 - no fault: the transaction is to be run again
-    """A write transaction needs a result that takes long to compute, and must not hold its locks meanwhile."""
+class Deferred(Exception):  # noqa: N818 - not an error: the transaction is run again
+    """A write transaction needs a result that takes long to compute, and must not hold locks meanwhile."""
 
     def __init__(self, key: Hashable, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         super().__init__("compute this, then run the transaction again")
         self.key = key
         self.function = function
-        self.args_ = args
+        self.arguments = args
 
 
 @dataclass
 class Computer:
-    """Runs functions in the pool, or at once without one. Results are kept for as long as the operation lasts."""
+    """Runs functions in the pool, or directly without one, and caches their results for one operation."""
 
     pool: Pool | None = None
     account: str = ""
-    _results: dict[Hashable, "_Done"] = field(default_factory=dict[Hashable, "_Done"])
+    _results: dict[Hashable, "_Outcome"] = field(default_factory=dict[Hashable, "_Outcome"])
 
     async def run(
         self,
@@ -36,52 +36,54 @@ class Computer:
         *args: Any,
         key: Hashable = None,
         here: Callable[[], T] | None = None,
-        defers: bool = False,
+        may_defer: bool = False,
     ) -> T:
-        """Call the function, or return the result it had under this key before.
+        """Call the function, or return the cached result of this key.
 
-        `here`: the same, to be called instead where there is no pool. `defers`: the caller holds locks, so raise
-        Deferred unless the result is known. Raises what `Pool.run` raises.
+        Without a pool it calls `here`, if given, in place of the function. With `defers`, for a caller that holds
+        locks, it raises Deferred unless the result is cached. Raises what `Pool.run` raises.
         """
         if self.pool is None:
             return here() if here else function(*args)
         if key is not None and key in self._results:
-            return cast("T", self._results[key].get())
-        if defers and key is not None:
+            return cast("T", self._results[key].unwrap())
+        if may_defer and key is not None:
             raise Deferred(key, function, args)
-        return cast("T", (await self._compute(self.pool, key, function, args)).get())
+        return cast("T", (await self._compute(self.pool, key, function, args)).unwrap())
 
     async def finish(self, deferred: Deferred) -> None:
-        """Compute what a transaction was rolled back for. What the function raises is raised when it runs again."""
-        pool = cast("Pool", self.pool)  # nothing is deferred without one
-        await self._compute(pool, deferred.key, deferred.function, deferred.args_)
+        """Compute a deferred result. An exception of the function is cached and raised when the transaction reruns."""
+        pool = cast("Pool", self.pool)  # without a pool nothing is deferred
+        await self._compute(pool, deferred.key, deferred.function, deferred.arguments)
 
-    async def _compute(self, pool: Pool, key: Hashable, function: Callable[..., Any], args: tuple[Any, ...]) -> "_Done":
-        """A failure is kept as well: a second execution of the operation must not wait for it again."""
+    async def _compute(
+        self, pool: Pool, key: Hashable, function: Callable[..., Any], args: tuple[Any, ...]
+    ) -> "_Outcome":
+        """Call the function in the pool and cache its outcome, also a failure, so that a rerun fails at once."""
         try:
-            done = _Done(await pool.run(self.account, function, *args))
-        except Exception as error:  # noqa: BLE001 - raised by `get`
-            done = _Done(None, error)
+            outcome = _Outcome(await pool.run(self.account, function, *args))
+        except Exception as error:  # noqa: BLE001 - raised by `unwrap`
+            outcome = _Outcome(None, error)
         if key is not None:
-            self._results[key] = done
-        return done
+            self._results[key] = outcome
+        return outcome
 
 
 @dataclass(frozen=True)
-class _Done:
+class _Outcome:
     result: Any
     error: Exception | None = None
 
-    def get(self) -> Any:
+    def unwrap(self) -> Any:
         if self.error is not None:
             raise self.error
         return self.result
 
 
 async def rerun(computer: Computer, attempt: Callable[[bool], Awaitable[T]]) -> T:
-    """Run a transaction until it needs nothing more that takes long to compute.
+    """Run a transaction again for each result that it defers.
 
-    `attempt` takes whether it may defer: the last time it may not, so that it ends.
+    `attempt` takes whether it may defer; the last attempt may not, so that this ends.
     """
     for _ in range(MAX_RERUNS):
         try:

@@ -1,4 +1,4 @@
-"""Worker processes for CPU-bound functions, each call within a limit of time and memory."""
+"""Worker processes for CPU-bound functions, with limits of time and memory for each call."""
 
 import asyncio
 import gc
@@ -23,26 +23,27 @@ log = logging.getLogger(__name__)
 PROCESSES = 2
 SECONDS = 10.0
 MEMORY_BYTES = 2 * 1024**3
-"""Of address space, for one worker process."""
+"""Limit of the address space of one worker process."""
 MAX_TASKS = 500
-"""Calls after which a worker process is replaced: Python gives memory back late or never."""
+"""Calls after which a worker process is replaced, because Python returns memory late or never."""
 WAITING_PER_ACCOUNT = 12
-"""Calls of one account that may run or wait; the next one is refused."""
+"""Maximum number of an account's calls that run or wait."""
 NICENESS = 5
-PATIENCE = 3
-"""Times the processor time of a call that may pass by the clock, where other processes have the processor."""
-OUT_OF_TIME = -getattr(signal, "SIGPROF", 0)
+WALL_CLOCK_FACTOR = 3
+"""Limit of a call's wall-clock time as a multiple of its processor time, for a machine that is busy."""
+TIMEOUT_EXIT_CODE = -getattr(signal, "SIGPROF", 0)
+"""Exit code of a worker process that exceeded its processor time."""
 PRELOADED = ("tessera_gql.policy.publish", "tessera_gql.policy.affected")
-"""Imported once, before worker processes are forked."""
+"""Modules that the fork server imports once, before it forks worker processes."""
 
 
 class Pool:
-    """Starts its processes with the first call. One account never occupies all of them."""
+    """A pool of worker processes, started with the first call. One account never occupies all of them."""
 
     def __init__(
         self, *, processes: int = PROCESSES, seconds: float = SECONDS, memory_bytes: int = MEMORY_BYTES
     ) -> None:
-        """`seconds`: of processor time for one call, after which its process is ended."""
+        """`seconds` is the processor time of one call, after which its process is killed."""
         self.seconds = seconds
         self._processes = processes
         self._memory_bytes = memory_bytes
@@ -52,18 +53,18 @@ class Pool:
         self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
 
     async def run(self, account: str, function: Callable[..., T], *args: Any) -> T:
-        """Call the function with picklable arguments. Cancelling ends its process.
+        """Call the function with picklable arguments in a worker process, which cancelling kills.
 
-        Raises what the function raises, Invalid when it exceeds its limits, and Unavailable when the account has too
-        many calls under way already.
+        Raises what the function raises, Invalid if it exceeds its limits, and Unavailable if the account has too many
+        calls already.
         """
-        await self._enter(account)
+        await self._acquire(account)
         try:
             return await self._call(function, args)
         finally:
-            self._leave(account)
+            self._release(account)
 
-    async def _started(self) -> ProcessPool:
+    async def _get_pool(self) -> ProcessPool:
         async with self._starting:
             if self._pool is None:
                 try:
@@ -76,17 +77,17 @@ class Pool:
             return self._pool
 
     def close(self) -> None:
-        """End all processes, whatever they are doing."""
+        """Kill all worker processes."""
         if self._pool is not None:
             _stop(self._pool)
             self._pool = None
 
-    async def _enter(self, account: str) -> None:
+    async def _acquire(self, account: str) -> None:
         """Wait for a free process that this account may use."""
-        held = self._running[account] + sum(name == account for name, _ in self._waiting)
-        if held >= WAITING_PER_ACCOUNT:
+        calls = self._running[account] + sum(name == account for name, _ in self._waiting)
+        if calls >= WAITING_PER_ACCOUNT:
             raise Unavailable(
-                f"{held} comparisons of this key are under way, which is the limit. Wait for their answers, then send"
+                f"{calls} comparisons of this key are under way, which is the limit. Wait for their answers, then send"
                 " the next."
             )
         if self._may_run(account):
@@ -98,7 +99,7 @@ class Pool:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave(account)
+                self._release(account)
             else:
                 self._waiting.remove((account, turn))
             raise
@@ -107,26 +108,28 @@ class Pool:
         is_free = self._running.total() < self._processes
         return is_free and self._running[account] < max(1, self._processes - 1)
 
-    def _leave(self, account: str) -> None:
+    def _release(self, account: str) -> None:
         self._running[account] -= 1
         if not self._running[account]:
             del self._running[account]
         for waiting in [*self._waiting]:
             name, turn = waiting
-            if self._may_run(name) and not turn.done():  # it is done if its caller was cancelled at this moment
+            if self._may_run(name) and not turn.done():  # done if its caller was cancelled just now
                 self._waiting.remove(waiting)
                 self._running[name] += 1
                 turn.set_result(None)
 
     async def _call(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-        pool = await self._started()
-        future = pool.schedule(_limited, (self.seconds, function, args), timeout=PATIENCE * self.seconds)
+        pool = await self._get_pool()
+        future = pool.schedule(
+            _call_with_timer, (self.seconds, function, args), timeout=WALL_CLOCK_FACTOR * self.seconds
+        )
         try:
             return await asyncio.wrap_future(future)
         except TimeoutError:
             raise self._too_slow() from None
         except ProcessExpired as error:
-            raise (self._too_slow() if error.exitcode == OUT_OF_TIME else _too_large()) from None
+            raise (self._too_slow() if error.exitcode == TIMEOUT_EXIT_CODE else _too_large()) from None
         except MemoryError:
             raise _too_large() from None
 
@@ -149,7 +152,7 @@ def _start(processes: int, memory_bytes: int) -> ProcessPool:
     pool = ProcessPool(
         max_workers=processes,
         max_tasks=MAX_TASKS,
-        initializer=_confine,
+        initializer=_init_worker,
         initargs=[memory_bytes],
         context=cast("Any", context),
     )
@@ -167,20 +170,20 @@ def _stop(pool: ProcessPool) -> None:
     half_typed.join()
 
 
-def _confine(memory_bytes: int) -> None:
-    """In a worker process: the server goes first, and one call never takes the machine's memory."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is for the server, which then ends these
+def _init_worker(memory_bytes: int) -> None:
+    """Lower a worker process's priority and limit its memory."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C and stops its workers itself
     gc.freeze()
     if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - not everywhere
+        import resource  # noqa: PLC0415 - missing on Windows
 
         os.nice(NICENESS)
-        with suppress(ValueError, OSError):  # there is a lower limit already
+        with suppress(ValueError, OSError):  # a lower limit is set already
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
-def _limited(seconds: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-    """In a worker process: the system ends it at the end of its time, whatever it does and if the server is gone."""
+def _call_with_timer(seconds: float, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+    """Call the function under a timer of the operating system, which kills the worker even if the server has died."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_PROF, seconds)
     try:

@@ -1,4 +1,4 @@
-"""What one client may ask of the server at once, as settings: LIMIT_X is `Limits.x` of the graph, default and all."""
+"""Settings of limits for one client: LIMIT_X has the name and default of `Limits.x`."""
 
 from typing import Any
 
@@ -8,77 +8,80 @@ from pydantic_settings import BaseSettings
 PREFIX = "limit_"
 
 
-def _limit(default: float, meaning: str, *, least: float = 1, most: float = 1_000_000_000) -> Any:
-    return Field(default=default, ge=least, le=most, description=meaning)
+def _limit(default: float, description: str, *, minimum: float = 1, maximum: float = 1_000_000_000) -> Any:
+    return Field(default=default, ge=minimum, le=maximum, description=description)
 
 
 class LimitSettings(BaseSettings):
-    limit_depth: int = _limit(10, "Levels of a query.", most=100)
-    limit_cost: int = _limit(5000, "Objects that one answer may hold, estimated before it runs.")
+    """The settings LIMIT_*, all of them inclusive."""
+
+    limit_depth: int = _limit(10, "Maximum depth of a query.", maximum=100)
+    limit_cost: int = _limit(5000, "Objects that one response may contain, estimated before execution.")
     limit_aliases: int = _limit(30, "Aliases in a query.")
     limit_directives: int = _limit(9, "Directives in a query.")
-    limit_overlaps: int = _limit(2000, "Pairs of selections of one name in one place.")
+    limit_overlaps: int = _limit(2000, "Pairs of fields with the same response name, which validation must compare.")
     limit_tokens: int = _limit(2000, "Tokens of a document.")
-    limit_page: int = _limit(100, "Items of one page or list of ids; at most 100, as the schema says.", most=100)
-    limit_body_bytes: int = _limit(4 * 1024 * 1024, "Bytes of a JSON body.", least=1024)
-    limit_document_bytes: int = _limit(256 * 1024, "Characters of a document, without its variables.", least=1024)
+    limit_page: int = _limit(100, "Items of one page or list of ids; at most 100, as in the schema.", maximum=100)
+    limit_body_bytes: int = _limit(4 * 1024 * 1024, "Bytes of a JSON body.", minimum=1024)
+    limit_document_bytes: int = _limit(256 * 1024, "Characters of a document, without its variables.", minimum=1024)
     limit_upload_bytes: int = _limit(
-        128 * 1024 * 1024, "Bytes of a multipart request, which carries a dbt manifest as a file.", least=1024
+        128 * 1024 * 1024, "Bytes of a multipart request, which carries a dbt manifest as a file.", minimum=1024
     )
     limit_uploads_at_once: int = _limit(
-        2, "Large requests of one key at once; of one address, where no keys are needed. For each process."
+        2, "Concurrent uploads of one key, or of one address if AUTH is off, per process."
     )
     limit_upload_disk_bytes: int = _limit(
-        1024**3, "Bytes of all large requests at once. For each process.", least=1024, most=1_000_000_000_000
+        1024**3, "Bytes on disk of all concurrent uploads, per process.", minimum=1024, maximum=1_000_000_000_000
     )
     limit_body_seconds: float = _limit(
-        30.0, "Seconds before a body must have come at the minimum rate.", least=0.1, most=3600
+        30.0, "Seconds before the minimum rate of a request body is enforced.", minimum=0.1, maximum=3600
     )
-    limit_body_bytes_per_second: int = _limit(16 * 1024, "The minimum rate at which a body must come.")
+    limit_body_bytes_per_second: int = _limit(16 * 1024, "Minimum rate of a request body.")
     limit_upload_seconds: float = _limit(
-        900.0, "Seconds for a whole body, however fast it comes.", least=0.1, most=86_400
+        900.0, "Seconds for a whole request body, at any rate.", minimum=0.1, maximum=86_400
     )
-    limit_head_bytes: int = _limit(32 * 1024, "Bytes of a request's headers, names and values.", least=1024)
-    limit_head_fields: int = _limit(100, "Headers of a request.", least=10)
+    limit_head_bytes: int = _limit(32 * 1024, "Bytes of a request's headers, names and values.", minimum=1024)
+    limit_head_fields: int = _limit(100, "Headers of a request.", minimum=10)
     limit_head_seconds: float = _limit(
         10.0,
-        "Seconds for a request's head to come, from the opening of the connection or the request's first byte.",
-        least=0.1,
-        most=3600,
+        "Seconds for a request's headers, from the opening of the connection or the first byte of the request.",
+        minimum=0.1,
+        maximum=3600,
     )
-    limit_url_bytes: int = _limit(16 * 1024, "Bytes of a request's URL.", least=1024)
-    limit_pipelined_requests: int = _limit(100, "Requests that a client may send ahead of their replies.")
+    limit_url_bytes: int = _limit(16 * 1024, "Bytes of a request's URL.", minimum=1024)
+    limit_pipelined_requests: int = _limit(100, "Requests that a client may send before it has received the responses.")
     limit_connections: int = _limit(
-        10_000, "Connections of a process; fewer where the system lets it open fewer files.", least=8
+        10_000, "Connections per process; fewer if the system allows fewer open files.", minimum=8
     )
-    limit_address_connections: int = _limit(
-        10_000, "Connections that one address may hold to a process. A proxy is one address."
-    )
-    limit_key_streams: int = _limit(1000, "Websockets and event streams that one key may hold in a process.")
+    limit_address_connections: int = _limit(10_000, "Connections per process from one address. A proxy is one address.")
+    limit_key_streams: int = _limit(1000, "WebSockets and event streams of one key per process.")
     limit_unread_bytes: int = _limit(
         128 * 1024 * 1024,
-        "Bytes of replies that wait for slow clients in a process; beyond, the slowest are cut off.",
-        least=1024 * 1024,
-        most=1_000_000_000_000,
+        "Bytes of responses that wait for slow clients, per process; above it the slowest clients are disconnected.",
+        minimum=1024 * 1024,
+        maximum=1_000_000_000_000,
     )
-    limit_pings_per_minute: int = _limit(600, "Pings, and as many pongs, that a websocket's client may send a minute.")
-    limit_errors: int = _limit(10, "Errors listed in one answer.")
-    limit_query_seconds: float = _limit(30.0, "Seconds after which a query is given up.", least=0.1, most=3600)
-    limit_operations_per_socket: int = _limit(20, "Operations under way on one websocket.")
-    limit_frame_bytes: int = _limit(64 * 1024, "Bytes of a message from a websocket's client.", least=1024)
+    limit_pings_per_minute: int = _limit(600, "Pings, and as many pongs, that a WebSocket client may send per minute.")
+    limit_errors: int = _limit(10, "Errors listed in one response.")
+    limit_query_seconds: float = _limit(30.0, "Seconds after which a query is cancelled.", minimum=0.1, maximum=3600)
+    limit_operations_per_socket: int = _limit(20, "Concurrent operations on one WebSocket.")
+    limit_frame_bytes: int = _limit(64 * 1024, "Bytes of a message from a WebSocket client.", minimum=1024)
     limit_init_timeout_seconds: float = _limit(
-        10.0, "Seconds that a websocket may stay open before it says who it is.", least=0.1, most=3600
+        10.0, "Seconds in which a WebSocket client must send `connection_init`.", minimum=0.1, maximum=3600
     )
     limit_send_queue: int = _limit(1000, "Messages of a subscription that may wait for a slow client.")
     limit_send_timeout_seconds: float = _limit(
-        10.0, "Seconds in which a client must read 4 kB for each of them of what waits for it.", least=0.1, most=3600
+        10.0,
+        "Seconds in which a client must read what waits for it, or at least 4 kB per second of it.",
+        minimum=0.1,
+        maximum=3600,
     )
     limit_keep_alive_seconds: float = _limit(
-        15.0, "Seconds between two signs of life on an event stream.", least=0.1, most=3600
+        15.0, "Seconds between two keep-alive messages on an event stream.", minimum=0.1, maximum=3600
     )
-    limit_cached_tokens: int = _limit(60_000, "Tokens of documents kept parsed; about 1 kB of memory each.")
+    limit_cached_tokens: int = _limit(60_000, "Tokens of parsed documents in the cache; about 1 kB of memory each.")
 
     @property
     def limits(self) -> dict[str, Any]:
-        """By the names of the graph."""
+        """The values by the attribute names of `Limits`."""
         return {name.removeprefix(PREFIX): getattr(self, name) for name in LimitSettings.model_fields}

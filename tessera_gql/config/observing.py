@@ -1,4 +1,4 @@
-"""Settings of what an operator sees: metrics, logs, traces."""
+"""Settings of metrics, logs and traces."""
 
 import importlib.util
 import sys
@@ -13,66 +13,78 @@ from tessera_gql.config.secrets import SECRET
 
 
 class Switch(StrEnum):
+    """Values of a setting that is on or off."""
+
     ON = "on"
     OFF = "off"
 
 
 class LogFormat(StrEnum):
+    """Values of LOG_FORMAT; `auto` depends on whether stderr is a terminal."""
+
     AUTO = "auto"
     JSON = "json"
     CONSOLE = "console"
 
 
 class LogLevel(StrEnum):
+    """Values of LOG_LEVEL, lowest first."""
+
     DEBUG = "debug"
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
 
 
-class ObservingSettings(BaseSettings):
+class TelemetrySettings(BaseSettings):
+    """The settings of metrics, logs and traces."""
+
     metrics: Switch = Field(
         default=Switch.ON,
-        description="`on` serves `/metrics` for Prometheus: to everybody where no keys are needed, otherwise to who has"
-        " METRICS_KEY or a key with the scope ADMIN.",
+        description="`on` serves Prometheus metrics at `/metrics`: to every caller if AUTH is off, otherwise to "
+        "METRICS_KEY and to keys with the scope ADMIN.",
     )
     metrics_key: Annotated[SecretStr | None, SECRET] = Field(
-        default=None, min_length=24, description="A key that is good for `/metrics` and for nothing else."
+        default=None, min_length=24, description="Key that gives access to `/metrics` and nothing else."
     )
     log_format: LogFormat = Field(
         default=LogFormat.AUTO,
-        description="`json`, `console` for people, or `auto`: console where stderr is a terminal, JSON elsewhere.",
+        description="Format of log lines: `json`, `console`, or `auto` for console on a terminal and JSON elsewhere.",
     )
     log_level: LogLevel = Field(
-        default=LogLevel.INFO, description="The least that is logged: `debug`, `info`, `warning` or `error`."
+        default=LogLevel.INFO, description="Lowest level that is logged: `debug`, `info`, `warning` or `error`."
     )
     log_slow_seconds: float = Field(
-        default=1.0, ge=0, description="A query or mutation that took longer is logged as a warning."
+        default=1.0,
+        ge=0,
+        description="Seconds after which a query or mutation is logged as a slow one, with a warning.",
     )
     otel_exporter_otlp_endpoint: str | None = Field(
         default=None,
-        description="Where traces are sent, by OTLP over HTTP, for example http://collector:4318; none without it.",
+        description="URL that traces are exported to by OTLP over HTTP, such as http://collector:4318; without it "
+        "there are no traces.",
     )
 
     @property
     def logs_json(self) -> bool:
-        """Whether log lines are JSON, with `auto` decided."""
+        """Whether log lines are JSON; `auto` means JSON unless stderr is a terminal."""
         is_terminal = sys.stderr.isatty()  # noqa: TID251 - nothing is printed
         return self.log_format is LogFormat.JSON or (self.log_format is LogFormat.AUTO and not is_terminal)
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod
-    def _is_collector(cls, value: str | None) -> str | None:
+    def _check_collector_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("It is not an address. Write it as in http://collector:4318.")
         return value
 
 
-def contradictions(found: ObservingSettings) -> Iterator[str]:
-    if found.otel_exporter_otlp_endpoint is not None and importlib.util.find_spec("opentelemetry.sdk") is None:
+def contradictions(settings: TelemetrySettings) -> Iterator[str]:
+    """Describe settings that contradict each other or need a package that is not installed."""
+    if settings.otel_exporter_otlp_endpoint is not None and importlib.util.find_spec("opentelemetry.sdk") is None:
         yield (
             "OTEL_EXPORTER_OTLP_ENDPOINT: traces need the extra `tracing`, which is not installed."
             " Install it with pip install 'tessera-gql[tracing]', or leave the setting out."
         )
-    if found.metrics is Switch.OFF and found.metrics_key is not None:
+    if settings.metrics is Switch.OFF and settings.metrics_key is not None:
         yield "METRICS_KEY: it opens nothing while METRICS is off. Leave one of the two out."

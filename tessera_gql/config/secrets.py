@@ -1,4 +1,4 @@
-"""Secrets: which settings are one, how they are shown, and X_FILE, which names a file that holds X."""
+"""Secret settings: which ones they are, how they are masked, and X_FILE, the file that holds the setting X."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,43 +13,44 @@ from sqlalchemy.exc import ArgumentError
 
 HIDDEN = "***"
 MAX_BYTES = 64 * 1024
-TELLING = re.compile(r"pass|secret|token|key|sig", re.IGNORECASE)
+SECRET_PARAMETER = re.compile(r"pass|secret|token|key|sig", re.IGNORECASE)
 
 
-class Secret:
-    """Marks a setting that holds a secret, or may."""
+class SecretMarker:
+    """Marks a setting that may hold a secret."""
 
 
-SECRET = Secret()
+SECRET = SecretMarker()
 
 
 @dataclass
-class Files:
-    """What files said for the settings that are secrets."""
+class SecretFiles:
+    """Values of secret settings that were read from files, and messages about files that can't be used."""
 
     values: dict[str, str] = field(default_factory=dict[str, str])
-    mistakes: list[str] = field(default_factory=list[str])
+    errors: list[str] = field(default_factory=list[str])
 
 
 def names(fields: Mapping[str, FieldInfo]) -> list[str]:
-    return [name for name, found in fields.items() if SECRET in found.metadata]
+    """Return the names of the secret settings."""
+    return [name for name, info in fields.items() if SECRET in info.metadata]
 
 
-def read(wanted: list[str], given: Mapping[str, str | None]) -> Files:
-    """`given` is the environment, in lower case."""
-    files = Files()
-    for name in wanted:
-        if not (path := given.get(f"{name}_file")):
+def read_files(settings: list[str], environment: Mapping[str, str | None]) -> SecretFiles:
+    """Read the settings whose X_FILE is set. The environment has its names in lower case."""
+    files = SecretFiles()
+    for name in settings:
+        if not (path := environment.get(f"{name}_file")):
             continue
         try:
-            files.values[name] = _content(name.upper(), path, is_given_twice=bool(given.get(name)))
-        except ValueError as mistake:
-            files.mistakes.append(str(mistake))
+            files.values[name] = _content(name.upper(), path, is_given_twice=bool(environment.get(name)))
+        except ValueError as error:
+            files.errors.append(str(error))
     return files
 
 
 def _content(name: str, path: str, *, is_given_twice: bool) -> str:
-    """Raises ValueError with a sentence that names the setting, never what the file holds."""
+    """Read one file; raise ValueError with a message that names the setting but never quotes the file."""
     if is_given_twice:
         raise ValueError(f"{name}_FILE: {name} is given as well. Leave one of the two out.")
     try:
@@ -68,7 +69,7 @@ def _content(name: str, path: str, *, is_given_twice: bool) -> str:
 
 
 def shown(value: object) -> str:
-    """A secret as it may be read by anybody: an address without its password, anything else not at all."""
+    """Mask a secret for output: a URL without its password, and `***` for anything else."""
     if isinstance(value, list):
         return HIDDEN
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
@@ -78,15 +79,15 @@ def shown(value: object) -> str:
         return HIDDEN
     if url.drivername in ("http", "https"):
         return f"{url.drivername}://{url.host or ''}/{HIDDEN}"
-    query = {name: HIDDEN if TELLING.search(name) else value for name, value in url.query.items()}
+    query = {name: HIDDEN if SECRET_PARAMETER.search(name) else value for name, value in url.query.items()}
     return url.set(query=query).render_as_string(hide_password=True)
 
 
-def inside(value: object) -> Iterator[str]:
-    """The words in a secret that no log may hold."""
+def secret_texts(value: object) -> Iterator[str]:
+    """Return the parts of a secret that no log may contain, such as the password of a URL."""
     if isinstance(value, list):
         for item in cast("list[object]", value):
-            yield from inside(item)
+            yield from secret_texts(item)
         return
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     try:
@@ -96,5 +97,5 @@ def inside(value: object) -> Iterator[str]:
         return
     if url.drivername in ("http", "https"):
         yield text
-    found = [value for name, value in url.query.items() if TELLING.search(name)]
-    yield from (one for one in (url.password, *found) if isinstance(one, str) and one)
+    parameters = [value for name, value in url.query.items() if SECRET_PARAMETER.search(name)]
+    yield from (text for text in (url.password, *parameters) if isinstance(text, str) and text)

@@ -1,1 +1,1 @@
-"""Telling others after a commit: live subscriptions, and what the passing of time brings about."""
+"""Notifications after a commit: the event relay, webhooks, and the deadlines of proposals."""

@@ -1,8 +1,8 @@
-"""The bus: every subscriber gets every event after its cursor, once, in order, however late it comes or slow it is.
+"""The event relay: passes committed events to subscribers, each event after a subscriber's cursor once and in order.
 
-One reader follows the log and keeps the latest events in memory; sequences have no gaps, so a subscriber's place tells
-whether its next event is there or must be read from the log. There are no queues: nothing can overflow. A database
-that goes away makes everybody wait, and nobody miss anything.
+One task follows the log and keeps the latest events in memory. Sequences have no gaps, so a subscriber's position tells
+whether its next event is in memory or must be read from the log. There are no queues that could overflow. While the
+database is unavailable all subscribers wait, and none misses an event.
 """
 
 import asyncio
@@ -20,45 +20,47 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.rows import characters
 from tessera_gql.store.tables import EventRow
 
-KEPT = 2_000
-KEPT_CHARACTERS = 8_000_000
-"""Of the events in memory; a change of a large schema is delivered to each team with thousands of messages."""
-PAGE = 500
+MAX_RECENT_EVENTS = 2_000
+MAX_RECENT_CHARACTERS = 8_000_000
+"""Limit for all events in memory: one change of a large schema can have thousands of messages."""
+PAGE_SIZE = 500
 POLL_SECONDS = 1.0
 STALE_SECONDS = 10.0
-"""After so long without a look at the log, the bus is not following it."""
+"""Age of the last read of the log, beyond `poll_seconds`, at which the relay counts as stalled."""
 
 log = logging.getLogger(__name__)
 
 
-def _goes_on(_position: int) -> bool:
+def _never_ends(_position: int) -> bool:
     return False
 
 
 class Bus:
-    """`wake` says that the log may have grown; without it the log is looked at every `poll_seconds`."""
+    """Relay of the event log to the subscribers in this process; reads it on `wake` and every `poll_seconds`."""
 
-    def __init__(self, database: Database, *, poll_seconds: float = POLL_SECONDS, kept: int = KEPT) -> None:
+    def __init__(
+        self, database: Database, *, poll_seconds: float = POLL_SECONDS, max_recent_events: int = MAX_RECENT_EVENTS
+    ) -> None:
         self._database = database
         self._poll_seconds = poll_seconds
-        self._kept = kept
+        self._max_recent = max_recent_events
         self._recent: deque[EventRow] = deque()
         self._characters = 0
         self._position = 0
-        self._woken = asyncio.Event()
-        self._moved = asyncio.Event()
+        self._wake_signal = asyncio.Event()
+        self._position_changed = asyncio.Event()
         self._closed = False
         self._follower: asyncio.Task[None] | None = None
         self._read_at = 0.0
 
     @property
     def position(self) -> int:
-        """The last event that subscribers were told of."""
+        """The sequence of the last event that was passed to subscribers."""
         return self._position
 
     @property
     def is_following(self) -> bool:
-        """Whether the log was read lately; a bus that only waits reads it every `poll_seconds`."""
+        """Whether the log was read lately; an idle relay reads it every `poll_seconds`."""
         is_alive = self._follower is not None and not self._follower.done()
         return is_alive and time.monotonic() - self._read_at < STALE_SECONDS + self._poll_seconds
 
@@ -71,27 +73,27 @@ class Bus:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Ends every subscription."""
+        """End all subscriptions and stop following the log."""
         self._database.committed.remove(self.wake)
         self._closed = True
-        self._tell()
+        self._notify_subscribers()
         if self._follower is not None:
             self._follower.cancel()
             with suppress(asyncio.CancelledError):
                 await self._follower
 
     def wake(self, _committed: Sequence[Event] = ()) -> None:
-        self._woken.set()
+        self._wake_signal.set()
 
     @asynccontextmanager
     async def subscribe(
-        self, after: int | None = None, caught_up: Callable[[int], bool] = _goes_on
+        self, after: int | None = None, is_complete: Callable[[int], bool] = _never_ends
     ) -> AsyncGenerator[AsyncIterator[EventRow]]:
-        """Everything after that sequence, then what comes; None starts with what is committed from now on.
+        """Stream the events after a sequence; None starts with those that are committed from now on.
 
-        `caught_up` is told the place whenever all that this process knows of was given; if it says True, it ends.
+        `is_complete` is called with the position whenever all known events were streamed; True ends the stream.
 
-        Raises Invalid for a place that the log has not reached: whoever waited there would miss what comes before it.
+        Raises Invalid for a position that the log has not reached: the events before it would be missed.
         """
         if after is None or after > self._position:
             async with self._database.read() as session:
@@ -103,41 +105,41 @@ class Bus:
                     field=("after",),
                 )
             after = last if after is None else after
-        async with aclosing(self._stream(max(after, 0), caught_up)) as stream:
+        async with aclosing(self._stream(max(after, 0), is_complete)) as stream:
             yield stream
 
     async def _stream(self, position: int, caught_up: Callable[[int], bool]) -> AsyncGenerator[EventRow]:
         while not self._closed:
             if self._position <= position and caught_up(position):
                 return
-            for event in await self._next(position):
+            for event in await self._load_next(position):
                 position = event.sequence
                 yield event
 
-    async def _next(self, position: int) -> Sequence[EventRow]:
-        """Some of the events that follow; none when the bus closes, or the database is away."""
+    async def _load_next(self, position: int) -> Sequence[EventRow]:
+        """Load a page of the next events; empty when the relay closes or the database is unavailable."""
         if self._position <= position:
-            await self._moved.wait()
+            await self._position_changed.wait()
             return ()
-        held = len(self._recent)
+        size = len(self._recent)
         missing = self._position - position
-        if missing <= held:
-            # From the right, where a deque is quick to reach: most subscribers lack the last one only.
-            return [self._recent[place] for place in range(held - missing, min(held, held - missing + PAGE))]
+        if missing <= size:
+            # By index: a deque is fast at its ends, and most subscribers lack the last event only.
+            return [self._recent[index] for index in range(size - missing, min(size, size - missing + PAGE_SIZE))]
         try:
             async with self._database.read() as session:
-                return await events.after(session, position, limit=PAGE)
+                return await events.after(session, position, limit=PAGE_SIZE)
         except Unavailable:
             await asyncio.sleep(self._poll_seconds)
             return ()
 
     async def _follow(self) -> None:
         while True:
-            # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the wake-up.
+            # Not wait_for: on Python 3.11 it loses a cancellation that coincides with the wake-up.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
-                    await self._woken.wait()
-            self._woken.clear()
+                    await self._wake_signal.wait()
+            self._wake_signal.clear()
             try:
                 await self._catch_up()
             except Unavailable as error:
@@ -148,21 +150,21 @@ class Bus:
     async def _catch_up(self) -> None:
         while True:
             async with self._database.read() as session:
-                found = await events.after(session, self._position, limit=PAGE)
+                page = await events.after(session, self._position, limit=PAGE_SIZE)
             self._read_at = time.monotonic()
-            if not found:
+            if not page:
                 return
-            self._remember(found)
-            self._position = found[-1].sequence
-            self._tell()
+            self._remember(page)
+            self._position = page[-1].sequence
+            self._notify_subscribers()
 
-    def _remember(self, found: Sequence[EventRow]) -> None:
-        """Keep the latest events, and let go of the oldest; a subscriber that lacks those reads them from the log."""
-        self._recent.extend(found)
-        self._characters += sum(map(characters, found))
-        while len(self._recent) > self._kept or self._characters > KEPT_CHARACTERS:
+    def _remember(self, page: Sequence[EventRow]) -> None:
+        """Keep the latest events in memory and drop the oldest; subscribers that lack those read them from the log."""
+        self._recent.extend(page)
+        self._characters += sum(map(characters, page))
+        while len(self._recent) > self._max_recent or self._characters > MAX_RECENT_CHARACTERS:
             self._characters -= characters(self._recent.popleft())
 
-    def _tell(self) -> None:
-        moved, self._moved = self._moved, asyncio.Event()
+    def _notify_subscribers(self) -> None:
+        moved, self._position_changed = self._position_changed, asyncio.Event()
         moved.set()

@@ -1,4 +1,4 @@
-"""The passing of time: proposals run out, migration deadlines pass, the silent are reminded, each in a transaction."""
+"""Apply deadlines to proposals: expiry, end of migration and reminders, each in a transaction."""
 
 import asyncio
 import logging
@@ -11,11 +11,11 @@ from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
-from tessera_gql.workflows.proposals import apply_time
-from tessera_gql.workflows.reminders import remind, waiting
+from tessera_gql.workflows.proposals import apply_deadlines
+from tessera_gql.workflows.reminders import find_due_reminders, send_reminder
 
-EVERY_SECONDS = 15.0
-REMINDERS = (timedelta(days=3), timedelta(days=1))
+INTERVAL_SECONDS = 15.0
+REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
 
 log = logging.getLogger(__name__)
 
@@ -23,43 +23,47 @@ log = logging.getLogger(__name__)
 async def keep(
     database: Database,
     *,
-    every_seconds: float = EVERY_SECONDS,
-    spans: Sequence[timedelta] = REMINDERS,
+    interval_seconds: float = INTERVAL_SECONDS,
+    spans: Sequence[timedelta] = REMINDER_SPANS,
     pool: Pool | None = None,
 ) -> None:
-    """Runs until cancelled."""
+    """Apply deadlines at an interval, until cancelled."""
     while True:
         try:
-            await apply(database, spans, pool)
+            await apply_due_deadlines(database, spans, pool)
         except Unavailable as error:
             log.warning("Deadlines are not looked at for now. %s", error)
         except Exception:
             log.exception("Deadlines could not be looked at; another attempt is made")
-        await asyncio.sleep(every_seconds)
+        await asyncio.sleep(interval_seconds)
 
 
-async def apply(database: Database, spans: Sequence[timedelta] = REMINDERS, pool: Pool | None = None) -> int:
-    """How many proposals were brought up to date. Any number of processes may do this at once: the lock decides."""
+async def apply_due_deadlines(
+    database: Database, reminder_spans: Sequence[timedelta] = REMINDER_SPANS, pool: Pool | None = None
+) -> int:
+    """Apply what is due; returns the number of overdue proposals. Safe in many processes: it locks the asset."""
     async with database.read() as session:
-        due = ids(await proposals.overdue(session, session.now))
-        silent = await waiting(session, spans)
-    for identity in due:
-        await _each(database, pool, identity, apply_time)
-    for identity in silent:
-        await _each(database, pool, identity, lambda session, proposal: remind(session, proposal, spans))
-    return len(due)
+        overdue = ids(await proposals.overdue(session, session.now))
+        due_reminders = await find_due_reminders(session, reminder_spans)
+    for identity in overdue:
+        await _run_command(database, pool, identity, apply_deadlines)
+    for identity in due_reminders:
+        await _run_command(
+            database, pool, identity, lambda session, proposal: send_reminder(session, proposal, reminder_spans)
+        )
+    return len(overdue)
 
 
-async def _each(
-    database: Database, pool: Pool | None, identity: UUID, verb: Callable[[Session, UUID], Awaitable[object]]
+async def _run_command(
+    database: Database, pool: Pool | None, identity: UUID, command: Callable[[Session, UUID], Awaitable[object]]
 ) -> None:
-    """One that can't be done must not keep the others from being done."""
+    """Run a command for one proposal. Its failure is logged and must not prevent the others."""
     computer = Computer(pool, "clock")
 
     async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `rerun` calls it
         async with database.write("clock") as session:
             session.computer, session.may_defer = computer, may_defer
-            await verb(session, identity)
+            await command(session, identity)
 
     try:
         await rerun(computer, attempt)

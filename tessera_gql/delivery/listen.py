@@ -1,4 +1,4 @@
-"""PostgreSQL tells every process that the event log has grown. Only a hint: whoever misses it finds out by looking."""
+"""Listen for PostgreSQL notifications of new events: only a hint, because polling finds what was missed."""
 
 import asyncio
 import logging
@@ -16,23 +16,23 @@ PROBE_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-async def listen(url: str, *wakes: Callable[[], None]) -> None:
-    """Runs until cancelled; comes back by itself when the connection is lost."""
+async def listen(url: str, *callbacks: Callable[[], None]) -> None:
+    """Call `callbacks` on each notification, until cancelled; reconnects when the connection is lost."""
     dsn = address(url)
     while True:
         try:
-            await _listen_once(dsn, wakes)
-        except Exception as error:  # noqa: BLE001 - whatever it is, polling goes on and so must the attempts
+            await _listen_once(dsn, callbacks)
+        except Exception as error:  # noqa: BLE001 - polling goes on whatever fails, and so must the attempts
             log.warning("Not listening for events of other processes (%s); they come by polling.", error)
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _listen_once(dsn: str, wakes: tuple[Callable[[], None], ...]) -> None:
+async def _listen_once(dsn: str, callbacks: tuple[Callable[[], None], ...]) -> None:
     ended = asyncio.Event()
 
     def wake(*_: object) -> None:
-        for one in wakes:
-            one()
+        for callback in callbacks:
+            callback()
 
     def end(*_: object) -> None:
         ended.set()
@@ -47,7 +47,7 @@ async def _listen_once(dsn: str, wakes: tuple[Callable[[], None], ...]) -> None:
                 async with asyncio.timeout(PROBE_SECONDS):
                     await ended.wait()
             except TimeoutError:
-                # A connection that a router dropped looks open until something is sent over it.
+                # A connection that a router has dropped looks open until something is sent over it.
                 await connection.execute("SELECT 1", timeout=10)
     finally:
         await connection.close(timeout=5)

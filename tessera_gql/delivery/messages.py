@@ -1,4 +1,4 @@
-"""What a webhook is sent: the event as JSON, what a GraphQL document chose of it, or one sentence for a chat room."""
+"""Render and sign webhook messages: an event as JSON, the selection of a GraphQL document, or text for Slack."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,14 +13,14 @@ from tessera_gql.store.tables import EventRow
 PING = "PING"
 
 
-def standard(event: EventRow, data: Any = None) -> bytes:
-    """`data` replaces the event's own facts: what a document chose."""
-    body = {"type": event.kind, "timestamp": event.occurred_at, "data": facts(event) if data is None else data}
+def render_standard(event: EventRow, data: Any = None) -> bytes:
+    """Render the event in the format STANDARD; `data` is what a document selected, None the whole event."""
+    body = {"type": event.kind, "timestamp": event.occurred_at, "data": event_to_json(event) if data is None else data}
     return orjson.dumps(body, default=str)
 
 
-def facts(event: EventRow) -> dict[str, Any]:
-    """The row of the log in the graph's spelling; ids are plain UUIDs."""
+def event_to_json(event: EventRow) -> dict[str, Any]:
+    """The event with field names as in GraphQL; ids are plain UUIDs."""
     return {
         "sequence": event.sequence,
         "id": event.id,
@@ -37,24 +37,24 @@ def facts(event: EventRow) -> dict[str, Any]:
     }
 
 
-def ping(moment: datetime) -> bytes:
+def render_ping(moment: datetime) -> bytes:
     return orjson.dumps({"type": PING, "timestamp": moment, "data": {}})
 
 
-def slack(event: EventRow, fqn: str | None) -> bytes:
-    """One sentence: what happened, to what, by whom, and the facts that fit into a line each."""
-    what = event.kind.replace("_", " ").capitalize()
-    where = f" · {escape_slack(fqn)}" if fqn else ""
-    facts = "".join(f"\n• {line}" for line in _lines(event.payload))
-    return orjson.dumps({"text": f"*{what}*{where} (by {escape_slack(event.actor)}){facts}"})
+def render_slack(event: EventRow, fqn: str | None) -> bytes:
+    """Render the event for Slack: kind, asset and actor in a sentence, then a line for each scalar of the payload."""
+    title = event.kind.replace("_", " ").capitalize()
+    suffix = f" · {escape_slack(fqn)}" if fqn else ""
+    lines = "".join(f"\n• {line}" for line in _payload_lines(event.payload))
+    return orjson.dumps({"text": f"*{title}*{suffix} (by {escape_slack(event.actor)}){lines}"})
 
 
-def slack_ping() -> bytes:
+def render_slack_ping() -> bytes:
     return orjson.dumps({"text": "*Ping*: this channel gets the alerts of Tessera GQL."})
 
 
-def _lines(payload: Mapping[str, Any]) -> list[str]:
-    """Facts that people read; ids mean nothing to them."""
+def _payload_lines(payload: Mapping[str, Any]) -> list[str]:
+    """The payload in lines for people, without ids."""
     lines: list[str] = []
     for name, value in payload.items():
         match value:
@@ -69,8 +69,8 @@ def _lines(payload: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def signed(identity: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
-    """The headers of Standard Webhooks; a receiver that knows any of the secrets can check them."""
+def sign_headers(identity: str, body: bytes, secrets: Sequence[str], now: datetime) -> dict[str, str]:
+    """Build the headers of Standard Webhooks; a receiver that has any of the secrets can verify them."""
     moment = now.astimezone(UTC)
     headers = {
         "Content-Type": "application/json",
@@ -78,10 +78,10 @@ def signed(identity: str, body: bytes, secrets: Sequence[str], now: datetime) ->
         "webhook-id": identity,
         "webhook-timestamp": str(int(moment.timestamp())),
     }
-    signatures = [key(secret).sign(identity, moment, body.decode()) for secret in secrets]
+    signatures = [create_signer(secret).sign(identity, moment, body.decode()) for secret in secrets]
     return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
 
 
-def key(secret: str) -> Signer:
-    """`whsec_` and base64, as the standard has it; any other text (from the settings) signs as it is."""
+def create_signer(secret: str) -> Signer:
+    """Create the signer of a secret: `whsec_` and base64, as in the standard, or any text from the settings."""
     return Signer(secret if secret.startswith("whsec_") else secret.encode())

@@ -1,6 +1,6 @@
-"""Posting to addresses that strangers chose: looked up once, every address checked, and the very one checked is called.
+"""Post to URLs of users safely: each resolved address is checked, and the checked address is called.
 
-No redirects, no proxies, no cookies, no connection shared between receivers, and little of an answer is read.
+No redirects, proxies, cookies or connections shared between receivers, and only the start of a response is read.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from ssl import SSLContext, SSLError
 
 import httpx
 
-from tessera_gql.policy.delivery import refusal
+from tessera_gql.policy.delivery import find_block_reason
 
-# Names that nobody answers for take long; they must not use up the threads of everything else.
-LOOK_UPS = ThreadPoolExecutor(32, thread_name_prefix="look-up")
-READ_BYTES = 16_384
-TRIED_ADDRESSES = 3
+# Threads of their own: unresolvable names block for long and must not exhaust the default executor.
+DNS_THREADS = ThreadPoolExecutor(32, thread_name_prefix="look-up")
+MAX_RESPONSE_BYTES = 16_384
+MAX_ADDRESSES = 3
 
 Address = IPv4Address | IPv6Address
 
 
-class Undelivered(Exception):  # noqa: N818 - what it says
-    """Why a post did not arrive, for the owner of the receiver. `status` is what the receiver answered, if it did."""
+class Undelivered(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """The reason why a post failed, for the owner of the webhook; `status` is that of the response, if any."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -35,14 +35,14 @@ class Undelivered(Exception):  # noqa: N818 - what it says
 
 @dataclass(frozen=True)
 class Rules:
-    """`allow_private` lets posts go to private and loopback addresses: receivers inside one's own network."""
+    """Rules for outbound posts; `allow_private` permits private and loopback addresses."""
 
     allow_private: bool = False
     timeout_seconds: float = 15.0
 
 
 async def post(url: str, body: bytes, headers: Mapping[str, str], rules: Rules) -> int:
-    """The status of an answer that accepts; raises Undelivered."""
+    """Post a body and return the status of the successful response; raises Undelivered."""
     try:
         async with asyncio.timeout(rules.timeout_seconds):
             return await _post(httpx.URL(url), body, headers, rules)
@@ -54,76 +54,77 @@ async def post(url: str, body: bytes, headers: Mapping[str, str], rules: Rules) 
 
 async def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str], rules: Rules) -> int:
     failure = Undelivered(f"{url.host} has no address.")
-    for address in (await _checked(url, rules))[:TRIED_ADDRESSES]:
+    for address in (await _resolve(url, rules))[:MAX_ADDRESSES]:
         try:
             return await _post_to(address, url, body, headers)
         except httpx.ConnectError as error:
-            failure = Undelivered(f"Can't connect to {url.host} at {address}: {_reason(error)}.")
+            failure = Undelivered(f"Can't connect to {url.host} at {address}: {_describe_error(error)}.")
         except httpx.HTTPError as error:
-            raise Undelivered(f"The connection to {url.host} failed: {_reason(error)}.") from None
+            raise Undelivered(f"The connection to {url.host} failed: {_describe_error(error)}.") from None
     raise failure
 
 
-async def _checked(url: httpx.URL, rules: Rules) -> list[Address]:
-    """The addresses of the host; raises Undelivered if it has none, or one that must not be called."""
-    look_up = partial(socket.getaddrinfo, _name(url), _port(url), type=socket.SOCK_STREAM)
+async def _resolve(url: httpx.URL, rules: Rules) -> list[Address]:
+    """Resolve the host; raises Undelivered if it has no address, or one that must not be called."""
+    look_up = partial(socket.getaddrinfo, _ascii_host(url), _port(url), type=socket.SOCK_STREAM)
     try:
-        found = await asyncio.get_running_loop().run_in_executor(LOOK_UPS, look_up)
+        results = await asyncio.get_running_loop().run_in_executor(DNS_THREADS, look_up)
     except (OSError, UnicodeError) as error:
-        raise Undelivered(f"The name {url.host} can't be looked up: {_reason(error)}.") from None
-    addresses = [ip_address(str(place[0]).partition("%")[0]) for *_, place in found]
+        raise Undelivered(f"The name {url.host} can't be looked up: {_describe_error(error)}.") from None
+    addresses = [ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in results]
     for address in addresses:
-        if why := refusal(address, allow_private=rules.allow_private):
+        if reason := find_block_reason(address, allow_private=rules.allow_private):
             raise Undelivered(
-                f"{url.host} has the address {address}, which is {why}: not called."
+                f"{url.host} has the address {address}, which is {reason}: not called."
                 " Only public addresses are, unless the setting WEBHOOK_ALLOW_PRIVATE lets posts go inside."
             )
     return addresses
 
 
 async def _post_to(address: Address, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> int:
-    """Host and certificate are those of the name; only the connection goes to the address."""
-    sent = {**headers, "Host": url.netloc.decode("ascii"), "Connection": "close"}
+    """Post to an address; the Host header and the certificate are those of the name."""
+    request_headers = {**headers, "Host": url.netloc.decode("ascii"), "Connection": "close"}
     async with (
-        httpx.AsyncClient(verify=_tls(), trust_env=False, follow_redirects=False, timeout=None) as client,  # noqa: S113 - the caller bounds it all
+        httpx.AsyncClient(verify=_tls_context(), trust_env=False, follow_redirects=False, timeout=None) as client,  # noqa: S113 - `post` limits the time
         client.stream(
             "POST",
             url.copy_with(host=str(address)),
             content=body,
-            headers=sent,
-            extensions={"sni_hostname": _name(url)},
-        ) as answer,
+            headers=request_headers,
+            extensions={"sni_hostname": _ascii_host(url)},
+        ) as response,
     ):
-        await _skim(answer)
-        return _accepted(answer)
+        await _read_start(response)
+        return _check_status(response)
 
 
-async def _skim(answer: httpx.Response) -> None:
-    """Lets a receiver that answers briefly finish; one that goes on and on is left alone."""
+async def _read_start(response: httpx.Response) -> None:
+    """Read the start of a response, so that a receiver can finish a short one; a long one is cut off."""
     read = 0
-    async for chunk in answer.aiter_raw():
+    async for chunk in response.aiter_raw():
         read += len(chunk)
-        if read > READ_BYTES:
+        if read > MAX_RESPONSE_BYTES:
             return
 
 
-def _accepted(answer: httpx.Response) -> int:
-    status = answer.status_code
-    if answer.is_success:
+def _check_status(response: httpx.Response) -> int:
+    """Return a successful status; raises Undelivered for any other."""
+    status = response.status_code
+    if response.is_success:
         return status
-    if answer.is_redirect:
+    if response.is_redirect:
         raise Undelivered(f"The receiver answered {status}, a redirect: they are not followed. Change the URL.", status)
     raise Undelivered(f"The receiver answered {status}.", status)
 
 
 @cache
-def _tls() -> SSLContext:
-    """Made once: reading the certificates takes longer than a post."""
+def _tls_context() -> SSLContext:
+    """The TLS context, created once: loading the certificates takes longer than a post."""
     return httpx.create_ssl_context()
 
 
-def _name(url: httpx.URL) -> str:
-    """As certificates and name servers spell it: in ASCII."""
+def _ascii_host(url: httpx.URL) -> str:
+    """The host name in ASCII, as DNS and certificates have it."""
     return url.raw_host.decode("ascii")
 
 
@@ -131,7 +132,7 @@ def _port(url: httpx.URL) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     cause = error.__cause__ or error.__context__ or error
     if isinstance(cause, SSLError):
         return f"the certificate or handshake was refused ({cause.reason or cause})"

@@ -1,7 +1,7 @@
-"""The webhook worker: hands events on to webhooks and posts them, at least once each, whichever worker dies when.
+"""The webhook worker: creates deliveries from events and posts them at least once, whichever worker stops when.
 
-Any number may run, in server processes or alone. All that one knows is in the database: a webhook's place in the log,
-and for each delivery the moment at which it is due, which a claim moves behind the end of its lease.
+Any number of workers may run, in server processes or alone. Their whole state is in the database: a webhook's position
+in the event log, and the due time of each delivery, which a claim moves to the end of its lease.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from uuid import UUID
 from tessera_gql.delivery import messages, outbound
 from tessera_gql.delivery.outbound import Undelivered
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.policy.delivery import Backoff, next_attempt, wants
+from tessera_gql.policy.delivery import Backoff, matches_filter, next_attempt
 from tessera_gql.policy.events import Event, WebhookDeliveryFailed
-from tessera_gql.policy.visibility import WHOLE, view_of_webhook, visible_event
+from tessera_gql.policy.visibility import UNRESTRICTED, visibility_of_webhook, visible_event
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import assets, events, webhooks
 from tessera_gql.store.database import Database
@@ -29,22 +29,22 @@ from tessera_gql.store.encryption import Keyring, UnreadableSecret
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery
 from tessera_gql.workflows import webhook_secrets
-from tessera_gql.workflows.webhooks import STANDING, due, stand
+from tessera_gql.workflows.webhooks import SETTINGS_WEBHOOK_ID, new_delivery, sync_settings_webhook
 
-KEPT_ATTEMPTS = 30
-KEPT = timedelta(days=30)
+MAX_STORED_ATTEMPTS = 30
+RETENTION = timedelta(days=30)
 PRUNE_EVERY_SECONDS = 3600.0
-PATIENCE_SECONDS = 5.0
+SHUTDOWN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
 Render = Callable[[Webhook, EventRow], Awaitable[Any]]
-"""What a webhook's document chooses of an event, read in the rights of its team; raises Undelivered."""
+"""Executes a webhook's document for an event with the rights of its team; raises Undelivered."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """`url` and `secret` are the webhook of the settings; a post lasts shorter than its lease."""
+    """Options of the worker; `url` and `secret` define the webhook of the settings. A lease outlasts a post."""
 
     url: str | None = None
     secret: str | None = field(default=None, repr=False)
@@ -53,95 +53,97 @@ class Options:
     render: Render | None = None
     lease_seconds: float = 60.0
     poll_seconds: float = 1.0
-    at_once: int = 32
-    at_once_each: int = 4
+    max_posts: int = 32
+    max_posts_per_webhook: int = 4
 
 
 class Worker:
+    """Posts webhook deliveries until it is cancelled."""
+
     def __init__(self, database: Database, options: Options | None = None) -> None:
         self._database = database
         self._options = options or Options()
-        self._woken = asyncio.Event()
+        self._wake_signal = asyncio.Event()
         self._running: dict[asyncio.Task[None], UUID] = {}
-        self._stands = False
+        self._is_prepared = False
         self._pruned_at = 0.0
 
     def wake(self, _committed: Sequence[Event] = ()) -> None:
-        self._woken.set()
+        self._wake_signal.set()
 
     async def run(self) -> None:
-        """Until cancelled; posts that are on their way then have a few seconds to arrive."""
+        """Run until cancelled; posts in progress then have a few seconds to finish."""
         self._database.committed.append(self.wake)
         try:
             while True:
                 await self._step()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._options.poll_seconds):
-                        await self._woken.wait()
-                self._woken.clear()
+                        await self._wake_signal.wait()
+                self._wake_signal.clear()
         finally:
             self._database.committed.remove(self.wake)
-            await self._finish()
+            await self._finish_posts()
 
     async def _step(self) -> None:
         try:
-            await self._stand()
-            await self._prune()
+            await self._prepare()
+            await self._prune_if_due()
             async with self._database.read() as session:
-                waiting = await webhooks.is_work_waiting(session)
-            if waiting:
-                await hand_on(self._database)
-                await self._start()
+                has_work = await webhooks.is_work_waiting(session)
+            if has_work:
+                await create_deliveries(self._database)
+                await self._start_posts()
         except (Unavailable, Refusal) as error:
             log.warning("Webhooks wait. %s", error)
         except Exception:
             log.exception("The webhook worker failed and goes on")
 
-    async def _stand(self) -> None:
-        if not self._stands:
+    async def _prepare(self) -> None:
+        if not self._is_prepared:
             async with self._database.write("settings") as session:
-                await stand(session, self._options.url)
-                stored = await webhook_secrets.encrypt_stored(session)
-            for warning in stored.warnings():
+                await sync_settings_webhook(session, self._options.url)
+                secrets = await webhook_secrets.encrypt_stored(session)
+            for warning in secrets.warnings():
                 log.warning(warning)
             await self._database.erase_overwritten()
-            self._stands = True
+            self._is_prepared = True
 
-    async def _prune(self) -> None:
+    async def _prune_if_due(self) -> None:
         if time.monotonic() - self._pruned_at > PRUNE_EVERY_SECONDS or not self._pruned_at:
             async with self._database.write() as session:
-                await webhooks.prune(session, session.now - KEPT)
+                await webhooks.prune(session, session.now - RETENTION)
             self._pruned_at = time.monotonic()
 
-    async def _start(self) -> None:
-        """As many posts as there are hands free, few to each webhook: one that is slow must not hold up the others."""
-        options = self._options
-        while (free := options.at_once - len(self._running)) > 0:
-            busy = [hook for hook, count in Counter(self._running.values()).items() if count >= options.at_once_each]
-            if options.url is None:  # a worker whose settings have that webhook also has the secret it signs with
-                busy.append(STANDING)
+    async def _start_posts(self) -> None:
+        """Start posts up to the limits; the limit for each webhook keeps a slow one from blocking the others."""
+        options, maximum = self._options, self._options.max_posts_per_webhook
+        while (free := options.max_posts - len(self._running)) > 0:
+            busy = [hook for hook, count in Counter(self._running.values()).items() if count >= maximum]
+            if options.url is None:  # leave it to workers whose settings have its secret
+                busy.append(SETTINGS_WEBHOOK_ID)
             async with self._database.write() as session:
                 lease = timedelta(seconds=options.lease_seconds)
-                claimed = await webhooks.claim(session, limit=free, each=options.at_once_each, busy=busy, lease=lease)
+                claimed = await webhooks.claim(session, limit=free, each=maximum, busy=busy, lease=lease)
             for delivery in claimed:
                 task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
                 self._running[task] = delivery.webhook_id
-                task.add_done_callback(self._done)
+                task.add_done_callback(self._on_finished)
             if not claimed:
                 return
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _on_finished(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         if not task.cancelled() and (error := task.exception()):
             log.warning("What came of a delivery could not be kept; it is sent again. %s", error)
         self.wake()
 
-    async def _finish(self) -> None:
+    async def _finish_posts(self) -> None:
         if self._running:
-            _, late = await asyncio.wait([*self._running], timeout=PATIENCE_SECONDS)
-            for task in late:
+            _, unfinished = await asyncio.wait([*self._running], timeout=SHUTDOWN_SECONDS)
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _deliver(self, delivery: WebhookDelivery) -> None:
         started = time.monotonic()
@@ -156,84 +158,87 @@ class Worker:
             log.exception("A delivery failed by a fault of ours")
             error = "The message could not be made, by a fault of the server; its log tells more."
         record = {"status": status, "error": error, "milliseconds": round((time.monotonic() - started) * 1000)}
-        await settle(self._database, delivery, record, self._options.backoff)
+        await record_attempt(self._database, delivery, record, self._options.backoff)
 
     async def _post(self, delivery: WebhookDelivery) -> int:
         async with self._database.read() as session:
-            found = await webhooks.by_ids(session, [delivery.webhook_id])
-            if not found:
+            hooks = await webhooks.by_ids(session, [delivery.webhook_id])
+            if not hooks:
                 raise Undelivered("The webhook was deleted.")
-            hook = found[0]
-            event = await _event(session, delivery, hook)
-            fqn = await _fqn(session, event)
+            hook = hooks[0]
+            event = await _load_event(session, delivery, hook)
+            fqn = await _load_fqn(session, event)
             now, keyring = session.now, session.keyring
-        body = await self._body(hook, event, fqn, delivery)
-        headers = messages.signed(str(delivery.id), body, self._signing(hook, keyring, now), now)
+        body = await self._render(hook, event, fqn, delivery)
+        headers = messages.sign_headers(str(delivery.id), body, self._signing_secrets(hook, keyring, now), now)
         return await outbound.post(hook.url, body, headers, self._options.rules)
 
-    def _signing(self, hook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
-        """The secrets that sign this post; raises Undelivered if they can't be had."""
-        if hook.id == STANDING:
+    def _signing_secrets(self, hook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
+        """The secrets that sign this post; raises Undelivered if they can't be decrypted."""
+        if hook.id == SETTINGS_WEBHOOK_ID:
             return [self._options.secret] if self._options.secret else []
         try:
-            return webhook_secrets.signing(keyring, hook, now)
+            return webhook_secrets.signing_secrets(keyring, hook, now)
         except UnreadableSecret as error:
             raise Undelivered(f"The secret of this webhook can't be decrypted: {error}.") from None
 
-    async def _body(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
+    async def _render(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
+        is_slack = hook.format is WebhookFormat.SLACK
         if event is None:
-            return messages.slack_ping() if hook.format is WebhookFormat.SLACK else messages.ping(delivery.created_at)
-        if hook.format is WebhookFormat.SLACK:
-            return messages.slack(event, fqn)
+            return messages.render_slack_ping() if is_slack else messages.render_ping(delivery.created_at)
+        if is_slack:
+            return messages.render_slack(event, fqn)
         if hook.document is not None and self._options.render is not None:
-            return messages.standard(event, await self._options.render(hook, event))
-        return messages.standard(event)
+            return messages.render_standard(event, await self._options.render(hook, event))
+        return messages.render_standard(event)
 
 
-async def hand_on(database: Database) -> int:
-    """Makes the deliveries of the next events; in one transaction with the webhooks' places, so that none is missed."""
+async def create_deliveries(database: Database) -> int:
+    """Create the deliveries of the next events, and move the webhooks' positions in the same transaction."""
     async with database.write() as session:
         late = await webhooks.behind(session)
         if not late:
             return 0
         page = await events.after(session, min(hook.position for hook in late))
-        made = [
-            due(session, hook, event.sequence)
+        deliveries = [
+            new_delivery(session, hook, event.sequence)
             for hook in late
             for event in page
             if event.sequence > hook.position
-            and wants(hook.kinds, hook.team_id, kind=event.kind, concerned=event.teams)
+            and matches_filter(hook.kinds, hook.team_id, kind=event.kind, audience_team_ids=event.teams)
         ]
-        for start in range(0, len(made), 500):
-            await session.insert_all(made[start : start + 500])
+        for start in range(0, len(deliveries), 500):
+            await session.insert_all(deliveries[start : start + 500])
         if page:
             await webhooks.move(session, late, page[-1].sequence)
-        return len(made)
+        return len(deliveries)
 
 
-async def settle(database: Database, delivery: WebhookDelivery, record: dict[str, Any], plan: Backoff) -> None:
-    """Delivered, due again later, or dead after a day: then the log says so."""
+async def record_attempt(
+    database: Database, delivery: WebhookDelivery, record: dict[str, Any], backoff: Backoff
+) -> None:
+    """Record an attempt: delivered, due again later, or dead after a day of failures, with an event."""
     async with database.write("worker") as session:
-        attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-KEPT_ATTEMPTS:]
+        attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-MAX_STORED_ATTEMPTS:]
         if record["error"] is None:
             await webhooks.settle(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
             return
-        failures = sum(1 for one in attempts if one["at"] >= delivery.since.isoformat())
-        again = next_attempt(
-            plan,
+        failures = sum(1 for attempt in attempts if attempt["at"] >= delivery.since.isoformat())
+        due_at = next_attempt(
+            backoff,
             failures=failures,
             since=delivery.since,
             now=session.now,
-            roll=random.random(),  # noqa: S311 - spreads a crowd
+            roll=random.random(),  # noqa: S311 - jitter
         )
-        if again is not None:
-            await webhooks.settle(session, delivery, attempts=attempts, due_at=again)
+        if due_at is not None:
+            await webhooks.settle(session, delivery, attempts=attempts, due_at=due_at)
         elif await webhooks.settle(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
-            await _bury(session, delivery, attempts)
+            await _record_failure(session, delivery, attempts)
 
 
-async def _bury(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
-    hook = await webhooks.get(session, delivery.webhook_id, WHOLE)
+async def _record_failure(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
+    hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
     session.record(
         WebhookDeliveryFailed(
             teams=frozenset({hook.team_id} if hook.team_id else ()),
@@ -246,19 +251,19 @@ async def _bury(session: Session, delivery: WebhookDelivery, attempts: list[dict
     )
 
 
-async def _event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:
-    """The event as the webhook's team sees it; None for a ping."""
+async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:
+    """The event as the webhook's team may see it; None for a ping."""
     if delivery.sequence is None:
         return None
     (row,) = await events.after(session, delivery.sequence - 1, limit=1)
-    event = visible_event(view_of_webhook(hook.team_id), row, events.renamed)
+    event = visible_event(visibility_of_webhook(hook.team_id), row, events.renamed)
     if event is None:
         raise Undelivered("This event is hidden from the team of the webhook.")
     return event
 
 
-async def _fqn(session: Session, event: EventRow | None) -> str | None:
+async def _load_fqn(session: Session, event: EventRow | None) -> str | None:
     if event is None or event.asset_id is None:
         return None
-    found = await assets.by_ids(session, [event.asset_id])
-    return found[0].fqn if found else None
+    rows = await assets.by_ids(session, [event.asset_id])
+    return rows[0].fqn if rows else None

@@ -1,4 +1,7 @@
-"""JSON Schema compatibility: never says "compatible" when it is not proven. Pure; publishable alone."""
+"""Compare JSON Schemas for compatibility. A change counts as breaking unless it is proven compatible.
+
+The package is pure and imports nothing else of the project.
+"""
 
 from tessera_gql.diff.changes import Bump, Certainty, Change, ChangeKind, Mode, SchemaDiff
 from tessera_gql.diff.engine import check, compare

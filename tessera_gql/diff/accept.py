@@ -1,4 +1,7 @@
-"""Is this value valid? Yes, no, or None: a pattern beyond us, a reference only the reading decides, effort used up."""
+"""Validate a value against a schema, with three results: valid, invalid or unknown (None).
+
+Unknown are patterns outside the supported syntax, dynamic references, and validations that exceed their effort.
+"""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -6,7 +9,7 @@ from fractions import Fraction
 from tessera_gql.diff.json import Json, canonical
 from tessera_gql.diff.kinds import type_mask
 from tessera_gql.diff.regex import matches
-from tessera_gql.diff.schema import Bound, Schema, exact
+from tessera_gql.diff.schema import Bound, Schema, exact_number
 
 MAX_EFFORT = 20_000
 MAX_DEPTH = 40
@@ -14,12 +17,12 @@ Verdict = bool | None
 
 
 def accepts(node: Schema, value: Json) -> Verdict:
-    """Ignores `format`, as validators do."""
-    return _Reading().accepts(node, value)
+    """Return whether a value is valid under a schema, or None if unknown. Ignores `format`, as validators do."""
+    return _Validation().accepts(node, value)
 
 
-def every(verdicts: Iterable[Verdict]) -> Verdict:
-    """No if any says no, else None if any cannot say."""
+def all_true(verdicts: Iterable[Verdict]) -> Verdict:
+    """Combine verdicts by a three-valued "and"."""
     unsure = False
     for verdict in verdicts:
         if verdict is False:
@@ -28,50 +31,50 @@ def every(verdicts: Iterable[Verdict]) -> Verdict:
     return None if unsure else True
 
 
-def opposite(verdict: Verdict) -> Verdict:
+def negate_verdict(verdict: Verdict) -> Verdict:
     return None if verdict is None else not verdict
 
 
-def some(verdicts: Iterable[Verdict]) -> Verdict:
-    return opposite(every(opposite(verdict) for verdict in verdicts))
+def any_true(verdicts: Iterable[Verdict]) -> Verdict:
+    return negate_verdict(all_true(negate_verdict(verdict) for verdict in verdicts))
 
 
-def count(verdicts: Iterable[Verdict], least: int, most: int | None) -> Verdict:
-    """Whether the number of yeses lies within the limits."""
+def count_between(verdicts: Iterable[Verdict], minimum: int, maximum: int | None) -> Verdict:
+    """Return whether the number of true verdicts lies within the limits, as a verdict."""
     listed = list(verdicts)
     yes = sum(verdict is True for verdict in listed)
     maybe = yes + sum(verdict is None for verdict in listed)
-    if maybe < least or (most is not None and yes > most):
+    if maybe < minimum or (maximum is not None and yes > maximum):
         return False
-    return True if yes >= least and (most is None or maybe <= most) else None
+    return True if yes >= minimum and (maximum is None or maybe <= maximum) else None
 
 
-class _Reading:
-    """One value read against one schema: nothing twice, and with bounded effort."""
+class _Validation:
+    """Validation of one value with bounded effort; each pair of schema and value is checked once."""
 
     def __init__(self) -> None:
         self.effort = MAX_EFFORT
         self.depth = 0
-        self.known: dict[tuple[int, int], Verdict] = {}
+        self.results: dict[tuple[int, int], Verdict] = {}
 
     def accepts(self, node: Schema, value: Json) -> Verdict:
         if isinstance(node.raw, bool):
             return node.raw
         slot = id(node), id(value)
-        if slot in self.known:
-            return self.known[slot]
+        if slot in self.results:
+            return self.results[slot]
         self.effort -= 1
         if self.effort < 0 or self.depth > MAX_DEPTH:
             return None
-        self.known[slot] = None  # what is asked again while it is being answered asks itself
+        self.results[slot] = None  # a recursive check of the same pair stays unknown
         self.depth += 1
         try:
-            self.known[slot] = every(self.checks(node, value))
+            self.results[slot] = all_true(self.check(node, value))
         finally:
             self.depth -= 1
-        return self.known[slot]
+        return self.results[slot]
 
-    def checks(self, node: Schema, value: Json) -> Iterator[Verdict]:
+    def check(self, node: Schema, value: Json) -> Iterator[Verdict]:
         if not node.types & type_mask(value):
             yield False
             return
@@ -81,16 +84,16 @@ class _Reading:
             case bool() | None:
                 pass
             case int() | float():
-                yield from _number(node, value)
+                yield from _check_number(node, value)
             case str():
-                yield from _string(node, value)
+                yield from _check_string(node, value)
             case list():
-                yield from self.array(node, value)
+                yield from self.check_array(node, value)
             case dict():
-                yield from self.object(node, value)
-        yield from self.composition(node, value)
+                yield from self.check_object(node, value)
+        yield from self.check_composition(node, value)
 
-    def composition(self, node: Schema, value: Json) -> Iterator[Verdict]:
+    def check_composition(self, node: Schema, value: Json) -> Iterator[Verdict]:
         if node.is_opaque:
             yield None
         if node.has_unevaluated and isinstance(value, list | dict) and value:
@@ -98,91 +101,93 @@ class _Reading:
         target = node.target()
         if target is not None:
             yield self.accepts(target, value)
-        yield every(self.accepts(each, value) for each in node.children("allOf"))
-        yield from (self.choice(node, word, value) for word in ("anyOf", "oneOf") if word in node.words)
+        yield all_true(self.accepts(branch, value) for branch in node.children("allOf"))
+        yield from (
+            self.check_alternatives(node, keyword, value) for keyword in ("anyOf", "oneOf") if keyword in node.keywords
+        )
         negated = node.child("not")
         if negated is not None:
-            yield opposite(self.accepts(negated, value))
+            yield negate_verdict(self.accepts(negated, value))
         condition = node.child("if")
         if condition is not None:
-            yield self.conditional(node, self.accepts(condition, value), value)
+            yield self.check_conditional(node, self.accepts(condition, value), value)
 
-    def choice(self, node: Schema, word: str, value: Json) -> Verdict:
-        listed = node.listed(word)
+    def check_alternatives(self, node: Schema, keyword: str, value: Json) -> Verdict:
+        listed = node.enum_value_counts(keyword)
         if listed is not None:
-            found = listed[canonical(value)]
-            return found == 1 or (found > 1 and word == "anyOf")
-        verdicts = (self.accepts(each, value) for each in node.children(word))
-        return some(verdicts) if word == "anyOf" else count(verdicts, 1, 1)
+            occurrences = listed[canonical(value)]
+            return occurrences == 1 or (occurrences > 1 and keyword == "anyOf")
+        verdicts = (self.accepts(branch, value) for branch in node.children(keyword))
+        return any_true(verdicts) if keyword == "anyOf" else count_between(verdicts, 1, 1)
 
-    def conditional(self, node: Schema, holds: Verdict, value: Json) -> Verdict:
+    def check_conditional(self, node: Schema, holds: Verdict, value: Json) -> Verdict:
         branches = [
-            each
-            for word, unlikely in (("then", False), ("else", True))
-            if holds is not unlikely
-            for each in [node.child(word)]
-            if each is not None
+            branch
+            for keyword, opposite_case in (("then", False), ("else", True))
+            if holds is not opposite_case
+            for branch in [node.child(keyword)]
+            if branch is not None
         ]
-        found = every(self.accepts(each, value) for each in branches)
-        return found if holds is not None or found is True else None
+        verdict = all_true(self.accepts(branch, value) for branch in branches)
+        return verdict if holds is not None or verdict is True else None
 
-    def array(self, node: Schema, value: list[Json]) -> Iterator[Verdict]:
+    def check_array(self, node: Schema, value: list[Json]) -> Iterator[Verdict]:
         yield len(value) >= node.min_items and (node.max_items is None or len(value) <= node.max_items)
-        prefix, rest = node.prefix, node.rest
-        yield every(self.accepts(each, item) for each, item in zip(prefix, value, strict=False))
-        if rest is not None:
-            yield every(self.accepts(rest, item) for item in value[len(prefix) :])
+        prefix, remaining = node.prefix_items, node.remaining_items
+        yield all_true(self.accepts(schema, item) for schema, item in zip(prefix, value, strict=False))
+        if remaining is not None:
+            yield all_true(self.accepts(remaining, item) for item in value[len(prefix) :])
         if node.unique:
             yield len({canonical(item) for item in value}) == len(value)
         contained = node.child("contains")
         if contained is not None:
-            found = (self.accepts(contained, item) for item in value)
-            yield count(found, node.min_contains, node.max_contains)
+            verdicts = (self.accepts(contained, item) for item in value)
+            yield count_between(verdicts, node.min_contains, node.max_contains)
 
-    def object(self, node: Schema, value: dict[str, Json]) -> Iterator[Verdict]:
+    def check_object(self, node: Schema, value: dict[str, Json]) -> Iterator[Verdict]:
         yield all(name in value for name in node.required)
         top = node.max_properties
         yield len(value) >= node.min_properties and (top is None or len(value) <= top)
         for name, item in value.items():
-            yield every(self.property(node, name, item))
+            yield all_true(self.check_property(node, name, item))
         names = node.child("propertyNames")
         if names is not None:
-            yield every(self.accepts(names, name) for name in value)
-        for name, others in node.dependent_names.items():
-            yield name not in value or all(other in value for other in others)
+            yield all_true(self.accepts(names, name) for name in value)
+        for name, dependents in node.dependent_names.items():
+            yield name not in value or all(dependent in value for dependent in dependents)
         for name, schema in node.dependent_schemas():
             if name in value:
                 yield self.accepts(schema, value)
 
-    def property(self, node: Schema, name: str, item: Json) -> Iterator[Verdict]:
+    def check_property(self, node: Schema, name: str, item: Json) -> Iterator[Verdict]:
         is_extra: Verdict = name not in node.properties
         if name in node.properties:
-            yield self.accepts(node.named(name), item)
-        for pattern in node.patterns:
+            yield self.accepts(node.property_schema(name), item)
+        for pattern in node.pattern_properties:
             fits = matches(pattern, name)
             if fits is not False:
                 verdict = self.accepts(node.pattern_property(pattern), item)
                 yield verdict if fits or verdict is True else None
                 is_extra = False if fits else is_extra and None
-        if node.extra is not None and is_extra is not False:
-            verdict = self.accepts(node.extra, item)
+        if node.additional_properties is not None and is_extra is not False:
+            verdict = self.accepts(node.additional_properties, item)
             yield verdict if is_extra or verdict is True else None
 
 
-def _string(node: Schema, value: str) -> Iterator[Verdict]:
+def _check_string(node: Schema, value: str) -> Iterator[Verdict]:
     top = node.max_length
     yield len(value) >= node.min_length and (top is None or len(value) <= top)
     if node.pattern is not None:
         yield matches(node.pattern, value)
 
 
-def _number(node: Schema, value: float) -> Iterator[Verdict]:
-    number = exact(value)
-    yield _within(node.low, node.high, Fraction(number))
+def _check_number(node: Schema, value: float) -> Iterator[Verdict]:
+    number = exact_number(value)
+    yield _is_within(node.low, node.high, Fraction(number))
     yield all((Fraction(number) / Fraction(step)).denominator == 1 for step in node.multiples)
 
 
-def _within(low: Bound | None, high: Bound | None, number: Fraction) -> bool:
+def _is_within(low: Bound | None, high: Bound | None, number: Fraction) -> bool:
     above = low is None or number > low.value or (number == low.value and not low.is_open)
     below = high is None or number < high.value or (number == high.value and not high.is_open)
     return above and below

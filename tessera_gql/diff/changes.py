@@ -1,4 +1,4 @@
-"""What a comparison says: one `Change` per difference. It is PROVEN exactly when it carries a document."""
+"""The result of a comparison: a list of `Change` records."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from tessera_gql.diff.json import Json, canonical
 
 
 class Mode(StrEnum):
-    """Which way round two versions must fit together."""
+    """The compatibility mode: which of two versions must accept the data of the other."""
 
     BACKWARD = "BACKWARD"
     FORWARD = "FORWARD"
@@ -19,6 +19,8 @@ class Mode(StrEnum):
 
 
 class ChangeKind(StrEnum):
+    """The kind of a difference between two schemas or guarantees."""
+
     PROPERTY_ADDED = "PROPERTY_ADDED"
     PROPERTY_REMOVED = "PROPERTY_REMOVED"
     PROPERTY_RENAMED = "PROPERTY_RENAMED"
@@ -49,13 +51,15 @@ class ChangeKind(StrEnum):
 
 
 class Certainty(StrEnum):
-    """PROVEN: there is a document that shows it. UNPROVEN: safety could not be proven, so it counts as breaking."""
+    """Whether a breaking change is backed by a counterexample. UNPROVEN: compatibility could not be proven."""
 
     PROVEN = "PROVEN"
     UNPROVEN = "UNPROVEN"
 
 
 class Bump(StrEnum):
+    """The part of the version that a change raises."""
+
     NONE = "NONE"
     PATCH = "PATCH"
     MINOR = "MINOR"
@@ -67,7 +71,10 @@ class Bump(StrEnum):
 
 
 class Evidence(NamedTuple):
-    """What backs a change: `document` is meaningful only when `certainty` is PROVEN (it may be JSON null)."""
+    """Certainty, counterexample and hint of a change.
+
+    `document` is meaningful only when `certainty` is PROVEN, because it may be JSON null.
+    """
 
     certainty: Certainty = Certainty.UNPROVEN
     document: Json = None
@@ -101,11 +108,11 @@ ADDITIVE = frozenset(
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. `pointer` leads into the new schema, or into the old one for what is gone.
+    """One difference between two schemas.
 
-    `fields` are the declared paths it belongs to; `("",)` is the root and meets everyone. `breaks` are the modes in
-    which it is breaking. Evidence is gathered on first use, for a whole diff at once and within a fixed effort;
-    until then the compared schemas must not be changed.
+    `pointer` leads into the new schema, or into the old one for removed parts. `fields` are the declared paths it
+    belongs to; `("",)` is the root and concerns every consumer. `breaks` are the modes in which it is breaking.
+    Evidence is computed on first use, for all changes together; until then the schemas must not be modified.
     """
 
     kind: ChangeKind
@@ -124,27 +131,27 @@ class Change:
 
     @property
     def counterexample(self) -> Json:
-        """A document for the break, present exactly when `certainty` is PROVEN.
+        """A document that demonstrates the break, present exactly when `certainty` is PROVEN.
 
-        For a change of what is accepted: one side accepts it and the other rejects it (old and new for BACKWARD, else
-        the other way round). For a field that is declared on one side only: a document that side accepts and that uses
-        it, which the other may accept but does not declare. For a default: an accepted document that leaves it out.
+        For a change of the accepted values, one schema accepts it and the other rejects it: old and new for BACKWARD,
+        new and old for FORWARD. For a field that one schema declares, that schema accepts it and it contains the
+        field. For a default, it is an accepted document without the field.
         """
         return self.evidence().document
 
     @property
     def hint(self) -> str | None:
-        """A way to the same end that has been shown not to break."""
+        """An alternative edit of the new schema that was verified not to break."""
         return self.evidence().hint
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same change in any run, on any branch and in any key order."""
+        """A hash of the change that does not depend on the run or the order of keys."""
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
         return hashlib.sha256(canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Json]:
-        found = self.evidence()
+        evidence = self.evidence()
         record: dict[str, Json] = {
             "kind": self.kind.value,
             "pointer": self.pointer,
@@ -153,22 +160,22 @@ class Change:
             "before": self.before,
             "after": self.after,
             "breaks": [*sorted(mode.value for mode in self.breaks)],
-            "certainty": found.certainty.value,
+            "certainty": evidence.certainty.value,
             "message": self.message,
-            "hint": found.hint,
+            "hint": evidence.hint,
             "fingerprint": self.fingerprint,
         }
-        if found.certainty is Certainty.PROVEN:
-            record["counterexample"] = found.document
+        if evidence.certainty is Certainty.PROVEN:
+            record["counterexample"] = evidence.document
         return record
 
     def __reduce__(self) -> tuple[Callable[[dict[str, Json]], "Change"], tuple[dict[str, Json]]]:
-        """A pickled change carries its evidence."""
+        """Pickle the change together with its evidence."""
         return Change.from_json, (self.as_json(),)
 
     @classmethod
     def from_json(cls, record: Mapping[str, object]) -> "Change":
-        found = Evidence(
+        evidence = Evidence(
             Certainty(cast("str", record["certainty"])),
             cast("Json", record.get("counterexample")),
             cast("str | None", record.get("hint")),
@@ -182,13 +189,13 @@ class Change:
             after=cast("Json", record["after"]),
             breaks=frozenset(Mode(mode) for mode in cast("list[str]", record["breaks"])),
             message=cast("str", record["message"]),
-            evidence=lambda: found,
+            evidence=lambda: evidence,
         )
 
 
 @dataclass(frozen=True)
 class SchemaDiff:
-    """Every difference between two schemas, ordered by pointer, then kind."""
+    """All differences between two schemas, ordered by pointer, then kind."""
 
     changes: tuple[Change, ...]
 
@@ -199,7 +206,7 @@ class SchemaDiff:
         return not self.breaking(mode)
 
     def bump(self, mode: Mode) -> Bump:
-        """The smallest honest version step: breaking in the mode is major, an addition minor, anything else a patch."""
+        """The smallest version bump: MAJOR if a change breaks in the mode, MINOR for additions, else PATCH."""
         if self.breaking(mode):
             return Bump.MAJOR
         if any(change.kind in ADDITIVE for change in self.changes):

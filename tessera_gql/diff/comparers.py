@@ -1,342 +1,354 @@
-"""One comparer per keyword: what it says about two views of a value, as drafts. A new rule is a function here."""
+"""Comparers: functions that yield the differences of two views of a value, one per group of keywords.
+
+A new keyword gets a function here and an entry in `COMPARERS`.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.drafts import Draft, Rule
-from tessera_gql.diff.json import Json, escaped, exact, same
-from tessera_gql.diff.kinds import EVERY, NULL
-from tessera_gql.diff.regex import Language, example
+from tessera_gql.diff.drafts import Difference, Rule
+from tessera_gql.diff.json import Json, escape_token, is_equal, to_json_number
+from tessera_gql.diff.kinds import ALL_TYPES, NULL
+from tessera_gql.diff.regex import Language, find_example
 from tessera_gql.diff.schema import Bound, Number
-from tessera_gql.diff.view import View, describe, type_names
+from tessera_gql.diff.view import View, describe_type, type_names
 
 K = ChangeKind
-BACK, FORTH = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
-BOTH = BACK | FORTH
-Comparer = Callable[[View, View], Iterator[Draft]]
-ANNOTATIONS = frozenset(
-    {
-        "title",
-        "description",
-        "examples",
-        "$comment",
-        "readOnly",
-        "writeOnly",
-        "contentMediaType",
-        "contentEncoding",
-    }
+BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
+BOTH = BACKWARD | FORWARD
+Comparer = Callable[[View, View], Iterator[Difference]]
+ANNOTATION_KEYWORDS = frozenset(
+    {"title", "description", "examples", "$comment", "readOnly", "writeOnly", "contentMediaType", "contentEncoding"}
 )
-CLOSING = ("additionalProperties", "unevaluatedProperties")
-OPENING = ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems")
-NAMED = ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies")
-SHOWN = 200
-COUNTS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
-LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
+CLOSING_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
+SUBSCHEMA_KEYWORDS = ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems")
+MAP_KEYWORDS = ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies")
+MAX_TEXT = 200
+LOWER_LIMITS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
+UPPER_LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
 
 
-def types(old: View, new: View) -> Iterator[Draft]:
+def compare_types(old: View, new: View) -> Iterator[Difference]:
     before, after = old.types, new.types
     if before == after:
         return
     plain = before & ~NULL, after & ~NULL
     had, has = bool(before & NULL), bool(after & NULL)
-    if had != has and all(plain) and EVERY not in (before, after):
+    if had != has and all(plain) and ALL_TYPES not in (before, after):
         if has:
-            yield Draft(K.NULLABLE_ADDED, new.where("type"), "null is allowed now", had, has, content=FORTH)
+            pointer = new.pointer_to("type")
+            yield Difference(K.NULLABLE_ADDED, pointer, "null is allowed now", had, has, directions=FORWARD)
         else:
-            yield Draft(K.NULLABLE_REMOVED, old.where("type"), "null is no longer allowed", had, has, content=BACK)
+            pointer = old.pointer_to("type")
+            yield Difference(K.NULLABLE_REMOVED, pointer, "null is no longer allowed", had, has, directions=BACKWARD)
         before, after = plain
     if before != after:
-        yield _type_draft(before, after, old, new)
+        yield _type_difference(before, after, old, new)
 
 
-def _type_draft(before: int, after: int, old: View, new: View) -> Draft:
-    kind, content = K.TYPE_CHANGED, BOTH
+def _type_difference(before: int, after: int, old: View, new: View) -> Difference:
+    kind, directions = K.TYPE_CHANGED, BOTH
     if before & after == before:
-        kind, content = K.TYPE_WIDENED, FORTH
+        kind, directions = K.TYPE_WIDENED, FORWARD
     elif before & after == after:
-        kind, content = K.TYPE_NARROWED, BACK
-    shown: list[Json] = [list[Json](type_names(mask)) if mask != EVERY else None for mask in (before, after)]
-    message = f"the type was {describe(old)} and is {describe(new)}"
-    return Draft(kind, new.where("type"), message, shown[0], shown[1], content=content)
+        kind, directions = K.TYPE_NARROWED, BACKWARD
+    type_lists: list[Json] = [list[Json](type_names(mask)) if mask != ALL_TYPES else None for mask in (before, after)]
+    message = f"the type was {describe_type(old)} and is {describe_type(new)}"
+    return Difference(kind, new.pointer_to("type"), message, type_lists[0], type_lists[1], directions=directions)
 
 
-def enums(old: View, new: View) -> Iterator[Draft]:
+def compare_enums(old: View, new: View) -> Iterator[Difference]:
     before, after = old.enum, new.enum
     if before is None and after is not None:
-        yield Draft(
-            K.ENUM_VALUES_REMOVED, new.where("enum"), "any value was allowed, now only those listed", content=BACK
-        )
+        message = "any value was allowed, now only those listed"
+        yield Difference(K.ENUM_VALUES_REMOVED, new.pointer_to("enum"), message, directions=BACKWARD)
     elif after is None and before is not None:
-        yield Draft(K.ENUM_VALUES_ADDED, old.where("enum"), "only listed values were allowed, now any", content=FORTH)
+        message = "only listed values were allowed, now any"
+        yield Difference(K.ENUM_VALUES_ADDED, old.pointer_to("enum"), message, directions=FORWARD)
     elif before is not None and after is not None:
-        gone = [value for key, value in before.items() if key not in after]
-        come = [value for key, value in after.items() if key not in before]
-        word = "enum" if any("enum" in node.words for node in new.schemas) else "const"
-        if gone:
-            yield Draft(
-                K.ENUM_VALUES_REMOVED, new.where(word), f"{_count(gone)} no longer allowed", before=gone, content=BACK
-            )
-        if come:
-            yield Draft(K.ENUM_VALUES_ADDED, new.where(word), f"{_count(come)} allowed now", after=come, content=FORTH)
+        removed = [value for key, value in before.items() if key not in after]
+        added = [value for key, value in after.items() if key not in before]
+        pointer = new.pointer_to("enum" if any("enum" in node.keywords for node in new.schemas) else "const")
+        if removed:
+            message = f"{_count_phrase(removed)} no longer allowed"
+            yield Difference(K.ENUM_VALUES_REMOVED, pointer, message, before=removed, directions=BACKWARD)
+        if added:
+            message = f"{_count_phrase(added)} allowed now"
+            yield Difference(K.ENUM_VALUES_ADDED, pointer, message, after=added, directions=FORWARD)
 
 
-def _count(values: list[Json]) -> str:
+def _count_phrase(values: list[Json]) -> str:
     return "1 value is" if len(values) == 1 else f"{len(values)} values are"
 
 
-def bounds(old: View, new: View) -> Iterator[Draft]:
-    for words, before, after, sign in (
+def compare_bounds(old: View, new: View) -> Iterator[Difference]:
+    for keywords, before, after, sign in (
         (("minimum", "exclusiveMinimum"), old.low, new.low, 1),
         (("maximum", "exclusiveMaximum"), old.high, new.high, -1),
     ):
         if before != after:
-            where = next((new.where(word) for word in words if new.says(word) is not None), old.where(words[0]))
-            limits = [_rank(bound, sign) for bound in (before, after)]
-            yield _limit(where, (_shown(before), _shown(after)), words[0], is_tighter=limits[1] > limits[0])
+            pointers = [new.pointer_to(keyword) for keyword in keywords if new.value_of(keyword) is not None]
+            pointer = pointers[0] if pointers else old.pointer_to(keywords[0])
+            is_tighter = _tightness(after, sign) > _tightness(before, sign)
+            yield _limit_difference(
+                pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=is_tighter
+            )
 
 
-def _rank(bound: Bound | None, sign: int) -> tuple[Number, ...]:
-    """The tighter the bound, the higher."""
+def _tightness(bound: Bound | None, sign: int) -> tuple[Number, ...]:
+    """A sort key that is higher for a tighter bound."""
     return () if bound is None else (sign * bound.value, bound.is_open)
 
 
-def _shown(bound: Bound | None) -> Json:
+def _bound_json(bound: Bound | None) -> Json:
     if bound is None:
         return None
-    value = exact(bound.value)
+    value = to_json_number(bound.value)
     return {"exclusive": value} if bound.is_open else value
 
 
-def _limit(where: str, shown: tuple[Json, Json], word: str, *, is_tighter: bool) -> Draft:
-    before, after = shown
-    verb = "is tighter than before" if is_tighter else "is looser than before"
-    return Draft(
-        K.CONSTRAINT_TIGHTENED if is_tighter else K.CONSTRAINT_RELAXED,
-        where,
-        f"{word} {verb}",
-        before,
-        after,
-        content=BACK if is_tighter else FORTH,
-    )
+def _limit_difference(pointer: str, limits: tuple[Json, Json], keyword: str, *, is_tighter: bool) -> Difference:
+    if is_tighter:
+        message = f"{keyword} is tighter than before"
+        return Difference(K.CONSTRAINT_TIGHTENED, pointer, message, *limits, directions=BACKWARD)
+    message = f"{keyword} is looser than before"
+    return Difference(K.CONSTRAINT_RELAXED, pointer, message, *limits, directions=FORWARD)
 
 
-def counts(old: View, new: View) -> Iterator[Draft]:
-    for word, attribute in COUNTS.items():
-        before, after = old.least(attribute), new.least(attribute)
+def compare_counts(old: View, new: View) -> Iterator[Difference]:
+    for keyword, attribute in LOWER_LIMITS.items():
+        before, after = old.lower_limit(attribute), new.lower_limit(attribute)
         if before != after:
-            where = (new if after else old).where(word)
-            yield _limit(where, (before or None, after or None), word, is_tighter=after > before)
-    for word, attribute in LIMITS.items():
-        yield from _most(old, new, word, attribute)
+            pointer = (new if after else old).pointer_to(keyword)
+            yield _limit_difference(pointer, (before or None, after or None), keyword, is_tighter=after > before)
+    for keyword, attribute in UPPER_LIMITS.items():
+        yield from _compare_upper_limit(old, new, keyword, attribute)
 
 
-def _most(old: View, new: View, word: str, attribute: str) -> Iterator[Draft]:
-    before, after = old.most(attribute), new.most(attribute)
+def _compare_upper_limit(old: View, new: View, keyword: str, attribute: str) -> Iterator[Difference]:
+    before, after = old.upper_limit(attribute), new.upper_limit(attribute)
     if before != after:
         is_tighter = before is None or (after is not None and after < before)
-        yield _limit((old if after is None else new).where(word), (before, after), word, is_tighter=is_tighter)
+        pointer = (old if after is None else new).pointer_to(keyword)
+        yield _limit_difference(pointer, (before, after), keyword, is_tighter=is_tighter)
 
 
-def multiples(old: View, new: View) -> Iterator[Draft]:
+def compare_multiples(old: View, new: View) -> Iterator[Difference]:
     before, after = old.multiples, new.multiples
     if before == after:
         return
     finer = _all_divide(after, before), _all_divide(before, after)
-    kind, content = {
-        (True, False): (K.CONSTRAINT_RELAXED, FORTH),
-        (False, True): (K.CONSTRAINT_TIGHTENED, BACK),
+    kind, directions = {
+        (True, False): (K.CONSTRAINT_RELAXED, FORWARD),
+        (False, True): (K.CONSTRAINT_TIGHTENED, BACKWARD),
     }.get(finer, (K.CONSTRAINT_CHANGED, BOTH))
-    where = (new if after else old).where("multipleOf")
-    limits = [exact(min(steps)) if steps else None for steps in (before, after)]
-    yield Draft(kind, where, "multipleOf is different", limits[0], limits[1], content=content)
+    pointer = (new if after else old).pointer_to("multipleOf")
+    limits = [to_json_number(min(steps)) if steps else None for steps in (before, after)]
+    yield Difference(kind, pointer, "multipleOf is different", limits[0], limits[1], directions=directions)
 
 
-def _all_divide(steps: frozenset[Number], others: frozenset[Number]) -> bool:
-    """Whether multiples of all `others` are multiples of all `steps`."""
-    return all(any((Fraction(other) / Fraction(step)).denominator == 1 for other in others) for step in steps)
+def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:
+    """Return whether a multiple of all `multiples` is a multiple of all `steps`."""
+    return all(any((Fraction(multiple) / Fraction(step)).denominator == 1 for multiple in multiples) for step in steps)
 
 
-def patterns(old: View, new: View) -> Iterator[Draft]:
+def compare_patterns(old: View, new: View) -> Iterator[Difference]:
     before = {node.pattern for node in old.schemas if node.pattern is not None}
     after = {node.pattern for node in new.schemas if node.pattern is not None}
     if before == after:
         return
-    is_narrower, is_wider = _implied(before, after), _implied(after, before)
-    kind, content = K.CONSTRAINT_CHANGED, BOTH
+    is_narrower, is_wider = _is_implied(before, after), _is_implied(after, before)
+    kind, directions = K.CONSTRAINT_CHANGED, BOTH
     if is_wider and not is_narrower:
-        kind, content = K.CONSTRAINT_TIGHTENED, BACK
+        kind, directions = K.CONSTRAINT_TIGHTENED, BACKWARD
     elif is_narrower and not is_wider:
-        kind, content = K.CONSTRAINT_RELAXED, FORTH
-    was, now = (", ".join(sorted(each))[:SHOWN] or None for each in (before, after))
-    where = (new if after else old).where("pattern")
-    yield Draft(kind, where, "the pattern is different", was, now, content=content)
+        kind, directions = K.CONSTRAINT_RELAXED, FORWARD
+    was, now = (", ".join(sorted(patterns))[:MAX_TEXT] or None for patterns in (before, after))
+    pointer = (new if after else old).pointer_to("pattern")
+    yield Difference(kind, pointer, "the pattern is different", was, now, directions=directions)
 
 
-def _implied(given: set[str], wanted: set[str]) -> bool:
-    """Proven: what matches all of `given` matches all of `wanted`."""
-    return all(example(Language(frozenset(given), frozenset({each}))) is False for each in wanted)
+def _is_implied(premises: set[str], conclusions: set[str]) -> bool:
+    """Return whether it is proven that a string matching all `premises` matches all `conclusions`."""
+    return all(find_example(Language(frozenset(premises), frozenset({pattern}))) is False for pattern in conclusions)
 
 
-def formats(old: View, new: View) -> Iterator[Draft]:
-    before, after = old.says("format"), new.says("format")
-    if not same(before, after):
-        where = (old if after is None else new).where("format")
-        yield Draft(
-            K.FORMAT_CHANGED, where, "the format is different; formats are not checked", before, after, rule=Rule.ALWAYS
-        )
+def compare_formats(old: View, new: View) -> Iterator[Difference]:
+    before, after = old.value_of("format"), new.value_of("format")
+    if not is_equal(before, after):
+        pointer = (old if after is None else new).pointer_to("format")
+        message = "the format is different; formats are not checked"
+        yield Difference(K.FORMAT_CHANGED, pointer, message, before, after, rule=Rule.ALWAYS)
 
 
-def uniqueness(old: View, new: View) -> Iterator[Draft]:
+def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
     before, after = any(node.unique for node in old.schemas), any(node.unique for node in new.schemas)
     if before != after:
-        yield _limit((new if after else old).where("uniqueItems"), (before, after), "uniqueItems", is_tighter=after)
+        pointer = (new if after else old).pointer_to("uniqueItems")
+        yield _limit_difference(pointer, (before, after), "uniqueItems", is_tighter=after)
 
 
-def required(old: View, new: View) -> Iterator[Draft]:
-    """Names that become or cease to be required; for a property that comes or goes its own change says it."""
+def compare_required(old: View, new: View) -> Iterator[Difference]:
+    """Yield names that become or cease to be required; added and removed properties report it themselves."""
     for name in new.required.keys() - old.required.keys():
         if name not in new.properties or name in old.properties:
-            where = f"{new.required[name].at}/required"
-            yield Draft(K.REQUIRED_ADDED, where, "it is required now", name=name, content=BACK)
+            pointer = f"{new.required[name].pointer}/required"
+            yield Difference(K.REQUIRED_ADDED, pointer, "it is required now", name=name, directions=BACKWARD)
     for name in old.required.keys() - new.required.keys():
         if name not in old.properties or name in new.properties:
-            where = f"{old.required[name].at}/required"
-            yield Draft(K.REQUIRED_REMOVED, where, "it is no longer required", name=name, content=FORTH)
+            pointer = f"{old.required[name].pointer}/required"
+            yield Difference(K.REQUIRED_REMOVED, pointer, "it is no longer required", name=name, directions=FORWARD)
 
 
-def closing(old: View, new: View) -> Iterator[Draft]:
-    """Other properties allowed or not. Judged in the open: undeclared, but readers were told to expect them."""
-    for word in CLOSING:
-        before, after = old.together(word), new.together(word)
-        closed = [each is not None and any(node.is_false for node in each.nodes) for each in (before, after)]
+def compare_additional(old: View, new: View) -> Iterator[Difference]:
+    """Yield differences in the keywords for undeclared properties and items.
+
+    Closing an object breaks even if producers never write undeclared properties, because consumers may expect them.
+    """
+    for keyword in CLOSING_KEYWORDS:
+        before, after = old.child_view(keyword), new.child_view(keyword)
+        closed = [child is not None and any(node.is_false for node in child.nodes) for child in (before, after)]
         if closed[0] != closed[1]:
-            where = (new if closed[1] else old).where(word)
-            draft = _limit(where, (not closed[0], not closed[1]), word, is_tighter=closed[1])
-            draft.rule = Rule.OPEN
-            yield draft
-        elif (before is None) != (after is None):
-            yield _limit((old if after is None else new).where(word), (None, None), word, is_tighter=after is not None)
-    for word in OPENING:
-        before, after = old.together(word), new.together(word)
-        if (before is None) != (after is None):
-            yield _limit((old if after is None else new).where(word), (None, None), word, is_tighter=after is not None)
+            pointer = (new if closed[1] else old).pointer_to(keyword)
+            difference = _limit_difference(pointer, (not closed[0], not closed[1]), keyword, is_tighter=closed[1])
+            difference.rule = Rule.OPEN
+            yield difference
+        else:
+            yield from _compare_presence(old, new, keyword)
+    for keyword in SUBSCHEMA_KEYWORDS:
+        yield from _compare_presence(old, new, keyword)
 
 
-def contains(old: View, new: View) -> Iterator[Draft]:
-    if old.together("contains") is None or new.together("contains") is None:
+def _compare_presence(old: View, new: View, keyword: str) -> Iterator[Difference]:
+    """Yield a difference if only one view has the keyword."""
+    before, after = old.child_view(keyword), new.child_view(keyword)
+    if (before is None) != (after is None):
+        pointer = (old if after is None else new).pointer_to(keyword)
+        yield _limit_difference(pointer, (None, None), keyword, is_tighter=after is not None)
+
+
+def compare_contains(old: View, new: View) -> Iterator[Difference]:
+    if old.child_view("contains") is None or new.child_view("contains") is None:
         return
-    before, after = old.least("min_contains"), new.least("min_contains")
+    before, after = old.lower_limit("min_contains"), new.lower_limit("min_contains")
     if before != after:
-        yield _limit(new.where("minContains"), (before, after), "minContains", is_tighter=after > before)
-    yield from _most(old, new, "maxContains", "max_contains")
+        yield _limit_difference(
+            new.pointer_to("minContains"), (before, after), "minContains", is_tighter=after > before
+        )
+    yield from _compare_upper_limit(old, new, "maxContains", "max_contains")
 
 
-def named_rules(old: View, new: View) -> Iterator[Draft]:
-    """Maps whose entries each restrict: `patternProperties`, and what depends on a property being there."""
-    for word in NAMED:
-        before, after = (_entries(view, word) for view in (old, new))
+def compare_entries(old: View, new: View) -> Iterator[Difference]:
+    """Yield added and removed entries of keywords whose value maps names to restrictions."""
+    for keyword in MAP_KEYWORDS:
+        before, after = (_entry_pointers(view, keyword) for view in (old, new))
         for name in sorted(after.keys() - before.keys()):
-            yield _limit(after[name], (None, name), word, is_tighter=True)
+            yield _limit_difference(after[name], (None, name), keyword, is_tighter=True)
         for name in sorted(before.keys() - after.keys()):
-            yield _limit(before[name], (name, None), word, is_tighter=False)
+            yield _limit_difference(before[name], (name, None), keyword, is_tighter=False)
 
 
-def _entries(view: View, word: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _entry_pointers(view: View, keyword: str) -> dict[str, str]:
+    pointers: dict[str, str] = {}
     for node in view.schemas:
-        entries = node.words.get(word)
+        entries = node.keywords.get(keyword)
         if isinstance(entries, dict):
-            found |= {str(name): f"{node.at}/{word}/{escaped(str(name))}" for name in entries}
-    return found
+            pointers |= {str(name): f"{node.pointer}/{keyword}/{escape_token(str(name))}" for name in entries}
+    return pointers
 
 
-def defaults(old: View, new: View) -> Iterator[Draft]:
-    before, after = (_default(view) for view in (old, new))
+def compare_defaults(old: View, new: View) -> Iterator[Difference]:
+    before, after = (_find_default(view) for view in (old, new))
     match before, after:
         case (None, None):
             return
-        case (None, (where, value)):
-            yield Draft(K.DEFAULT_ADDED, where, "it has a default now", None, value, always=FORTH, rule=Rule.ALWAYS)
-        case ((where, value), None):
-            yield Draft(
-                K.DEFAULT_REMOVED, where, "it has no default any more", value, None, always=BACK, rule=Rule.ALWAYS
-            )
-        case ((_, value), (where, other)) if not same(value, other):
-            yield Draft(K.DEFAULT_CHANGED, where, "its default is another one", value, other, rule=Rule.ALWAYS)
+        case (None, (pointer, value)):
+            message = "it has a default now"
+            yield Difference(K.DEFAULT_ADDED, pointer, message, None, value, always=FORWARD, rule=Rule.ALWAYS)
+        case ((pointer, value), None):
+            message = "it has no default any more"
+            yield Difference(K.DEFAULT_REMOVED, pointer, message, value, None, always=BACKWARD, rule=Rule.ALWAYS)
+        case ((_, value), (pointer, new_value)) if not is_equal(value, new_value):
+            message = "its default is another one"
+            yield Difference(K.DEFAULT_CHANGED, pointer, message, value, new_value, rule=Rule.ALWAYS)
         case _:
             return
 
 
-def _default(view: View) -> tuple[str, Json] | None:
+def _find_default(view: View) -> tuple[str, Json] | None:
     for node in view.schemas:
         if "default" in node.entries:
-            return f"{node.at}/default", view.says("default")
+            return f"{node.pointer}/default", view.value_of("default")
     return None
 
 
-def annotations(old: View, new: View, words: Iterable[str]) -> Iterator[Draft]:
-    for word in words:
-        if word == "deprecated":
-            yield from _deprecation(old, new)
-        elif word in ANNOTATIONS or word.startswith("x-"):
-            was, now = old.says(word), new.says(word)
-            if not same(was, now):
-                where = _annotated(old if now is None else new, word)
-                message = f"{word} is different"
-                yield Draft(K.ANNOTATION_CHANGED, where, message, _short(was), _short(now), rule=Rule.NEVER)
+def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterator[Difference]:
+    for keyword in keywords:
+        if keyword == "deprecated":
+            yield from _compare_deprecation(old, new)
+        elif keyword in ANNOTATION_KEYWORDS or keyword.startswith("x-"):
+            was, now = old.value_of(keyword), new.value_of(keyword)
+            if not is_equal(was, now):
+                pointer = _annotation_pointer(old if now is None else new, keyword)
+                message, values = f"{keyword} is different", (_abbreviate(was), _abbreviate(now))
+                yield Difference(K.ANNOTATION_CHANGED, pointer, message, *values, rule=Rule.NEVER)
 
 
-def _deprecation(old: View, new: View) -> Iterator[Draft]:
+def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:
     before, after = (any(node.entries.get("deprecated") is True for node in view.schemas) for view in (old, new))
     if before != after:
         message = "it is deprecated now" if after else "it is no longer deprecated"
-        where = _annotated((new if after else old), "deprecated")
-        yield Draft(K.DEPRECATED_CHANGED, where, message, before, after, rule=Rule.NEVER)
+        pointer = _annotation_pointer((new if after else old), "deprecated")
+        yield Difference(K.DEPRECATED_CHANGED, pointer, message, before, after, rule=Rule.NEVER)
 
 
-def _annotated(view: View, word: str) -> str:
-    return next((f"{node.at}/{escaped(word)}" for node in view.schemas if word in node.entries), view.at)
+def _annotation_pointer(view: View, keyword: str) -> str:
+    return next(
+        (f"{node.pointer}/{escape_token(keyword)}" for node in view.schemas if keyword in node.entries), view.pointer
+    )
 
 
-def _short(value: Json) -> Json:
+def _abbreviate(value: Json) -> Json:
     if isinstance(value, str):
-        return value if len(value) <= SHOWN else value[:SHOWN] + "…"
+        return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
     return None if isinstance(value, list | dict) else value
 
 
 COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
-    (types, frozenset({"type", "enum", "const", "anyOf", "oneOf", "nullable", ""})),
-    (enums, frozenset({"enum", "const"})),
-    (bounds, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
-    (counts, frozenset({*COUNTS, *LIMITS})),
-    (multiples, frozenset({"multipleOf"})),
-    (patterns, frozenset({"pattern"})),
-    (formats, frozenset({"format"})),
-    (uniqueness, frozenset({"uniqueItems"})),
-    (required, frozenset({"required"})),
-    (closing, frozenset({*CLOSING, *OPENING})),
-    (contains, frozenset({"contains", "minContains", "maxContains"})),
-    (named_rules, frozenset(NAMED)),
-    (defaults, frozenset({"default"})),
+    (compare_types, frozenset({"type", "enum", "const", "anyOf", "oneOf", "nullable", ""})),
+    (compare_enums, frozenset({"enum", "const"})),
+    (compare_bounds, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
+    (compare_counts, frozenset({*LOWER_LIMITS, *UPPER_LIMITS})),
+    (compare_multiples, frozenset({"multipleOf"})),
+    (compare_patterns, frozenset({"pattern"})),
+    (compare_formats, frozenset({"format"})),
+    (compare_uniqueness, frozenset({"uniqueItems"})),
+    (compare_required, frozenset({"required"})),
+    (compare_additional, frozenset({*CLOSING_KEYWORDS, *SUBSCHEMA_KEYWORDS})),
+    (compare_contains, frozenset({"contains", "minContains", "maxContains"})),
+    (compare_entries, frozenset(MAP_KEYWORDS)),
+    (compare_defaults, frozenset({"default"})),
 )
 
 
-def compared(old: View, new: View) -> Iterator[Draft]:
-    """What the comparers say of two views, each where one of its words differs; `""` is a schema without words."""
-    words = _words(old, new)
+def compare_views(old: View, new: View) -> Iterator[Difference]:
+    """Yield the differences of two views from every comparer with a keyword that differs.
+
+    The keyword `""` stands for a schema without keywords.
+    """
+    keywords = _differing_keywords(old, new)
     for comparer, triggers in COMPARERS:
-        if not words.isdisjoint(triggers):
+        if not keywords.isdisjoint(triggers):
             yield from comparer(old, new)
-    yield from annotations(old, new, sorted(words))
+    yield from compare_annotations(old, new, sorted(keywords))
 
 
-def _words(old: View, new: View) -> set[str]:
-    """The words of both views; where one schema speaks on either side, only those it does not say alike."""
-    found = {word for view in (old, new) for node in view.schemas for word in node.entries or ("",)}
+def _differing_keywords(old: View, new: View) -> set[str]:
+    """The keywords of both views; only the differing ones if each view has a single schema."""
+    all_keywords = {keyword for view in (old, new) for node in view.schemas for keyword in node.entries or ("",)}
     match old.schemas, new.schemas:
-        case (one,), (other,):
-            return {word for word in found if not one.says_alike(other, word)}
+        case (old_schema,), (new_schema,):
+            return {keyword for keyword in all_keywords if not old_schema.has_equal_keyword(new_schema, keyword)}
         case _:
-            return found
+            return all_keywords

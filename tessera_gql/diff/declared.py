@@ -1,140 +1,145 @@
-"""What a value's schema declares in place: through references and every branch, not inside its properties."""
+"""Collect the subschemas that apply to the same value, and the properties they declare.
+
+They are reached through in-place applicators: references, `allOf`, `anyOf`, `oneOf`, conditionals and dependencies.
+"""
 
 from collections.abc import Iterator, Sequence
 
-from tessera_gql.diff.kinds import SCALAR
+from tessera_gql.diff.kinds import SCALAR_KEYWORDS
 from tessera_gql.diff.schema import Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")
-PLAIN = SCALAR | {"properties", "items", "required", "additionalProperties", "patternProperties"}
-"""Words that hold no schema for the same value."""
+PLAIN = SCALAR_KEYWORDS | {"properties", "items", "required", "additionalProperties", "patternProperties"}
+"""Keywords without subschemas for the same value."""
 
 
-def in_place(node: Schema) -> tuple[Schema, ...]:
-    """The node and every subschema that speaks about the same value, `not` aside."""
-    if node.whole is None:
-        node.whole = _reached(node, enters_shared=True)
-    return node.whole
+def in_place_schemas(node: Schema) -> tuple[Schema, ...]:
+    """Return the node and all subschemas that apply to the same value, except those in `not`."""
+    if node.in_place_cache is None:
+        node.in_place_cache = _collect_in_place(node, enters_shared=True)
+    return node.in_place_cache
 
 
-def in_place_unshared(node: Schema) -> tuple[Schema, ...]:
-    """The same without definitions that several references lead to."""
-    if node.unshared is None:
-        node.unshared = _reached(node, enters_shared=False)
-    return node.unshared
+def unshared_in_place_schemas(node: Schema) -> tuple[Schema, ...]:
+    """Return the in-place subschemas, without definitions that several references lead to."""
+    if node.unshared_cache is None:
+        node.unshared_cache = _collect_in_place(node, enters_shared=False)
+    return node.unshared_cache
 
 
-def _reached(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...]:
-    found: dict[int, Schema] = {}
+def _collect_in_place(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...]:
+    schemas: dict[int, Schema] = {}
     stack = [node]
     while stack:
-        each = stack.pop()
-        if id(each) in found:
+        schema = stack.pop()
+        if id(schema) in schemas:
             continue
-        found[id(each)] = each
-        if not PLAIN.issuperset(each.words):
-            stack.extend(reversed(_around(each, enters_shared=enters_shared)))
-    return tuple(found.values())
+        schemas[id(schema)] = schema
+        if not PLAIN.issuperset(schema.keywords):
+            stack.extend(reversed(_in_place_children(schema, enters_shared=enters_shared)))
+    return tuple(schemas.values())
 
 
-def _around(node: Schema, *, enters_shared: bool) -> list[Schema]:
-    inside = [each for word in IN_PLACE if word in node.words for each in node.children(word)]
-    inside += [each for word in ("if", "then", "else") if (each := node.child(word)) is not None]
-    inside += [schema for _, schema in node.dependent_schemas()]
+def _in_place_children(node: Schema, *, enters_shared: bool) -> list[Schema]:
+    children = [child for keyword in IN_PLACE if keyword in node.keywords for child in node.children(keyword)]
+    children += [child for keyword in ("if", "then", "else") if (child := node.child(keyword)) is not None]
+    children += [schema for _, schema in node.dependent_schemas()]
     target = node.target()
     if target is None or (target.is_shared and not enters_shared):
-        return inside
-    return [target, *inside]
+        return children
+    return [target, *children]
 
 
-def names_in_place(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
-    """Declared property names and name patterns."""
-    if node.closure is None:
-        nodes = in_place(node)
-        node.closure = (
-            frozenset(name for each in nodes for name in each.properties),
-            frozenset(pattern for each in nodes for pattern in each.patterns),
+def in_place_names(node: Schema) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the declared property names and name patterns of a value."""
+    if node.names_cache is None:
+        nodes = in_place_schemas(node)
+        node.names_cache = (
+            frozenset(name for schema in nodes for name in schema.properties),
+            frozenset(pattern for schema in nodes for pattern in schema.pattern_properties),
         )
-    return node.closure
+    return node.names_cache
 
 
-OTHERS = frozenset(
+OPENING_KEYWORDS = frozenset(
     ["additionalProperties", "patternProperties", "propertyNames", "maxProperties", "unevaluatedProperties"]
 )
 
 
-def names_of_a_producer(node: Schema) -> frozenset[str] | None:
-    """The names a producer may write where nothing is said about others; None where some word is about others.
+def producer_names(node: Schema) -> frozenset[str] | None:
+    """Return the names that a producer may write, or None if a keyword allows undeclared names.
 
-    What `not` and `if` ask may have to fail, so what they name may have to be there; so may others, where they speak
-    about those. A reference that only the reading decides may declare any name.
+    The subschemas in `not` and `if` may have to fail or to hold, so a document may need the names they declare.
+    A dynamic reference may declare any name.
     """
-    if node.written is None:
-        names, patterns = names_in_place(node)
-        asked = asked_of(node)
-        is_open = bool(patterns) or any(each.is_opaque for each in in_place(node))
-        is_open = is_open or any(each.is_opaque or not OTHERS.isdisjoint(each.words) for each in asked)
-        more = (name for each in asked for name in (*each.properties, *each.dependent_names))
-        node.written = (None if is_open else names.union(more),)
-    return node.written[0]
+    if node.producer_names_cache is None:
+        names, patterns = in_place_names(node)
+        conditionals = conditional_schemas(node)
+        is_open = bool(patterns) or any(schema.is_opaque for schema in (*in_place_schemas(node), *conditionals))
+        is_open = is_open or any(not OPENING_KEYWORDS.isdisjoint(schema.keywords) for schema in conditionals)
+        conditional_names = (name for schema in conditionals for name in (*schema.properties, *schema.dependent_names))
+        node.producer_names_cache = (None if is_open else names.union(conditional_names),)
+    return node.producer_names_cache[0]
 
 
-def asked_of(node: Schema) -> list[Schema]:
-    """The subschemas about the same value below `not` and `if`, which a value may have to obey or to break."""
-    found: dict[int, Schema] = {}
+def conditional_schemas(node: Schema) -> list[Schema]:
+    """Return the subschemas below `not` and `if`: a value may have to satisfy or to violate them."""
+    schemas: dict[int, Schema] = {}
     stack = [node]
     while stack:
-        for each in in_place(stack.pop()):
-            for asked in map(each.child, ("not", "if")):
-                if asked is not None and id(asked) not in found:
-                    found |= {id(below): below for below in in_place(asked)}
-                    stack.append(asked)
-    return [*found.values()]
+        for schema in in_place_schemas(stack.pop()):
+            for conditional in map(schema.child, ("not", "if")):
+                if conditional is not None and id(conditional) not in schemas:
+                    schemas |= {id(nested): nested for nested in in_place_schemas(conditional)}
+                    stack.append(conditional)
+    return [*schemas.values()]
 
 
-Declared = dict[str, tuple[Schema, ...]]
+DeclaredProperties = dict[str, tuple[Schema, ...]]
 
 
-def by_name(nodes: Sequence[Schema]) -> Declared:
-    """Each declared property and who declares it."""
+def declared_properties(nodes: Sequence[Schema]) -> DeclaredProperties:
+    """Map each declared property to the schemas that declare it."""
     if len(nodes) == 1:
         return dict.fromkeys(nodes[0].properties, (nodes[0],))
-    found: Declared = {}
+    declared: DeclaredProperties = {}
     for node in nodes:
         for name in node.properties:
-            found[name] = (*found.get(name, ()), node)
-    return found
+            declared[name] = (*declared.get(name, ()), node)
+    return declared
 
 
-def changed(before: Declared, after: Declared) -> Iterator[tuple[str, tuple[Schema, ...], tuple[Schema, ...]]]:
-    """Properties of both sides, but for those one schema declares on either side and both with the same text."""
+def changed_properties(
+    before: DeclaredProperties, after: DeclaredProperties
+) -> Iterator[tuple[str, tuple[Schema, ...], tuple[Schema, ...]]]:
+    """Yield the properties of both sides, except those declared once on each side with the same text."""
     for name, nodes in before.items():
-        others = after.get(name)
-        if others is None:
+        new_nodes = after.get(name)
+        if new_nodes is None:
             continue
-        match nodes, others:
-            case (node,), (other,) if name in node.unchanged(other):
+        match nodes, new_nodes:
+            case (node,), (new_node,) if name in node.unchanged_properties(new_node):
                 pass
             case _:
-                yield name, nodes, others
+                yield name, nodes, new_nodes
 
 
 def has_cycle(root: Schema) -> bool:
-    """Whether some schema of the document speaks, through others, about the value it is asked about once more."""
-    done: set[str] = set()
-    for at, raw in root.document.schemas.items():
-        open_ones: set[str] = set()
-        stack: list[tuple[Schema, bool]] = [(root.space.node(root.document, raw, at), False)]
+    """Return whether a schema applies to the same value again through in-place applicators."""
+    finished: set[str] = set()
+    for pointer, raw in root.document.schemas.items():
+        open_pointers: set[str] = set()
+        stack: list[tuple[Schema, bool]] = [(root.cache.node(root.document, raw, pointer), False)]
         while stack:
-            node, is_left = stack.pop()
-            if is_left:
-                open_ones.discard(node.at)
-                done.add(node.at)
-            elif node.at in open_ones:
+            node, is_finished = stack.pop()
+            if is_finished:
+                open_pointers.discard(node.pointer)
+                finished.add(node.pointer)
+            elif node.pointer in open_pointers:
                 return True
-            elif node.at not in done:
-                open_ones.add(node.at)
+            elif node.pointer not in finished:
+                open_pointers.add(node.pointer)
                 negated = node.child("not")
-                inside = _around(node, enters_shared=True) + ([negated] if negated else [])
-                stack += [(node, True), *((each, False) for each in inside)]
+                children = _in_place_children(node, enters_shared=True) + ([negated] if negated else [])
+                stack += [(node, True), *((child, False) for child in children)]
     return False

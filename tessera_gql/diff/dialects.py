@@ -1,4 +1,4 @@
-"""What each draft says, as tables. A keyword a draft does not know is an annotation there and constrains nothing."""
+"""The keywords of each JSON Schema draft. Keywords that a draft does not define are annotations."""
 
 from collections.abc import Iterator
 from typing import NamedTuple, cast
@@ -7,7 +7,7 @@ from tessera_gql.diff.refusals import SchemaError
 
 
 class Dialect(NamedTuple):
-    """One draft: `shapes` maps its keywords to the shape their value must have (see `metaschema`)."""
+    """One draft of JSON Schema. `shapes` maps its keywords to the shape of their value (see `metaschema`)."""
 
     name: str
     uri: str
@@ -20,7 +20,7 @@ class Dialect(NamedTuple):
 
     @property
     def knows_dependencies(self) -> bool:
-        """Later drafts say `dependentRequired` and `dependentSchemas`, and check the old word without reading it."""
+        """Whether `dependencies` applies. Later drafts use `dependentRequired` and `dependentSchemas`."""
         return not self.knows_siblings_of_ref
 
     @property
@@ -29,7 +29,7 @@ class Dialect(NamedTuple):
 
 
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
-_EVERY = {
+_COMMON_SHAPES = {
     "type": "types",
     "properties": "map",
     "patternProperties": "pattern map",
@@ -50,8 +50,8 @@ _EVERY = {
     "$ref": "text",
     **dict.fromkeys(_COUNTS, "count"),
 }
-_FOUR = {
-    **_EVERY,
+_DRAFT_4_SHAPES = {
+    **_COMMON_SHAPES,
     "id": "text",
     "exclusiveMinimum": "flag",
     "exclusiveMaximum": "flag",
@@ -62,8 +62,8 @@ _FOUR = {
     "additionalProperties": "flag or schema",
     "dependencies": "some dependencies",
 }
-_SIX = {
-    **_EVERY,
+_DRAFT_6_SHAPES = {
+    **_COMMON_SHAPES,
     "$id": "text",
     "exclusiveMinimum": "number",
     "exclusiveMaximum": "number",
@@ -78,8 +78,8 @@ _SIX = {
     "propertyNames": "schema",
     "const": "anything",
 }
-_SEVEN = {
-    **_SIX,
+_DRAFT_7_SHAPES = {
+    **_DRAFT_6_SHAPES,
     "$comment": "text",
     "readOnly": "flag",
     "if": "schema",
@@ -88,8 +88,8 @@ _SEVEN = {
     "contentMediaType": "text",
     "contentEncoding": "text",
 }
-_NINETEEN = {
-    **_SEVEN,
+_DRAFT_2019_SHAPES = {
+    **_DRAFT_7_SHAPES,
     "$defs": "map",
     "$anchor": "text",
     "$recursiveRef": "text",
@@ -105,57 +105,60 @@ _NINETEEN = {
     "minContains": "count",
     "maxContains": "count",
 }
-_TWENTY = {
-    **{key: shape for key, shape in _NINETEEN.items() if key != "additionalItems"},
+_DRAFT_2020_SHAPES = {
+    **{key: shape for key, shape in _DRAFT_2019_SHAPES.items() if key != "additionalItems"},
     "$dynamicRef": "text",
     "$dynamicAnchor": "text",
     "items": "schema",
     "prefixItems": "schemas",
 }
 
-DRAFT_4 = Dialect("draft 4", "http://json-schema.org/draft-04/schema", 4, _FOUR)
-DRAFT_6 = Dialect("draft 6", "http://json-schema.org/draft-06/schema", 6, _SIX)
-DRAFT_7 = Dialect("draft 7", "http://json-schema.org/draft-07/schema", 7, _SEVEN)
-DRAFT_2019 = Dialect("2019-09", "https://json-schema.org/draft/2019-09/schema", 2019, _NINETEEN)
-DRAFT_2020 = Dialect("2020-12", "https://json-schema.org/draft/2020-12/schema", 2020, _TWENTY)
+DRAFT_4 = Dialect("draft 4", "http://json-schema.org/draft-04/schema", 4, _DRAFT_4_SHAPES)
+DRAFT_6 = Dialect("draft 6", "http://json-schema.org/draft-06/schema", 6, _DRAFT_6_SHAPES)
+DRAFT_7 = Dialect("draft 7", "http://json-schema.org/draft-07/schema", 7, _DRAFT_7_SHAPES)
+DRAFT_2019 = Dialect("2019-09", "https://json-schema.org/draft/2019-09/schema", 2019, _DRAFT_2019_SHAPES)
+DRAFT_2020 = Dialect("2020-12", "https://json-schema.org/draft/2020-12/schema", 2020, _DRAFT_2020_SHAPES)
 DIALECTS = (DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020)
 BY_URI = {dialect.uri: dialect for dialect in DIALECTS}
 
 
-def dialect_of(schema: object, *others: object) -> Dialect:
-    """The draft named by `$schema`; else 2020-12, or the newest draft that reads what silent schemas here use."""
+def dialect_of(schema: object, *peers: object) -> Dialect:
+    """Return the draft named by `$schema`, or the newest one that can read the schemas without it."""
     if isinstance(schema, dict) and "$schema" in schema:
-        named = cast("object", schema["$schema"])
-        found = BY_URI.get(named.rstrip("#")) if isinstance(named, str) else None
-        if found is None:
-            known = ", ".join(dialect.uri for dialect in DIALECTS)
-            raise SchemaError(f"its $schema is not a draft read here; use one of {known}.", pointer="/$schema")
-        return found
-    return min((_guess(each) for each in (schema, *others) if _is_silent(each)), key=lambda one: one.year)
+        uri = cast("object", schema["$schema"])
+        dialect = BY_URI.get(uri.rstrip("#")) if isinstance(uri, str) else None
+        if dialect is None:
+            uris = ", ".join(dialect.uri for dialect in DIALECTS)
+            raise SchemaError(f"its $schema is not a draft read here; use one of {uris}.", pointer="/$schema")
+        return dialect
+    return min(
+        (_guess_dialect(document) for document in (schema, *peers) if _names_no_draft(document)),
+        key=lambda dialect: dialect.year,
+    )
 
 
-def check_draft(schema: object, at: str, dialect: Dialect) -> None:
-    """Raises `SchemaError` for a part that names another draft than the whole is read in: it would be misread."""
-    named = cast("dict[str, object]", schema).get("$schema") if isinstance(schema, dict) else None
-    if isinstance(named, str) and BY_URI.get(named.rstrip("#"), dialect) is not dialect:
+def check_draft(schema: object, pointer: str, dialect: Dialect) -> None:
+    """Raise `SchemaError` for a subschema that names another draft than the document."""
+    uri = cast("dict[str, object]", schema).get("$schema") if isinstance(schema, dict) else None
+    if isinstance(uri, str) and BY_URI.get(uri.rstrip("#"), dialect) is not dialect:
         raise SchemaError(
             f"its $schema is another draft than that of the whole, {dialect.uri}; write all of it in one.",
-            pointer=f"{at}/$schema",
+            pointer=f"{pointer}/$schema",
         )
 
 
-def _is_silent(schema: object) -> bool:
+def _names_no_draft(schema: object) -> bool:
     return not isinstance(schema, dict) or "$schema" not in schema
 
 
-_OF_SCHEMAS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies")
-_OF_DATA = frozenset({"enum", "const", "default", "examples"})
+_SCHEMA_MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies")
+_DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
 
 
-def _guess(schema: object) -> Dialect:
-    """Lists under `items`, `dependencies` and flags under `exclusive…` only mean something in older drafts.
+def _guess_dialect(schema: object) -> Dialect:
+    """Detect an older draft by lists in `items`, `dependencies` and booleans in `exclusiveMinimum`.
 
-    A property may have the name of a keyword, and so may a word in data: neither is one.
+    Property names and data that look like keywords are skipped.
     """
     newest = DRAFT_2020
     stack = [schema]
@@ -169,13 +172,13 @@ def _guess(schema: object) -> Dialect:
                 return DRAFT_4
             if isinstance(entries.get("items"), list) or isinstance(entries.get("dependencies"), dict):
                 newest = DRAFT_7
-            stack.extend(_inside(entries))
+            stack.extend(_nested_values(entries))
     return newest
 
 
-def _inside(entries: dict[str, object]) -> Iterator[object]:
+def _nested_values(entries: dict[str, object]) -> Iterator[object]:
     for key, value in entries.items():
-        if isinstance(value, dict) and key in _OF_SCHEMAS:
+        if isinstance(value, dict) and key in _SCHEMA_MAPS:
             yield from cast("dict[str, object]", value).values()
-        elif isinstance(value, dict | list) and key not in _OF_DATA:
+        elif isinstance(value, dict | list) and key not in _DATA_KEYWORDS:
             yield cast("object", value)

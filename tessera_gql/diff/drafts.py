@@ -1,4 +1,4 @@
-"""A difference before it is judged, and the routes on which a value is reached."""
+"""Differences before they are assessed, and the steps of a route to a value."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,55 +8,59 @@ from tessera_gql.diff.json import Json
 
 
 class Rule(Enum):
-    """Why a draft breaks. CONTENT: where containment fails for what producers write. OPEN: where it fails for anything
-    valid. ALWAYS: by its kind, whatever containment says. NEVER: it is information."""
+    """When a difference breaks.
 
-    CONTENT = "CONTENT"
+    CONTAINMENT: where containment fails for documents of producers. OPEN: where it fails for any valid document.
+    ALWAYS: in the directions of its kind, without a proof. NEVER: it is informational.
+    """
+
+    CONTAINMENT = "CONTENT"
     OPEN = "OPEN"
     ALWAYS = "ALWAYS"
     NEVER = "NEVER"
 
 
 @dataclass(frozen=True)
-class Name:
-    """A step to a property."""
+class PropertyStep:
+    """A step to a declared property."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Index:
-    """A step to an item."""
+class ItemStep:
+    """A step to an array item."""
 
     index: int
 
 
 @dataclass(frozen=True)
-class Other:
-    """A step to a property that is not named; its name matches the pattern, if there is one."""
+class OtherPropertyStep:
+    """A step to an undeclared property; its name matches the pattern, if there is one."""
 
     pattern: str | None = None
 
 
 @dataclass(frozen=True)
-class AnyName:
+class PropertyNameStep:
     """A step to the name of a property."""
 
 
 @dataclass(frozen=True)
-class Here:
-    """No step: another schema about the same value."""
+class SameValueStep:
+    """A step to another schema of the same value."""
 
 
-Step = Name | Index | Other | AnyName | Here
+Step = PropertyStep | ItemStep | OtherPropertyStep | PropertyNameStep | SameValueStep
 Route = tuple[Step, ...]
 
 
 @dataclass
-class Draft:
-    """`content` are the directions that break unless containment is proven, `always` those that break whatever it says.
+class Difference:
+    """A difference between two schemas before it is assessed.
 
-    `name` is the property it is about, below the place it was found in.
+    `directions` break unless containment is proven, `always` break in any case. `name` is the affected property of the
+    value, if the difference is about one.
     """
 
     kind: ChangeKind
@@ -65,28 +69,28 @@ class Draft:
     before: Json = None
     after: Json = None
     name: str | None = None
-    content: frozenset[Mode] = frozenset()
+    directions: frozenset[Mode] = frozenset()
     always: frozenset[Mode] = frozenset()
-    rule: Rule = Rule.CONTENT
+    rule: Rule = Rule.CONTAINMENT
 
 
-def text(route: Route, found: str = "") -> str:
-    """A route for people, from the path found so far: `items[].sku`; a property that is not named is `*`."""
+def format_route(route: Route, path: str = "") -> str:
+    """Format a route as a path such as `items[].sku`, appended to a prefix. Undeclared properties are `*`."""
     for step in route:
         match step:
-            case Name(name):
-                found += f".{name}" if found else name
-            case Index():
-                found += "[]"
-            case Other():
-                found += ".*" if found else "*"
-            case AnyName() | Here():
+            case PropertyStep(name):
+                path += f".{name}" if path else name
+            case ItemStep():
+                path += "[]"
+            case OtherPropertyStep():
+                path += ".*" if path else "*"
+            case PropertyNameStep() | SameValueStep():
                 pass
-    return found
+    return path
 
 
 def declared_field(path: str) -> str:
-    """The declared field a path lies in: `tags[]` belongs to `tags`."""
+    """Return the declared field that contains a path: `tags` for `tags[]`."""
     while path.endswith(("[]", ".*")) or path == "*":
         path = path[:-2]
     return path

@@ -1,80 +1,81 @@
-"""Comparing two documents. Checks come first, so whatever gets past them has an answer."""
+"""Entry points: check a schema, and compare two schemas."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from tessera_gql.diff.changes import Change, SchemaDiff
-from tessera_gql.diff.confirm import Judge
+from tessera_gql.diff.confirm import ReferenceValidator
 from tessera_gql.diff.documents import Document, read, read_guarded
 from tessera_gql.diff.guard import Identities, guard, identity
-from tessera_gql.diff.judge import Judged, judge
-from tessera_gql.diff.paths import spelled_out, states
-from tessera_gql.diff.proof import Proofs, Side
+from tessera_gql.diff.judge import Assessment, assess
+from tessera_gql.diff.paths import compare_declarations, compare_unshared_declarations
+from tessera_gql.diff.proof import EvidenceCollector, Side
 from tessera_gql.diff.refusals import SchemaError
-from tessera_gql.diff.schema import Space
+from tessera_gql.diff.schema import NodeCache
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.walk import walk
 
-LEAST_FUEL = 2_000
+MIN_FUEL = 2_000
 
 
 def check(schema: object) -> None:
-    """Raises `SchemaError` unless the schema can be judged: its size, its shape, its references."""
+    """Raise `SchemaError` unless the schema is valid and within the limits of size and references."""
     read(schema, Identities())
 
 
 def compare(old: object, new: object) -> SchemaDiff:
-    """Every difference between two schemas. Raises `SchemaError` for a document that cannot be judged."""
+    """Compare two schemas and return all differences. Raises `SchemaError` for an invalid document."""
     identities = Identities()
-    left, right = _read(old, new, identities)
+    left, right = _read_both(old, new, identities)
     if _is_same(left, right):
         return SchemaDiff(())
-    space = Space()
-    before, after = space.root(left), space.root(right)
-    solver = Solver(LEAST_FUEL + 4 * (len(left.numbers) + len(right.numbers)))
-    declared = states(before, after)
-    unshared = spelled_out(before, after) if left.uses or right.uses else declared
-    judged = judge(solver, walk(before, after), declared, unshared)
-    judged.sort(key=lambda each: (each.draft.pointer, each.draft.kind.value, each.path))
-    proofs = Proofs(judged, Side(before, Judge(before)), Side(after, Judge(after)), space, solver, identities, compare)
-    return SchemaDiff(tuple(_change(each, index, proofs) for index, each in enumerate(judged)))
+    cache = NodeCache()
+    before, after = cache.root(left), cache.root(right)
+    solver = Solver(MIN_FUEL + 4 * (len(left.identity_numbers) + len(right.identity_numbers)))
+    declarations = compare_declarations(before, after)
+    unshared = compare_unshared_declarations(before, after) if left.uses or right.uses else declarations
+    assessments = assess(solver, walk(before, after), declarations, unshared)
+    assessments.sort(key=lambda item: (item.difference.pointer, item.difference.kind.value, item.path))
+    old_side, new_side = (Side(root, ReferenceValidator(root)) for root in (before, after))
+    collector = EvidenceCollector(assessments, old_side, new_side, cache, solver, identities, compare)
+    return SchemaDiff(tuple(_to_change(assessment, index, collector) for index, assessment in enumerate(assessments)))
 
 
-def _read(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
-    """Both are guarded before either is looked at: each may tell the draft of the other."""
-    with _named("old"):
-        numbers = guard(old, identities)
-    with _named("new"):
-        others = guard(new, identities)
-    with _named("old"):
-        left = read_guarded(old, numbers, identities, new)
-    with _named("new"):
-        return left, read_guarded(new, others, identities, old)
+def _read_both(old: object, new: object, identities: Identities) -> tuple[Document, Document]:
+    """Read both documents. Both are guarded first, because the draft of one may be inferred from the other."""
+    with _errors_on_side("old"):
+        old_numbers = guard(old, identities)
+    with _errors_on_side("new"):
+        new_numbers = guard(new, identities)
+    with _errors_on_side("old"):
+        left = read_guarded(old, old_numbers, identities, new)
+    with _errors_on_side("new"):
+        return left, read_guarded(new, new_numbers, identities, old)
 
 
 @contextmanager
-def _named(side: str) -> Generator[None]:
-    """Refusals tell which side it was."""
+def _errors_on_side(side: str) -> Generator[None]:
+    """Add the side, old or new, to schema errors."""
     try:
         yield
     except SchemaError as error:
-        raise error.on(side) from None
+        raise error.with_side(side) from None
 
 
 def _is_same(left: Document, right: Document) -> bool:
-    return identity(left.raw, left.numbers) == identity(right.raw, right.numbers)
+    return identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers)
 
 
-def _change(judged: Judged, index: int, proofs: Proofs) -> Change:
-    draft, path = judged.draft, judged.path
+def _to_change(assessment: Assessment, index: int, collector: EvidenceCollector) -> Change:
+    difference, path = assessment.difference, assessment.path
     return Change(
-        kind=draft.kind,
-        pointer=draft.pointer,
+        kind=difference.kind,
+        pointer=difference.pointer,
         path=path,
-        fields=judged.fields,
-        before=draft.before,
-        after=draft.after,
-        breaks=judged.breaks,
-        message=f"{path or 'The document'}: {draft.message}.",
-        evidence=lambda: proofs.evidence[index],
+        fields=assessment.fields,
+        before=difference.before,
+        after=difference.after,
+        breaks=assessment.breaks,
+        message=f"{path or 'The document'}: {difference.message}.",
+        evidence=lambda: collector.evidence[index],
     )

@@ -1,4 +1,4 @@
-"""The ways one keyword can be broken, each a demand on the value looked for; and what a search may answer."""
+"""Literals, constraints and results of the search for a document."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -8,155 +8,183 @@ from tessera_gql.diff.json import Json
 from tessera_gql.diff.schema import Bound, Number, Schema
 
 
-class Answer(Enum):
-    """EMPTY: proven that no such document exists. UNKNOWN: neither proven nor refuted."""
+class NoWitness(Enum):
+    """The result of a search without a document.
+
+    EMPTY: it is proven that none exists. UNKNOWN: neither proven nor refuted.
+    """
 
     EMPTY = "EMPTY"
     UNKNOWN = "UNKNOWN"
 
 
-class Found(NamedTuple):
-    """A document that should do; whoever shows it to a person confirms it first."""
+class Witness(NamedTuple):
+    """A document that satisfies the search. It must be validated before it is reported."""
 
     value: Json
 
 
-Outcome: TypeAlias = Answer | Found
+SearchResult: TypeAlias = NoWitness | Witness
 
 
-Sign: TypeAlias = tuple[int, bool, bool]
+LiteralKey: TypeAlias = tuple[int, bool, bool]
 
 
 class Literal(NamedTuple):
-    """The value is valid under the node, or (`holds` false) is not. `emits`: it comes from a producer of the node,
-    who writes only what is declared or needed where the schema declares properties and is silent about others."""
+    """A schema that a value must satisfy (`holds`) or violate.
+
+    `is_produced`: the value was written by a producer of the node, who writes only declared or required properties if
+    the schema declares any and does not mention undeclared ones.
+    """
 
     node: Schema
     holds: bool
-    emits: bool = False
+    is_produced: bool = False
 
     @property
-    def key(self) -> Sign:
-        """Equal for what asks the same."""
-        return self.node.key, self.holds, self.emits
+    def key(self) -> LiteralKey:
+        """A key that is equal for literals with the same meaning."""
+        return self.node.key, self.holds, self.is_produced
 
 
-class Excluded(NamedTuple):
-    """Not one of these values (canonical texts)."""
+class NotInValues(NamedTuple):
+    """The value is none of these, given as canonical texts."""
 
     values: frozenset[str]
 
 
-class Below(NamedTuple):
+class BelowMinimum(NamedTuple):
     bound: Bound
 
 
-class Above(NamedTuple):
+class AboveMaximum(NamedTuple):
     bound: Bound
 
 
 class NotMultiple(NamedTuple):
-    of: Number
+    divisor: Number
 
 
-class Fewer(NamedTuple):
-    """Characters, items or properties: fewer than this."""
+class SizeBelow(NamedTuple):
+    """The number of characters, items or properties is below the limit."""
 
-    than: int
-
-
-class More(NamedTuple):
-    than: int
+    limit: int
 
 
-class Unmatched(NamedTuple):
+class SizeAbove(NamedTuple):
+    """The number of characters, items or properties is above the limit."""
+
+    limit: int
+
+
+class PatternUnmatched(NamedTuple):
     pattern: str
 
 
-class Missing(NamedTuple):
+class PropertyMissing(NamedTuple):
     name: str
 
 
-class Present(NamedTuple):
+class PropertyPresent(NamedTuple):
     name: str
 
 
-class PropertyBreaks(NamedTuple):
-    """The property is there and breaks the node."""
+class PropertyViolates(NamedTuple):
+    """The property is present and violates the node."""
 
     name: str
     node: Schema
 
 
-class PatternBreaks(NamedTuple):
-    """Some property with a matching name breaks the node."""
+class PatternPropertyViolates(NamedTuple):
+    """A property with a matching name violates the node."""
 
     pattern: str
     node: Schema
 
 
-class ExtraBreaks(NamedTuple):
-    """Some property that `names` and `patterns` do not cover breaks the node."""
+class AdditionalPropertyViolates(NamedTuple):
+    """A property not covered by `names` and `patterns` violates the node."""
 
     names: frozenset[str]
     patterns: frozenset[str]
     node: Schema
 
 
-class NameBreaks(NamedTuple):
-    """Some property's name breaks the node."""
+class PropertyNameViolates(NamedTuple):
+    """The name of a property violates the node."""
 
     node: Schema
 
 
-class ItemBreaks(NamedTuple):
+class ItemViolates(NamedTuple):
     position: int
     node: Schema
 
 
-class RestBreaks(NamedTuple):
-    """Some item from `start` on breaks the node."""
+class LaterItemViolates(NamedTuple):
+    """An item at or after `start` violates the node."""
 
     start: int
     node: Schema
 
 
 class Duplicates(NamedTuple):
-    """Two items are equal."""
+    """Two items of the array are equal."""
 
 
-class ContainsFewer(NamedTuple):
+class ContainsBelow(NamedTuple):
+    """Fewer items than the limit match the node."""
+
     node: Schema
-    than: int
+    limit: int
 
 
-class ContainsMore(NamedTuple):
+class ContainsAbove(NamedTuple):
+    """More items than the limit match the node."""
+
     node: Schema
-    than: int
+    limit: int
 
 
-Fact: TypeAlias = (
-    Excluded
-    | Below
-    | Above
+Constraint: TypeAlias = (
+    NotInValues
+    | BelowMinimum
+    | AboveMaximum
     | NotMultiple
-    | Fewer
-    | More
-    | Unmatched
-    | Missing
-    | Present
-    | PropertyBreaks
-    | PatternBreaks
-    | ExtraBreaks
-    | NameBreaks
-    | ItemBreaks
-    | RestBreaks
+    | SizeBelow
+    | SizeAbove
+    | PatternUnmatched
+    | PropertyMissing
+    | PropertyPresent
+    | PropertyViolates
+    | PatternPropertyViolates
+    | AdditionalPropertyViolates
+    | PropertyNameViolates
+    | ItemViolates
+    | LaterItemViolates
     | Duplicates
-    | ContainsFewer
-    | ContainsMore
+    | ContainsBelow
+    | ContainsAbove
 )
-Item: TypeAlias = Literal | Fact
+Conjunct: TypeAlias = Literal | Constraint
 
 
-def excluded(facts: Iterable[Fact]) -> frozenset[str]:
-    return frozenset[str]().union(*(fact.values for fact in facts if isinstance(fact, Excluded)))
+def size_limits(
+    minimums: Iterable[int], maximums: Iterable[int | None], constraints: Iterable[Constraint]
+) -> tuple[int, int | None]:
+    """Return the smallest and largest size that the schemas and the constraints allow; None is unlimited."""
+    lower, upper = [0, *minimums], [maximum for maximum in maximums if maximum is not None]
+    for constraint in constraints:
+        if isinstance(constraint, SizeBelow):
+            upper.append(constraint.limit - 1)
+        elif isinstance(constraint, SizeAbove):
+            lower.append(constraint.limit + 1)
+    return max(lower), min(upper, default=None)
+
+
+def excluded_values(constraints: Iterable[Constraint]) -> frozenset[str]:
+    """Collect the excluded values of all constraints."""
+    return frozenset[str]().union(
+        *(constraint.values for constraint in constraints if isinstance(constraint, NotInValues))
+    )

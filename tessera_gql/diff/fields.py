@@ -1,21 +1,21 @@
-"""The declared fields of a schema, in document order: what a consumer may register for."""
+"""List the declared fields of a schema in document order. Consumers register for them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tessera_gql.diff.declared import in_place
+from tessera_gql.diff.declared import in_place_schemas
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.kinds import EVERY, NULL
-from tessera_gql.diff.schema import Schema, Space
-from tessera_gql.diff.view import View, type_text
+from tessera_gql.diff.kinds import ALL_TYPES, NULL
+from tessera_gql.diff.schema import NodeCache, Schema
+from tessera_gql.diff.view import View, format_types
 
 MAX_FIELDS = 20_000
 
 
 @dataclass(frozen=True)
 class Field:
-    """One declared field. `path` is what a registration names: `items[].sku`; `type` is for people."""
+    """A declared field. `path` is the name used in registrations, such as `items[].sku`; `type` is for display."""
 
     path: str
     type: str
@@ -26,66 +26,68 @@ class Field:
 
 
 def fields(schema: object) -> tuple[Field, ...]:
-    """Every declared field, at most 20,000; a schema that holds itself is entered once. Raises `SchemaError`."""
+    """List the declared fields, at most 20,000. Recursive schemas are entered once. Raises `SchemaError`."""
     document = read(schema, Identities())
-    found: dict[str, Field] = {}
-    stack: list[Iterator[tuple[Field, _Entered] | _Entered]] = []
-    root = Space().root(document)
-    stack.append(_inside(_Entered("", (root,), frozenset())))
-    while stack and len(found) < MAX_FIELDS:
-        each = next(stack[-1], None)
-        if each is None:
+    fields_by_path: dict[str, Field] = {}
+    stack: list[Iterator[tuple[Field, _Entry] | _Entry]] = []
+    root = NodeCache().root(document)
+    stack.append(_nested_fields(_Entry("", (root,), frozenset())))
+    while stack and len(fields_by_path) < MAX_FIELDS:
+        nested = next(stack[-1], None)
+        if nested is None:
             stack.pop()
             continue
-        if isinstance(each, tuple):
-            field, each = each
-            found.setdefault(field.path, field)
-        stack.append(_inside(each))
-    return tuple(found.values())
+        if isinstance(nested, tuple):
+            field, nested = nested
+            fields_by_path.setdefault(field.path, field)
+        stack.append(_nested_fields(nested))
+    return tuple(fields_by_path.values())
 
 
 @dataclass(frozen=True)
-class _Entered:
-    """A value about to be looked into; `above` are the schemas it lies in."""
+class _Entry:
+    """A value whose fields are to be listed. `above` are the ids of the enclosing schemas."""
 
     path: str
     nodes: tuple[Schema, ...]
     above: frozenset[int]
 
 
-def _inside(entered: _Entered) -> Iterator[tuple[Field, _Entered] | _Entered]:
-    nodes = [*{id(each): each for node in entered.nodes for each in in_place(node)}.values()]
-    if all(id(node) in entered.above for node in entered.nodes):
+def _nested_fields(entry: _Entry) -> Iterator[tuple[Field, _Entry] | _Entry]:
+    nodes = [*{id(schema): schema for node in entry.nodes for schema in in_place_schemas(node)}.values()]
+    if all(id(node) in entry.above for node in entry.nodes):
         return
-    above = entered.above | {id(node) for node in nodes}
-    view = View(entered.nodes) if len(entered.nodes) == 1 else None
+    above = entry.above | {id(node) for node in nodes}
+    view = View(entry.nodes) if len(entry.nodes) == 1 else None
     names: dict[str, list[Schema]] = {}
     for node in nodes:
         for name in node.properties:
             names.setdefault(name, []).append(node)
     for name, declaring in names.items():
-        path = f"{entered.path}.{name}" if entered.path else name
-        inside = tuple(node.named(name) for node in declaring)
-        is_required = any(name in (node.required if view is None else view.required) for node in entered.nodes)
-        yield _field(path, inside, is_required=is_required), _Entered(path, inside, above)
-    items = tuple(each for node in nodes for each in (*node.prefix, node.rest) if each is not None)
-    yield _Entered(entered.path + "[]", items, above)
-    others = [node.pattern_property(pattern) for node in nodes for pattern in node.patterns]
-    others += [node.extra for node in nodes if node.extra is not None]
-    yield _Entered(f"{entered.path}.*" if entered.path else "*", tuple(others), above)
+        path = f"{entry.path}.{name}" if entry.path else name
+        declarations = tuple(node.property_schema(name) for node in declaring)
+        is_required = any(name in (node.required if view is None else view.required) for node in entry.nodes)
+        yield _make_field(path, declarations, is_required=is_required), _Entry(path, declarations, above)
+    items = tuple(
+        schema for node in nodes for schema in (*node.prefix_items, node.remaining_items) if schema is not None
+    )
+    yield _Entry(entry.path + "[]", items, above)
+    other_schemas = [node.pattern_property(pattern) for node in nodes for pattern in node.pattern_properties]
+    other_schemas += [node.additional_properties for node in nodes if node.additional_properties is not None]
+    yield _Entry(f"{entry.path}.*" if entry.path else "*", tuple(other_schemas), above)
 
 
-def _field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
+def _make_field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
     views = [View((node,)) for node in nodes]
     mask = 0
     for view in views:
         mask |= view.types
-    description = next((text for view in views if isinstance(text := view.says("description"), str)), None)
+    description = next((text for view in views if isinstance(text := view.value_of("description"), str)), None)
     return Field(
         path,
-        type_text(mask),
+        format_types(mask),
         is_required,
-        mask != EVERY and bool(mask & NULL),
+        mask != ALL_TYPES and bool(mask & NULL),
         description,
         any(node.entries.get("deprecated") is True for view in views for node in view.schemas),
     )

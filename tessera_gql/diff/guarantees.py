@@ -1,8 +1,8 @@
-"""Promises beside the schema: what gets weaker breaks for consumers, and so does what cannot be ranked.
+"""Compare guarantees. A weaker one breaks consumers, and so does a change that can't be ranked.
 
 Known sections: `freshness` (durations, less is stronger), `volume` (`min…` more, `max…` less is stronger),
-`nullability` (column to `"never"` or anything weaker) and `accepted_values` (column to its only values). Everything
-else, `custom` first of all, is a set of named promises: gone is weaker, new is stronger, different is changed.
+`nullability` (column to `"never"` or any weaker value) and `accepted_values` (column to its list of values). All other
+sections, such as `custom`, map names to promises: removed is weaker, added is stronger, different is changed.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import cast
 
 from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
 from tessera_gql.diff.guard import guard
-from tessera_gql.diff.json import Json, canonical, pointer, same
+from tessera_gql.diff.json import Json, canonical, is_equal, json_pointer
 from tessera_gql.diff.refusals import SchemaError
 
 WEAKENED, STRENGTHENED, CHANGED = (
@@ -19,53 +19,53 @@ WEAKENED, STRENGTHENED, CHANGED = (
     ChangeKind.GUARANTEE_STRENGTHENED,
     ChangeKind.GUARANTEE_CHANGED,
 )
-HURTS = frozenset({Mode.BACKWARD, Mode.FORWARD, Mode.FULL})
+ALL_MODES = frozenset({Mode.BACKWARD, Mode.FORWARD, Mode.FULL})
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 NEVER = ("never", "not_null")
 
 
 def compare_guarantees(old: object, new: object) -> tuple[Change, ...]:
-    """What each promise became. Both are JSON objects or None; raises `SchemaError` otherwise."""
-    before, after = _sections(old, "old"), _sections(new, "new")
-    found = [
+    """Compare two guarantee documents, each a JSON object or None. Raises `SchemaError` otherwise."""
+    before, after = _read_sections(old, "old"), _read_sections(new, "new")
+    changes = [
         change
         for section in sorted(before.keys() | after.keys())
-        for change in _section(section, before.get(section), after.get(section))
+        for change in _compare_section(section, before.get(section), after.get(section))
     ]
-    return tuple(sorted(found, key=lambda change: (change.pointer, change.kind.value)))
+    return tuple(sorted(changes, key=lambda change: (change.pointer, change.kind.value)))
 
 
-def _sections(document: object, side: str) -> dict[str, Json]:
+def _read_sections(document: object, side: str) -> dict[str, Json]:
     if document is None:
         return {}
     try:
         guard(document)
     except SchemaError as error:
-        raise error.on(side) from None
+        raise error.with_side(side) from None
     if not isinstance(document, dict):
         raise SchemaError("guarantees are a JSON object, one key per kind of promise; wrap them in one.", side=side)
     return cast("dict[str, Json]", document)
 
 
-def _section(section: str, old: Json, new: Json) -> Iterator[Change]:
-    if same(old, new):
+def _compare_section(section: str, old: Json, new: Json) -> Iterator[Change]:
+    if is_equal(old, new):
         return
-    for name, before, after in [((), old, new)] if _is_one(section, old, new) else _promises(old, new):
-        if same(_unordered(before), _unordered(after)) or _is_as_strong(section, name, before, after):
+    for name, before, after in [((), old, new)] if _is_single_promise(section, old, new) else _pair_promises(old, new):
+        if is_equal(_unordered(before), _unordered(after)) or _is_as_strong(section, name, before, after):
             continue
-        kind, document = _judge(section, name, before, after)
-        yield _record(kind, (section, *name), _fields(section, name), (before, after), document)
+        kind, document = _classify(section, name, before, after)
+        yield _change(kind, (section, *name), _fields(section, name), (before, after), document)
 
 
-def _is_one(section: str, old: Json, new: Json) -> bool:
-    """A duration, or a list of the only values, is one promise and not several."""
+def _is_single_promise(section: str, old: Json, new: Json) -> bool:
+    """Return whether the section is one promise (a duration or a list of values), not a map of promises."""
     if section == "freshness":
-        return _seconds(old) is not None or _seconds(new) is not None
+        return _duration_seconds(old) is not None or _duration_seconds(new) is not None
     return section == "accepted_values" and (isinstance(old, list) or isinstance(new, list))
 
 
-def _promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Json]]:
-    """Pairs of (name, before, after), None for absent. Objects by key, lists by value, anything else as a whole."""
+def _pair_promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Json]]:
+    """Yield (name, before, after), None for absent. Objects by key, lists by value, other values as a whole."""
     match old, new:
         case (dict() | None, dict() | None):
             left, right = old or {}, new or {}
@@ -80,10 +80,10 @@ def _promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json, Jso
 
 
 def _is_as_strong(section: str, name: tuple[str, ...], before: Json, after: Json) -> bool:
-    """One promise in two spellings: 60 minutes are an hour, and at least no rows are any rows."""
+    """Return whether two spellings mean the same: 60 minutes and an hour, or no minimum and a minimum of 0."""
     match section:
         case "freshness":
-            return _seconds(before) is not None and _seconds(before) == _seconds(after)
+            return _duration_seconds(before) is not None and _duration_seconds(before) == _duration_seconds(after)
         case "nullability":
             return before in NEVER and after in NEVER
         case "volume" if _label(section, name).startswith("min"):
@@ -100,36 +100,34 @@ def _unordered(value: Json) -> Json:
     return sorted({canonical(item) for item in value}) if isinstance(value, list) else value  # type: ignore[return-value]  # list[str] is Json
 
 
-def _judge(section: str, name: tuple[str, ...], before: Json, after: Json) -> tuple[ChangeKind, Json]:
-    """The kind, and a small document the old promise ruled out and the new one lets happen (None: there is none)."""
+def _classify(section: str, name: tuple[str, ...], before: Json, after: Json) -> tuple[ChangeKind, Json]:
+    """Return the kind of change, and a document that only the new promise allows, or None."""
     label = _label(section, name)
     match section:
         case "freshness":
-            return _less_is_stronger(_seconds(before), _seconds(after), (before, after), "age_seconds")
+            return _classify_limit(_duration_seconds(before), _duration_seconds(after), (before, after), "age_seconds")
         case "volume" if label.startswith("min"):
-            kind, rows = _less_is_stronger(_negative(before), _negative(after), (before, after), "rows")
+            kind, rows = _classify_limit(_negative(before), _negative(after), (before, after), "rows")
             return kind, {"rows": after or 0} if rows else None
         case "volume" if label.startswith("max"):
-            return _less_is_stronger(_number(before), _number(after), (before, after), "rows")
+            return _classify_limit(_number(before), _number(after), (before, after), "rows")
         case "nullability":
-            return _nullability(label, before, after)
+            return _classify_nullability(label, before, after)
         case "accepted_values":
-            return _accepted(label, before, after)
+            return _classify_accepted_values(label, before, after)
         case _:
-            return _presence(before, after), None
+            return _classify_presence(before, after), None
 
 
-def _presence(before: Json, after: Json) -> ChangeKind:
+def _classify_presence(before: Json, after: Json) -> ChangeKind:
     if after is None:
         return WEAKENED
     return STRENGTHENED if before is None else CHANGED
 
 
-def _less_is_stronger(
-    old: float | None, new: float | None, raw: tuple[Json, Json], unit: str
-) -> tuple[ChangeKind, Json]:
+def _classify_limit(old: float | None, new: float | None, raw: tuple[Json, Json], unit: str) -> tuple[ChangeKind, Json]:
     if (old is None and raw[0] is not None) or (new is None and raw[1] is not None):
-        return _presence(*raw), None
+        return _classify_presence(*raw), None
     left, right = (math.inf if side is None else side for side in (old, new))
     if right < left:
         return STRENGTHENED, None
@@ -145,10 +143,10 @@ def _negative(value: Json) -> float | None:
     return None if number is None else -number
 
 
-def _seconds(value: Json) -> float | None:
-    """`{"count": 12, "period": "hour"}` (dbt's spelling) or a bare number."""
+def _duration_seconds(value: Json) -> float | None:
+    """Parse `{"count": 12, "period": "hour"}` (the spelling of dbt) or a bare number."""
     match value:
-        case {"count": count, "period": str() as period, **rest} if not rest:
+        case {"count": count, "period": str() as period, **unknown_keys} if not unknown_keys:
             number, unit = _number(count), SECONDS.get(period.removesuffix("s"))
             if number is None or unit is None:
                 return None
@@ -157,46 +155,46 @@ def _seconds(value: Json) -> float | None:
             return _number(value)
 
 
-def _nullability(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
+def _classify_nullability(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
     if before in NEVER:
         return WEAKENED, {column: None}
-    return (STRENGTHENED if after in NEVER else _presence(before, after)), None
+    return (STRENGTHENED if after in NEVER else _classify_presence(before, after)), None
 
 
-def _accepted(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
+def _classify_accepted_values(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
     if not isinstance(before, list) or not isinstance(after, list):
-        return _presence(before, after), None
-    known = {canonical(value) for value in before}
-    extra = [value for value in after if canonical(value) not in known]
+        return _classify_presence(before, after), None
+    old_texts = {canonical(value) for value in before}
+    extra = [value for value in after if canonical(value) not in old_texts]
     return (WEAKENED, {column: extra[0]}) if extra else (STRENGTHENED, None)
 
 
 def _fields(section: str, name: tuple[str, ...]) -> tuple[str, ...]:
-    """A promise about a column belongs to it; any other (rows, age, keys) concerns everyone."""
+    """The fields of a promise: its column, or the root for promises about rows, age or keys."""
     return name if name and section in ("nullability", "accepted_values") else ("",)
 
 
-def _record(
-    kind: ChangeKind, at: tuple[str, ...], fields: tuple[str, ...], sides: tuple[Json, Json], document: Json
+def _change(
+    kind: ChangeKind, segments: tuple[str, ...], fields: tuple[str, ...], sides: tuple[Json, Json], document: Json
 ) -> Change:
     before, after = sides
-    if at[0] == "accepted_values" and isinstance(before, list) and isinstance(after, list):
-        sides = _delta(before, after), _delta(after, before)
-    words = {WEAKENED: "promises less", STRENGTHENED: "promises more", CHANGED: "promises something else"}
-    found = Evidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
+    if segments[0] == "accepted_values" and isinstance(before, list) and isinstance(after, list):
+        sides = _exclude(before, after), _exclude(after, before)
+    verbs = {WEAKENED: "promises less", STRENGTHENED: "promises more", CHANGED: "promises something else"}
+    evidence = Evidence(Certainty.PROVEN if document is not None else Certainty.UNPROVEN, document)
     return Change(
         kind=kind,
-        pointer=pointer(*at),
-        path=".".join(at),
+        pointer=json_pointer(*segments),
+        path=".".join(segments),
         fields=fields,
         before=sides[0],
         after=sides[1],
-        breaks=frozenset() if kind is STRENGTHENED else HURTS,
-        message=f"The guarantee {' '.join(at)} {words[kind]} than before.",
-        evidence=lambda: found,
+        breaks=frozenset() if kind is STRENGTHENED else ALL_MODES,
+        message=f"The guarantee {' '.join(segments)} {verbs[kind]} than before.",
+        evidence=lambda: evidence,
     )
 
 
-def _delta(items: list[Json], others: list[Json]) -> Json:
-    known = {canonical(item) for item in others}
-    return [item for item in items if canonical(item) not in known]
+def _exclude(items: list[Json], other_items: list[Json]) -> Json:
+    other_texts = {canonical(item) for item in other_items}
+    return [item for item in items if canonical(item) not in other_texts]

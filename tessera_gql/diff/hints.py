@@ -1,4 +1,4 @@
-"""Another way to the same end: an edit of the new schema, offered only when comparing again shows it does not break."""
+"""Suggest an edit of the new schema that avoids a breaking change, verified by comparing again."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -6,83 +6,86 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
 from tessera_gql.diff.json import Json
-from tessera_gql.diff.judge import Judged
-from tessera_gql.diff.schema import Words
+from tessera_gql.diff.judge import Assessment
+from tessera_gql.diff.schema import Keywords
 from tessera_gql.diff.view import View, type_names
 
 K = ChangeKind
 Compare = Callable[[object, object], SchemaDiff]
-Told = tuple[ChangeKind, str]
+ChangeKey = tuple[ChangeKind, str]
 MAX_SCHEMAS = 500
 
 
-class Proposal(NamedTuple):
-    """Set `word` in the schema at `at` to the value (None: drop it)."""
+class Edit(NamedTuple):
+    """An edit that sets a keyword of the schema at a pointer, or removes it if the value is None."""
 
     sentence: str
-    at: str
-    word: str
+    pointer: str
+    keyword: str
     value: Json
 
 
-def hint(judged: Judged, others: set[Told], old: object, new: object, compare: Compare) -> str | None:
-    """For a change that breaks BACKWARD; `others` break beside it and may go on doing so."""
-    spot = judged.spot
-    proposal = None if spot is None else _proposal(judged, spot.old, spot.new)
-    if proposal is None or Mode.BACKWARD not in judged.breaks:
+def find_hint(
+    assessment: Assessment, other_breaks: set[ChangeKey], old: object, new: object, compare: Compare
+) -> str | None:
+    """Suggest an edit for a change that breaks BACKWARD, or return None. `other_breaks` may remain."""
+    pair = assessment.pair
+    edit = None if pair is None else _find_edit(assessment, pair.old, pair.new)
+    if edit is None or Mode.BACKWARD not in assessment.breaks:
         return None
     edited = deepcopy(new)
-    schema = _at(edited, proposal.at)
+    schema = _resolve_pointer(edited, edit.pointer)
     if schema is None:
         return None
-    if proposal.value is None:
-        schema.pop(proposal.word, None)
+    if edit.value is None:
+        schema.pop(edit.keyword, None)
     else:
-        schema[proposal.word] = proposal.value
-    again = {(change.kind, change.path) for change in compare(old, edited).breaking(Mode.BACKWARD)}
-    return proposal.sentence if again <= others - {(judged.draft.kind, judged.path)} else None
+        schema[edit.keyword] = edit.value
+    remaining_breaks = {(change.kind, change.path) for change in compare(old, edited).breaking(Mode.BACKWARD)}
+    return edit.sentence if remaining_breaks <= other_breaks - {(assessment.difference.kind, assessment.path)} else None
 
 
-def _proposal(judged: Judged, old: View, new: View) -> Proposal | None:
-    draft, node = judged.draft, new.schemas[0]
-    word = draft.pointer.rpartition("/")[2]
-    match draft.kind:
+def _find_edit(assessment: Assessment, old: View, new: View) -> Edit | None:
+    difference, node = assessment.difference, new.schemas[0]
+    keyword = difference.pointer.rpartition("/")[2]
+    match difference.kind:
         case K.PROPERTY_REMOVED | K.PROPERTY_RENAMED:
-            return _kept(judged, old, new)
-        case K.REQUIRED_ADDED | K.PROPERTY_ADDED if draft.name in new.required:
-            holder = new.required[draft.name]
-            names: list[Json] = [name for name in holder.required if name != draft.name]
-            return Proposal(f"Leave {draft.name} optional.", holder.at, "required", names or None)
+            return _keep_property(assessment, old, new)
+        case K.REQUIRED_ADDED | K.PROPERTY_ADDED if difference.name in new.required:
+            holder = new.required[difference.name]
+            names: list[Json] = [name for name in holder.required if name != difference.name]
+            return Edit(f"Leave {difference.name} optional.", holder.pointer, "required", names or None)
         case K.TYPE_NARROWED | K.TYPE_CHANGED | K.NULLABLE_REMOVED:
             names = [*type_names(old.types | new.types)]
-            return Proposal(f"Accept both: {', '.join(map(str, names))}.", node.at, "type", names)
+            return Edit(f"Accept both: {', '.join(map(str, names))}.", node.pointer, "type", names)
         case K.ENUM_VALUES_REMOVED if old.enum is not None and new.enum is not None:
             values: list[Json] = [*(old.enum | new.enum).values()]
-            return Proposal("Keep the old values among those allowed.", node.at, "enum", values)
-        case K.CONSTRAINT_TIGHTENED if word in node.words and not isinstance(draft.before, dict | bool):
-            kept = f"Keep {word} as it was: {draft.before}." if draft.before is not None else f"Leave {word} out."
-            return Proposal(kept, node.at, word, draft.before)
+            return Edit("Keep the old values among those allowed.", node.pointer, "enum", values)
+        case K.CONSTRAINT_TIGHTENED if keyword in node.keywords and not isinstance(difference.before, dict | bool):
+            before = difference.before
+            sentence = f"Keep {keyword} as it was: {before}." if before is not None else f"Leave {keyword} out."
+            return Edit(sentence, node.pointer, keyword, before)
         case K.DEFAULT_REMOVED:
-            return Proposal("Keep the default.", node.at, "default", draft.before)
+            return Edit("Keep the default.", node.pointer, "default", difference.before)
         case _:
             return None
 
 
-def _kept(judged: Judged, old: View, new: View) -> Proposal | None:
-    draft, node = judged.draft, new.schemas[0]
-    name = str(draft.before) if draft.kind is K.PROPERTY_RENAMED else draft.name
+def _keep_property(assessment: Assessment, old: View, new: View) -> Edit | None:
+    difference, node = assessment.difference, new.schemas[0]
+    name = str(difference.before) if difference.kind is K.PROPERTY_RENAMED else difference.name
     if name is None or name not in old.properties:
         return None
     raw = old.properties[name][0].properties[name]
     properties = cast("Json", {**node.properties, name: raw})
-    return Proposal(f"Keep {name} and mark it deprecated until nobody reads it.", node.at, "properties", properties)
+    return Edit(f"Keep {name} and mark it deprecated until nobody reads it.", node.pointer, "properties", properties)
 
 
-def _at(raw: object, at: str) -> dict[str, object] | None:
-    for escaped in at.split("/")[1:]:
-        token = escaped.replace("~1", "/").replace("~0", "~")
+def _resolve_pointer(raw: object, pointer: str) -> dict[str, object] | None:
+    for escaped_token in pointer.split("/")[1:]:
+        token = escaped_token.replace("~1", "/").replace("~0", "~")
         if isinstance(raw, dict):
-            raw = cast("Words", raw).get(token)
+            raw = cast("Keywords", raw).get(token)
         elif isinstance(raw, list):
             raw = cast("list[object]", raw)[int(token)]
-    return cast("Words", raw) if isinstance(raw, dict) else None
+    return cast("Keywords", raw) if isinstance(raw, dict) else None

@@ -1,4 +1,4 @@
-"""JSON values and their identity: `1` and `1.0` are one value, `1` and `true` are two (Python says the opposite)."""
+"""JSON values and their equality. Unlike in Python, `1` and `true` differ; `1` and `1.0` are equal."""
 
 import json
 from fractions import Fraction
@@ -10,44 +10,45 @@ ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=F
 
 
 def canonical(value: object) -> str:
-    """JSON text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` written `1`."""
-    return ENCODER.encode(value if isinstance(value, str) else plain(value))
+    """Serialize to a text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` as `1`."""
+    return ENCODER.encode(value if isinstance(value, str) else normalize_numbers(value))
 
 
-def plain(value: object) -> object:
-    """The value with every whole number as an int."""
+def normalize_numbers(value: object) -> object:
+    """Convert all whole numbers in a value to int."""
     match value:
         case float() if value.is_integer():
             return int(value)
         case list():
-            return [plain(item) for item in value]
+            return [normalize_numbers(item) for item in value]
         case dict():
-            return {key: plain(item) for key, item in value.items()}
+            return {key: normalize_numbers(item) for key, item in value.items()}
         case _:
             return value
 
 
-def exact(value: float | Fraction) -> int | float:
-    """The number as JSON has it: whole numbers of any size as an int."""
+def to_json_number(value: float | Fraction) -> int | float:
+    """Convert to a JSON number; whole numbers of any size become an int."""
     if Fraction(value).denominator == 1:
         return int(value)
     try:
         return float(value)
-    except OverflowError:  # more digits before the point than a float has: what is behind it does not count
+    except OverflowError:  # too large for a float, so the fraction is insignificant
         return int(value)
 
 
-def same(left: object, right: object) -> bool:
+def is_equal(left: object, right: object) -> bool:
+    """Return whether two JSON values are equal."""
     if isinstance(left, str) and isinstance(right, str):
         return left == right
     return canonical(left) == canonical(right)
 
 
-def escaped(token: str) -> str:
-    """One reference token of RFC 6901."""
+def escape_token(token: str) -> str:
+    """Escape one reference token of a JSON pointer (RFC 6901)."""
     return token.replace("~", "~0").replace("/", "~1") if "~" in token or "/" in token else token
 
 
-def pointer(*tokens: str | int) -> str:
-    """RFC 6901: `pointer("properties", "a/b")` is `/properties/a~1b`."""
-    return "".join("/" + escaped(str(token)) for token in tokens)
+def json_pointer(*tokens: str | int) -> str:
+    """Build a JSON pointer (RFC 6901): `json_pointer("properties", "a/b")` is `/properties/a~1b`."""
+    return "".join("/" + escape_token(str(token)) for token in tokens)

@@ -1,4 +1,7 @@
-"""Which differences break, and how. Containment decides about values; declared paths and defaults break by rule."""
+"""Assess which differences break, and in which modes.
+
+Differences in accepted values break where containment is not proven; declared paths and defaults break by rule.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,274 +9,289 @@ from functools import partial
 from typing import TypeVar
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.drafts import Draft, Route, Rule, text
-from tessera_gql.diff.facts import Answer, Found, Literal, Outcome
-from tessera_gql.diff.json import Json, same
-from tessera_gql.diff.paths import Key as StateKey
-from tessera_gql.diff.paths import State
-from tessera_gql.diff.renames import renames
-from tessera_gql.diff.routes import Reached, reach
+from tessera_gql.diff.comparers import BACKWARD, FORWARD
+from tessera_gql.diff.drafts import Difference, Route, Rule, format_route
+from tessera_gql.diff.facts import Literal, NoWitness, SearchResult, Witness
+from tessera_gql.diff.json import Json, is_equal
+from tessera_gql.diff.paths import DeclarationPair
+from tessera_gql.diff.paths import Key as DeclarationKey
+from tessera_gql.diff.renames import find_renames
+from tessera_gql.diff.routes import Routes, find_routes
 from tessera_gql.diff.schema import Schema
 from tessera_gql.diff.solve import Solver
-from tessera_gql.diff.view import View, describe
-from tessera_gql.diff.walk import Key, Spot
+from tessera_gql.diff.view import View, describe_type
+from tessera_gql.diff.walk import Key, ViewPair
 
 K = ChangeKind
-BACK, FORTH = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
 DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
-ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
-"""How much is accepted now, where containment fails."""
-Side = TypeVar("Side")
+AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
+"""How much the new schema accepts where containment fails."""
+T = TypeVar("T")
+Declarations = Mapping[DeclarationKey, DeclarationPair]
+Slot = tuple[ChangeKind, str]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A draft with its verdict, where it belongs, and where in a document to look for it."""
+class Assessment:
+    """A difference with its verdict, its fields, and the pair of views where a counterexample is searched."""
 
-    draft: Draft
+    difference: Difference
     breaks: frozenset[Mode]
     fields: tuple[str, ...]
     route: Route
-    spot: Spot | None = None
+    pair: ViewPair | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """The kind and pointer of the difference; at most one change of a property is reported for each."""
+        return self.difference.kind, self.difference.pointer
 
     @property
     def path(self) -> str:
-        path, name = text(self.route), self.draft.name
+        path, name = format_route(self.route), self.difference.name
         if name is None:
             return path
         return f"{path}.{name}" if path else name
 
 
-TOO_MANY = Judged(
-    Draft(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
+TOO_MANY = Assessment(
+    Difference(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
     frozenset({*DIRECTIONS, Mode.FULL}),
     ("",),
     (),
 )
 
 
-def refutation(solver: Solver, old: View, new: View, *, emits: bool) -> Outcome:
-    """A value that obeys the old view and not the new one; EMPTY is the proof that the old is contained in the new."""
-    given = [Literal(node, holds=True, emits=emits) for node in old.nodes]
-    outcome: Outcome = Answer.EMPTY
+def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
+    """Search for a value valid under the old view and not the new one. EMPTY proves containment."""
+    premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
+    combined: SearchResult = NoWitness.EMPTY
     for node in new.nodes:
         try:
-            found = solver.find([*given, Literal(node, holds=False)])
-        except RecursionError:  # the caller's own stack was deep already
-            found = Answer.UNKNOWN
-        if isinstance(found, Found):
-            return found
-        outcome = outcome if found is Answer.EMPTY else found
-    return outcome
+            result = solver.find([*premises, Literal(node, holds=False)])
+        except RecursionError:  # the stack of the caller may be deep already
+            result = NoWitness.UNKNOWN
+        if isinstance(result, Witness):
+            return result
+        combined = combined if result is NoWitness.EMPTY else result
+    return combined
 
 
-def sides(old: Side, new: Side, mode: Mode) -> tuple[Side, Side]:
-    """The side that must be contained first."""
+def order_sides(old: T, new: T, mode: Mode) -> tuple[T, T]:
+    """Return the contained side first: in BACKWARD mode the old one."""
     return (old, new) if mode is Mode.BACKWARD else (new, old)
 
 
 class Containment:
-    """What is proven of each spot. `fails`: a direction fails here and everywhere on the way from the root.
+    """The proofs for each pair of views.
 
-    `open_fails`: the same for whatever is valid, whoever writes it; there, other properties may always occur.
+    `fails` holds, by direction, the pairs where containment fails there and on a whole path from the root. `open_fails`
+    is the same for any valid document instead of those of producers: undeclared properties may always occur.
     """
 
-    def __init__(self, solver: Solver, spots: Mapping[Key, Spot]) -> None:
+    def __init__(self, solver: Solver, pairs: Mapping[Key, ViewPair]) -> None:
         self.solver = solver
-        self.spots = spots
-        self.outcomes = {
-            mode: {key: self._outcome(key, mode, emits=True) for key in reversed([*spots])} for mode in DIRECTIONS
+        self.pairs = pairs
+        self.results = {
+            mode: {key: self._search(key, mode, is_produced=True) for key in reversed([*pairs])} for mode in DIRECTIONS
         }
-        self.fails = {mode: self._failing(self.outcomes[mode].__getitem__) for mode in DIRECTIONS}
-        self.open_fails = {mode: self._failing(partial(self._open_outcome, mode)) for mode in DIRECTIONS}
+        self.fails = {mode: self._failing_pairs(self.results[mode].__getitem__) for mode in DIRECTIONS}
+        self.open_fails = {mode: self._failing_pairs(partial(self._search_open, mode)) for mode in DIRECTIONS}
 
-    def _outcome(self, key: Key, mode: Mode, *, emits: bool) -> Outcome:
-        spot = self.spots[key]
-        return refutation(self.solver, *sides(spot.old, spot.new, mode), emits=emits)
+    def _search(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
+        pair = self.pairs[key]
+        return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
 
-    def _open_outcome(self, mode: Mode, key: Key) -> Outcome:
-        """What a producer writes is valid: a value found among that is one for this question too."""
-        known = self.outcomes[mode][key]
-        return known if isinstance(known, Found) else self._outcome(key, mode, emits=False)
+    def _search_open(self, mode: Mode, key: Key) -> SearchResult:
+        """Search among all valid values. A witness written by a producer is valid too and is reused."""
+        known = self.results[mode][key]
+        return known if isinstance(known, Witness) else self._search(key, mode, is_produced=False)
 
-    def _failing(self, outcome: Callable[[Key], Outcome]) -> set[Key]:
-        found: set[Key] = set()
-        root = next(iter(self.spots))
-        stack = [] if outcome(root) is Answer.EMPTY else [root]
+    def _failing_pairs(self, search: Callable[[Key], SearchResult]) -> set[Key]:
+        failing: set[Key] = set()
+        root = next(iter(self.pairs))
+        stack = [] if search(root) is NoWitness.EMPTY else [root]
         while stack:
             key = stack.pop()
-            if key not in found:
-                found.add(key)
-                stack += [child for _, child in self.spots[key].edges if outcome(child) is not Answer.EMPTY]
-        return found
+            if key not in failing:
+                failing.add(key)
+                stack += [child for _, child in self.pairs[key].edges if search(child) is not NoWitness.EMPTY]
+        return failing
 
-    def makes_no_difference(self, key: Key) -> bool:
-        """The same values are valid on both sides, whoever writes them."""
+    def is_equivalent(self, key: Key) -> bool:
+        """Return whether both sides accept the same values at the pair."""
         return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
 
 
-def judge(
+def assess(
     solver: Solver,
-    spots: Mapping[Key, Spot],
-    states: Mapping[StateKey, State],
-    unshared: Mapping[StateKey, State],
-) -> list[Judged]:
-    """Every difference with its verdict, in no particular order."""
-    proven = Containment(solver, spots)
-    reached = reach(next(iter(spots)), {key: spot.edges for key, spot in spots.items()})
+    pairs: Mapping[Key, ViewPair],
+    declarations: Declarations,
+    unshared: Declarations,
+) -> list[Assessment]:
+    """Assess all differences, in no particular order."""
+    containment = Containment(solver, pairs)
+    routes = find_routes(next(iter(pairs)), {key: pair.edges for key, pair in pairs.items()})
     for mode in DIRECTIONS:
-        _explain(proven, mode)
-    found = [
-        judged
-        for key, spot in spots.items()
-        for draft in spot.drafts
-        if (judged := _judged(draft, spot, key, proven, reached[key])) is not None
+        _add_unexplained(containment, mode)
+    assessments = [
+        assessment
+        for key, pair in pairs.items()
+        for difference in pair.differences
+        if (assessment := _assess(difference, pair, key, containment, routes[key])) is not None
     ]
-    places: list[Spot | State] = [*spots.values(), *states.values(), *unshared.values()]
-    cut = [TOO_MANY] if any(place.is_cut for place in places) else []
-    return _without_repeats([*cut, *_with_paths(found, states), *_shared(states, unshared)])
+    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values(), *unshared.values()]
+    truncation = [TOO_MANY] if any(node.is_cut for node in nodes) else []
+    changes = _add_path_changes(assessments, declarations)
+    return _merge_repeats([*truncation, *changes, *_shared_definition_changes(declarations, unshared)])
 
 
-def _without_repeats(found: list[Judged]) -> list[Judged]:
-    """One change where the same is said of the same place for several reasons, say for each item of a list."""
-    kept: dict[tuple[str, str, str], list[Judged]] = {}
-    for each in found:
-        draft = each.draft
-        known = kept.setdefault((draft.kind.value, draft.pointer, each.path), [])
-        for index, other in enumerate(known):
-            if same(draft.before, other.draft.before) and same(draft.after, other.draft.after):
-                fields = tuple(dict.fromkeys((*other.fields, *each.fields)))
-                known[index] = replace(other, breaks=other.breaks | each.breaks, fields=fields)
+def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
+    """Merge equal changes at the same path, such as those of several items of a list."""
+    groups: dict[tuple[str, str, str], list[Assessment]] = {}
+    for assessment in assessments:
+        difference = assessment.difference
+        group = groups.setdefault((difference.kind.value, difference.pointer, assessment.path), [])
+        for index, peer in enumerate(group):
+            existing = peer.difference
+            if is_equal(difference.before, existing.before) and is_equal(difference.after, existing.after):
+                fields = tuple(dict.fromkeys((*peer.fields, *assessment.fields)))
+                group[index] = replace(peer, breaks=peer.breaks | assessment.breaks, fields=fields)
                 break
         else:
-            known.append(each)
-    return [each for known in kept.values() for each in known]
+            group.append(assessment)
+    return [assessment for group in groups.values() for assessment in group]
 
 
-def _shared(states: Mapping[StateKey, State], unshared: Mapping[StateKey, State]) -> Iterator[Judged]:
-    """Fields that one side spells out and the other has from a shared definition."""
-    if unshared is states:
+def _shared_definition_changes(declarations: Declarations, unshared: Declarations) -> Iterator[Assessment]:
+    """Yield changes for fields that only one side takes from a shared definition."""
+    if unshared is declarations:
         return
-    told = {node.at for state in states.values() for _, node in (*state.gone, *state.come)}
-    reached = reach(next(iter(unshared)), {key: state.edges for key, state in unshared.items()})
-    for key, state in unshared.items():
-        for names, breaks, side in ((state.gone, BACK, "the old"), (state.come, FORTH, "the new")):
-            fresh = [node for _, node in names if node.at not in told]
-            if fresh:
+    reported = {node.pointer for pair in declarations.values() for _, node in (*pair.removed, *pair.added)}
+    routes = find_routes(next(iter(unshared)), {key: pair.edges for key, pair in unshared.items()})
+    for key, pair in unshared.items():
+        for names, breaks, side in ((pair.removed, BACKWARD, "the old"), (pair.added, FORWARD, "the new")):
+            pointers = [node.pointer for _, node in names if node.pointer not in reported]
+            if pointers:
                 message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
-                draft = Draft(K.COMPOSITION_CHANGED, fresh[0].at, message, always=breaks, rule=Rule.ALWAYS)
-                yield Judged(draft, breaks | {Mode.FULL}, reached[key].fields(), reached[key].first)
+                kind = K.COMPOSITION_CHANGED
+                difference = Difference(kind, pointers[0], message, always=breaks, rule=Rule.ALWAYS)
+                yield Assessment(difference, breaks | {Mode.FULL}, routes[key].fields(), routes[key].first)
 
 
-def _explain(proven: Containment, mode: Mode) -> None:
-    """Where containment fails and nothing there or below says why, the failure is a change of its own."""
-    spots, fails = proven.spots, proven.fails[mode]
-    holders: dict[Key, list[Key]] = {}
+def _add_unexplained(containment: Containment, mode: Mode) -> None:
+    """Add a difference where containment fails and no difference there or below explains it."""
+    pairs, fails = containment.pairs, containment.fails[mode]
+    parents: dict[Key, list[Key]] = {}
     for key in fails:
-        for _, child in spots[key].edges:
-            holders.setdefault(child, []).append(key)
-    telling = [key for key in fails if any(mode in draft.content | draft.always for draft in spots[key].drafts)]
-    explained = _above(telling, holders)
-    for key in reversed([*spots]):
+        for _, child in pairs[key].edges:
+            parents.setdefault(child, []).append(key)
+    explaining = [key for key in fails if any(mode in item.directions | item.always for item in pairs[key].differences)]
+    explained = _with_ancestors(explaining, parents)
+    for key in reversed([*pairs]):
         if key in fails and key not in explained:
-            spots[key].drafts.append(_unexplained(spots[key], mode, proven.outcomes[mode][key]))
-            explained |= _above([key], holders)
+            pairs[key].differences.append(_unexplained_difference(pairs[key], mode, containment.results[mode][key]))
+            explained |= _with_ancestors([key], parents)
 
 
-def _above(keys: list[Key], holders: Mapping[Key, list[Key]]) -> set[Key]:
-    found: set[Key] = set()
+def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Key]:
+    ancestors: set[Key] = set()
     while keys:
         key = keys.pop()
-        if key not in found:
-            found.add(key)
-            keys += holders.get(key, [])
-    return found
+        if key not in ancestors:
+            ancestors.add(key)
+            keys += parents.get(key, [])
+    return ancestors
 
 
-def _unexplained(spot: Spot, mode: Mode, outcome: Outcome) -> Draft:
-    content = frozenset({mode})
-    if outcome is Answer.UNKNOWN:
-        return Draft(K.UNDECIDED, spot.new.at, "it could not be decided whether this fits", content=content)
-    return Draft(K.COMPOSITION_CHANGED, spot.new.at, f"it accepts {ACCEPTED[mode]} than before", content=content)
+def _unexplained_difference(pair: ViewPair, mode: Mode, result: SearchResult) -> Difference:
+    directions = frozenset({mode})
+    if result is NoWitness.UNKNOWN:
+        message = "it could not be decided whether this fits"
+        return Difference(K.UNDECIDED, pair.new.pointer, message, directions=directions)
+    message = f"it accepts {AMOUNT_ACCEPTED[mode]} than before"
+    return Difference(K.COMPOSITION_CHANGED, pair.new.pointer, message, directions=directions)
 
 
-def _judged(draft: Draft, spot: Spot, key: Key, proven: Containment, reached: Reached) -> Judged | None:
-    """None for what makes no difference at all."""
-    fields, route = reached.fields(draft.name), reached.first
-    if draft.rule is Rule.NEVER:
-        return Judged(draft, frozenset(), fields, route, spot)
-    fails = proven.open_fails if draft.rule is Rule.OPEN else proven.fails
-    breaks = draft.always | {mode for mode in draft.content if key in fails[mode]}
-    if draft.rule is not Rule.ALWAYS and not breaks and proven.makes_no_difference(key):
+def _assess(
+    difference: Difference, pair: ViewPair, key: Key, containment: Containment, routes: Routes
+) -> Assessment | None:
+    """Assess a difference; None if it has no effect."""
+    fields, route = routes.fields(difference.name), routes.first
+    if difference.rule is Rule.NEVER:
+        return Assessment(difference, frozenset(), fields, route, pair)
+    fails = containment.open_fails if difference.rule is Rule.OPEN else containment.fails
+    breaks = difference.always | {mode for mode in difference.directions if key in fails[mode]}
+    if difference.rule is not Rule.ALWAYS and not breaks and containment.is_equivalent(key):
         return None
-    return Judged(draft, breaks | {Mode.FULL}, fields, route, spot)
+    return Assessment(difference, breaks | {Mode.FULL}, fields, route, pair)
 
 
-def _with_paths(found: list[Judged], states: Mapping[StateKey, State]) -> list[Judged]:
-    """Adds what declared paths say; a property that came or went is one change, and so is a rename."""
-    by_value: dict[Slot, Judged] = {}
-    for each in found:
-        if each.draft.kind in EVENTS:
-            _join(by_value, each)
-    by_path: dict[Slot, Judged] = {}
-    reached = reach(next(iter(states)), {key: state.edges for key, state in states.items()})
-    for key, state in states.items():
-        gone = {each.draft.name or "": each for each in _events(K.PROPERTY_REMOVED, state.gone, reached[key])}
-        come = {each.draft.name or "": each for each in _events(K.PROPERTY_ADDED, state.come, reached[key])}
-        for each in (*gone.values(), *come.values()):
-            slot = each.draft.kind, each.draft.pointer
-            if slot in by_value:
-                _join(by_path, by_value[slot])
-            _join(by_path, each)
-        for old, new in renames(state.gone, state.come).items():
-            left, right = (by_path.pop((each.draft.kind, each.draft.pointer)) for each in (gone[old], come[new]))
-            for each in (left, right):
-                by_value.pop((each.draft.kind, each.draft.pointer), None)
-            _join(by_path, _renamed(left, right))
-    others = [each for each in found if each.draft.kind not in EVENTS]
-    return [*others, *(by_value | by_path).values()]
+def _add_path_changes(assessments: list[Assessment], declarations: Declarations) -> list[Assessment]:
+    """Add the changes of declared paths, merged with the changes of the same property, and detect renames."""
+    by_value: dict[Slot, Assessment] = {}
+    for assessment in assessments:
+        if assessment.difference.kind in PROPERTY_CHANGES:
+            _merge_into(by_value, assessment)
+    by_path: dict[Slot, Assessment] = {}
+    routes = find_routes(next(iter(declarations)), {key: pair.edges for key, pair in declarations.items()})
+    for key, pair in declarations.items():
+        removed = _path_changes(K.PROPERTY_REMOVED, pair.removed, routes[key])
+        added = _path_changes(K.PROPERTY_ADDED, pair.added, routes[key])
+        for assessment in (*removed.values(), *added.values()):
+            if assessment.slot in by_value:
+                _merge_into(by_path, by_value[assessment.slot])
+            _merge_into(by_path, assessment)
+        for old, new in find_renames(pair.removed, pair.added).items():
+            left, right = by_path.pop(removed[old].slot), by_path.pop(added[new].slot)
+            by_value.pop(left.slot, None)
+            by_value.pop(right.slot, None)
+            _merge_into(by_path, _merge_rename(left, right))
+    value_changes = [assessment for assessment in assessments if assessment.difference.kind not in PROPERTY_CHANGES]
+    return [*value_changes, *(by_value | by_path).values()]
 
 
-Slot = tuple[ChangeKind, str]
+def _merge_into(slots: dict[Slot, Assessment], assessment: Assessment) -> None:
+    slot = assessment.slot
+    slots[slot] = _merge(slots[slot], assessment) if slot in slots else assessment
 
 
-def _join(slots: dict[Slot, Judged], one: Judged) -> None:
-    slot = one.draft.kind, one.draft.pointer
-    slots[slot] = _merged(slots[slot], one) if slot in slots else one
+PROPERTY_CHANGES = {K.PROPERTY_REMOVED: (BACKWARD, "it is gone"), K.PROPERTY_ADDED: (FORWARD, "it is new")}
 
 
-EVENTS = {K.PROPERTY_REMOVED: (BACK, "it is gone"), K.PROPERTY_ADDED: (FORTH, "it is new")}
-
-
-def _events(kind: ChangeKind, names: list[tuple[str, Schema]], reached: Reached) -> Iterator[Judged]:
-    always, verb = EVENTS[kind]
+def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> dict[str, Assessment]:
+    always, message = PROPERTY_CHANGES[kind]
+    changes: dict[str, Assessment] = {}
     for name, node in names:
-        shown: dict[str, Json] = {"type": describe(View((node,))), "required": False}
-        before, after = (shown, None) if kind is K.PROPERTY_REMOVED else (None, shown)
-        draft = Draft(kind, node.at, verb, before, after, name, always=always, rule=Rule.ALWAYS)
-        yield Judged(draft, always | {Mode.FULL}, reached.fields(name), reached.first)
+        summary: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}
+        before, after = (summary, None) if kind is K.PROPERTY_REMOVED else (None, summary)
+        difference = Difference(kind, node.pointer, message, before, after, name, always=always, rule=Rule.ALWAYS)
+        changes[name] = Assessment(difference, always | {Mode.FULL}, routes.fields(name), routes.first)
+    return changes
 
 
-def _merged(known: Judged, path: Judged) -> Judged:
-    """All that is said about one property: by values and by paths, from here and from there."""
-    fields = tuple(dict.fromkeys((*known.fields, *path.fields)))
-    one, other = known.draft, path.draft
-    draft = replace(one, content=one.content | other.content, always=one.always | other.always, rule=Rule.ALWAYS)
-    return replace(known, draft=draft, breaks=known.breaks | path.breaks, fields=fields)
+def _merge(by_value: Assessment, by_path: Assessment) -> Assessment:
+    """Merge the change of a property's values with the change of its path."""
+    fields = tuple(dict.fromkeys((*by_value.fields, *by_path.fields)))
+    difference, path_difference = by_value.difference, by_path.difference
+    directions = difference.directions | path_difference.directions
+    always = difference.always | path_difference.always
+    merged = replace(difference, directions=directions, always=always, rule=Rule.ALWAYS)
+    return replace(by_value, difference=merged, breaks=by_value.breaks | by_path.breaks, fields=fields)
 
 
-def _renamed(gone: Judged, come: Judged) -> Judged:
-    old, new = gone.draft, come.draft
-    draft = Draft(
+def _merge_rename(removed: Assessment, added: Assessment) -> Assessment:
+    old, new = removed.difference, added.difference
+    difference = Difference(
         K.PROPERTY_RENAMED,
         new.pointer,
         f"it was called {old.name}",
         before=old.name,
         after=new.name,
         name=new.name,
-        content=old.content | new.content,
+        directions=old.directions | new.directions,
         always=frozenset(DIRECTIONS),
         rule=Rule.ALWAYS,
     )
-    fields = tuple(dict.fromkeys((*gone.fields, *come.fields)))
-    return Judged(draft, frozenset({*DIRECTIONS, Mode.FULL}), fields, come.route, come.spot)
+    fields = tuple(dict.fromkeys((*removed.fields, *added.fields)))
+    return Assessment(difference, frozenset({*DIRECTIONS, Mode.FULL}), fields, added.route, added.pair)

@@ -1,9 +1,9 @@
-"""JSON's types as bits, and which of them each keyword speaks about. A keyword left out speaks about all of them."""
+"""JSON types as bit masks, and the types that each keyword constrains."""
 
 NULL, BOOLEAN, INTEGER, FRACTION, STRING, ARRAY, OBJECT = (1 << bit for bit in range(7))
 NUMBER = INTEGER | FRACTION
-EVERY = 127
-MASKS = {
+ALL_TYPES = 127
+TYPE_MASKS = {
     "null": NULL,
     "boolean": BOOLEAN,
     "integer": INTEGER,
@@ -12,7 +12,7 @@ MASKS = {
     "array": ARRAY,
     "object": OBJECT,
 }
-INERT = frozenset(
+NON_ASSERTING = frozenset(
     [
         "$schema",
         "$comment",
@@ -32,8 +32,8 @@ INERT = frozenset(
         "$vocabulary",
     ]
 )
-BROKEN_BY = {
-    **dict.fromkeys((*INERT, "type"), 0),
+CONSTRAINED_TYPES = {
+    **dict.fromkeys((*NON_ASSERTING, "type"), 0),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), NUMBER),
     **dict.fromkeys(("minLength", "maxLength", "pattern"), STRING),
     **dict.fromkeys(("minItems", "maxItems", "uniqueItems"), ARRAY),
@@ -42,8 +42,8 @@ BROKEN_BY = {
     **dict.fromkeys(("additionalProperties", "propertyNames", "dependentRequired", "dependentSchemas"), OBJECT),
     "dependencies": OBJECT,
 }
-"""The types of value a keyword says anything about; those not listed may speak about every type."""
-SCALAR = INERT | frozenset(
+"""The types that a keyword constrains. A keyword that is not listed may constrain every type."""
+SCALAR_KEYWORDS = NON_ASSERTING | frozenset(
     [
         "type",
         "enum",
@@ -66,6 +66,7 @@ SCALAR = INERT | frozenset(
 
 
 def type_mask(value: object) -> int:
+    """Return the type bit of a JSON value."""
     match value:
         case None:
             return NULL

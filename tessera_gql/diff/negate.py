@@ -1,184 +1,186 @@
-"""Breaking a schema: the alternatives, one per keyword. Listing one too many is safe, leaving one out is not."""
+"""List the ways to violate a schema. The list may contain impossible ways, but must not omit one."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
 
 from tessera_gql.diff.facts import (
-    Above,
-    Below,
-    ContainsFewer,
-    ContainsMore,
+    AboveMaximum,
+    AdditionalPropertyViolates,
+    BelowMinimum,
+    Conjunct,
+    ContainsAbove,
+    ContainsBelow,
     Duplicates,
-    Excluded,
-    ExtraBreaks,
-    Fewer,
-    Item,
-    ItemBreaks,
+    ItemViolates,
+    LaterItemViolates,
     Literal,
-    Missing,
-    More,
-    NameBreaks,
+    NotInValues,
     NotMultiple,
-    PatternBreaks,
-    Present,
-    PropertyBreaks,
-    RestBreaks,
-    Unmatched,
+    PatternPropertyViolates,
+    PatternUnmatched,
+    PropertyMissing,
+    PropertyNameViolates,
+    PropertyPresent,
+    PropertyViolates,
+    SizeAbove,
+    SizeBelow,
 )
 from tessera_gql.diff.kinds import ARRAY, FRACTION, INTEGER, OBJECT, STRING
-from tessera_gql.diff.schema import NONE, Schema
+from tessera_gql.diff.schema import NO_NAMES, Schema
 
-Alternative = list[Item]
-PAIRS_OF = 12
+Alternative = list[Conjunct]
+MAX_PAIRED_OPTIONS = 12
 
 
-def alternatives(node: Schema, kind: int, given: Sequence[Schema]) -> Iterator[Alternative]:
-    """Every way a value of this kind, valid under the given schemas, can break the node."""
+def list_violations(node: Schema, json_type: int, premises: Sequence[Schema]) -> Iterator[Alternative]:
+    """Yield every way in which a value of the type that is valid under the premises can violate the node."""
     if node.enum is not None:
-        yield [Excluded(frozenset(node.enum))]
-    if kind in FACTS:
-        yield from ([fact] for fact in FACTS[kind](node))
-    if kind == OBJECT:
-        yield from _required(node, given)
-        yield from _properties(node, given)
-        yield from _dependents(node)
-        yield from _unevaluated(node)
-    if node.is_opaque or (kind == ARRAY and "unevaluatedItems" in node.words):
+        yield [NotInValues(frozenset(node.enum))]
+    if json_type in CONSTRAINTS_BY_TYPE:
+        yield from ([constraint] for constraint in CONSTRAINTS_BY_TYPE[json_type](node))
+    if json_type == OBJECT:
+        yield from _required_violations(node, premises)
+        yield from _property_violations(node, premises)
+        yield from _dependency_violations(node)
+        yield from _unevaluated_violations(node)
+    if node.is_opaque or (json_type == ARRAY and "unevaluatedItems" in node.keywords):
         yield []
     target = node.target()
     if target is not None:
         yield [Literal(target, holds=False)]
-    yield from _composition(node)
+    yield from _composition_violations(node)
 
 
-def _composition(node: Schema) -> Iterator[Alternative]:
-    for each in node.children("allOf"):
-        yield [Literal(each, holds=False)]
-    if "anyOf" in node.words:
-        yield [Literal(each, holds=False) for each in node.children("anyOf")]
-    if "oneOf" in node.words:
-        yield from _one_of(node.children("oneOf"))
+def _composition_violations(node: Schema) -> Iterator[Alternative]:
+    for child in node.children("allOf"):
+        yield [Literal(child, holds=False)]
+    if "anyOf" in node.keywords:
+        yield [Literal(child, holds=False) for child in node.children("anyOf")]
+    if "oneOf" in node.keywords:
+        yield from _one_of_violations(node.children("oneOf"))
     negated = node.child("not")
     if negated is not None:
         yield [Literal(negated, holds=True)]
     condition = node.child("if")
     if condition is not None:
-        for word, holds in (("then", True), ("else", False)):
-            then = node.child(word)
+        for keyword, holds in (("then", True), ("else", False)):
+            then = node.child(keyword)
             if then is not None:
                 yield [Literal(condition, holds=holds), Literal(then, holds=False)]
 
 
-def _one_of(options: Sequence[Schema]) -> Iterator[Alternative]:
-    yield [Literal(each, holds=False) for each in options]
-    if len(options) > PAIRS_OF:
-        for each in options:
-            yield [Literal(each, holds=True)]
+def _one_of_violations(options: Sequence[Schema]) -> Iterator[Alternative]:
+    yield [Literal(option, holds=False) for option in options]
+    if len(options) > MAX_PAIRED_OPTIONS:
+        for option in options:
+            yield [Literal(option, holds=True)]
         return
     for left, right in combinations(options, 2):
         yield [Literal(left, holds=True), Literal(right, holds=True)]
 
 
-def _number(node: Schema) -> Iterator[Item]:
+def _number_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.low is not None:
-        yield Below(node.low)
+        yield BelowMinimum(node.low)
     if node.high is not None:
-        yield Above(node.high)
+        yield AboveMaximum(node.high)
     yield from map(NotMultiple, node.multiples)
 
 
-def _string(node: Schema) -> Iterator[Item]:
+def _string_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.min_length:
-        yield Fewer(node.min_length)
+        yield SizeBelow(node.min_length)
     if node.max_length is not None:
-        yield More(node.max_length)
+        yield SizeAbove(node.max_length)
     if node.pattern is not None:
-        yield Unmatched(node.pattern)
+        yield PatternUnmatched(node.pattern)
 
 
-def _array(node: Schema) -> Iterator[Item]:
+def _array_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.min_items:
-        yield Fewer(node.min_items)
+        yield SizeBelow(node.min_items)
     if node.max_items is not None:
-        yield More(node.max_items)
-    prefix, rest = node.prefix, node.rest
-    yield from (ItemBreaks(index, each) for index, each in enumerate(prefix))
-    if rest is not None:
-        yield RestBreaks(len(prefix), rest)
+        yield SizeAbove(node.max_items)
+    prefix, remaining = node.prefix_items, node.remaining_items
+    yield from (ItemViolates(index, schema) for index, schema in enumerate(prefix))
+    if remaining is not None:
+        yield LaterItemViolates(len(prefix), remaining)
     if node.unique:
         yield Duplicates()
     contained = node.child("contains")
     if contained is not None:
         if node.min_contains:
-            yield ContainsFewer(contained, node.min_contains)
+            yield ContainsBelow(contained, node.min_contains)
         if node.max_contains is not None:
-            yield ContainsMore(contained, node.max_contains)
+            yield ContainsAbove(contained, node.max_contains)
 
 
-def _object(node: Schema) -> Iterator[Item]:
+def _object_constraints(node: Schema) -> Iterator[Conjunct]:
     if node.min_properties:
-        yield Fewer(node.min_properties)
+        yield SizeBelow(node.min_properties)
     if node.max_properties is not None:
-        yield More(node.max_properties)
+        yield SizeAbove(node.max_properties)
     names = node.child("propertyNames")
     if names is not None:
-        yield NameBreaks(names)
-    yield from (PatternBreaks(pattern, node.pattern_property(pattern)) for pattern in node.patterns)
-    if node.extra is not None:
-        yield ExtraBreaks(frozenset(node.properties), frozenset(node.patterns), node.extra)
+        yield PropertyNameViolates(names)
+    yield from (PatternPropertyViolates(pattern, node.pattern_property(pattern)) for pattern in node.pattern_properties)
+    if node.additional_properties is not None:
+        yield AdditionalPropertyViolates(
+            frozenset(node.properties), frozenset(node.pattern_properties), node.additional_properties
+        )
 
 
-def _required(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
-    there = {name for each in given for name in each.required}
+def _required_violations(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
+    required_names = {name for premise in premises for name in premise.required}
     for name in node.required:
-        if name not in there:
-            yield [Missing(name)]
+        if name not in required_names:
+            yield [PropertyMissing(name)]
 
 
-def _properties(node: Schema, given: Sequence[Schema]) -> Iterator[Alternative]:
-    """Properties that a given schema declares with the same text cannot break."""
+def _property_violations(node: Schema, premises: Sequence[Schema]) -> Iterator[Alternative]:
+    """Yield violations of properties, except those that a premise declares with the same text."""
     if not node.properties:
         return
-    settled = NONE.union(*(node.unchanged(each) for each in given if each.properties))
+    settled = NO_NAMES.union(*(node.unchanged_properties(premise) for premise in premises if premise.properties))
     for name, raw in node.properties.items():
         if raw is not True and name not in settled:
-            yield [PropertyBreaks(name, node.named(name))]
+            yield [PropertyViolates(name, node.property_schema(name))]
 
 
-def _dependents(node: Schema) -> Iterator[Alternative]:
-    for name, others in node.dependent_names.items():
-        for other in others:
-            yield [Present(name), Missing(other)]
+def _dependency_violations(node: Schema) -> Iterator[Alternative]:
+    for name, dependents in node.dependent_names.items():
+        for dependent in dependents:
+            yield [PropertyPresent(name), PropertyMissing(dependent)]
     for name, schema in node.dependent_schemas():
-        yield [Present(name), Literal(schema, holds=False)]
+        yield [PropertyPresent(name), Literal(schema, holds=False)]
 
 
-def _unevaluated(node: Schema) -> Iterator[Alternative]:
-    """Some property that no conjunction evaluates breaks it; what other branches evaluate depends on the value."""
+def _unevaluated_violations(node: Schema) -> Iterator[Alternative]:
+    """Yield violations of `unevaluatedProperties`: names that the node and its `allOf` parts don't cover."""
     extra = node.child("unevaluatedProperties")
     if extra is not None:
-        nodes = _together(node)
-        names = frozenset(name for each in nodes for name in each.properties)
-        patterns = frozenset(pattern for each in nodes for pattern in each.patterns)
-        yield [ExtraBreaks(names, patterns, extra)]
+        nodes = _conjunction(node)
+        names = frozenset(name for schema in nodes for name in schema.properties)
+        patterns = frozenset(pattern for schema in nodes for pattern in schema.pattern_properties)
+        yield [AdditionalPropertyViolates(names, patterns, extra)]
 
 
-def _together(node: Schema) -> Collection[Schema]:
-    """The node and all that a value valid under it is valid under for sure."""
-    found, stack = dict[int, Schema](), [node]
+def _conjunction(node: Schema) -> Collection[Schema]:
+    """The node and all schemas that a value valid under it must satisfy."""
+    schemas, stack = dict[int, Schema](), [node]
     while stack:
-        each = stack.pop()
-        if id(each) not in found:
-            found[id(each)] = each
-            target = each.target()
-            stack += [*each.children("allOf"), *([] if target is None else [target])]
-    return found.values()
+        schema = stack.pop()
+        if id(schema) not in schemas:
+            schemas[id(schema)] = schema
+            target = schema.target()
+            stack += [*schema.children("allOf"), *([] if target is None else [target])]
+    return schemas.values()
 
 
-FACTS: dict[int, Callable[[Schema], Iterator[Item]]] = {
-    INTEGER: _number,
-    FRACTION: _number,
-    STRING: _string,
-    ARRAY: _array,
-    OBJECT: _object,
+CONSTRAINTS_BY_TYPE: dict[int, Callable[[Schema], Iterator[Conjunct]]] = {
+    INTEGER: _number_constraints,
+    FRACTION: _number_constraints,
+    STRING: _string_constraints,
+    ARRAY: _array_constraints,
+    OBJECT: _object_constraints,
 }

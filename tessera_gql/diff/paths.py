@@ -1,83 +1,95 @@
-"""Declared field paths: what one side declares and the other does not. Breaking whatever values either side accepts."""
+"""Compare declared field paths. A removed or added path breaks regardless of the accepted values."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from tessera_gql.diff.declared import Declared, by_name, changed, in_place, in_place_unshared
-from tessera_gql.diff.drafts import Index, Name, Other, Step
-from tessera_gql.diff.routes import follow
-from tessera_gql.diff.schema import Schema, Words, size
+from tessera_gql.diff.declared import (
+    DeclaredProperties,
+    changed_properties,
+    declared_properties,
+    in_place_schemas,
+    unshared_in_place_schemas,
+)
+from tessera_gql.diff.drafts import ItemStep, OtherPropertyStep, PropertyStep, Step
+from tessera_gql.diff.routes import explore
+from tessera_gql.diff.schema import Keywords, Schema, count_schemas
 
 Key = tuple[frozenset[int], frozenset[int]]
-Around = Callable[[Schema], tuple[Schema, ...]]
+Expand = Callable[[Schema], tuple[Schema, ...]]
 
 
 @dataclass
-class State:
-    """All subschemas that speak about one value, on both sides."""
+class DeclarationPair:
+    """All subschemas of one value, on both sides, and the properties only one side declares."""
 
     old: list[Schema]
     new: list[Schema]
-    gone: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
-    come: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
+    removed: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
+    added: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
     edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
     is_cut: bool = False
 
 
-def states(old: Schema, new: Schema, around: Around = in_place) -> dict[Key, State]:
-    """Every place where the declared paths may part, the root first."""
+def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_schemas) -> dict[Key, DeclarationPair]:
+    """Return all pairs where the declared paths may differ, the root first."""
 
-    def parted(state: State) -> Iterator[tuple[Step, State]]:
-        before, after = by_name(state.old), by_name(state.new)
-        state.gone = [(name, _first(nodes, name)) for name, nodes in before.items() if name not in after]
-        state.come = [(name, _first(nodes, name)) for name, nodes in after.items() if name not in before]
-        for step, left, right in _children(state, before, after):
-            yield step, _state(left, right, around)
+    def visit(pair: DeclarationPair) -> Iterator[tuple[Step, DeclarationPair]]:
+        before, after = declared_properties(pair.old), declared_properties(pair.new)
+        pair.removed = [(name, _first_declaration(nodes, name)) for name, nodes in before.items() if name not in after]
+        pair.added = [(name, _first_declaration(nodes, name)) for name, nodes in after.items() if name not in before]
+        for step, left, right in _child_declarations(pair, before, after):
+            yield step, _make_pair(left, right, expand)
 
-    return follow(_state([old], [new], around), _key, parted, size(old, new))
-
-
-def _state(old: list[Schema], new: list[Schema], around: Around) -> State:
-    return State(_around(old, around), _around(new, around))
+    return explore(_make_pair([old], [new], expand), _key, visit, count_schemas(old, new))
 
 
-def _around(nodes: list[Schema], around: Around) -> list[Schema]:
-    return [*{id(each): each for node in nodes for each in around(node)}.values()]
+def _make_pair(old: list[Schema], new: list[Schema], expand: Expand) -> DeclarationPair:
+    return DeclarationPair(_expand_all(old, expand), _expand_all(new, expand))
 
 
-def _key(state: State) -> Key:
-    return frozenset(map(id, state.old)), frozenset(map(id, state.new))
+def _expand_all(nodes: list[Schema], expand: Expand) -> list[Schema]:
+    return [*{id(schema): schema for node in nodes for schema in expand(node)}.values()]
 
 
-def _first(nodes: tuple[Schema, ...], name: str) -> Schema:
-    return min(nodes, key=lambda node: node.at).named(name)
+def _key(pair: DeclarationPair) -> Key:
+    return frozenset(map(id, pair.old)), frozenset(map(id, pair.new))
 
 
-def _children(state: State, before: Declared, after: Declared) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
-    for name, nodes, others in changed(before, after):
-        if not all(_is_plain(each.properties[name]) for each in (*nodes, *others)):
-            yield Name(name), [node.named(name) for node in nodes], [node.named(name) for node in others]
-    for step, select in ((Index(0), _items), (Other(), _others)):
-        left, right = ([each for node in side for each in select(node)] for side in (state.old, state.new))
+def _first_declaration(nodes: tuple[Schema, ...], name: str) -> Schema:
+    return min(nodes, key=lambda node: node.pointer).property_schema(name)
+
+
+def _child_declarations(
+    pair: DeclarationPair, before: DeclaredProperties, after: DeclaredProperties
+) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
+    for name, nodes, new_nodes in changed_properties(before, after):
+        if not all(_is_plain(schema.properties[name]) for schema in (*nodes, *new_nodes)):
+            yield (
+                PropertyStep(name),
+                [node.property_schema(name) for node in nodes],
+                [node.property_schema(name) for node in new_nodes],
+            )
+    for step, select in ((ItemStep(0), _item_schemas), (OtherPropertyStep(), _other_property_schemas)):
+        left, right = ([schema for node in side for schema in select(node)] for side in (pair.old, pair.new))
         if left or right:
             yield step, left, right
 
 
-def _items(node: Schema) -> Iterator[Schema]:
-    yield from node.prefix
-    if node.rest is not None:
-        yield node.rest
+def _item_schemas(node: Schema) -> Iterator[Schema]:
+    yield from node.prefix_items
+    if node.remaining_items is not None:
+        yield node.remaining_items
 
 
-def _others(node: Schema) -> Iterator[Schema]:
-    yield from (node.pattern_property(pattern) for pattern in node.patterns)
-    if node.extra is not None:
-        yield node.extra
+def _other_property_schemas(node: Schema) -> Iterator[Schema]:
+    yield from (node.pattern_property(pattern) for pattern in node.pattern_properties)
+    if node.additional_properties is not None:
+        yield node.additional_properties
 
 
 def _is_plain(raw: object) -> bool:
-    return PLAIN.issuperset(cast("Words", raw)) if isinstance(raw, dict) else True
+    return PLAIN.issuperset(cast("Keywords", raw)) if isinstance(raw, dict) else True
 
 
 PLAIN = frozenset(
@@ -107,10 +119,10 @@ PLAIN = frozenset(
 )
 
 
-def spelled_out(old: Schema, new: Schema) -> dict[Key, State]:
-    """The same, where a definition that several places share is not entered.
+def compare_unshared_declarations(old: Schema, new: Schema) -> dict[Key, DeclarationPair]:
+    """Compare declarations without entering definitions that several references share.
 
-    Fields that were spelled out and now come from a shared definition, or the other way round, are the same fields; but
-    what declared paths are is read both ways by those who check contracts, and of two readings the stricter is safe.
+    Moving fields into a shared definition keeps the fields. Tools that don't follow references see them disappear, so
+    the stricter reading is reported.
     """
-    return states(old, new, in_place_unshared)
+    return compare_declarations(old, new, unshared_in_place_schemas)

@@ -1,4 +1,4 @@
-"""Documents that show a break: looked for where the change is, confirmed by `jsonschema`, or not shown at all."""
+"""Search for documents that demonstrate a break. They are reported only if `jsonschema` confirms them."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,199 +7,213 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
-from tessera_gql.diff.comparers import CLOSING, COUNTS, LIMITS
-from tessera_gql.diff.confirm import Judge
+from tessera_gql.diff.comparers import CLOSING_KEYWORDS, LOWER_LIMITS, UPPER_LIMITS
+from tessera_gql.diff.confirm import ReferenceValidator
 from tessera_gql.diff.documents import read
-from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, Route, Rule
-from tessera_gql.diff.facts import Found, Literal
+from tessera_gql.diff.drafts import (
+    ItemStep,
+    OtherPropertyStep,
+    PropertyNameStep,
+    PropertyStep,
+    Route,
+    Rule,
+    SameValueStep,
+)
+from tessera_gql.diff.facts import Literal, Witness
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, hint
-from tessera_gql.diff.json import Json, canonical, exact
-from tessera_gql.diff.judge import Judged, refutation, sides
+from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, find_hint
+from tessera_gql.diff.json import Json, canonical, to_json_number
+from tessera_gql.diff.judge import Assessment, find_counterexample, order_sides
 from tessera_gql.diff.refusals import SchemaError
-from tessera_gql.diff.regex import Language, example
-from tessera_gql.diff.schema import Schema, Space, size
+from tessera_gql.diff.regex import Language, find_example
+from tessera_gql.diff.schema import NodeCache, Schema, count_schemas
 from tessera_gql.diff.solve import Solver
 from tessera_gql.diff.view import View, type_names
 
 K = ChangeKind
 FUEL = 2_000
-MOST = 200
-EFFORT = 60_000
-ROOM = 200_000
+MAX_TRIES = 200
+MAX_SCHEMA_TRIES = 60_000
+MAX_EVIDENCE_SIZE = 200_000
 MAX_HINTS = 20
 MAX_DOCUMENT = 20_000
 MAX_SECONDS = 2.0
-"""For all evidence of one comparison; what is not found by then stays unproven, which changes no verdict."""
+"""Time for all evidence of one comparison. Changes without evidence by then stay unproven."""
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
-ATTRIBUTES = {**COUNTS, **LIMITS}
-Raw = dict[str, Json]
+ATTRIBUTES = {**LOWER_LIMITS, **UPPER_LIMITS}
+RawSchema = dict[str, Json]
 
 
 class Side(NamedTuple):
+    """One schema of a comparison with its validator."""
+
     root: Schema
-    judge: Judge
+    validator: ReferenceValidator
 
 
 @dataclass
-class Proofs:
-    """The evidence for all changes of one comparison, gathered together on first use and within one budget."""
+class EvidenceCollector:
+    """Evidence for all changes of one comparison, collected on first use within one budget."""
 
-    judged: Sequence[Judged]
+    assessments: Sequence[Assessment]
     old: Side
     new: Side
-    space: Space
+    cache: NodeCache
     solver: Solver
     identities: Identities
     compare: Compare
 
     @cached_property
     def evidence(self) -> tuple[Evidence, ...]:
-        schemas = size(self.old.root, self.new.root)
-        tries, room, ends = max(3, min(MOST, EFFORT // schemas)), ROOM, time.monotonic() + MAX_SECONDS
-        found: list[Evidence] = []
-        for each in self.judged:
-            one = Evidence()
-            if each.breaks and tries and room > 0 and time.monotonic() < ends:
+        schemas = count_schemas(self.old.root, self.new.root)
+        tries, size_left = max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)), MAX_EVIDENCE_SIZE
+        deadline = time.monotonic() + MAX_SECONDS
+        gathered: list[Evidence] = []
+        for assessment in self.assessments:
+            evidence = Evidence()
+            if assessment.breaks and tries and size_left > 0 and time.monotonic() < deadline:
                 tries -= 1
-                one = self._evidence(each)
-                room -= len(canonical(one.document))
-                if schemas <= MAX_SCHEMAS and len(found) < MAX_HINTS:
-                    one = one._replace(hint=self._hint(each))
-            found.append(one)
-        return tuple(found)
+                evidence = self._find_evidence(assessment)
+                size_left -= len(canonical(evidence.document))
+                if schemas <= MAX_SCHEMAS and len(gathered) < MAX_HINTS:
+                    evidence = evidence._replace(hint=self._find_hint(assessment))
+            gathered.append(evidence)
+        return tuple(gathered)
 
-    def _hint(self, judged: Judged) -> str | None:
+    def _find_hint(self, assessment: Assessment) -> str | None:
         try:
-            others = {(each.draft.kind, each.path) for each in self.judged if Mode.BACKWARD in each.breaks}
-            return hint(judged, others, self.old.root.raw, self.new.root.raw, self.compare)
-        except SchemaError:  # what was kept needs a definition that is gone
+            breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
+            other_breaks = {(item.difference.kind, item.path) for item in breaking}
+            return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, self.compare)
+        except SchemaError:  # the restored part refers to a removed definition
             return None
 
-    def _evidence(self, judged: Judged) -> Evidence:
-        mode = Mode.BACKWARD if Mode.BACKWARD in judged.breaks else Mode.FORWARD
-        accepting, refusing = sides(self.old, self.new, mode)
-        for demand, must_refuse, emits in self._demands(judged, mode):
-            found = self._document(accepting, demand, emits=emits)
-            if found is None or accepting.judge.accepts(found.value) is not True:
+    def _find_evidence(self, assessment: Assessment) -> Evidence:
+        mode = Mode.BACKWARD if Mode.BACKWARD in assessment.breaks else Mode.FORWARD
+        accepting, refusing = order_sides(self.old, self.new, mode)
+        for demand, must_refuse, is_produced in self._list_demands(assessment, mode):
+            witness = self._find_document(accepting, demand, is_produced=is_produced)
+            if witness is None or accepting.validator.accepts(witness.value) is not True:
                 continue
-            if len(canonical(found.value)) > MAX_DOCUMENT:
+            if len(canonical(witness.value)) > MAX_DOCUMENT:
                 continue
-            if not must_refuse or refusing.judge.accepts(found.value) is False:
-                return Evidence(Certainty.PROVEN, found.value)
+            if not must_refuse or refusing.validator.accepts(witness.value) is False:
+                return Evidence(Certainty.PROVEN, witness.value)
         return Evidence()
 
-    def _document(self, side: Side, demand: Raw, *, emits: bool) -> Found | None:
+    def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
             document = read({"$schema": "https://json-schema.org/draft/2020-12/schema", **demand}, self.identities)
-        except SchemaError:  # the demand repeats what the schemas say, and may be larger than either
+        except SchemaError:  # the demand contains parts of the schemas and may exceed the limits
             return None
         self.solver.fuel = FUEL
-        asked = [Literal(side.root, holds=True, emits=emits), Literal(self.space.root(document), holds=True)]
-        found = self.solver.find(asked)
-        return found if isinstance(found, Found) else None
+        root = Literal(side.root, holds=True, is_produced=is_produced)
+        result = self.solver.find([root, Literal(self.cache.root(document), holds=True)])
+        return result if isinstance(result, Witness) else None
 
-    def _demands(self, judged: Judged, mode: Mode) -> Iterator[tuple[Raw, bool, bool]]:
-        """What the document must be like, most telling first; whether the other side must refuse it; who writes it."""
-        draft, route, emits = judged.draft, judged.route, judged.draft.rule is not Rule.OPEN
-        if mode in draft.content and judged.spot is not None:
-            given, wanted = sides(judged.spot.old, judged.spot.new, mode)
-            negated = _negated(draft.pointer.rpartition("/")[2], draft.name, wanted)
-            if draft.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
-                negated = _negated("required", draft.name, wanted)
+    def _list_demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
+        """Yield demands on the document, whether the other side must refuse it, and whether a producer writes it."""
+        difference, route = assessment.difference, assessment.route
+        is_produced = difference.rule is not Rule.OPEN
+        if mode in difference.directions and assessment.pair is not None:
+            accepting, refusing = order_sides(assessment.pair.old, assessment.pair.new, mode)
+            negated = _negate_keyword(difference.pointer.rpartition("/")[2], difference.name, refusing)
+            if difference.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
+                negated = _negate_keyword("required", difference.name, refusing)
             if negated is not None:
-                yield wrapped(route, negated), True, emits
-            found = refutation(self.solver, given, wanted, emits=emits)
-            if isinstance(found, Found):
-                yield wrapped(route, {"const": found.value}), True, emits
-        if draft.kind in DEFAULTS:
-            yield from _without(route)
-        elif mode in draft.always and draft.name is not None:
-            name = draft.before if draft.kind is K.PROPERTY_RENAMED and mode is Mode.BACKWARD else draft.name
-            yield wrapped(route, {"type": "object", "required": [name]}), False, True
+                yield require_at(route, negated), True, is_produced
+            result = find_counterexample(self.solver, accepting, refusing, is_produced=is_produced)
+            if isinstance(result, Witness):
+                yield require_at(route, {"const": result.value}), True, is_produced
+        if difference.kind in DEFAULTS:
+            yield from _demand_absence(route)
+        elif mode in difference.always and difference.name is not None:
+            is_old_name = difference.kind is K.PROPERTY_RENAMED and mode is Mode.BACKWARD
+            name = difference.before if is_old_name else difference.name
+            yield require_at(route, {"type": "object", "required": [name]}), False, True
 
 
-def _without(route: Route) -> Iterator[tuple[Raw, bool, bool]]:
+def _demand_absence(route: Route) -> Iterator[tuple[RawSchema, bool, bool]]:
     match route:
-        case (*above, Name(name)):
-            yield wrapped(tuple(above), {"type": "object", "not": {"required": [name]}}), False, True
+        case (*above, PropertyStep(name)):
+            yield require_at(tuple(above), {"type": "object", "not": {"required": [name]}}), False, True
         case _:
             return
 
 
-def wrapped(route: Route, demand: Raw) -> Raw:
-    """A schema for documents that have the route and meet the demand at its end."""
+def require_at(route: Route, demand: RawSchema) -> RawSchema:
+    """Build a schema for documents with a value at the route that satisfies the demand."""
     for step in reversed(route):
         match step:
-            case Name(name):
+            case PropertyStep(name):
                 demand = {"type": "object", "required": [name], "properties": {name: demand}}
-            case Index(index):
+            case ItemStep(index):
                 free: list[Json] = [{}] * index
                 demand = {"type": "array", "minItems": index + 1, "prefixItems": [*free, demand]}
-            case Other(pattern):
-                found = "other" if pattern is None else example(Language(frozenset({pattern})))
-                name = found if isinstance(found, str) else "other"
+            case OtherPropertyStep(pattern):
+                example = "other" if pattern is None else find_example(Language(frozenset({pattern})))
+                name = example if isinstance(example, str) else "other"
                 demand = {"type": "object", "required": [name], "properties": {name: demand}}
-            case AnyName():
+            case PropertyNameStep():
                 demand = {"type": "object", "not": {"propertyNames": {"not": demand}}}
-            case Here():
+            case SameValueStep():
                 pass
     return demand
 
 
-def _negated(word: str, name: str | None, view: View) -> Raw | None:
-    """A schema for what one keyword of the view rules out; None where the keyword alone does not tell."""
-    said = _said(word, name, view)
-    return None if said is None else {"not": said}
+def _negate_keyword(keyword: str, name: str | None, view: View) -> RawSchema | None:
+    """Build a schema for the values that a keyword of the view excludes, or None."""
+    schema = _keyword_schema(keyword, name, view)
+    return None if schema is None else {"not": schema}
 
 
-def _said(word: str, name: str | None, view: View) -> Raw | None:
-    if word in CLOSING:
-        return _closed(view)
-    if word in ATTRIBUTES:
-        attribute = ATTRIBUTES[word]
-        limit = view.least(attribute) if word.startswith("min") else view.most(attribute)
-        return None if limit is None else {word: limit}
-    if word == "required":
+def _keyword_schema(keyword: str, name: str | None, view: View) -> RawSchema | None:
+    if keyword in CLOSING_KEYWORDS:
+        return _closed_schema(view)
+    if keyword in ATTRIBUTES:
+        attribute = ATTRIBUTES[keyword]
+        limit = view.lower_limit(attribute) if keyword.startswith("min") else view.upper_limit(attribute)
+        return None if limit is None else {keyword: limit}
+    if keyword == "required":
         return None if name is None else {"type": "object", "required": [name]}
-    reader = SAID.get(word)
-    return None if reader is None else reader(view)
+    writer = KEYWORD_WRITERS.get(keyword)
+    return None if writer is None else writer(view)
 
 
-def _closed(view: View) -> Raw:
-    names: Raw = dict.fromkeys(view.properties, True)
-    patterns: Raw = {pattern: True for node in view.schemas for pattern in node.patterns}
+def _closed_schema(view: View) -> RawSchema:
+    names: RawSchema = dict.fromkeys(view.properties, True)
+    patterns: RawSchema = {pattern: True for node in view.schemas for pattern in node.pattern_properties}
     return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
 
 
-def _low(view: View) -> Raw | None:
+def _lower_bound(view: View) -> RawSchema | None:
     low = view.low
-    return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": exact(low.value)}
+    return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": to_json_number(low.value)}
 
 
-def _high(view: View) -> Raw | None:
+def _upper_bound(view: View) -> RawSchema | None:
     high = view.high
-    return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": exact(high.value)}
+    return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": to_json_number(high.value)}
 
 
-def _enum(view: View) -> Raw | None:
+def _enum(view: View) -> RawSchema | None:
     return None if view.enum is None else {"enum": [*view.enum.values()]}
 
 
-def _every(word: str, values: Iterable[Json]) -> Raw | None:
-    listed: list[Json] = [{word: value} for value in values]
+def _all_of(keyword: str, values: Iterable[Json]) -> RawSchema | None:
+    listed: list[Json] = [{keyword: value} for value in values]
     return {"allOf": listed} if listed else None
 
 
-SAID: dict[str, Callable[[View], Raw | None]] = {
+KEYWORD_WRITERS: dict[str, Callable[[View], RawSchema | None]] = {
     "type": lambda view: {"type": [*type_names(view.types)]},
     "enum": _enum,
     "const": _enum,
-    "minimum": _low,
-    "exclusiveMinimum": _low,
-    "maximum": _high,
-    "exclusiveMaximum": _high,
-    "multipleOf": lambda view: _every("multipleOf", map(exact, view.multiples)),
-    "pattern": lambda view: _every("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
+    "minimum": _lower_bound,
+    "exclusiveMinimum": _lower_bound,
+    "maximum": _upper_bound,
+    "exclusiveMaximum": _upper_bound,
+    "multipleOf": lambda view: _all_of("multipleOf", map(to_json_number, view.multiples)),
+    "pattern": lambda view: _all_of("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
     "uniqueItems": lambda _: {"uniqueItems": True},
 }

@@ -1,10 +1,10 @@
-"""Refused input: the one error this package raises, with where, which limit and which side."""
+"""The error for invalid or oversized documents."""
 
 from collections.abc import Callable
 
 
 class SchemaError(ValueError):
-    """A document that cannot be judged. `reason` says what, why and what next; `limit` is the one that was passed."""
+    """An invalid or oversized document. `reason` is a message for clients; `limit` is the limit it exceeds."""
 
     def __init__(self, reason: str, *, pointer: str = "", limit: int | None = None, side: str | None = None) -> None:
         super().__init__(reason)
@@ -13,16 +13,16 @@ class SchemaError(ValueError):
         self.limit = limit
         self.side = side
 
-    def on(self, side: str) -> "SchemaError":
+    def with_side(self, side: str) -> "SchemaError":
         return SchemaError(self.reason, pointer=self.pointer, limit=self.limit, side=side)
 
     def __reduce__(self) -> tuple[Callable[..., "SchemaError"], tuple[str, str, int | None, str | None]]:
-        return _restored, (self.reason, self.pointer, self.limit, self.side)
+        return _restore, (self.reason, self.pointer, self.limit, self.side)
 
     def __str__(self) -> str:
         where = f" (at {self.pointer})" if self.pointer else ""
         return (f"The {self.side} schema: " if self.side else "") + self.reason + where
 
 
-def _restored(reason: str, pointer: str, limit: int | None, side: str | None) -> SchemaError:
+def _restore(reason: str, pointer: str, limit: int | None, side: str | None) -> SchemaError:
     return SchemaError(reason, pointer=pointer, limit=limit, side=side)

@@ -1,4 +1,4 @@
-"""Patterns as automata: what matches, and does anything match some and not others? Unknown is an answer."""
+"""Match patterns and find examples of their intersections with finite automata. A result may be unknown."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -24,25 +24,25 @@ from tessera_gql.diff.regex_syntax import (
 MAX_STATES = 2_000
 MAX_STEPS = 600
 MAX_MOVES = 100_000
-"""Moves of a state over a character that one search may make; about 50 ms."""
+"""Transitions that one search may take; about 50 ms."""
 CACHED_AUTOMATA = 128
 CACHED_EXAMPLES = 1_024
 MAX_CLOSURES = 1_000
-"""Remembered for one automaton; with thousands of states each may be large."""
+"""Cached closures of one automaton. Each may hold thousands of states."""
 ANY: Ranges = ((0, LAST),)
-NICE = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
+PREFERRED_CODES = tuple(map(ord, "aA0bzB1xZ9- _.@/!"))
 States = frozenset[int]
 
 
 @dataclass
 class Automaton:
-    """A nondeterministic automaton over code points that searches: state 0 begins, state 1 accepts and stays."""
+    """A nondeterministic automaton that searches a text. State 0 is the start, state 1 accepts and is never left."""
 
     edges: list[list[tuple[Ranges, int]]] = field(default_factory=lambda: [[], []])
     empty: list[list[tuple[str, int]]] = field(default_factory=lambda: [[], []])
     closures: dict[tuple[States, str], States] = field(default_factory=dict[tuple[States, str], States])
 
-    def state(self) -> int:
+    def add_state(self) -> int:
         if len(self.edges) >= MAX_STATES:
             raise Unsupported
         self.edges.append([])
@@ -50,22 +50,22 @@ class Automaton:
         return len(self.edges) - 1
 
     def closure(self, states: States, passing: str) -> States:
-        """States reachable without reading; `passing` holds `^` at the start and `$` at the end."""
-        known = self.closures.get((states, passing))
-        if known is not None:
-            return known
-        found, stack = set(states), list(states)
+        """States reachable without input. `passing` contains `^` at the start and `$` at the end of the text."""
+        cached = self.closures.get((states, passing))
+        if cached is not None:
+            return cached
+        reachable, stack = set(states), list(states)
         while stack:
             for sign, target in self.empty[stack.pop()]:
-                if target not in found and (not sign or sign in passing):
-                    found.add(target)
+                if target not in reachable and (not sign or sign in passing):
+                    reachable.add(target)
                     stack.append(target)
         if len(self.closures) >= MAX_CLOSURES:
             self.closures.clear()
-        self.closures[states, passing] = closure = frozenset(found)
+        self.closures[states, passing] = closure = frozenset(reachable)
         return closure
 
-    def begin(self) -> States:
+    def start_states(self) -> States:
         return self.closure(frozenset({0}), "^")
 
     def step(self, states: States, code: int) -> States:
@@ -82,7 +82,7 @@ class Automaton:
 
 
 def is_pattern(pattern: str) -> bool:
-    """False for what no dialect reads."""
+    """Return False for a pattern that no dialect of regular expressions accepts."""
     try:
         parse(pattern)
     except Unsupported:
@@ -93,100 +93,102 @@ def is_pattern(pattern: str) -> bool:
 
 
 @lru_cache(CACHED_AUTOMATA)
-def automaton(pattern: str) -> Automaton | None:
-    """None where the pattern is beyond us."""
-    built = Automaton()
+def compile_pattern(pattern: str) -> Automaton | None:
+    """Compile a pattern to an automaton; None if its syntax is not supported."""
+    automaton = Automaton()
     try:
-        start = built.state()
-        built.edges[0].append((ANY, 0))
-        built.empty[0].append(("", start))
-        built.empty[_build(built, parse(pattern), start)].append(("", 1))
-        built.edges[1].append((ANY, 1))
+        start = automaton.add_state()
+        automaton.edges[0].append((ANY, 0))
+        automaton.empty[0].append(("", start))
+        automaton.empty[_build_states(automaton, parse(pattern), start)].append(("", 1))
+        automaton.edges[1].append((ANY, 1))
     except (Unsupported, Malformed):
         return None
-    return built
+    return automaton
 
 
-def _build(built: Automaton, part: Expression, start: int) -> int:
+def _build_states(automaton: Automaton, part: Expression, start: int) -> int:
     match part:
         case Chars(ranges):
-            end = built.state()
-            built.edges[start].append((ranges, end))
+            end = automaton.add_state()
+            automaton.edges[start].append((ranges, end))
         case Anchor(at_start):
-            end = built.state()
-            built.empty[start].append(("^" if at_start else "$", end))
+            end = automaton.add_state()
+            automaton.empty[start].append(("^" if at_start else "$", end))
         case Sequence(parts):
             end = start
-            for each in parts:
-                end = _build(built, each, end)
+            for element in parts:
+                end = _build_states(automaton, element, end)
         case Choice(options):
-            end = built.state()
+            end = automaton.add_state()
             for option in options:
-                branch = built.state()
-                built.empty[start].append(("", branch))
-                built.empty[_build(built, option, branch)].append(("", end))
-        case Repeat(inside, least, most):
-            end = _repeat(built, inside, (least, most), start)
+                branch = automaton.add_state()
+                automaton.empty[start].append(("", branch))
+                automaton.empty[_build_states(automaton, option, branch)].append(("", end))
+        case Repeat(inside, minimum, maximum):
+            end = _build_repeat(automaton, inside, (minimum, maximum), start)
     return end
 
 
-def _repeat(built: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
-    least, most = bounds
-    for _ in range(least):
-        start = _build(built, inside, start)
-    end = built.state()
-    if most is None:
-        loop = built.state()
-        built.empty[start] += [("", loop), ("", end)]
-        built.empty[_build(built, inside, loop)] += [("", loop), ("", end)]
+def _build_repeat(automaton: Automaton, inside: Expression, bounds: tuple[int, int | None], start: int) -> int:
+    minimum, maximum = bounds
+    for _ in range(minimum):
+        start = _build_states(automaton, inside, start)
+    end = automaton.add_state()
+    if maximum is None:
+        loop = automaton.add_state()
+        automaton.empty[start] += [("", loop), ("", end)]
+        automaton.empty[_build_states(automaton, inside, loop)] += [("", loop), ("", end)]
         return end
-    for _ in range(most - least):
-        built.empty[start].append(("", end))
-        start = _build(built, inside, start)
-    built.empty[start].append(("", end))
+    for _ in range(maximum - minimum):
+        automaton.empty[start].append(("", end))
+        start = _build_states(automaton, inside, start)
+    automaton.empty[start].append(("", end))
     return end
 
 
 def matches(pattern: str, text: str) -> bool | None:
-    """Whether the pattern is found in the text; None where the pattern is beyond us."""
-    found = automaton(pattern)
-    if found is None:
+    """Return whether the text contains a match of the pattern; None if its syntax is not supported."""
+    automaton = compile_pattern(pattern)
+    if automaton is None:
         return None
-    states = found.begin()
+    states = automaton.start_states()
     for char in text:
-        states = found.step(states, ord(char))
-    return found.accepts(states, at_start=not text)
+        states = automaton.step(states, ord(char))
+    return automaton.accepts(states, at_start=not text)
 
 
 class Language(NamedTuple):
-    """Strings that match all of `wanted`, none of `unwanted`, within the lengths, and are not `excluded`."""
+    """Strings that match all of `matching` and none of `not_matching`, within the lengths and not `excluded`."""
 
-    wanted: frozenset[str] = frozenset()
-    unwanted: frozenset[str] = frozenset()
-    least: int = 0
-    most: int | None = None
+    matching: frozenset[str] = frozenset()
+    not_matching: frozenset[str] = frozenset()
+    min_length: int = 0
+    max_length: int | None = None
     excluded: frozenset[str] = frozenset()
 
 
 @lru_cache(CACHED_EXAMPLES)
-def example(language: Language) -> str | bool:
-    """A shortest string of the language; False when it is proven empty; True when neither is known."""
-    if language.wanted & language.unwanted or (language.most is not None and language.most < language.least):
+def find_example(language: Language) -> str | bool:
+    """Return a shortest string of the language; False if it is proven empty, True if unknown."""
+    matching, not_matching, min_length, max_length, _ = language
+    if matching & not_matching or (max_length is not None and max_length < min_length):
         return False
-    known = {pattern: automaton(pattern) for pattern in language.wanted | language.unwanted}
-    machines = [(found, pattern in language.wanted) for pattern, found in known.items() if found is not None]
-    found = _search(language, machines) if machines else _by_length(language)
-    if found is False or len(machines) == len(known):
-        return found
-    return True  # found without the patterns beyond us: no proof either way
+    patterns = matching | not_matching
+    compiled = [(compile_pattern(pattern), pattern in matching) for pattern in patterns]
+    machines = [(automaton, must_match) for automaton, must_match in compiled if automaton is not None]
+    result = _search(language, machines) if machines else _find_by_length(language)
+    if result is False or len(machines) == len(patterns):
+        return result
+    return True  # the string may violate a pattern of unsupported syntax
 
 
-def _by_length(language: Language) -> str | bool:
-    if language.least > 100_000:
+def _find_by_length(language: Language) -> str | bool:
+    if language.min_length > 100_000:
         return True
-    texts: Iterable[str] = () if language.least else ("",)
-    if language.most != 0:
-        texts = chain(texts, (chr(code) * max(language.least, 1) for code in count(ord("a"))))
+    texts: Iterable[str] = () if language.min_length else ("",)
+    if language.max_length != 0:
+        texts = chain(texts, (chr(code) * max(language.min_length, 1) for code in count(ord("a"))))
     return next((text for text in texts if text not in language.excluded), False)
 
 
@@ -194,23 +196,23 @@ Product: TypeAlias = tuple[tuple[States, ...], int, str | None]
 
 
 def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str | bool:
-    """Breadth first through the product of all machines, the length so far and the excluded strings' prefixes."""
-    prefixes = {word[:end] for word in language.excluded for end in range(len(word) + 1)}
-    top = language.least if language.most is None else language.most
-    begin: Product = (tuple(machine.begin() for machine, _ in machines), 0, "" if "" in prefixes else None)
-    queue = deque[tuple[Product, str]]([(begin, "")])
-    seen: set[Product] = {begin}
+    """Search the product of all automata, lengths and prefixes of excluded strings breadth first."""
+    prefixes = {excluded[:end] for excluded in language.excluded for end in range(len(excluded) + 1)}
+    top = language.min_length if language.max_length is None else language.max_length
+    start: Product = (tuple(machine.start_states() for machine, _ in machines), 0, "" if "" in prefixes else None)
+    queue = deque[tuple[Product, str]]([(start, "")])
+    visited: set[Product] = {start}
     steps = moves = 0
     while queue:
         (states, length, prefix), text = queue.popleft()
-        if length >= language.least and (prefix is None or prefix not in language.excluded):
+        if length >= language.min_length and (prefix is None or prefix not in language.excluded):
             verdicts = (
-                machine.accepts(states[index], at_start=not text) is wanted
-                for index, (machine, wanted) in enumerate(machines)
+                machine.accepts(states[index], at_start=not text) is must_match
+                for index, (machine, must_match) in enumerate(machines)
             )
             if all(verdicts):
                 return text
-        if length == language.most:
+        if length == language.max_length:
             continue
         steps += 1
         alphabet = _alphabet(machines, states, prefix, prefixes)
@@ -221,20 +223,20 @@ def _search(language: Language, machines: list[tuple[Automaton, bool]]) -> str |
             after = None if prefix is None or prefix + chr(code) not in prefixes else prefix + chr(code)
             moved = tuple(machine.step(states[index], code) for index, (machine, _) in enumerate(machines))
             reached: Product = (moved, min(length + 1, top), after)
-            if reached not in seen and not _is_dead(machines, moved):
-                seen.add(reached)
+            if reached not in visited and not _is_dead(machines, moved):
+                visited.add(reached)
                 queue.append((reached, text + chr(code)))
     return False
 
 
 def _is_dead(machines: list[tuple[Automaton, bool]], states: tuple[States, ...]) -> bool:
-    return any(1 in states[index] and not wanted for index, (_, wanted) in enumerate(machines))
+    return any(1 in states[index] and not must_match for index, (_, must_match) in enumerate(machines))
 
 
 def _alphabet(
     machines: list[tuple[Automaton, bool]], states: tuple[States, ...], prefix: str | None, prefixes: set[str]
 ) -> list[int]:
-    """One code point per class of characters that no machine tells apart from here."""
+    """One code point per class of characters that no automaton distinguishes in its states."""
     cuts = {0}
     for index, (machine, _) in enumerate(machines):
         for state in states[index]:
@@ -242,8 +244,8 @@ def _alphabet(
                 for low, high in ranges:
                     cuts |= {low, high + 1}
     if prefix is not None:
-        nexts = {ord(word[len(prefix)]) for word in prefixes if len(word) == len(prefix) + 1}
+        nexts = {ord(longer[len(prefix)]) for longer in prefixes if len(longer) == len(prefix) + 1}
         cuts |= nexts | {code + 1 for code in nexts}
-    bounds = pairwise(sorted(cuts))  # up to the last character, which every machine passes over in its first state
-    chosen = (next((code for code in NICE if low <= code < end), low) for low, end in bounds)
-    return sorted(chosen, key=lambda code: (code not in NICE, code))
+    bounds = pairwise(sorted(cuts))  # ANY, an edge of state 0, cuts after the last code point
+    chosen = (next((code for code in PREFERRED_CODES if low <= code < end), low) for low, end in bounds)
+    return sorted(chosen, key=lambda code: (code not in PREFERRED_CODES, code))

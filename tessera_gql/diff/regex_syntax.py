@@ -1,4 +1,4 @@
-"""Reads the part of ECMA-262 regular expressions that describes regular languages; anything else is `Unsupported`."""
+"""Parse ECMA-262 regular expressions, restricted to those that describe regular languages."""
 
 import re
 from typing import NamedTuple, TypeAlias
@@ -28,15 +28,17 @@ SURROGATES = range(0xD800, 0xE000)
 CONTROL = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "0": 0}
 
 
-class Unsupported(Exception):  # noqa: N818 - not an error: the language is beyond a finite automaton, or the dialects disagree
-    """Lookaround, backreferences, word boundaries and the like."""
+class Unsupported(Exception):  # noqa: N818 - an unsupported pattern is valid input
+    """Raised for lookaround, backreferences, word boundaries and syntax that dialects read differently."""
 
 
-class Malformed(Exception):  # noqa: N818 - becomes a SchemaError where the pattern's place is known
-    """Not a regular expression."""
+class Malformed(Exception):  # noqa: N818 - callers raise a SchemaError with the pointer of the pattern
+    """Raised for invalid regular expressions."""
 
 
 class Chars(NamedTuple):
+    """One character out of ranges."""
+
     ranges: Ranges
 
 
@@ -49,12 +51,16 @@ class Choice(NamedTuple):
 
 
 class Repeat(NamedTuple):
+    """An expression repeated between `minimum` and `maximum` times."""
+
     part: "Expression"
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
 
 
 class Anchor(NamedTuple):
+    """The start or the end of the text."""
+
     at_start: bool
 
 
@@ -62,6 +68,7 @@ Expression: TypeAlias = Chars | Sequence | Choice | Repeat | Anchor
 
 
 def union(ranges: list[tuple[int, int]]) -> Ranges:
+    """Merge overlapping and adjacent ranges."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
         if merged and low <= merged[-1][1] + 1:
@@ -72,86 +79,82 @@ def union(ranges: list[tuple[int, int]]) -> Ranges:
 
 
 def complement(ranges: Ranges) -> Ranges:
-    found: list[tuple[int, int]] = []
+    """Return the ranges of all other code points."""
+    gaps: list[tuple[int, int]] = []
     start = 0
     for low, high in ranges:
         if start < low:
-            found.append((start, low - 1))
+            gaps.append((start, low - 1))
         start = high + 1
-    return (*found, (start, LAST)) if start <= LAST else tuple(found)
+    return (*gaps, (start, LAST)) if start <= LAST else tuple(gaps)
 
 
-CLASSES = {
-    "d": DIGIT,
-    "D": complement(DIGIT),
-    "w": WORD,
-    "W": complement(WORD),
-    "s": SPACE,
-    "S": complement(SPACE),
-}
+CLASSES = {"d": DIGIT, "D": complement(DIGIT), "w": WORD, "W": complement(WORD), "s": SPACE, "S": complement(SPACE)}
 
 
 def parse(pattern: str) -> Expression:
-    """Raises `Unsupported` or `Malformed`."""
+    """Parse a pattern. Raises `Unsupported` or `Malformed`."""
     if len(pattern) > MAX_LENGTH:
         raise Unsupported(pattern[:MAX_LENGTH])
-    reader = _Reader(pattern)
-    found = reader.choice(0)
-    if not reader.done:
+    parser = _Parser(pattern)
+    expression = parser.parse_choice(0)
+    if not parser.is_at_end:
         raise Malformed(pattern)
-    return found
+    return expression
 
 
-class _Reader:
+class _Parser:
+    """A recursive descent parser over one pattern."""
+
     def __init__(self, text: str) -> None:
         self.text = text
-        self.at = 0
+        self.position = 0
 
     @property
-    def done(self) -> bool:
-        return not self.text[self.at :]
+    def is_at_end(self) -> bool:
+        return not self.text[self.position :]
 
-    def peek(self, what: str) -> bool:
-        return self.text.startswith(what, self.at)
+    def peek(self, token: str) -> bool:
+        return self.text.startswith(token, self.position)
 
-    def take(self, what: str) -> bool:
-        if self.peek(what):
-            self.at += len(what)
+    def take(self, token: str) -> bool:
+        if self.peek(token):
+            self.position += len(token)
             return True
         return False
 
     def next(self) -> str:
-        if self.done:
+        if self.is_at_end:
             raise Malformed(self.text)
-        self.at += 1
-        return self.text[self.at - 1]
+        self.position += 1
+        return self.text[self.position - 1]
 
-    def choice(self, depth: int) -> Expression:
+    def parse_choice(self, depth: int) -> Expression:
         if depth > 50:
             raise Unsupported(self.text)
-        options = [self.sequence(depth)]
+        options = [self.parse_sequence(depth)]
         while self.take("|"):
-            options.append(self.sequence(depth))
+            options.append(self.parse_sequence(depth))
         return options[0] if len(options) == 1 else Choice(tuple(options))
 
-    def sequence(self, depth: int) -> Expression:
+    def parse_sequence(self, depth: int) -> Expression:
         parts: list[Expression] = []
-        while not self.done and not self.peek("|") and not self.peek(")"):
-            parts.append(self.quantified(self.atom(depth)))
+        while not self.is_at_end and not self.peek("|") and not self.peek(")"):
+            parts.append(self.parse_quantifier(self.parse_atom(depth)))
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
-    def atom(self, depth: int) -> Expression:
+    def parse_atom(self, depth: int) -> Expression:
         match self.next():
             case "^" | "$" as sign:
                 return Anchor(at_start=sign == "^")
             case ".":
                 return Chars(complement(LINE_ENDS))
             case "(":
-                return self.group(depth)
+                return self.parse_group(depth)
             case "[":
-                return Chars(self.chars())
+                return Chars(self.parse_class())
             case "\\":
-                return Chars(self.escape(in_class=False))
+                return Chars(self.parse_escape(in_class=False))
             case "*" | "+" | "?":
                 raise Malformed(self.text)
             case "{" | "}" | "]":  # literal in some dialects, an error in others
@@ -159,50 +162,50 @@ class _Reader:
             case char:
                 return Chars(((ord(char), ord(char)),))
 
-    def group(self, depth: int) -> Expression:
+    def parse_group(self, depth: int) -> Expression:
         if self.take("?") and not self.take(":"):
             raise Unsupported(self.text)
-        inside = self.choice(depth + 1)
+        inside = self.parse_choice(depth + 1)
         if not self.take(")"):
             raise Malformed(self.text)
         return inside
 
-    def quantified(self, part: Expression) -> Expression:
-        bounds = self.bounds()
+    def parse_quantifier(self, part: Expression) -> Expression:
+        bounds = self.parse_bounds()
         if bounds is None:
             return part
-        least, most = bounds
+        minimum, maximum = bounds
         self.take("?")
-        if isinstance(part, Anchor) or self.bounds() is not None:
+        if isinstance(part, Anchor) or self.parse_bounds() is not None:
             raise Unsupported(self.text)
-        if most is not None and most < least:
+        if maximum is not None and maximum < minimum:
             raise Malformed(self.text)
-        if max(least, most or 0) > MAX_REPEAT:
+        if max(minimum, maximum or 0) > MAX_REPEAT:
             raise Unsupported(self.text)
-        return Repeat(part, least, most)
+        return Repeat(part, minimum, maximum)
 
-    def bounds(self) -> tuple[int, int | None] | None:
+    def parse_bounds(self) -> tuple[int, int | None] | None:
         for sign, bounds in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
             if self.take(sign):
                 return bounds
         if not self.peek("{"):
             return None
-        found = BOUNDS.match(self.text, self.at)
-        if found is None:
+        match = BOUNDS.match(self.text, self.position)
+        if match is None:
             raise Unsupported(self.text)
-        self.at = found.end()
-        least, comma, most = found.groups()
-        return int(least), (int(most) if most else None) if comma else int(least)
+        self.position = match.end()
+        minimum, comma, maximum = match.groups()
+        return int(minimum), (int(maximum) if maximum else None) if comma else int(minimum)
 
-    def escape(self, *, in_class: bool) -> Ranges:
+    def parse_escape(self, *, in_class: bool) -> Ranges:
         char = self.next()
         if char in CLASSES:
             return CLASSES[char]
-        code = self.code(char, in_class=in_class)
+        code = self.parse_code(char, in_class=in_class)
         return ((code, code),)
 
-    def code(self, char: str, *, in_class: bool) -> int:
-        if char == "0" and self.text[self.at : self.at + 1].isdecimal():
+    def parse_code(self, char: str, *, in_class: bool) -> int:
+        if char == "0" and self.text[self.position : self.position + 1].isdecimal():
             raise Unsupported(self.text)
         if char in CONTROL:
             return CONTROL[char]
@@ -214,41 +217,41 @@ class _Reader:
                 raise Unsupported(self.text)
             return ord(letter) % 32
         if char in "xu":
-            return self.hexadecimal(2 if char == "x" else 4)
+            return self.parse_hexadecimal(2 if char == "x" else 4)
         if char.isalnum():
             raise Unsupported(self.text)
         return ord(char)
 
-    def hexadecimal(self, digits: int) -> int:
-        found = self.text[self.at : self.at + digits]
-        if len(found) < digits or any(char not in "0123456789abcdefABCDEF" for char in found):
+    def parse_hexadecimal(self, digits: int) -> int:
+        code_text = self.text[self.position : self.position + digits]
+        if len(code_text) < digits or any(char not in "0123456789abcdefABCDEF" for char in code_text):
             raise Unsupported(self.text)
-        if int(found, 16) in SURROGATES:  # two of them are one character, or none
+        if int(code_text, 16) in SURROGATES:  # a pair is one character, a single one is none
             raise Unsupported(self.text)
-        self.at += digits
-        return int(found, 16)
+        self.position += digits
+        return int(code_text, 16)
 
-    def chars(self) -> Ranges:
+    def parse_class(self) -> Ranges:
         negated = self.take("^")
-        if self.peek("]"):  # empty in ECMA, a literal in Python
+        if self.peek("]"):  # an empty class in ECMA, a literal in Python
             raise Unsupported(self.text)
         ranges: list[tuple[int, int]] = []
         while not self.take("]"):
-            left = self.member()
+            left = self.parse_class_member()
             if self.peek("-") and not self.peek("-]"):
                 self.next()
-                right = self.member()
-                (low, *more), (high, *others) = left, right
-                if more or others or low[0] != low[1] or high[0] != high[1]:
+                right = self.parse_class_member()
+                (low, *low_tail), (high, *high_tail) = left, right
+                if low_tail or high_tail or low[0] != low[1] or high[0] != high[1]:
                     raise Unsupported(self.text)
                 if low > high:
                     raise Malformed(self.text)
                 ranges.append((low[0], high[1]))
             else:
                 ranges += left
-        found = union(ranges)
-        return complement(found) if negated else found
+        merged = union(ranges)
+        return complement(merged) if negated else merged
 
-    def member(self) -> Ranges:
+    def parse_class_member(self) -> Ranges:
         char = self.next()
-        return self.escape(in_class=True) if char == "\\" else ((ord(char), ord(char)),)
+        return self.parse_escape(in_class=True) if char == "\\" else ((ord(char), ord(char)),)

@@ -1,4 +1,4 @@
-"""What is followed from the root, and on which paths each part is reached. Cut short where a schema enters itself."""
+"""Traverse the graph of a comparison and find the routes from the root to each node."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -6,142 +6,143 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from tessera_gql.diff.drafts import Route, Step, declared_field, text
+from tessera_gql.diff.drafts import Route, Step, declared_field, format_route
 
-Place = TypeVar("Place", bound=Hashable)
+NodeKey = TypeVar("NodeKey", bound=Hashable)
+Edges = Mapping[NodeKey, Iterable[tuple[Step, NodeKey]]]
 MAX_ROUTES = 8
-MAX_AGAIN = 8
+MAX_REENTRIES = 8
 MAX_HOLDERS = 64
 
 
-class Part(Protocol[Place]):
-    """What lies at a place. `is_cut`: some part of it was not followed."""
+class Node(Protocol[NodeKey]):
+    """A node of the graph. `is_cut`: an edge was dropped because of the limit."""
 
-    edges: list[tuple[Step, Place]]
+    edges: list[tuple[Step, NodeKey]]
     is_cut: bool
 
 
-Followed = TypeVar("Followed", bound=Part[Any])
+NodeType = TypeVar("NodeType", bound=Node[Any])
 
 
-def follow(
-    start: Followed,
-    place_of: Callable[[Followed], Place],
-    parts: Callable[[Followed], Iterable[tuple[Step, Followed]]],
+def explore(
+    start: NodeType,
+    key_of: Callable[[NodeType], NodeKey],
+    children: Callable[[NodeType], Iterable[tuple[Step, NodeType]]],
     schemas: int,
-) -> dict[Place, Followed]:
-    """What is at each place, the root first; in schemas of that number together, so many places at most."""
-    found, queue = {place_of(start): start}, [start]
-    most = 1_000 + 2 * schemas
-    for each in queue:
-        for step, part in parts(each):
-            place = place_of(part)
-            if place not in found and len(found) < most:
-                found[place] = part
-                queue.append(part)
-            if place in found:
-                each.edges.append((step, place))
+) -> dict[NodeKey, NodeType]:
+    """Traverse the graph breadth first from the start. The number of nodes is limited in proportion to `schemas`."""
+    nodes, queue = {key_of(start): start}, [start]
+    max_nodes = 1_000 + 2 * schemas
+    for node in queue:
+        for step, child in children(node):
+            key = key_of(child)
+            if key not in nodes and len(nodes) < max_nodes:
+                nodes[key] = child
+                queue.append(child)
+            if key in nodes:
+                node.edges.append((step, key))
             else:
-                each.is_cut = True
-    return found
+                node.is_cut = True
+    return nodes
 
 
 @dataclass
-class Reached:
-    """`first` is the route that is told of. `everywhere`: by too many routes to list, so it concerns everyone.
+class Routes:
+    """The routes to a node.
 
-    A field of `again` is where a schema that holds this place is entered once more: a prefix of all deeper paths.
+    `first` is the one reported. `is_everywhere`: there are too many to list, so every consumer is concerned.
+    `reentries` are paths at which a recursive schema around this node is entered again: prefixes of all deeper paths.
     """
 
     first: Route
     paths: list[str] = field(default_factory=list[str])
-    again: list[str] = field(default_factory=list[str])
-    everywhere: bool = False
+    reentries: list[str] = field(default_factory=list[str])
+    is_everywhere: bool = False
 
     def fields(self, name: str | None = None) -> tuple[str, ...]:
-        """The declared fields, of the place itself or of a property of it."""
-        if self.everywhere:
+        """Return the declared fields of the node, or of a property of it."""
+        if self.is_everywhere:
             return ("",)
         paths = self.paths if name is None else [f"{path}.{name}" if path else name for path in self.paths]
-        return tuple(dict.fromkeys(declared_field(path) for path in [*paths, *self.again]))
+        return tuple(dict.fromkeys(declared_field(path) for path in [*paths, *self.reentries]))
 
 
-def reach(root: Place, edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> dict[Place, Reached]:
-    """Every simple route to every place, depth first in document order."""
-    found: dict[Place, Reached] = {}
-    crowded: set[Place] = set()
-    entered: dict[Place, set[str]] = {}
-    stack: list[tuple[Place, Route, str, frozenset[Place]]] = [(root, (), "", frozenset())]
+def find_routes(root: NodeKey, edges: Edges[NodeKey]) -> dict[NodeKey, Routes]:
+    """Find the simple routes to every node, depth first in document order."""
+    routes_by_key: dict[NodeKey, Routes] = {}
+    crowded: set[NodeKey] = set()
+    reentry_paths: dict[NodeKey, set[str]] = {}
+    stack: list[tuple[NodeKey, Route, str, frozenset[NodeKey]]] = [(root, (), "", frozenset())]
     while stack:
-        place, route, path, above = stack.pop()
-        if place in above:
-            entered.setdefault(place, set()).add(path)
+        key, route, path, ancestors = stack.pop()
+        if key in ancestors:
+            reentry_paths.setdefault(key, set()).add(path)
             continue
-        if place in crowded:
+        if key in crowded:
             continue
-        here = found.setdefault(place, Reached(route))
-        here.paths.append(path)
-        if len(here.paths) > MAX_ROUTES:
-            crowded.add(place)
+        routes = routes_by_key.setdefault(key, Routes(route))
+        routes.paths.append(path)
+        if len(routes.paths) > MAX_ROUTES:
+            crowded.add(key)
             continue
-        inside = above | {place}
+        route_keys = ancestors | {key}
         stack += [
-            (child, (*route, step), text((step,), path), inside) for step, child in reversed([*edges.get(place, ())])
+            (child, (*route, step), format_route((step,), path), route_keys)
+            for step, child in reversed([*edges.get(key, ())])
         ]
-    _mark(found, edges, entered, crowded)
-    if any(len(each.paths) > 1 for each in found.values()):
-        _choose(root, found, edges)
-    return found
+    _mark_reentries(routes_by_key, edges, reentry_paths, crowded)
+    if any(len(routes.paths) > 1 for routes in routes_by_key.values()):
+        _choose_shortest_routes(root, routes_by_key, edges)
+    return routes_by_key
 
 
-def _choose(root: Place, found: dict[Place, Reached], edges: Mapping[Place, Iterable[tuple[Step, Place]]]) -> None:
-    """Of several routes the shortest is told of, and of those the first by name: the order of keys means nothing."""
-    seen = {root}
-    level: dict[Place, tuple[str, Route]] = {root: ("", ())}
+def _choose_shortest_routes(root: NodeKey, routes_by_key: dict[NodeKey, Routes], edges: Edges[NodeKey]) -> None:
+    """Set `first` to the shortest route, and the first by name among those, regardless of key order."""
+    visited = {root}
+    level: dict[NodeKey, tuple[str, Route]] = {root: ("", ())}
     while level:
-        below: dict[Place, tuple[str, Route]] = {}
-        for place, (path, route) in level.items():
-            found[place].first = route
-            for step, child in edges.get(place, ()):
-                longer = text((step,), path)
-                if child not in seen and (child not in below or longer < below[child][0]):
+        below: dict[NodeKey, tuple[str, Route]] = {}
+        for key, (path, route) in level.items():
+            routes_by_key[key].first = route
+            for step, child in edges.get(key, ()):
+                longer = format_route((step,), path)
+                if child not in visited and (child not in below or longer < below[child][0]):
                     below[child] = longer, (*route, step)
-        seen |= below.keys()
+        visited |= below.keys()
         level = below
 
 
-def _mark(
-    found: dict[Place, Reached],
-    edges: Mapping[Place, Iterable[tuple[Step, Place]]],
-    entered: Mapping[Place, set[str]],
-    crowded: set[Place],
+def _mark_reentries(
+    routes_by_key: dict[NodeKey, Routes],
+    edges: Edges[NodeKey],
+    reentry_paths: Mapping[NodeKey, set[str]],
+    crowded: set[NodeKey],
 ) -> None:
-    """Tells every place below one that is entered again, or on too many routes."""
-    holders = Counter[Place]()
-    for place, paths in entered.items():
-        if len(paths) > MAX_AGAIN:
-            crowded.add(place)
+    """Mark all nodes below one that is entered again or has too many routes."""
+    counts = Counter[NodeKey]()
+    for key, paths in reentry_paths.items():
+        if len(paths) > MAX_REENTRIES:
+            crowded.add(key)
             continue
-        for each in _below([place], edges, crowded):
-            holders[each] += 1
-            if holders[each] > MAX_HOLDERS:
-                crowded.add(each)
-            elif each in found:
-                found[each].again += sorted(paths)
-    for each in _below(crowded, edges, frozenset()):
-        if each in found:
-            found[each].everywhere = True
+        for descendant in _descendants([key], edges, crowded):
+            counts[descendant] += 1
+            if counts[descendant] > MAX_HOLDERS:
+                crowded.add(descendant)
+            elif descendant in routes_by_key:
+                routes_by_key[descendant].reentries += sorted(paths)
+    for descendant in _descendants(crowded, edges, frozenset()):
+        if descendant in routes_by_key:
+            routes_by_key[descendant].is_everywhere = True
 
 
-def _below(
-    places: Iterable[Place], edges: Mapping[Place, Iterable[tuple[Step, Place]]], told: AbstractSet[Place]
-) -> set[Place]:
-    """The places and all below them, but for those told already and what is below those alone."""
-    found: set[Place] = set()
-    stack = [*places]
+def _descendants(keys: Iterable[NodeKey], edges: Edges[NodeKey], skipped: AbstractSet[NodeKey]) -> set[NodeKey]:
+    """Return the nodes and all nodes below them, without the skipped ones."""
+    visited: set[NodeKey] = set()
+    stack = [*keys]
     while stack:
-        place = stack.pop()
-        if place not in found and place not in told:
-            found.add(place)
-            stack += [child for _, child in edges.get(place, ())]
-    return found
+        key = stack.pop()
+        if key not in visited and key not in skipped:
+            visited.add(key)
+            stack += [child for _, child in edges.get(key, ())]
+    return visited

@@ -1,4 +1,4 @@
-"""Numbers and strings: is there one that meets every demand? Exact arithmetic, never floats."""
+"""Search for numbers and strings that satisfy constraints. Arithmetic is exact, without floats."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,104 +7,101 @@ from itertools import count, islice
 from math import ceil, floor, lcm
 
 from tessera_gql.diff.facts import (
-    Above,
-    Answer,
-    Below,
-    Fact,
-    Fewer,
-    Found,
-    More,
+    AboveMaximum,
+    BelowMinimum,
+    Constraint,
     NotMultiple,
-    Outcome,
-    Unmatched,
-    excluded,
+    NoWitness,
+    PatternUnmatched,
+    SearchResult,
+    Witness,
+    excluded_values,
+    size_limits,
 )
-from tessera_gql.diff.json import canonical, exact
-from tessera_gql.diff.regex import Language, example
+from tessera_gql.diff.json import canonical, to_json_number
+from tessera_gql.diff.regex import Language, find_example
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
 TRIES = 2_000
 PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
 
 
-def find_string(nodes: Sequence[Schema], facts: Sequence[Fact]) -> Outcome:
-    least = max((node.min_length for node in nodes), default=0)
-    tops = [node.max_length for node in nodes if node.max_length is not None]
-    for fact in facts:
-        match fact:
-            case Fewer(than):
-                tops.append(than - 1)
-            case More(than):
-                least = max(least, than + 1)
-            case _:
-                pass
-    quoted = [text for text in excluded(facts) if text.startswith('"')]
+def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
+    """Search for a string valid under the nodes that satisfies the constraints."""
+    minimum, maximum = size_limits(
+        (node.min_length for node in nodes), (node.max_length for node in nodes), constraints
+    )
+    quoted = [text for text in excluded_values(constraints) if text.startswith('"')]
     language = Language(
-        wanted=frozenset(node.pattern for node in nodes if node.pattern is not None),
-        unwanted=frozenset(fact.pattern for fact in facts if isinstance(fact, Unmatched)),
-        least=least,
-        most=min(tops, default=None),
+        matching=frozenset(node.pattern for node in nodes if node.pattern is not None),
+        not_matching=frozenset(
+            constraint.pattern for constraint in constraints if isinstance(constraint, PatternUnmatched)
+        ),
+        min_length=minimum,
+        max_length=maximum,
         excluded=frozenset(_unquote(text) for text in quoted),
     )
-    found = example(language)
-    if isinstance(found, str):
-        return Found(found)
-    return Answer.UNKNOWN if found else Answer.EMPTY
+    string = find_example(language)
+    if isinstance(string, str):
+        return Witness(string)
+    return NoWitness.UNKNOWN if string else NoWitness.EMPTY
 
 
 def _unquote(text: str) -> str:
     return str(json.loads(text))
 
 
-def find_number(nodes: Sequence[Schema], facts: Sequence[Fact], *, whole: bool) -> Outcome:
-    """A whole number or (`whole` false) one with a fraction."""
+def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, is_integer: bool) -> SearchResult:
+    """Search for a whole number (`is_integer`) or one with a fraction."""
     low: Bound | None = None
     high: Bound | None = None
     for node in nodes:
         low, high = tighter_low(low, node.low), tighter_high(high, node.high)
-    for fact in facts:
-        match fact:
-            case Below(Bound(value, is_open)):
+    for constraint in constraints:
+        match constraint:
+            case BelowMinimum(Bound(value, is_open)):
                 high = tighter_high(high, Bound(value, not is_open))
-            case Above(Bound(value, is_open)):
+            case AboveMaximum(Bound(value, is_open)):
                 low = tighter_low(low, Bound(value, not is_open))
             case _:
                 pass
-    steps = [step for node in nodes for step in node.multiples] + ([1] if whole else [])
-    avoid = [fact.of for fact in facts if isinstance(fact, NotMultiple)] + ([] if whole else [1])
-    banned = excluded(facts)
+    steps = [step for node in nodes for step in node.multiples] + ([1] if is_integer else [])
+    avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)] + (
+        [] if is_integer else [1]
+    )
+    banned = excluded_values(constraints)
     if not steps:
-        return _between(low, high, avoid, banned)
+        return _find_fraction(low, high, avoid, banned)
     step = Fraction(steps[0])
-    for other in steps[1:]:
-        step = _common(step, Fraction(other))
-    if any((step / Fraction(each)).denominator == 1 for each in avoid):
-        return Answer.EMPTY
-    return _on_grid(step, (low, high), avoid, banned)
+    for multiple in steps[1:]:
+        step = _least_common_multiple(step, Fraction(multiple))
+    if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
+        return NoWitness.EMPTY
+    return _find_multiple(step, (low, high), avoid, banned)
 
 
-def _common(left: Fraction, right: Fraction) -> Fraction:
-    """The least common multiple."""
+def _least_common_multiple(left: Fraction, right: Fraction) -> Fraction:
+    """Return the least common multiple."""
     both = lcm(left.numerator * right.denominator, right.numerator * left.denominator)
     return Fraction(both, left.denominator * right.denominator)
 
 
-def _on_grid(
+def _find_multiple(
     step: Fraction, limits: tuple[Bound | None, Bound | None], avoid: Sequence[Number], banned: frozenset[str]
-) -> Outcome:
+) -> SearchResult:
     low, high = limits
     first = last = None
     if low is not None:
         first = floor(low.value / step) + 1 if low.is_open else ceil(low.value / step)
     if high is not None:
         last = ceil(high.value / step) - 1 if high.is_open else floor(high.value / step)
-    found = _shown((index * step for index in islice(_indices(first, last), TRIES)), avoid, banned)
+    result = _first_allowed((index * step for index in islice(_nearest_integers(first, last), TRIES)), avoid, banned)
     is_small = first is not None and last is not None and last - first < TRIES
-    return found or (Answer.EMPTY if is_small else Answer.UNKNOWN)
+    return result or (NoWitness.EMPTY if is_small else NoWitness.UNKNOWN)
 
 
-def _indices(first: int | None, last: int | None) -> Iterator[int]:
-    """Whole numbers in the range, those near its only limit or near zero first."""
+def _nearest_integers(first: int | None, last: int | None) -> Iterator[int]:
+    """Yield the whole numbers of a range, those near its only limit or near zero first."""
     if first is None:
         start = last or 0
     else:
@@ -122,17 +119,19 @@ def _indices(first: int | None, last: int | None) -> Iterator[int]:
             return
 
 
-def _between(low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]) -> Outcome:
-    """A number with a fraction, on no grid: any interval wider than a point has infinitely many."""
+def _find_fraction(
+    low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]
+) -> SearchResult:
+    """Find a number with a fraction and no divisor. Every interval wider than a point has infinitely many."""
     if low is None or high is None or low.value < high.value:
-        return _shown(_inside(low, high), avoid, banned) or Answer.UNKNOWN
+        return _first_allowed(_list_fractions(low, high), avoid, banned) or NoWitness.UNKNOWN
     if low != high or low.is_open:
-        return Answer.EMPTY
-    return _shown([Fraction(low.value)], avoid, banned) or Answer.EMPTY
+        return NoWitness.EMPTY
+    return _first_allowed([Fraction(low.value)], avoid, banned) or NoWitness.EMPTY
 
 
-def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
-    """The middle, the quarters, the eighths and so on, of a unit near the limit where there are not two."""
+def _list_fractions(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
+    """Yield the middle, quarters, eighths and so on of the interval, or of a unit interval next to the only limit."""
     bottom, width = Fraction(-1), Fraction(1)
     if low is not None and high is not None:
         bottom, width = Fraction(low.value), Fraction(high.value - low.value)
@@ -143,11 +142,11 @@ def _inside(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
     return (bottom + width * part for part in PARTS)
 
 
-def _shown(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Found | None:
-    """The first that is neither a multiple of what is avoided nor banned."""
+def _first_allowed(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Witness | None:
+    """Return the first value that is no multiple of a divisor in `avoid` and not banned."""
     for value in values:
-        if all((value / Fraction(each)).denominator != 1 for each in avoid):
-            shown = exact(value)
-            if canonical(shown) not in banned:
-                return Found(shown)
+        if all((value / Fraction(divisor)).denominator != 1 for divisor in avoid):
+            number = to_json_number(value)
+            if canonical(number) not in banned:
+                return Witness(number)
     return None

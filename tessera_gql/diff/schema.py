@@ -1,4 +1,4 @@
-"""One subschema in normal form, whatever its draft. A keyword its draft does not know is not there."""
+"""Subschemas in a normal form that does not depend on the draft."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,74 +8,80 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.documents import Document
 from tessera_gql.diff.guard import identity
-from tessera_gql.diff.json import Json, canonical, escaped
-from tessera_gql.diff.kinds import BROKEN_BY, EVERY, INERT, MASKS, NULL
+from tessera_gql.diff.json import Json, canonical, escape_token
+from tessera_gql.diff.kinds import ALL_TYPES, CONSTRAINED_TYPES, NON_ASSERTING, NULL, TYPE_MASKS
 
 Number = int | Fraction
-Words = dict[str, object]
-LISTING = INERT | {"enum", "const"}
-TEXT: Words = {"type": "string"}
+Keywords = dict[str, object]
+ENUM_KEYWORDS = NON_ASSERTING | {"enum", "const"}
+STRING_SCHEMA: Keywords = {"type": "string"}
 
 
 class Bound(NamedTuple):
+    """A limit of a number; `is_open` excludes the value itself."""
+
     value: Number
     is_open: bool
 
 
-def exact(value: float) -> Number:
-    """The number as written: `0.1` is a tenth."""
+def exact_number(value: float) -> Number:
+    """Convert to an exact number: `0.1` is a tenth."""
     if isinstance(value, int):
         return value
     return int(value) if value.is_integer() else Fraction(repr(value))
 
 
-class Space:
-    """The nodes of the documents being compared; equal subschemas without references share one `key`."""
+class NodeCache:
+    """The nodes of the compared documents. Equal subschemas without references share one `key`."""
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[int, str], Schema] = {}
-        self.meanings: dict[object, int] = {True: 0, False: 1}
+        self.keys_by_meaning: dict[object, int] = {True: 0, False: 1}
 
     def root(self, document: Document) -> "Schema":
         return self.node(document, document.raw, "")
 
-    def node(self, document: Document, raw: object, at: str) -> "Schema":
-        found = self.nodes.get((id(document), at))
-        if found is None:
-            found = self.nodes[id(document), at] = Schema(self, document, raw, at)
-        return found
+    def node(self, document: Document, raw: object, pointer: str) -> "Schema":
+        node = self.nodes.get((id(document), pointer))
+        if node is None:
+            node = self.nodes[id(document), pointer] = Schema(self, document, raw, pointer)
+        return node
 
-    def text(self, document: Document) -> "Schema":
-        """Any string."""
-        return self.node(document, TEXT, " text")
+    def any_string(self, document: Document) -> "Schema":
+        """Return a node that accepts any string."""
+        return self.node(document, STRING_SCHEMA, " text")
 
-    def key(self, document: Document, raw: object, words: Words) -> int:
-        """From 0 and the same for what means the same wherever it stands, below 0 for what is itself alone.
+    def assign_key(self, document: Document, raw: object, keywords: Keywords) -> int:
+        """Return a key that is equal for nodes with the same meaning, or a unique negative one.
 
-        Asked once for each node, before it is among the nodes.
+        A node whose meaning depends on a reference is unique. Call it once per node, before the node is cached.
         """
         if isinstance(raw, bool):
-            return self.meanings[raw]
-        if document.number(raw) is None:
+            return self.keys_by_meaning[raw]
+        if document.identity_of(raw) is None:
             return ~len(self.nodes)
-        said = sorted(word for word in words if word not in INERT)
-        if not said:
-            return self.meanings[True]
-        parts = (identity(words[word], document.numbers) for word in said)
-        is_nullable = cast("Words", raw).get("nullable") is True
-        meaning = (document.dialect.year, is_nullable, *said, *parts)
-        return self.meanings.setdefault(meaning, len(self.meanings))
+        asserted = sorted(keyword for keyword in keywords if keyword not in NON_ASSERTING)
+        if not asserted:
+            return self.keys_by_meaning[True]
+        parts = (identity(keywords[keyword], document.identity_numbers) for keyword in asserted)
+        is_nullable = cast("Keywords", raw).get("nullable") is True
+        meaning = (document.dialect.year, is_nullable, *asserted, *parts)
+        return self.keys_by_meaning.setdefault(meaning, len(self.keys_by_meaning))
 
 
-def size(*nodes: "Schema") -> int:
-    """How many schemas their documents hold together."""
+def count_schemas(*nodes: "Schema") -> int:
+    """The number of subschemas in the documents of the nodes."""
     return sum(len(node.document.schemas) for node in nodes)
 
 
 class Schema:
-    """A node. Children are made on demand; class attributes are what an absent keyword means."""
+    """One subschema.
 
-    types = EVERY
+    `entries` are all entries of its object, `keywords` those that its draft defines. Class attributes are the meaning
+    of absent keywords. Children are created on demand.
+    """
+
+    types = ALL_TYPES
     enum: dict[str, Json] | None = None
     low: Bound | None = None
     high: Bound | None = None
@@ -93,192 +99,199 @@ class Schema:
     required: tuple[str, ...] = ()
     is_opaque = False
 
-    def __init__(self, space: Space, document: Document, raw: object, at: str) -> None:
-        self.space = space
+    def __init__(self, cache: NodeCache, document: Document, raw: object, pointer: str) -> None:
+        self.cache = cache
         self.document = document
         self.raw = raw
-        self.at = at
-        self.entries: Words = cast("Words", raw) if isinstance(raw, dict) else {}
-        self.words = _words(document, self.entries)
-        self.key = space.key(document, raw, self.words)
-        self.kids: dict[str, tuple[Schema, ...]] = {}
-        self.lists: dict[str, tuple[Schema, ...]] = {}
-        self.counts: dict[str, Counter[str] | None] = {}
-        self.whole: tuple[Schema, ...] | None = None
-        self.unshared: tuple[Schema, ...] | None = None
-        self.same: dict[int, frozenset[str]] = {}
-        self.closure: tuple[frozenset[str], frozenset[str]] | None = None
-        self.written: tuple[frozenset[str] | None] | None = None
+        self.pointer = pointer
+        self.entries: Keywords = cast("Keywords", raw) if isinstance(raw, dict) else {}
+        self.keywords = _known_keywords(document, self.entries)
+        self.key = cache.assign_key(document, raw, self.keywords)
+        self.child_cache: dict[str, tuple[Schema, ...]] = {}
+        self.children_cache: dict[str, tuple[Schema, ...]] = {}
+        self.enum_counts_cache: dict[str, Counter[str] | None] = {}
+        self.in_place_cache: tuple[Schema, ...] | None = None
+        self.unshared_cache: tuple[Schema, ...] | None = None
+        self.unchanged_cache: dict[int, frozenset[str]] = {}
+        self.names_cache: tuple[frozenset[str], frozenset[str]] | None = None
+        self.producer_names_cache: tuple[frozenset[str] | None] | None = None
         if raw is False:
             self.types = 0
-        for word in self.words:
-            reader = READERS.get(word)
+        for keyword in self.keywords:
+            reader = READERS.get(keyword)
             if reader is not None:
                 reader(self)
-        if self.entries.get("nullable") is True and "type" in self.words:
+        if self.entries.get("nullable") is True and "type" in self.keywords:
             self.types |= NULL
 
     @cached_property
-    def breakable(self) -> int:
-        """The types of value that may break it; of any other type every value is valid."""
-        mask = EVERY & ~self.types
-        for word in self.words:
-            mask |= BROKEN_BY.get(word, EVERY)
+    def breakable_types(self) -> int:
+        """The types of which a value may violate the schema."""
+        mask = ALL_TYPES & ~self.types
+        for keyword in self.keywords:
+            mask |= CONSTRAINED_TYPES.get(keyword, ALL_TYPES)
         return mask
 
     @property
-    def number(self) -> object:
-        """The identity of the text, annotations and all; None where it holds a reference."""
+    def identity(self) -> object:
+        """The identity of the text including annotations; None if it contains a reference."""
         if isinstance(self.raw, bool):
             return self.raw
-        found = self.document.number(self.raw)
-        return None if found is None else (found, self.document.dialect.year)
+        number = self.document.identity_of(self.raw)
+        return None if number is None else (number, self.document.dialect.year)
 
     @property
     def is_false(self) -> bool:
         return self.raw is False
 
-    def below(self, raw: object, *tokens: str) -> "Schema":
-        return self.space.node(self.document, raw, self.at + "".join("/" + escaped(token) for token in tokens))
+    def subschema(self, raw: object, *tokens: str) -> "Schema":
+        pointer = self.pointer + "".join("/" + escape_token(token) for token in tokens)
+        return self.cache.node(self.document, raw, pointer)
 
-    def child(self, word: str) -> "Schema | None":
-        found = self.kids.get(word)
-        if found is None:
-            raw = self.words.get(word)
-            found = (self.below(raw, word),) if isinstance(raw, dict | bool) else ()
-            self.kids[word] = found
-        return found[0] if found else None
+    def child(self, keyword: str) -> "Schema | None":
+        cached = self.child_cache.get(keyword)
+        if cached is None:
+            raw = self.keywords.get(keyword)
+            cached = (self.subschema(raw, keyword),) if isinstance(raw, dict | bool) else ()
+            self.child_cache[keyword] = cached
+        return cached[0] if cached else None
 
-    def children(self, word: str) -> "tuple[Schema, ...]":
-        found = self.lists.get(word)
-        if found is None:
-            listed = self.words.get(word)
+    def children(self, keyword: str) -> "tuple[Schema, ...]":
+        schemas = self.children_cache.get(keyword)
+        if schemas is None:
+            listed = self.keywords.get(keyword)
             raws = cast("list[object]", listed) if isinstance(listed, list) else []
-            found = tuple(self.below(raw, word, str(index)) for index, raw in enumerate(raws))
-            self.lists[word] = found
-        return found
+            schemas = tuple(self.subschema(raw, keyword, str(index)) for index, raw in enumerate(raws))
+            self.children_cache[keyword] = schemas
+        return schemas
 
-    def listed(self, word: str) -> Counter[str] | None:
-        """How many of the alternatives list each value, where they do nothing but list values."""
-        if word not in self.counts:
-            kids = self.children(word)
-            plain = all(each.enum is not None and each.words.keys() <= LISTING for each in kids)
-            self.counts[word] = Counter(text for each in kids for text in each.enum or ()) if plain else None
-        return self.counts[word]
+    def enum_value_counts(self, keyword: str) -> Counter[str] | None:
+        """Count the listed values if all alternatives are enums, else return None."""
+        if keyword not in self.enum_counts_cache:
+            options = self.children(keyword)
+            are_enums = all(node.enum is not None and node.keywords.keys() <= ENUM_KEYWORDS for node in options)
+            texts = (text for node in options for text in node.enum or ())
+            self.enum_counts_cache[keyword] = Counter(texts) if are_enums else None
+        return self.enum_counts_cache[keyword]
 
     def target(self) -> "Schema | None":
-        """What the reference means; None where there is none, or where only the reading decides (`is_opaque`)."""
-        at = self.document.targets.get(self.at)
-        if at is None or self.is_opaque:
+        """The target of the reference; None if there is none or it depends on the dynamic scope."""
+        pointer = self.document.targets.get(self.pointer)
+        if pointer is None or self.is_opaque:
             return None
-        return self.space.node(self.document, self.document.schemas[at], at)
+        return self.cache.node(self.document, self.document.schemas[pointer], pointer)
 
     @property
     def is_shared(self) -> bool:
-        """More than one reference leads here."""
-        return self.document.uses[self.at] > 1
+        """Whether more than one reference leads to the schema."""
+        return self.document.uses[self.pointer] > 1
 
     @property
-    def properties(self) -> Words:
-        return cast("Words", self.words.get("properties", {}))
+    def properties(self) -> Keywords:
+        return cast("Keywords", self.keywords.get("properties", {}))
 
-    def named(self, name: str) -> "Schema":
-        return self.below(self.properties[name], "properties", name)
+    def property_schema(self, name: str) -> "Schema":
+        return self.subschema(self.properties[name], "properties", name)
 
-    def says_alike(self, other: "Schema", word: str) -> bool:
-        """Both say the same by the word, in the same draft and without a reference."""
-        if self.document.dialect is not other.document.dialect or word not in self.entries:
+    def has_equal_keyword(self, peer: "Schema", keyword: str) -> bool:
+        """Return whether both have the keyword with the same value, draft and no reference."""
+        if self.document.dialect is not peer.document.dialect or keyword not in self.entries:
             return False
-        mine, theirs = self.entries[word], other.entries.get(word)
-        if isinstance(mine, str) and isinstance(theirs, str):
-            return mine == theirs
-        number = self.document.number(mine)
-        return number is not None and number == other.document.number(theirs)
+        own, peers = self.entries[keyword], peer.entries.get(keyword)
+        if isinstance(own, str) and isinstance(peers, str):
+            return own == peers
+        number = self.document.identity_of(own)
+        return number is not None and number == peer.document.identity_of(peers)
 
-    def unchanged(self, other: "Schema") -> frozenset[str]:
-        """Properties that the other declares with the same text, in a draft that reads it alike, free of references."""
-        found = self.same.get(id(other))
-        if found is None:
-            found = frozenset(_unchanged(self, other)) if self.document.dialect is other.document.dialect else NONE
-            self.same[id(other)] = other.same[id(self)] = found
-        return found
+    def unchanged_properties(self, peer: "Schema") -> frozenset[str]:
+        """Return the properties that the peer declares with the same text, draft and no reference."""
+        names = self.unchanged_cache.get(id(peer))
+        if names is None:
+            is_same_draft = self.document.dialect is peer.document.dialect
+            names = frozenset(_unchanged_names(self, peer)) if is_same_draft else NO_NAMES
+            self.unchanged_cache[id(peer)] = peer.unchanged_cache[id(self)] = names
+        return names
 
     @property
-    def patterns(self) -> Words:
-        return cast("Words", self.words.get("patternProperties", {}))
+    def pattern_properties(self) -> Keywords:
+        return cast("Keywords", self.keywords.get("patternProperties", {}))
 
     def pattern_property(self, pattern: str) -> "Schema":
-        return self.below(self.patterns[pattern], "patternProperties", pattern)
+        return self.subschema(self.pattern_properties[pattern], "patternProperties", pattern)
 
     @property
-    def extra(self) -> "Schema | None":
-        """What a property that is not named must be; None where nothing is said."""
+    def additional_properties(self) -> "Schema | None":
+        """The schema of undeclared properties, if any."""
         return self.child("additionalProperties")
 
     @property
-    def prefix(self) -> "tuple[Schema, ...]":
+    def prefix_items(self) -> "tuple[Schema, ...]":
         return self.children("prefixItems") or self.children("items")
 
     @property
-    def rest(self) -> "Schema | None":
-        """What an item after the prefix must be; None where nothing is said."""
-        if isinstance(self.words.get("items"), list):
+    def remaining_items(self) -> "Schema | None":
+        """The schema of the items after the prefix, if any."""
+        if isinstance(self.keywords.get("items"), list):
             return self.child("additionalItems")
         return self.child("items")
 
     @property
     def dependent_names(self) -> dict[str, tuple[str, ...]]:
-        found = dict(cast("dict[str, list[str]]", self.words.get("dependentRequired", {})))
+        dependents = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
         if self.document.dialect.knows_dependencies:
-            old = cast("Words", self.words.get("dependencies", {}))
-            found |= {name: cast("list[str]", each) for name, each in old.items() if isinstance(each, list)}
-        return {name: tuple(each) for name, each in found.items()}
+            dependencies = cast("Keywords", self.keywords.get("dependencies", {}))
+            dependents |= {
+                name: cast("list[str]", names) for name, names in dependencies.items() if isinstance(names, list)
+            }
+        return {name: tuple(names) for name, names in dependents.items()}
 
     def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":
-        word = "dependencies" if self.document.dialect.knows_dependencies else "dependentSchemas"
-        for name, raw in cast("Words", self.words.get(word, {})).items():
+        keyword = "dependencies" if self.document.dialect.knows_dependencies else "dependentSchemas"
+        for name, raw in cast("Keywords", self.keywords.get(keyword, {})).items():
             if not isinstance(raw, list):
-                yield name, self.below(raw, word, name)
+                yield name, self.subschema(raw, keyword, name)
 
     @property
     def has_unevaluated(self) -> bool:
-        return "unevaluatedProperties" in self.words or "unevaluatedItems" in self.words
+        return "unevaluatedProperties" in self.keywords or "unevaluatedItems" in self.keywords
 
 
-NONE = frozenset[str]()
+NO_NAMES = frozenset[str]()
 
 
-def _unchanged(one: Schema, other: Schema) -> Iterator[str]:
-    numbers, others, bound = one.document.numbers, other.document.numbers, one.document.identities.bound
-    raws = other.properties
-    for name, raw in one.properties.items():
-        number = numbers.get(id(raw))
-        if number is not None and number not in bound and number == others.get(id(raws.get(name))):
+def _unchanged_names(old: Schema, new: Schema) -> Iterator[str]:
+    old_numbers, new_numbers = old.document.identity_numbers, new.document.identity_numbers
+    with_references, new_properties = old.document.identities.with_references, new.properties
+    for name, raw in old.properties.items():
+        number = old_numbers.get(id(raw))
+        if number is None or number in with_references:
+            continue
+        if number == new_numbers.get(id(new_properties.get(name))):
             yield name
 
 
-def _words(document: Document, entries: Words) -> Words:
+def _known_keywords(document: Document, entries: Keywords) -> Keywords:
     if "$ref" in entries and not document.dialect.knows_siblings_of_ref:
         return {"$ref": entries["$ref"]}
-    return {word: value for word, value in entries.items() if word in document.dialect.shapes}
+    return {keyword: value for keyword, value in entries.items() if keyword in document.dialect.shapes}
 
 
-def _types(node: Schema) -> None:
-    named = node.words["type"]
-    listed = cast("list[str]", named) if isinstance(named, list) else [cast("str", named)]
+def _read_type(node: Schema) -> None:
+    value = node.keywords["type"]
+    listed = cast("list[str]", value) if isinstance(value, list) else [cast("str", value)]
     node.types = 0
     for name in listed:
-        node.types |= MASKS[name]
+        node.types |= TYPE_MASKS[name]
 
 
-def _enum(node: Schema) -> None:
-    listed = cast("list[Json]", node.words["enum"])
-    found = {canonical(value): value for value in listed}
-    node.enum = found if node.enum is None else {key: value for key, value in found.items() if key in node.enum}
+def _read_enum(node: Schema) -> None:
+    listed = cast("list[Json]", node.keywords["enum"])
+    values = {canonical(value): value for value in listed}
+    node.enum = values if node.enum is None else {key: value for key, value in values.items() if key in node.enum}
 
 
-def _const(node: Schema) -> None:
-    value = cast("Json", node.words["const"])
+def _read_const(node: Schema) -> None:
+    value = cast("Json", node.keywords["const"])
     text = canonical(value)
     node.enum = {text: value} if node.enum is None or text in node.enum else {}
 
@@ -295,62 +308,62 @@ def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
     return min(left, right, key=lambda bound: (bound.value, not bound.is_open))
 
 
-def _number(node: Schema, word: str) -> Number:
-    return exact(cast("float", node.words[word]))
+def _exact_value(node: Schema, keyword: str) -> Number:
+    return exact_number(cast("float", node.keywords[keyword]))
 
 
-def _minimum(node: Schema) -> None:
-    is_open = node.words.get("exclusiveMinimum") is True
-    node.low = tighter_low(node.low, Bound(_number(node, "minimum"), is_open))
+def _read_minimum(node: Schema) -> None:
+    is_open = node.keywords.get("exclusiveMinimum") is True
+    node.low = tighter_low(node.low, Bound(_exact_value(node, "minimum"), is_open))
 
 
-def _maximum(node: Schema) -> None:
-    is_open = node.words.get("exclusiveMaximum") is True
-    node.high = tighter_high(node.high, Bound(_number(node, "maximum"), is_open))
+def _read_maximum(node: Schema) -> None:
+    is_open = node.keywords.get("exclusiveMaximum") is True
+    node.high = tighter_high(node.high, Bound(_exact_value(node, "maximum"), is_open))
 
 
-def _exclusive_minimum(node: Schema) -> None:
-    if not isinstance(node.words["exclusiveMinimum"], bool):
-        node.low = tighter_low(node.low, Bound(_number(node, "exclusiveMinimum"), is_open=True))
+def _read_exclusive_minimum(node: Schema) -> None:
+    if not isinstance(node.keywords["exclusiveMinimum"], bool):
+        node.low = tighter_low(node.low, Bound(_exact_value(node, "exclusiveMinimum"), is_open=True))
 
 
-def _exclusive_maximum(node: Schema) -> None:
-    if not isinstance(node.words["exclusiveMaximum"], bool):
-        node.high = tighter_high(node.high, Bound(_number(node, "exclusiveMaximum"), is_open=True))
+def _read_exclusive_maximum(node: Schema) -> None:
+    if not isinstance(node.keywords["exclusiveMaximum"], bool):
+        node.high = tighter_high(node.high, Bound(_exact_value(node, "exclusiveMaximum"), is_open=True))
 
 
-def _multiple(node: Schema) -> None:
-    node.multiples = (_number(node, "multipleOf"),)
+def _read_multiple(node: Schema) -> None:
+    node.multiples = (_exact_value(node, "multipleOf"),)
 
 
-def _required(node: Schema) -> None:
-    node.required = tuple(cast("list[str]", node.words["required"]))
+def _read_required(node: Schema) -> None:
+    node.required = tuple(cast("list[str]", node.keywords["required"]))
 
 
-def _dynamic(node: Schema) -> None:
-    node.is_opaque = node.at in node.document.opaque
+def _read_dynamic(node: Schema) -> None:
+    node.is_opaque = node.pointer in node.document.opaque
 
 
-def _setter(attribute: str, word: str) -> Callable[[Schema], None]:
+def _setter(attribute: str, keyword: str) -> Callable[[Schema], None]:
     def read(node: Schema) -> None:
-        value = node.words[word]
+        value = node.keywords[keyword]
         setattr(node, attribute, int(value) if isinstance(value, float) else value)
 
     return read
 
 
 READERS: dict[str, Callable[[Schema], None]] = {
-    "type": _types,
-    "enum": _enum,
-    "const": _const,
-    "minimum": _minimum,
-    "maximum": _maximum,
-    "exclusiveMinimum": _exclusive_minimum,
-    "exclusiveMaximum": _exclusive_maximum,
-    "multipleOf": _multiple,
-    "required": _required,
-    "$dynamicRef": _dynamic,
-    "$recursiveRef": _dynamic,
+    "type": _read_type,
+    "enum": _read_enum,
+    "const": _read_const,
+    "minimum": _read_minimum,
+    "maximum": _read_maximum,
+    "exclusiveMinimum": _read_exclusive_minimum,
+    "exclusiveMaximum": _read_exclusive_maximum,
+    "multipleOf": _read_multiple,
+    "required": _read_required,
+    "$dynamicRef": _read_dynamic,
+    "$recursiveRef": _read_dynamic,
     "minLength": _setter("min_length", "minLength"),
     "maxLength": _setter("max_length", "maxLength"),
     "pattern": _setter("pattern", "pattern"),

@@ -1,264 +1,275 @@
-"""Is there a document that is valid here and not there? EMPTY is a proof; what is left out may only widen the search.
+"""Decide whether a document satisfies a set of literals. EMPTY is a proof that none exists.
 
-A tableau: literals are split into alternatives until only demands on one JSON type remain, which `scalars`, `arrays`
-and `objects` decide. Questions about parts of the value are asked again here and remembered; a question that comes back
-while it is being answered is assumed EMPTY (a smallest document has no smaller self of its kind) and taken back if the
-assumption fails.
+The solver is a tableau: literals are split into alternatives until only constraints on one JSON type remain, which
+`scalars`, `arrays` and `objects` decide. Searches for parts of the value are solved recursively and memoized. A search
+that recurs while it is in progress is assumed EMPTY, because a smallest document contains no smaller solution of the
+same search; if the assumption fails, results that depend on it are discarded. Unsupported keywords may only add
+documents.
 """
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tessera_gql.diff.accept import accepts, every, opposite
+from tessera_gql.diff.accept import accepts, all_true, negate_verdict
 from tessera_gql.diff.arrays import find_array
 from tessera_gql.diff.facts import (
-    Answer,
-    Fact,
-    Found,
-    Item,
+    Conjunct,
+    Constraint,
     Literal,
-    Missing,
-    Outcome,
-    Present,
-    PropertyBreaks,
-    Sign,
+    LiteralKey,
+    NoWitness,
+    PropertyMissing,
+    PropertyPresent,
+    PropertyViolates,
+    SearchResult,
+    Witness,
 )
 from tessera_gql.diff.json import Json
-from tessera_gql.diff.kinds import ARRAY, BOOLEAN, EVERY, FRACTION, INTEGER, NULL, OBJECT, STRING
-from tessera_gql.diff.negate import Alternative, alternatives
-from tessera_gql.diff.objects import Rules, find_object, object_rules
+from tessera_gql.diff.kinds import ALL_TYPES, ARRAY, BOOLEAN, FRACTION, INTEGER, NULL, OBJECT, STRING
+from tessera_gql.diff.negate import Alternative, list_violations
+from tessera_gql.diff.objects import PropertyRules, find_object, object_rules
 from tessera_gql.diff.scalars import find_number, find_string
 from tessera_gql.diff.schema import Schema
 
 MAX_DEPTH = 36
-NEVER = sys.maxsize
-SIMPLE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
-KINDS = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
-Key = frozenset[Sign]
+NO_ASSUMPTION = sys.maxsize
+VALUES_OF_TYPE: dict[int, tuple[Json, ...]] = {NULL: (None,), BOOLEAN: (False, True)}
+TYPE_ORDER = (NULL, BOOLEAN, STRING, INTEGER, FRACTION, OBJECT, ARRAY)
+Key = frozenset[LiteralKey]
 
 
 @dataclass
 class Branch:
-    """One way through the alternatives, for values of one kind."""
+    """One combination of alternatives for values of one type."""
 
-    kind: int
+    json_type: int
     nodes: list[Literal] = field(default_factory=list[Literal])
-    facts: list[Fact] = field(default_factory=list[Fact])
+    constraints: list[Constraint] = field(default_factory=list[Constraint])
     choices: list[list[Alternative]] = field(default_factory=list[list[Alternative]])
     negatives: list[Schema] = field(default_factory=list[Schema])
-    seen: set[tuple[int, bool]] = field(default_factory=set[tuple[int, bool]])
+    literal_keys: set[tuple[int, bool]] = field(default_factory=set[tuple[int, bool]])
 
     def copy(self) -> "Branch":
         return Branch(
-            self.kind,
-            [*self.nodes],
-            [*self.facts],
-            [*self.choices],
-            [*self.negatives],
-            {*self.seen},
+            self.json_type, [*self.nodes], [*self.constraints], [*self.choices], [*self.negatives], {*self.literal_keys}
         )
 
-    def add(self, items: Iterable[Item]) -> bool:
-        """False when the items cannot hold together with what is there."""
-        stack = [*items]
+    def add(self, conjuncts: Iterable[Conjunct]) -> bool:
+        """Add conjuncts; False when they contradict those of the branch."""
+        stack = [*conjuncts]
         while stack:
-            item = stack.pop()
-            if not isinstance(item, Literal):
-                self.facts.append(item)
+            conjunct = stack.pop()
+            if not isinstance(conjunct, Literal):
+                self.constraints.append(conjunct)
                 continue
-            sign = (item.node.key, item.holds)
-            if sign in self.seen:
+            key = (conjunct.node.key, conjunct.holds)
+            if key in self.literal_keys:
                 continue
-            if (item.node.key, not item.holds) in self.seen:
+            if (conjunct.node.key, not conjunct.holds) in self.literal_keys:
                 return False
-            self.seen.add(sign)
-            if not (item.node.types if item.holds else item.node.breakable) & self.kind:
+            self.literal_keys.add(key)
+            if not (conjunct.node.types if conjunct.holds else conjunct.node.breakable_types) & self.json_type:
                 return False
-            if item.holds:
-                stack += self._assert(item)
-            elif item.node.types & self.kind:
-                self.negatives.append(item.node)
+            if conjunct.holds:
+                stack += self._assert_literal(conjunct)
+            elif conjunct.node.types & self.json_type:
+                self.negatives.append(conjunct.node)
         return True
 
-    def _assert(self, item: Literal) -> list[Item]:
-        node = item.node
-        self.nodes.append(item)
-        together: list[Item] = [Literal(each, holds=True, emits=item.emits) for each in node.children("allOf")]
+    def _assert_literal(self, literal: Literal) -> list[Conjunct]:
+        node = literal.node
+        self.nodes.append(literal)
+        is_produced = literal.is_produced
+        conjuncts: list[Conjunct] = [
+            Literal(child, holds=True, is_produced=is_produced) for child in node.children("allOf")
+        ]
         target = node.target()
         if target is not None:
-            together.append(Literal(target, holds=True, emits=item.emits))
+            conjuncts.append(Literal(target, holds=True, is_produced=literal.is_produced))
         negated = node.child("not")
         if negated is not None:
-            together.append(Literal(negated, holds=False))
-        if "anyOf" in node.words:
-            self.choices.append([[Literal(each, holds=True, emits=item.emits)] for each in node.children("anyOf")])
-        if "oneOf" in node.words:
-            self.choices.append(_exactly_one(node.children("oneOf"), item.emits))
-        self._condition(item)
-        if self.kind == OBJECT:
-            self._dependents(item)
-        return together
+            conjuncts.append(Literal(negated, holds=False))
+        if "anyOf" in node.keywords:
+            self.choices.append(
+                [[Literal(child, holds=True, is_produced=literal.is_produced)] for child in node.children("anyOf")]
+            )
+        if "oneOf" in node.keywords:
+            self.choices.append(_one_of_alternatives(node.children("oneOf"), literal.is_produced))
+        self._assert_conditional(literal)
+        if self.json_type == OBJECT:
+            self._assert_dependencies(literal)
+        return conjuncts
 
-    def _condition(self, item: Literal) -> None:
-        condition = item.node.child("if")
+    def _assert_conditional(self, literal: Literal) -> None:
+        condition = literal.node.child("if")
         if condition is None:
             return
-        then, other = item.node.child("then"), item.node.child("else")
-        if then is not None or other is not None:
+        then, otherwise = literal.node.child("then"), literal.node.child("else")
+        if then is not None or otherwise is not None:
             self.choices.append(
                 [
-                    [Literal(condition, holds=True), *([Literal(then, holds=True, emits=item.emits)] if then else [])],
+                    [
+                        Literal(condition, holds=True),
+                        *([Literal(then, holds=True, is_produced=literal.is_produced)] if then else []),
+                    ],
                     [
                         Literal(condition, holds=False),
-                        *([Literal(other, holds=True, emits=item.emits)] if other else []),
+                        *([Literal(otherwise, holds=True, is_produced=literal.is_produced)] if otherwise else []),
                     ],
                 ]
             )
 
-    def _dependents(self, item: Literal) -> None:
-        for name, others in item.node.dependent_names.items():
-            self.choices.append([[Missing(name)], [Present(other) for other in others]])
-        for name, schema in item.node.dependent_schemas():
-            self.choices.append([[Missing(name)], [Literal(schema, holds=True, emits=item.emits)]])
+    def _assert_dependencies(self, literal: Literal) -> None:
+        for name, dependents in literal.node.dependent_names.items():
+            self.choices.append([[PropertyMissing(name)], [PropertyPresent(dependent) for dependent in dependents]])
+        for name, schema in literal.node.dependent_schemas():
+            self.choices.append(
+                [[PropertyMissing(name)], [Literal(schema, holds=True, is_produced=literal.is_produced)]]
+            )
 
 
-def _exactly_one(options: Sequence[Schema], emits: bool) -> list[Alternative]:  # noqa: FBT001 - the literal's own flag
+def _one_of_alternatives(options: Sequence[Schema], is_produced: bool) -> list[Alternative]:  # noqa: FBT001 - a flag of the literal
     return [
-        [Literal(one, holds=True, emits=emits), *(Literal(each, holds=False) for each in options if each is not one)]
-        for one in options
+        [
+            Literal(chosen, holds=True, is_produced=is_produced),
+            *(Literal(option, holds=False) for option in options if option is not chosen),
+        ]
+        for chosen in options
     ]
 
 
 class Solver:
-    """Remembers answers over one comparison. `fuel` bounds the whole of it; without fuel the answer is UNKNOWN."""
+    """A solver with memoized results for one comparison. Without `fuel` the result is UNKNOWN."""
 
     def __init__(self, fuel: int) -> None:
         self.fuel = fuel
         self.depth = 0
-        self.known: dict[Key, Outcome] = {}
+        self.results: dict[Key, SearchResult] = {}
         self.assumed: dict[Key, int] = {}
-        self.trail: list[Key] = []
-        self.asking: dict[Key, int] = {}
-        self.lowest = NEVER
-        self.rules: dict[tuple[tuple[Sign, ...], tuple[Sign, ...], bool], Rules] = {}
+        self.assumption_trail: list[Key] = []
+        self.in_progress: dict[Key, int] = {}
+        self.lowest_assumption = NO_ASSUMPTION
+        self.rules: dict[tuple[tuple[LiteralKey, ...], tuple[LiteralKey, ...], bool], PropertyRules] = {}
 
-    def find(self, literals: Iterable[Literal]) -> Outcome:
-        """A document that meets every literal."""
-        asked = {literal.key: literal for literal in map(_followed, literals) if not _is_free(literal)}
-        if any(_is_impossible(literal, asked) for literal in asked.values()):
-            return Answer.EMPTY
-        key = frozenset(asked)
-        if key in self.known:
-            return self.known[key]
-        if key in self.asking or key in self.assumed:
-            self.lowest = min(self.lowest, self.asking[key] if key in self.asking else self.assumed[key])
-            return Answer.EMPTY
+    def find(self, literals: Iterable[Literal]) -> SearchResult:
+        """Search for a document that satisfies all literals."""
+        distinct = {literal.key: literal for literal in map(_dereference, literals) if not _is_trivial(literal)}
+        if any(_is_impossible(literal, distinct) for literal in distinct.values()):
+            return NoWitness.EMPTY
+        key = frozenset(distinct)
+        if key in self.results:
+            return self.results[key]
+        if key in self.in_progress or key in self.assumed:
+            self.lowest_assumption = min(
+                self.lowest_assumption, self.in_progress[key] if key in self.in_progress else self.assumed[key]
+            )
+            return NoWitness.EMPTY
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
-            return Answer.UNKNOWN
-        return self._ask(key, [*asked.values()])
+            return NoWitness.UNKNOWN
+        return self._solve(key, [*distinct.values()])
 
-    def _ask(self, key: Key, literals: list[Literal]) -> Outcome:
-        index, before, start = len(self.asking), self.lowest, len(self.trail)
-        self.asking[key], self.lowest = index, NEVER
+    def _solve(self, key: Key, literals: list[Literal]) -> SearchResult:
+        index, before, start = len(self.in_progress), self.lowest_assumption, len(self.assumption_trail)
+        self.in_progress[key], self.lowest_assumption = index, NO_ASSUMPTION
         self.depth += 1
         try:
-            outcome = self._search(literals)
+            combined = self._search(literals)
         finally:
             self.depth -= 1
-            del self.asking[key]
-        if outcome is not Answer.EMPTY:
-            for each in self.trail[start:]:
-                del self.assumed[each]
-            del self.trail[start:]
+            del self.in_progress[key]
+        if combined is not NoWitness.EMPTY:
+            for assumed_key in self.assumption_trail[start:]:
+                del self.assumed[assumed_key]
+            del self.assumption_trail[start:]
             if self.fuel >= 0:
-                self.known[key] = outcome
-            self.lowest = before
-            return outcome
-        if self.lowest >= index:
-            for each in self.trail[start:]:
-                self.known[each] = Answer.EMPTY
-                del self.assumed[each]
-            del self.trail[start:]
-            self.known[key] = Answer.EMPTY
-            self.lowest = before
+                self.results[key] = combined
+            self.lowest_assumption = before
+            return combined
+        if self.lowest_assumption >= index:
+            for assumed_key in self.assumption_trail[start:]:
+                self.results[assumed_key] = NoWitness.EMPTY
+                del self.assumed[assumed_key]
+            del self.assumption_trail[start:]
+            self.results[key] = NoWitness.EMPTY
+            self.lowest_assumption = before
         else:
-            self.assumed[key] = self.lowest
-            self.trail.append(key)
-            self.lowest = min(before, self.lowest)
-        return outcome
+            self.assumed[key] = self.lowest_assumption
+            self.assumption_trail.append(key)
+            self.lowest_assumption = min(before, self.lowest_assumption)
+        return combined
 
-    def _search(self, literals: list[Literal]) -> Outcome:
-        values = _listed(literals)
+    def _search(self, literals: list[Literal]) -> SearchResult:
+        values = _enumerated_values(literals)
         if values is not None:
-            return _first(literals, values)
-        possible = EVERY
+            return _first_match(literals, values)
+        possible = ALL_TYPES
         for literal in literals:
-            possible &= literal.node.types if literal.holds else literal.node.breakable
-        outcome: Outcome = Answer.EMPTY
-        for kind in KINDS:
-            if not possible & kind:
+            possible &= literal.node.types if literal.holds else literal.node.breakable_types
+        combined: SearchResult = NoWitness.EMPTY
+        for json_type in TYPE_ORDER:
+            if not possible & json_type:
                 continue
-            found = self._of_kind(kind, literals)
-            if isinstance(found, Found):
-                return found
-            outcome = outcome if found is Answer.EMPTY else found
-        return outcome
+            result = self._search_type(json_type, literals)
+            if isinstance(result, Witness):
+                return result
+            combined = combined if result is NoWitness.EMPTY else result
+        return combined
 
-    def _of_kind(self, kind: int, literals: list[Literal]) -> Outcome:
-        if kind in SIMPLE:
-            return _first(literals, SIMPLE[kind])
-        branch = Branch(kind)
+    def _search_type(self, json_type: int, literals: list[Literal]) -> SearchResult:
+        if json_type in VALUES_OF_TYPE:
+            return _first_match(literals, VALUES_OF_TYPE[json_type])
+        branch = Branch(json_type)
         if not branch.add(literals):
-            return Answer.EMPTY
+            return NoWitness.EMPTY
         return self._explore(branch, literals)
 
-    def _explore(self, branch: Branch, literals: list[Literal]) -> Outcome:
-        """Depth first through what is left to choose, the narrowest choice first."""
+    def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
+        """Explore the remaining choices depth first, those with the fewest alternatives first."""
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
-            return Answer.UNKNOWN
-        values = _listed([*branch.nodes, *literals])
+            return NoWitness.UNKNOWN
+        values = _enumerated_values([*branch.nodes, *literals])
         if values is not None:
-            return _first(literals, values)
-        options = self._narrowest(branch, literals)
+            return _first_match(literals, values)
+        options = self._pop_narrowest_choice(branch, literals)
         if options is None:
             return self._decide(branch, literals)
         self.depth += 1
         try:
-            return self._try(options, branch, literals)
+            return self._try_options(options, branch, literals)
         finally:
             self.depth -= 1
 
-    def _try(self, options: list[Alternative], branch: Branch, literals: list[Literal]) -> Outcome:
-        outcome: Outcome = Answer.EMPTY
+    def _try_options(self, options: list[Alternative], branch: Branch, literals: list[Literal]) -> SearchResult:
+        combined: SearchResult = NoWitness.EMPTY
         for option in options:
             if self._is_hopeless(branch, option, literals):
                 continue
-            taken = branch.copy()
-            if not taken.add(option):
+            candidate = branch.copy()
+            if not candidate.add(option):
                 continue
-            found = self._explore(taken, literals)
-            if isinstance(found, Found):
-                return found
-            outcome = outcome if found is Answer.EMPTY else found
-        return outcome
+            result = self._explore(candidate, literals)
+            if isinstance(result, Witness):
+                return result
+            combined = combined if result is NoWitness.EMPTY else result
+        return combined
 
-    def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> Rules:
-        """`is_whole`: nothing is left to choose, so that no more nodes will come."""
-        slot = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
-        if slot not in self.rules:
-            self.rules[slot] = object_rules(self.find, nodes, literals, is_whole=is_whole)
-        return self.rules[slot]
+    def _rules(self, nodes: list[Literal], literals: list[Literal], *, is_whole: bool) -> PropertyRules:
+        """Return cached property rules. `is_whole`: no choices remain, so the nodes are complete."""
+        key = (tuple(literal.key for literal in nodes), tuple(literal.key for literal in literals), is_whole)
+        if key not in self.rules:
+            self.rules[key] = object_rules(self.find, nodes, literals, is_whole=is_whole)
+        return self.rules[key]
 
-    def _narrowest(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
-        """Takes the choice with the fewest alternatives out of the branch; None when nothing is left to choose."""
+    def _pop_narrowest_choice(self, branch: Branch, literals: list[Literal]) -> list[Alternative] | None:
+        """Remove and return the choice with the fewest alternatives; None when no choices remain."""
         if branch.negatives:
             several = len(branch.negatives) + len(branch.choices) > 1
-            given = [literal.node for literal in branch.nodes]
+            premises = [literal.node for literal in branch.nodes]
             for node in branch.negatives:
-                options = list(alternatives(node, branch.kind, given))
+                options = list(list_violations(node, branch.json_type, premises))
                 if several and len(options) > 1:
                     options = [option for option in options if self._may_hold(branch, option, literals)]
                 branch.choices.append(options)
@@ -269,80 +280,82 @@ class Solver:
         return branch.choices.pop(chosen)
 
     def _is_hopeless(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
-        """A property that cannot break: the commonest case, told without taking the branch."""
+        """Return whether the option is a property that can't violate its node: a cheap check for a frequent case."""
         match option:
-            case [PropertyBreaks(name, node)]:
+            case [PropertyViolates(name, node)]:
                 rules = self._rules(branch.nodes, literals, is_whole=not branch.choices)
-                return rules.value(name, [Literal(node, holds=False)]) is Answer.EMPTY
+                return rules.value(name, [Literal(node, holds=False)]) is NoWitness.EMPTY
             case _:
                 return False
 
     def _may_hold(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
         if any(isinstance(item, Literal) for item in option):
             return True
-        alone = Branch(
-            branch.kind, branch.nodes, [*branch.facts, *(item for item in option if not isinstance(item, Literal))]
+        single = Branch(
+            branch.json_type,
+            branch.nodes,
+            [*branch.constraints, *(item for item in option if not isinstance(item, Literal))],
         )
-        return self._decide(alone, literals, is_whole=False) is not Answer.EMPTY
+        return self._decide(single, literals, is_whole=False) is not NoWitness.EMPTY
 
-    def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> Outcome:
+    def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
         nodes = [literal.node for literal in branch.nodes]
-        if branch.kind == STRING:
-            return find_string(nodes, branch.facts)
-        if branch.kind == ARRAY:
-            return find_array(self.find, branch.nodes, branch.facts)
-        if branch.kind == OBJECT:
-            return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.facts)
-        return find_number(nodes, branch.facts, whole=branch.kind == INTEGER)
+        if branch.json_type == STRING:
+            return find_string(nodes, branch.constraints)
+        if branch.json_type == ARRAY:
+            return find_array(self.find, branch.nodes, branch.constraints)
+        if branch.json_type == OBJECT:
+            return find_object(self._rules(branch.nodes, literals, is_whole=is_whole), branch.constraints)
+        return find_number(nodes, branch.constraints, is_integer=branch.json_type == INTEGER)
 
 
-def _followed(literal: Literal) -> Literal:
-    """A bare reference is what it leads to; who writes a value matters only where it may hold properties."""
+def _dereference(literal: Literal) -> Literal:
+    """Follow bare references, and drop `is_produced` for values without properties."""
     node = literal.node
     for _ in range(MAX_DEPTH):
-        target = node.target() if len(node.words) == 1 else None
+        target = node.target() if len(node.keywords) == 1 else None
         if target is None:
             break
         node = target
-    return Literal(node, literal.holds, literal.emits and bool(node.types & (OBJECT | ARRAY)))
+    return Literal(node, literal.holds, literal.is_produced and bool(node.types & (OBJECT | ARRAY)))
 
 
-def _is_free(literal: Literal) -> bool:
+def _is_trivial(literal: Literal) -> bool:
     return literal.node.raw is literal.holds
 
 
-def _is_impossible(literal: Literal, asked: Collection[Sign]) -> bool:
+def _is_impossible(literal: Literal, literal_keys: Collection[LiteralKey]) -> bool:
     if literal.node.raw is (not literal.holds):
         return True
-    return literal.holds and (literal.node.key, False, False) in asked
+    return literal.holds and (literal.node.key, False, False) in literal_keys
 
 
-def _listed(literals: list[Literal]) -> list[Json] | None:
-    """The only values possible, where an enum says so; fewer where other enums take some away."""
-    found: dict[str, Json] | None = None
+def _enumerated_values(literals: list[Literal]) -> list[Json] | None:
+    """The only possible values if an enum lists them, without those that negated enums list."""
+    values: dict[str, Json] | None = None
     for literal in literals:
         enum = literal.node.enum
         if literal.holds and enum is not None:
-            found = enum if found is None else {key: value for key, value in found.items() if key in enum}
-    if found is None:
+            values = enum if values is None else {key: value for key, value in values.items() if key in enum}
+    if values is None:
         return None
     for literal in literals:
-        if not literal.holds and literal.node.enum is not None and literal.node.words.keys() <= {"enum", "const"}:
+        if not literal.holds and literal.node.enum is not None and literal.node.keywords.keys() <= {"enum", "const"}:
             enum = literal.node.enum
-            found = {key: value for key, value in found.items() if key not in enum}
-    return [*found.values()]
+            values = {key: value for key, value in values.items() if key not in enum}
+    return [*values.values()]
 
 
-def _first(literals: list[Literal], values: Iterable[Json]) -> Outcome:
-    """The first value that meets every literal: exact, as there are no others."""
-    outcome = Answer.EMPTY
+def _first_match(literals: list[Literal], values: Iterable[Json]) -> SearchResult:
+    """Return the first value that satisfies all literals. There are no other values, so EMPTY is exact."""
+    combined = NoWitness.EMPTY
     for value in values:
-        verdict = every(
-            accepts(literal.node, value) if literal.holds else opposite(accepts(literal.node, value))
+        verdict = all_true(
+            accepts(literal.node, value) if literal.holds else negate_verdict(accepts(literal.node, value))
             for literal in literals
         )
         if verdict is True:
-            return Found(value)
+            return Witness(value)
         if verdict is None:
-            outcome = Answer.UNKNOWN
-    return outcome
+            combined = NoWitness.UNKNOWN
+    return combined

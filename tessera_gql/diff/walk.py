@@ -1,70 +1,83 @@
-"""The structural walk: old and new side by side, every value both describe, and what each comparer says there."""
+"""Walk the old and the new schema side by side and collect their differences."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.comparers import BACK, BOTH, FORTH, compared
-from tessera_gql.diff.declared import changed, names_in_place
-from tessera_gql.diff.drafts import AnyName, Draft, Here, Index, Name, Other, Step
+from tessera_gql.diff.comparers import BACKWARD, BOTH, FORWARD, compare_views
+from tessera_gql.diff.declared import changed_properties, in_place_names
+from tessera_gql.diff.drafts import (
+    Difference,
+    ItemStep,
+    OtherPropertyStep,
+    PropertyNameStep,
+    PropertyStep,
+    SameValueStep,
+    Step,
+)
 from tessera_gql.diff.json import Json
 from tessera_gql.diff.kinds import OBJECT
-from tessera_gql.diff.routes import follow
-from tessera_gql.diff.schema import Schema, size
-from tessera_gql.diff.view import View, describe, or_null
+from tessera_gql.diff.routes import explore
+from tessera_gql.diff.schema import Schema, count_schemas
+from tessera_gql.diff.view import View, describe_type, non_null_option
 
 Key = tuple[tuple[str, ...], tuple[str, ...]]
 MAX_PREFIX = 64
+SUBSCHEMA_STEPS: dict[str, Step] = {
+    "additionalProperties": OtherPropertyStep(),
+    "propertyNames": PropertyNameStep(),
+    "contains": ItemStep(0),
+}
 
 
 @dataclass
-class Spot:
-    """Two views of one value, what differs, and where its parts lie."""
+class ViewPair:
+    """The old and the new view of a value, their differences, and the edges to pairs of its parts."""
 
     old: View
     new: View
-    drafts: list[Draft] = field(default_factory=list[Draft])
+    differences: list[Difference] = field(default_factory=list[Difference])
     edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
     is_cut: bool = False
 
 
-def walk(old: Schema, new: Schema) -> dict[Key, Spot]:
-    """Every pair of views that differ, the root first. Parts that are equal are not entered."""
-    return follow(_spot(View((old,)), View((new,))), _key, _compared, size(old, new))
+def walk(old: Schema, new: Schema) -> dict[Key, ViewPair]:
+    """Return all pairs of views that differ, the root first. Equal parts are not entered."""
+    return explore(_make_pair(View((old,)), View((new,))), _key, _visit, count_schemas(old, new))
 
 
-def _compared(spot: Spot) -> Iterator[tuple[Step, Spot]]:
-    """Notes what differs here; yields the parts that are to be compared in turn."""
-    spot.drafts += compared(spot.old, spot.new)
-    if spot.old.is_scalar and spot.new.is_scalar:
+def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    """Collect the differences of a pair; yield its parts."""
+    pair.differences += compare_views(pair.old, pair.new)
+    if pair.old.is_scalar and pair.new.is_scalar:
         return
-    spot.drafts += _properties(spot)
-    spot.drafts += _composition(spot)
-    yield from ((step, part) for step, part in _parts(spot) if not _is_same(part))
+    pair.differences += _property_differences(pair)
+    pair.differences += _composition_differences(pair)
+    yield from ((step, part) for step, part in _child_pairs(pair) if not _is_same(part))
 
 
-def _key(spot: Spot) -> Key:
-    return spot.old.place, spot.new.place
+def _key(pair: ViewPair) -> Key:
+    return pair.old.pointers, pair.new.pointers
 
 
-def _is_same(spot: Spot) -> bool:
-    """Word for word, with no reference in it."""
-    old, new = spot.old.nodes, spot.new.nodes
+def _is_same(pair: ViewPair) -> bool:
+    """Return whether both views have the same text without references."""
+    old, new = pair.old.nodes, pair.new.nodes
     return len(old) == len(new) and all(
-        left.number is not None and left.number == right.number for left, right in zip(old, new, strict=True)
+        left.identity is not None and left.identity == right.identity for left, right in zip(old, new, strict=True)
     )
 
 
-def _spot(old: View, new: View) -> Spot:
-    return Spot(_bare(old), _bare(new))
+def _make_pair(old: View, new: View) -> ViewPair:
+    return ViewPair(_dereference(old), _dereference(new))
 
 
-def _bare(view: View) -> View:
-    """References that say nothing else are what they lead to."""
-    return View(tuple(_followed(node) for node in view.nodes))
+def _dereference(view: View) -> View:
+    """Replace bare references by their targets."""
+    return View(tuple(_dereference_node(node) for node in view.nodes))
 
 
-def _followed(node: Schema) -> Schema:
+def _dereference_node(node: Schema) -> Schema:
     for _ in range(50):
         target = node.target() if len(node.entries) == 1 else None
         if target is None:
@@ -73,131 +86,141 @@ def _followed(node: Schema) -> Schema:
     return node
 
 
-def _parts(spot: Spot) -> Iterator[tuple[Step, Spot]]:
-    old, new = spot.old, spot.new
-    for name, _, _ in changed(old.properties, new.properties):
-        yield Name(name), _spot(old.property(name), new.property(name))
-    yield from _items(old, new)
-    for step, word in ((Other(), "additionalProperties"), (AnyName(), "propertyNames"), (Index(0), "contains")):
-        before, after = old.together(word), new.together(word)
+def _child_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    old, new = pair.old, pair.new
+    for name, _, _ in changed_properties(old.properties, new.properties):
+        yield PropertyStep(name), _make_pair(old.property(name), new.property(name))
+    yield from _item_pairs(old, new)
+    for keyword, step in SUBSCHEMA_STEPS.items():
+        before, after = old.child_view(keyword), new.child_view(keyword)
         if before is not None and after is not None:
-            yield step, _spot(before, after)
-    left, right = ({pattern: node for node in view.schemas for pattern in node.patterns} for view in (old, new))
+            yield step, _make_pair(before, after)
+    left, right = _nodes_by_pattern(old), _nodes_by_pattern(new)
     for pattern in sorted(left.keys() & right.keys()):
-        was, now = (View((each[pattern].pattern_property(pattern),)) for each in (left, right))
-        yield Other(pattern), _spot(was, now)
-    yield from _branches(spot)
+        was, now = left[pattern].pattern_property(pattern), right[pattern].pattern_property(pattern)
+        yield OtherPropertyStep(pattern), _make_pair(View((was,)), View((now,)))
+    yield from _alternative_pairs(pair)
 
 
-def _items(old: View, new: View) -> Iterator[tuple[Step, Spot]]:
-    size = min(MAX_PREFIX, max(len(node.prefix) for view in (old, new) for node in view.schemas))
-    for index in range(size + 1):
-        before, after = _item(old, index), _item(new, index)
+def _nodes_by_pattern(view: View) -> dict[str, Schema]:
+    return {pattern: node for node in view.schemas for pattern in node.pattern_properties}
+
+
+def _item_pairs(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
+    length = min(MAX_PREFIX, max(len(node.prefix_items) for view in (old, new) for node in view.schemas))
+    for index in range(length + 1):
+        before, after = _item_schemas(old, index), _item_schemas(new, index)
         if before and after:
-            yield Index(index), _spot(View(before), View(after))
+            yield ItemStep(index), _make_pair(View(before), View(after))
 
 
-def _item(view: View, index: int) -> tuple[Schema, ...]:
-    found = (node.prefix[index] if index < len(node.prefix) else node.rest for node in view.schemas)
-    return tuple(each for each in found if each is not None)
+def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
+    items = (
+        node.prefix_items[index] if index < len(node.prefix_items) else node.remaining_items for node in view.schemas
+    )
+    return tuple(item for item in items if item is not None)
 
 
-def _properties(spot: Spot) -> Iterator[Draft]:
-    """Properties that only one side declares; what that means for declared paths is told by `paths`."""
-    old, new = spot.old, spot.new
-    for kind, one, other, content, verb in (
-        (ChangeKind.PROPERTY_REMOVED, old, new, FORTH, "it is gone"),
-        (ChangeKind.PROPERTY_ADDED, new, old, BACK, "it is new"),
+def _property_differences(pair: ViewPair) -> Iterator[Difference]:
+    """Yield properties that only one side declares. Effects on declared paths are found separately."""
+    old, new = pair.old, pair.new
+    for kind, declaring, lacking, directions, message in (
+        (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),
+        (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD, "it is new"),
     ):
-        names = [name for name in one.properties if name not in other.properties]
+        names = [name for name in declaring.properties if name not in lacking.properties]
         if not names:
             continue
-        elsewhere = frozenset[str]().union(*(names_in_place(node)[0] for node in other.nodes))
-        admits = _admits_others(other)
+        names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in lacking.nodes))
+        allows_undeclared = _admits_undeclared(lacking)
         for name in names:
-            where = min(one.properties[name], key=lambda node: node.at).named(name).at
-            if name in elsewhere:
-                message = "it is declared in another branch now"
-                yield Draft(ChangeKind.COMPOSITION_CHANGED, where, message, name=name, content=BOTH)
+            pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
+            if name in names_elsewhere:
+                moved = "it is declared in another branch now"
+                yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, moved, name=name, directions=BOTH)
                 continue
-            is_required = name in one.required
-            shown: Json = {"type": describe(one.property(name)), "required": is_required}
-            before, after = (shown, None) if one is old else (None, shown)
-            yield Draft(
+            is_required = name in declaring.required
+            summary: Json = {"type": describe_type(declaring.property(name)), "required": is_required}
+            before, after = (summary, None) if declaring is old else (None, summary)
+            yield Difference(
                 kind,
-                where,
-                verb + (" and required" if is_required else ""),
+                pointer,
+                message + (" and required" if is_required else ""),
                 before=before,
                 after=after,
                 name=name,
-                content=content if is_required or admits else frozenset(),
+                directions=directions if is_required or allows_undeclared else frozenset(),
             )
 
 
-def _admits_others(view: View) -> bool:
-    """Whether producers of the view may write properties it does not declare."""
-    if not view.types & OBJECT or any(node.extra is not None and node.extra.is_false for node in view.schemas):
+def _admits_undeclared(view: View) -> bool:
+    """Return whether producers may write properties that the view does not declare."""
+    additional = [node.additional_properties for node in view.schemas if node.additional_properties is not None]
+    if not view.types & OBJECT or any(node.is_false for node in additional):
         return False
-    said = any(node.extra is not None or node.patterns or node.has_unevaluated for node in view.schemas)
-    return said or not view.properties
+    has_rule = additional or any(node.pattern_properties or node.has_unevaluated for node in view.schemas)
+    return bool(has_rule) or not view.properties
 
 
-def _composition(spot: Spot) -> Iterator[Draft]:
-    for word in ("anyOf", "oneOf"):
-        match _groups(spot.old, word), _groups(spot.new, word):
+def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
+    for keyword in ("anyOf", "oneOf"):
+        match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                gone, come = _unmatched(before.children(word), after.children(word))
-                if gone:
-                    content = BACK if word == "anyOf" else BOTH
-                    yield _composed(before, word, f"{_alternatives(gone)} gone", content)
-                if come:
-                    content = FORTH if word == "anyOf" else BOTH
-                    yield _composed(after, word, f"{_alternatives(come)} new", content)
-            case some, others if [_keys(node, word) for node in some] != [_keys(node, word) for node in others]:
-                yield _composed((others or some)[0], word, f"{word} is different", BOTH)
+                removed, added = _unmatched(before.children(keyword), after.children(keyword))
+                if removed:
+                    directions = BACKWARD if keyword == "anyOf" else BOTH
+                    yield _composition_difference(before, keyword, f"{_count_phrase(removed)} gone", directions)
+                if added:
+                    directions = FORWARD if keyword == "anyOf" else BOTH
+                    yield _composition_difference(after, keyword, f"{_count_phrase(added)} new", directions)
+            case old_groups, new_groups if _sorted_keys(old_groups, keyword) != _sorted_keys(new_groups, keyword):
+                yield _composition_difference((new_groups or old_groups)[0], keyword, f"{keyword} is different", BOTH)
             case _:
                 pass
-    for word in ("not", "if", "then", "else"):
-        was, now = spot.old.together(word), spot.new.together(word)
+    for keyword in ("not", "if", "then", "else"):
+        was, now = pair.old.child_view(keyword), pair.new.child_view(keyword)
         if (was and was.keys) != (now and now.keys):
-            view = spot.new if now else spot.old
-            yield Draft(ChangeKind.COMPOSITION_CHANGED, view.where(word), f"{word} is different", content=BOTH)
+            view = pair.new if now else pair.old
+            pointer, message = view.pointer_to(keyword), f"{keyword} is different"
+            yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, message, directions=BOTH)
 
 
-def _composed(node: Schema, word: str, message: str, content: frozenset[Mode]) -> Draft:
-    return Draft(ChangeKind.COMPOSITION_CHANGED, f"{node.at}/{word}", message, content=content)
+def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:
+    return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=directions)
 
 
-def _alternatives(nodes: list[Schema]) -> str:
+def _count_phrase(nodes: list[Schema]) -> str:
     return "1 alternative is" if len(nodes) == 1 else f"{len(nodes)} alternatives are"
 
 
-def _keys(node: Schema, word: str) -> list[int]:
-    return sorted(each.key for each in node.children(word))
+def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:
+    return [sorted(branch.key for branch in node.children(keyword)) for node in nodes]
 
 
-def _groups(view: View, word: str) -> list[Schema]:
-    """The parts that offer alternatives; "this or null" is not one."""
-    return [node for node in view.schemas if word in node.words and or_null(node, word) is None]
+def _alternative_groups(view: View, keyword: str) -> list[Schema]:
+    """The parts with alternatives, except those that mean "this or null"."""
+    return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
 
 
 def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
-    """Alternatives without a partner: beyond the shorter list once equal ones are set aside."""
-    before, after = _set_aside(old, new)
+    """Return the alternatives without a partner after equal ones are removed and the others paired in order."""
+    before, after = _remove_equal(old, new)
     return before[len(after) :], after[len(before) :]
 
 
-def _set_aside(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
-    same = {node.key for node in old} & {node.key for node in new}
-    return [node for node in old if node.key not in same], [node for node in new if node.key not in same]
+def _remove_equal(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+    shared_keys = {node.key for node in old} & {node.key for node in new}
+    return [node for node in old if node.key not in shared_keys], [node for node in new if node.key not in shared_keys]
 
 
-def _branches(spot: Spot) -> Iterator[tuple[Step, Spot]]:
-    """Alternatives in pairs, in order."""
-    for word in ("anyOf", "oneOf"):
-        match _groups(spot.old, word), _groups(spot.new, word):
+def _alternative_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    """Yield the differing alternatives in pairs, in order."""
+    for keyword in ("anyOf", "oneOf"):
+        match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                pairs = zip(*_set_aside(before.children(word), after.children(word)), strict=False)
-                yield from ((Here(), _spot(View((left,)), View((right,)))) for left, right in pairs)
+                matched_pairs = zip(*_remove_equal(before.children(keyword), after.children(keyword)), strict=False)
+                yield from (
+                    (SameValueStep(), _make_pair(View((left,)), View((right,)))) for left, right in matched_pairs
+                )
             case _:
                 pass

@@ -1,4 +1,4 @@
-"""Tell schemas whose comparison takes a few milliseconds for certain, by looking at a bounded part of them."""
+"""Identify small schemas, which are compared within a few milliseconds, by reading a bounded part of them."""
 
 from typing import cast
 
@@ -36,23 +36,25 @@ PLAIN = SUBSCHEMAS | {
 
 
 def weight(schema: object) -> int | None:
-    """The number of values in a small schema of plain keywords; None for every other document."""
+    """Count the values in a small schema of plain keywords; None for every other document."""
     size = _Size()
     schemas: list[object] = [schema]
-    others: list[object] = []
+    data: list[object] = []
     while schemas:
-        each = schemas.pop()
-        if size.add(each) is None or (isinstance(each, dict) and not _sort(cast("Entries", each), schemas, others)):
+        value = schemas.pop()
+        if size.add(value) is None or (
+            isinstance(value, dict) and not _sort_entries(cast("Entries", value), schemas, data)
+        ):
             return None
-        properties = cast("Entries", each).get("properties") if isinstance(each, dict) else None
+        properties = cast("Entries", value).get("properties") if isinstance(value, dict) else None
         if isinstance(properties, dict):
             if (inside := size.add(cast("object", properties))) is None:
                 return None
             schemas += inside
-    while others:
-        if (inside := size.add(others.pop())) is None:
+    while data:
+        if (inside := size.add(data.pop())) is None:
             return None
-        others += inside
+        data += inside
     return size.values
 
 
@@ -60,14 +62,14 @@ Entries = dict[object, object]
 
 
 class _Size:
-    """Counts values and text up to their limits."""
+    """A counter of values and text with limits."""
 
     def __init__(self) -> None:
         self.values = 0
         self.text = 0
 
     def add(self, value: object) -> list[object] | None:
-        """Count a value; return what it holds, or None once there is too much."""
+        """Count a value and return its items, or None if a limit is exceeded."""
         inside: list[object] = []
         if isinstance(value, dict | list):
             self.values += len(cast("Entries | list[object]", value))
@@ -79,8 +81,8 @@ class _Size:
         return None if self.text > MAX_TEXT else inside
 
 
-def _sort(entries: Entries, schemas: list[object], others: list[object]) -> bool:
-    """Add what a schema holds to its subschemas or to other values; False if a keyword is not plain."""
+def _sort_entries(entries: Entries, schemas: list[object], data: list[object]) -> bool:
+    """Add the entries to subschemas or to other data; False if a keyword is not plain."""
     for keyword, value in entries.items():
         if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
             return False
@@ -89,5 +91,5 @@ def _sort(entries: Entries, schemas: list[object], others: list[object]) -> bool
         if keyword in SUBSCHEMAS:
             schemas.append(value)
         else:
-            others.append(value)
+            data.append(value)
     return True

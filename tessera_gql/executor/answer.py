@@ -1,6 +1,6 @@
-"""Answers a query by its plan; errors are the reference executor's to tell, so where one is met it answers it all.
+"""Execute a query by its plan, and fall back to graphql-core on any error.
 
-That costs nothing but time: queries change nothing.
+The fallback makes errors identical to graphql-core's. It is safe because queries have no side effects.
 """
 
 import logging
@@ -13,80 +13,84 @@ from typing import Any, TypeAlias
 from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import get_variable_values
 
-from tessera_gql.executor.levels import Run
-from tessera_gql.executor.plan import Introspection, Plans, Reads, Unsupported
+from tessera_gql.executor.levels import PlanExecution
+from tessera_gql.executor.plan import IntrospectionOperation, PlanCache, Reads, UnsupportedOperation
 
 log = logging.getLogger("tessera_gql.executor")
 
 Reference: TypeAlias = Callable[[], Awaitable[ExecutionResult]]
-"""Has graphql-core answer the same query, from the same state."""
+"""Executes the same query with graphql-core on the same database snapshot."""
 
 
 class Fallback(StrEnum):
-    """Why the reference executor answered."""
+    """The reason why the reference executor was used."""
 
     FAILED = "failed"
-    """The answer has errors."""
+    """The result has errors."""
     UNPLANNED = "unplanned"
-    """The answer has no errors, but a value or a resolver did what the plan doesn't know."""
+    """The result has no errors, but a value or resolver was of a kind that plans don't support."""
     UNSUPPORTED = "unsupported"
-    """No plan was made."""
+    """The operation can't be planned."""
     INTROSPECTION = "introspection"
+    """The operation reads the schema."""
 
 
 @dataclass
-class Tally:
-    """How queries were answered."""
+class ExecutorCounts:
+    """Counts of queries by executor and reason of the fallback."""
 
     planned: int = 0
     fallbacks: Counter[Fallback] = field(default_factory=Counter[Fallback])
 
 
-def _untold(_reads: Reads) -> None: ...
+def _ignore_reads(_reads: Reads) -> None: ...
 
 
-def _unspent(_seconds: float) -> None: ...
+def _ignore_seconds(_seconds: float) -> None: ...
 
 
 @dataclass(frozen=True)
-class Query:
-    """What is asked."""
+class PlannedQuery:
+    """A query with its variables, plans and callbacks."""
 
     schema: GraphQLSchema
     document: DocumentNode
     operation: OperationDefinitionNode
     variables: dict[str, Any]
-    plans: Plans
-    """Of the document; filled here."""
-    told: Callable[[Reads], None] = _untold
-    """Told before it is answered by a plan what will be looked at."""
-    spend: Callable[[float], None] = _unspent
-    """Told of seconds of computing, as they are spent."""
+    plans: PlanCache
+    """Plan cache of the document."""
+    on_reads: Callable[[Reads], None] = _ignore_reads
+    """Called with the attributes that the plan reads, before it is executed."""
+    on_cpu_seconds: Callable[[float], None] = _ignore_seconds
+    """Called with seconds of CPU time as they are used."""
 
 
-async def answer(query: Query, context: Any, reference: Reference, tally: Tally) -> ExecutionResult:
-    unable: Fallback | None = None
+async def execute_query(
+    query: PlannedQuery, context: Any, reference: Reference, tally: ExecutorCounts
+) -> ExecutionResult:
+    """Execute a query, by its plan if possible, and count the outcome."""
+    reason: Fallback | None = None
     try:
-        data = await _planned(query, context)
-    except Introspection:
-        unable = Fallback.INTROSPECTION
-    except Unsupported:
-        unable = Fallback.UNSUPPORTED
-    except Exception as error:  # noqa: BLE001 - whatever it is, the reference executor tells it
-        log.debug("The plan was given up because of %s", type(error).__name__)  # its text may quote a value
+        data = await _execute_plan(query, context)
+    except IntrospectionOperation:
+        reason = Fallback.INTROSPECTION
+    except UnsupportedOperation:
+        reason = Fallback.UNSUPPORTED
+    except Exception as error:  # noqa: BLE001 - the reference executor reports every error
+        log.debug("The plan was given up because of %s", type(error).__name__)  # the text could leak a value
     else:
         tally.planned += 1
         return ExecutionResult(data, None)
     result = await reference()
-    tally.fallbacks[unable or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
+    tally.fallbacks[reason or (Fallback.FAILED if result.errors else Fallback.UNPLANNED)] += 1
     return result
 
 
-async def _planned(query: Query, context: Any) -> dict[str, Any]:
+async def _execute_plan(query: PlannedQuery, context: Any) -> dict[str, Any]:
     definitions = query.operation.variable_definitions or ()
     variables = get_variable_values(query.schema, definitions, query.variables, max_errors=1)
     if isinstance(variables, list):
         raise variables[0]
     plan = query.plans.get(query.schema, query.document, query.operation, variables)
-    query.told(plan.reads)
-    return await Run(plan, context, variables, query.spend).data()
+    query.on_reads(plan.reads)
+    return await PlanExecution(plan, context, variables, query.on_cpu_seconds).execute()

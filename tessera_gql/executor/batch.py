@@ -1,38 +1,38 @@
-"""How a field says that it is answered for many parents at once; what it declares is also its ordinary resolver."""
+"""Batched fields: a declaration that loads the values of all parents at once and also serves as resolver."""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 DECLARED = "batch"
-"""The key in the metadata of a Strawberry field under which its Batch is found."""
+"""Key of the Batch in the metadata of a Strawberry field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A batch within one operation, its arguments read."""
+    """A batch bound to the arguments of one operation."""
 
     key: Callable[[Any], Hashable]
-    """What the parent points at; None points at nothing."""
+    """Returns the key of a parent; None for a null value."""
     load_many: Callable[[list[Any]], Awaitable[Sequence[Any]]]
-    """What is found under each key, in their order: a DataLoader's."""
-    show: Callable[[Any, Any], Any]
-    """The field's value, given a key and what was found under it."""
+    """Loads the row of each key in order, as a DataLoader does."""
+    to_value: Callable[[Any, Any], Any]
+    """Converts a key and its row to the value of the field."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The parents' distinct keys are asked for once, and what is found is completed once, whoever points at it."""
+    """A field that loads the distinct keys of its parents with one query and completes each value once."""
 
     bind: Callable[..., Bound]
-    """Given Strawberry's `info` and, by name, the arguments that the client gave."""
+    """Binds the batch to Strawberry's `info` and the arguments of the client."""
     reads: tuple[str, ...] | None = None
-    """The attributes of the parent that it looks at, as paths; what it finds, it only shows. None if it does more."""
+    """Paths of the parent's attributes that the field reads; None if unknown."""
 
     async def resolve(self, root: Any, info: Any, **arguments: Any) -> Any:
-        """For one parent."""
+        """Resolve the field for one parent."""
         bound = self.bind(info, **arguments)
         if (key := bound.key(root)) is None:
             return None
-        (found,) = await bound.load_many([key])
-        return bound.show(key, found)
+        (row,) = await bound.load_many([key])
+        return bound.to_value(key, row)

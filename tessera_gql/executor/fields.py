@@ -1,4 +1,7 @@
-"""Where a field's value comes from. A field with permissions or extensions keeps the resolver that asks them."""
+"""Classify fields by the source of their values, and call their resolvers as Strawberry would.
+
+A field with permissions or extensions keeps graphql-core's resolver, which applies them.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ from strawberry.types.arguments import convert_arguments
 from tessera_gql.executor.batch import DECLARED, Batch
 
 STRAWBERRY = "strawberry-definition"
-"""The key under which Strawberry keeps its definition of a type or field in graphql-core's."""
+"""Key of Strawberry's definition in the extensions of a graphql-core type or field."""
 
 
 PLAIN_NODES = (BooleanValueNode, EnumValueNode, FloatValueNode, IntValueNode, NullValueNode, StringValueNode)
@@ -35,8 +38,8 @@ PLAIN_NODES = (BooleanValueNode, EnumValueNode, FloatValueNode, IntValueNode, Nu
 ResolveInfo: TypeAlias = GraphQLResolveInfo[Any]
 
 
-class Resolver(Protocol):
-    """Strawberry's resolver; a parameter is None, or has a `name`."""
+class StrawberryResolver(Protocol):
+    """Interface of Strawberry's resolver. A parameter is None or has a `name`."""
 
     wrapped_func: Callable[..., Any]
     is_async: bool
@@ -46,11 +49,11 @@ class Resolver(Protocol):
     info_parameter: Any
 
 
-class Declared(Protocol):
-    """Strawberry's field."""
+class StrawberryField(Protocol):
+    """Interface of Strawberry's field definition."""
 
     python_name: str
-    base_resolver: Resolver | None
+    base_resolver: StrawberryResolver | None
     default_resolver: Callable[[Any, str], Any]
     extensions: Sequence[Any]
     arguments: list[Any]
@@ -58,7 +61,7 @@ class Declared(Protocol):
 
 
 class Reading(property):
-    """A property that is worked out from these attributes alone, each told as a path (`row.name`)."""
+    """A property computed from the given attribute paths (`row.name`) alone, so that a plan knows what it reads."""
 
     def __init__(self, get: Callable[[Any], Any], *reads: str) -> None:
         super().__init__(get)
@@ -66,7 +69,7 @@ class Reading(property):
 
 
 class Through(Reading):
-    """A property that is an attribute of an attribute, as `path` tells, and nothing else."""
+    """A property that returns the attribute at a path without computing anything."""
 
     def __init__(self, path: str) -> None:
         super().__init__(attrgetter(path), path)
@@ -74,103 +77,108 @@ class Through(Reading):
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """An attribute of the parent, and nothing else."""
+class AttributeRead:
+    """A source that reads an attribute of the parent."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Called:
-    """A resolver, called as Strawberry would, but with arguments that are read once for all parents."""
+class ResolverCall:
+    """A source that calls a Strawberry resolver, with arguments converted once for all parents."""
 
-    declared: Declared
-    resolver: Resolver
+    declared: StrawberryField
+    resolver: StrawberryResolver
 
 
 @dataclass(frozen=True)
-class Batched:
-    declared: Declared
+class BatchLoad:
+    """A source that loads values for all parents at once."""
+
+    declared: StrawberryField
     batch: Batch
 
 
 @dataclass(frozen=True)
-class Opaque:
-    """Whatever graphql-core would call."""
+class CoreResolver:
+    """A source that calls the resolver of graphql-core."""
 
     resolve: Callable[..., Any]
 
 
-Source: TypeAlias = Attribute | Called | Batched | Opaque
+ValueSource: TypeAlias = AttributeRead | ResolverCall | BatchLoad | CoreResolver
 
 
-def source_of(field: GraphQLField) -> Source:
-    declared = cast("Declared | None", (field.extensions or {}).get(STRAWBERRY))
+def find_source(field: GraphQLField) -> ValueSource:
+    """Determine the source of a field's values."""
+    declared = cast("StrawberryField | None", (field.extensions or {}).get(STRAWBERRY))
     if declared is None or declared.extensions:
-        return Opaque(field.resolve or default_field_resolver)
+        return CoreResolver(field.resolve or default_field_resolver)
     if isinstance(batch := declared.metadata.get(DECLARED), Batch):
-        return Batched(declared, batch)
+        return BatchLoad(declared, batch)
     if declared.base_resolver is not None:
-        return Called(declared, declared.base_resolver)
+        return ResolverCall(declared, declared.base_resolver)
     if declared.default_resolver is getattr:
-        return Attribute(declared.python_name)
-    return Opaque(field.resolve or default_field_resolver)
+        return AttributeRead(declared.python_name)
+    return CoreResolver(field.resolve or default_field_resolver)
 
 
-def waits(source: Source) -> bool:
-    """Whether its values are awaited, or may be."""
+def may_await(source: ValueSource) -> bool:
+    """Return whether values of the source may be awaitable."""
     match source:
-        case Attribute():
+        case AttributeRead():
             return False
-        case Called(resolver=resolver):
+        case ResolverCall(resolver=resolver):
             return resolver.is_async
         case _:
             return True
 
 
-def shown_info(declared: Declared, info: ResolveInfo) -> Any:
-    """Strawberry's `info`."""
-    return _strawberry(info.schema).config.info_class(_raw_info=info, _field=declared)
+def create_strawberry_info(declared: StrawberryField, info: ResolveInfo) -> Any:
+    """Create Strawberry's `info` from graphql-core's."""
+    return _strawberry_schema(info.schema).config.info_class(_raw_info=info, _field=declared)
 
 
-def arguments(field: GraphQLField, info: ResolveInfo) -> dict[str, Any]:
-    """As graphql-core reads them."""
+def read_arguments(field: GraphQLField, info: ResolveInfo) -> dict[str, Any]:
+    """Read the arguments of a field as graphql-core does."""
     node = info.field_nodes[0]
     return get_argument_values(field, node, info.variable_values) if field.args or node.arguments else {}
 
 
-def python_arguments(declared: Declared, field: GraphQLField, info: ResolveInfo, shown: Any) -> dict[str, Any]:
-    """As Strawberry converts them."""
+def to_python_arguments(
+    declared: StrawberryField, field: GraphQLField, info: ResolveInfo, strawberry_info: Any
+) -> dict[str, Any]:
+    """Convert the arguments of a field to Python values as Strawberry does."""
     if not declared.arguments:
         return {}
-    schema = _strawberry(info.schema)
+    schema = _strawberry_schema(info.schema)
     registry = schema.schema_converter.scalar_registry
-    return convert_arguments(arguments(field, info), declared.arguments, registry, schema.config, shown)
+    return convert_arguments(read_arguments(field, info), declared.arguments, registry, schema.config, strawberry_info)
 
 
-def is_plain(node: FieldNode, values: Iterable[Any]) -> bool:
-    """Whether arguments are told by the document alone, and nobody could change what they came to."""
-    return all(isinstance(one.value, PLAIN_NODES) for one in node.arguments or ()) and all(
+def are_literals(node: FieldNode, values: Iterable[Any]) -> bool:
+    """Return whether arguments are literals with immutable values, so that all executions can share them."""
+    return all(isinstance(argument.value, PLAIN_NODES) for argument in node.arguments or ()) and all(
         value is None or value is UNSET or isinstance(value, str | int | float | Enum) for value in values
     )
 
 
-def caller(source: Called | Opaque, field: GraphQLField, info: ResolveInfo) -> Callable[[Any], Any]:
-    """What gives the value for a parent."""
-    if isinstance(source, Opaque):
-        resolve, given = source.resolve, arguments(field, info)
-        return lambda parent: resolve(parent, info, **given)
-    resolver, shown = source.resolver, shown_info(source.declared, info)
-    function, given = resolver.wrapped_func, python_arguments(source.declared, field, info, shown)
+def create_caller(source: ResolverCall | CoreResolver, field: GraphQLField, info: ResolveInfo) -> Callable[[Any], Any]:
+    """Return a function that resolves the field for a parent."""
+    if isinstance(source, CoreResolver):
+        resolve, values = source.resolve, read_arguments(field, info)
+        return lambda parent: resolve(parent, info, **values)
+    resolver, strawberry_info = source.resolver, create_strawberry_info(source.declared, info)
+    function, values = resolver.wrapped_func, to_python_arguments(source.declared, field, info, strawberry_info)
     if resolver.info_parameter:
-        given[resolver.info_parameter.name] = shown
-    roots = [one.name for one in (resolver.parent_parameter, resolver.root_parameter) if one]
+        values[resolver.info_parameter.name] = strawberry_info
+    roots = [parameter.name for parameter in (resolver.parent_parameter, resolver.root_parameter) if parameter]
     if resolver.self_parameter and not roots:
-        return partial(function, **given) if given else function
+        return partial(function, **values) if values else function
     if resolver.self_parameter:
-        return lambda parent: function(parent, **given, **dict.fromkeys(roots, parent))
-    return lambda parent: function(**given, **dict.fromkeys(roots, parent))
+        return lambda parent: function(parent, **values, **dict.fromkeys(roots, parent))
+    return lambda parent: function(**values, **dict.fromkeys(roots, parent))
 
 
-def _strawberry(schema: GraphQLSchema) -> Any:
-    return cast("Any", schema)._strawberry_schema  # noqa: SLF001 - where Strawberry itself looks for it
+def _strawberry_schema(schema: GraphQLSchema) -> Any:
+    return cast("Any", schema)._strawberry_schema  # noqa: SLF001 - Strawberry itself reads it from there

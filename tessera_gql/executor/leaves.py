@@ -1,6 +1,6 @@
-"""The values that need no further query: one generated function makes the objects of a level, keys in their order.
+"""Complete leaf values with one generated function per selection, which builds the objects of a level.
 
-Each value is what graphql-core would have made of it, to the letter; whatever could be otherwise raises.
+Values equal graphql-core's exactly. A value that could differ raises UnplannedValue.
 """
 
 import keyword
@@ -25,125 +25,127 @@ from graphql import (
 )
 from graphql.pyutils import is_iterable
 
-Finish: TypeAlias = Callable[[Any], Any]
-Build: TypeAlias = Callable[[Sequence[Any]], list[dict[str, Any]]]
+CompleteValue: TypeAlias = Callable[[Any], Any]
+BuildObjects: TypeAlias = Callable[[Sequence[Any]], list[dict[str, Any]]]
 
 
-class Unplanned(Exception):  # noqa: N818 - no failure: the reference executor takes the query
-    """The plan can't give this answer; the message says what it met."""
+class UnplannedValue(Exception):  # noqa: N818 - not a failure: the reference executor takes over
+    """The plan met a value that it does not support."""
 
 
 @lru_cache(maxsize=2_000)
-def finisher(kind: GraphQLOutputType) -> Finish:
-    """What completes one value of a type without selections; fields of all documents share it."""
+def create_leaf_completer(kind: GraphQLOutputType) -> CompleteValue:
+    """Return the function that completes a leaf value of this type. It is cached for all documents."""
     match kind:
         case GraphQLNonNull():
-            return _present(finisher(kind.of_type))
+            return _require_value(create_leaf_completer(kind.of_type))
         case GraphQLList():
-            each = finisher(cast("GraphQLOutputType", kind.of_type))
-            return lambda value: None if value is None else [each(one) for one in items(value)]
+            complete_item = create_leaf_completer(cast("GraphQLOutputType", kind.of_type))
+            return lambda value: None if value is None else [complete_item(item) for item in require_list(value)]
         case _:
-            return _coerced(cast("Any", kind).coerce_output_value)
+            return _coerce_with(cast("Any", kind).coerce_output_value)
 
 
-def _present(inner: Finish) -> Finish:
-    def present(value: Any) -> Any:
-        if (found := inner(value)) is None:
-            raise Unplanned("null where none may be")
-        return found
+def _require_value(inner: CompleteValue) -> CompleteValue:
+    def complete(value: Any) -> Any:
+        if (result := inner(value)) is None:
+            raise UnplannedValue("null where none may be")
+        return result
 
-    return present
+    return complete
 
 
-def _coerced(coerce: Finish) -> Finish:
-
-    def finish(value: Any) -> Any:
+def _coerce_with(coerce: CompleteValue) -> CompleteValue:
+    def complete(value: Any) -> Any:
         if value is None:
             return None
         if isinstance(value, Exception) or hasattr(value, "__await__") or value is Undefined:
-            raise Unplanned(f"{type(value).__name__} as a value")
-        if (found := coerce(value)) is None or found is Undefined:
-            raise Unplanned("a value that is serialised to nothing")
-        return found
+            raise UnplannedValue(f"{type(value).__name__} as a value")
+        if (result := coerce(value)) is None or result is Undefined:
+            raise UnplannedValue("a value that is serialised to nothing")
+        return result
 
-    return finish
+    return complete
 
 
-def items(value: Any) -> Iterable[Any]:
-    """The items of a list; an iterator isn't begun, because it could not be read again."""
+def require_list(value: Any) -> Iterable[Any]:
+    """Return a list value. An iterator is refused, because the reference executor could not read it again."""
     if type(value) is list:
         return value
     if not is_iterable(value) or hasattr(value, "__next__") or hasattr(value, "__aiter__"):
-        raise Unplanned(f"{type(value).__name__} as a list")
+        raise UnplannedValue(f"{type(value).__name__} as a list")
     return value
 
 
 @dataclass
-class Builder:
-    """Collects the fields of one object type; `made` compiles them."""
+class ObjectBuilder:
+    """Collects the leaf fields of a selection and compiles them into a function."""
 
     constants: dict[str, Any] = field(default_factory=dict[str, Any])
     holders: dict[str, str] = field(default_factory=dict[str, str])
-    """What is read once for several attributes of it, and the variable it is kept in."""
+    """Attributes whose own attributes are read, and their variables in the generated code."""
     reads: list[str] = field(default_factory=list[str])
+    """Lines of generated code that read and complete values."""
     members: list[str] = field(default_factory=list[str])
+    """Members of the generated dict display."""
 
     def constant(self, key: str, value: str | None) -> None:
-        """Always this; None also keeps the place of what comes later."""
+        """Add a constant member. None reserves the position of a value that is filled in later."""
         self.members.append(f"{key!r}: {value!r}")
 
     def attribute(self, key: str, path: str, kind: GraphQLOutputType) -> None:
-        """`path` is a name, or two with a dot between them."""
+        """Add a leaf value. `path` is an attribute name, or two joined by a dot."""
         number = len(self.reads)
         value = f"v{number}"
         holder, _, name = path.rpartition(".")
-        held = self.holders.setdefault(holder, f"h{len(self.holders)}") if holder else "o"
-        self.reads.append(f"{value} = {_read(held, name)}")
-        self.reads.append(self._finished(value, number, kind))
+        variable = self.holders.setdefault(holder, f"h{len(self.holders)}") if holder else "o"
+        self.reads.append(f"{value} = {_format_read(variable, name)}")
+        self.reads.append(self._format_completion(value, number, kind))
         self.members.append(f"{key!r}: {value}")
 
-    def _finished(self, value: str, number: int, kind: GraphQLOutputType) -> str:
-        """Values of exactly the expected class are taken without a call."""
-        self.constants[f"f{number}"] = finisher(kind)
-        named, absent = kind, f" and {value} is not None"
+    def _format_completion(self, value: str, number: int, kind: GraphQLOutputType) -> str:
+        """Generate the completion of a value, which is skipped for a value of exactly the expected class."""
+        self.constants[f"f{number}"] = create_leaf_completer(kind)
+        nullable_type, unless_null = kind, f" and {value} is not None"
         if isinstance(kind, GraphQLNonNull):
-            named, absent = kind.of_type, ""
-        otherwise = f"{value} = f{number}({value})"
-        if named in (GraphQLString, GraphQLID):
-            return f"if type({value}) is not str{absent}: {otherwise}"
-        if named is GraphQLBoolean:
-            return f"if type({value}) is not bool{absent}: {otherwise}"
-        if named is GraphQLInt:
-            return f"if (type({value}) is not int or not -2147483648 <= {value} <= 2147483647){absent}: {otherwise}"
-        if isinstance(named, GraphQLEnumType) and (names := _names(named)):
+            nullable_type, unless_null = kind.of_type, ""
+        call = f"{value} = f{number}({value})"
+        if nullable_type in (GraphQLString, GraphQLID):
+            return f"if type({value}) is not str{unless_null}: {call}"
+        if nullable_type is GraphQLBoolean:
+            return f"if type({value}) is not bool{unless_null}: {call}"
+        if nullable_type is GraphQLInt:
+            return f"if (type({value}) is not int or not -2147483648 <= {value} <= 2147483647){unless_null}: {call}"
+        if isinstance(nullable_type, GraphQLEnumType) and (names := _enum_names(nullable_type)):
             self.constants[f"e{number}"], self.constants[f"n{number}"] = names
-            return f"if type({value}) is e{number}: {value} = n{number}[{value}]\n        else: {otherwise}"
-        return f"if {value} is not None: {otherwise}" if absent else otherwise
+            return f"if type({value}) is e{number}: {value} = n{number}[{value}]\n        else: {call}"
+        return f"if {value} is not None: {call}" if unless_null else call
 
-    def made(self) -> Build:
-        held = [f"{variable} = {_read('o', name)}" for name, variable in self.holders.items()]
-        reads = "".join(f"        {line}\n" for line in [*held, *self.reads])
+    def compile(self) -> BuildObjects:
+        """Compile the function that builds an object for each parent."""
+        holders = [f"{variable} = {_format_read('o', name)}" for name, variable in self.holders.items()]
+        reads = "".join(f"        {line}\n" for line in [*holders, *self.reads])
         text = (
             f"def build(parents):\n    built = []\n    for o in parents:\n{reads}"
             f"        built.append({{{', '.join(self.members)}}})\n    return built\n"
         )
-        space = dict(self.constants)
-        exec(_compiled(text), space)  # noqa: S102 - of names that GraphQL and Python have checked, or quoted
-        return cast("Build", space.pop("build"))  # a function within its own globals would be a cycle
+        namespace = dict(self.constants)
+        exec(_compile(text), namespace)  # noqa: S102 - all names are validated identifiers or quoted
+        return cast("BuildObjects", namespace.pop("build"))  # a function in its own globals would be a reference cycle
 
 
-def _read(holder: str, name: str) -> str:
+def _format_read(holder: str, name: str) -> str:
     plain = name.isidentifier() and not keyword.iskeyword(name)
     return f"{holder}.{name}" if plain else f"getattr({holder}, {name!r})"
 
 
 @lru_cache(maxsize=512)
-def _compiled(text: str) -> CodeType:
+def _compile(text: str) -> CodeType:
     return compile(text, "<selection>", "exec")
 
 
-def _names(kind: GraphQLEnumType) -> tuple[type[Enum], dict[Enum, str]] | None:
-    """The Python enum behind it and the name of each member, if that is all there is to it."""
+def _enum_names(kind: GraphQLEnumType) -> tuple[type[Enum], dict[Enum, str]] | None:
+    """Return the Python enum of a GraphQL enum and the name of each member; None without a Python enum."""
     enum = getattr(kind, "wrapped_cls", None)
     if not isinstance(enum, type) or not issubclass(enum, Enum):
         return None
@@ -151,7 +153,7 @@ def _names(kind: GraphQLEnumType) -> tuple[type[Enum], dict[Enum, str]] | None:
 
 
 def is_leaf(kind: GraphQLOutputType) -> bool:
-    """Whether it takes no selections, however it is wrapped."""
+    """Return whether the named type has no selections."""
     while isinstance(kind, GraphQLNonNull | GraphQLList):
         kind = kind.of_type
     return is_leaf_type(kind)

@@ -1,4 +1,4 @@
-"""Carries a plan out level by level: all objects of a place at once. Any failure is raised, none is answered here."""
+"""Execute a plan level by level, resolving a field for all objects of a level at once. Any error is raised."""
 
 import asyncio
 import inspect
@@ -17,204 +17,212 @@ from graphql.pyutils import is_awaitable
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 
 from tessera_gql.executor.fields import (
-    Attribute,
-    Batched,
-    Declared,
+    AttributeRead,
+    BatchLoad,
     ResolveInfo,
-    caller,
-    is_plain,
-    python_arguments,
-    shown_info,
+    StrawberryField,
+    are_literals,
+    create_caller,
+    create_strawberry_info,
+    to_python_arguments,
 )
-from tessera_gql.executor.leaves import Unplanned, items
-from tessera_gql.executor.plan import Plan, Selection, Shape, Step
+from tessera_gql.executor.leaves import UnplannedValue, require_list
+from tessera_gql.executor.plan import Plan, Selection, Step, TypeShape
 
-AWAITED = 2_000
-"""Values of one field that are awaited at once."""
-CHUNK = 500
-"""Objects built at once, at most."""
+MAX_AWAITED = 2_000
+"""Maximum number of values of a field that are awaited concurrently."""
+MAX_PORTION = 500
+"""Maximum number of objects built without yielding to the event loop."""
 PORTION_SECONDS = 0.002
-"""After which others of the event loop get their turn."""
+"""CPU time after which the execution yields to the event loop."""
 
 
-class Unknown:
-    """Stands for what differs from parent to parent, where one `info` serves them all."""
+class UnavailableInfo:
+    """Stand-in for attributes of `info` that differ between parents, since all parents share one `info`."""
 
     def __getattr__(self, name: str) -> Any:
-        raise Unplanned(f"`info` was asked for a path or its helpers ({name})")
+        raise UnplannedValue(f"`info` was asked for a path or its helpers ({name})")
 
 
 @dataclass
-class Run:
+class PlanExecution:
     """One execution of a plan."""
 
     plan: Plan
     context: Any
     variables: VariableValues
-    spend: Callable[[float], None]
-    """Told of seconds of computing, as they are spent."""
-    _held: float = 0.0
-    """Seconds since others of the event loop had their turn."""
-    _given_up: bool = False
-    """Something has failed: what runs beside it stops at its next step."""
+    on_cpu_seconds: Callable[[float], None]
+    """Called with seconds of CPU time as they are used."""
+    _busy_seconds: float = 0.0
+    """CPU time since the execution last yielded to the event loop."""
+    _has_failed: bool = False
+    """Whether a step has failed, which stops concurrent steps."""
 
-    async def data(self) -> dict[str, Any]:
-        (found,) = await self.level(self.plan.root, [None])
-        return found
+    async def execute(self) -> dict[str, Any]:
+        """Execute the plan and return the `data` of the reply."""
+        (root,) = await self.execute_level(self.plan.root, [None])
+        return root
 
-    async def level(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
-        """An object for each parent."""
-        built = await self._objects(selection, parents)
+    async def execute_level(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
+        """Execute a selection and return an object for each parent."""
+        built = await self._build_objects(selection, parents)
         concurrent: list[Coroutine[Any, Any, None]] = []
         try:
             for step in selection.steps:
-                if step.waits:
-                    concurrent.append(self._step(step, parents, built))
+                if step.may_await:
+                    concurrent.append(self._execute_step(step, parents, built))
                 else:
-                    await self._step(step, parents, built)
+                    await self._execute_step(step, parents, built)
         except BaseException:
-            for one in concurrent:
-                one.close()
+            for coroutine in concurrent:
+                coroutine.close()
             raise
         if len(concurrent) == 1:
             await concurrent[0]
         elif concurrent:
-            await together(concurrent)
+            await await_all(concurrent)
         return built
 
-    async def _objects(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
-        """Built in portions of a few milliseconds: one object may hold megabytes of JSON that is parsed here.
+    async def _build_objects(self, selection: Selection, parents: Sequence[Any]) -> list[dict[str, Any]]:
+        """Build the objects of a level in portions of a few milliseconds, since an object may have megabytes of JSON.
 
-        Of all long answers one portion is built at a time, so that a short one waits for one portion only.
+        Only one long reply builds a portion at a time, so that a short reply waits for one portion at most.
         """
         built: list[dict[str, Any]] = []
         size = 1
         while len(built) < len(parents):
             portion = parents[len(built) : len(built) + size]
-            if self._held < PORTION_SECONDS:
-                seconds = self._portion(selection, portion, built)
+            if self._busy_seconds < PORTION_SECONDS:
+                seconds = self._build_portion(selection, portion, built)
             else:
-                async with _one_portion():
+                async with _portion_lock():
                     await asyncio.sleep(0)
-                    self._held = 0.0
-                    seconds = self._portion(selection, portion, built)
-            size = min(CHUNK, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / CHUNK)) or 1)
+                    self._busy_seconds = 0.0
+                    seconds = self._build_portion(selection, portion, built)
+            size = min(MAX_PORTION, int(size * PORTION_SECONDS / max(seconds, PORTION_SECONDS / MAX_PORTION)) or 1)
         return built
 
-    def _portion(self, selection: Selection, parents: Sequence[Any], built: list[dict[str, Any]]) -> float:
-        """Adds the objects of some parents; returns the seconds that it took."""
-        began = time.perf_counter()
+    def _build_portion(self, selection: Selection, parents: Sequence[Any], built: list[dict[str, Any]]) -> float:
+        """Append the objects of some parents and return the seconds used."""
+        started = time.perf_counter()
         built += selection.build(parents)
-        seconds = time.perf_counter() - began
-        self._held += seconds
-        self.spend(seconds)
+        seconds = time.perf_counter() - started
+        self._busy_seconds += seconds
+        self.on_cpu_seconds(seconds)
         return seconds
 
-    async def _step(self, step: Step, parents: Sequence[Any], built: list[dict[str, Any]]) -> None:
-        """Puts the field's values where they belong."""
-        if self._given_up:
-            raise Unplanned("something else has failed")
+    async def _execute_step(self, step: Step, parents: Sequence[Any], built: list[dict[str, Any]]) -> None:
+        """Execute a step and set its values in the objects of the level."""
+        if self._has_failed:
+            raise UnplannedValue("something else has failed")
         try:
-            values = await self._values(step, parents)
+            values = await self._resolve_values(step, parents)
         except BaseException:
-            self._given_up = True
+            self._has_failed = True
             raise
         key = step.key
-        for one, value in zip(built, values, strict=True):
-            one[key] = value
+        for target, value in zip(built, values, strict=True):
+            target[key] = value
 
-    async def _values(self, step: Step, parents: Sequence[Any]) -> list[Any]:
+    async def _resolve_values(self, step: Step, parents: Sequence[Any]) -> list[Any]:
         match step.source:
-            case Attribute(name=name):
-                return await self._completed(step, step.shape, list(map(attrgetter(name), parents)))
-            case Batched():
-                return await self._batched(step, parents)
+            case AttributeRead(name=name):
+                return await self._complete(step, step.shape, list(map(attrgetter(name), parents)))
+            case BatchLoad():
+                return await self._load_batch(step, parents)
             case source:
-                call = caller(source, step.definition, self._info(step))
-                return await self._completed(step, step.shape, called(call, parents))
+                call = create_caller(source, step.definition, self._create_info(step))
+                return await self._complete(step, step.shape, call_for_parents(call, parents))
 
-    async def _batched(self, step: Step, parents: Sequence[Any]) -> list[Any]:
-        source, info = cast("Batched", step.source), self._info(step)
-        shown = shown_info(source.declared, info)
-        bound = source.batch.bind(shown, **self._given(step, source.declared, info, shown))
+    async def _load_batch(self, step: Step, parents: Sequence[Any]) -> list[Any]:
+        source, info = cast("BatchLoad", step.source), self._create_info(step)
+        strawberry_info = create_strawberry_info(source.declared, info)
+        bound = source.batch.bind(strawberry_info, **self._arguments(step, source.declared, info, strawberry_info))
         keys = list(map(bound.key, parents))
         distinct = dict.fromkeys(keys)
         if None in distinct:
             if not step.shape.nullable:
-                raise Unplanned("null where none may be")
+                raise UnplannedValue("null where none may be")
             del distinct[None]
-        wanted = [*distinct]
-        found = await bound.load_many(wanted) if wanted else []
-        values = list(map(bound.show, wanted, found))
-        done = await self._completed(step, step.shape, values)
-        return done if len(done) == len(keys) else list(map(dict(zip(wanted, done, strict=True)).get, keys))
+        loaded_keys = [*distinct]
+        rows = await bound.load_many(loaded_keys) if loaded_keys else []
+        values = list(map(bound.to_value, loaded_keys, rows))
+        completed = await self._complete(step, step.shape, values)
+        if len(completed) == len(keys):
+            return completed
+        return list(map(dict(zip(loaded_keys, completed, strict=True)).get, keys))
 
-    def _given(self, step: Step, declared: Declared, info: ResolveInfo, shown: Any) -> dict[str, Any]:
-        """The arguments; those that are plain values in the document itself are read once for all executions."""
-        if (found := step.given) is None:
-            found = python_arguments(declared, step.definition, info, shown)
-            if is_plain(step.field_nodes[0], found.values()):
-                step.given = found
-        return {**found}
+    def _arguments(
+        self, step: Step, declared: StrawberryField, info: ResolveInfo, strawberry_info: Any
+    ) -> dict[str, Any]:
+        """Return the arguments of a step. Literals are converted once for all executions."""
+        if (arguments := step.fixed_arguments) is None:
+            arguments = to_python_arguments(declared, step.definition, info, strawberry_info)
+            if are_literals(step.field_nodes[0], arguments.values()):
+                step.fixed_arguments = arguments
+        return {**arguments}
 
-    async def _completed(self, step: Step, shape: Shape, values: list[Any]) -> list[Any]:
-        values = await settled(values)
+    async def _complete(self, step: Step, shape: TypeShape, values: list[Any]) -> list[Any]:
+        values = await await_values(values)
         present = [value for value in values if value is not None]
         if len(present) < len(values) and not shape.nullable:
-            raise Unplanned("null where none may be")
+            raise UnplannedValue("null where none may be")
         if not present:
             return values
         if shape.item is not None:
-            done = await self._lists(step, shape.item, present)
+            completed = await self._complete_lists(step, shape.item, present)
         elif step.finish is not None:
-            done = list(map(step.finish, present))
+            completed = list(map(step.finish, present))
         else:
-            done = await self._named(step, present)
+            completed = await self._complete_objects(step, present)
         if len(present) == len(values):
-            return done
-        rest = iter(done)
-        return [None if value is None else next(rest) for value in values]
+            return completed
+        remaining = iter(completed)
+        return [None if value is None else next(remaining) for value in values]
 
-    async def _lists(self, step: Step, shape: Shape, values: list[Any]) -> list[Any]:
-        """All items of all lists at once."""
-        lists = [list(items(value)) for value in values]
-        done = await self._completed(step, shape, list(chain.from_iterable(lists)))
+    async def _complete_lists(self, step: Step, shape: TypeShape, values: list[Any]) -> list[Any]:
+        """Complete the items of all lists at once."""
+        lists = [list(require_list(value)) for value in values]
+        completed = await self._complete(step, shape, list(chain.from_iterable(lists)))
         if len(lists) == 1:
-            return [done]
-        rest = iter(done)
-        return [[next(rest) for _ in one] for one in lists]
+            return [completed]
+        remaining = iter(completed)
+        return [[next(remaining) for _ in items_of_value] for items_of_value in lists]
 
-    async def _named(self, step: Step, values: list[Any]) -> list[Any]:
-        if step.abstract is None:
-            return await self._of(step, step.named, values)
-        kinds = [self._kind(step, value) for value in values]
-        if len(apart := dict.fromkeys(kinds)) == 1:
-            return await self._of(step, kinds[0], values)
+    async def _complete_objects(self, step: Step, values: list[Any]) -> list[Any]:
+        """Complete objects, which may be of several types behind an interface or union."""
+        if step.abstract_type is None:
+            return await self._execute_selection(step, step.named_type, values)
+        kinds = [self._resolve_type(step, value) for value in values]
+        if len(distinct := dict.fromkeys(kinds)) == 1:
+            return await self._execute_selection(step, kinds[0], values)
         work = [
-            self._of(step, kind, [value for value, of in zip(values, kinds, strict=True) if of is kind])
-            for kind in apart
+            self._execute_selection(
+                step, kind, [value for value, actual in zip(values, kinds, strict=True) if actual is kind]
+            )
+            for kind in distinct
         ]
-        done = dict(zip(apart, map(iter, await together(work)), strict=True))
-        return [next(done[kind]) for kind in kinds]
+        completed = dict(zip(distinct, map(iter, await await_all(work)), strict=True))
+        return [next(completed[kind]) for kind in kinds]
 
-    def _kind(self, step: Step, value: Any) -> GraphQLObjectType:
-        abstract = cast("Any", step.abstract)
-        name = (abstract.resolve_type or default_type_resolver)(value, self._info(step), abstract)
+    def _resolve_type(self, step: Step, value: Any) -> GraphQLObjectType:
+        abstract = cast("Any", step.abstract_type)
+        name = (abstract.resolve_type or default_type_resolver)(value, self._create_info(step), abstract)
         kind = self.plan.schema.get_type(name) if isinstance(name, str) else None
         if not isinstance(kind, GraphQLObjectType) or not self.plan.schema.is_sub_type(abstract, kind):
-            raise Unplanned(f"{name!r} as the type of {type(value).__name__}")
+            raise UnplannedValue(f"{name!r} as the type of {type(value).__name__}")
         return kind
 
-    async def _of(self, step: Step, kind: GraphQLObjectType, values: list[Any]) -> list[Any]:
-        selection = step.branch(kind)
-        if kind.is_type_of is not None and not _plainly(selection.origin, values):
-            info = self._info(step)
+    async def _execute_selection(self, step: Step, kind: GraphQLObjectType, values: list[Any]) -> list[Any]:
+        selection = step.selection_for(kind)
+        if kind.is_type_of is not None and not _are_exactly(selection.origin, values):
+            info = self._create_info(step)
             if not all(kind.is_type_of(value, info) is True for value in values):
-                raise Unplanned(f"a value that is no {kind.name}")
-        return await self.level(selection, values)
+                raise UnplannedValue(f"a value that is no {kind.name}")
+        return await self.execute_level(selection, values)
 
-    def _info(self, step: Step) -> ResolveInfo:
-        plan, unknown = self.plan, cast("Any", Unknown())
+    def _create_info(self, step: Step) -> ResolveInfo:
+        plan, unknown = self.plan, cast("Any", UnavailableInfo())
         return GraphQLResolveInfo(
             step.nodes[0].node.name.value,
             step.field_nodes,
@@ -236,71 +244,72 @@ class Run:
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
-def _one_portion() -> asyncio.Lock:
-    """Held while a portion of a long answer is built; one for each event loop."""
+def _portion_lock() -> asyncio.Lock:
+    """Return the event loop's lock for building a portion of a long reply."""
     return _locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
-def _plainly(origin: type | None, values: list[Any]) -> bool:
-    """Whether all are instances of exactly this class, and none was cast to another."""
+def _are_exactly(origin: type | None, values: list[Any]) -> bool:
+    """Return whether all values are instances of exactly this class and none was cast to another type."""
     return set(map(type, values)) == {origin} and not any(map(hasattr, values, repeat(TYPE_CAST_ATTRIBUTE)))
 
 
-def called(call: Callable[[Any], Any], parents: Sequence[Any]) -> list[Any]:
-    """The value for each parent; when one fails, no coroutine of the others is left unawaited."""
+def call_for_parents(call: Callable[[Any], Any], parents: Sequence[Any]) -> list[Any]:
+    """Call a resolver for each parent. If a call raises, the coroutines of earlier calls are closed."""
     values: list[Any] = []
     try:
         for parent in parents:
-            values.append(call(parent))  # noqa: PERF401 - what is there already is needed when one fails
+            values.append(call(parent))  # noqa: PERF401 - the list so far must be closed if a call raises
     except BaseException:
-        close(values)
+        close_coroutines(values)
         raise
     return values
 
 
-async def settled(values: list[Any]) -> list[Any]:
-    """The values, awaited where they have to be."""
+async def await_values(values: list[Any]) -> list[Any]:
+    """Await the awaitable values and return all values. An exception as a value is refused."""
     kinds = set(map(type, values))
-    if not any(_is_unusual(kind) for kind in kinds):
+    if not any(_needs_handling(kind) for kind in kinds):
         return values
     if any(issubclass(kind, Exception) or kind is type(Undefined) for kind in kinds):
-        close(values)
-        raise Unplanned("an exception as a value")
+        close_coroutines(values)
+        raise UnplannedValue("an exception as a value")
     if len(values) == 1:
-        return await settled([await values[0]])
-    waiting = [place for place, value in enumerate(values) if inspect.isawaitable(value)]
-    found = list(values)
-    for start in range(0, len(waiting), AWAITED):
-        places = waiting[start : start + AWAITED]
+        return await await_values([await values[0]])
+    awaitable = [index for index, value in enumerate(values) if inspect.isawaitable(value)]
+    results = list(values)
+    for start in range(0, len(awaitable), MAX_AWAITED):
+        batch = awaitable[start : start + MAX_AWAITED]
         try:
-            done = await together([values[place] for place in places])
+            awaited = await await_all([values[index] for index in batch])
         except BaseException:
-            close([values[place] for place in waiting[start + AWAITED :]])
+            close_coroutines([values[index] for index in awaitable[start + MAX_AWAITED :]])
             raise
-        for place, value in zip(places, done, strict=True):
-            found[place] = value
-    return await settled(found)
+        for index, value in zip(batch, awaited, strict=True):
+            results[index] = value
+    return await await_values(results)
 
 
-def _is_unusual(kind: type) -> bool:
+def _needs_handling(kind: type) -> bool:
     return hasattr(kind, "__await__") or issubclass(kind, Exception) or kind is type(Undefined)
 
 
-def close(values: Sequence[Any]) -> None:
-    """Gives up coroutines that have not begun."""
+def close_coroutines(values: Sequence[Any]) -> None:
+    """Close coroutines that have not started, so that Python does not warn about them."""
     for value in values:
         if isinstance(value, CoroutineType):
             value.close()
 
 
-async def together(work: Sequence[Any]) -> list[Any]:
-    """All at once; none is left running. When one fails the others come to their end: a DataLoader whose waiting keys
-    are all cancelled never loads again, and the reference executor needs it.
+async def await_all(work: Sequence[Any]) -> list[Any]:
+    """Await all concurrently. If one fails, the others still run to their end before the error is raised.
+
+    A DataLoader whose waiting keys are all cancelled never loads again, and the reference executor needs it.
     """
-    found = await asyncio.gather(*work, return_exceptions=True)
-    for one in found:
-        if isinstance(one, asyncio.CancelledError):
-            raise Unplanned("something that was waited for was cancelled")
-        if isinstance(one, BaseException):
-            raise one
-    return found
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, asyncio.CancelledError):
+            raise UnplannedValue("something that was waited for was cancelled")
+        if isinstance(result, BaseException):
+            raise result
+    return results

@@ -1,6 +1,6 @@
-"""What is to be done for an operation, worked out once: a selection for each type in each place, levels below levels.
+"""Execution plans: the collected fields of an operation as a tree of selections, one per type and level.
 
-A plan knows no values: it is kept beside its document and used by many executions at once.
+A plan holds no values of an execution. It is cached with its document and shared by concurrent executions.
 """
 
 from collections.abc import Hashable, Iterator
@@ -40,41 +40,42 @@ from graphql.execution.values import VariableValues
 
 from tessera_gql.executor.fields import (
     STRAWBERRY,
-    Attribute,
-    Batched,
-    Called,
+    AttributeRead,
+    BatchLoad,
     Reading,
-    Source,
+    ResolverCall,
     Through,
-    source_of,
-    waits,
+    ValueSource,
+    find_source,
+    may_await,
 )
-from tessera_gql.executor.leaves import Build, Builder, Finish, finisher, is_leaf
+from tessera_gql.executor.leaves import BuildObjects, CompleteValue, ObjectBuilder, create_leaf_completer, is_leaf
 
 MAX_SELECTIONS = 200
-"""In one plan; a document may be small and yet, through its fragments, have far more of them than it has words."""
+"""Maximum selections in a plan. Through fragments, a small document may have exponentially many."""
 
 MAX_PLANS = 8
-"""Of one document, which has one for each operation and outcome of its conditions."""
+"""Maximum plans of a document, which has one for each operation and combination of `@skip` and `@include` values."""
 
 
-class Unsupported(Exception):  # noqa: N818 - as Unplanned
-    """No plan is made for this operation."""
+class UnsupportedOperation(Exception):  # noqa: N818 - not a failure, like UnplannedValue
+    """The operation can't be planned."""
 
 
-class Introspection(Unsupported):
-    """It asks for the schema."""
+class IntrospectionOperation(UnsupportedOperation):
+    """The operation reads the schema."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A type around a named one: may it be null, and of what is it a list."""
+class TypeShape:
+    """The nullability and list levels of an output type."""
 
     nullable: bool
-    item: "Shape | None" = None
+    item: "TypeShape | None" = None
 
     @classmethod
-    def of(cls, kind: GraphQLOutputType) -> "Shape":
+    def of(cls, kind: GraphQLOutputType) -> "TypeShape":
+        """Derive the shape of a type."""
         inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
         item = cls.of(inner.of_type) if isinstance(inner, GraphQLList) else None
         return cls(nullable=inner is kind, item=item)
@@ -82,100 +83,105 @@ class Shape:
 
 @dataclass(eq=False)
 class Step:
-    """A field that takes more than an attribute."""
+    """A field whose value is more than a leaf attribute."""
 
     key: str
     parent: GraphQLObjectType
     definition: GraphQLField
     nodes: list[FieldDetails]
-    source: Source
-    shape: Shape
-    finish: Finish | None
-    """Completes a value without selections; the others are completed by `branch`."""
+    source: ValueSource
+    shape: TypeShape
+    finish: CompleteValue | None
+    """Completes a leaf value; None for objects, which have a branch per type."""
     plan: "Plan"
-    """A weak reference: in a cycle, plans of documents that are no longer cached would stay until a full collection."""
+    """A weak reference, because evicted plans in a reference cycle would stay until a full garbage collection."""
     branches: dict[str, "Selection"] = field(default_factory=dict[str, "Selection"])
-    given: dict[str, Any] | None = None
-    """The arguments, where they are the same for each execution."""
+    fixed_arguments: dict[str, Any] | None = None
+    """The converted arguments if they are the same for all executions."""
 
     @cached_property
     def field_nodes(self) -> list[FieldNode]:
         return [details.node for details in self.nodes]
 
     @cached_property
-    def named(self) -> Any:
+    def named_type(self) -> Any:
         return get_named_type(self.definition.type)
 
     @cached_property
-    def abstract(self) -> GraphQLAbstractType | None:
-        return self.named if is_abstract_type(self.named) else None
+    def abstract_type(self) -> GraphQLAbstractType | None:
+        return self.named_type if is_abstract_type(self.named_type) else None
 
     @cached_property
-    def waits(self) -> bool:
-        """Whether something in it or below it is awaited, or may be."""
-        if waits(self.source) or self.finish is not None:
-            return waits(self.source)
-        return self.abstract is not None or any(step.waits for step in self.branch(self.named).steps)
+    def may_await(self) -> bool:
+        """Whether the field or a field below it may be awaited."""
+        if may_await(self.source) or self.finish is not None:
+            return may_await(self.source)
+        return self.abstract_type is not None or any(
+            step.may_await for step in self.selection_for(self.named_type).steps
+        )
 
-    def branch(self, kind: GraphQLObjectType) -> "Selection":
-        """What is selected of a value of that type."""
-        if (found := self.branches.get(kind.name)) is None:
-            found = self.branches[kind.name] = self.plan.selection(kind, self.plan.below(kind, self.nodes))
-        return found
+    def selection_for(self, kind: GraphQLObjectType) -> "Selection":
+        """Return the selection for values of an object type."""
+        if (selection := self.branches.get(kind.name)) is None:
+            selection = self.branches[kind.name] = self.plan.create_selection(
+                kind, self.plan.collect_subfields(kind, self.nodes)
+            )
+        return selection
 
 
 @dataclass(eq=False)
 class Selection:
-    """What is asked of objects of one type in one place."""
+    """The selected fields of objects of one type at one level: leaf attributes and steps."""
 
     kind: GraphQLObjectType
-    builder: Builder
+    builder: ObjectBuilder
     steps: tuple[Step, ...]
 
     @cached_property
-    def build(self) -> Build:
-        return self.builder.made()
+    def build(self) -> BuildObjects:
+        return self.builder.compile()
 
     @cached_property
     def origin(self) -> type | None:
-        """Instances of exactly this class are of the type without being asked; None has all of them asked."""
+        """The Python class whose exact instances need no `is_type_of` check; None if all need it."""
         declared = cast("Any", (self.kind.extensions or {}).get(STRAWBERRY))
         return declared.origin if declared is not None and not declared.is_type_of else None
 
 
 @dataclass(eq=False)
 class Reads:
-    """Which attributes of objects of a type anything in the plan looks at, as paths, where that is known."""
+    """The attributes that a plan reads of each type, as paths, if they are known."""
 
     are_known: bool = True
-    questions: int = 0
-    """How often something is asked for, where that is known."""
+    load_count: int = 0
+    """Number of loads, if known."""
     paths: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    """By the name of the type."""
+    """Attribute paths by type name."""
     whole: set[str] = field(default_factory=set[str])
-    """The types of which anything may be looked at."""
+    """Names of types whose attributes may all be read."""
 
     def of(self, kind: str) -> frozenset[str] | None:
-        """None for all."""
+        """Return the attribute paths of a type; None for all attributes."""
         if not self.are_known or kind in self.whole or kind not in self.paths:
             return None
         return frozenset(self.paths[kind])
 
-    def note(self, kind: GraphQLObjectType, source: Source) -> None:
+    def record(self, kind: GraphQLObjectType, source: ValueSource) -> None:
+        """Record what a field reads."""
         match source:
-            case Attribute(name=name):
-                found = _member(kind, name)
-                if isinstance(found, Reading):
-                    self.paths.setdefault(kind.name, set()).update(found.reads)
-                elif isinstance(found, property):
+            case AttributeRead(name=name):
+                member = _class_member(kind, name)
+                if isinstance(member, Reading):
+                    self.paths.setdefault(kind.name, set()).update(member.reads)
+                elif isinstance(member, property):
                     self.whole.add(kind.name)
                 else:
                     self.paths.setdefault(kind.name, set()).add(name)
-            case Batched(batch=batch) if batch.reads is not None:
-                self.questions += 1
+            case BatchLoad(batch=batch) if batch.reads is not None:
+                self.load_count += 1
                 self.paths.setdefault(kind.name, set()).update(batch.reads)
-            case Called(resolver=resolver) if not resolver.info_parameter:
-                self.questions += resolver.is_async
+            case ResolverCall(resolver=resolver) if not resolver.info_parameter:
+                self.load_count += resolver.is_async
                 self.whole.add(kind.name)
             case _:
                 self.are_known = False
@@ -183,70 +189,79 @@ class Reads:
 
 @dataclass(eq=False)
 class Plan:
-    """One operation for one outcome of its conditions; `variables` holds no more than that outcome."""
+    """The plan of an operation for one combination of its conditions, whose values `variables` holds."""
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
     reads: "Reads" = field(default_factory=Reads)
-    _made: Iterator[int] = field(default_factory=lambda: count(1))
+    _selection_counter: Iterator[int] = field(default_factory=lambda: count(1))
 
     @cached_property
     def root(self) -> Selection:
+        """The selection of the query type. Raises UnsupportedOperation."""
         kind = self.schema.query_type
         if kind is None:
-            raise Unsupported("there is no query type")
+            raise UnsupportedOperation("there is no query type")
         grouped = collect_fields(self.schema, self.fragments, self.variables, kind, self.operation)
-        return self.selection(kind, grouped.grouped_field_set)
+        return self.create_selection(kind, grouped.grouped_field_set)
 
     @cached_property
     def definitions(self) -> dict[str, FragmentDefinitionNode]:
         return {name: details.definition for name, details in self.fragments.items()}
 
-    def below(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
+    def collect_subfields(self, kind: GraphQLObjectType, nodes: list[FieldDetails]) -> GroupedFieldSet:
+        """Collect the subfields of a field for an object type."""
         collected = collect_subfields(self.schema, self.fragments, self.variables, self.operation, kind, nodes)
         return collected.grouped_field_set
 
-    def selection(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
-        if next(self._made) > MAX_SELECTIONS:
-            raise Unsupported("too many selections")
-        builder, steps = Builder(), list[Step]()
+    def create_selection(self, kind: GraphQLObjectType, grouped: GroupedFieldSet) -> Selection:
+        """Plan the fields of an object type. Raises UnsupportedOperation."""
+        if next(self._selection_counter) > MAX_SELECTIONS:
+            raise UnsupportedOperation("too many selections")
+        builder, steps = ObjectBuilder(), list[Step]()
         for key, nodes in grouped.items():
             name = nodes[0].node.name.value
             if name == "__typename":
                 builder.constant(key, kind.name)
                 continue
             if name in {"__schema", "__type"}:
-                raise Introspection(name)
-            found = kind.fields[name]
-            source = source_of(found)
-            self.reads.note(kind, source)
-            if isinstance(source, Attribute) and is_leaf(found.type):
-                builder.attribute(key, _path(kind, source.name), found.type)
+                raise IntrospectionOperation(name)
+            definition = kind.fields[name]
+            source = find_source(definition)
+            self.reads.record(kind, source)
+            if isinstance(source, AttributeRead) and is_leaf(definition.type):
+                builder.attribute(key, _attribute_path(kind, source.name), definition.type)
             else:
                 builder.constant(key, None)
-                steps.append(self._step(key, kind, found, nodes, source))
+                steps.append(self._create_step(key, kind, definition, nodes, source))
         return Selection(kind, builder, (*steps,))
 
-    def _step(
-        self, key: str, parent: GraphQLObjectType, found: GraphQLField, nodes: list[FieldDetails], source: Source
+    def _create_step(
+        self,
+        key: str,
+        parent: GraphQLObjectType,
+        definition: GraphQLField,
+        nodes: list[FieldDetails],
+        source: ValueSource,
     ) -> Step:
-        finish = finisher(cast("GraphQLOutputType", get_named_type(found.type))) if is_leaf(found.type) else None
-        step = Step(key, parent, found, nodes, source, Shape.of(found.type), finish, proxy(self))
-        if step.abstract is not None:
+        kind = definition.type
+        finish = create_leaf_completer(cast("GraphQLOutputType", get_named_type(kind))) if is_leaf(kind) else None
+        step = Step(key, parent, definition, nodes, source, TypeShape.of(kind), finish, proxy(self))
+        if step.abstract_type is not None:
             self.reads.are_known = False
         elif finish is None:
-            step.branch(step.named)
+            step.selection_for(step.named_type)
         return step
 
 
-class Plans:
-    """Those of one document; the one that has been unused for longest gives way."""
+class PlanCache:
+    """An LRU cache of the plans of one document."""
 
     def __init__(self) -> None:
         self._conditions: tuple[str, ...] | None = None
-        self._plans: dict[Hashable, Plan | Unsupported] = {}
+        self._plans: dict[Hashable, Plan | UnsupportedOperation] = {}
 
     def __len__(self) -> int:
         return len(self._plans)
@@ -254,55 +269,57 @@ class Plans:
     def get(
         self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, values: VariableValues
     ) -> Plan:
-        """Raises Unsupported, each time."""
+        """Return the plan for the given variables, creating it if needed. Raises UnsupportedOperation on each call."""
         if self._conditions is None:
-            self._conditions = tuple(sorted(_conditions(document)))
+            self._conditions = tuple(sorted(_condition_variables(document)))
         coerced = {name: values.coerced[name] for name in self._conditions if name in values.coerced}
         key = (id(operation), *(coerced.get(name, Undefined) for name in self._conditions))
-        if (found := self._plans.pop(key, None)) is None:
+        if (plan := self._plans.pop(key, None)) is None:
             sources = {name: values.sources[name] for name in coerced}
-            found = _planned(Plan(schema, operation, _fragments(document), VariableValues(sources, coerced)))
+            plan = _build_plan(Plan(schema, operation, _collect_fragments(document), VariableValues(sources, coerced)))
             if len(self._plans) >= MAX_PLANS:
                 del self._plans[next(iter(self._plans))]
-        self._plans[key] = found
-        if isinstance(found, Unsupported):
-            raise found.with_traceback(None)
-        return found
+        self._plans[key] = plan
+        if isinstance(plan, UnsupportedOperation):
+            raise plan.with_traceback(None)
+        return plan
 
 
-def _path(kind: GraphQLObjectType, name: str) -> str:
-    """The attribute, or the attribute of an attribute that it stands for."""
-    found = _member(kind, name)
-    return found.path if isinstance(found, Through) else name
+def _attribute_path(kind: GraphQLObjectType, name: str) -> str:
+    """Return the path of the attribute that a field reads."""
+    member = _class_member(kind, name)
+    return member.path if isinstance(member, Through) else name
 
 
-def _member(kind: GraphQLObjectType, name: str) -> Any:
-    """What the class behind the type has under that name."""
+def _class_member(kind: GraphQLObjectType, name: str) -> Any:
+    """Return a member of the Python class of a GraphQL type, or None."""
     declared = cast("Any", (kind.extensions or {}).get(STRAWBERRY))
     return getattr(declared and declared.origin, name, None)
 
 
-def _planned(plan: Plan) -> Plan | Unsupported:
+def _build_plan(plan: Plan) -> Plan | UnsupportedOperation:
+    """Build all selections of a plan; an error is returned so that it is cached."""
     try:
         _ = plan.root
-    except Unsupported as error:
+    except UnsupportedOperation as error:
         return error.with_traceback(None)
     return plan
 
 
-def _fragments(document: DocumentNode) -> dict[str, FragmentDetails]:
-    found = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))
-    return {node.name.value: FragmentDetails(node) for node in found}
+def _collect_fragments(document: DocumentNode) -> dict[str, FragmentDetails]:
+    definitions = (node for node in document.definitions if isinstance(node, FragmentDefinitionNode))
+    return {node.name.value: FragmentDetails(node) for node in definitions}
 
 
-def _conditions(document: DocumentNode) -> set[str]:
-    """The variables that decide what is selected."""
-    found = set[str]()
-    waiting: list[Any] = [*document.definitions]
-    while waiting:
-        node = waiting.pop()
+def _condition_variables(document: DocumentNode) -> set[str]:
+    """Return the names of variables in directives, which decide the selected fields."""
+    names = set[str]()
+    pending: list[Any] = [*document.definitions]
+    while pending:
+        node = pending.pop()
         for directive in node.directives or ():
-            found |= {one.value.name.value for one in directive.arguments or () if isinstance(one.value, VariableNode)}
-        below: SelectionSetNode | None = None if isinstance(node, FragmentSpreadNode) else node.selection_set
-        waiting.extend(below.selections if below else ())
-    return found
+            values = [argument.value for argument in directive.arguments or ()]
+            names |= {value.name.value for value in values if isinstance(value, VariableNode)}
+        inner: SelectionSetNode | None = None if isinstance(node, FragmentSpreadNode) else node.selection_set
+        pending.extend(inner.selections if inner else ())
+    return names

@@ -1,1 +1,1 @@
-"""Foreign documents in our words: pure readers that fetch nothing; bad input is a typed error, no guess."""
+"""Pure parsers and writers of schema documents: dbt, ODCS, Avro, protobuf, DDL, YAML. They do no I/O."""

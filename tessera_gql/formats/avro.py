@@ -1,13 +1,13 @@
-"""An Avro schema as a JSON Schema of the same data; every field of a record is there, so all are required."""
+"""Convert an Avro schema to JSON Schema. Every field of an Avro record is present, so all are required."""
 
 from typing import Any
 
 import orjson
 
-from tessera_gql.formats.foreign import Described, ForeignError, bounded
+from tessera_gql.formats.foreign import ForeignError, ParsedSchema, check_length
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_PLAIN: dict[str, dict[str, Any]] = {
+_PRIMITIVES: dict[str, dict[str, Any]] = {
     "null": {"type": "null"},
     "boolean": {"type": "boolean"},
     "int": {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1},
@@ -19,12 +19,12 @@ _PLAIN: dict[str, dict[str, Any]] = {
 }
 
 
-def read(text: str) -> Described:
-    """Raises ForeignError."""
+def read(text: str) -> ParsedSchema:
+    """Parse the Avro schema of a record. Raises ForeignError."""
     from fastavro.schema import SchemaParseException, UnknownType, parse_schema  # noqa: PLC0415 - only where Avro is read
 
     try:
-        document = orjson.loads(bounded(text, "Avro schema"))
+        document = orjson.loads(check_length(text, "Avro schema"))
         parsed: Any = parse_schema(document, _write_hint=False)
     except (orjson.JSONDecodeError, SchemaParseException, UnknownType) as error:
         raise ForeignError(f"This Avro schema can't be read: {type(error).__name__} {error}"[:300]) from error
@@ -35,65 +35,65 @@ def read(text: str) -> Described:
     if not isinstance(parsed, dict) or parsed.get("type") not in {"record", "error"}:
         raise ForeignError("This Avro schema is no record, and a contract is about records. Give the record's schema.")
     defs: dict[str, Any] = {}
-    _schema(parsed, defs)
+    _convert(parsed, defs)
     root = defs.pop(parsed["name"])
     schema = {"$schema": _DIALECT, **root, **({"$defs": defs} if defs else {})}
-    if _refers(schema, f"#/$defs/{parsed['name']}"):
+    if _references(schema, f"#/$defs/{parsed['name']}"):
         schema["$defs"] = defs | {parsed["name"]: root}
-    return Described(parsed["name"], schema, {"format": "avro", "text": text}, description=parsed.get("doc"))
+    return ParsedSchema(parsed["name"], schema, {"format": "avro", "text": text}, description=parsed.get("doc"))
 
 
-def _schema(said: Any, defs: dict[str, Any]) -> dict[str, Any]:
-    match said:
-        case str() if said in _PLAIN:
-            return dict(_PLAIN[said])
+def _convert(avro_type: Any, defs: dict[str, Any]) -> dict[str, Any]:
+    match avro_type:
+        case str() if avro_type in _PRIMITIVES:
+            return dict(_PRIMITIVES[avro_type])
         case str():
-            return {"$ref": f"#/$defs/{said}"}
+            return {"$ref": f"#/$defs/{avro_type}"}
         case list():
-            return {"anyOf": [_schema(one, defs) for one in said]}
+            return {"anyOf": [_convert(member, defs) for member in avro_type]}
         case {"type": "record" | "error" | "enum" | "fixed", "name": str(name)}:
-            defs[name] = _named(said, defs) | _about(said)
+            defs[name] = _convert_named(avro_type, defs) | _annotations(avro_type)
             return {"$ref": f"#/$defs/{name}"}
         case {"type": "array", "items": items}:
-            return {"type": "array", "items": _schema(items, defs)}
+            return {"type": "array", "items": _convert(items, defs)}
         case {"type": "map", "values": values}:
-            return {"type": "object", "additionalProperties": _schema(values, defs)}
+            return {"type": "object", "additionalProperties": _convert(values, defs)}
         case {"type": inner}:
-            return _schema(inner, defs) | _about(said)
+            return _convert(inner, defs) | _annotations(avro_type)
         case _:
             raise ForeignError("This Avro schema has a type that is none of Avro's.")
 
 
-def _named(said: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
-    match said["type"]:
+def _convert_named(avro_type: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
+    match avro_type["type"]:
         case "enum":
-            return {"type": "string", "enum": said["symbols"]}
+            return {"type": "string", "enum": avro_type["symbols"]}
         case "fixed":
-            return {"type": "string", "x-avro-type": f"fixed({said['size']})"}
+            return {"type": "string", "x-avro-type": f"fixed({avro_type['size']})"}
         case _:
-            return _record(said["fields"], defs)
+            return _convert_record(avro_type["fields"], defs)
 
 
-def _record(fields: list[dict[str, Any]], defs: dict[str, Any]) -> dict[str, Any]:
+def _convert_record(fields: list[dict[str, Any]], defs: dict[str, Any]) -> dict[str, Any]:
     properties = {
-        one["name"]: _schema(one["type"], defs) | ({"description": one["doc"]} if one.get("doc") else {})
-        for one in fields
+        item["name"]: _convert(item["type"], defs) | ({"description": item["doc"]} if item.get("doc") else {})
+        for item in fields
     }
-    return {"type": "object", "properties": properties, "required": [one["name"] for one in fields]}
+    return {"type": "object", "properties": properties, "required": [item["name"] for item in fields]}
 
 
-def _about(said: dict[str, Any]) -> dict[str, Any]:
-    found = {"description": said.get("doc"), "x-avro-logical-type": said.get("logicalType")}
-    return {key: value for key, value in found.items() if value}
+def _annotations(avro_type: dict[str, Any]) -> dict[str, Any]:
+    annotations = {"description": avro_type.get("doc"), "x-avro-logical-type": avro_type.get("logicalType")}
+    return {key: value for key, value in annotations.items() if value}
 
 
-def _refers(value: Any, target: str) -> bool:
+def _references(value: Any, target: str) -> bool:
     match value:
         case {"$ref": str(ref)} if ref == target:
             return True
         case dict():
-            return any(_refers(one, target) for one in value.values())
+            return any(_references(item, target) for item in value.values())
         case list():
-            return any(_refers(one, target) for one in value)
+            return any(_references(item, target) for item in value)
         case _:
             return False

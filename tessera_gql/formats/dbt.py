@@ -1,7 +1,7 @@
-"""A dbt `manifest.json`, schema versions 1 to 12, in our words: only a table becomes an asset.
+"""Parse a dbt `manifest.json`, schema versions 1 to 12, into tables and exposures.
 
-Ephemeral models are no tables: lineage runs through them. A table described twice, as a source and as the seed
-or model that builds it, is one.
+Ephemeral models are no tables: lineage runs through them. A source and the seed or model that builds the same table
+are merged into one table.
 """
 
 import gc
@@ -18,17 +18,17 @@ import orjson
 
 from tessera_gql.formats import dbt_columns, dbt_nodes, dbt_tests
 from tessera_gql.formats.dbt_tests import Check
-from tessera_gql.formats.document import Document, JsonObject, Notes
+from tessera_gql.formats.document import JsonObject, UntrustedJson, Warnings
 
-_VERSION = re.compile(r"/manifest/v(\d{1,4})\.json$")
-_VERSIONS = range(1, 13)
+_VERSION_PATTERN = re.compile(r"/manifest/v(\d{1,4})\.json$")
+_SUPPORTED_VERSIONS = range(1, 13)
 _SECTIONS = ("metadata", "nodes", "sources", "exposures", "metrics", "semantic_models", "saved_queries")
-_RECORD_ADAPTERS = frozenset({"bigquery", "databricks", "spark"})
-_BUILT = frozenset({"table", "incremental"})
+_ADAPTERS_WITH_RECORDS = frozenset({"bigquery", "databricks", "spark"})
+_TABLE_MATERIALIZATIONS = frozenset({"table", "incremental"})
 
 
 class ManifestError(ValueError):
-    """A document that cannot be read as a manifest; `reason` says what, why and what to do."""
+    """A document that can't be read as a manifest; `reason` is the message for the client."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -37,25 +37,25 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A table: a model, seed, snapshot or source. Nobody may change its dicts: they are what was parsed."""
+    """A table: a model, seed, snapshot or source. Its dicts are shared with the parsed document and must not change."""
 
     unique_id: str
     fqn: str
-    """`database.schema.name` in lower case, the name as the warehouse has it (alias, identifier)."""
+    """`database.schema.name` in lower case, with the table's name in the warehouse (alias or identifier)."""
     resource_type: str
     name: str
     description: str | None
     owner: str | None
-    """A team's name: from `meta.owner`, `meta.team` or the group."""
+    """The team name from `meta.owner`, `meta.team` or the group."""
     schema: JsonObject
     guarantees: JsonObject | None
-    """See `dbt_tests`."""
+    """The guarantees, in the form that the module `dbt_tests` describes."""
     depends_on: tuple[str, ...]
-    """fqns, sorted."""
+    """The fqns of the upstream tables, sorted."""
     tags: tuple[str, ...]
     meta: JsonObject
     columns: tuple[str, ...]
-    """As declared, in that order."""
+    """The column names in the order of their declaration."""
     contract_enforced: bool
     version: str | None
     latest_version: str | None
@@ -64,11 +64,13 @@ class Model:
     compiled_code: str | None
     path: str | None
     fingerprint: str
-    """Equal where everything is that a sync keeps; neither the owner nor the query is part of it."""
+    """A hash of everything that a sync stores. The owner and the query are not part of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
+    """A dashboard, notebook or application that reads tables."""
+
     unique_id: str
     name: str
     type: str | None
@@ -80,6 +82,8 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
+    """The tables and exposures of a dbt project, with warnings about entries that were skipped."""
+
     schema_version: int
     project: str | None
     dbt_version: str | None
@@ -91,18 +95,19 @@ class Manifest:
 
 
 def read(document: bytes | str | Mapping[str, Any]) -> Manifest:
-    """Raises ManifestError. What is odd but leaves the rest readable is passed over and named in `warnings`."""
-    with _collector_paused():
-        return _read(Document(_parsed(document), "the manifest", Notes()))
+    """Parse a manifest. Raises ManifestError; a malformed entry is only skipped, and named in `warnings`."""
+    with _pause_garbage_collection():
+        return _build_manifest(UntrustedJson(_parse_json(document), "the manifest", Warnings()))
 
 
-def _read(top: Document) -> Manifest:
-    metadata = top.object("metadata")
-    version = _schema_version(metadata)
+def _build_manifest(root: UntrustedJson) -> Manifest:
+    metadata = root.object("metadata")
+    version = _read_schema_version(metadata)
     adapter = metadata.text("adapter_type")
-    graph = _graph(top)
-    models = tuple(graph.model(fqn, has_records=adapter in _RECORD_ADAPTERS) for fqn in sorted(graph.tables))
-    exposures = tuple(graph.exposures())
+    graph = _build_graph(root)
+    has_records = adapter in _ADAPTERS_WITH_RECORDS
+    models = tuple(graph.build_model(fqn, has_records=has_records) for fqn in sorted(graph.tables))
+    exposures = tuple(graph.build_exposures())
     return Manifest(
         schema_version=version,
         project=metadata.text("project_name"),
@@ -111,13 +116,13 @@ def _read(top: Document) -> Manifest:
         generated_at=metadata.text("generated_at"),
         models=models,
         exposures=exposures,
-        warnings=top.notes.sentences(),
+        warnings=root.warnings.messages(),
     )
 
 
 @contextmanager
-def _collector_paused() -> Generator[None]:
-    """A big manifest is a million live objects without a cycle: collecting among them frees nothing."""
+def _pause_garbage_collection() -> Generator[None]:
+    """Pause the garbage collector: a large manifest is a million live objects without a cycle, so it frees nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -127,10 +132,10 @@ def _collector_paused() -> Generator[None]:
             gc.enable()
 
 
-def _parsed(document: bytes | str | Mapping[str, Any]) -> JsonObject:
-    """The parsed document; of a mapping a copy, so that what is read shares nothing with the caller."""
+def _parse_json(document: bytes | str | Mapping[str, Any]) -> JsonObject:
+    """Parse the document. A mapping is copied, so that the result shares no object with the caller."""
     if isinstance(document, Mapping):
-        document = _dumped({section: document.get(section) for section in _SECTIONS})
+        document = _dump_json({section: document.get(section) for section in _SECTIONS})
     try:
         parsed = orjson.loads(document)
     except (ValueError, TypeError) as error:
@@ -145,19 +150,19 @@ def _parsed(document: bytes | str | Mapping[str, Any]) -> JsonObject:
     return parsed
 
 
-def _graph(top: Document) -> "_Graph":
-    """Without its nodes a manifest would read as a project whose every table is gone."""
-    if not isinstance(top.value.get("nodes"), dict):
+def _build_graph(root: UntrustedJson) -> "_Graph":
+    """Build the graph. Refuse a manifest without nodes: it would read as a project without tables."""
+    if not isinstance(root.value.get("nodes"), dict):
         raise ManifestError(
             "This manifest has no object `nodes`, so it says nothing of any table. "
             "Give the whole target/manifest.json that dbt writes."
         )
-    return _Graph(top)
+    return _Graph(root)
 
 
-def _dumped(document: JsonObject) -> bytes:
+def _dump_json(document: JsonObject) -> bytes:
     try:
-        return orjson.dumps(document, default=_plain)
+        return orjson.dumps(document, default=_to_dict)
     except TypeError as error:
         raise ManifestError(
             f"This is not a dbt manifest: it holds values that JSON has not ({error}). "
@@ -165,58 +170,57 @@ def _dumped(document: JsonObject) -> bytes:
         ) from error
 
 
-def _plain(value: object) -> JsonObject:
+def _to_dict(value: object) -> JsonObject:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _schema_version(metadata: Document) -> int:
-    named = metadata.text("dbt_schema_version")
-    if named is None:
+def _read_schema_version(metadata: UntrustedJson) -> int:
+    schema_url = metadata.text("dbt_schema_version")
+    if schema_url is None:
         raise ManifestError(
             "This is not a dbt manifest: it has no metadata.dbt_schema_version, which dbt writes "
             "since 0.19. Give the target/manifest.json that dbt writes."
         )
-    match = _VERSION.search(named)
-    if match is None or int(match[1]) not in _VERSIONS:
+    match = _VERSION_PATTERN.search(schema_url)
+    if match is None or int(match[1]) not in _SUPPORTED_VERSIONS:
         raise ManifestError(
-            f"The schema version {named[:120]} is not one this reader knows: it reads manifests v1 to v12. "
+            f"The schema version {schema_url[:120]} is not one this reader knows: it reads manifests v1 to v12. "
             "Give target/manifest.json, written by a dbt version that writes one of these."
         )
     return int(match[1])
 
 
 class _Graph:
-    """The enabled nodes of a manifest by unique_id, and the tables among them by fqn."""
+    """The enabled nodes of a manifest by `unique_id`, and its tables by fqn."""
 
-    def __init__(self, top: Document) -> None:
-        self.nodes = dict(_enabled(top, "nodes", "sources"))
+    def __init__(self, root: UntrustedJson) -> None:
+        self.nodes = dict(_iterate_enabled(root, "nodes", "sources"))
         self.fqns = {unique_id: fqn for unique_id, node in self.nodes.items() if (fqn := dbt_nodes.fqn(node))}
-        self.tables = _tables(self.nodes, self.fqns)
-        self._between = self.nodes | dict(_enabled(top, "metrics", "semantic_models", "saved_queries"))
-        self._exposures = dict(_enabled(top, "exposures"))
-        self._checks = dbt_tests.by_table(self.nodes, self.fqns)
+        self.tables = _group_by_table(self.nodes, self.fqns)
+        self._lineage_nodes = self.nodes | dict(_iterate_enabled(root, "metrics", "semantic_models", "saved_queries"))
+        self._exposure_nodes = dict(_iterate_enabled(root, "exposures"))
+        self._checks_by_table = dbt_tests.checks_by_table(self.nodes, self.fqns)
 
-    def model(self, fqn: str, *, has_records: bool) -> Model:
+    def build_model(self, fqn: str, *, has_records: bool) -> Model:
         nodes = self.tables[fqn]
         node = nodes[0]
         config = node.object("config")
         columns = dbt_nodes.columns(nodes)
         is_contract = (node.object("contract").flag("enforced") or config.object("contract").flag("enforced")) is True
         materialized = config.text("materialized")
-        promised = dbt_tests.promises(
-            self._promised(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.spelled(columns)
+        is_sized = is_contract and materialized in _TABLE_MATERIALIZATIONS
+        guarantees = dbt_tests.derive_guarantees(
+            self._iterate_checks(nodes, columns), dbt_nodes.freshness(nodes), dbt_nodes.by_lower_case(columns)
         )
-        kept: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "unique_id": node.name,
             "resource_type": dbt_nodes.kind(node),
             "description": next((text for n in nodes if (text := n.text("description"))), None),
-            "schema": dbt_columns.schema(
-                columns, promised, is_sized=is_contract and materialized in _BUILT, has_records=has_records
-            ),
-            "guarantees": promised.guarantees or None,
-            "depends_on": tuple(sorted(self._upstream(nodes) - {fqn})),
+            "schema": dbt_columns.build_schema(columns, guarantees, is_sized=is_sized, has_records=has_records),
+            "guarantees": guarantees.guarantees or None,
+            "depends_on": tuple(sorted(self._find_upstream_tables(nodes) - {fqn})),
             "tags": tuple(sorted({tag for n in nodes for tag in dbt_nodes.tags(n)})),
             "contract_enforced": is_contract,
             "version": node.label("version"),
@@ -225,7 +229,7 @@ class _Graph:
             "path": node.text("original_file_path"),
         }
         return Model(
-            **kept,
+            **fields,
             fqn=fqn,
             name=node.text("name") or fqn,
             owner=next((owner for n in nodes if (owner := dbt_nodes.owner(n))), None),
@@ -233,12 +237,12 @@ class _Graph:
             columns=tuple(columns),
             materialized=materialized,
             compiled_code=node.text("compiled_code") or node.text("compiled_sql"),
-            fingerprint=_fingerprint(kept),
+            fingerprint=_compute_fingerprint(fields),
         )
 
-    def exposures(self) -> Iterator[Exposure]:
-        for unique_id in sorted(self._exposures):
-            node = self._exposures[unique_id]
+    def build_exposures(self) -> Iterator[Exposure]:
+        for unique_id in sorted(self._exposure_nodes):
+            node = self._exposure_nodes[unique_id]
             owner = node.object("owner")
             yield Exposure(
                 unique_id=unique_id,
@@ -247,62 +251,62 @@ class _Graph:
                 owner=owner.text("name") or owner.text("email"),
                 url=node.text("url"),
                 description=node.text("description"),
-                depends_on=tuple(sorted(self._upstream([node]))),
+                depends_on=tuple(sorted(self._find_upstream_tables([node]))),
             )
 
-    def _promised(self, nodes: list[Document], columns: Mapping[str, Document]) -> Iterator[Check]:
+    def _iterate_checks(self, nodes: list[UntrustedJson], columns: Mapping[str, UntrustedJson]) -> Iterator[Check]:
         for node in nodes:
-            yield from self._checks.get(node.name, ())
-            yield from dbt_tests.constraints(node)
+            yield from self._checks_by_table.get(node.name, ())
+            yield from dbt_tests.constraint_checks(node)
         for name, column in columns.items():
-            yield from dbt_tests.constraints(column, name)
+            yield from dbt_tests.constraint_checks(column, name)
 
-    def _upstream(self, nodes: Iterable[Document]) -> set[str]:
-        """The tables these nodes read, through whatever is no table itself: ephemeral models, metrics."""
+    def _find_upstream_tables(self, nodes: Iterable[UntrustedJson]) -> set[str]:
+        """Return the tables that the nodes read, directly or through ephemeral models and metrics."""
         waiting = list(nodes)
-        seen: set[str] = set()
-        found: set[str] = set()
+        visited_ids: set[str] = set()
+        tables: set[str] = set()
         while waiting:
             node = waiting.pop()
             for unique_id in node.object("depends_on").texts("nodes"):
                 if unique_id in self.fqns:
-                    found.add(self.fqns[unique_id])
-                elif unique_id in self._between and unique_id not in seen:
-                    waiting.append(self._between[unique_id])
-                elif unique_id not in self._between and unique_id.split(".")[0] in dbt_nodes.KINDS:
-                    node.notes.add("These nodes are depended on, but are disabled or missing", unique_id)
-                seen.add(unique_id)
-        return found
+                    tables.add(self.fqns[unique_id])
+                elif unique_id in self._lineage_nodes and unique_id not in visited_ids:
+                    waiting.append(self._lineage_nodes[unique_id])
+                elif unique_id not in self._lineage_nodes and unique_id.split(".")[0] in dbt_nodes.KINDS:
+                    node.warnings.add("These nodes are depended on, but are disabled or missing", unique_id)
+                visited_ids.add(unique_id)
+        return tables
 
 
-def _fingerprint(kept: JsonObject) -> str:
+def _compute_fingerprint(fields: JsonObject) -> str:
     try:
-        text = orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # an integer of more than 64 bits among accepted values
-        text = json.dumps(kept, sort_keys=True).encode()
+        text = json.dumps(fields, sort_keys=True).encode()
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
-def _enabled(top: Document, *sections: str) -> Iterator[tuple[str, Document]]:
+def _iterate_enabled(root: UntrustedJson, *sections: str) -> Iterator[tuple[str, UntrustedJson]]:
     for section in sections:
-        for unique_id, node in top.entries(section):
+        for unique_id, node in root.entries(section):
             if node.object("config").flag("enabled") is not False:
                 yield unique_id, node
 
 
-def _tables(nodes: Mapping[str, Document], fqns: Mapping[str, str]) -> dict[str, list[Document]]:
-    """The nodes that describe each table, the most telling first. Only a source may share its table."""
-    tables: dict[str, list[Document]] = defaultdict(list)
+def _group_by_table(nodes: Mapping[str, UntrustedJson], fqns: Mapping[str, str]) -> dict[str, list[UntrustedJson]]:
+    """Group the nodes by table, in the order of `KINDS`. Raises ManifestError if two nodes build one table."""
+    tables: dict[str, list[UntrustedJson]] = defaultdict(list)
     for unique_id, fqn in fqns.items():
         tables[fqn].append(nodes[unique_id])
-    for fqn, described in tables.items():
-        described.sort(key=lambda node: (dbt_nodes.KINDS.index(dbt_nodes.kind(node)), node.name))
-        built = [node.name for node in described if dbt_nodes.kind(node) != "source"]
-        if len(built) > 1:
+    for fqn, table_nodes in tables.items():
+        table_nodes.sort(key=lambda node: (dbt_nodes.KINDS.index(dbt_nodes.kind(node)), node.name))
+        builder_names = [node.name for node in table_nodes if dbt_nodes.kind(node) != "source"]
+        if len(builder_names) > 1:
             raise ManifestError(
-                f"{built[0]} and {built[1]} both build {fqn}, and an asset has one name. "
+                f"{builder_names[0]} and {builder_names[1]} both build {fqn}, and an asset has one name. "
                 "Give one of them another alias or schema, or leave it out of this manifest."
             )
-        if len(described) > 1:
-            described[0].notes.add("These tables are described more than once and were taken as one", fqn)
+        if len(table_nodes) > 1:
+            table_nodes[0].warnings.add("These tables are described more than once and were taken as one", fqn)
     return tables

@@ -1,6 +1,6 @@
-"""A warehouse's `data_type` in JSON Schema: claim only what every value of the type fulfils, name the rest.
+"""Convert the `data_type` of a warehouse column to JSON Schema. Each keyword holds for every value of the type.
 
-`x-dbt-type` is that name: an unknown type's, or one's that JSON Schema cannot say in full (`numeric(10,2)`).
+`x-dbt-type` names an unknown type, or one that JSON Schema can't express in full, such as `numeric(10,2)`.
 """
 
 import re
@@ -10,38 +10,38 @@ from functools import lru_cache
 
 from tessera_gql.formats.document import JsonObject
 
-_LONGEST = 100_000
-_REPEATED = 100  # shorter types are parsed once: a warehouse spells few
-_INSIDES = frozenset({"items", "properties", "additionalProperties"})
-_DEEPEST = 24
-_UNLIMITED = 65_535  # a length from here on is how warehouses spell "no limit"
+_MAX_LENGTH = 100_000
+_MAX_CACHED_LENGTH = 100
+_NESTED_KEYWORDS = frozenset({"items", "properties", "additionalProperties"})
+_MAX_DEPTH = 24
+_UNLIMITED_LENGTH = 65_535  # warehouses write "no limit" as this length or a larger one
 
-_DECIMALS = ("numeric", "decimal", "dec", "number", "fixed", "bignumeric", "bigdecimal")
-_TEXTS = (
+_DECIMAL_TYPES = ("numeric", "decimal", "dec", "number", "fixed", "bignumeric", "bigdecimal")
+_TEXT_TYPES = (
     "string text varchar char character nchar bpchar nvarchar varchar2 nvarchar2 citext clob"
     " tinytext mediumtext longtext"
 )
-_VARYING = ("character varying", "char varying", "national character varying", "nchar varying")
-_STRINGS = frozenset([*_TEXTS.split(), *_VARYING])
-_INTEGERS = (
+_VARYING_TYPES = ("character varying", "char varying", "national character varying", "nchar varying")
+_STRING_TYPES = frozenset([*_TEXT_TYPES.split(), *_VARYING_TYPES])
+_INTEGER_TYPES = (
     "int integer bigint smallint tinyint mediumint byteint hugeint uhugeint ubigint uinteger usmallint"
     " utinyint long short byte int1 int2 int4 int8 int16 int32 int64 int128 uint8 uint16 uint32 uint64"
     " uint128 serial bigserial smallserial"
 )
-_FLOATS = "float float4 float8 float16 float32 float64 double real"
-_OPAQUE = "bytes bytea binary varbinary blob interval inet cidr macaddr xml"
-_ANYTHING = "json jsonb variant super"
-_STRUCTS = frozenset({"struct", "record", "row", "object", "nested"})
-_LISTS = frozenset({"array", "list"})
+_FLOAT_TYPES = "float float4 float8 float16 float32 float64 double real"
+_OPAQUE_TYPES = "bytes bytea binary varbinary blob interval inet cidr macaddr xml"
+_UNTYPED_TYPES = "json jsonb variant super"
+_STRUCT_TYPES = frozenset({"struct", "record", "row", "object", "nested"})
+_LIST_TYPES = frozenset({"array", "list"})
 _ZONED = ("timestamptz", "timestamp_tz", "timestamp_ltz", "datetimeoffset", "timestamp with time zone")
 _LOCAL = ("timestamp_ntz", "timestampntz", "timestamp without time zone")
-_PLAIN: dict[str, JsonObject] = {
-    **{name: {"type": "integer"} for name in _INTEGERS.split()},
-    **{name: {"type": "number"} for name in [*_FLOATS.split(), "double precision", *_DECIMALS]},
+_SCHEMAS: dict[str, JsonObject] = {
+    **{name: {"type": "integer"} for name in _INTEGER_TYPES.split()},
+    **{name: {"type": "number"} for name in [*_FLOAT_TYPES.split(), "double precision", *_DECIMAL_TYPES]},
     **{name: {"type": "boolean"} for name in ("bool", "boolean")},
-    **{name: {"type": "string"} for name in _STRINGS},
-    **{name: {"type": "string", "x-dbt-type": name} for name in _OPAQUE.split()},
-    **{name: {"x-dbt-type": name} for name in _ANYTHING.split()},
+    **{name: {"type": "string"} for name in _STRING_TYPES},
+    **{name: {"type": "string", "x-dbt-type": name} for name in _OPAQUE_TYPES.split()},
+    **{name: {"x-dbt-type": name} for name in _UNTYPED_TYPES.split()},
     **{name: {"type": "string", "format": "uuid"} for name in ("uuid", "uniqueidentifier")},
     "date": {"type": "string", "format": "date"},
     **{name: {"type": "string", "format": "time"} for name in ("time", "timetz", "time with time zone")},
@@ -52,218 +52,228 @@ _PLAIN: dict[str, JsonObject] = {
     },
     **{n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp with time zone"} for n in _ZONED},
     **{n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp without time zone"} for n in _LOCAL},
-    **{name: {"type": "object"} for name in [*_STRUCTS, "map", "hstore"]},
-    **{name: {"type": "array"} for name in _LISTS},
+    **{name: {"type": "object"} for name in [*_STRUCT_TYPES, "map", "hstore"]},
+    **{name: {"type": "array"} for name in _LIST_TYPES},
 }
 
-_TOKEN = re.compile(r"""\s*(?:("[^"]*"|`[^`]*`|'[^']*'|[\w$.-]+|[<>()\[\],:]))""")
-_ENDS = frozenset({"", ",", ">", ")", "]"})
-_OPENS = frozenset({"<", "(", "["})
-_REMARKS = frozenset({"collate", "comment", "options", "default"})
-_SIGNS = frozenset({"signed", "unsigned"})
+_SYMBOL_PATTERN = re.compile(r"""\s*(?:("[^"]*"|`[^`]*`|'[^']*'|[\w$.-]+|[<>()\[\],:]))""")
+_CLOSING_SYMBOLS = frozenset({"", ",", ">", ")", "]"})
+_OPENING_SYMBOLS = frozenset({"<", "(", "["})
+_IGNORED_CLAUSES = frozenset({"collate", "comment", "options", "default"})
+_IGNORED_KEYWORDS = frozenset({"signed", "unsigned"})
 
 
 @dataclass(frozen=True, slots=True)
 class DataType:
+    """A parsed data type of a warehouse."""
+
     schema: JsonObject
     is_required: bool = False
-    """The type itself says `not null`."""
+    """Whether the type contains `not null`."""
     unknown: tuple[str, ...] = ()
-    """Type names inside it that this module does not know; their values are left unconstrained."""
+    """The unknown type names in it; their values are not constrained."""
 
 
 def read(data_type: str, *, is_sized: bool) -> DataType:
-    """`is_sized`: the warehouse itself holds the lengths (a table built under an enforced contract), so that
-    `varchar(20)` promises `maxLength: 20`; otherwise the length is only named."""
-    parse = _remembered if len(data_type) <= _REPEATED else _parse
+    """Parse a data type.
+
+    With `is_sized` the warehouse enforces lengths, as in a table built under an enforced contract, so that
+    `varchar(20)` becomes `maxLength: 20`; otherwise the length is only in `x-dbt-type`.
+    """
+    parse = _parse_cached if len(data_type) <= _MAX_CACHED_LENGTH else _parse
     parsed = parse(data_type, is_sized)
-    return replace(parsed, schema=deepcopy(parsed.schema)) if _INSIDES & parsed.schema.keys() else parsed
+    return replace(parsed, schema=deepcopy(parsed.schema)) if _NESTED_KEYWORDS & parsed.schema.keys() else parsed
 
 
-def _parse(data_type: str, is_sized: bool) -> DataType:  # noqa: FBT001 - read's own argument; a cache wants it positional
-    cursor = _Cursor(_tokens(data_type), is_sized=is_sized)
+def _parse(data_type: str, is_sized: bool) -> DataType:  # noqa: FBT001 - positional for the cache
+    cursor = _Cursor(_split_symbols(data_type), is_sized=is_sized)
     try:
-        schema, is_required = _type(cursor, 0)
+        schema, is_required = _parse_type(cursor, 0)
         cursor.expect("")
-    except _Unreadable:
-        name = _spelled(data_type)
+    except _SyntaxError:
+        name = _normalize(data_type)
         return DataType({"x-dbt-type": name}, unknown=(name,))
     return DataType(schema, is_required, tuple(cursor.unknown))
 
 
-_remembered = lru_cache(maxsize=1_024)(_parse)
+_parse_cached = lru_cache(maxsize=1_024)(_parse)
 
 
-def nullable(schema: JsonObject) -> JsonObject:
-    """The schema that also takes null. Without `type` and `enum` it already does."""
-    wider = dict(schema)
+def allow_null(schema: JsonObject) -> JsonObject:
+    """Return a schema that also accepts null. One without `type` and `enum` does already."""
+    nullable = dict(schema)
     if "type" in schema:
-        wider["type"] = [schema["type"], "null"]
+        nullable["type"] = [schema["type"], "null"]
     if "enum" in schema:
-        wider["enum"] = [*schema["enum"], None]
-    return wider
+        nullable["enum"] = [*schema["enum"], None]
+    return nullable
 
 
-class _Unreadable(Exception):  # noqa: N818 - caught where it is raised for: it never leaves this module
-    pass
+class _SyntaxError(Exception):
+    """The text of a data type can't be parsed."""
 
 
 @dataclass(slots=True)
 class _Cursor:
-    tokens: list[str]
+    """A position in the symbols of a type, and the unknown type names met so far."""
+
+    symbols: list[str]
     is_sized: bool = field(kw_only=True)
-    at: int = 0
+    position: int = 0
     unknown: list[str] = field(default_factory=list)
 
     @property
-    def ahead(self) -> str:
-        """The token in front, `""` at the end."""
-        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+    def next_symbol(self) -> str:
+        """The symbol that `take` returns next; empty at the end."""
+        return self.symbols[self.position] if self.position < len(self.symbols) else ""
+
+    @property
+    def following_symbol(self) -> str:
+        """The symbol after `next_symbol`; empty at the end."""
+        return self.symbols[self.position + 1] if self.position + 1 < len(self.symbols) else ""
 
     def take(self) -> str:
-        word = self.ahead
-        self.at += 1
-        return word
+        symbol = self.next_symbol
+        self.position += 1
+        return symbol
 
-    def expect(self, *tokens: str) -> None:
-        if self.take() not in tokens:
-            raise _Unreadable
+    def expect(self, *symbols: str) -> None:
+        if self.take() not in symbols:
+            raise _SyntaxError
 
 
-def _tokens(data_type: str) -> list[str]:
-    """The words and marks of a type; a lone `?` where something in it is neither, which no rule accepts."""
-    found: list[str] = []
-    at = 0
-    text = data_type.strip()[: _LONGEST + 1]
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or at >= _LONGEST:
+def _split_symbols(data_type: str) -> list[str]:
+    """Split a type into words and marks. Any other character makes it unreadable: `?` matches no rule."""
+    symbols: list[str] = []
+    position = 0
+    text = data_type.strip()[: _MAX_LENGTH + 1]
+    while position < len(text):
+        match = _SYMBOL_PATTERN.match(text, position)
+        if match is None or position >= _MAX_LENGTH:
             return ["?", "?", ","]
-        found.append(match[1])
-        at = match.end()
-    return found
+        symbols.append(match[1])
+        position = match.end()
+    return symbols
 
 
-def _type(cursor: _Cursor, depth: int) -> tuple[JsonObject, bool]:
-    """One type up to its `,`, closing mark or end, and whether it says `not null`."""
-    if depth > _DEEPEST or cursor.ahead in _ENDS:
-        raise _Unreadable
-    first = cursor.ahead.lower()
-    if first in _STRUCTS | _LISTS | {"map"} and cursor.tokens[cursor.at + 1 : cursor.at + 2] in (
-        ["<"],
-        ["("],
-    ):
-        schema = _container(cursor, depth)
-        words, _ = _words(cursor)
+def _parse_type(cursor: _Cursor, depth: int) -> tuple[JsonObject, bool]:
+    """Parse one type up to its `,`, closing mark or end. Returns the schema, and whether it is `not null`."""
+    if depth > _MAX_DEPTH or cursor.next_symbol in _CLOSING_SYMBOLS:
+        raise _SyntaxError
+    container = cursor.next_symbol.lower()
+    if container in _STRUCT_TYPES | _LIST_TYPES | {"map"} and cursor.following_symbol in ("<", "("):
+        schema = _parse_container(cursor, depth)
+        keywords, _ = _parse_keywords(cursor)
     else:
-        words, arguments = _words(cursor)
-        schema = _plain(" ".join(word for word in words if word not in {"not", "null"}), arguments, cursor)
-    while cursor.ahead == "[":
+        keywords, arguments = _parse_keywords(cursor)
+        name = " ".join(keyword for keyword in keywords if keyword not in {"not", "null"})
+        schema = _to_schema(name, arguments, cursor)
+    while cursor.next_symbol == "[":
         cursor.take()
         if cursor.take() != "]":  # a fixed length
             cursor.expect("]")
-        schema = {"type": "array", "items": nullable(schema)}
-    return schema, words[-2:] == ["not", "null"]
+        schema = {"type": "array", "items": allow_null(schema)}
+    return schema, keywords[-2:] == ["not", "null"]
 
 
-def _words(cursor: _Cursor) -> tuple[list[str], list[str]]:
-    """The lower-cased words of a plain type, and its arguments amid them: `timestamp(6) with time zone`."""
-    words: list[str] = []
+def _parse_keywords(cursor: _Cursor) -> tuple[list[str], list[str]]:
+    """Parse the lower-cased words and the arguments of a plain type, such as `timestamp(6) with time zone`."""
+    keywords: list[str] = []
     arguments: list[str] = []
-    while (word := cursor.ahead) not in _ENDS and word != "[":
+    while (symbol := cursor.next_symbol) not in _CLOSING_SYMBOLS and symbol != "[":
         cursor.take()
-        if word == "(" and words and not arguments:
-            arguments = _arguments(cursor)
-        elif word in {*_OPENS, ":"}:
-            raise _Unreadable
-        elif word.lower() in _REMARKS:
-            _skip_remark(cursor)
-        elif word.lower() not in _SIGNS:
-            words.append(word.lower())
-    return words, arguments
+        if symbol == "(" and keywords and not arguments:
+            arguments = _parse_arguments(cursor)
+        elif symbol in {*_OPENING_SYMBOLS, ":"}:
+            raise _SyntaxError
+        elif symbol.lower() in _IGNORED_CLAUSES:
+            _skip_clause(cursor)
+        elif symbol.lower() not in _IGNORED_KEYWORDS:
+            keywords.append(symbol.lower())
+    return keywords, arguments
 
 
-def _arguments(cursor: _Cursor) -> list[str]:
+def _parse_arguments(cursor: _Cursor) -> list[str]:
     arguments: list[str] = []
-    while (word := cursor.take()) != ")":
-        if word in _ENDS - {","} or word in _OPENS:
-            raise _Unreadable
-        if word != ",":
-            arguments.append(word)
+    while (symbol := cursor.take()) != ")":
+        if symbol in _CLOSING_SYMBOLS - {","} or symbol in _OPENING_SYMBOLS:
+            raise _SyntaxError
+        if symbol != ",":
+            arguments.append(symbol)
     return arguments
 
 
-def _skip_remark(cursor: _Cursor) -> None:
-    """What follows `collate`, `comment`, `options` or `default`: one word, or one bracket."""
+def _skip_clause(cursor: _Cursor) -> None:
+    """Skip the word or bracket that follows `collate`, `comment`, `options` or `default`."""
     if cursor.take() == "(":
         while cursor.take() != ")":
-            if not cursor.ahead:
-                raise _Unreadable
+            if not cursor.next_symbol:
+                raise _SyntaxError
 
 
-def _container(cursor: _Cursor, depth: int) -> JsonObject:
+def _parse_container(cursor: _Cursor, depth: int) -> JsonObject:
     name = cursor.take().lower()
     cursor.take()
-    if name in _LISTS:
-        schema: JsonObject = {"type": "array", "items": _inner(cursor, depth)}
+    if name in _LIST_TYPES:
+        schema: JsonObject = {"type": "array", "items": _parse_element(cursor, depth)}
     elif name == "map":
-        _inner(cursor, depth)
+        _parse_element(cursor, depth)
         cursor.expect(",")
-        schema = {"type": "object", "additionalProperties": _inner(cursor, depth)}
+        schema = {"type": "object", "additionalProperties": _parse_element(cursor, depth)}
     else:
-        schema = _struct(cursor, depth)
+        schema = _parse_struct(cursor, depth)
     cursor.expect(">", ")")
     return schema
 
 
-def _inner(cursor: _Cursor, depth: int) -> JsonObject:
-    schema, is_required = _type(cursor, depth + 1)
-    return schema if is_required else nullable(schema)
+def _parse_element(cursor: _Cursor, depth: int) -> JsonObject:
+    schema, is_required = _parse_type(cursor, depth + 1)
+    return schema if is_required else allow_null(schema)
 
 
-def _struct(cursor: _Cursor, depth: int) -> JsonObject:
-    """`a int64, b: string not null, "c d" array<int>`; a field without a name is not described."""
+def _parse_struct(cursor: _Cursor, depth: int) -> JsonObject:
+    """Parse `a int64, b: string not null, "c d" array<int>`. A field without a name is left out."""
     properties: JsonObject = {}
     required: set[str] = set()
     while True:
-        name = _field_name(cursor)
-        schema, is_required = _type(cursor, depth + 1)
+        name = _parse_field_name(cursor)
+        schema, is_required = _parse_type(cursor, depth + 1)
         if name:
-            properties[name] = schema if is_required else nullable(schema)
+            properties[name] = schema if is_required else allow_null(schema)
             required |= {name} if is_required else set()
-        if cursor.ahead != ",":
+        if cursor.next_symbol != ",":
             break
         cursor.take()
-    parts = {"properties": dict(sorted(properties.items())), "required": sorted(required)}
-    return {"type": "object"} | {keyword: value for keyword, value in parts.items() if value}
+    keywords = {"properties": dict(sorted(properties.items())), "required": sorted(required)}
+    return {"type": "object"} | {keyword: value for keyword, value in keywords.items() if value}
 
 
-def _field_name(cursor: _Cursor) -> str | None:
-    following = cursor.tokens[cursor.at + 1] if cursor.at + 1 < len(cursor.tokens) else ""
-    if cursor.ahead in _ENDS or following in _ENDS or following in _OPENS:
+def _parse_field_name(cursor: _Cursor) -> str | None:
+    following = cursor.following_symbol
+    if cursor.next_symbol in _CLOSING_SYMBOLS or following in _CLOSING_SYMBOLS | _OPENING_SYMBOLS:
         return None
     name = cursor.take()
-    if cursor.ahead == ":":
+    if cursor.next_symbol == ":":
         cursor.take()
     return name.strip('"`')
 
 
-def _plain(name: str, arguments: list[str], cursor: _Cursor) -> JsonObject:
-    if name.startswith("_") and name[1:] in _PLAIN:  # PostgreSQL's own name for an array of them
-        return {"type": "array", "items": nullable(_PLAIN[name[1:]])}
-    if name not in _PLAIN:
-        spelled = _spelled(f"{name}({','.join(arguments)})" if arguments else name)
-        cursor.unknown.append(spelled)
-        return {"x-dbt-type": spelled}
-    if name in _DECIMALS:
-        return _decimal(name, arguments)
-    if name in _STRINGS:
-        return _string(name, arguments, is_sized=cursor.is_sized)
-    return dict(_PLAIN[name])
+def _to_schema(name: str, arguments: list[str], cursor: _Cursor) -> JsonObject:
+    if name.startswith("_") and name[1:] in _SCHEMAS:  # PostgreSQL's internal name of an array type
+        return {"type": "array", "items": allow_null(_SCHEMAS[name[1:]])}
+    if name not in _SCHEMAS:
+        type_name = _normalize(f"{name}({','.join(arguments)})" if arguments else name)
+        cursor.unknown.append(type_name)
+        return {"x-dbt-type": type_name}
+    if name in _DECIMAL_TYPES:
+        return _decimal_schema(name, arguments)
+    if name in _STRING_TYPES:
+        return _string_schema(name, arguments, is_sized=cursor.is_sized)
+    return dict(_SCHEMAS[name])
 
 
-def _decimal(name: str, arguments: list[str]) -> JsonObject:
-    """Scale 0, written or implied by a lone precision, is an integer; without arguments warehouses differ."""
+def _decimal_schema(name: str, arguments: list[str]) -> JsonObject:
+    """Return an integer schema for scale 0, also implied by a lone precision. Without arguments warehouses differ."""
     match arguments:
         case [_] | [_, "0"]:
             return {"type": "integer"}
@@ -273,14 +283,14 @@ def _decimal(name: str, arguments: list[str]) -> JsonObject:
             return {"type": "number"}
 
 
-def _string(name: str, arguments: list[str], *, is_sized: bool) -> JsonObject:
-    length = int(arguments[0]) if arguments and re.fullmatch("[0-9]{1,9}", arguments[0]) else _UNLIMITED
-    if length >= _UNLIMITED:
+def _string_schema(name: str, arguments: list[str], *, is_sized: bool) -> JsonObject:
+    length = int(arguments[0]) if arguments and re.fullmatch("[0-9]{1,9}", arguments[0]) else _UNLIMITED_LENGTH
+    if length >= _UNLIMITED_LENGTH:
         return {"type": "string"}
     return (
         {"type": "string", "maxLength": length} if is_sized else {"type": "string", "x-dbt-type": f"{name}({length})"}
     )
 
 
-def _spelled(data_type: str) -> str:
+def _normalize(data_type: str) -> str:
     return " ".join(data_type.lower().replace("\0", "").split())[:200]

@@ -1,14 +1,18 @@
-"""What every foreign format is read into. The original text is kept beside: no reader understands all of it."""
+"""The result and the error of all parsers of schema documents."""
 
 from dataclasses import dataclass
 from typing import Any
 
-LONGEST = 2_000_000
+MAX_LENGTH = 2_000_000
 
 
 @dataclass(frozen=True)
-class Described:
-    """One table, topic or message. `name` is as the document spells it: a hint for an fqn, perhaps its last part."""
+class ParsedSchema:
+    """The schema of one table, topic or message.
+
+    `name` is spelled as in the document and may be only the last part of an fqn. `original` is the text, because no
+    parser understands all of a document.
+    """
 
     name: str
     schema: dict[str, Any]
@@ -19,10 +23,10 @@ class Described:
 
 
 class ForeignError(ValueError):
-    """A document that cannot be read; the message says what, where if known, and what would do."""
+    """A document that can't be parsed; the message for the client says what is wrong and what to do."""
 
 
-def bounded(text: str, what: str) -> str:
-    if len(text) > LONGEST:
-        raise ForeignError(f"This {what} has more than {LONGEST:,} characters. Split it.")
+def check_length(text: str, kind: str) -> str:
+    if len(text) > MAX_LENGTH:
+        raise ForeignError(f"This {kind} has more than {MAX_LENGTH:,} characters. Split it.")
     return text

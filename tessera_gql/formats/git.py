@@ -1,7 +1,7 @@
-"""Teams and assets as YAML files for a git repository, and back. What stands in a file is all that a pull restores.
+"""Read and write the YAML files of teams and assets in a git repository.
 
-Kept: teams, assets, every contract, live registrations, dependencies. Left out, because they belong to one database:
-ids, API keys, proposals with their answers, ended registrations and the event log.
+The files contain teams, assets, all contracts, live registrations and dependencies. Ids, API keys, proposals with their
+acknowledgments, ended registrations and the event log belong to one database and are left out.
 """
 
 import hashlib
@@ -21,16 +21,16 @@ MARK = "# Tessera GQL writes this file on push and reads it on pull; pull edits 
 FORMAT = 1
 ENDING = ".yaml"
 
-_SAFE = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.ASCII)
-_LONGEST = 120
+_SAFE_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
+_RESERVED_NAME = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.ASCII)
+_MAX_NAME_LENGTH = 120
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContractEntry:
-    """One version; the words are spelled as everywhere."""
+    """A version of an asset's contract; enum values are spelled as in GraphQL."""
 
     version: str
     status: str
@@ -47,6 +47,8 @@ class ContractEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationEntry:
+    """A live registration of a consumer team."""
+
     consumer: str
     consumer_asset: str | None = None
     fields: tuple[str, ...] | None = None
@@ -62,6 +64,8 @@ class RegistrationEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class DependencyEntry:
+    """A dependency on an upstream asset."""
+
     asset: str
     type: str
     evidence: str
@@ -70,6 +74,8 @@ class DependencyEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class TeamFile:
+    """The content of a team's file."""
+
     name: str
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     line: int = field(default=0, compare=False)
@@ -77,7 +83,7 @@ class TeamFile:
 
 @dataclass(frozen=True, kw_only=True)
 class AssetFile:
-    """`contracts` stand in the order of their publication."""
+    """The content of an asset's file. `contracts` are in the order of publication."""
 
     fqn: str
     owner: str
@@ -92,7 +98,7 @@ class AssetFile:
 
 
 KINDS: Mapping[str, type[TeamFile] | type[AssetFile]] = {"team": TeamFile, "asset": AssetFile}
-_ENTRIES: Mapping[str, type[Any]] = {
+_ENTRY_TYPES: Mapping[str, type[Any]] = {
     "contracts": ContractEntry,
     "registrations": RegistrationEntry,
     "dependencies": DependencyEntry,
@@ -100,56 +106,56 @@ _ENTRIES: Mapping[str, type[Any]] = {
 
 
 def file_name(name: str) -> str:
-    """A name for any file system, the same whatever the case of `name`; two names never share one.
+    """Return a unique file name that is valid on any file system and doesn't depend on the case of `name`.
 
-    Where the name itself would not do (letters beyond ASCII, reserved words, too long), a hash of it is appended after
-    a `~`, which no plain name has.
+    A name with letters beyond ASCII, a reserved name or one that is too long gets a hash after `~`, which no other
+    name contains.
     """
     key = normalize("NFC", name.strip()).casefold()
-    if len(key) <= _LONGEST and _SAFE.fullmatch(key) and not _RESERVED.match(key):
+    if len(key) <= _MAX_NAME_LENGTH and _SAFE_NAME.fullmatch(key) and not _RESERVED_NAME.match(key):
         return key + ENDING
     readable = re.sub(r"[^a-z0-9_]+", "-", key[:60], flags=re.ASCII).strip("-") or "name"
     digest = hashlib.sha256(key.encode()).hexdigest()[:20]
-    return f"{'_' if _RESERVED.match(readable) else ''}{readable}~{digest}{ENDING}"
+    return f"{'_' if _RESERVED_NAME.match(readable) else ''}{readable}~{digest}{ENDING}"
 
 
-def write(what: TeamFile | AssetFile) -> str:
-    """The file's text: equal for equal content, one line a value."""
-    kind = next(kind for kind, model in KINDS.items() if isinstance(what, model))
-    return f"{MARK}\n{yaml.dump({'kind': kind, 'format': FORMAT, **_shown(what)})}"
+def write(file: TeamFile | AssetFile) -> str:
+    """Return the text of a file, one line per value; equal content gives equal text."""
+    kind = next(kind for kind, model in KINDS.items() if isinstance(file, model))
+    return f"{MARK}\n{yaml.dump({'kind': kind, 'format': FORMAT, **_to_mapping(file)})}"
 
 
-def _shown(what: Any) -> dict[str, Any]:
-    """Without what is empty, so that a file says only what there is to say."""
-    found = ((one.name, getattr(what, one.name)) for one in fields(what) if one.name != "line")
-    return {name: _value(value) for name, value in found if name == "schema" or value not in (None, {}, ())}
+def _to_mapping(entry: Any) -> dict[str, Any]:
+    """Return the fields of an entry, without empty ones."""
+    values = ((field_.name, getattr(entry, field_.name)) for field_ in fields(entry) if field_.name != "line")
+    return {name: _to_yaml_value(value) for name, value in values if name == "schema" or value not in (None, {}, ())}
 
 
-def _value(value: Any) -> Any:
+def _to_yaml_value(value: Any) -> Any:
     match value:
         case datetime():
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case tuple():
-            return [_value(item) for item in value]
+            return [_to_yaml_value(item) for item in value]
         case _ if is_dataclass(value):
-            return _shown(value)
+            return _to_mapping(value)
         case _:
             return yaml.ordered(value)
 
 
 def read(text: str) -> TeamFile | AssetFile:
-    """Raises YamlError with the line for whatever is missing, unknown or of the wrong type."""
+    """Parse a file. Raises YamlError with the line of a key that is missing, unknown or of the wrong type."""
     document = yaml.load(text)
-    entry = _Entry(document, (), document.value)
-    kind = entry.word("kind", KINDS)
+    entry = _Mapping(document, (), document.value)
+    kind = entry.read_keyword("kind", KINDS)
     if entry.value.get("format") != FORMAT:
-        raise entry.wrong("format", f"is not {FORMAT}, the only one this version reads")
-    return entry.build(KINDS[kind], known={"kind", "format"})
+        raise entry.error("format", f"is not {FORMAT}, the only one this version reads")
+    return entry.build(KINDS[kind], other_keys={"kind", "format"})
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """One mapping of a file and where it stands."""
+class _Mapping:
+    """A mapping in a file, with its path."""
 
     document: Read
     path: Path
@@ -159,63 +165,64 @@ class _Entry:
         if not isinstance(self.value, dict):
             raise YamlError("a mapping (`key: value`) is expected here", self.document.line(self.path))
 
-    def wrong(self, key: str, what: str) -> YamlError:
-        return YamlError(f"`{key}` {what}", self.document.line((*self.path, key)))
+    def error(self, key: str, problem: str) -> YamlError:
+        return YamlError(f"`{key}` {problem}", self.document.line((*self.path, key)))
 
-    def word(self, key: str, among: Mapping[str, object]) -> str:
-        found = self.value.get(key)
-        if not isinstance(found, str) or found not in among:
-            raise self.wrong(key, f"must be one of {', '.join(among)}")
-        return found
+    def read_keyword(self, key: str, keywords: Mapping[str, object]) -> str:
+        value = self.value.get(key)
+        if not isinstance(value, str) or value not in keywords:
+            raise self.error(key, f"must be one of {', '.join(keywords)}")
+        return value
 
-    def build(self, model: type[T], known: set[str] | None = None) -> T:
-        """An instance of the dataclass from the keys of its names."""
-        wanted = {one.name: one for one in fields(model) if one.name != "line"}  # type: ignore[arg-type] # dataclasses
-        names = wanted.keys() | (known or set())
+    def build(self, model: type[T], other_keys: set[str] | None = None) -> T:
+        """Build an instance of the dataclass from the keys; `other_keys` are allowed and ignored."""
+        fields_by_name = {field_.name: field_ for field_ in fields(model) if field_.name != "line"}  # type: ignore[arg-type] # dataclasses
+        names = fields_by_name.keys() | (other_keys or set())
         for key in self.value:
             if key not in names:
-                near = get_close_matches(key, sorted(names), n=1)
-                raise self.wrong(key, f"is not known here{f'; did you mean `{near[0]}`?' if near else ''}")
-        found: dict[str, Any] = {"line": self.document.line(self.path)}
-        for name, one in wanted.items():
+                suggestions = get_close_matches(key, sorted(names), n=1)
+                hint = f"; did you mean `{suggestions[0]}`?" if suggestions else ""
+                raise self.error(key, f"is not known here{hint}")
+        arguments: dict[str, Any] = {"line": self.document.line(self.path)}
+        for name, field_ in fields_by_name.items():
             if name in self.value:
-                found[name] = self.read(name, one.type)
-            elif one.default is one.default_factory:  # both are MISSING
+                arguments[name] = self.read(name, field_.type)
+            elif field_.default is field_.default_factory:  # both are MISSING
                 raise YamlError(f"`{name}` is missing", self.document.line(self.path))
-        return model(**found)
+        return model(**arguments)
 
-    def read(self, key: str, kind: Any) -> Any:
+    def read(self, key: str, type_: Any) -> Any:
         value = self.value[key]
-        options = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-        base = get_origin(options[0]) or options[0]
+        type_options = get_args(type_) if isinstance(type_, UnionType) else (type_,)
+        base_type = get_origin(type_options[0]) or type_options[0]
         match value:
-            case None if NoneType in options:
+            case None if NoneType in type_options:
                 return None
-            case str() | dict() if type(value) is base:
+            case str() | dict() if type(value) is base_type:
                 return value  # pyright: ignore[reportUnknownVariableType]
-            case str() if base is datetime:
-                return self.moment(key, value)
-            case list() if key in _ENTRIES:
-                return tuple(self.entries(key, value))
-            case list() if base is tuple and all(isinstance(item, str) for item in value):
+            case str() if base_type is datetime:
+                return self.read_timestamp(key, value)
+            case list() if key in _ENTRY_TYPES:
+                return tuple(self.read_entries(key, value))
+            case list() if base_type is tuple and all(isinstance(item, str) for item in value):
                 return tuple(value)
-            case _ if base is Any:
+            case _ if base_type is Any:
                 return value
             case _:
-                raise self.wrong(key, f"must be {_SPOKEN[base] if key not in _ENTRIES else 'a list'}")
+                raise self.error(key, f"must be {_TYPE_NAMES[base_type] if key not in _ENTRY_TYPES else 'a list'}")
 
-    def entries(self, key: str, items: list[Any]) -> Iterator[Any]:
+    def read_entries(self, key: str, items: list[Any]) -> Iterator[Any]:
         for number, item in enumerate(items):
-            yield _Entry(self.document, (*self.path, key, number), item).build(_ENTRIES[key])
+            yield _Mapping(self.document, (*self.path, key, number), item).build(_ENTRY_TYPES[key])
 
-    def moment(self, key: str, text: str) -> datetime:
+    def read_timestamp(self, key: str, text: str) -> datetime:
         try:
-            found = datetime.fromisoformat(text)
+            timestamp = datetime.fromisoformat(text)
         except ValueError:
-            found = None
-        if found is None or found.tzinfo is None:
-            raise self.wrong(key, "must be a moment with its offset, such as 2026-03-01T09:30:00Z")
-        return found.astimezone(UTC)
+            timestamp = None
+        if timestamp is None or timestamp.tzinfo is None:
+            raise self.error(key, "must be a moment with its offset, such as 2026-03-01T09:30:00Z")
+        return timestamp.astimezone(UTC)
 
 
-_SPOKEN = {str: "a text", dict: "a mapping", datetime: "a moment with its offset", tuple: "a list of texts"}
+_TYPE_NAMES = {str: "a text", dict: "a mapping", datetime: "a moment with its offset", tuple: "a list of texts"}

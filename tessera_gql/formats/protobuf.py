@@ -1,29 +1,30 @@
-"""Messages of a compiled protobuf descriptor set as JSON Schemas of their JSON form: proto3 leaves defaults out.
+"""Convert the messages of a compiled protobuf descriptor set to JSON Schemas of their JSON mapping.
 
-The set is what `protoc --descriptor_set_out=FILE --include_imports` writes; `.proto` text needs its compiler.
+`protoc --descriptor_set_out=FILE --include_imports` writes the set. proto3 omits default values, so that none
+of its fields is required.
 """
 
 import base64
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tessera_gql.formats.foreign import LONGEST, Described, ForeignError
+from tessera_gql.formats.foreign import MAX_LENGTH, ForeignError, ParsedSchema
 
 if TYPE_CHECKING:
     from google.protobuf import descriptor_pb2 as pb
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TEXT_INTEGER = {"type": ["string", "integer"]}  # 64 bits do not fit into a JSON number everywhere
-_PLAIN: dict[str, dict[str, Any]] = {
+_INTEGER_64 = {"type": ["string", "integer"]}  # a JSON number doesn't hold 64 bits everywhere
+_SCALARS: dict[str, dict[str, Any]] = {
     "DOUBLE": {"type": ["number", "string"]},  # "NaN" and "Infinity" are texts
     "FLOAT": {"type": ["number", "string"]},
     "BOOL": {"type": "boolean"},
     "STRING": {"type": "string"},
     "BYTES": {"type": "string", "contentEncoding": "base64"},
     **{name: {"type": "integer"} for name in ("INT32", "UINT32", "SINT32", "FIXED32", "SFIXED32")},
-    **dict.fromkeys(("INT64", "UINT64", "SINT64", "FIXED64", "SFIXED64"), _TEXT_INTEGER),
+    **dict.fromkeys(("INT64", "UINT64", "SINT64", "FIXED64", "SFIXED64"), _INTEGER_64),
 }
-_WELL_KNOWN: dict[str, dict[str, Any]] = {
+_WELL_KNOWN_TYPES: dict[str, dict[str, Any]] = {
     ".google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
     ".google.protobuf.Duration": {"type": "string"},
     ".google.protobuf.Struct": {"type": "object"},
@@ -32,73 +33,73 @@ _WELL_KNOWN: dict[str, dict[str, Any]] = {
 }
 
 
-def read(document: bytes) -> list[Described]:
-    """Every message that stands by itself in a file outside google.protobuf. Raises ForeignError."""
+def read(document: bytes) -> list[ParsedSchema]:
+    """Parse all top-level messages outside `google.protobuf`. Raises ForeignError."""
     from google.protobuf.descriptor_pb2 import FileDescriptorSet  # noqa: PLC0415 - only where descriptors are read
     from google.protobuf.message import DecodeError  # noqa: PLC0415
 
-    if len(document) > LONGEST:
-        raise ForeignError(f"This descriptor set has more than {LONGEST:,} bytes. Split it.")
+    if len(document) > MAX_LENGTH:
+        raise ForeignError(f"This descriptor set has more than {MAX_LENGTH:,} bytes. Split it.")
     try:
         files: pb.FileDescriptorSet = FileDescriptorSet.FromString(document)
     except DecodeError as error:
         raise ForeignError("This is no descriptor set. Write one with `protoc --descriptor_set_out`.") from error
-    defs = dict(_definitions(files))
+    defs = dict(_iterate_definitions(files))
     original = {"format": "protobuf", "base64": base64.b64encode(document).decode()}
-    found = [
-        Described(name, {"$schema": _DIALECT, **defs[name], "$defs": _needed(name, defs)}, original)
-        for name in (_full(file.package, one.name) for file in files.file for one in file.message_type)
+    schemas = [
+        ParsedSchema(name, {"$schema": _DIALECT, **defs[name], "$defs": _find_references(name, defs)}, original)
+        for name in (_qualify(file.package, message.name) for file in files.file for message in file.message_type)
         if not name.startswith("google.protobuf.")
     ]
-    if not found:
+    if not schemas:
         raise ForeignError("This descriptor set holds no message. Give the one of the files that define them.")
-    return found
+    return schemas
 
 
-def _full(package: str, name: str) -> str:
+def _qualify(package: str, name: str) -> str:
     return f"{package}.{name}" if package else name
 
 
-def _definitions(files: "pb.FileDescriptorSet") -> Iterator[tuple[str, dict[str, Any]]]:
+def _iterate_definitions(files: "pb.FileDescriptorSet") -> Iterator[tuple[str, dict[str, Any]]]:
     for file in files.file:
         waiting = [(file.package, message) for message in file.message_type]
         enums = [(file.package, enum) for enum in file.enum_type]
         while waiting:
             package, message = waiting.pop()
-            name = _full(package, message.name)
+            name = _qualify(package, message.name)
             waiting += [(name, inner) for inner in message.nested_type]
             enums += [(name, enum) for enum in message.enum_type]
-            yield name, _message(name, message)
+            yield name, _convert_message(name, message)
         for package, enum in enums:
-            yield _full(package, enum.name), {"type": "string", "enum": [value.name for value in enum.value]}
+            yield _qualify(package, enum.name), {"type": "string", "enum": [value.name for value in enum.value]}
 
 
-def _message(name: str, message: "pb.DescriptorProto") -> dict[str, Any]:
-    maps = {f".{name}.{one.name}": one for one in message.nested_type if one.options.map_entry}
-    properties = {one.json_name or one.name: _field(one, maps) for one in message.field}
-    required = [one.json_name or one.name for one in message.field if one.label == one.LABEL_REQUIRED]
+def _convert_message(name: str, message: "pb.DescriptorProto") -> dict[str, Any]:
+    maps = {f".{name}.{entry.name}": entry for entry in message.nested_type if entry.options.map_entry}
+    properties = {field.json_name or field.name: _convert_field(field, maps) for field in message.field}
+    required = [field.json_name or field.name for field in message.field if field.label == field.LABEL_REQUIRED]
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _field(field: "pb.FieldDescriptorProto", maps: "dict[str, pb.DescriptorProto]") -> dict[str, Any]:
+def _convert_field(field: "pb.FieldDescriptorProto", maps: "dict[str, pb.DescriptorProto]") -> dict[str, Any]:
     if field.type_name in maps:
-        value = next(one for one in maps[field.type_name].field if one.name == "value")
-        return {"type": "object", "additionalProperties": _single(value)}
-    single = _single(field)
-    return {"type": "array", "items": single} if field.label == field.LABEL_REPEATED else single
+        value = next(entry_field for entry_field in maps[field.type_name].field if entry_field.name == "value")
+        return {"type": "object", "additionalProperties": _convert_single(value)}
+    item_schema = _convert_single(field)
+    return {"type": "array", "items": item_schema} if field.label == field.LABEL_REPEATED else item_schema
 
 
-def _single(field: "pb.FieldDescriptorProto") -> dict[str, Any]:
+def _convert_single(field: "pb.FieldDescriptorProto") -> dict[str, Any]:
     if field.type_name:
-        known = _WELL_KNOWN.get(field.type_name)
-        return {"$ref": f"#/$defs/{field.type_name.removeprefix('.')}"} if known is None else known
-    kind = field.Type.Name(field.type).removeprefix("TYPE_")
-    return _PLAIN.get(kind, {})
+        well_known = _WELL_KNOWN_TYPES.get(field.type_name)
+        return {"$ref": f"#/$defs/{field.type_name.removeprefix('.')}"} if well_known is None else well_known
+    scalar = field.Type.Name(field.type).removeprefix("TYPE_")
+    return _SCALARS.get(scalar, {})
 
 
-def _needed(name: str, defs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The definitions that a message refers to, however indirectly."""
-    found: dict[str, Any] = {}
+def _find_references(name: str, defs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the definitions that a message references, directly or indirectly."""
+    definitions: dict[str, Any] = {}
     waiting: list[Any] = [defs[name]]
     while waiting:
         match waiting.pop():
@@ -106,11 +107,11 @@ def _needed(name: str, defs: dict[str, dict[str, Any]]) -> dict[str, Any]:
                 target = ref.removeprefix("#/$defs/")
                 if target not in defs:
                     raise ForeignError(f"{name} refers to {target}, which is not in the set. Use `--include_imports`.")
-                if target not in found:
-                    found[target] = defs[target]
+                if target not in definitions:
+                    definitions[target] = defs[target]
                     waiting.append(defs[target])
             case dict() as inner:
                 waiting += inner.values()
             case _:
                 pass
-    return found
+    return definitions

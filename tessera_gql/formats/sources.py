@@ -1,4 +1,4 @@
-"""Documents of any format that describe one table, topic or message: the door through which all of them come in."""
+"""Parse a schema document of any format into the terms of a contract."""
 
 import base64
 import binascii
@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from tessera_gql.formats import avro, ddl, odcs, protobuf
-from tessera_gql.formats.foreign import ForeignError, bounded
+from tessera_gql.formats.foreign import ForeignError, check_length
 from tessera_gql.formats.storable import storable
 
 
 class Format(StrEnum):
-    """PROTOBUF is a compiled descriptor set, in base64."""
+    """The format of a schema document. PROTOBUF is a compiled descriptor set in base64."""
 
     JSON_SCHEMA = "JSON_SCHEMA"
     ODCS = "ODCS"
@@ -41,7 +41,7 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class Source:
-    """`part` names one of several tables or messages; `dialect` is that of the SQL."""
+    """A schema document. `part` selects one of several tables or messages; `dialect` is the SQL dialect of DDL."""
 
     format: Format
     text: str
@@ -59,65 +59,65 @@ class Source:
 
 @dataclass(frozen=True)
 class Promised:
-    """`guarantees` are None where the format has none."""
+    """The schema and guarantees of a document; guarantees are None if the format has none."""
 
     schema: Any
     guarantees: dict[str, Any] | None = None
 
 
 def named(path: PurePath) -> Format | None:
-    """The format that files with such a name are of."""
+    """Return the format of a file by its suffix, or None."""
     return SUFFIXES.get(path.suffix.lower())
 
 
 def read(source: Source, fqn: str | None = None) -> Promised:
-    """Of several tables the one named `part`, else the one whose name is the fqn's last. Raises ForeignError."""
+    """Parse a document. Of several tables take `part`, else the one with the fqn's last name. Raises ForeignError."""
     match source.format:
         case Format.JSON_SCHEMA:
-            return _storable(Promised(_json(bounded(source.text, "JSON Schema"))))
+            return _check_storable(Promised(_parse_json(check_length(source.text, "JSON Schema"))))
         case Format.AVRO:
-            found = [avro.read(source.text)]
+            schemas = [avro.read(source.text)]
         case Format.ODCS:
-            found = odcs.read(source.text)
+            schemas = odcs.read(source.text)
         case Format.DDL:
-            found = ddl.read(source.text, source.dialect)
+            schemas = ddl.read(source.text, source.dialect)
         case Format.PROTOBUF:
-            found = protobuf.read(_binary(source.text))
-    by_name = {one.name: one for one in found}
-    one = by_name[_chosen(list(by_name), source.part, fqn)]
-    return _storable(Promised(one.schema, one.guarantees))
+            schemas = protobuf.read(_decode_base64(source.text))
+    by_name = {parsed.name: parsed for parsed in schemas}
+    parsed = by_name[_choose_name(list(by_name), source.part, fqn)]
+    return _check_storable(Promised(parsed.schema, parsed.guarantees))
 
 
-def _storable(contract: Promised) -> Promised:
-    if fault := storable(contract.schema):
-        raise ForeignError(f"The document can't be a contract: {fault}.")
+def _check_storable(contract: Promised) -> Promised:
+    if reason := storable(contract.schema):
+        raise ForeignError(f"The document can't be a contract: {reason}.")
     return contract
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return orjson.loads(text)
     except ValueError as error:
         raise ForeignError(f"This is not JSON: {error}.") from error
 
 
-def _binary(text: str) -> bytes:
+def _decode_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ForeignError("A protobuf descriptor set is sent in base64, and this is none.") from error
 
 
-def _chosen(names: Sequence[str], part: str | None, fqn: str | None) -> str:
+def _choose_name(names: Sequence[str], part: str | None, fqn: str | None) -> str:
     if part is None and len(names) == 1:
         return names[0]
-    wanted = (part or (fqn or "").rpartition(".")[2]).casefold()
-    exact = [name for name in names if name.casefold() == wanted]
-    near = exact or [name for name in names if name.rpartition(".")[2].casefold() == wanted]
-    if len(near) == 1:
-        return near[0]
-    listed = ", ".join(names[:20]) + (" and more" if len(names) > 20 else "")
+    wanted_name = (part or (fqn or "").rpartition(".")[2]).casefold()
+    exact_matches = [name for name in names if name.casefold() == wanted_name]
+    matches = exact_matches or [name for name in names if name.rpartition(".")[2].casefold() == wanted_name]
+    if len(matches) == 1:
+        return matches[0]
+    listing = ", ".join(names[:20]) + (" and more" if len(names) > 20 else "")
     raise ForeignError(
-        f"This document describes {listed}; {'none' if not near else 'more than one'} of them is {wanted!r}."
+        f"This document describes {listing}; {'none' if not matches else 'more than one'} of them is {wanted_name!r}."
         " Say which with `part`."
     )

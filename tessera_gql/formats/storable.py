@@ -1,4 +1,4 @@
-"""Which texts and JSON values both databases can keep."""
+"""Check that PostgreSQL and SQLite can store a text or JSON value."""
 
 import dataclasses
 import math
@@ -7,37 +7,37 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 MAX_DEPTH = 200
-SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def storable(value: Any) -> str | None:
-    """Return why the text or JSON value can't be kept, or None. Walks without recursion."""
+    """Return the reason why a text or JSON value can't be stored, or None. Iterative, so that depth is no problem."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
-        inner: list[Any] = []
-        for one in level:
-            if fault := _fault(one):
-                return fault
-            inner.extend(_inside(one))
-        if not inner:
+        next_level: list[Any] = []
+        for item in level:
+            if reason := _find_fault(item):
+                return reason
+            next_level.extend(_nested_values(item))
+        if not next_level:
             return None
-        level = inner
+        level = next_level
     return f"it is nested deeper than {MAX_DEPTH} levels; flatten it"
 
 
-def _fault(value: Any) -> str | None:
+def _find_fault(value: Any) -> str | None:
     match value:
         case float() if not math.isfinite(value):
             return "it has a number that is not finite, which JSON does not know"
         case str() if "\0" in value:
             return "it has the character NUL, which no database keeps; remove it"
-        case str() if SURROGATE.search(value):
+        case str() if _SURROGATE.search(value):
             return "it has half of a surrogate pair, which is no character; remove it"
         case _:
             return None
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _nested_values(value: Any) -> Iterable[Any]:
     match value:
         case dict():
             entries = cast("dict[str, Any]", value)

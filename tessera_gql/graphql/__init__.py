@@ -1,1 +1,1 @@
-"""Show: the graph, its transports and their limits."""
+"""The GraphQL schema (types, inputs, loaders, mutations) and the server that executes operations against it."""

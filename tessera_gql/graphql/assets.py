@@ -7,19 +7,19 @@ import strawberry
 
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.events import events_of
-from tessera_gql.graphql.fields import AssetField, fields_of
-from tessera_gql.graphql.filters import given, kept, optional
+from tessera_gql.graphql.events import events_connection
+from tessera_gql.graphql.fields import AssetField, load_fields
+from tessera_gql.graphql.filters import given, optional, or_keep
 from tessera_gql.graphql.ids import Node
-from tessera_gql.graphql.lineage import stream
+from tessera_gql.graphql.lineage import lineage_field
 from tessera_gql.graphql.lists import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed, named, shown
-from tessera_gql.graphql.pages import Connection, pages
-from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_by, team_ref
-from tessera_gql.graphql.relations import by_ref, one
+from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
+from tessera_gql.graphql.pages import Connection, connection
+from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
+from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.rows import from_row
-from tessera_gql.graphql.scalars import JSON, text
+from tessera_gql.graphql.scalars import JSON, check_text
 from tessera_gql.policy.access import Verb, allows
 from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import tables
@@ -29,131 +29,158 @@ from tessera_gql.workflows.assets import AssetDetails
 
 
 @from_row(metadata="meta")
-@strawberry.type(description="A table, view, model, source or topic that somebody owns and others read.")
+@strawberry.type(description="A table, view, model, topic or other data set, with an owner team and contracts.")
 class Asset(Node):
     row: strawberry.Private[tables.Asset]
-    fqn: str = strawberry.field(description="Its fully qualified name, unique whatever the case.")
-    resource_type: ResourceType = strawberry.field(description="What kind of thing it is.")
-    description: str | None = strawberry.field(description="What it is about.")
-    compatibility_mode: Mode = strawberry.field(description="The mode of its next contract, unless it says another.")
-    metadata: JSON = strawberry.field(description="Anything else that is worth knowing, as an object.")
-    row_version: int = strawberry.field(description="Rises with every change; for `expectedRowVersion`.")
-    created_at: datetime = strawberry.field(description="When it was created.")
+    fqn: str = strawberry.field(description="The fully qualified name, as in `core.orders`; unique, ignoring case.")
+    resource_type: ResourceType = strawberry.field(description="The kind of object that the asset is.")
+    description: str | None = strawberry.field(description="The description in plain text; null if there is none.")
+    compatibility_mode: Mode = strawberry.field(
+        description="The default compatibility mode of the asset's contracts; a publish may set another."
+    )
+    metadata: JSON = strawberry.field(description="Free data of your own about the asset, as a JSON object.")
+    row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
+    created_at: datetime = strawberry.field(description="The time at which the asset was created.")
 
-    owner = one("Team", lambda loaders: loaders.team, "owner_team_id", description="The team that publishes it.")
-    current_contract = one(
+    owner = relation(
+        "Team",
+        lambda loaders: loaders.team,
+        "owner_team_id",
+        description="The team that owns the asset and publishes its contracts.",
+    )
+    current_contract = relation(
         "Contract",
         lambda loaders: loaders.active_contract,
         "id",
         nullable=True,
-        description="The promise that holds now, if there is one.",
+        description="The active contract; null if there is none.",
     )
-    open_proposal = one(
+    open_proposal = relation(
         "Proposal",
         lambda loaders: loaders.open_proposal,
         "id",
         nullable=True,
-        description="The breaking change that waits, if there is one.",
+        description="The open proposal of a breaking change; null if there is none.",
     )
-    contracts = pages(CONTRACTS, "asset_id", description="Every version, the latest first.")
-    registrations = pages(REGISTRATIONS, "asset_id", description="Who reads it and what, history included.")
-    consumers = pages(CONSUMERS, "asset_id", description="The teams that read it now, each once.")
-    proposals = pages(PROPOSALS, "asset_id", description="Every breaking change proposed, the latest first.")
-    dependencies = pages(DEPENDENCIES, "dependent_asset_id", description="What it depends on, one step away.")
-    dependents = pages(DEPENDENCIES, "dependency_asset_id", description="What depends on it, one step away.")
-    upstream = stream(Direction.UPSTREAM, description="Everything it is made from, nearest first.")
-    downstream = stream(Direction.DOWNSTREAM, description="Everything made from it, nearest first.")
-    events = events_of("asset_id", description="What happened to it, oldest first.")
+    contracts = connection(CONTRACTS, "asset_id", description="All contracts of the asset, the latest first.")
+    registrations = connection(REGISTRATIONS, "asset_id", description="The registrations of consumers, ended ones too.")
+    consumers = connection(CONSUMERS, "asset_id", description="The teams that read the asset now, each once.")
+    proposals = connection(
+        PROPOSALS, "asset_id", description="All proposals of breaking changes, open or ended, the latest first."
+    )
+    dependencies = connection(
+        DEPENDENCIES,
+        "dependent_asset_id",
+        description="The assets that this one directly depends on, as edges of the lineage.",
+    )
+    dependents = connection(
+        DEPENDENCIES,
+        "dependency_asset_id",
+        description="The assets that directly depend on this one, as edges of the lineage.",
+    )
+    upstream = lineage_field(
+        Direction.UPSTREAM,
+        description="All assets that this one is made from, directly or indirectly, the nearest first.",
+    )
+    downstream = lineage_field(
+        Direction.DOWNSTREAM, description="All assets made from this one, directly or indirectly, the nearest first."
+    )
+    events = events_connection("asset_id", description="The events about the asset, the oldest first.")
 
-    @computed("One version; null if there is none.", named("Contract") | None)
+    @computed_field("The contract with this version; null if there is none.", lazy_type("Contract") | None)
     async def contract(
-        self, info: Info, version: Annotated[str, strawberry.argument(description="The semantic version.")]
+        self,
+        info: Info,
+        version: Annotated[str, strawberry.argument(description="The semantic version, such as `1.2.0`.")],
     ) -> Any:
-        key = (self.row.id, text(version, "version"))
-        return shown("Contract", await info.context.loaders.contract_by_version.load(key))
+        key = (self.row.id, check_text(version, "version"))
+        return to_type("Contract", await info.context.loaders.contract_by_version.load(key))
 
-    @computed("The fields that the current contract declares, in its order, with who reads them.")
+    @computed_field("The fields that the active contract declares, in its order; empty without a contract.")
     async def fields(
         self,
         info: Info,
         paths: Annotated[
-            list[str] | None, strawberry.argument(description="Only these; all if left out.")
+            list[str] | None,
+            strawberry.argument(description="The paths of the fields to return; all fields if left out."),
         ] = strawberry.UNSET,
     ) -> list[AssetField]:
         contract = await info.context.loaders.active_contract.load(self.row.id)
-        return await fields_of(info.context, self.row.id, contract, given(paths))
+        return await load_fields(info.context, self.row.id, contract, given(paths))
 
-    @computed("Whether the viewer may publish its contracts.")
+    @computed_field("Whether the caller may publish contracts of the asset.")
     def viewer_can_publish(self, info: Info) -> bool:
         return allows(info.context.actor, Verb.PUBLISH_CONTRACT, self.row.owner_team_id)
 
-    @computed("Whether the viewer may change it.")
+    @computed_field("Whether the caller may update the asset.")
     def viewer_can_update(self, info: Info) -> bool:
         return allows(info.context.actor, Verb.UPDATE_ASSET, self.row.owner_team_id)
 
 
-@strawberry.type(description="A page of assets.")
+@strawberry.type(description="One page of a list of assets.")
 class AssetConnection(Connection[Asset]):
     pass
 
 
-@strawberry.input(description="A new asset.")
+@strawberry.input(description="The data of a new asset.")
 class CreateAssetInput(CreatingInput):
-    fqn: str = strawberry.field(description="Two or more names joined by dots, as in analytics.core.orders.")
-    owner: TeamRefInput | None = optional("The owning team; the key's own if left out.")
-    resource_type: ResourceType | None = optional("What kind of thing it is; TABLE if left out.")
-    description: str | None = optional("What it is about.")
-    compatibility_mode: Mode | None = optional("The default mode of its contracts; BACKWARD if left out.")
-    metadata: JSON | None = optional("Anything else that is worth knowing, as an object.")
-
-
-@strawberry.type(description="The asset that was created.")
-class CreateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="Null if it was refused.")
-
-
-async def create_asset(call: Call, asked: CreateAssetInput) -> CreateAssetPayload:
-    details = AssetDetails(
-        owner=team_ref(given(asked.owner), "owner"),
-        resource_type=given(asked.resource_type),
-        description=given(asked.description),
-        compatibility_mode=given(asked.compatibility_mode),
-        metadata=given(asked.metadata),
+    fqn: str = strawberry.field(
+        description="The fully qualified name: two or more names joined by dots, as in `analytics.core.orders`."
     )
-    row = await assets.create(call.session, call.actor, fqn=asked.fqn, details=details)
+    owner: TeamRefInput | None = optional("The owner team; the team of the API key if left out.")
+    resource_type: ResourceType | None = optional("The kind of object that the asset is; TABLE if left out.")
+    description: str | None = optional("The description for readers, in plain text.")
+    compatibility_mode: Mode | None = optional("The default mode of the asset's contracts; BACKWARD if left out.")
+    metadata: JSON | None = optional("Free data of your own about the asset, as a JSON object.")
+
+
+@strawberry.type(description="The result of `createAsset`.")
+class CreateAssetPayload(Payload):
+    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
+
+
+async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPayload:
+    details = AssetDetails(
+        owner=team_ref(given(arguments.owner), "owner"),
+        resource_type=given(arguments.resource_type),
+        description=given(arguments.description),
+        compatibility_mode=given(arguments.compatibility_mode),
+        metadata=given(arguments.metadata),
+    )
+    row = await assets.create(call.session, call.actor, fqn=arguments.fqn, details=details)
     return CreateAssetPayload(asset=Asset.of(row))
 
 
-@strawberry.input(description="What changes about an asset; what is left out stays as it is.")
+@strawberry.input(description="The changes to an asset; fields that are left out keep their value.")
 class UpdateAssetInput(Input):
-    asset: AssetRefInput = strawberry.field(description="Which one.")
-    owner: TeamRefInput | None = optional("The team that owns it from now on.")
-    resource_type: ResourceType | None = optional("What kind of thing it is.")
-    description: str | None = optional("What it is about; null removes it.")
-    compatibility_mode: Mode | None = optional("The default mode of its contracts.")
-    metadata: JSON | None = optional("Replaces what was there.")
-    expected_row_version: int | None = optional("Refuses with STALE if the asset was changed since this was read.")
+    asset: AssetRefInput = strawberry.field(description="The asset to update, by id or fqn.")
+    owner: TeamRefInput | None = optional("The team that becomes the owner of the asset.")
+    resource_type: ResourceType | None = optional("The kind of object that the asset is.")
+    description: str | None = optional("The new description for readers; null removes it.")
+    compatibility_mode: Mode | None = optional("The default compatibility mode of the asset's next contracts.")
+    metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="The asset as it is now.")
+@strawberry.type(description="The result of `updateAsset`.")
 class UpdateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="Null if it was refused.")
+    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
 
 
-async def update_asset(call: Call, asked: UpdateAssetInput) -> UpdateAssetPayload:
+async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPayload:
     details = AssetDetails(
-        owner=team_ref(kept(asked.owner, "owner"), "owner"),
-        resource_type=kept(asked.resource_type, "resource_type"),
-        description="" if asked.description is None else given(asked.description),
-        compatibility_mode=kept(asked.compatibility_mode, "compatibility_mode"),
-        metadata={} if asked.metadata is None else given(asked.metadata),
+        owner=team_ref(or_keep(arguments.owner, "owner"), "owner"),
+        resource_type=or_keep(arguments.resource_type, "resource_type"),
+        description="" if arguments.description is None else given(arguments.description),
+        compatibility_mode=or_keep(arguments.compatibility_mode, "compatibility_mode"),
+        metadata={} if arguments.metadata is None else given(arguments.metadata),
     )
     row = await assets.update(
         call.session,
         call.actor,
-        asked.asset.local(),
+        arguments.asset.to_ref(),
         details=details,
-        expected_row_version=given(asked.expected_row_version),
+        expected_row_version=given(arguments.expected_row_version),
     )
     return UpdateAssetPayload(asset=Asset.of(row))
 
@@ -161,13 +188,15 @@ async def update_asset(call: Call, asked: UpdateAssetInput) -> UpdateAssetPayloa
 @strawberry.type
 class Mutations:
     create_asset: Any = mutation(
-        create_asset, "Creates an asset for the key's team, or for any team with ADMIN.", team="owner"
+        create_asset, "Create an asset for the key's own team, or for any team with the scope ADMIN.", team="owner"
     )
-    update_asset: Any = mutation(update_asset, "Changes what describes an asset. Only its owner may.")
+    update_asset: Any = mutation(update_asset, "Update an asset. Needs a key of the owner team or the scope ADMIN.")
 
 
 @strawberry.type
 class Queries:
-    assets = pages(ASSETS, description="All assets.")
+    assets = connection(ASSETS, description="All assets of the catalog, sorted by fqn.")
 
-    asset = by_ref("Asset", AssetRefInput, asset_by, description="One asset; null if there is none.")
+    asset = root_by_ref(
+        "Asset", AssetRefInput, asset_loader, description="The asset with this id or fqn; null if there is none."
+    )

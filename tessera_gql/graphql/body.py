@@ -1,4 +1,4 @@
-"""The body of a request as it comes in: within a grace time, at a minimum rate, and within a time in all."""
+"""Read request bodies with a size limit, a minimum transfer rate and a total timeout."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,17 +7,17 @@ from contextlib import suppress
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from tessera_gql.graphql.http_errors import HttpError, too_large
+from tessera_gql.graphql.http_errors import HttpError, body_too_large
 from tessera_gql.graphql.limit_values import Limits
 
-DISCARDED_BYTES = 32 * 1024 * 1024
-DISCARDING_SECONDS = 5.0
-SMALL_BYTES = 64 * 1024
-"""A body that is refused and not larger than this is read to its end, and the connection stays open."""
+MAX_DISCARDED_BYTES = 32 * 1024 * 1024
+DISCARD_TIMEOUT_SECONDS = 5.0
+SMALL_BODY_BYTES = 64 * 1024
+"""A rejected body up to this size is read to its end, and the connection stays open."""
 
 
 class Body:
-    """`length` is what the client declares, None if it doesn't. `is_complete` once the last byte was received."""
+    """The body of one request. `length` is the declared Content-Length, or None."""
 
     def __init__(self, receive: Receive, limits: Limits, length: int | None) -> None:
         self.length = length
@@ -28,36 +28,38 @@ class Body:
         self._size = 0
 
     async def chunks(self, limit: int, hint: str = "") -> AsyncIterator[bytes]:
-        """Raises HttpError when the body is larger than the limit or too slow, ClientDisconnect when the client is
-        gone. What declares itself too large is refused before anything is read.
+        """Yield the body in chunks. A declared length above the limit is refused before anything is read.
+
+        Raises HttpError if the body is too large or too slow, ClientDisconnect if the client has disconnected.
         """
         if self.length is not None and self.length > limit:
-            raise too_large(limit, hint)
+            raise body_too_large(limit, hint)
         while not self.is_complete:
             try:
                 async with asyncio.timeout_at(self._deadline()):
-                    chunk = await self._next()
+                    chunk = await self._receive_chunk()
             except TimeoutError:
-                raise self._too_slow() from None
+                raise self._timeout_error() from None
             if self._size > limit:
-                raise too_large(limit, hint)
+                raise body_too_large(limit, hint)
             yield chunk
 
     @property
     def is_small(self) -> bool:
-        return self.length is not None and self.length <= SMALL_BYTES
+        return self.length is not None and self.length <= SMALL_BODY_BYTES
 
     async def discard(self) -> None:
-        """Read and forget what is still coming, up to a limit: a client that is cut off while it sends does not
-        read why it was refused.
-        """
-        left = DISCARDED_BYTES
-        with suppress(TimeoutError, ClientDisconnect):
-            async with asyncio.timeout(DISCARDING_SECONDS):
-                while left > 0 and not self.is_complete:
-                    left -= len(await self._next())
+        """Read and drop the remaining body, up to a limit.
 
-    async def _next(self) -> bytes:
+        A client that is disconnected while it sends does not read the error response.
+        """
+        budget = MAX_DISCARDED_BYTES
+        with suppress(TimeoutError, ClientDisconnect):
+            async with asyncio.timeout(DISCARD_TIMEOUT_SECONDS):
+                while budget > 0 and not self.is_complete:
+                    budget -= len(await self._receive_chunk())
+
+    async def _receive_chunk(self) -> bytes:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
@@ -68,10 +70,10 @@ class Body:
 
     def _deadline(self) -> float:
         limits = self._limits
-        at_the_minimum_rate = limits.body_seconds + self._size / limits.body_bytes_per_second
-        return self._started_at + min(at_the_minimum_rate, limits.upload_seconds)
+        rate_limit_seconds = limits.body_seconds + self._size / limits.body_bytes_per_second
+        return self._started_at + min(rate_limit_seconds, limits.upload_seconds)
 
-    def _too_slow(self) -> HttpError:
+    def _timeout_error(self) -> HttpError:
         limits = self._limits
         return HttpError(
             408,

@@ -1,6 +1,6 @@
-"""How much one caller may ask for in a while: a bucket that refills steadily, so there is no best moment to rush in.
+"""Rate limits per account for mutations and query cost, as token buckets.
 
-A bucket is one number, the moment at which it is full again. Each process counts for itself.
+A bucket is stored as one number, the time at which it is full again. Each process counts separately.
 """
 
 import math
@@ -13,102 +13,105 @@ from typing import Any
 from graphql import FieldNode, FragmentSpreadNode, GraphQLError, OperationType, SelectionSetNode
 
 from tessera_gql.graphql.documents import Operation
-from tessera_gql.graphql.limits import fragments_of
+from tessera_gql.graphql.limits import collect_fragments
 
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-MANY_BUCKETS = 10_000
+UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+SWEEP_THRESHOLD = 10_000
 
 
 @dataclass(frozen=True)
 class Rate:
-    """So many at once, and as many again in so many seconds."""
+    """The capacity of a token bucket and the seconds in which it refills."""
 
     amount: int
     seconds: int
 
     @classmethod
-    def of(cls, text: str) -> "Rate":
-        """As settings write it: `600/minute`."""
-        found = re.fullmatch(r"(\d+)/(\w+)", text)
-        if found is None or found[2] not in SECONDS:
+    def parse(cls, text: str) -> "Rate":
+        """Parse a rate as it is written in settings, such as `600/minute`."""
+        match = re.fullmatch(r"(\d+)/(\w+)", text)
+        if match is None or match[2] not in UNIT_SECONDS:
             raise ValueError(f"{text!r} is no rate. Write a number per second, minute, hour or day: 600/minute.")
-        return cls(int(found[1]), SECONDS[found[2]])
+        return cls(int(match[1]), UNIT_SECONDS[match[2]])
 
 
 @dataclass
-class Bucket:
-    """What everybody may take of one thing; who has not been here for a while is forgotten, and has a full bucket."""
+class TokenBuckets:
+    """Token buckets of all accounts for one resource. Full buckets are dropped from memory."""
 
     name: str
     rate: Rate
     clock: Callable[[], float]
     full_at: dict[str, float] = field(default_factory=dict[str, float])
-    many: int = MANY_BUCKETS
-    """With more of them than this, full ones are looked for and dropped."""
+    sweep_threshold: int = SWEEP_THRESHOLD
+    """Number of buckets above which full ones are dropped."""
 
     def take(self, account: str, amount: int) -> dict[str, Any]:
-        """Takes it and tells what is left; raises the coded GraphQLError RATE_LIMITED and takes nothing."""
-        now, each = self.clock(), self.rate.seconds / self.rate.amount
-        full_at = max(self.full_at.get(account, 0.0), now) + amount * each
+        """Take tokens and return the state of the bucket.
+
+        Raises the coded GraphQLError RATE_LIMITED, without taking any, if too few are left.
+        """
+        now, seconds_per_token = self.clock(), self.rate.seconds / self.rate.amount
+        full_at = max(self.full_at.get(account, 0.0), now) + amount * seconds_per_token
         if (wait := full_at - now - self.rate.seconds) > 1e-6:
-            raise self._refusal(amount, wait)
+            raise self._rate_limit_error(amount, wait)
         self.full_at[account] = full_at
-        if len(self.full_at) > self.many:
-            self.full_at = {one: at for one, at in self.full_at.items() if at > now}
-            self.many = max(MANY_BUCKETS, 2 * len(self.full_at))
-        remaining = int((self.rate.seconds - (full_at - now)) / each + 1e-6)
+        if len(self.full_at) > self.sweep_threshold:
+            self.full_at = {name: at for name, at in self.full_at.items() if at > now}
+            self.sweep_threshold = max(SWEEP_THRESHOLD, 2 * len(self.full_at))
+        remaining = int((self.rate.seconds - (full_at - now)) / seconds_per_token + 1e-6)
         return {"limit": self.rate.amount, "remaining": remaining, "fullInSeconds": math.ceil(full_at - now)}
 
-    def _refusal(self, amount: int, wait: float) -> GraphQLError:
+    def _rate_limit_error(self, amount: int, wait: float) -> GraphQLError:
         rate = f"{self.rate.amount:,} in {self.rate.seconds:,} seconds"
-        told: dict[str, Any] = {"code": "RATE_LIMITED", "limit": self.name, "allowed": self.rate.amount}
+        extensions: dict[str, Any] = {"code": "RATE_LIMITED", "limit": self.name, "allowed": self.rate.amount}
         if amount > self.rate.amount:
             message = (
                 f"This asks for {amount:,} of {self.name} at once; {rate} is all that a key may have. Ask for less."
             )
-            return GraphQLError(message, extensions=told)
+            return GraphQLError(message, extensions=extensions)
         after = math.ceil(wait)
         message = f"This key has used up its {self.name}: {rate}. Come back in {after} seconds, or ask for less."
-        return GraphQLError(message, extensions=told | {"retryAfter": after})
+        return GraphQLError(message, extensions=extensions | {"retryAfter": after})
 
 
-class Budget:
-    """Buckets for mutations and for the estimated cost of answers; None leaves one out."""
+class RateLimiter:
+    """Limits the mutations and the query cost of each account. A rate of None disables that limit."""
 
     def __init__(
         self, mutations: Rate | None, cost: Rate | None, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._mutations = Bucket("mutations", mutations, clock) if mutations else None
-        self._cost = Bucket("cost", cost, clock) if cost else None
+        self._mutations = TokenBuckets("mutations", mutations, clock) if mutations else None
+        self._cost = TokenBuckets("cost", cost, clock) if cost else None
 
     def charge(self, account: str, operation: Operation) -> dict[str, Any]:
-        """What to say in the reply's `extensions`."""
-        told: dict[str, Any] = {}
+        """Charge an operation to an account and return the `extensions` of the reply."""
+        states: dict[str, Any] = {}
         if self._cost is not None:
-            told["cost"] = self._cost.take(account, max(1, operation.cost))
+            states["cost"] = self._cost.take(account, max(1, operation.cost))
         if self._mutations is not None and operation.kind is OperationType.MUTATION:
-            told["mutations"] = self._mutations.take(account, _fields(operation))
-        return {"rateLimit": told} if told else {}
+            states["mutations"] = self._mutations.take(account, _count_root_fields(operation))
+        return {"rateLimit": states} if states else {}
 
 
-def _fields(operation: Operation) -> int:
-    """How many mutations an operation calls; each fragment is counted once, however often it is spread."""
-    fragments = fragments_of(operation.document)
-    counted: dict[str, int] = {}
+def _count_root_fields(operation: Operation) -> int:
+    """Count the mutation fields of an operation. Each fragment is traversed once, however often it is spread."""
+    fragments = collect_fragments(operation.document)
+    fragment_counts: dict[str, int] = {}
 
     def count(selections: SelectionSetNode) -> int:
         total = 0
-        for one in selections.selections:
-            match one:
+        for selection in selections.selections:
+            match selection:
                 case FieldNode():
                     total += 1
                 case FragmentSpreadNode():
-                    name = one.name.value
-                    if name not in counted:
-                        counted[name] = count(fragments[name].selection_set)
-                    total += counted[name]
+                    name = selection.name.value
+                    if name not in fragment_counts:
+                        fragment_counts[name] = count(fragments[name].selection_set)
+                    total += fragment_counts[name]
                 case _:
-                    total += count(one.selection_set)  # type: ignore[attr-defined] # an inline fragment
+                    total += count(selection.selection_set)  # type: ignore[attr-defined] # an inline fragment
         return total
 
     return count(operation.node.selection_set)

@@ -1,4 +1,4 @@
-"""Differences between two versions. Counterexamples are searched for only when they are asked for."""
+"""Differences between two schemas. Counterexamples are computed only if they are selected."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,44 +11,48 @@ from strawberry import UNSET
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.nouns import computed
+from tessera_gql.graphql.nouns import computed_field
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.workflows.comparisons import judged
 
 
-@strawberry.type(description="One difference between two versions, and whom it breaks.")
+@strawberry.type(description="One difference between two contract versions, and the modes in which it breaks.")
 class Change:
     change: strawberry.Private[diff.Change]
-    kind: ChangeKind = strawberry.field(description="What kind of difference it is.")
+    kind: ChangeKind = strawberry.field(description="The kind of the difference.")
     path: str = strawberry.field(
-        description="The field it belongs to, as in `items[].sku`; empty for the whole schema."
+        description="The path of the field that changed, such as `items[].sku`; empty for the whole schema."
     )
     pointer: str = strawberry.field(
-        description="Where it is in the schema (RFC 6901), or in the old one if it is gone."
+        description="A JSON pointer (RFC 6901) into the new schema, or into the old one for what was removed."
     )
-    fields: list[str] = strawberry.field(description="The declared fields it touches; an empty name touches everyone.")
-    before: JSON | None = strawberry.field(description="What was there.")
-    after: JSON | None = strawberry.field(description="What is there now.")
-    breaks: list[Mode] = strawberry.field(description="The modes in which it is breaking.")
-    message: str = strawberry.field(description="The change in a sentence.")
-    fingerprint: str = strawberry.field(description="The same for the same change, whenever it is found.")
+    fields: list[str] = strawberry.field(
+        description="The paths of the declared fields that the change touches; an empty path means all fields."
+    )
+    before: JSON | None = strawberry.field(description="The value before the change; null if there was none.")
+    after: JSON | None = strawberry.field(description="The value after the change; null if there is none.")
+    breaks: list[Mode] = strawberry.field(description="The compatibility modes in which the change is breaking.")
+    message: str = strawberry.field(description="The change in one sentence, for people.")
+    fingerprint: str = strawberry.field(
+        description="A hash that identifies the change: the same whenever and wherever it is found."
+    )
 
-    @computed("How sure it is that it breaks.")
+    @computed_field("How certain it is that the change breaks.")
     def certainty(self) -> Certainty:
         return self.change.certainty
 
-    @computed("A document that shows the break, if `certainty` is PROVEN.")
+    @computed_field("A document that proves the break; null unless `certainty` is PROVEN.")
     def counterexample(self) -> JSON | None:
         return JSON(self.change.counterexample)
 
-    @computed("A way to the same end that does not break, if one was found.")
+    @computed_field("A way to reach the same end without breaking; null if none was found.")
     def hint(self) -> str | None:
         return self.change.hint
 
 
-def facts(change: diff.Change) -> dict[str, Any]:
-    """The fields of a Change, for it and for what extends it."""
+def change_attributes(change: diff.Change) -> dict[str, Any]:
+    """Return the attributes of a Change, for it and its subclasses."""
     return {
         "change": change,
         "kind": change.kind,
@@ -64,27 +68,27 @@ def facts(change: diff.Change) -> dict[str, Any]:
 
 
 def to_change(change: diff.Change) -> Change:
-    return Change(**facts(change))
+    return Change(**change_attributes(change))
 
 
 S = TypeVar("S")
 C = TypeVar("C")
 
-PORTION = 200
-"""Changes after which others of the event loop get their turn: a few milliseconds, with all their fields."""
+CHUNK_SIZE = 200
+"""Changes converted before control returns to the event loop: a few milliseconds, with all their fields."""
 MAX_CHANGES = 20_000
-"""Changes that one answer may hold."""
+"""Maximum number of changes in one response."""
 
 
-def listed(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
-    """As `list_changes`, for changes that were just found."""
+def to_changes(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
+    """Convert changes of the diff engine into schema objects; see `list_changes`."""
     return list_changes(context, changes, to_change)
 
 
-def list_changes(context: Context, changes: Sequence[S], show: Callable[[S], C]) -> list[C]:
-    """The changes as the graph shows them; many as an asynchronous iterator that does not hold the event loop.
+def list_changes(context: Context, changes: Sequence[S], convert: Callable[[S], C]) -> list[C]:
+    """Convert changes into schema objects; a long list becomes an async iterator that does not block the event loop.
 
-    Raises an error coded QUERY_TOO_COMPLEX once the answer holds too many.
+    Raise an error with the code QUERY_TOO_COMPLEX once the response holds more than MAX_CHANGES.
     """
     context.changes_listed += len(changes)
     if context.changes_listed > MAX_CHANGES:
@@ -92,46 +96,49 @@ def list_changes(context: Context, changes: Sequence[S], show: Callable[[S], C])
         raise GraphQLError(
             message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": "changes", "allowed": MAX_CHANGES}
         )
-    if len(changes) <= PORTION:
-        return [show(change) for change in changes]
-    return cast("list[C]", _in_portions(changes, show))
+    if len(changes) <= CHUNK_SIZE:
+        return [convert(change) for change in changes]
+    return cast("list[C]", _in_chunks(changes, convert))
 
 
-async def _in_portions(changes: Sequence[S], show: Callable[[S], C]) -> AsyncIterator[C]:
+async def _in_chunks(changes: Sequence[S], convert: Callable[[S], C]) -> AsyncIterator[C]:
     for number, change in enumerate(changes):
-        if number % PORTION == 0:
+        if number % CHUNK_SIZE == 0:
             await asyncio.sleep(0)
-        yield show(change)
+        yield convert(change)
 
 
-ModeArgument = Annotated[Mode | None, strawberry.argument(description="The mode that judges; `mode` if left out.")]
+ModeArgument = Annotated[
+    Mode | None,
+    strawberry.argument(description="The compatibility mode to judge by; the diff's own `mode` if left out."),
+]
 
 
-@strawberry.type(description="Everything that differs between two versions, judged under one mode.")
+@strawberry.type(description="All differences between two contract versions, judged under one compatibility mode.")
 class SchemaDiff:
     judgement: strawberry.Private[Judgement]
-    mode: Mode = strawberry.field(description="The mode that judged `breaking` and `bump`.")
-    bump: Bump = strawberry.field(description="The smallest honest step of the version.")
+    mode: Mode = strawberry.field(description="The compatibility mode that decided `breaking` and `bump`.")
+    bump: Bump = strawberry.field(description="The part of the version that these changes must raise at least.")
 
-    @computed("Every change, ordered by where it is.")
+    @computed_field("All changes, ordered by their pointer.")
     def changes(self, info: Info) -> list[Change]:
-        return listed(info.context, self.judgement.changes)
+        return to_changes(info.context, self.judgement.changes)
 
-    @computed("The changes that break under `mode`.")
+    @computed_field("The changes that are breaking under `mode`.")
     def breaking(self, info: Info) -> list[Change]:
-        return listed(info.context, self.judgement.breaking)
+        return to_changes(info.context, self.judgement.breaking)
 
-    @computed("Whether nothing breaks under the mode.")
+    @computed_field("Whether no change is breaking under the compatibility mode.")
     def is_compatible(self, mode: ModeArgument = UNSET) -> bool:
-        wanted = mode or self.mode
-        return not any(wanted in change.breaks for change in self.judgement.changes)
+        judging_mode = mode or self.mode
+        return not any(judging_mode in change.breaks for change in self.judgement.changes)
 
     @classmethod
     def of(cls, judgement: Judgement) -> "SchemaDiff":
         return cls(judgement=judgement, mode=judgement.mode, bump=judgement.bump)
 
     def memory(self) -> dict[str, Any]:
-        """As kept under an idempotency key."""
+        """Return the JSON stored under an idempotency key."""
         return {
             "changes": [change.as_json() for change in self.judgement.changes],
             "breaking": [change.as_json() for change in self.judgement.breaking],
@@ -151,19 +158,19 @@ class SchemaDiff:
         )
 
 
-async def compared(context: Context, old: Terms, new: Terms) -> SchemaDiff:
-    """The difference under the old terms' mode; raises Invalid for what is no schema."""
+async def compare_terms(context: Context, old: Terms, new: Terms) -> SchemaDiff:
+    """Compare two contracts under the compatibility mode of the old one. Raise Invalid for an invalid schema."""
     return SchemaDiff.of(await judged(context.computer.run, old, new))
 
 
 @strawberry.type
 class Queries:
-    @computed("What differs between two schemas that need not be in the catalog.")
+    @computed_field("Compare two JSON Schemas, which need not belong to the catalog.")
     async def diff_schemas(
         self,
         info: Info,
-        old: Annotated[JSON, strawberry.argument(description="The JSON Schema before.")],
-        new: Annotated[JSON, strawberry.argument(description="The JSON Schema after.")],
-        mode: Annotated[Mode, strawberry.argument(description="The mode that judges.")] = Mode.BACKWARD,
+        old: Annotated[JSON, strawberry.argument(description="The JSON Schema before the change.")],
+        new: Annotated[JSON, strawberry.argument(description="The JSON Schema after the change.")],
+        mode: Annotated[Mode, strawberry.argument(description="The compatibility mode to judge by.")] = Mode.BACKWARD,
     ) -> SchemaDiff | None:
-        return await compared(info.context, Terms(old, None, mode), Terms(new, None, mode))
+        return await compare_terms(info.context, Terms(old, None, mode), Terms(new, None, mode))

@@ -1,8 +1,8 @@
-"""The open connections of a process: how many there may be, which are closed to make room, and which are cut off.
+"""Limit the open connections of a process: their number, idle eviction and write deadlines.
 
-A connection is waiting while it has no request under way: its client has sent nothing yet, or half a head, or has kept
-it alive. Waiting connections cost the least to lose, so the one that has waited longest is closed when another comes
-and no place is left. A few places are a reserve in which only health checks and metrics are answered.
+A connection is idle while it has no request in progress: its client has sent nothing yet, or an incomplete head, or
+keeps it alive. When the limit is reached, the connection that has been idle longest is closed for a new one. A small
+reserve above the limit serves health checks and metrics only.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from enum import StrEnum
 
 from tessera_gql.graphql.limit_values import Limits
 
-SLOWEST_BYTES_A_SECOND = 4096
-"""A client that sends or reads at least this much gets all the time that it takes."""
-RESERVE = 16
+MIN_BYTES_PER_SECOND = 4096
+"""A client that sends or reads at least this rate is not disconnected for slowness."""
+RESERVED_CONNECTIONS = 16
 """Connections above the limit that are accepted for health checks and metrics."""
 GRACE_SECONDS = 5.0
-"""How long a client that reads too slowly has to read why its stream ends, before its connection is aborted."""
+"""Time for a slow client to read the reason of the close, before its connection is aborted."""
 
-PRESSED_SECONDS = 1.0
-"""How long any client has to read, however much waits for others."""
+MIN_READ_SECONDS = 1.0
+"""Minimum time that every client has to read, however much memory the unread replies take."""
 
 CLOSED_BEFORE_TRIM = 500
-"""Closed connections after which memory is given back to the system."""
+"""Closed connections after which freed memory is returned to the system."""
 TRIM_AFTER_SECONDS = 1.0
-"""After clients were cut off, until their memory is returned to the system: once for many."""
+"""Delay before memory is returned to the system, so that many aborted clients cost one trim."""
 
 
-class Reason(StrEnum):
-    """Why a connection was refused or closed before its time; the label `reason` of the metric."""
+class RefusalReason(StrEnum):
+    """The reason why a connection was refused or aborted; the label `reason` of the metric."""
 
     MALFORMED = "malformed"
     HEAD_TOO_LARGE = "head_too_large"
@@ -51,101 +51,102 @@ class Reason(StrEnum):
 
 
 class Connection:
-    """One TCP connection, whichever protocol it speaks: its place among the others and its write deadline."""
+    """One TCP connection of HTTP or WebSocket, with its write deadline."""
 
-    __slots__ = ("_limiter", "_timer", "_unread", "address", "is_surplus", "transport")
+    __slots__ = ("_limiter", "_timer", "_unread_at_start", "address", "is_surplus", "transport")
 
     def __init__(self, limiter: ConnectionLimiter, transport: asyncio.Transport, address: str) -> None:
         self.transport = transport
         self.address = address
         self.is_surplus = False
-        """Accepted from the reserve."""
+        """Accepted from the reserve above the limit."""
         self._limiter = limiter
         self._timer: asyncio.TimerHandle | None = None
-        self._unread = 0
+        self._unread_at_start = 0
 
     @property
     def unread_bytes(self) -> int:
-        """Bytes that the system does not take from us because the client does not read."""
+        """Bytes in the write buffer that the client has not read yet."""
         return self.transport.get_write_buffer_size()
 
-    def expect_reading(self) -> None:
-        """Abort the connection unless the client reads what is written. To be called when writing has to wait, and
-        when the connection is to be closed: closing waits for the client as well.
+    def start_write_deadline(self) -> None:
+        """Start the write deadline: abort the connection unless the client reads.
+
+        Call it when writing is paused and when the connection is being closed, since both wait for the client.
         """
         if self._timer is None and self.transport in self._limiter.open:
             self._limiter.stalled[self] = time.monotonic()
-            self._watch()
-            self._limiter.bound_unread()
+            self._start_timer()
+            self._limiter.abort_slowest()
 
-    def stop_expecting(self) -> None:
+    def stop_write_deadline(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
             self._limiter.stalled.pop(self, None)
 
-    def abort(self, reason: Reason) -> None:
+    def abort(self, reason: RefusalReason) -> None:
         self._limiter.refusals[reason] += 1
         if self.unread_bytes:
-            self._limiter.return_memory_soon()
+            self._limiter.schedule_trim()
         self._limiter.remove(self)
         self.transport.abort()
 
-    def _watch(self) -> None:
+    def _start_timer(self) -> None:
         seconds = self._limiter.limits.send_timeout_seconds
-        self._unread = self.unread_bytes
-        self._timer = asyncio.get_running_loop().call_later(seconds + min(seconds, GRACE_SECONDS), self._check)
+        self._unread_at_start = self.unread_bytes
+        self._timer = asyncio.get_running_loop().call_later(seconds + min(seconds, GRACE_SECONDS), self._check_progress)
 
-    def _check(self) -> None:
-        needed = int(self._limiter.limits.send_timeout_seconds * SLOWEST_BYTES_A_SECOND)
+    def _check_progress(self) -> None:
+        needed = int(self._limiter.limits.send_timeout_seconds * MIN_BYTES_PER_SECOND)
         unread = self.unread_bytes
-        if unread and unread > self._unread - needed:
-            self.abort(Reason.SLOW_READER)
+        if unread and unread > self._unread_at_start - needed:
+            self.abort(RefusalReason.SLOW_READER)
             return
-        self.stop_expecting()
+        self.stop_write_deadline()
         if unread:
-            self.expect_reading()
+            self.start_write_deadline()
 
 
 def _trim_malloc() -> None:
-    """Give freed memory back to the system, replies first that are kept by cycles of what failed to send them."""
+    """Return freed memory to the system, after collecting reply buffers that are held by reference cycles."""
     gc.collect()
-    with suppress(OSError, AttributeError):  # it is glibc that has this
+    with suppress(OSError, AttributeError):  # only glibc has this function
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 class ConnectionLimiter:
-    """Counts connections and decides which are accepted."""
+    """Counts the connections of a process and accepts, refuses or evicts them."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.most = limits.connections
-        """Less where the process may open fewer files."""
+        """Maximum number of connections; lower if the process may open fewer files."""
         self.open: dict[asyncio.Transport, Connection] = {}
-        self.refusals: Counter[Reason] = Counter()
+        self.refusals: Counter[RefusalReason] = Counter()
         self.stalled: dict[Connection, float] = {}
-        """Connections whose clients do not read, and since when; the longest first."""
-        self._trim: asyncio.TimerHandle | None = None
+        """Connections with unread data and the time since then, longest first."""
+        self._trim_timer: asyncio.TimerHandle | None = None
         self._closed = 0
         self._addresses: Counter[str] = Counter()
         self._new: dict[Connection, None] = {}
-        """Waiting for their first request, or on a websocket for a credential; the longest waiting first."""
+        """Connections before their first request or WebSocket authentication, longest idle first."""
         self._kept_alive: dict[Connection, None] = {}
-        """Waiting for another request, likewise."""
+        """Connections between two requests, longest idle first."""
 
     @property
     def is_full(self) -> bool:
         return len(self.open) > self.most
 
-    def accept(self, transport: asyncio.Transport, address: str) -> Connection | Reason:
-        """The connection, or why it must be closed at once."""
+    def accept(self, transport: asyncio.Transport, address: str) -> Connection | RefusalReason:
+        """Register a connection, or return the reason to close it at once."""
         if self._addresses[address] >= self.limits.address_connections:
-            self.refusals[Reason.ADDRESS] += 1
-            return Reason.ADDRESS
+            self.refusals[RefusalReason.ADDRESS] += 1
+            return RefusalReason.ADDRESS
         is_surplus = len(self.open) >= self.most and not self._evict()
-        if is_surplus and len(self.open) >= self.most + RESERVE:
-            self.refusals[Reason.FULL] += 1
-            return Reason.FULL
+        if is_surplus and len(self.open) >= self.most + RESERVED_CONNECTIONS:
+            self.refusals[RefusalReason.FULL] += 1
+            return RefusalReason.FULL
         connection = self.open[transport] = Connection(self, transport, address)
         connection.is_surplus = is_surplus
         self._addresses[address] += 1
@@ -153,20 +154,20 @@ class ConnectionLimiter:
         return connection
 
     def remove(self, connection: Connection) -> None:
-        """To be called when a connection is lost; another time does nothing."""
+        """Unregister a lost connection. Further calls do nothing."""
         if self.open.pop(connection.transport, None) is None:
             return
-        connection.stop_expecting()
-        self.set_busy(connection)
+        connection.stop_write_deadline()
+        self.protect(connection)
         self._closed += 1
         if self._closed % CLOSED_BEFORE_TRIM == 0:
-            self.return_memory_soon()
+            self.schedule_trim()
         self._addresses[connection.address] -= 1
         if not self._addresses[connection.address]:
             del self._addresses[connection.address]
 
-    def set_busy(self, connection: Connection) -> None:
-        """The connection carries a request, or an authenticated websocket: it is not closed to make room."""
+    def protect(self, connection: Connection) -> None:
+        """Protect the connection from eviction: it carries a request or an authenticated WebSocket."""
         self._new.pop(connection, None)
         self._kept_alive.pop(connection, None)
 
@@ -174,49 +175,49 @@ class ConnectionLimiter:
         if connection.transport in self.open:
             self._kept_alive.setdefault(connection)
 
-    def bound_unread(self) -> None:
-        """Abort those that have not read for longest until what waits for slow clients fits into memory."""
+    def abort_slowest(self) -> None:
+        """Abort the slowest connections until all unread data fits the limit."""
         total = sum(connection.unread_bytes for connection in self.stalled)
-        latest = time.monotonic() - PRESSED_SECONDS
+        latest = time.monotonic() - MIN_READ_SECONDS
         while total > self.limits.unread_bytes:
             slowest, since = next(iter(self.stalled.items()))
             if since > latest:
                 break
             total -= slowest.unread_bytes
-            slowest.abort(Reason.UNREAD_BYTES)
+            slowest.abort(RefusalReason.UNREAD_BYTES)
 
-    def return_memory_soon(self) -> None:
-        """The C library keeps some of the memory of discarded replies (17 of 65 MB, measured) unless it is asked."""
-        if self._trim is None:
-            self._trim = asyncio.get_running_loop().call_later(TRIM_AFTER_SECONDS, self._return_memory)
+    def schedule_trim(self) -> None:
+        """Schedule a malloc trim; without one, glibc keeps a quarter of the memory (measured: 17 of 65 MB)."""
+        if self._trim_timer is None:
+            self._trim_timer = asyncio.get_running_loop().call_later(TRIM_AFTER_SECONDS, self._return_memory)
 
     def _return_memory(self) -> None:
-        self._trim = None
+        self._trim_timer = None
         asyncio.get_running_loop().run_in_executor(None, _trim_malloc)
 
     def _evict(self) -> bool:
-        """Close the connection that has waited longest, among new or kept-alive ones, whichever are more."""
-        waiting = max(self._new, self._kept_alive, key=len)
-        for connection in waiting:
-            connection.abort(Reason.EVICTED)
+        """Abort the connection that has been idle longest, from the larger of the two groups."""
+        idle = max(self._new, self._kept_alive, key=len)
+        for connection in idle:
+            connection.abort(RefusalReason.EVICTED)
             return True
         return False
 
 
-class PingRate:
-    """How many pings a client has sent in this minute."""
+class PingCounter:
+    """Counts the pings of one client per minute."""
 
-    __slots__ = ("_count", "_ends_at", "per_minute")
+    __slots__ = ("_count", "_window_ends_at", "per_minute")
 
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute
         self._count = 0
-        self._ends_at = 0.0
+        self._window_ends_at = 0.0
 
     def is_exceeded(self) -> bool:
-        """Count one more."""
+        """Count a ping and return whether the limit is exceeded."""
         now = time.monotonic()
-        if now >= self._ends_at:
-            self._ends_at, self._count = now + 60, 0
+        if now >= self._window_ends_at:
+            self._window_ends_at, self._count = now + 60, 0
         self._count += 1
         return self._count > self.per_minute

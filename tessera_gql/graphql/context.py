@@ -1,4 +1,7 @@
-"""What resolvers are given: one read-only transaction a request; after a write, nothing read before counts."""
+"""The GraphQL context of one operation: database sessions, dataloaders and the event stream.
+
+Queries share one read-only transaction per operation. A write discards everything that was read before.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from tessera_gql.compute import Computer, Pool
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import Reads
 from tessera_gql.graphql import nouns
-from tessera_gql.graphql.fanout import Course
+from tessera_gql.graphql.fanout import StreamPosition
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import view_of, visible_event
@@ -27,29 +30,32 @@ from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows.manifest_progress import Tell, silent
 
 MAX_JSON_CHARACTERS = 32_000_000
-"""Of schemas, metadata and other JSON columns that one operation may read."""
+"""Maximum characters of JSON columns, such as schemas and metadata, that one operation may read."""
 
 
-class Bus(Protocol):
-    """Where committed events come from: first everything after the sequence given, then live; in order, each once."""
+class EventRelay(Protocol):
+    """Source of committed events: those after a sequence number, then live ones, in order and exactly once."""
 
     def subscribe(
         self, after: int | None, caught_up: Callable[[int], bool]
     ) -> AbstractAsyncContextManager[AsyncIterator[EventRow]]:
-        """`caught_up` is told the place whenever there is nothing more for now; if True, the events end there."""
+        """Open a stream of events. `caught_up` gets the position after each backlog; True ends the stream."""
         ...
 
 
 class Context:
-    """One per operation; `close` it when the answer is computed. `asking` is told of each batch of keys."""
+    """The state that the resolvers of one operation share. Close it when the reply is computed.
+
+    `on_batch` is called with the size of each batch of keys that is loaded.
+    """
 
     def __init__(
         self,
         database: Database,
         actor: Actor,
-        bus: Bus | None = None,
+        bus: EventRelay | None = None,
         git_sync_path: Path | None = None,
-        asking: Callable[[int], None] | None = None,
+        on_batch: Callable[[int], None] | None = None,
         pool: Pool | None = None,
     ) -> None:
         self.database = database
@@ -58,113 +64,113 @@ class Context:
         self._bus = bus
         self.git_sync_path = git_sync_path
         self.tell: Tell = silent
-        self.course = Course()
+        self.course = StreamPosition()
         self.changes_listed = 0
-        """Changes of schemas that the answer holds so far."""
-        self._asking = asking
+        """Number of schema changes listed in the reply so far."""
+        self._on_batch = on_batch
         self._session: Session | None = None
-        self._open = AsyncExitStack()
-        self._opening = asyncio.Lock()
-        self._narrowed: Mapping[FromClause | None, frozenset[str]] = {}
+        self._exit_stack = AsyncExitStack()
+        self._session_lock = asyncio.Lock()
+        self._columns: Mapping[FromClause | None, frozenset[str]] = {}
         self._is_single = False
-        self._live = False
-        self._wrote = False
+        self._is_live = False
+        self._has_written = False
         self.from_replica = False
-        """Whether anything was read there: what failed may be had from the primary."""
+        """Whether a replica was read, so that a failed query may be retried on the primary."""
 
     @cached_property
     def loaders(self) -> Loaders:
-        """Made when first used, so that a closed context is in no cycle: its loaders refer to it."""
-        return Loaders(self.reading, self.actor, self._asking)
+        """The dataloaders, created on first use because they form a reference cycle with the context."""
+        return Loaders(self.read_session, self.actor, self._on_batch)
 
     async def read(self) -> Session:
-        """The request's session; everything in one answer is read from one state of the database."""
+        """Return the shared session of the operation, so that a reply is read from one database snapshot."""
         if self._session is not None:
             return self._session
-        async with self._opening:
-            return await self._opened()
+        async with self._session_lock:
+            return await self._open_session()
 
-    async def _opened(self) -> Session:
-        if self._session is not None:  # by another, meanwhile
+    async def _open_session(self) -> Session:
+        if self._session is not None:  # a concurrent resolver has opened it while this one waited
             return self._session
-        if self._wrote:
+        if self._has_written:
             source: AbstractAsyncContextManager[Session] = self.database.read()
         else:
             source = self.database.query(self.actor.name, single=self._is_single)
-        self._session = session = await self._open.enter_async_context(source)
-        session.narrowed = self._narrowed
+        self._session = session = await self._exit_stack.enter_async_context(source)
+        session.narrowed = self._columns
         session.computer = self.computer
         session.json_characters = MAX_JSON_CHARACTERS
         self.from_replica |= session.from_replica
         return session
 
     async def happened(self, after: int | None) -> AsyncGenerator[EventRow]:
-        """Committed events as the caller sees them: those behind a sequence, then live ones.
+        """Stream committed events that the caller may see: those after a sequence number, then live ones.
 
-        Each question about an event opens a session of its own, so that a waiting subscriber holds no connection.
+        Each query about an event opens its own session, so that an idle subscriber holds no connection.
         """
         if self._bus is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
         view = view_of(self.actor)
-        async with self._bus.subscribe(after, self.course.caught_up) as stream:
+        async with self._bus.subscribe(after, self.course.report_caught_up) as stream:
             async for row in stream:
                 if (event := visible_event(view, row, renamed)) is not None:
                     yield event
 
-    def reading(self) -> AbstractAsyncContextManager[Session]:
-        """To be entered for one question."""
-        return self.database.read() if self._live else _Shared(self.read)
+    def read_session(self) -> AbstractAsyncContextManager[Session]:
+        """Return a context manager for the session of one query."""
+        return self.database.read() if self._is_live else _SharedSession(self.read)
 
     @asynccontextmanager
     async def write(self, *, dry_run: bool = False, may_defer: bool = False) -> AsyncGenerator[Session]:
-        """One transaction. A dry run stays open so that its answer can be read, and is rolled back with the context.
+        """Open a write transaction. A dry run stays open for reading and is rolled back when the context closes.
 
-        `may_defer`: the caller runs it again when it raises Deferred.
+        With `may_defer`, the caller must run the block again when it raises Deferred.
         """
         await self.close()
-        self._wrote = True
+        self._has_written = True
         async with AsyncExitStack() as stack:
             session = await stack.enter_async_context(self.database.write(self.actor.name, dry_run=dry_run))
             session.computer, session.may_defer = self.computer, may_defer
             yield session
             session.may_defer = False
             if dry_run:
-                self._open, self._session = stack.pop_all(), session
+                self._exit_stack, self._session = stack.pop_all(), session
 
     def live(self) -> None:
-        """For a subscription: each question opens its own session, because a slow reader must not hold a connection."""
-        self._live = True
+        """Switch to one session per query, because a slow subscriber must not hold a connection."""
+        self._is_live = True
         if (loaders := self.__dict__.pop("loaders", None)) is not None:
             loaders.forget()
 
-    def narrow(self, reads: Reads) -> None:
-        """Nobody will look at more than this."""
-        self._narrowed = nouns.columns(reads)
-        self._is_single = reads.are_known and reads.questions == 1
+    def restrict_columns(self, reads: Reads) -> None:
+        """Restrict the columns to load to those that the plan reads."""
+        self._columns = nouns.columns(reads)
+        self._is_single = reads.are_known and reads.load_count == 1
 
-    async def renew(self) -> None:
-        """Forgets what was read and who wanted what of it, but not the state it was read from."""
+    async def reset(self) -> None:
+        """Discard the dataloaders and column restrictions but keep the database snapshot."""
         if "loaders" in self.__dict__:
             await self.loaders.close()
             self.__dict__.pop("loaders", None)
-        self._narrowed = {}
+        self._columns = {}
         self.changes_listed = 0
         if self._session is not None:
             self._session.narrowed = {}
-        if self._is_single:  # there is no state that two statements would share
+        if self._is_single:  # a single-statement session has no snapshot to keep
             self._is_single, self._session = False, None
-            await self._open.aclose()
+            await self._exit_stack.aclose()
 
     async def close(self) -> None:
-        """Ends what is open; the context can still be used, and reads anew."""
-        await self.renew()
+        """Close the open session. The context stays usable and opens a new one when needed."""
+        await self.reset()
         self._session = None
-        await self._open.aclose()
+        await self._exit_stack.aclose()
 
 
-class _Shared(AbstractAsyncContextManager[Session]):
-    """The request's session, which stays open."""
+class _SharedSession(AbstractAsyncContextManager[Session]):
+    """The shared session of an operation. Leaving it does not close the session."""
 
     __slots__ = ("_read",)
 
@@ -181,15 +187,16 @@ Info: TypeAlias = strawberry.Info[Context, None]
 
 
 @asynccontextmanager
-async def opened(
+async def open_context(
     database: Database,
     actor: Actor,
-    bus: Bus | None = None,
+    bus: EventRelay | None = None,
     git_sync_path: Path | None = None,
-    asking: Callable[[int], None] | None = None,
+    on_batch: Callable[[int], None] | None = None,
     pool: Pool | None = None,
 ) -> AsyncGenerator[Context]:
-    context = Context(database, actor, bus, git_sync_path, asking, pool)
+    """Create a context and close it at the end of the block."""
+    context = Context(database, actor, bus, git_sync_path, on_batch, pool)
     try:
         yield context
     finally:

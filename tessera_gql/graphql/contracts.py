@@ -1,4 +1,4 @@
-"""Contracts: what an asset promised, version by version."""
+"""Contracts: the published versions of an asset's schema and guarantees."""
 
 from datetime import datetime
 from functools import partial
@@ -11,14 +11,14 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
 from tessera_gql.formats.sources import Format
-from tessera_gql.graphql.changes import Change, SchemaDiff, compared, listed
+from tessera_gql.graphql.changes import Change, SchemaDiff, compare_terms, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import CONTRACTS, REGISTRATIONS
-from tessera_gql.graphql.nouns import computed
-from tessera_gql.graphql.pages import Connection, pages
-from tessera_gql.graphql.relations import by_id, one
+from tessera_gql.graphql.nouns import computed_field
+from tessera_gql.graphql.pages import Connection, connection
+from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import ContractSource
@@ -28,41 +28,52 @@ from tessera_gql.store import tables
 
 
 @from_row(schema="schema_def", metadata="meta")
-@strawberry.type(description="One published version of what an asset promises; it never changes, only its status does.")
+@strawberry.type(
+    description="One published version of an asset's schema and guarantees. It is immutable but for its status."
+)
 class Contract(Node):
     row: strawberry.Private[tables.Contract]
-    version: str = strawberry.field(description="Its semantic version.")
-    schema: JSON = strawberry.field(description="The JSON Schema of the data.")
-    guarantees: JSON | None = strawberry.field(description="What is promised beside the schema, such as freshness.")
-    compatibility_mode: Mode = strawberry.field(description="The mode that judges the next change.")
-    status: ContractStatus = strawberry.field(description="Where it is in its life.")
-    change_type: ChangeType = strawberry.field(description="How far the version moved with it.")
-    schema_hash: str = strawberry.field(description="SHA-256 of the schema in canonical form.")
-    metadata: JSON = strawberry.field(description="Anything else that is worth knowing, as an object.")
-    published_at: datetime = strawberry.field(description="When it was published.")
+    version: str = strawberry.field(description="The semantic version, such as `1.2.0`.")
+    schema: JSON = strawberry.field(description="The JSON Schema of the asset's data.")
+    guarantees: JSON | None = strawberry.field(
+        description="The guarantees that go with the schema, such as freshness or volume; null if there are none."
+    )
+    compatibility_mode: Mode = strawberry.field(
+        description="The compatibility mode that decides whether the next change is breaking."
+    )
+    status: ContractStatus = strawberry.field(description="The stage of the contract's life.")
+    change_type: ChangeType = strawberry.field(description="The part of the version that this contract raised.")
+    schema_hash: str = strawberry.field(description="The SHA-256 hash of the schema in canonical form, in hexadecimal.")
+    metadata: JSON = strawberry.field(description="Free data of your own about the contract, as a JSON object.")
+    published_at: datetime = strawberry.field(description="The time at which the contract was published.")
 
-    asset = one("Asset", lambda loaders: loaders.asset, "asset_id", description="What it is about.")
-    published_by = one("Team", lambda loaders: loaders.team, "published_by", description="Who published it.")
-    proposal = one(
+    asset = relation("Asset", lambda loaders: loaders.asset, "asset_id", description="The asset of the contract.")
+    published_by = relation(
+        "Team", lambda loaders: loaders.team, "published_by", description="The team that published the contract."
+    )
+    proposal = relation(
         "Proposal",
         lambda loaders: loaders.proposal_of_contract,
         "id",
         nullable=True,
-        description="The proposal it came from, if it was a breaking change.",
+        description="The proposal that led to this contract; null if it was published directly.",
     )
-    registrations = pages(
-        REGISTRATIONS, "asset_id", "asset_id", description="Who reads the asset: a registration is to no version."
+    registrations = connection(
+        REGISTRATIONS,
+        "asset_id",
+        "asset_id",
+        description="The registrations of the asset's consumers, which belong to the asset and not to one version.",
     )
 
-    @computed("The document it was read from, unless it came as a JSON Schema.")
+    @computed_field("The document that the contract was read from; null if it was published by `schema`.")
     def source(self) -> ContractSource | None:
         return ContractSource.of(self.row.source)
 
-    @computed("The contract as a document of another format. Only ODCS can be written.")
+    @computed_field("The contract as a document of another format; ODCS is the only one so far.")
     async def exported(
         self,
         info: Info,
-        format: Annotated[Format, strawberry.argument(description="What to write it in.")] = Format.ODCS,  # noqa: A002 - the graph's name
+        format: Annotated[Format, strawberry.argument(description="The format of the document.")] = Format.ODCS,  # noqa: A002 - the name in the schema
     ) -> str:
         if format is not Format.ODCS:
             raise Invalid(
@@ -78,40 +89,43 @@ class Contract(Node):
         )
         return await info.context.computer.run(write)
 
-    @computed("What differs from the contract published just before; nothing for the first.")
+    @computed_field("The changes from the contract published just before; empty for the first contract.")
     async def changes_from_previous(self, info: Info) -> list[Change]:
-        before = await info.context.loaders.previous_contract.load(self.row.id)
-        if before is None:
+        previous = await info.context.loaders.previous_contract.load(self.row.id)
+        if previous is None:
             return []
-        difference = await compared(info.context, terms(before), terms(self.row))
-        return listed(info.context, difference.judgement.changes)
+        difference = await compare_terms(info.context, terms_of(previous), terms_of(self.row))
+        return to_changes(info.context, difference.judgement.changes)
 
-    @computed("What differs from this contract to another one.")
+    @computed_field("The differences from this contract to another one.")
     async def diff(
         self,
         info: Info,
-        to: Annotated[strawberry.ID, strawberry.argument(description="The contract to compare with.")],
+        to: Annotated[strawberry.ID, strawberry.argument(description="The id of the contract to compare with.")],
         mode: Annotated[
-            Mode | None, strawberry.argument(description="The mode that judges; this contract's if left out.")
+            Mode | None,
+            strawberry.argument(description="The compatibility mode to judge by; this contract's own if left out."),
         ] = UNSET,
     ) -> SchemaDiff:
-        other = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
-        if other is None:
+        target = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
+        if target is None:
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
-        return await compared(info.context, terms(self.row, given(mode)), terms(other))
+        return await compare_terms(info.context, terms_of(self.row, given(mode)), terms_of(target))
 
 
-def terms(row: tables.Contract, mode: Mode | None = None) -> Terms:
+def terms_of(row: tables.Contract, mode: Mode | None = None) -> Terms:
     return Terms(row.schema_def, row.guarantees, mode or row.compatibility_mode, row.schema_hash)
 
 
-@strawberry.type(description="A page of contracts.")
+@strawberry.type(description="One page of a list of contracts.")
 class ContractConnection(Connection[Contract]):
     pass
 
 
 @strawberry.type
 class Queries:
-    contracts = pages(CONTRACTS, description="All contracts, the latest first.")
+    contracts = connection(CONTRACTS, description="All contracts of the catalog, the latest first.")
 
-    contract = by_id("Contract", lambda loaders: loaders.contract, description="One contract; null if there is none.")
+    contract = root_by_id(
+        "Contract", lambda loaders: loaders.contract, description="The contract with this id; null if there is none."
+    )

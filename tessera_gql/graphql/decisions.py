@@ -1,4 +1,4 @@
-"""What teams do about a proposal: answer it, take it back, publish it."""
+"""Mutations of proposals: acknowledge, withdraw and publish."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import shown
+from tessera_gql.graphql.nouns import to_type
 from tessera_gql.graphql.proposals import Acknowledgment, Proposal
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.policy.events import ProposalAnswered
@@ -20,91 +20,108 @@ from tessera_gql.workflows import proposals
 from tessera_gql.workflows.proposals import Answer
 
 
-@strawberry.input(description="An asked team's answer.")
+@strawberry.input(description="The acknowledgment of a proposal by an asked team.")
 class AcknowledgeProposalInput(CreatingInput):
-    proposal: strawberry.ID = strawberry.field(description="Which one.")
-    team: TeamRefInput | None = optional("Who answers; the key's own team if left out.")
-    response: Response = strawberry.field(description="The answer; the last one counts.")
-    migration_deadline: datetime | None = optional("Until when the team migrates; MIGRATING needs it.")
-    notes: str | None = optional("What to say beside.")
-    expected_row_version: int | None = optional("Refuses with STALE if the proposal was changed since this was read.")
+    proposal: strawberry.ID = strawberry.field(description="The id of the proposal to acknowledge.")
+    team: TeamRefInput | None = optional("The asked team that acknowledges; the team of the API key if left out.")
+    response: Response = strawberry.field(description="The team's response; a later response replaces it.")
+    migration_deadline: datetime | None = optional("The time by which the team will migrate; required for MIGRATING.")
+    notes: str | None = optional("A remark that the owner team reads.")
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="The proposal after an answer.")
+@strawberry.type(description="The result of `acknowledgeProposal`.")
 class AcknowledgeProposalPayload(Payload):
-    acknowledgment: Acknowledgment | None = strawberry.field(default=None, description="Null if it was refused.")
-    proposal: Proposal | None = strawberry.field(default=None, description="As it stands now.")
-    contract: Contract | None = strawberry.field(default=None, description="What the answer published, if it did.")
+    acknowledgment: Acknowledgment | None = strawberry.field(
+        default=None, description="The acknowledgment; null if refused."
+    )
+    proposal: Proposal | None = strawberry.field(
+        default=None, description="The proposal after the acknowledgment; null if refused."
+    )
+    contract: Contract | None = strawberry.field(
+        default=None, description="The contract that this acknowledgment published; null if it published none."
+    )
 
 
-async def acknowledge_proposal(call: Call, asked: AcknowledgeProposalInput) -> AcknowledgeProposalPayload:
-    done = await proposals.acknowledge(
+async def acknowledge_proposal(call: Call, arguments: AcknowledgeProposalInput) -> AcknowledgeProposalPayload:
+    change = await proposals.acknowledge(
         call.session,
         call.actor,
-        _proposal(asked.proposal),
-        team=team_ref(given(asked.team)),
-        answer=Answer(asked.response, given(asked.migration_deadline), given(asked.notes)),
-        expected_row_version=given(asked.expected_row_version),
+        _proposal_id(arguments.proposal),
+        team=team_ref(given(arguments.team)),
+        answer=Answer(arguments.response, given(arguments.migration_deadline), given(arguments.notes)),
+        expected_row_version=given(arguments.expected_row_version),
     )
-    place = next(one.acknowledgment_id for one in call.session.events if isinstance(one, ProposalAnswered))
+    acknowledgment_id = next(
+        event.acknowledgment_id for event in call.session.events if isinstance(event, ProposalAnswered)
+    )
     return AcknowledgeProposalPayload(
-        acknowledgment=Acknowledgment.of((await acknowledgments_by_ids(call.session, [place]))[0]),
-        proposal=Proposal.of(done.proposal),
-        contract=shown("Contract", done.contract),
+        acknowledgment=Acknowledgment.of((await acknowledgments_by_ids(call.session, [acknowledgment_id]))[0]),
+        proposal=Proposal.of(change.proposal),
+        contract=to_type("Contract", change.contract),
     )
 
 
-@strawberry.input(description="A proposal to take back.")
+@strawberry.input(description="The proposal to withdraw, and the acting team.")
 class WithdrawProposalInput(Input):
-    proposal: strawberry.ID = strawberry.field(description="Which one.")
-    team: TeamRefInput | None = optional("The owning team; the key's own if left out.")
-    expected_row_version: int | None = optional("Refuses with STALE if the proposal was changed since this was read.")
+    proposal: strawberry.ID = strawberry.field(description="The id of the proposal to withdraw.")
+    team: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="The proposal that was taken back.")
+@strawberry.type(description="The result of `withdrawProposal`.")
 class WithdrawProposalPayload(Payload):
-    proposal: Proposal | None = strawberry.field(default=None, description="Null if it was refused.")
+    proposal: Proposal | None = strawberry.field(default=None, description="The proposal; null if refused.")
 
 
-async def withdraw_proposal(call: Call, asked: WithdrawProposalInput) -> WithdrawProposalPayload:
-    team = team_ref(given(asked.team))
-    seen = given(asked.expected_row_version)
-    done = await proposals.withdraw(
-        call.session, call.actor, _proposal(asked.proposal), team=team, expected_row_version=seen
+async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> WithdrawProposalPayload:
+    team = team_ref(given(arguments.team))
+    row_version = given(arguments.expected_row_version)
+    change = await proposals.withdraw(
+        call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
     )
-    return WithdrawProposalPayload(proposal=Proposal.of(done.proposal))
+    return WithdrawProposalPayload(proposal=Proposal.of(change.proposal))
 
 
-@strawberry.input(description="An approved proposal to publish.")
+@strawberry.input(description="The approved proposal to publish, and the acting team.")
 class PublishProposalInput(CreatingInput):
-    proposal: strawberry.ID = strawberry.field(description="Which one.")
-    published_by: TeamRefInput | None = optional("The owning team; the key's own if left out.")
-    expected_row_version: int | None = optional("Refuses with STALE if the proposal was changed since this was read.")
+    proposal: strawberry.ID = strawberry.field(description="The id of the proposal to publish.")
+    published_by: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="What was published.")
+@strawberry.type(description="The result of `publishProposal`.")
 class PublishProposalPayload(Payload):
-    proposal: Proposal | None = strawberry.field(default=None, description="Null if it was refused.")
-    contract: Contract | None = strawberry.field(default=None, description="Exactly what was approved.")
-
-
-async def publish_proposal(call: Call, asked: PublishProposalInput) -> PublishProposalPayload:
-    team = team_ref(given(asked.published_by), "published_by")
-    seen = given(asked.expected_row_version)
-    done = await proposals.publish(
-        call.session, call.actor, _proposal(asked.proposal), team=team, expected_row_version=seen
+    proposal: Proposal | None = strawberry.field(default=None, description="The proposal; null if refused.")
+    contract: Contract | None = strawberry.field(
+        default=None,
+        description="The contract that was published, exactly as approved; null if refused.",
     )
-    return PublishProposalPayload(proposal=Proposal.of(done.proposal), contract=shown("Contract", done.contract))
 
 
-def _proposal(text: str) -> UUID:
+async def publish_proposal(call: Call, arguments: PublishProposalInput) -> PublishProposalPayload:
+    team = team_ref(given(arguments.published_by), "published_by")
+    row_version = given(arguments.expected_row_version)
+    change = await proposals.publish(
+        call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
+    )
+    return PublishProposalPayload(proposal=Proposal.of(change.proposal), contract=to_type("Contract", change.contract))
+
+
+def _proposal_id(text: str) -> UUID:
     return local_id(text, "Proposal", field=("proposal",))
 
 
 @strawberry.type
 class Mutations:
-    acknowledge_proposal: Any = mutation(acknowledge_proposal, "Answers a proposal for a team that it asks.")
-    withdraw_proposal: Any = mutation(withdraw_proposal, "Takes a proposal back. Only the owning team may.")
+    acknowledge_proposal: Any = mutation(
+        acknowledge_proposal, "Acknowledge a proposal for an asked team: approve, migrate or block."
+    )
+    withdraw_proposal: Any = mutation(
+        withdraw_proposal, "Withdraw an open proposal. Needs a key of the owner team or the scope ADMIN."
+    )
     publish_proposal: Any = mutation(
-        publish_proposal, "Publishes exactly what was approved. Only the owning team may.", team="published_by"
+        publish_proposal,
+        "Publish an approved proposal exactly as approved. Needs a key of the owner team or the scope ADMIN.",
+        team="published_by",
     )

@@ -1,4 +1,4 @@
-"""A refused mutation as the graph tells it: a value in the payload's `errors`, never a top-level error."""
+"""Refusals as GraphQL errors: `UserError` values in mutation payloads, and coded top-level errors."""
 
 import dataclasses
 from typing import Any
@@ -11,28 +11,36 @@ from tessera_gql.graphql.words import UserErrorCode
 from tessera_gql.store.session import TooMuchJson
 
 
-@strawberry.type(description="Why a call was refused: nothing was changed.")
+@strawberry.type(description="A reason why a mutation was refused. A refused mutation changes nothing.")
 class UserError:
-    code: UserErrorCode = strawberry.field(description="The kind of refusal, for programs.")
-    field: list[str] | None = strawberry.field(description="The input that is to blame, outermost first, if one is.")
-    message: str = strawberry.field(description="What was refused, why, and what to do next, for people.")
+    """A refusal in the `errors` of a mutation payload."""
+
+    code: UserErrorCode = strawberry.field(description="The kind of the error, for programs.")
+    field: list[str] | None = strawberry.field(
+        description="The path to the input field at fault, from the outermost name; null if no field is at fault."
+    )
+    message: str = strawberry.field(description="A message for people: what was refused, why, and what to do next.")
 
     @classmethod
-    def of(cls, refusal: Refusal, renamed: dict[str, str], asked: Any) -> "UserError":
-        """`renamed` maps a verb's name of an input to the graph's; what `asked` lacks is not blamed."""
-        path = [camel(renamed.get(part, part)) for part in refusal.field if part != "input"]
-        known = {camel(field.name) for field in dataclasses.fields(asked)}
-        blamed = ["input", *path] if path and path[0] in known else None
-        return cls(code=UserErrorCode(refusal.code), field=blamed, message=refusal.message)
+    def of(cls, refusal: Refusal, input_names: dict[str, str], input_: Any) -> "UserError":
+        """Convert a refusal. `input_names` maps input names of the command to those of the schema.
+
+        A field that `input_` does not have is left out.
+        """
+        path = [camel(input_names.get(part, part)) for part in refusal.field if part != "input"]
+        input_fields = {camel(field.name) for field in dataclasses.fields(input_)}
+        field_path = ["input", *path] if path and path[0] in input_fields else None
+        return cls(code=UserErrorCode(refusal.code), field=field_path, message=refusal.message)
 
 
 def camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
+    """Convert a Python name to camel case."""
+    first, *remaining = name.split("_")
+    return first + "".join(part.capitalize() for part in remaining)
 
 
-def translate(error: Exception) -> GraphQLError | None:
-    """What a resolver met that is not its own fault."""
+def to_graphql_error(error: Exception) -> GraphQLError | None:
+    """Convert an exception that clients may see into a coded error; None for internal failures."""
     if isinstance(error, Unavailable):
         return GraphQLError(error.message, extensions={"code": error.code, "retryable": True})
     if isinstance(error, TooMuchJson):

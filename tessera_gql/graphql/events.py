@@ -1,4 +1,4 @@
-"""The event log as a list: the cursor of an event is the place that subscriptions resume from."""
+"""The event log as a connection. An event's cursor is the position from which a subscription resumes."""
 
 import base64
 import binascii
@@ -12,9 +12,9 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, by, given
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, given
 from tessera_gql.graphql.ids import Node, global_id
-from tessera_gql.graphql.nouns import computed, many, shown
+from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
 from tessera_gql.graphql.pages import (
     After,
     Before,
@@ -23,10 +23,10 @@ from tessera_gql.graphql.pages import (
     Last,
     Listing,
     connection_field,
-    ordering,
-    request,
+    order_input,
+    parse_page_request,
 )
-from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.words import EventKind
@@ -34,22 +34,24 @@ from tessera_gql.store import events, tables
 from tessera_gql.store.page import Condition, PageRequest
 
 MAX_SEQUENCE = 2**62
-TYPES = {"dependency": "AssetDependency"}
+TYPE_NAMES = {"dependency": "AssetDependency"}
 
 
-@strawberry.input(description="Looks into a list of ids.")
+@strawberry.input(description="A condition on a list of ids.")
 class IdListFilter:
-    has: strawberry.ID | None = strawberry.field(default=UNSET, description="This one is among them.")
+    has: strawberry.ID | None = strawberry.field(default=UNSET, description="Accept lists that contain this id.")
 
 
-@strawberry.input(description="Which events.")
+@strawberry.input(description="Conditions on events; an event must meet all of them.")
 class EventFilter:
-    kind: EnumFilter[EventKind] | None = by("kind", "What happened.")
-    asset: IdFilter | None = by("asset_id", "The asset it is about.", kind="Asset")
-    proposal: IdFilter | None = by("proposal_id", "The proposal it is about.", kind="Proposal")
-    teams: IdListFilter | None = by("teams", "The teams it concerns.", kind="Team")
-    actor: StringFilter | None = by("actor", "Who did it, as the caller sees the field `actor`.")
-    occurred_at: DateTimeFilter | None = by("occurred_at", "When it happened.")
+    kind: EnumFilter[EventKind] | None = filter_by("kind", "The kind of the event.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the event is about.", kind="Asset")
+    proposal: IdFilter | None = filter_by("proposal_id", "The proposal that the event is about.", kind="Proposal")
+    teams: IdListFilter | None = filter_by("teams", "The teams that the event concerns.", kind="Team")
+    actor: StringFilter | None = filter_by(
+        "actor", "The caller that caused the event, as the field `actor` shows it to you."
+    )
+    occurred_at: DateTimeFilter | None = filter_by("occurred_at", "The time at which the event happened.")
 
 
 EVENTS = Listing(
@@ -57,16 +59,17 @@ EVENTS = Listing(
     events.rows,
     "sequence",
     filter=EventFilter,
-    order=ordering("Event", {"SEQUENCE": ("sequence", "The order in which it was committed.")}),
+    order=order_input("Event", {"SEQUENCE": ("sequence", "The order in which events were committed.")}),
 )
 
 
 def cursor(sequence: int) -> str:
+    """Encode a sequence number as a cursor."""
     return base64.urlsafe_b64encode(f"event:{sequence}".encode()).decode()
 
 
-def place(text: str, name: str = "after") -> int:
-    """The sequence in a cursor; raises Invalid."""
+def decode_cursor(text: str, name: str = "after") -> int:
+    """Decode a cursor into a sequence number. Raise Invalid for another list's cursor."""
     try:
         kind, _, number = base64.urlsafe_b64decode(text.encode()).decode().partition(":")
         if kind == "event" and number.isdecimal() and int(number) < MAX_SEQUENCE:
@@ -80,7 +83,7 @@ def place(text: str, name: str = "after") -> int:
 
 
 def _entity_id(row: tables.EventRow) -> strawberry.ID:
-    return global_id(TYPES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id)
+    return global_id(TYPE_NAMES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id)
 
 
 @from_row(
@@ -88,47 +91,53 @@ def _entity_id(row: tables.EventRow) -> strawberry.ID:
     kind=lambda row: EventKind(row.kind),
     entity_id=_entity_id,
 )
-@strawberry.type(description="Something that happened: a row of the audit log, never changed.")
+@strawberry.type(description="An entry of the audit log. Entries are never changed.")
 class Event(Node):
     row: strawberry.Private[tables.EventRow]
     sequence: int = strawberry.field(
-        description="Its place in the log, in the order of commits; a gap is an event that the caller does not see."
+        description="The position in the log, in commit order. A gap is an event that you may not see."
     )
-    cursor: str = strawberry.field(description="Where to resume: `after` of lists and subscriptions.")
-    kind: EventKind = strawberry.field(description="What happened.")
-    entity_type: str = strawberry.field(description="What kind of thing it happened to.")
-    entity_id: strawberry.ID = strawberry.field(description="The thing it happened to.")
+    cursor: str = strawberry.field(
+        description="The position just behind the event; send it as `after` to a list or subscription to resume there."
+    )
+    kind: EventKind = strawberry.field(description="The kind of the event.")
+    entity_type: str = strawberry.field(description="The type of the object that the event is about, in lower case.")
+    entity_id: strawberry.ID = strawberry.field(description="The id of the object that the event is about.")
     actor: str = strawberry.field(
-        description="Who did it: a name, or `key` and the prefix of an API key; its name for administrators only."
+        description="The caller: a name, or `key` and the prefix of an API key, whose name only administrators see."
     )
-    payload: JSON = strawberry.field(description="The facts, as an object; ids in it are plain UUIDs.")
-    occurred_at: datetime = strawberry.field(description="When it happened.")
-    hash: str = strawberry.field(description="SHA-256 over the event and the hash of the one before it.")
+    payload: JSON = strawberry.field(description="The details of the event, as an object; ids in it are plain UUIDs.")
+    occurred_at: datetime = strawberry.field(description="The time at which the event happened.")
+    hash: str = strawberry.field(description="The SHA-256 hash over the event and the hash of the event before it.")
 
-    asset = one(
-        "Asset", lambda loaders: loaders.asset, "asset_id", nullable=True, description="The asset it is about, if any."
+    asset = relation(
+        "Asset",
+        lambda loaders: loaders.asset,
+        "asset_id",
+        nullable=True,
+        description="The asset that the event is about; null if there is none.",
     )
-    proposal = one(
+    proposal = relation(
         "Proposal",
         lambda loaders: loaders.proposal,
         "proposal_id",
         nullable=True,
-        description="The proposal it is about, if any.",
+        description="The proposal that the event is about; null if there is none.",
     )
 
-    @computed("The teams it concerns: they are told.", many("Team"))
+    @computed_field("The teams that the event concerns.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:
-        found = await info.context.loaders.team.load_many([UUID(team) for team in self.row.teams])
-        return [shown("Team", row) for row in found if row is not None]
+        rows = await info.context.loaders.team.load_many([UUID(team) for team in self.row.teams])
+        return [to_type("Team", row) for row in rows if row is not None]
 
 
-@strawberry.type(description="A page of events.")
+@strawberry.type(description="One page of a list of events.")
 class EventConnection(Connection[Event]):
     pass
 
 
-def events_of(parent: str | None = None, *, description: str) -> Any:
-    """A connection of events: of all, or of those whose `parent` column is the id of the row shown."""
+def events_connection(parent_column: str | None = None, *, description: str) -> Any:
+    """Declare a connection of all events, or of those whose parent column equals the id of the parent row."""
 
     async def resolve(  # noqa: PLR0913 - the arguments of a connection
         root: Any,
@@ -138,44 +147,48 @@ def events_of(parent: str | None = None, *, description: str) -> Any:
         after: After = UNSET,
         last: Last = UNSET,
         before: Before = UNSET,
-        where: Any = UNSET,
+        filter_input: Any = UNSET,
         order_by: Any = UNSET,
     ) -> Any:
-        asked = request(EVENTS, {"first": first, "last": last, "where": where, "order_by": order_by})
-        bounds = _bounds(given(after), given(before), descending=asked.descending)
-        column, key = (parent, root.row.id) if parent else (None, None)
-        bounded = replace(asked, conditions=asked.conditions + bounds)
-        found = await info.context.loaders.pages(EVENTS.source, column, bounded).load(key)
-        counted = PageRequest(order_by=EVENTS.order_by, conditions=asked.conditions)
+        page_request = parse_page_request(
+            EVENTS, {"first": first, "last": last, "filter_input": filter_input, "order_by": order_by}
+        )
+        bounds = _cursor_conditions(given(after), given(before), descending=page_request.descending)
+        column, key = (parent_column, root.row.id) if parent_column else (None, None)
+        bounded_request = replace(page_request, conditions=page_request.conditions + bounds)
+        page = await info.context.loaders.pages(EVENTS.source, column, bounded_request).load(key)
+        count_request = PageRequest(order_by=EVENTS.order_by, conditions=page_request.conditions)
         return Connection(
-            nodes=[Event.of(row) for row in found.rows],
-            cursor=lambda place: cursor(found.rows[place].sequence),
-            has_next=found.has_next or (asked.backwards and given(before) is not None),
-            has_previous=found.has_previous or (not asked.backwards and given(after) is not None),
-            counted=lambda: info.context.loaders.counts(EVENTS.source, column, counted).load(key),
+            nodes=[Event.of(row) for row in page.rows],
+            cursor=lambda index: cursor(page.rows[index].sequence),
+            has_next=page.has_next or (page_request.backwards and given(before) is not None),
+            has_previous=page.has_previous or (not page_request.backwards and given(after) is not None),
+            load_count=lambda: info.context.loaders.counts(EVENTS.source, column, count_request).load(key),
         )
 
-    return connection_field(resolve, EVENTS, description, nested=parent is not None)
+    return connection_field(resolve, EVENTS, description, nested=parent_column is not None)
 
 
-def _bounds(after: str | None, before: str | None, *, descending: bool) -> tuple[Condition, ...]:
-    """The cursors as conditions: an event's place is its sequence."""
+def _cursor_conditions(after: str | None, before: str | None, *, descending: bool) -> tuple[Condition, ...]:
+    """Convert cursors into conditions on the sequence."""
     above, below = (before, after) if descending else (after, before)
-    found: list[Condition] = []
+    conditions: list[Condition] = []
     if above is not None:
-        found.append(Condition("sequence", "gte", place(above, "before" if descending else "after") + 1))
+        conditions.append(Condition("sequence", "gte", decode_cursor(above, "before" if descending else "after") + 1))
     if below is not None:
-        found.append(Condition("sequence", "lt", place(below, "after" if descending else "before")))
-    return tuple(found)
+        conditions.append(Condition("sequence", "lt", decode_cursor(below, "after" if descending else "before")))
+    return tuple(conditions)
 
 
 @strawberry.type
 class Queries:
-    events = events_of(
-        description="The audit log, oldest first: everything that ever happened, but for events about API keys and"
-        " webhooks, which only administrators and keys of their team with the scope WRITE see."
+    events = events_connection(
+        description="The audit log, the oldest event first. Events about API keys and webhooks are visible only to"
+        " administrators and to keys of their team with the scope WRITE."
     )
 
-    @computed("The cursor behind all that has happened: who listens `after` it misses nothing that comes.")
+    @computed_field(
+        "The cursor of the latest event; a subscription with it as `after` misses nothing that happens later."
+    )
     async def event_cursor(self, info: Info) -> str | None:
-        return cursor(await info.context.loaders.asked(events.last_sequence))
+        return cursor(await info.context.loaders.run_query(events.last_sequence))

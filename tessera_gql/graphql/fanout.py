@@ -1,4 +1,7 @@
-"""Streams that are the same for all who ask: produced once, told to everybody at once; nobody waits for a slow one."""
+"""Shared subscription streams: execute an identical operation once per event and broadcast the result.
+
+A slow subscriber is disconnected, never waited for.
+"""
 
 from __future__ import annotations
 
@@ -12,83 +15,91 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class Behind(Exception):  # noqa: N818 - a state of the listener, not a fault
-    """The listener left more items unheard than are kept for it."""
+class SlowListener(Exception):  # noqa: N818 - a state of the listener, not a fault
+    """The listener has more unread items than its queue holds."""
 
 
 class Listener(Protocol[T_contra]):
-    """Neither may wait or raise: all the others are told after it."""
+    """A receiver of a shared stream. Its methods must not block or raise, because the other listeners come after."""
 
-    def hear(self, item: T_contra, /) -> None: ...
+    def on_item(self, item: T_contra, /) -> None:
+        """Receive an item of the stream."""
+        ...
 
-    def over(self) -> None:
-        """The stream ended by itself."""
+    def on_end(self) -> None:
+        """Handle the end of the stream."""
         ...
 
 
 @dataclass(eq=False, slots=True)
-class Course:
-    """How far an execution is in the log that it follows; one that follows none leaves it as it is."""
+class StreamPosition:
+    """The position of a subscription in the event log. It stays empty if the subscription reads no events."""
 
     start: int | None = None
-    """Where to begin, whatever its arguments say."""
-    joins: Callable[[int], bool] | None = None
-    """Asked whenever all is told up to a place: whether it may end there, because somebody else goes on."""
+    """Position to start after; overrides the argument of the subscription."""
+    try_join: Callable[[int], bool] | None = None
+    """Called after each backlog: True ends the execution at this position because a shared stream continues it."""
     position: int | None = None
-    """Of the event that it told of last."""
-    began: int | None = None
-    """All behind this place is told to those who listened by then; None until that is known."""
+    """Position of the last event that was sent."""
+    complete_since: int | None = None
+    """The stream is complete after this position; None until that is known."""
 
     def __post_init__(self) -> None:
-        self.began = self.start
+        self.complete_since = self.start
 
-    def caught_up(self, position: int) -> bool:
-        """To be called whenever all is told up to `position`; True if the execution is over."""
-        if self.began is None:
-            self.began = position
-        return self.joins is not None and self.joins(position)
+    def report_caught_up(self, position: int) -> bool:
+        """Report that all events up to `position` were sent, and return whether the execution must end."""
+        if self.complete_since is None:
+            self.complete_since = position
+        return self.try_join is not None and self.try_join(position)
 
 
 @dataclass(eq=False, slots=True)
-class Stream(Generic[T]):
+class SharedStream(Generic[T]):
+    """A shared execution with its listeners."""
+
     key: Hashable
-    course: Course
+    position: StreamPosition
     listeners: set[Listener[T]] = field(default_factory=set[Listener[T]])
     task: asyncio.Task[None] | None = None
 
 
-Start: TypeAlias = Callable[[Course], AsyncGenerator[T]]
+StartStream: TypeAlias = Callable[[StreamPosition], AsyncGenerator[T]]
 
 
-class Fanout(Generic[T]):
+class Broadcaster(Generic[T]):
+    """Runs one execution per key and broadcasts its items to all listeners."""
+
     def __init__(self, limit: int) -> None:
-        """`limit` is the number of items that one who uses `listen` may leave unheard."""
+        """Set the maximum number of unread items of a listener that uses `listen`."""
         self._limit = limit
-        self._streams: dict[Hashable, Stream[T]] = {}
+        self._streams: dict[Hashable, SharedStream[T]] = {}
 
     @property
     def sharing(self) -> int:
-        """Listeners to whom nothing is produced of their own."""
+        """Number of listeners served by an execution that another listener started."""
         return sum(len(stream.listeners) - 1 for stream in self._streams.values() if stream.listeners)
 
     def join(
-        self, key: Hashable, start: Start[T], listener: Listener[T], position: int | None = None
-    ) -> Stream[T] | None:
-        """Tells the listener every item from now on of the stream `key`, which the first to ask starts.
+        self, key: Hashable, start: StartStream[T], listener: Listener[T], position: int | None = None
+    ) -> SharedStream[T] | None:
+        """Add a listener to the stream `key`, starting the stream if it is not running.
 
-        Who has heard all up to `position` elsewhere must ignore items up to there, and gets None if this stream is
-        not known to tell all that comes behind: then they have to go on by themselves, and may ask again.
+        A listener that already has all events up to `position` must ignore items up to it. It gets None if the stream
+        may have a gap after that position; it must then continue by itself, and may try again later.
         """
         if (stream := self._streams.get(key)) is None:
-            stream = self._streams[key] = Stream(key, Course(position))
+            stream = self._streams[key] = SharedStream(key, StreamPosition(position))
             stream.task = asyncio.create_task(self._produce(stream, start))
-        elif position is not None and (stream.course.began is None or stream.course.began > position):
+        elif position is not None and (
+            stream.position.complete_since is None or stream.position.complete_since > position
+        ):
             return None
         stream.listeners.add(listener)
         return stream
 
-    def leave(self, stream: Stream[T], listener: Listener[T]) -> asyncio.Task[None] | None:
-        """The last to leave closes the stream: what is then to be waited for is returned."""
+    def leave(self, stream: SharedStream[T], listener: Listener[T]) -> asyncio.Task[None] | None:
+        """Remove a listener. The last one cancels the stream and gets its task to wait for."""
         stream.listeners.discard(listener)
         if stream.listeners or self._streams.get(stream.key) is not stream:
             return None
@@ -97,68 +108,70 @@ class Fanout(Generic[T]):
             stream.task.cancel()
         return stream.task
 
-    async def listen(self, key: Hashable, start: Start[T]) -> AsyncGenerator[T]:
-        """The same for who takes one item after another; raises Behind once what was heard in time is taken."""
+    async def listen(self, key: Hashable, start: StartStream[T]) -> AsyncGenerator[T]:
+        """Iterate over a shared stream. Raises SlowListener after the queued items if the queue overflowed."""
         queue: _Queue[T] = _Queue(self._limit)
         stream = self.join(key, start, queue)
         try:
-            while items := await queue.more():
+            while items := await queue.take_all():
                 for item in items:
                     yield item
-            if queue.behind:
-                raise Behind
+            if queue.has_overflowed:
+                raise SlowListener
         finally:
             if stream is not None and (closing := self.leave(stream, queue)) is not None:
                 await asyncio.wait([closing])
 
-    async def _produce(self, stream: Stream[T], start: Start[T]) -> None:
+    async def _produce(self, stream: SharedStream[T], start: StartStream[T]) -> None:
         try:
-            async with aclosing(start(stream.course)) as items:
+            async with aclosing(start(stream.position)) as items:
                 async for item in items:
                     for listener in [*stream.listeners]:
-                        listener.hear(item)
-                    await asyncio.sleep(0)  # a burst must let its listeners take what they were told
+                        listener.on_item(item)
+                    await asyncio.sleep(0)  # listeners must be able to drain their queues during a burst
         finally:
-            stream.task = None  # the task holds the frames in which it was cancelled, and those the stream: a cycle
+            stream.task = None  # breaks the reference cycle of stream, task and the frames of its cancellation
             self._forget(stream)
             for listener in [*stream.listeners]:
-                listener.over()
+                listener.on_end()
 
-    def _forget(self, stream: Stream[T]) -> None:
-        """Whoever asks from now on starts another, though this one may still be closing."""
+    def _forget(self, stream: SharedStream[T]) -> None:
+        """Make new listeners start another stream, even while this one is still closing."""
         if self._streams.get(stream.key) is stream:
             del self._streams[stream.key]
 
 
 @dataclass(eq=False, slots=True)
 class _Queue(Generic[T]):
+    """A listener that queues items for an asynchronous iterator."""
+
     limit: int
-    unheard: list[T] = field(default_factory=list[T])
-    ended: bool = False
-    behind: bool = False
+    items: list[T] = field(default_factory=list[T])
+    is_closed: bool = False
+    has_overflowed: bool = False
     waiter: asyncio.Future[None] | None = None
 
-    def hear(self, item: T) -> None:
-        if self.ended:
+    def on_item(self, item: T) -> None:
+        if self.is_closed:
             return
-        if len(self.unheard) < self.limit:
-            self.unheard.append(item)
+        if len(self.items) < self.limit:
+            self.items.append(item)
         else:
-            self.ended = self.behind = True
-        self._wake()
+            self.is_closed = self.has_overflowed = True
+        self._notify_reader()
 
-    def over(self) -> None:
-        self.ended = True
-        self._wake()
+    def on_end(self) -> None:
+        self.is_closed = True
+        self._notify_reader()
 
-    def _wake(self) -> None:
+    def _notify_reader(self) -> None:
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(None)
 
-    async def more(self) -> list[T]:
-        """All that is unheard; nothing once the stream is over."""
-        if not self.unheard and not self.ended:
+    async def take_all(self) -> list[T]:
+        """Wait for items and take all of them; an empty list means the end of the stream."""
+        if not self.items and not self.is_closed:
             self.waiter = asyncio.get_running_loop().create_future()
             await self.waiter
-        taken, self.unheard = self.unheard, []
-        return taken
+        batch, self.items = self.items, []
+        return batch

@@ -1,4 +1,4 @@
-"""The declared fields of an asset and who reads each: a reader of everything reads every field."""
+"""The declared fields of an asset with their readers. A registration without fields reads all of them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,43 +8,45 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.nouns import computed, many, shown
+from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
 from tessera_gql.store import tables
 from tessera_gql.workflows.comparisons import Same
 
 
-@strawberry.type(description="A field that the current contract declares.")
+@strawberry.type(description="A field that the asset's active contract declares.")
 class AssetField:
     asset_id: strawberry.Private[UUID]
-    path: str = strawberry.field(description="Its path, as in `items[].sku`: what a registration names.")
-    type: str = strawberry.field(description="Its type, for people.")
-    required: bool = strawberry.field(description="Whether it is always there.")
-    nullable: bool = strawberry.field(description="Whether it may be null.")
-    description: str | None = strawberry.field(description="What the schema says about it.")
-    deprecated: bool = strawberry.field(description="Whether the schema says that it will go.")
+    path: str = strawberry.field(description="The path, such as `items[].sku`; registrations refer to a field by it.")
+    type: str = strawberry.field(description="The type as text, for people.")
+    required: bool = strawberry.field(description="Whether every document must have the field.")
+    nullable: bool = strawberry.field(description="Whether the value may be null.")
+    description: str | None = strawberry.field(description="The description from the schema; null if it has none.")
+    deprecated: bool = strawberry.field(description="Whether the schema marks the field as deprecated.")
 
-    @computed("The teams that read it, each once.", many("Team"))
+    @computed_field("The teams that read the field, each once.", lazy_list("Team"))
     async def readers(self, info: Info) -> Any:
-        found = await info.context.loaders.team.load_many(await self._readers(info))
-        return [shown("Team", row) for row in found]
+        rows = await info.context.loaders.team.load_many(await self._reader_ids(info))
+        return [to_type("Team", row) for row in rows]
 
-    @computed("How many teams read it.")
+    @computed_field("The number of teams that read the field.")
     async def reader_count(self, info: Info) -> int:
-        return len(await self._readers(info))
+        return len(await self._reader_ids(info))
 
-    async def _readers(self, info: Info) -> list[UUID]:
+    async def _reader_ids(self, info: Info) -> list[UUID]:
         return (await info.context.loaders.reader_index.load(self.asset_id)).teams(self.path)
 
 
-async def fields_of(
-    context: Context, asset: UUID, contract: tables.Contract | None, paths: Sequence[str] | None
+async def load_fields(
+    context: Context, asset_id: UUID, contract: tables.Contract | None, paths: Sequence[str] | None
 ) -> list[AssetField]:
-    declared = await _declared(context, contract.schema_def) if contract else ()
-    wanted = None if paths is None else set(paths)
-    return [AssetField(asset_id=asset, **vars(field)) for field in declared if wanted is None or field.path in wanted]
+    declared = await _declared_fields(context, contract.schema_def) if contract else ()
+    path_set = None if paths is None else set(paths)
+    return [
+        AssetField(asset_id=asset_id, **vars(field)) for field in declared if path_set is None or field.path in path_set
+    ]
 
 
-async def _declared(context: Context, schema: Any) -> Sequence[diff.Field]:
+async def _declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
     if diff.weight(schema) is not None:
         return diff.fields(schema)
     return await context.computer.run(diff.fields, schema, key=("fields", Same(schema)))

@@ -1,4 +1,4 @@
-"""Filters: all that is given is AND-ed; what is left out does not count, and an explicit null is refused."""
+"""Filter inputs. All given conditions must hold; one that is left out is ignored, and an explicit null is an error."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -12,91 +12,91 @@ from strawberry import UNSET
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.errors import camel
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.scalars import text
+from tessera_gql.graphql.scalars import check_text
 from tessera_gql.store.page import Condition
 
 E = TypeVar("E")
 
 
 def given(value: Any) -> Any:
-    """The value, None if it was left out."""
+    """Return the value, or None if it was left out."""
     return None if value is UNSET else value
 
 
-def kept(value: Any, name: str) -> Any:
-    """The value, None if it was left out to keep what is there; raises Invalid for an explicit null."""
+def or_keep(value: Any, name: str) -> Any:
+    """Return the value, or None if it was left out to keep the current one. Raise Invalid for an explicit null."""
     if value is None:
         raise Invalid(f"`{camel(name)}` can't be null. Leave it out to keep what is there.", field=(name,))
     return given(value)
 
 
 def optional(description: str, *, name: str | None = None) -> Any:
-    """An input field that may be left out."""
+    """Declare an input field that may be left out."""
     return strawberry.field(default=UNSET, description=description, name=name)
 
 
-def by(column: str, description: str, *, kind: str | None = None) -> Any:
-    """A field of a filter: the column it looks at, and what type an id there belongs to."""
+def filter_by(column: str, description: str, *, kind: str | None = None) -> Any:
+    """Declare a field of a filter on a column; `kind` is the type whose global ids it accepts."""
     return strawberry.field(default=UNSET, description=description, metadata={"column": column, "kind": kind})
 
 
-@strawberry.input(description="Compares text.")
+@strawberry.input(description="Conditions on a text; it must meet all of them.")
 class StringFilter:
-    eq: str | None = optional("Exactly this.")
-    in_: list[str] | None = optional("Any of these.", name="in")
-    contains: str | None = optional("Has this in it, whatever the case.")
+    eq: str | None = optional("Accept only exactly this value.")
+    in_: list[str] | None = optional("Accept any of these values.", name="in")
+    contains: str | None = optional("Accept texts that contain this one, ignoring case.")
 
 
-@strawberry.input(description="Compares ids.")
+@strawberry.input(description="Conditions on an id; it must meet all of them.")
 class IdFilter:
-    eq: strawberry.ID | None = optional("Exactly this.")
-    in_: list[strawberry.ID] | None = optional("Any of these.", name="in")
+    eq: strawberry.ID | None = optional("Accept only exactly this value.")
+    in_: list[strawberry.ID] | None = optional("Accept any of these values.", name="in")
 
 
-@strawberry.input(description="Compares moments.")
+@strawberry.input(description="Conditions on a time; it must meet all of them.")
 class DateTimeFilter:
-    gte: datetime | None = optional("At this moment or later.")
-    lt: datetime | None = optional("Before this moment.")
+    gte: datetime | None = optional("Accept this time or later.")
+    lt: datetime | None = optional("Accept only times before this one.")
 
 
-@strawberry.input(name="Filter", description="Compares values of a fixed set.")
+@strawberry.input(name="Filter", description="Conditions on an enum value; it must meet all of them.")
 class EnumFilter(Generic[E]):
-    eq: E | None = optional("Exactly this.")
-    in_: list[E] | None = optional("Any of these.", name="in")
+    eq: E | None = optional("Accept only exactly this value.")
+    in_: list[E] | None = optional("Accept any of these values.", name="in")
 
 
-def conditions(where: Any) -> tuple[Condition, ...]:
-    """A noun's filter as conditions on its columns; raises Invalid."""
+def to_conditions(filter_input: Any) -> tuple[Condition, ...]:
+    """Convert a filter input into conditions on columns. Raise Invalid for nulls and bad ids."""
     return tuple(
         condition
-        for field in dataclasses.fields(where)
-        if (part := getattr(where, field.name)) is not UNSET
-        for condition in _compared(field, part)
+        for field in dataclasses.fields(filter_input)
+        if (part := getattr(filter_input, field.name)) is not UNSET
+        for condition in _field_conditions(field, part)
     )
 
 
-def _compared(field: Any, part: Any) -> Iterator[Condition]:
-    if part is None:
+def _field_conditions(field: Any, comparison: Any) -> Iterator[Condition]:
+    if comparison is None:
         raise Invalid(f"The filter `{field.name}` is null. Leave it out to accept everything.", field=("filter",))
-    for operator in dataclasses.fields(part):
-        value = getattr(part, operator.name)
+    for operator in dataclasses.fields(comparison):
+        value = getattr(comparison, operator.name)
         if value is UNSET:
             continue
         name = operator.name.rstrip("_")
         if value is None:
             raise Invalid(f"`{name}` is null in a filter. Leave it out to accept everything.", field=("filter",))
-        yield Condition(field.metadata["column"], name, _plain(value, field.metadata["kind"]))
+        yield Condition(field.metadata["column"], name, _to_column_value(value, field.metadata["kind"]))
 
 
-def _plain(value: Any, kind: str | None) -> Any:
+def _to_column_value(value: Any, kind: str | None) -> Any:
     match value:
         case list():
-            return tuple(_plain(one, kind) for one in value)  # pyright: ignore[reportUnknownVariableType]
+            return tuple(_to_column_value(item, kind) for item in value)  # pyright: ignore[reportUnknownVariableType]
         case Enum():
             return value
         case str() if kind:
             return local_id(value, kind, field=("filter",))
         case str():
-            return text(value, "filter")
+            return check_text(value, "filter")
         case _:
             return value

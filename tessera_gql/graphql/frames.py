@@ -1,6 +1,6 @@
-"""WebSocket connections as uvicorn serves them: a quick way to write a text message, and limits for control frames.
+"""WebSocket protocol for uvicorn with a fast path for text messages and limits for control frames.
 
-An application reaches them through the ASGI scope; on a server with another protocol, messages go the usual way.
+The application reaches it through the ASGI scope. On servers without it, messages are sent through ASGI.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from tessera_gql.graphql.connection_limits import Connection, PingRate, Reason
+from tessera_gql.graphql.connection_limits import Connection, PingCounter, RefusalReason
 from tessera_gql.graphql.http_protocol import ConnectionState
 
 WRITE_TEXT = "tessera.write_text"
 AUTHENTICATED = "tessera.authenticated"
 POLICY_VIOLATION = 1008
-MESSAGES_AHEAD = 1000
-"""Messages that may come in one read from the network; the next read waits until the application has taken them."""
+MAX_PENDING_MESSAGES = 1000
+"""Maximum messages in one read from the network. The next read waits until the application has received them."""
 
 WriteText: TypeAlias = Callable[[bytes], bool]
-"""Writes a message; False, and nothing is written, if the client does not read, or is gone."""
+"""Writes a text message; returns False without writing if the client does not read or has disconnected."""
 
 
 class Frames(WebSocketsSansIOProtocol):
-    """Knows no compression: what it writes is never masked and never compressed."""
+    """uvicorn's WebSocket protocol with direct writes. It never compresses messages."""
 
     connection: Connection
 
@@ -46,16 +46,16 @@ class Frames(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.limiter = server_state.limiter
-        self.pings = PingRate(self.limiter.limits.pings_per_minute)
+        self.pings = PingCounter(self.limiter.limits.pings_per_minute)
         self.latest_pong: bytes | None = None
-        """The one pong that is owed to a client that does not read; RFC 6455 permits to skip those before."""
+        """The pong to send when the client reads again. RFC 6455 permits to skip earlier ones."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)
         self.connection = self.limiter.open[self.transport]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The scope refers to the connection no more: a cycle would keep both until a full garbage collection."""
+        """Unregister the connection and break the reference cycle between scope and connection."""
         self.limiter.remove(self.connection)
         super().connection_lost(exc)
         if (scope := getattr(self, "scope", None)) is not None:
@@ -64,11 +64,11 @@ class Frames(WebSocketsSansIOProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.connection.expect_reading()
+        self.connection.start_write_deadline()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.connection.stop_expecting()
+        self.connection.stop_write_deadline()
         if self.latest_pong is not None and not self.close_sent:
             self.transport.write(self.latest_pong)
         self.latest_pong = None
@@ -81,23 +81,23 @@ class Frames(WebSocketsSansIOProtocol):
             extensions[AUTHENTICATED] = self.set_authenticated
 
     def start_keepalive(self) -> None:
-        """The handshake is done: what it was made of is not kept for as long as the connection lives."""
+        """Free the handshake request, which would otherwise be kept as long as the connection."""
         super().start_keepalive()
-        self.request.headers.clear()  # the parser of frames holds on to the request
+        self.request.headers.clear()  # the frame parser keeps a reference to the request
         del self.request, self.response
 
     def handle_text(self, event: Frame) -> None:
         super().handle_text(event)
-        if self.queue.qsize() > MESSAGES_AHEAD:
-            self.violate(f"Too many messages at once: at most {MESSAGES_AHEAD}")
+        if self.queue.qsize() > MAX_PENDING_MESSAGES:
+            self.close_for_violation(f"Too many messages at once: at most {MAX_PENDING_MESSAGES}")
 
     def handle_cont(self, event: Frame) -> None:
-        if event.data or self.may_ping():
+        if event.data or self.count_control_frame():
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
-        pongs = self.conn.data_to_send()  # those of all pings of one read, with the first of them
-        if not self.may_ping():
+        pongs = self.conn.data_to_send()  # the first ping of a read gets the pongs of all its pings
+        if not self.count_control_frame():
             return
         if self.writable.is_set():
             self.transport.write(b"".join(pongs))
@@ -105,27 +105,27 @@ class Frames(WebSocketsSansIOProtocol):
             self.latest_pong = pongs[-1]
 
     def handle_pong(self, event: Frame) -> None:
-        if self.may_ping():
+        if self.count_control_frame():
             super().handle_pong(event)
 
-    def may_ping(self) -> bool:
-        """Count a frame that costs its sender little and gives the application nothing; False if the socket closes."""
+    def count_control_frame(self) -> bool:
+        """Count a control or empty frame and return False if the socket is closing, perhaps because of it."""
         if not self.close_sent and self.pings.is_exceeded():
-            self.violate(f"Too many pings: at most {self.pings.per_minute} a minute")
+            self.close_for_violation(f"Too many pings: at most {self.pings.per_minute} a minute")
         return not self.close_sent
 
-    def violate(self, reason: str) -> None:
-        """Close the socket because of what its client does."""
+    def close_for_violation(self, reason: str) -> None:
+        """Close the socket because its client violates the frame limits."""
         if self.close_sent or self.transport.is_closing():
             return
-        self.limiter.refusals[Reason.PINGS] += 1
+        self.limiter.refusals[RefusalReason.PINGS] += 1
         self.conn.send_close(POLICY_VIOLATION, reason)
         self.handle_parser_exception()
-        self.connection.expect_reading()
+        self.connection.start_write_deadline()
 
     def set_authenticated(self) -> None:
-        """From now on the connection is not closed to make room for others."""
-        self.limiter.set_busy(self.connection)
+        """Protect the connection from eviction."""
+        self.limiter.protect(self.connection)
 
     def write_text(self, text: bytes) -> bool:
         if not self.writable.is_set() or self.close_sent or self.disconnected or self.transport.is_closing():
@@ -144,21 +144,23 @@ class Frames(WebSocketsSansIOProtocol):
         try:
             await super().send(message)
         except RuntimeError:
-            if self.close_sent:  # by us, while the application was about to send
+            if self.close_sent:  # the server closed the socket while the application was sending
                 raise ClientDisconnected from None
             raise
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
-        self.connection.expect_reading()  # of what is left, and of the closing handshake
+        self.connection.start_write_deadline()  # the client must still read queued data and the closing handshake
 
 
-def writer(scope: Scope) -> WriteText | None:
+def get_text_writer(scope: Scope) -> WriteText | None:
+    """Return the fast path for text messages, or None if the server has none."""
     callback: WriteText | None = (scope.get("extensions") or {}).get(WRITE_TEXT)
     return callback
 
 
-def set_authenticated(scope: Scope) -> None:
+def mark_authenticated(scope: Scope) -> None:
+    """Protect the connection of an authenticated socket from eviction."""
     callback: Callable[[], None] | None = (scope.get("extensions") or {}).get(AUTHENTICATED)
     if callback is not None:
         callback()

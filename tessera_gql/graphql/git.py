@@ -1,4 +1,4 @@
-"""Contracts as files on the server: pushed and pulled in the folder that GIT_SYNC_PATH names. For administrators."""
+"""Mutations for administrators that push the catalog to files and pull it from them, in the folder GIT_SYNC_PATH."""
 
 from typing import Annotated, Any
 
@@ -14,103 +14,111 @@ from tessera_gql.workflows.git_folder import Commit
 from tessera_gql.workflows.git_state import Pulled
 
 
-@strawberry.input(description="A push of everything into files.")
+@strawberry.input(description="The options of a push of teams and assets into files.")
 class PushToGitInput(Input):
-    message: str | None = optional("Commits what was written, with this message; nothing is committed if left out.")
-    author: str | None = optional("Who the commit is by, as `Name <address>`.")
+    message: str | None = optional("The message of a git commit of the files; without it, nothing is committed.")
+    author: str | None = optional("The author of the commit, as `Name <address>`.")
 
 
-@strawberry.type(description="What a push wrote.")
+@strawberry.type(description="The result of `pushToGit`; lists and numbers are null if it was refused.")
 class PushToGitPayload(Payload):
-    written: list[str] | None = strawberry.field(default=None, description="Files that are new or changed.")
-    removed: list[str] | None = strawberry.field(default=None, description="Files of what is gone.")
-    unchanged: int | None = strawberry.field(default=None, description="How many files stayed as they were.")
-    commit: str | None = strawberry.field(default=None, description="The new commit, if there was anything to commit.")
+    changed: list[str] | None = strawberry.field(
+        name="written", default=None, description="The paths of files that are new or changed."
+    )
+    removed: list[str] | None = strawberry.field(
+        default=None, description="The paths of files that were removed, because their team or asset no longer exists."
+    )
+    unchanged: int | None = strawberry.field(default=None, description="The number of files that did not change.")
+    commit: str | None = strawberry.field(default=None, description="The hash of the commit; null if there is none.")
 
 
-@strawberry.input(description="A pull of everything from files.")
+@strawberry.input(description="The options of a pull of teams and assets from files.")
 class PullFromGitInput(Input):
-    dry_run: bool = strawberry.field(default=False, description="Do everything, answer, and take it all back.")
-
-
-@strawberry.type(description="What a pull wrote.")
-class PullReport:
-    teams_created: int = strawberry.field(description="Teams that were new.")
-    teams_updated: int = strawberry.field(description="Teams that changed.")
-    assets_created: int = strawberry.field(description="Assets that were new.")
-    assets_updated: int = strawberry.field(description="Assets that changed.")
-    contracts_restored: int = strawberry.field(description="Versions restored to assets without any.")
-    contracts_published: int = strawberry.field(description="Newer versions that were published.")
-    contracts_retired: int = strawberry.field(description="Versions that were retired.")
-    proposals_opened: int = strawberry.field(description="Newer versions that break something and wait.")
-    registrations_created: int = strawberry.field(description="Registrations that were new.")
-    registrations_updated: int = strawberry.field(description="Registrations that changed.")
-    dependencies_added: int = strawberry.field(description="Edges of the lineage that were new.")
-    passed_over: list[str] = strawberry.field(description="Versions in files that were left out, and why.")
-
-    @classmethod
-    def of(cls, done: Pulled) -> "PullReport":
-        facts: dict[str, Any] = vars(done) | {"passed_over": list(done.passed_over)}
-        return cls(**facts)
-
-
-@strawberry.type(description="What a pull wrote.")
-class PullFromGitPayload(Payload):
-    report: PullReport | None = strawberry.field(default=None, description="Null if it was refused.")
-
-
-async def push_to_git(context: Context, asked: PushToGitInput) -> PushToGitPayload:
-    """Reads only, so that nobody waits for the disk to be written to."""
-    message = given(asked.message)
-    commit = None if message is None else Commit(message, given(asked.author))
-    async with context.database.read() as session:
-        done = await git.push(session, context.actor, context.git_sync_path, commit=commit)
-    return PushToGitPayload(
-        written=list(done.written), removed=list(done.removed), unchanged=done.unchanged, commit=done.commit
+    dry_run: bool = strawberry.field(
+        default=False, description="Execute the mutation and return its payload, then roll everything back."
     )
 
 
-async def pull_from_git(context: Context, asked: PullFromGitInput) -> PullFromGitPayload:
-    """The files are read before the transaction begins."""
+@strawberry.type(description="The numbers of objects that a pull changed.")
+class PullReport:
+    teams_created: int = strawberry.field(description="The number of teams that were created.")
+    teams_updated: int = strawberry.field(description="The number of teams that were updated.")
+    assets_created: int = strawberry.field(description="The number of assets that were created.")
+    assets_updated: int = strawberry.field(description="The number of assets that were updated.")
+    contracts_restored: int = strawberry.field(description="The number of contracts restored to assets that had none.")
+    contracts_published: int = strawberry.field(description="The number of newer contracts that were published.")
+    contracts_retired: int = strawberry.field(description="The number of contracts that were retired.")
+    proposals_opened: int = strawberry.field(
+        description="The number of proposals opened for newer contracts with breaking changes."
+    )
+    registrations_created: int = strawberry.field(description="The number of registrations that were created.")
+    registrations_updated: int = strawberry.field(description="The number of registrations that were updated.")
+    dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
+    passed_over: list[str] = strawberry.field(description="The contracts that were skipped, each with the reason.")
+
+    @classmethod
+    def of(cls, result: Pulled) -> "PullReport":
+        values: dict[str, Any] = vars(result) | {"passed_over": list(result.passed_over)}
+        return cls(**values)
+
+
+@strawberry.type(description="The result of `pullFromGit`.")
+class PullFromGitPayload(Payload):
+    report: PullReport | None = strawberry.field(default=None, description="The report; null if refused.")
+
+
+async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitPayload:
+    """Write the files in a read transaction, so that no writer waits for the disk."""
+    message = given(arguments.message)
+    commit = None if message is None else Commit(message, given(arguments.author))
+    async with context.database.read() as session:
+        result = await git.push(session, context.actor, context.git_sync_path, commit=commit)
+    return PushToGitPayload(
+        changed=list(result.written), removed=list(result.removed), unchanged=result.unchanged, commit=result.commit
+    )
+
+
+async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFromGitPayload:
+    """Read the files, then merge them in one transaction."""
     files = await git.read(context.actor, context.git_sync_path)
-    async with context.write(dry_run=asked.dry_run) as session:
-        done = await git.pull(session, context.actor, files)
-    return PullFromGitPayload(report=PullReport.of(done))
+    async with context.write(dry_run=arguments.dry_run) as session:
+        result = await git.pull(session, context.actor, files)
+    return PullFromGitPayload(report=PullReport.of(result))
 
 
-async def _push(
+async def _resolve_push(
     info: Info,
-    input: Annotated[PushToGitInput, strawberry.argument(description="What to do.")],  # noqa: A002 - the graph's name
+    input: Annotated[PushToGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
 ) -> PushToGitPayload | None:
     try:
-        answer = await push_to_git(info.context, input)
+        payload = await push_to_git(info.context, input)
     except Refusal as refusal:
-        answer = PushToGitPayload(errors=[UserError.of(refusal, {}, input)])
-    answer.client_mutation_id = given(input.client_mutation_id)
-    return answer
+        payload = PushToGitPayload(errors=[UserError.of(refusal, {}, input)])
+    payload.client_mutation_id = given(input.client_mutation_id)
+    return payload
 
 
-async def _pull(
+async def _resolve_pull(
     info: Info,
-    input: Annotated[PullFromGitInput, strawberry.argument(description="What to do.")],  # noqa: A002 - the graph's name
+    input: Annotated[PullFromGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
 ) -> PullFromGitPayload | None:
     try:
-        answer = await pull_from_git(info.context, input)
+        payload = await pull_from_git(info.context, input)
     except Refusal as refusal:
-        answer = PullFromGitPayload(errors=[UserError.of(refusal, {}, input)])
-    answer.client_mutation_id = given(input.client_mutation_id)
-    return answer
+        payload = PullFromGitPayload(errors=[UserError.of(refusal, {}, input)])
+    payload.client_mutation_id = given(input.client_mutation_id)
+    return payload
 
 
 @strawberry.type
 class Mutations:
     push_to_git: Any = strawberry.mutation(
-        resolver=_push,
+        resolver=_resolve_push,
         graphql_type=PushToGitPayload | None,
-        description="Writes every team and asset to its file. Needs the scope ADMIN.",
+        description="Write every team and asset to its file in the server's git folder. Needs the scope ADMIN.",
     )
     pull_from_git: Any = strawberry.mutation(
-        resolver=_pull,
+        resolver=_resolve_pull,
         graphql_type=PullFromGitPayload | None,
-        description="Merges what the files say; all of it or nothing. Needs the scope ADMIN.",
+        description="Merge the files of the server's git folder, all of them or none. Needs the scope ADMIN.",
     )

@@ -1,12 +1,12 @@
-"""The error of a request that is refused before its operation runs."""
+"""Errors of HTTP requests that are refused before their operation runs."""
 
 from collections.abc import Mapping
 
-CODES = {401: "UNAUTHENTICATED", 429: "RATE_LIMITED", 503: "UNAVAILABLE"}
+CODE_BY_STATUS = {401: "UNAUTHENTICATED", 429: "RATE_LIMITED", 503: "UNAVAILABLE"}
 
 
 class HttpError(Exception):
-    """An HTTP status, and a message that says what is wrong with the request and what to send instead."""
+    """An HTTP error with a status and a message for the client."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -15,8 +15,9 @@ class HttpError(Exception):
 
     @property
     def code(self) -> str:
-        return CODES.get(self.status, "BAD_REQUEST")
+        return CODE_BY_STATUS.get(self.status, "BAD_REQUEST")
 
 
-def too_large(limit: int, hint: str = "") -> HttpError:
+def body_too_large(limit: int, hint: str = "") -> HttpError:
+    """Create the error for a body above the limit."""
     return HttpError(413, f"The body is larger than {limit:,} bytes, which is the limit.{hint}")

@@ -1,7 +1,7 @@
-"""HTTP connections as uvicorn serves them, with limits for a request's head, for unread replies and for pipelines.
+"""HTTP protocol for uvicorn with limits for request heads, unread replies and pipelined requests.
 
-uvicorn has none of these for httptools: a head may take forever and have any size there, and a reply that is not read
-is kept for as long as the connection lives.
+uvicorn has none of these with httptools: a head may have any size and take any time, and an unread reply is kept as
+long as its connection.
 """
 
 from __future__ import annotations
@@ -19,30 +19,33 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.utils import get_remote_addr
 from uvicorn.server import ServerState
 
-from tessera_gql.graphql.connection_limits import Connection, ConnectionLimiter, Reason
+from tessera_gql.graphql.connection_limits import Connection, ConnectionLimiter, RefusalReason
 
 LINGER_SECONDS = 1.0
-"""How long a refused connection stays open for its client to read why."""
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""How long a refused connection stays open so that its client reads the error."""
+PROBE_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-class Refusal(NamedTuple):
-    """A reply written without the application; the connection ends with it. Without a status it only ends."""
+class ConnectionRefusal(NamedTuple):
+    """An error response that is written without the application and ends the connection."""
 
-    reason: Reason
+    reason: RefusalReason
     status: int
     message: str
     code: str = "BAD_REQUEST"
 
 
-MALFORMED = Refusal(Reason.MALFORMED, 400, "This is not a valid HTTP/1.1 request. Send one.")
-FULL = Refusal(
-    Reason.FULL, 503, "The server has no connection left. Close idle ones, or try again in a moment.", "UNAVAILABLE"
+MALFORMED = ConnectionRefusal(RefusalReason.MALFORMED, 400, "This is not a valid HTTP/1.1 request. Send one.")
+FULL = ConnectionRefusal(
+    RefusalReason.FULL,
+    503,
+    "The server has no connection left. Close idle ones, or try again in a moment.",
+    "UNAVAILABLE",
 )
 
 
 class ConnectionState(ServerState):
-    """uvicorn's state of a server, with the limiter that its protocols share."""
+    """uvicorn's server state with the connection limiter that all protocols share."""
 
     def __init__(self, limiter: ConnectionLimiter) -> None:
         super().__init__()
@@ -50,11 +53,11 @@ class ConnectionState(ServerState):
 
 
 class _HeadRefused(Exception):  # noqa: N818 - ends the parsing, not a fault
-    """The head was refused while it was parsed; `HttpProtocol.refusal` says why."""
+    """Stops the parser because the head was refused; the reason is in `HttpProtocol.refusal`."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection, until it is closed or becomes a websocket."""
+    """One HTTP connection, until it is closed or upgraded to a WebSocket."""
 
     def __init__(
         self,
@@ -67,28 +70,28 @@ class HttpProtocol(HttpToolsProtocol):
         self.limiter = server_state.limiter
         self.limits = server_state.limiter.limits
         self.connection: Connection | None = None
-        """None if it was refused, before anything was read."""
-        self.answering: RequestResponseCycle | None = None
-        """The request that runs now; `cycle` is the one that was parsed last."""
-        self.refusal: Refusal | None = None
-        """What ends the connection, behind the replies to earlier requests; what comes after it is discarded."""
+        """The registered connection; None if it was refused before anything was read."""
+        self.current_cycle: RequestResponseCycle | None = None
+        """The request that is being executed; `cycle` is the one that was parsed last."""
+        self.refusal: ConnectionRefusal | None = None
+        """The error that ends the connection after the replies to earlier requests. Later data is discarded."""
         self.is_receiving = False
-        """A request has begun and is not complete."""
-        self.is_head = False
+        """Whether a request has begun and is incomplete."""
+        self.is_reading_head = False
         self.head_size = 0
-        self.token_size = 0
-        """Bytes that came since the parser last reported anything: it keeps an unfinished header for us."""
+        self.unparsed_size = 0
+        """Bytes received since the last parser callback. The parser buffers an unfinished header without limit."""
         self.timer: asyncio.TimerHandle | None = None
-        """Runs while a client owes us the rest of a request."""
+        """Deadline of an incomplete request."""
 
     @property
-    def is_answering(self) -> bool:
-        return self.answering is not None and not self.answering.response_complete
+    def is_executing(self) -> bool:
+        return self.current_cycle is not None and not self.current_cycle.response_complete
 
     @property
     def _is_new(self) -> bool:
-        """No request has come yet."""
-        return self.answering is None
+        """Whether no request was received yet."""
+        return self.current_cycle is None
 
     @property
     def _is_surplus(self) -> bool:
@@ -103,18 +106,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._expect_request()
             return
         self.refusal = FULL
-        if accepted is Reason.ADDRESS:
+        if accepted is RefusalReason.ADDRESS:
             message = "Your address has as many connections as it may have. Close some of them first."
-            self.refusal = Refusal(accepted, 429, message, "RATE_LIMITED")
+            self.refusal = ConnectionRefusal(accepted, 429, message, "RATE_LIMITED")
         self._write_refusal(self.refusal)
         transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
         self.pipeline.clear()
-        if self.answering is not None and not self.answering.response_complete:
-            self.answering.disconnected = True  # uvicorn tells only the request that was parsed last
-            self.answering.message_event.set()
+        if self.current_cycle is not None and not self.current_cycle.response_complete:
+            self.current_cycle.disconnected = True  # uvicorn notifies only the request that was parsed last
+            self.current_cycle.message_event.set()
         if self.connection is not None:
             self.limiter.remove(self.connection)
         super().connection_lost(exc)
@@ -123,24 +126,24 @@ class HttpProtocol(HttpToolsProtocol):
         if self.refusal is not None:
             return
         self._unset_keepalive_if_required()
-        self.token_size += len(data)
+        self.unparsed_size += len(data)
         try:
             self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess] - None when the connection is lost
         except httptools.HttpParserUpgrade:
             self._upgrade()
             return
         except httptools.HttpParserError:
-            self._refuse(self._refusal_of_head())
+            self._refuse(self._parse_error())
             return
-        if self.token_size > self.limits.head_bytes:
+        if self.unparsed_size > self.limits.head_bytes:
             self._refuse(self._head_too_large())
             return
         self._expect_request()
 
     def _upgrade(self) -> None:
         if not self._should_upgrade():
-            self._expect_request()  # it was answered as any other request
-        elif self.is_answering:  # the reply would be written into the websocket
+            self._expect_request()  # the request was executed as plain HTTP
+        elif self.is_executing:  # the reply would be written into the websocket
             self._refuse(MALFORMED)
         elif self._is_surplus:
             self._refuse(FULL)
@@ -152,49 +155,51 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.is_receiving = self.is_head = True
-        self.head_size = self.token_size = 0
+        self.is_receiving = self.is_reading_head = True
+        self.head_size = self.unparsed_size = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
-        self.token_size = 0
+        self.unparsed_size = 0
         if len(self.url) > self.limits.url_bytes:
             limit = f"{self.limits.url_bytes:,}"
             self._stop_parsing(
-                Refusal(Reason.URL_TOO_LONG, 414, f"The URL is longer than {limit} bytes. Send the query by POST.")
+                ConnectionRefusal(
+                    RefusalReason.URL_TOO_LONG, 414, f"The URL is longer than {limit} bytes. Send the query by POST."
+                )
             )
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.token_size = 0
+        self.unparsed_size = 0
         self.head_size += len(name) + len(value)
-        if self.is_head:  # trailers are counted and dropped
+        if self.is_reading_head:  # trailers count for the limit but are dropped
             super().on_header(name, value)
         if self.head_size > self.limits.head_bytes or len(self.headers) > self.limits.head_fields:
             self._stop_parsing(self._head_too_large())
 
     def on_headers_complete(self) -> None:
-        self.token_size = 0
-        self.is_head = False
+        self.unparsed_size = 0
+        self.is_reading_head = False
         if len(self.pipeline) >= self.limits.pipelined_requests:
             message = f"More than {self.limits.pipelined_requests} requests wait for their replies. Read these first."
-            self._stop_parsing(Refusal(Reason.PIPELINE, 429, message, "RATE_LIMITED"))
+            self._stop_parsing(ConnectionRefusal(RefusalReason.PIPELINE, 429, message, "RATE_LIMITED"))
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self.token_size = 0
+        self.unparsed_size = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self.token_size = 0
+        self.unparsed_size = 0
         self.is_receiving = False
         super().on_message_complete()
 
     # Called by uvicorn
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self.answering = cycle
-        if self._is_surplus and cycle.scope["path"] not in PROBES:
-            self.limiter.refusals[Reason.FULL] += 1
+        self.current_cycle = cycle
+        if self._is_surplus and cycle.scope["path"] not in PROBE_PATHS:
+            self.limiter.refusals[RefusalReason.FULL] += 1
             app = cast("ASGI3Application", _refuse_surplus)
         super()._start_asgi_task(cycle, app)
 
@@ -202,8 +207,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             if self.connection is not None:
-                self.connection.expect_reading()
-        elif self.refusal is not None and not self.is_answering:
+                self.connection.start_write_deadline()
+        elif self.refusal is not None and not self.is_executing:
             self._end(self.refusal)
         else:
             self._expect_request()
@@ -211,33 +216,33 @@ class HttpProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
         if self.connection is not None:
-            self.connection.expect_reading()
+            self.connection.start_write_deadline()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         if self.connection is not None:
-            self.connection.expect_reading()
+            self.connection.start_write_deadline()
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self.connection is not None:
-            self.connection.stop_expecting()
+            self.connection.stop_write_deadline()
 
-    # The request that is to come
+    # Deadlines of the next request
 
     def _expect_request(self) -> None:
-        """Set a deadline while the client owes the rest of a request, and the keep-alive time while it owes nothing."""
+        """Start the deadline of an incomplete request, or the keep-alive timer between requests."""
         if self.connection is None or self.transport.is_closing():
             return
-        if self.is_answering:
+        if self.is_executing:
             self._stop_timer()
-            self.limiter.set_busy(self.connection)
+            self.limiter.protect(self.connection)
             return
         is_new = self._is_new
         if is_new or self.is_receiving:
             self._unset_keepalive_if_required()
             if self.timer is None:
-                self.timer = self.loop.call_later(self.limits.head_seconds, self._give_up)
+                self.timer = self.loop.call_later(self.limits.head_seconds, self._handle_timeout)
         else:
             self._stop_timer()
             if self.timeout_keep_alive_task is None:
@@ -247,13 +252,13 @@ class HttpProtocol(HttpToolsProtocol):
         if not is_new:
             self.limiter.set_kept_alive(self.connection)
 
-    def _give_up(self) -> None:
+    def _handle_timeout(self) -> None:
         self.timer = None
         message = f"The head of the request did not come within {self.limits.head_seconds:g} seconds. Send it at once."
-        refusal = Refusal(Reason.HEAD_TIMEOUT, 408, message)
-        if self.is_receiving and self.is_head:
+        refusal = ConnectionRefusal(RefusalReason.HEAD_TIMEOUT, 408, message)
+        if self.is_receiving and self.is_reading_head:
             self._refuse(refusal)
-        else:  # nothing came, or the rest of a request that was answered already
+        else:  # nothing was received, or the reply was sent before the request was complete
             self.limiter.refusals[refusal.reason] += 1
             self.transport.close()
 
@@ -268,33 +273,35 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Refusals
 
-    def _refusal_of_head(self) -> Refusal:
-        """Why the parser stopped: a limit of ours, or what was sent is no HTTP."""
+    def _parse_error(self) -> ConnectionRefusal:
+        """Return the exceeded limit, or MALFORMED, as the reason for a parser error."""
         return self.refusal or MALFORMED
 
-    def _head_too_large(self) -> Refusal:
+    def _head_too_large(self) -> ConnectionRefusal:
         limits = f"{self.limits.head_bytes:,} bytes and {self.limits.head_fields:,} headers"
-        return Refusal(Reason.HEAD_TOO_LARGE, 431, f"The head of a request may have {limits}. Send less.")
+        return ConnectionRefusal(
+            RefusalReason.HEAD_TOO_LARGE, 431, f"The head of a request may have {limits}. Send less."
+        )
 
-    def _stop_parsing(self, refusal: Refusal) -> None:
+    def _stop_parsing(self, refusal: ConnectionRefusal) -> None:
         self.refusal = refusal
         raise _HeadRefused
 
-    def _refuse(self, refusal: Refusal) -> None:
-        """End the connection, once the requests that came before have been answered."""
+    def _refuse(self, refusal: ConnectionRefusal) -> None:
+        """End the connection after the replies to earlier requests."""
         self.limiter.refusals[refusal.reason] += 1
         self.refusal = refusal
-        if not self.is_answering:
+        if not self.is_executing:
             self._end(refusal)
 
-    def _end(self, refusal: Refusal) -> None:
-        """Reply, then discard what still comes for a moment: closing at once could destroy the reply on its way."""
+    def _end(self, refusal: ConnectionRefusal) -> None:
+        """Send the error and close after a moment. Closing at once could destroy the response in transit."""
         self._stop_timers()
         self._write_refusal(refusal)
         self.transport.write_eof()
         self.timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
-    def _write_refusal(self, refusal: Refusal) -> None:
+    def _write_refusal(self, refusal: ConnectionRefusal) -> None:
         body = orjson.dumps({"errors": [{"message": refusal.message, "extensions": {"code": refusal.code}}]})
         headers = [
             *self.server_state.default_headers,
@@ -304,7 +311,7 @@ class HttpProtocol(HttpToolsProtocol):
         ]
         if refusal.status in (429, 503):
             headers.append((b"retry-after", b"1"))
-        lines = [b"%b: %b\r\n" % header for header in dict(headers).items()]  # each header once
+        lines = [b"%b: %b\r\n" % header for header in dict(headers).items()]  # a default header must not be repeated
         self.transport.write(b"".join((STATUS_LINE[refusal.status], *lines, b"\r\n", body)))
 
 

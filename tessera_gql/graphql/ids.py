@@ -1,4 +1,4 @@
-"""Opaque ids: base64 of `Type:uuid`. What is no id, or of another type, is told apart from what is gone."""
+"""Global ids: base64 of `Type:uuid`. A malformed id and one of another type are errors; an unknown one is not."""
 
 import base64
 import binascii
@@ -10,25 +10,26 @@ import strawberry
 from tessera_gql.errors import Invalid
 
 
-@strawberry.interface(description="Anything with an id, which `node(id:)` finds again.")
+@strawberry.interface(description="An object with a global id, which `node(id:)` returns.")
 class Node:
     row: strawberry.Private[Any]
-    id: strawberry.ID = strawberry.field(description="Opaque, and unique among everything.")
+    id: strawberry.ID = strawberry.field(description="The global id of the object: opaque, unique across types.")
 
     @classmethod
     def of(cls, row: Any) -> Self:
-        """What shows the row; see `graphql.rows`."""
-        shown = cls.__new__(cls)
-        shown.row = row
-        return shown
+        """Wrap a row without running `__init__`; `from_row` makes the fields read it."""
+        node = cls.__new__(cls)
+        node.row = row
+        return node
 
 
 def global_id(kind: str, identity: UUID) -> strawberry.ID:
+    """Encode a type name and a UUID as a global id."""
     return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{identity}".encode()).decode())
 
 
 def parsed(text: str) -> tuple[str, UUID] | None:
-    """The type and the id in it, or None for what is no id of ours."""
+    """Decode a global id into type name and UUID; None if it is malformed."""
     try:
         kind, _, identity = base64.urlsafe_b64decode(text.encode()).decode().partition(":")
         return kind, UUID(identity)
@@ -37,16 +38,16 @@ def parsed(text: str) -> tuple[str, UUID] | None:
 
 
 def local_id(text: str, kind: str, *, field: tuple[str, ...] = ("id",)) -> UUID:
-    """Raises Invalid unless it is an id of that type."""
+    """Decode a global id of the type `kind`. Raise Invalid if it is malformed or of another type."""
     match parsed(text):
-        case (found, identity) if found == kind:
+        case (actual, identity) if actual == kind:
             return identity
-        case (found, _):
-            message = f"This id is of type {found[:100]}, but the id of {_one(kind)} is expected here."
+        case (actual, _):
+            message = f"This id is of type {actual[:100]}, but the id of {_with_article(kind)} is expected here."
         case None:
-            message = f"{text[:100]!r} is not an id. Use the `id` of {_one(kind)} as an answer gives it."
+            message = f"{text[:100]!r} is not an id. Use the `id` of {_with_article(kind)} as an answer gives it."
     raise Invalid(message, field=field)
 
 
-def _one(kind: str) -> str:
+def _with_article(kind: str) -> str:
     return f"an {kind}" if kind.startswith("A") else f"a {kind}"

@@ -1,4 +1,4 @@
-"""What a publish would come to, by the very decisions it makes; nothing is written."""
+"""The query `impact`: what publishing a schema would do, by the same decisions as the publish. Writes nothing."""
 
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -8,113 +8,125 @@ from strawberry import UNSET
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
-from tessera_gql.graphql.changes import Change, listed
+from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.lineage import LineageConnection, lineage_page
-from tessera_gql.graphql.nouns import computed, many, named, shown
+from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.graphql.pages import After, First
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.sources import DocumentInput, promised
+from tessera_gql.graphql.sources import DocumentInput, parse_contract
 from tessera_gql.policy.words import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import impact
 from tessera_gql.workflows.publishing import KEEP, PublishRequest
 
 
-@strawberry.type(description="A team that would be asked, and why.")
+@strawberry.type(description="A team that would be asked to acknowledge, with the reason.")
 class ImpactedTeam:
     team_id: strawberry.Private[UUID]
     changes: strawberry.Private[list[diff.Change]]
 
-    @computed("The changes that touch what it reads.")
-    def because(self, info: Info) -> list[Change]:
-        return listed(info.context, self.changes)
+    @computed_field("The breaking changes that touch what the team reads.", name="because")
+    def reasons(self, info: Info) -> list[Change]:
+        return to_changes(info.context, self.changes)
 
-    @computed("Who would be asked.", named("Team"))
+    @computed_field("The team that would be asked.", lazy_type("Team"))
     async def team(self, info: Info) -> Any:
-        return shown("Team", await info.context.loaders.team.load(self.team_id))
+        return to_type("Team", await info.context.loaders.team.load(self.team_id))
 
 
-@strawberry.type(description="What a publish would come to.")
+@strawberry.type(description="The effect of publishing a schema, without publishing it.")
 class Impact:
-    found: strawberry.Private[impact.Impact]
-    outcome: Outcome = strawberry.field(description="PROPOSED if it would have to wait for other teams.")
-    version: str | None = strawberry.field(description="The next honest version; null if nothing would change.")
-    bump: Bump = strawberry.field(description="The smallest honest step of the version.")
-    mode: Mode = strawberry.field(description="The mode that judges.")
+    result: strawberry.Private[impact.Impact]
+    outcome: Outcome = strawberry.field(
+        description="The outcome that a publish would have; PROPOSED if it had to wait for other teams."
+    )
+    version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
+    bump: Bump = strawberry.field(description="The part of the version that the changes must raise at least.")
+    mode: Mode = strawberry.field(description="The compatibility mode that decides: the active contract's.")
 
-    @computed("What would change.", named("Asset"))
+    @computed_field("The asset whose contract would change.", lazy_type("Asset"))
     def asset(self) -> Any:
-        return shown("Asset", self.found.asset)
+        return to_type("Asset", self.result.asset)
 
-    @computed("Every change from the contract that is active now.")
+    @computed_field("All changes from the active contract.")
     def changes(self, info: Info) -> list[Change]:
-        return listed(info.context, self.found.judgement.changes)
+        return to_changes(info.context, self.result.judgement.changes)
 
-    @computed("The changes that break under the mode that judges.")
+    @computed_field("The changes that are breaking under `mode`.")
     def breaking(self, info: Info) -> list[Change]:
-        return listed(info.context, self.found.judgement.breaking)
+        return to_changes(info.context, self.result.judgement.breaking)
 
-    @computed("The teams that would be asked.")
+    @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ImpactedTeam]:
-        changes = {change.fingerprint: change for change in self.found.judgement.breaking}
+        changes = {change.fingerprint: change for change in self.result.judgement.breaking}
         return [
-            ImpactedTeam(team_id=team, changes=[changes[reason] for reason in because])
-            for team, because in self.found.asked.items()
+            ImpactedTeam(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
+            for team, fingerprints in self.result.asked.items()
         ]
 
-    @computed("The teams that would be told, but not asked.", many("Team"))
+    @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:
-        rows = await info.context.loaders.team.load_many(sorted(self.found.affected.informed))
-        return [shown("Team", row) for row in rows]
+        rows = await info.context.loaders.team.load_many(sorted(self.result.affected.informed))
+        return [to_type("Team", row) for row in rows]
 
-    @computed("Everything made from the asset, nearest first.")
+    @computed_field("All assets made from this one, directly or indirectly, the nearest first.")
     def downstream(self, first: First = UNSET, after: After = UNSET) -> LineageConnection:
-        return lineage_page(self.found.downstream, given(first), given(after))
+        return lineage_page(self.result.downstream, given(first), given(after))
 
 
 @strawberry.type
 class Queries:
-    @computed("What publishing a schema for an asset would come to, and who would be asked.")
-    async def impact(  # noqa: PLR0913 - one parameter for each argument in the graph
+    @computed_field("Compute the effect of publishing a schema: changes, outcome and teams to ask. Writes nothing.")
+    async def impact(  # noqa: PLR0913 - one parameter for each argument in the schema
         self,
         info: Info,
         *,
-        asset: Annotated[AssetRefInput, strawberry.argument(description="What would change.")],
+        asset: Annotated[AssetRefInput, strawberry.argument(description="The asset to publish for, by id or fqn.")],
         schema: Annotated[
-            JSON | None, strawberry.argument(description="The JSON Schema to publish; either this or `document`.")
+            JSON | None, strawberry.argument(description="The JSON Schema to publish; give either this or `document`.")
         ] = UNSET,
         document: Annotated[
-            DocumentInput | None, strawberry.argument(description="The same in another format.")
+            DocumentInput | None,
+            strawberry.argument(description="The contract in another format, instead of `schema`."),
         ] = UNSET,
         guarantees: Annotated[
-            JSON | None, strawberry.argument(description="What would be promised beside it; kept if left out.")
+            JSON | None,
+            strawberry.argument(
+                description="The guarantees that go with the schema; those of the active contract if left out."
+            ),
         ] = UNSET,
         compatibility_mode: Annotated[
-            Mode | None, strawberry.argument(description="The mode of the change after it; kept if left out.")
+            Mode | None,
+            strawberry.argument(
+                description="The compatibility mode for the change after this one; the active contract's if left out."
+            ),
         ] = UNSET,
         version: Annotated[
-            str | None, strawberry.argument(description="The version to publish; the next honest one if left out.")
+            str | None,
+            strawberry.argument(
+                description="The version to publish; the next one that the changes require if left out."
+            ),
         ] = UNSET,
     ) -> Impact | None:
-        ref = asset.local()
+        ref = asset.to_ref()
         document = given(document)
-        about = await info.context.loaders.asked(lambda session: assets.get(session, ref)) if document else None
-        offered = await promised(info.context.computer.run, schema, document, about.fqn if about else None)
-        kept = KEEP if offered.guarantees is None else offered.guarantees
+        row = await info.context.loaders.run_query(lambda session: assets.get(session, ref)) if document else None
+        parsed = await parse_contract(info.context.computer.run, schema, document, row.fqn if row else None)
+        default_guarantees = KEEP if parsed.guarantees is None else parsed.guarantees
         request = PublishRequest(
-            schema=offered.schema,
-            guarantees=kept if guarantees is UNSET else cast("dict[str, Any] | None", guarantees),
+            schema=parsed.schema,
+            guarantees=default_guarantees if guarantees is UNSET else cast("dict[str, Any] | None", guarantees),
             mode=given(compatibility_mode),
             version=given(version),
         )
-        found = await info.context.loaders.asked(lambda session: impact.of(session, ref, request))
+        result = await info.context.loaders.run_query(lambda session: impact.of(session, ref, request))
         return Impact(
-            found=found,
-            outcome=found.outcome,
-            version=found.version,
-            bump=found.judgement.bump,
-            mode=found.judgement.mode,
+            result=result,
+            outcome=result.outcome,
+            version=result.version,
+            bump=result.judgement.bump,
+            mode=result.judgement.mode,
         )

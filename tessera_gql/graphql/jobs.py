@@ -9,8 +9,8 @@ from contextlib import suppress
 import orjson
 from graphql import GraphQLError
 
-from tessera_gql.graphql.operations import failed, to_answer
-from tessera_gql.graphql.transport import Answer, Job, Message, Transport
+from tessera_gql.graphql.operations import error_reply, to_encoded_reply
+from tessera_gql.graphql.transport import EncodedReply, Job, Message, Transport
 from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
 
 NO_WORKER = GraphQLError(
@@ -18,35 +18,35 @@ NO_WORKER = GraphQLError(
 )
 
 
-async def run_job(transport: Transport, job: Job, tell: Tell = silent) -> Answer:
-    """Never raises; a job that is cancelled is taken back by its worker."""
-    with transport.watch(job.operation, job.identity) as watched:
+async def run_job(transport: Transport, job: Job, report_progress: Tell = silent) -> EncodedReply:
+    """Execute a job in a worker process and return its reply. Never raises; cancelling it cancels the worker's job."""
+    with transport.observe(job.operation, job.identity) as observe_reply:
         try:
-            answer = await _run(transport, job, tell)
+            answer = await _submit(transport, job, report_progress)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an error, and our failures are logged
-            answer = to_answer(transport, failed(transport, error))
-        why = answer.why
-        watched({"data": {}} if why is None else {"errors": [{"message": "", "extensions": why}]})
+            answer = to_encoded_reply(transport, error_reply(transport, error))
+        extensions = answer.error_extensions
+        observe_reply({"data": {}} if extensions is None else {"errors": [{"message": "", "extensions": extensions}]})
     return answer
 
 
-async def _run(transport: Transport, job: Job, tell: Tell) -> Answer:
-    extensions = transport.admit(job.identity, job.operation)
-    if transport.worker is None:
+async def _submit(transport: Transport, job: Job, report_progress: Tell) -> EncodedReply:
+    extensions = transport.charge(job.identity, job.operation)
+    if transport.run_job is None:
         raise NO_WORKER
-    return await transport.worker(job, extensions, tell)
+    return await transport.run_job(job, extensions, report_progress)
 
 
 async def stream_job(transport: Transport, job: Job) -> AsyncGenerator[Message]:
-    """The reply as an event stream sends it, and before it how far the job has come: the latest state only."""
+    """Yield the latest progress of a job while it runs, then its reply, as messages of an event stream."""
     latest: dict[str, bytes] = {}
     changed = asyncio.Event()
 
-    def tell(phase: Phase, done: int, total: int) -> None:
-        latest["progress"] = orjson.dumps({"phase": phase, "done": done, "total": total})
+    def report_progress(phase: Phase, finished: int, total: int) -> None:
+        latest["progress"] = orjson.dumps({"phase": phase, "done": finished, "total": total})
         changed.set()
 
-    running = asyncio.create_task(run_job(transport, job, tell))
+    running = asyncio.create_task(run_job(transport, job, report_progress))
     running.add_done_callback(lambda _: changed.set())
     try:
         while not running.done():

@@ -1,4 +1,4 @@
-"""API keys: the token is in one answer only, the first; no list, no event and no retry ever shows it again."""
+"""API keys. The token is in the payload of `createApiKey` only: no list, event or retry returns it again."""
 
 from datetime import datetime
 from typing import Any, NoReturn
@@ -7,11 +7,11 @@ import strawberry
 
 from tessera_gql.errors import Conflict
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, by, given, optional
+from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, given, optional
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed, named, shown
-from tessera_gql.graphql.pages import Connection, Listing, ordering, pages
+from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
+from tessera_gql.graphql.pages import Connection, Listing, connection, order_input
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.policy.access import Scope, Verb
@@ -23,37 +23,39 @@ from tessera_gql.workflows.keys import NewKey
 
 
 @from_row(scopes=lambda row: [Scope(scope) for scope in row.scopes])
-@strawberry.type(description="What lets a program in. Its token is kept nowhere.")
+@strawberry.type(description="A key by which a program authenticates. Its token is not stored and can't be read again.")
 class ApiKey(Node):
     row: strawberry.Private[tables.ApiKey]
-    name: str = strawberry.field(description="What it is for.")
-    prefix: str = strawberry.field(description="How its token begins, to recognise it.")
-    scopes: list[Scope] = strawberry.field(description="What it is good for.")
+    name: str = strawberry.field(description="The name of the key, to recognise it by.")
+    prefix: str = strawberry.field(description="The first characters of the token, to recognise it by.")
+    scopes: list[Scope] = strawberry.field(description="The scopes of the key.")
     created_by: str = strawberry.field(
-        description="Who made it: a name, or `key` and the prefix of an API key; its name for administrators only."
+        description="The creator: a name, or `key` and the prefix of an API key, whose name only administrators see."
     )
-    created_at: datetime = strawberry.field(description="When it was made.")
-    expires_at: datetime | None = strawberry.field(description="When it runs out by itself, if it does.")
-    revoked_at: datetime | None = strawberry.field(description="When it was revoked, if it was.")
-    last_used_at: datetime | None = strawberry.field(description="When it was last used, to the minute.")
+    created_at: datetime = strawberry.field(description="The time at which the key was created.")
+    expires_at: datetime | None = strawberry.field(description="The time at which the key expires; null for never.")
+    revoked_at: datetime | None = strawberry.field(description="The time at which the key was revoked, or null.")
+    last_used_at: datetime | None = strawberry.field(
+        description="The time of the last use, to the minute; null if it was never used."
+    )
 
-    @computed("The team it acts for; null for an administrator's key.", named("Team") | None)
+    @computed_field("The team that the key acts for; null for an administrator's key.", lazy_type("Team") | None)
     async def team(self, info: Info) -> Any:
         team = self.row.team_id
-        return shown("Team", await info.context.loaders.team.load(team)) if team else None
+        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
 
 
-@strawberry.type(description="A page of API keys.")
+@strawberry.type(description="One page of a list of API keys.")
 class ApiKeyConnection(Connection[ApiKey]):
     pass
 
 
-@strawberry.input(description="Which API keys.")
+@strawberry.input(description="Conditions on API keys; a key must meet all of them.")
 class ApiKeyFilter:
-    name: StringFilter | None = by("name", "Its name.")
-    prefix: StringFilter | None = by("prefix", "How its token begins.")
-    team: IdFilter | None = by("team_id", "The team it acts for.", kind="Team")
-    created_at: DateTimeFilter | None = by("created_at", "When it was made.")
+    name: StringFilter | None = filter_by("name", "The name of the key.")
+    prefix: StringFilter | None = filter_by("prefix", "The first characters of the token.")
+    team: IdFilter | None = filter_by("team_id", "The team that the key acts for.", kind="Team")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the key was created.")
 
 
 API_KEYS = Listing(
@@ -62,24 +64,28 @@ API_KEYS = Listing(
     "created_at",
     descending=True,
     filter=ApiKeyFilter,
-    order=ordering(
-        "ApiKey", {"CREATED_AT": ("created_at", "When it was made."), "NAME": ("name", "The name, as it is written.")}
+    order=order_input(
+        "ApiKey",
+        {
+            "CREATED_AT": ("created_at", "The time at which the key was created."),
+            "NAME": ("name", "The name of the key; upper case sorts before lower case."),
+        },
     ),
 )
 
 
 @strawberry.type
 class Queries:
-    api_keys = pages(
+    api_keys = connection(
         API_KEYS,
-        description="All API keys for an administrator, those of its own team for a key with the scope WRITE;"
-        " newest first.",
+        description="The API keys, the newest first: all for an administrator, those of its own team for a key with"
+        " the scope WRITE.",
         verb=Verb.READ_KEYS,
     )
 
 
 class Token(str):
-    """Remembered under an idempotency key by its beginning only."""
+    """A token of which only the prefix is stored under an idempotency key."""
 
     __slots__ = ()
 
@@ -87,7 +93,7 @@ class Token(str):
         return self[:PREFIX_LENGTH]
 
 
-def _was_shown(prefix: str) -> NoReturn:
+def _refuse_replay(prefix: str) -> NoReturn:
     raise Conflict(
         f"This call made the key {prefix}… before, and its token was shown once, in the first answer."
         " If you have lost it, revoke that key and make another with a new idempotencyKey.",
@@ -95,55 +101,56 @@ def _was_shown(prefix: str) -> NoReturn:
     )
 
 
-@strawberry.input(description="A new API key.")
+@strawberry.input(description="The data of a new API key.")
 class CreateApiKeyInput(CreatingInput):
-    name: str = strawberry.field(description="What it is for; 100 characters at most.")
+    name: str = strawberry.field(description="The name of the key, 100 characters at most.")
     team: TeamRefInput | None = optional(
-        "The team it acts for. By default the caller's own; an administrator's call then makes an ADMIN key of no team."
+        "The key's team; the caller's own if left out. Without one, an administrator creates an ADMIN key of no team."
     )
-    scopes: list[Scope] | None = optional("What it is good for, READ by default; never more than the caller's own key.")
-    expires_at: datetime | None = optional("When it runs out by itself; never if left out.")
+    scopes: list[Scope] | None = optional("The scopes of the key, at most those of the caller; READ if left out.")
+    expires_at: datetime | None = optional("The time at which the key expires; it never does if left out.")
 
 
-@strawberry.type(description="The API key that was made.")
+@strawberry.type(description="The result of `createApiKey`.")
 class CreateApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(default=None, description="Null if it was refused.")
+    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
     token: str | None = strawberry.field(
         default=None,
-        description="To be sent as `Authorization: Bearer TOKEN`. Shown this once: a retry is refused with CONFLICT.",
-        metadata={"recall": _was_shown},
+        description="The token, for `Authorization: Bearer TOKEN`. Returned once: a retry is refused with CONFLICT.",
+        metadata={"recall": _refuse_replay},
     )
 
 
-async def create_api_key(call: Call, asked: CreateApiKeyInput) -> CreateApiKeyPayload:
-    wanted = NewKey(
-        name=asked.name,
-        scopes=(Scope.READ,) if given(asked.scopes) is None else tuple(asked.scopes or ()),
-        team=team_ref(given(asked.team)),
-        expires_at=given(asked.expires_at),
+async def create_api_key(call: Call, arguments: CreateApiKeyInput) -> CreateApiKeyPayload:
+    new_key = NewKey(
+        name=arguments.name,
+        scopes=(Scope.READ,) if given(arguments.scopes) is None else tuple(arguments.scopes or ()),
+        team=team_ref(given(arguments.team)),
+        expires_at=given(arguments.expires_at),
     )
-    minted = await keys.create(call.session, call.actor, wanted)
-    return CreateApiKeyPayload(api_key=ApiKey.of(minted.key), token=Token(minted.token))
+    created_key = await keys.create(call.session, call.actor, new_key)
+    return CreateApiKeyPayload(api_key=ApiKey.of(created_key.key), token=Token(created_key.token))
 
 
-@strawberry.input(description="An API key that is to open nothing any more.")
+@strawberry.input(description="The API key to revoke.")
 class RevokeApiKeyInput(Input):
-    api_key: strawberry.ID = strawberry.field(description="Its id.")
+    api_key: strawberry.ID = strawberry.field(description="The id of the API key.")
 
 
-@strawberry.type(description="The API key that was revoked.")
+@strawberry.type(description="The result of `revokeApiKey`.")
 class RevokeApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(default=None, description="Null if it was refused.")
+    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
 
 
-async def revoke_api_key(call: Call, asked: RevokeApiKeyInput) -> RevokeApiKeyPayload:
-    identity = local_id(asked.api_key, "ApiKey", field=("api_key",))
+async def revoke_api_key(call: Call, arguments: RevokeApiKeyInput) -> RevokeApiKeyPayload:
+    identity = local_id(arguments.api_key, "ApiKey", field=("api_key",))
     return RevokeApiKeyPayload(api_key=ApiKey.of(await keys.revoke(call.session, call.actor, identity)))
 
 
 @strawberry.type
 class Mutations:
-    create_api_key: Any = mutation(create_api_key, "Makes an API key with at most the rights of the caller's.")
+    create_api_key: Any = mutation(create_api_key, "Create an API key with at most the caller's own rights.")
     revoke_api_key: Any = mutation(
-        revoke_api_key, "Revokes an API key for good: it is refused from now on, and what lives on it ends."
+        revoke_api_key,
+        "Revoke an API key for good. Its requests are refused from now on, and its open subscriptions end.",
     )

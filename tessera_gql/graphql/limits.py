@@ -1,4 +1,4 @@
-"""How large an operation's answer may become, measured before validation, so an invalid document must be survived."""
+"""Compute depth, cost and aliases of an operation. Runs before validation, so it must tolerate invalid documents."""
 
 from __future__ import annotations
 
@@ -30,55 +30,58 @@ from graphql import (
 )
 from graphql.language import FragmentSpreadNode, IntValueNode, ListValueNode
 
-_WORDS = re.compile(
+_TOKENS = re.compile(
     r"(?:[\s,\ufeff]++|#[^\n\r]*+)++"
     r'|("""(?:[^"\\]++|\\(?:""")?|"(?!""))*+(?:""")?|"(?:[^"\\\n\r]++|\\.)*+"?'
     r"|[_A-Za-z][_0-9A-Za-z]*+|-?[0-9][0-9.eE+-]*+|\.\.\.|[!$&()*:=@\[\]{|}])"
 )
-"""What is ignored, or in a group a token. Of a document without mistakes every token and nothing else;
-a string without an end is taken whole, or looking for ends would take forever."""
+"""Matches ignored text, or a token as a group. It matches the tokens of a valid document exactly.
+
+An unterminated string is one token up to the end of the text, since searching for its end would take quadratic time.
+"""
 
 MAX_NESTING = 150
-"""Selection sets and fragments inside each other: what the recursion below may take of Python's stack."""
+"""Nested selection sets and fragments that the recursion may visit within Python's stack limit."""
 
 INTROSPECTION_COST = {"__schema": 1000, "__type": 100}
 
 
-class TooNested(Exception):  # noqa: N818 - never shown; becomes a refusal
-    """The document is nested deeper than it can be measured."""
+class NestingTooDeep(Exception):  # noqa: N818 - internal; becomes an error about the depth
+    """The document is nested too deeply to be measured."""
 
 
-class Size(NamedTuple):
-    """What an operation, a selection set or a field amounts to, its fragments followed."""
+class OperationSize(NamedTuple):
+    """Depth, cost and counts of an operation, a selection set or a field, with fragments expanded."""
 
     depth: int = 0
     cost: int = 0
-    """Objects the answer may hold."""
+    """Maximum number of objects in the reply."""
     per_item: int = 0
-    """Further objects for each item of the page that the enclosing connection returns."""
+    """Further objects for each item of the enclosing connection's page."""
     aliases: int = 0
     directives: int = 0
     introspections: int = 0
     page: int = 0
-    """The widest page asked for."""
+    """The largest requested page."""
 
-    def beside(self, other: Size) -> Size:
-        return Size(
-            max(self.depth, other.depth),
-            self.cost + other.cost,
-            self.per_item + other.per_item,
-            self.aliases + other.aliases,
-            self.directives + other.directives,
-            self.introspections + other.introspections,
-            max(self.page, other.page),
+    def combine(self, sibling: OperationSize) -> OperationSize:
+        """Add the size of a sibling selection."""
+        return OperationSize(
+            max(self.depth, sibling.depth),
+            self.cost + sibling.cost,
+            self.per_item + sibling.per_item,
+            self.aliases + sibling.aliases,
+            self.directives + sibling.directives,
+            self.introspections + sibling.introspections,
+            max(self.page, sibling.page),
         )
 
 
-NOTHING = Size()
+EMPTY_SIZE = OperationSize()
 
 
 @dataclass
-class Measure:
+class OperationMeter:
     """One pass over an operation; each fragment is measured once, whatever the number of its spreads."""
 
     schema: GraphQLSchema
@@ -88,97 +91,97 @@ class Measure:
     default_page: int
     list_length: int
     """Items assumed in a list of objects that takes no page argument."""
-    sizing: set[str] = field(default_factory=set[str])
+    size_variables: set[str] = field(default_factory=set[str])
     """Out: the variables that the cost depends on."""
-    _known: dict[str, Size] = field(default_factory=dict[str, Size])
+    _fragment_sizes: dict[str, OperationSize] = field(default_factory=dict[str, OperationSize])
 
-    def operation(self, node: OperationDefinitionNode) -> Size:
-        inner = self._selections(node.selection_set, self.schema.get_root_type(node.operation), 0)
+    def measure_operation(self, node: OperationDefinitionNode) -> OperationSize:
+        inner = self._measure_selections(node.selection_set, self.schema.get_root_type(node.operation), 0)
         return inner._replace(directives=inner.directives + len(node.directives or ()))
 
-    def fragment(self, name: str, level: int = 0) -> Size:
-        if name in self._known:
-            return self._known[name]
-        self._known[name] = NOTHING  # a cycle or an unknown fragment adds nothing: validation reports it
+    def measure_fragment(self, name: str, level: int = 0) -> OperationSize:
+        if name in self._fragment_sizes:
+            return self._fragment_sizes[name]
+        self._fragment_sizes[name] = EMPTY_SIZE  # a cycle or an unknown fragment adds nothing: validation reports it
         if (node := self.fragments.get(name)) is not None:
             kind = self.schema.get_type(node.type_condition.name.value)
-            inner = self._selections(node.selection_set, kind, level)
-            self._known[name] = inner._replace(directives=inner.directives + len(node.directives or ()))
-        return self._known[name]
+            inner = self._measure_selections(node.selection_set, kind, level)
+            self._fragment_sizes[name] = inner._replace(directives=inner.directives + len(node.directives or ()))
+        return self._fragment_sizes[name]
 
-    def _selections(self, node: SelectionSetNode, parent: GraphQLNamedType | None, level: int) -> Size:
+    def _measure_selections(self, node: SelectionSetNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         if level > MAX_NESTING:
-            raise TooNested
-        total = NOTHING
+            raise NestingTooDeep
+        total = EMPTY_SIZE
         for selection in node.selections:
-            total = total.beside(self._selection(selection, parent, level + 1))
+            total = total.combine(self._measure_selection(selection, parent, level + 1))
         return total
 
-    def _selection(self, node: SelectionNode, parent: GraphQLNamedType | None, level: int) -> Size:
+    def _measure_selection(self, node: SelectionNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         match node:
             case FieldNode():
-                size = self._field(node, parent, level)
+                size = self._measure_field(node, parent, level)
             case FragmentSpreadNode():
-                size = self.fragment(node.name.value, level)
+                size = self.measure_fragment(node.name.value, level)
             case InlineFragmentNode():
                 narrowed = node.type_condition
                 kind = self.schema.get_type(narrowed.name.value) if narrowed else parent
-                size = self._selections(node.selection_set, kind, level)
+                size = self._measure_selections(node.selection_set, kind, level)
             case _:
-                size = NOTHING
+                size = EMPTY_SIZE
         return size._replace(directives=size.directives + len(node.directives or ())) if node.directives else size
 
-    def _field(self, node: FieldNode, parent: GraphQLNamedType | None, level: int) -> Size:
+    def _measure_field(self, node: FieldNode, parent: GraphQLNamedType | None, level: int) -> OperationSize:
         aliases = 1 if node.alias else 0
         if node.selection_set is None:
-            return Size(depth=1, aliases=aliases)
+            return OperationSize(depth=1, aliases=aliases)
         name = node.name.value
-        definition = self._definition(name, parent)
+        definition = self._find_definition(name, parent)
         kind = get_named_type(definition.type) if definition else None
-        inner = self._selections(node.selection_set, kind, level)
+        inner = self._measure_selections(node.selection_set, kind, level)
         inner = inner._replace(depth=inner.depth + 1, aliases=inner.aliases + aliases)
         if name in INTROSPECTION_COST:
             return inner._replace(depth=1, cost=INTROSPECTION_COST[name], per_item=0, introspections=1, page=0)
-        return self._multiplied(node, definition, parent, inner)
+        return self._multiply(node, definition, parent, inner)
 
-    def _multiplied(
-        self, node: FieldNode, definition: GraphQLField | None, parent: GraphQLNamedType | None, inner: Size
-    ) -> Size:
-        """The field's own objects and what is selected in them, as often as the field may return them."""
+    def _multiply(
+        self, node: FieldNode, definition: GraphQLField | None, parent: GraphQLNamedType | None, inner: OperationSize
+    ) -> OperationSize:
+        """Multiply the size of a field's object by the number of objects that the field may return."""
         kind = get_named_type(definition.type) if definition else None
-        each = (0 if _is_scaffold(kind) else 1) + inner.cost
-        asked = self._asked(node, definition)
+        item_cost = (0 if _is_page_structure(kind) else 1) + inner.cost
+        requested = self._requested_items(node, definition)
         if _is_connection(kind):
-            page = self.default_page if asked is None else asked
+            page = self.default_page if requested is None else requested
             return inner._replace(cost=inner.cost + inner.per_item * page, per_item=0, page=max(page, inner.page))
-        if asked is not None:
-            return inner._replace(cost=asked * each, page=max(asked, inner.page))
+        if requested is not None:
+            return inner._replace(cost=requested * item_cost, page=max(requested, inner.page))
         if definition is None or not is_list_type(get_nullable_type(definition.type)):
-            return inner._replace(cost=each)
+            return inner._replace(cost=item_cost)
         if _is_connection(parent):
-            return inner._replace(cost=0, per_item=each)
-        return inner._replace(cost=self.list_length * each)
+            return inner._replace(cost=0, per_item=item_cost)
+        return inner._replace(cost=self.list_length * item_cost)
 
-    def _definition(self, name: str, parent: GraphQLNamedType | None) -> GraphQLField | None:
+    def _find_definition(self, name: str, parent: GraphQLNamedType | None) -> GraphQLField | None:
         if parent is not None and name in INTROSPECTION_COST:
             meta = self.schema.get_type("__Schema" if name == "__schema" else "__Type")
             return GraphQLField(GraphQLNonNull(meta)) if isinstance(meta, GraphQLObjectType) else None
         return parent.fields.get(name) if isinstance(parent, (GraphQLObjectType, GraphQLInterfaceType)) else None
 
-    def _asked(self, node: FieldNode, definition: GraphQLField | None) -> int | None:
-        """The number of items asked for; the default page where a page could have been; None for other fields."""
-        takes = definition.args if definition else {}
-        sizing = takes.keys() & {"first", "last", "ids"}
+    def _requested_items(self, node: FieldNode, definition: GraphQLField | None) -> int | None:
+        """Return the number of requested items, or the default page size; None if the field has no page argument."""
+        accepted = definition.args if definition else {}
+        sizing = accepted.keys() & {"first", "last", "ids"}
         if not sizing:
             return None
-        given = [
+        sizes = [
             extent
             for argument in node.arguments or ()
-            if argument.name.value in sizing and (extent := self._extent(argument.value)) is not None
+            if argument.name.value in sizing and (extent := self._find_extent(argument.value)) is not None
         ]
-        return max(1, *given) if given else self.default_page
+        return max(1, *sizes) if sizes else self.default_page
 
-    def _extent(self, node: ValueNode) -> int | None:
+    def _find_extent(self, node: ValueNode) -> int | None:
         match node:
             case IntValueNode():
                 return int(node.value) if len(node.value) < 19 else 10**18
@@ -186,58 +189,62 @@ class Measure:
                 return len(node.values)
             case VariableNode():
                 name = node.name.value
-                self.sizing.add(name)
+                self.size_variables.add(name)
                 if name not in self.variables and (default := self.defaults.get(name)) is not None:
-                    return self._extent(default)
-                return extent(self.variables.get(name))
+                    return self._find_extent(default)
+                return count_requested_items(self.variables.get(name))
             case _:
                 return None
 
 
-def is_crowded(query: str, tokens: int) -> bool:
-    """Whether the text has more tokens; a parser takes thirty times as long to find out."""
-    found = (word for word in _WORDS.finditer(query) if word.lastindex)
-    return next(islice(found, tokens, None), None) is not None
+def exceeds_tokens(query: str, tokens: int) -> bool:
+    """Return whether a document has more tokens than this, in a thirtieth of the time that a parser takes."""
+    matches = (match for match in _TOKENS.finditer(query) if match.lastindex)
+    return next(islice(matches, tokens, None), None) is not None
 
 
-def overlaps(operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], enough: int) -> int:
-    """Pairs of selections of one name in one place, counted to `enough`.
+def count_overlaps(
+    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], maximum: int
+) -> int:
+    """Count pairs of selections with the same response key in the same parent, up to `maximum`.
 
-    The rule that such fields can be merged compares them all: a second of work for 2,000 tokens.
+    The validation rule for mergeable fields compares all of them: a second of work for 2,000 tokens.
     """
-    pairs = seen = 0
-    places: list[list[SelectionSetNode]] = [[operation.selection_set]]
-    while places and pairs <= enough and seen < 10 * enough:  # a cycle has no end; validation reports it
-        found: dict[str, list[SelectionSetNode | None]] = {}
-        for node in _fields(places.pop(), fragments):
-            seen += 1
-            found.setdefault((node.alias or node.name).value, []).append(node.selection_set)
-        for same in found.values():
-            pairs += len(same) * (len(same) - 1) // 2
-            if inner := [selections for selections in same if selections]:
-                places.append(inner)
+    pairs = visited = 0
+    pending: list[list[SelectionSetNode]] = [[operation.selection_set]]
+    while pending and pairs <= maximum and visited < 10 * maximum:  # a fragment cycle is endless; validation reports it
+        by_key: dict[str, list[SelectionSetNode | None]] = {}
+        for node in _iterate_fields(pending.pop(), fragments):
+            visited += 1
+            by_key.setdefault((node.alias or node.name).value, []).append(node.selection_set)
+        for same_key in by_key.values():
+            pairs += len(same_key) * (len(same_key) - 1) // 2
+            if inner := [selections for selections in same_key if selections]:
+                pending.append(inner)
     return pairs
 
 
-def _fields(sets: list[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]) -> Iterator[FieldNode]:
-    """The fields of one place, each of its fragments taken once."""
-    waiting, taken = [*sets], set[str]()
-    while waiting:
-        for node in waiting.pop().selections:
+def _iterate_fields(
+    sets: list[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]
+) -> Iterator[FieldNode]:
+    """Iterate over the fields of selection sets, expanding each fragment once."""
+    pending, expanded = [*sets], set[str]()
+    while pending:
+        for node in pending.pop().selections:
             match node:
                 case FieldNode():
                     yield node
                 case InlineFragmentNode():
-                    waiting.append(node.selection_set)
-                case FragmentSpreadNode() if node.name.value not in taken and node.name.value in fragments:
-                    taken.add(node.name.value)
-                    waiting.append(fragments[node.name.value].selection_set)
+                    pending.append(node.selection_set)
+                case FragmentSpreadNode() if node.name.value not in expanded and node.name.value in fragments:
+                    expanded.add(node.name.value)
+                    pending.append(fragments[node.name.value].selection_set)
                 case _:
                     pass
 
 
-def extent(value: object) -> int | None:
-    """How many items a variable's value asks for: the number itself, or a list's length."""
+def count_requested_items(value: object) -> int | None:
+    """Return the number of items that a variable requests: the number itself, or the length of a list."""
     match value:
         case bool():
             return None
@@ -251,7 +258,8 @@ def extent(value: object) -> int | None:
             return None
 
 
-def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+def collect_fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """Return the fragment definitions of a document by name."""
     return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
 
@@ -259,8 +267,8 @@ def _is_connection(kind: GraphQLNamedType | None) -> bool:
     return isinstance(kind, GraphQLObjectType) and "pageInfo" in kind.fields
 
 
-def _is_scaffold(kind: GraphQLNamedType | None) -> bool:
-    """Edges and page information: the shape of a page, not objects in it."""
+def _is_page_structure(kind: GraphQLNamedType | None) -> bool:
+    """Return whether a type is an edge or page information, which cost nothing."""
     return isinstance(kind, GraphQLObjectType) and (
         "hasNextPage" in kind.fields or ("node" in kind.fields and "cursor" in kind.fields)
     )

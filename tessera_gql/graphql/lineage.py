@@ -1,4 +1,4 @@
-"""What is made from what: edges one step long, and everything up or down the stream with its distance."""
+"""Lineage: dependencies between assets, and all assets upstream or downstream of one with their distance."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,10 +13,10 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed, many, named, shown
+from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.graphql.pages import After, Connection, First, PageInfo
 from tessera_gql.graphql.refs import AssetRefInput
-from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import tables
@@ -26,138 +26,148 @@ from tessera_gql.workflows import dependencies
 
 
 @from_row(type="dependency_type")
-@strawberry.type(description="An edge of the lineage: the dependent asset is made from, or reads, the dependency.")
+@strawberry.type(description="An edge of the lineage: the `dependent` asset reads the `dependency` or is made from it.")
 class AssetDependency(Node):
     row: strawberry.Private[tables.AssetDependency]
-    type: DependencyType = strawberry.field(description="What the one does with the other.")
-    evidence: Evidence = strawberry.field(description="How it is known.")
-    created_at: datetime = strawberry.field(description="When it was added.")
+    type: DependencyType = strawberry.field(description="The way in which the dependent asset depends on the other.")
+    evidence: Evidence = strawberry.field(description="The source of the knowledge about the dependency.")
+    created_at: datetime = strawberry.field(description="The time at which the dependency was added.")
 
-    dependent = one("Asset", lambda loaders: loaders.asset, "dependent_asset_id", description="The asset that depends.")
-    dependency = one(
-        "Asset", lambda loaders: loaders.asset, "dependency_asset_id", description="The asset that it depends on."
+    dependent = relation(
+        "Asset", lambda loaders: loaders.asset, "dependent_asset_id", description="The asset that depends on the other."
+    )
+    dependency = relation(
+        "Asset",
+        lambda loaders: loaders.asset,
+        "dependency_asset_id",
+        description="The asset that the other one depends on.",
     )
 
 
-@strawberry.type(description="A page of dependencies.")
+@strawberry.type(description="One page of a list of dependencies.")
 class AssetDependencyConnection(Connection[AssetDependency]):
     pass
 
 
-@strawberry.type(description="An asset up or down the stream.")
+@strawberry.type(description="An asset upstream or downstream of another, with its distance.")
 class LineageEdge:
     asset_id: strawberry.Private[UUID]
-    cursor: str = strawberry.field(description="The place just behind it, for `after`.")
-    degree: int = strawberry.field(description="How many steps away it is, by the shortest way.")
+    cursor: str = strawberry.field(description="The position just behind the asset; send it as `after`.")
+    degree: int = strawberry.field(description="The number of steps on the shortest way to the asset.")
 
-    @computed("The asset.", named("Asset"))
+    @computed_field("The asset at this position.", lazy_type("Asset"))
     async def node(self, info: Info) -> Any:
-        return shown("Asset", await info.context.loaders.asset.load(self.asset_id))
+        return to_type("Asset", await info.context.loaders.asset.load(self.asset_id))
 
 
-@strawberry.type(description="A page of the assets up or down the stream, nearest first.")
+@strawberry.type(description="One page of the assets upstream or downstream of another, the nearest first.")
 class LineageConnection:
-    edges: list[LineageEdge] = strawberry.field(description="The assets of the page, each with its distance.")
-    page_info: PageInfo = strawberry.field(description="Where the page lies in the list.")
-    total_count: int = strawberry.field(description="How many assets there are in all; 1,000 are looked at at most.")
+    edges: list[LineageEdge] = strawberry.field(description="The assets of the page with distance and cursor.")
+    page_info: PageInfo = strawberry.field(description="The position of the page in the list.")
+    total_count: int = strawberry.field(description="The number of assets in the list; 1,000 at most are followed.")
 
-    @computed("The assets of the page.", many("Asset"))
+    @computed_field("The assets of the page, without their distance.", lazy_list("Asset"))
     async def nodes(self, info: Info) -> Any:
         found = await info.context.loaders.asset.load_many([edge.asset_id for edge in self.edges])
-        return [shown("Asset", row) for row in found]
+        return [to_type("Asset", row) for row in found]
 
 
-Depth = Annotated[int, strawberry.argument(description="How many steps to go, 1 to 10.")]
+Depth = Annotated[int, strawberry.argument(description="The number of steps to follow, 1 to 10.")]
 
 
-def stream(direction: Direction, *, description: str) -> Any:
-    """Everything in one direction from the asset shown."""
+def lineage_field(direction: Direction, *, description: str) -> Any:
+    """Declare a field of all assets in one direction from the parent asset."""
 
     async def resolve(
         root: Any, info: Info, depth: Depth = MAX_DEPTH, first: First = UNSET, after: After = UNSET
     ) -> LineageConnection:
         if not 1 <= depth <= MAX_DEPTH:
             raise Invalid(f"`depth` is {depth}; lineage is followed 1 to {MAX_DEPTH} steps.", field=("depth",))
-        reached = await info.context.loaders.reached.load((root.row.id, direction, depth))
+        reached = await info.context.loaders.reachable_assets.load((root.row.id, direction, depth))
         return lineage_page(reached, given(first), given(after))
 
     return strawberry.field(resolver=resolve, graphql_type=LineageConnection, description=description)
 
 
-@strawberry.input(description="An edge to add.")
+@strawberry.input(description="The dependency to add to the lineage.")
 class AddDependencyInput(CreatingInput):
-    dependent: AssetRefInput = strawberry.field(description="The asset that depends.")
-    dependency: AssetRefInput = strawberry.field(description="The asset that it depends on.")
+    dependent: AssetRefInput = strawberry.field(description="The asset that depends on the other.")
+    dependency: AssetRefInput = strawberry.field(description="The asset that the other one depends on.")
     type: DependencyType = strawberry.field(
-        default=DependencyType.CONSUMES, description="What the one does with the other."
+        default=DependencyType.CONSUMES, description="The way in which the dependent asset depends on the other."
     )
 
 
-@strawberry.type(description="The edge that was added.")
+@strawberry.type(description="The result of `addDependency`.")
 class AddDependencyPayload(Payload):
-    dependency: AssetDependency | None = strawberry.field(default=None, description="Null if it was refused.")
+    dependency: AssetDependency | None = strawberry.field(default=None, description="The dependency; null if refused.")
 
 
-async def add_dependency(call: Call, asked: AddDependencyInput) -> AddDependencyPayload:
+async def add_dependency(call: Call, arguments: AddDependencyInput) -> AddDependencyPayload:
     row = await dependencies.add(
         call.session,
         call.actor,
-        dependent=asked.dependent.local("dependent"),
-        dependency=asked.dependency.local("dependency"),
-        kind=asked.type,
+        dependent=arguments.dependent.to_ref("dependent"),
+        dependency=arguments.dependency.to_ref("dependency"),
+        kind=arguments.type,
     )
     return AddDependencyPayload(dependency=AssetDependency.of(row))
 
 
-@strawberry.input(description="An edge to remove.")
+@strawberry.input(description="The dependency to remove from the lineage.")
 class RemoveDependencyInput(Input):
-    dependent: AssetRefInput = strawberry.field(description="The asset that depends.")
-    dependency: AssetRefInput = strawberry.field(description="The asset that it depends on.")
+    dependent: AssetRefInput = strawberry.field(description="The asset that depends on the other.")
+    dependency: AssetRefInput = strawberry.field(description="The asset that the other one depends on.")
     type: DependencyType = strawberry.field(
-        default=DependencyType.CONSUMES, description="What the one does with the other."
+        default=DependencyType.CONSUMES, description="The way in which the dependent asset depends on the other."
     )
 
 
-@strawberry.type(description="The edge that was removed.")
+@strawberry.type(description="The result of `removeDependency`.")
 class RemoveDependencyPayload(Payload):
     dependency: AssetDependency | None = strawberry.field(
-        default=None, description="As it was; null if it was refused."
+        default=None, description="The dependency that was removed; null if refused."
     )
 
 
-async def remove_dependency(call: Call, asked: RemoveDependencyInput) -> RemoveDependencyPayload:
+async def remove_dependency(call: Call, arguments: RemoveDependencyInput) -> RemoveDependencyPayload:
     row = await dependencies.remove(
         call.session,
         call.actor,
-        dependent=asked.dependent.local("dependent"),
-        dependency=asked.dependency.local("dependency"),
-        kind=asked.type,
+        dependent=arguments.dependent.to_ref("dependent"),
+        dependency=arguments.dependency.to_ref("dependency"),
+        kind=arguments.type,
     )
     return RemoveDependencyPayload(dependency=AssetDependency.of(row))
 
 
 @strawberry.type
 class Mutations:
-    add_dependency: Any = mutation(add_dependency, "Says that one asset depends on another.")
-    remove_dependency: Any = mutation(remove_dependency, "Says that one asset no longer depends on another.")
+    add_dependency: Any = mutation(
+        add_dependency, "Add a dependency of one asset on another. Needs a key of the dependent's owner team or ADMIN."
+    )
+    remove_dependency: Any = mutation(
+        remove_dependency,
+        "Remove a dependency of one asset on another. Needs a key of the dependent's owner team or ADMIN.",
+    )
 
 
 def lineage_page(reached: Sequence[Reached], first: int | None, after: str | None) -> LineageConnection:
-    """A page of what was reached; raises Invalid for sizes and cursors that make no sense."""
+    """Build a page of reached assets. Raise Invalid for a bad size or cursor."""
     size = checked(PageRequest(order_by="degree", first=first)).size
-    places = [global_id("Lineage", one.asset_id) for one in reached]
+    cursors = [global_id("Lineage", item.asset_id) for item in reached]
     start = 0
     if after is not None:
-        if after not in places:
+        if after not in cursors:
             raise Invalid(
                 "The cursor in `after` is of another list, or its asset has left this one. Start without it.",
                 field=("after",),
             )
-        start = places.index(strawberry.ID(after)) + 1
-    shown_now = slice(start, start + size)
+        start = cursors.index(strawberry.ID(after)) + 1
+    window = slice(start, start + size)
     edges = [
-        LineageEdge(asset_id=one.asset_id, cursor=place, degree=one.degree)
-        for one, place in zip(reached[shown_now], places[shown_now], strict=True)
+        LineageEdge(asset_id=item.asset_id, cursor=cursor, degree=item.degree)
+        for item, cursor in zip(reached[window], cursors[window], strict=True)
     ]
     return LineageConnection(
         edges=edges,

@@ -1,10 +1,10 @@
-"""The lists of the graph: what each is read from, filtered by and ordered by."""
+"""Definitions of the lists in the schema: source, filter, order and default order of each."""
 
 import strawberry
 
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, by
-from tessera_gql.graphql.pages import Listing, ordering
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
+from tessera_gql.graphql.pages import Listing, order_input
 from tessera_gql.policy.words import (
     ContractStatus,
     DependencyType,
@@ -17,68 +17,80 @@ from tessera_gql.policy.words import (
 from tessera_gql.store import assets, contracts, lineage, proposals, registrations, teams
 
 
-@strawberry.input(description="Which teams.")
+@strawberry.input(description="Conditions on teams; a team must meet all of them.")
 class TeamFilter:
-    name: StringFilter | None = by("name", "Its name.")
-    created_at: DateTimeFilter | None = by("created_at", "When it was created.")
+    name: StringFilter | None = filter_by("name", "The name of the team.")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the team was created.")
 
 
-@strawberry.input(description="Which assets.")
+@strawberry.input(description="Conditions on assets; an asset must meet all of them.")
 class AssetFilter:
-    fqn: StringFilter | None = by("fqn", "Its fully qualified name.")
-    description: StringFilter | None = by("description", "What is said about it.")
-    owner: IdFilter | None = by("owner_team_id", "The owning team.", kind="Team")
-    resource_type: EnumFilter[ResourceType] | None = by("resource_type", "What kind of thing it is.")
-    compatibility_mode: EnumFilter[Mode] | None = by("compatibility_mode", "The default mode of its contracts.")
-    created_at: DateTimeFilter | None = by("created_at", "When it was created.")
+    fqn: StringFilter | None = filter_by("fqn", "The fully qualified name of the asset.")
+    description: StringFilter | None = filter_by("description", "The description of the asset.")
+    owner: IdFilter | None = filter_by("owner_team_id", "The owner team of the asset.", kind="Team")
+    resource_type: EnumFilter[ResourceType] | None = filter_by("resource_type", "The kind of object that the asset is.")
+    compatibility_mode: EnumFilter[Mode] | None = filter_by(
+        "compatibility_mode", "The default compatibility mode of the asset's contracts."
+    )
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the asset was created.")
 
 
-@strawberry.input(description="Which contracts.")
+@strawberry.input(description="Conditions on contracts; a contract must meet all of them.")
 class ContractFilter:
-    asset: IdFilter | None = by("asset_id", "The asset it is about.", kind="Asset")
-    published_by: IdFilter | None = by("published_by", "The team that published it.", kind="Team")
-    version: StringFilter | None = by("version", "Its version.")
-    status: EnumFilter[ContractStatus] | None = by("status", "Where it is in its life.")
-    published_at: DateTimeFilter | None = by("published_at", "When it was published.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset of the contract.", kind="Asset")
+    published_by: IdFilter | None = filter_by("published_by", "The team that published the contract.", kind="Team")
+    version: StringFilter | None = filter_by("version", "The semantic version of the contract.")
+    status: EnumFilter[ContractStatus] | None = filter_by("status", "The stage of the contract's life.")
+    published_at: DateTimeFilter | None = filter_by("published_at", "The time at which the contract was published.")
 
 
-@strawberry.input(description="Which registrations.")
+@strawberry.input(description="Conditions on registrations; a registration must meet all of them.")
 class RegistrationFilter:
-    asset: IdFilter | None = by("asset_id", "The asset that is read.", kind="Asset")
-    consumer_team: IdFilter | None = by("consumer_team_id", "The team that reads it.", kind="Team")
-    consumer_asset: IdFilter | None = by("consumer_asset_id", "The asset it is read for.", kind="Asset")
-    status: EnumFilter[RegistrationStatus] | None = by("status", "Where it is in its life.")
-    evidence: EnumFilter[Evidence] | None = by("evidence", "How it is known.")
-    registered_at: DateTimeFilter | None = by("registered_at", "When it was registered.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset that the consumer reads.", kind="Asset")
+    consumer_team: IdFilter | None = filter_by("consumer_team_id", "The team that reads the asset.", kind="Team")
+    consumer_asset: IdFilter | None = filter_by(
+        "consumer_asset_id", "The consumer's asset that the data is read for.", kind="Asset"
+    )
+    status: EnumFilter[RegistrationStatus] | None = filter_by("status", "The stage of the registration's life.")
+    evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the consumer.")
+    registered_at: DateTimeFilter | None = filter_by("registered_at", "The time at which the team registered.")
 
 
-@strawberry.input(description="Which proposals.")
+@strawberry.input(description="Conditions on proposals; a proposal must meet all of them.")
 class ProposalFilter:
-    asset: IdFilter | None = by("asset_id", "The asset that would change.", kind="Asset")
-    proposed_by: IdFilter | None = by("proposed_by", "The team that proposed it.", kind="Team")
-    status: EnumFilter[ProposalStatus] | None = by("status", "Where it stands.")
-    proposed_at: DateTimeFilter | None = by("proposed_at", "When it was proposed.")
-    expires_at: DateTimeFilter | None = by("expires_at", "When it runs out.")
+    asset: IdFilter | None = filter_by("asset_id", "The asset whose contract would change.", kind="Asset")
+    proposed_by: IdFilter | None = filter_by("proposed_by", "The team that proposed the change.", kind="Team")
+    status: EnumFilter[ProposalStatus] | None = filter_by("status", "The status of the proposal.")
+    proposed_at: DateTimeFilter | None = filter_by("proposed_at", "The time at which the change was proposed.")
+    expires_at: DateTimeFilter | None = filter_by("expires_at", "The time at which the proposal expires.")
 
 
-@strawberry.input(description="Which acknowledgments.")
+@strawberry.input(description="Conditions on acknowledgments; an acknowledgment must meet all of them.")
 class AcknowledgmentFilter:
-    proposal: IdFilter | None = by("proposal_id", "The proposal that asks.", kind="Proposal")
-    team: IdFilter | None = by("consumer_team_id", "The team that is asked.", kind="Team")
-    response: EnumFilter[Response] | None = by("response", "What it answered.")
+    proposal: IdFilter | None = filter_by("proposal_id", "The proposal that the team is asked about.", kind="Proposal")
+    team: IdFilter | None = filter_by("consumer_team_id", "The team that is asked.", kind="Team")
+    response: EnumFilter[Response] | None = filter_by("response", "The response of the team.")
 
 
-@strawberry.input(description="Which dependencies.")
+@strawberry.input(description="Conditions on dependencies; a dependency must meet all of them.")
 class DependencyFilter:
-    type: EnumFilter[DependencyType] | None = by("dependency_type", "What the one does with the other.")
-    evidence: EnumFilter[Evidence] | None = by("evidence", "How it is known.")
+    type: EnumFilter[DependencyType] | None = filter_by(
+        "dependency_type", "The way in which the dependent asset depends on the other."
+    )
+    evidence: EnumFilter[Evidence] | None = filter_by("evidence", "The source of the knowledge about the dependency.")
 
 
-CREATED = ("created_at", "When it was created.")
+CREATED_AT = ("created_at", "The time at which the object was created.")
 
-team_order = ordering("Team", {"NAME": ("name_key", "The name, whatever the case."), "CREATED_AT": CREATED})
-asset_order = ordering("Asset", {"FQN": ("fqn_key", "The fqn, whatever the case."), "CREATED_AT": CREATED})
-acknowledgment_order = ordering("Acknowledgment", {"CREATED_AT": ("created_at", "When the team was asked.")})
+team_order = order_input(
+    "Team", {"NAME": ("name_key", "The name of the team, ignoring case."), "CREATED_AT": CREATED_AT}
+)
+asset_order = order_input(
+    "Asset", {"FQN": ("fqn_key", "The fqn of the asset, ignoring case."), "CREATED_AT": CREATED_AT}
+)
+acknowledgment_order = order_input(
+    "Acknowledgment", {"CREATED_AT": ("created_at", "The time at which the team was asked.")}
+)
 
 TEAMS = Listing("Team", teams.rows, "name_key", filter=TeamFilter, order=team_order)
 CONSUMERS = Listing("Team", registrations.consumers, "name_key", filter=TeamFilter, order=team_order)
@@ -89,14 +101,14 @@ CONTRACTS = Listing(
     "published_at",
     descending=True,
     filter=ContractFilter,
-    order=ordering("Contract", {"PUBLISHED_AT": ("published_at", "When it was published.")}),
+    order=order_input("Contract", {"PUBLISHED_AT": ("published_at", "The time at which the contract was published.")}),
 )
 REGISTRATIONS = Listing(
     "Registration",
     registrations.rows,
     "registered_at",
     filter=RegistrationFilter,
-    order=ordering("Registration", {"REGISTERED_AT": ("registered_at", "When it was registered.")}),
+    order=order_input("Registration", {"REGISTERED_AT": ("registered_at", "The time at which the team registered.")}),
 )
 PROPOSALS = Listing(
     "Proposal",
@@ -104,11 +116,11 @@ PROPOSALS = Listing(
     "proposed_at",
     descending=True,
     filter=ProposalFilter,
-    order=ordering(
+    order=order_input(
         "Proposal",
         {
-            "PROPOSED_AT": ("proposed_at", "When it was proposed."),
-            "EXPIRES_AT": ("expires_at", "When it runs out."),
+            "PROPOSED_AT": ("proposed_at", "The time at which the change was proposed."),
+            "EXPIRES_AT": ("expires_at", "The time at which the proposal expires."),
         },
     ),
 )
@@ -123,5 +135,5 @@ DEPENDENCIES = Listing(
     lineage.rows,
     "created_at",
     filter=DependencyFilter,
-    order=ordering("AssetDependency", {"CREATED_AT": CREATED}),
+    order=order_input("AssetDependency", {"CREATED_AT": CREATED_AT}),
 )

@@ -1,6 +1,6 @@
-"""Keys that are wanted in the same moment become one question, and each key is asked for once.
+"""Dataloader: batch the keys requested in one turn of the event loop, and load each key once.
 
-As Strawberry's DataLoader, but a batch is one future, however many keys it has: a page has hundreds.
+Unlike Strawberry's DataLoader, a batch has one future for all its keys, which is faster for pages of hundreds.
 """
 
 from __future__ import annotations
@@ -14,92 +14,95 @@ V = TypeVar("V")
 
 
 class Loader(Generic[K, V]):
-    """`ask` answers distinct keys in their order. What it raises is raised to all who wait; the next may ask again.
+    """Load values by key in batches and cache them.
 
-    A question is asked to its end, though nobody may wait for it any more; until then it is among `running`.
+    `load_batch` gets distinct keys and returns their values in order. Its error is raised to every waiting caller and
+    not cached. A batch is never cancelled, even if all its callers are; its task is in `running` until it ends.
     """
 
     def __init__(
-        self, ask: Callable[[list[K]], Awaitable[list[V]]], running: set[asyncio.Future[Any]] | None = None
+        self, load_batch: Callable[[list[K]], Awaitable[list[V]]], running: set[asyncio.Future[Any]] | None = None
     ) -> None:
-        self._ask = ask
+        self._load_batch = load_batch
         self._running = running
-        self._known: dict[K, V] = {}
-        self._coming: list[_Batch[K]] = []
-        """Those not answered yet; the last may still be open to more keys."""
+        self._values: dict[K, V] = {}
+        self._pending: list[_Batch[K]] = []
+        """Batches that are not loaded yet; only the last one may accept more keys."""
 
     async def load(self, key: K) -> V:
-        if key not in self._known:
+        if key not in self._values:
             await self._wait([key])
-        return self._known[key]
+        return self._values[key]
 
     async def load_many(self, keys: Iterable[K]) -> list[V]:
-        wanted, known = [*keys], self._known
-        if missing := [key for key in wanted if key not in known] if known else wanted:
+        requested, values = [*keys], self._values
+        if missing := [key for key in requested if key not in values] if values else requested:
             await self._wait(missing)
-        return [known[key] for key in wanted]
+        return [values[key] for key in requested]
 
     async def _wait(self, keys: list[K]) -> None:
-        batches = self._batches(keys)
+        batches = self._join_batches(keys)
         for batch in batches:
             batch.waiting += 1
         try:
             for batch in batches:
-                await asyncio.shield(batch.done)
+                await asyncio.shield(batch.future)
         finally:
             for batch in batches:
                 batch.waiting -= 1
 
-    def _batches(self, keys: Iterable[K]) -> list[_Batch[K]]:
-        """The batches that answer the keys; those that nobody has asked for join the open one."""
-        found: list[_Batch[K]] = []
-        for batch in self._coming:
+    def _join_batches(self, keys: Iterable[K]) -> list[_Batch[K]]:
+        """Return the batches that will load the keys; add keys that are in none of them to the open batch."""
+        batches: list[_Batch[K]] = []
+        for batch in self._pending:
             if not batch.keys.keys().isdisjoint(keys):
-                found.append(batch)
+                batches.append(batch)
                 keys = [key for key in keys if key not in batch.keys]
         if keys:
-            batch = self._open()
+            batch = self._open_batch()
             batch.keys |= dict.fromkeys(keys)
-            if batch not in found:
-                found.append(batch)
-        return found
+            if batch not in batches:
+                batches.append(batch)
+        return batches
 
-    def _open(self) -> _Batch[K]:
-        """The batch that is still open to more keys."""
-        if not self._coming or not self._coming[-1].is_open:
-            self._coming.append(_Batch())
-            asyncio.get_running_loop().call_soon(self._start, self._coming[-1])
-        return self._coming[-1]
+    def _open_batch(self) -> _Batch[K]:
+        """Return the batch that still accepts keys, scheduling a new one if necessary."""
+        if not self._pending or not self._pending[-1].is_open:
+            self._pending.append(_Batch())
+            asyncio.get_running_loop().call_soon(self._start, self._pending[-1])
+        return self._pending[-1]
 
     def _start(self, batch: _Batch[K]) -> None:
-        batch.task = asyncio.ensure_future(self._answer(batch))
+        batch.task = asyncio.ensure_future(self._load(batch))
         if self._running is not None:
             self._running.add(batch.task)
             batch.task.add_done_callback(self._running.discard)
 
-    async def _answer(self, batch: _Batch[K]) -> None:
+    async def _load(self, batch: _Batch[K]) -> None:
         batch.is_open = False
         try:
             if batch.waiting:
                 keys = [*batch.keys]
-                self._known.update(zip(keys, await self._ask(keys), strict=True))
+                self._values.update(zip(keys, await self._load_batch(keys), strict=True))
         except BaseException as error:
-            if not batch.done.done():
-                batch.done.set_exception(error)
-                batch.done.exception()  # those who waited may have left
+            if not batch.future.done():
+                batch.future.set_exception(error)
+                batch.future.exception()  # mark it as retrieved: all callers may be cancelled
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._coming.remove(batch)
-        if not batch.done.done():
-            batch.done.set_result(None)
+            self._pending.remove(batch)
+        if not batch.future.done():
+            batch.future.set_result(None)
 
 
 class _Batch(Generic[K]):
+    """Keys that are loaded together, with the number of callers that wait for them."""
+
     def __init__(self) -> None:
         self.keys: dict[K, None] = {}
         self.waiting = 0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.task: asyncio.Task[None] | None = None
         self.is_open = True
-        """To more keys."""
+        """Whether it accepts more keys."""

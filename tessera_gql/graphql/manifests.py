@@ -1,4 +1,4 @@
-"""What a dbt manifest would come to, for the gate of a pull request; nothing is written."""
+"""The query `dbtImpact`: what syncing a dbt manifest would do, for checks of pull requests. Writes nothing."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,9 +6,9 @@ from uuid import UUID
 import strawberry
 
 from tessera_gql import diff
-from tessera_gql.graphql.changes import Change, listed
+from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.nouns import computed, many, named, shown
+from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.syncing import read_manifest
 from tessera_gql.policy.words import Outcome
@@ -17,88 +17,90 @@ from tessera_gql.workflows.manifest_impact import ModelImpact
 from tessera_gql.workflows.manifest_progress import Phase
 
 
-@strawberry.type(description="A team that would be asked about a table of a manifest, and why.")
+@strawberry.type(description="A team that would be asked to acknowledge the change of one table, with the reason.")
 class ModelReader:
     team_id: strawberry.Private[UUID]
     changes: strawberry.Private[list[diff.Change]]
 
-    @computed("The changes that touch what it reads.")
-    def because(self, info: Info) -> list[Change]:
-        return listed(info.context, self.changes)
+    @computed_field("The breaking changes that touch what the team reads.", name="because")
+    def reasons(self, info: Info) -> list[Change]:
+        return to_changes(info.context, self.changes)
 
-    @computed("Who would be asked.", named("Team"))
+    @computed_field("The team that would be asked.", lazy_type("Team"))
     async def team(self, info: Info) -> Any:
-        return shown("Team", await info.context.loaders.team.load(self.team_id))
+        return to_type("Team", await info.context.loaders.team.load(self.team_id))
 
 
-@strawberry.type(description="What a manifest would come to for one table.")
+@strawberry.type(description="The effect of syncing a dbt manifest on one table, without syncing it.")
 class DbtModelImpact:
-    found: strawberry.Private[ModelImpact]
-    fqn: str = strawberry.field(description="Its fully qualified name.")
-    outcome: Outcome = strawberry.field(description="PROPOSED if it would have to wait for other teams.")
-    is_new: bool = strawberry.field(description="There is no such asset yet.")
-    is_safe: bool = strawberry.field(description="Nothing breaks, and a sync would take it.")
-    version: str | None = strawberry.field(description="The next honest version; null if nothing would change.")
-    refused: str | None = strawberry.field(description="Why a sync could not take it, if so.")
+    model: strawberry.Private[ModelImpact]
+    fqn: str = strawberry.field(description="The fully qualified name of the table.")
+    outcome: Outcome = strawberry.field(
+        description="The outcome that a sync would have; PROPOSED if it had to wait for other teams."
+    )
+    is_new: bool = strawberry.field(description="Whether the table is not an asset yet.")
+    is_safe: bool = strawberry.field(description="Whether nothing breaks and a sync would accept the table.")
+    version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
+    refused: str | None = strawberry.field(description="The reason why a sync would refuse it; null if none.")
 
-    @computed("Its asset, if there is one.", named("Asset") | None)
+    @computed_field("The asset of the table; null if there is none yet.", lazy_type("Asset") | None)
     async def asset(self, info: Info) -> Any:
-        key = self.found.asset_id
-        return shown("Asset", await info.context.loaders.asset.load(key)) if key else None
+        key = self.model.asset_id
+        return to_type("Asset", await info.context.loaders.asset.load(key)) if key else None
 
-    @computed("The proposal that is open for it, if one is.", named("Proposal") | None)
+    @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
     def open_proposal(self) -> Any:
-        return shown("Proposal", self.found.waiting)
+        return to_type("Proposal", self.model.waiting)
 
-    @computed("Every change from its contract that is active now.")
+    @computed_field("All changes from the asset's active contract.")
     def changes(self, info: Info) -> list[Change]:
-        return listed(info.context, self.found.judgement.changes)
+        return to_changes(info.context, self.model.judgement.changes)
 
-    @computed("What of that breaks.")
+    @computed_field("The changes that are breaking under the active contract's mode.")
     def breaking(self, info: Info) -> list[Change]:
-        return listed(info.context, self.found.judgement.breaking)
+        return to_changes(info.context, self.model.judgement.breaking)
 
-    @computed("The teams that would be asked.")
+    @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ModelReader]:
-        changes = {change.fingerprint: change for change in self.found.judgement.breaking}
+        changes = {change.fingerprint: change for change in self.model.judgement.breaking}
         return [
-            ModelReader(team_id=team, changes=[changes[reason] for reason in because])
-            for team, because in self.found.affected.asked.items()
+            ModelReader(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
+            for team, fingerprints in self.model.affected.asked.items()
         ]
 
-    @computed("The teams that would be told, but not asked.", many("Team"))
+    @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:
-        rows = await info.context.loaders.team.load_many(sorted(self.found.affected.informed))
-        return [shown("Team", row) for row in rows]
+        rows = await info.context.loaders.team.load_many(sorted(self.model.affected.informed))
+        return [to_type("Team", row) for row in rows]
 
 
 @strawberry.type
 class Queries:
-    @computed("What a dbt manifest would come to, table by table in the order of fqns.")
+    @computed_field("Compute the effect of syncing a dbt manifest, table by table, sorted by fqn. Writes nothing.")
     async def dbt_impact(
         self,
         info: Info,
         manifest: Annotated[
             JSON,
             strawberry.argument(
-                description="The content of manifest.json, version 1 to 12; the file itself in a form."
+                description="The content of manifest.json, version 1 to 12, or the file itself in a multipart request."
             ),
         ],
     ) -> list[DbtModelImpact] | None:
-        tell = info.context.tell
-        tell(Phase.READ, 0, 0)
-        read = await read_manifest(manifest)
-        tell(Phase.COMPARE, 0, len(read.models))
-        found = await info.context.loaders.asked(lambda session: manifest_impact.of(session, read))
+        report_progress = info.context.tell
+        report_progress(Phase.READ, 0, 0)
+        parsed_manifest = await read_manifest(manifest)
+        report_progress(Phase.COMPARE, 0, len(parsed_manifest.models))
+        models = await info.context.loaders.run_query(lambda session: manifest_impact.of(session, parsed_manifest))
         return [
             DbtModelImpact(
-                found=one,
-                fqn=one.fqn,
-                outcome=one.outcome,
-                is_new=one.asset_id is None,
-                is_safe=one.is_safe,
-                version=one.version,
-                refused=one.refused,
+                model=model,
+                fqn=model.fqn,
+                outcome=model.outcome,
+                is_new=model.asset_id is None,
+                is_safe=model.is_safe,
+                version=model.version,
+                refused=model.refused,
             )
-            for one in found
+            for model in models
         ]

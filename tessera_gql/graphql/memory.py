@@ -1,4 +1,7 @@
-"""What is remembered of a payload: outcomes by value, things by id, so that a retry sees them as they are now."""
+"""Idempotent replay of mutation payloads: outcomes are stored by value, nodes by id.
+
+A replayed payload shows nodes in their current state.
+"""
 
 import dataclasses
 import hashlib
@@ -19,42 +22,49 @@ from tessera_gql.store.idempotency import Memo
 
 P = TypeVar("P")
 
-MAX_KEY = 200
-APART = {"idempotency_key", "client_mutation_id"}
+MAX_KEY_LENGTH = 200
+UNHASHED_FIELDS = {"idempotency_key", "client_mutation_id"}
 
 
 def memo(actor: Actor, operation: str, input_: Any) -> Memo | None:
-    """None where no key was given; raises Invalid for one that can't be kept."""
+    """Create the memo of a mutation with an idempotency key, or None without one.
+
+    Raises Invalid for a key of a wrong length.
+    """
     key = given(getattr(input_, "idempotency_key", None))
     if key is None:
         return None
-    if not 0 < len(key) <= MAX_KEY:
-        raise Invalid(f"An idempotencyKey has 1 to {MAX_KEY} characters.", field=("idempotency_key",))
-    text = json.dumps({name: value for name, value in _plain(input_).items() if name not in APART}, sort_keys=True)
+    if not 0 < len(key) <= MAX_KEY_LENGTH:
+        raise Invalid(f"An idempotencyKey has 1 to {MAX_KEY_LENGTH} characters.", field=("idempotency_key",))
+    text = json.dumps(
+        {name: value for name, value in _to_plain(input_).items() if name not in UNHASHED_FIELDS}, sort_keys=True
+    )
     return Memo(actor.account, key, operation, hashlib.sha256(text.encode()).hexdigest())
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
+    """Convert an input to JSON values for hashing."""
     match value:
         case RawJson():
             return hashlib.sha256(value.text).hexdigest()
         case list():
-            return [_plain(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+            return [_to_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
         case str() | dict() | int() | float() | None:
             return value
         case _ if dataclasses.is_dataclass(value):
-            found = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-            return {name: _plain(one) for name, one in found if one is not UNSET}
+            members = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+            return {name: _to_plain(member) for name, member in members if member is not UNSET}
         case _:
             return str(value)
 
 
 def remembered(payload: Any) -> dict[str, Any]:
-    found = ((name, getattr(payload, name)) for name in facts(type(payload)))
-    return {name: _memory(value) for name, value in found if value is not None}
+    """Convert a payload to JSON values that `recalled` restores."""
+    values = ((name, getattr(payload, name)) for name in facts(type(payload)))
+    return {name: _dump_value(value) for name, value in values if value is not None}
 
 
-def _memory(value: Any) -> Any:
+def _dump_value(value: Any) -> Any:
     match value:
         case Node():
             return {"node": value.id}
@@ -65,21 +75,21 @@ def _memory(value: Any) -> Any:
 
 
 async def recalled(payload: type[P], memory: dict[str, Any], loaders: Loaders) -> P:
-    """The payload again; a thing that is gone meanwhile is null."""
-    found: dict[str, Any] = {}
+    """Restore a stored payload. A node that no longer exists is null."""
+    values: dict[str, Any] = {}
     for name, recall in facts(payload).items():
         match memory.get(name):
             case {"node": str(identity)}:
-                found[name] = await find(loaders, identity)
+                values[name] = await find(loaders, identity)
             case None:
                 pass
             case value:
-                found[name] = recall(value)
-    return payload(**found)
+                values[name] = recall(value)
+    return payload(**values)
 
 
 def facts(payload: type[Any]) -> dict[str, Any]:
-    """What a payload says of its own, each with the way to rebuild a value."""
+    """Return the fields of a payload to store, each with the function that restores a value."""
     return {
         field.name: field.metadata.get("recall")
         for field in dataclasses.fields(payload)

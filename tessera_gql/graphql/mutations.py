@@ -1,4 +1,4 @@
-"""The one way into every mutation: one transaction, one answer; a refusal rolls back and becomes `errors`."""
+"""Execution of mutation fields: one transaction each; a refusal rolls it back and becomes `errors` in the payload."""
 
 import dataclasses
 import typing
@@ -20,7 +20,7 @@ from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nodes import find
-from tessera_gql.graphql.nouns import computed, named
+from tessera_gql.graphql.nouns import computed_field, lazy_type
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import is_private
 from tessera_gql.store import idempotency
@@ -28,102 +28,118 @@ from tessera_gql.store.session import Session
 from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
 
 
-@strawberry.input(description="What every mutation takes.")
+@strawberry.input(description="The input fields of every mutation.")
 class Input:
-    client_mutation_id: str | None = optional("Comes back in the payload, for clients that match answers to calls.")
+    client_mutation_id: str | None = optional(
+        "Any text; it is returned in the payload, so that a client can match replies to calls."
+    )
 
 
-@strawberry.input(description="What every creating mutation takes.")
+@strawberry.input(description="The input fields of every mutation that creates something.")
 class CreatingInput(Input):
     idempotency_key: str | None = optional(
-        "Makes a retry safe: the same key with the same input gets the first answer, and nothing happens twice."
+        "Makes a retry safe: the same key with the same input returns the first payload and does nothing twice."
     )
 
 
-@strawberry.type(description="What every mutation answers.")
+@strawberry.type(description="The payload fields of every mutation.")
 class Payload:
     errors: list[UserError] = strawberry.field(
-        default_factory=list, description="Why it was refused; empty if it was not."
+        default_factory=list, description="The reasons why the mutation was refused; empty if it succeeded."
     )
-    client_mutation_id: str | None = strawberry.field(default=None, description="As in the input.")
+    client_mutation_id: str | None = strawberry.field(
+        default=None, description="The `clientMutationId` of the input; null if there was none."
+    )
 
-    @computed("Everything else, as it is after the mutation.", named("Query") | None)
+    @computed_field("The query root, to read the state after the mutation.", lazy_type("Query") | None)
     def query(self) -> Any:
         return typing.cast("Any", True)  # noqa: FBT003 - any value that is not null: the root has no state
 
 
 P = TypeVar("P", bound=Payload)
-I = TypeVar("I", bound=Input)  # noqa: E741 - beside P
+I = TypeVar("I", bound=Input)  # noqa: E741 - next to P
 
 
 @dataclass(frozen=True)
 class Call:
-    """Who calls, in which transaction, and who hears how far it has come."""
+    """Context of one mutation: its transaction, its caller, and the callback for progress."""
 
     session: Session
     actor: Actor
-    tell: Tell = silent
+    report_progress: Tell = silent
 
 
-def mutation(verb: Callable[[Call, I], Awaitable[P]], description: str, **renamed: str) -> Any:
-    """A mutation field from a verb's adapter, which says by its types what goes in and out."""
-    hints = typing.get_type_hints(verb)
+def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **field_names: str) -> Any:
+    """Declare a mutation field; input and payload are the annotations of the handler.
+
+    `field_names` maps names that a workflow uses in its errors to those of the input.
+    """
+    hints = typing.get_type_hints(handler)
     payload: type[Payload] = hints.pop("return")
-    taken: Any = hints.pop("asked")
+    input_type: Any = hints.pop("arguments")
 
-    async def resolve(info: Info, input: Any) -> Any:  # noqa: A002 - the argument's name in the graph
-        return await perform(info.context, verb, payload, input, renamed)
+    async def resolve(info: Info, input: Any) -> Any:  # noqa: A002 - the name in the schema
+        return await execute_mutation(info.context, handler, payload, input, field_names)
 
-    resolve.__annotations__["input"] = Annotated[taken, strawberry.argument(description="What to do.")]
+    resolve.__annotations__["input"] = Annotated[
+        input_type, strawberry.argument(description="The input of the mutation.")
+    ]
     return strawberry.mutation(resolver=resolve, graphql_type=payload | None, description=description)
 
 
-async def perform(
-    context: Context, verb: Callable[[Call, Any], Awaitable[Any]], payload: type[P], asked: Any, renamed: dict[str, str]
+async def execute_mutation(
+    context: Context,
+    handler: Callable[[Call, Any], Awaitable[Any]],
+    payload: type[P],
+    arguments: Any,
+    field_names: dict[str, str],
 ) -> P:
+    """Run a handler in a transaction and return its payload; a refusal becomes the payload's `errors`."""
     try:
-        _check(asked)
-        answer = await _once(context, verb, payload, asked)
+        _check_storable(arguments)
+        result = await _run_once(context, handler, payload, arguments)
     except Refusal as refusal:
-        answer = payload(errors=[UserError.of(refusal, renamed, asked)])
-    answer.client_mutation_id = given(asked.client_mutation_id)
-    return answer
+        result = payload(errors=[UserError.of(refusal, field_names, arguments)])
+    result.client_mutation_id = given(arguments.client_mutation_id)
+    return result
 
 
-async def _once(context: Context, verb: Callable[[Call, Any], Awaitable[Any]], payload: type[P], asked: Any) -> P:
-    """The verb's answer, or the one it gave when it was first asked under this key. A dry run leaves no memory."""
-    dry_run = given(getattr(asked, "dry_run", None)) is True
-    memo = None if dry_run else memory.memo(context.actor, camel(verb.__name__), asked)
+async def _run_once(
+    context: Context, handler: Callable[[Call, Any], Awaitable[Any]], payload: type[P], arguments: Any
+) -> P:
+    """Run the handler, or return the payload stored under the idempotency key. A dry run stores nothing."""
+    dry_run = given(getattr(arguments, "dry_run", None)) is True
+    memo = None if dry_run else memory.memo(context.actor, camel(handler.__name__), arguments)
 
     async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `rerun` calls it
         async with context.write(dry_run=dry_run, may_defer=may_defer) as session:
-            earlier = await idempotency.begin(session, memo) if memo else None
-            if earlier is not None:
-                return earlier
+            earlier_payload = await idempotency.begin(session, memo) if memo else None
+            if earlier_payload is not None:
+                return earlier_payload
             call = Call(session, context.actor, context.tell)
-            answer: P = await verb(call, asked)
-            await _hide(call, answer)
-            call.tell(Phase.COMMIT, 0, 0)
+            result: P = await handler(call, arguments)
+            await _reload_private_nodes(call, result)
+            call.report_progress(Phase.COMMIT, 0, 0)
             if memo:
-                await idempotency.finish(session, memo, memory.remembered(answer))
-            return answer
+                await idempotency.finish(session, memo, memory.remembered(result))
+            return result
 
-    done = await rerun(context.computer, attempt)
-    return await memory.recalled(payload, done, context.loaders) if isinstance(done, dict) else done
+    result = await rerun(context.computer, attempt)
+    return await memory.recalled(payload, result, context.loaders) if isinstance(result, dict) else result
 
 
-async def _hide(call: Call, answer: Payload) -> None:
-    """Read the private things in a payload again, as the caller sees them; before the commit, for it may fail."""
+async def _reload_private_nodes(call: Call, payload: Payload) -> None:
+    """Reload private objects of the payload with the caller's visibility, before the commit because it may fail."""
     loaders = Loaders(lambda: nullcontext(call.session), call.actor)
-    for name in memory.facts(type(answer)):
-        node = getattr(answer, name)
+    for name in memory.facts(type(payload)):
+        node = getattr(payload, name)
         if isinstance(node, Node) and is_private(type(node).__name__):
-            setattr(answer, name, await find(loaders, node.id))
+            setattr(payload, name, await find(loaders, node.id))
 
 
-def _check(asked: Any) -> None:
-    for field in dataclasses.fields(asked):
-        value = getattr(asked, field.name)
-        # A JSON object was looked through when it was read.
+def _check_storable(arguments: Any) -> None:
+    for field in dataclasses.fields(arguments):
+        value = getattr(arguments, field.name)
+        # A JSON object was checked when it was parsed.
         if value is not UNSET and not isinstance(value, dict) and (fault := storable(value)):
             raise Invalid(f"`{camel(field.name)}` can't be kept: {fault}.", field=(field.name,))

@@ -1,4 +1,4 @@
-"""Things by their global id, whatever their type."""
+"""Root fields `node` and `nodes`: load objects of any type by global id."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.ids import Node, parsed
 from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nouns import computed, shown
+from tessera_gql.graphql.nouns import computed_field, to_type
 
 MAX_IDS = 100
 
@@ -32,32 +32,36 @@ LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
 
 
 async def find(loaders: Loaders, identity: str) -> Any:
-    """None for what does not exist; raises Invalid for what is no id."""
-    found = parsed(identity)
-    if found is None or found[0] not in LOADERS:
+    """Load an object by global id; None if it does not exist. Raise Invalid for a malformed id."""
+    parsed_id = parsed(identity)
+    if parsed_id is None or parsed_id[0] not in LOADERS:
         raise Invalid(f"{identity[:100]!r} is not an id. Use an `id` as an answer gives it.", field=("id",))
-    kind, key = found
-    return shown(kind, await LOADERS[kind](loaders).load(key))
+    kind, key = parsed_id
+    return to_type(kind, await LOADERS[kind](loaders).load(key))
 
 
 @strawberry.type
 class Queries:
-    @computed("Anything by its id; null if it does not exist.")
+    @computed_field("The object with this id, of any type; null if it does not exist.")
     async def node(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],  # noqa: A002 - Relay's name
+        id: Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")],  # noqa: A002 - Relay's name
     ) -> Node | None:
-        found: Node | None = await find(info.context.loaders, id)
-        return found
+        node: Node | None = await find(info.context.loaders, id)
+        return node
 
-    @computed("Many things by their ids, in that order; null for each that does not exist.")
+    @computed_field("The objects with these ids, in the same order; null for each that does not exist.")
     async def nodes(
-        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="At most 100 ids.")]
+        self,
+        info: Info,
+        ids: Annotated[
+            list[strawberry.ID], strawberry.argument(description="The global ids of the objects, 100 at most.")
+        ],
     ) -> list[Node | None] | None:
         if len(ids) > MAX_IDS:
             raise Invalid(f"{len(ids)} ids were given; {MAX_IDS} is the limit. Ask in several calls.", field=("ids",))
-        # An id that is none fails in its own place: the executor makes an error of an exception in a list.
-        tasks = (find(info.context.loaders, one) for one in ids)
-        found: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
-        return found
+        # Exceptions stay in the list: the executor turns each into an error of its own item.
+        tasks = (find(info.context.loaders, id_) for id_ in ids)
+        nodes: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
+        return nodes

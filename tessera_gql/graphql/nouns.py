@@ -1,4 +1,4 @@
-"""The types of the graph by name, so that those that point at each other need not import each other."""
+"""Registry of the schema's types by name, so that types that refer to each other need not import each other."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from tessera_gql.store import assets, contracts, proposals, registrations, teams
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-HOMES = {
+MODULES = {
     "Acknowledgment": "proposals",
     "ApiKey": "keys",
     "Asset": "assets",
@@ -30,59 +30,64 @@ HOMES = {
 }
 
 
-def named(name: str) -> Any:
-    """The type as an annotation, resolved when the schema is built."""
-    return Annotated[ForwardRef(name), strawberry.lazy(home(name))]
+def lazy_type(name: str) -> Any:
+    """Return an annotation that names a type and is resolved when the schema is built."""
+    return Annotated[ForwardRef(name), strawberry.lazy(module_of(name))]
 
 
-def many(name: str) -> Any:
-    """A list of the type, none of it null."""
-    found: Any = list
-    return found[named(name)]
+def lazy_list(name: str) -> Any:
+    """Return the annotation of a list of non-null items of a type."""
+    list_: Any = list
+    return list_[lazy_type(name)]
 
 
-def computed(description: str, kind: Any = None) -> Callable[[F], F]:
-    """A field that is worked out when it is asked for; `kind` is its type where the function can't say it."""
-    return cast("Callable[[F], F]", strawberry.field(description=description, graphql_type=kind))
+def computed_field(description: str, kind: Any = None, *, name: str | None = None) -> Callable[[F], F]:
+    """Declare a field with a resolver; `kind` is its type where the function's annotation can't name it."""
+    return cast("Callable[[F], F]", strawberry.field(description=description, graphql_type=kind, name=name))
 
 
-def listened(description: str) -> Callable[[F], F]:
-    """A subscription field."""
+def subscription_field(description: str) -> Callable[[F], F]:
+    """Declare a subscription field with its generator."""
     return cast("Callable[[F], F]", strawberry.subscription(description=description))
 
 
-def home(name: str) -> str:
-    return f"tessera_gql.graphql.{HOMES[name.removesuffix('Connection')]}"
+def module_of(name: str) -> str:
+    return f"tessera_gql.graphql.{MODULES[name.removesuffix('Connection')]}"
 
 
 @lru_cache
-def kind(name: str) -> Any:
-    return getattr(importlib.import_module(home(name)), name)
+def load_type(name: str) -> Any:
+    return getattr(importlib.import_module(module_of(name)), name)
 
 
-def shown(name: str, row: Any) -> Any:
-    """The row as its type shows it; None stays None."""
-    return None if row is None else kind(name).of(row)
+def to_type(name: str, row: Any) -> Any:
+    """Wrap a row in the schema type of this name; None stays None."""
+    return None if row is None else load_type(name).of(row)
 
 
-ROWS: dict[str, tuple[FromClause, ...]] = {
+ROW_SOURCES: dict[str, tuple[FromClause, ...]] = {
     "Asset": (assets.rows,),
     "Contract": (contracts.rows,),
     "Proposal": (proposals.rows,),
     "Registration": (registrations.rows,),
     "Team": (teams.rows, registrations.consumers),
 }
-"""Where rows of a noun come from, as far as not all of their columns may be wanted."""
+"""The tables and views of each type whose columns are read only as far as an operation needs them."""
 
 
 @lru_cache(maxsize=500)
 def columns(reads: Reads) -> Mapping[FromClause | None, frozenset[str]]:
-    """The columns that will be read, of the sources of which that is known; the id where cursors may be made of it."""
-    found: dict[FromClause | None, frozenset[str]] = {}
-    lists = [reads.of(name) for name in {*reads.paths, *reads.whole} if name.endswith("Connection")]
-    places = {"id"} if any(one != frozenset({"nodes"}) for one in lists) else set[str]()
-    for name, sources in ROWS.items():
+    """Return the columns that an operation reads, for each source where that is known.
+
+    The id is among them if a cursor may be built from it.
+    """
+    columns_by_source: dict[FromClause | None, frozenset[str]] = {}
+    selections = [reads.of(name) for name in {*reads.paths, *reads.whole} if name.endswith("Connection")]
+    cursor_columns = {"id"} if any(selection != frozenset({"nodes"}) for selection in selections) else set[str]()
+    for name, sources in ROW_SOURCES.items():
         paths = reads.of(name)
         if paths is not None and all(path.startswith("row.") for path in paths):
-            found |= dict.fromkeys(sources, frozenset(path.removeprefix("row.") for path in paths) | places)
-    return found
+            columns_by_source |= dict.fromkeys(
+                sources, frozenset(path.removeprefix("row.") for path in paths) | cursor_columns
+            )
+    return columns_by_source

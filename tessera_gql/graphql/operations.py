@@ -1,4 +1,4 @@
-"""One operation from its words to its replies; every failure leaves here coded, and none of our own unmasked."""
+"""Execute operations and format their replies. Every error has a code, and internal failures are masked."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from graphql import subscribe as subscribe_document
 from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.errors import Refusal
-from tessera_gql.executor import Query, answer
+from tessera_gql.executor import PlannedQuery, execute_query
 from tessera_gql.graphql.documents import Operation, Prepared, Profile
-from tessera_gql.graphql.fanout import Course
-from tessera_gql.graphql.transport import Answer, Executor, Identity, Transport, Unauthenticated
-from tessera_gql.graphql.turns import Turn
+from tessera_gql.graphql.fanout import StreamPosition
+from tessera_gql.graphql.transport import EncodedReply, Executor, Identity, Transport, Unauthenticated
+from tessera_gql.graphql.turns import Slot
 from tessera_gql.graphql.wire import encode
 
 log = logging.getLogger("tessera_gql.graphql")
 
 Reply: TypeAlias = dict[str, Any]
-"""A GraphQL response; without `data`, the operation was refused before it ran."""
+"""A GraphQL response. Without `data`, the operation was refused before execution."""
 
 
-Left: TypeAlias = Callable[[], Awaitable[None]]
-"""Returns once the client is gone."""
+WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
+"""A function that returns when the client has disconnected."""
 
-WATCHED_AFTER_SECONDS = 0.5
-"""Most queries are done before it is worth asking whether their client is still there."""
+WATCH_DELAY_SECONDS = 0.5
+"""Delay before a query watches for the disconnect of its client, since most queries are faster."""
 
 
 async def execute(
@@ -44,56 +44,60 @@ async def execute(
     operation_name: str | None = None,
     identity: Identity = None,
 ) -> Reply:
-    """A query or mutation through every check, without HTTP."""
-    return await run(transport, transport.documents.prepare(query, variables, operation_name), identity)
+    """Prepare and execute a query or mutation without HTTP."""
+    return await run_operation(transport, transport.document_cache.prepare(query, variables, operation_name), identity)
 
 
-async def run(transport: Transport, prepared: Prepared, identity: Identity, left: Left | None = None) -> Reply:
-    """The reply to a query or mutation."""
-    with transport.watch(prepared, identity) as tell:
-        reply = await _run(transport, prepared, identity, left)
-        tell(reply)
+async def run_operation(
+    transport: Transport, prepared: Prepared, identity: Identity, disconnect: WaitForDisconnect | None = None
+) -> Reply:
+    """Execute a query or mutation and return its reply."""
+    with transport.observe(prepared, identity) as observe_reply:
+        reply = await _admit_and_run(transport, prepared, identity, disconnect)
+        observe_reply(reply)
     return reply
 
 
-async def _run(transport: Transport, prepared: Prepared, identity: Identity, left: Left | None = None) -> Reply:
-    """Known only once its context has closed: closing may still fail it."""
+async def _admit_and_run(
+    transport: Transport, prepared: Prepared, identity: Identity, disconnect: WaitForDisconnect | None = None
+) -> Reply:
     if not isinstance(prepared, Operation):
-        return _refused(transport, prepared)
+        return _error_reply(transport, prepared)
     if prepared.kind is OperationType.SUBSCRIPTION:
-        return _refused(transport, [NEEDS_A_STREAM])
+        return _error_reply(transport, [STREAM_REQUIRED])
     try:
-        told = transport.admit(identity, prepared)
-        turn = transport.turns.turn(transport.caller(identity))
-        async with turn if prepared.kind is OperationType.QUERY else nullcontext():
-            reply, again = await _attempted(transport, prepared, identity, left, turn)
-            if again:
-                reply, _ = await _attempted(transport, prepared, identity, left, turn)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and what is ours is logged
-        return failed(transport, error)
-    return reply | {"extensions": reply.get("extensions", {}) | told} if told else reply
+        extensions = transport.charge(identity, prepared)
+        slot = transport.concurrency_limiter.slot(transport.caller_account(identity))
+        async with slot if prepared.kind is OperationType.QUERY else nullcontext():
+            reply, should_retry = await _attempt(transport, prepared, identity, disconnect, slot)
+            if should_retry:
+                reply, _ = await _attempt(transport, prepared, identity, disconnect, slot)
+    except Exception as error:  # noqa: BLE001 - every error becomes a reply, and internal failures are logged
+        return error_reply(transport, error)
+    return reply | {"extensions": reply.get("extensions", {}) | extensions} if extensions else reply
 
 
-async def _attempted(
-    transport: Transport, operation: Operation, identity: Identity, left: Left | None, turn: Turn
+async def _attempt(
+    transport: Transport, operation: Operation, identity: Identity, disconnect: WaitForDisconnect | None, slot: Slot
 ) -> tuple[Reply, bool]:
-    """The reply, and whether another attempt may do better."""
+    """Execute once and return the reply and whether to retry. Closing the context may still raise."""
     async with transport.context(identity) as context:
-        result = _started(transport, operation, context, turn)
-        done = result if isinstance(result, ExecutionResult) else await _finished(transport, operation, result, left)
-    reply = _reply(transport, done)
-    away = operation.kind is OperationType.QUERY and any(
+        result = _start(transport, operation, context, slot)
+        if not isinstance(result, ExecutionResult):
+            result = await _await_result(transport, operation, result, disconnect)
+    reply = _reply(transport, result)
+    is_unavailable = operation.kind is OperationType.QUERY and any(
         error["extensions"]["code"] == "UNAVAILABLE" for error in reply.get("errors", ())
     )
-    return reply, away and transport.repeat(context)
+    return reply, is_unavailable and transport.should_retry(context)
 
 
-def _started(
-    transport: Transport, operation: Operation, context: Any, turn: Turn
+def _start(
+    transport: Transport, operation: Operation, context: Any, slot: Slot
 ) -> ExecutionResult | Awaitable[ExecutionResult]:
     reference = partial(
         run_document,
-        transport.core,
+        transport.core_schema,
         operation.document,
         context_value=context,
         is_awaitable=cast("Any", optimized_is_awaitable),
@@ -102,105 +106,116 @@ def _started(
     if operation.kind is not OperationType.QUERY or transport.executor is Executor.REFERENCE:
         return reference()
 
-    async def afresh() -> ExecutionResult:
-        """With nothing found yet: what was asked already would have other fields fail first."""
-        await context.renew()
-        found = reference()
-        return found if isinstance(found, ExecutionResult) else await found
+    async def run_reference() -> ExecutionResult:
+        """Execute with empty dataloaders; cached keys would change which field fails first."""
+        await context.reset()
+        result = reference()
+        return result if isinstance(result, ExecutionResult) else await result
 
     document, node, variables = operation.document, operation.node, operation.variables
-    query = Query(transport.core, document, node, variables, operation.plans, context.narrow, turn.spend)
-    return answer(query, context, afresh, transport.tally)
+    query = PlannedQuery(
+        transport.core_schema,
+        document,
+        node,
+        variables,
+        operation.plans,
+        context.restrict_columns,
+        slot.add_cpu_seconds,
+    )
+    return execute_query(query, context, run_reference, transport.tally)
 
 
-async def _finished(
-    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], left: Left | None
+async def _await_result(
+    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], disconnect: WaitForDisconnect | None
 ) -> ExecutionResult:
-    """A query is given up when it takes too long or nobody waits for it any more; a mutation is done to its end."""
+    """Await the result. A query is cancelled on timeout and disconnect; a mutation always runs to its end."""
     if operation.kind is not OperationType.QUERY:
         return await result
     loop, seconds = asyncio.get_running_loop(), transport.limits.query_seconds
-    watching: list[asyncio.Task[None]] = []
-    patience = asyncio.timeout(seconds)
+    watchers: list[asyncio.Task[None]] = []
+    timeout = asyncio.timeout(seconds)
 
-    async def watch(left: Left) -> None:
-        await left()
-        patience.reschedule(loop.time())
+    async def watch(disconnect: WaitForDisconnect) -> None:
+        await disconnect()
+        timeout.reschedule(loop.time())
 
-    timer = left and loop.call_later(WATCHED_AFTER_SECONDS, lambda: watching.append(loop.create_task(watch(left))))
+    timer = disconnect and loop.call_later(
+        WATCH_DELAY_SECONDS, lambda: watchers.append(loop.create_task(watch(disconnect)))
+    )
     try:
-        async with patience:
+        async with timeout:
             return await result
     except TimeoutError:
-        if not patience.expired():
+        if not timeout.expired():
             raise
         message = f"The query took longer than {seconds:g} seconds and was given up. Ask for less at once."
         raise GraphQLError(message, extensions={"code": "TIMEOUT"}) from None
     finally:
         if timer:
             timer.cancel()
-        for task in watching:
+        for task in watchers:
             task.cancel()
 
 
-async def stream(
-    transport: Transport, prepared: Prepared, identity: Identity, course: Course | None = None
+async def stream_replies(
+    transport: Transport, prepared: Prepared, identity: Identity, stream_position: StreamPosition | None = None
 ) -> AsyncGenerator[Reply]:
-    """Every reply: one, or those of a subscription for as long as its context is open, which is given the `course`."""
+    """Yield the replies of an operation: one, or those of a subscription, which updates the stream position."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
-        yield await run(transport, prepared, identity)
+        yield await run_operation(transport, prepared, identity)
         return
-    with transport.watch(prepared, identity) as tell:
-        async with aclosing(_subscribed(transport, prepared, identity, course)) as replies:
+    with transport.observe(prepared, identity) as observe_reply:
+        async with aclosing(_subscribe(transport, prepared, identity, stream_position)) as replies:
             async for reply in replies:
-                tell(reply)
+                observe_reply(reply)
                 yield reply
 
 
-async def _subscribed(
-    transport: Transport, prepared: Operation, identity: Identity, course: Course | None
+async def _subscribe(
+    transport: Transport, prepared: Operation, identity: Identity, stream_position: StreamPosition | None
 ) -> AsyncGenerator[Reply]:
     try:
-        transport.admit(identity, prepared)
+        transport.charge(identity, prepared)
         async with transport.context(identity) as context:
-            if course is not None:
-                context.course = course
+            if stream_position is not None:
+                context.course = stream_position
             options = _options(transport, prepared)
-            source = subscribe_document(transport.core, prepared.document, context_value=context, **options)
+            source = subscribe_document(transport.core_schema, prepared.document, context_value=context, **options)
             if isinstance(source, Awaitable):
                 source = await source
             if isinstance(source, ExecutionResult):
-                yield _refused(transport, source.errors or [])
+                yield _error_reply(transport, source.errors or [])
                 return
             async with aclosing(cast("AsyncGenerator[ExecutionResult]", source)) as results:
                 async for result in results:
                     yield _reply(transport, result)
-    except Exception as error:  # noqa: BLE001 - as in `run`
-        yield failed(transport, error)
+    except Exception as error:  # noqa: BLE001 - as in `run_operation`
+        yield error_reply(transport, error)
 
 
-def encoded(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
-    """The reply, or its errors, as JSON; a resolver's value that is none becomes a failure of ours."""
+def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
+    """Encode a reply or its errors as JSON. A value that JSON can't represent becomes an internal failure."""
     try:
         return encode(reply[part] if part else reply)
     except (TypeError, ValueError, RecursionError) as error:
-        masked = failed(transport, error)
+        masked = error_reply(transport, error)
         return encode(masked[part] if part else masked)
 
 
-def to_answer(transport: Transport, reply: Reply) -> Answer:
-    return Answer(encoded(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
+def to_encoded_reply(transport: Transport, reply: Reply) -> EncodedReply:
+    """Encode a reply, together with the extensions of its first error if it has no data."""
+    return EncodedReply(encode_reply(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
 
 
-def failed(transport: Transport, error: Exception) -> Reply:
-    """The reply when an exception ended the operation."""
+def error_reply(transport: Transport, error: Exception) -> Reply:
+    """Create the reply for an exception that ended the operation."""
     if isinstance(error, GraphQLError):
-        return _refused(transport, [error])
-    message, extensions = _explained(transport, error, "the whole operation")
+        return _error_reply(transport, [error])
+    message, extensions = _explain(transport, error, "the whole operation")
     return {"errors": [{"message": message, "extensions": extensions}]}
 
 
-NEEDS_A_STREAM = GraphQLError(
+STREAM_REQUIRED = GraphQLError(
     "A subscription needs a stream: connect by websocket (graphql-transport-ws), or send Accept: text/event-stream.",
     extensions={"code": "BAD_REQUEST"},
 )
@@ -219,33 +234,33 @@ def _options(transport: Transport, operation: Operation) -> dict[str, Any]:
 def _reply(transport: Transport, result: ExecutionResult) -> Reply:
     if not result.errors:
         return {"data": result.data}
-    listed = _refused(transport, result.errors)
-    before_it_ran = result.data is None and not any(error.path for error in result.errors)
-    return listed if before_it_ran else {"data": result.data} | listed
+    reply = _error_reply(transport, result.errors)
+    was_refused = result.data is None and not any(error.path for error in result.errors)
+    return reply if was_refused else {"data": result.data} | reply
 
 
-def _refused(transport: Transport, errors: list[GraphQLError]) -> Reply:
+def _error_reply(transport: Transport, errors: list[GraphQLError]) -> Reply:
     limit = transport.limits.errors
-    reply: Reply = {"errors": [_shown(transport, error) for error in errors[:limit]]}
+    reply: Reply = {"errors": [_format_error(transport, error) for error in errors[:limit]]}
     if len(errors) > limit:
         reply["extensions"] = {"errorsOmitted": len(errors) - limit}
     return reply
 
 
-def _shown(transport: Transport, error: GraphQLError) -> dict[str, Any]:
+def _format_error(transport: Transport, error: GraphQLError) -> dict[str, Any]:
     formatted = cast("dict[str, Any]", error.formatted)
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    at_the_door = error.path is None and isinstance(cause, ValueError)  # a scalar that could not read its value
-    if cause is None or at_the_door or isinstance(cause, GraphQLError):
+    is_invalid_input = error.path is None and isinstance(cause, ValueError)  # a scalar could not parse its value
+    if cause is None or is_invalid_input or isinstance(cause, GraphQLError):
         return formatted | {"extensions": {"code": "BAD_REQUEST"} | (error.extensions or {})}
-    message, extensions = _explained(transport, cause, str(error.path))
+    message, extensions = _explain(transport, cause, str(error.path))
     return formatted | {"message": message, "extensions": extensions}
 
 
-def _explained(transport: Transport, cause: Exception, place: str) -> tuple[str, dict[str, Any]]:
-    """What a client may know of an exception: all of a refusal, and of our own failures a reference to the log."""
+def _explain(transport: Transport, cause: Exception, location: str) -> tuple[str, dict[str, Any]]:
+    """Return the message and extensions of an exception. An internal failure is logged and masked by a reference."""
     extensions = getattr(cause, "extensions", None)
     if isinstance(extensions, dict) and "code" in extensions:
         return str(cause), cast("dict[str, Any]", extensions)
@@ -253,9 +268,9 @@ def _explained(transport: Transport, cause: Exception, place: str) -> tuple[str,
         return cause.message, {"code": cause.code} | ({"field": [*cause.field]} if cause.field else {})
     if isinstance(cause, Unauthenticated):
         return str(cause), {"code": "UNAUTHENTICATED"}
-    if (translated := transport.translate(cause)) is not None:
+    if (translated := transport.to_graphql_error(cause)) is not None:
         return translated.message, {"code": "INTERNAL"} | (translated.extensions or {})
     reference = secrets.token_hex(6)
-    log.error("Failed at %s, reference %s", place, reference, exc_info=cause)
+    log.error("Failed at %s, reference %s", location, reference, exc_info=cause)
     message = f"The server failed; your request is not to blame. Report reference {reference}, or try again later."
     return message, {"code": "INTERNAL", "reference": reference}

@@ -1,4 +1,4 @@
-"""What goes to one client, in order: at once for as long as it reads, and from a bounded queue when it does not."""
+"""Per-client send queue of a WebSocket: writes directly while the client reads, else queues up to a limit."""
 
 from __future__ import annotations
 
@@ -8,58 +8,59 @@ from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tessera_gql.graphql.frames import writer
+from tessera_gql.graphql.frames import get_text_writer
 from tessera_gql.graphql.limit_values import Limits
 
 
-class Outbox:
-    """A message is put as parts: those that are the same for many clients are kept once, however long they wait."""
+class SendQueue:
+    """The send queue of one client. Messages are sequences of parts, so that queued clients share equal parts."""
 
-    __slots__ = ("_connection", "_limits", "_pump", "_slow", "_waiting", "_write")
+    __slots__ = ("_connection", "_limits", "_on_slow", "_queue", "_sender", "_write")
 
-    def __init__(self, connection: WebSocket, limits: Limits, slow: Callable[[], None]) -> None:
-        """`slow` is called when too much waits, or for too long."""
+    def __init__(self, connection: WebSocket, limits: Limits, on_slow: Callable[[], None]) -> None:
+        """Create a queue that calls `on_slow` when it is full or the client reads nothing within the timeout."""
         self._connection = connection
         self._limits = limits
-        self._slow = slow
-        self._write = writer(connection.scope)
-        self._waiting: deque[tuple[bytes, ...]] | None = None
-        self._pump: asyncio.Task[None] | None = None
-        """Lives only while something waits; stays when the client is gone, so that nobody sends any more."""
+        self._on_slow = on_slow
+        self._write = get_text_writer(connection.scope)
+        self._queue: deque[tuple[bytes, ...]] | None = None
+        self._sender: asyncio.Task[None] | None = None
+        """Exists while messages are queued. It stays after a disconnect, so that nothing more is sent."""
 
     def put(self, *parts: bytes) -> None:
-        if self._waiting is None:
+        """Send a message, or queue it if the client does not read."""
+        if self._queue is None:
             if self._write is not None and self._write(b"".join(parts)):
                 return
-            self._waiting = deque((parts,))
-            self._pump = asyncio.create_task(self._send(self._waiting))
-        elif len(self._waiting) < self._limits.send_queue:
-            self._waiting.append(parts)
+            self._queue = deque((parts,))
+            self._sender = asyncio.create_task(self._send_queued(self._queue))
+        elif len(self._queue) < self._limits.send_queue:
+            self._queue.append(parts)
         else:
-            self._slow()
+            self._on_slow()
 
-    async def drained(self) -> None:
-        """Until the client has taken what was put; raises WebSocketDisconnect if it never will."""
-        if (pump := self._pump) is not None:
-            await asyncio.wait((pump,))
-            if self._pump is pump:
+    async def drain(self) -> None:
+        """Wait until all messages are sent. Raises WebSocketDisconnect if the client has disconnected."""
+        if (sender := self._sender) is not None:
+            await asyncio.wait((sender,))
+            if self._sender is sender:
                 raise WebSocketDisconnect(1006)
 
     async def stop(self) -> None:
-        """Nothing is sent from now on."""
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait((self._pump,))
+        """Stop sending and drop the queued messages."""
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.wait((self._sender,))
 
-    async def _send(self, waiting: deque[tuple[bytes, ...]]) -> None:
+    async def _send_queued(self, queue: deque[tuple[bytes, ...]]) -> None:
         try:
-            while waiting:
+            while queue:
                 async with asyncio.timeout(self._limits.send_timeout_seconds):
-                    await self._connection.send_text(b"".join(waiting[0]).decode())
-                waiting.popleft()
+                    await self._connection.send_text(b"".join(queue[0]).decode())
+                queue.popleft()
         except TimeoutError:
-            self._slow()
+            self._on_slow()
         except WebSocketDisconnect:
-            pass  # the reader learns of it as well
+            pass  # the reader of the socket handles the disconnect
         else:
-            self._waiting = self._pump = None
+            self._queue = self._sender = None

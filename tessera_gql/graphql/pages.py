@@ -1,4 +1,4 @@
-"""Connections: keyset pages of rows, shown as their noun. `totalCount` is counted only when it is selected."""
+"""Connection fields: keyset pages of rows as edges and nodes. `totalCount` is counted only if it is selected."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from strawberry import UNSET
 
 from tessera_gql.executor import DECLARED, Batch, Bound
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import conditions, given
+from tessera_gql.graphql.filters import given, to_conditions
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nouns import computed, kind, named
-from tessera_gql.graphql.scalars import text
-from tessera_gql.graphql.words import OrderDirection, described
+from tessera_gql.graphql.nouns import computed_field, lazy_type, load_type
+from tessera_gql.graphql.scalars import check_text
+from tessera_gql.graphql.words import OrderDirection, describe_enum
 from tessera_gql.policy.access import Verb, permit
 from tessera_gql.store import page
 from tessera_gql.store.page import Page, PageRequest
 
 N = TypeVar("N")
 
-ALL = "all"
-"""The key of a list that is nobody's."""
+ROOT_KEY = "all"
+"""The loader key of a list that has no parent."""
 
-FIRST = "How many from the start, 0 to 100; 20 if neither `first` nor `last` is given."
-AFTER = "Start behind this cursor."
-LAST = "How many from the end, 0 to 100."
-BEFORE = "End before this cursor."
+FIRST = "The number of items from the start of the list, 0 to 100; 20 if neither `first` nor `last` is given."
+AFTER = "The cursor behind which the page starts."
+LAST = "The number of items from the end of the list, 0 to 100."
+BEFORE = "The cursor before which the page ends."
 
 First = Annotated[int | None, strawberry.argument(description=FIRST)]
 After = Annotated[str | None, strawberry.argument(description=AFTER)]
@@ -38,33 +38,33 @@ Last = Annotated[int | None, strawberry.argument(description=LAST)]
 Before = Annotated[str | None, strawberry.argument(description=BEFORE)]
 
 
-@strawberry.type(description="Where a page lies in its list.")
+@strawberry.type(description="The position of a page in its list.")
 class PageInfo:
-    has_next_page: bool = strawberry.field(description="Whether more follows behind `endCursor`.")
-    has_previous_page: bool = strawberry.field(description="Whether more lies before `startCursor`.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first item, if there is one.")
-    end_cursor: str | None = strawberry.field(description="The cursor of the last item, if there is one.")
+    has_next_page: bool = strawberry.field(description="Whether there are more items behind `endCursor`.")
+    has_previous_page: bool = strawberry.field(description="Whether there are more items before `startCursor`.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first item; null if the page is empty.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last item; null if the page is empty.")
 
 
-@strawberry.type(name="Edge", description="An item of a list and its place there.")
+@strawberry.type(name="Edge", description="An item of a list with its cursor.")
 class Edge(Generic[N]):
-    cursor: str = strawberry.field(description="The place just behind the item, for `after` and `before`.")
-    node: N = strawberry.field(description="The item.")
+    cursor: str = strawberry.field(description="The position of the item; send it as `after` or `before`.")
+    node: N = strawberry.field(description="The item at this position.")
 
 
 @strawberry.type(name="Connection", description="One page of a list.")
 class Connection(Generic[N]):
-    nodes: list[N] = strawberry.field(description="The items of the page.")
+    nodes: list[N] = strawberry.field(description="The items of the page, without their cursors.")
     cursor: strawberry.Private[Callable[[int], str]]
     has_next: strawberry.Private[bool]
     has_previous: strawberry.Private[bool]
-    counted: strawberry.Private[Callable[[], Awaitable[int]]]
+    load_count: strawberry.Private[Callable[[], Awaitable[int]]]
 
-    @computed("The items of the page, each with its cursor.")
+    @computed_field("The items of the page, each with its cursor.")
     def edges(self) -> list[Edge[N]]:
-        return [Edge(cursor=self.cursor(place), node=node) for place, node in enumerate(self.nodes)]
+        return [Edge(cursor=self.cursor(index), node=node) for index, node in enumerate(self.nodes)]
 
-    @computed("Where the page lies in the list.")
+    @computed_field("The position of the page in the list.")
     def page_info(self) -> PageInfo:
         return PageInfo(
             has_next_page=self.has_next,
@@ -73,14 +73,14 @@ class Connection(Generic[N]):
             end_cursor=self.cursor(len(self.nodes) - 1) if self.nodes else None,
         )
 
-    @computed("How many items the whole list has, whatever the page.")
+    @computed_field("The number of items in the whole list, whatever the page.")
     async def total_count(self) -> int:
-        return await self.counted()
+        return await self.load_count()
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One kind of list: the rows behind it, the type that shows them, what it can be filtered and ordered by."""
+    """Definition of a list: its type, source of rows, default order, and the inputs that filter and order it."""
 
     kind: str
     source: FromClause
@@ -91,88 +91,93 @@ class Listing:
     connection: str = ""
 
     @property
-    def shown_as(self) -> Any:
-        return named(self.connection or f"{self.kind}Connection")
+    def connection_type(self) -> Any:
+        return lazy_type(self.connection or f"{self.kind}Connection")
 
 
-def ordering(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
-    """The `orderBy` input of a list: for each GraphQL name its column and its description."""
+def order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
+    """Create the `orderBy` input of a list. `columns` maps each enum value to its column and its description."""
     field: Any = cast("Any", StrEnum)(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
-    what = {name: description for name, (_, description) in columns.items()}
-    described(field, f"{kind}OrderField", "What the list can be ordered by; ties are broken by age.", **what)
+    descriptions = {name: description for name, (_, description) in columns.items()}
+    describe_enum(
+        field,
+        f"{kind}OrderField",
+        "The values by which the list can be sorted; equal ones are sorted by age.",
+        **descriptions,
+    )
     members = {
         "__module__": __name__,
         "__annotations__": {"field": field, "direction": OrderDirection},
-        "field": strawberry.field(description="What to order by."),
-        "direction": strawberry.field(default=OrderDirection.ASC, description="Which end comes first."),
+        "field": strawberry.field(description="The value by which to sort."),
+        "direction": strawberry.field(default=OrderDirection.ASC, description="The direction in which to sort."),
     }
-    return strawberry.input(type(f"{kind}Order", (), members), description="How to order the list.")
+    return strawberry.input(type(f"{kind}Order", (), members), description="The order of a list.")
 
 
-def request(listing: Listing, arguments: Mapping[str, Any]) -> PageRequest:
-    """What was asked for; raises Invalid."""
-    wanted = {name: given(value) for name, value in arguments.items()}
-    order = wanted.pop("order_by", None)
-    where = wanted.pop("where", None)
+def parse_page_request(listing: Listing, arguments: Mapping[str, Any]) -> PageRequest:
+    """Convert the arguments of a connection field into a page request. Raise Invalid for bad ones."""
+    values = {name: given(value) for name, value in arguments.items()}
+    order = values.pop("order_by", None)
+    filter_input = values.pop("filter_input", None)
     for name in ("after", "before"):
-        if wanted.get(name) is not None:
-            text(wanted[name], name)
+        if values.get(name) is not None:
+            check_text(values[name], name)
     return page.checked(
         PageRequest(
             order_by=order.field.value if order else listing.order_by,
             descending=order.direction is OrderDirection.DESC if order else listing.descending,
-            conditions=conditions(where) if where else (),
-            **wanted,
+            conditions=to_conditions(filter_input) if filter_input else (),
+            **values,
         )
     )
 
 
-async def paged(
-    loaders: Loaders, listing: Listing, parent: tuple[str, UUID] | None, asked: PageRequest
+async def load_connection(
+    loaders: Loaders, listing: Listing, parent: tuple[str, UUID] | None, page_request: PageRequest
 ) -> Connection[Any]:
-    """A page of a parent's rows, the parent given as its column and id."""
+    """Load a page of the rows whose parent column has this id, or of all rows without a parent."""
     column, key = parent or (None, None)
-    found = await loaders.pages(listing.source, column, asked).load(key)
-    return _shown(loaders, listing, column, asked)(key, found)
+    result = await loaders.pages(listing.source, column, page_request).load(key)
+    return _connection_builder(loaders, listing, column, page_request)(key, result)
 
 
-def _shown(
-    loaders: Loaders, listing: Listing, column: str | None, asked: PageRequest
+def _connection_builder(
+    loaders: Loaders, listing: Listing, parent_column: str | None, page_request: PageRequest
 ) -> Callable[[UUID | None, Page], Connection[Any]]:
-    """Makes the connection of a parent's page."""
-    of = kind(listing.kind).of
-    # What a count depends on, so that different pages of one list share it.
-    counted = PageRequest(order_by=listing.order_by, conditions=asked.conditions)
+    """Return a function that builds the connection from a parent's key and page of rows."""
+    to_node = load_type(listing.kind).of
+    # Without cursors and sizes, so that different pages of one list share their count.
+    count_request = PageRequest(order_by=listing.order_by, conditions=page_request.conditions)
 
-    def show(key: UUID | None, found: Page) -> Connection[Any]:
+    def build(key: UUID | None, result: Page) -> Connection[Any]:
         return Connection(
-            nodes=list(map(of, found.rows)),
-            cursor=lambda place: page.cursor(found.rows[place], asked.order_by),
-            has_next=found.has_next,
-            has_previous=found.has_previous,
-            counted=lambda: loaders.counts(listing.source, column, counted).load(key),
+            nodes=list(map(to_node, result.rows)),
+            cursor=lambda index: page.cursor(result.rows[index], page_request.order_by),
+            has_next=result.has_next,
+            has_previous=result.has_previous,
+            load_count=lambda: loaders.counts(listing.source, parent_column, count_request).load(key),
         )
 
-    return show
+    return build
 
 
-def pages(
+def connection(
     listing: Listing, parent: str | None = None, key: str = "id", *, description: str, verb: Verb | None = None
 ) -> Any:
-    """A connection field: of everything, or of the rows whose `parent` column is `key` of the row shown.
+    """Declare a connection field of all rows, or of those whose `parent` column equals `key` of the parent row.
 
-    It raises Forbidden for callers who may not do `verb` for their own team.
+    It raises Forbidden for callers that lack the right `verb` on their own team.
     """
 
     def bind(info: Info, **arguments: Any) -> Bound:
         if verb is not None:
             permit(info.context.actor, verb, info.context.actor.team_id)
-        asked, loaders = request(listing, arguments), info.context.loaders
-        show = _shown(loaders, listing, parent, asked)
-        loader = loaders.pages(listing.source, parent, asked)
+        page_request, loaders = parse_page_request(listing, arguments), info.context.loaders
+        build = _connection_builder(loaders, listing, parent, page_request)
+        loader = loaders.pages(listing.source, parent, page_request)
         if parent is None:
-            return Bound(lambda _: ALL, lambda _: loader.load_many([None]), lambda _, found: show(None, found))
-        return Bound(attrgetter(f"row.{key}"), loader.load_many, show)
+            return Bound(lambda _: ROOT_KEY, lambda _: loader.load_many([None]), lambda _, result: build(None, result))
+        return Bound(attrgetter(f"row.{key}"), loader.load_many, build)
 
     batch = Batch(bind, () if parent is None else (f"row.{key}",))
 
@@ -184,11 +189,11 @@ def pages(
         after: After = UNSET,
         last: Last = UNSET,
         before: Before = UNSET,
-        where: Any = UNSET,
+        filter_input: Any = UNSET,
         order_by: Any = UNSET,
     ) -> Any:
         arguments = {"first": first, "after": after, "last": last, "before": before}
-        return await batch.resolve(root, info, **arguments, where=where, order_by=order_by)
+        return await batch.resolve(root, info, **arguments, filter_input=filter_input, order_by=order_by)
 
     return connection_field(resolve, listing, description, nested=parent is not None, batch=batch)
 
@@ -196,16 +201,22 @@ def pages(
 def connection_field(
     resolve: Callable[..., Any], listing: Listing, description: str, *, nested: bool, batch: Batch | None = None
 ) -> Any:
-    """The resolver, its `filter` and `orderBy` typed as the listing says; a root can be null, a nested list can't."""
+    """Make a field of a connection resolver, with the `filter` and `orderBy` inputs of the listing.
+
+    A root field is nullable, so that its error leaves the remaining data; a nested one is not.
+    """
     resolve.__annotations__ |= {
-        "where": Annotated[
+        "filter_input": Annotated[
             listing.filter | None if listing.filter else None,
-            strawberry.argument(name="filter", description="Only items that meet all of this."),
+            strawberry.argument(
+                name="filter", description="The conditions that items must meet; all items if left out."
+            ),
         ],
         "order_by": Annotated[
-            listing.order | None if listing.order else None, strawberry.argument(description="How to order the list.")
+            listing.order | None if listing.order else None,
+            strawberry.argument(description="The order of the list; its own default order if left out."),
         ],
     }
-    shown_as = listing.shown_as if nested else listing.shown_as | None
+    connection_type = listing.connection_type if nested else listing.connection_type | None
     metadata = {"listing": listing} | ({DECLARED: batch} if batch else {})
-    return strawberry.field(resolver=resolve, graphql_type=shown_as, description=description, metadata=metadata)
+    return strawberry.field(resolver=resolve, graphql_type=connection_type, description=description, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Publishing and retiring contracts. A breaking change is no error: its outcome is PROPOSED."""
+"""Mutations of contracts: publish and retire. A breaking change is not an error; its outcome is PROPOSED."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -13,97 +13,118 @@ from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import shown
+from tessera_gql.graphql.nouns import to_type
 from tessera_gql.graphql.proposals import Proposal
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.sources import DocumentInput, promised
+from tessera_gql.graphql.sources import DocumentInput, parse_contract
 from tessera_gql.policy.words import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import contracts, publishing
 from tessera_gql.workflows.publishing import KEEP, PublishRequest
 
 
-@strawberry.input(description="A schema to publish for an asset.")
+@strawberry.input(description="The data of a contract to publish for an asset.")
 class PublishContractInput(CreatingInput):
-    asset: AssetRefInput = strawberry.field(description="What it is about.")
-    schema: JSON | None = optional("The JSON Schema of the data; either this or `document`.")
-    document: DocumentInput | None = optional("The same in another format; its guarantees count if none are given.")
-    guarantees: JSON | None = optional("What is promised beside the schema; kept if left out, null promises nothing.")
-    compatibility_mode: Mode | None = optional("The mode that judges the change after this one; kept if left out.")
-    version: str | None = optional("The semantic version; the next honest one if left out.")
-    published_by: TeamRefInput | None = optional("The team that publishes; the key's own if left out.")
-    force: bool = strawberry.field(
-        default=False, description="Publish although it breaks something. Needs the scope ADMIN and a reason."
+    asset: AssetRefInput = strawberry.field(description="The asset to publish for, by id or fqn.")
+    schema: JSON | None = optional("The JSON Schema of the data; give either this or `document`.")
+    document: DocumentInput | None = optional(
+        "The contract in another format, instead of `schema`; its guarantees apply if `guarantees` is left out."
     )
-    supersede: bool = strawberry.field(default=False, description="End another open proposal and ask afresh.")
-    reason: str | None = optional("Why the change is needed; the asked teams read it.")
-    publish_when_approved: bool = strawberry.field(default=False, description="Let the last consent publish it.")
-    expires_at: datetime | None = optional("When a proposal runs out; in 30 days if left out.")
-    metadata: JSON | None = optional("Anything else that is worth knowing, as an object.")
-    dry_run: bool = strawberry.field(default=False, description="Do everything, answer, and take it all back.")
+    guarantees: JSON | None = optional(
+        "The guarantees that go with the schema; those of the active contract if left out, none if null."
+    )
+    compatibility_mode: Mode | None = optional(
+        "The compatibility mode for the change after this one; the active contract's if left out."
+    )
+    version: str | None = optional("The semantic version; the next one that the changes require if left out.")
+    published_by: TeamRefInput | None = optional("The team that publishes; the team of the API key if left out.")
+    force: bool = strawberry.field(
+        default=False, description="Publish even a breaking change at once. Needs the scope ADMIN and a `reason`."
+    )
+    supersede: bool = strawberry.field(
+        default=False, description="Replace an open proposal of the asset and ask the teams again."
+    )
+    reason: str | None = optional("The reason for the change, as the asked teams will read it.")
+    publish_when_approved: bool = strawberry.field(
+        default=False, description="Publish a proposal as soon as all asked teams consent."
+    )
+    expires_at: datetime | None = optional("The time at which a proposal expires; in 30 days if left out.")
+    metadata: JSON | None = optional("Free data of your own about the contract, as a JSON object.")
+    dry_run: bool = strawberry.field(
+        default=False, description="Execute the mutation and return its payload, then roll everything back."
+    )
 
 
-@strawberry.type(description="What a publish came to.")
+@strawberry.type(description="The result of `publishContract`.")
 class PublishContractPayload(Payload):
     outcome: Outcome | None = strawberry.field(
-        default=None, description="Null if it was refused.", metadata={"recall": Outcome}
+        default=None,
+        description="The outcome of the publish; null if refused.",
+        metadata={"recall": Outcome},
     )
-    contract: Contract | None = strawberry.field(default=None, description="The contract that is active now.")
-    proposal: Proposal | None = strawberry.field(default=None, description="The proposal that was opened, or is open.")
+    contract: Contract | None = strawberry.field(
+        default=None, description="The contract that is active after the publish; null if there is none."
+    )
+    proposal: Proposal | None = strawberry.field(
+        default=None,
+        description="The proposal that was opened, or that is already open for this change; null if there is none.",
+    )
     diff: SchemaDiff | None = strawberry.field(
         default=None,
-        description="What differs from the contract before, judged under its mode.",
+        description="The differences from the contract before, judged under its compatibility mode.",
         metadata={"recall": SchemaDiff.recall},
     )
 
 
-def request(asked: PublishContractInput, offered: Promised) -> PublishRequest:
-    kept = KEEP if offered.guarantees is None else offered.guarantees
-    guarantees = kept if asked.guarantees is UNSET else asked.guarantees
-    document = given(asked.document)
+def to_publish_request(arguments: PublishContractInput, parsed: Promised) -> PublishRequest:
+    default_guarantees = KEEP if parsed.guarantees is None else parsed.guarantees
+    guarantees = default_guarantees if arguments.guarantees is UNSET else arguments.guarantees
+    document = given(arguments.document)
     return PublishRequest(
-        schema=offered.schema,
+        schema=parsed.schema,
         guarantees=cast("dict[str, Any] | None", guarantees),
-        mode=given(asked.compatibility_mode),
-        version=given(asked.version),
-        team=team_ref(given(asked.published_by), "published_by"),
-        force=asked.force,
-        supersede=asked.supersede,
-        publish_when_approved=asked.publish_when_approved,
-        reason=given(asked.reason),
-        expires_at=given(asked.expires_at),
-        metadata=given(asked.metadata),
-        source=document.local() if document else None,
+        mode=given(arguments.compatibility_mode),
+        version=given(arguments.version),
+        team=team_ref(given(arguments.published_by), "published_by"),
+        force=arguments.force,
+        supersede=arguments.supersede,
+        publish_when_approved=arguments.publish_when_approved,
+        reason=given(arguments.reason),
+        expires_at=given(arguments.expires_at),
+        metadata=given(arguments.metadata),
+        source=document.to_source() if document else None,
     )
 
 
-async def publish_contract(call: Call, asked: PublishContractInput) -> PublishContractPayload:
-    ref = asked.asset.local()
-    document = given(asked.document)
+async def publish_contract(call: Call, arguments: PublishContractInput) -> PublishContractPayload:
+    ref = arguments.asset.to_ref()
+    document = given(arguments.document)
     fqn = (await assets.get(call.session, ref)).fqn if document else None
-    offered = await promised(call.session.compute, asked.schema, document, fqn)
-    done = await publishing.publish_contract(call.session, call.actor, ref, request(asked, offered))
+    parsed = await parse_contract(call.session.compute, arguments.schema, document, fqn)
+    published = await publishing.publish_contract(call.session, call.actor, ref, to_publish_request(arguments, parsed))
     return PublishContractPayload(
-        outcome=done.outcome,
-        contract=shown("Contract", done.contract),
-        proposal=shown("Proposal", done.proposal),
-        diff=SchemaDiff.of(done.judgement),
+        outcome=published.outcome,
+        contract=to_type("Contract", published.contract),
+        proposal=to_type("Proposal", published.proposal),
+        diff=SchemaDiff.of(published.judgement),
     )
 
 
-@strawberry.input(description="A contract to end.")
+@strawberry.input(description="The contract to retire.")
 class RetireContractInput(Input):
-    contract: strawberry.ID = strawberry.field(description="Which one.")
+    contract: strawberry.ID = strawberry.field(description="The id of the contract to retire.")
 
 
-@strawberry.type(description="The contract that was ended.")
+@strawberry.type(description="The result of `retireContract`.")
 class RetireContractPayload(Payload):
-    contract: Contract | None = strawberry.field(default=None, description="Null if it was refused.")
+    contract: Contract | None = strawberry.field(
+        default=None, description="The outcome of the publish; null if refused."
+    )
 
 
-async def retire_contract(call: Call, asked: RetireContractInput) -> RetireContractPayload:
-    identity = local_id(asked.contract, "Contract", field=("contract",))
+async def retire_contract(call: Call, arguments: RetireContractInput) -> RetireContractPayload:
+    identity = local_id(arguments.contract, "Contract", field=("contract",))
     return RetireContractPayload(contract=Contract.of(await contracts.retire(call.session, call.actor, identity)))
 
 
@@ -111,10 +132,11 @@ async def retire_contract(call: Call, asked: RetireContractInput) -> RetireContr
 class Mutations:
     publish_contract: Any = mutation(
         publish_contract,
-        "Publishes a schema if it is compatible, and proposes it to the teams it hurts if it is not.",
+        "Publish a schema if it is compatible; otherwise open a proposal for the teams that the change breaks.",
         team="published_by",
         mode="compatibility_mode",
     )
     retire_contract: Any = mutation(
-        retire_contract, "Ends a contract for good; the active one only if nobody else reads the asset."
+        retire_contract,
+        "Retire a contract for good. The active contract can be retired only if no other team reads the asset.",
     )

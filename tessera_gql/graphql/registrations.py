@@ -1,4 +1,4 @@
-"""Registrations: who reads what. They belong to the asset, never to one version."""
+"""Registrations of consumers. They belong to an asset, not to one contract version."""
 
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,9 @@ from tessera_gql.graphql.filters import given, optional
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.pages import Connection, pages
+from tessera_gql.graphql.pages import Connection, connection
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
-from tessera_gql.graphql.relations import by_id, one
+from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.words import Evidence, RegistrationStatus
@@ -22,135 +22,149 @@ from tessera_gql.workflows.registrations import Reading
 
 
 @from_row(metadata="meta")
-@strawberry.type(description="A team's declared dependency on an asset: it is asked before what it reads breaks.")
+@strawberry.type(
+    description="A team's declaration that it reads an asset. It is asked before a change breaks what it reads."
+)
 class Registration(Node):
     row: strawberry.Private[tables.Registration]
-    fields: list[str] | None = strawberry.field(description="The fields it reads, as paths; null means everything.")
-    pinned_version: str | None = strawberry.field(description="The version it was built for; it excuses nobody.")
-    status: RegistrationStatus = strawberry.field(description="Where it is in its life.")
-    evidence: Evidence = strawberry.field(description="How it is known.")
-    purpose: str | None = strawberry.field(description="What the team needs the data for.")
-    metadata: JSON = strawberry.field(description="Anything else that is worth knowing, as an object.")
-    registered_at: datetime = strawberry.field(description="When the team registered.")
-    acknowledged_at: datetime | None = strawberry.field(description="When the team last agreed to a change.")
-    row_version: int = strawberry.field(description="Rises with every change; for `expectedRowVersion`.")
+    fields: list[str] | None = strawberry.field(description="The paths of the fields it reads; null means all fields.")
+    pinned_version: str | None = strawberry.field(
+        description="The contract version that the consumer was built for, for information only; null if not given."
+    )
+    status: RegistrationStatus = strawberry.field(description="The stage of the registration's life.")
+    evidence: Evidence = strawberry.field(description="The source of the knowledge about the consumer.")
+    purpose: str | None = strawberry.field(description="The purpose of reading the data; null if not given.")
+    metadata: JSON = strawberry.field(description="Free data of your own about the registration, as a JSON object.")
+    registered_at: datetime = strawberry.field(description="The time at which the team registered.")
+    acknowledged_at: datetime | None = strawberry.field(
+        description="The time at which the team last consented to a change; null if it never did."
+    )
+    row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
 
-    asset = one("Asset", lambda loaders: loaders.asset, "asset_id", description="What is read.")
-    consumer_team = one("Team", lambda loaders: loaders.team, "consumer_team_id", description="Who reads it.")
-    consumer_asset = one(
+    asset = relation("Asset", lambda loaders: loaders.asset, "asset_id", description="The asset that the team reads.")
+    consumer_team = relation(
+        "Team", lambda loaders: loaders.team, "consumer_team_id", description="The team that reads the asset."
+    )
+    consumer_asset = relation(
         "Asset",
         lambda loaders: loaders.asset,
         "consumer_asset_id",
         nullable=True,
-        description="The asset that it is read for, if one was named.",
+        description="The team's own asset that the data is read for; null if not given.",
     )
 
 
-@strawberry.type(description="A page of registrations.")
+@strawberry.type(description="One page of a list of registrations.")
 class RegistrationConnection(Connection[Registration]):
     pass
 
 
-@strawberry.input(description="What a team reads, and why.")
+@strawberry.input(description="The data of a new registration.")
 class RegisterInput(CreatingInput):
-    asset: AssetRefInput = strawberry.field(description="What is read.")
-    team: TeamRefInput | None = optional("Who reads it; the key's own team if left out.")
-    consumer_asset: AssetRefInput | None = optional("The team's asset that it is read for.")
-    fields: list[str] | None = optional("The fields it reads, as paths; everything if left out.")
-    pinned_version: str | None = optional("The version it was built for; it excuses nobody.")
-    purpose: str | None = optional("What the team needs the data for.")
-    metadata: JSON | None = optional("Anything else that is worth knowing, as an object.")
+    asset: AssetRefInput = strawberry.field(description="The asset that the team reads, by id or fqn.")
+    team: TeamRefInput | None = optional("The team that reads the asset; the team of the API key if left out.")
+    consumer_asset: AssetRefInput | None = optional("The team's own asset that the data is read for, by id or fqn.")
+    fields: list[str] | None = optional("The paths of the fields that the team reads; all fields if left out.")
+    pinned_version: str | None = optional("The contract version that the consumer was built for, for information only.")
+    purpose: str | None = optional("The purpose for which the team reads the data.")
+    metadata: JSON | None = optional("Free data of your own about the registration, as a JSON object.")
 
 
-@strawberry.type(description="The registration that was made.")
+@strawberry.type(description="The result of `register`.")
 class RegisterPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="Null if it was refused.")
+    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
 
 
-async def register(call: Call, asked: RegisterInput) -> RegisterPayload:
-    fields = given(asked.fields)
+async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
+    fields = given(arguments.fields)
     row = await registrations.register(
         call.session,
         call.actor,
-        asked.asset.local(),
-        team=team_ref(given(asked.team)),
-        consumer_asset=asset_ref(given(asked.consumer_asset), "consumer_asset"),
+        arguments.asset.to_ref(),
+        team=team_ref(given(arguments.team)),
+        consumer_asset=asset_ref(given(arguments.consumer_asset), "consumer_asset"),
         reading=Reading(
             fields=None if fields is None else tuple(fields),
-            pinned_version=given(asked.pinned_version),
-            purpose=given(asked.purpose),
-            metadata=given(asked.metadata),
+            pinned_version=given(arguments.pinned_version),
+            purpose=given(arguments.purpose),
+            metadata=given(arguments.metadata),
         ),
     )
     return RegisterPayload(registration=Registration.of(row))
 
 
-@strawberry.input(description="What changes about a registration; what is left out stays as it is.")
+@strawberry.input(description="The changes to a registration; fields that are left out keep their value.")
 class UpdateRegistrationInput(Input):
-    registration: strawberry.ID = strawberry.field(description="Which one.")
-    fields: list[str] | None = optional("The fields it reads, as paths; null for everything.")
-    pinned_version: str | None = optional("The version it was built for; null removes it.")
-    purpose: str | None = optional("What the team needs the data for; null removes it.")
-    metadata: JSON | None = optional("Replaces what was there.")
-    expected_row_version: int | None = optional("Refuses with STALE if it was changed since this was read.")
+    registration: strawberry.ID = strawberry.field(description="The id of the registration to update.")
+    fields: list[str] | None = optional("The paths of the fields that the team reads; null for all fields.")
+    pinned_version: str | None = optional("The contract version that the consumer was built for; null removes it.")
+    purpose: str | None = optional("The purpose for which the team reads the data; null removes it.")
+    metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole.")
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="The registration as it is now.")
+@strawberry.type(description="The result of `updateRegistration`.")
 class UpdateRegistrationPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="Null if it was refused.")
+    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
 
 
-async def update_registration(call: Call, asked: UpdateRegistrationInput) -> UpdateRegistrationPayload:
-    fields = None if asked.fields is None else asked.fields and tuple(asked.fields)
+async def update_registration(call: Call, arguments: UpdateRegistrationInput) -> UpdateRegistrationPayload:
+    fields = None if arguments.fields is None else arguments.fields and tuple(arguments.fields)
     changes = {
         "fields": fields,
-        "pinned_version": asked.pinned_version,
-        "purpose": asked.purpose,
-        "metadata": asked.metadata,
+        "pinned_version": arguments.pinned_version,
+        "purpose": arguments.purpose,
+        "metadata": arguments.metadata,
     }
     row = await registrations.update(
         call.session,
         call.actor,
-        local_id(asked.registration, "Registration", field=("registration",)),
+        local_id(arguments.registration, "Registration", field=("registration",)),
         changes={name: value for name, value in changes.items() if value is not UNSET},
-        expected_row_version=given(asked.expected_row_version),
+        expected_row_version=given(arguments.expected_row_version),
     )
     return UpdateRegistrationPayload(registration=Registration.of(row))
 
 
-@strawberry.input(description="A registration to end.")
+@strawberry.input(description="The registration to end.")
 class UnregisterInput(Input):
-    registration: strawberry.ID = strawberry.field(description="Which one.")
-    expected_row_version: int | None = optional("Refuses with STALE if it was changed since this was read.")
+    registration: strawberry.ID = strawberry.field(description="The id of the registration to end.")
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="The registration that was ended.")
+@strawberry.type(description="The result of `unregister`.")
 class UnregisterPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="Null if it was refused.")
+    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
 
 
-async def unregister(call: Call, asked: UnregisterInput) -> UnregisterPayload:
-    identity = local_id(asked.registration, "Registration", field=("registration",))
-    seen = given(asked.expected_row_version)
-    row = await registrations.unregister(call.session, call.actor, identity, expected_row_version=seen)
+async def unregister(call: Call, arguments: UnregisterInput) -> UnregisterPayload:
+    identity = local_id(arguments.registration, "Registration", field=("registration",))
+    row_version = given(arguments.expected_row_version)
+    row = await registrations.unregister(call.session, call.actor, identity, expected_row_version=row_version)
     return UnregisterPayload(registration=Registration.of(row))
 
 
 @strawberry.type
 class Mutations:
     register: Any = mutation(
-        register, "Says that a team reads an asset, so that it is asked before that breaks.", version="pinned_version"
+        register,
+        "Register a team as a consumer of an asset, so that it is asked before a change breaks what it reads.",
+        version="pinned_version",
     )
     update_registration: Any = mutation(
-        update_registration, "Changes what a team reads, or why.", version="pinned_version"
+        update_registration, "Update the fields or the purpose of a registration.", version="pinned_version"
     )
-    unregister: Any = mutation(unregister, "Says that a team no longer reads an asset; it no longer counts.")
+    unregister: Any = mutation(
+        unregister, "End a registration: the team no longer reads the asset and is no longer asked."
+    )
 
 
 @strawberry.type
 class Queries:
-    registrations = pages(REGISTRATIONS, description="All registrations, the oldest first.")
+    registrations = connection(REGISTRATIONS, description="All registrations of the catalog, the oldest first.")
 
-    registration = by_id(
-        "Registration", lambda loaders: loaders.registration, description="One registration; null if there is none."
+    registration = root_by_id(
+        "Registration",
+        lambda loaders: loaders.registration,
+        description="The registration with this id; null if there is none.",
     )

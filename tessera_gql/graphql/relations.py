@@ -1,4 +1,4 @@
-"""Relations from one noun to another: always through a loader, and always declared here, so that they can be found."""
+"""Fields that refer to one object: relations of a type, and root fields by id or reference. All use loaders."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -13,74 +13,77 @@ from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
 
-Id = Annotated[strawberry.ID, strawberry.argument(description="Its id.")]
+IdArgument = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
 
 
-def one(
-    kind: str, loader: Callable[[Loaders], Loader[Any, Any]], key: str, *, description: str, nullable: bool = False
+def relation(
+    kind: str, loader: Callable[[Loaders], Loader[Any, Any]], column: str, *, description: str, nullable: bool = False
 ) -> Any:
-    """The thing of type `kind` that `loader` finds under the row's `key`; a key that is None points at nothing."""
-
-    pointer = attrgetter(f"row.{key}")
+    """Declare a field that loads an object of type `kind` by the row's `column`; the field is null if the column is."""
+    pointer = attrgetter(f"row.{column}")
 
     def bind(info: Info) -> Bound:
-        of = nouns.kind(kind).of
-        return Bound(pointer, loader(info.context.loaders).load_many, lambda _, row: None if row is None else of(row))
+        to_node = nouns.load_type(kind).of
+        return Bound(
+            pointer, loader(info.context.loaders).load_many, lambda _, row: None if row is None else to_node(row)
+        )
 
-    batch = Batch(bind, (f"row.{key}",))
+    batch = Batch(bind, (f"row.{column}",))
 
     async def resolve(root: Any, info: Info) -> Any:
         return await batch.resolve(root, info)
 
-    found = nouns.named(kind)
+    type_ = nouns.lazy_type(kind)
     return strawberry.field(
         resolver=resolve,
-        graphql_type=Optional[found] if nullable else found,  # noqa: UP045 - an annotation made at run time
+        graphql_type=Optional[type_] if nullable else type_,  # noqa: UP045 - an annotation built at run time
         description=description,
         metadata={DECLARED: batch},
     )
 
 
-def by_id(kind: str, loader: Callable[[Loaders], Loader[Any, Any]], *, description: str) -> Any:
-    """The root field of one thing, named by its id."""
+def root_by_id(kind: str, loader: Callable[[Loaders], Loader[Any, Any]], *, description: str) -> Any:
+    """Declare a root field that loads an object by its global id."""
 
-    def bind(info: Info, **given: Any) -> Bound:
-        return _found(kind, loader(info.context.loaders), local_id(given["id"], kind))
+    def bind(info: Info, **arguments: Any) -> Bound:
+        return _bind_key(kind, loader(info.context.loaders), local_id(arguments["id"], kind))
 
     batch = Batch(bind, ())
 
-    async def resolve(root: Any, info: Info, id: Id) -> Any:  # noqa: A002 - the graph's name
+    async def resolve(root: Any, info: Info, id: IdArgument) -> Any:  # noqa: A002 - the name in the schema
         return await batch.resolve(root, info, id=id)
 
-    return _root(kind, resolve, batch, description)
+    return _root_field(kind, resolve, batch, description)
 
 
-def by_ref(
-    kind: str, ref: type, find: Callable[[Loaders, Any], tuple[Loader[Any, Any], Any]], *, description: str
+def root_by_ref(
+    kind: str, ref: type, loader_of: Callable[[Loaders, Any], tuple[Loader[Any, Any], Any]], *, description: str
 ) -> Any:
-    """The root field of one thing, named by its id or by the name people use; `find` tells where it is found."""
+    """Declare a root field that loads an object by a reference, from the loader and key that `loader_of` returns."""
 
-    def bind(info: Info, **given: Any) -> Bound:
-        return _found(kind, *find(info.context.loaders, given["by"].local("by")))
+    def bind(info: Info, **arguments: Any) -> Bound:
+        return _bind_key(kind, *loader_of(info.context.loaders, arguments["by"].to_ref("by")))
 
     batch = Batch(bind, ())
 
     async def resolve(root: Any, info: Info, by: Any) -> Any:
         return await batch.resolve(root, info, by=by)
 
-    resolve.__annotations__["by"] = Annotated[ref, strawberry.argument(description="Which one.")]
-    return _root(kind, resolve, batch, description)
+    resolve.__annotations__["by"] = Annotated[
+        ref, strawberry.argument(description="The reference to the object, by id or name.")
+    ]
+    return _root_field(kind, resolve, batch, description)
 
 
-def _found(kind: str, loader: Loader[Any, Any], key: Any) -> Bound:
-    of = nouns.kind(kind).of
-    return Bound(lambda _: key, loader.load_many, lambda _, row: None if row is None else of(row))
+def _bind_key(kind: str, loader: Loader[Any, Any], key: Any) -> Bound:
+    to_node = nouns.load_type(kind).of
+    return Bound(lambda _: key, loader.load_many, lambda _, row: None if row is None else to_node(row))
 
 
-def _root(kind: str, resolve: Callable[..., Any], batch: Batch, description: str) -> Any:
+def _root_field(kind: str, resolve: Callable[..., Any], batch: Batch, description: str) -> Any:
     return strawberry.field(
         resolver=resolve,
-        graphql_type=Optional[nouns.named(kind)],  # noqa: UP045 - as above
+        graphql_type=Optional[nouns.lazy_type(kind)],  # noqa: UP045 - as above
         description=description,
         metadata={DECLARED: batch},
     )

@@ -1,4 +1,4 @@
-"""Types that show a row: made for nothing, each field read from the row only when it is asked for."""
+"""Row-backed types: each field is a property that reads a database row on demand, so creating an object is free."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,21 +11,22 @@ from tessera_gql.graphql.ids import Node, global_id
 N = TypeVar("N", bound=type[Node])
 
 
-def from_row(**unlike: str | Callable[[Any], Any]) -> Callable[[N], N]:
-    """A field is the column of its name, unless told here: the name of another, or what is made of the row.
+def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
+    """Turn the fields of a type into properties that read the column of the same name.
 
-    To be written above `strawberry.type`; fields with a resolver stay as they are.
+    `overrides` maps a field to another column, or to a function of the row. Fields with a resolver are left alone.
+    Apply it above `strawberry.type`.
     """
 
     def decorate(kind: N) -> N:
         setattr(kind, "id", Reading(lambda self: global_id(kind.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
         for field in get_object_definition(kind, strict=True).fields:
             if field.base_resolver is None and field.python_name != "id":
-                setattr(kind, field.python_name, _read(unlike.get(field.python_name, field.python_name)))
+                setattr(kind, field.python_name, _row_property(overrides.get(field.python_name, field.python_name)))
         return kind
 
     return decorate
 
 
-def _read(how: str | Callable[[Any], Any]) -> property:
-    return Through(f"row.{how}") if isinstance(how, str) else property(lambda self: how(self.row))
+def _row_property(source: str | Callable[[Any], Any]) -> property:
+    return Through(f"row.{source}") if isinstance(source, str) else property(lambda self: source(self.row))

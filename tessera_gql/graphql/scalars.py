@@ -1,4 +1,4 @@
-"""Values at the border of the graph: what no database can keep is refused here, before anything is asked of one."""
+"""Scalars of the schema. Values that a database can't store are refused here, before any query runs."""
 
 import dataclasses
 import re
@@ -17,19 +17,19 @@ Url = NewType("Url", str)
 
 @dataclasses.dataclass(frozen=True)
 class RawJson:
-    """What should be JSON and is not read yet, because it is large: a file, or a manifest."""
+    """JSON text that is not parsed yet because it is large, such as an uploaded manifest."""
 
     text: bytes = dataclasses.field(repr=False)
 
 
-MOMENT = re.compile(
+RFC3339_DATETIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
 
 
-def text(value: str, name: str) -> str:
-    """The text of an argument, unchanged; raises Invalid for what can't be kept."""
+def check_text(value: str, name: str) -> str:
+    """Return the text of an argument unchanged. Raise Invalid if a database can't store it."""
     if fault := storable(value):
         raise Invalid(f"`{name}` can't be looked for: {fault}.", field=(name,))
     return value
@@ -44,17 +44,17 @@ def _parse_json(value: Any) -> JSON:
 
 
 def _parse_url(value: Any) -> Url:
-    """What can be posted to is for the verbs to say, which can tell more of it than that it is none."""
+    """Accept any string: the mutations validate URLs with a better error than a scalar can give."""
     if not isinstance(value, str):
         raise GraphQLError("A URL is written as a string: https://example.com/hook.")
     return Url(value)
 
 
-def _parse_moment(value: Any) -> datetime:
+def _parse_datetime(value: Any) -> datetime:
     problem = (
         "A DateTime is written as in RFC 3339, with its offset: 2026-03-01T09:30:00Z or 2026-03-01T10:30:00+01:00."
     )
-    if not isinstance(value, str) or not MOMENT.fullmatch(value):
+    if not isinstance(value, str) or not RFC3339_DATETIME.fullmatch(value):
         raise GraphQLError(problem)
     try:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
@@ -62,28 +62,28 @@ def _parse_moment(value: Any) -> datetime:
         raise GraphQLError(f"There is no such moment. {problem}") from None
 
 
-def _show_moment(value: Any) -> str:
+def _serialize_datetime(value: Any) -> str:
     return cast("datetime", value).astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
 SCALARS: dict[object, ScalarDefinition] = {
     JSON: scalar(
         name="JSON",
-        description="Any JSON value, written as itself: never JSON inside a string.",
+        description="Any JSON value, as itself and not as a string of JSON.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         parse_value=_parse_json,
     ),
     Url: scalar(
         name="URL",
-        description="An absolute address, as in https://example.com/hook.",
+        description="An absolute URL, such as https://example.com/hook.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3986",
         parse_value=_parse_url,
     ),
     datetime: scalar(
         name="DateTime",
-        description="A moment as in RFC 3339, always with an offset; answers are in UTC.",
+        description="A time in the format of RFC 3339, always with an offset. The server returns times in UTC.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
-        serialize=_show_moment,
-        parse_value=_parse_moment,
+        serialize=_serialize_datetime,
+        parse_value=_parse_datetime,
     ),
 }

@@ -1,4 +1,4 @@
-"""The whole graph. Sort it when printing only: a sorted schema breaks enums and unions at run time."""
+"""The GraphQL schema. It is sorted only for printing: a sorted schema breaks enums and unions at run time."""
 
 import strawberry
 from graphql import build_schema, lexicographic_sort_schema, print_schema
@@ -29,7 +29,7 @@ from tessera_gql.graphql.scalars import SCALARS
 from tessera_gql.graphql.subscriptions import Subscription
 
 
-@strawberry.type(description="Everything that can be asked.")
+@strawberry.type(description="The queries of the API.")
 class Query(
     assets.Queries,
     impact.Queries,
@@ -49,7 +49,7 @@ class Query(
     pass
 
 
-@strawberry.type(description="Everything that can be done; each call is one transaction.")
+@strawberry.type(description="The mutations of the API. Each mutation field is one transaction.")
 class Mutation(
     assets.Mutations,
     decisions.Mutations,
@@ -71,5 +71,5 @@ schema = strawberry.Schema(
 
 
 def printed() -> str:
-    """What `schema.graphql` holds."""
+    """Print the schema as SDL, sorted: the content of `schema.graphql`."""
     return print_schema(lexicographic_sort_schema(build_schema(schema.as_str()))) + "\n"

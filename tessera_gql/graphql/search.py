@@ -1,4 +1,4 @@
-"""Search: one list of teams and assets, the best hits first."""
+"""The query `search`: one connection of teams and assets, the best matches first."""
 
 import asyncio
 import base64
@@ -16,30 +16,32 @@ from tessera_gql.graphql.assets import Asset
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import given
 from tessera_gql.graphql.nodes import LOADERS
-from tessera_gql.graphql.nouns import computed, shown
+from tessera_gql.graphql.nouns import computed_field, to_type
 from tessera_gql.graphql.pages import After, Connection, First
-from tessera_gql.graphql.scalars import text as checked_text
+from tessera_gql.graphql.scalars import check_text as checked_text
 from tessera_gql.graphql.teams import Team
 from tessera_gql.graphql.words import SearchType
 from tessera_gql.store import page, search
 from tessera_gql.store.page import PageRequest
 from tessera_gql.store.search import Hit
 
-MAX_TEXT = 200
+MAX_TEXT_LENGTH = 200
 
-SearchResult = Annotated[Team | Asset, strawberry.union("SearchResult", description="Something that was found.")]
+SearchResult = Annotated[
+    Team | Asset, strawberry.union("SearchResult", description="A match of a search: a team or an asset.")
+]
 
 
-@strawberry.type(description="A page of what was found.")
+@strawberry.type(description="One page of the matches of a search.")
 class SearchResultConnection(Connection[SearchResult]):
     pass
 
 
-def cursor(hit: Hit) -> str:
+def encode_cursor(hit: Hit) -> str:
     return base64.urlsafe_b64encode(orjson.dumps([hit.rank, hit.label, str(hit.id)])).decode()
 
 
-def place(text: str) -> tuple[int, str, UUID]:
+def decode_cursor(text: str) -> tuple[int, str, UUID]:
     try:
         rank, label, identity = orjson.loads(base64.urlsafe_b64decode(text.encode()))
         if isinstance(rank, int) and abs(rank) < 10 and isinstance(label, str):
@@ -53,31 +55,33 @@ def place(text: str) -> tuple[int, str, UUID]:
 
 @strawberry.type
 class Queries:
-    @computed("Teams by name and assets by fqn and description: exact hits first, then prefixes, then anywhere.")
+    @computed_field(
+        "Search teams by name, and assets by fqn and description: exact matches first, then prefixes, then others."
+    )
     async def search(
         self,
         info: Info,
-        text: Annotated[str, strawberry.argument(description="What to look for, 200 characters at most.")],
+        text: Annotated[str, strawberry.argument(description="The text to search for, 200 characters at most.")],
         types: Annotated[
-            list[SearchType] | None, strawberry.argument(description="Only these; everything if left out.")
+            list[SearchType] | None, strawberry.argument(description="The types to search; all types if left out.")
         ] = UNSET,
         first: First = UNSET,
         after: After = UNSET,
     ) -> SearchResultConnection | None:
-        if not 0 < len(checked_text(text, "text").strip()) <= MAX_TEXT:
-            raise Invalid(f"`text` has 1 to {MAX_TEXT} characters.", field=("text",))
+        if not 0 < len(checked_text(text, "text").strip()) <= MAX_TEXT_LENGTH:
+            raise Invalid(f"`text` has 1 to {MAX_TEXT_LENGTH} characters.", field=("text",))
         if given(types) == []:
             raise Invalid("`types` is empty. Name what to look for, or leave it out for everything.", field=("types",))
         size = page.checked(PageRequest(order_by="rank", first=given(first))).size
-        kinds = tuple(dict.fromkeys(one.value.capitalize() for one in given(types) or SearchType))
-        behind = None if given(after) is None else place(str(after))
+        kinds = tuple(dict.fromkeys(type_.value.capitalize() for type_ in given(types) or SearchType))
+        behind = None if given(after) is None else decode_cursor(str(after))
         loaders = info.context.loaders
-        hits = await loaders.asked(partial(search.find, text=text, kinds=kinds, limit=size + 1, after=behind))
+        hits = await loaders.run_query(partial(search.find, text=text, kinds=kinds, limit=size + 1, after=behind))
         rows = await asyncio.gather(*(LOADERS[hit.kind](loaders).load(hit.id) for hit in hits[:size]))
         return SearchResultConnection(
-            nodes=[shown(hit.kind, row) for hit, row in zip(hits, rows, strict=False)],
-            cursor=lambda place: cursor(hits[place]),
+            nodes=[to_type(hit.kind, row) for hit, row in zip(hits, rows, strict=False)],
+            cursor=lambda index: encode_cursor(hits[index]),
             has_next=len(hits) > size,
             has_previous=behind is not None,
-            counted=lambda: loaders.asked(partial(search.count, text=text, kinds=kinds)),
+            load_count=lambda: loaders.run_query(partial(search.count, text=text, kinds=kinds)),
         )

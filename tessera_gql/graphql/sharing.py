@@ -1,6 +1,6 @@
-"""Replies as they travel, and who may get the same: a subscription is executed and written once for all who ask alike.
+"""Deduplicate subscriptions: equal subscriptions share one execution and its encoded replies.
 
-Who resumes first hears by itself what it missed, and then goes on with the others.
+A client that resumes from a cursor first gets its missed events from its own execution, then joins the shared one.
 """
 
 from __future__ import annotations
@@ -14,53 +14,58 @@ import orjson
 from graphql import OperationType
 
 from tessera_gql.graphql.documents import Operation, Prepared
-from tessera_gql.graphql.fanout import Course
-from tessera_gql.graphql.operations import encoded, stream
+from tessera_gql.graphql.fanout import StreamPosition
+from tessera_gql.graphql.operations import encode_reply, stream_replies
 from tessera_gql.graphql.transport import Identity, Message, Transport
 
-RESUMING = "after"
-"""The argument of a subscription that starts in the past."""
+RESUME_ARGUMENT = "after"
+"""Name of the argument with the cursor to resume after."""
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """`key` is what subscriptions have in common that the same execution serves; `resumes`: only later, see above."""
+class SharedExecution:
+    """The key of a shared execution, and whether the subscription must catch up before it joins."""
 
     key: Hashable
-    resumes: bool
+    must_catch_up: bool
 
 
-def share(transport: Transport, prepared: Prepared, identity: Identity) -> Share | None:
-    """None for what is nobody else's."""
+def find_shared_execution(transport: Transport, prepared: Prepared, identity: Identity) -> SharedExecution | None:
+    """Return how the subscription may be shared, or None if it may not."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         return None
-    resumes, place = prepared.gives(RESUMING), prepared.variable_of(RESUMING)
-    if (scope := transport.scope(identity)) is None or (resumes and place is None):
+    resumes, cursor_variable = prepared.may_have_argument(RESUME_ARGUMENT), prepared.argument_variable(RESUME_ARGUMENT)
+    if (scope := transport.sharing_scope(identity)) is None or (resumes and cursor_variable is None):
         return None
-    common = {name: value for name, value in prepared.variables.items() if name != place}
+    common = {name: value for name, value in prepared.variables.items() if name != cursor_variable}
     try:
         variables = common and orjson.dumps(common, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # an integer beyond 64 bits
         return None
-    key = (scope, id(prepared.document), prepared.name, variables or None)  # the running stream keeps the document
-    return Share(key, resumes)
+    key = (
+        scope,
+        id(prepared.document),
+        prepared.name,
+        variables or None,
+    )  # the running stream keeps the document alive, so that its id stays unique
+    return SharedExecution(key, resumes)
 
 
-def messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
-    """For who takes one message after another. Raises Behind if its reader is too slow for it."""
-    found = share(transport, prepared, identity)
-    if found is None or found.resumes:
-        return produced(transport, prepared, identity, Course())
-    return transport.fanout.listen(found.key, partial(produced, transport, prepared, identity))
+def stream_messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
+    """Iterate over the messages of an operation, shared if possible. Raises SlowListener if the reader is too slow."""
+    shared = find_shared_execution(transport, prepared, identity)
+    if shared is None or shared.must_catch_up:
+        return execute_messages(transport, prepared, identity, StreamPosition())
+    return transport.fanout.listen(shared.key, partial(execute_messages, transport, prepared, identity))
 
 
-async def produced(
-    transport: Transport, prepared: Prepared, identity: Identity, course: Course
+async def execute_messages(
+    transport: Transport, prepared: Prepared, identity: Identity, stream_position: StreamPosition
 ) -> AsyncGenerator[Message]:
-    """The replies of an operation of its own, written; an error is the last."""
-    async with aclosing(stream(transport, prepared, identity, course)) as replies:
+    """Execute an operation and yield its encoded replies. An error message is the last."""
+    async with aclosing(stream_replies(transport, prepared, identity, stream_position)) as replies:
         async for reply in replies:
             if "data" in reply:
-                yield Message("next", encoded(transport, reply), course.position)
+                yield Message("next", encode_reply(transport, reply), stream_position.position)
             else:
-                yield Message("error", encoded(transport, reply, "errors"))
+                yield Message("error", encode_reply(transport, reply, "errors"))

@@ -1,4 +1,4 @@
-"""Documents in other formats than JSON Schema: read where a schema is taken, kept and shown as they came."""
+"""Contract documents in formats other than JSON Schema. They are stored and returned unchanged."""
 
 from typing import Any
 
@@ -13,43 +13,45 @@ from tessera_gql.graphql.filters import given, optional
 from tessera_gql.workflows.comparisons import Compute, Same
 
 
-@strawberry.input(description="A document that describes one table, topic or message among others.")
+@strawberry.input(description="A document of another format that describes the asset's data.")
 class DocumentInput:
-    format: Format = strawberry.field(description="What it is written in.")
-    text: str = strawberry.field(description="All of it, as it is in its file.")
+    format: Format = strawberry.field(description="The format of the document.")
+    text: str = strawberry.field(description="The whole document, as it is in its file.")
     part: str | None = optional(
-        "Which of the tables or messages it describes; if left out, the only one, or the one that the asset is called."
+        "The table or message to read from the document; if left out, the only one, or the one with the asset's name."
     )
-    dialect: str | None = optional("The dialect of the SQL, such as snowflake.")
+    dialect: str | None = optional("The SQL dialect of a DDL document, such as snowflake.")
 
-    def local(self) -> Source:
+    def to_source(self) -> Source:
         return Source(self.format, self.text, given(self.part), given(self.dialect))
 
 
 @strawberry.type(description="The document that a contract was read from.")
 class ContractSource:
-    format: Format = strawberry.field(description="What it is written in.")
-    text: str = strawberry.field(description="All of it, unchanged.")
-    part: str | None = strawberry.field(description="Which of the tables or messages in it this is, if that was said.")
-    dialect: str | None = strawberry.field(description="The dialect of the SQL, if that was said.")
+    format: Format = strawberry.field(description="The format of the document.")
+    text: str = strawberry.field(description="The whole document, exactly as it was published.")
+    part: str | None = strawberry.field(description="The table or message that was read; null if not given.")
+    dialect: str | None = strawberry.field(description="The SQL dialect of a DDL document; null if not given.")
 
     @classmethod
-    def of(cls, kept: dict[str, str] | None) -> "ContractSource | None":
-        if kept is None:
+    def of(cls, stored: dict[str, str] | None) -> "ContractSource | None":
+        if stored is None:
             return None
-        found = Source.of(kept)
-        return cls(format=found.format, text=found.text, part=found.part, dialect=found.dialect)
+        source = Source.of(stored)
+        return cls(format=source.format, text=source.text, part=source.part, dialect=source.dialect)
 
 
-async def promised(compute: Compute, schema: Any, document: DocumentInput | None, fqn: str | None) -> Promised:
-    """What is handed in, as a schema or as a document; raises Invalid unless it is one of the two."""
+async def parse_contract(compute: Compute, schema: Any, document: DocumentInput | None, fqn: str | None) -> Promised:
+    """Parse a schema or a document into a contract. Raise Invalid unless exactly one of them is given."""
     is_schema = schema is not UNSET and (schema is not None or document is None)
     if is_schema == (document is not None):
         raise Invalid("Give either `schema` or `document`: one of them, not both.", field=("schema",))
     if document is None:
         return Promised(schema)
     try:
-        contract: Promised = await compute(sources.read, document.local(), fqn, key=("document", Same(document), fqn))
+        contract: Promised = await compute(
+            sources.read, document.to_source(), fqn, key=("document", Same(document), fqn)
+        )
     except ForeignError as error:
         raise Invalid(str(error), field=("document",)) from error
     return contract

@@ -1,4 +1,4 @@
-"""GraphQL over server-sent events, distinct connections mode: one request, one stream; leaving ends the operation."""
+"""GraphQL over server-sent events in distinct connections mode. A disconnect ends the operation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from contextlib import aclosing, suppress
 from graphql import GraphQLError
 from starlette.types import Receive, Send
 
-from tessera_gql.graphql.fanout import Behind
-from tessera_gql.graphql.operations import encoded, failed
-from tessera_gql.graphql.transport import Ending, Identity, Message, Transport, Unauthenticated, end, end_with, ending
+from tessera_gql.graphql.fanout import SlowListener
+from tessera_gql.graphql.operations import encode_reply, error_reply
+from tessera_gql.graphql.transport import (
+    CloseReason,
+    Identity,
+    Message,
+    Transport,
+    Unauthenticated,
+    bind_to_credential,
+    open_stream,
+    request_close,
+)
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -21,10 +30,10 @@ HEADERS = [
 
 
 CLOSING_SECONDS = 5
-"""How long a slow consumer may take to read what was sent and then why the stream ends."""
+"""How long a slow client may take to read the queued data and the final error."""
 
-REVOKED = Unauthenticated("The credential was revoked: connect again with another.")
-SLOW = GraphQLError(
+CREDENTIAL_REVOKED = Unauthenticated("The credential was revoked: connect again with another.")
+SLOW_CONSUMER = GraphQLError(
     "You read more slowly than there is to tell. Reconnect, and resume with the last cursor that you have seen.",
     extensions={"code": "SLOW_CONSUMER"},
 )
@@ -37,12 +46,12 @@ COMPLETE = b"event: complete\ndata:\n\n"
 async def stream(
     transport: Transport, source: AsyncGenerator[Message], identity: Identity, receive: Receive, send: Send
 ) -> None:
-    """Send every reply as an event. Between events a comment shows proxies that the stream lives.
+    """Send every reply as an event, and keep-alive comments between events.
 
     Raises the coded GraphQLError RATE_LIMITED, before anything is sent, if the caller has too many streams.
     """
-    with ending(transport) as ended:
-        end_with(transport, identity, ended)
+    with open_stream(transport) as ended:
+        bind_to_credential(transport, identity, ended)
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
 
         async def write(text: bytes) -> None:
@@ -50,27 +59,29 @@ async def stream(
                 async with asyncio.timeout(transport.limits.send_timeout_seconds):
                     await send({"type": "http.response.body", "body": text, "more_body": True})
             except TimeoutError:
-                end(ended, Ending.SLOW)
-                await asyncio.get_running_loop().create_future()  # cancelled with the others: closes undisturbed
+                request_close(ended, CloseReason.SLOW)
+                await (
+                    asyncio.get_running_loop().create_future()
+                )  # `_run_until_first` cancels it, so that the operation closes undisturbed
 
-        last = await _first(
-            _listen(receive),
-            _end(transport, ended),
+        last = await _run_until_first(
+            _wait_for_disconnect(receive),
+            _wait_for_end(transport, ended),
             _keep_alive(transport.limits.keep_alive_seconds, write),
-            _produce(transport, source, write),
+            _send_messages(transport, source, write),
         )
     if last is not None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING_SECONDS):  # of a client that reads again
+            async with asyncio.timeout(CLOSING_SECONDS):  # the client may still not read
                 await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
-async def _first(*ways_to_end: Coroutine[None, None, bytes | None]) -> bytes | None:
-    """The last bytes to send, or None if the client has left, of whichever ends first; the others are cancelled.
+async def _run_until_first(*coroutines: Coroutine[None, None, bytes | None]) -> bytes | None:
+    """Run coroutines until one ends, cancel the others, and return its final bytes; None after a disconnect.
 
-    A TaskGroup would do, but its exceptions form reference cycles that keep the last reply until they are collected.
+    The exceptions of a TaskGroup would form reference cycles that keep the last reply until they are collected.
     """
-    tasks = [asyncio.create_task(way) for way in ways_to_end]
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -80,26 +91,26 @@ async def _first(*ways_to_end: Coroutine[None, None, bytes | None]) -> bytes | N
     return next(task.result() for task in tasks if not task.cancelled())
 
 
-async def _produce(transport: Transport, source: AsyncGenerator[Message], write: Write) -> bytes:
+async def _send_messages(transport: Transport, source: AsyncGenerator[Message], write: Write) -> bytes:
     try:
-        async with aclosing(source) as found:
-            async for message in found:
-                await write(_event(message))
-    except Behind:
-        return _refused(transport, SLOW)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the client reads it masked, and the log has it
-        return _refused(transport, error)
+        async with aclosing(source) as stream_messages:
+            async for message in stream_messages:
+                await write(_encode_event(message))
+    except SlowListener:
+        return _encode_error(transport, SLOW_CONSUMER)
+    except Exception as error:  # noqa: BLE001 - every error becomes a masked reply and is logged
+        return _encode_error(transport, error)
     return COMPLETE
 
 
-def _event(message: Message) -> bytes:
+def _encode_event(message: Message) -> bytes:
     if message.kind == "progress":
         return b": %b\n\n" % message.body
     body = message.body if message.kind == "next" else b'{"errors":%b}' % message.body
     return b"event: next\ndata: %b\n\n" % body
 
 
-async def _listen(receive: Receive) -> bytes | None:
+async def _wait_for_disconnect(receive: Receive) -> bytes | None:
     while (await receive())["type"] != "http.disconnect":
         pass
     return None
@@ -111,16 +122,16 @@ async def _keep_alive(every_seconds: float, write: Write) -> bytes | None:
         await write(b":\n\n")
 
 
-async def _end(transport: Transport, ended: asyncio.Future[Ending]) -> bytes:
+async def _wait_for_end(transport: Transport, ended: asyncio.Future[CloseReason]) -> bytes:
     match await ended:
-        case Ending.RESTART:
-            return b""  # no `complete`: the client then connects again
-        case Ending.REVOKED:
-            return _refused(transport, REVOKED)
+        case CloseReason.RESTART:
+            return b""  # without `complete`, the client reconnects
+        case CloseReason.REVOKED:
+            return _encode_error(transport, CREDENTIAL_REVOKED)
         case _:
-            return _refused(transport, SLOW)
+            return _encode_error(transport, SLOW_CONSUMER)
 
 
-def _refused(transport: Transport, error: Exception) -> bytes:
-    errors = encoded(transport, failed(transport, error), "errors")
-    return _event(Message("error", errors)) + COMPLETE
+def _encode_error(transport: Transport, error: Exception) -> bytes:
+    errors = encode_reply(transport, error_reply(transport, error), "errors")
+    return _encode_event(Message("error", errors)) + COMPLETE

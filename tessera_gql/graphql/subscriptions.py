@@ -1,4 +1,4 @@
-"""What happens, as it happens: what was missed since `after`, then live; all of it, once, in order."""
+"""Subscriptions: the events since the cursor `after`, then live ones; in commit order, each exactly once."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -10,11 +10,11 @@ from strawberry import UNSET
 
 from tessera_gql.errors import NotFound
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.events import Event, EventFilter, place
-from tessera_gql.graphql.filters import conditions, given
+from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
+from tessera_gql.graphql.filters import given, to_conditions
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.nouns import computed, listened, named, shown
-from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_of, team_of
+from tessera_gql.graphql.nouns import computed_field, lazy_type, subscription_field, to_type
+from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, load_asset, load_team
 from tessera_gql.policy.events import AcknowledgmentRequested
 from tessera_gql.policy.events import ProposalStatusChanged as StatusEvent
 from tessera_gql.policy.words import ProposalStatus
@@ -22,72 +22,82 @@ from tessera_gql.store import events
 from tessera_gql.store.page import Condition
 from tessera_gql.store.tables import EventRow
 
-Wanted = Callable[[EventRow], bool]
+EventPredicate = Callable[[EventRow], bool]
 
 
-@strawberry.type(description="Something that happened, with the place to resume from.")
-class Message:
-    event: Event = strawberry.field(description="The event behind it.")
-    cursor: str = strawberry.field(description="For `after`, to go on behind this message.")
+@strawberry.type(description="An event with the cursor to resume from.")
+class EventMessage:
+    event: Event = strawberry.field(description="The event that caused this message.")
+    cursor: str = strawberry.field(
+        description="The position just behind this message; send it as `after` to resume there."
+    )
 
-    @computed("The proposal as it is now.", named("Proposal") | None)
+    @computed_field("The current state of the proposal.", lazy_type("Proposal") | None)
     async def proposal(self, info: Info) -> Any:
         identity = self.event.row.proposal_id
-        return shown("Proposal", await info.context.loaders.proposal.load(identity)) if identity else None
+        return to_type("Proposal", await info.context.loaders.proposal.load(identity)) if identity else None
 
 
-@strawberry.type(description="A proposal has another status.")
-class ProposalStatusChanged(Message):
-    before: ProposalStatus = strawberry.field(description="The status it had.")
-    after: ProposalStatus = strawberry.field(description="The status it got.")
+@strawberry.type(description="A message that the status of a proposal changed.")
+class ProposalStatusChanged(EventMessage):
+    before: ProposalStatus = strawberry.field(description="The status before the change.")
+    after: ProposalStatus = strawberry.field(description="The status after the change.")
 
 
-@strawberry.type(description="A team is asked whether a breaking change may be published.")
-class AcknowledgmentRequest(Message):
-    @computed("The team's place in the proposal, as it is now.", named("Acknowledgment") | None)
+@strawberry.type(description="A message that a team is asked to acknowledge a proposal.")
+class AcknowledgmentRequest(EventMessage):
+    @computed_field("The current state of the team's acknowledgment.", lazy_type("Acknowledgment") | None)
     async def acknowledgment(self, info: Info) -> Any:
-        return shown("Acknowledgment", await info.context.loaders.acknowledgment.load(self.event.row.entity_id))
+        return to_type("Acknowledgment", await info.context.loaders.acknowledgment.load(self.event.row.entity_id))
 
-    @computed("Who is asked.", named("Team") | None)
+    @computed_field("The team that is asked.", lazy_type("Team") | None)
     async def team(self, info: Info) -> Any:
         identity = UUID(self.event.row.payload["consumer_team_id"])
-        return shown("Team", await info.context.loaders.team.load(identity))
+        return to_type("Team", await info.context.loaders.team.load(identity))
 
 
 AfterEvent = Annotated[
-    str | None, strawberry.argument(description="The last cursor that was seen; only what is new if left out.")
+    str | None,
+    strawberry.argument(
+        description="The last cursor you have received, to get what you missed; only new events if left out."
+    ),
 ]
-TeamArgument = Annotated[TeamRefInput | None, strawberry.argument(description="Only what concerns this team.")]
+TeamArgument = Annotated[
+    TeamRefInput | None, strawberry.argument(description="Send only messages that concern this team, by id or name.")
+]
 
 
-@strawberry.type(description="Everything that can be listened to.")
+@strawberry.type(description="The subscriptions of the API. Messages come in commit order, each once.")
 class Subscription:
-    @listened("Every change of a proposal's status.")
+    @subscription_field("Send a message whenever the status of a proposal changes.")
     async def proposal_status_changed(
         self,
         info: Info,
         *,
-        proposal: Annotated[strawberry.ID | None, strawberry.argument(description="Only of this proposal.")] = UNSET,
+        proposal: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Send only messages about this proposal.")
+        ] = UNSET,
         asset: Annotated[
-            AssetRefInput | None, strawberry.argument(description="Only of this asset's proposals.")
+            AssetRefInput | None,
+            strawberry.argument(description="Send only messages about proposals of this asset, by id or fqn."),
         ] = UNSET,
         team: TeamArgument = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[ProposalStatusChanged]:
         info.context.live()
-        of_proposal = local_id(proposal, "Proposal", field=("proposal",)) if isinstance(proposal, str) else None
-        of_asset, of_team = await _asset(info, given(asset)), await _team(info, given(team))
+        proposal_id = local_id(proposal, "Proposal", field=("proposal",)) if isinstance(proposal, str) else None
+        asset_id, team_id = await _asset_id(info, given(asset)), await _team_id(info, given(team))
 
-        def wanted(row: EventRow) -> bool:
+        def matches(row: EventRow) -> bool:
             return (
                 row.kind == StatusEvent.kind
-                and of_proposal in {None, row.proposal_id}
-                and of_asset in {None, row.asset_id}
-                and (of_team is None or events.concerns(row, of_team))
+                and proposal_id in {None, row.proposal_id}
+                and asset_id in {None, row.asset_id}
+                and (team_id is None or events.concerns(row, team_id))
             )
 
-        async with aclosing(_happened(info, given(after), wanted)) as found:
-            async for event in found:
+        async with aclosing(_matching_events(info, given(after), matches)) as stream:
+            async for event in stream:
                 facts = event.row.payload
                 yield ProposalStatusChanged(
                     event=event,
@@ -96,87 +106,89 @@ class Subscription:
                     after=ProposalStatus(facts["after"]),
                 )
 
-    @listened("Every question to a team whether a breaking change may be published.")
+    @subscription_field("Send a message whenever a team is asked to acknowledge a proposal.")
     async def acknowledgment_requested(
         self, info: Info, *, team: TeamArgument = UNSET, after: AfterEvent = UNSET
     ) -> AsyncGenerator[AcknowledgmentRequest]:
         info.context.live()
-        of_team = await _team(info, given(team))
+        team_id = await _team_id(info, given(team))
 
-        def wanted(row: EventRow) -> bool:
+        def matches(row: EventRow) -> bool:
             asked = row.kind == AcknowledgmentRequested.kind
-            return asked and (of_team is None or events.concerns(row, of_team))
+            return asked and (team_id is None or events.concerns(row, team_id))
 
-        async with aclosing(_happened(info, given(after), wanted)) as found:
-            async for event in found:
+        async with aclosing(_matching_events(info, given(after), matches)) as stream:
+            async for event in stream:
                 yield AcknowledgmentRequest(event=event, cursor=event.cursor)
 
-    @listened("Everything that happens.")
+    @subscription_field("Send every event that you may see.")
     async def events(
         self,
         info: Info,
         *,
-        where: Annotated[
+        filter_input: Annotated[
             EventFilter | None,
-            strawberry.argument(name="filter", description="Only events that meet all of this."),
+            strawberry.argument(
+                name="filter", description="The conditions that events must meet; all events if left out."
+            ),
         ] = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[Event]:
-        asked = conditions(where) if given(where) else ()
+        conditions = to_conditions(filter_input) if given(filter_input) else ()
 
-        def wanted(row: EventRow) -> bool:
-            return all(meets(row, condition) for condition in asked)
+        def matches(row: EventRow) -> bool:
+            return all(satisfies(row, condition) for condition in conditions)
 
-        async with aclosing(_happened(info, given(after), wanted)) as found:
-            async for event in found:
+        async with aclosing(_matching_events(info, given(after), matches)) as stream:
+            async for event in stream:
                 yield event
 
 
-async def _happened(info: Info, after: str | None, wanted: Wanted) -> AsyncGenerator[Event]:
-    """Each event read afresh: what one message loaded does not count for the next."""
-    context, course = info.context, info.context.course
-    start = None if after is None else place(after)
-    if course.start is not None:
-        start = course.start
+async def _matching_events(info: Info, after: str | None, matches: EventPredicate) -> AsyncGenerator[Event]:
+    """Yield the events that match. Loaders are renewed for each event, so that a message shows the current state."""
+    context, position = info.context, info.context.course
+    start = None if after is None else decode_cursor(after)
+    if position.start is not None:
+        start = position.start
     async with aclosing(context.happened(start)) as stream:
         async for row in stream:
-            if wanted(row):
-                course.position = row.sequence
+            if matches(row):
+                position.position = row.sequence
                 context.live()
                 yield Event.of(row)
 
 
-def meets(row: EventRow, condition: Condition) -> bool:
-    """What `store.page.where` asks of the database, asked of one event."""
-    found = getattr(row, condition.column)
+def satisfies(row: EventRow, condition: Condition) -> bool:
+    """Test one event for a condition, with the semantics of `store.page.where`."""
+    value = getattr(row, condition.column)
     match condition.operator:
         case "eq":
-            return bool(found == condition.value)
+            return bool(value == condition.value)
         case "in":
-            return found in condition.value
+            return value in condition.value
         case "contains":
-            return condition.value.lower() in found.lower()
+            return condition.value.lower() in value.lower()
         case "has":
-            return str(condition.value) in found
+            return str(condition.value) in value
         case "gte":
-            return bool(found >= condition.value)
+            return bool(value >= condition.value)
         case _:
-            return bool(found < condition.value)
+            return bool(value < condition.value)
 
 
-async def _asset(info: Info, ref: AssetRefInput | None) -> UUID | None:
+async def _asset_id(info: Info, ref: AssetRefInput | None) -> UUID | None:
     if ref is None:
         return None
-    found = await asset_of(info.context.loaders, ref.local())
-    if found is None:
+    row = await load_asset(info.context.loaders, ref.to_ref())
+    if row is None:
         raise NotFound("There is no such asset. Look it up with assets(filter:).", field=("asset",))
-    return found.id
+    return row.id
 
 
-async def _team(info: Info, ref: TeamRefInput | None) -> UUID | None:
+async def _team_id(info: Info, ref: TeamRefInput | None) -> UUID | None:
     if ref is None:
         return None
-    found = await team_of(info.context.loaders, ref.local())
-    if found is None:
+    row = await load_team(info.context.loaders, ref.to_ref())
+    if row is None:
         raise NotFound("There is no such team. Look it up with teams(filter:).", field=("team",))
-    return found.id
+    return row.id

@@ -1,17 +1,17 @@
-"""Teams: owners and consumers."""
+"""Teams, which own assets and read the assets of other teams."""
 
 from datetime import datetime
 from typing import Any
 
 import strawberry
 
-from tessera_gql.graphql.filters import given, kept, optional
+from tessera_gql.graphql.filters import given, optional, or_keep
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lists import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.pages import Connection, pages
-from tessera_gql.graphql.refs import TeamRefInput, team_by
-from tessera_gql.graphql.relations import by_ref
+from tessera_gql.graphql.pages import Connection, connection
+from tessera_gql.graphql.refs import TeamRefInput, team_loader
+from tessera_gql.graphql.relations import root_by_ref
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.store import tables
@@ -19,74 +19,82 @@ from tessera_gql.workflows import teams
 
 
 @from_row(metadata="meta")
-@strawberry.type(description="A team that owns assets or reads those of others.")
+@strawberry.type(description="A team that owns assets or reads the assets of other teams.")
 class Team(Node):
     row: strawberry.Private[tables.Team]
-    name: str = strawberry.field(description="Unique, whatever the case.")
-    metadata: JSON = strawberry.field(description="Anything else that is worth knowing, as an object.")
-    row_version: int = strawberry.field(description="Rises with every change; for `expectedRowVersion`.")
-    created_at: datetime = strawberry.field(description="When it was created.")
+    name: str = strawberry.field(description="The name of the team; unique, ignoring case.")
+    metadata: JSON = strawberry.field(description="Free data of your own about the team, as a JSON object.")
+    row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
+    created_at: datetime = strawberry.field(description="The time at which the team was created.")
 
-    assets = pages(ASSETS, "owner_team_id", description="What it owns.")
-    registrations = pages(REGISTRATIONS, "consumer_team_id", description="What it reads.")
-    proposals = pages(PROPOSALS, "proposed_by", description="The breaking changes it proposed.")
-    inbox = pages(INBOX, "consumer_team_id", description="What it is asked by open proposals and has not answered yet.")
+    assets = connection(ASSETS, "owner_team_id", description="The assets that the team owns.")
+    registrations = connection(
+        REGISTRATIONS, "consumer_team_id", description="The registrations of the team as a consumer."
+    )
+    proposals = connection(PROPOSALS, "proposed_by", description="The proposals of the team's breaking changes.")
+    inbox = connection(
+        INBOX, "consumer_team_id", description="The acknowledgments that open proposals await from the team."
+    )
 
 
-@strawberry.type(description="A page of teams.")
+@strawberry.type(description="One page of a list of teams.")
 class TeamConnection(Connection[Team]):
     pass
 
 
 @strawberry.type
 class Queries:
-    teams = pages(TEAMS, description="All teams.")
+    teams = connection(TEAMS, description="All teams of the catalog, sorted by name.")
 
-    team = by_ref("Team", TeamRefInput, team_by, description="One team; null if there is none.")
+    team = root_by_ref(
+        "Team", TeamRefInput, team_loader, description="The team with this id or name; null if there is none."
+    )
 
 
-@strawberry.input(description="A new team.")
+@strawberry.input(description="The data of a new team.")
 class CreateTeamInput(CreatingInput):
-    name: str = strawberry.field(description="Unique, whatever the case; 200 characters at most.")
-    metadata: JSON | None = optional("Anything else that is worth knowing, as an object.")
+    name: str = strawberry.field(description="The name of the team, 200 characters at most; unique, ignoring case.")
+    metadata: JSON | None = optional("Free data of your own about the team, as a JSON object.")
 
 
-@strawberry.type(description="The team that was created.")
+@strawberry.type(description="The result of `createTeam`.")
 class CreateTeamPayload(Payload):
-    team: Team | None = strawberry.field(default=None, description="Null if it was refused.")
+    team: Team | None = strawberry.field(default=None, description="The team; null if refused.")
 
 
-async def create_team(call: Call, asked: CreateTeamInput) -> CreateTeamPayload:
-    row = await teams.create(call.session, call.actor, name=asked.name, metadata=given(asked.metadata))
+async def create_team(call: Call, arguments: CreateTeamInput) -> CreateTeamPayload:
+    row = await teams.create(call.session, call.actor, name=arguments.name, metadata=given(arguments.metadata))
     return CreateTeamPayload(team=Team.of(row))
 
 
-@strawberry.input(description="What changes about a team; what is left out stays as it is.")
+@strawberry.input(description="The changes to a team; fields that are left out keep their value.")
 class UpdateTeamInput(Input):
-    team: TeamRefInput = strawberry.field(description="Which one.")
-    name: str | None = optional("The new name.")
-    metadata: JSON | None = optional("Replaces what was there.")
-    expected_row_version: int | None = optional("Refuses with STALE if the team was changed since this was read.")
+    team: TeamRefInput = strawberry.field(description="The team to update, by id or name.")
+    name: str | None = optional("The new name of the team.")
+    metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="The team as it is now.")
+@strawberry.type(description="The result of `updateTeam`.")
 class UpdateTeamPayload(Payload):
-    team: Team | None = strawberry.field(default=None, description="Null if it was refused.")
+    team: Team | None = strawberry.field(default=None, description="The team; null if refused.")
 
 
-async def update_team(call: Call, asked: UpdateTeamInput) -> UpdateTeamPayload:
+async def update_team(call: Call, arguments: UpdateTeamInput) -> UpdateTeamPayload:
     row = await teams.update(
         call.session,
         call.actor,
-        asked.team.local(),
-        name=kept(asked.name, "name"),
-        metadata={} if asked.metadata is None else given(asked.metadata),
-        expected_row_version=given(asked.expected_row_version),
+        arguments.team.to_ref(),
+        name=or_keep(arguments.name, "name"),
+        metadata={} if arguments.metadata is None else given(arguments.metadata),
+        expected_row_version=given(arguments.expected_row_version),
     )
     return UpdateTeamPayload(team=Team.of(row))
 
 
 @strawberry.type
 class Mutations:
-    create_team: Any = mutation(create_team, "Creates a team. Needs the scope ADMIN.")
-    update_team: Any = mutation(update_team, "Renames a team or replaces its metadata.")
+    create_team: Any = mutation(create_team, "Create a team. Needs the scope ADMIN.")
+    update_team: Any = mutation(
+        update_team, "Rename a team or replace its metadata. Needs a key of the team or the scope ADMIN."
+    )

@@ -1,4 +1,4 @@
-"""What the routes know of the application, and how what is open on them is asked to end."""
+"""The interface between the GraphQL routes and the application, and the registry of open sockets and streams."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import strawberry
 from graphql import GraphQLError, GraphQLSchema
 from starlette.datastructures import UploadFile
 
-from tessera_gql.executor import Tally
-from tessera_gql.graphql.connection_limits import ConnectionLimiter, Reason
+from tessera_gql.executor import ExecutorCounts
+from tessera_gql.graphql.connection_limits import ConnectionLimiter, RefusalReason
 from tessera_gql.graphql.documents import Documents, Operation, Prepared, Profile
-from tessera_gql.graphql.fanout import Fanout
+from tessera_gql.graphql.fanout import Broadcaster
 from tessera_gql.graphql.limit_values import Limits
-from tessera_gql.graphql.turns import Turns
-from tessera_gql.graphql.uploads import Uploads
+from tessera_gql.graphql.turns import ConcurrencyLimiter
+from tessera_gql.graphql.uploads import UploadLimiter
 from tessera_gql.workflows.manifest_progress import Tell
 
 Identity: TypeAlias = Any
-"""Whatever `authenticate` returned. An `ended: asyncio.Event` on it, once set, ends its sockets and streams."""
+"""The value that `authenticate` returned. Its `ended: asyncio.Event`, if any, closes its sockets and streams."""
 
 
 class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
-    """The credential is missing, unknown, expired or revoked; the message says which and what next."""
+    """The credential is missing, unknown, expired or revoked. The message is for the client."""
 
 
-class Ending(Enum):
-    """Why the server closes a socket or an event stream; SLOW is a client that does not read what it is sent."""
+class CloseReason(Enum):
+    """The reason why the server closes a socket or an event stream. SLOW is a client that does not read."""
 
     NO_INIT = "no init"
     RESTART = "restart"
@@ -42,156 +42,157 @@ class Ending(Enum):
 
 
 class Executor(StrEnum):
-    """PLANNED answers queries level by level, REFERENCE has graphql-core answer them; what they answer is the same."""
+    """The executor of queries: PLANNED works level by level, REFERENCE is graphql-core. Their results are equal."""
 
     PLANNED = "planned"
     REFERENCE = "reference"
 
 
 class Message(NamedTuple):
-    """A reply as JSON: a whole response, or, of an operation that ended in failure, the list of its errors.
+    """An encoded message of an operation.
 
-    `progress` is how far an operation has come; only an event stream tells it, as a comment.
+    `next` has a response as JSON, `error` a list of errors. Event streams send `progress` as a comment.
     """
 
     kind: Literal["next", "error", "progress"]
     body: bytes
     position: int | None = None
-    """In the log that the operation follows, of the event it tells of."""
+    """Position of the reported event in the event log."""
 
 
-class Answer(NamedTuple):
-    """A reply as it is sent; without `data` in it, `why` has the extensions of its first error."""
+class EncodedReply(NamedTuple):
+    """An encoded reply. Without `data` in it, `error_extensions` has the extensions of its first error."""
 
     body: bytes
-    why: dict[str, Any] | None
+    error_extensions: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
 class Job:
-    """A request for a worker process: its JSON, and its files by their places in the variables, which `operation` is
-    left without.
-    """
+    """A request for a worker process: its JSON, and its files by variable path. `operation` has no variables."""
 
     operation: Operation
     text: bytes
     files: Mapping[str, UploadFile]
     identity: Identity
     account: str
-    """Of the caller; no caller has all worker processes to itself."""
+    """Account of the caller, which bounds its share of the worker processes."""
 
 
-Work: TypeAlias = Callable[[Job, dict[str, Any], Tell], Awaitable[Answer]]
-"""Executes a job; the dict is for the reply's `extensions`. Raises a coded GraphQLError when that was impossible."""
+RunJob: TypeAlias = Callable[[Job, dict[str, Any], Tell], Awaitable[EncodedReply]]
+"""Executes a job with the `extensions` for its reply. Raises a coded GraphQLError if no worker could execute it."""
 
 
-def _account(_identity: Identity, address: str) -> str:
+def _use_address(_identity: Identity, address: str) -> str:
     return address
 
 
-def _alone(_identity: Identity) -> None:
+def _return_none(_identity: Identity) -> None:
     return None
 
 
-def _admitted(_identity: Identity, _operation: Operation) -> dict[str, Any]:
+def _admit_all(_identity: Identity, _operation: Operation) -> dict[str, Any]:
     return {}
 
 
-def _once(_context: Any) -> bool:
+def _never_retry(_context: Any) -> bool:
     return False
 
 
-def _untranslated(_error: Exception) -> GraphQLError | None:
+def _mask_all(_error: Exception) -> GraphQLError | None:
     return None
 
 
-Watch: TypeAlias = Callable[[Prepared, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]]
-"""Entered as an operation begins, left as it ends; what it yields is told of each reply."""
+ObserveOperation: TypeAlias = Callable[[Prepared, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]]
+"""Creates a context manager around an operation. It yields a function to call with each reply."""
 
 
-def _unwatched(_prepared: Prepared, _identity: Identity) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
-    return nullcontext(_untold)
+def _observe_nothing(
+    _prepared: Prepared, _identity: Identity
+) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+    return nullcontext(_ignore_reply)
 
 
-def _untold(_reply: dict[str, Any]) -> None: ...
+def _ignore_reply(_reply: dict[str, Any]) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
 class Transport:
-    """All that the routes need to know of the application.
+    """The schema, callbacks, limits and open streams that the routes share.
 
-    Schema extensions are not run: a thin pipeline of our own replaces the one that would run them.
+    Operations bypass Strawberry's pipeline, so schema extensions are rejected.
     """
 
     schema: strawberry.Schema
     authenticate: Callable[[str | None], Awaitable[Identity]]
-    """The `Authorization` value, or None, to who is asking. Raises Unauthenticated."""
+    """Resolves the `Authorization` value, or None, to an identity. Raises Unauthenticated."""
     context: Callable[[Identity], AbstractAsyncContextManager[Any]]
-    """One per operation: yields what resolvers get, and closes once the answer, or the last of them, is computed."""
-    translate: Callable[[Exception], GraphQLError | None] = _untranslated
-    """Failures of ours that a client should see as they are, such as a database that is away; None masks."""
-    scope: Callable[[Identity], Hashable | None] = _alone
-    """Subscriptions that ask the same in the same scope must get the same: they are executed and written once.
-    None has those of an identity executed for itself."""
-    caller: Callable[[Identity], Hashable | None] = _alone
-    """Who takes turns with others, and whose sockets and event streams are counted together; None where callers are
-    not distinguished."""
-    admit: Callable[[Identity, Operation], dict[str, Any]] = _admitted
-    """What an operation takes of its caller's budget, for the reply's `extensions`; raises a coded GraphQLError."""
-    worker: Work | None = None
+    """Opens the GraphQL context of one operation, until its last reply is computed."""
+    to_graphql_error: Callable[[Exception], GraphQLError | None] = _mask_all
+    """Converts a failure that clients may see, such as an unavailable database; None masks it."""
+    sharing_scope: Callable[[Identity], Hashable | None] = _return_none
+    """Returns the visibility scope of an identity: equal subscriptions of one scope share an execution.
+    None disables sharing."""
+    caller_account: Callable[[Identity], Hashable | None] = _return_none
+    """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
+    charge: Callable[[Identity, Operation], dict[str, Any]] = _admit_all
+    """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
+    run_job: RunJob | None = None
     """Executes large requests in another process, so that this one serves other clients meanwhile."""
-    upload_account: Callable[[Identity, str], str] = _account
-    """Whose limit of large requests counts: by the identity, and by the address that the request came from."""
-    repeat: Callable[[Any], bool] = _once
-    """Whether a query that found the database away is worth asking once more, by the context it had."""
-    watch: Watch = _unwatched
+    upload_account: Callable[[Identity, str], str] = _use_address
+    """Returns the account for the limit of large requests, from the identity and the client's address."""
+    should_retry: Callable[[Any], bool] = _never_retry
+    """Returns whether to retry a query after an unavailable database, given its context."""
+    observe: ObserveOperation = _observe_nothing
     limits: Limits = field(default_factory=Limits)
     profile: Profile = Profile.LOCKED
     executor: Executor = Executor.PLANNED
-    turns: Turns = field(default_factory=Turns, repr=False)
+    concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter, repr=False)
     """Of queries."""
-    tally: Tally = field(default_factory=Tally, repr=False)
+    tally: ExecutorCounts = field(default_factory=ExecutorCounts, repr=False)
     """How queries were executed."""
-    live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]], repr=False)
+    live: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]], repr=False)
     """One per open socket or event stream; done when the server wants it closed."""
-    streams: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
+    stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
     """Open sockets and event streams by account."""
     closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-    revocable: dict[asyncio.Event, Revocable] = field(default_factory=dict[asyncio.Event, "Revocable"], repr=False)
-    """By the `ended` of an identity: what lives on it."""
+    credential_streams: dict[asyncio.Event, CredentialStreams] = field(
+        default_factory=dict[asyncio.Event, "CredentialStreams"], repr=False
+    )
+    """Open sockets and streams by the `ended` event of their identity."""
 
     def __post_init__(self) -> None:
         if self.schema.extensions or self.schema.directives:
             raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
 
     @cached_property
-    def documents(self) -> Documents:
-        return Documents(self.core, self.limits, self.profile)
+    def document_cache(self) -> Documents:
+        return Documents(self.core_schema, self.limits, self.profile)
 
     @cached_property
-    def fanout(self) -> Fanout[Message]:
-        return Fanout(self.limits.send_queue)
+    def fanout(self) -> Broadcaster[Message]:
+        return Broadcaster(self.limits.send_queue)
 
     @cached_property
-    def uploads(self) -> Uploads:
-        return Uploads(self.limits)
+    def upload_limiter(self) -> UploadLimiter:
+        return UploadLimiter(self.limits)
 
     @cached_property
     def connections(self) -> ConnectionLimiter:
         return ConnectionLimiter(self.limits)
 
     @property
-    def core(self) -> GraphQLSchema:
+    def core_schema(self) -> GraphQLSchema:
         return self.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
 
 
 @contextmanager
-def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
-    """For as long as a socket or event stream is open: done when it must close."""
-    future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+def open_stream(transport: Transport) -> Generator[asyncio.Future[CloseReason]]:
+    """Register an open socket or event stream. The future is done when the server must close it."""
+    future: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
     transport.live.add(future)
     if transport.closing.is_set():
-        end(future, Ending.RESTART)
+        request_close(future, CloseReason.RESTART)
     try:
         yield future
     finally:
@@ -199,80 +200,83 @@ def ending(transport: Transport) -> Generator[asyncio.Future[Ending]]:
         transport.live.discard(future)
 
 
-def end(ended: asyncio.Future[Ending], reason: Ending) -> None:
+def request_close(ended: asyncio.Future[CloseReason], reason: CloseReason) -> None:
+    """Request the close of a socket or event stream, unless a close was requested before."""
     if not ended.done():
         ended.set_result(reason)
 
 
 @dataclass(eq=False, slots=True)
-class Revocable:
-    """What ends with one credential: a task watches for all of it, because thousands may share one."""
+class CredentialStreams:
+    """The sockets and streams of one credential, with one task that waits for its revocation."""
 
-    watch: asyncio.Task[None]
-    live: set[asyncio.Future[Ending]] = field(default_factory=set[asyncio.Future[Ending]])
+    task: asyncio.Task[None]
+    streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]])
 
 
-def end_with(transport: Transport, identity: Identity, ended: asyncio.Future[Ending]) -> None:
-    """Count a socket or event stream for its caller and end it when the credential ends. To be called within `ending`.
+def bind_to_credential(transport: Transport, identity: Identity, ended: asyncio.Future[CloseReason]) -> None:
+    """Count a socket or event stream for its caller, and close it when the credential ends. Requires `open_stream`.
 
-    Raises the coded GraphQLError RATE_LIMITED if the caller has as many as it may.
+    Raises the coded GraphQLError RATE_LIMITED if the caller has reached its limit.
     """
-    _count(transport, transport.caller(identity), ended)
+    _count_stream(transport, transport.caller_account(identity), ended)
     revoked: asyncio.Event | None = getattr(identity, "ended", None)
     if revoked is None:
         return
     if revoked.is_set():
-        end(ended, Ending.REVOKED)
+        request_close(ended, CloseReason.REVOKED)
         return
-    if (found := transport.revocable.get(revoked)) is None:
-        found = transport.revocable[revoked] = Revocable(asyncio.create_task(_watch(transport, revoked)))
-    found.live.add(ended)
-    ended.add_done_callback(partial(_leave, transport, revoked))
+    if (streams := transport.credential_streams.get(revoked)) is None:
+        streams = transport.credential_streams[revoked] = CredentialStreams(
+            asyncio.create_task(_end_on_revocation(transport, revoked))
+        )
+    streams.streams.add(ended)
+    ended.add_done_callback(partial(_unregister, transport, revoked))
 
 
-def _count(transport: Transport, account: Hashable | None, ended: asyncio.Future[Ending]) -> None:
+def _count_stream(transport: Transport, account: Hashable | None, ended: asyncio.Future[CloseReason]) -> None:
     if account is None:
         return
-    most = transport.limits.key_streams
-    if transport.streams[account] >= most:
-        transport.connections.refusals[Reason.KEY] += 1
+    limit = transport.limits.key_streams
+    if transport.stream_counts[account] >= limit:
+        transport.connections.refusals[RefusalReason.KEY] += 1
         raise GraphQLError(
-            f"This key has {most:,} sockets and streams, which is the limit. Close some of them first.",
-            extensions={"code": "RATE_LIMITED", "limit": "key_streams", "allowed": most, "retryAfter": 1},
+            f"This key has {limit:,} sockets and streams, which is the limit. Close some of them first.",
+            extensions={"code": "RATE_LIMITED", "limit": "key_streams", "allowed": limit, "retryAfter": 1},
         )
-    transport.streams[account] += 1
+    transport.stream_counts[account] += 1
 
-    def uncount(_ended: asyncio.Future[Ending]) -> None:
-        transport.streams[account] -= 1
-        if not transport.streams[account]:
-            del transport.streams[account]
+    def uncount(_ended: asyncio.Future[CloseReason]) -> None:
+        transport.stream_counts[account] -= 1
+        if not transport.stream_counts[account]:
+            del transport.stream_counts[account]
 
     ended.add_done_callback(uncount)
 
 
-async def _watch(transport: Transport, revoked: asyncio.Event) -> None:
+async def _end_on_revocation(transport: Transport, revoked: asyncio.Event) -> None:
     await revoked.wait()
-    for ended in [*transport.revocable[revoked].live]:
-        end(ended, Ending.REVOKED)
+    for ended in [*transport.credential_streams[revoked].streams]:
+        request_close(ended, CloseReason.REVOKED)
 
 
-def _leave(transport: Transport, revoked: asyncio.Event, ended: asyncio.Future[Ending]) -> None:
-    found = transport.revocable[revoked]
-    found.live.discard(ended)
-    if not found.live:
-        found.watch.cancel()
-        del transport.revocable[revoked]
+def _unregister(transport: Transport, revoked: asyncio.Event, ended: asyncio.Future[CloseReason]) -> None:
+    streams = transport.credential_streams[revoked]
+    streams.streams.discard(ended)
+    if not streams.streams:
+        streams.task.cancel()
+        del transport.credential_streams[revoked]
 
 
-async def drain(transport: Transport, *, patience_seconds: float = 5.0) -> None:
-    """Close every socket and event stream, so that their clients reconnect elsewhere.
+async def close_streams(transport: Transport, *, timeout_seconds: float = 5.0) -> None:
+    """Close every socket and event stream, so that their clients reconnect to another process.
 
-    To be called before the server waits for its connections to end: it would wait for streams forever.
+    Call it before the server waits for its connections to end, since open streams never end by themselves.
     """
     transport.closing.set()
     for ended in transport.live:
-        end(ended, Ending.RESTART)
+        request_close(ended, CloseReason.RESTART)
     with suppress(TimeoutError):
-        async with asyncio.timeout(patience_seconds):
+        async with asyncio.timeout(timeout_seconds):
             while transport.live:  # noqa: ASYNC110 - an event per stream would serve this moment alone
                 await asyncio.sleep(0.01)

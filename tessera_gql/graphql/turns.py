@@ -1,7 +1,7 @@
-"""Few queries at a time: with many, each finds its rows pushed out of the processor's caches by those of the others.
+"""Concurrency limit for queries: with few at a time, their rows stay in the processor's caches.
 
-Callers take turns, and none has all places or all connections to the database, so that a burst of one of them hardly
-delays the others.
+Slots are assigned to callers in turn. One caller never has all slots or all database connections, so that its burst
+hardly delays the other callers.
 """
 
 import asyncio
@@ -9,119 +9,122 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Hashable
 from types import TracebackType
 
-PLACES = 4
-LENT_AFTER_SECONDS = 0.1
-"""A query that takes longer and has computed little of the time waits for the database: another one gets its place."""
-LITTLE_SECONDS = 0.02
+SLOTS = 4
+RELEASE_AFTER_SECONDS = 0.1
+"""A query that takes longer with little CPU time waits for the database, so its slot is released for another query."""
+MAX_WAITING_CPU_SECONDS = 0.02
+"""CPU time up to which a query counts as waiting for the database."""
 
 
-class Turns:
-    """`connections`: to the database, of which one caller's queries leave one to others."""
+class ConcurrencyLimiter:
+    """Assigns slots to queries. The queries of one caller use at most `connections` - 1 database connections."""
 
-    def __init__(self, places: int = PLACES, connections: int = 20) -> None:
-        self._free = places
-        self._most_places = max(1, places - 1)
-        self._most_running = max(1, connections - 1)
-        self._held: Counter[Hashable] = Counter()
-        """Places by caller."""
+    def __init__(self, slots: int = SLOTS, connections: int = 20) -> None:
+        self._free = slots
+        self._max_slots = max(1, slots - 1)
+        self._max_running = max(1, connections - 1)
+        self._slots: Counter[Hashable] = Counter()
+        """Occupied slots by caller."""
         self._running: Counter[Hashable] = Counter()
-        """Queries by caller, those included that have lent their places."""
-        self._waiting: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
-        """By caller, whose turn comes next first."""
+        """Running queries by caller, including those that have released their slots."""
+        self._queues: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+        """Waiting queries by caller, the next caller first."""
 
-    def turn(self, caller: Hashable = None) -> "Turn":
-        """To be entered for as long as the query takes. Callers that are None are not distinguished, nor limited."""
-        return Turn(self, caller)
+    def slot(self, caller: Hashable = None) -> "Slot":
+        """Return a context manager that holds a slot for a query. A caller of None has no limit of its own."""
+        return Slot(self, caller)
 
-    async def take(self, caller: Hashable) -> None:
-        """Wait for a place."""
-        if self._may_have(caller):
+    async def acquire(self, caller: Hashable) -> None:
+        """Wait for a slot and occupy it."""
+        if self._may_take(caller):
             self._assign(caller)
             return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(caller, deque()).append(place)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(caller, deque()).append(waiter)
         try:
-            await place
+            await waiter
         except asyncio.CancelledError:
-            if not place.cancelled():
-                self.give_back(caller)
-                self.leave(caller)
+            if not waiter.cancelled():
+                self.release(caller)
+                self.finish(caller)
             raise
 
-    def give_back(self, caller: Hashable) -> None:
-        """The place of a query that has ended, or that waits for the database."""
+    def release(self, caller: Hashable) -> None:
+        """Release the slot of a query that has ended or waits for the database."""
         self._free += 1
-        self._held[caller] -= 1
-        if not self._held[caller]:
-            del self._held[caller]
-        self._serve()
+        self._slots[caller] -= 1
+        if not self._slots[caller]:
+            del self._slots[caller]
+        self._assign_free_slots()
 
-    def leave(self, caller: Hashable) -> None:
-        """A query has ended."""
+    def finish(self, caller: Hashable) -> None:
+        """Unregister a query that has ended."""
         self._running[caller] -= 1
         if not self._running[caller]:
             del self._running[caller]
-        self._serve()
+        self._assign_free_slots()
 
-    def _may_have(self, caller: Hashable) -> bool:
-        is_modest = self._held[caller] < self._most_places and self._running[caller] < self._most_running
-        return bool(self._free) and (caller is None or is_modest)
+    def _may_take(self, caller: Hashable) -> bool:
+        is_within_share = self._slots[caller] < self._max_slots and self._running[caller] < self._max_running
+        return bool(self._free) and (caller is None or is_within_share)
 
     def _assign(self, caller: Hashable) -> None:
         self._free -= 1
-        self._held[caller] += 1
+        self._slots[caller] += 1
         self._running[caller] += 1
 
-    def _serve(self) -> None:
-        """Give places to the callers in their order, one each; their other queries wait for another round."""
-        for caller in [*self._waiting]:
+    def _assign_free_slots(self) -> None:
+        """Assign free slots round-robin, one per caller in each round."""
+        for caller in [*self._queues]:
             if not self._free:
                 return
-            if not self._may_have(caller):
+            if not self._may_take(caller):
                 continue
-            queue = self._waiting.pop(caller)
+            queue = self._queues.pop(caller)
             while queue:
-                place = queue.popleft()
-                if not place.done():  # it is if its query was cancelled
+                waiter = queue.popleft()
+                if not waiter.done():  # the query was cancelled
                     self._assign(caller)
-                    place.set_result(None)
+                    waiter.set_result(None)
                     break
             if queue:
-                self._waiting[caller] = queue
+                self._queues[caller] = queue
 
 
-class Turn:
-    __slots__ = ("_caller", "_computed", "_timer", "_turns")
+class Slot:
+    """Holds a slot for one query and releases it while the query waits for the database."""
 
-    def __init__(self, turns: Turns, caller: Hashable) -> None:
-        self._turns = turns
+    __slots__ = ("_caller", "_cpu_seconds", "_limiter", "_timer")
+
+    def __init__(self, limiter: ConcurrencyLimiter, caller: Hashable) -> None:
+        self._limiter = limiter
         self._caller = caller
         self._timer: asyncio.TimerHandle | None = None
-        self._computed = 0.0
+        self._cpu_seconds = 0.0
 
     async def __aenter__(self) -> None:
-        await self._turns.take(self._caller)
-        self._timer = asyncio.get_running_loop().call_later(LENT_AFTER_SECONDS, self._lend)
+        await self._limiter.acquire(self._caller)
+        self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_SECONDS, self._release_if_waiting)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._give_back()
-        self._turns.leave(self._caller)
+        self._release()
+        self._limiter.finish(self._caller)
 
-    def spend(self, seconds: float) -> None:
-        """The query has computed for so long."""
-        self._computed += seconds
+    def add_cpu_seconds(self, seconds: float) -> None:
+        """Record CPU time of the query."""
+        self._cpu_seconds += seconds
 
-    def _lend(self) -> None:
-        if self._computed > LITTLE_SECONDS:
-            self._computed = 0.0
-            self._timer = asyncio.get_running_loop().call_later(LENT_AFTER_SECONDS, self._lend)
+    def _release_if_waiting(self) -> None:
+        if self._cpu_seconds > MAX_WAITING_CPU_SECONDS:
+            self._cpu_seconds = 0.0
+            self._timer = asyncio.get_running_loop().call_later(RELEASE_AFTER_SECONDS, self._release_if_waiting)
         else:
-            self._give_back()
+            self._release()
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._turns.give_back(self._caller)
+            self._limiter.release(self._caller)

@@ -1,6 +1,6 @@
-"""Large requests: how many of one caller and how many bytes at once, and how they are received.
+"""Receive request bodies, and limit the large ones by count per caller and by total size.
 
-A request is large from LARGE_BYTES on, or when it carries a file. It is executed by a worker process.
+A request is large if its JSON exceeds LARGE_BYTES or it carries a file. A worker process executes it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,22 @@ from tessera_gql.graphql.http_errors import HttpError
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.multipart import parse_form, read_parts
 from tessera_gql.graphql.scalars import RawJson
-from tessera_gql.graphql.wire import Malformed, Params, decode, params
+from tessera_gql.graphql.wire import MalformedRequest, RequestParams, decode, parse_params
 
 MANIFEST_FIELDS = ("syncDbtManifest", "dbtImpact")
-"""The root fields that take a file, and that a worker process always executes."""
+"""Root fields that accept a file and are always executed by a worker process."""
 
 LARGE_BYTES = 96 * 1024
-"""What is smaller is decoded and coerced here, within 50 milliseconds."""
-AS_A_FILE = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
-BUSY = {"Retry-After": "15"}
+"""JSON up to this size is decoded in the server process, which takes at most 50 milliseconds."""
+FILE_HINT = " A dbt manifest may be larger when it is sent as a file of a multipart/form-data request."
+RETRY_HEADERS = {"Retry-After": "15"}
 
 
 @dataclass(frozen=True)
 class RequestBody:
-    """A request that was received. `text` is its JSON, or the part `operations`, empty for GET; `files` are by their
-    places in the variables, where `params` has null.
-    """
+    """A received request. `text` is its JSON, empty for GET; `files` are keyed by their paths in the variables."""
 
-    params: Params
+    params: RequestParams
     text: bytes = b""
     files: Mapping[str, UploadFile] = field(default_factory=dict[str, UploadFile])
 
@@ -45,104 +43,105 @@ class RequestBody:
         return bool(self.files) or len(self.text) > LARGE_BYTES
 
     def is_for_worker(self, operation: Operation) -> bool:
-        return self.is_large or (bool(self.text) and operation.calls(MANIFEST_FIELDS))
+        return self.is_large or (bool(self.text) and operation.has_root_field(MANIFEST_FIELDS))
 
 
 @dataclass
-class Uploads:
-    """The large requests of this process: how many of each caller, and how many bytes they hold."""
+class UploadLimiter:
+    """The count per caller and the total size of the large requests in progress."""
 
     limits: Limits
-    of_account: Counter[str] = field(default_factory=Counter[str])
+    counts: Counter[str] = field(default_factory=Counter[str])
     size: int = 0
 
-    def spool(self, account: str) -> Spool:
-        return Spool(self, account)
+    def create_share(self, account: str) -> UploadShare:
+        return UploadShare(self, account)
 
 
 @dataclass
-class Spool:
-    """What one request takes of the limits for large requests, and the form that holds its files. To be closed."""
+class UploadShare:
+    """The share of one request in the limits for large requests, and its form. The caller must close it."""
 
-    uploads: Uploads
+    limiter: UploadLimiter
     account: str
     size: int = 0
     form: FormData | None = None
     _is_open: bool = False
 
     def open(self) -> None:
-        """Count the request among its caller's large ones; raises HttpError beyond the limit."""
+        """Count the request for its caller. Raises HttpError beyond the limit."""
         if self._is_open:
             return
-        limit = self.uploads.limits.uploads_at_once
-        if self.uploads.of_account[self.account] >= limit:
-            what = f"{limit} of your requests with a dbt manifest, or of a large size, are under way: the limit."
-            raise HttpError(429, f"{what} Wait until one of them is done.", BUSY)
-        self.uploads.of_account[self.account] += 1
+        limit = self.limiter.limits.uploads_at_once
+        if self.limiter.counts[self.account] >= limit:
+            reason = f"{limit} of your requests with a dbt manifest, or of a large size, are under way: the limit."
+            raise HttpError(429, f"{reason} Wait until one of them is done.", RETRY_HEADERS)
+        self.limiter.counts[self.account] += 1
         self._is_open = True
 
     def grow(self, size: int) -> None:
-        """Count bytes that came; raises HttpError when all large requests together hold too many."""
+        """Count received bytes. Raises HttpError if all large requests together are too large."""
         self.size += size
-        self.uploads.size += size
-        if self.uploads.size > self.uploads.limits.upload_disk_bytes:
-            what = "All large requests together are larger than this server keeps at once."
-            raise HttpError(503, f"{what} Try again in a few seconds.", BUSY)
+        self.limiter.size += size
+        if self.limiter.size > self.limiter.limits.upload_disk_bytes:
+            reason = "All large requests together are larger than this server keeps at once."
+            raise HttpError(503, f"{reason} Try again in a few seconds.", RETRY_HEADERS)
 
     async def close(self) -> None:
+        """Release the share and delete the files."""
         if self._is_open:
             self._is_open = False
-            self.uploads.size -= self.size
-            self.uploads.of_account[self.account] -= 1
-            if not self.uploads.of_account[self.account]:
-                del self.uploads.of_account[self.account]
+            self.limiter.size -= self.size
+            self.limiter.counts[self.account] -= 1
+            if not self.limiter.counts[self.account]:
+                del self.limiter.counts[self.account]
         if self.form is not None:
             await self.form.close()
 
 
-async def receive_json(body: Body, spool: Spool) -> RequestBody:
-    """Raises Malformed and HttpError."""
+async def receive_json(body: Body, share: UploadShare) -> RequestBody:
+    """Receive and decode a JSON body. Raises MalformedRequest and HttpError."""
     text = bytearray()
-    async for chunk in body.chunks(spool.uploads.limits.body_bytes, AS_A_FILE):
+    async for chunk in body.chunks(share.limiter.limits.body_bytes, FILE_HINT):
         text += chunk
         if len(text) > LARGE_BYTES:
-            spool.open()
-            spool.grow(len(text) - spool.size)
-    decoded = bytes(text)
-    return RequestBody(await _decoded(decoded), decoded)
+            share.open()
+            share.grow(len(text) - share.size)
+    content = bytes(text)
+    return RequestBody(await _decode(content), content)
 
 
-async def receive_form(headers: Headers, body: Body, spool: Spool) -> RequestBody:
-    """Raises Malformed and HttpError."""
-    spool.open()
-    limits = spool.uploads.limits
+async def receive_form(headers: Headers, body: Body, share: UploadShare) -> RequestBody:
+    """Receive and parse a multipart form. Raises MalformedRequest and HttpError."""
+    share.open()
+    limits = share.limiter.limits
 
     async def chunks() -> AsyncGenerator[bytes]:
         async for chunk in body.chunks(limits.upload_bytes):
-            spool.grow(len(chunk))
+            share.grow(len(chunk))
             yield chunk
 
-    spool.form = await parse_form(headers, chunks(), limits.body_bytes)
-    text, files = read_parts(spool.form)
-    decoded = await _decoded(text)
-    for place in files:
-        put(decoded, place, None)
-    return RequestBody(decoded, text, files)
+    share.form = await parse_form(headers, chunks(), limits.body_bytes)
+    text, files = read_parts(share.form)
+    request_params = await _decode(text)
+    for path in files:
+        insert_file(request_params, path, None)
+    return RequestBody(request_params, text, files)
 
 
-async def _decoded(text: bytes) -> Params:
-    """Large text is decoded in a thread, and not exactly: the worker process does that again."""
+async def _decode(text: bytes) -> RequestParams:
+    """Decode JSON; large JSON in a thread and with inexact numbers, because the worker process decodes it again."""
     if len(text) <= LARGE_BYTES:
-        return params(decode(text))
-    return params(await asyncio.to_thread(decode, text, exact=False))
+        return parse_params(decode(text))
+    return parse_params(await asyncio.to_thread(decode, text, exact=False))
 
 
-def put(sent: Params, place: str, file: RawJson | None) -> None:
-    """Only in the place of a null, as the specification asks."""
-    holder: Any = sent.variables
-    *way, last = place.split(".")[1:]
-    for name in way:
-        holder = holder.get(name) if isinstance(holder, dict) else None
-    if not isinstance(holder, dict) or last not in holder or holder[last] is not None:
-        raise Malformed(f"`map` names {place}, where `operations` has no null. Put null where the file belongs.")
-    holder[last] = file
+def insert_file(request_params: RequestParams, path: str, file: RawJson | None) -> None:
+    """Insert a file into the variables. Its path must hold null, as the specification requires."""
+    parent: Any = request_params.variables
+    *parents, last = path.split(".")[1:]
+    for name in parents:
+        parent = parent.get(name) if isinstance(parent, dict) else None
+    if not isinstance(parent, dict) or last not in parent or parent[last] is not None:
+        raise MalformedRequest(f"`map` names {path}, where `operations` has no null. Put null where the file belongs.")
+    parent[last] = file

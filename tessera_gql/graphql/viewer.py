@@ -1,4 +1,4 @@
-"""The viewer: who calls, for which teams, and what waits for an answer from them."""
+"""The query `viewer`: the authenticated caller, its teams and its inbox."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from strawberry import UNSET
 
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.lists import INBOX
-from tessera_gql.graphql.nouns import computed, many, named, shown
-from tessera_gql.graphql.pages import After, Before, First, Last, connection_field, paged, request
+from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.graphql.pages import After, Before, First, Last, connection_field, load_connection, parse_page_request
 from tessera_gql.policy.access import Actor, Scope
 
 
-async def _inbox(  # noqa: PLR0913 - the arguments of a connection
+async def _resolve_inbox(  # noqa: PLR0913 - the arguments of a connection
     root: Any,
     info: Info,
     *,
@@ -20,44 +20,49 @@ async def _inbox(  # noqa: PLR0913 - the arguments of a connection
     after: After = UNSET,
     last: Last = UNSET,
     before: Before = UNSET,
-    where: Any = UNSET,
+    filter_input: Any = UNSET,
     order_by: Any = UNSET,
 ) -> Any:
     arguments = {"first": first, "after": after, "last": last, "before": before}
-    asked = request(INBOX, arguments | {"where": where, "order_by": order_by})
-    team = root.viewer.team_id
-    return await paged(info.context.loaders, INBOX, ("consumer_team_id", team) if team else None, asked)
+    asked = parse_page_request(INBOX, arguments | {"filter_input": filter_input, "order_by": order_by})
+    team = root.caller.team_id
+    return await load_connection(info.context.loaders, INBOX, ("consumer_team_id", team) if team else None, asked)
 
 
-@strawberry.type(description="Who calls.")
+@strawberry.type(description="The authenticated caller of this request.")
 class Viewer:
-    viewer: strawberry.Private[Actor]
-    actor: str = strawberry.field(description="The name that the audit log bears.")
-    scopes: list[Scope] = strawberry.field(description="What the key is good for.")
+    caller: strawberry.Private[Actor]
+    actor: str = strawberry.field(description="The name of the caller in the audit log.")
+    scopes: list[Scope] = strawberry.field(description="The scopes of the caller's credential.")
 
     inbox = connection_field(
-        _inbox, INBOX, "What waits for the viewer's answer; without a team, what waits for anybody's.", nested=True
+        _resolve_inbox,
+        INBOX,
+        "The acknowledgments that open proposals await from the caller's team; from any team if the caller has none.",
+        nested=True,
     )
 
-    @computed("The API key that calls; null if it is another kind of credential.", named("ApiKey") | None)
+    @computed_field("The caller's API key; null for another kind of credential.", lazy_type("ApiKey") | None)
     async def api_key(self, info: Info) -> Any:
-        key = self.viewer.key_id
-        return shown("ApiKey", await info.context.loaders.api_key.load(key)) if key else None
+        key = self.caller.key_id
+        return to_type("ApiKey", await info.context.loaders.api_key.load(key)) if key else None
 
-    @computed("The team that the key belongs to; null for an administrator of no team.", named("Team") | None)
+    @computed_field(
+        "The team that the caller belongs to; null for an administrator without a team.", lazy_type("Team") | None
+    )
     async def team(self, info: Info) -> Any:
-        team = self.viewer.team_id
-        return shown("Team", await info.context.loaders.team.load(team)) if team else None
+        team = self.caller.team_id
+        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
 
-    @computed("The teams that the key acts for by itself.", many("Team"))
+    @computed_field("The teams that the caller acts for by default.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:
-        team = self.viewer.team_id
-        return [shown("Team", await info.context.loaders.team.load(team))] if team else []
+        team = self.caller.team_id
+        return [to_type("Team", await info.context.loaders.team.load(team))] if team else []
 
 
 @strawberry.type
 class Queries:
-    @computed("Who calls, and what waits for them.")
+    @computed_field("The authenticated caller, with the acknowledgments that are awaited from it.")
     def viewer(self, info: Info) -> Viewer | None:
         actor = info.context.actor
-        return Viewer(viewer=actor, actor=actor.name, scopes=sorted(actor.scopes, key=tuple(Scope).index))
+        return Viewer(caller=actor, actor=actor.name, scopes=sorted(actor.scopes, key=tuple(Scope).index))

@@ -1,4 +1,4 @@
-"""Webhooks: where events are posted to. They are private to their team, and the secret is in one answer only."""
+"""Webhooks and their deliveries. They are private to their team, and the secret is in one payload only."""
 
 import importlib
 from datetime import datetime
@@ -12,17 +12,17 @@ from strawberry import UNSET
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.documents import Documents, Operation, Profile
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, by, given, kept, optional
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, filter_by, given, optional, or_keep
 from tessera_gql.graphql.ids import Node, global_id, local_id
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed, named, shown
-from tessera_gql.graphql.pages import Connection, Listing, ordering, pages
+from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
+from tessera_gql.graphql.pages import Connection, Listing, connection, order_input
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
-from tessera_gql.graphql.relations import one
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import Url
-from tessera_gql.graphql.words import EventKind, described
+from tessera_gql.graphql.words import EventKind, describe_enum
 from tessera_gql.policy.access import Verb
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import tables
@@ -30,33 +30,33 @@ from tessera_gql.store import webhooks as store
 from tessera_gql.workflows import webhooks
 from tessera_gql.workflows.webhooks import NewWebhook
 
-described(
+describe_enum(
     WebhookFormat,
     "WebhookFormat",
-    "What a webhook is sent.",
-    STANDARD="The event as JSON, or what a document chooses of it, as Standard Webhooks have it.",
-    SLACK="One sentence, as Slack and its like take it.",
+    "The format of the messages to a webhook.",
+    STANDARD="The event as JSON, or the result of the webhook's `document`, in the envelope of Standard Webhooks.",
+    SLACK="One sentence about the event, as Slack and compatible tools accept it.",
 )
-described(
+describe_enum(
     DeliveryStatus,
     "DeliveryStatus",
-    "Where a delivery stands.",
-    PENDING="On its way: tried again until it arrives.",
-    DELIVERED="The receiver accepted it.",
-    DEAD="Given up after a day; `redeliverWebhook` sends it once more.",
+    "The status of a delivery.",
+    PENDING="The delivery is attempted again until it succeeds.",
+    DELIVERED="The receiver accepted the delivery.",
+    DEAD="The delivery was given up after a day; `redeliverWebhook` sends it once more.",
 )
 
 
-@strawberry.input(description="Which deliveries.")
+@strawberry.input(description="Conditions on deliveries; a delivery must meet all of them.")
 class WebhookDeliveryFilter:
-    status: EnumFilter[DeliveryStatus] | None = by("status", "Where it stands.")
-    created_at: DateTimeFilter | None = by("created_at", "When it was made.")
+    status: EnumFilter[DeliveryStatus] | None = filter_by("status", "The status of the delivery.")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the delivery was created.")
 
 
-@strawberry.input(description="Which webhooks.")
+@strawberry.input(description="Conditions on webhooks; a webhook must meet all of them.")
 class WebhookFilter:
-    team: IdFilter | None = by("team_id", "The team whose events it gets.", kind="Team")
-    created_at: DateTimeFilter | None = by("created_at", "When it was made.")
+    team: IdFilter | None = filter_by("team_id", "The team whose events the webhook receives.", kind="Team")
+    created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the webhook was created.")
 
 
 DELIVERIES = Listing(
@@ -65,14 +65,14 @@ DELIVERIES = Listing(
     "created_at",
     descending=True,
     filter=WebhookDeliveryFilter,
-    order=ordering("WebhookDelivery", {"CREATED_AT": ("created_at", "When it was made.")}),
+    order=order_input("WebhookDelivery", {"CREATED_AT": ("created_at", "The time at which the delivery was created.")}),
 )
 WEBHOOKS = Listing(
     "Webhook",
     store.rows,
     "created_at",
     filter=WebhookFilter,
-    order=ordering("Webhook", {"CREATED_AT": ("created_at", "When it was made.")}),
+    order=order_input("Webhook", {"CREATED_AT": ("created_at", "The time at which the webhook was created.")}),
 )
 
 
@@ -80,83 +80,94 @@ WEBHOOKS = Listing(
     host=lambda row: webhooks.host(row.url),
     kinds=lambda row: None if row.kinds is None else [EventKind(kind) for kind in row.kinds],
 )
-@strawberry.type(description="Where events are posted to, each at least once.")
+@strawberry.type(description="A receiver to which events are posted, each at least once.")
 class Webhook(Node):
     row: strawberry.Private[tables.Webhook]
-    url: Url = strawberry.field(description="The address that events are posted to.")
-    host: str = strawberry.field(description="The host of its address.")
-    kinds: list[EventKind] | None = strawberry.field(description="The events it gets; null means all.")
-    format: WebhookFormat = strawberry.field(description="What it is sent.")
-    document: str | None = strawberry.field(description="The GraphQL document that chooses the payload, if any.")
-    is_active: bool = strawberry.field(description="False while it is paused; what it misses is sent when it goes on.")
-    row_version: int = strawberry.field(description="Rises with every change; for `expectedRowVersion`.")
-    created_at: datetime = strawberry.field(description="When it was made.")
+    url: Url = strawberry.field(description="The URL that events are posted to.")
+    host: str = strawberry.field(description="The host of the URL.")
+    kinds: list[EventKind] | None = strawberry.field(
+        description="The kinds of events that the webhook receives; null means all kinds."
+    )
+    format: WebhookFormat = strawberry.field(description="The format of the messages.")
+    document: str | None = strawberry.field(
+        description="The GraphQL query whose result is the payload; null if the payload is the whole event."
+    )
+    is_active: bool = strawberry.field(description="Whether events are sent; otherwise they are kept for later.")
+    row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
+    created_at: datetime = strawberry.field(description="The time at which the webhook was created.")
 
-    deliveries = pages(DELIVERIES, "webhook_id", description="Events on their way to it, the newest first.")
+    deliveries = connection(DELIVERIES, "webhook_id", description="The deliveries to the webhook, the newest first.")
 
-    @computed("The team whose events it gets; null for one that gets all.", named("Team") | None)
+    @computed_field(
+        "The team whose events the webhook receives; null if it receives the events of all teams.",
+        lazy_type("Team") | None,
+    )
     async def team(self, info: Info) -> Any:
         team = self.row.team_id
-        return shown("Team", await info.context.loaders.team.load(team)) if team else None
+        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
 
 
-@strawberry.type(description="One try to deliver.")
+@strawberry.type(description="One attempt at a delivery.")
 class DeliveryAttempt:
-    at: datetime = strawberry.field(description="When it ended.")
-    status: int | None = strawberry.field(description="The HTTP status that the receiver answered, if it did.")
-    error: str | None = strawberry.field(description="Why it failed; null if it did not.")
-    milliseconds: int = strawberry.field(description="How long it took.")
+    at: datetime = strawberry.field(description="The time at which the attempt ended.")
+    status: int | None = strawberry.field(description="The HTTP status of the response; null if there was none.")
+    error: str | None = strawberry.field(description="The reason why the attempt failed; null if it succeeded.")
+    milliseconds: int = strawberry.field(description="The duration of the attempt in milliseconds.")
 
     @classmethod
-    def of(cls, at: str, **told: Any) -> "DeliveryAttempt":
-        return cls(at=datetime.fromisoformat(at), **told)
+    def of(cls, at: str, **attributes: Any) -> "DeliveryAttempt":
+        return cls(at=datetime.fromisoformat(at), **attributes)
 
 
 @from_row(
     message_id=lambda row: str(row.id), attempts=lambda row: [DeliveryAttempt.of(**attempt) for attempt in row.attempts]
 )
-@strawberry.type(description="An event on its way to a webhook. Its id is the `webhook-id` of every attempt.")
+@strawberry.type(description="The delivery of one event to one webhook, with its attempts.")
 class WebhookDelivery(Node):
     row: strawberry.Private[tables.WebhookDelivery]
-    message_id: str = strawberry.field(description="The `webhook-id` that the receiver sees.")
-    status: DeliveryStatus = strawberry.field(description="Where it stands.")
-    attempts: list[DeliveryAttempt] = strawberry.field(description="Every try, the latest 30 at most.")
-    due_at: datetime = strawberry.field(description="When it is tried next, while it is PENDING.")
-    created_at: datetime = strawberry.field(description="When it was made.")
+    message_id: str = strawberry.field(description="The value of the header `webhook-id`, the same in every attempt.")
+    status: DeliveryStatus = strawberry.field(description="The status of the delivery.")
+    attempts: list[DeliveryAttempt] = strawberry.field(description="The attempts so far, the latest 30 at most.")
+    due_at: datetime = strawberry.field(description="The time of the next attempt, while the delivery is PENDING.")
+    created_at: datetime = strawberry.field(description="The time at which the delivery was created.")
 
-    webhook = one("Webhook", lambda loaders: loaders.webhook, "webhook_id", description="Where it goes.")
+    webhook = relation(
+        "Webhook", lambda loaders: loaders.webhook, "webhook_id", description="The webhook that the event is sent to."
+    )
 
-    @computed("The event; null for a ping.", named("Event") | None)
+    @computed_field("The event that is delivered; null for a ping of `testWebhook`.", lazy_type("Event") | None)
     async def event(self, info: Info) -> Any:
-        place = self.row.sequence
-        return None if place is None else shown("Event", await info.context.loaders.event_by_sequence.load(place))
+        sequence = self.row.sequence
+        return (
+            None if sequence is None else to_type("Event", await info.context.loaders.event_by_sequence.load(sequence))
+        )
 
 
-@strawberry.type(description="A page of webhooks.")
+@strawberry.type(description="One page of a list of webhooks.")
 class WebhookConnection(Connection[Webhook]):
     pass
 
 
-@strawberry.type(description="A page of deliveries.")
+@strawberry.type(description="One page of a list of deliveries.")
 class WebhookDeliveryConnection(Connection[WebhookDelivery]):
     pass
 
 
 @strawberry.type
 class Queries:
-    webhooks = pages(
+    webhooks = connection(
         WEBHOOKS,
-        description="All webhooks for an administrator, those of its own team for a key with the scope WRITE;"
-        " oldest first.",
+        description="The webhooks, the oldest first: all for an administrator, those of its own team for a key with"
+        " the scope WRITE.",
         verb=Verb.READ_WEBHOOKS,
     )
 
 
-EVENT_TYPES = ("ID!", "ID", "String!", "String")
+EVENT_ID_TYPES = ("ID!", "ID", "String!", "String")
 
 
 class Secret(str):
-    """Remembered under an idempotency key as having been shown, no more."""
+    """A secret of which nothing but its existence is stored under an idempotency key."""
 
     __slots__ = ()
 
@@ -164,7 +175,7 @@ class Secret(str):
         return "shown"
 
 
-def _was_shown(_memory: str) -> NoReturn:
+def _refuse_replay(_memory: str) -> NoReturn:
     raise Conflict(
         "This call made the webhook before, and its secret was shown once, in the first answer."
         " If you have lost it, call updateWebhook with `rotateSecret`.",
@@ -172,162 +183,172 @@ def _was_shown(_memory: str) -> NoReturn:
     )
 
 
-@strawberry.input(description="A new webhook: it gets every event of its filter from now on.")
+@strawberry.input(description="The data of a new webhook, which receives events from now on.")
 class CreateWebhookInput(CreatingInput):
-    url: Url = strawberry.field(description="Where to post to: a public http or https address.")
+    url: Url = strawberry.field(description="The URL to post to, a public http or https address.")
     team: TeamRefInput | None = optional(
-        "The team whose events it gets. By default the caller's own; an administrator's call then makes one for all."
+        "The team whose events are sent; the caller's own if left out, or all teams if an administrator has none."
     )
-    kinds: list[EventKind] | None = optional("Only events of these kinds.")
-    format: WebhookFormat = strawberry.field(default=WebhookFormat.STANDARD, description="What it is sent.")
+    kinds: list[EventKind] | None = optional("The kinds of events to receive; all kinds if left out.")
+    format: WebhookFormat = strawberry.field(default=WebhookFormat.STANDARD, description="The format of the messages.")
     document: str | None = optional(
-        "A query with one variable, `$event: ID!`, whose answer is the payload: `node(id: $event)` is the event."
+        "A GraphQL query with the variable `$event: ID!`, whose result is the payload; `node(id: $event)` is the event."
     )
 
 
-@strawberry.type(description="The webhook that was made.")
+@strawberry.type(description="The result of `createWebhook`.")
 class CreateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(default=None, description="Null if it was refused.")
+    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
     secret: str | None = strawberry.field(
         default=None,
-        description="What posts are signed with. Shown this once: a retry is refused with CONFLICT.",
-        metadata={"recall": _was_shown},
+        description="The secret that signs messages. Returned only once: a retry is refused with CONFLICT.",
+        metadata={"recall": _refuse_replay},
     )
 
 
-async def create_webhook(call: Call, asked: CreateWebhookInput) -> CreateWebhookPayload:
-    wanted = NewWebhook(
-        url=asked.url,
-        team=team_ref(given(asked.team)),
-        kinds=given(asked.kinds),
-        format=asked.format,
-        document=_checked(given(asked.document)),
+async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWebhookPayload:
+    new_webhook = NewWebhook(
+        url=arguments.url,
+        team=team_ref(given(arguments.team)),
+        kinds=given(arguments.kinds),
+        format=arguments.format,
+        document=_validate_document(given(arguments.document)),
     )
-    made = await webhooks.create(call.session, call.actor, wanted)
-    return CreateWebhookPayload(webhook=Webhook.of(made.webhook), secret=Secret(made.secret))
+    created = await webhooks.create(call.session, call.actor, new_webhook)
+    return CreateWebhookPayload(webhook=Webhook.of(created.webhook), secret=Secret(created.secret))
 
 
-@strawberry.input(description="What changes about a webhook; what is left out stays as it is.")
+@strawberry.input(description="The changes to a webhook; fields that are left out keep their value.")
 class UpdateWebhookInput(Input):
-    webhook: strawberry.ID = strawberry.field(description="Its id.")
-    url: Url | None = optional("Where to post to.")
-    kinds: list[EventKind] | None = optional("Only events of these kinds; null for all.")
-    format: WebhookFormat | None = optional("What it is sent.")
-    document: str | None = optional("Chooses the payload, as in createWebhook; null for the whole event.")
-    is_active: bool | None = optional("False pauses it; what it misses is sent when it goes on.")
-    rotate_secret: bool = strawberry.field(
-        default=False, description="Makes a new secret; the old one goes on signing beside it for a day."
+    webhook: strawberry.ID = strawberry.field(description="The id of the webhook to update.")
+    url: Url | None = optional("The new URL to post to.")
+    kinds: list[EventKind] | None = optional("The kinds of events to receive; null for all kinds.")
+    format: WebhookFormat | None = optional("The format of the messages.")
+    document: str | None = optional(
+        "The GraphQL query whose result is the payload, as in `createWebhook`; null for the whole event."
     )
-    expected_row_version: int | None = optional("Refuses with STALE if the webhook was changed since this was read.")
+    is_active: bool | None = optional("False to pause the webhook: its events are kept and sent later.")
+    rotate_secret: bool = strawberry.field(
+        default=False, description="Create a new secret; the old one also signs messages for one more day."
+    )
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
-@strawberry.type(description="The webhook as it is now.")
+@strawberry.type(description="The result of `updateWebhook`.")
 class UpdateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(default=None, description="Null if it was refused.")
-    secret: str | None = strawberry.field(default=None, description="The new secret, if one was made. Shown this once.")
+    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
+    secret: str | None = strawberry.field(
+        default=None, description="The new secret, which is returned only once; null unless `rotateSecret` was set."
+    )
 
 
-async def update_webhook(call: Call, asked: UpdateWebhookInput) -> UpdateWebhookPayload:
+async def update_webhook(call: Call, arguments: UpdateWebhookInput) -> UpdateWebhookPayload:
     changes: dict[str, Any] = {
-        name: kept(getattr(asked, name), name)
+        name: or_keep(getattr(arguments, name), name)
         for name in ("url", "format", "is_active")
-        if getattr(asked, name) is not UNSET
+        if getattr(arguments, name) is not UNSET
     }
-    if asked.kinds is not UNSET:
-        changes["kinds"] = asked.kinds
-    if asked.document is not UNSET:
-        changes["document"] = _checked(asked.document)
-    made = await webhooks.update(
+    if arguments.kinds is not UNSET:
+        changes["kinds"] = arguments.kinds
+    if arguments.document is not UNSET:
+        changes["document"] = _validate_document(arguments.document)
+    updated = await webhooks.update(
         call.session,
         call.actor,
-        local_id(asked.webhook, "Webhook", field=("webhook",)),
+        local_id(arguments.webhook, "Webhook", field=("webhook",)),
         changes,
-        rotate_secret=asked.rotate_secret,
-        expected_row_version=given(asked.expected_row_version),
+        rotate_secret=arguments.rotate_secret,
+        expected_row_version=given(arguments.expected_row_version),
     )
-    return UpdateWebhookPayload(webhook=Webhook.of(made.webhook), secret=made.secret)
+    return UpdateWebhookPayload(webhook=Webhook.of(updated.webhook), secret=updated.secret)
 
 
-@strawberry.input(description="A webhook that is no longer wanted.")
+@strawberry.input(description="The webhook to delete.")
 class DeleteWebhookInput(Input):
-    webhook: strawberry.ID = strawberry.field(description="Its id.")
+    webhook: strawberry.ID = strawberry.field(description="The id of the webhook to delete.")
 
 
-@strawberry.type(description="The webhook that is gone.")
+@strawberry.type(description="The result of `deleteWebhook`.")
 class DeleteWebhookPayload(Payload):
-    deleted_id: strawberry.ID | None = strawberry.field(default=None, description="Its id; null if it was refused.")
+    deleted_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The id of the deleted webhook; null if refused."
+    )
 
 
-async def delete_webhook(call: Call, asked: DeleteWebhookInput) -> DeleteWebhookPayload:
-    row = await webhooks.delete(call.session, call.actor, local_id(asked.webhook, "Webhook", field=("webhook",)))
+async def delete_webhook(call: Call, arguments: DeleteWebhookInput) -> DeleteWebhookPayload:
+    row = await webhooks.delete(call.session, call.actor, local_id(arguments.webhook, "Webhook", field=("webhook",)))
     return DeleteWebhookPayload(deleted_id=global_id("Webhook", row.id))
 
 
-@strawberry.input(description="A webhook to try out.")
+@strawberry.input(description="The webhook to test.")
 class TestWebhookInput(CreatingInput):
-    webhook: strawberry.ID = strawberry.field(description="Its id.")
+    webhook: strawberry.ID = strawberry.field(description="The id of the webhook to test.")
 
 
-@strawberry.type(description="The ping that is on its way.")
+@strawberry.type(description="The result of `testWebhook`.")
 class TestWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(default=None, description="Null if it was refused.")
+    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
 
 
-async def test_webhook(call: Call, asked: TestWebhookInput) -> TestWebhookPayload:
-    row = await webhooks.ping(call.session, call.actor, local_id(asked.webhook, "Webhook", field=("webhook",)))
+async def test_webhook(call: Call, arguments: TestWebhookInput) -> TestWebhookPayload:
+    row = await webhooks.ping(call.session, call.actor, local_id(arguments.webhook, "Webhook", field=("webhook",)))
     return TestWebhookPayload(delivery=WebhookDelivery.of(row))
 
 
-@strawberry.input(description="Which delivery.")
+@strawberry.input(description="The delivery to send once more.")
 class RedeliverWebhookInput(Input):
-    delivery: strawberry.ID = strawberry.field(description="Its id.")
+    delivery: strawberry.ID = strawberry.field(description="The id of the delivery.")
 
 
-@strawberry.type(description="The delivery that was made due.")
+@strawberry.type(description="The result of `redeliverWebhook`.")
 class RedeliverWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(default=None, description="Null if it was refused.")
+    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
 
 
-async def redeliver_webhook(call: Call, asked: RedeliverWebhookInput) -> RedeliverWebhookPayload:
-    identity = local_id(asked.delivery, "WebhookDelivery", field=("delivery",))
+async def redeliver_webhook(call: Call, arguments: RedeliverWebhookInput) -> RedeliverWebhookPayload:
+    identity = local_id(arguments.delivery, "WebhookDelivery", field=("delivery",))
     return RedeliverWebhookPayload(
         delivery=WebhookDelivery.of(await webhooks.redeliver(call.session, call.actor, identity))
     )
 
 
-def _checked(document: str | None) -> str | None:
-    """Raises Invalid for a document that would fail at every delivery."""
+def _validate_document(document: str | None) -> str | None:
+    """Check a payload query. Raise Invalid for a document that would fail at every delivery."""
     if document is None:
         return None
-    core = importlib.import_module("tessera_gql.graphql.schema").schema._schema  # noqa: SLF001 - it has no public name
-    found = Documents(core, Limits(), Profile.LOCKED).prepare(
+    core = importlib.import_module("tessera_gql.graphql.schema").schema._schema  # noqa: SLF001 - there is no public attribute
+    operation = Documents(core, Limits(), Profile.LOCKED).prepare(
         document, {"event": global_id("Event", UUID(int=0))}, None
     )
-    if not isinstance(found, Operation):
-        raise Invalid(f"The document can't be used: {found[0].message}", field=("document",))
-    if found.kind is not OperationType.QUERY:
-        raise Invalid(f"The document must be a query, not a {found.kind.value}.", field=("document",))
-    variables = _variables(found)
+    if not isinstance(operation, Operation):
+        raise Invalid(f"The document can't be used: {operation[0].message}", field=("document",))
+    if operation.kind is not OperationType.QUERY:
+        raise Invalid(f"The document must be a query, not a {operation.kind.value}.", field=("document",))
+    variables = _variable_types(operation)
     if strange := variables.keys() - {"event"}:
         raise Invalid(f"The document asks for ${min(strange)}; only $event is given.", field=("document",))
-    if (kind := variables.get("event", "ID!")) not in EVENT_TYPES:
+    if (kind := variables.get("event", "ID!")) not in EVENT_ID_TYPES:
         raise Invalid(f"$event is an ID!, but the document declares it as {kind}.", field=("document",))
     return document
 
 
-def _variables(operation: Operation) -> dict[str, str]:
-    """The type of each."""
-    found = [node for node in operation.document.definitions if isinstance(node, OperationDefinitionNode)]
-    return {one.variable.name.value: print_ast(one.type) for node in found for one in node.variable_definitions or ()}
+def _variable_types(operation: Operation) -> dict[str, str]:
+    """Return the declared type of each variable by name."""
+    operations = [node for node in operation.document.definitions if isinstance(node, OperationDefinitionNode)]
+    return {
+        variable.variable.name.value: print_ast(variable.type)
+        for node in operations
+        for variable in node.variable_definitions or ()
+    }
 
 
 @strawberry.type
 class Mutations:
     create_webhook: Any = mutation(
         create_webhook,
-        "Makes a webhook. Its secret is shown once; refused with CONFLICT if the server has no key to encrypt it with.",
+        "Create a webhook. Its secret is returned once. CONFLICT if the server has no key to encrypt it with.",
     )
-    update_webhook: Any = mutation(update_webhook, "Changes or pauses a webhook, or gives it a new secret.")
-    delete_webhook: Any = mutation(delete_webhook, "Deletes a webhook with what was still on its way to it.")
-    redeliver_webhook: Any = mutation(redeliver_webhook, "Sends a delivery once more, whatever came of it.")
-    test_webhook: Any = mutation(test_webhook, "Sends a ping, to see whether posts arrive.")
+    update_webhook: Any = mutation(update_webhook, "Update or pause a webhook, or rotate its secret.")
+    delete_webhook: Any = mutation(delete_webhook, "Delete a webhook with its pending deliveries.")
+    redeliver_webhook: Any = mutation(redeliver_webhook, "Send a delivery once more, whatever its status is.")
+    test_webhook: Any = mutation(test_webhook, "Send a ping to a webhook, to test whether messages arrive.")

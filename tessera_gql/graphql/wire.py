@@ -1,4 +1,4 @@
-"""What travels: JSON in and out, and the members of a GraphQL request; what is accepted can be written back."""
+"""JSON codec for requests and replies. Every value that it decodes can also be encoded."""
 
 from __future__ import annotations
 
@@ -9,65 +9,69 @@ from typing import Any, cast
 import orjson
 
 _DIGITS = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else 0 for byte in range(256))
-"""Turns every digit to 0 and all else to NUL: a long number is then found without looking at any byte twice."""
+"""Translation table of digits to 0 and other bytes to NUL, so that a long number is found in linear time."""
 _LONG_NUMBER = b"0" * 19
-MOST_CONTAINERS = 200_000
-"""Objects and lists of one message: decoding more of them would hold up other clients."""
+MAX_CONTAINERS = 200_000
+"""Maximum objects and lists in one message, since decoding more would block the event loop."""
 
 
-class Malformed(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
-    """The message is not a GraphQL request; says what is wrong with it and what to send."""
+class MalformedRequest(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+    """The message is not a valid GraphQL request. The text is for the client."""
 
 
 @dataclass(frozen=True)
-class Params:
-    """The members of a request. `extensions` is checked and then ignored: we define none."""
+class RequestParams:
+    """The members of a GraphQL request, without `extensions`, which are ignored."""
 
     query: str
     variables: dict[str, Any]
     operation_name: str | None
 
 
-def decode(text: bytes, what: str = "The body", *, exact: bool = True) -> Any:
-    """JSON at its door: strict UTF-8, no NaN, at most 254 levels; if `exact`, integers of any size as they are."""
-    if (containers := text.count(b"[") + text.count(b"{")) > MOST_CONTAINERS:
-        raise Malformed(f"{what} has more than {MOST_CONTAINERS:,} objects and lists. Send less at once.")
+def decode(text: bytes, subject: str = "The body", *, exact: bool = True) -> Any:
+    """Decode JSON: strict UTF-8, no NaN, at most 254 levels. With `exact`, integers of any size stay exact.
+
+    Raises MalformedRequest with `subject` in its message.
+    """
+    if (containers := text.count(b"[") + text.count(b"{")) > MAX_CONTAINERS:
+        raise MalformedRequest(f"{subject} has more than {MAX_CONTAINERS:,} objects and lists. Send less at once.")
     try:
         value = orjson.loads(text)
         if containers > 254:
-            orjson.dumps(value)  # refuses deeper values, whose answer could not be written either
+            orjson.dumps(value)  # fails for deeper values, which a reply could not contain either
         # orjson reads an integer beyond 64 bits as a float
         return json.loads(text) if exact and _LONG_NUMBER in text.translate(_DIGITS) else value
     except (ValueError, TypeError, RecursionError) as error:
-        raise Malformed(f"{what} is not JSON that can be read: {error}. Send one JSON object.") from error
+        raise MalformedRequest(f"{subject} is not JSON that can be read: {error}. Send one JSON object.") from error
 
 
 def encode(value: object) -> bytes:
-    """JSON, integers beyond 64 bits and deep values included, which orjson does not write."""
+    """Encode JSON, including integers beyond 64 bits and deep values, which orjson does not support."""
     try:
         return orjson.dumps(value)
     except TypeError:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def params(payload: object) -> Params:
+def parse_params(payload: object) -> RequestParams:
+    """Validate the members of a GraphQL request. Raises MalformedRequest."""
     match payload:
         case dict():
             members = cast("dict[str, Any]", payload)
         case list():
-            raise Malformed("Batching is off: send one operation per request.")
+            raise MalformedRequest("Batching is off: send one operation per request.")
         case _:
-            raise Malformed('Send a JSON object: {"query": "...", "variables": {...}}.')
+            raise MalformedRequest('Send a JSON object: {"query": "...", "variables": {...}}.')
     query = members.get("query")
     if not isinstance(query, str):
-        raise Malformed("`query` must be a string with the GraphQL document.")
-    variables = _member(members, "variables", dict, "an object")
-    _member(members, "extensions", dict, "an object")
-    return Params(query, variables or {}, _member(members, "operationName", str, "a string") or None)
+        raise MalformedRequest("`query` must be a string with the GraphQL document.")
+    variables = _read_member(members, "variables", dict, "an object")
+    _read_member(members, "extensions", dict, "an object")
+    return RequestParams(query, variables or {}, _read_member(members, "operationName", str, "a string") or None)
 
 
-def _member(members: dict[str, Any], name: str, kind: type, what: str) -> Any:
+def _read_member(members: dict[str, Any], name: str, kind: type, expected: str) -> Any:
     value = members.get(name)
     if value is not None and not isinstance(value, kind):
-        raise Malformed(f"`{name}` must be {what}, null or absent.")
+        raise MalformedRequest(f"`{name}` must be {expected}, null or absent.")
     return value

@@ -1,1 +1,1 @@
-"""What an operator sees: metrics, logs, traces. None may hold a token, a variable or a literal of a document."""
+"""Metrics, logs, traces and health checks. None may contain a token, a variable or a literal of a document."""

@@ -1,4 +1,4 @@
-"""One request as the log tells it: an id, and what came of it; whatever runs for it finds it by `current()`."""
+"""Context of the request log: an ASGI middleware gives each request an id and collects what is logged about it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SANE_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
-"""Of a caller's `X-Request-ID`; any other is replaced."""
+VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
+"""The form of an acceptable `X-Request-ID`; a caller's id of another form is replaced."""
 
 
 @dataclass(slots=True, eq=False)
-class Exchange:
-    """A request, or a websocket for as long as it is open."""
+class LoggedRequest:
+    """A request or an open websocket, with everything that is logged about it."""
 
     id: str
     kind: str
-    """`http` or `websocket`."""
+    """Either `http` or `websocket`, as in ASGI."""
     method: str
     path: str
-    started: float
+    start_time: float
     traceparent: tuple[str, str] | None = None
-    """With it the `tracestate`."""
+    """The headers `traceparent` and `tracestate`."""
     status: int = 0
     operation: str | None = None
     operation_kind: str | None = None
@@ -36,72 +36,72 @@ class Exchange:
     account: str | None = None
 
 
-Ended: TypeAlias = Callable[[Exchange, float], None]
-"""Told of each exchange when it is over, with the seconds it took."""
+OnRequestEnd: TypeAlias = Callable[[LoggedRequest, float], None]
+"""Called at the end of each request with its duration in seconds."""
 
-_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+_current_request: ContextVar[LoggedRequest | None] = ContextVar("current_request", default=None)
 
 
-def current() -> Exchange | None:
-    return _current.get()
+def current_request() -> LoggedRequest | None:
+    return _current_request.get()
 
 
 class Exchanges:
-    """Outermost: gives every request its id, in and out."""
+    """ASGI middleware, outermost: sets the current request, and adds `X-Request-ID` to each response."""
 
-    def __init__(self, app: ASGIApp, ended: Ended) -> None:
+    def __init__(self, app: ASGIApp, ended: OnRequestEnd) -> None:
         self.app = app
-        self.ended = ended
+        self._on_request_end = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        exchange = begun(scope)
-        header = (b"x-request-id", exchange.id.encode())
+        request = start_request(scope)
+        header = (b"x-request-id", request.id.encode())
 
-        async def noted(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             match message["type"]:
                 case "http.response.start":
-                    exchange.status = message["status"]
+                    request.status = message["status"]
                     message["headers"] = [*message.get("headers", ()), header]
                 case "websocket.accept":
-                    exchange.status = 101
+                    request.status = 101
                     message["headers"] = [*message.get("headers", ()), header]
                 case "websocket.close":
-                    exchange.status = message.get("code", 1000)
+                    request.status = message.get("code", 1000)
                 case _:
                     pass
             await send(message)
 
-        token = _current.set(exchange)
+        token = _current_request.set(request)
         try:
-            await self.app(scope, receive, noted)
+            await self.app(scope, receive, send_with_id)
         except Exception:
-            exchange.status = exchange.status or 500
+            request.status = request.status or 500
             raise
         finally:
-            _current.reset(token)
-            self.ended(exchange, time.perf_counter() - exchange.started)
+            _current_request.reset(token)
+            self._on_request_end(request, time.perf_counter() - request.start_time)
 
 
-def begun(scope: Scope) -> Exchange:
-    identity, parent, state = b"", b"", b""
+def start_request(scope: Scope) -> LoggedRequest:
+    request_id, traceparent, tracestate = b"", b"", b""
     for name, value in scope["headers"]:
         match name:
             case b"x-request-id":
-                identity = value
+                request_id = value
             case b"traceparent":
-                parent = value
+                traceparent = value
             case b"tracestate":
-                state = value
+                tracestate = value
             case _:
                 pass
-    return Exchange(
-        id=identity.decode() if SANE_ID.fullmatch(identity) else f"{random.getrandbits(64):016x}",
+    return LoggedRequest(
+        id=request_id.decode() if VALID_REQUEST_ID.fullmatch(request_id) else f"{random.getrandbits(64):016x}",
         kind=scope["type"],
         method=scope.get("method", "GET"),
         path=scope["path"],
-        started=time.perf_counter(),
-        traceparent=(parent.decode("latin-1"), state.decode("latin-1")) if parent else None,
+        start_time=time.perf_counter(),
+        traceparent=(traceparent.decode("latin-1"), tracestate.decode("latin-1")) if traceparent else None,
     )

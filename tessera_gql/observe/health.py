@@ -1,4 +1,4 @@
-"""`/healthz`: the process lives. `/readyz`: it can serve, so that whoever routes requests may send it some."""
+"""Health checks: `/healthz` for liveness, `/readyz` for readiness to serve requests."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tessera_gql.store import migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.faults import READ_ONLY, SILENT
 
-PATIENCE_SECONDS = 5
+TIMEOUT_SECONDS = 5
 
 
 async def alive(_request: Request) -> Response:
@@ -23,7 +23,7 @@ async def alive(_request: Request) -> Response:
 
 @dataclass(frozen=True)
 class Readiness:
-    """The database answers and has the tables this version knows, and its events are being told."""
+    """Readiness check: the database answers and has this version's tables, and the event relay runs."""
 
     database: Database
     bus: Bus
@@ -31,22 +31,22 @@ class Readiness:
 
     async def answer(self, _request: Request) -> Response:
         if self.transport.closing.is_set():
-            return _unready("the server is stopping")
+            return _not_ready("the server is stopping")
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self.database.read() as session:
-                found = await migration.stand(session)
+            async with asyncio.timeout(TIMEOUT_SECONDS), self.database.read() as session:
+                database_state = await migration.stand(session)
         except Unavailable as error:
-            return _unready(error.reason)
+            return _not_ready(error.reason)
         except TimeoutError:
-            return _unready(f"{self.database.name} {SILENT.text}")
-        if found.is_read_only:
-            return _unready(f"{self.database.name} {READ_ONLY.text}")
-        if reason := migration.misfit(found):
-            return _unready(reason)
+            return _not_ready(f"{self.database.name} {SILENT.text}")
+        if database_state.is_read_only:
+            return _not_ready(f"{self.database.name} {READ_ONLY.text}")
+        if reason := migration.misfit(database_state):
+            return _not_ready(reason)
         if not self.bus.is_following:
-            return _unready("the event log is not being followed, so subscriptions stand still")
-        return JSONResponse({"status": "ready", "revision": found.at, "sequence": self.bus.position})
+            return _not_ready("the event log is not being followed, so subscriptions stand still")
+        return JSONResponse({"status": "ready", "revision": database_state.at, "sequence": self.bus.position})
 
 
-def _unready(reason: str) -> Response:
+def _not_ready(reason: str) -> Response:
     return JSONResponse({"status": "unavailable", "reason": reason}, status_code=503)

@@ -1,4 +1,4 @@
-"""Puts the instruments together, and answers `/metrics`: who may read it is asked first."""
+"""Set up telemetry, and serve `/metrics`."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ from tessera_gql.delivery.bus import Bus
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.transport import Transport
 from tessera_gql.observe import statements
-from tessera_gql.observe.exchange import Exchange
+from tessera_gql.observe.exchange import LoggedRequest
 from tessera_gql.observe.logs import Lines
 from tessera_gql.observe.metrics import Metrics
-from tessera_gql.observe.operations import Watching
+from tessera_gql.observe.operations import OperationObserver
 from tessera_gql.observe.tracing import Tracing
 from tessera_gql.store import census
 from tessera_gql.store.database import Database
 
-EVERY_SECONDS = 1.0
-CENSUS_SECONDS = 2.0
-"""How long the database may take to be counted; without it the other metrics are told."""
+SAMPLE_INTERVAL_SECONDS = 1.0
+COUNT_TIMEOUT_SECONDS = 2.0
+"""Timeout of the database metrics. After it, the response has only the metrics of the process."""
 
-Permit: TypeAlias = Callable[[str | None], Awaitable[bool]]
-"""Whether the `Authorization` value may read the metrics; raises BadCredential."""
+Authorize: TypeAlias = Callable[[str | None], Awaitable[bool]]
+"""Decides whether the value of `Authorization` may read the metrics. Raises BadCredential."""
 
 
 @dataclass(frozen=True)
 class Instruments:
-    """What watches the server; metrics and traces may be off."""
+    """Logs, metrics and traces of the server; metrics and traces are optional."""
 
     lines: Lines
     metrics: Metrics | None = None
     tracing: Tracing | None = None
 
     @property
-    def watching(self) -> Watching:
-        return Watching(self.lines.operation, self.metrics, self.tracing)
+    def watching(self) -> OperationObserver:
+        return OperationObserver(self.lines.operation, self.metrics, self.tracing)
 
     @property
     def asking(self) -> Callable[[int], None] | None:
         return self.metrics.batches.observe if self.metrics else None
 
     def held(self, wall_seconds: float, cpu_seconds: float) -> None:
-        """The event loop was held for so long."""
+        """Record for how long the event loop was blocked."""
         if self.metrics is not None:
-            self.metrics.held(wall_seconds, cpu_seconds)
+            self.metrics.record_loop_block(wall_seconds, cpu_seconds)
 
     def watch(self, database: Database) -> None:
         if self.metrics is not None or self.tracing is not None:
-            database.watch(statements.stopwatch(database.dialect, self.metrics, self.tracing))
+            database.watch(statements.statement_observer(database.dialect, self.metrics, self.tracing))
 
-    def ended(self, exchange: Exchange, seconds: float) -> None:
-        if self.metrics is not None and exchange.kind == "http":
-            self.metrics.response(exchange.path, exchange.status)
-        self.lines.request(exchange, seconds)
+    def ended(self, request: LoggedRequest, seconds: float) -> None:
+        if self.metrics is not None and request.kind == "http":
+            self.metrics.count_response(request.path, request.status)
+        self.lines.request(request, seconds)
 
     async def close(self) -> None:
         if self.tracing is not None:
@@ -70,13 +70,13 @@ class Instruments:
 
 @dataclass(frozen=True)
 class Scrape:
-    """`/metrics`. `sample` must be called now and then where several processes answer for each other."""
+    """Endpoint `/metrics`. With several processes, each must run `keep`, because one responds for all."""
 
     metrics: Metrics
     database: Database
     bus: Bus
     transport: Transport
-    permit: Permit
+    permit: Authorize
 
     async def answer(self, request: Request) -> Response:
         try:
@@ -87,51 +87,52 @@ class Scrape:
         except Unavailable as error:
             return PlainTextResponse(f"{error.message}\n", 503)
         self.sample()
-        body = await self.metrics.text(await self._counted())
+        body = await self.metrics.render(await self._database_metrics())
         return PlainTextResponse(body, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     async def keep(self) -> None:
-        """Runs until cancelled."""
+        """Sample the gauges once a second until cancelled."""
         while True:
             self.sample()
-            await asyncio.sleep(EVERY_SECONDS)
+            await asyncio.sleep(SAMPLE_INTERVAL_SECONDS)
 
     def sample(self) -> None:
         self.metrics.sockets.set(len(self.transport.live))
         self.metrics.connections.set(len(self.transport.connections.open))
         for reason, total in self.transport.connections.refusals.items():
-            self.metrics.refused(reason, total)
-        self.metrics.subscriptions.set(self.metrics.executions + self.transport.fanout.sharing)
+            self.metrics.set_refused_total(reason, total)
+        self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.fanout.sharing)
         self.metrics.relay.set(self.bus.position)
         tally = self.transport.tally
-        for how, total in ({"planned": tally.planned} | {why.value: n for why, n in tally.fallbacks.items()}).items():
-            self.metrics.executed(how, total)
+        self.metrics.set_executed_total("planned", tally.planned)
+        for fallback, total in tally.fallbacks.items():
+            self.metrics.set_executed_total(fallback.value, total)
         if self.metrics.is_shared:
-            self.metrics.share()
+            self.metrics.publish_process_metrics()
 
-    async def _counted(self) -> CollectorRegistry:
-        """What is in the database, and so the same for every process that is asked."""
+    async def _database_metrics(self) -> CollectorRegistry:
+        """Return the metrics read from the database, which are the same in every process."""
         registry = CollectorRegistry()
 
-        def gauge(name: str, meaning: str, value: float) -> None:
-            Gauge(name, meaning, registry=registry).set(value)
+        def gauge(name: str, description: str, value: float) -> None:
+            Gauge(name, description, registry=registry).set(value)
 
-        found = await self._census()
-        gauge("tessera_database_up", "1 if the database could be asked.", found is not None)
-        if found is None:
+        counts = await self._count_rows()
+        gauge("tessera_database_up", "1 if the database could be asked.", counts is not None)
+        if counts is None:
             return registry
-        lag = max(0, found.last_sequence - self.bus.position)
-        gauge("tessera_log_sequence", "The last event of the log.", found.last_sequence)
+        lag = max(0, counts.last_sequence - self.bus.position)
+        gauge("tessera_log_sequence", "The last event of the log.", counts.last_sequence)
         gauge("tessera_relay_lag_events", "Events that the process that was asked has not yet told.", lag)
-        gauge("tessera_webhook_deliveries_pending", "Deliveries on their way or to be tried again.", found.pending)
-        gauge("tessera_webhook_deliveries_dead", "Deliveries given up, of the last 30 days.", found.dead)
-        gauge("tessera_webhooks_behind", "Webhooks that were not handed the latest events.", found.behind)
-        gauge("tessera_proposals_waiting", "Proposals that wait for an answer.", found.waiting)
+        gauge("tessera_webhook_deliveries_pending", "Deliveries on their way or to be tried again.", counts.pending)
+        gauge("tessera_webhook_deliveries_dead", "Deliveries given up, of the last 30 days.", counts.dead)
+        gauge("tessera_webhooks_behind", "Webhooks that were not handed the latest events.", counts.behind)
+        gauge("tessera_proposals_waiting", "Proposals that wait for an answer.", counts.waiting)
         return registry
 
-    async def _census(self) -> census.Census | None:
+    async def _count_rows(self) -> census.Census | None:
         try:
-            async with asyncio.timeout(CENSUS_SECONDS), self.database.read() as session:
+            async with asyncio.timeout(COUNT_TIMEOUT_SECONDS), self.database.read() as session:
                 return await census.take(session)
         except (Unavailable, TimeoutError):
             return None

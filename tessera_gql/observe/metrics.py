@@ -1,7 +1,7 @@
-"""Prometheus metrics, all of them on this page; labels must have few values, or a client fills the memory.
+"""Prometheus metrics. A label must have few values, or a client could fill the memory.
 
-Several processes on one socket share their figures through files in the folder PROMETHEUS_MULTIPROC_DIR, which must be
-named before the first metric is made; whichever process is asked then answers for all.
+Several processes on one socket share their metrics through files in the folder PROMETHEUS_MULTIPROC_DIR, which must be
+set before the first metric is created; each process then responds for all.
 """
 
 from __future__ import annotations
@@ -29,46 +29,57 @@ from prometheus_client.process_collector import ProcessCollector
 
 M = TypeVar("M", Counter, Histogram)
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-MANY_STATEMENTS = 2_000
-MANY_NAMES = 100
-LONGEST_NAME = 64
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+MAX_STATEMENTS = 2_000
+MAX_OPERATION_NAMES = 100
+MAX_NAME_LENGTH = 64
 OTHER = "other"
-VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"})
+STATEMENT_VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"})
 ROUTES = frozenset({"/graphql", "/healthz", "/readyz", "/metrics"})
 
-QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-STATEMENT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
-HELD = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+OPERATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+STATEMENT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30)
+LOOP_BLOCK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+BATCH_SIZE_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Metrics:
-    """Those of this process; `text` is what Prometheus reads, of all processes that share the folder."""
+    """The metrics of this process. `render` includes all processes that share the folder."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # the package is half typed
-        self.is_shared = bool(os.environ.get(FOLDER))
+        self.is_shared = bool(os.environ.get(SHARED_FOLDER))
         if self.is_shared and not getattr(values.ValueClass, "_multiprocess", False):
-            # Forked from a process that shares nothing.
+            # This process was forked from one that imported the library without the folder.
             values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call] # the package is half typed
         self.registry = registry = CollectorRegistry()
-        named = ["operation", "kind"]
+        labels = ["operation", "kind"]
         self._operations = Counter(
-            "tessera_operations", "GraphQL operations that ended.", [*named, "outcome"], registry=registry
+            "tessera_operations", "GraphQL operations that ended.", [*labels, "outcome"], registry=registry
         )
-        self._seconds = Histogram(
-            "tessera_operation_seconds", "How long queries and mutations took.", named, buckets=QUICK, registry=registry
+        self._operation_seconds = Histogram(
+            "tessera_operation_seconds",
+            "How long queries and mutations took.",
+            labels,
+            buckets=OPERATION_BUCKETS,
+            registry=registry,
         )
         self._errors = Counter("tessera_errors", "Errors in answers, by their code.", ["code"], registry=registry)
         self._responses = Counter("tessera_http_responses", "HTTP responses.", ["route", "status"], registry=registry)
         self._statements = Histogram(
-            "tessera_statement_seconds", "How long SQL statements took.", ["verb"], buckets=STATEMENT, registry=registry
+            "tessera_statement_seconds",
+            "How long SQL statements took.",
+            ["verb"],
+            buckets=STATEMENT_BUCKETS,
+            registry=registry,
         )
         self.batches = Histogram(
-            "tessera_loader_batch_size", "Keys that a loader asked for at once.", buckets=SIZES, registry=registry
+            "tessera_loader_batch_size",
+            "Keys that a loader asked for at once.",
+            buckets=BATCH_SIZE_BUCKETS,
+            registry=registry,
         )
-        self._queries = Counter(
+        self._executed_queries = Counter(
             "tessera_executor_queries",
             "Queries by how they were executed: planned, or why graphql-core had to.",
             ["how"],
@@ -80,7 +91,7 @@ class Metrics:
         self.connections = Gauge(
             "tessera_connections", "Open connections.", registry=registry, multiprocess_mode="livesum"
         )
-        self._refusals = Counter(
+        self._refused_connections = Counter(
             "tessera_connections_refused", "Connections refused or cut off.", ["reason"], registry=registry
         )
         self.subscriptions = Gauge(
@@ -92,126 +103,126 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemin",
         )
-        self._held = Histogram(
+        self._loop_blocks = Histogram(
             "tessera_event_loop_held_seconds",
             "For how long nothing else could run, by the wall clock or in processor time of the loop's thread.",
             ["clock"],
-            buckets=HELD,
+            buckets=LOOP_BLOCK_BUCKETS,
             registry=registry,
         )
-        self._process = ProcessCollector(registry=None)
-        self._shared: dict[str, Gauge] = {}
+        self._process_collector = ProcessCollector(registry=None)
+        self._shared_gauges: dict[str, Gauge] = {}
         if not self.is_shared:
-            registry.register(self._process)
+            registry.register(self._process_collector)
             GCCollector(registry)
-        self._names: dict[str, str] = {}
-        self._counted: dict[tuple[Counter, str], int] = {}
-        self._children: dict[Hashable, Counter | Histogram] = {}
-        self._verbs: dict[str, Histogram] = {}
-        self.executions = 0
-        """Subscriptions that are executed now; several clients may listen to one."""
+        self._operation_names: dict[str, str] = {}
+        self._totals: dict[tuple[Counter, str], int] = {}
+        self._labelled_metrics: dict[Hashable, Counter | Histogram] = {}
+        self._histograms_by_statement: dict[str, Histogram] = {}
+        self.running_subscriptions = 0
+        """Number of subscriptions being executed; several clients may share one."""
 
-    def held(self, wall_seconds: float, cpu_seconds: float) -> None:
-        """The event loop was held for so long."""
-        self._child(self._held, "wall").observe(wall_seconds)
-        self._child(self._held, "cpu").observe(cpu_seconds)
+    def record_loop_block(self, wall_seconds: float, cpu_seconds: float) -> None:
+        """Record for how long the event loop was blocked."""
+        self._labelled(self._loop_blocks, "wall").observe(wall_seconds)
+        self._labelled(self._loop_blocks, "cpu").observe(cpu_seconds)
 
-    def operation(self, name: str | None, kind: str, outcome: str, seconds: float | None) -> None:
-        """`name` is that of a valid document. `seconds` is None for what is not timed: a subscription lasts."""
-        shown = self.shown(name)
-        self._child(self._operations, shown, kind, outcome).inc()
+    def record_operation(self, name: str | None, kind: str, outcome: str, seconds: float | None) -> None:
+        """Record an operation. `name` must come from a valid document; `seconds` is None for a subscription."""
+        label = self.operation_label(name)
+        self._labelled(self._operations, label, kind, outcome).inc()
         if seconds is not None:
-            self._child(self._seconds, shown, kind).observe(seconds)
+            self._labelled(self._operation_seconds, label, kind).observe(seconds)
 
-    def error(self, code: str) -> None:
-        self._child(self._errors, code).inc()
+    def count_error(self, code: str) -> None:
+        self._labelled(self._errors, code).inc()
 
-    def response(self, path: str, status: int) -> None:
-        self._child(self._responses, path if path in ROUTES else OTHER, status).inc()
+    def count_response(self, path: str, status: int) -> None:
+        self._labelled(self._responses, path if path in ROUTES else OTHER, status).inc()
 
-    def executed(self, how: str, total: int) -> None:
-        """`total` is that of this process so far."""
-        self._count_up(self._queries, how, total)
+    def set_executed_total(self, executor: str, total: int) -> None:
+        """Set the number of queries executed by this process, by executor or reason of the fallback."""
+        self._increase_to(self._executed_queries, executor, total)
 
-    def refused(self, reason: str, total: int) -> None:
-        """`total` is that of this process so far."""
-        self._count_up(self._refusals, reason, total)
+    def set_refused_total(self, reason: str, total: int) -> None:
+        """Set the number of connections refused by this process."""
+        self._increase_to(self._refused_connections, reason, total)
 
-    def statement(self, sql: str, seconds: float) -> None:
-        if (found := self._verbs.get(sql)) is None:
-            found = self._verbs[sql] = self._child(self._statements, verb(sql))
-            if len(self._verbs) > MANY_STATEMENTS:
-                self._verbs.clear()
-        found.observe(seconds)
+    def record_statement(self, sql: str, seconds: float) -> None:
+        if (histogram := self._histograms_by_statement.get(sql)) is None:
+            histogram = self._histograms_by_statement[sql] = self._labelled(self._statements, statement_verb(sql))
+            if len(self._histograms_by_statement) > MAX_STATEMENTS:
+                self._histograms_by_statement.clear()
+        histogram.observe(seconds)
 
-    def _count_up(self, metric: Counter, label: str, total: int) -> None:
+    def _increase_to(self, metric: Counter, label: str, total: int) -> None:
         key = (metric, label)
-        self._child(metric, label).inc(total - self._counted.get(key, 0))
-        self._counted[key] = total
+        self._labelled(metric, label).inc(total - self._totals.get(key, 0))
+        self._totals[key] = total
 
-    def _child(self, metric: M, *labels: str | int) -> M:
-        """Remembered, because to find a series by its labels takes longer than to count in it."""
+    def _labelled(self, metric: M, *labels: str | int) -> M:
+        """Return the series of some labels; cached, because `metric.labels` takes longer than counting."""
         key = (metric, labels)
-        if (found := self._children.get(key)) is None:
-            found = self._children[key] = metric.labels(*labels)
-        return cast("M", found)
+        if (labelled := self._labelled_metrics.get(key)) is None:
+            labelled = self._labelled_metrics[key] = metric.labels(*labels)
+        return cast("M", labelled)
 
-    def shown(self, name: str | None) -> str:
-        """The first hundred names that come; the others are one."""
+    def operation_label(self, name: str | None) -> str:
+        """Return the label of an operation name. Beyond a hundred names all further ones share a label."""
         if name is None:
             return "anonymous"
-        if (known := self._names.get(name)) is not None:
-            return known
-        if len(name) > LONGEST_NAME or len(self._names) >= MANY_NAMES:
+        if (known_name := self._operation_names.get(name)) is not None:
+            return known_name
+        if len(name) > MAX_NAME_LENGTH or len(self._operation_names) >= MAX_OPERATION_NAMES:
             return OTHER
-        return self._names.setdefault(name, name)
+        return self._operation_names.setdefault(name, name)
 
-    def share(self) -> None:
-        """Writes down what others can't see of this process: its memory, CPU and files."""
-        for metric in self._process.collect():
+    def publish_process_metrics(self) -> None:
+        """Publish memory, CPU and files of this process, which other processes can't read."""
+        for metric in self._process_collector.collect():
             for sample in metric.samples:
-                if (gauge := self._shared.get(sample.name)) is None:
+                if (gauge := self._shared_gauges.get(sample.name)) is None:
                     gauge = Gauge(
                         sample.name, metric.documentation, registry=self.registry, multiprocess_mode="liveall"
                     )
-                    self._shared[sample.name] = gauge
+                    self._shared_gauges[sample.name] = gauge
                 gauge.set(sample.value)
 
-    async def text(self, *more: CollectorRegistry) -> bytes:
-        """In a thread, because many series take a while to write."""
-        return await asyncio.to_thread(self._text, more)
+    async def render(self, *other_registries: CollectorRegistry) -> bytes:
+        """Render all metrics as text, in a thread, because many series take a while."""
+        return await asyncio.to_thread(self._render, other_registries)
 
-    def _text(self, more: Iterable[CollectorRegistry]) -> bytes:
+    def _render(self, other_registries: Iterable[CollectorRegistry]) -> bytes:
         registry = self.registry
         if self.is_shared:
-            folder = Path(os.environ[FOLDER])
-            _bury(folder)
+            folder = Path(os.environ[SHARED_FOLDER])
+            _remove_dead_processes(folder)
             registry = CollectorRegistry()
             MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call] # as above
-        return b"".join(generate_latest(one) for one in (registry, *more))
+        return b"".join(generate_latest(source) for source in (registry, *other_registries))
 
 
 @contextmanager
 def shared() -> Generator[None]:
-    """For the processes started inside: a folder of their own, unless the environment names one."""
-    if os.environ.get(FOLDER):
+    """Set a temporary shared folder for child processes, unless the environment has one."""
+    if os.environ.get(SHARED_FOLDER):
         yield
         return
     with tempfile.TemporaryDirectory(prefix="tessera-metrics-", ignore_cleanup_errors=True) as folder:
-        os.environ[FOLDER] = folder
+        os.environ[SHARED_FOLDER] = folder
         try:
             yield
         finally:
-            del os.environ[FOLDER]
+            del os.environ[SHARED_FOLDER]
 
 
-def verb(sql: str) -> str:
-    word = sql.lstrip()[:7].partition(" ")[0].upper()
-    return word if word in VERBS else OTHER
+def statement_verb(sql: str) -> str:
+    keyword = sql.lstrip()[:7].partition(" ")[0].upper()
+    return keyword if keyword in STATEMENT_VERBS else OTHER
 
 
-def _bury(folder: Path) -> None:
-    """Forgets the gauges of processes that are no more; their counters still count."""
+def _remove_dead_processes(folder: Path) -> None:
+    """Remove the gauges of ended processes; their counters stay in the totals."""
     for file in folder.glob("gauge_live*.db"):
         pid = file.stem.rpartition("_")[2]
         if pid.isdecimal() and not _is_alive(int(pid)):

@@ -1,4 +1,4 @@
-"""Watches each GraphQL operation: its metrics, its line in the log, its span. Of a document only the name is kept."""
+"""Record metrics, log line and span of each GraphQL operation. Of the document only the name is recorded."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tessera_gql.observe.metrics import Metrics
 from tessera_gql.observe.tracing import Span, Tracing
 
 SUBSCRIPTION = OperationType.SUBSCRIPTION.value
-TIMED = frozenset({OperationType.QUERY.value, OperationType.MUTATION.value})
-OURS = frozenset({"INTERNAL", "UNAVAILABLE", "TIMEOUT"})
-"""Codes that say that the server failed, not the client."""
+TIMED_KINDS = frozenset({OperationType.QUERY.value, OperationType.MUTATION.value})
+SERVER_ERROR_CODES = frozenset({"INTERNAL", "UNAVAILABLE", "TIMEOUT"})
+"""Error codes for a failure of the server, not of the client."""
 
 
 @dataclass(slots=True)
-class Done:
-    """An operation that ended."""
+class OperationRecord:
+    """An ended operation, as it is logged."""
 
     request: str | None
     operation: str | None
@@ -33,32 +33,34 @@ class Done:
     seconds: float
 
 
-class Write(Protocol):
-    def __call__(self, done: Done) -> None: ...
+class LogOperation(Protocol):
+    """Writes an operation to the log."""
+
+    def __call__(self, record: OperationRecord) -> None: ...
 
 
 @dataclass(frozen=True)
-class Watching:
-    """What is told of operations; `metrics` and `tracing` may be off."""
+class OperationObserver:
+    """Creates the observer of each operation; `metrics` and `tracing` are optional."""
 
-    write: Write
+    write: LogOperation
     metrics: Metrics | None = None
     tracing: Tracing | None = None
 
-    def __call__(self, prepared: Prepared, identity: Any) -> Watched:
-        return Watched(self, prepared, identity)
+    def __call__(self, prepared: Prepared, identity: Any) -> ObservedOperation:
+        return ObservedOperation(self, prepared, identity)
 
 
-class Watched:
-    """One operation, from before it begins until after it has ended; every reply is told to it."""
+class ObservedOperation:
+    """Context manager around the execution of one operation. Its value must be called with every reply."""
 
-    __slots__ = ("_by", "_codes", "_identity", "_kind", "_name", "_parts", "_span", "_started")
+    __slots__ = ("_error_codes", "_has_data", "_identity", "_kind", "_name", "_observer", "_span", "_start_time")
 
-    def __init__(self, by: Watching, prepared: Prepared, identity: Any) -> None:
-        self._by = by
+    def __init__(self, observer: OperationObserver, prepared: Prepared, identity: Any) -> None:
+        self._observer = observer
         self._identity = identity
-        self._codes: list[str] = []
-        self._parts = False
+        self._error_codes: list[str] = []
+        self._has_data = False
         self._span: Span | None = None
         if isinstance(prepared, Operation):
             self._name, self._kind = prepared.name, prepared.kind.value
@@ -66,45 +68,45 @@ class Watched:
             self._name, self._kind = None, "invalid"
 
     def __enter__(self) -> Callable[[dict[str, Any]], None]:
-        self._started = time.perf_counter()
-        if self._by.tracing is not None and self._kind != "invalid":
-            self._span = self._by.tracing.operation(self._name, self._kind)
-        if self._by.metrics is not None and self._kind == SUBSCRIPTION:
-            self._by.metrics.executions += 1
-        return self._tell
+        self._start_time = time.perf_counter()
+        if self._observer.tracing is not None and self._kind != "invalid":
+            self._span = self._observer.tracing.operation(self._name, self._kind)
+        if self._observer.metrics is not None and self._kind == SUBSCRIPTION:
+            self._observer.metrics.running_subscriptions += 1
+        return self._add_reply
 
-    def _tell(self, reply: dict[str, Any]) -> None:
+    def _add_reply(self, reply: dict[str, Any]) -> None:
         if "errors" in reply:
-            self._parts = self._parts or reply.get("data") is not None
-            self._codes += [str(error["extensions"]["code"]) for error in reply["errors"]]
+            self._has_data = self._has_data or reply.get("data") is not None
+            self._error_codes += [str(error["extensions"]["code"]) for error in reply["errors"]]
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        seconds = time.perf_counter() - self._started
+    def __exit__(self, error_type: object, error: object, traceback: object) -> None:
+        seconds = time.perf_counter() - self._start_time
         outcome = self._outcome(is_over=error is None)
-        if (metrics := self._by.metrics) is not None:
-            metrics.executions -= self._kind == SUBSCRIPTION
-            metrics.operation(self._name, self._kind, outcome, seconds if self._kind in TIMED else None)
-            for code in self._codes:
-                metrics.error(code)
+        if (metrics := self._observer.metrics) is not None:
+            metrics.running_subscriptions -= self._kind == SUBSCRIPTION
+            metrics.record_operation(self._name, self._kind, outcome, seconds if self._kind in TIMED_KINDS else None)
+            for code in self._error_codes:
+                metrics.count_error(code)
         if self._span is not None:
-            self._span.end(outcome, self._codes)
-        self._note(outcome, seconds)
+            self._span.end(outcome, self._error_codes)
+        self._log_operation(outcome, seconds)
 
     def _outcome(self, *, is_over: bool) -> str:
-        if not self._codes:
+        if not self._error_codes:
             return "ok" if is_over else "left"
-        if not OURS.isdisjoint(self._codes):
+        if not SERVER_ERROR_CODES.isdisjoint(self._error_codes):
             return "failed"
-        return "partial" if self._parts else "refused"
+        return "partial" if self._has_data else "refused"
 
-    def _note(self, outcome: str, seconds: float) -> None:
-        """In the line of its request; on a websocket, and for webhooks, in one of its own."""
+    def _log_operation(self, outcome: str, seconds: float) -> None:
+        """Log the operation in its HTTP request's line; on a websocket, and for webhooks, in a separate line."""
         actor = getattr(self._identity, "actor", None)
         account = actor.account if actor else None
-        codes = list(dict.fromkeys(self._codes))
-        if (here := exchange.current()) is not None and here.kind == "http":
-            here.operation, here.operation_kind, here.outcome = self._name, self._kind, outcome
-            here.codes, here.account = codes, account
+        codes = list(dict.fromkeys(self._error_codes))
+        if (request := exchange.current_request()) is not None and request.kind == "http":
+            request.operation, request.operation_kind, request.outcome = self._name, self._kind, outcome
+            request.codes, request.account = codes, account
             return
-        request = here.id if here else None
-        self._by.write(Done(request, self._name, self._kind, outcome, codes, account, seconds))
+        request_id = request.id if request else None
+        self._observer.write(OperationRecord(request_id, self._name, self._kind, outcome, codes, account, seconds))

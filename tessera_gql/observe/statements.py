@@ -1,4 +1,4 @@
-"""Times every SQL statement, below the code that asks."""
+"""Record the duration of every SQL statement."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from tessera_gql.observe.tracing import Tracing
 from tessera_gql.store.drivers import Watch
 
 
-def stopwatch(system: str, metrics: Metrics | None, tracing: Tracing | None) -> Watch:
-    def ended(statement: str, seconds: float) -> None:
+def statement_observer(system: str, metrics: Metrics | None, tracing: Tracing | None) -> Watch:
+    """Return a callback for the database that records statements in metrics and traces."""
+
+    def observe(statement: str, seconds: float) -> None:
         if metrics is not None:
-            metrics.statement(statement, seconds)
+            metrics.record_statement(statement, seconds)
         if tracing is not None:
             tracing.statement(statement, system, seconds)
 
-    return ended
+    return observe

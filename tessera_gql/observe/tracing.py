@@ -1,4 +1,7 @@
-"""OpenTelemetry: a span for each operation, its statements below it. The SDK is imported only if an endpoint is set."""
+"""OpenTelemetry traces: a span per operation with child spans for its statements.
+
+The SDK is imported only if an endpoint is set.
+"""
 
 from __future__ import annotations
 
@@ -26,36 +29,33 @@ def is_installed() -> bool:
 
 
 class Tracing:
-    """Where spans go; `close` sends the last of them."""
+    """Creates spans; `close` exports the last of them."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
         self._tracer = provider.get_tracer("tessera_gql", version("tessera-gql"))
 
     def operation(self, name: str | None, kind: str) -> Span:
-        """Current from now on, below the caller's span if its request named one."""
-        here = exchange.current()
+        """Start the span of an operation as the current one, with the span of the request's `traceparent` as parent."""
+        request = exchange.current_request()
         parent = None
-        if here is not None and here.traceparent is not None:
-            carrier = dict(zip(("traceparent", "tracestate"), here.traceparent, strict=True))
+        if request is not None and request.traceparent is not None:
+            carrier = dict(zip(("traceparent", "tracestate"), request.traceparent, strict=True))
             parent = PROPAGATOR.extract(carrier)
         attributes = {"graphql.operation.type": kind} | ({"graphql.operation.name": name} if name else {})
-        if here is not None:
-            attributes["http.request.header.x-request-id"] = here.id
+        if request is not None:
+            attributes["http.request.header.x-request-id"] = request.id
         title = f"{kind} {name}" if name else kind
         return Span(self._tracer.start_span(title, parent, SpanKind.SERVER, attributes))
 
     def statement(self, sql: str, system: str, seconds: float) -> None:
-        """One that has just ended; `sql` has its values taken out.
-
-        Only below an operation: what the server does by itself is nobody's trace.
-        """
+        """Record the span of a statement that has just ended, if an operation runs. `sql` must have no values."""
         if not trace.get_current_span().is_recording():
             return
         started = time.time_ns() - int(seconds * 1e9)
-        word = sql.lstrip()[:7].partition(" ")[0].upper()
-        attributes = {"db.system.name": system, "db.operation.name": word, "db.query.text": sql}
-        self._tracer.start_span(word, kind=SpanKind.CLIENT, attributes=attributes, start_time=started).end()
+        verb = sql.lstrip()[:7].partition(" ")[0].upper()
+        attributes = {"db.system.name": system, "db.operation.name": verb, "db.query.text": sql}
+        self._tracer.start_span(verb, kind=SpanKind.CLIENT, attributes=attributes, start_time=started).end()
 
     def close(self) -> None:
         self._provider.force_flush(FLUSH_MILLISECONDS)
@@ -63,7 +63,7 @@ class Tracing:
 
 
 class Span:
-    """That of an operation."""
+    """The span of an operation."""
 
     __slots__ = ("_span", "_token")
 
@@ -81,19 +81,19 @@ class Span:
 
 
 def exporting(endpoint: str) -> Tracing:
-    """To an OTLP collector over HTTP; headers, sampling and names are those of the standard OTEL_ variables."""
+    """Export to an OTLP collector over HTTP. The standard OTEL_ variables set headers, sampling and names."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
 
-    return collecting(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
+    return tracing_for(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
 
 
-def collecting(exporter: SpanExporter) -> Tracing:
+def tracing_for(exporter: SpanExporter) -> Tracing:
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 - an extra, slow to import
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    named = Resource({"service.name": "tessera-gql", "service.version": version("tessera-gql")})
-    resource = named.merge(OTELResourceDetector().detect())
+    service = Resource({"service.name": "tessera-gql", "service.version": version("tessera-gql")})
+    resource = service.merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=Resource.create(resource.attributes), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return Tracing(provider)

@@ -1,7 +1,7 @@
-"""Measure how long the event loop is held, and log what holds it.
+"""Measure how long the event loop is blocked, and log the stack of the blocking code.
 
-A timer is set again and again; how late it runs is how long clients waited. A thread looks at the timer from outside,
-so that the stack of what holds the loop is in the log while it still does.
+The delay of a repeated timer is the time that clients waited. A thread checks the timer, so that it can log the stack
+while the loop is still blocked.
 """
 
 import asyncio
@@ -16,65 +16,65 @@ from typing import TypeAlias
 
 log = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.02
-REPORTED_SECONDS = 0.5
-"""Held for longer, the loop's stack is logged."""
-QUIET_SECONDS = 10.0
-"""Between two reports."""
-FRAMES = 12
+INTERVAL_SECONDS = 0.02
+REPORT_AFTER_SECONDS = 0.5
+"""Blocks longer than this are logged."""
+REPORT_PAUSE_SECONDS = 10.0
+"""Minimal time between two log messages."""
+MAX_FRAMES = 12
 
-Observe: TypeAlias = Callable[[float, float], None]
-"""Told, about fifty times a second, for how long the loop was held: by the clock, and in processor time of its thread.
+ObserveBlock: TypeAlias = Callable[[float, float], None]
+"""Called about fifty times a second with the duration of the block by the clock, and in CPU time of the loop's thread.
 
-The first is longer when other processes had the processor.
+The first is longer if other processes used the CPU.
 """
 
 
 class Watchdog:
-    """Watches the running loop for as long as it is entered."""
+    """Context manager that watches the running event loop."""
 
-    def __init__(self, observe: Observe) -> None:
+    def __init__(self, observe: ObserveBlock) -> None:
         self._observe = observe
-        self._due = 0.0
-        self._cpu = 0.0
+        self._due_time = 0.0
+        self._cpu_start_time = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = threading.Event()
         self._thread_id = 0
 
     async def __aenter__(self) -> None:
         self._thread_id = threading.get_ident()
-        self._set()
-        threading.Thread(target=self._look, name="watchdog", daemon=True).start()
+        self._schedule()
+        threading.Thread(target=self._report_blocks, name="watchdog", daemon=True).start()
 
     async def __aexit__(self, *_: object) -> None:
         self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
 
-    def _set(self) -> None:
+    def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
-        self._due = time.monotonic() + EVERY_SECONDS
-        self._cpu = time.thread_time()
-        self._timer = loop.call_later(EVERY_SECONDS, self._tick)
+        self._due_time = time.monotonic() + INTERVAL_SECONDS
+        self._cpu_start_time = time.thread_time()
+        self._timer = loop.call_later(INTERVAL_SECONDS, self._tick)
 
     def _tick(self) -> None:
-        late = max(0.0, time.monotonic() - self._due)
-        self._observe(late, min(late, time.thread_time() - self._cpu))
-        self._set()
+        delay_seconds = max(0.0, time.monotonic() - self._due_time)
+        self._observe(delay_seconds, min(delay_seconds, time.thread_time() - self._cpu_start_time))
+        self._schedule()
 
-    def _look(self) -> None:
-        """In a thread of its own."""
-        pause = REPORTED_SECONDS / 2
-        while not self._stopped.wait(pause):
-            pause = REPORTED_SECONDS / 2
-            held = time.monotonic() - self._due
-            if held > REPORTED_SECONDS:
+    def _report_blocks(self) -> None:
+        """Log blocks of the loop; runs in its own thread."""
+        pause_seconds = REPORT_AFTER_SECONDS / 2
+        while not self._stopped.wait(pause_seconds):
+            pause_seconds = REPORT_AFTER_SECONDS / 2
+            blocked_seconds = time.monotonic() - self._due_time
+            if blocked_seconds > REPORT_AFTER_SECONDS:
                 frames = sys._current_frames()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
-                frame = frames.get(self._thread_id)
-                log.warning("The event loop has been held for %.1f seconds by:\n%s", held, _stack(frame))
-                pause = QUIET_SECONDS
+                stack = _format_stack(frames.get(self._thread_id))
+                log.warning("The event loop has been held for %.1f seconds by:\n%s", blocked_seconds, stack)
+                pause_seconds = REPORT_PAUSE_SECONDS
 
 
-def _stack(frame: FrameType | None) -> str:
-    """The innermost frames: file, line and function, never a value."""
-    return "".join(traceback.format_stack(frame, limit=FRAMES) if frame else ())
+def _format_stack(frame: FrameType | None) -> str:
+    """Format the innermost frames: file, line and function, never a value."""
+    return "".join(traceback.format_stack(frame, limit=MAX_FRAMES) if frame else ())

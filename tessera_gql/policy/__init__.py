@@ -1,1 +1,1 @@
-"""Decisions about our nouns: pure functions from what is known to what follows; nothing here reads or writes."""
+"""Business decisions as pure functions, without I/O: access, compatibility, proposals, versions."""

@@ -1,4 +1,4 @@
-"""Who may do what: one table, asked by every verb. What has no row in it can't be done by anybody."""
+"""Authorization: one table gives the scope that each action needs; an action without a row is denied to all callers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from tessera_gql.errors import Forbidden
 
 
 class Scope(StrEnum):
-    """Each includes those before it."""
+    """The scope of an API key; each scope includes those before it."""
 
     READ = "READ"
     WRITE = "WRITE"
@@ -22,9 +22,9 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who calls: a name for the log, the team it belongs to (None for an administrator of no team), and its scopes.
+    """The authenticated caller: a name for the event log, its team (None: an administrator of no team) and its scopes.
 
-    The ids are plain UUIDs, never the subclass that a database driver makes: an actor is written as JSON.
+    The ids are plain UUIDs, never the subclass that a database driver makes, because an actor is serialized as JSON.
     """
 
     name: str
@@ -44,19 +44,19 @@ class Actor:
 
     @property
     def account(self) -> str:
-        """Tells callers apart whose names are alike."""
+        """An identifier that differs between callers of the same name."""
         return str(self.key_id) if self.key_id else self.name
 
-    def may(self, scope: Scope) -> bool:
-        return any(held.rank >= scope.rank for held in self.scopes)
+    def has_scope(self, scope: Scope) -> bool:
+        return any(granted.rank >= scope.rank for granted in self.scopes)
 
 
-# Without keys, on the machine of a developer: everything is allowed and the log says so.
+# The caller of a server without keys, as in development: everything is allowed.
 OPEN_ACTOR = Actor("open", scopes=frozenset(Scope))
 
 
 class Verb(StrEnum):
-    """What can be done; the value completes "this key may not …"."""
+    """An action that can be authorized; its value completes the sentence "this key may not …"."""
 
     READ = "read"
     READ_KEYS = "see API keys"
@@ -89,58 +89,58 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True)
-class Right:
-    """The scope that a verb needs on what belongs to the key's own team, and on what belongs to another or to none."""
+class ScopeRule:
+    """The scope that an action needs on the key's own team, and on another team or no team."""
 
-    own: Scope
-    other: Scope
+    own_team: Scope
+    other_team: Scope
 
 
-EVERYBODY = Right(own=Scope.READ, other=Scope.READ)
-OWNERS = Right(own=Scope.WRITE, other=Scope.ADMIN)
-ADMINISTRATORS = Right(own=Scope.ADMIN, other=Scope.ADMIN)
+ANY_READER = ScopeRule(own_team=Scope.READ, other_team=Scope.READ)
+OWNER_OR_ADMIN = ScopeRule(own_team=Scope.WRITE, other_team=Scope.ADMIN)
+ADMIN_ONLY = ScopeRule(own_team=Scope.ADMIN, other_team=Scope.ADMIN)
 
-RIGHTS: Mapping[Verb, Right] = {
-    Verb.READ: EVERYBODY,
-    Verb.READ_KEYS: OWNERS,
-    Verb.READ_WEBHOOKS: OWNERS,
-    Verb.CREATE_TEAM: ADMINISTRATORS,
-    Verb.UPDATE_TEAM: OWNERS,
-    Verb.CREATE_ASSET: OWNERS,
-    Verb.UPDATE_ASSET: OWNERS,
-    Verb.ADD_DEPENDENCY: OWNERS,  # of the dependent asset
-    Verb.REMOVE_DEPENDENCY: OWNERS,
-    Verb.PUBLISH_CONTRACT: OWNERS,
-    Verb.FORCE_CONTRACT: ADMINISTRATORS,
-    Verb.RETIRE_CONTRACT: OWNERS,
-    Verb.REGISTER: OWNERS,  # the consumer team
-    Verb.UPDATE_REGISTRATION: OWNERS,
-    Verb.UNREGISTER: OWNERS,
-    Verb.ACKNOWLEDGE_PROPOSAL: OWNERS,  # the asked team
-    Verb.WITHDRAW_PROPOSAL: OWNERS,
-    Verb.PUBLISH_PROPOSAL: OWNERS,
-    Verb.SYNC_DBT_MANIFEST: OWNERS,  # table by table: those of other teams are skipped
-    Verb.PUSH_TO_GIT: ADMINISTRATORS,
-    Verb.PULL_FROM_GIT: ADMINISTRATORS,
-    Verb.CREATE_API_KEY: OWNERS,  # with its own scopes at most
-    Verb.REVOKE_API_KEY: OWNERS,
-    Verb.CREATE_WEBHOOK: OWNERS,
-    Verb.UPDATE_WEBHOOK: OWNERS,
-    Verb.DELETE_WEBHOOK: OWNERS,
-    Verb.REDELIVER_WEBHOOK: OWNERS,
-    Verb.TEST_WEBHOOK: OWNERS,
+ACTION_SCOPES: Mapping[Verb, ScopeRule] = {
+    Verb.READ: ANY_READER,
+    Verb.READ_KEYS: OWNER_OR_ADMIN,
+    Verb.READ_WEBHOOKS: OWNER_OR_ADMIN,
+    Verb.CREATE_TEAM: ADMIN_ONLY,
+    Verb.UPDATE_TEAM: OWNER_OR_ADMIN,
+    Verb.CREATE_ASSET: OWNER_OR_ADMIN,
+    Verb.UPDATE_ASSET: OWNER_OR_ADMIN,
+    Verb.ADD_DEPENDENCY: OWNER_OR_ADMIN,  # of the dependent asset
+    Verb.REMOVE_DEPENDENCY: OWNER_OR_ADMIN,
+    Verb.PUBLISH_CONTRACT: OWNER_OR_ADMIN,
+    Verb.FORCE_CONTRACT: ADMIN_ONLY,
+    Verb.RETIRE_CONTRACT: OWNER_OR_ADMIN,
+    Verb.REGISTER: OWNER_OR_ADMIN,  # the consumer team
+    Verb.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
+    Verb.UNREGISTER: OWNER_OR_ADMIN,
+    Verb.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
+    Verb.WITHDRAW_PROPOSAL: OWNER_OR_ADMIN,
+    Verb.PUBLISH_PROPOSAL: OWNER_OR_ADMIN,
+    Verb.SYNC_DBT_MANIFEST: OWNER_OR_ADMIN,  # table by table: those of other teams are skipped
+    Verb.PUSH_TO_GIT: ADMIN_ONLY,
+    Verb.PULL_FROM_GIT: ADMIN_ONLY,
+    Verb.CREATE_API_KEY: OWNER_OR_ADMIN,  # with its own scopes at most
+    Verb.REVOKE_API_KEY: OWNER_OR_ADMIN,
+    Verb.CREATE_WEBHOOK: OWNER_OR_ADMIN,
+    Verb.UPDATE_WEBHOOK: OWNER_OR_ADMIN,
+    Verb.DELETE_WEBHOOK: OWNER_OR_ADMIN,
+    Verb.REDELIVER_WEBHOOK: OWNER_OR_ADMIN,
+    Verb.TEST_WEBHOOK: OWNER_OR_ADMIN,
 }
 
 
 def allows(actor: Actor, verb: Verb, team: UUID | None) -> bool:
     """Whether the actor may do this to what belongs to that team (None: to no team)."""
-    right = RIGHTS[verb]
+    right = ACTION_SCOPES[verb]
     own = team is not None and team == actor.team_id
-    return actor.may(right.own if own else right.other)
+    return actor.has_scope(right.own_team if own else right.other_team)
 
 
 def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
-    """Raises Forbidden unless the table allows it; the refusal tells what was tried and which key could."""
+    """Authorize an action. Raises Forbidden with the action that was tried and the key that it needs."""
     if allows(actor, verb, team):
         return
     require_scope(actor, verb)
@@ -148,29 +148,29 @@ def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
 
 
 def require_scope(actor: Actor, verb: Verb) -> None:
-    """Raises Forbidden for a caller who may do this to nothing at all.
+    """Raise Forbidden for a caller who may do this to no team at all.
 
-    To be asked before private things are looked up: the refusal must not depend on whether they exist.
+    Call it before private rows are looked up: the error must not depend on whether they exist.
     """
-    if not actor.may(needed := RIGHTS[verb].own):
+    if not actor.has_scope(needed := ACTION_SCOPES[verb].own_team):
         raise Forbidden(f"This key may not {verb}: it lacks the scope {needed}. Use a key that has it.")
 
 
-def acting_team(actor: Actor, verb: Verb, named: UUID | None) -> UUID:
-    """The team the call is made for: the one named, else the key's own."""
-    team = named or actor.team_id
+def acting_team(actor: Actor, verb: Verb, requested_team: UUID | None) -> UUID:
+    """The team that the call is made for: the requested team, else the key's own. Raises Forbidden."""
+    team = requested_team or actor.team_id
     permit(actor, verb, team)
     if team is None:
         raise Forbidden("This key belongs to no team, so say which team acts.", field=("team",))
     return team
 
 
-def require_owner(actor: Actor, verb: Verb, owner: UUID, *, what: str, owner_name: str) -> None:
-    """As `permit`; the refusal of another team's key says whose business it is."""
-    if actor.may(RIGHTS[verb].own) and not allows(actor, verb, owner):
-        raise not_the_owner(what, owner_name)
+def require_owner(actor: Actor, verb: Verb, owner: UUID, *, action_text: str, owner_name: str) -> None:
+    """Authorize the owning team; to a key of another team the error names the owner."""
+    if actor.has_scope(ACTION_SCOPES[verb].own_team) and not allows(actor, verb, owner):
+        raise not_owner_error(action_text, owner_name)
     permit(actor, verb, owner)
 
 
-def not_the_owner(what: str, owner_name: str) -> Forbidden:
-    return Forbidden(f"Only the owning team, {owner_name}, may {what}. Ask them, or act as that team.")
+def not_owner_error(action_text: str, owner_name: str) -> Forbidden:
+    return Forbidden(f"Only the owning team, {owner_name}, may {action_text}. Ask them, or act as that team.")

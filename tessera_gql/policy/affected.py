@@ -1,4 +1,7 @@
-"""Whom a breaking change really hurts: fields and changes meet when one path is a prefix of the other."""
+"""Find the teams that a breaking change affects.
+
+A team is affected if a field path that it reads and the path of a change are equal, or one is a prefix of the other.
+"""
 
 import difflib
 import heapq
@@ -13,129 +16,122 @@ from tessera_gql.errors import Invalid
 
 T = TypeVar("T")
 
-LIKELY = 200
-STEP = re.compile(r"\[\]|[^.\[\]]+")
+MAX_CANDIDATES = 200
+STEP_PATTERN = re.compile(r"\[\]|[^.\[\]]+")
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A live registration: `fields` None reads everything."""
+    """A live registration reduced to its team and fields; `fields` is None for every field."""
 
     team_id: UUID
     fields: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
-class Affected:
-    """`asked` maps each hurt team to the fingerprints of the changes that hurt it; `informed` are the other readers."""
+class AffectedTeams:
+    """Teams to ask, with the fingerprints of the changes that affect them, and other consumers to inform."""
 
     asked: Mapping[UUID, tuple[str, ...]]
     informed: frozenset[UUID]
 
 
-def steps(path: str) -> tuple[str, ...]:
-    """`items[].sku` is items, its elements, their sku; the root has no steps."""
-    return tuple(STEP.findall(path))
+def split_path(path: str) -> tuple[str, ...]:
+    """Split a path: `items[].sku` has the steps `items`, `[]` and `sku`. The root has none."""
+    return tuple(STEP_PATTERN.findall(path))
 
 
-def meet(field: str, path: str) -> bool:
+def paths_overlap(field: str, path: str) -> bool:
     """Whether one path is a prefix of the other."""
-    one, other = steps(field), steps(path)
-    length = min(len(one), len(other))
-    return one[:length] == other[:length]
+    field_steps, path_steps = split_path(field), split_path(path)
+    length = min(len(field_steps), len(path_steps))
+    return field_steps[:length] == path_steps[:length]
 
 
-def touches(change: Change, fields: Sequence[str] | None) -> bool:
-    """Whether a reader of `fields` (None: of everything) is hurt by the change. A rename meets under both names."""
+def is_affected(change: Change, fields: Sequence[str] | None) -> bool:
+    """Whether the change affects a reader of `fields` (None: all fields). A rename matches under both names."""
     if fields is None or not change.fields:
         return True
-    return any(meet(field, path) for field in fields for path in change.fields)
+    return any(paths_overlap(field, path) for field in fields for path in change.fields)
 
 
 class PathIndex(Generic[T]):
-    """Values by field path, to find those whose path is a prefix of another path, or has it as a prefix.
-
-    A tree of the paths' steps: adding and finding take time linear in the path and in what is found.
-    """
+    """A trie of values by field path: finding the values with an overlapping path takes linear time."""
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
 
     def add(self, path: str, value: T) -> None:
         node = self._root
-        for step in steps(path):
-            node = node.below.setdefault(step, _Node())
+        for step in split_path(path):
+            node = node.children.setdefault(step, _Node())
         node.values.append(value)
 
-    def meeting(self, path: str) -> Iterator[T]:
-        """Values along the path from the root, and all below it; one that was added under several paths repeats."""
+    def find_overlapping(self, path: str) -> Iterator[T]:
+        """Values at a prefix of the path and at or below the path itself; a value added under several paths repeats."""
         node = self._root
-        for step in steps(path):
+        for step in split_path(path):
             yield from node.values
-            if step not in node.below:
+            if step not in node.children:
                 return
-            node = node.below[step]
+            node = node.children[step]
         nodes = [node]
         while nodes:
             node = nodes.pop()
             yield from node.values
-            nodes += node.below.values()
+            nodes += node.children.values()
 
 
 class _Node(Generic[T]):
-    __slots__ = ("below", "values")
+    __slots__ = ("children", "values")
 
     def __init__(self) -> None:
-        self.below: dict[str, _Node[T]] = {}
+        self.children: dict[str, _Node[T]] = {}
         self.values: list[T] = []
 
 
-def affected(breaking: Sequence[Change], readers: Iterable[Reader], proposer: UUID) -> Affected:
-    """Find the teams that breaking changes hurt. A rename touches readers under both names.
-
-    The proposing team is never asked. A team with several registrations is asked once, with all its reasons.
-    """
-    audience = Audience(breaking, proposer)
+def find_affected_teams(breaking: Sequence[Change], readers: Iterable[Reader], proposer: UUID) -> AffectedTeams:
+    """Find the teams that breaking changes affect, once each and without the proposer. A rename matches both names."""
+    audience = AffectedTeamsCollector(breaking, proposer)
     audience.add(readers)
-    return audience.affected()
+    return audience.result()
 
 
-class Audience:
-    """As `affected`, for readers that come in portions."""
+class AffectedTeamsCollector:
+    """Incremental form of `find_affected_teams`, for readers that are loaded in batches."""
 
     def __init__(self, breaking: Sequence[Change], proposer: UUID) -> None:
         self._proposer = proposer
-        self._prints = [change.fingerprint for change in breaking]
-        self._everything = frozenset(range(len(breaking)))
-        """Changes are numbered in their order."""
+        self._fingerprints = [change.fingerprint for change in breaking]
+        self._all_numbers = frozenset(range(len(breaking)))  # a change's number is its index in `breaking`
         self._by_path: PathIndex[int] = PathIndex()
         for number, change in enumerate(breaking):
             for path in change.fields or ("",):
                 self._by_path.add(path, number)
-        self._touching: dict[str, frozenset[int]] = {}
-        self._hurt: dict[UUID, set[int]] = {}
+        self._changes_by_field: dict[str, frozenset[int]] = {}
+        self._changes_by_team: dict[UUID, set[int]] = {}
 
     def add(self, readers: Iterable[Reader]) -> None:
         for reader in readers:
             if reader.team_id != self._proposer:
-                self._hurt.setdefault(reader.team_id, set()).update(self._numbers(reader.fields))
+                self._changes_by_team.setdefault(reader.team_id, set()).update(self._find_changes(reader.fields))
 
-    def _numbers(self, fields: Sequence[str] | None) -> frozenset[int]:
-        """The changes that touch a reader of these fields; None reads everything."""
+    def _find_changes(self, fields: Sequence[str] | None) -> frozenset[int]:
+        """The numbers of the changes that affect a reader of these fields (None: all fields)."""
         if fields is None:
-            return self._everything
+            return self._all_numbers
         for field in fields:
-            if field not in self._touching:
-                self._touching[field] = frozenset(self._by_path.meeting(field))
-        return frozenset().union(*map(self._touching.__getitem__, fields))
+            if field not in self._changes_by_field:
+                self._changes_by_field[field] = frozenset(self._by_path.find_overlapping(field))
+        return frozenset().union(*map(self._changes_by_field.__getitem__, fields))
 
-    def affected(self) -> Affected:
+    def result(self) -> AffectedTeams:
         reasons = {
-            team: tuple(dict.fromkeys(self._prints[number] for number in sorted(numbers)))
-            for team, numbers in self._hurt.items()
+            team: tuple(dict.fromkeys(self._fingerprints[number] for number in sorted(numbers)))
+            for team, numbers in self._changes_by_team.items()
             if numbers
         }
-        return Affected(asked=reasons, informed=frozenset(self._hurt.keys() - reasons.keys()))
+        return AffectedTeams(asked=reasons, informed=frozenset(self._changes_by_team.keys() - reasons.keys()))
 
 
 class ReaderIndex:
@@ -143,40 +139,40 @@ class ReaderIndex:
 
     def __init__(self, readers: Sequence[Reader]) -> None:
         self._teams = [reader.team_id for reader in readers]
-        self._everything = [number for number, reader in enumerate(readers) if reader.fields is None]
+        self._read_all = [number for number, reader in enumerate(readers) if reader.fields is None]
         self._by_path: PathIndex[int] = PathIndex()
         for number, reader in enumerate(readers):
             for field in reader.fields or ():
                 self._by_path.add(field, number)
 
     def teams(self, path: str) -> list[UUID]:
-        """Each team once, in the order of the readers."""
-        numbers = sorted({*self._everything, *self._by_path.meeting(path)})
+        """Teams that read the path, without duplicates, in the order of the readers."""
+        numbers = sorted({*self._read_all, *self._by_path.find_overlapping(path)})
         return list(dict.fromkeys(self._teams[number] for number in numbers))
 
 
-def known_fields_of(wanted: Sequence[str], schema: object) -> None:
-    """As `known_fields`, for the fields that a schema declares."""
-    known_fields(wanted, (field.path for field in fields(schema)))
+def require_declared_fields(paths: Sequence[str], schema: object) -> None:
+    """Check paths with `require_declared_paths` against the fields that a schema declares."""
+    require_declared_paths(paths, (field.path for field in fields(schema)))
 
 
-def known_fields(wanted: Sequence[str], declared: Iterable[str]) -> None:
-    """Raises Invalid for the first path the schema does not declare, with the nearest ones."""
-    paths = list(declared)
-    present = set(paths)
-    for path in wanted:
-        if path in present:
+def require_declared_paths(paths: Sequence[str], declared: Iterable[str]) -> None:
+    """Raise Invalid for the first path that the schema does not declare, with the nearest declared paths."""
+    declared_paths = list(declared)
+    known_paths = set(declared_paths)
+    for path in paths:
+        if path in known_paths:
             continue
-        near = _nearest(path, paths) or paths[:3]
-        hint = f" Nearest: {', '.join(near)}." if near else " The schema declares no fields at all."
+        nearest = _find_nearest(path, declared_paths) or declared_paths[:3]
+        hint = f" Nearest: {', '.join(nearest)}." if nearest else " The schema declares no fields at all."
         raise Invalid(
             f"The active schema has no field {path!r}.{hint} Leave `fields` out to register for everything.",
             field=("fields",),
         )
 
 
-def _nearest(path: str, paths: Sequence[str]) -> list[str]:
-    """Similar ones; those of much the same letters first, because comparing is slow and a schema may be huge."""
+def _find_nearest(path: str, paths: Sequence[str]) -> list[str]:
+    """Similar declared paths. Only those with the most similar letters are compared, because comparing is slow."""
     letters = set(path)
-    likely = heapq.nsmallest(LIKELY, paths, key=lambda one: len(letters.symmetric_difference(one)))
-    return difflib.get_close_matches(path[:LIKELY], likely, n=3, cutoff=0.5)
+    likely = heapq.nsmallest(MAX_CANDIDATES, paths, key=lambda candidate: len(letters.symmetric_difference(candidate)))
+    return difflib.get_close_matches(path[:MAX_CANDIDATES], likely, n=3, cutoff=0.5)

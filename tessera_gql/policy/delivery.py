@@ -1,4 +1,4 @@
-"""Decisions about deliveries: what a webhook gets, when to try again or give up, which addresses may be called."""
+"""Webhook decisions: which events match, when to retry or give up, which addresses may be called, when to remind."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,83 +8,90 @@ from uuid import UUID
 
 from tessera_gql.policy.events import WebhookDeliveryFailed
 
-# A failed delivery is never itself delivered: two broken receivers would report each other for ever.
-UNTOLD = frozenset({WebhookDeliveryFailed.kind})
+# Failed deliveries are not delivered as events: two broken receivers would report each other forever.
+UNDELIVERED_KINDS = frozenset({WebhookDeliveryFailed.kind})
 
-# Which addresses may be called is listed here, and not asked of `ipaddress`: its answers differ between versions of
-# Python. The lists follow IANA's registries of special-purpose addresses.
-METADATA = (
+# Listed here because the properties of `ipaddress` differ between versions of Python.
+# The lists follow IANA's registries of special-purpose addresses.
+METADATA_NETWORKS = (
     *map(ip_network, ("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32")),
     *map(ip_network, ("fe80::/10", "fd00:ec2::/32", "fd20:ce::254/128")),
 )
-"""What clouds hand credentials out at, link-local addresses included: never called."""
-PRIVATE = (
+"""Metadata services of clouds, which hand out credentials, and link-local addresses: never called."""
+PRIVATE_NETWORKS = (
     *map(ip_network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")),
     *map(ip_network, ("198.18.0.0/15", "::1/128", "fc00::/7")),
 )
-"""Receivers in one's own network: called if that is allowed."""
-RESERVED = (
+"""Private and loopback networks: called if `allow_private` is set."""
+RESERVED_NETWORKS = (
     *map(ip_network, ("0.0.0.0/8", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.51.100.0/24")),
     *map(ip_network, ("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")),
     *map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")),
 )
-"""Protocols, examples, multicast and tunnels (6to4, Teredo): never receivers, so never called."""
+"""Protocol assignments, documentation, multicast and tunnels (6to4, Teredo): never called."""
 GLOBAL_IPV6 = ip_network("2000::/3")
-"""Of IPv6, public addresses are in here only."""
-# Addresses that carry an IPv4 address in their last 32 bits: the one that is really called is that.
-EMBEDDING = (*map(ip_network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")),)
+"""The only network with public IPv6 addresses."""
+# IPv6 networks that embed an IPv4 address in their last 32 bits: that address is the one really called.
+EMBEDDING_NETWORKS = (*map(ip_network, ("::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")),)
 
 
-def wants(kinds: Collection[str] | None, team: UUID | None, *, kind: str, concerned: Collection[str]) -> bool:
-    """Whether a webhook with that filter (None: all kinds), of that team (None: all teams), gets an event."""
-    if kind in UNTOLD or (kinds is not None and kind not in kinds):
+def matches_filter(
+    kinds: Collection[str] | None, team: UUID | None, *, kind: str, audience_team_ids: Collection[str]
+) -> bool:
+    """Whether an event matches a webhook's filter: `kinds` (None: all kinds) and `team` (None: all teams)."""
+    if kind in UNDELIVERED_KINDS or (kinds is not None and kind not in kinds):
         return False
-    return team is None or str(team) in concerned
+    return team is None or str(team) in audience_team_ids
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """How long to wait after each failure, and when to give up."""
+    """Delays between delivery attempts, and when to give up."""
 
     first_seconds: float = 5
     factor: float = 3
-    longest_seconds: float = 4 * 3600
-    life_seconds: float = 24 * 3600
+    maximum_seconds: float = 4 * 3600
+    give_up_after_seconds: float = 24 * 3600
 
 
-def next_attempt(plan: Backoff, *, failures: int, since: datetime, now: datetime, roll: float) -> datetime | None:
-    """When to try again after so many failures, or None to give up. `roll` in [0, 1) spreads a crowd by a quarter."""
-    wait = min(plan.first_seconds * plan.factor ** min(failures - 1, 64), plan.longest_seconds)
+def next_attempt(backoff: Backoff, *, failures: int, since: datetime, now: datetime, roll: float) -> datetime | None:
+    """When to retry after so many failures; None to give up. `roll` in [0, 1) adds a jitter of ± 25 %."""
+    wait = min(backoff.first_seconds * backoff.factor ** min(failures - 1, 64), backoff.maximum_seconds)
     due = now + timedelta(seconds=wait * (0.75 + roll / 2))
-    return due if due < since + timedelta(seconds=plan.life_seconds) else None
+    return due if due < since + timedelta(seconds=backoff.give_up_after_seconds) else None
 
 
 def due_reminder(
-    spans: Sequence[timedelta], sent: Collection[int], *, proposed_at: datetime, expires_at: datetime, now: datetime
+    spans: Sequence[timedelta],
+    sent_hours: Collection[int],
+    *,
+    proposed_at: datetime,
+    expires_at: datetime,
+    now: datetime,
 ) -> int | None:
-    """The reminder that is due, as hours before the end; None if there is none, or it was sent.
+    """The reminder that is due, in hours before expiry; None if none is due or it was sent already.
 
-    Of several that were missed only the last is sent, and none that would be due before the question was asked.
+    Of several missed reminders only the last is sent, and none that fell due before the proposal was opened.
     """
-    passed = [span for span in spans if proposed_at < expires_at - span <= now < expires_at]
-    if not passed:
+    due_spans = [span for span in spans if proposed_at < expires_at - span <= now < expires_at]
+    if not due_spans:
         return None
-    hours = int(min(passed).total_seconds() // 3600)
-    return None if any(earlier <= hours for earlier in sent) else hours
+    hours = int(min(due_spans).total_seconds() // 3600)
+    return None if any(earlier <= hours for earlier in sent_hours) else hours
 
 
-def refusal(address: IPv4Address | IPv6Address, *, allow_private: bool) -> str | None:
-    """Why the address must not be called, or None. Metadata services and reserved ranges are never receivers."""
-    if _is_in(address, EMBEDDING):
-        return refusal(IPv4Address(int(address) & 0xFFFFFFFF), allow_private=allow_private)
-    if _is_in(address, METADATA):
+def find_block_reason(address: IPv4Address | IPv6Address, *, allow_private: bool) -> str | None:
+    """The reason why an address must not be called, or None if it may be called."""
+    if _is_in_any(address, EMBEDDING_NETWORKS):
+        return find_block_reason(IPv4Address(int(address) & 0xFFFFFFFF), allow_private=allow_private)
+    if _is_in_any(address, METADATA_NETWORKS):
         return "link-local or a metadata service"
-    if _is_in(address, RESERVED):
+    if _is_in_any(address, RESERVED_NETWORKS):
         return "in a reserved range"
-    if _is_in(address, PRIVATE):
+    if _is_in_any(address, PRIVATE_NETWORKS):
         return None if allow_private else "loopback" if address.is_loopback else "private"
     return None if address.version == 4 or address in GLOBAL_IPV6 else "in a reserved range"
 
 
-def _is_in(address: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+def _is_in_any(address: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     return any(address in network for network in networks)

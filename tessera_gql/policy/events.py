@@ -1,7 +1,8 @@
-"""What happened, in the past tense. One dataclass per kind; audit, webhooks and subscriptions follow from it.
+"""Domain events in the past tense: one dataclass for each kind.
 
-`teams` are those the event concerns: they may see it and are told. Everything that is not part of the address
-(`teams`, `asset_id`, `proposal_id`) is the payload, so a field added here is published everywhere at once.
+Audit log, webhooks and subscriptions are made from them. `audience_team_ids` are the teams that may see the event and
+are notified. All fields outside the envelope (`audience_team_ids`, `asset_id`, `proposal_id`) form the payload, so a
+new field is sent to all receivers.
 """
 
 import re
@@ -13,15 +14,13 @@ from uuid import UUID
 
 from tessera_gql.policy.words import ChangeType, Outcome, ProposalStatus, Response
 
-ADDRESS = frozenset({"teams", "asset_id", "proposal_id"})
-
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """`entity` names the field that holds the id of what the event is about; `kind` is the class name in capitals."""
+    """Base class of events; `entity_field` names the field with the id of the subject."""
 
     kind: ClassVar[str]
-    entity: ClassVar[str]
+    entity_field: ClassVar[str]
 
     teams: frozenset[UUID] = field(default_factory=frozenset[UUID])
     asset_id: UUID | None = None
@@ -34,25 +33,30 @@ class Event:
 
     @property
     def entity_type(self) -> str:
-        return self.entity.removesuffix("_id")
+        return self.entity_field.removesuffix("_id")
 
     @property
     def entity_id(self) -> UUID:
-        value: UUID = getattr(self, self.entity)
+        value: UUID = getattr(self, self.entity_field)
         return value
 
     def payload(self) -> dict[str, Any]:
-        """The facts as plain JSON, the same on the way out of any database."""
-        if (names := _FACTS.get(self.kind)) is None:
-            names = _FACTS[self.kind] = tuple(one.name for one in fields(self) if one.name not in ADDRESS)
-        return {name: _plain(getattr(self, name)) for name in names}
+        """The payload as plain JSON, equal to what is read back from any database."""
+        if (names := _PAYLOAD_FIELDS.get(self.kind)) is None:
+            names = _PAYLOAD_FIELDS[self.kind] = tuple(
+                item.name for item in fields(self) if item.name not in ENVELOPE_FIELDS
+            )
+        return {name: _to_json(getattr(self, name)) for name in names}
 
 
+ENVELOPE_FIELDS = frozenset(item.name for item in fields(Event))
+"""The fields of every event, stored in columns of their own; all other fields are the payload."""
 KINDS: list[str] = []
-_FACTS: dict[str, tuple[str, ...]] = {}
+_PAYLOAD_FIELDS: dict[str, tuple[str, ...]] = {}
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
+    """Convert a value to plain JSON."""
     match value:
         case datetime():
             return value.isoformat()
@@ -61,53 +65,53 @@ def _plain(value: Any) -> Any:
         case StrEnum():
             return value.value
         case frozenset():
-            return sorted(_plain(item) for item in value)
+            return sorted(_to_json(item) for item in value)
         case tuple() | list():
-            return [_plain(item) for item in value]
+            return [_to_json(item) for item in value]
         case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): _to_json(item) for key, item in value.items()}
         case _:
             return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeamCreated(Event):
-    entity = "team_id"
+    entity_field = "team_id"
     team_id: UUID
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeamUpdated(Event):
-    entity = "team_id"
+    entity_field = "team_id"
     team_id: UUID
     changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssetCreated(Event):
-    entity = "asset_id"
+    entity_field = "asset_id"
     fqn: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssetUpdated(Event):
-    entity = "asset_id"
+    entity_field = "asset_id"
     changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompatibilityModeChanged(Event):
-    """Informs the consumers: from now on other changes pass without a question."""
+    """A contract changed its compatibility mode; consumers are informed that other changes now break."""
 
-    entity = "asset_id"
+    entity_field = "asset_id"
     before: str
     after: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class DependencyAdded(Event):
-    entity = "dependency_id"
+    entity_field = "dependency_id"
     dependency_id: UUID
     dependency_asset_id: UUID
     dependency_type: str
@@ -115,7 +119,7 @@ class DependencyAdded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class DependencyRemoved(Event):
-    entity = "dependency_id"
+    entity_field = "dependency_id"
     dependency_id: UUID
     dependency_asset_id: UUID
     dependency_type: str
@@ -123,9 +127,9 @@ class DependencyRemoved(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ContractPublished(Event):
-    """FORCED names the reason and the teams that would have been asked (`not_asked`)."""
+    """A contract became active. FORCED has the reason and the teams that were not asked (`not_asked`)."""
 
-    entity = "contract_id"
+    entity_field = "contract_id"
     contract_id: UUID
     version: str
     outcome: Outcome
@@ -138,14 +142,14 @@ class ContractPublished(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ContractRetired(Event):
-    entity = "contract_id"
+    entity_field = "contract_id"
     contract_id: UUID
     version: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationCreated(Event):
-    entity = "registration_id"
+    entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
     reads: tuple[str, ...] | None
@@ -153,7 +157,7 @@ class RegistrationCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationUpdated(Event):
-    entity = "registration_id"
+    entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
     changed: tuple[str, ...]
@@ -161,16 +165,16 @@ class RegistrationUpdated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RegistrationEnded(Event):
-    entity = "registration_id"
+    entity_field = "registration_id"
     registration_id: UUID
     consumer_team_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalOpened(Event):
-    """Asked teams get an AcknowledgmentRequested each; `informed` are the others who read the asset or build on it."""
+    """A proposal was opened; `informed` are teams that read or build on the asset and are not asked."""
 
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     version: str
     proposed_by: UUID
     asked: frozenset[UUID]
@@ -180,7 +184,7 @@ class ProposalOpened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AcknowledgmentRequested(Event):
-    entity = "acknowledgment_id"
+    entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
     expires_at: datetime
@@ -189,16 +193,16 @@ class AcknowledgmentRequested(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class AcknowledgmentReleased(Event):
-    """The team no longer reads what the proposal breaks: it is no longer asked and its answer no longer counts."""
+    """A team no longer reads what the proposal breaks: it is no longer asked, and its response no longer counts."""
 
-    entity = "acknowledgment_id"
+    entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalAnswered(Event):
-    entity = "acknowledgment_id"
+    entity_field = "acknowledgment_id"
     acknowledgment_id: UUID
     consumer_team_id: UUID
     response: Response
@@ -208,7 +212,7 @@ class ProposalAnswered(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalStatusChanged(Event):
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     before: ProposalStatus
     after: ProposalStatus
     because: str
@@ -216,18 +220,18 @@ class ProposalStatusChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalStale(Event):
-    """Approved, but the contract moved meanwhile and a new break appeared: the proposer must propose afresh."""
+    """An approved proposal now breaks more than was approved, because the contract has changed."""
 
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     proposed_by: UUID
     changes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManifestSynced(Event):
-    """One event for a whole manifest, beside the events of the contracts it published."""
+    """Summary of a manifest sync, beside the events of the contracts that it published."""
 
-    entity = "sync_id"
+    entity_field = "sync_id"
     sync_id: UUID
     project: str | None
     assets_created: int
@@ -239,9 +243,9 @@ class ManifestSynced(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyCreated(Event):
-    """`key_team_id` is null for an administrator's key. Neither the token nor its hash is ever part of an event."""
+    """An API key was created, of a team or (null) an administrator. Events never have its token or hash."""
 
-    entity = "api_key_id"
+    entity_field = "api_key_id"
     api_key_id: UUID
     name: str
     key_team_id: UUID | None
@@ -251,27 +255,27 @@ class ApiKeyCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyRevoked(Event):
-    """From now on the key opens nothing, and what lives on it ends."""
+    """An API key was revoked: it is no longer accepted, and its open subscriptions end."""
 
-    entity = "api_key_id"
+    entity_field = "api_key_id"
     api_key_id: UUID
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReminderSent(Event):
-    """Its teams have not answered, and the proposal runs out in so many hours. Once for each span before the end."""
+    """Teams were reminded to respond before the proposal expires; sent once for each span before the deadline."""
 
-    entity = "proposal_id"
+    entity_field = "proposal_id"
     hours_before: int
     expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookCreated(Event):
-    """Of its address only the host: the rest may be as good as a password."""
+    """A webhook was created. Only the host of its URL is recorded: the path may contain a secret."""
 
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     host: str
     kinds: tuple[str, ...] | None
@@ -279,30 +283,30 @@ class WebhookCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookUpdated(Event):
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookDeleted(Event):
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     host: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookRedelivered(Event):
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     delivery_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookDeliveryFailed(Event):
-    """Given up after a day of attempts; `event_sequence` is the event that did not arrive, null for a ping."""
+    """A delivery was given up after a day of attempts; `event_sequence` is null for a ping."""
 
-    entity = "webhook_id"
+    entity_field = "webhook_id"
     webhook_id: UUID
     delivery_id: UUID
     event_sequence: int | None

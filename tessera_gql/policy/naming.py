@@ -1,4 +1,4 @@
-"""What names, texts and metadata may look like; every check returns the cleaned value or raises Invalid."""
+"""Validate and normalize names, texts and metadata; each check returns the cleaned value or raises Invalid."""
 
 import re
 import unicodedata
@@ -10,20 +10,20 @@ from tessera_gql.errors import Invalid
 MAX_NAME = 200
 MAX_FQN = 1_000
 MAX_FQN_BYTES = 2_400
-"""Of its key: an index of PostgreSQL takes 2,700."""
+"""Limit for the normalized fqn: an index entry of PostgreSQL holds 2,700 bytes."""
 MAX_TEXT = 20_000
 MAX_METADATA_BYTES = 64_000
 
-SEGMENT = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
+SEGMENT_PATTERN = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
 
 
 def key(name: str) -> str:
-    """What makes a name unique: trimmed, whatever the case, and however its accents are encoded."""
+    """The key by which names are unique: trimmed, without case, in one Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name.strip()).casefold())
 
 
-def team_name(text: str) -> str:
-    """Trimmed, in one Unicode form, so that two names that look the same are the same."""
+def clean_team_name(text: str) -> str:
+    """Validate a team's name; trims it and composes its characters, so that names that look alike are equal."""
     name = unicodedata.normalize("NFC", text).strip()
     if not name:
         raise Invalid("A team needs a name, for example data-platform.", field=("name",))
@@ -34,15 +34,15 @@ def team_name(text: str) -> str:
     return name
 
 
-def fqn(text: str) -> str:
-    """Two or more names joined by dots, as in `analytics.core.orders`."""
+def clean_fqn(text: str) -> str:
+    """Validate a fully qualified name: two or more names joined by dots, as in `analytics.core.orders`."""
     name = unicodedata.normalize("NFC", text).strip()
     if len(name) > MAX_FQN:
         raise Invalid(f"The fqn has {len(name)} characters; {MAX_FQN} is the limit.", field=("fqn",))
     if (size := len(key(name).encode())) > MAX_FQN_BYTES:
         raise Invalid(f"The fqn has {size} bytes in UTF-8; {MAX_FQN_BYTES} is the limit.", field=("fqn",))
     parts = name.split(".")
-    if len(parts) < 2 or not all(SEGMENT.fullmatch(part) for part in parts):
+    if len(parts) < 2 or not all(SEGMENT_PATTERN.fullmatch(part) for part in parts):
         raise Invalid(
             f"{name[:100]!r} is not a fully qualified name. Join at least two names (letters, digits, _ $ - @ # + *)"
             " with dots, for example analytics.core.orders.",
@@ -51,8 +51,8 @@ def fqn(text: str) -> str:
     return name
 
 
-def prose(value: str | None, name: str) -> str | None:
-    """Free text; empty is the same as none."""
+def clean_text(value: str | None, name: str) -> str | None:
+    """Validate free text; empty text becomes None."""
     if value is None or not value.strip():
         return None
     if len(value) > MAX_TEXT:
@@ -60,15 +60,15 @@ def prose(value: str | None, name: str) -> str | None:
     return value.strip()
 
 
-def metadata(value: Any) -> dict[str, Any]:
-    """A JSON object of moderate size."""
+def clean_metadata(value: Any) -> dict[str, Any]:
+    """Validate metadata: a JSON object of limited size; None becomes an empty object."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise Invalid("`metadata` must be a JSON object.", field=("metadata",))
-    found: dict[str, Any] = value
+    document: dict[str, Any] = value
     try:
-        size = len(canonical(found).encode())
+        size = len(canonical(document).encode())
     except (TypeError, ValueError, RecursionError):
         raise Invalid(
             "`metadata` is not plain JSON: it nests too deeply, or has a number or a text that JSON does not know.",
@@ -79,4 +79,4 @@ def metadata(value: Any) -> dict[str, Any]:
             f"`metadata` is larger than {MAX_METADATA_BYTES:,} bytes. Link to it instead.",
             field=("metadata",),
         )
-    return found
+    return document

@@ -1,4 +1,4 @@
-"""A proposal's status is a function of its answers and the time; nobody sets it by hand."""
+"""Compute the status of a proposal from its acknowledgments and the time; it is never set by hand."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,24 +8,25 @@ from tessera_gql.policy.words import ProposalStatus, Response
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One asked team's answer; `response` None is silence."""
+class TeamResponse:
+    """The response of one asked team; `response` is None until it responds."""
 
     response: Response | None
     deadline: datetime | None = None
 
 
-def status(answers: Iterable[Answer], now: datetime) -> ProposalStatus:
-    """One BLOCKED rejects; consent of all approves; MIGRATING consents once its deadline has passed."""
-    given = list(answers)
-    if any(answer.response is Response.BLOCKED for answer in given):
+def compute_status(answers: Iterable[TeamResponse], now: datetime) -> ProposalStatus:
+    """Compute the status: any BLOCKED rejects, consent of all approves."""
+    responses = list(answers)
+    if any(answer.response is Response.BLOCKED for answer in responses):
         return ProposalStatus.REJECTED
-    if all(consents(answer, now) for answer in given):
+    if all(is_consent(answer, now) for answer in responses):
         return ProposalStatus.APPROVED
     return ProposalStatus.PENDING
 
 
-def consents(answer: Answer, now: datetime) -> bool:
+def is_consent(answer: TeamResponse, now: datetime) -> bool:
+    """Whether the team agrees; MIGRATING counts as consent once its deadline has passed."""
     match answer.response:
         case Response.APPROVED:
             return True
@@ -35,9 +36,9 @@ def consents(answer: Answer, now: datetime) -> bool:
             return False
 
 
-def status_in_time(answers: Iterable[Answer], expires_at: datetime, now: datetime) -> ProposalStatus:
-    """The status now, or EXPIRED if consent was not complete when the proposal ran out, however late we look."""
-    given = list(answers)
-    if now >= expires_at and status(given, expires_at) is not ProposalStatus.APPROVED:
+def compute_status_or_expiry(answers: Iterable[TeamResponse], expires_at: datetime, now: datetime) -> ProposalStatus:
+    """Compute the status, or EXPIRED if consent was not complete at `expires_at`, however late this is computed."""
+    responses = list(answers)
+    if now >= expires_at and compute_status(responses, expires_at) is not ProposalStatus.APPROVED:
         return ProposalStatus.EXPIRED
-    return status(given, now)
+    return compute_status(responses, now)

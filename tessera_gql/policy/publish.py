@@ -1,4 +1,4 @@
-"""What a publish comes to, decided before anything is written. Shared by publishing, impact and syncing."""
+"""Decide what publishing a schema means, before anything is written. Used by publish, impact and sync."""
 
 import hashlib
 import re
@@ -12,21 +12,21 @@ from tessera_gql.diff import Bump, Change, Mode, SchemaDiff, canonical, check, c
 from tessera_gql.policy import version
 from tessera_gql.policy.words import ChangeType
 
-# A number that the two write differently, perhaps: it may also stand in a string, which costs time and nothing else.
+# A number that orjson and `canonical` may write differently. A match inside a string only costs time.
 _FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.e]")
-_PERHAPS = re.compile(rb"\d[.e]")
-"""What a text with a fraction has as well, and is found in a third of the time."""
+# Matches every text that `_FRACTION` matches, in a third of the time.
+_MAYBE_FRACTION = re.compile(rb"\d[.e]")
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a contract promises: its schema, its guarantees and the mode that judges the next change."""
+    """Schema, guarantees and compatibility mode of a contract; the mode decides which next changes break."""
 
     schema: Any
     guarantees: dict[str, Any] | None
     mode: Mode
     known_hash: str | None = None
-    """The hash of the schema, where it has been computed before."""
+    """The hash of the schema if it is computed already."""
 
     @cached_property
     def schema_hash(self) -> str:
@@ -39,46 +39,46 @@ class Terms:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The changes from the current terms to the offered ones, and what they mean under the current mode."""
+    """The changes from the current to the proposed terms, and which of them break under the current mode."""
 
     changes: tuple[Change, ...] = ()
     breaking: tuple[Change, ...] = ()
     bump: Bump = Bump.PATCH
-    unchanged: bool = False
-    first: bool = False
+    is_unchanged: bool = False
+    is_first: bool = False
     mode: Mode = field(default=Mode.BACKWARD)
 
     @property
     def change_type(self) -> ChangeType:
-        if self.first:
+        if self.is_first:
             return ChangeType.INITIAL
         return ChangeType.PATCH if self.bump is Bump.NONE else ChangeType(self.bump.value)
 
 
-def examine(schema: Any) -> str:
-    """Return the hash of a schema that can be a contract. Raises SchemaError for any other document."""
+def validate_schema(schema: Any) -> str:
+    """Validate a schema and return its hash. Raises SchemaError for a document that can't be a contract."""
     check(schema)
     return _hash(schema)
 
 
-MAX_WORK = 150
-"""Changes times values up to which the evidence for all changes takes a few milliseconds."""
+MAX_CHEAP_EVIDENCE = 150
+"""Product of changes and values up to which evidence for all changes takes a few milliseconds."""
 
 
-def work(*terms: Terms) -> int | None:
-    """The number of values to compare, or None if comparing could take more than a few milliseconds."""
+def count_values(*terms: Terms) -> int | None:
+    """Count the values to compare; None if comparing could take more than a few milliseconds."""
     values = 1
-    for each in terms:
-        for part in (each.schema, {"default": each.guarantees}):
-            if (found := weight(part)) is None:
+    for item in terms:
+        for part in (item.schema, {"default": item.guarantees}):
+            if (size := weight(part)) is None:
                 return None
-            values += found
+            values += size
     return values
 
 
-def has_light_evidence(judgement: Judgement, values: int) -> bool:
+def is_evidence_cheap(judgement: Judgement, values: int) -> bool:
     """Whether evidence for all changes takes a few milliseconds at most."""
-    return values * sum(bool(change.breaks) for change in judgement.changes) <= MAX_WORK
+    return values * sum(bool(change.breaks) for change in judgement.changes) <= MAX_CHEAP_EVIDENCE
 
 
 def _hash(value: Any) -> str:
@@ -86,22 +86,22 @@ def _hash(value: Any) -> str:
 
 
 def canonical_bytes(value: Any) -> bytes:
-    """As `canonical`, three times as fast for what has neither fractions nor numbers beyond 64 bits."""
+    """Serialize like `canonical`, three times as fast without fractions and numbers beyond 64 bits."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return canonical(value).encode()
-    return canonical(value).encode() if _PERHAPS.search(text) and _FRACTION.search(text) else text
+    return canonical(value).encode() if _MAYBE_FRACTION.search(text) and _FRACTION.search(text) else text
 
 
-def judge(current: Terms | None, offered: Terms) -> Judgement:
-    """The current contract's mode judges: a producer can't switch the check off in the same breath."""
+def judge(current: Terms | None, proposed: Terms) -> Judgement:
+    """Judge changed terms under the current mode, so that a producer can't switch off the check with them."""
     if current is None:
-        return Judgement(first=True, mode=offered.mode)
-    if current.fingerprint == offered.fingerprint:
-        return Judgement(unchanged=True, bump=Bump.NONE, mode=current.mode)
-    schema = compare(current.schema, offered.schema)
-    diff = SchemaDiff(schema.changes + compare_guarantees(current.guarantees, offered.guarantees))
+        return Judgement(is_first=True, mode=proposed.mode)
+    if current.fingerprint == proposed.fingerprint:
+        return Judgement(is_unchanged=True, bump=Bump.NONE, mode=current.mode)
+    schema = compare(current.schema, proposed.schema)
+    diff = SchemaDiff(schema.changes + compare_guarantees(current.guarantees, proposed.guarantees))
     return Judgement(
         changes=diff.changes,
         breaking=diff.breaking(current.mode),
@@ -110,13 +110,13 @@ def judge(current: Terms | None, offered: Terms) -> Judgement:
     )
 
 
-def next_version(given: str | None, current: str | None, judgement: Judgement) -> str:
-    """Raises Invalid when the version given promises less than the change does."""
-    return version.chosen(given, current, Bump.PATCH if judgement.bump is Bump.NONE else judgement.bump)
+def next_version(given_version: str | None, current: str | None, judgement: Judgement) -> str:
+    """Choose the version of a change; raises Invalid when the given version is too low for it."""
+    return version.choose_version(given_version, current, Bump.PATCH if judgement.bump is Bump.NONE else judgement.bump)
 
 
-def summary(changes: tuple[Change, ...], *, limit: int = 20) -> tuple[str, ...]:
-    """Sentences for an event; a long list is cut and says so."""
-    told = tuple(change.message for change in changes[:limit])
-    rest = len(changes) - limit
-    return (*told, f"and {rest} more") if rest > 0 else told
+def summarize_changes(changes: tuple[Change, ...], *, limit: int = 20) -> tuple[str, ...]:
+    """The messages of the changes, for an event; a long list is cut and ends with the number left out."""
+    messages = tuple(change.message for change in changes[:limit])
+    remaining = len(changes) - limit
+    return (*messages, f"and {remaining} more") if remaining > 0 else messages

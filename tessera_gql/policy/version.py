@@ -1,4 +1,4 @@
-"""Semantic versions (semver.org 2.0): precedence, and the next honest version after a change."""
+"""Semantic versions (semver.org 2.0): precedence, and the next version after a change."""
 
 import re
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ from functools import total_ordering
 from tessera_gql.diff import Bump
 from tessera_gql.errors import Invalid
 
-PATTERN = re.compile(
+VERSION_PATTERN = re.compile(
     r"(?P<major>0|[1-9]\d{0,8})\.(?P<minor>0|[1-9]\d{0,8})\.(?P<patch>0|[1-9]\d{0,8})"
     r"(?:-(?P<pre>(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*))?"
     r"(?:\+(?P<build>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?",
     re.ASCII,
 )
 MAX_LENGTH = 100
-LARGEST_GIVEN = 99_999_999  # a digit less than is read, so that every version has versions after it
-FIRST = "1.0.0"
+MAX_REQUESTED_NUMBER = 99_999_999  # one digit fewer than PATTERN allows, so that each version has a successor
+FIRST_VERSION = "1.0.0"
 
 
 @total_ordering
 @dataclass(frozen=True, eq=False)
 class Version:
-    """Compared by precedence: build metadata does not count."""
+    """A semantic version, ordered by precedence: build metadata does not count."""
 
     core: tuple[int, int, int]
     pre: tuple[str, ...] = ()
@@ -32,9 +32,9 @@ class Version:
 
     @property
     def _order(self) -> tuple[object, ...]:
-        # A release comes after its pre-releases; numbers come before words and compare as numbers.
-        marks = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.pre)
-        return (self.core, not self.pre, marks)
+        # A release comes after its pre-releases; numbers come before text and compare as numbers.
+        identifiers = tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in self.pre)
+        return (self.core, not self.pre, identifiers)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Version) and self._order == other._order
@@ -47,21 +47,21 @@ class Version:
 
 
 def parse(text: str) -> Version:
-    """Raises Invalid."""
-    found = PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
-    if not found:
+    """Parse a semantic version; raises Invalid."""
+    match = VERSION_PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    if not match:
         raise Invalid(
             f"{text[:MAX_LENGTH]!r} is not a semantic version. Write MAJOR.MINOR.PATCH, such as 1.4.0 or 2.0.0-rc.1.",
             field=("version",),
         )
-    core = (int(found["major"]), int(found["minor"]), int(found["patch"]))
-    return Version(core, tuple((found["pre"] or "").split(".")) if found["pre"] else ())
+    core = (int(match["major"]), int(match["minor"]), int(match["patch"]))
+    return Version(core, tuple((match["pre"] or "").split(".")) if match["pre"] else ())
 
 
-def following(current: Version, bump: Bump) -> Version:
-    """The lowest release that says at least `bump`; after a pre-release, its own release where that says enough."""
+def next_release(current: Version, bump: Bump) -> Version:
+    """The lowest release that is at least `bump` higher; after a pre-release, its own release if that is enough."""
     major, minor, patch = current.core
-    if current.pre and _says(current.core, bump):
+    if current.pre and _includes_bump(current.core, bump):
         return Version(current.core)
     match bump:
         case Bump.MAJOR:
@@ -72,7 +72,8 @@ def following(current: Version, bump: Bump) -> Version:
             return Version((major, minor, patch + 1))
 
 
-def _says(core: tuple[int, int, int], bump: Bump) -> bool:
+def _includes_bump(core: tuple[int, int, int], bump: Bump) -> bool:
+    """Whether the last change to reach this release was at least `bump`."""
     _, minor, patch = core
     match bump:
         case Bump.MAJOR:
@@ -83,25 +84,28 @@ def _says(core: tuple[int, int, int], bump: Bump) -> bool:
             return True
 
 
-def chosen(given: str | None, current: str | None, bump: Bump) -> str:
-    """The version to publish under; raises Invalid with a suggestion when the one given says too little."""
-    wanted = None if given is None else parse(given)
-    if wanted is not None and max(wanted.core) > LARGEST_GIVEN:
-        raise Invalid(f"The numbers of a version go up to {LARGEST_GIVEN:,}. Use a lower one.", field=("version",))
-    if current is None:
-        return given or FIRST
-    lowest = following(parse(current), bump)
-    if given is None or wanted is None:
-        return str(lowest)
-    if wanted <= parse(current):
+def choose_version(requested_version: str | None, current: str | None, bump: Bump) -> str:
+    """Choose the version to publish under; raises Invalid with a suggestion when the given version is too low."""
+    parsed = None if requested_version is None else parse(requested_version)
+    if parsed is not None and max(parsed.core) > MAX_REQUESTED_NUMBER:
         raise Invalid(
-            f"Version {given} does not come after the current {current}. Use {lowest}, or leave the version out.",
+            f"The numbers of a version go up to {MAX_REQUESTED_NUMBER:,}. Use a lower one.", field=("version",)
+        )
+    if current is None:
+        return requested_version or FIRST_VERSION
+    lowest = next_release(parse(current), bump)
+    if requested_version is None or parsed is None:
+        return str(lowest)
+    if parsed <= parse(current):
+        raise Invalid(
+            f"Version {requested_version} does not come after the current {current}."
+            f" Use {lowest}, or leave the version out.",
             field=("version",),
         )
-    if wanted.core < lowest.core:
+    if parsed.core < lowest.core:
         raise Invalid(
-            f"Version {given} promises less than this {bump.lower()} change over {current} does."
+            f"Version {requested_version} promises less than this {bump.lower()} change over {current} does."
             f" Use {lowest} or higher, or leave the version out.",
             field=("version",),
         )
-    return given
+    return requested_version

@@ -1,8 +1,8 @@
-"""Who sees what: one table for the types of the schema, and one for the kinds of events.
+"""Visibility: which callers may read a field or an event, in one table for types and one for kinds of events.
 
-The catalog is open to every caller with the scope READ. API keys, webhooks, their deliveries and the events about
-them are private to the team they belong to. A caller's `View` is all that decides; `store.visibility` applies it to
-what is read from the database, and `visible_event` to what is streamed.
+The catalog is open to each caller with the scope READ. API keys, webhooks, deliveries and their events are private to
+the team that owns them. A caller's `Visibility` decides; `store.visibility` applies it to queries, `redact_event` to
+streams.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -12,17 +12,17 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from tessera_gql.policy import events
-from tessera_gql.policy.access import OWNERS, Actor
+from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
 KEY_MARK = "tsr_"
-"""How the token of every API key begins."""
+"""First characters of the token of every API key."""
 PREFIX_LENGTH = 8
-"""Characters at the beginning of a token by which people recognize a key."""
+"""Length of the prefix of a token that is stored and shown to identify a key."""
 
 
 class Audience(StrEnum):
-    """The callers who see a field; ADMIN sees everything."""
+    """The callers who may read a field; ADMIN may read all."""
 
     READERS = "every caller with the scope READ"
     OWNERS = "the scope WRITE in the team it belongs to, and ADMIN"
@@ -31,7 +31,7 @@ class Audience(StrEnum):
     NAME = "ADMIN; other callers see the prefix of an API key in place of its name"
 
 
-TYPES: Mapping[str, Audience] = {
+TYPE_AUDIENCES: Mapping[str, Audience] = {
     "Acknowledgment": Audience.READERS,
     "AcknowledgmentRequest": Audience.READERS,
     "ApiKey": Audience.OWNERS,
@@ -69,17 +69,17 @@ TYPES: Mapping[str, Audience] = {
     "Webhook": Audience.OWNERS,
     "WebhookDelivery": Audience.OWNERS,
 }
-"""The audience of every field of a type. Connections and edges have that of their items; payloads are the caller's."""
+"""The audience of the fields of a type. Connections and edges have that of their nodes; payloads are for the caller."""
 
-FIELDS: Mapping[str, Audience] = {
+FIELD_AUDIENCES: Mapping[str, Audience] = {
     "ApiKey.createdBy": Audience.NAME,
     "Event.actor": Audience.NAME,
     "Query.apiKeys": Audience.OWNERS,
     "Query.webhooks": Audience.OWNERS,
 }
-"""Fields whose audience is not that of their type."""
+"""Fields whose audience differs from that of their type."""
 
-KINDS: Mapping[type[Event], Audience] = {
+EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
     events.TeamCreated: Audience.READERS,
     events.TeamUpdated: Audience.READERS,
     events.AssetCreated: Audience.READERS,
@@ -108,64 +108,64 @@ KINDS: Mapping[type[Event], Audience] = {
     events.WebhookRedelivered: Audience.OWNERS,
     events.WebhookDeliveryFailed: Audience.OWNERS,
 }
-"""The audience of an event; its owners are the teams that it concerns."""
+"""The audience of an event; its owners are its audience teams."""
 
-PUBLIC_KINDS = frozenset(event.kind for event, audience in KINDS.items() if audience is Audience.READERS)
-"""A kind that is missing in the table is private."""
+PUBLIC_KINDS = frozenset(event.kind for event, audience in EVENT_AUDIENCES.items() if audience is Audience.READERS)
+"""Kinds that every caller may see; a kind that is missing in the table is private."""
 
 
-def audience(type_name: str, field: str) -> Audience:
+def audience_of_field(type_name: str, field: str) -> Audience:
     """The audience of a field in the schema; raises KeyError for a type that is not in the table."""
-    if (found := FIELDS.get(f"{type_name}.{field}")) is not None:
-        return found
+    if (exception := FIELD_AUDIENCES.get(f"{type_name}.{field}")) is not None:
+        return exception
     if type_name.endswith("Payload"):
         return Audience.CALLER
-    return TYPES[type_name.removesuffix("Connection").removesuffix("Edge")]
+    return TYPE_AUDIENCES[type_name.removesuffix("Connection").removesuffix("Edge")]
 
 
 def is_private(type_name: str) -> bool:
     """Whether rows of this type are hidden from some callers."""
-    return TYPES[type_name] in {Audience.OWNERS, Audience.BY_KIND}
+    return TYPE_AUDIENCES[type_name] in {Audience.OWNERS, Audience.BY_KIND}
 
 
 @dataclass(frozen=True)
 class View:
-    """The private rows that a caller sees: all, or those of one team (None: of no team) and the key it calls with."""
+    """The private rows that a caller may read: all, or those of its team (None: of no team) and its own key."""
 
     is_whole: bool = False
     team_id: UUID | None = None
     key_id: UUID | None = None
 
 
-WHOLE = View(is_whole=True)
+UNRESTRICTED = View(is_whole=True)
 
 
 def view_of(actor: Actor) -> View:
-    """Private rows are seen by those who may change them."""
-    if actor.may(OWNERS.other):
-        return WHOLE
-    return View(team_id=actor.team_id if actor.may(OWNERS.own) else None, key_id=actor.key_id)
+    """The private rows that an actor may read: those that it may change."""
+    if actor.has_scope(OWNER_OR_ADMIN.other_team):
+        return UNRESTRICTED
+    return View(team_id=actor.team_id if actor.has_scope(OWNER_OR_ADMIN.own_team) else None, key_id=actor.key_id)
 
 
-def view_of_webhook(team_id: UUID | None) -> View:
-    """What a webhook is sent: what its team sees, or everything if it belongs to no team."""
-    return WHOLE if team_id is None else View(team_id=team_id)
+def visibility_of_webhook(team_id: UUID | None) -> View:
+    """The events that a webhook may receive: those its team may read, or all if it belongs to no team."""
+    return UNRESTRICTED if team_id is None else View(team_id=team_id)
 
 
 def key_actor(name: str, prefix: str) -> str:
-    """The name that the event log gives to the holder of an API key."""
+    """The actor name of an API key in the event log."""
     return f"{name} ({prefix})"
 
 
-def public_actor(actor: str) -> str:
-    """The name without what `key_actor` put there of a private key: only the prefix tells keys apart."""
+def redact_actor(actor: str) -> str:
+    """Remove the private part of a name that `format_key_actor` made; the prefix stays, which tells keys apart."""
     prefix = actor[-1 - PREFIX_LENGTH : -1]
     is_key = actor.endswith(f" ({prefix})") and prefix.startswith(KEY_MARK)
     return f"key {prefix}" if is_key else actor
 
 
-class EventFacts(Protocol):
-    """A row of the event log."""
+class EventRecord(Protocol):
+    """The columns of an event that decide whether a caller may see it."""
 
     @property
     def kind(self) -> str: ...
@@ -175,13 +175,13 @@ class EventFacts(Protocol):
     def actor(self) -> str: ...
 
 
-E = TypeVar("E", bound=EventFacts)
+E = TypeVar("E", bound=EventRecord)
 
 
 def visible_event(view: View, row: E, rename: Callable[[E, str], E]) -> E | None:
-    """The event as the caller sees it, None if it is hidden. `rename` makes a copy with another actor."""
+    """The event as the caller may see it; None if it is hidden. `rename` copies it with another actor."""
     if view.is_whole:
         return row
     if row.kind not in PUBLIC_KINDS and (view.team_id is None or str(view.team_id) not in row.teams):
         return None
-    return row if (actor := public_actor(row.actor)) == row.actor else rename(row, actor)
+    return row if (actor := redact_actor(row.actor)) == row.actor else rename(row, actor)

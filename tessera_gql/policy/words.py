@@ -1,10 +1,10 @@
-"""The closed vocabularies of the domain; a value's name is its spelling everywhere: database, graph, files."""
+"""Enums of the domain. A value equals its name, in database, GraphQL schema and files."""
 
 from enum import StrEnum
 
 
 class ResourceType(StrEnum):
-    """What kind of thing an asset is in the warehouse."""
+    """The kind of resource that an asset is in the warehouse."""
 
     TABLE = "TABLE"
     VIEW = "VIEW"
@@ -26,7 +26,7 @@ class ContractStatus(StrEnum):
 
 
 class ChangeType(StrEnum):
-    """How far a contract's version moved, and so how much a consumer should care."""
+    """How much a contract's version was raised, a hint at its importance for consumers."""
 
     INITIAL = "INITIAL"
     PATCH = "PATCH"
@@ -35,7 +35,7 @@ class ChangeType(StrEnum):
 
 
 class RegistrationStatus(StrEnum):
-    """ACTIVE and MIGRATING registrations are live: their teams are asked. INACTIVE ones are history."""
+    """The state of a registration. ACTIVE and MIGRATING are live: their teams are asked. INACTIVE has ended."""
 
     ACTIVE = "ACTIVE"
     MIGRATING = "MIGRATING"
@@ -43,7 +43,7 @@ class RegistrationStatus(StrEnum):
 
 
 class Evidence(StrEnum):
-    """How we know that a team reads an asset."""
+    """The source of our knowledge that a team reads an asset."""
 
     DECLARED = "DECLARED"
     DBT_MANIFEST = "DBT_MANIFEST"
@@ -51,7 +51,7 @@ class Evidence(StrEnum):
 
 
 class ProposalStatus(StrEnum):
-    """PENDING, APPROVED and REJECTED follow the answers; the other four are ends, never left again."""
+    """The state of a proposal. PENDING, APPROVED and REJECTED follow the acknowledgments; the others are final."""
 
     PENDING = "PENDING"
     APPROVED = "APPROVED"
@@ -71,7 +71,7 @@ LIVE_STATUSES = (RegistrationStatus.ACTIVE, RegistrationStatus.MIGRATING)
 
 
 class Response(StrEnum):
-    """A consumer's answer. MIGRATING means "not yet": consent only once its deadline has passed."""
+    """The response of a team to a proposal. MIGRATING counts as consent only once its deadline has passed."""
 
     APPROVED = "APPROVED"
     MIGRATING = "MIGRATING"
@@ -85,7 +85,7 @@ class DependencyType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a publish came to. PROPOSED is no failure: the change waits for its consumers."""
+    """The result of a publish. PROPOSED is not a failure: the change waits for acknowledgments."""
 
     PUBLISHED = "PUBLISHED"
     PROPOSED = "PROPOSED"
@@ -94,14 +94,14 @@ class Outcome(StrEnum):
 
 
 class WebhookFormat(StrEnum):
-    """STANDARD is the event, or what a document chose of it; SLACK is one sentence, as Slack and its like take it."""
+    """The message format: STANDARD is the event or a document's selection of it, SLACK is one sentence."""
 
     STANDARD = "STANDARD"
     SLACK = "SLACK"
 
 
 class DeliveryStatus(StrEnum):
-    """PENDING is tried again until it is DELIVERED, or DEAD after a day of failures."""
+    """The state of a delivery. PENDING is retried until it is DELIVERED, or DEAD after a day of failures."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"

@@ -1,1 +1,1 @@
-"""What is remembered: tables, transactions and the questions asked of them. The only layer that writes SQL."""
+"""Persistence: tables, connections, transactions and queries. The only package that writes SQL."""

@@ -1,4 +1,4 @@
-"""Questions about assets. Whoever changes anything of an asset holds its lock first, then reads, then decides."""
+"""Queries and locks of assets. Lock an asset before reading anything that a change of it depends on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,65 +9,67 @@ from sqlalchemy import ColumnElement, select
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import naming
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Asset, table
 
 rows = table(Asset)
-_by_id = whole(rows.c.id)
-_by_key = whole(rows.c.fqn_key)
+_by_id = rows_by(rows.c.id)
+_by_fqn_key = rows_by(rows.c.fqn_key)
 
 
 @dataclass(frozen=True)
 class AssetRef:
-    """Exactly one of the two."""
+    """A reference to an asset by exactly one of its id and its fqn."""
 
     id: UUID | None = None
     fqn: str | None = None
 
 
 def key(fqn: str) -> str:
-    """What makes it unique."""
+    """Fold an asset's fqn to the key that is unique."""
     return naming.key(fqn)
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Asset]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, asset_ids: Sequence[UUID]) -> list[Asset]:
+    """Load the assets with these ids, in any order."""
+    return [*await session.fetch(_by_id, values=asset_ids)]
 
 
 async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
-    """Whatever the case."""
-    return [*await session.ask(_by_key, wanted=[key(fqn) for fqn in fqns])]
+    """Load the assets with these fqns, ignoring case."""
+    return [*await session.fetch(_by_fqn_key, values=[key(fqn) for fqn in fqns])]
 
 
 async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
-    return _present(await session.find(select(rows).where(_named(ref)), Asset), ref, field)
+    """Return the asset that is referred to; raise NotFound for the input `field` if there is none."""
+    return _require(await session.find(select(rows).where(_ref_condition(ref)), Asset), ref, field)
 
 
-def _named(ref: AssetRef) -> ColumnElement[bool]:
+def _ref_condition(ref: AssetRef) -> ColumnElement[bool]:
     if (ref.id is None) == (ref.fqn is None):
         raise Invalid("Name an asset by its id or by its fqn, one of the two.", field=("asset",))
     return rows.c.id == ref.id if ref.id else rows.c.fqn_key == key(ref.fqn or "")
 
 
-def _present(found: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asset:
-    if found is None:
+def _require(asset: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asset:
+    if asset is None:
         raise NotFound(
             f"There is no asset {ref.fqn or ref.id!s}. Create it with createAsset, or look it up with assets(filter:).",
             field=field,
         )
-    return found
+    return asset
 
 
 async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
-    """The asset as it is once nobody else can change it: everything about an asset waits here for its turn.
+    """Lock an asset until the commit and return it; changes of one asset wait here for each other.
 
-    NO KEY UPDATE, so that rows that merely refer to the asset can still be inserted: they would deadlock otherwise.
+    NO KEY UPDATE, because inserting rows that refer to the asset would deadlock with a full lock.
     """
-    found = await session.find(select(rows).where(_named(ref)).with_for_update(key_share=True), Asset)
-    return _present(found, ref, field)
+    asset = await session.find(select(rows).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
+    return _require(asset, ref, field)
 
 
-async def lock_all(session: Session, wanted: Sequence[UUID]) -> None:
-    """In the order of ids, so that two callers never wait for each other."""
-    statement = select(rows.c.id).where(session.among(rows.c.id, wanted)).order_by(rows.c.id)
+async def lock_all(session: Session, asset_ids: Sequence[UUID]) -> None:
+    """Lock assets in the order of their ids, so that two callers never deadlock."""
+    statement = select(rows.c.id).where(session.among(rows.c.id, asset_ids)).order_by(rows.c.id)
     await session.execute(statement.with_for_update(key_share=True))

@@ -1,4 +1,4 @@
-"""Proof that the event log is as it was written: every row's hash is computed again, from the first row on."""
+"""Verification of the event log: compute each row's hash again, from the first row on."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -8,59 +8,62 @@ from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
 
-PAGE = 1_000
+PAGE_SIZE = 1_000
 COLUMNS = events.rows.columns.keys()
 
 
 @dataclass(frozen=True)
 class Place:
-    """A row and its hash: noted down elsewhere, it proves later that the log up to here was not written anew."""
+    """The sequence and hash of an event; stored elsewhere, it proves that the log up to there was not replaced."""
 
     sequence: int = 0
     hash: str = events.GENESIS
 
 
 class Broken(Exception):  # noqa: N818 - a state of the log
-    """The first row that is not as it was written, and why."""
+    """The event log was changed: the first sequence that is wrong, and the reason."""
 
-    def __init__(self, sequence: int, why: str) -> None:
-        super().__init__(f"The event log is broken at sequence {sequence}: {why}.")
+    def __init__(self, sequence: int, reason: str) -> None:
+        super().__init__(f"The event log is broken at sequence {sequence}: {reason}.")
         self.sequence = sequence
 
 
-async def verify(database: Database, known: Place | None = None) -> Place:
-    """The last row of an unbroken log; raises Broken. `known` is a row as it was noted down earlier."""
-    place = Place()
+async def verify(database: Database, expected: Place | None = None) -> Place:
+    """Verify the whole log and return its last position; raise Broken if it was changed.
+
+    `expected` is a position that was stored earlier, which the log must contain.
+    """
+    position = Place()
     async for page in pages(database):
-        place = verify_rows(page, place, known)
-    if known is not None and place.sequence < known.sequence:
-        raise Broken(place.sequence + 1, f"the log ends before it; it once reached {known.sequence}")
-    return place
+        position = verify_rows(page, position, expected)
+    if expected is not None and position.sequence < expected.sequence:
+        raise Broken(position.sequence + 1, f"the log ends before it; it once reached {expected.sequence}")
+    return position
 
 
-def verify_rows(rows: Iterable[EventRow], place: Place, known: Place | None = None) -> Place:
-    """Rows that must follow `place`; gives the last of them."""
+def verify_rows(rows: Iterable[EventRow], position: Place, expected: Place | None = None) -> Place:
+    """Verify the rows that follow a position and return the position of the last one; raise Broken."""
     for row in rows:
-        if row.sequence != place.sequence + 1:
-            raise Broken(place.sequence + 1, f"it is missing; {row.sequence} comes after {place.sequence}")
-        if events.link(place.hash, facts(row)) != row.hash:
+        if row.sequence != position.sequence + 1:
+            raise Broken(position.sequence + 1, f"it is missing; {row.sequence} comes after {position.sequence}")
+        if events.link(position.hash, facts(row)) != row.hash:
             raise Broken(row.sequence, "its hash does not fit what the row says and the row before it")
-        place = Place(row.sequence, row.hash)
-        if known is not None and known.sequence == row.sequence and known.hash != row.hash:
+        position = Place(row.sequence, row.hash)
+        if expected is not None and expected.sequence == row.sequence and expected.hash != row.hash:
             raise Broken(row.sequence, "its hash is not the one that was noted down: the log was written anew")
-    return place
+    return position
 
 
 def facts(row: EventRow) -> dict[str, Any]:
-    """What the hash covers besides the hash before."""
+    """Return the values of a row that its hash covers, besides the previous hash."""
     return {name: getattr(row, name) for name in COLUMNS if name != "hash"}
 
 
 async def pages(database: Database, after: int = 0) -> AsyncIterator[list[EventRow]]:
-    """The log in order; each page is read in a transaction of its own, for rows never change."""
+    """Read the log in order, each page in its own transaction, since rows never change."""
     while True:
         async with database.read() as session:
-            page = await events.after(session, after, limit=PAGE)
+            page = await events.after(session, after, limit=PAGE_SIZE)
         if not page:
             return
         yield page

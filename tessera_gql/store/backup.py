@@ -1,4 +1,4 @@
-"""Copies of an SQLite database: taken while others use it; put back only whole, and only where nobody uses it."""
+"""Backup of an SQLite database while it is in use, and restore of a verified backup while it is not."""
 
 import asyncio
 import os
@@ -18,51 +18,57 @@ from tessera_gql.store.sqlite_file import lock, make_private
 
 HEADER = b"SQLite format 3\0"
 BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-BESIDE = ("", "-wal", "-shm", "-journal")
+FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True)
 class Copied:
-    """What was copied, after every check."""
+    """A verified copy: its revision, the end of its event log, and its size."""
 
     revision: str
     last: Place
-    """Where its event log ends."""
     size_bytes: int
 
 
 def backup(database: Path, file: Path, *, is_forced: bool = False) -> Copied:
-    """Raises a Refusal, or Broken if the event log is not as it was written; then there is no file."""
+    """Copy a database that may be in use to a file, and verify the copy.
+
+    Raises a Refusal, or Broken if the event log was changed; then no file is left.
+    """
     if not database.exists():
         raise NotFound(f"There is no database {database}. Check DATABASE_URL.")
     if file.exists() and not is_forced:
         raise Conflict(f"{file} exists. Choose another name, or replace it with --force.")
-    with _told(file), _draft(file) as draft:
+    with _translate_errors(file), _temporary_file(file) as draft:
         _copy(database, draft)
-        copied = _checked(draft)
+        copied = _check_copy(draft)
         draft.replace(file)
     return copied
 
 
 def restore(file: Path, database: Path, *, is_forced: bool = False) -> Copied:
-    """Raises a Refusal, or Broken; then the database is as it was."""
+    """Replace a database that is not in use by a verified backup.
+
+    Raises a Refusal, or Broken if the event log was changed; then the database is unchanged.
+    """
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
-    with file.open("rb") as opened:
-        if opened.read(len(HEADER)) != HEADER:
+    with file.open("rb") as stream:
+        if stream.read(len(HEADER)) != HEADER:
             raise Invalid(f"{file} is not an SQLite database. Give a file that `tessera db backup` made.")
     if database.exists() and not is_forced:
         raise Conflict(f"{database} exists. Restore elsewhere, or replace it with --force: all that is in it is lost.")
     database.parent.mkdir(parents=True, exist_ok=True)
-    with closing(lock(database) or BytesIO()), _told(database), _draft(database) as draft:
+    with closing(lock(database) or BytesIO()), _translate_errors(database), _temporary_file(database) as draft:
         _copy(file, draft)
-        copied = _checked(draft)
+        copied = _check_copy(draft)
         _replace(database, draft)
     return copied
 
 
 @contextmanager
-def _told(target: Path) -> Generator[None]:
+def _translate_errors(target: Path) -> Generator[None]:
+    """Turn errors of SQLite and the file system into refusals that name the target."""
     try:
         yield
     except sqlite3.Error as error:
@@ -74,60 +80,60 @@ def _told(target: Path) -> Generator[None]:
 
 
 @contextmanager
-def _draft(target: Path) -> Generator[Path]:
-    """An empty file beside the target, for our eyes only; gone afterwards."""
+def _temporary_file(target: Path) -> Generator[Path]:
+    """Create an empty private file next to the target, and delete it on leaving unless it was moved."""
     draft = target.with_name(f".{target.name}.{os.getpid()}.copy")
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         yield draft
     finally:
-        for suffix in BESIDE:
+        for suffix in FILE_SUFFIXES:
             with suppress(FileNotFoundError):
                 draft.with_name(draft.name + suffix).unlink()
 
 
 def _copy(source: Path, draft: Path) -> None:
-    """One state of the source, though others write meanwhile."""
-    reading = sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True, timeout=30)
-    with closing(reading), closing(sqlite3.connect(draft)) as writing:
-        reading.backup(writing)
+    """Copy a consistent snapshot of the source, which may be written to meanwhile."""
+    read_only = sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True, timeout=30)
+    with closing(read_only), closing(sqlite3.connect(draft)) as connection:
+        read_only.backup(connection)
 
 
-def _checked(draft: Path) -> Copied:
-    """Whole, of a revision that is known, its log as it was written; then one file that needs no other beside it."""
+def _check_copy(draft: Path) -> Copied:
+    """Verify a copy's integrity, revision and event log, and turn WAL off so that it is a single file."""
     with closing(sqlite3.connect(draft)) as connection:
-        if (said := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-            raise Invalid(f"It is damaged: {said}. Use another copy.")
-        revision = _revision(connection)
+        if (result := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+            raise Invalid(f"It is damaged: {result}. Use another copy.")
+        revision = _read_revision(connection)
     if revision not in migration.known():
         raise Invalid(
             f"It is at revision {revision or 'none'}, which this version of Tessera GQL does not know."
             " Use the version that made it."
         )
-    last = asyncio.run(_verified(draft))
+    last = asyncio.run(_verify_event_log(draft))
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
     return Copied(revision, last, draft.stat().st_size)
 
 
-async def _verified(draft: Path) -> Place:
-    opened = Database(f"sqlite:///{draft}")
+async def _verify_event_log(draft: Path) -> Place:
+    database = Database(f"sqlite:///{draft}")
     try:
-        return await audit.verify(opened)
+        return await audit.verify(database)
     finally:
-        await opened.dispose()
+        await database.dispose()
 
 
-def _revision(connection: sqlite3.Connection) -> str:
+def _read_revision(connection: sqlite3.Connection) -> str:
     try:
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:
         return ""
-    return str(found[0]) if found else ""
+    return str(row[0]) if row else ""
 
 
 def _replace(database: Path, draft: Path) -> None:
-    """Into the file itself, in a transaction that only begins where nobody else has it open."""
+    """Copy the draft into the database file, under an exclusive lock that fails while the database is in use."""
     make_private(database)
     with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as target:
         try:
@@ -139,14 +145,14 @@ def _replace(database: Path, draft: Path) -> None:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY:
                 raise
             target.close()
-            _supplant(database, draft)  # it is no database any more, so nobody can be using it
+            _replace_file(database, draft)  # the file is no database, so nobody can be using it
             return
         with closing(sqlite3.connect(draft)) as source:
             source.backup(target)
 
 
-def _supplant(database: Path, draft: Path) -> None:
-    for suffix in BESIDE[1:]:
+def _replace_file(database: Path, draft: Path) -> None:
+    for suffix in FILE_SUFFIXES[1:]:
         with suppress(FileNotFoundError):
             database.with_name(database.name + suffix).unlink()
     draft.replace(database)

@@ -1,4 +1,4 @@
-"""How much of everything waits: a few counts for those who watch the server."""
+"""Counts for metrics: the length of the event log and the work that waits."""
 
 from dataclasses import dataclass
 
@@ -14,18 +14,21 @@ proposals = table(Proposal)
 
 @dataclass(frozen=True)
 class Census:
+    """The last sequence of the event log, and counts of deliveries, webhooks and proposals that wait."""
+
     last_sequence: int
     pending: int
-    """Deliveries on their way, or waiting for their next attempt."""
+    """Deliveries that wait for an attempt."""
     dead: int
-    """Deliveries given up, and not yet forgotten."""
+    """Deliveries that have failed for good and are not deleted yet."""
     behind: int
-    """Webhooks that were not handed the latest events."""
+    """Webhooks without deliveries for the latest events."""
     waiting: int
-    """Proposals that wait for an answer."""
+    """Proposals that wait for acknowledgments."""
 
 
 async def take(session: Session) -> Census:
+    """Load all counts, with a few statements."""
     status = webhooks.deliveries.c.status
     undelivered = (
         select(status, func.count().label("number")).where(status != DeliveryStatus.DELIVERED).group_by(status)

@@ -1,4 +1,4 @@
-"""Questions about contracts."""
+"""Queries of contracts by id, asset and version."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -9,60 +9,65 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.version import parse
 from tessera_gql.policy.words import ContractStatus
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Contract, table
 
 rows = table(Contract)
-_by_id = whole(rows.c.id)
-_active = whole(rows.c.asset_id, rows.c.status == ContractStatus.ACTIVE)
+_by_id = rows_by(rows.c.id)
+_active_by_asset = rows_by(rows.c.asset_id, rows.c.status == ContractStatus.ACTIVE)
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Contract]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, contract_ids: Sequence[UUID]) -> list[Contract]:
+    """Load the contracts with these ids, in any order."""
+    return [*await session.fetch(_by_id, values=contract_ids)]
 
 
 async def get(session: Session, identity: UUID) -> Contract:
-    found = await by_ids(session, [identity])
-    if not found:
+    """Return a contract by its id; raise NotFound if there is none."""
+    contracts = await by_ids(session, [identity])
+    if not contracts:
         raise NotFound(f"There is no contract {identity}. List an asset's contracts to find it.", field=("contract",))
-    return found[0]
+    return contracts[0]
 
 
-async def active_of(session: Session, assets: Sequence[UUID]) -> list[Contract]:
-    """At most one for each asset."""
-    return [*await session.ask(_active, wanted=assets)]
+async def active_of(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
+    """Load the active contracts of the assets; an asset has at most one."""
+    return [*await session.fetch(_active_by_asset, values=asset_ids)]
 
 
 async def find_active(session: Session, asset: UUID) -> Contract | None:
-    found = await active_of(session, [asset])
-    return found[0] if found else None
+    """Find the active contract of an asset."""
+    contracts = await active_of(session, [asset])
+    return contracts[0] if contracts else None
 
 
 async def highest_version(session: Session, asset: UUID) -> str | None:
-    """Of all that were ever published, whatever became of them: versions only rise, moments of two machines may not."""
+    """Return the highest version ever published of an asset, since clocks of two machines may disagree on the last."""
     statement = select(rows.c.version).where(rows.c.asset_id == asset)
     return max((row.version for row in await session.rows(statement)), key=parse, default=None)
 
 
-async def by_versions(session: Session, wanted: Sequence[tuple[UUID, str]]) -> list[Contract]:
-    """By (asset, version)."""
-    assets = {asset for asset, _ in wanted}
-    versions = {version for _, version in wanted}
-    found = await session.list(
+async def by_versions(session: Session, asset_versions: Sequence[tuple[UUID, str]]) -> list[Contract]:
+    """Load the contracts with these pairs of asset id and version."""
+    assets = {asset for asset, _ in asset_versions}
+    versions = {version for _, version in asset_versions}
+    contracts = await session.list(
         select(rows).where(session.among(rows.c.asset_id, assets), session.among(rows.c.version, versions)),
         Contract,
     )
-    return [one for one in found if (one.asset_id, one.version) in set(wanted)]
+    return [row for row in contracts if (row.asset_id, row.version) in set(asset_versions)]
 
 
-async def previous_of(session: Session, wanted: Sequence[UUID]) -> dict[UUID, Contract]:
-    """For each contract the one published just before it on the same asset, where there is one."""
-    lag = func.lag(rows.c.id, type_=rows.c.id.type)  # SQLite would hand back text
+async def previous_of(session: Session, contract_ids: Sequence[UUID]) -> dict[UUID, Contract]:
+    """Load for each contract the one published just before it on the same asset, where there is one."""
+    lag = func.lag(rows.c.id, type_=rows.c.id.type)  # without the type SQLite returns text
     before = lag.over(partition_by=rows.c.asset_id, order_by=(rows.c.published_at, rows.c.id))
-    assets = select(rows.c.asset_id).where(session.among(rows.c.id, wanted))
+    assets = select(rows.c.asset_id).where(session.among(rows.c.id, contract_ids))
     ordered = select(rows.c.id, before.label("before")).where(rows.c.asset_id.in_(assets)).subquery()
     pairs = await session.rows(
-        select(ordered.c.id, ordered.c.before).where(session.among(ordered.c.id, wanted), ordered.c.before.is_not(None))
+        select(ordered.c.id, ordered.c.before).where(
+            session.among(ordered.c.id, contract_ids), ordered.c.before.is_not(None)
+        )
     )
-    found = {one.id: one for one in await by_ids(session, [pair.before for pair in pairs])}
-    return {pair.id: found[pair.before] for pair in pairs}
+    previous = {row.id: row for row in await by_ids(session, [pair.before for pair in pairs])}
+    return {pair.id: previous[pair.before] for pair in pairs}

@@ -1,4 +1,4 @@
-"""Both databases, spoken to by their drivers: a transaction on a connection that a pool lends, statements as text."""
+"""Pooled connections and transactions over the asyncpg and sqlite3 drivers, which take compiled statements."""
 
 import asyncio
 import time
@@ -13,83 +13,90 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.sqlite_file import SQLiteFile
-from tessera_gql.store.statements import Writer
+from tessera_gql.store.statements import StatementCompiler
 
 T = TypeVar("T")
 
-LAST_WORDS = ("08", "57P")
-"""SQLSTATE classes of what a PostgreSQL says before it hangs up."""
+CLOSING_SQLSTATES = ("08", "57P")
+"""SQLSTATE classes of the errors after which PostgreSQL closes the connection."""
 
-ENDING_SECONDS = 5.0
-"""A database that does not even take back what was begun is given up so much later."""
+ROLLBACK_SECONDS = 5.0
+"""Time limit of a rollback; after it the connection is discarded."""
 
-THREAD_SECONDS = 0.02
+THREAD_EXIT_SECONDS = 0.02
+"""Time that the thread of an SQLite connection takes to end after a failed attempt to connect."""
 
 Watch: TypeAlias = Callable[[str, float], None]
-"""Told of each statement when it has ended, with the seconds it took."""
+"""Called with the text of each statement and the seconds it took, once it has ended."""
 
 
 class Driver(Protocol):
-    async def script(self, text: str) -> None:
-        """Runs statements that have no values."""
+    """The operations that both database drivers offer on one connection."""
+
+    async def run_script(self, text: str) -> None:
+        """Run statements that have no parameters."""
         ...
 
     async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]: ...
 
     async def run(self, text: str, values: Sequence[Any]) -> int:
-        """The number of rows changed."""
+        """Run a statement and return the number of rows it changed."""
         ...
 
     async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None: ...
 
-    async def take_back(self) -> None:
-        """Ends the transaction, if one was begun."""
+    async def rollback(self) -> None:
+        """Roll the transaction back, if one was begun."""
         ...
 
     def survives(self, error: BaseException) -> bool:
-        """Whether the connection is good for more after this."""
+        """Tell whether the connection can be used again after this error."""
         ...
 
 
 @dataclass(frozen=True)
-class PostgreSQL:
+class PostgreSQLDriver:
+    """Statements on one asyncpg connection."""
+
     connection: Any
 
-    async def script(self, text: str) -> None:
+    async def run_script(self, text: str) -> None:
         await self.connection.execute(text)
 
     async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
         return cast("list[Any]", await self.connection.fetch(text, *values, record_class=row))
 
     async def run(self, text: str, values: Sequence[Any]) -> int:
-        said: str = await self.connection.execute(text, *values)
-        number = said.rpartition(" ")[2]
+        status: str = await self.connection.execute(text, *values)
+        number = status.rpartition(" ")[2]
         return int(number) if number.isdecimal() else 0
 
     async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
         await self.connection.executemany(text, values)
 
-    async def take_back(self) -> None:
+    async def rollback(self) -> None:
         if self.connection.is_in_transaction():
-            async with asyncio.timeout(ENDING_SECONDS):
+            async with asyncio.timeout(ROLLBACK_SECONDS):
                 await self.connection.execute("ROLLBACK")
 
     def survives(self, error: BaseException) -> bool:
         if not isinstance(error, asyncpg.PostgresError) or self.connection.is_closed():
             return False
-        return not str(getattr(error, "sqlstate", None) or "").startswith(LAST_WORDS)
+        return not str(getattr(error, "sqlstate", None) or "").startswith(CLOSING_SQLSTATES)
 
 
 @dataclass(frozen=True)
-class SQLite:
+class SQLiteDriver:
+    """Statements on one aiosqlite connection."""
+
     connection: Any
 
-    async def script(self, text: str) -> None:
+    async def run_script(self, text: str) -> None:
         await self.connection.execute_fetchall(text)
 
     async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
-        found = await self.connection.execute_fetchall(text, values)
-        return [*found] if row is None else [*map(row, found)]
+        rows = await self.connection.execute_fetchall(text, values)
+        return [*rows] if row is None else [*map(row, rows)]
 
     async def run(self, text: str, values: Sequence[Any]) -> int:
         async with self.connection.execute(text, values) as cursor:
@@ -99,41 +106,43 @@ class SQLite:
         async with self.connection.executemany(text, values):
             pass
 
-    async def take_back(self) -> None:
+    async def rollback(self) -> None:
         await self.connection.rollback()
 
     def survives(self, error: BaseException) -> bool:
-        """Its thread goes on, though nobody may wait for it any more."""
+        """Return True: the connection's thread completes a statement even when its caller was cancelled."""
         del error
         return True
 
 
-class Opened:
-    """Keeps count of an engine's connections. One that waits in the pool is had at once; only to open one, SQLAlchemy's
-    greenlets are needed, which take longer than a short query. A connection that was lost leaves its place in the pool.
+class ConnectionCounter:
+    """Counts an engine's open connections, to tell when the pool can lend one without opening it.
+
+    Only opening a connection needs SQLAlchemy's greenlets, which take longer than a short query. A connection that was
+    lost keeps its slot in the pool, so the pool alone can't tell.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         if not isinstance(engine.pool, QueuePool):
             raise TypeError("an engine whose connections wait in a queue is needed")
         self._pool = engine.pool
-        self._number = 0
-        event.listen(engine.sync_engine, "connect", self._note)
+        self._open_count = 0
+        event.listen(engine.sync_engine, "connect", self._increment)
 
-    def _note(self, *_: object) -> None:
-        self._number += 1
+    def _increment(self, *_: object) -> None:
+        self._open_count += 1
 
-    def lose(self) -> None:
-        self._number -= 1
+    def decrement(self) -> None:
+        self._open_count -= 1
 
     @property
-    def one_waits(self) -> bool:
-        return self._pool.checkedin() > 0 and self._number == self._pool.size() + self._pool.overflow()
+    def has_idle(self) -> bool:
+        return self._pool.checkedin() > 0 and self._open_count == self._pool.size() + self._pool.overflow()
 
 
 @dataclass(frozen=True)
 class Target:
-    """The database that connections lead to: `name` as in messages, `file` if it is SQLite."""
+    """The database behind a connection source: its name in messages, its encryption keys, and its file on SQLite."""
 
     name: str
     keyring: Keyring
@@ -141,29 +150,30 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Lane:
-    """One way to a database: whose connections, and how a transaction on them begins; without that, each statement
-    is one by itself.
+class ConnectionSource:
+    """A pool of connections and the statement that begins a transaction on them.
+
+    With an empty `begin_sql` each statement is a transaction by itself.
     """
 
     engine: AsyncEngine
-    begin: str
-    writer: Writer
-    watched: Sequence[Watch]
-    opened: Opened
+    begin_sql: str
+    compiler: StatementCompiler
+    observers: Sequence[Watch]
+    counter: ConnectionCounter
     target: Target
 
     @property
     def dialect(self) -> str:
         return self.engine.dialect.name
 
-    async def begun(self) -> "Transaction":
-        """To be ended, whatever comes. Raises what the driver does, and FileLost."""
+    async def begin_transaction(self) -> "Transaction":
+        """Begin a transaction, which the caller must end. Raises the driver's errors and FileLost."""
         if self.target.file is not None:
             self.target.file.check()
-        held = self._idle() or await self._had()
-        driver = (PostgreSQL if self.dialect == "postgresql" else SQLite)(held.driver_connection)
-        transaction = Transaction(driver, self, held)
+        connection = self._take_idle() or await self._connect()
+        driver = (PostgreSQLDriver if self.dialect == "postgresql" else SQLiteDriver)(connection.driver_connection)
+        transaction = Transaction(driver, self, connection)
         try:
             await transaction.begin()
         except BaseException:
@@ -171,81 +181,81 @@ class Lane:
             raise
         return transaction
 
-    async def _had(self) -> PoolProxiedConnection:
-        """From the pool, once it has one, or can open one."""
+    async def _connect(self) -> PoolProxiedConnection:
+        """Wait for the pool to lend or open a connection."""
         try:
             return await self.engine.raw_connection()
         except Exception:
-            if self.dialect == "sqlite":  # the driver's thread goes on for a moment, and may not outlive the event loop
-                await asyncio.sleep(THREAD_SECONDS)
+            if self.dialect == "sqlite":  # the connection's thread must end before the event loop does
+                await asyncio.sleep(THREAD_EXIT_SECONDS)
             raise
 
-    def _idle(self) -> PoolProxiedConnection | None:
+    def _take_idle(self) -> PoolProxiedConnection | None:
         try:
-            return self.engine.sync_engine.raw_connection() if self.opened.one_waits else None
-        except MissingGreenlet:  # one was lost unseen, and would have to be opened
-            self.opened.lose()
+            return self.engine.sync_engine.raw_connection() if self.counter.has_idle else None
+        except MissingGreenlet:  # a connection was lost uncounted, so the pool tried to open one
+            self.counter.decrement()
             return None
 
 
 class Transaction:
-    """Statements of concurrent tasks queue up on the one connection."""
+    """A transaction on one connection. Statements of concurrent tasks wait for each other."""
 
-    def __init__(self, driver: Driver, lane: Lane, held: PoolProxiedConnection) -> None:
-        self.lane = lane
+    def __init__(self, driver: Driver, source: ConnectionSource, connection: PoolProxiedConnection) -> None:
+        self.source = source
         self._driver = driver
-        self._held = held
-        self._turn = asyncio.Lock()
-        self._is_over = not lane.begin
+        self._connection = connection
+        self._lock = asyncio.Lock()
+        self._is_ended = not source.begin_sql
         self._is_broken = False
 
     async def begin(self) -> None:
-        if self.lane.begin:
-            await self._said(None, self._driver.script, self.lane.begin)
+        if self.source.begin_sql:
+            await self._execute(None, self._driver.run_script, self.source.begin_sql)
 
     async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
-        return await self._said(text, self._driver.fetch, text, values, row)
+        return await self._execute(text, self._driver.fetch, text, values, row)
 
     async def run(self, text: str, values: Sequence[Any]) -> int:
-        return await self._said(text, self._driver.run, text, values)
+        return await self._execute(text, self._driver.run, text, values)
 
     async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None:
-        await self._said(text, self._driver.run_many, text, values)
+        await self._execute(text, self._driver.run_many, text, values)
 
     async def commit(self) -> None:
-        if self.lane.target.file is not None:
-            self.lane.target.file.check(is_committing=True)
-        await self._said(None, self._driver.script, "COMMIT")
-        self._is_over = True
+        if self.source.target.file is not None:
+            self.source.target.file.check(is_committing=True)
+        await self._execute(None, self._driver.run_script, "COMMIT")
+        self._is_ended = True
 
-    async def _said(self, text: str | None, work: Callable[..., Awaitable[T]], *given: Any) -> T:
-        async with self._turn:
-            started = time.perf_counter()
+    async def _execute(self, text: str | None, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        async with self._lock:
+            started_at = time.perf_counter()
             try:
-                return await work(*given)
+                return await function(*arguments)
             except BaseException as error:
                 self._is_broken |= not self._driver.survives(error)
                 raise
             finally:
                 if text is not None:
-                    for watch in self.lane.watched:
-                        watch(text, time.perf_counter() - started)
+                    for observe in self.source.observers:
+                        observe(text, time.perf_counter() - started_at)
 
     async def end(self) -> None:
-        """What was not committed is taken back; if not even that can be done, the connection is thrown away."""
+        """Roll back unless committed, and release the connection; discard it if the rollback fails."""
         try:
-            if not (self._is_over or self._is_broken):
-                await self._driver.take_back()
-        except Exception:  # noqa: BLE001 - what was not committed is not kept, whatever it says
+            if not (self._is_ended or self._is_broken):
+                await self._driver.rollback()
+        except Exception:  # noqa: BLE001 - whatever failed, the server rolls back when the connection closes
             self._is_broken = True
         except BaseException as error:
             self._is_broken = not self._driver.survives(error)
             raise
         finally:
-            self._give_back()
+            self._release()
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         if self._is_broken:
-            self._held.invalidate()
-            self.lane.opened.lose()
-        self._held.close()
+            self._connection.invalidate()
+            self.source.counter.decrement()
+        self._connection.close()

@@ -1,4 +1,4 @@
-"""Encryption of secrets at rest: AES-256-GCM, bound to the row that holds the secret, with keys that can be rotated."""
+"""Encryption of secrets at rest with AES-256-GCM, bound to the row that holds the secret, with rotatable keys."""
 
 import base64
 import binascii
@@ -31,7 +31,7 @@ def parse_key(text: str) -> bytes:
 
 
 def key_id(key: bytes) -> str:
-    """Name a key without revealing it."""
+    """Derive a name of a key that does not reveal it."""
     return hashlib.sha256(b"tessera secrets key\0" + key).hexdigest()[:12]
 
 
@@ -39,7 +39,7 @@ def key_id(key: bytes) -> str:
 class Keyring:
     """The keys that encrypt secrets, newest first: the first encrypts, all of them decrypt.
 
-    Without keys secrets are stored in plain, which is refused where `is_required`.
+    Without keys secrets are stored in plain text, which is refused if keys are required.
     """
 
     keys: tuple[bytes, ...] = field(default=(), repr=False)
@@ -47,6 +47,7 @@ class Keyring:
 
     @classmethod
     def parse(cls, keys: Sequence[str], *, is_required: bool) -> "Keyring":
+        """Parse the keys of the setting SECRETS_KEY; raise ValueError for a bad one."""
         return cls(tuple(map(parse_key, keys)), is_required)
 
     def encrypt(self, secret: str, owner: str) -> str:
@@ -74,5 +75,5 @@ class Keyring:
             ) from None
 
     def is_current(self, ciphertext: str) -> bool:
-        """Tell whether the newest key encrypted it."""
+        """Tell whether the newest key encrypted the secret."""
         return bool(self.keys) and ciphertext.split(":")[1] == key_id(self.keys[0])

@@ -1,8 +1,8 @@
-"""Engines for the two databases, set up so that what the code above relies on is true on both.
+"""Engines and connection pools for SQLite and PostgreSQL, configured to behave the same.
 
-SQLite: the driver's own transactions break savepoints and cannot begin IMMEDIATE, so they are switched off and
-`BEGIN` is ours; one writer connection (more only add latency), several read-only ones. PostgreSQL: one pool for both.
-SQLAlchemy runs nothing but migrations; all else goes by `store.drivers`.
+SQLite: the driver's own transactions break savepoints and can't begin IMMEDIATE, so they are off and `BEGIN` is
+explicit; one connection writes, several are read-only. PostgreSQL: one pool for reads and writes. SQLAlchemy itself
+executes only migrations; all other statements go through `store.drivers`.
 """
 
 import json
@@ -21,27 +21,27 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera_gql.diff import canonical
-from tessera_gql.store.drivers import Lane, Opened, Target, Watch
+from tessera_gql.store.drivers import ConnectionCounter, ConnectionSource, Target, Watch
 from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.sqlite_file import SQLiteFile
-from tessera_gql.store.statements import WITHOUT_SCHEMAS, Writer
+from tessera_gql.store.statements import WITHOUT_SCHEMAS, StatementCompiler
 
 SQLITE_READERS = 4
-"""Connections to an SQLite file that read; one more writes."""
+"""Read-only connections to an SQLite file; one more connection writes."""
 BUSY_TIMEOUT_MS = 5_000
 LONG_NUMBER = re.compile(r"\d{19}")
-POOL_SECONDS = 10.0
-IDLE_SECONDS = 60.0
-STATEMENTS = 100
-"""That a connection to PostgreSQL keeps prepared: 7 kB of memory each, on each connection, and more in the database."""
-GRACE_SECONDS = 3.0
-"""A server that does not even say that a statement took too long is given up so much later."""
-ENCRYPTION = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
-SPOKEN = ENCRYPTION | {"host", "port"}
-"""What may stand behind the `?` of a PostgreSQL's URL."""
-WRITING, READING = "BEGIN IMMEDIATE", "BEGIN"
-"""How transactions on SQLite begin."""
-SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+POOL_TIMEOUT_SECONDS = 10.0
+IDLE_TRANSACTION_SECONDS = 60.0
+STATEMENT_CACHE_SIZE = 100
+"""Prepared statements per PostgreSQL connection: 7 kB of memory each, and more in the database."""
+TIMEOUT_GRACE_SECONDS = 3.0
+"""Time after the server's statement timeout at which the client gives the statement up by itself."""
+TLS_PARAMETERS = frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey"})
+URL_PARAMETERS = TLS_PARAMETERS | {"host", "port"}
+"""Query parameters that a PostgreSQL URL may have."""
+BEGIN_WRITE, BEGIN_READ = "BEGIN IMMEDIATE", "BEGIN"
+"""Statements that begin a transaction on SQLite."""
+BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -53,25 +53,25 @@ DRIVERS = {
 
 @dataclass(frozen=True)
 class Options:
-    """How a PostgreSQL is talked to; each limit ends what would wait longer. SQLite needs none of it."""
+    """Pool size and timeouts of PostgreSQL, and the keys that encrypt secrets on both databases."""
 
     pool: int = 20
     connect_seconds: float = 5.0
     statement_seconds: float = 30.0
     lock_seconds: float = 10.0
     secrets_keys: Sequence[str] = field(default=(), repr=False)
-    """What secrets are encrypted with, the newest first; the only options that SQLite has as well."""
+    """Keys that encrypt secrets, newest first."""
     requires_secrets_key: bool = False
     pgbouncer: bool = False
-    """Through a pooler that gives each transaction another connection: nothing may outlive a transaction."""
+    """Whether a pooler gives each transaction another connection, so that no connection state may outlive one."""
 
     @property
-    def limits(self) -> dict[str, str]:
-        """As PostgreSQL names them, in milliseconds. A transaction that nobody goes on with is ended as well."""
+    def timeouts(self) -> dict[str, str]:
+        """PostgreSQL settings that end slow statements, lock waits and idle transactions, in milliseconds."""
         seconds = {
             "statement_timeout": self.statement_seconds,
             "lock_timeout": self.lock_seconds,
-            "idle_in_transaction_session_timeout": IDLE_SECONDS,
+            "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
         }
         return {name: str(round(value * 1000)) for name, value in seconds.items()}
 
@@ -80,13 +80,13 @@ DEFAULT = Options()
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """The ways to one database; on PostgreSQL all are of one pool."""
+class ConnectionSources:
+    """The connection sources of one database; on PostgreSQL they share one pool."""
 
-    writer: Lane
-    reader: Lane
-    single: Lane
-    """For one statement that reads: a transaction by itself, where it needs not be told its limits."""
+    writer: ConnectionSource
+    reader: ConnectionSource
+    single: ConnectionSource
+    """For a single read statement: without BEGIN, except where the timeouts must be set in the transaction."""
 
     async def dispose(self) -> None:
         await self.writer.engine.dispose()
@@ -94,7 +94,7 @@ class Lanes:
 
 
 def driver_url(text: str) -> URL:
-    """The URL with the asynchronous driver we use; raises ValueError for a database we don't speak to."""
+    """Parse a database URL and set its asynchronous driver. Raises ValueError for unsupported URLs."""
     try:
         url = make_url(text)
     except ArgumentError:
@@ -109,16 +109,16 @@ def driver_url(text: str) -> URL:
         raise ValueError("DATABASE_URL names no file: an in-memory SQLite would be lost. Write sqlite:///tessera.db.")
     url = url.set(drivername=DRIVERS[url.drivername])
     if url.get_backend_name() == "postgresql":
-        _check(url)
+        _check_postgresql_url(url)
     return url
 
 
-def _check(url: URL) -> None:
-    """What the driver would stumble over."""
-    if unknown := sorted(set(url.query) - SPOKEN):
+def _check_postgresql_url(url: URL) -> None:
+    """Raise ValueError for parts of a URL that the driver would reject with an obscure error."""
+    if unknown := sorted(set(url.query) - URL_PARAMETERS):
         raise ValueError(
             f"The URL of the database asks for {', '.join(unknown)}, which is not known here."
-            f" Behind the `?` may stand {', '.join(sorted(SPOKEN))}."
+            f" Behind the `?` may stand {', '.join(sorted(URL_PARAMETERS))}."
         )
     if url.port is not None and not 0 < url.port < 65536:
         raise ValueError(f"The URL of the database names the port {url.port}; there are 1 to 65535.")
@@ -127,43 +127,45 @@ def _check(url: URL) -> None:
 
 
 def address(text: str) -> str:
-    """The same PostgreSQL for asyncpg itself."""
+    """Convert the URL of a PostgreSQL to the form that asyncpg takes."""
     return driver_url(text).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def connect(text: str, options: Options, watched: Sequence[Watch]) -> Lanes:
-    """Opens no connection yet; whoever is in `watched` is told of each statement."""
-    target = _target(text, options)
+def create_sources(text: str, options: Options, observers: Sequence[Watch]) -> ConnectionSources:
+    """Create the connection sources of a database, without opening a connection yet."""
+    target = _parse_target(text, options)
     if target.file is not None:
         url = driver_url(text)
-        writing = _sqlite(url, target.file, begin=WRITING, read_only=False)
-        reading = _sqlite(url, target.file, begin=READING, read_only=True)
-        reader = _lane(reading, READING, watched, target)
-        return Lanes(_lane(writing, WRITING, watched, target), reader, replace(reader, begin=""))
+        write_engine = _create_sqlite_engine(url, target.file, begin_sql=BEGIN_WRITE, read_only=False)
+        read_engine = _create_sqlite_engine(url, target.file, begin_sql=BEGIN_READ, read_only=True)
+        reader = _create_source(read_engine, BEGIN_READ, observers, target)
+        writer = _create_source(write_engine, BEGIN_WRITE, observers, target)
+        return ConnectionSources(writer, reader, replace(reader, begin_sql=""))
     engine = create(text, options)
-    writer = _lane(engine, f"BEGIN{_chosen(options)}", watched, target)
-    reader = replace(writer, begin=f"{SNAPSHOT}{_chosen(options)}")
-    return Lanes(writer, reader, reader if options.pgbouncer else replace(reader, begin=""))
+    writer = _create_source(engine, f"BEGIN{_local_limits(options)}", observers, target)
+    reader = replace(writer, begin_sql=f"{BEGIN_SNAPSHOT}{_local_limits(options)}")
+    return ConnectionSources(writer, reader, reader if options.pgbouncer else replace(reader, begin_sql=""))
 
 
-def connect_replica(text: str, options: Options, watched: Sequence[Watch]) -> Lane:
-    """For reading alone."""
+def create_replica_source(text: str, options: Options, observers: Sequence[Watch]) -> ConnectionSource:
+    """Create the read-only connection source of a replica."""
     engine = create(text, options)
-    return _lane(engine, f"{SNAPSHOT}{_chosen(options)}", watched, _target(text, options))
+    return _create_source(engine, f"{BEGIN_SNAPSHOT}{_local_limits(options)}", observers, _parse_target(text, options))
 
 
-def _lane(engine: AsyncEngine, begin: str, watched: Sequence[Watch], target: Target) -> Lane:
-    return Lane(engine, begin, Writer(engine.dialect), watched, Opened(engine), target)
+def _create_source(engine: AsyncEngine, begin_sql: str, observers: Sequence[Watch], target: Target) -> ConnectionSource:
+    compiler = StatementCompiler(engine.dialect)
+    return ConnectionSource(engine, begin_sql, compiler, observers, ConnectionCounter(engine), target)
 
 
-def _target(text: str, options: Options) -> Target:
+def _parse_target(text: str, options: Options) -> Target:
     keyring = Keyring.parse(options.secrets_keys, is_required=options.requires_secrets_key)
     file = sqlite_file(text)
     return Target(name_of(driver_url(text)), keyring, SQLiteFile(file) if file else None)
 
 
 def name_of(url: URL) -> str:
-    """The database as messages name it: with its host and port, without user and password."""
+    """Name the database for messages: with host and port, without user and password."""
     if url.get_backend_name() == "sqlite":
         return f"the database file {url.database}"
     host = url.host or url.query.get("host") or "localhost"
@@ -172,43 +174,43 @@ def name_of(url: URL) -> str:
 
 
 def create(text: str, options: Options = DEFAULT) -> AsyncEngine:
-    """The engine that a writing lane stands on."""
+    """Create an engine for writing, with its connection pool."""
     url = driver_url(text)
     if (file := sqlite_file(text)) is not None:
-        return _sqlite(url, SQLiteFile(file), begin=WRITING, read_only=False)
-    return _postgresql(url, options)
+        return _create_sqlite_engine(url, SQLiteFile(file), begin_sql=BEGIN_WRITE, read_only=False)
+    return _create_postgresql_engine(url, options)
 
 
-def _chosen(options: Options) -> str:
-    """Where nothing outlives a transaction, each has to be told its limits."""
+def _local_limits(options: Options) -> str:
+    """Return SQL that sets the timeouts within a transaction, needed only where none outlives it (PgBouncer)."""
     if not options.pgbouncer:
         return ""
-    return "".join(f"; SET LOCAL {name} = {value}" for name, value in options.limits.items())
+    return "".join(f"; SET LOCAL {name} = {value}" for name, value in options.timeouts.items())
 
 
-def _postgresql(url: URL, options: Options) -> AsyncEngine:
-    # Only asyncpg's own reader of URLs knows what encryption is called in them; the rest comes as arguments.
-    encryption = URL.create("postgresql", query={name: url.query[name] for name in ENCRYPTION & set(url.query)})
+def _create_postgresql_engine(url: URL, options: Options) -> AsyncEngine:
+    # Only asyncpg's own URL parser knows the TLS parameters, so they are passed in a URL and the others as arguments.
+    encryption = URL.create("postgresql", query={name: url.query[name] for name in TLS_PARAMETERS & set(url.query)})
     arguments: dict[str, Any] = {
         "dsn": encryption.render_as_string(),
         "timeout": options.connect_seconds,
-        "command_timeout": options.statement_seconds + GRACE_SECONDS,
+        "command_timeout": options.statement_seconds + TIMEOUT_GRACE_SECONDS,
         "server_settings": {"application_name": "tessera"},
     }
-    arguments["statement_cache_size"] = 0 if options.pgbouncer else STATEMENTS
+    arguments["statement_cache_size"] = 0 if options.pgbouncer else STATEMENT_CACHE_SIZE
     if options.pgbouncer:
         arguments |= {
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: f"tessera_{uuid4().hex}",
         }
     else:
-        arguments["server_settings"] |= options.limits
+        arguments["server_settings"] |= options.timeouts
     engine = create_async_engine(
-        url.difference_update_query(ENCRYPTION),
+        url.difference_update_query(TLS_PARAMETERS),
         hide_parameters=True,
         pool_size=options.pool,
         max_overflow=0,
-        pool_timeout=POOL_SECONDS,
+        pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
         pool_use_lifo=True,
         pool_reset_on_return=None,
@@ -216,26 +218,26 @@ def _postgresql(url: URL, options: Options) -> AsyncEngine:
         json_deserializer=from_json,
         connect_args=arguments,
     )
-    # Documents come as text: rows that nobody reads them of are not to pay for them.
+    # JSON stays text until it is read, because decoding every row's documents would be slow.
     dialect = cast("Any", engine.dialect)
     dialect.supports_native_json_deserialization = False
-    dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = _nothing
+    dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = _skip_codec
     if options.pgbouncer:
 
         def limit(connection: Any) -> None:
-            for name, value in options.limits.items():
+            for name, value in options.timeouts.items():
                 connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
 
         event.listen(engine.sync_engine, "begin", limit)
     return engine
 
 
-async def _nothing(_connection: object) -> None:
-    """In place of a codec."""
+async def _skip_codec(_connection: object) -> None:
+    """Do nothing, in place of SQLAlchemy's set-up of a JSON codec."""
 
 
-def _sqlite(url: URL, file: SQLiteFile, *, begin: str, read_only: bool) -> AsyncEngine:
-    # SQLite itself must not create the file: one that was deleted a moment ago would come back empty.
+def _create_sqlite_engine(url: URL, file: SQLiteFile, *, begin_sql: str, read_only: bool) -> AsyncEngine:
+    # mode=rw: SQLite must not create the file, or a database that was just deleted would come back empty.
     existing = url.set(database=f"file:{quote(str(file.path))}", query={**url.query, "mode": "rw", "uri": "true"})
     engine = create_async_engine(
         existing,
@@ -268,11 +270,11 @@ def _sqlite(url: URL, file: SQLiteFile, *, begin: str, read_only: bool) -> Async
         cursor.execute("PRAGMA journal_mode")
         file.uses_wal = cursor.fetchone() == ("wal",)
         cursor.close()
-        # Its own knows the letters A to Z only.
+        # SQLite's own function lowers only the letters A to Z.
         connection.create_function("lower", 1, _lower, deterministic=True)
 
     def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+        connection.exec_driver_sql(begin_sql)
 
     event.listen(engine.sync_engine, "do_connect", prepare)
     event.listen(engine.sync_engine, "connect", configure)
@@ -285,16 +287,16 @@ def _lower(value: object) -> object:
 
 
 def to_json(value: Any) -> str:
-    """Exact: integers of any size, and large whole floats digit by digit, as a JSONB column would round `9.2e18`."""
+    """Encode JSON exactly: integers of any size, and large whole floats digit by digit, since JSONB rounds `9.2e18`."""
     try:
-        text = orjson.dumps(value, default=_plain)
+        text = orjson.dumps(value, default=_uuid_to_text)
     except TypeError:
         return canonical(_with_text_ids(value))
     return canonical(orjson.loads(text)) if b"e+" in text or b"e1" in text else text.decode()
 
 
-def _plain(value: object) -> str:
-    """The ids that asyncpg makes, which orjson does not take for the UUIDs that they are."""
+def _uuid_to_text(value: object) -> str:
+    """Encode asyncpg's subclass of UUID, which orjson does not support."""
     if isinstance(value, UUID):
         return str(value)
     raise TypeError
@@ -313,10 +315,10 @@ def _with_text_ids(value: Any) -> Any:
 
 
 def from_json(text: str) -> Any:
-    """Exact: orjson reads integers beyond 64 bits as floats, and a schema that holds one would never be unchanged."""
+    """Decode JSON exactly. orjson reads integers beyond 64 bits as floats, so documents with long numbers avoid it."""
     try:
         return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)
-    except orjson.JSONDecodeError:  # it refuses what a document may hold, such as half of a surrogate pair
+    except orjson.JSONDecodeError:  # orjson refuses documents with half a surrogate pair, which may be stored
         return json.loads(text)
 
 
@@ -325,5 +327,5 @@ def is_sqlite(text: str) -> bool:
 
 
 def sqlite_file(text: str) -> Path | None:
-    """The file behind the URL, or None if it is not SQLite."""
+    """Return the path of an SQLite database; None for other databases."""
     return Path(cast("str", driver_url(text).database)) if is_sqlite(text) else None

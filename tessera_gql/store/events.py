@@ -1,4 +1,4 @@
-"""The event log: append-only rows, a gap-free `sequence` in commit order, each row's hash covering the one before."""
+"""The event log: append-only rows with a gap-free `sequence` in commit order, chained by hashes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,20 +19,23 @@ CHANNEL = "tessera_events"
 
 rows = table(EventRow)
 
-LOCK = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
-LAST = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
+LOCK_SQL = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
+LAST_SQL = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
 
 
-async def write(session: Session, happened: Sequence[Event]) -> None:
-    """Appends what happened. The lock is held until the commit, which must follow at once and wakes who listens."""
-    if not happened:
+async def append(session: Session, new_events: Sequence[Event]) -> None:
+    """Append events to the log and notify listeners at the commit.
+
+    The write lock is held until the commit, which must follow at once.
+    """
+    if not new_events:
         return
     if session.dialect == "postgresql":
-        await session.execute(LOCK)
-    last = await session.rows(LAST)
-    sequence, chain = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
+        await session.execute(LOCK_SQL)
+    last = await session.rows(LAST_SQL)
+    sequence, previous_hash = (last[0].sequence, last[0].hash) if last else (0, GENESIS)
     values: list[dict[str, Any]] = []
-    for event in happened:
+    for event in new_events:
         sequence += 1
         row = {
             "sequence": sequence,
@@ -47,13 +50,13 @@ async def write(session: Session, happened: Sequence[Event]) -> None:
             "payload": event.payload(),
             "occurred_at": session.now,
         }
-        chain = link(chain, row)
-        values.append({**row, "hash": chain})
+        previous_hash = link(previous_hash, row)
+        values.append({**row, "hash": previous_hash})
     await session.append(rows, values)
 
 
 def link(previous: str, row: dict[str, Any]) -> str:
-    """SHA-256 over the hash before and the row's canonical JSON (keys sorted, `hash` itself left out)."""
+    """Compute a row's hash: SHA-256 of the previous hash and the row's JSON with sorted keys and without `hash`."""
     body = orjson.dumps(
         {**row, "occurred_at": row["occurred_at"].astimezone(UTC).isoformat(), "hash": previous},
         default=str,
@@ -63,22 +66,23 @@ def link(previous: str, row: dict[str, Any]) -> str:
 
 
 async def after(session: Session, sequence: int, *, limit: int = 500) -> list[EventRow]:
-    """The next events in order."""
+    """Load the next events after a sequence, in order."""
     statement = select(rows).where(rows.c.sequence > sequence).order_by(rows.c.sequence).limit(limit)
     return await session.list(statement, EventRow)
 
 
 async def last_sequence(session: Session) -> int:
-    """0 in an empty log."""
+    """Return the sequence of the last event, or 0 for an empty log."""
     return int(await session.value(select(func.max(rows.c.sequence))) or 0)
 
 
 def renamed(row: EventRow, actor: str) -> EventRow:
-    """A copy of the row with another actor, for output and never to be written."""
+    """Copy an event with another actor, for output only."""
     values: dict[str, Any] = {column.key: getattr(row, column.key) for column in rows.c}
     values["actor"] = actor
     return EventRow(**values)
 
 
 def concerns(row: EventRow, team: UUID) -> bool:
+    """Tell whether the team belongs to the event's audience."""
     return str(team) in row.teams

@@ -1,7 +1,7 @@
-"""Faults of the database, as reported to clients and operators: what is wrong, where, and what to do next.
+"""Translation of database errors to messages for clients and operators: what is wrong, where, and what to do next.
 
-A fault that can pass becomes Unavailable, with the host, port and name of the database and never its password. What the
-database says of a statement is a mistake of ours and stays what it is.
+A fault that can pass becomes Unavailable, with the host, port and name of the database but never its password. Errors
+in a statement itself are defects of this program and are raised unchanged.
 """
 
 import errno
@@ -37,7 +37,10 @@ CHECK_URL = "An administrator must check DATABASE_URL."
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a database can't be used; `text` follows its name. `is_refusal`: it is there and refuses connections."""
+    """The reason why a database can't be used, as a clause after its name, and advice.
+
+    `is_refusal` means that the server runs and refuses connections.
+    """
 
     text: str
     advice: str = TRY_AGAIN
@@ -49,7 +52,7 @@ BROKEN = Reason("broke the connection")
 SILENT = Reason("does not answer")
 READ_ONLY = Reason("is read-only: it is a standby that is not promoted yet, or default_transaction_read_only is on")
 
-# By the beginning of the SQLSTATE, the longest first.
+# Keys are prefixes of SQLSTATEs. The first match counts, so longer prefixes come first.
 POSTGRESQL = {
     "3D000": Reason("does not exist: a PostgreSQL is there, without that database", CHECK_URL, is_refusal=True),
     "25006": READ_ONLY,
@@ -66,17 +69,17 @@ POSTGRESQL = {
     "57": BUSY,
 }
 
-FILE_UNUSABLE = "An administrator must check the file and its disk."
+CHECK_FILE = "An administrator must check the file and its disk."
 SQLITE = {
     sqlite3.SQLITE_BUSY: BUSY,
     sqlite3.SQLITE_LOCKED: BUSY,
     sqlite3.SQLITE_PROTOCOL: BUSY,
     sqlite3.SQLITE_NOMEM: Reason("is out of memory"),
-    sqlite3.SQLITE_READONLY: Reason("is read-only", FILE_UNUSABLE),
-    sqlite3.SQLITE_IOERR: Reason("can't be read or written: its disk fails or is full", FILE_UNUSABLE),
+    sqlite3.SQLITE_READONLY: Reason("is read-only", CHECK_FILE),
+    sqlite3.SQLITE_IOERR: Reason("can't be read or written: its disk fails or is full", CHECK_FILE),
     sqlite3.SQLITE_CORRUPT: Reason("is damaged", "An administrator must restore a backup with `tessera db restore`."),
     sqlite3.SQLITE_FULL: Reason("has no space left on its disk", "An administrator must make room."),
-    sqlite3.SQLITE_CANTOPEN: Reason("can't be opened", FILE_UNUSABLE),
+    sqlite3.SQLITE_CANTOPEN: Reason("can't be opened", CHECK_FILE),
     sqlite3.SQLITE_NOTADB: Reason("is not an SQLite database", CHECK_URL),
 }
 LOST = Reason(
@@ -92,29 +95,29 @@ UNKNOWN_OUTCOME = (
 
 
 @contextmanager
-def translated(database: str, *, committing: bool = False) -> Generator[None]:
-    """Faults of the database of that name become Unavailable where trying again can help."""
+def translated(database: str, *, is_committing: bool = False) -> Generator[None]:
+    """Raise Unavailable, with the name of the database, for faults that can pass; let other errors through."""
     try:
         yield
     except FAULTS as error:
-        if (unavailable := to_unavailable(error, database, committing=committing)) is None:
+        if (unavailable := to_unavailable(error, database, is_committing=is_committing)) is None:
             raise
         raise unavailable from error
 
 
-def to_unavailable(error: Exception, database: str, *, committing: bool = False) -> Unavailable | None:
-    """The error that a client gets for a fault; None for a mistake of ours."""
+def to_unavailable(error: Exception, database: str, *, is_committing: bool = False) -> Unavailable | None:
+    """Return the error that a client gets for a fault; None for a defect of this program."""
     cause = driver_error(error)
     if (reason := _reason(cause)) is None:
         return None
     sentence = f"{database} {reason.text}"
-    if committing and _leaves_outcome_open(cause):
+    if is_committing and _leaves_outcome_open(cause):
         return Unavailable(UNKNOWN_OUTCOME, reason=sentence)
     return Unavailable(f"{sentence[0].upper()}{sentence[1:]}; nothing was changed. {reason.advice}", reason=sentence)
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """What the driver raised: SQLAlchemy wraps it where it opens a connection or runs a migration."""
+    """Unwrap the driver's error, which SQLAlchemy wraps when it opens a connection or runs a migration."""
     while isinstance(error, DBAPIError | AsyncAdapt_Error):
         inner = error.orig if isinstance(error, DBAPIError) else error.__cause__
         if inner is None:
@@ -124,7 +127,7 @@ def driver_error(error: BaseException) -> BaseException:
 
 
 def is_refused(error: Unavailable) -> bool:
-    """Whether the database is there and refuses connections, which does not pass by itself."""
+    """Tell whether the server runs but refuses connections, which does not pass by itself."""
     reason = _reason(driver_error(error.__cause__ or error))
     return reason is not None and reason.is_refusal
 
@@ -135,7 +138,7 @@ def _leaves_outcome_open(cause: BaseException) -> bool:
 
 def _reason(error: BaseException) -> Reason | None:
     match error:
-        case asyncpg.InvalidCachedStatementError():  # the tables have changed since it was prepared
+        case asyncpg.InvalidCachedStatementError():  # a migration changed the tables since the statement was prepared
             return BUSY
         case asyncpg.PostgresError():
             state = str(getattr(error, "sqlstate", None) or "")
@@ -147,12 +150,12 @@ def _reason(error: BaseException) -> Reason | None:
         case PoolTimeoutError():
             return BUSY
         case OSError():
-            return _of_system(error)
-        case _:  # the driver's own failure to go on with a connection
+            return _system_reason(error)
+        case _:  # an error of the driver itself, which makes the connection unusable
             return BROKEN
 
 
-def _of_system(error: OSError) -> Reason:
+def _system_reason(error: OSError) -> Reason:
     match error:
         case FileLost():
             return LOST

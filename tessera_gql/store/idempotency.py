@@ -1,4 +1,4 @@
-"""What a call answered when its key was first seen. A call takes its key first, so of two equal calls one waits."""
+"""Payloads stored by idempotency key. A call inserts its key first, so the second of two equal calls waits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ rows = table(IdempotencyKey)
 
 @dataclass(frozen=True)
 class Memo:
-    """A key, who used it, and for what."""
+    """An idempotency key with its actor, and the mutation and input that it is used for."""
 
     actor: str
     key: str
@@ -24,35 +24,36 @@ class Memo:
 
 
 async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
-    """Takes the key, or gives the answer it stands for; waits for a transaction that is using it now.
+    """Insert the key, or return the payload stored for it; waits for a transaction that is using the key.
 
-    Raises Conflict for a key that was used for something else.
+    Raises Conflict if the key was used for another mutation or input.
     """
-    taken = await session.execute(
+    is_new = await session.execute(
         _insert(session).values(**vars(memo), answer={}, created_at=session.now).on_conflict_do_nothing()
     )
-    if taken:
+    if is_new:
         return None
-    found = await session.find(select(rows).where(_same(memo)), IdempotencyKey)
-    if found is None:
+    row = await session.find(select(rows).where(_is_same_key(memo)), IdempotencyKey)
+    if row is None:
         raise Conflict("Another call with this key has just failed. Repeat yours.", field=("idempotency_key",))
-    if (found.operation, found.input_hash) != (memo.operation, memo.input_hash):
+    if (row.operation, row.input_hash) != (memo.operation, memo.input_hash):
         raise Conflict(
-            f"This idempotencyKey was used for {found.operation} with other input. Choose a new key for a new call.",
+            f"This idempotencyKey was used for {row.operation} with other input. Choose a new key for a new call.",
             field=("idempotency_key",),
         )
-    return found.answer
+    return row.answer
 
 
 async def finish(session: Session, memo: Memo, answer: dict[str, Any]) -> None:
-    await session.update(IdempotencyKey, _same(memo), answer=answer)
+    """Store the payload of a call whose key was inserted by `begin`."""
+    await session.update(IdempotencyKey, _is_same_key(memo), answer=answer)
 
 
-def _same(memo: Memo) -> Any:
+def _is_same_key(memo: Memo) -> Any:
     return and_(rows.c.actor == memo.actor, rows.c.key == memo.key)
 
 
 def _insert(session: Session) -> Any:
-    """Both dialects say ON CONFLICT DO NOTHING, each through an insert of its own."""
+    """Return the dialect's own insert, which supports ON CONFLICT DO NOTHING."""
     statement: Insert = postgresql.insert(rows) if session.dialect == "postgresql" else sqlite.insert(rows)
     return statement

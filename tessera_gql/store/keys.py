@@ -1,4 +1,4 @@
-"""Questions about API keys. A token is looked up by its SHA-256: 32 random bytes need no slower hash, and no salt."""
+"""Queries of API keys. A token is found by its SHA-256, because 32 random bytes need no slower hash and no salt."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,54 +11,54 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import View
 from tessera_gql.store import visibility
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import ApiKey, table
 
 BOOTSTRAP_LOCK = 0x7E55E4C
 
 rows = table(ApiKey)
-_by_hash = whole(rows.c.token_hash)
+_by_hash = rows_by(rows.c.token_hash)
 
 
 def digest(token: str) -> str:
-    """What is kept of a token."""
+    """Hash a token with SHA-256 for storage and lookup."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def by_hash(session: Session, token_hash: str) -> ApiKey | None:
-    """Revoked and expired ones too: their holder may know why they no longer work."""
-    found = await session.ask(_by_hash, wanted=[token_hash])
-    return found[0] if found else None
+    """Find a key by its token's hash, also a revoked or expired one, so that its holder can learn the reason."""
+    keys = await session.fetch(_by_hash, values=[token_hash])
+    return keys[0] if keys else None
 
 
 async def by_prefix(session: Session, prefix: str) -> list[ApiKey]:
-    """Those that are not revoked; almost always one at most."""
+    """Load the keys with this prefix that are not revoked; a prefix almost always belongs to one key."""
     statement = select(rows).where(rows.c.prefix == prefix, rows.c.revoked_at.is_(None)).order_by(rows.c.created_at)
     return await session.list(statement, ApiKey)
 
 
 async def all_of(session: Session) -> list[ApiKey]:
-    """Oldest first, revoked ones included."""
+    """Load all keys, oldest first, including revoked ones."""
     return await session.list(select(rows).order_by(rows.c.created_at, rows.c.id), ApiKey)
 
 
 async def get(session: Session, identity: UUID, view: View) -> ApiKey:
-    """Raises NotFound for a key that is hidden, as for one that does not exist."""
-    rows_found: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
-    if not rows_found:
+    """Return a key by its id; raise NotFound if it does not exist or the caller may not see it."""
+    keys: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
+    if not keys:
         raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
-    return rows_found[0]
+    return keys[0]
 
 
 async def any_exists(session: Session) -> bool:
-    """Of processes that ask this in writing transactions at once, one goes first and the others wait for it."""
+    """Tell whether any API key exists. In write transactions, concurrent processes wait for each other here."""
     if session.dialect == "postgresql":
         await session.execute(select(func.pg_advisory_xact_lock(BOOTSTRAP_LOCK)))
     return bool(await session.value(select(exists(select(rows.c.id)))))
 
 
 async def mark_used(session: Session, moments: Mapping[UUID, datetime]) -> None:
-    """When each key was last used; never moves back, whichever process writes last."""
+    """Store when each key was last used; an earlier time never replaces a later one."""
     statement = update(rows).where(
         rows.c.id == bindparam("key"), or_(rows.c.last_used_at.is_(None), rows.c.last_used_at < bindparam("moment"))
     )

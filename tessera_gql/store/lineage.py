@@ -1,4 +1,4 @@
-"""Questions about lineage: edges, and everything up or down the stream within a number of steps."""
+"""Queries of lineage: dependencies, and the assets upstream or downstream within a number of steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,42 +9,47 @@ from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, func, liter
 
 from tessera_gql.errors import NotFound
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import Many, whole
+from tessera_gql.store.statements import ValueList, rows_by
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
 MAX_DEPTH = 10
-MAX_REACHED = 1_000
+MAX_REACHABLE = 1_000
 
 rows = table(AssetDependency)
 assets = table(Asset)
-_by_id = whole(rows.c.id)
+_by_id = rows_by(rows.c.id)
 
 
 class Direction(StrEnum):
+    """The direction in which dependencies are followed."""
+
     UPSTREAM = "UPSTREAM"
     DOWNSTREAM = "DOWNSTREAM"
 
 
 @dataclass(frozen=True)
 class Reached:
-    """An asset `degree` steps away, by the shortest way."""
+    """An asset that is reachable in `degree` steps along the shortest path."""
 
     asset_id: UUID
     degree: int
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[AssetDependency]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, dependency_ids: Sequence[UUID]) -> list[AssetDependency]:
+    """Load the dependencies with these ids, in any order."""
+    return [*await session.fetch(_by_id, values=dependency_ids)]
 
 
 async def get(session: Session, identity: UUID) -> AssetDependency:
-    found = await by_ids(session, [identity])
-    if not found:
+    """Return a dependency by its id; raise NotFound if there is none."""
+    dependencies = await by_ids(session, [identity])
+    if not dependencies:
         raise NotFound(f"There is no dependency {identity}. Look at the asset's upstream.", field=("dependency",))
-    return found[0]
+    return dependencies[0]
 
 
 async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -> AssetDependency | None:
+    """Find the dependency of this type between two assets."""
     return await session.find(
         select(rows).where(
             rows.c.dependent_asset_id == dependent,
@@ -58,47 +63,47 @@ async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -
 async def reach(
     session: Session, starts: Sequence[UUID], direction: Direction, depth: int = MAX_DEPTH
 ) -> dict[UUID, list[Reached]]:
-    """What lies within `depth` steps of each start, nearest first, at most MAX_REACHED; cycles end by themselves."""
-    walk = _by_levels if session.dialect == "postgresql" else _by_steps
-    found: dict[UUID, list[Reached]] = {start: [] for start in starts}
-    for row in await session.rows(walk(session, starts, direction, depth)):
-        if len(found[row.start]) < MAX_REACHED:
-            found[row.start].append(Reached(row.asset_id, row.degree))
-    return found
+    """Load the assets within `depth` steps of each start, nearest first, at most MAX_REACHABLE of them."""
+    build = _by_levels if session.dialect == "postgresql" else _by_steps
+    reached: dict[UUID, list[Reached]] = {start: [] for start in starts}
+    for row in await session.rows(build(session, starts, direction, depth)):
+        if len(reached[row.start]) < MAX_REACHABLE:
+            reached[row.start].append(Reached(row.asset_id, row.degree))
+    return reached
 
 
-LEVELS = """
-WITH RECURSIVE walk (start, degree, level, seen) AS (
+LEVELS_SQL = """
+WITH RECURSIVE walk (start, degree, level, visited) AS (
     SELECT start, 0, ARRAY[start], ARRAY[start] FROM unnest(:starts) AS start
     UNION ALL
-    SELECT walk.start, walk.degree + 1, following.level, walk.seen || following.level
+    SELECT walk.start, walk.degree + 1, following.level, walk.visited || following.level
     FROM walk, LATERAL (
         SELECT array_agg(DISTINCT {far}) AS level FROM core.asset_dependencies
-        WHERE {near} = ANY(walk.level) AND {far} NOT IN (SELECT unnest(walk.seen))
+        WHERE {near} = ANY(walk.level) AND {far} NOT IN (SELECT unnest(walk.visited))
     ) AS following
-    WHERE walk.degree < :depth AND cardinality(walk.seen) <= :most AND following.level IS NOT NULL
+    WHERE walk.degree < :depth AND cardinality(walk.visited) <= :maximum AND following.level IS NOT NULL
 )
 SELECT start, degree, unnest(level) AS asset_id FROM walk WHERE degree > 0 ORDER BY start, degree, asset_id
 """
-"""A row for each start and level: so every asset is looked at once, and nobody goes on when enough was found."""
+"""A row for each start and level, so that each asset is visited once and the walk stops at the maximum."""
 
 
 def _by_levels(_session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
-    near, far = _ends(direction)
-    statement = text(LEVELS.format(near=near.name, far=far.name)).columns(start=Uuid, degree=Integer, asset_id=Uuid)
-    given = bindparam("starts", list(starts), type_=Many(Uuid()))
-    return statement.bindparams(given, depth=depth, most=MAX_REACHED)
+    near, far = _edge_columns(direction)
+    statement = text(LEVELS_SQL.format(near=near.name, far=far.name)).columns(start=Uuid, degree=Integer, asset_id=Uuid)
+    parameter = bindparam("starts", list(starts), type_=ValueList(Uuid()))
+    return statement.bindparams(parameter, depth=depth, maximum=MAX_REACHABLE)
 
 
 def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, depth: int) -> Executable:
-    """SQLite has no arrays: an asset is looked at once for each of its degrees."""
-    near, far = _ends(direction)
+    """Walk step by step, since SQLite has no arrays; an asset is visited once for each of its degrees."""
+    near, far = _edge_columns(direction)
     walk = (
         select(near.label("start"), far.label("asset_id"), literal(1).label("degree"))
         .where(session.among(near, starts))
         .cte("walk", recursive=True)
     )
-    # UNION drops what was reached before at the same degree; the depth bounds the rest.
+    # UNION drops assets that were reached at the same degree before; the depth ends cycles.
     walk = walk.union(
         select(walk.c.start, far, walk.c.degree + 1)
         .where(near == walk.c.asset_id, walk.c.degree < depth, far != walk.c.start)
@@ -113,18 +118,19 @@ def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, de
     )
 
 
-def _ends(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
-    """Where a step starts, and where it leads."""
+def _edge_columns(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
+    """Return the columns of a dependency where a step starts and where it leads."""
     dependent, dependency = rows.c.dependent_asset_id, rows.c.dependency_asset_id
     return (dependency, dependent) if direction is Direction.DOWNSTREAM else (dependent, dependency)
 
 
 async def downstream_owners(session: Session, asset: UUID) -> frozenset[UUID]:
-    """The teams that build on the asset, however indirectly."""
+    """Load the ids of the teams whose assets are made from the asset, directly or not."""
     return await owners(session, (await reach(session, [asset], Direction.DOWNSTREAM))[asset])
 
 
 async def owners(session: Session, reached: Sequence[Reached]) -> frozenset[UUID]:
-    wanted = session.among(assets.c.id, [one.asset_id for one in reached])
-    found = await session.rows(select(assets.c.owner_team_id).where(wanted).distinct())
-    return frozenset(row.owner_team_id for row in found)
+    """Load the ids of the teams that own the reachable assets."""
+    is_reached = session.among(assets.c.id, [item.asset_id for item in reached])
+    owner_ids = await session.rows(select(assets.c.owner_team_id).where(is_reached).distinct())
+    return frozenset(row.owner_team_id for row in owner_ids)

@@ -1,12 +1,12 @@
-"""Brings a database to the tables this version knows, while servers write to it, and says which tables it can use.
+"""Migration of a database to this version's tables while servers write to it, and checks of compatible revisions.
 
-Expand, then contract. The database goes first: `tessera db upgrade`, then the servers, one after the other. So a server
-may meet tables that are newer than itself, never older ones. Each migration names in `works_with` the oldest head whose
-servers can still use the tables after it, at least its predecessor; it is kept in the database, as the comment of
-`alembic_version`. So what is no longer used is dropped one release after the last one that used it.
+Expand, then contract. The database is upgraded first with `tessera db upgrade`, then the servers, one after another. So
+a server may use tables that are newer than itself, never older ones. Each migration names in `works_with` the oldest
+head whose servers can use the tables after it, at least its predecessor. The database keeps it as the comment of
+`alembic_version`. So unused columns and tables are dropped one release after the last one that used them.
 
-Each revision is a transaction of its own. It waits for a lock for a few seconds only, because everybody else queues up
-behind it meanwhile, and tries again later. SQLite is embedded: one process, one version, no overlap.
+Each revision is one transaction. It waits for a lock for a few seconds only, because all other statements queue behind
+it meanwhile, and is then tried again. An SQLite database has one process of one version, so versions never overlap.
 """
 
 import asyncio
@@ -37,9 +37,9 @@ UPGRADE_LOCK = 0x7E55E4B
 LOCK_SECONDS = 3.0
 STATEMENT_SECONDS = 3600.0
 PAUSE_SECONDS = 1.0
-ATTEMPTS = 40
-HELD = ("55P03", "40P01", 5, 6)
-"""Lock timeout, deadlock, and SQLite's busy and locked."""
+MAX_ATTEMPTS = 40
+LOCK_ERRORS = ("55P03", "40P01", 5, 6)
+"""Codes of a lock timeout, a deadlock, and SQLite's busy and locked."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -47,39 +47,46 @@ class UnknownRevision(Exception):  # noqa: N818 - a state of the database, named
     """The database was made by a newer version of Tessera GQL than this one."""
 
 
-def scripts() -> Path:
-    """Inside the installed package, else beside it in a checkout."""
+def scripts_path() -> Path:
+    """Return the folder of the migrations: inside the installed package, else next to it in a checkout."""
     inside = PACKAGE / "migrations"
     return inside if inside.is_dir() else PACKAGE.parent / "migrations"
 
 
-def config(connection: Connection | None = None) -> Config:
-    found = Config()
-    found.set_main_option("script_location", str(scripts()).replace("%", "%%"))
-    found.attributes["connection"] = connection
-    return found
+def create_config(connection: Connection | None = None) -> Config:
+    """Create Alembic's configuration, with the connection that `migrations/env.py` uses."""
+    alembic_config = Config()
+    alembic_config.set_main_option("script_location", str(scripts_path()).replace("%", "%%"))
+    alembic_config.attributes["connection"] = connection
+    return alembic_config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(create_config())
 
 
 def head() -> str | None:
-    return ScriptDirectory.from_config(config()).get_current_head()
+    """Return the newest revision that this version has."""
+    return _scripts().get_current_head()
 
 
 def known() -> frozenset[str]:
-    return frozenset(script.revision for script in ScriptDirectory.from_config(config()).walk_revisions())
+    """Return all revisions that this version has."""
+    return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
 @dataclass(frozen=True)
 class Stand:
-    """The revision of a database, None for an empty one, and the oldest head that can use it, if that is told."""
+    """The revision of a database, None for an empty one, and the oldest head whose servers can use it, if known."""
 
     at: str | None
     works_with: str | None = None
     is_read_only: bool = False
-    """A PostgreSQL that takes no writes: a standby that is not promoted, or one that is configured so."""
+    """Whether a PostgreSQL accepts no writes, as a standby or by configuration."""
 
 
 def misfit(stand: Stand) -> str | None:
-    """Why this version can't use the database, and what next; None if it can."""
+    """Explain why this version can't use the database, with advice; None if it can."""
     if stand.at == head():
         return None
     if stand.at is None or stand.at in known():
@@ -87,10 +94,10 @@ def misfit(stand: Stand) -> str | None:
             f"The database is at revision {stand.at or 'none'}, this version needs {head()}."
             " Run `tessera db upgrade` first; a server never changes the tables of a PostgreSQL by itself."
         )
-    return None if stand.works_with in known() else _too_new(stand.at)
+    return None if stand.works_with in known() else _too_new_message(stand.at)
 
 
-def _too_new(at: str) -> str:
+def _too_new_message(at: str) -> str:
     return (
         f"The database is at revision {at}, which this version of Tessera GQL does not know."
         " A newer version made it: install that version, or use another database."
@@ -98,137 +105,141 @@ def _too_new(at: str) -> str:
 
 
 def metadata_for(dialect: str) -> MetaData:
-    """The tables as the dialect keeps them: SQLite has no schemas."""
+    """Return the tables as the dialect has them: without schemas on SQLite."""
     if dialect != "sqlite":
         return Base.metadata
     plain = MetaData(naming_convention=Base.metadata.naming_convention)
-    for found in Base.metadata.tables.values():
-        found.to_metadata(plain, schema=None, referred_schema_fn=lambda *_: BLANK_SCHEMA)  # type: ignore[arg-type] # accepted at run time
+    for table in Base.metadata.tables.values():
+        table.to_metadata(plain, schema=None, referred_schema_fn=lambda *_: BLANK_SCHEMA)  # type: ignore[arg-type] # accepted at run time
     return plain
 
 
-def is_ours(name: str | None, kind: str, _parents: object = None) -> bool:
-    """Of the schemas of a PostgreSQL only our three; on SQLite the one without a name."""
+def is_own_schema(name: str | None, kind: str, _parents: object = None) -> bool:
+    """Tell whether Alembic compares an object: on PostgreSQL only those in the three schemas of Tessera GQL."""
     return kind != "schema" or name in (None, "core", "workflow", "audit")
 
 
 async def current(url: str) -> str | None:
-    """The revision the database is at, or None for an empty one."""
-    return await _run(url, _at)
+    """Return the revision of a database, or None for an empty one."""
+    return await _with_connection(url, _current_revision)
 
 
 async def look(url: str, options: Options = DEFAULT) -> Stand:
-    return await _run(url, _look, options)
+    """Load the revision of a database and which servers can use it."""
+    return await _with_connection(url, _load_state, options)
 
 
 async def stand(session: Session) -> Stand:
-    """As `look`, within a transaction that is open anyway."""
+    """Load the same as `look` within a session, from a database that is not empty."""
     at = await session.value(text("SELECT version_num FROM alembic_version"))
     if session.dialect != "postgresql":
         return Stand(cast("str | None", at))
-    told, is_read_only = await session.value(text(TOLD)), await session.value(text(READ_ONLY))
-    return Stand(cast("str | None", at), cast("str | None", told), bool(is_read_only))
+    works_with, is_read_only = await session.value(text(WORKS_WITH_SQL)), await session.value(text(READ_ONLY_SQL))
+    return Stand(cast("str | None", at), cast("str | None", works_with), bool(is_read_only))
 
 
 async def upgrade(url: str, revision: str = "head", options: Options = DEFAULT) -> None:
-    """Raises UnknownRevision for a database of a newer version; of several processes one upgrades, the others wait.
+    """Upgrade a database to a revision; concurrent upgrades wait for each other.
 
-    Raises Unavailable if the tables stay in use; what was done until then stays, and the next attempt goes on there.
+    Raises UnknownRevision if a newer version made the database, and Unavailable if its tables stay locked. Revisions
+    that were applied until then stay, and the next upgrade continues after them.
     """
-    step = partial(_step, target=revision)
-    async with _connected(url, replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=3600.0)) as engine:
-        for attempt in range(1, ATTEMPTS + 1):
+    upgrade_once = partial(_upgrade_once, target=revision)
+    slow_options = replace(options, statement_seconds=STATEMENT_SECONDS, lock_seconds=STATEMENT_SECONDS)
+    async with _create_engine(url, slow_options) as engine:
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                while await _transaction(engine, step):
+                while await _run_in_transaction(engine, upgrade_once):
                     pass
             except Unavailable as error:
-                if not _is_held(error) or attempt == ATTEMPTS:
+                if not _is_lock_conflict(error) or attempt == MAX_ATTEMPTS:
                     raise
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return
 
 
-def _step(connection: Connection, target: str) -> bool:
-    """One revision up; False at the end."""
-    postgresql = connection.dialect.name == "postgresql"
-    if postgresql:  # on SQLite there is one writer anyway
+def _upgrade_once(connection: Connection, target: str) -> bool:
+    """Apply the next revision, and tell whether more follow."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
         connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'"))
-    at = _at(connection)
+    at = _current_revision(connection)
     if at is not None and at not in known():
-        raise UnknownRevision(_too_new(at))
-    ahead = list(ScriptDirectory.from_config(config()).iterate_revisions(target, at or "base"))
+        raise UnknownRevision(_too_new_message(at))
+    ahead = list(_scripts().iterate_revisions(target, at or "base"))
     if not ahead:
         return False
-    command.upgrade(config(connection), ahead[-1].revision)
+    command.upgrade(create_config(connection), ahead[-1].revision)
     return len(ahead) > 1
 
 
-def _is_held(error: Unavailable) -> bool:
-    """Whether somebody else uses the tables, which passes; rather than that the database is away."""
-    said = error.__cause__ and driver_error(error.__cause__)
-    return getattr(said, "sqlstate", None) in HELD or getattr(said, "sqlite_errorcode", None) in HELD
+def _is_lock_conflict(error: Unavailable) -> bool:
+    """Tell whether another transaction holds a lock, rather than that the database is unavailable."""
+    fault = error.__cause__ and driver_error(error.__cause__)
+    return getattr(fault, "sqlstate", None) in LOCK_ERRORS or getattr(fault, "sqlite_errorcode", None) in LOCK_ERRORS
 
 
 async def downgrade(url: str, revision: str) -> None:
-    await _run(url, lambda connection: command.downgrade(config(connection), revision))
+    """Downgrade a database to an older revision."""
+    await _with_connection(url, lambda connection: command.downgrade(create_config(connection), revision))
 
 
 async def differences(url: str) -> list[object]:
-    """What the tables in code and in the database disagree on; empty when the migrations are complete."""
+    """Compare the tables in code and in the database; the result is empty if the migrations are complete."""
 
     def compare(connection: Connection) -> list[object]:
         options = {
             "include_schemas": connection.dialect.name != "sqlite",
-            "include_name": is_ours,
+            "include_name": is_own_schema,
             "compare_type": True,
         }
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, metadata_for(connection.dialect.name)))
 
-    return await _run(url, compare)
+    return await _with_connection(url, compare)
 
 
-TOLD = "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
-READ_ONLY = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
+WORKS_WITH_SQL = "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
+READ_ONLY_SQL = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean"
 
 
-def tell(connection: Connection, at: str | None) -> None:
-    """Keeps which servers can use the tables as they are now, for those that don't know this revision."""
+def record_works_with(connection: Connection, at: str | None) -> None:
+    """Store the oldest head whose servers can use the tables, for servers that don't know this revision."""
     if connection.dialect.name != "postgresql" or at is None:
         return
-    script = ScriptDirectory.from_config(config()).get_revision(at)
+    script = _scripts().get_revision(at)
     oldest = getattr(script.module, "works_with", at)
     connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{oldest}'"))
 
 
-def _at(connection: Connection) -> str | None:
+def _current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _look(connection: Connection) -> Stand:
-    at = _at(connection)
+def _load_state(connection: Connection) -> Stand:
+    at = _current_revision(connection)
     if at is None or connection.dialect.name != "postgresql":
         return Stand(at)
-    return Stand(at, connection.execute(text(TOLD)).scalar(), bool(connection.execute(text(READ_ONLY)).scalar()))
+    works_with, is_read_only = (connection.execute(text(sql)).scalar() for sql in (WORKS_WITH_SQL, READ_ONLY_SQL))
+    return Stand(at, works_with, bool(is_read_only))
 
 
-async def _run(url: str, work: Callable[[Connection], T], options: Options = DEFAULT) -> T:
-    async with _connected(url, options) as engine:
-        return await _transaction(engine, work)
+async def _with_connection(url: str, function: Callable[[Connection], T], options: Options = DEFAULT) -> T:
+    async with _create_engine(url, options) as engine:
+        return await _run_in_transaction(engine, function)
 
 
-async def _transaction(engine: AsyncEngine, work: Callable[[Connection], T]) -> T:
+async def _run_in_transaction(engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
     with translated(name_of(engine.url)):
         async with engine.connect() as connection:
-            found = await connection.run_sync(work)
+            result = await connection.run_sync(function)
             await connection.commit()
-            return found
+            return result
 
 
 @asynccontextmanager
-async def _connected(url: str, options: Options) -> AsyncGenerator[AsyncEngine]:
+async def _create_engine(url: str, options: Options) -> AsyncGenerator[AsyncEngine]:
     engine = create(url, options)
     try:
         yield engine

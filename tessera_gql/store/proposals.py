@@ -1,4 +1,4 @@
-"""Questions about proposals and the answers to them."""
+"""Queries of proposals and their acknowledgments."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,69 +9,74 @@ from sqlalchemy import and_, not_, or_, select
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
 rows = table(Proposal)
 answers = table(Acknowledgment)
 is_open = or_(*(rows.c.status == status for status in OPEN_STATUSES))
 
-_by_id = whole(rows.c.id)
-_open = whole(rows.c.asset_id, is_open)
-_by_contract = whole(rows.c.contract_id)
-_answer_by_id = whole(answers.c.id)
-_answers = whole(answers.c.proposal_id, order_by=(answers.c.created_at, answers.c.id))
+_by_id = rows_by(rows.c.id)
+_open_by_asset = rows_by(rows.c.asset_id, is_open)
+_by_contract = rows_by(rows.c.contract_id)
+_acknowledgment_by_id = rows_by(answers.c.id)
+_acknowledgments_by_proposal = rows_by(answers.c.proposal_id, order_by=(answers.c.created_at, answers.c.id))
 
-# What is still to be answered.
 inbox = (
     select(answers)
     .join(rows, rows.c.id == answers.c.proposal_id)
     .where(is_open, answers.c.response.is_(None), answers.c.released_at.is_(None))
     .subquery()
 )
+"""The acknowledgments that open proposals still wait for."""
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Proposal]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, proposal_ids: Sequence[UUID]) -> list[Proposal]:
+    """Load the proposals with these ids, in any order."""
+    return [*await session.fetch(_by_id, values=proposal_ids)]
 
 
 async def get(session: Session, identity: UUID) -> Proposal:
-    found = await by_ids(session, [identity])
-    if not found:
+    """Return a proposal by its id; raise NotFound if there is none."""
+    proposals = await by_ids(session, [identity])
+    if not proposals:
         raise NotFound(f"There is no proposal {identity}. List proposals(filter:) to find it.", field=("proposal",))
-    return found[0]
+    return proposals[0]
 
 
-async def open_of(session: Session, assets: Sequence[UUID]) -> list[Proposal]:
-    """At most one for each asset."""
-    return [*await session.ask(_open, wanted=assets)]
+async def open_of(session: Session, asset_ids: Sequence[UUID]) -> list[Proposal]:
+    """Load the open proposals of the assets; an asset has at most one."""
+    return [*await session.fetch(_open_by_asset, values=asset_ids)]
 
 
 async def find_open(session: Session, asset: UUID) -> Proposal | None:
-    found = await open_of(session, [asset])
-    return found[0] if found else None
+    """Find the open proposal of an asset."""
+    proposals = await open_of(session, [asset])
+    return proposals[0] if proposals else None
 
 
-async def by_contracts(session: Session, contracts: Sequence[UUID]) -> list[Proposal]:
-    """The proposals that these contracts came from."""
-    return [*await session.ask(_by_contract, wanted=contracts)]
+async def by_contracts(session: Session, contract_ids: Sequence[UUID]) -> list[Proposal]:
+    """Load the proposals that these contracts were published from."""
+    return [*await session.fetch(_by_contract, values=contract_ids)]
 
 
-async def acknowledgments_of(session: Session, proposals: Sequence[UUID]) -> list[Acknowledgment]:
-    """Every asked team's place, released ones included, in the order they were asked."""
-    return [*await session.ask(_answers, wanted=proposals)]
+async def acknowledgments_of(session: Session, proposal_ids: Sequence[UUID]) -> list[Acknowledgment]:
+    """Load the acknowledgments of the proposals, released ones included, in the order the teams were asked."""
+    return [*await session.fetch(_acknowledgments_by_proposal, values=proposal_ids)]
 
 
-async def acknowledgments_by_ids(session: Session, wanted: Sequence[UUID]) -> list[Acknowledgment]:
-    return [*await session.ask(_answer_by_id, wanted=wanted)]
+async def acknowledgments_by_ids(session: Session, acknowledgment_ids: Sequence[UUID]) -> list[Acknowledgment]:
+    """Load the acknowledgments with these ids, in any order."""
+    return [*await session.fetch(_acknowledgment_by_id, values=acknowledgment_ids)]
 
 
 async def overdue(session: Session, now: datetime) -> list[Proposal]:
-    """Open proposals whose status time has changed: run out, or waiting for nothing but deadlines that have passed."""
-    counts = and_(answers.c.proposal_id == rows.c.id, answers.c.released_at.is_(None))
-    migrated = and_(answers.c.response == Response.MIGRATING, answers.c.migration_deadline <= now)
-    agrees = or_(answers.c.response == Response.APPROVED, migrated)
-    outstanding = select(answers.c.id).where(counts, or_(answers.c.response.is_(None), not_(agrees))).exists()
-    ran_out = and_(rows.c.expires_at <= now, rows.c.status != ProposalStatus.APPROVED)
-    arrived = and_(rows.c.status == ProposalStatus.PENDING, ~outstanding)
-    return await session.list(select(rows).where(is_open, or_(ran_out, arrived)).order_by(rows.c.id), Proposal)
+    """Load the open proposals whose status is out of date: expired, or waiting only for deadlines that have passed."""
+    is_counted = and_(answers.c.proposal_id == rows.c.id, answers.c.released_at.is_(None))
+    has_migrated = and_(answers.c.response == Response.MIGRATING, answers.c.migration_deadline <= now)
+    is_settled = or_(answers.c.response == Response.APPROVED, has_migrated)
+    is_outstanding = or_(answers.c.response.is_(None), not_(is_settled))
+    has_outstanding = select(answers.c.id).where(is_counted, is_outstanding).exists()
+    is_expired = and_(rows.c.expires_at <= now, rows.c.status != ProposalStatus.APPROVED)
+    is_complete = and_(rows.c.status == ProposalStatus.PENDING, ~has_outstanding)
+    return await session.list(select(rows).where(is_open, or_(is_expired, is_complete)).order_by(rows.c.id), Proposal)

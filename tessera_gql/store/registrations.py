@@ -1,4 +1,4 @@
-"""Questions about registrations."""
+"""Queries of registrations by id, asset and team."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -9,48 +9,52 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.affected import Reader
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Registration, Team, table
 
 rows = table(Registration)
 is_live = rows.c.status != RegistrationStatus.INACTIVE
 
-_by_id = whole(rows.c.id)
-_live = whole(rows.c.asset_id, is_live, order_by=(rows.c.registered_at, rows.c.id))
+_by_id = rows_by(rows.c.id)
+_live_by_asset = rows_by(rows.c.asset_id, is_live, order_by=(rows.c.registered_at, rows.c.id))
 
 _teams = table(Team)
 _readers = select(rows.c.asset_id, rows.c.consumer_team_id).where(is_live).distinct().subquery()
-# The teams that read an asset, each once.
 consumers = select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consumer_team_id == _teams.c.id).subquery()
+"""The teams that read an asset, without duplicates, with the `asset_id` as an extra column."""
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Registration]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, registration_ids: Sequence[UUID]) -> list[Registration]:
+    """Load the registrations with these ids, in any order."""
+    return [*await session.fetch(_by_id, values=registration_ids)]
 
 
 async def get(session: Session, identity: UUID) -> Registration:
-    found = await by_ids(session, [identity])
-    if not found:
+    """Return a registration by its id; raise NotFound if there is none."""
+    registrations = await by_ids(session, [identity])
+    if not registrations:
         raise NotFound(
             f"There is no registration {identity}. List an asset's registrations to find it.",
             field=("registration",),
         )
-    return found[0]
+    return registrations[0]
 
 
-async def live_of(session: Session, assets: Sequence[UUID]) -> list[Registration]:
-    """Live registrations of the assets, oldest first."""
-    return [*await session.ask(_live, wanted=assets)]
+async def live_of(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
+    """Load the live registrations of the assets, oldest first."""
+    return [*await session.fetch(_live_by_asset, values=asset_ids)]
 
 
 def reader_of(row: Registration) -> Reader:
-    """A registration as `policy.affected` reads it."""
+    """Convert a registration to the value that `policy.affected` takes."""
     return Reader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))
 
 
 async def find_live(session: Session, asset: UUID, team: UUID, consumer_asset: UUID | None) -> Registration | None:
-    same = rows.c.consumer_asset_id.is_(None) if consumer_asset is None else rows.c.consumer_asset_id == consumer_asset
+    """Find the live registration of a team for an asset and, if not None, for a consuming asset of the team's."""
+    column = rows.c.consumer_asset_id
+    is_for_asset = column.is_(None) if consumer_asset is None else column == consumer_asset
+    is_for_team = rows.c.consumer_team_id == team
     return await session.find(
-        select(rows).where(rows.c.asset_id == asset, rows.c.consumer_team_id == team, same, is_live),
-        Registration,
+        select(rows).where(rows.c.asset_id == asset, is_for_team, is_for_asset, is_live), Registration
     )

@@ -1,4 +1,4 @@
-"""Questions about reminders: what was sent is what the event log says was sent."""
+"""Queries of reminders: proposals that expire soon, and the reminders that the event log holds."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,19 +13,19 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Proposal
 
 
-async def near_their_end(session: Session, now: datetime, within: timedelta) -> list[Proposal]:
-    """Pending proposals that run out soon and that somebody has not answered."""
+async def near_their_end(session: Session, now: datetime, window: timedelta) -> list[Proposal]:
+    """Load the pending proposals that expire within the window and that a team has not answered."""
     rows = proposals.rows
-    silent = select(proposals.inbox.c.id).where(proposals.inbox.c.proposal_id == rows.c.id).exists()
-    soon = (rows.c.status == ProposalStatus.PENDING, rows.c.expires_at > now, rows.c.expires_at <= now + within)
-    return await session.list(select(rows).where(*soon, silent).order_by(rows.c.id), Proposal)
+    has_silent_team = select(proposals.inbox.c.id).where(proposals.inbox.c.proposal_id == rows.c.id).exists()
+    expires_soon = (rows.c.status == ProposalStatus.PENDING, rows.c.expires_at > now, rows.c.expires_at <= now + window)
+    return await session.list(select(rows).where(*expires_soon, has_silent_team).order_by(rows.c.id), Proposal)
 
 
-async def sent(session: Session, of: Sequence[UUID]) -> dict[UUID, set[int]]:
-    """How many hours before the end each reminder of these proposals was sent."""
+async def sent(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, set[int]]:
+    """Return for each proposal how many hours before its expiry reminders were sent."""
     rows = events.rows
-    mine = (session.among(rows.c.proposal_id, of), rows.c.kind == ReminderSent.kind)
-    found: dict[UUID, set[int]] = {proposal: set() for proposal in of}
-    for row in await session.rows(select(rows.c.proposal_id, rows.c.payload).where(*mine)):
-        found[row.proposal_id].add(row.payload["hours_before"])
-    return found
+    condition = (session.among(rows.c.proposal_id, proposal_ids), rows.c.kind == ReminderSent.kind)
+    hours: dict[UUID, set[int]] = {proposal: set() for proposal in proposal_ids}
+    for row in await session.rows(select(rows.c.proposal_id, rows.c.payload).where(*condition)):
+        hours[row.proposal_id].add(row.payload["hours_before"])
+    return hours

@@ -1,10 +1,10 @@
-"""A streaming replica for queries: read only while it holds all that the same actor wrote, and nothing too old.
+"""A streaming replica for queries, used only while it holds everything its reader wrote and is not too old.
 
-Every change ends with an event of its actor, and sequences follow the order of commits. (Two leave none: a webhook's
-test, and `publishWhenApproved` asked of a proposal that waits already.) So a snapshot that holds the actor's last event
-holds whatever that actor has been told, by whichever process; and one that holds every event older than the age allowed
-is no older than that. Where the last events are is asked of the primary, once for all requests that wait for it, after
-they came. Whatever the replica lacks is read from the primary. So a primary that is away is away for queries too.
+Every change ends with an event of its actor, and sequences follow commit order. (Two changes record no event: a
+webhook's test, and setting `publishWhenApproved` on a pending proposal.) So a snapshot that holds an actor's last event
+holds all of the actor's changes, and one that holds every event older than the maximum age is no older than that. One
+statement on the primary reads the last sequences for all queries that wait for it. A query that the replica can't
+answer is read from the primary, so queries fail while the primary is unavailable.
 """
 
 import asyncio
@@ -16,13 +16,14 @@ from typing import TypeVar
 from sqlalchemy import func, select
 
 from tessera_gql.errors import Unavailable
-from tessera_gql.store.drivers import Lane, Transaction
+from tessera_gql.store.drivers import ConnectionSource, Transaction
 from tessera_gql.store.events import last_sequence, rows
 from tessera_gql.store.session import Session, transaction
 
 CHECK_SECONDS = 1.0
-"""A replica that has not even answered where it stands by then is not waited for."""
+"""Time in which a replica must report its last sequence; after that the primary is read."""
 PROBE_SECONDS = 2.0
+"""Pause between two attempts to use a suspended replica again."""
 
 log = logging.getLogger(__name__)
 
@@ -30,92 +31,95 @@ T = TypeVar("T")
 
 
 class Replica:
-    """`primary` is asked where the log stands."""
+    """Decides which snapshots of a replica are recent enough, and suspends a replica that fails or lags."""
 
-    def __init__(self, lane: Lane, primary: Lane, clock: Callable[[], datetime], age: timedelta) -> None:
-        self.lane = lane
+    def __init__(
+        self, source: ConnectionSource, primary: ConnectionSource, clock: Callable[[], datetime], max_age: timedelta
+    ) -> None:
+        self.source = source
         self._primary = primary
         self._clock = clock
-        self._age = age
-        self._floor: int | None = None
-        """The last event that any snapshot must hold: what came after it is looked through for each actor's last."""
-        self._old = 0
-        """The last event that is too old to be missing."""
-        self._asking: asyncio.Future[Mapping[str, int]] | None = None
-        self._next: asyncio.Future[Mapping[str, int]] | None = None
+        self._max_age = max_age
+        self._checked_sequence: int | None = None
+        """The sequence that every snapshot must hold; only later events are searched for an actor's last one."""
+        self._required_by_age = 0
+        """The sequence of the last event that is older than the maximum age."""
+        self._running_request: asyncio.Future[Mapping[str, int]] | None = None
+        self._next_request: asyncio.Future[Mapping[str, int]] | None = None
         self._probe: asyncio.Task[None] | None = None
 
     @property
-    def is_there(self) -> bool:
+    def is_available(self) -> bool:
         return self._probe is None or self._probe.done()
 
-    async def needed(self, actor: str) -> int:
-        """The sequence that a snapshot for this actor must hold. Raises Unavailable if the primary is."""
-        if self._next is None:
-            self._next = asyncio.ensure_future(self._after(self._asking))
-            self._next.add_done_callback(_seen)
-        last = await asyncio.shield(self._next)
-        return max(self._floor or 0, last.get(actor, 0))
+    async def required_sequence(self, actor: str) -> int:
+        """Return the sequence that a snapshot for this actor must hold. Raises Unavailable if the primary fails."""
+        if self._next_request is None:
+            self._next_request = asyncio.ensure_future(self._request_after(self._running_request))
+            self._next_request.add_done_callback(_retrieve_exception)
+        last = await asyncio.shield(self._next_request)
+        return max(self._checked_sequence or 0, last.get(actor, 0))
 
-    async def _after(self, asking: asyncio.Future[Mapping[str, int]] | None) -> Mapping[str, int]:
-        """Who comes while a question is under way must not be given its answer."""
-        if asking is not None:
-            await asyncio.wait([asking])
-        self._asking, self._next = self._next, None
+    async def _request_after(self, running: asyncio.Future[Mapping[str, int]] | None) -> Mapping[str, int]:
+        """Read the last sequences once the running request has ended, since that may miss the caller's last commit."""
+        if running is not None:
+            await asyncio.wait([running])
+        self._running_request, self._next_request = self._next_request, None
         async with transaction(self._primary) as single:
-            return await self._ask(Session(single, self._clock()))
+            return await self._load_last_sequences(Session(single, self._clock()))
 
-    async def _ask(self, session: Session) -> Mapping[str, int]:
-        """The last event of each actor, of those that came after the floor; the floor rises as events grow old."""
-        if self._floor is None:
-            self._floor = await last_sequence(session)
+    async def _load_last_sequences(self, session: Session) -> Mapping[str, int]:
+        """Return each actor's last sequence among recent events, and raise the sequence that all snapshots need."""
+        if self._checked_sequence is None:
+            self._checked_sequence = await last_sequence(session)
         last = func.max(rows.c.sequence)
-        old = last.filter(rows.c.occurred_at <= self._clock() - self._age)
+        old = last.filter(rows.c.occurred_at <= self._clock() - self._max_age)
         statement = select(rows.c.actor, last.label("last"), old.label("old"))
-        found = await session.rows(statement.where(rows.c.sequence > self._floor).group_by(rows.c.actor))
-        self._old = max([self._old, *(row.old for row in found if row.old is not None)])
-        self._floor = max(self._floor, self._old)
-        return {row.actor: row.last for row in found}
+        is_recent = rows.c.sequence > self._checked_sequence
+        actors = await session.rows(statement.where(is_recent).group_by(rows.c.actor))
+        self._required_by_age = max([self._required_by_age, *(row.old for row in actors if row.old is not None)])
+        self._checked_sequence = max(self._checked_sequence, self._required_by_age)
+        return {row.actor: row.last for row in actors}
 
-    async def holds(self, session: Session, needed: int) -> bool:
-        """Fixes the snapshot."""
-        found = await last_sequence(session)
-        if found < self._old:
-            self.lose(f"it lacks events older than {self._age.total_seconds():g} seconds")
-        return found >= needed
+    async def has_sequence(self, session: Session, sequence: int) -> bool:
+        """Tell whether the session's snapshot, which this fixes, holds the sequence; suspend a replica too old."""
+        last = await last_sequence(session)
+        if last < self._required_by_age:
+            self.suspend(f"it lacks events older than {self._max_age.total_seconds():g} seconds")
+        return last >= sequence
 
-    def lose(self, why: object) -> None:
-        """Nobody is sent there until it is well again."""
-        if self.is_there:
-            log.warning("The replica is not read for now: %s. Queries go to the primary.", why)
+    def suspend(self, reason: object) -> None:
+        """Stop using the replica until a probe finds it up to date again."""
+        if self.is_available:
+            log.warning("The replica is not read for now: %s. Queries go to the primary.", reason)
             self._probe = asyncio.ensure_future(self._recover())
 
     async def _recover(self) -> None:
         while True:
             await asyncio.sleep(PROBE_SECONDS)
             try:
-                needed = await self.needed("")
-                async with asyncio.timeout(CHECK_SECONDS), transaction(self.lane) as begun:
-                    if await last_sequence(Session(begun, self._clock())) >= needed:
+                sequence = await self.required_sequence("")
+                async with asyncio.timeout(CHECK_SECONDS), transaction(self.source) as probe:
+                    if await last_sequence(Session(probe, self._clock())) >= sequence:
                         break
-            except Exception:  # noqa: BLE001, S112 - whatever it is, another attempt follows
+            except Exception:  # noqa: BLE001, S112 - another attempt follows any failure
                 continue
         log.warning("The replica is read again.")
 
     async def dispose(self) -> None:
         if self._probe is not None:
             self._probe.cancel()
-        await self.lane.engine.dispose()
+        await self.source.engine.dispose()
 
 
-def _seen(question: asyncio.Future[Mapping[str, int]]) -> None:
-    """Whoever waited for it may have left."""
-    if not question.cancelled():
-        question.exception()
+def _retrieve_exception(request: asyncio.Future[Mapping[str, int]]) -> None:
+    """Mark the exception as retrieved, because every task that waited may have been cancelled."""
+    if not request.cancelled():
+        request.exception()
 
 
-class Borrowed(Session):
-    """A transaction on the replica."""
+class ReplicaSession(Session):
+    """A transaction on the replica, which is suspended when a statement fails."""
 
     from_replica = True
 
@@ -123,9 +127,9 @@ class Borrowed(Session):
         super().__init__(transaction, now)
         self._replica = replica
 
-    async def _answered(self, work: Awaitable[T]) -> T:
+    async def _translate_faults(self, work: Awaitable[T]) -> T:
         try:
-            return await super()._answered(work)
+            return await super()._translate_faults(work)
         except Unavailable as error:
-            self._replica.lose(error.__cause__ or error)
+            self._replica.suspend(error.__cause__ or error)
             raise

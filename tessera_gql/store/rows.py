@@ -1,6 +1,6 @@
-"""Rows as the driver makes them, a value made of what it gave only where it is read: most columns never are.
+"""Row classes that convert a driver's value only when its attribute is read, because most columns never are.
 
-Read them by attribute only: by place, and when unpacked, they are the driver's own values.
+Indexing and unpacking a row give the driver's own values, so read rows by attribute.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,38 +13,38 @@ import asyncpg
 from sqlalchemy import JSON, Dialect, Enum, Uuid
 from sqlalchemy.types import TypeEngine
 
-from tessera_gql.store.tables import Moment
+from tessera_gql.store.tables import UTCDateTime
 
-Make = Callable[[Any], Any]
+Converter = Callable[[Any], Any]
 
 
-def row_kind(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
-    """The class of rows with an attribute for each of the columns, in the order of the statement.
+def create_row_class(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
+    """Create a row class with an attribute for each column, in the order of the statement.
 
-    Its `json_places` are those of columns that may hold large values.
+    Its `json_indexes` are the indexes of the JSON columns, which may hold large values.
     """
     members: dict[str, Any] = {"__slots__": ()}
-    for place, column in enumerate(columns):
-        members[str(column.key)] = property(_reader(place, _maker(column.type, dialect)))
-    members["json_places"] = tuple(place for place, column in enumerate(columns) if isinstance(column.type, JSON))
+    for index, column in enumerate(columns):
+        members[str(column.key)] = property(_getter(index, _result_converter(column.type, dialect)))
+    members["json_indexes"] = tuple(index for index, column in enumerate(columns) if isinstance(column.type, JSON))
     return type("Row", (asyncpg.Record if dialect.name == "postgresql" else tuple,), members)
 
 
 def characters(row: Any) -> int:
-    """How many characters the text in a row has, documents included: about the memory that the row takes."""
+    """Count the characters of text and JSON in a row, which is about the memory that it takes."""
     return sum(len(value) for value in tuple(row) if isinstance(value, str))
 
 
-def _reader(place: int, make: Make | None) -> Make:
-    return itemgetter(place) if make is None else lambda row: make(row[place])
+def _getter(index: int, convert: Converter | None) -> Converter:
+    return itemgetter(index) if convert is None else lambda row: convert(row[index])
 
 
-def _maker(kind: TypeEngine[Any], dialect: Dialect) -> Make | None:
-    """What makes the value of what the driver gave; None where that is the value."""
+def _result_converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
+    """Return the function that converts a driver's value; None where no conversion is needed."""
     match kind:
         case Enum(enum_class=enum) if enum is not None:
             return {None: None, **{member.value: member for member in enum}}.__getitem__
-        case Moment() if dialect.name == "postgresql":
+        case UTCDateTime() if dialect.name == "postgresql":
             return None
         case Uuid() if dialect.name == "sqlite":
             return _uuid

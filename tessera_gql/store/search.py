@@ -1,4 +1,4 @@
-"""Searching by words people remember: names, fqns and descriptions, exact before prefix before anywhere."""
+"""Search of teams and assets by name, fqn and description, ranking exact matches before prefixes before others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ assets = table(Asset)
 
 @dataclass(frozen=True)
 class Hit:
-    """A row that was found; (rank, label, id) is its place in the list."""
+    """A row that matches a search; hits are sorted by rank, label and id."""
 
     kind: str
     rank: int
@@ -25,41 +25,41 @@ class Hit:
     id: UUID
 
 
-def _hits(
-    kind: str, label: ColumnElement[str], identity: ColumnElement[UUID], text: str, *more: ColumnElement[str]
+def _match_query(
+    kind: str, label: ColumnElement[str], identity: ColumnElement[UUID], text: str, *extra_columns: ColumnElement[str]
 ) -> Select[*tuple[Any, ...]]:
-    sought = key(text)
-    rank = case((label == sought, 0), (label.startswith(sought, autoescape=True), 1), else_=2)
-    found = label.contains(sought, autoescape=True)
-    for column in more:
-        found = found | func.lower(column).contains(text.lower(), autoescape=True)
-    return select(literal(kind).label("kind"), rank.label("rank"), label.label("label"), identity.label("id")).where(
-        found
-    )
+    key_text = key(text)
+    rank = case((label == key_text, 0), (label.startswith(key_text, autoescape=True), 1), else_=2)
+    condition = label.contains(key_text, autoescape=True)
+    for column in extra_columns:
+        condition = condition | func.lower(column).contains(text.lower(), autoescape=True)
+    columns = (literal(kind).label("kind"), rank.label("rank"), label.label("label"), identity.label("id"))
+    return select(*columns).where(condition)
 
 
-def _matching(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
+def _match_queries(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, ...]]]:
     text = text.strip()
-    known = {
-        "Team": _hits("Team", teams.c.name_key, teams.c.id, text),
-        "Asset": _hits("Asset", assets.c.fqn_key, assets.c.id, text, assets.c.description),
+    by_kind = {
+        "Team": _match_query("Team", teams.c.name_key, teams.c.id, text),
+        "Asset": _match_query("Asset", assets.c.fqn_key, assets.c.id, text, assets.c.description),
     }
-    return [known[kind] for kind in kinds]
+    return [by_kind[kind] for kind in kinds]
 
 
 async def find(
     session: Session, text: str, kinds: Sequence[str], *, limit: int, after: tuple[int, str, UUID] | None = None
 ) -> list[Hit]:
-    """The best hits behind a place, ties in the order of names."""
-    hits = union_all(*_matching(text, kinds)).subquery()
+    """Find the best hits after the sort key of another hit, equal ranks in the order of names."""
+    hits = union_all(*_match_queries(text, kinds)).subquery()
     statement = select(hits).order_by(hits.c.rank, hits.c.label, hits.c.id).limit(limit)
     if after is not None:
         rank, label, identity = after
-        place = tuple_(hits.c.rank, hits.c.label, hits.c.id)
-        statement = statement.where(place > tuple_(literal(rank), literal(label), literal(identity, hits.c.id.type)))
+        position = tuple_(hits.c.rank, hits.c.label, hits.c.id)
+        statement = statement.where(position > tuple_(literal(rank), literal(label), literal(identity, hits.c.id.type)))
     return [Hit(row.kind, row.rank, row.label, row.id) for row in await session.rows(statement)]
 
 
 async def count(session: Session, text: str, kinds: Sequence[str]) -> int:
-    hits = union_all(*_matching(text, kinds)).subquery()
+    """Count all hits of a search."""
+    hits = union_all(*_match_queries(text, kinds)).subquery()
     return int(await session.value(select(func.count()).select_from(hits)))

@@ -1,7 +1,7 @@
-"""A `Session` is one transaction on one connection, with the moment it began; it never commits itself.
+"""Sessions: the statements of one transaction. A session never commits itself.
 
-Rows come back as Core rows, typed as the table class they were selected from: the same attributes, read-only, nothing
-to lazy-load.
+Queries return Core rows, typed as the table class they were selected from: the same attributes, but read-only and
+without lazy loading.
 """
 
 import sqlite3
@@ -18,19 +18,19 @@ from sqlmodel import SQLModel
 from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict
 from tessera_gql.policy.events import Event
-from tessera_gql.store.drivers import Lane, Transaction
+from tessera_gql.store.drivers import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translated
-from tessera_gql.store.statements import Many, Question, among
+from tessera_gql.store.statements import PreparedQuery, ValueList, in_values
 from tessera_gql.store.tables import table
 
 T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
 
-CLASH = "Somebody did the same at this moment."
-AGAIN = "Read it again, then decide whether to try again."
+DUPLICATE = "Somebody did the same at this moment."
+RETRY_ADVICE = "Read it again, then decide whether to try again."
 
-CLASHES = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
-"""A row that may not be there, beside those that are."""
+INTEGRITY_ERRORS = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
+"""Errors of both drivers for a violated constraint, such as a second row with the same unique key."""
 
 
 class TooMuchJson(Exception):  # noqa: N818 - a refusal
@@ -38,155 +38,159 @@ class TooMuchJson(Exception):  # noqa: N818 - a refusal
 
 
 class Session:
-    """One transaction. `now` is one moment for everything in it; `actor` is the name that its events bear."""
+    """The statements of one transaction. `now` is the time of all its changes, `actor` the name on its events."""
 
     from_replica = False
     computer = Computer()
-    """Where CPU-bound functions run; without a pool, in this process."""
+    """Runs CPU-bound functions; without a pool, in this process."""
     json_characters: int | None = None
     """Characters of JSON that may still be read; None for any number."""
     may_defer = False
-    """Whether the caller runs the transaction again for a result that takes long to compute."""
+    """Whether the caller runs the transaction again when a computation is deferred."""
 
     def __init__(self, transaction: Transaction, now: datetime, actor: str = "system") -> None:
         self.now = now
         self.actor = actor
         self.events: list[Event] = []
         self.narrowed: Mapping[FromClause | None, frozenset[str]] = {}
-        """The columns that anybody will read, of the tables of which that is known."""
-        self.dialect = transaction.lane.dialect
-        self.keyring = transaction.lane.target.keyring
-        """What secrets are encrypted with before they are stored."""
+        """For some tables the columns that are read; queries select only these."""
+        self.dialect = transaction.source.dialect
+        self.keyring = transaction.source.target.keyring
+        """Encrypts secrets before they are stored."""
         self._transaction = transaction
-        self._writer = transaction.lane.writer
+        self._compiler = transaction.source.compiler
 
     async def execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] = ()) -> int:
-        """How many rows it changed; with several `rows` of values it runs for each of them, and that is not told."""
-        written, values = self._writer.write(statement, rows)
+        """Execute a statement and return the number of rows changed, or 0 if it is executed for several `rows`."""
+        compiled, values = self._compiler.compile(statement, rows)
         if len(values) > 1:
-            await self._answered(self._transaction.run_many(written.text, values))
+            await self._translate_faults(self._transaction.run_many(compiled.text, values))
             return 0
-        return await self._answered(self._transaction.run(written.text, values[0]))
+        return await self._translate_faults(self._transaction.run(compiled.text, values[0]))
 
     async def append(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Inserts rows, each with a value for the same columns."""
+        """Insert rows that all have values for the same columns."""
         if self.dialect == "postgresql" and len(rows) > 1:
-            written, values = self._writer.pour(table, rows)
-            await self._answered(self._transaction.run(written.text, values))
+            compiled, values = self._compiler.bulk_insert(table, rows)
+            await self._translate_faults(self._transaction.run(compiled.text, values))
         elif rows:
             await self.execute(insert(table), rows)
 
     async def rows(self, statement: Executable) -> Sequence[Any]:
-        """As many as there are; see `store.rows` for how they are read."""
-        written, (values,) = self._writer.write(statement)
-        fetched = await self._answered(self._transaction.fetch(written.text, values, written.row))
-        if self.json_characters is not None and written.row is not None and written.row.json_places:
-            self._count(fetched, written.row.json_places)
+        """Execute a statement and return its rows, whose attributes are converted when read; see `store.rows`."""
+        compiled, (values,) = self._compiler.compile(statement)
+        fetched = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
+        if self.json_characters is not None and compiled.row_class is not None and compiled.row_class.json_indexes:
+            self._charge_json(fetched, compiled.row_class.json_indexes)
         return fetched
 
-    def _count(self, rows: Sequence[Any], places: tuple[int, ...]) -> None:
-        """Take the JSON in the rows off what may still be read."""
-        read = sum(len(row[place] or "") for row in rows for place in places)
-        self.json_characters = cast("int", self.json_characters) - read
+    def _charge_json(self, rows: Sequence[Any], indexes: tuple[int, ...]) -> None:
+        """Subtract the JSON in the rows from `json_characters`; raise TooMuchJson when it is used up."""
+        characters = sum(len(row[index] or "") for row in rows for index in indexes)
+        self.json_characters = cast("int", self.json_characters) - characters
         if self.json_characters < 0:
             raise TooMuchJson
 
-    async def ask(self, question: Question, **given: Any) -> Sequence[Any]:
-        """As `rows`, in less time; `given` are the values of its parameters."""
-        only = self.narrowed.get(question.source) if self.narrowed else None
-        written, values = question.asked(self._writer.dialect, given, only)
-        fetched = await self._answered(self._transaction.fetch(written.text, values, written.row))
-        if self.json_characters is not None and written.row is not None and written.row.json_places:
-            self._count(fetched, written.row.json_places)
-        return fetched
+    async def fetch(self, query: PreparedQuery, **parameters: Any) -> Sequence[Any]:
+        """Execute a prepared query and return its rows; faster than `rows`."""
+        columns = self.narrowed.get(query.source) if self.narrowed else None
+        compiled, values = query.compile(self._compiler.dialect, parameters, columns)
+        rows = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
+        if self.json_characters is not None and compiled.row_class is not None and compiled.row_class.json_indexes:
+            self._charge_json(rows, compiled.row_class.json_indexes)
+        return rows
 
-    async def list(self, statement: Executable, as_: type[M]) -> list[M]:
-        """The rows of a statement that selects whole rows of `as_`'s table."""
-        del as_
+    async def list(self, statement: Executable, model: type[M]) -> list[M]:
+        """Execute a statement that selects whole rows of a model's table, and type its rows as the model."""
+        del model
         return cast("list[M]", await self.rows(statement))
 
-    async def find(self, statement: Executable, as_: type[M]) -> M | None:
-        found = await self.list(statement, as_)
-        return found[0] if found else None
+    async def find(self, statement: Executable, model: type[M]) -> M | None:
+        """Return the first row of a statement, as `list` does, or None."""
+        rows = await self.list(statement, model)
+        return rows[0] if rows else None
 
     async def value(self, statement: Executable) -> Any:
-        """The first column of the first row; None where there is none."""
-        written, (values,) = self._writer.write(statement)
-        found = await self._answered(self._transaction.fetch(written.text, values, written.row))
-        if not found:
+        """Return the first column of the first row, or None without rows."""
+        compiled, (values,) = self._compiler.compile(statement)
+        rows = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
+        if not rows:
             return None
-        return getattr(found[0], written.first) if written.first else found[0][0]
+        return getattr(rows[0], compiled.first_column) if compiled.first_column else rows[0][0]
 
-    async def _answered(self, work: Awaitable[T]) -> T:
+    async def _translate_faults(self, work: Awaitable[T]) -> T:
         try:
             return await work
         except FAULTS as error:
-            if (unavailable := to_unavailable(error, self._transaction.lane.target.name)) is None:
+            if (unavailable := to_unavailable(error, self._transaction.source.target.name)) is None:
                 raise
             raise unavailable from error
 
-    async def insert(self, row: SQLModel, *, clash: str = CLASH) -> None:
-        """`clash` tells the person who lost a race for a unique place what happened."""
+    async def insert(self, row: SQLModel, *, clash: str = DUPLICATE) -> None:
+        """Insert a row; raise Conflict with the message `clash` if a row with its unique key exists already."""
         await self.insert_all([row], clash=clash)
 
-    async def insert_all(self, rows: Sequence[SQLModel], *, clash: str = CLASH) -> None:
-        """Rows of one table, in one statement."""
+    async def insert_all(self, rows: Sequence[SQLModel], *, clash: str = DUPLICATE) -> None:
+        """Insert rows of one table in one statement; see `insert`."""
         if not rows:
             return
         names = table(type(rows[0])).columns.keys()
         values = [{name: getattr(row, name) for name in names} for row in rows]
         await self._insert(type(rows[0]), values, clash)
 
-    async def insert_many(self, model: type[M], values: Sequence[dict[str, Any]], *, clash: str = CLASH) -> Sequence[M]:
-        """As `insert_all`, from values of every column; many rows take half the time of as many entities."""
+    async def insert_many(
+        self, model: type[M], values: Sequence[dict[str, Any]], *, clash: str = DUPLICATE
+    ) -> Sequence[M]:
+        """Insert rows from values of every column, in half the time that `insert_all` takes for as many entities."""
         if values:
             await self._insert(model, values, clash)
-        return cast("Sequence[M]", [SimpleNamespace(**one) for one in values])
+        return cast("Sequence[M]", [SimpleNamespace(**row) for row in values])
 
-    async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], clash: str) -> None:
+    async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], conflict_message: str) -> None:
         try:
             await self.append(table(model), values)
-        except CLASHES as error:
-            raise Conflict(f"{clash} {AGAIN}") from error
+        except INTEGRITY_ERRORS as error:
+            raise Conflict(f"{conflict_message} {RETRY_ADVICE}") from error
 
-    async def update(self, model: type[SQLModel], where: ColumnElement[bool], **values: Any) -> int:
-        """The number of rows changed; raises Conflict if another call took the unique place at this moment."""
+    async def update(self, model: type[SQLModel], condition: ColumnElement[bool], **values: Any) -> int:
+        """Update rows and return their number; raise Conflict if another row has the new unique key."""
         try:
-            return await self.execute(update(table(model)).where(where).values(**values))
-        except CLASHES as error:
-            raise Conflict(f"{CLASH} {AGAIN}") from error
+            return await self.execute(update(table(model)).where(condition).values(**values))
+        except INTEGRITY_ERRORS as error:
+            raise Conflict(f"{DUPLICATE} {RETRY_ADVICE}") from error
 
     async def compute(
         self, function: Callable[..., T], *args: Any, key: Hashable = None, here: Callable[[], T] | None = None
     ) -> T:
         """Call a CPU-bound pure function with picklable arguments; see `Computer.run`."""
-        return await self.computer.run(function, *args, key=key, here=here, defers=self.may_defer)
+        return await self.computer.run(function, *args, key=key, here=here, may_defer=self.may_defer)
 
     def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-        """`column` is one of `values`: one parameter, however many values there are."""
-        return among(self.dialect, column, literal([*values], Many(column.type)))
+        """Build the condition that the column is one of the values, passed as one parameter."""
+        return in_values(self.dialect, column, literal([*values], ValueList(column.type)))
 
-    def record(self, happened: Event) -> None:
-        """Kept until the verb has ended, then written with its rows or not at all."""
-        self.events.append(happened)
+    def record(self, event: Event) -> None:
+        """Collect an event, which is written at the end of the transaction."""
+        self.events.append(event)
 
 
 class transaction:  # noqa: N801 - used as a function; a generator would take three times as long
-    """A transaction on a connection of the lane, taken back on leaving unless it was committed."""
+    """Begin a transaction on a connection of the source; roll it back on leaving unless it was committed."""
 
-    __slots__ = ("_begun", "_lane")
+    __slots__ = ("_source", "_transaction")
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, source: ConnectionSource) -> None:
+        self._source = source
 
     async def __aenter__(self) -> Transaction:
-        with translated(self._lane.target.name):
-            self._begun = await self._lane.begun()
-        return self._begun
+        with translated(self._source.target.name):
+            self._transaction = await self._source.begin_transaction()
+        return self._transaction
 
     async def __aexit__(self, *_: object) -> None:
-        await self._begun.end()
+        await self._transaction.end()
 
 
 def ids(rows: Iterable[Any]) -> list[UUID]:
+    """Return the ids of the rows, in their order."""
     return [row.id for row in rows]

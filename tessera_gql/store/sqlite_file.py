@@ -1,4 +1,4 @@
-"""The file of an SQLite database: for its owner's eyes only, and the same file for as long as it is in use."""
+"""The file of an SQLite database: its permissions, its lock, and a check that it was not deleted or replaced."""
 
 import errno
 import logging
@@ -11,29 +11,29 @@ from typing import BinaryIO
 
 from tessera_gql.errors import Conflict, Invalid
 
-PRIVATE = 0o600
-OPEN_TO_OTHERS = 0o077
-BESIDE = ("", "-wal", "-shm")
-WITHOUT_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)
-"""Said by file systems that know no locks."""
+PRIVATE_MODE = 0o600
+OTHERS_MODE = 0o077
+FILE_SUFFIXES = ("", "-wal", "-shm")
+NO_LOCK_ERRORS = (errno.ENOLCK, errno.EOPNOTSUPP)
+"""Error numbers of file systems that do not support locks."""
 
 log = logging.getLogger(__name__)
 
 
 class FileLost(OSError):  # noqa: N818 - a state of the file
-    """The file was deleted or replaced while it was open: what is written to it now would be lost."""
+    """The file was deleted or replaced while it was open, so that further writes would be lost."""
 
 
 @dataclass
 class SQLiteFile:
-    """The file that every connection of one `Database` uses. SQLite itself would go on with a deleted one."""
+    """The file of one `Database`, with its identity, since SQLite itself continues with a deleted file."""
 
     path: Path
     uses_wal: bool = False
     _identity: tuple[int, int] | None = field(default=None, repr=False)
 
     def prepare(self, *, creates: bool) -> None:
-        """Before a connection is opened: create the file if allowed, and take away the rights of other users."""
+        """Create the file if allowed, and remove the permissions of other users, before a connection is opened."""
         if self._identity is None:
             if creates:
                 make_private(self.path)
@@ -61,11 +61,11 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def make_private(path: Path) -> None:
-    """Create the file for its owner only; an existing one, and the files SQLite keeps beside it, lose other rights."""
+    """Create the file for its owner only, or remove other users' permissions from it and SQLite's files next to it."""
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_MODE))
         return
-    for suffix in BESIDE:
+    for suffix in FILE_SUFFIXES:
         file = path.with_name(path.name + suffix)
         with suppress(FileNotFoundError):
             _restrict(file)
@@ -73,10 +73,10 @@ def make_private(path: Path) -> None:
 
 def _restrict(file: Path) -> None:
     mode = stat.S_IMODE(file.stat().st_mode)
-    if os.name != "posix" or not mode & OPEN_TO_OTHERS:
+    if os.name != "posix" or not mode & OTHERS_MODE:
         return
     try:
-        file.chmod(PRIVATE)
+        file.chmod(PRIVATE_MODE)
     except PermissionError:
         log.warning("Other users can read %s, and its owner must change that: chmod 600 %s", file, file)
     else:
@@ -84,22 +84,22 @@ def _restrict(file: Path) -> None:
 
 
 def lock(database: Path) -> BinaryIO | None:
-    """Keep other servers off the database for as long as the returned file is open, even if the process is killed.
+    """Lock the database against other servers until the returned file is closed or the process ends.
 
-    A file of its own is locked, because SQLite's locks on the database would be lost with any descriptor of it. It
-    stays behind: deleting it would let two servers lock two files. None where the platform or file system has no locks.
-    Raises Conflict if another process holds the lock.
+    The lock is on a separate file, because closing any descriptor of the database would release SQLite's own locks. The
+    file is never deleted, or two servers could lock two files. Returns None where the platform has no locks. Raises
+    Conflict if another process holds the lock.
     """
     try:
-        import fcntl  # noqa: PLC0415 - not everywhere
+        import fcntl  # noqa: PLC0415 - missing on Windows
     except ImportError:
         return None
-    target = database.resolve()
-    beside = target.with_name(f"{target.name}.lock")
+    resolved = database.resolve()
+    lock_path = resolved.with_name(f"{resolved.name}.lock")
     try:
-        file = os.fdopen(os.open(beside, os.O_RDWR | os.O_CREAT, PRIVATE), "r+b")
+        file = os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT, PRIVATE_MODE), "r+b")
     except OSError as error:
-        raise Invalid(f"The lock {beside} can't be opened: {error.strerror or error}. Check its owner.") from None
+        raise Invalid(f"The lock {lock_path} can't be opened: {error.strerror or error}. Check its owner.") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -110,9 +110,9 @@ def lock(database: Path) -> BinaryIO | None:
             " Stop that one first; to run several, set DATABASE_URL to a PostgreSQL."
         ) from None
     except OSError as error:
-        if error.errno not in WITHOUT_LOCKS:
+        if error.errno not in NO_LOCK_ERRORS:
             file.close()
-            raise Invalid(f"The lock {beside} can't be taken: {error.strerror or error}.") from None
+            raise Invalid(f"The lock {lock_path} can't be taken: {error.strerror or error}.") from None
         log.warning("The file system of %s has no locks: make sure that no other server uses it.", database)
     file.truncate(0)
     file.write(str(os.getpid()).encode())

@@ -1,6 +1,6 @@
-"""Statements as the drivers take them: SQLAlchemy writes each shape once, and is not asked again to run it.
+"""Compiled statements: SQLAlchemy compiles each shape of a statement once per dialect, and drivers get text and values.
 
-A `Question` is also built only once; of a statement built anew, what was written for one of its shape is found again.
+A `PreparedQuery` is also built only once. A statement that is built anew is found in a cache by its shape.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -32,17 +32,17 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from tessera_gql.store.rows import Make, row_kind
+from tessera_gql.store.rows import Converter, create_row_class
 
 WITHOUT_SCHEMAS = {"core": None, "workflow": None, "audit": None}
-PREPARED = 2_000
-"""Questions that stay written, each for one database and one set of columns: about 4 kB of memory each."""
-KEPT = 1_000
-"""Shapes of statements; there are about as many as places in the code, times the conditions lists are filtered by."""
+MAX_CACHED_QUERIES = 2_000
+"""Compiled prepared queries, each for one dialect and one set of columns: about 4 kB of memory each."""
+MAX_CACHED_STATEMENTS = 1_000
+"""Compiled statements per database: about one for each statement in the code and each combination of its filters."""
 
 
-class Many(TypeDecorator[Sequence[Any]]):
-    """Any number of values of one type, as one parameter: an array on PostgreSQL, a JSON list on SQLite."""
+class ValueList(TypeDecorator[Sequence[Any]]):
+    """Any number of values of one type as one parameter: an array on PostgreSQL, a JSON list on SQLite."""
 
     impl = String
     cache_ok = True
@@ -61,163 +61,169 @@ class Many(TypeDecorator[Sequence[Any]]):
 
 
 def _as_json(values: Iterable[Any]) -> str:
-    return orjson.dumps([one.hex if isinstance(one, UUID) else one for one in values]).decode()
+    return orjson.dumps([value.hex if isinstance(value, UUID) else value for value in values]).decode()
 
 
-def among(dialect: str, column: ColumnElement[Any], given: BindParameter[Any]) -> ColumnElement[bool]:
-    """`column` is one of those in a parameter of the type Many."""
+def in_values(dialect: str, column: ColumnElement[Any], values: BindParameter[Any]) -> ColumnElement[bool]:
+    """Build the condition that the column is one of the values of a `ValueList` parameter."""
     if dialect == "postgresql":
-        return column == any_of(given)
-    listed = func.json_each(given).table_valued(sql_column("value", String))
+        return column == any_of(values)
+    listed = func.json_each(values).table_valued(sql_column("value", String))
     return column.in_(select(listed.c.value))
 
 
 @dataclass(frozen=True, eq=False)
-class Written:
-    """A statement's text, and for each of its parameters, in order, its name and what the driver is given for it."""
+class CompiledStatement:
+    """A statement's text, and the name and converter of each of its parameters in the driver's order."""
 
     text: str
     names: tuple[str, ...]
-    makers: tuple[Make | None, ...]
-    row: type[Any] | None = None
-    """The class of its rows; None if it tells nothing of them, or has none."""
-    first: str = ""
-    """The first column."""
+    converters: tuple[Converter | None, ...]
+    row_class: type[Any] | None = None
+    """The class of the rows; None if the statement returns none, or doesn't declare their columns."""
+    first_column: str = ""
 
-    def values(self, given: Mapping[str, Any], more: Mapping[str, Any]) -> list[Any]:
-        """For one run; `more` has what `given` lacks."""
-        found = [given[name] if name in given else more[name] for name in self.names]
-        return [value if make is None else make(value) for make, value in zip(self.makers, found, strict=True)]
+    def bind(self, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Any]:
+        """Convert the values for one execution; `defaults` has those that `parameters` lacks."""
+        values = [parameters[name] if name in parameters else defaults[name] for name in self.names]
+        converted = zip(self.converters, values, strict=True)
+        return [value if convert is None else convert(value) for convert, value in converted]
 
-    def columns(self, rows: Sequence[Mapping[str, Any]], more: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
-        """The same for many runs, parameter by parameter."""
-        for name, make in zip(self.names, self.makers, strict=True):
-            found = [row[name] for row in rows] if name in rows[0] else [more[name]] * len(rows)
-            yield found if make is None else [*map(make, found)]
+    def bind_columns(self, rows: Sequence[Mapping[str, Any]], defaults: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """Convert the values for many executions, parameter by parameter."""
+        for name, convert in zip(self.names, self.converters, strict=True):
+            values = [row[name] for row in rows] if name in rows[0] else [defaults[name]] * len(rows)
+            yield values if convert is None else [*map(convert, values)]
 
 
-def write(statement: Executable, dialect: Dialect, **options: Any) -> tuple[Written, SQLCompiler]:
-    """Compile a statement. The compiler takes three times the memory of what it has written: keep it only if needed."""
+def compile_statement(statement: Executable, dialect: Dialect, **options: Any) -> tuple[CompiledStatement, SQLCompiler]:
+    """Compile a statement to SQL. The compiler takes three times the memory of its result: keep it only if needed."""
     schemas = {"schema_translate_map": WITHOUT_SCHEMAS, "render_schema_translate": True}
     if dialect.name == "sqlite":
         options |= schemas
-    compiled = cast("SQLCompiler", cast("Any", statement).compile(dialect=dialect, **options))
-    makers = {name: _given_as(bind.type, dialect) for bind, name in compiled.bind_names.items()}
-    names = tuple(compiled.positiontup or ())
+    compiler = cast("SQLCompiler", cast("Any", statement).compile(dialect=dialect, **options))
+    converters = {name: _bind_converter(bind.type, dialect) for bind, name in compiler.bind_names.items()}
+    names = tuple(compiler.positiontup or ())
     columns = [*cast("Any", statement).exported_columns] if isinstance(statement, ReturnsRows) else []
-    written = Written(
-        text=str(compiled),
+    compiled = CompiledStatement(
+        text=str(compiler),
         names=names,
-        makers=tuple(makers[name] for name in names),
-        row=row_kind(columns, dialect) if columns else None,
-        first=str(columns[0].key) if columns else "",
+        converters=tuple(converters[name] for name in names),
+        row_class=create_row_class(columns, dialect) if columns else None,
+        first_column=str(columns[0].key) if columns else "",
     )
-    return written, compiled
+    return compiled, compiler
 
 
-def _given_as(kind: TypeEngine[Any], dialect: Dialect) -> Make | None:
+def _bind_converter(kind: TypeEngine[Any], dialect: Dialect) -> Converter | None:
     return kind.dialect_impl(dialect).bind_processor(dialect)
 
 
-class Writer:
-    """Writes for one database, and keeps the last shapes it wrote."""
+class StatementCompiler:
+    """Compiles statements for one database and caches the most recent ones."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._kept: dict[Hashable, tuple[Written, SQLCompiler]] = {}
-        self._poured: dict[Hashable, Written] = {}
+        self._cache: dict[Hashable, tuple[CompiledStatement, SQLCompiler]] = {}
+        self._bulk_inserts: dict[Hashable, CompiledStatement] = {}
 
-    def write(self, statement: Executable, given: Sequence[Mapping[str, Any]] = ()) -> tuple[Written, list[list[Any]]]:
-        """The statement, and its values for each run: one, or as many as rows are given."""
-        found: Any = cast("Any", statement)._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy's own cache goes by
-        columns = [*given[0]] if given else []
-        key = (found.key, *columns)
-        if (entry := self._kept.pop(key, None)) is None:
-            entry = write(statement, self.dialect, cache_key=found, column_keys=columns or None)
-            if len(self._kept) >= KEPT:
-                del self._kept[next(iter(self._kept))]
-        self._kept[key] = entry
-        written, compiled = entry
-        more = compiled.construct_params(dict(given[0]) if given else None, found.bindparams)
-        if len(given) > 1:
-            return written, [[*row] for row in zip(*written.columns(given, more), strict=True)]
-        return written, [written.values(given[0] if given else {}, more)]
+    def compile(
+        self, statement: Executable, rows: Sequence[Mapping[str, Any]] = ()
+    ) -> tuple[CompiledStatement, list[list[Any]]]:
+        """Return the compiled statement and its values: one list, or one for each of the rows."""
+        cache_key: Any = cast("Any", statement)._generate_cache_key()  # noqa: SLF001 - the key of SQLAlchemy's own cache
+        columns = [*rows[0]] if rows else []
+        key = (cache_key.key, *columns)
+        if (entry := self._cache.pop(key, None)) is None:
+            entry = compile_statement(statement, self.dialect, cache_key=cache_key, column_keys=columns or None)
+            if len(self._cache) >= MAX_CACHED_STATEMENTS:
+                del self._cache[next(iter(self._cache))]
+        self._cache[key] = entry
+        compiled, compiler = entry
+        defaults = compiler.construct_params(dict(rows[0]) if rows else None, cache_key.bindparams)
+        if len(rows) > 1:
+            return compiled, [[*row] for row in zip(*compiled.bind_columns(rows, defaults), strict=True)]
+        return compiled, [compiled.bind(rows[0] if rows else {}, defaults)]
 
-    def pour(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[Written, list[Any]]:
-        """The insertion of the rows, which have the same columns, and its values, column by column."""
+    def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[CompiledStatement, list[Any]]:
+        """Return one statement that inserts all the rows, which have the same columns, and its values by column."""
         key = (table, *rows[0])
-        if (written := self._poured.get(key)) is None:
-            made, _ = write(pouring(table, rows[0]), self.dialect)
-            makers = tuple(_given_as(table.c[name].type, self.dialect) for name in made.names)
-            written = self._poured[key] = replace(made, makers=makers)
-        return written, [*written.columns(rows, {})]
+        if (insertion := self._bulk_inserts.get(key)) is None:
+            compiled, _ = compile_statement(bulk_insert_statement(table, rows[0]), self.dialect)
+            converters = tuple(_bind_converter(table.c[name].type, self.dialect) for name in compiled.names)
+            insertion = self._bulk_inserts[key] = replace(compiled, converters=converters)
+        return insertion, [*insertion.bind_columns(rows, {})]
 
 
-def pouring(table: Table, names: Iterable[str]) -> Insert:
-    """Any number of rows in one statement, for PostgreSQL: a parameter for each column, which holds its values."""
+def bulk_insert_statement(table: Table, names: Iterable[str]) -> Insert:
+    """Build the insertion of any number of rows for PostgreSQL, with one parameter for all values of a column."""
     columns = [table.c[name] for name in names]
-    given = [bindparam(one.key, type_=Many(one.type)) for one in columns]
-    source = func.unnest(*given).table_valued(*(sql_column(one.key, one.type) for one in columns)).render_derived()
+    parameters = [bindparam(column.key, type_=ValueList(column.type)) for column in columns]
+    targets = [sql_column(column.key, column.type) for column in columns]
+    source = func.unnest(*parameters).table_valued(*targets).render_derived()
     return insert(table).from_select(columns, select(*source.c), include_defaults=False)
 
 
-_prepared: dict[Hashable, tuple[Written, Mapping[str, Any]]] = {}
-"""What questions have written, with the values that are part of it, the latest used last.
+_query_cache: dict[Hashable, tuple[CompiledStatement, Mapping[str, Any]]] = {}
+"""Compiled prepared queries and their default values, least recently used first.
 
-One limit holds for all of them, since clients choose the sets of columns.
+One limit holds for all queries together, because clients choose the sets of columns.
 """
 
 
-class Question:
-    """A query that is written once for each database; `build` is told its name, and values are given by name later.
+class PreparedQuery:
+    """A query that is compiled once per dialect; its values are passed by name with each execution.
 
-    With a `source` it asks for whole rows of that, or for some of their columns: at least those that it `needs` itself,
-    and where the id is wanted, the column `beside_id` that makes a cursor with it.
+    With a `source` it selects whole rows of that table, or only the columns that are asked for. The `required_columns`
+    are then selected too, and with the id the `cursor_column`, since both make up a cursor.
     """
 
     def __init__(
         self,
         build: Callable[[str], Select[Any]],
         source: FromClause | None = None,
-        needs: Iterable[str] = (),
+        required_columns: Iterable[str] = (),
         *,
-        beside_id: str = "id",
+        cursor_column: str = "id",
     ) -> None:
+        """`build` takes the name of the dialect."""
         self._build = build
-        self._needs = frozenset(needs)
-        self._beside_id = beside_id
+        self._required_columns = frozenset(required_columns)
+        self._cursor_column = cursor_column
         self.source = source
 
-    def asked(
-        self, dialect: Dialect, given: Mapping[str, Any], only: frozenset[str] | None = None
-    ) -> tuple[Written, list[Any]]:
-        """`only` are the columns that are wanted; None for all."""
-        key = (self, dialect.name, only)
-        if (found := _prepared.pop(key, None)) is None:
-            written, compiled = write(self._narrow(self._build(dialect.name), only), dialect)
-            found = (written, compiled.params)
-            if len(_prepared) >= PREPARED:
-                del _prepared[next(iter(_prepared))]
-        _prepared[key] = found
-        written, fixed = found
-        return written, written.values(given, fixed)
+    def compile(
+        self, dialect: Dialect, parameters: Mapping[str, Any], columns: frozenset[str] | None = None
+    ) -> tuple[CompiledStatement, list[Any]]:
+        """Return the compiled statement and its values; without `columns` it selects all."""
+        key = (self, dialect.name, columns)
+        if (entry := _query_cache.pop(key, None)) is None:
+            statement = self._select_columns(self._build(dialect.name), columns)
+            compiled, compiler = compile_statement(statement, dialect)
+            entry = (compiled, compiler.params)
+            if len(_query_cache) >= MAX_CACHED_QUERIES:
+                del _query_cache[next(iter(_query_cache))]
+        _query_cache[key] = entry
+        compiled, defaults = entry
+        return compiled, compiled.bind(parameters, defaults)
 
-    def _narrow(self, statement: Select[Any], only: frozenset[str] | None) -> Select[Any]:
-        if only is None:
+    def _select_columns(self, statement: Select[Any], columns: frozenset[str] | None) -> Select[Any]:
+        if columns is None:
             return statement
-        wanted = only | self._needs | ({self._beside_id} if "id" in only else set())
-        return statement.with_only_columns(*(one for one in statement.selected_columns if one.key in wanted))
+        names = columns | self._required_columns | ({self._cursor_column} if "id" in columns else set())
+        return statement.with_only_columns(*(column for column in statement.selected_columns if column.key in names))
 
 
-def whole(by: Column[Any], *where: ColumnElement[bool], order_by: Sequence[Any] = ()) -> Question:
-    """Whole rows of a table: those with one of `wanted` in the column."""
+def rows_by(column: Column[Any], *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()) -> PreparedQuery:
+    """Prepare a query for the rows of a table whose column has one of the parameter `values`."""
 
     def build(dialect: str) -> Select[Any]:
-        return select(by.table).where(among(dialect, by, many("wanted", by)), *where).order_by(*order_by)
+        is_requested = in_values(dialect, column, list_parameter("values", column))
+        return select(column.table).where(is_requested, *conditions).order_by(*order_by)
 
-    return Question(build, by.table, [by.key])
+    return PreparedQuery(build, column.table, [column.key])
 
 
-def many(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
-    """The parameter of a Question for any number of the column's values."""
-    return bindparam(name, type_=Many(column.type))
+def list_parameter(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
+    """Build the parameter of a prepared query for any number of the column's values."""
+    return bindparam(name, type_=ValueList(column.type))

@@ -1,10 +1,10 @@
-"""The whole data model on one page. Rules that must hold whatever the code does are indexes and constraints here.
+"""The data model. Rules that must hold whatever the code does are indexes and constraints of these tables.
 
-No table declares a `Relationship()`: nothing can lazy-load. Times are UTC-aware. On SQLite the schemas `core`,
-`workflow` and `audit` vanish and the same tables stand side by side (see `store.session`).
+No table declares a `Relationship()`, so nothing can lazy-load. Times are UTC-aware. SQLite has no schemas: there the
+tables of `core`, `workflow` and `audit` share one namespace.
 """
 
-# SQLModel documents a plain string for `__tablename__`, and types it as a descriptor.
+# SQLModel documents a plain string for `__tablename__`, but declares its type as a descriptor.
 # pyright: reportAssignmentType=false
 
 from datetime import UTC, datetime
@@ -49,17 +49,18 @@ from tessera_gql.policy.words import (
     WebhookFormat,
 )
 
-type_json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-type_sequence = BigInteger().with_variant(Integer, "sqlite")
+JSON_TYPE = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+SEQUENCE_TYPE = BigInteger().with_variant(Integer, "sqlite")
 
-OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
+IS_OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
 # Two indexes instead of one, because NULLs are distinct in a unique index.
-LIVE = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
-LIVE_FOR = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
+IS_LIVE_FOR_TEAM = "status <> 'INACTIVE' AND consumer_asset_id IS NULL"
+IS_LIVE_FOR_ASSET = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
+REGISTRATION_KEY = ("asset_id", "consumer_team_id", "consumer_asset_id")
 
 
-class Moment(TypeDecorator[datetime]):
-    """A UTC-aware datetime in and out; SQLite keeps no zone, so it is converted before and marked after."""
+class UTCDateTime(TypeDecorator[datetime]):
+    """A column type for UTC-aware datetimes; SQLite stores no zone, so values are converted on the way in and out."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -74,6 +75,8 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Base(SQLModel):
+    """The base class of all tables, with the naming convention of constraints."""
+
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -86,27 +89,21 @@ class Base(SQLModel):
 
 
 def new_id() -> UUID:
-    """Ids are time-ordered (UUIDv7), so that primary keys append and an id breaks ties by age."""
+    """Create a time-ordered id (UUIDv7), so that new rows append to the primary key's index and ids sort by age."""
     return compat.uuid7()
 
 
 def table(model: type[SQLModel]) -> Table:
-    """The Core table of a model: statements are written on columns, never on entities."""
+    """Return the Core table of a model; statements select its columns, never entities."""
     return cast("Table", model.__table__)  # type: ignore[attr-defined] # set by SQLModel's metaclass
 
 
-def _words(enum: type[StrEnum]) -> Enum:
+def _enum(enum: type[StrEnum]) -> Enum:
     def values(members: type[StrEnum]) -> list[str]:
         return [member.value for member in members]
 
-    return Enum(
-        enum,
-        native_enum=False,
-        create_constraint=True,
-        length=32,
-        values_callable=values,
-        name=enum.__name__.lower(),
-    )
+    name = enum.__name__.lower()
+    return Enum(enum, native_enum=False, create_constraint=True, length=32, values_callable=values, name=name)
 
 
 def _column(kind: Any, *args: Any, nullable: bool = False, **options: Any) -> Any:
@@ -117,25 +114,25 @@ def _id() -> Any:
     return Field(default_factory=new_id, sa_column=Column(Uuid, primary_key=True))
 
 
-def _link(target: str, *, nullable: bool = False, index: bool = False) -> Any:
+def _foreign_key(target: str, *, nullable: bool = False, index: bool = False) -> Any:
     return _column(Uuid, ForeignKey(target), nullable=nullable, index=index)
 
 
-def _moment(*, nullable: bool = False) -> Any:
-    return _column(Moment(), nullable=nullable)
+def _time(*, nullable: bool = False) -> Any:
+    return _column(UTCDateTime(), nullable=nullable)
 
 
-def _version() -> Any:
+def _row_version() -> Any:
     return Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
 
 
-def _unique(name: str, *columns: str, where: str) -> Index:
-    """Unique among the rows of which `where` is true."""
-    return Index(name, *columns, unique=True, postgresql_where=text(where), sqlite_where=text(where))
+def _unique_where(name: str, *columns: str, condition: str) -> Index:
+    """Create an index that is unique among the rows that meet the condition."""
+    return Index(name, *columns, unique=True, postgresql_where=text(condition), sqlite_where=text(condition))
 
 
 class Team(Base, table=True):
-    """An owner or a consumer. `name_key` is the case-folded name: unique whatever the case."""
+    """A team that owns assets or consumes them. `name_key` is the case-folded name, which is unique."""
 
     __tablename__ = "teams"
     __table_args__ = (UniqueConstraint("name_key"), {"schema": "core"})
@@ -143,13 +140,13 @@ class Team(Base, table=True):
     id: UUID = _id()
     name: str = _column(Text)
     name_key: str = _column(Text)
-    meta: dict[str, Any] = _column(type_json)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    meta: dict[str, Any] = _column(JSON_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Asset(Base, table=True):
-    """A table, view, model, source, topic … `compatibility_mode` is the default for its next contract."""
+    """A table, view, model, source, topic or file. `compatibility_mode` is the default for its next contract."""
 
     __tablename__ = "assets"
     __table_args__ = (UniqueConstraint("fqn_key"), {"schema": "core"})
@@ -157,44 +154,44 @@ class Asset(Base, table=True):
     id: UUID = _id()
     fqn: str = _column(Text)
     fqn_key: str = _column(Text)
-    owner_team_id: UUID = _link("core.teams.id", index=True)
-    resource_type: ResourceType = _column(_words(ResourceType))
+    owner_team_id: UUID = _foreign_key("core.teams.id", index=True)
+    resource_type: ResourceType = _column(_enum(ResourceType))
     description: str | None = _column(Text, nullable=True)
-    compatibility_mode: Mode = _column(_words(Mode))
-    meta: dict[str, Any] = _column(type_json)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    compatibility_mode: Mode = _column(_enum(Mode))
+    meta: dict[str, Any] = _column(JSON_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Contract(Base, table=True):
-    """One immutable published version; only `status` ever changes, and at most one per asset is ACTIVE."""
+    """One immutable version of an asset's schema; only `status` changes, and at most one per asset is ACTIVE."""
 
     __tablename__ = "contracts"
     __table_args__ = (
         UniqueConstraint("asset_id", "version"),
-        _unique("uq_contracts_active", "asset_id", where="status = 'ACTIVE'"),
+        _unique_where("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
         Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
         {"schema": "core"},
     )
 
     id: UUID = _id()
-    asset_id: UUID = _link("core.assets.id")
+    asset_id: UUID = _foreign_key("core.assets.id")
     version: str = _column(Text)
-    schema_def: Any = _column(JSON(none_as_null=True))  # as text: the order of its keys is part of it
-    guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
-    compatibility_mode: Mode = _column(_words(Mode))
-    status: ContractStatus = _column(_words(ContractStatus))
-    change_type: ChangeType = _column(_words(ChangeType))
+    schema_def: Any = _column(JSON(none_as_null=True))  # not JSONB, which loses the order of keys
+    guarantees: dict[str, Any] | None = _column(JSON_TYPE, nullable=True)
+    compatibility_mode: Mode = _column(_enum(Mode))
+    status: ContractStatus = _column(_enum(ContractStatus))
+    change_type: ChangeType = _column(_enum(ChangeType))
     schema_hash: str = _column(Text)
-    published_by: UUID = _link("core.teams.id", index=True)
-    published_at: datetime = _moment()
-    meta: dict[str, Any] = _column(type_json)
+    published_by: UUID = _foreign_key("core.teams.id", index=True)
+    published_at: datetime = _time()
+    meta: dict[str, Any] = _column(JSON_TYPE)
     source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
-    created_at: datetime = _moment()
+    created_at: datetime = _time()
 
 
 class AssetDependency(Base, table=True):
-    """A lineage edge: `dependent` is made from, or reads, `dependency`."""
+    """A lineage edge: the dependent asset is made from the dependency, or reads it."""
 
     __tablename__ = "asset_dependencies"
     __table_args__ = (
@@ -204,46 +201,46 @@ class AssetDependency(Base, table=True):
     )
 
     id: UUID = _id()
-    dependent_asset_id: UUID = _link("core.assets.id")
-    dependency_asset_id: UUID = _link("core.assets.id", index=True)
-    dependency_type: DependencyType = _column(_words(DependencyType))
-    evidence: Evidence = _column(_words(Evidence))
-    created_at: datetime = _moment()
+    dependent_asset_id: UUID = _foreign_key("core.assets.id")
+    dependency_asset_id: UUID = _foreign_key("core.assets.id", index=True)
+    dependency_type: DependencyType = _column(_enum(DependencyType))
+    evidence: Evidence = _column(_enum(Evidence))
+    created_at: datetime = _time()
 
 
 class Registration(Base, table=True):
-    """A team's declared dependency on an asset, never on one version. `fields` null means it reads everything."""
+    """A team's declaration that it reads an asset, in any version; null `fields` mean all of them."""
 
     __tablename__ = "registrations"
     __table_args__ = (
-        _unique("uq_registrations_live", "asset_id", "consumer_team_id", where=LIVE),
-        _unique("uq_registrations_live_asset", "asset_id", "consumer_team_id", "consumer_asset_id", where=LIVE_FOR),
+        _unique_where("uq_registrations_live", "asset_id", "consumer_team_id", condition=IS_LIVE_FOR_TEAM),
+        _unique_where("uq_registrations_live_asset", *REGISTRATION_KEY, condition=IS_LIVE_FOR_ASSET),
         Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
         {"schema": "workflow"},
     )
 
     id: UUID = _id()
-    asset_id: UUID = _link("core.assets.id")
-    consumer_team_id: UUID = _link("core.teams.id", index=True)
-    consumer_asset_id: UUID | None = _link("core.assets.id", nullable=True, index=True)
-    fields: list[str] | None = _column(type_json, nullable=True)
+    asset_id: UUID = _foreign_key("core.assets.id")
+    consumer_team_id: UUID = _foreign_key("core.teams.id", index=True)
+    consumer_asset_id: UUID | None = _foreign_key("core.assets.id", nullable=True, index=True)
+    fields: list[str] | None = _column(JSON_TYPE, nullable=True)
     pinned_version: str | None = _column(Text, nullable=True)
-    status: RegistrationStatus = _column(_words(RegistrationStatus))
-    evidence: Evidence = _column(_words(Evidence))
+    status: RegistrationStatus = _column(_enum(RegistrationStatus))
+    evidence: Evidence = _column(_enum(Evidence))
     purpose: str | None = _column(Text, nullable=True)
-    registered_at: datetime = _moment()
-    acknowledged_at: datetime | None = _moment(nullable=True)
-    meta: dict[str, Any] = _column(type_json)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    registered_at: datetime = _time()
+    acknowledged_at: datetime | None = _time(nullable=True)
+    meta: dict[str, Any] = _column(JSON_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Proposal(Base, table=True):
-    """A breaking change waiting. `contract_id` is the contract that came of it; at most one per asset is open."""
+    """A breaking change that waits for acknowledgments, and the contract published from it; one per asset is open."""
 
     __tablename__ = "proposals"
     __table_args__ = (
-        _unique("uq_proposals_open", "asset_id", where=OPEN),
+        _unique_where("uq_proposals_open", "asset_id", condition=IS_OPEN),
         UniqueConstraint("contract_id"),
         CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED')", name="published"),
         CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
@@ -253,31 +250,31 @@ class Proposal(Base, table=True):
     )
 
     id: UUID = _id()
-    asset_id: UUID = _link("core.assets.id")
-    base_contract_id: UUID = _link("core.contracts.id", index=True)
-    contract_id: UUID | None = _link("core.contracts.id", nullable=True)
+    asset_id: UUID = _foreign_key("core.assets.id")
+    base_contract_id: UUID = _foreign_key("core.contracts.id", index=True)
+    contract_id: UUID | None = _foreign_key("core.contracts.id", nullable=True)
     proposed_schema: Any = _column(JSON(none_as_null=True))
     proposed_version: str = _column(Text)
-    guarantees: dict[str, Any] | None = _column(type_json, nullable=True)
-    compatibility_mode: Mode = _column(_words(Mode))
-    change_type: ChangeType = _column(_words(ChangeType))
-    breaking_changes: list[dict[str, Any]] = _column(type_json)
+    guarantees: dict[str, Any] | None = _column(JSON_TYPE, nullable=True)
+    compatibility_mode: Mode = _column(_enum(Mode))
+    change_type: ChangeType = _column(_enum(ChangeType))
+    breaking_changes: list[dict[str, Any]] = _column(JSON_TYPE)
     fingerprint: str = _column(Text)
-    status: ProposalStatus = _column(_words(ProposalStatus))
+    status: ProposalStatus = _column(_enum(ProposalStatus))
     reason: str | None = _column(Text, nullable=True)
     publish_when_approved: bool = Field(default=False)
-    proposed_by: UUID = _link("core.teams.id", index=True)
-    proposed_at: datetime = _moment()
-    expires_at: datetime = _moment()
-    resolved_at: datetime | None = _moment(nullable=True)
-    meta: dict[str, Any] = _column(type_json)
+    proposed_by: UUID = _foreign_key("core.teams.id", index=True)
+    proposed_at: datetime = _time()
+    expires_at: datetime = _time()
+    resolved_at: datetime | None = _time(nullable=True)
+    meta: dict[str, Any] = _column(JSON_TYPE)
     source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class Acknowledgment(Base, table=True):
-    """One asked team's place in a proposal; `released_at` says since when its answer no longer counts."""
+    """One asked team's response to a proposal. From `released_at` on it is not required any more."""
 
     __tablename__ = "acknowledgments"
     __table_args__ = (
@@ -291,19 +288,19 @@ class Acknowledgment(Base, table=True):
     )
 
     id: UUID = _id()
-    proposal_id: UUID = _link("workflow.proposals.id")
-    consumer_team_id: UUID = _link("core.teams.id")
-    because: list[str] = _column(type_json)  # fingerprints of the breaking changes that touch what it reads
-    response: Response | None = _column(_words(Response), nullable=True)
-    migration_deadline: datetime | None = _moment(nullable=True)
+    proposal_id: UUID = _foreign_key("workflow.proposals.id")
+    consumer_team_id: UUID = _foreign_key("core.teams.id")
+    because: list[str] = _column(JSON_TYPE)  # fingerprints of the breaking changes of fields that the team reads
+    response: Response | None = _column(_enum(Response), nullable=True)
+    migration_deadline: datetime | None = _time(nullable=True)
     notes: str | None = _column(Text, nullable=True)
-    responded_at: datetime | None = _moment(nullable=True)
-    released_at: datetime | None = _moment(nullable=True)
-    created_at: datetime = _moment()
+    responded_at: datetime | None = _time(nullable=True)
+    released_at: datetime | None = _time(nullable=True)
+    created_at: datetime = _time()
 
 
 class ApiKey(Base, table=True):
-    """What lets a program in: only the SHA-256 of its token is kept. Without a team it is an administrator's."""
+    """An API key; only the SHA-256 of its token is stored. A key without a team is an administrator's."""
 
     __tablename__ = "api_keys"
     __table_args__ = (Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"), {"schema": "core"})
@@ -312,36 +309,36 @@ class ApiKey(Base, table=True):
     name: str = _column(Text)
     prefix: str = _column(Text, index=True)
     token_hash: str = _column(Text, unique=True)
-    team_id: UUID | None = _link("core.teams.id", nullable=True)
-    scopes: list[str] = _column(type_json)
+    team_id: UUID | None = _foreign_key("core.teams.id", nullable=True)
+    scopes: list[str] = _column(JSON_TYPE)
     created_by: str = _column(Text)
-    expires_at: datetime | None = _moment(nullable=True)
-    revoked_at: datetime | None = _moment(nullable=True)
-    last_used_at: datetime | None = _moment(nullable=True)
-    created_at: datetime = _moment()
+    expires_at: datetime | None = _time(nullable=True)
+    revoked_at: datetime | None = _time(nullable=True)
+    last_used_at: datetime | None = _time(nullable=True)
+    created_at: datetime = _time()
 
 
 class Webhook(Base, table=True):
-    """Where events are posted to: a team's, or (no team) all. `position` is the last event that was handed on to it."""
+    """A receiver of a team's events, or of all. `position` is the last sequence for which a delivery was created."""
 
     __tablename__ = "webhooks"
     __table_args__ = (Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
 
     id: UUID = _id()
-    team_id: UUID | None = _link("core.teams.id", nullable=True)
+    team_id: UUID | None = _foreign_key("core.teams.id", nullable=True)
     url: str = _column(Text)
-    secrets: list[dict[str, Any]] = _column(type_json)  # {secret, until}: the newest, then those that still sign
-    kinds: list[str] | None = _column(type_json, nullable=True)
-    format: WebhookFormat = _column(_words(WebhookFormat))
+    secrets: list[dict[str, Any]] = _column(JSON_TYPE)  # {secret, until}, newest first; older ones sign until then
+    kinds: list[str] | None = _column(JSON_TYPE, nullable=True)
+    format: WebhookFormat = _column(_enum(WebhookFormat))
     document: str | None = _column(Text, nullable=True)
     is_active: bool = Field(default=True)
-    position: int = _column(type_sequence)
-    row_version: int = _version()
-    created_at: datetime = _moment()
+    position: int = _column(SEQUENCE_TYPE)
+    row_version: int = _row_version()
+    created_at: datetime = _time()
 
 
 class WebhookDelivery(Base, table=True):
-    """An event (none: a ping) on its way. Claiming it moves `due_at` on, so that a worker that dies loses nothing."""
+    """The delivery of an event, or a ping, to a webhook. Claiming postpones `due_at`, in case the worker dies."""
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
@@ -352,17 +349,17 @@ class WebhookDelivery(Base, table=True):
     )
 
     id: UUID = _id()
-    webhook_id: UUID = _link("workflow.webhooks.id")
-    sequence: int | None = _column(type_sequence, nullable=True)
-    status: DeliveryStatus = _column(_words(DeliveryStatus))
-    attempts: list[dict[str, Any]] = _column(type_json)  # {at, status, error, milliseconds}, the latest last
-    since: datetime = _moment()  # a day later it is given up
-    due_at: datetime = _moment()
-    created_at: datetime = _moment()
+    webhook_id: UUID = _foreign_key("workflow.webhooks.id")
+    sequence: int | None = _column(SEQUENCE_TYPE, nullable=True)
+    status: DeliveryStatus = _column(_enum(DeliveryStatus))
+    attempts: list[dict[str, Any]] = _column(JSON_TYPE)  # {at, status, error, milliseconds}, latest last
+    since: datetime = _time()  # start of the attempts, which end a day later
+    due_at: datetime = _time()
+    created_at: datetime = _time()
 
 
 class IdempotencyKey(Base, table=True):
-    """What a creating mutation answered when it first saw a key, so that a retry gets the same answer."""
+    """The payload that a mutation returned for an idempotency key, which a retry gets again."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = ({"schema": "workflow"},)
@@ -371,12 +368,12 @@ class IdempotencyKey(Base, table=True):
     key: str = Field(sa_column=Column(Text, primary_key=True))
     operation: str = _column(Text)
     input_hash: str = _column(Text)
-    answer: dict[str, Any] = _column(type_json)
-    created_at: datetime = _moment()
+    answer: dict[str, Any] = _column(JSON_TYPE)
+    created_at: datetime = _time()
 
 
 class EventRow(Base, table=True):
-    """Audit log, outbox and subscription source in one append-only row; `hash` covers the row and the hash before."""
+    """One event of the append-only event log. `hash` covers the row and the hash of the row before it."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -386,15 +383,15 @@ class EventRow(Base, table=True):
         {"schema": "audit"},
     )
 
-    sequence: int = Field(sa_column=Column(type_sequence, primary_key=True, autoincrement=False))
+    sequence: int = Field(sa_column=Column(SEQUENCE_TYPE, primary_key=True, autoincrement=False))
     id: UUID = Field(default_factory=new_id, sa_column=Column(Uuid, nullable=False))
     kind: str = _column(Text)
     entity_type: str = _column(Text)
     entity_id: UUID = _column(Uuid)
     asset_id: UUID | None = _column(Uuid, nullable=True)
     proposal_id: UUID | None = _column(Uuid, nullable=True)
-    teams: list[str] = _column(type_json)
+    teams: list[str] = _column(JSON_TYPE)
     actor: str = _column(Text)
-    payload: dict[str, Any] = _column(type_json)
-    occurred_at: datetime = _moment()
+    payload: dict[str, Any] = _column(JSON_TYPE)
+    occurred_at: datetime = _time()
     hash: str = _column(Text)

@@ -1,4 +1,4 @@
-"""Questions about teams."""
+"""Queries of teams by id and name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,53 +7,56 @@ from uuid import UUID
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import naming
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import whole
+from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Team, table
 
 rows = table(Team)
-_by_id = whole(rows.c.id)
-_by_key = whole(rows.c.name_key)
+_by_id = rows_by(rows.c.id)
+_by_name_key = rows_by(rows.c.name_key)
 
 
 @dataclass(frozen=True)
 class TeamRef:
-    """Exactly one of the two."""
+    """A reference to a team by exactly one of its id and its name."""
 
     id: UUID | None = None
     name: str | None = None
 
 
 def key(name: str) -> str:
-    """What makes it unique."""
+    """Fold a team's name to the key that is unique."""
     return naming.key(name)
 
 
-async def by_ids(session: Session, wanted: Sequence[UUID]) -> list[Team]:
-    return [*await session.ask(_by_id, wanted=wanted)]
+async def by_ids(session: Session, team_ids: Sequence[UUID]) -> list[Team]:
+    """Load the teams with these ids, in any order."""
+    return [*await session.fetch(_by_id, values=team_ids)]
 
 
 async def by_names(session: Session, names: Sequence[str]) -> list[Team]:
-    """Whatever the case."""
-    return [*await session.ask(_by_key, wanted=[key(name) for name in names])]
+    """Load the teams with these names, ignoring case."""
+    return [*await session.fetch(_by_name_key, values=[key(name) for name in names])]
 
 
 async def find(session: Session, ref: TeamRef) -> Team | None:
+    """Find the team that is referred to; raise Invalid unless the reference has exactly one part."""
     if (ref.id is None) == (ref.name is None):
         raise Invalid("Name a team by its id or by its name, one of the two.", field=("team",))
-    found = await (by_ids(session, [ref.id]) if ref.id else by_names(session, [ref.name or ""]))
-    return found[0] if found else None
+    teams = await (by_ids(session, [ref.id]) if ref.id else by_names(session, [ref.name or ""]))
+    return teams[0] if teams else None
 
 
 async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team",)) -> Team:
-    found = await find(session, ref)
-    if found is None:
+    """Return the team that is referred to; raise NotFound for the input `field` if there is none."""
+    team = await find(session, ref)
+    if team is None:
         raise NotFound(
             f"There is no team {ref.name or ref.id!s}. Create it with createTeam, or look it up with teams(filter:).",
             field=field,
         )
-    return found
+    return team
 
 
-async def names_of(session: Session, wanted: Sequence[UUID]) -> str:
-    """For a sentence: the names in alphabetical order."""
-    return ", ".join(sorted(team.name for team in await by_ids(session, wanted)))
+async def names_of(session: Session, team_ids: Sequence[UUID]) -> str:
+    """Join the names of the teams for a message, in alphabetical order."""
+    return ", ".join(sorted(team.name for team in await by_ids(session, team_ids)))

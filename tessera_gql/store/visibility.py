@@ -1,4 +1,4 @@
-"""The table of `policy.visibility` in SQL: private rows are left out by the statement that reads or counts them."""
+"""The rules of `policy.visibility` as SQL conditions, so that statements neither return nor count hidden rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -8,7 +8,7 @@ from sqlalchemy import Column, ColumnElement, FromClause, Select, Text, Uuid, bi
 
 from tessera_gql.policy.visibility import KEY_MARK, PREFIX_LENGTH, PUBLIC_KINDS, View
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import Question, among, many
+from tessera_gql.store.statements import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.tables import ApiKey, EventRow, Webhook, WebhookDelivery, table
 
 KEYS = table(ApiKey)
@@ -16,48 +16,48 @@ WEBHOOKS = table(Webhook)
 DELIVERIES = table(WebhookDelivery)
 EVENTS = table(EventRow)
 
-TEAM = bindparam("viewer_team", type_=Uuid())
-PATTERN = bindparam("viewer_pattern", type_=Text())
-KEY = bindparam("viewer_key", type_=Uuid())
+VIEWER_TEAM = bindparam("viewer_team", type_=Uuid())
+VIEWER_PATTERN = bindparam("viewer_pattern", type_=Text())
+VIEWER_KEY = bindparam("viewer_key", type_=Uuid())
 
 
-def _key(_dialect: str) -> ColumnElement[bool]:
-    return or_(KEYS.c.team_id == TEAM, KEYS.c.id == KEY)
+def _key_condition(_dialect: str) -> ColumnElement[bool]:
+    return or_(KEYS.c.team_id == VIEWER_TEAM, KEYS.c.id == VIEWER_KEY)
 
 
-def _webhook(_dialect: str) -> ColumnElement[bool]:
-    return WEBHOOKS.c.team_id == TEAM
+def _webhook_condition(_dialect: str) -> ColumnElement[bool]:
+    return WEBHOOKS.c.team_id == VIEWER_TEAM
 
 
-def _delivery(_dialect: str) -> ColumnElement[bool]:
-    return DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(WEBHOOKS.c.team_id == TEAM))
+def _delivery_condition(_dialect: str) -> ColumnElement[bool]:
+    return DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(WEBHOOKS.c.team_id == VIEWER_TEAM))
 
 
-def _event(dialect: str) -> ColumnElement[bool]:
-    is_public = among(dialect, EVENTS.c.kind, many("public_kinds", EVENTS.c.kind))
-    return or_(is_public, cast(EVENTS.c.teams, Text).like(PATTERN))
+def _event_condition(dialect: str) -> ColumnElement[bool]:
+    is_public = in_values(dialect, EVENTS.c.kind, list_parameter("public_kinds", EVENTS.c.kind))
+    return or_(is_public, cast(EVENTS.c.teams, Text).like(VIEWER_PATTERN))
 
 
-# Each is null or false for a caller without a team, so that one statement serves every caller who sees not all.
-PRIVATE: Mapping[FromClause, Callable[[str], ColumnElement[bool]]] = {
-    KEYS: _key,
-    WEBHOOKS: _webhook,
-    DELIVERIES: _delivery,
-    EVENTS: _event,
+# Each condition is null or false for a caller without a team, so that one statement serves all restricted callers.
+VISIBILITY_CONDITIONS: Mapping[FromClause, Callable[[str], ColumnElement[bool]]] = {
+    KEYS: _key_condition,
+    WEBHOOKS: _webhook_condition,
+    DELIVERIES: _delivery_condition,
+    EVENTS: _event_condition,
 }
-"""For each table with private rows the condition of those that a caller sees."""
+"""For each table with private rows the condition of the rows that a caller may see."""
 
-NAMES = frozenset({KEYS.c.created_by, EVENTS.c.actor})
-"""Columns that may hold the name of an API key."""
+ACTOR_COLUMNS = frozenset({KEYS.c.created_by, EVENTS.c.actor})
+"""Columns with an actor's name, which may be the name of an API key."""
 
 
 def is_restricted(source: FromClause, view: View) -> bool:
-    """Whether statements on the table must be restricted for this caller."""
-    return not view.is_whole and source in PRIVATE
+    """Tell whether statements on the table must be restricted for this caller."""
+    return not view.is_whole and source in VISIBILITY_CONDITIONS
 
 
 def parameters(view: View) -> dict[str, Any]:
-    """The values of the parameters of a restricted statement; others do not name them."""
+    """Return the parameter values of restricted statements; other statements ignore them."""
     team = view.team_id
     return {
         "viewer_team": team,
@@ -67,38 +67,39 @@ def parameters(view: View) -> dict[str, Any]:
     }
 
 
-def visible(source: FromClause, dialect: str) -> ColumnElement[bool]:
-    """The condition of the rows that a caller sees, of a table of PRIVATE."""
-    return PRIVATE[source](dialect)
+def visibility_condition(source: FromClause, dialect: str) -> ColumnElement[bool]:
+    """Build the condition of the rows that a caller may see, of a table with private rows."""
+    return VISIBILITY_CONDITIONS[source](dialect)
 
 
 def visible_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column as a restricted caller sees and filters it; the same as `policy.visibility.public_actor`."""
+    """Mask a column for a restricted caller, as `policy.visibility.public_actor` does in Python."""
     origin = next(iter(column.base_columns), column)
-    if origin not in NAMES:
+    if origin not in ACTOR_COLUMNS:
         return column
     mark = f" ({KEY_MARK}"
     length = func.length(column)
     is_key = (func.substr(column, length - PREFIX_LENGTH - 2, len(mark)) == mark) & (func.substr(column, length) == ")")
-    renamed = "key " + func.substr(column, length - PREFIX_LENGTH, PREFIX_LENGTH)
-    return case((is_key, renamed), else_=column).label(column.key)
+    public_name = "key " + func.substr(column, length - PREFIX_LENGTH, PREFIX_LENGTH)
+    return case((is_key, public_name), else_=column).label(column.key)
 
 
 def columns(source: FromClause, *, restricted: bool) -> list[ColumnElement[Any]]:
-    """The columns of a table, or of an alias of it, as they are selected."""
+    """Return the columns to select from a table or an alias of it, masked if restricted."""
     return [visible_column(column) if restricted else column for column in source.c]
 
 
-async def rows(session: Session, by: Column[Any], wanted: Sequence[Any], view: View) -> list[Any]:
-    """Whole rows that have one of `wanted` in the column, as far as the caller sees them."""
-    question = _rows(by, is_restricted(by.table, view))
-    return [*await session.ask(question, wanted=wanted, **parameters(view))]
+async def rows(session: Session, column: Column[Any], values: Sequence[Any], view: View) -> list[Any]:
+    """Load the rows whose column has one of the values and that the caller may see."""
+    query = _rows_query(column, is_restricted(column.table, view))
+    return [*await session.fetch(query, values=values, **parameters(view))]
 
 
 @lru_cache
-def _rows(by: Column[Any], restricted: bool) -> Question:  # noqa: FBT001 - a part of the cache's key
+def _rows_query(column: Column[Any], restricted: bool) -> PreparedQuery:  # noqa: FBT001 - a part of the cache's key
     def build(dialect: str) -> Select[Any]:
-        statement = select(*columns(by.table, restricted=restricted)).where(among(dialect, by, many("wanted", by)))
-        return statement.where(visible(by.table, dialect)) if restricted else statement
+        is_requested = in_values(dialect, column, list_parameter("values", column))
+        statement = select(*columns(column.table, restricted=restricted)).where(is_requested)
+        return statement.where(visibility_condition(column.table, dialect)) if restricted else statement
 
-    return Question(build, by.table, [by.key])
+    return PreparedQuery(build, column.table, [column.key])

@@ -1,5 +1,5 @@
-"""Worker processes that execute large requests, because reading one would hold up other clients.
+"""Subprocess pool that executes large uploads, which would block the event loop of the server process.
 
-Each is started when it is needed, takes one request at a time, and may not have more memory or time than it is given.
-When one dies its transaction is rolled back, and the caller gets an error that it may retry.
+A process is started on demand, executes one request at a time, and has limits for memory and time. If it dies, its
+transaction is rolled back and the caller gets a retryable error.
 """

@@ -1,4 +1,4 @@
-"""What travels between the server and a worker process: frames of a kind, a length and so many bytes; and a job."""
+"""Protocol between the server and a worker process: frames of a kind, a length and a payload."""
 
 import asyncio
 import struct
@@ -14,49 +14,50 @@ from tessera_gql.policy.access import Actor, Scope
 HEAD = struct.Struct(">cI")
 
 
-class Kind(Enum):
-    """The server sends SETTINGS once, then for each job JOB and its files; the worker sends PROGRESS and one ANSWER."""
+class FrameKind(Enum):
+    """Kinds of frames. The server sends SETTINGS once, then JOB and FILE; the worker PROGRESS and one REPLY a job."""
 
     SETTINGS = b"s"
     JOB = b"j"
     FILE = b"f"
     PROGRESS = b"g"
-    ANSWER = b"a"
+    REPLY = b"a"
 
 
-def head(kind: Kind, size: int) -> bytes:
+def pack_head(kind: FrameKind, size: int) -> bytes:
+    """Encode the head of a frame."""
     return HEAD.pack(kind.value, size)
 
 
-def pack(kind: Kind, payload: bytes) -> bytes:
-    return head(kind, len(payload)) + payload
+def pack_frame(kind: FrameKind, payload: bytes) -> bytes:
+    """Encode a frame with its payload."""
+    return pack_head(kind, len(payload)) + payload
 
 
-async def read_frame(reader: asyncio.StreamReader) -> tuple[Kind, bytes] | None:
-    """None at the end of the stream, also in the middle of a frame."""
+async def read_frame(reader: asyncio.StreamReader) -> tuple[FrameKind, bytes] | None:
+    """Read a frame; None at the end of the stream, even within a frame."""
     try:
         kind, size = HEAD.unpack(await reader.readexactly(HEAD.size))
-        return Kind(kind), await reader.readexactly(size)
+        return FrameKind(kind), await reader.readexactly(size)
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
 
 
 @dataclass(frozen=True)
 class JobMessage:
-    """A request to execute: its JSON, the places of its files in the variables, the caller, the `extensions` of the
-    reply, and how long a query may take. Plain values only: what a database driver made is written as text.
-    """
+    """A request to execute: its JSON, the variable paths of its files, the caller, and the reply's `extensions`."""
 
     text: bytes
-    places: tuple[str, ...]
+    file_paths: tuple[str, ...]
     actor: Actor
     extensions: dict[str, Any]
     query_seconds: float
 
     def encode(self) -> bytes:
-        actor = self.actor
-        facts = {
-            "places": self.places,
+        """Encode the message as a line of JSON, followed by the text of the request."""
+        actor = self.actor  # encoded by hand: ids of a database driver's own UUID class must become text
+        metadata = {
+            "places": self.file_paths,
             "actor": {
                 "name": actor.name,
                 "scopes": [scope.value for scope in actor.scopes],
@@ -66,18 +67,19 @@ class JobMessage:
             "extensions": self.extensions,
             "query_seconds": self.query_seconds,
         }
-        return orjson.dumps(facts) + b"\n" + self.text
+        return orjson.dumps(metadata) + b"\n" + self.text
 
     @classmethod
     def decode(cls, payload: bytes) -> "JobMessage":
+        """Decode the payload of a JOB frame."""
         line, _, text = payload.partition(b"\n")
-        facts: dict[str, Any] = orjson.loads(line)
-        actor = facts["actor"]
+        metadata: dict[str, Any] = orjson.loads(line)
+        actor = metadata["actor"]
         team_id, key_id = (UUID(actor[name]) if actor[name] else None for name in ("team_id", "key_id"))
         return cls(
             text=text,
-            places=tuple(facts["places"]),
+            file_paths=tuple(metadata["places"]),
             actor=Actor(actor["name"], team_id, frozenset(map(Scope, actor["scopes"])), key_id),
-            extensions=facts["extensions"],
-            query_seconds=facts["query_seconds"],
+            extensions=metadata["extensions"],
+            query_seconds=metadata["query_seconds"],
         )

@@ -1,1 +1,1 @@
-"""The verbs. Each locks, reads, asks policy, changes rows and records its event; none commits."""
+"""Commands: each locks, reads, asks policy, changes rows and records its event; none commits."""

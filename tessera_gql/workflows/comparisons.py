@@ -1,4 +1,4 @@
-"""Examine and compare schemas without holding the event loop: what could take long runs where it can be ended."""
+"""Validate and compare schemas without blocking the event loop: long work runs in a process that can be killed."""
 
 from typing import Any, Protocol, TypeVar
 
@@ -11,58 +11,58 @@ T = TypeVar("T")
 
 
 class Compute(Protocol):
-    """`Session.compute`, or `Computer.run` of an operation."""
+    """Runs a function in a worker process, like `Session.compute`."""
 
     async def __call__(self, function: Any, *args: Any, key: Any = None, here: Any = None) -> Any: ...
 
 
-async def examined(compute: Compute, schema: Any) -> str:
-    """Return the hash of a schema; raises Invalid if it can't be a contract."""
+async def validate_schema(compute: Compute, schema: Any) -> str:
+    """Validate a schema and return its hash; raises Invalid if it can't be a contract."""
     if weight(schema) is not None:
-        return require_contract(schema)
+        return validate_schema_now(schema)
     try:
-        result: str = await compute(publish.examine, schema, key=("examine", Same(schema)))
+        result: str = await compute(publish.validate_schema, schema, key=("examine", Same(schema)))
     except SchemaError as error:
-        raise _no_contract(error) from error
+        raise _invalid_schema(error) from error
     return result
 
 
-def require_contract(schema: Any) -> str:
-    """As `examined`, at once: for small schemas, and where no event loop is held up."""
+def validate_schema_now(schema: Any) -> str:
+    """Validate a schema at once, for small schemas and where no event loop is blocked; returns its hash."""
     try:
-        return publish.examine(schema)
+        return publish.validate_schema(schema)
     except SchemaError as error:
-        raise _no_contract(error) from error
+        raise _invalid_schema(error) from error
 
 
-def _no_contract(error: SchemaError) -> Invalid:
+def _invalid_schema(error: SchemaError) -> Invalid:
     return Invalid(f"The schema can't be a contract: {error}", field=("schema",))
 
 
-async def judged(compute: Compute, current: Terms | None, offered: Terms) -> Judgement:
-    """As `publish.judge`, with refused input as Invalid."""
-    if current is None or _is_unchanged(current, offered):
-        return publish.judge(current, offered)
+async def judged(compute: Compute, current: Terms | None, proposed: Terms) -> Judgement:
+    """Compare terms like `publish.judge`; raises Invalid for schemas that can't be compared."""
+    if current is None or _is_unchanged(current, proposed):
+        return publish.judge(current, proposed)
     try:
-        here = None
-        if (values := publish.work(current, offered)) is not None:
-            judgement = publish.judge(current, offered)
-            if publish.has_light_evidence(judgement, values):
+        known_result = None
+        if (values := publish.count_values(current, proposed)) is not None:
+            judgement = publish.judge(current, proposed)
+            if publish.is_evidence_cheap(judgement, values):
                 return judgement
-            here = lambda: judgement  # noqa: E731 - one expression
-        key = ("judge", _key(current), _key(offered))
-        result: Judgement = await compute(publish.judge, current, offered, key=key, here=here)
+            known_result = lambda: judgement  # noqa: E731 - one expression
+        key = ("judge", _key(current), _key(proposed))
+        result: Judgement = await compute(publish.judge, current, proposed, key=key, here=known_result)
     except SchemaError as error:
         raise Invalid(f"The schemas can't be compared: {error}", field=(error.side or "schema",)) from error
     return result
 
 
-def _is_unchanged(current: Terms, offered: Terms) -> bool:
-    """Whether the terms are known to be equal. Neither hash is computed here: that may take long."""
-    if current.known_hash is None or current.known_hash != offered.known_hash:
+def _is_unchanged(current: Terms, proposed: Terms) -> bool:
+    """Whether the terms are known to be equal. No hash is computed here, because that may take long."""
+    if current.known_hash is None or current.known_hash != proposed.known_hash:
         return False
-    return all(weight({"default": each.guarantees}) is not None for each in (current, offered)) and (
-        current.fingerprint == offered.fingerprint
+    return all(weight({"default": terms.guarantees}) is not None for terms in (current, proposed)) and (
+        current.fingerprint == proposed.fingerprint
     )
 
 
@@ -71,7 +71,7 @@ def _key(terms: Terms) -> tuple[Any, ...]:
 
 
 class Same:
-    """A key for one object: equal to the key of the same object only."""
+    """A cache key for one object by identity."""
 
     def __init__(self, value: object) -> None:
         self.value = value

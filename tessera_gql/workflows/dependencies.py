@@ -1,4 +1,4 @@
-"""Lineage edges are added and removed by the team that owns the dependent asset: it knows what it reads."""
+"""Add and remove lineage edges, as the team that owns the dependent asset."""
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import Actor, Verb, require_owner
@@ -13,7 +13,7 @@ from tessera_gql.store.tables import Asset, AssetDependency, new_id, table
 async def add(
     session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, kind: DependencyType
 ) -> AssetDependency:
-    """Raises Conflict for an edge that exists; cycles are allowed, because warehouses have them."""
+    """Add an edge; raises Conflict if it exists. Cycles are allowed, because warehouses have them."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
     await _require_owner(session, actor, Verb.ADD_DEPENDENCY, asset)
@@ -45,7 +45,7 @@ async def add(
 async def remove(
     session: Session, actor: Actor, *, dependent: AssetRef, dependency: AssetRef, kind: DependencyType
 ) -> AssetDependency:
-    """Raises Conflict when there is no such edge."""
+    """Remove an edge; raises Conflict if there is none."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
     await _require_owner(session, actor, Verb.REMOVE_DEPENDENCY, asset)
@@ -68,4 +68,4 @@ async def remove(
 
 async def _require_owner(session: Session, actor: Actor, verb: Verb, asset: Asset) -> None:
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    require_owner(actor, verb, owner.id, what=f"say what {asset.fqn} depends on", owner_name=owner.name)
+    require_owner(actor, verb, owner.id, action_text=f"say what {asset.fqn} depends on", owner_name=owner.name)

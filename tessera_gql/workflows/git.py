@@ -1,7 +1,7 @@
-"""Contracts as files: `push` writes what the database holds, `pull` merges what the files say by natural keys.
+"""Contracts as files: `push` writes the content of the database, `pull` merges files by natural keys.
 
-A pull never removes and never weakens: a contract newer than ours is published like any other, history is restored only
-where there is none, and a version that both have must be the same.
+A pull never removes and never weakens: a newer contract is published like any other, history is restored only where
+there is none, and a version that exists on both sides must be the same.
 """
 
 import asyncio
@@ -22,85 +22,87 @@ from tessera_gql.store import assets, contracts, lineage, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Contract, Registration, Team
 from tessera_gql.workflows import git_folder, git_merge
-from tessera_gql.workflows.git_folder import Commit, Written
+from tessera_gql.workflows.git_folder import Commit, PushResult
 from tessera_gql.workflows.git_state import Pulled
 
 Files = Sequence[tuple[str, TeamFile | AssetFile]]
 
 
-async def push(session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None) -> Written:
-    """Writes one file for each team and asset; what the database no longer has is removed. All of it or nothing."""
+async def push(session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None) -> PushResult:
+    """Write one file for each team and asset, and remove files without one; nothing is written if anything fails."""
     permit(actor, Verb.PUSH_TO_GIT, None)
-    place = _required(folder)
-    described = await _described(session)
-    texts = await asyncio.to_thread(lambda: {name: git.write(what) for name, what in described.items()})
-    return await asyncio.to_thread(git_folder.save, place, texts, commit)
+    root = _require_folder(folder)
+    contents = await _load_contents(session)
+    texts = await asyncio.to_thread(lambda: {name: git.write(content) for name, content in contents.items()})
+    return await asyncio.to_thread(git_folder.save_files, root, texts, commit)
 
 
 async def read(actor: Actor, folder: Path | None) -> Files:
-    """The files to pull, before any transaction is open; raises Invalid with file and line."""
+    """Read the files to pull, before a transaction is open; raises Invalid with file and line."""
     permit(actor, Verb.PULL_FROM_GIT, None)
-    return await asyncio.to_thread(git_folder.load, _required(folder))
+    return await asyncio.to_thread(git_folder.load_files, _require_folder(folder))
 
 
 async def pull(session: Session, actor: Actor, files: Files) -> Pulled:
-    """All of it or nothing; a refusal names file and line. The same files again write nothing."""
+    """Merge files, all or nothing; an error names file and line. Repeating a pull writes nothing."""
     permit(actor, Verb.PULL_FROM_GIT, None)
-    return await git_merge.merge(session, actor, files)
+    return await git_merge.merge_files(session, actor, files)
 
 
-def _required(folder: Path | None) -> Path:
+def _require_folder(folder: Path | None) -> Path:
     if folder is None:
         raise Invalid("No folder is set for git. Set GIT_SYNC_PATH to one, then start the server again.")
     return folder
 
 
-async def _described(session: Session) -> Mapping[str, TeamFile | AssetFile]:
-    """Everything that files keep, each under its path."""
-    owners = {one.id: one for one in await session.list(select(teams.rows), Team)}
-    known = {one.id: one for one in await session.list(select(assets.rows), Asset)}
-    names = _Names({key: one.name for key, one in owners.items()}, {key: one.fqn for key, one in known.items()})
-    published = select(contracts.rows).order_by(contracts.rows.c.published_at, contracts.rows.c.id)
-    versions = _grouped(await session.list(published, Contract), "asset_id")
-    live = select(registrations.rows).where(registrations.is_live)
-    readers = _grouped(await session.list(live, Registration), "asset_id")
-    edges = _grouped(await session.list(select(lineage.rows), AssetDependency), "dependent_asset_id")
+async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]:
+    """Load all content of the files, by path."""
+    team_rows = await session.list(select(teams.rows), Team)
+    asset_rows = await session.list(select(assets.rows), Asset)
+    names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
+    contracts_in_order = select(contracts.rows).order_by(contracts.rows.c.published_at, contracts.rows.c.id)
+    versions = _group_by(await session.list(contracts_in_order, Contract), "asset_id")
+    live_registrations = select(registrations.rows).where(registrations.is_live)
+    consumers = _group_by(await session.list(live_registrations, Registration), "asset_id")
+    edges = _group_by(await session.list(select(lineage.rows), AssetDependency), "dependent_asset_id")
     files: dict[str, TeamFile | AssetFile] = {
-        f"teams/{git.file_name(one.name)}": TeamFile(name=one.name, metadata=one.meta) for one in owners.values()
+        f"teams/{git.file_name(team.name)}": TeamFile(name=team.name, metadata=team.meta) for team in team_rows
     }
-    for one in known.values():
-        files[f"assets/{git.file_name(one.fqn)}"] = AssetFile(
-            fqn=one.fqn,
-            owner=names.teams[one.owner_team_id],
-            resource_type=one.resource_type.value,
-            description=one.description,
-            compatibility_mode=one.compatibility_mode.value,
-            metadata=one.meta,
-            contracts=tuple(names.contract(row) for row in versions[one.id]),
-            registrations=tuple(sorted((names.registration(row) for row in readers[one.id]), key=_reader)),
-            dependencies=tuple(sorted((names.dependency(row) for row in edges[one.id]), key=_edge)),
+    for asset in asset_rows:
+        files[f"assets/{git.file_name(asset.fqn)}"] = AssetFile(
+            fqn=asset.fqn,
+            owner=names.teams[asset.owner_team_id],
+            resource_type=asset.resource_type.value,
+            description=asset.description,
+            compatibility_mode=asset.compatibility_mode.value,
+            metadata=asset.meta,
+            contracts=tuple(names.contract(row) for row in versions[asset.id]),
+            registrations=tuple(
+                sorted((names.registration(row) for row in consumers[asset.id]), key=_registration_key)
+            ),
+            dependencies=tuple(sorted((names.dependency(row) for row in edges[asset.id]), key=_dependency_key)),
         )
     return files
 
 
-def _grouped(rows: Sequence[Any], by: str) -> Mapping[UUID, list[Any]]:
-    found: dict[UUID, list[Any]] = defaultdict(list)
+def _group_by(rows: Sequence[Any], column: str) -> Mapping[UUID, list[Any]]:
+    groups: dict[UUID, list[Any]] = defaultdict(list)
     for row in rows:
-        found[getattr(row, by)].append(row)
-    return found
+        groups[getattr(row, column)].append(row)
+    return groups
 
 
-def _reader(one: RegistrationEntry) -> tuple[str, str]:
-    return teams.key(one.consumer), assets.key(one.consumer_asset or "")
+def _registration_key(entry: RegistrationEntry) -> tuple[str, str]:
+    return teams.key(entry.consumer), assets.key(entry.consumer_asset or "")
 
 
-def _edge(one: DependencyEntry) -> tuple[str, str]:
-    return assets.key(one.asset), one.type
+def _dependency_key(entry: DependencyEntry) -> tuple[str, str]:
+    return assets.key(entry.asset), entry.type
 
 
 @dataclass(frozen=True)
 class _Names:
-    """What ids are called in files."""
+    """The names of teams and assets by id, for files."""
 
     teams: Mapping[UUID, str]
     assets: Mapping[UUID, str]

@@ -1,6 +1,6 @@
-"""The folder of a git push on disk: written whole or not at all, and never through a link or outside of it.
+"""Read and write the folder of git files: completely or not at all, never through links or outside of it.
 
-Every function here blocks; callers run it in a thread.
+All functions block; call them in a thread.
 """
 
 import os
@@ -20,7 +20,7 @@ FOLDERS = {"teams": TeamFile, "assets": AssetFile}
 STAGING = ".tessera-push"
 STALE_SECONDS = 600
 GIT_SECONDS = 120
-SHOWN = 10
+MAX_ERRORS = 10
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 Rename = Callable[[Path, Path], None]
@@ -28,15 +28,15 @@ Rename = Callable[[Path, Path], None]
 
 @dataclass(frozen=True)
 class Commit:
-    """`author` as git writes it: `Name <address>`."""
+    """A commit to create; `author` is written `Name <address>` as in git."""
 
     message: str
     author: str | None = None
 
 
 @dataclass(frozen=True)
-class Written:
-    """Paths inside the folder, sorted; `commit` is the new commit's id, None if there was nothing to commit."""
+class PushResult:
+    """The result of a push: sorted paths inside the folder, and the id of the commit if there was one to create."""
 
     written: tuple[str, ...]
     removed: tuple[str, ...]
@@ -44,34 +44,34 @@ class Written:
     commit: str | None = None
 
 
-def load(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
-    """Everything the folder holds, by path; raises Invalid with file and line, up to ten mistakes at once."""
-    root = _root(folder)
+def load_files(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
+    """Read all files by path; raises Invalid with file and line of up to ten errors."""
+    root = _resolve_root(folder)
     if not any((root / name).is_dir() for name in FOLDERS):
         raise Invalid(f"{folder} holds no folder `teams` or `assets`, so there is nothing to pull. Push first.")
-    found: list[tuple[str, TeamFile | AssetFile]] = []
-    wrong: list[str] = []
+    files: list[tuple[str, TeamFile | AssetFile]] = []
+    errors: list[str] = []
     for path in _yaml_files(root):
         name = path.relative_to(root).as_posix()
         try:
-            found.append((name, _parsed(path)))
+            files.append((name, _parse_file(path)))
         except YamlError as error:
-            wrong.append(f"{name}, {error}")
-        if len(wrong) >= SHOWN:
+            errors.append(f"{name}, {error}")
+        if len(errors) >= MAX_ERRORS:
             break
-    if wrong:
-        raise Invalid("\n".join(["These files can't be pulled, and nothing was changed:", *wrong]))
-    return found
+    if errors:
+        raise Invalid("\n".join(["These files can't be pulled, and nothing was changed:", *errors]))
+    return files
 
 
-def _parsed(path: Path) -> TeamFile | AssetFile:
-    read = git.read(_text(path))
-    if type(read) is not FOLDERS[path.parent.name]:
+def _parse_file(path: Path) -> TeamFile | AssetFile:
+    content = git.read(_read_text(path))
+    if type(content) is not FOLDERS[path.parent.name]:
         raise YamlError(f"this file describes no {path.parent.name.removesuffix('s')}; move it", 2)
-    return read
+    return content
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINKS), "rb") as file:
         content = file.read(yaml.MAX_BYTES + 1)
     if len(content) > yaml.MAX_BYTES:
@@ -84,10 +84,10 @@ def _text(path: Path) -> str:
 
 def _yaml_files(root: Path) -> Iterator[Path]:
     for name in FOLDERS:
-        inside = root / name
-        if inside.is_symlink():
+        subfolder = root / name
+        if subfolder.is_symlink():
             raise Invalid(f"{name} is a symbolic link. Links are not followed: make it a folder.")
-        for path in sorted(inside.iterdir()) if inside.is_dir() else ():
+        for path in sorted(subfolder.iterdir()) if subfolder.is_dir() else ():
             if path.suffix != git.ENDING or path.name.startswith("."):
                 continue
             if path.is_symlink() or not path.is_file():
@@ -95,38 +95,38 @@ def _yaml_files(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _root(folder: Path) -> Path:
+def _resolve_root(folder: Path) -> Path:
     try:
         return folder.resolve(strict=True)
     except (OSError, RuntimeError):
         raise Invalid(f"The folder {folder} can't be opened. Create it, or set GIT_SYNC_PATH to another.") from None
 
 
-def save(
+def save_files(
     folder: Path, files: Mapping[str, str], commit: Commit | None = None, *, rename: Rename = os.replace
-) -> Written:
-    """Makes the folder hold exactly these files of ours; what others put there stays. All of it or nothing."""
+) -> PushResult:
+    """Make the folder hold exactly these files of a push, all or nothing; files of others stay."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Invalid(f"The folder {folder} can't be created: {error.strerror}.") from None
-    root = _root(folder)
+    root = _resolve_root(folder)
     if commit is not None:
         _require_repository(root, commit)
-    staging = _begin(root)
+    staging = _create_staging(root)
     try:
-        done = _exchange(root, staging, files, rename)
+        result = _replace_files(root, staging, files, rename)
     except OSError as error:
         raise Conflict(f"The folder can't be written ({error.strerror or error}); it is as it was before.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     if commit is None:
-        return done
-    return Written(done.written, done.removed, done.unchanged, _commit(root, files, commit))
+        return result
+    return PushResult(result.written, result.removed, result.unchanged, _commit(root, files, commit))
 
 
-def _begin(root: Path) -> Path:
-    """The staging folder, which is the lock as well; one that a killed push left is taken over after ten minutes."""
+def _create_staging(root: Path) -> Path:
+    """Create the staging folder, which is also the lock; after ten minutes it counts as left by a killed push."""
     staging = root / STAGING
     try:
         if staging.exists() and time.time() - staging.lstat().st_mtime > STALE_SECONDS:
@@ -139,40 +139,40 @@ def _begin(root: Path) -> Path:
     return staging
 
 
-def _exchange(root: Path, staging: Path, files: Mapping[str, str], rename: Rename) -> Written:
-    before = _present(root)
+def _replace_files(root: Path, staging: Path, files: Mapping[str, str], rename: Rename) -> PushResult:
+    before = _load_present(root)
     for name in files:
         if name not in before and os.path.lexists(root / name):
             raise Conflict(f"{name} is there already and was not written by a push. Move it away.")
-    written = tuple(sorted(name for name, text in files.items() if before.get(name) != text))
+    changed = tuple(sorted(name for name, text in files.items() if before.get(name) != text))
     removed = tuple(sorted(before.keys() - files.keys()))
-    for number, name in enumerate(written):
+    for number, name in enumerate(changed):
         (staging / str(number)).write_text(files[name], encoding="utf-8", newline="")
-    touched: list[str] = []
+    replaced: list[str] = []
     try:
-        for number, name in enumerate(written):
-            touched.append(name)
+        for number, name in enumerate(changed):
+            replaced.append(name)
             rename(staging / str(number), root / name)
         for name in removed:
-            touched.append(name)
+            replaced.append(name)
             (root / name).unlink()
     except BaseException:
-        _restore(root, staging, {name: before.get(name) for name in touched})
+        _restore(root, staging, {name: before.get(name) for name in replaced})
         raise
-    return Written(written, removed, len(files) - len(written))
+    return PushResult(changed, removed, len(files) - len(changed))
 
 
-def _present(root: Path) -> dict[str, str]:
-    """The files of ours that are there, with their texts."""
+def _load_present(root: Path) -> dict[str, str]:
+    """The files of earlier pushes, with their texts."""
     for name in FOLDERS:
         if not (root / name).is_symlink():
             (root / name).mkdir(exist_ok=True)
-    return {path.relative_to(root).as_posix(): text for path in _yaml_files(root) if (text := _ours(path))}
+    return {path.relative_to(root).as_posix(): text for path in _yaml_files(root) if (text := _read_own_text(path))}
 
 
-def _ours(path: Path) -> str | None:
+def _read_own_text(path: Path) -> str | None:
     try:
-        text = _text(path)
+        text = _read_text(path)
     except YamlError:
         return None
     return text if text.startswith(git.MARK) else None
@@ -205,36 +205,36 @@ def _commit(root: Path, files: Mapping[str, str], commit: Commit) -> str | None:
     paths = "\0".join(sorted({*files, *filter(None, deleted)}))
     if not paths:
         return None
-    among = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    pathspec = ("--pathspec-from-file=-", "--pathspec-file-nul")
     try:
-        _git(root, "add", "--all", *among, given=paths)
+        _git(root, "add", "--all", *pathspec, stdin=paths)
         if not _git(root, "status", "--porcelain", "--untracked-files=no", "--", *FOLDERS).strip():
             return None
         author = [f"--author={commit.author}"] if commit.author else []
-        _git(root, "commit", "--quiet", f"--message={commit.message}", *author, *among, given=paths)
+        _git(root, "commit", "--quiet", f"--message={commit.message}", *author, *pathspec, stdin=paths)
     except Refusal as error:
         raise Conflict(f"The files are written, but not committed: {error.message}") from error
     return _git(root, "rev-parse", "HEAD").strip()
 
 
-def _git(root: Path, *words: str, given: str | None = None) -> str:
-    """What the `git` program prints; raises Conflict with what it complains of."""
-    told = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    told |= {"GIT_TERMINAL_PROMPT": "0", "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C"}
-    told |= {f"GIT_COMMITTER_{what}": text for what, text in _COMMITTER.items()}
-    told |= {f"GIT_AUTHOR_{what}": text for what, text in _COMMITTER.items()}
-    command: Sequence[str] = ["git", "-C", str(root), *words]
+def _git(root: Path, *arguments: str, stdin: str | None = None) -> str:
+    """Run `git` and return its output; raises Conflict with its error message."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment |= {"GIT_TERMINAL_PROMPT": "0", "GIT_LITERAL_PATHSPECS": "1", "LC_ALL": "C"}
+    for role in ("COMMITTER", "AUTHOR"):
+        environment |= {f"GIT_{role}_{name}": text for name, text in _COMMITTER.items()}
+    command: Sequence[str] = ["git", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed program; every word of a caller's stands behind its option
-            command, input=given, capture_output=True, text=True, timeout=GIT_SECONDS, env=told, check=False
+        process = subprocess.run(  # noqa: S603 - a fixed program; values of callers follow their options
+            command, input=stdin, capture_output=True, text=True, timeout=GIT_SECONDS, env=environment, check=False
         )
     except FileNotFoundError:
         raise Invalid("There is no program `git` on this server. Install it, or push without a commit.") from None
     except subprocess.TimeoutExpired:
         raise Conflict(f"git did not end within {GIT_SECONDS} seconds. Look at the repository.") from None
-    if done.returncode:
-        raise Conflict(f"git {words[0]} says: {' '.join((done.stderr or done.stdout).split())[:500]}")
-    return done.stdout
+    if process.returncode:
+        raise Conflict(f"git {arguments[0]} says: {' '.join((process.stderr or process.stdout).split())[:500]}")
+    return process.stdout
 
 
 _COMMITTER = {"NAME": "Tessera GQL", "EMAIL": "tessera@localhost"}

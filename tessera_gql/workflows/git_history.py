@@ -1,4 +1,4 @@
-"""Contracts in files: history is restored where there is none; where there is some, only what is newer is published."""
+"""Merge contracts from files: restore history where there is none, otherwise publish only newer versions."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,118 +17,122 @@ from tessera_gql.policy.words import ChangeType, ContractStatus, Outcome
 from tessera_gql.store import contracts, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Contract
-from tessera_gql.workflows.comparisons import require_contract
-from tessera_gql.workflows.contracts import Release, release_all, retire, terms_of
-from tessera_gql.workflows.git_state import Merge, once, placed, word
+from tessera_gql.workflows.comparisons import validate_schema_now
+from tessera_gql.workflows.contracts import ContractDraft, insert_contracts, retire, terms_of
+from tessera_gql.workflows.git_state import PullState, locate_errors, parse_enum, require_unique
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract, require_guarantees
 
-RESTORED = "restored from git"
+RESTORE_REASON = "restored from git"
 
 
-async def merge(state: Merge, files: Sequence[tuple[str, AssetFile]]) -> None:
-    here = [state.asset(one.fqn) for _, one in files]
+async def merge_contracts(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    """Merge the contracts of all asset files."""
+    assets = [state.get_asset(file.fqn) for _, file in files]
     rows = contracts.rows
-    statement = select(rows).where(state.session.among(rows.c.asset_id, [one.id for one in here])).order_by(rows.c.id)
+    in_assets = state.session.among(rows.c.asset_id, [asset.id for asset in assets])
+    statement = select(rows).where(in_assets).order_by(rows.c.id)
     present: dict[UUID, dict[str, Contract]] = defaultdict(dict)
     for row in await state.session.list(statement, Contract):
         present[row.asset_id][row.version] = row
     state.had_history = set(present)
-    offers: list[tuple[Asset, Contract | None, Release]] = []
-    for (path, one), asset in zip(files, here, strict=True):
-        once((path, each.line, each.version) for each in one.contracts)
+    drafts: list[tuple[Asset, Contract | None, ContractDraft]] = []
+    for (path, file), asset in zip(files, assets, strict=True):
+        require_unique((path, entry.line, entry.version) for entry in file.contracts)
         if asset.id in present:
-            await _meet(state, path, asset, one, present[asset.id])
+            await _merge_versions(state, path, asset, file, present[asset.id])
         else:
-            offers += [(asset, None, release) for release in _history(state, path, one)]
-    if offers:
-        await release_all(state.session, offers)
-    state.count("contracts_restored", len(offers))
+            drafts += [(asset, None, release) for release in _restore_history(state, path, file)]
+    if drafts:
+        await insert_contracts(state.session, drafts)
+    state.count("contracts_restored", len(drafts))
 
 
-def _history(state: Merge, path: str, one: AssetFile) -> list[Release]:
-    """Every version as it was, through the door that every contract takes."""
-    found: list[Release] = []
-    for each in one.contracts:
-        with placed(path, each.line):
-            found.append(_release(state, each))
-            if sum(release.status is ContractStatus.ACTIVE for release in found) > 1:
+def _restore_history(state: PullState, path: str, file: AssetFile) -> list[ContractDraft]:
+    """The contracts of an asset without history, to insert as they were."""
+    releases: list[ContractDraft] = []
+    for entry in file.contracts:
+        with locate_errors(path, entry.line):
+            releases.append(_to_release(state, entry))
+            if sum(release.status is ContractStatus.ACTIVE for release in releases) > 1:
                 raise Invalid("A second version is ACTIVE here; an asset has at most one. Mark the older DEPRECATED.")
-    return found
+    return releases
 
 
-def _release(state: Merge, each: ContractEntry) -> Release:
-    schema_hash = require_contract(each.schema)
-    require_guarantees(each.guarantees)
-    parse(each.version)
-    change = word(ChangeType, each.change_type)
-    bump = Bump.NONE if change is ChangeType.INITIAL else Bump(change.value)
-    mode = word(Mode, each.compatibility_mode)
-    return Release(
-        terms=Terms(each.schema, each.guarantees, mode, schema_hash),
-        version=each.version,
-        judgement=Judgement(first=change is ChangeType.INITIAL, bump=bump, mode=mode),
-        published_by=state.team(each.published_by),
-        reason=RESTORED,
-        metadata=naming.metadata(each.metadata),
-        source=_source(each),
-        status=word(ContractStatus, each.status),
-        published_at=each.published_at,
+def _to_release(state: PullState, entry: ContractEntry) -> ContractDraft:
+    schema_hash = validate_schema_now(entry.schema)
+    require_guarantees(entry.guarantees)
+    parse(entry.version)
+    change_type = parse_enum(ChangeType, entry.change_type)
+    bump = Bump.NONE if change_type is ChangeType.INITIAL else Bump(change_type.value)
+    mode = parse_enum(Mode, entry.compatibility_mode)
+    return ContractDraft(
+        terms=Terms(entry.schema, entry.guarantees, mode, schema_hash),
+        version=entry.version,
+        judgement=Judgement(is_first=change_type is ChangeType.INITIAL, bump=bump, mode=mode),
+        published_by=state.get_team_id(entry.published_by),
+        reason=RESTORE_REASON,
+        metadata=naming.clean_metadata(entry.metadata),
+        source=_parse_source(entry),
+        status=parse_enum(ContractStatus, entry.status),
+        published_at=entry.published_at,
     )
 
 
-def _source(each: ContractEntry) -> Source | None:
-    said = each.source
-    if said is None:
+def _parse_source(entry: ContractEntry) -> Source | None:
+    source = entry.source
+    if source is None:
         return None
-    is_text = all(isinstance(value, str) for value in said.values())
-    if not is_text or not {"format", "text"} <= said.keys() <= {"format", "text", "part", "dialect"}:
+    is_text = all(isinstance(value, str) for value in source.values())
+    if not is_text or not {"format", "text"} <= source.keys() <= {"format", "text", "part", "dialect"}:
         raise Invalid("`source` has the texts `format` and `text`, and perhaps `part` and `dialect`.")
-    word(Format, said["format"])
-    return Source.of(said)
+    parse_enum(Format, source["format"])
+    return Source.of(source)
 
 
-async def _meet(state: Merge, path: str, asset: Asset, one: AssetFile, present: dict[str, Contract]) -> None:
-    """The file beside the versions that are here: equal ones are left, a newer active one is published."""
+async def _merge_versions(
+    state: PullState, path: str, asset: Asset, file: AssetFile, present: dict[str, Contract]
+) -> None:
+    """Merge a file with existing versions: equal ones are left, a newer active one is published."""
     highest = max(parse(version) for version in present)
-    for each in one.contracts:
-        with placed(path, each.line):
-            known = present.get(each.version)
-            if known is not None:
-                await _compare(state, each, known)
-            elif parse(each.version) > highest and each.status == ContractStatus.ACTIVE:
-                await _publish(state, asset, each)
+    for entry in file.contracts:
+        with locate_errors(path, entry.line):
+            contract = present.get(entry.version)
+            if contract is not None:
+                await _require_same(state, entry, contract)
+            elif parse(entry.version) > highest and entry.status == ContractStatus.ACTIVE:
+                await _publish(state, asset, entry)
             else:
-                why = "older than what is here" if parse(each.version) <= highest else "not the active one"
-                state.passed_over.append(f"{path}, line {each.line}: version {each.version} is {why}.")
+                reason = "older than what is here" if parse(entry.version) <= highest else "not the active one"
+                state.passed_over.append(f"{path}, line {entry.line}: version {entry.version} is {reason}.")
 
 
-async def _compare(state: Merge, each: ContractEntry, known: Contract) -> None:
-    said = Terms(each.schema, each.guarantees, word(Mode, each.compatibility_mode))
-    here = terms_of(known)
-    if here is not None and said.fingerprint != here.fingerprint:
+async def _require_same(state: PullState, entry: ContractEntry, contract: Contract) -> None:
+    file_terms = Terms(entry.schema, entry.guarantees, parse_enum(Mode, entry.compatibility_mode))
+    stored_terms = terms_of(contract)
+    if stored_terms is not None and file_terms.fingerprint != stored_terms.fingerprint:
         raise Conflict(
-            f"Version {each.version} says something else here, and a published contract never changes."
+            f"Version {entry.version} says something else here, and a published contract never changes."
             " Give the changed one a higher version."
         )
-    status = word(ContractStatus, each.status)
-    if status is ContractStatus.RETIRED and known.status is not ContractStatus.RETIRED:
-        await retire(state.session, state.actor, known.id)
+    status = parse_enum(ContractStatus, entry.status)
+    if status is ContractStatus.RETIRED and contract.status is not ContractStatus.RETIRED:
+        await retire(state.session, state.actor, contract.id)
         state.count("contracts_retired")
 
 
-async def _publish(state: Merge, asset: Asset, each: ContractEntry) -> None:
+async def _publish(state: PullState, asset: Asset, entry: ContractEntry) -> None:
     request = PublishRequest(
-        schema=each.schema,
-        guarantees=each.guarantees,
-        mode=word(Mode, each.compatibility_mode),
-        version=each.version,
+        schema=entry.schema,
+        guarantees=entry.guarantees,
+        mode=parse_enum(Mode, entry.compatibility_mode),
+        version=entry.version,
         reason="pulled from git",
-        metadata=each.metadata,
-        source=_source(each),
+        metadata=entry.metadata,
+        source=_parse_source(entry),
     )
-    waiting = await proposals.find_open(state.session, asset.id)
-    done = await publish_contract(state.session, state.actor, AssetRef(id=asset.id), request)
-    if done.outcome is Outcome.PUBLISHED:
+    before = await proposals.find_open(state.session, asset.id)
+    result = await publish_contract(state.session, state.actor, AssetRef(id=asset.id), request)
+    if result.outcome is Outcome.PUBLISHED:
         state.count("contracts_published")
-    elif done.proposal is not None and (waiting is None or done.proposal.id != waiting.id):
+    elif result.proposal is not None and (before is None or result.proposal.id != before.id):
         state.count("proposals_opened")

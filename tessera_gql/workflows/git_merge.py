@@ -1,6 +1,6 @@
-"""What files say, merged into the database by natural keys: each kind once, in the order in which they need each other.
+"""Merge files into the database by natural keys, each kind once, in the order in which they depend on each other.
 
-Contracts have a module of their own, `git_history`.
+Contracts are merged by `git_history`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,184 +26,182 @@ from tessera_gql.workflows import git_history, progress
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
-from tessera_gql.workflows.git_state import Merge, Pulled, once, placed, word
+from tessera_gql.workflows.git_state import Pulled, PullState, locate_errors, parse_enum, require_unique
 
 
-async def merge(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> Pulled:
-    """All of it or nothing; a refusal names file and line."""
-    state = Merge(session, actor)
-    team_files = [(path, one) for path, one in files if isinstance(one, TeamFile)]
-    asset_files = [(path, one) for path, one in files if isinstance(one, AssetFile)]
-    await _merge_teams(state, team_files, _teams_named(asset_files))
+async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> Pulled:
+    """Merge all files, all or nothing; an error names file and line."""
+    state = PullState(session, actor)
+    team_files = [(path, file) for path, file in files if isinstance(file, TeamFile)]
+    asset_files = [(path, file) for path, file in files if isinstance(file, AssetFile)]
+    await _merge_teams(state, team_files, _referenced_teams(asset_files))
     await _merge_assets(state, asset_files)
-    await git_history.merge(state, asset_files)
+    await git_history.merge_contracts(state, asset_files)
     await _merge_registrations(state, asset_files)
     await _merge_dependencies(state, asset_files)
-    return state.pulled()
+    return state.to_result()
 
 
-def _teams_named(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
-    found: set[str] = set()
-    for _, one in files:
-        found |= {
-            one.owner,
-            *(each.published_by for each in one.contracts),
-            *(each.consumer for each in one.registrations),
-        }
-    return found
+def _referenced_teams(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
+    names: set[str] = set()
+    for _, file in files:
+        names |= {file.owner, *(contract.published_by for contract in file.contracts)}
+        names |= {registration.consumer for registration in file.registrations}
+    return names
 
 
-async def _merge_teams(state: Merge, files: Sequence[tuple[str, TeamFile]], named: set[str]) -> None:
-    once((path, one.line, teams.key(one.name)) for path, one in files)
-    wanted = sorted(named | {one.name for _, one in files})
-    known = {one.name_key: one for one in await teams.by_names(state.session, wanted)}
-    for path, one in files:
-        present = known.get(teams.key(one.name))
-        with placed(path, one.line):
+async def _merge_teams(state: PullState, files: Sequence[tuple[str, TeamFile]], other_names: set[str]) -> None:
+    require_unique((path, file.line, teams.key(file.name)) for path, file in files)
+    all_names = sorted(other_names | {file.name for _, file in files})
+    known_teams = {team.name_key: team for team in await teams.by_names(state.session, all_names)}
+    for path, file in files:
+        present = known_teams.get(teams.key(file.name))
+        with locate_errors(path, file.line):
             if present is None:
-                made = await team_verbs.create(state.session, state.actor, name=one.name, metadata=one.metadata)
-                known[made.name_key] = made
+                team = await team_verbs.create(state.session, state.actor, name=file.name, metadata=file.metadata)
+                known_teams[team.name_key] = team
                 state.count("teams_created")
-            elif (present.name, present.meta) != (one.name, one.metadata):
+            elif (present.name, present.meta) != (file.name, file.metadata):
                 ref = TeamRef(id=present.id)
-                await team_verbs.update(state.session, state.actor, ref, name=one.name, metadata=one.metadata)
+                await team_verbs.update(state.session, state.actor, ref, name=file.name, metadata=file.metadata)
                 state.count("teams_updated")
-    state.teams = {key: one.id for key, one in known.items()}
+    state.teams = {key: team.id for key, team in known_teams.items()}
 
 
-def _assets_named(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
-    found: set[str] = set()
-    for _, one in files:
-        readers = {each.consumer_asset for each in one.registrations if each.consumer_asset}
-        found |= {one.fqn, *readers, *(each.asset for each in one.dependencies)}
-    return found
+def _referenced_assets(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
+    fqns: set[str] = set()
+    for _, file in files:
+        consumers = {entry.consumer_asset for entry in file.registrations if entry.consumer_asset}
+        fqns |= {file.fqn, *consumers, *(entry.asset for entry in file.dependencies)}
+    return fqns
 
 
-async def _merge_assets(state: Merge, files: Sequence[tuple[str, AssetFile]]) -> None:
-    once((path, one.line, assets.key(one.fqn)) for path, one in files)
-    found = await assets.by_fqns(state.session, sorted(_assets_named(files)))
-    ours = {assets.key(one.fqn) for _, one in files}
-    await assets.lock_all(state.session, [one.id for one in found if one.fqn_key in ours])
-    state.assets = {one.fqn_key: one for one in await assets.by_ids(state.session, [one.id for one in found])}
-    made: list[Asset] = []
-    for path, one in files:
-        with placed(path, one.line):
-            wanted = _asset(state, one)
-            present = state.assets.get(wanted.fqn_key)
+async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    require_unique((path, file.line, assets.key(file.fqn)) for path, file in files)
+    existing_assets = await assets.by_fqns(state.session, sorted(_referenced_assets(files)))
+    own_keys = {assets.key(file.fqn) for _, file in files}
+    await assets.lock_all(state.session, [asset.id for asset in existing_assets if asset.fqn_key in own_keys])
+    locked_assets = await assets.by_ids(state.session, [asset.id for asset in existing_assets])
+    state.assets = {asset.fqn_key: asset for asset in locked_assets}
+    new_assets: list[Asset] = []
+    for path, file in files:
+        with locate_errors(path, file.line):
+            asset = _to_asset(state, file)
+            present = state.assets.get(asset.fqn_key)
             if present is None:
-                made.append(wanted)
+                new_assets.append(asset)
                 state.session.record(
-                    AssetCreated(teams=frozenset({wanted.owner_team_id}), asset_id=wanted.id, fqn=wanted.fqn)
+                    AssetCreated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
                 )
             else:
-                await _update(state, present, wanted)
-    await state.session.insert_all(made, clash="One of these assets was created at this moment.")
-    state.assets |= {one.fqn_key: one for one in made}
-    state.count("assets_created", len(made))
+                await _update_asset(state, present, asset)
+    await state.session.insert_all(new_assets, clash="One of these assets was created at this moment.")
+    state.assets |= {asset.fqn_key: asset for asset in new_assets}
+    state.count("assets_created", len(new_assets))
 
 
-def _asset(state: Merge, one: AssetFile) -> Asset:
+def _to_asset(state: PullState, file: AssetFile) -> Asset:
     return Asset(
         id=new_id(),
-        fqn=(fqn := naming.fqn(one.fqn)),
+        fqn=(fqn := naming.clean_fqn(file.fqn)),
         fqn_key=assets.key(fqn),
-        owner_team_id=state.team(one.owner),
-        resource_type=word(ResourceType, one.resource_type),
-        description=naming.prose(one.description, "description"),
-        compatibility_mode=word(Mode, one.compatibility_mode),
-        meta=naming.metadata(one.metadata),
+        owner_team_id=state.get_team_id(file.owner),
+        resource_type=parse_enum(ResourceType, file.resource_type),
+        description=naming.clean_text(file.description, "description"),
+        compatibility_mode=parse_enum(Mode, file.compatibility_mode),
+        meta=naming.clean_metadata(file.metadata),
         row_version=1,
         created_at=state.session.now,
     )
 
 
-async def _update(state: Merge, present: Asset, wanted: Asset) -> None:
-    told = ("owner_team_id", "resource_type", "description", "compatibility_mode", "meta")
-    if all(getattr(present, name) == getattr(wanted, name) for name in told):
+async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
+    columns = ("owner_team_id", "resource_type", "description", "compatibility_mode", "meta")
+    if all(getattr(present, name) == getattr(asset, name) for name in columns):
         return
     details = AssetDetails(
-        owner=TeamRef(id=wanted.owner_team_id),
-        resource_type=wanted.resource_type,
-        description=wanted.description or "",
-        compatibility_mode=wanted.compatibility_mode,
-        metadata=wanted.meta,
+        owner=TeamRef(id=asset.owner_team_id),
+        resource_type=asset.resource_type,
+        description=asset.description or "",
+        compatibility_mode=asset.compatibility_mode,
+        metadata=asset.meta,
     )
     await asset_verbs.update(state.session, state.actor, AssetRef(id=present.id), details=details)
     state.count("assets_updated")
 
 
-async def _merge_registrations(state: Merge, files: Sequence[tuple[str, AssetFile]]) -> None:
-    """Those that are new come in as they were; of those that are live here, what is read and why follows the file."""
-    here = [state.asset(one.fqn) for _, one in files]
-    live = await registrations.live_of(state.session, [one.id for one in here])
-    present = {(one.asset_id, one.consumer_team_id, one.consumer_asset_id): one for one in live}
-    made: list[Registration] = []
-    for (path, one), asset in zip(files, here, strict=True):
-        once(
-            (path, each.line, (teams.key(each.consumer), assets.key(each.consumer_asset or "")))
-            for each in one.registrations
+async def _merge_registrations(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    """Insert new registrations as they were; in live ones, fields and purpose follow the file."""
+    file_assets = [state.get_asset(file.fqn) for _, file in files]
+    live = await registrations.live_of(state.session, [asset.id for asset in file_assets])
+    present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
+    new_rows: list[Registration] = []
+    for (path, file), asset in zip(files, file_assets, strict=True):
+        require_unique(
+            (path, entry.line, (teams.key(entry.consumer), assets.key(entry.consumer_asset or "")))
+            for entry in file.registrations
         )
-        for each in one.registrations:
-            with placed(path, each.line):
-                wanted = _registration(state, asset, each)
-                known = present.get((asset.id, wanted.consumer_team_id, wanted.consumer_asset_id))
-                if known is None:
-                    made.append(wanted)
+        for entry in file.registrations:
+            with locate_errors(path, entry.line):
+                row = _to_registration(state, asset, entry)
+                before = present.get((asset.id, row.consumer_team_id, row.consumer_asset_id))
+                if before is None:
+                    new_rows.append(row)
                 else:
-                    await _follow(state, known, wanted)
-    await state.session.insert_all(made, clash="One of these teams registered at this moment.")
-    state.count("registrations_created", len(made))
-    owners = {one.id: one for one in here}
-    for row in made:
-        _record(state, owners[row.asset_id], row)
-    for asset in {row.asset_id: owners[row.asset_id] for row in made if row.asset_id in state.had_history}.values():
-        await progress.reconsider(state.session, asset)
+                    await _update_registration(state, before, row)
+    await state.session.insert_all(new_rows, clash="One of these teams registered at this moment.")
+    state.count("registrations_created", len(new_rows))
+    by_id = {asset.id: asset for asset in file_assets}
+    for row in new_rows:
+        _record_registration(state, by_id[row.asset_id], row)
+    for asset in {row.asset_id: by_id[row.asset_id] for row in new_rows if row.asset_id in state.had_history}.values():
+        await progress.update_asked_teams(state.session, asset)
 
 
-def _registration(state: Merge, asset: Asset, each: RegistrationEntry) -> Registration:
-    if each.fields is not None and not 0 < len(each.fields) <= registration_verbs.MAX_FIELDS:
+def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -> Registration:
+    if entry.fields is not None and not 0 < len(entry.fields) <= registration_verbs.MAX_FIELDS:
         raise Invalid(f"`fields` names 1 to {registration_verbs.MAX_FIELDS} paths; leave it out for everything.")
-    if each.pinned_version is not None:
-        parse(each.pinned_version)
-    status = word(RegistrationStatus, each.status)
+    if entry.pinned_version is not None:
+        parse(entry.pinned_version)
+    status = parse_enum(RegistrationStatus, entry.status)
     if status is RegistrationStatus.INACTIVE:
         raise Invalid("An INACTIVE registration has ended, and files keep only live ones. Remove it from the file.")
-    via = state.asset(each.consumer_asset) if each.consumer_asset else None
-    if via is not None and via.id == asset.id:
+    consumer_asset = state.get_asset(entry.consumer_asset) if entry.consumer_asset else None
+    if consumer_asset is not None and consumer_asset.id == asset.id:
         raise Invalid("An asset can't be registered as its own reader.")
     return Registration(
         id=new_id(),
         asset_id=asset.id,
-        consumer_team_id=state.team(each.consumer),
-        consumer_asset_id=via.id if via else None,
-        fields=None if each.fields is None else list(each.fields),
-        pinned_version=each.pinned_version,
+        consumer_team_id=state.get_team_id(entry.consumer),
+        consumer_asset_id=consumer_asset.id if consumer_asset else None,
+        fields=None if entry.fields is None else list(entry.fields),
+        pinned_version=entry.pinned_version,
         status=status,
-        evidence=word(Evidence, each.evidence),
-        purpose=naming.prose(each.purpose, "purpose"),
-        registered_at=each.registered_at,
-        acknowledged_at=each.acknowledged_at,
-        meta=naming.metadata(each.metadata),
+        evidence=parse_enum(Evidence, entry.evidence),
+        purpose=naming.clean_text(entry.purpose, "purpose"),
+        registered_at=entry.registered_at,
+        acknowledged_at=entry.acknowledged_at,
+        meta=naming.clean_metadata(entry.metadata),
         row_version=1,
         created_at=state.session.now,
     )
 
 
-async def _follow(state: Merge, known: Registration, wanted: Registration) -> None:
+async def _update_registration(state: PullState, before: Registration, row: Registration) -> None:
     changes = {
-        name: getattr(wanted, column)
+        name: getattr(row, column)
         for name, column in (("fields", "fields"), ("pinned_version",) * 2, ("purpose",) * 2, ("metadata", "meta"))
-        if getattr(known, column) != getattr(wanted, column)
+        if getattr(before, column) != getattr(row, column)
     }
     if not changes:
         return
     if changes.get("fields"):
         changes["fields"] = tuple(changes["fields"])
-    await registration_verbs.update(state.session, state.actor, known.id, changes=changes)
+    await registration_verbs.update(state.session, state.actor, before.id, changes=changes)
     state.count("registrations_updated")
 
 
-def _record(state: Merge, asset: Asset, row: Registration) -> None:
+def _record_registration(state: PullState, asset: Asset, row: Registration) -> None:
     state.session.record(
         RegistrationCreated(
             teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
@@ -215,25 +213,24 @@ def _record(state: Merge, asset: Asset, row: Registration) -> None:
     )
 
 
-async def _merge_dependencies(state: Merge, files: Sequence[tuple[str, AssetFile]]) -> None:
-    """Edges are added, never removed."""
+async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    """Add new edges; none is removed."""
     edges = lineage.rows
-    here = [state.asset(one.fqn).id for _, one in files]
-    rows = await state.session.list(
-        select(edges).where(state.session.among(edges.c.dependent_asset_id, here)), AssetDependency
-    )
-    present = {(one.dependent_asset_id, one.dependency_asset_id, one.dependency_type) for one in rows}
-    made: list[AssetDependency] = []
-    for path, one in files:
-        once((path, each.line, (assets.key(each.asset), each.type)) for each in one.dependencies)
-        for each in one.dependencies:
-            with placed(path, each.line):
-                edge = _edge(state, state.asset(one.fqn), each)
+    dependents = [state.get_asset(file.fqn).id for _, file in files]
+    statement = select(edges).where(state.session.among(edges.c.dependent_asset_id, dependents))
+    rows = await state.session.list(statement, AssetDependency)
+    present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
+    new_edges: list[AssetDependency] = []
+    for path, file in files:
+        require_unique((path, entry.line, (assets.key(entry.asset), entry.type)) for entry in file.dependencies)
+        for entry in file.dependencies:
+            with locate_errors(path, entry.line):
+                edge = _to_dependency(state, state.get_asset(file.fqn), entry)
             if (edge.dependent_asset_id, edge.dependency_asset_id, edge.dependency_type) not in present:
-                made.append(edge)
-    await state.session.insert_all(made, clash="One of these dependencies was added at this moment.")
-    owners: Mapping[UUID, UUID] = {one.id: one.owner_team_id for one in state.assets.values()}
-    for edge in made:
+                new_edges.append(edge)
+    await state.session.insert_all(new_edges, clash="One of these dependencies was added at this moment.")
+    owners: Mapping[UUID, UUID] = {asset.id: asset.owner_team_id for asset in state.assets.values()}
+    for edge in new_edges:
         state.session.record(
             DependencyAdded(
                 teams=frozenset({owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}),
@@ -243,18 +240,18 @@ async def _merge_dependencies(state: Merge, files: Sequence[tuple[str, AssetFile
                 dependency_type=edge.dependency_type,
             )
         )
-    state.count("dependencies_added", len(made))
+    state.count("dependencies_added", len(new_edges))
 
 
-def _edge(state: Merge, dependent: Asset, each: DependencyEntry) -> AssetDependency:
-    dependency = state.asset(each.asset)
+def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -> AssetDependency:
+    dependency = state.get_asset(entry.asset)
     if dependency.id == dependent.id:
         raise Invalid("An asset can't depend on itself.")
     return AssetDependency(
         id=new_id(),
         dependent_asset_id=dependent.id,
         dependency_asset_id=dependency.id,
-        dependency_type=word(DependencyType, each.type),
-        evidence=word(Evidence, each.evidence),
+        dependency_type=parse_enum(DependencyType, entry.type),
+        evidence=parse_enum(Evidence, entry.evidence),
         created_at=state.session.now,
     )

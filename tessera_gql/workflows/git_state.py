@@ -1,4 +1,4 @@
-"""What a pull knows while it merges, and how its refusals say where in the files they come from."""
+"""The state of a pull while it merges files, and errors that name the place in a file."""
 
 from collections import Counter
 from collections.abc import Generator, Hashable, Iterable
@@ -19,7 +19,7 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True, kw_only=True)
 class Pulled:
-    """What a pull wrote; `passed_over` says which versions in the files were left out, and why."""
+    """Counts of what a pull wrote; `passed_over` has a sentence for each version that was skipped."""
 
     teams_created: int = 0
     teams_updated: int = 0
@@ -36,8 +36,8 @@ class Pulled:
 
 
 @dataclass
-class Merge:
-    """`teams` and `assets` are what files may name, by key; `had_history` are the assets that had contracts before."""
+class PullState:
+    """The state of a pull. `teams` and `assets` by key; `had_history` are the assets that had contracts before."""
 
     session: Session
     actor: Actor
@@ -45,48 +45,51 @@ class Merge:
     assets: dict[str, Asset] = field(default_factory=dict[str, Asset])
     had_history: set[UUID] = field(default_factory=set[UUID])
     passed_over: list[str] = field(default_factory=list[str])
-    _tally: Counter[str] = field(default_factory=Counter[str])
+    _counts: Counter[str] = field(default_factory=Counter[str])
 
-    def count(self, what: str, number: int = 1) -> None:
-        self._tally[what] += number
+    def count(self, counter: str, number: int = 1) -> None:
+        self._counts[counter] += number
 
-    def team(self, name: str) -> UUID:
-        found = self.teams.get(teams.key(name))
-        if found is None:
+    def get_team_id(self, name: str) -> UUID:
+        team_id = self.teams.get(teams.key(name))
+        if team_id is None:
             raise NotFound(f"There is no team {name}, neither here nor in a file. Add teams/{name}.yaml.")
-        return found
+        return team_id
 
-    def asset(self, fqn: str) -> Asset:
-        found = self.assets.get(assets.key(fqn))
-        if found is None:
+    def get_asset(self, fqn: str) -> Asset:
+        asset = self.assets.get(assets.key(fqn))
+        if asset is None:
             raise NotFound(f"There is no asset {fqn}, neither here nor in a file. Add its file, or remove the mention.")
-        return found
+        return asset
 
-    def pulled(self) -> Pulled:
-        return Pulled(**self._tally, passed_over=tuple(self.passed_over))
+    def to_result(self) -> Pulled:
+        return Pulled(**self._counts, passed_over=tuple(self.passed_over))
 
 
 @contextmanager
-def placed(path: str, line: int) -> Generator[None]:
-    """Refusals inside say where."""
+def locate_errors(path: str, line: int) -> Generator[None]:
+    """Prefix the refusals inside with file and line."""
     try:
         yield
     except Refusal as error:
         raise type(error)(f"{path}, line {line}: {error.message}") from error
 
 
-def once(named: Iterable[tuple[str, int, Hashable]]) -> None:
-    """Raises Conflict for a key that stands twice."""
-    seen: dict[Hashable, tuple[str, int]] = {}
-    for path, line, key in named:
-        if key in seen:
-            before, there = seen[key]
-            raise Conflict(f"{path}, line {line}: the same stands in {before}, line {there}. Keep one of the two.")
-        seen[key] = (path, line)
+def require_unique(entries: Iterable[tuple[str, int, Hashable]]) -> None:
+    """Raise Conflict for a key that occurs twice."""
+    locations: dict[Hashable, tuple[str, int]] = {}
+    for path, line, key in entries:
+        if key in locations:
+            first_path, first_line = locations[key]
+            raise Conflict(
+                f"{path}, line {line}: the same stands in {first_path}, line {first_line}. Keep one of the two."
+            )
+        locations[key] = (path, line)
 
 
-def word(words: type[E], text: str) -> E:
+def parse_enum(enum: type[E], text: str) -> E:
+    """Parse an enum value; raises Invalid with the permitted values."""
     try:
-        return words(text)
+        return enum(text)
     except ValueError:
-        raise Invalid(f"`{text[:80]}` is none of {', '.join(words)}.") from None
+        raise Invalid(f"`{text[:80]}` is none of {', '.join(enum)}.") from None

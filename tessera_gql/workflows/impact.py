@@ -1,11 +1,11 @@
-"""What a publish would come to and whom it would ask, by the very decisions a publish makes; nothing is written."""
+"""Compute what a publish would do and whom it would ask, by the decisions of a publish; nothing is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from tessera_gql.policy import publish
-from tessera_gql.policy.affected import Affected
+from tessera_gql.policy.affected import AffectedTeams
 from tessera_gql.policy.publish import Judgement
 from tessera_gql.policy.words import Outcome
 from tessera_gql.store import assets, contracts, lineage
@@ -16,39 +16,41 @@ from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows import progress
 from tessera_gql.workflows.comparisons import judged
 from tessera_gql.workflows.contracts import terms_of
-from tessera_gql.workflows.publishing import PublishRequest, checked, offered
+from tessera_gql.workflows.publishing import PublishRequest, build_terms, validate_request
 
 
 @dataclass(frozen=True)
 class Impact:
-    """`version` is the next honest one, None if nothing would change; `downstream` is what is built on the asset."""
+    """The effect of a publish: the next version (None if nothing changes), affected teams and downstream assets."""
 
     asset: Asset
     current: Contract | None
     outcome: Outcome
     version: str | None
     judgement: Judgement
-    affected: Affected
+    affected: AffectedTeams
     downstream: Sequence[Reached]
 
     @property
     def asked(self) -> Mapping[UUID, tuple[str, ...]]:
-        """Each team that would be asked, with the fingerprints of the changes that hurt it."""
+        """The teams that would be asked, with the fingerprints of the changes that affect them."""
         return self.affected.asked
 
 
 async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact:
-    """Raises Invalid for what a publish would refuse."""
-    schema_hash = await checked(session, request)
+    """Compute the impact of a request; raises Invalid for what a publish would refuse."""
+    schema_hash = await validate_request(session, request)
     asset = await assets.get(session, ref)
     current = await contracts.find_active(session, asset.id)
-    judgement = await judged(session.compute, terms_of(current), offered(request, asset, current, schema_hash))
+    judgement = await judged(session.compute, terms_of(current), build_terms(request, asset, current, schema_hash))
     downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
-    affected = Affected({}, frozenset())
+    affected = AffectedTeams({}, frozenset())
     if judgement.breaking:
-        affected = await progress.hurt_by(session, asset, judgement.breaking, asset.owner_team_id, downstream)
+        affected = await progress.load_affected_teams(
+            session, asset, judgement.breaking, asset.owner_team_id, downstream
+        )
     version = None
-    if not judgement.unchanged:
+    if not judgement.is_unchanged:
         latest = current.version if current else await contracts.highest_version(session, asset.id)
         version = publish.next_version(request.version, latest, judgement)
     return Impact(
@@ -63,6 +65,6 @@ async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact
 
 
 def _outcome(judgement: Judgement) -> Outcome:
-    if judgement.unchanged:
+    if judgement.is_unchanged:
         return Outcome.UNCHANGED
     return Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED

@@ -1,4 +1,4 @@
-"""API keys are made and revoked. The token leaves here once, in `Minted`, and is kept nowhere."""
+"""Create and revoke API keys. A token is returned once, in `CreatedKey`, and never stored."""
 
 import secrets
 import unicodedata
@@ -21,7 +21,7 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class NewKey:
-    """What is asked for. Without a team it is the caller's own; an administrator's call makes a key of no team."""
+    """A request for a key. Without a team it gets the caller's own; an administrator's request gets no team."""
 
     name: str
     scopes: Collection[Scope] = (Scope.READ,)
@@ -30,31 +30,31 @@ class NewKey:
 
 
 @dataclass(frozen=True)
-class Minted:
-    """`token` is not shown by accident: it is left out of the representation."""
+class CreatedKey:
+    """A new key and its token, which is excluded from `repr`, so that it is not logged by accident."""
 
     key: ApiKey
     token: str = field(repr=False)
 
 
-async def create(session: Session, actor: Actor, asked: NewKey) -> Minted:
-    """A key never has more rights than the one that makes it."""
-    named = await teams.get(session, asked.team) if asked.team else None
-    team_id = named.id if named else None if actor.is_admin else actor.team_id
+async def create(session: Session, actor: Actor, request: NewKey) -> CreatedKey:
+    """Create a key. It can't have more rights than the key that creates it."""
+    requested_team = await teams.get(session, request.team) if request.team else None
+    team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
     permit(actor, Verb.CREATE_API_KEY, team_id)
-    name, scopes = _name(asked.name), _scopes(asked.scopes)
-    if excess := [scope for scope in scopes if not actor.may(scope)]:
+    name, scopes = _clean_name(request.name), _expand_scopes(request.scopes)
+    if excess := [scope for scope in scopes if not actor.has_scope(scope)]:
         raise Forbidden(f"A key can't give the right {excess[0]}, which it lacks. Ask for less.", field=("scopes",))
     if team_id is None and Scope.ADMIN not in scopes:
         raise Invalid("Only an ADMIN key belongs to no team. Give `team`, or the scope ADMIN.", field=("team",))
-    if asked.expires_at is not None and asked.expires_at <= session.now:
+    if request.expires_at is not None and request.expires_at <= session.now:
         raise Invalid("`expiresAt` has passed already. Give a later moment, or leave it out.", field=("expires_at",))
-    return await _insert(session, name, team_id, scopes, asked.expires_at)
+    return await _insert(session, name, team_id, scopes, request.expires_at)
 
 
 async def _insert(
     session: Session, name: str, team_id: UUID | None, scopes: list[Scope], expires_at: datetime | None
-) -> Minted:
+) -> CreatedKey:
     token = KEY_MARK + secrets.token_urlsafe(32)
     key = ApiKey(
         id=new_id(),
@@ -78,56 +78,56 @@ async def _insert(
             expires_at=expires_at,
         )
     )
-    return Minted(key, token)
+    return CreatedKey(key, token)
 
 
 async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
-    """For good. A key that is revoked already stays as it is: repeating the call has the desired outcome.
+    """Revoke a key for good; a revoked key stays as it is, so that the call can be repeated.
 
     Raises NotFound for a key of another team, as for one that does not exist.
     """
     require_scope(actor, Verb.REVOKE_API_KEY)
     key = await keys.get(session, identity, view_of(actor))
     permit(actor, Verb.REVOKE_API_KEY, key.team_id)
-    if stronger := [scope for scope in key.scopes if not actor.may(Scope(scope))]:
+    if stronger := [scope for scope in key.scopes if not actor.has_scope(Scope(scope))]:
         raise Forbidden(f"This key has the right {stronger[0]}, which yours lacks. Ask an administrator to revoke it.")
     unrevoked = (keys.rows.c.id == key.id) & keys.rows.c.revoked_at.is_(None)
     if await session.update(ApiKey, unrevoked, revoked_at=session.now):
-        concerned = frozenset({key.team_id} if key.team_id else ())
-        session.record(ApiKeyRevoked(teams=concerned, api_key_id=key.id, name=key.name))
+        audience = frozenset({key.team_id} if key.team_id else ())
+        session.record(ApiKeyRevoked(teams=audience, api_key_id=key.id, name=key.name))
     return await keys.get(session, identity, view_of(actor))
 
 
 async def by_prefix(session: Session, prefix: str) -> ApiKey:
-    """The key whose token begins so."""
-    found = await keys.by_prefix(session, prefix)
-    match found:
+    """The valid key whose token begins with the prefix; raises NotFound, or Conflict if there are several."""
+    matches = await keys.by_prefix(session, prefix)
+    match matches:
         case [key]:
             return key
         case []:
             raise NotFound(f"No key that is still good begins with {prefix}. List them with `tessera keys list`.")
         case _:
-            ids = ", ".join(str(one.id) for one in found)
-            raise Conflict(f"{len(found)} keys begin with {prefix}. Name one of them by its id: {ids}.")
+            ids = ", ".join(str(key.id) for key in matches)
+            raise Conflict(f"{len(matches)} keys begin with {prefix}. Name one of them by its id: {ids}.")
 
 
-async def bootstrap(session: Session) -> Minted | None:
-    """The first key of a server that has none: an administrator's. None if there is any key, even a revoked one."""
+async def bootstrap(session: Session) -> CreatedKey | None:
+    """Create an administrator's key if the database has no key, not even a revoked one."""
     if await keys.any_exists(session):
         return None
     return await create(session, OPEN_ACTOR, NewKey("first administrator", scopes=(Scope.ADMIN,)))
 
 
-def _name(text: str) -> str:
+def _clean_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(name) <= MAX_NAME or any(unicodedata.category(char).startswith("C") for char in name):
         raise Invalid(f"A key's name has 1 to {MAX_NAME} visible characters, for example ci-orders.", field=("name",))
     return name
 
 
-def _scopes(wanted: Collection[Scope]) -> list[Scope]:
-    """Each includes those before it, so that a reader of the list sees all that the key may do."""
-    if not wanted:
+def _expand_scopes(scopes: Collection[Scope]) -> list[Scope]:
+    """Add the scopes that the highest one includes, so that the stored list is complete."""
+    if not scopes:
         raise Invalid("A key needs a scope: READ, WRITE or ADMIN.", field=("scopes",))
-    highest = max(scope.rank for scope in wanted)
+    highest = max(scope.rank for scope in scopes)
     return [scope for scope in Scope if scope.rank <= highest]

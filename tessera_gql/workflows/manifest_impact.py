@@ -1,4 +1,4 @@
-"""What a manifest would come to, table by table, by the very decisions a sync makes; nothing is written."""
+"""Compute what syncing a manifest would do for each model, by the decisions of a sync; nothing is written."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from uuid import UUID
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming, publish
-from tessera_gql.policy.affected import Affected, Reader, affected
+from tessera_gql.policy.affected import AffectedTeams, Reader, find_affected_teams
 from tessera_gql.policy.publish import Judgement, Terms
-from tessera_gql.policy.version import FIRST
+from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.policy.words import Evidence, Outcome
 from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.session import Session
@@ -18,16 +18,16 @@ from tessera_gql.store.tables import Contract, Proposal
 from tessera_gql.workflows import manifest_readers, manifest_state
 from tessera_gql.workflows.comparisons import judged
 from tessera_gql.workflows.contracts import terms_of
-from tessera_gql.workflows.manifest_readers import Readers
-from tessera_gql.workflows.manifest_state import State
+from tessera_gql.workflows.manifest_readers import DbtRegistrations
+from tessera_gql.workflows.manifest_state import ManifestState
 
-UNCHANGED = Judgement(unchanged=True)
-NOBODY = Affected({}, frozenset())
+UNCHANGED = Judgement(is_unchanged=True)
+NO_TEAMS = AffectedTeams({}, frozenset())
 
 
 @dataclass(frozen=True)
 class ModelImpact:
-    """`refused` says why a sync could not take the table; `waiting` is the asset's open proposal."""
+    """The impact of one model. `refusal_reason` is why a sync would skip it; `open_proposal` is that of its asset."""
 
     fqn: str
     outcome: Outcome
@@ -35,7 +35,7 @@ class ModelImpact:
     contract: Contract | None = None
     version: str | None = None
     judgement: Judgement = UNCHANGED
-    affected: Affected = NOBODY
+    affected: AffectedTeams = NO_TEAMS
     waiting: Proposal | None = None
     refused: str | None = None
 
@@ -45,66 +45,80 @@ class ModelImpact:
 
 
 async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
-    """In the order of fqns. Readers are those that there would be: who adapts in the same manifest has adapted."""
-    state = await manifest_state.load(session, manifest, manifest.models)
-    changed = [one for one in manifest.models if one.fqn in state.known and not state.is_unchanged(one)]
-    ids = [state.known[model.fqn].id for model in changed]
-    active = {one.asset_id: one for one in await contracts.active_of(session, ids)} if ids else {}
-    waiting = {one.asset_id: one for one in await proposals.open_of(session, ids)} if ids else {}
-    found = {model.fqn: _new(state, model) for model in manifest.models}
+    """Compute the impact of all models, in the order of fqns.
+
+    Consumers are those after the sync: a model that changes in the same manifest counts with what it reads then.
+    """
+    state = await manifest_state.load_state(session, manifest, manifest.models)
+    changed = [model for model in manifest.models if model.fqn in state.assets and not state.is_unchanged(model)]
+    ids = [state.assets[model.fqn].id for model in changed]
+    active = {row.asset_id: row for row in await contracts.active_of(session, ids)} if ids else {}
+    waiting = {row.asset_id: row for row in await proposals.open_of(session, ids)} if ids else {}
+    impacts = {model.fqn: _impact_unchanged_or_new(state, model) for model in manifest.models}
     for model in changed:
-        key = state.known[model.fqn].id
+        key = state.assets[model.fqn].id
         current = active.get(key)
-        last = current.version if current else await contracts.highest_version(session, key)
-        found[model.fqn] = replace(
-            await _judged(session, model, current, last), asset_id=key, contract=current, waiting=waiting.get(key)
+        highest_version = current.version if current else await contracts.highest_version(session, key)
+        impact = await _impact_of_change(session, model, current, highest_version)
+        impacts[model.fqn] = ModelImpact(
+            model.fqn,
+            impact.outcome,
+            key,
+            current,
+            impact.version,
+            impact.judgement,
+            NO_TEAMS,
+            waiting.get(key),
+            impact.refused,
         )
-    broken = [one for one in found.values() if one.judgement.breaking]
+    broken = [impact for impact in impacts.values() if impact.judgement.breaking]
     if broken:
-        read = await asyncio.to_thread(_reading, state, changed, active)
-        for one in broken:
-            found[one.fqn] = await _hurting(session, state, one, read, changed)
-    return [found[fqn] for fqn in sorted(found)]
+        readers = await asyncio.to_thread(_read_models, state, changed, active)
+        for impact in broken:
+            impacts[impact.fqn] = await _add_affected(session, state, impact, readers, changed)
+    return [impacts[fqn] for fqn in sorted(impacts)]
 
 
-def _new(state: State, model: Model) -> ModelImpact:
-    """A table that is unchanged, or is not there yet."""
-    known = state.known.get(model.fqn)
-    if known is not None:
-        return ModelImpact(model.fqn, Outcome.UNCHANGED, known.id)
+def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
+    """The impact of a model that is unchanged or has no asset yet."""
+    asset = state.assets.get(model.fqn)
+    if asset is not None:
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, asset.id)
     try:
-        naming.fqn(model.fqn)
+        naming.clean_fqn(model.fqn)
     except Refusal as error:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, refused=error.message)
-    return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST, judgement=Judgement(first=True))
+    return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST_VERSION, judgement=Judgement(is_first=True))
 
 
-async def _judged(session: Session, model: Model, current: Contract | None, last: str | None) -> ModelImpact:
-    """`last` is the highest version so far."""
-    before = terms_of(current)
+async def _impact_of_change(
+    session: Session, model: Model, current: Contract | None, highest_version: str | None
+) -> ModelImpact:
+    """The impact of a changed model without affected teams; `highest_version` is the highest version so far."""
+    current_terms = terms_of(current)
     try:
-        offered = Terms(model.schema, model.guarantees or None, before.mode) if before else None
-        judgement = await judged(session.compute, before, offered) if offered else Judgement(first=True)
-        version = None if judgement.unchanged else publish.next_version(None, last, judgement)
+        proposed = Terms(model.schema, model.guarantees or None, current_terms.mode) if current_terms else None
+        judgement = await judged(session.compute, current_terms, proposed) if proposed else Judgement(is_first=True)
+        version = None if judgement.is_unchanged else publish.next_version(None, highest_version, judgement)
     except Refusal as error:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, refused=error.message)
     outcome = Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED
     return ModelImpact(
-        model.fqn, Outcome.UNCHANGED if judgement.unchanged else outcome, version=version, judgement=judgement
+        model.fqn, Outcome.UNCHANGED if judgement.is_unchanged else outcome, version=version, judgement=judgement
     )
 
 
-def _reading(state: State, changed: Sequence[Model], active: Mapping[UUID, Contract]) -> Readers:
-    ids = {fqn: one.id for fqn, one in state.known.items()}
-    promised = {key: manifest_state.promised(one) for key, one in active.items()}
-    return manifest_readers.of_models(state, ids, changed, promised)
+def _read_models(state: ManifestState, changed: Sequence[Model], active: Mapping[UUID, Contract]) -> DbtRegistrations:
+    ids = {fqn: asset.id for fqn, asset in state.assets.items()}
+    contract_columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
+    return manifest_readers.find_model_reads(state, ids, changed, contract_columns)
 
 
-async def _hurting(
-    session: Session, state: State, one: ModelImpact, read: Readers, changed: Sequence[Model]
+async def _add_affected(
+    session: Session, state: ManifestState, impact: ModelImpact, dbt_readers: DbtRegistrations, changed: Sequence[Model]
 ) -> ModelImpact:
-    asset = state.known[one.fqn].id
-    adapting = {state.known[model.fqn].id for model in changed}
+    asset = state.assets[impact.fqn].id
+    adapting = {state.assets[model.fqn].id for model in changed}
     live = await registrations.live_of(session, [asset])
     readers = [
         registrations.reader_of(row)
@@ -112,10 +126,10 @@ async def _hurting(
         if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in adapting)
     ]
     readers += [
-        Reader(team, reading.fields) for (upstream, team, _), reading in read.wanted.items() if upstream == asset
+        Reader(team, row.fields) for (upstream, team, _), row in dbt_readers.registrations.items() if upstream == asset
     ]
-    owner = state.owners[one.fqn]
-    hurt = affected(one.judgement.breaking, readers, owner)
+    owner = state.owners[impact.fqn]
+    teams = find_affected_teams(impact.judgement.breaking, readers, owner)
     downstream = await lineage.downstream_owners(session, asset)
-    reading = Affected(hurt.asked, (hurt.informed | downstream).difference(hurt.asked, {owner}))
-    return replace(one, affected=reading)
+    informed = (teams.informed | downstream).difference(teams.asked, {owner})
+    return replace(impact, affected=AffectedTeams(teams.asked, informed))

@@ -1,4 +1,4 @@
-"""Edges that dbt knows of are made equal to the manifest's; edges that people declared stay."""
+"""Make the lineage edges that come from dbt equal to a manifest; edges that people declared stay."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -12,33 +12,33 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import AssetDependency, new_id, table
 
 
-async def connect(
-    session: Session, ids: Mapping[str, UUID], models: Sequence[Model], fresh: set[UUID], gone: Sequence[UUID]
+async def sync_dependencies(
+    session: Session, ids: Mapping[str, UUID], models: Sequence[Model], new_ids: set[UUID], removed_ids: Sequence[UUID]
 ) -> tuple[int, int]:
-    """How many were added and removed. `fresh` assets have no edges yet; those that are `gone` keep none of dbt's."""
+    """Add and remove edges, and return both counts. `new_ids` have no edges; removed ones lose all of dbt's."""
     edges = lineage.rows
-    wanted = {
+    manifest_pairs = {
         (ids[model.fqn], ids[fqn])
         for model in models
         for fqn in model.depends_on
         if fqn in ids and ids[fqn] != ids[model.fqn]
     }
-    here = {ids[model.fqn] for model in models}.difference(fresh).union(gone)
+    dependents = {ids[model.fqn] for model in models}.difference(new_ids).union(removed_ids)
     present: list[AssetDependency] = []
-    if here:
-        statement = select(edges).where(session.among(edges.c.dependent_asset_id, here))
+    if dependents:
+        statement = select(edges).where(session.among(edges.c.dependent_asset_id, dependents))
         present = await session.list(statement, AssetDependency)
-    same: set[tuple[UUID, UUID]] = set()
-    left: list[UUID] = []
-    for one in present:
-        pair = (one.dependent_asset_id, one.dependency_asset_id)
-        if one.dependency_type is DependencyType.TRANSFORMS:
-            same.add(pair)
-        if one.evidence is Evidence.DBT_MANIFEST and pair not in wanted:
-            left.append(one.id)
-    if left:
-        await session.execute(table(AssetDependency).delete().where(session.among(edges.c.id, left)))
-    made = [
+    existing_pairs: set[tuple[UUID, UUID]] = set()
+    obsolete: list[UUID] = []
+    for edge in present:
+        pair = (edge.dependent_asset_id, edge.dependency_asset_id)
+        if edge.dependency_type is DependencyType.TRANSFORMS:
+            existing_pairs.add(pair)
+        if edge.evidence is Evidence.DBT_MANIFEST and pair not in manifest_pairs:
+            obsolete.append(edge.id)
+    if obsolete:
+        await session.execute(table(AssetDependency).delete().where(session.among(edges.c.id, obsolete)))
+    new_rows = [
         {
             "id": new_id(),
             "dependent_asset_id": dependent,
@@ -47,8 +47,8 @@ async def connect(
             "evidence": Evidence.DBT_MANIFEST,
             "created_at": session.now,
         }
-        for dependent, dependency in sorted(wanted - same)
+        for dependent, dependency in sorted(manifest_pairs - existing_pairs)
     ]
-    if made:
-        await session.append(table(AssetDependency), made)
-    return len(made), len(left)
+    if new_rows:
+        await session.append(table(AssetDependency), new_rows)
+    return len(new_rows), len(obsolete)

@@ -1,4 +1,4 @@
-"""How far the taking in of a manifest has come, for those who wait for it; nothing depends on whether it is heard."""
+"""Progress of a manifest sync, for clients that wait for it; no result depends on it."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 
 class Phase(StrEnum):
-    """In this order; the first is the transport's."""
+    """The phases of a sync in their order; the first belongs to the transport."""
 
     READ = "READ"
     COMPARE = "COMPARE"
@@ -17,7 +17,7 @@ class Phase(StrEnum):
 
 
 Tell: TypeAlias = Callable[[Phase, int, int], None]
-"""Hears the phase, how many tables are done in it, and of how many; 0 of 0 where that is not known."""
+"""Receives the phase, the number of models done in it and their total; 0 of 0 if that is unknown."""
 
 
 def silent(_phase: Phase, _done: int, _total: int) -> None:

@@ -1,4 +1,4 @@
-"""Who reads what, as dbt has it: models across teams and exposures become registrations; those people declared stay."""
+"""Make registrations that come from dbt equal to a manifest; registrations that people declared stay."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from tessera_gql.store import assets, proposals, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.manifest_state import DBT, State
+from tessera_gql.workflows.manifest_state import DBT, ManifestState
 
-Key = tuple[UUID, UUID, UUID | None]
+RegistrationKey = tuple[UUID, UUID, UUID | None]
 
 
 @dataclass(frozen=True)
 class Read:
-    """What a model of one team reads of a table of another; `fields` None is everything, and `why` says why."""
+    """What a model reads of a model of another team. `fields` None is everything, and `why` is the reason."""
 
     fqn: str
     upstream: str
@@ -32,8 +32,8 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A registration as dbt would have it."""
+class DbtRegistration:
+    """A registration according to dbt."""
 
     fields: tuple[str, ...] | None
     purpose: str
@@ -41,115 +41,128 @@ class Reader:
 
 
 @dataclass
-class Readers:
-    """All of them by (asset, consumer team, consumer asset); `reads` are for the report."""
+class DbtRegistrations:
+    """Registrations by asset, consumer team and consumer asset; `reads` are for the report."""
 
-    wanted: dict[Key, Reader] = field(default_factory=dict[Key, Reader])
+    registrations: dict[RegistrationKey, DbtRegistration] = field(
+        default_factory=dict[RegistrationKey, DbtRegistration]
+    )
     reads: list[Read] = field(default_factory=list[Read])
 
 
-def of_models(
-    state: State, ids: Mapping[str, UUID], models: Iterable[Model], promised: Mapping[UUID, Sequence[str]]
-) -> Readers:
-    """Parses the queries of models that read tables of other teams, which takes some milliseconds each.
+def find_model_reads(
+    state: ManifestState,
+    ids: Mapping[str, UUID],
+    models: Iterable[Model],
+    contract_columns: Mapping[UUID, Sequence[str]],
+) -> DbtRegistrations:
+    """Find what models read of other teams. Parsing their queries takes some milliseconds each.
 
-    A table's columns are those of the manifest and those `promised` now, by asset.
+    The columns of a model are those of the manifest and those of its active contract (`contract_columns`, by asset).
     """
-    found = Readers()
+    readers = DbtRegistrations()
     project = state.manifest.project
     for model in models:
-        crossing = [fqn for fqn in state.crossing(model) if fqn in ids]
+        crossing = [fqn for fqn in state.find_cross_team_upstream(model) if fqn in ids]
         if not crossing:
             continue
-        columns = {fqn: tuple(dict.fromkeys((*state.columns[fqn], *promised.get(ids[fqn], ())))) for fqn in crossing}
-        about = {DBT: {"project": project, "unique_id": model.unique_id}}
-        for fqn, read in columns_read(model.compiled_code, state.manifest.adapter, columns).items():
-            found.reads.append(Read(model.fqn, fqn, read.columns, read.why))
+        columns = {
+            fqn: tuple(dict.fromkeys((*state.columns[fqn], *contract_columns.get(ids[fqn], ())))) for fqn in crossing
+        }
+        metadata = {DBT: {"project": project, "unique_id": model.unique_id}}
+        for fqn, usage in columns_read(model.compiled_code, state.manifest.adapter, columns).items():
+            readers.reads.append(Read(model.fqn, fqn, usage.columns, usage.why))
             key = (ids[fqn], state.owners[model.fqn], ids[model.fqn])
-            found.wanted[key] = Reader(read.columns, f"The dbt {model.resource_type} {model.name} reads it.", about)
-    return found
+            readers.registrations[key] = DbtRegistration(
+                usage.columns, f"The dbt {model.resource_type} {model.name} reads it.", metadata
+            )
+    return readers
 
 
-def of_exposures(
+def find_exposure_reads(
     manifest: Manifest, exposures: Iterable[tuple[Exposure, UUID]], ids: Mapping[str, UUID], owners: Mapping[str, UUID]
-) -> dict[Key, Reader]:
-    """Each exposure comes with its team; several of one team on one table are one reader."""
-    named: dict[tuple[UUID, UUID], list[Exposure]] = defaultdict(list)
+) -> dict[RegistrationKey, DbtRegistration]:
+    """Find what exposures read, each with its team; several of one team on one asset become one registration."""
+    by_asset_and_team: dict[tuple[UUID, UUID], list[Exposure]] = defaultdict(list)
     for exposure, team in exposures:
         for fqn in exposure.depends_on:
             if fqn in ids and owners.get(fqn) != team:
-                named[ids[fqn], team].append(exposure)
-    found: dict[Key, Reader] = {}
-    for (asset, team), several in named.items():
-        names = sorted({one.name for one in several})
-        about = {DBT: {"project": manifest.project, "exposures": sorted({one.unique_id for one in several})}}
-        said = f"dbt exposure{'s' if len(names) > 1 else ''}: {', '.join(names)[:1000]}."
-        found[asset, team, None] = Reader(None, said, about)
-    return found
+                by_asset_and_team[ids[fqn], team].append(exposure)
+    registrations_by_key: dict[RegistrationKey, DbtRegistration] = {}
+    for (asset, team), several in by_asset_and_team.items():
+        names = sorted({exposure.name for exposure in several})
+        metadata = {
+            DBT: {"project": manifest.project, "exposures": sorted({exposure.unique_id for exposure in several})}
+        }
+        purpose = f"dbt exposure{'s' if len(names) > 1 else ''}: {', '.join(names)[:1000]}."
+        registrations_by_key[asset, team, None] = DbtRegistration(None, purpose, metadata)
+    return registrations_by_key
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegistrationCounts:
     created: int = 0
     updated: int = 0
     ended: int = 0
 
 
-async def register(
+async def sync_registrations(
     session: Session,
     manifest: Manifest,
-    wanted: Mapping[Key, Reader],
+    readers: Mapping[RegistrationKey, DbtRegistration],
     consumers: Sequence[UUID],
     owners: Mapping[UUID, UUID],
-) -> Registered:
-    """Makes the registrations that dbt made equal to what is wanted: those of these consumer assets, and of exposures.
+) -> RegistrationCounts:
+    """Create, update and end registrations so that those of these consumer assets and of exposures equal `readers`.
 
-    `owners` has the owning team of every asset that is wanted or may be left.
+    `owners` has the owning team of each asset whose registrations may change.
     """
-    if wanted:
-        await assets.lock_all(session, list({asset for asset, _, _ in wanted}))
-    present = await _present(session, wanted, consumers)
+    if readers:
+        await assets.lock_all(session, list({asset for asset, _, _ in readers}))
+    present = await _load_present(session, readers, consumers)
     values: list[dict[str, Any]] = []
-    touched: set[UUID] = set()
+    changed_assets: set[UUID] = set()
     counts = {"created": 0, "updated": 0, "ended": 0}
-    for key, reader in wanted.items():
+    for key, reader in readers.items():
         row = present.pop(key, None)
         if row is None:
-            values.append(_row(session, key, reader))
+            values.append(_row_values(session, key, reader))
             counts["created"] += 1
-            touched.add(key[0])
-        elif row.evidence is Evidence.DBT_MANIFEST and await _follow(session, row, reader, owners):
+            changed_assets.add(key[0])
+        elif row.evidence is Evidence.DBT_MANIFEST and await _update_row(session, row, reader, owners):
             counts["updated"] += 1
-            touched.add(key[0])
+            changed_assets.add(key[0])
     for row in present.values():
-        if _is_left(row, manifest, set(consumers)):
+        if _is_obsolete(row, manifest, set(consumers)):
             await _end(session, row, owners)
             counts["ended"] += 1
-            touched.add(row.asset_id)
-    fresh = await session.insert_many(Registration, values, clash="One of these teams registered at this moment.")
-    for row in fresh:
+            changed_assets.add(row.asset_id)
+    created_rows = await session.insert_many(
+        Registration, values, clash="One of these teams registered at this moment."
+    )
+    for row in created_rows:
         reads = None if row.fields is None else tuple(row.fields)
-        session.record(RegistrationCreated(**_address(row, owners), reads=reads))
-    await _reconsider(session, touched)
-    return Registered(**counts)
+        session.record(RegistrationCreated(teams=_audience(row, owners), **_subject(row), reads=reads))
+    await _reconsider_proposals(session, changed_assets)
+    return RegistrationCounts(**counts)
 
 
-async def _present(
-    session: Session, wanted: Mapping[Key, Reader], consumers: Sequence[UUID]
-) -> dict[Key, Registration]:
-    """Live ones that are in the way or may be left over, whoever made them."""
+async def _load_present(
+    session: Session, readers: Mapping[RegistrationKey, DbtRegistration], consumers: Sequence[UUID]
+) -> dict[RegistrationKey, Registration]:
+    """Load live registrations that may equal a wanted one or be obsolete, of any evidence."""
     rows = registrations.rows
-    exposed = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
-    near: list[ColumnElement[bool]] = [exposed]
+    is_of_exposure = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
+    conditions: list[ColumnElement[bool]] = [is_of_exposure]
     if consumers:
-        near.append(session.among(rows.c.consumer_asset_id, consumers))
-    if direct := {asset for asset, _, via in wanted if via is None}:
-        near.append(session.among(rows.c.asset_id, direct) & rows.c.consumer_asset_id.is_(None))
-    found = await session.list(select(rows).where(registrations.is_live, or_(*near)), Registration)
-    return {(one.asset_id, one.consumer_team_id, one.consumer_asset_id): one for one in found}
+        conditions.append(session.among(rows.c.consumer_asset_id, consumers))
+    if exposed_assets := {asset for asset, _, via in readers if via is None}:
+        conditions.append(session.among(rows.c.asset_id, exposed_assets) & rows.c.consumer_asset_id.is_(None))
+    live = await session.list(select(rows).where(registrations.is_live, or_(*conditions)), Registration)
+    return {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
 
 
-def _is_left(row: Registration, manifest: Manifest, consumers: set[UUID]) -> bool:
+def _is_obsolete(row: Registration, manifest: Manifest, consumers: set[UUID]) -> bool:
     if row.evidence is not Evidence.DBT_MANIFEST:
         return False
     if row.consumer_asset_id is not None:
@@ -157,7 +170,7 @@ def _is_left(row: Registration, manifest: Manifest, consumers: set[UUID]) -> boo
     return manifest.project is not None and (row.meta.get(DBT) or {}).get("project") == manifest.project
 
 
-def _row(session: Session, key: Key, reader: Reader) -> dict[str, Any]:
+def _row_values(session: Session, key: RegistrationKey, reader: DbtRegistration) -> dict[str, Any]:
     return {
         "id": new_id(),
         "asset_id": key[0],
@@ -176,7 +189,9 @@ def _row(session: Session, key: Key, reader: Reader) -> dict[str, Any]:
     }
 
 
-async def _follow(session: Session, row: Registration, reader: Reader, owners: Mapping[UUID, UUID]) -> bool:
+async def _update_row(
+    session: Session, row: Registration, reader: DbtRegistration, owners: Mapping[UUID, UUID]
+) -> bool:
     values = {
         "fields": None if reader.fields is None else list(reader.fields),
         "purpose": reader.purpose,
@@ -185,35 +200,33 @@ async def _follow(session: Session, row: Registration, reader: Reader, owners: M
     differing = {key: value for key, value in values.items() if value != getattr(row, key)}
     if not differing:
         return False
-    here = registrations.rows.c.id == row.id
-    await session.update(Registration, here, **differing, row_version=row.row_version + 1)
+    is_row = registrations.rows.c.id == row.id
+    await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
     changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
-    session.record(RegistrationUpdated(**_address(row, owners), changed=changed))
+    session.record(RegistrationUpdated(teams=_audience(row, owners), **_subject(row), changed=changed))
     return True
 
 
 async def _end(session: Session, row: Registration, owners: Mapping[UUID, UUID]) -> None:
-    here = registrations.rows.c.id == row.id
-    await session.update(Registration, here, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
-    session.record(RegistrationEnded(**_address(row, owners)))
+    is_row = registrations.rows.c.id == row.id
+    await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
+    session.record(RegistrationEnded(teams=_audience(row, owners), **_subject(row)))
 
 
-def _address(row: Registration, owners: Mapping[UUID, UUID]) -> dict[str, Any]:
-    concerned = {row.consumer_team_id, owners.get(row.asset_id, row.consumer_team_id)}
-    return {
-        "teams": frozenset(concerned),
-        "asset_id": row.asset_id,
-        "registration_id": row.id,
-        "consumer_team_id": row.consumer_team_id,
-    }
+def _audience(row: Registration, owners: Mapping[UUID, UUID]) -> frozenset[UUID]:
+    return frozenset({row.consumer_team_id, owners.get(row.asset_id, row.consumer_team_id)})
 
 
-async def _reconsider(session: Session, touched: set[UUID]) -> None:
-    """Open proposals follow their readers."""
-    if not touched:
+def _subject(row: Registration) -> dict[str, Any]:
+    return {"asset_id": row.asset_id, "registration_id": row.id, "consumer_team_id": row.consumer_team_id}
+
+
+async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> None:
+    """Update the asked teams of open proposals."""
+    if not changed_assets:
         return
     rows = proposals.rows
-    here = (session.among(rows.c.asset_id, touched)) & proposals.is_open
-    waiting = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(here))]
-    for asset in await assets.by_ids(session, waiting):
-        await progress.reconsider(session, asset)
+    condition = session.among(rows.c.asset_id, changed_assets) & proposals.is_open
+    proposed_assets = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(condition))]
+    for asset in await assets.by_ids(session, proposed_assets):
+        await progress.update_asked_teams(session, asset)

@@ -1,4 +1,4 @@
-"""Tables of a manifest that are new: assets and first contracts, a statement for each kind of row."""
+"""Create and update assets and first contracts of a manifest, with one statement for each kind of row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,30 +11,30 @@ from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.policy.publish import Terms, judge
-from tessera_gql.policy.version import FIRST
+from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import assets, contracts
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, new_id
-from tessera_gql.workflows.comparisons import require_contract
-from tessera_gql.workflows.contracts import Release, release_all
+from tessera_gql.workflows.comparisons import validate_schema_now
+from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
 from tessera_gql.workflows.manifest_state import DBT
 from tessera_gql.workflows.publishing import require_guarantees
 
-RESOURCES = {
+RESOURCE_TYPES = {
     "model": ResourceType.MODEL,
     "seed": ResourceType.SEED,
     "snapshot": ResourceType.SNAPSHOT,
     "source": ResourceType.SOURCE,
 }
-# A schema that the reader built of fewer columns is valid and far below every limit (see tests/formats/test_dbt.py).
-SURE_COLUMNS = 500
-BOOKKEEPING = ("fingerprint", "contract")
+# A schema built from at most so many columns is valid and far below all limits (see tests/formats/test_dbt.py).
+MAX_UNCHECKED_COLUMNS = 500
+MARKS = ("fingerprint", "contract")
 
 
-def details(manifest: Manifest, model: Model) -> dict[str, Any]:
-    """What an asset keeps of what dbt says; `meta` is to be laid over the asset's own."""
-    about: dict[str, Any] = {
+def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
+    """The columns of an asset that come from dbt; `meta` is merged into the asset's own."""
+    attributes: dict[str, Any] = {
         "project": manifest.project,
         "unique_id": model.unique_id,
         "tags": list(model.tags),
@@ -45,21 +45,21 @@ def details(manifest: Manifest, model: Model) -> dict[str, Any]:
         "contract_enforced": model.contract_enforced,
     }
     return {
-        "resource_type": RESOURCES.get(model.resource_type, ResourceType.TABLE),
-        "description": naming.prose(model.description and model.description[: naming.MAX_TEXT], "description"),
-        "meta": {DBT: {key: value for key, value in about.items() if value}},
+        "resource_type": RESOURCE_TYPES.get(model.resource_type, ResourceType.TABLE),
+        "description": naming.clean_text(model.description and model.description[: naming.MAX_TEXT], "description"),
+        "meta": {DBT: {key: value for key, value in attributes.items() if value}},
     }
 
 
-async def create(
+async def create_assets(
     session: Session, manifest: Manifest, models: Sequence[tuple[Model, UUID, str]], mode: Mode
 ) -> dict[str, Asset]:
-    """The assets, by fqn; each model comes with its owner and its stamp."""
+    """Create assets and return them by fqn; each model comes with its owner and its stamp."""
     values: list[dict[str, Any]] = []
     for model, owner, stamp in models:
-        about = details(manifest, model)
-        about["meta"][DBT] |= {"fingerprint": stamp, "contract": FIRST}
-        facts = {
+        from_dbt = asset_columns(manifest, model)
+        from_dbt["meta"][DBT] |= {"fingerprint": stamp, "contract": FIRST_VERSION}
+        own_columns = {
             "id": new_id(),
             "fqn": model.fqn,
             "fqn_key": assets.key(model.fqn),
@@ -68,56 +68,60 @@ async def create(
             "row_version": 1,
             "created_at": session.now,
         }
-        values.append(facts | about)
-    made = await session.insert_many(Asset, values, clash="One of the manifest's assets was created at this moment.")
-    for one in made:
-        session.record(AssetCreated(teams=frozenset({one.owner_team_id}), asset_id=one.id, fqn=one.fqn))
-    return {one.fqn: one for one in made}
+        values.append(own_columns | from_dbt)
+    created = await session.insert_many(Asset, values, clash="One of the manifest's assets was created at this moment.")
+    for asset in created:
+        session.record(AssetCreated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn))
+    return {asset.fqn: asset for asset in created}
 
 
-async def release_first(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
-    """First contracts, for assets that never had one."""
-    offers = [(asset, None, _first(asset, model)) for model, asset in models]
-    return await release_all(session, offers) if offers else []
+async def insert_first_contracts(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
+    """Insert first contracts, for assets that never had one."""
+    drafts = [(asset, None, _first_contract(asset, model)) for model, asset in models]
+    return await insert_contracts(session, drafts) if drafts else []
 
 
-async def never_published(session: Session, wanted: Sequence[UUID]) -> set[UUID]:
-    """An asset whose contracts are all retired goes through the ordinary publish: its next version is not the first."""
-    if not wanted:
+async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
+    """The assets without any contract, not even a retired one: their next version is the first."""
+    if not asset_ids:
         return set()
     rows = contracts.rows
-    had = await session.rows(select(rows.c.asset_id).where(session.among(rows.c.asset_id, wanted)).distinct())
-    return set(wanted).difference(row.asset_id for row in had)
+    published = await session.rows(select(rows.c.asset_id).where(session.among(rows.c.asset_id, asset_ids)).distinct())
+    return set(asset_ids).difference(row.asset_id for row in published)
 
 
-def _first(asset: Asset, model: Model) -> Release:
-    check(model)
+def _first_contract(asset: Asset, model: Model) -> ContractDraft:
+    validate_model(model)
     terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
-    return Release(terms=terms, version=FIRST, judgement=judge(None, terms), published_by=asset.owner_team_id)
+    return ContractDraft(
+        terms=terms, version=FIRST_VERSION, judgement=judge(None, terms), published_by=asset.owner_team_id
+    )
 
 
-def check(model: Model) -> None:
-    """Raises Invalid for what is too large for a contract."""
-    if len(model.columns) > SURE_COLUMNS:
-        require_contract(model.schema)
+def validate_model(model: Model) -> None:
+    """Raise Invalid for a model that is too large for a contract."""
+    if len(model.columns) > MAX_UNCHECKED_COLUMNS:
+        validate_schema_now(model.schema)
         require_guarantees(model.guarantees)
 
 
-async def update(session: Session, asset: Asset, wanted: Mapping[str, Any], bookkeeping: dict[str, str | None]) -> None:
-    """Follows what dbt says of the asset; what only helps the next sync is kept without a word."""
+async def update_asset(
+    session: Session, asset: Asset, columns: Mapping[str, Any], new_marks: dict[str, str | None]
+) -> None:
+    """Update what comes from dbt. Changed marks for the next sync are stored without an event."""
     before = asset.meta.get(DBT)
-    noted: dict[str, str | None] = (
-        {key: before[key] for key in BOOKKEEPING if key in before} if isinstance(before, dict) else {}
+    marks: dict[str, str | None] = (
+        {key: before[key] for key in MARKS if key in before} if isinstance(before, dict) else {}
     )
-    values = {**wanted, "meta": {**asset.meta, DBT: {**wanted["meta"][DBT], **noted}}}
+    values = {**columns, "meta": {**asset.meta, DBT: {**columns["meta"][DBT], **marks}}}
     differing = {key: value for key, value in values.items() if value != getattr(asset, key)}
-    now = {key: value for key, value in (noted | bookkeeping).items() if value is not None}
-    told = tuple(sorted("metadata" if key == "meta" else key for key in differing))
-    if now != noted:
-        differing["meta"] = {**asset.meta, DBT: {**wanted["meta"][DBT], **now}}
+    merged_marks = {key: value for key, value in (marks | new_marks).items() if value is not None}
+    changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
+    if merged_marks != marks:
+        differing["meta"] = {**asset.meta, DBT: {**columns["meta"][DBT], **merged_marks}}
     if not differing:
         return
-    if told:
+    if changed:
         differing["row_version"] = asset.row_version + 1
-        session.record(AssetUpdated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=told))
+        session.record(AssetUpdated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed))
     await session.update(Asset, assets.rows.c.id == asset.id, **differing)

@@ -1,4 +1,4 @@
-"""What the database knows of a manifest's tables, in one statement, so that an unchanged manifest costs no more."""
+"""Load what the database has of a manifest's models in one statement: that is all that an unchanged manifest costs."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,52 +18,52 @@ DBT = "dbt"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """An asset that is there; `stamp` and `settled` are what a sync left: what dbt said, and the version it became."""
+class KnownAsset:
+    """An existing asset; `stamp` and `settled_version` are the hash of the last sync's input, and its version."""
 
     id: UUID
-    owner: UUID
+    owner_team_id: UUID
     stamp: str | None
-    settled: str | None
+    settled_version: str | None
     contract_id: UUID | None
     version: str | None
 
 
 @dataclass
-class State:
-    """`known` and `owners` by fqn; `owners` has those of the tables that are about to be created as well."""
+class ManifestState:
+    """A manifest with its assets and owners by fqn; `owners` includes those of assets to be created."""
 
     manifest: Manifest
-    known: Mapping[str, Known]
+    assets: Mapping[str, KnownAsset]
     owners: dict[str, UUID] = field(default_factory=dict[str, UUID])
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
-    def crossing(self, model: Model) -> list[str]:
-        """The upstream tables that belong to other teams."""
+    def find_cross_team_upstream(self, model: Model) -> list[str]:
+        """The upstream models that belong to other teams."""
         owner = self.owners.get(model.fqn)
         return [fqn for fqn in model.depends_on if self.owners.get(fqn, owner) != owner]
 
-    def stamp(self, model: Model) -> str:
-        """Equal where a sync would do nothing new; the query counts only where it reads tables of other teams."""
-        crossing = self.crossing(model)
+    def compute_stamp(self, model: Model) -> str:
+        """Hash what a sync depends on; the query counts only if it reads models of other teams."""
+        crossing = self.find_cross_team_upstream(model)
         if not crossing:
             return model.fingerprint
-        read = [[fqn, str(self.owners[fqn]), self.columns.get(fqn, ())] for fqn in crossing]
-        facts = [model.fingerprint, str(self.owners[model.fqn]), model.compiled_code, read]
-        return hashlib.blake2b(orjson.dumps(facts), digest_size=16).hexdigest()
+        upstream = [[fqn, str(self.owners[fqn]), self.columns.get(fqn, ())] for fqn in crossing]
+        inputs = [model.fingerprint, str(self.owners[model.fqn]), model.compiled_code, upstream]
+        return hashlib.blake2b(orjson.dumps(inputs), digest_size=16).hexdigest()
 
     def is_unchanged(self, model: Model) -> bool:
-        known = self.known.get(model.fqn)
+        asset = self.assets.get(model.fqn)
         return (
-            known is not None
-            and known.version is not None
-            and known.version == known.settled
-            and known.stamp == self.stamp(model)
+            asset is not None
+            and asset.version is not None
+            and asset.version == asset.settled_version
+            and asset.stamp == self.compute_stamp(model)
         )
 
 
-async def load(session: Session, manifest: Manifest, models: Sequence[Model]) -> State:
-    """Locks nothing: whoever changes an asset locks it and loads again."""
+async def load_state(session: Session, manifest: Manifest, models: Sequence[Model]) -> ManifestState:
+    """Load the state without locks; to change an asset, lock it and load it again."""
     rows, versions = assets.rows, contracts.rows
     active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
     statement = (
@@ -79,32 +79,31 @@ async def load(session: Session, manifest: Manifest, models: Sequence[Model]) ->
         .select_from(rows.outerjoin(versions, active))
         .where(session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
     )
-    read = await session.rows(statement)
-    found = {
-        row.fqn_key: Known(row.id, row.owner_team_id, row.fingerprint, row.contract, row.contract_id, row.version)
-        for row in read
+    by_key = {
+        row.fqn_key: KnownAsset(row.id, row.owner_team_id, row.fingerprint, row.contract, row.contract_id, row.version)
+        for row in await session.rows(statement)
     }
-    known = {model.fqn: one for model in models if (one := found.get(assets.key(model.fqn)))}
-    return State(
+    assets_by_fqn = {model.fqn: asset for model in models if (asset := by_key.get(assets.key(model.fqn)))}
+    return ManifestState(
         manifest,
-        known,
-        owners={fqn: one.owner for fqn, one in known.items()},
+        assets_by_fqn,
+        owners={fqn: asset.owner_team_id for fqn, asset in assets_by_fqn.items()},
         columns={model.fqn: model.columns for model in models},
     )
 
 
 @dataclass(frozen=True)
-class Gone:
-    """An asset that an earlier manifest of the project had and this one has not."""
+class RemovedAsset:
+    """An asset that an earlier manifest of the project had and this one does not have."""
 
     id: UUID
     fqn: str
-    owner: UUID
+    owner_team_id: UUID
     contract_id: UUID | None
 
 
-async def gone(session: Session, manifest: Manifest) -> list[Gone]:
-    """In the order of fqns. A manifest that names no project can't tell what it lost."""
+async def find_removed_assets(session: Session, manifest: Manifest) -> list[RemovedAsset]:
+    """Find removed assets, in the order of fqns; none for a manifest without a project name."""
     if manifest.project is None:
         return []
     rows, versions = assets.rows, contracts.rows
@@ -116,19 +115,18 @@ async def gone(session: Session, manifest: Manifest) -> list[Gone]:
         .where(rows.c.meta[DBT, "project"].as_string() == manifest.project, ~present)
         .order_by(rows.c.fqn_key)
     )
-    found = await session.rows(statement)
-    return [Gone(row.id, row.fqn, row.owner_team_id, row.contract_id) for row in found]
+    return [RemovedAsset(row.id, row.fqn, row.owner_team_id, row.contract_id) for row in await session.rows(statement)]
 
 
-async def describe(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
-    """Whole assets, locked, by fqn key."""
+async def lock_assets(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
+    """Load and lock whole assets, by fqn key."""
     rows = assets.rows
     statement = select(rows).where(session.among(rows.c.fqn_key, [assets.key(fqn) for fqn in fqns])).order_by(rows.c.id)
-    found = await session.list(statement.with_for_update(key_share=True), Asset)
-    return {one.fqn_key: one for one in found}
+    locked = await session.list(statement.with_for_update(key_share=True), Asset)
+    return {asset.fqn_key: asset for asset in locked}
 
 
-def promised(contract: Contract) -> tuple[str, ...]:
-    """The columns of a contract: a query may still read one that the manifest has dropped."""
+def contract_columns(contract: Contract) -> tuple[str, ...]:
+    """The columns of a contract, because a query may still read one that the manifest no longer has."""
     schema = contract.schema_def
     return tuple(schema.get("properties") or ()) if isinstance(schema, dict) else ()

@@ -1,7 +1,7 @@
-"""A dbt manifest becomes assets, contracts, lineage and readers, in the caller's transaction.
+"""Sync a dbt manifest: it becomes assets, contracts, lineage and registrations, in the caller's transaction.
 
-What is new or unchanged takes a fixed number of statements; what changed goes through the same publish as everything
-else. Unchanged writes nothing.
+New and unchanged models take a fixed number of statements; changed ones go through the ordinary publish. An unchanged
+manifest writes nothing.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import manifest_lineage, manifest_owners, manifest_readers, manifest_rows, manifest_state
 from tessera_gql.workflows.contracts import retire
-from tessera_gql.workflows.manifest_owners import Naming
+from tessera_gql.workflows.manifest_owners import OwnerRules
 from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
-from tessera_gql.workflows.manifest_readers import Read, Registered
-from tessera_gql.workflows.manifest_state import Gone, State
-from tessera_gql.workflows.publishing import Published, PublishRequest, publish_contract
+from tessera_gql.workflows.manifest_readers import Read, RegistrationCounts
+from tessera_gql.workflows.manifest_state import ManifestState, RemovedAsset
+from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 
 
 class SyncOutcome(StrEnum):
-    """What became of one table of the manifest."""
+    """The result of a sync for one model."""
 
     CREATED = "CREATED"
     PUBLISHED = "PUBLISHED"
@@ -47,10 +47,10 @@ class SyncOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """`owner` takes the tables whose manifest names none; `create_teams` makes the owners that do not exist yet.
+    """Options of a sync. `owner` owns models without owner; `create_teams` creates owners that do not exist.
 
-    `owners` maps owners as the manifest spells them, whatever the case, to teams. `per_asset` skips a refused table
-    with the reason instead of refusing all. `retire_removed` retires what left the manifest, if nobody reads it.
+    `owners` maps owners in the manifest, in any case, to teams. `per_asset` skips a refused model with the reason
+    instead of refusing all. `retire_removed` retires assets that left the manifest, if no other team reads them.
     """
 
     owner: TeamRef | None = None
@@ -64,7 +64,7 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """One table of the manifest and what became of it; `reason` says why it was skipped."""
+    """The result for one model; `reason` is why it was skipped."""
 
     fqn: str
     outcome: SyncOutcome
@@ -78,7 +78,7 @@ class Synced:
 
 @dataclass(frozen=True)
 class Removed:
-    """An asset of the project that the manifest no longer has; `reason` says why it was not retired."""
+    """An asset of the project that the manifest no longer has; `reason` is why it was not retired."""
 
     fqn: str
     asset_id: UUID
@@ -88,7 +88,7 @@ class Removed:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """In the order of fqns; `warnings` are what was passed over, `reads` what was found out about readers anew."""
+    """The result of a sync in the order of fqns. `warnings` are skipped parts, `reads` newly found consumers."""
 
     models: Sequence[Synced]
     dependencies_added: int = 0
@@ -102,204 +102,221 @@ class SyncReport:
     registrations_ended: int = 0
 
     def count(self, outcome: SyncOutcome) -> int:
-        return sum(one.outcome is outcome for one in self.models)
+        return sum(model.outcome is outcome for model in self.models)
 
 
 @dataclass
-class _Work:
-    """One sync under way: `results` by fqn; `ids` has every asset of the manifest that is there by now."""
+class _Sync:
+    """The state of a running sync: `results` by fqn; `ids` of all assets that exist by now."""
 
     session: Session
     actor: Actor
     options: SyncOptions
-    state: State
-    tell: Tell = silent
+    state: ManifestState
+    report_progress: Tell = silent
     results: dict[str, Synced] = field(default_factory=dict[str, Synced])
     ids: dict[str, UUID] = field(default_factory=dict[str, UUID])
 
     @property
-    def naming(self) -> Naming:
-        return Naming(self.options.owner, self.options.create_teams, self.options.owners)
+    def owner_rules(self) -> OwnerRules:
+        return OwnerRules(self.options.owner, self.options.create_teams, self.options.owners)
 
     def skip(self, model: Model, reason: str) -> None:
-        known = self.state.known.get(model.fqn)
-        self.results[model.fqn] = Synced(model.fqn, SyncOutcome.SKIPPED, known.id if known else None, reason=reason)
+        asset = self.state.assets.get(model.fqn)
+        self.results[model.fqn] = Synced(model.fqn, SyncOutcome.SKIPPED, asset.id if asset else None, reason=reason)
 
 
 async def sync(
-    session: Session, actor: Actor, manifest: Manifest, options: SyncOptions, tell: Tell = silent
+    session: Session, actor: Actor, manifest: Manifest, options: SyncOptions, report_progress: Tell = silent
 ) -> SyncReport:
-    """All of it or nothing: a refusal of one table names it and rolls everything back, unless `per_asset` is set."""
+    """Sync a manifest. A refusal names its model and rolls everything back, unless `per_asset` is set."""
     permit(actor, Verb.SYNC_DBT_MANIFEST, actor.team_id)
-    problems = {model.fqn: reason for model in manifest.models if (reason := _problem(model))}
+    problems = {model.fqn: reason for model in manifest.models if (reason := _find_problem(model))}
     models = [model for model in manifest.models if model.fqn not in problems]
-    tell(Phase.COMPARE, 0, len(models))
-    work = _Work(session, actor, options, await manifest_state.load(session, manifest, models), tell)
+    report_progress(Phase.COMPARE, 0, len(models))
+    work = _Sync(session, actor, options, await manifest_state.load_state(session, manifest, models), report_progress)
     for model in manifest.models:
         if model.fqn in problems:
             work.skip(model, problems[model.fqn])
-    created = await manifest_owners.resolve(session, actor, work.state, models, work.naming)
-    mine = _mine(work, models)
-    fresh, changed = _sorted_out(work, mine)
-    work.ids = {fqn: one.id for fqn, one in work.state.known.items()}
-    tell(Phase.CREATE, 0, len(fresh))
-    made = await _create(work, fresh)
-    tell(Phase.READERS, 0, 0)
-    here = await manifest_state.describe(session, [model.fqn for model in changed]) if changed else {}
-    gone = [
-        one for one in await manifest_state.gone(session, manifest) if allows(actor, Verb.SYNC_DBT_MANIFEST, one.owner)
+    teams_created = await manifest_owners.resolve_owners(session, actor, work.state, models, work.owner_rules)
+    permitted = _select_permitted(work, models)
+    new_models, changed_models = _split_models(work, permitted)
+    work.ids = {fqn: asset.id for fqn, asset in work.state.assets.items()}
+    report_progress(Phase.CREATE, 0, len(new_models))
+    new_ids = await _create_assets(work, new_models)
+    report_progress(Phase.READERS, 0, 0)
+    changed_fqns = [model.fqn for model in changed_models]
+    locked_assets = await manifest_state.lock_assets(session, changed_fqns) if changed_fqns else {}
+    removed_assets = [
+        asset
+        for asset in await manifest_state.find_removed_assets(session, manifest)
+        if allows(actor, Verb.SYNC_DBT_MANIFEST, asset.owner_team_id)
     ]
-    touched = [model for model in (*fresh, *changed) if model.fqn in work.ids]
-    active = (
-        await contracts.active_of(session, [work.state.known[model.fqn].id for model in changed]) if changed else []
+    written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
+    changed_ids = [work.ids[fqn] for fqn in changed_fqns]
+    active = await contracts.active_of(session, changed_ids) if changed_ids else []
+    contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
+    readers, registered, exposure_warnings = await _register_consumers(
+        work, written_models, removed_assets, contract_columns
     )
-    promised = {one.asset_id: manifest_state.promised(one) for one in active}
-    readers, registered, unnamed = await _register(work, touched, gone, promised)
-    await _publish_all(work, changed, here)
-    added, removed = await manifest_lineage.connect(session, work.ids, touched, made, [one.id for one in gone])
+    await _publish_all(work, changed_models, locked_assets)
+    dependencies_added, dependencies_removed = await manifest_lineage.sync_dependencies(
+        session, work.ids, written_models, new_ids, [asset.id for asset in removed_assets]
+    )
     report = SyncReport(
         models=[work.results[fqn] for fqn in sorted(work.results)],
-        dependencies_added=added,
-        dependencies_removed=removed,
-        teams_created=created,
-        warnings=(*manifest.warnings, *unnamed),
-        removed=tuple([await _remove(work, one) for one in gone if one.contract_id]),
+        dependencies_added=dependencies_added,
+        dependencies_removed=dependencies_removed,
+        teams_created=teams_created,
+        warnings=(*manifest.warnings, *exposure_warnings),
+        removed=tuple([await _retire_removed(work, asset) for asset in removed_assets if asset.contract_id]),
         reads=tuple(readers),
         registrations_created=registered.created,
         registrations_updated=registered.updated,
         registrations_ended=registered.ended,
     )
-    _record(session, manifest, report)
+    _record_sync(session, manifest, report)
     return report
 
 
-def _problem(model: Model) -> str | None:
+def _find_problem(model: Model) -> str | None:
     try:
-        naming.fqn(model.fqn)
+        naming.clean_fqn(model.fqn)
     except Refusal as error:
         return error.message
     return None
 
 
-def _mine(work: _Work, models: Sequence[Model]) -> list[Model]:
-    """The tables that the actor may sync."""
-    found: list[Model] = []
-    allowed: dict[UUID, bool] = {}
+def _select_permitted(work: _Sync, models: Sequence[Model]) -> list[Model]:
+    """The models that the actor may sync; the others are skipped."""
+    permitted: list[Model] = []
+    allowed_by_owner: dict[UUID, bool] = {}
     for model in models:
         owner = work.state.owners[model.fqn]
-        if owner not in allowed:
-            allowed[owner] = allows(work.actor, Verb.SYNC_DBT_MANIFEST, owner)
-        if allowed[owner]:
-            found.append(model)
+        if owner not in allowed_by_owner:
+            allowed_by_owner[owner] = allows(work.actor, Verb.SYNC_DBT_MANIFEST, owner)
+        if allowed_by_owner[owner]:
+            permitted.append(model)
         else:
             work.skip(model, "it belongs to another team than this key")
-    return found
+    return permitted
 
 
-def _sorted_out(work: _Work, models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
-    """The new and the changed ones; the others are done."""
-    fresh: list[Model] = []
-    changed: list[Model] = []
+def _split_models(work: _Sync, models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
+    """Split the models into new and changed ones; unchanged ones get their result."""
+    new_models: list[Model] = []
+    changed_models: list[Model] = []
     state = work.state
     for model in models:
-        known = state.known.get(model.fqn)
-        if known is None:
-            fresh.append(model)
+        asset = state.assets.get(model.fqn)
+        if asset is None:
+            new_models.append(model)
         elif state.is_unchanged(model):
-            work.results[model.fqn] = Synced(model.fqn, SyncOutcome.UNCHANGED, known.id, known.contract_id)
+            work.results[model.fqn] = Synced(model.fqn, SyncOutcome.UNCHANGED, asset.id, asset.contract_id)
         else:
-            changed.append(model)
-    return fresh, changed
+            changed_models.append(model)
+    return new_models, changed_models
 
 
-async def _create(work: _Work, models: Sequence[Model]) -> set[UUID]:
-    """New assets with their first contracts."""
-    wanted: list[Model] = []
+async def _create_assets(work: _Sync, models: Sequence[Model]) -> set[UUID]:
+    """Create assets with their first contracts; returns the ids."""
+    accepted: list[Model] = []
     for model in models:
-        with _told(work, model):
-            manifest_rows.check(model)
-            wanted.append(model)
+        with _skip_or_name(work, model):
+            manifest_rows.validate_model(model)
+            accepted.append(model)
     state = work.state
-    described = [(model, state.owners[model.fqn], state.stamp(model)) for model in wanted]
-    made = await manifest_rows.create(work.session, state.manifest, described, work.options.compatibility_mode)
-    published = await manifest_rows.release_first(work.session, [(model, made[model.fqn]) for model in wanted])
-    for model, contract in zip(wanted, published, strict=True):
+    rows = [(model, state.owners[model.fqn], state.compute_stamp(model)) for model in accepted]
+    new_assets = await manifest_rows.create_assets(work.session, state.manifest, rows, work.options.compatibility_mode)
+    published = await manifest_rows.insert_first_contracts(
+        work.session, [(model, new_assets[model.fqn]) for model in accepted]
+    )
+    for model, contract in zip(accepted, published, strict=True):
         work.ids[model.fqn] = contract.asset_id
         work.results[model.fqn] = Synced(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
-    return {one.id for one in made.values()}
+    return {asset.id for asset in new_assets.values()}
 
 
-async def _register(
-    work: _Work, models: Sequence[Model], gone: Sequence[Gone], promised: Mapping[UUID, Sequence[str]]
-) -> tuple[list[Read], Registered, list[str]]:
-    """Before anything is published: who adapts in the same manifest is asked about what it reads from now on."""
+async def _register_consumers(
+    work: _Sync,
+    models: Sequence[Model],
+    removed_assets: Sequence[RemovedAsset],
+    contract_columns: Mapping[UUID, Sequence[str]],
+) -> tuple[list[Read], RegistrationCounts, list[str]]:
+    """Register consumers, before publishing, so that a consumer is asked about what it reads from now on."""
     manifest, state = work.state.manifest, work.state
-    found = await asyncio.to_thread(manifest_readers.of_models, state, work.ids, models, promised)
-    exposures, passed = await manifest_owners.of_exposures(work.session, work.actor, manifest.exposures, work.naming)
-    wanted = found.wanted | manifest_readers.of_exposures(manifest, exposures, work.ids, state.owners)
-    consumers = [work.ids[model.fqn] for model in models] + [one.id for one in gone]
+    readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, work.ids, models, contract_columns)
+    exposures, warnings = await manifest_owners.match_exposure_teams(
+        work.session, work.actor, manifest.exposures, work.owner_rules
+    )
+    registrations = readers.registrations | manifest_readers.find_exposure_reads(
+        manifest, exposures, work.ids, state.owners
+    )
+    consumers = [work.ids[model.fqn] for model in models] + [asset.id for asset in removed_assets]
     owners = {work.ids[fqn]: owner for fqn, owner in state.owners.items() if fqn in work.ids}
-    owners |= {one.id: one.owner for one in gone}
-    done = await manifest_readers.register(work.session, manifest, wanted, consumers, owners)
-    return found.reads, done, passed
+    owners |= {asset.id: asset.owner_team_id for asset in removed_assets}
+    counts = await manifest_readers.sync_registrations(work.session, manifest, registrations, consumers, owners)
+    return readers.reads, counts, warnings
 
 
-async def _publish_all(work: _Work, models: Sequence[Model], here: Mapping[str, Asset]) -> None:
-    """Assets that were there: bare ones get their first contract, the others are published to one by one."""
-    bare = await manifest_rows.never_published(
-        work.session, [one.id for model in models if (one := work.state.known[model.fqn]).version is None]
+async def _publish_all(work: _Sync, models: Sequence[Model], locked_assets: Mapping[str, Asset]) -> None:
+    """Publish to existing assets one by one; those without any contract get their first one."""
+    never_published = await manifest_rows.find_never_published(
+        work.session, [previous.id for model in models if (previous := work.state.assets[model.fqn]).version is None]
     )
     for number, model in enumerate(models):
-        work.tell(Phase.PUBLISH, number, len(models))
-        asset = here[assets.key(model.fqn)]
-        async with _alone(work, model):
-            if asset.id in bare:
-                manifest_rows.check(model)
-                contract = (await manifest_rows.release_first(work.session, [(model, asset)]))[0]
+        work.report_progress(Phase.PUBLISH, number, len(models))
+        asset = locked_assets[assets.key(model.fqn)]
+        async with _isolate(work, model):
+            if asset.id in never_published:
+                manifest_rows.validate_model(model)
+                contract = (await manifest_rows.insert_first_contracts(work.session, [(model, asset)]))[0]
                 synced = Synced(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
             else:
                 synced = await _publish(work, model, asset)
-            await _note(work, model, asset, synced)
+            await _update_asset(work, model, asset, synced)
             work.results[model.fqn] = synced
 
 
-async def _publish(work: _Work, model: Model, asset: Asset) -> Synced:
+async def _publish(work: _Sync, model: Model, asset: Asset) -> Synced:
     current = await contracts.find_active(work.session, asset.id)
     if current is not None:
         terms = Terms(model.schema, model.guarantees or None, current.compatibility_mode)
         if terms.schema_hash == current.schema_hash and terms.guarantees == current.guarantees:
             return Synced(model.fqn, SyncOutcome.UNCHANGED, asset.id, current.id)
     request = PublishRequest(schema=model.schema, guarantees=model.guarantees, supersede=work.options.supersede)
-    return _synced(model, await publish_contract(work.session, work.actor, AssetRef(id=asset.id), request))
+    return _to_synced_model(model, await publish_contract(work.session, work.actor, AssetRef(id=asset.id), request))
 
 
-def _synced(model: Model, done: Published) -> Synced:
+def _to_synced_model(model: Model, result: PublishResult) -> Synced:
     return Synced(
         fqn=model.fqn,
-        outcome=SyncOutcome(done.outcome if done.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
-        asset_id=done.asset.id,
-        contract_id=done.contract.id if done.contract else None,
-        proposal_id=done.proposal.id if done.proposal else None,
-        changes=done.changes,
-        breaking=done.judgement.breaking,
+        outcome=SyncOutcome(result.outcome if result.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
+        asset_id=result.asset.id,
+        contract_id=result.contract.id if result.contract else None,
+        proposal_id=result.proposal.id if result.proposal else None,
+        changes=result.changes,
+        breaking=result.judgement.breaking,
     )
 
 
-async def _note(work: _Work, model: Model, asset: Asset, synced: Synced) -> None:
-    """What dbt says of the asset, and the marks by which the next sync recognises it as unchanged."""
-    stamp = work.state.stamp(model)
-    known = work.state.known[model.fqn]
+async def _update_asset(work: _Sync, model: Model, asset: Asset, synced: Synced) -> None:
+    """Store what comes from dbt, and the marks by which the next sync recognizes the model as unchanged."""
+    stamp = work.state.compute_stamp(model)
+    before = work.state.assets[model.fqn]
     marks: dict[str, str | None] = {}
-    if known.stamp != stamp or synced.outcome in {SyncOutcome.CREATED, SyncOutcome.PUBLISHED}:
+    if before.stamp != stamp or synced.outcome in {SyncOutcome.CREATED, SyncOutcome.PUBLISHED}:
         is_settled = synced.outcome is not SyncOutcome.PROPOSED
         contract = await contracts.find_active(work.session, asset.id) if is_settled else None
         marks = {"fingerprint": stamp, "contract": contract.version if contract else None}
-    await manifest_rows.update(work.session, asset, manifest_rows.details(work.state.manifest, model), marks)
+    await manifest_rows.update_asset(
+        work.session, asset, manifest_rows.asset_columns(work.state.manifest, model), marks
+    )
 
 
 @contextmanager
-def _told(work: _Work, model: Model) -> Generator[None]:
-    """A refusal names its table, or is that table's alone where each asset is taken by itself."""
+def _skip_or_name(work: _Sync, model: Model) -> Generator[None]:
+    """Name the model in a refusal, or skip only that model if `per_asset` is set."""
     try:
         yield
     except Refusal as error:
@@ -309,15 +326,15 @@ def _told(work: _Work, model: Model) -> Generator[None]:
 
 
 @asynccontextmanager
-async def _alone(work: _Work, model: Model) -> AsyncGenerator[None]:
-    """As `_told`; what a skipped table has written is taken back, its events too."""
+async def _isolate(work: _Sync, model: Model) -> AsyncGenerator[None]:
+    """Like `_skip_or_name`, but a skipped model's changes and events are rolled back."""
     if not work.options.per_asset:
-        with _told(work, model):
+        with _skip_or_name(work, model):
             yield
         return
     events = len(work.session.events)
     await work.session.execute(text("SAVEPOINT one_table"))
-    with _told(work, model):
+    with _skip_or_name(work, model):
         try:
             yield
         except Refusal:
@@ -327,19 +344,19 @@ async def _alone(work: _Work, model: Model) -> AsyncGenerator[None]:
     await work.session.execute(text("RELEASE SAVEPOINT one_table"))
 
 
-async def _remove(work: _Work, one: Gone) -> Removed:
-    """Retired only when asked, and only if nobody else reads it."""
-    if not work.options.retire_removed or one.contract_id is None:
-        return Removed(one.fqn, one.id)
+async def _retire_removed(work: _Sync, asset: RemovedAsset) -> Removed:
+    """Retire the asset if the options ask for it and no other team reads it."""
+    if not work.options.retire_removed or asset.contract_id is None:
+        return Removed(asset.fqn, asset.id)
     try:
-        await retire(work.session, work.actor, one.contract_id)
+        await retire(work.session, work.actor, asset.contract_id)
     except Refusal as error:
-        return Removed(one.fqn, one.id, reason=error.message)
-    return Removed(one.fqn, one.id, retired=True)
+        return Removed(asset.fqn, asset.id, reason=error.message)
+    return Removed(asset.fqn, asset.id, retired=True)
 
 
-def _record(session: Session, manifest: Manifest, report: SyncReport) -> None:
-    """Nothing changed, nothing happened."""
+def _record_sync(session: Session, manifest: Manifest, report: SyncReport) -> None:
+    """Record the sync, unless nothing changed."""
     if not (session.events or report.dependencies_added or report.dependencies_removed):
         return
     session.record(

@@ -1,4 +1,4 @@
-"""How a proposal opens, follows its answers and the time, and ends. The caller holds the lock of its asset."""
+"""The lifecycle of a proposal, from opening to its end. The caller holds the lock of the asset."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tessera_gql.diff import Change
 from tessera_gql.errors import Invalid
 from tessera_gql.formats.sources import Source
 from tessera_gql.policy import naming, proposal, publish
-from tessera_gql.policy.affected import Affected, Audience
+from tessera_gql.policy.affected import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.events import (
     AcknowledgmentReleased,
     AcknowledgmentRequested,
@@ -26,17 +26,17 @@ from tessera_gql.store.lineage import Direction, Reached
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.comparisons import judged
-from tessera_gql.workflows.contracts import Release, release, settle, terms_of
+from tessera_gql.workflows.contracts import ContractDraft, end_migrations, insert_contract, terms_of
 
-DEFAULT_LIFE = timedelta(days=30)
-LONGEST_LIFE = timedelta(days=366)
-PORTION = 1_000
-"""Readers that are looked at before others of the event loop get their turn: a few milliseconds."""
+DEFAULT_LIFETIME = timedelta(days=30)
+MAX_LIFETIME = timedelta(days=366)
+BATCH_SIZE = 1_000
+"""Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
 
 
 @dataclass(frozen=True)
-class Offer:
-    """A change that was judged, with what its producer says about it."""
+class ProposalDraft:
+    """The parts of a proposal before it is stored."""
 
     terms: Terms
     version: str
@@ -50,198 +50,196 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a proposal stands after a verb; `contract` is what was published by it, if anything was."""
+class ProposalResult:
+    """A proposal after a command; `contract` is what the command published of it, if anything."""
 
     proposal: Proposal
     contract: Contract | None = None
 
 
-async def hurt_by(
+async def load_affected_teams(
     session: Session,
     asset: Asset,
     breaking: Sequence[Change],
     proposer: UUID,
     downstream: Sequence[Reached] | None = None,
-) -> Affected:
-    """Whom the changes hurt among the asset's live readers; owners of downstream assets are informed as well.
-
-    `downstream` is looked up if it isn't given.
-    """
+) -> AffectedTeams:
+    """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
     live = await registrations.live_of(session, [asset.id])
-    audience = Audience(breaking, proposer)
-    for start in range(0, len(live), PORTION):
-        audience.add(map(registrations.reader_of, live[start : start + PORTION]))
+    audience = AffectedTeamsCollector(breaking, proposer)
+    for start in range(0, len(live), BATCH_SIZE):
+        audience.add(map(registrations.reader_of, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
-    hurt = audience.affected()
+    affected = audience.result()
     if downstream is None:
         downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
-    builders = await lineage.owners(session, downstream)
-    return Affected(hurt.asked, (hurt.informed | builders).difference(hurt.asked, {proposer}))
+    downstream_owners = await lineage.owners(session, downstream)
+    return AffectedTeams(affected.asked, (affected.informed | downstream_owners).difference(affected.asked, {proposer}))
 
 
-async def open(session: Session, asset: Asset, base: Contract, offer: Offer) -> Progress:  # noqa: A001 - the verb
-    """Asks every hurt team once. With nobody to ask it is approved at once and stands as the record."""
-    hurt = await hurt_by(session, asset, offer.judgement.breaking, offer.team_id)
+async def open_proposal(session: Session, asset: Asset, base: Contract, draft: ProposalDraft) -> ProposalResult:
+    """Open a proposal and ask each affected team once; without one it is approved at once, and kept as a record."""
+    affected = await load_affected_teams(session, asset, draft.judgement.breaking, draft.team_id)
     row = Proposal(
         id=new_id(),
         asset_id=asset.id,
         base_contract_id=base.id,
         contract_id=None,
-        proposed_schema=offer.terms.schema,
-        proposed_version=offer.version,
-        guarantees=offer.terms.guarantees,
-        compatibility_mode=offer.terms.mode,
-        change_type=offer.judgement.change_type,
-        breaking_changes=[change.as_json() for change in offer.judgement.breaking],
-        fingerprint=offer.terms.fingerprint,
+        proposed_schema=draft.terms.schema,
+        proposed_version=draft.version,
+        guarantees=draft.terms.guarantees,
+        compatibility_mode=draft.terms.mode,
+        change_type=draft.judgement.change_type,
+        breaking_changes=[change.as_json() for change in draft.judgement.breaking],
+        fingerprint=draft.terms.fingerprint,
         status=ProposalStatus.PENDING,
-        reason=naming.prose(offer.reason, "reason"),
-        publish_when_approved=offer.publish_when_approved,
-        proposed_by=offer.team_id,
+        reason=naming.clean_text(draft.reason, "reason"),
+        publish_when_approved=draft.publish_when_approved,
+        proposed_by=draft.team_id,
         proposed_at=session.now,
-        expires_at=_lifetime(session.now, offer.expires_at),
+        expires_at=_choose_expiry(session.now, draft.expires_at),
         resolved_at=None,
-        meta=offer.metadata or {},
-        source=offer.source.as_json() if offer.source else None,
+        meta=draft.metadata or {},
+        source=draft.source.as_json() if draft.source else None,
         row_version=1,
         created_at=session.now,
     )
     await session.insert(row, clash=f"A proposal for {asset.fqn} was opened at this moment.")
-    changes = publish.summary(offer.judgement.breaking)
+    changes = publish.summarize_changes(draft.judgement.breaking)
     session.record(
         ProposalOpened(
-            teams=hurt.informed.union(hurt.asked, {asset.owner_team_id, offer.team_id}),
+            teams=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
-            version=offer.version,
-            proposed_by=offer.team_id,
-            asked=frozenset(hurt.asked),
-            informed=hurt.informed,
+            version=draft.version,
+            proposed_by=draft.team_id,
+            asked=frozenset(affected.asked),
+            informed=affected.informed,
             changes=changes,
         )
     )
-    await _ask(session, row, hurt.asked)
-    return await advance(session, asset, await proposals.get(session, row.id))
+    await _ask_teams(session, row, affected.asked)
+    return await update_status(session, asset, await proposals.get(session, row.id))
 
 
-async def _ask(session: Session, row: Proposal, asked: Any) -> None:
-    places = [
+async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
+    acknowledgments = [
         Acknowledgment(
             id=new_id(),
             proposal_id=row.id,
             consumer_team_id=team,
-            because=list(because),
+            because=list(fingerprints),
             created_at=session.now,
         )
-        for team, because in asked.items()
+        for team, fingerprints in asked.items()
     ]
-    await session.insert_all(places)
-    for place in places:
-        _request(session, row, place.id, place.consumer_team_id, place.because)
+    await session.insert_all(acknowledgments)
+    for item in acknowledgments:
+        _record_request(session, row, item.id, item.consumer_team_id, item.because)
 
 
-def _request(session: Session, row: Proposal, place: UUID, team: UUID, because: Sequence[str]) -> None:
-    told = [change["message"] for change in row.breaking_changes if change["fingerprint"] in because]
+def _record_request(
+    session: Session, row: Proposal, acknowledgment_id: UUID, team: UUID, fingerprints: Sequence[str]
+) -> None:
+    messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
     session.record(
         AcknowledgmentRequested(
             teams=frozenset({team}),
             asset_id=row.asset_id,
             proposal_id=row.id,
-            acknowledgment_id=place,
+            acknowledgment_id=acknowledgment_id,
             consumer_team_id=team,
             expires_at=row.expires_at,
-            changes=tuple(told),
+            changes=tuple(messages),
         )
     )
 
 
-def _lifetime(now: datetime, wanted: datetime | None) -> datetime:
-    if wanted is None:
-        return now + DEFAULT_LIFE
-    if not now < wanted <= now + LONGEST_LIFE:
+def _choose_expiry(now: datetime, requested_end: datetime | None) -> datetime:
+    if requested_end is None:
+        return now + DEFAULT_LIFETIME
+    if not now < requested_end <= now + MAX_LIFETIME:
         raise Invalid(
-            f"A proposal may stay open until a moment within the next {LONGEST_LIFE.days} days,"
-            f" not until {wanted.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFE.days} days.",
+            f"A proposal may stay open until a moment within the next {MAX_LIFETIME.days} days,"
+            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFETIME.days} days.",
             field=("expiresAt",),
         )
-    return wanted
+    return requested_end
 
 
-async def reconsider(session: Session, asset: Asset) -> Progress | None:
-    """After the asset's readers changed: who is hurt now is asked, who is not any more no longer counts.
+async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult | None:
+    """Update the asked teams after the asset's consumers changed: newly affected teams are asked, others released.
 
-    Time comes first: what had run out before they changed is not brought back.
+    Time comes first, so that a proposal that had expired before the change is not revived.
     """
     waiting = await proposals.find_open(session, asset.id)
     if waiting is None:
         return None
-    reached = await advance(session, asset, waiting)
-    row = reached.proposal
+    result = await update_status(session, asset, waiting)
+    row = result.proposal
     if not row.status.is_open:
-        return reached
+        return result
     breaking = [Change.from_json(change) for change in row.breaking_changes]
-    hurt = await hurt_by(session, asset, breaking, row.proposed_by)
-    present = {one.consumer_team_id: one for one in await proposals.acknowledgments_of(session, [row.id])}
-    await _ask(session, row, {team: because for team, because in hurt.asked.items() if team not in present})
-    for team, place in present.items():
-        await _revise(session, row, place, hurt.asked.get(team))
-    return await advance(session, asset, row)
+    affected = await load_affected_teams(session, asset, breaking, row.proposed_by)
+    present = {item.consumer_team_id: item for item in await proposals.acknowledgments_of(session, [row.id])}
+    await _ask_teams(session, row, {team: changes for team, changes in affected.asked.items() if team not in present})
+    for team, acknowledgment in present.items():
+        await _revise(session, row, acknowledgment, affected.asked.get(team))
+    return await update_status(session, asset, row)
 
 
-async def _revise(session: Session, row: Proposal, place: Acknowledgment, because: tuple[str, ...] | None) -> None:
-    here = proposals.answers.c.id == place.id
-    if because is None:
-        if place.released_at is None:
-            await session.update(Acknowledgment, here, released_at=session.now)
+async def _revise(
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
+) -> None:
+    is_row = proposals.answers.c.id == acknowledgment.id
+    if fingerprints is None:
+        if acknowledgment.released_at is None:
+            await session.update(Acknowledgment, is_row, released_at=session.now)
             session.record(
                 AcknowledgmentReleased(
-                    teams=frozenset({place.consumer_team_id, row.proposed_by}),
+                    teams=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
                     asset_id=row.asset_id,
                     proposal_id=row.id,
-                    acknowledgment_id=place.id,
-                    consumer_team_id=place.consumer_team_id,
+                    acknowledgment_id=acknowledgment.id,
+                    consumer_team_id=acknowledgment.consumer_team_id,
                 )
             )
         return
-    if place.released_at is None and list(because) == place.because:
+    if acknowledgment.released_at is None and list(fingerprints) == acknowledgment.because:
         return
-    if set(because) <= set(place.because) and place.released_at is None:
-        await session.update(Acknowledgment, here, because=list(because))
+    if set(fingerprints) <= set(acknowledgment.because) and acknowledgment.released_at is None:
+        await session.update(Acknowledgment, is_row, because=list(fingerprints))
         return
-    # More is at stake than what the team has answered to, or it had left: it is asked anew.
-    fresh: dict[str, Any] = {
-        "response": None,
-        "responded_at": None,
-        "migration_deadline": None,
-        "notes": None,
-    }
-    await session.update(Acknowledgment, here, because=list(because), released_at=None, **fresh)
-    _request(session, row, place.id, place.consumer_team_id, because)
+    # Further changes affect the team, or it was released: its response does not cover them, so it is asked again.
+    reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
+    await session.update(Acknowledgment, is_row, because=list(fingerprints), **reset)
+    _record_request(session, row, acknowledgment.id, acknowledgment.consumer_team_id, fingerprints)
 
 
-async def advance(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> Progress:
-    """Brings the status up to the answers and the time, and publishes if that was asked for. Ends stay as they are."""
+async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> ProposalResult:
+    """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
     if not row.status.is_open:
-        return Progress(row)
-    places = [one for one in await proposals.acknowledgments_of(session, [row.id]) if one.released_at is None]
-    answers = [proposal.Answer(one.response, one.migration_deadline) for one in places]
-    status = proposal.status_in_time(answers, row.expires_at, session.now)
+        return ProposalResult(row)
+    rows = await proposals.acknowledgments_of(session, [row.id])
+    answers = [
+        proposal.TeamResponse(item.response, item.migration_deadline) for item in rows if item.released_at is None
+    ]
+    status = proposal.compute_status_or_expiry(answers, row.expires_at, session.now)
     if status is ProposalStatus.EXPIRED and row.status is ProposalStatus.APPROVED:
-        status = proposal.status(answers, session.now)
-    moved = status is not row.status
-    if moved:
-        row = await move(session, asset, row, status, _why(status, answers))
+        status = proposal.compute_status(answers, session.now)
+    has_changed = status is not row.status
+    if has_changed:
+        row = await change_status(session, asset, row, status, _status_reason(status, answers))
     if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
-        return Progress(row)
-    if reason := await staleness(session, row):
-        if moved:
-            _tell_stale(session, asset, row, reason)
-        return Progress(row)
+        return ProposalResult(row)
+    if reason := await find_stale_reason(session, row):
+        if has_changed:
+            _record_stale(session, asset, row, reason)
+        return ProposalResult(row)
     return await publish_approved(session, asset, row, by or row.proposed_by)
 
 
-def _why(status: ProposalStatus, answers: Sequence[proposal.Answer]) -> str:
+def _status_reason(status: ProposalStatus, answers: Sequence[proposal.TeamResponse]) -> str:
     match status:
         case ProposalStatus.APPROVED:
             return "every asked team agrees" if answers else "nobody is hurt, so nobody was asked"
@@ -253,31 +251,33 @@ def _why(status: ProposalStatus, answers: Sequence[proposal.Answer]) -> str:
             return "answers are outstanding"
 
 
-async def move(
-    session: Session, asset: Asset, row: Proposal, status: ProposalStatus, because: str, **values: Any
+async def change_status(
+    session: Session, asset: Asset, row: Proposal, status: ProposalStatus, reason: str, **values: Any
 ) -> Proposal:
-    """To another status, with its event; an end is dated, and nobody is migrating for it any more."""
+    """Change the status and record an event; a final status is dated and ends the migrations."""
     if not status.is_open:
         values |= {"resolved_at": session.now}
-        await settle(session, asset)
+        await end_migrations(session, asset)
     await session.update(
         Proposal, proposals.rows.c.id == row.id, status=status, row_version=row.row_version + 1, **values
     )
-    places = await proposals.acknowledgments_of(session, [row.id])
+    acknowledgments = await proposals.acknowledgments_of(session, [row.id])
     session.record(
         ProposalStatusChanged(
-            teams=frozenset({one.consumer_team_id for one in places} | {row.proposed_by, asset.owner_team_id}),
+            teams=frozenset(
+                {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
+            ),
             asset_id=row.asset_id,
             proposal_id=row.id,
             before=row.status,
             after=status,
-            because=because,
+            because=reason,
         )
     )
     return await proposals.get(session, row.id)
 
 
-def _tell_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
+def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
     session.record(
         ProposalStale(
             teams=frozenset({row.proposed_by, asset.owner_team_id}),
@@ -289,16 +289,17 @@ def _tell_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> N
     )
 
 
-async def staleness(session: Session, row: Proposal) -> str | None:
-    """Why the proposal no longer fits the active contract, or None: what was not approved may not be published."""
+async def find_stale_reason(session: Session, row: Proposal) -> str | None:
+    """Why a proposal no longer fits the active contract, or None: an unapproved break or a version too low."""
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None
-    judgement = await judged(session.compute, terms_of(current), _terms(row))
+    judgement = await judged(session.compute, terms_of(current), _proposed_terms(row))
     approved = {change["fingerprint"] for change in row.breaking_changes}
-    fresh = tuple(change for change in judgement.breaking if change.fingerprint not in approved)
-    if fresh:
-        return f"since version {current.version} it also breaks: {'; '.join(publish.summary(fresh, limit=5))}"
+    unapproved_changes = tuple(change for change in judgement.breaking if change.fingerprint not in approved)
+    if unapproved_changes:
+        messages = "; ".join(publish.summarize_changes(unapproved_changes, limit=5))
+        return f"since version {current.version} it also breaks: {messages}"
     try:
         publish.next_version(row.proposed_version, current.version, judgement)
     except Invalid:
@@ -306,20 +307,20 @@ async def staleness(session: Session, row: Proposal) -> str | None:
     return None
 
 
-def _terms(row: Proposal) -> Terms:
+def _proposed_terms(row: Proposal) -> Terms:
     return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode)
 
 
-async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> Progress:
-    """Exactly what was approved: schema, guarantees, mode, version."""
+async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> ProposalResult:
+    """Publish what was approved: schema, guarantees, mode and version."""
     current = await contracts.find_active(session, asset.id)
-    judgement = await judged(session.compute, terms_of(current), _terms(row))
-    contract = await release(
+    judgement = await judged(session.compute, terms_of(current), _proposed_terms(row))
+    contract = await insert_contract(
         session,
         asset,
         current,
-        Release(
-            terms=_terms(row),
+        ContractDraft(
+            terms=_proposed_terms(row),
             version=row.proposed_version,
             judgement=judgement,
             published_by=by,
@@ -329,7 +330,7 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
             source=Source.of(row.source) if row.source else None,
         ),
     )
-    ended = await move(
+    published_proposal = await change_status(
         session,
         asset,
         row,
@@ -337,4 +338,4 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
         f"published as {contract.version}",
         contract_id=contract.id,
     )
-    return Progress(ended, contract)
+    return ProposalResult(published_proposal, contract)

@@ -1,4 +1,4 @@
-"""A breaking change is answered, withdrawn, published or runs out. Each verb locks the asset, then looks again."""
+"""Acknowledge, withdraw, publish and expire proposals. Each command locks the asset, then reads the proposal again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import naming, proposal
-from tessera_gql.policy.access import Actor, Verb, acting_team, not_the_owner, permit, require_owner
+from tessera_gql.policy.access import Actor, Verb, acting_team, not_owner_error, permit, require_owner
 from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.policy.words import ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store import assets, proposals, registrations, teams
@@ -14,13 +14,19 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Registration, Team
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.progress import Progress, advance, move, publish_approved, staleness
-from tessera_gql.workflows.teams import expect
+from tessera_gql.workflows.progress import (
+    ProposalResult,
+    change_status,
+    find_stale_reason,
+    publish_approved,
+    update_status,
+)
+from tessera_gql.workflows.teams import require_row_version
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a team says; MIGRATING needs its deadline."""
+    """The response of a team; MIGRATING needs a deadline."""
 
     response: Response
     migration_deadline: datetime | None = None
@@ -35,22 +41,22 @@ async def acknowledge(
     team: TeamRef | None,
     answer: Answer,
     expected_row_version: int | None = None,
-) -> Progress:
-    """Only an asked team answers; it may answer again, and the last answer counts."""
-    asset, row = await _locked(session, identity)
-    expect(row.row_version, expected_row_version, "proposal")
-    named = await teams.get(session, team) if team else None
-    team_id = acting_team(actor, Verb.ACKNOWLEDGE_PROPOSAL, named.id if named else None)
-    acting = named or (await teams.by_ids(session, [team_id]))[0]
-    row = await _still_open(session, asset, row)
-    place = await _place(session, row, acting)
-    deadline = _deadline(answer, session.now)
+) -> ProposalResult:
+    """Record the response of an asked team; a later response replaces it."""
+    asset, row = await _lock(session, identity)
+    require_row_version(row.row_version, expected_row_version, "proposal")
+    requested_team = await teams.get(session, team) if team else None
+    team_id = acting_team(actor, Verb.ACKNOWLEDGE_PROPOSAL, requested_team.id if requested_team else None)
+    acting = requested_team or (await teams.by_ids(session, [team_id]))[0]
+    row = await _update_open(session, asset, row)
+    acknowledgment = await _find_acknowledgment(session, row, acting)
+    deadline = _check_deadline(answer, session.now)
     await session.update(
         Acknowledgment,
-        proposals.answers.c.id == place.id,
+        proposals.answers.c.id == acknowledgment.id,
         response=answer.response,
         migration_deadline=deadline,
-        notes=naming.prose(answer.notes, "notes"),
+        notes=naming.clean_text(answer.notes, "notes"),
         responded_at=session.now,
     )
     await _mark_registrations(session, asset, acting, answer.response)
@@ -59,14 +65,14 @@ async def acknowledge(
             teams=frozenset({acting.id, row.proposed_by, asset.owner_team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
-            acknowledgment_id=place.id,
+            acknowledgment_id=acknowledgment.id,
             consumer_team_id=acting.id,
             response=answer.response,
             migration_deadline=deadline,
-            notes=naming.prose(answer.notes, "notes"),
+            notes=naming.clean_text(answer.notes, "notes"),
         )
     )
-    return await advance(session, asset, row)
+    return await update_status(session, asset, row)
 
 
 async def withdraw(
@@ -76,13 +82,15 @@ async def withdraw(
     *,
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
-) -> Progress:
-    """The owning team takes its proposal back."""
-    asset, row = await _locked(session, identity)
-    expect(row.row_version, expected_row_version, "proposal")
+) -> ProposalResult:
+    """Withdraw a proposal, as the owning team."""
+    asset, row = await _lock(session, identity)
+    require_row_version(row.row_version, expected_row_version, "proposal")
     await require_owning_team(session, actor, Verb.WITHDRAW_PROPOSAL, asset, team)
-    row = await _still_open(session, asset, row)
-    return Progress(await move(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team"))
+    row = await _update_open(session, asset, row)
+    return ProposalResult(
+        await change_status(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team")
+    )
 
 
 async def publish(
@@ -92,55 +100,54 @@ async def publish(
     *,
     team: TeamRef | None = None,
     expected_row_version: int | None = None,
-) -> Progress:
-    """Raises Conflict while answers are outstanding, and when the contract has moved so that more would break."""
-    asset, row = await _locked(session, identity)
-    expect(row.row_version, expected_row_version, "proposal")
+) -> ProposalResult:
+    """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
+    asset, row = await _lock(session, identity)
+    require_row_version(row.row_version, expected_row_version, "proposal")
     by = await require_owning_team(session, actor, Verb.PUBLISH_PROPOSAL, asset, team)
     _require_open(row)
-    progress = await advance(session, asset, row, by=by)
+    progress = await update_status(session, asset, row, by=by)
     if progress.contract is not None:
         return progress
     row = progress.proposal
     _require_open(row)
     if row.status is not ProposalStatus.APPROVED:
-        raise Conflict(await _what_is_missing(session, row))
-    if reason := await staleness(session, row):
+        raise Conflict(await _describe_missing(session, row))
+    if reason := await find_stale_reason(session, row):
         raise Conflict(
             f"The proposal is stale: {reason}. Publish the schema again with `supersede`: the teams are asked afresh."
         )
     return await publish_approved(session, asset, row, by)
 
 
-async def apply_time(session: Session, identity: UUID) -> Progress:
-    """What the passing of time has done to a proposal: deadlines reached, or run out. Called by the worker."""
-    asset, row = await _locked(session, identity)
-    return await advance(session, asset, row)
+async def apply_deadlines(session: Session, identity: UUID) -> ProposalResult:
+    """Apply deadlines that have passed to a proposal."""
+    asset, row = await _lock(session, identity)
+    return await update_status(session, asset, row)
 
 
 async def require_owning_team(session: Session, actor: Actor, verb: Verb, asset: Asset, team: TeamRef | None) -> UUID:
-    """The owning team, as which the actor must be able to act; `team` is the one it says it acts as."""
-    named = await teams.get(session, team) if team else None
+    """Authorize the actor as the owning team and return its id; `team` is the team that the request names."""
+    requested_team = await teams.get(session, team) if team else None
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    what = f"{verb} of {asset.fqn}"
-    if named is not None:
-        permit(actor, verb, named.id)
-        if named.id != owner.id:
-            raise not_the_owner(what, owner.name)
-    require_owner(actor, verb, owner.id, what=what, owner_name=owner.name)
+    action = f"{verb} of {asset.fqn}"
+    if requested_team is not None:
+        permit(actor, verb, requested_team.id)
+        if requested_team.id != owner.id:
+            raise not_owner_error(action, owner.name)
+    require_owner(actor, verb, owner.id, action_text=action, owner_name=owner.name)
     return owner.id
 
 
-async def _locked(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
-    found = await proposals.get(session, identity)
-    asset = await assets.lock(session, AssetRef(id=found.asset_id))
+async def _lock(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
+    asset = await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
     return asset, await proposals.get(session, identity)
 
 
-async def _still_open(session: Session, asset: Asset, row: Proposal) -> Proposal:
-    """The proposal after what time has done to it; raises Conflict if it has ended."""
+async def _update_open(session: Session, asset: Asset, row: Proposal) -> Proposal:
+    """Apply passed deadlines to the proposal; raises Conflict if it has ended."""
     _require_open(row)
-    row = (await advance(session, asset, row)).proposal
+    row = (await update_status(session, asset, row)).proposal
     _require_open(row)
     return row
 
@@ -156,12 +163,12 @@ def _require_open(row: Proposal) -> None:
         raise Conflict(f"This proposal ended on {ended} as {row.status}. Look at the asset for an open one.")
 
 
-async def _place(session: Session, row: Proposal, team: Team) -> Acknowledgment:
-    places = [one for one in await proposals.acknowledgments_of(session, [row.id]) if one.released_at is None]
-    for place in places:
-        if place.consumer_team_id == team.id:
-            return place
-    asked = await teams.names_of(session, [one.consumer_team_id for one in places])
+async def _find_acknowledgment(session: Session, row: Proposal, team: Team) -> Acknowledgment:
+    acknowledgments = await _unreleased(session, row)
+    for item in acknowledgments:
+        if item.consumer_team_id == team.id:
+            return item
+    asked = await teams.names_of(session, [item.consumer_team_id for item in acknowledgments])
     raise Forbidden(
         f"{team.name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
         f" Asked are: {asked or 'nobody'}.",
@@ -169,7 +176,12 @@ async def _place(session: Session, row: Proposal, team: Team) -> Acknowledgment:
     )
 
 
-def _deadline(answer: Answer, now: datetime) -> datetime | None:
+async def _unreleased(session: Session, row: Proposal) -> list[Acknowledgment]:
+    acknowledgments = await proposals.acknowledgments_of(session, [row.id])
+    return [item for item in acknowledgments if item.released_at is None]
+
+
+def _check_deadline(answer: Answer, now: datetime) -> datetime | None:
     if answer.response is not Response.MIGRATING:
         return None
     if answer.migration_deadline is None:
@@ -187,26 +199,26 @@ def _deadline(answer: Answer, now: datetime) -> datetime | None:
 
 async def _mark_registrations(session: Session, asset: Asset, team: Team, response: Response) -> None:
     rows = registrations.rows
-    migrating = response is Response.MIGRATING
+    is_migrating = response is Response.MIGRATING
     await session.update(
         Registration,
         (rows.c.asset_id == asset.id) & (rows.c.consumer_team_id == team.id) & registrations.is_live,
-        status=RegistrationStatus.MIGRATING if migrating else RegistrationStatus.ACTIVE,
+        status=RegistrationStatus.MIGRATING if is_migrating else RegistrationStatus.ACTIVE,
         acknowledged_at=None if response is Response.BLOCKED else session.now,
         row_version=rows.c.row_version + 1,
     )
 
 
-async def _what_is_missing(session: Session, row: Proposal) -> str:
-    places = [one for one in await proposals.acknowledgments_of(session, [row.id]) if one.released_at is None]
-    blocked = [one.consumer_team_id for one in places if one.response is Response.BLOCKED]
-    if blocked:
-        names = await teams.names_of(session, blocked)
+async def _describe_missing(session: Session, row: Proposal) -> str:
+    acknowledgments = await _unreleased(session, row)
+    blocking_teams = [item.consumer_team_id for item in acknowledgments if item.response is Response.BLOCKED]
+    if blocking_teams:
+        names = await teams.names_of(session, blocking_teams)
         return f"The proposal is rejected: {names} answered BLOCKED. Settle it with them; they may answer again."
-    waiting = [
-        one.consumer_team_id
-        for one in places
-        if not proposal.consents(proposal.Answer(one.response, one.migration_deadline), session.now)
+    awaited_teams = [
+        item.consumer_team_id
+        for item in acknowledgments
+        if not proposal.is_consent(proposal.TeamResponse(item.response, item.migration_deadline), session.now)
     ]
-    names = await teams.names_of(session, waiting)
+    names = await teams.names_of(session, awaited_teams)
     return f"The proposal is pending: it waits for {names}. It can be published once they agree."

@@ -1,4 +1,4 @@
-"""Publishing a schema: what is compatible flows through, what breaks waits for the teams it hurts."""
+"""Publish a schema: compatible changes become active, breaking changes wait for the teams that they affect."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,22 +18,22 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.comparisons import examined, judged
-from tessera_gql.workflows.contracts import Release, release, terms_of
+from tessera_gql.workflows.comparisons import judged, validate_schema
+from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
 from tessera_gql.workflows.proposals import require_owning_team
 
 
 @dataclass(frozen=True)
-class Keep:
-    """Stands for "as in the current contract", where None is a value of its own."""
+class KeepCurrent:
+    """Marks an argument as "as in the current contract", where None is a value of its own."""
 
 
-KEEP = Keep()
+KEEP = KeepCurrent()
 
 
 @dataclass(frozen=True)
 class PublishRequest:
-    """What a producer hands in; what is None is chosen for it. `source` is the document that it was read from."""
+    """The arguments of a publish; None selects a default. `source` is the document that the schema was read from."""
 
     schema: Any
     guarantees: Any = KEEP
@@ -50,8 +50,8 @@ class PublishRequest:
 
 
 @dataclass(frozen=True)
-class Published:
-    """What came of it: the contract now active, the proposal if there is one, and every change that was seen."""
+class PublishResult:
+    """The result of a publish: outcome, active contract, proposal if there is one, and all changes."""
 
     outcome: Outcome
     asset: Asset
@@ -65,145 +65,147 @@ class Published:
 
 
 @dataclass(frozen=True)
-class _Case:
-    """Everything a publish is decided from, read under the lock."""
+class PublishContext:
+    """The facts that decide a publish, read under the lock."""
 
     asset: Asset
     current: Contract | None
-    waiting: Proposal | None
+    open_proposal: Proposal | None
     team: UUID
     request: PublishRequest
     terms: Terms
     judgement: Judgement
 
 
-async def publish_contract(session: Session, actor: Actor, ref: AssetRef, request: PublishRequest) -> Published:
-    """Locks the asset, judges the schema under the current contract's mode, and publishes, proposes or does nothing."""
-    schema_hash = await checked(session, request)
+async def publish_contract(session: Session, actor: Actor, ref: AssetRef, request: PublishRequest) -> PublishResult:
+    """Judge a schema under the mode of the current contract, and publish it, propose it or do nothing."""
+    schema_hash = await validate_request(session, request)
     asset = await assets.lock(session, ref)
     team = await require_owning_team(session, actor, Verb.PUBLISH_CONTRACT, asset, request.team)
     if request.force:
         permit(actor, Verb.FORCE_CONTRACT, team)
-    waiting = await proposals.find_open(session, asset.id)
-    if waiting is not None:
-        waiting = (await progress.advance(session, asset, waiting)).proposal
+    open_proposal = await proposals.find_open(session, asset.id)
+    if open_proposal is not None:
+        open_proposal = (await progress.update_status(session, asset, open_proposal)).proposal
     current = await contracts.find_active(session, asset.id)
-    terms = offered(request, asset, current, schema_hash)
+    terms = build_terms(request, asset, current, schema_hash)
     judgement = await judged(session.compute, terms_of(current), terms)
-    if judgement.unchanged:
-        return Published(Outcome.UNCHANGED, asset, current, None, judgement)
-    still_open = waiting if waiting is not None and waiting.status.is_open else None
-    case = _Case(asset, current, still_open, team, request, terms, judgement)
+    if judgement.is_unchanged:
+        return PublishResult(Outcome.UNCHANGED, asset, current, None, judgement)
+    remaining_proposal = open_proposal if open_proposal is not None and open_proposal.status.is_open else None
+    context = PublishContext(asset, current, remaining_proposal, team, request, terms, judgement)
     if judgement.breaking and current is not None and not request.force:
-        return await _propose(session, case, current)
-    return await _release(session, case)
+        return await _propose(session, context, current)
+    return await _publish(session, context)
 
 
-async def checked(session: Session, request: PublishRequest) -> str:
-    """Return the hash of the schema. Raises Invalid for what can't be right, whatever the state of the asset."""
-    schema_hash = await examined(session.compute, request.schema)
+async def validate_request(session: Session, request: PublishRequest) -> str:
+    """Validate a request without the database, and return the hash of its schema. Raises Invalid."""
+    schema_hash = await validate_schema(session.compute, request.schema)
     require_guarantees(request.guarantees)
     if request.version is not None:
         version.parse(request.version)
-    naming.metadata(request.metadata)
-    if not naming.prose(request.reason, "reason") and request.force:
+    naming.clean_metadata(request.metadata)
+    if not naming.clean_text(request.reason, "reason") and request.force:
         raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
     return schema_hash
 
 
 def require_guarantees(guarantees: Any) -> None:
-    """Raises Invalid unless it is an object, or nothing."""
-    if not isinstance(guarantees, Keep | dict | None):
+    """Raise Invalid unless guarantees are an object or None."""
+    if not isinstance(guarantees, KeepCurrent | dict | None):
         raise Invalid("`guarantees` must be a JSON object.", field=("guarantees",))
 
 
-def offered(request: PublishRequest, asset: Asset, current: Contract | None, schema_hash: str) -> Terms:
-    """The terms handed in, with what was left out taken from the current contract."""
+def build_terms(request: PublishRequest, asset: Asset, current: Contract | None, schema_hash: str) -> Terms:
+    """The requested terms; what the request leaves out comes from the current contract."""
     guarantees = request.guarantees
-    if isinstance(guarantees, Keep):
+    if isinstance(guarantees, KeepCurrent):
         guarantees = current.guarantees if current else None
     mode = request.mode or (current.compatibility_mode if current else asset.compatibility_mode)
     return Terms(request.schema, guarantees or None, mode, schema_hash)
 
 
-async def _release(session: Session, case: _Case) -> Published:
-    asset, request, judgement = case.asset, case.request, case.judgement
-    latest = case.current.version if case.current else await contracts.highest_version(session, asset.id)
+async def _publish(session: Session, context: PublishContext) -> PublishResult:
+    asset, request, judgement = context.asset, context.request, context.judgement
+    latest = context.current.version if context.current else await contracts.highest_version(session, asset.id)
     version = publish.next_version(request.version, latest, judgement)
-    forced = bool(judgement.breaking)
-    skipped: frozenset[UUID] = frozenset()
-    if forced:
-        skipped = frozenset((await progress.hurt_by(session, asset, judgement.breaking, case.team)).asked)
-        if case.waiting is not None:
-            why = f"version {version} was published by force"
-            await progress.move(session, asset, case.waiting, ProposalStatus.SUPERSEDED, why)
-    outcome = Outcome.FORCED if forced else Outcome.PUBLISHED
-    contract = await release(
+    is_forced = bool(judgement.breaking)
+    not_asked: frozenset[UUID] = frozenset()
+    if is_forced:
+        not_asked = frozenset(
+            (await progress.load_affected_teams(session, asset, judgement.breaking, context.team)).asked
+        )
+        if context.open_proposal is not None:
+            reason = f"version {version} was published by force"
+            await progress.change_status(session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason)
+    outcome = Outcome.FORCED if is_forced else Outcome.PUBLISHED
+    contract = await insert_contract(
         session,
         asset,
-        case.current,
-        Release(
-            terms=case.terms,
+        context.current,
+        ContractDraft(
+            terms=context.terms,
             version=version,
             judgement=judgement,
-            published_by=case.team,
+            published_by=context.team,
             outcome=outcome,
-            reason=naming.prose(request.reason, "reason"),
-            not_asked=skipped,
-            metadata=naming.metadata(request.metadata),
+            reason=naming.clean_text(request.reason, "reason"),
+            not_asked=not_asked,
+            metadata=naming.clean_metadata(request.metadata),
             source=request.source,
         ),
     )
-    return Published(outcome, asset, contract, None, judgement)
+    return PublishResult(outcome, asset, contract, None, judgement)
 
 
-async def _propose(session: Session, case: _Case, current: Contract) -> Published:
-    asset, request, judgement = case.asset, case.request, case.judgement
+async def _propose(session: Session, context: PublishContext, current: Contract) -> PublishResult:
+    asset, request, judgement = context.asset, context.request, context.judgement
     version = publish.next_version(request.version, current.version, judgement)
-    if case.waiting is not None:
-        difference = await _difference(session, case, case.waiting)
+    if (waiting := context.open_proposal) is not None:
+        difference = await _describe_difference(session, context, waiting)
         if difference is None:
-            return await _proposed_before(session, case, case.waiting)
+            return await _reuse_proposal(session, context, waiting)
         if not request.supersede:
             raise Conflict(
-                f"{asset.fqn} has an open proposal for version {case.waiting.proposed_version} ({case.waiting.id},"
-                f" {case.waiting.status.lower()}) that {difference}. Wait for it, withdraw it, or publish"
+                f"{asset.fqn} has an open proposal for version {waiting.proposed_version} ({waiting.id},"
+                f" {waiting.status.lower()}) that {difference}. Wait for it, withdraw it, or publish"
                 " again with `supersede`."
             )
-        why = f"superseded by a proposal for version {version}"
-        await progress.move(session, asset, case.waiting, ProposalStatus.SUPERSEDED, why)
-    offer = progress.Offer(
-        terms=case.terms,
+        reason = f"superseded by a proposal for version {version}"
+        await progress.change_status(session, asset, waiting, ProposalStatus.SUPERSEDED, reason)
+    draft = progress.ProposalDraft(
+        terms=context.terms,
         version=version,
         judgement=judgement,
-        team_id=case.team,
+        team_id=context.team,
         reason=request.reason,
         expires_at=request.expires_at,
         publish_when_approved=request.publish_when_approved,
-        metadata=naming.metadata(request.metadata),
+        metadata=naming.clean_metadata(request.metadata),
         source=request.source,
     )
-    return _outcome(case, await progress.open(session, asset, current, offer))
+    return _to_result(context, await progress.open_proposal(session, asset, current, draft))
 
 
-async def _difference(session: Session, case: _Case, waiting: Proposal) -> str | None:
-    """Why the open proposal is not the one that is asked for, or None if it is."""
-    if waiting.fingerprint != case.terms.fingerprint:
+async def _describe_difference(session: Session, context: PublishContext, open_proposal: Proposal) -> str | None:
+    """Why the open proposal is not the requested one, or None if it is."""
+    if open_proposal.fingerprint != context.terms.fingerprint:
         return "these terms do not match"
-    if case.request.version not in (None, waiting.proposed_version):
+    if context.request.version not in (None, open_proposal.proposed_version):
         return "has these terms under another version"
-    stale = await progress.staleness(session, waiting)
+    stale = await progress.find_stale_reason(session, open_proposal)
     return f"is stale: {stale}" if stale else None
 
 
-async def _proposed_before(session: Session, case: _Case, waiting: Proposal) -> Published:
-    if not case.request.publish_when_approved or waiting.publish_when_approved:
-        return _outcome(case, progress.Progress(waiting))
-    await session.update(Proposal, proposals.rows.c.id == waiting.id, publish_when_approved=True)
-    waiting = await proposals.get(session, waiting.id)
-    return _outcome(case, await progress.advance(session, case.asset, waiting))
+async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> PublishResult:
+    if not context.request.publish_when_approved or open_proposal.publish_when_approved:
+        return _to_result(context, progress.ProposalResult(open_proposal))
+    await session.update(Proposal, proposals.rows.c.id == open_proposal.id, publish_when_approved=True)
+    open_proposal = await proposals.get(session, open_proposal.id)
+    return _to_result(context, await progress.update_status(session, context.asset, open_proposal))
 
 
-def _outcome(case: _Case, reached: progress.Progress) -> Published:
-    outcome = Outcome.PUBLISHED if reached.contract else Outcome.PROPOSED
-    return Published(outcome, case.asset, reached.contract or case.current, reached.proposal, case.judgement)
+def _to_result(context: PublishContext, result: progress.ProposalResult) -> PublishResult:
+    outcome = Outcome.PUBLISHED if result.contract else Outcome.PROPOSED
+    return PublishResult(outcome, context.asset, result.contract or context.current, result.proposal, context.judgement)

@@ -1,4 +1,4 @@
-"""Teams say what they read. An open proposal asks whoever it hurts, also those who register late."""
+"""Register the fields that teams read. An open proposal also asks affected teams that register later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tessera_gql.diff import weight
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import naming
 from tessera_gql.policy.access import Actor, Verb, acting_team, permit
-from tessera_gql.policy.affected import known_fields_of
+from tessera_gql.policy.affected import require_declared_fields
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.version import parse
 from tessera_gql.policy.words import Evidence, RegistrationStatus
@@ -19,14 +19,14 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.teams import expect
+from tessera_gql.workflows.teams import require_row_version
 
 MAX_FIELDS = 5_000
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a team reads and why. `fields` None is everything; a pin is information and excuses nobody."""
+    """Details of a registration; `fields` None is everything. A pinned version does not exempt from being asked."""
 
     fields: tuple[str, ...] | None = None
     pinned_version: str | None = None
@@ -43,31 +43,31 @@ async def register(
     consumer_asset: AssetRef | None = None,
     reading: Reading,
 ) -> Registration:
-    """Raises Conflict for a second live registration of the team (and consumer asset), Invalid for unknown fields."""
-    named = await teams.get(session, team) if team else None
-    consumer = acting_team(actor, Verb.REGISTER, named.id if named else None)
-    via = await _consumer_asset(session, consumer_asset, consumer)
+    """Register a consumer; raises Conflict for a second live registration, Invalid for unknown fields."""
+    requested_team = await teams.get(session, team) if team else None
+    consumer = acting_team(actor, Verb.REGISTER, requested_team.id if requested_team else None)
+    via = await _load_consumer_asset(session, consumer_asset, consumer)
     asset = await assets.lock(session, ref)
     if via is not None and via.id == asset.id:
         raise Invalid("An asset can't be registered as its own reader.", field=("consumerAsset",))
-    if taken := await registrations.find_live(session, asset.id, consumer, via.id if via else None):
+    if existing_row := await registrations.find_live(session, asset.id, consumer, via.id if via else None):
         raise Conflict(
-            f"This team is registered with {asset.fqn} already ({taken.id}). Change it with updateRegistration."
+            f"This team is registered with {asset.fqn} already ({existing_row.id}). Change it with updateRegistration."
         )
-    checked = await _checked(session, asset, reading)
+    clean_reading = await _clean(session, asset, reading)
     row = Registration(
         id=new_id(),
         asset_id=asset.id,
         consumer_team_id=consumer,
         consumer_asset_id=via.id if via else None,
-        fields=None if checked.fields is None else list(checked.fields),
-        pinned_version=checked.pinned_version,
+        fields=None if clean_reading.fields is None else list(clean_reading.fields),
+        pinned_version=clean_reading.pinned_version,
         status=RegistrationStatus.ACTIVE,
         evidence=Evidence.DECLARED,
-        purpose=checked.purpose,
+        purpose=clean_reading.purpose,
         registered_at=session.now,
         acknowledged_at=None,
-        meta=checked.metadata,
+        meta=clean_reading.metadata,
         row_version=1,
         created_at=session.now,
     )
@@ -78,10 +78,10 @@ async def register(
             asset_id=asset.id,
             registration_id=row.id,
             consumer_team_id=consumer,
-            reads=checked.fields,
+            reads=clean_reading.fields,
         )
     )
-    await progress.reconsider(session, asset)
+    await progress.update_asked_teams(session, asset)
     return row
 
 
@@ -93,23 +93,23 @@ async def update(
     changes: dict[str, Any],
     expected_row_version: int | None = None,
 ) -> Registration:
-    """`changes` holds only what is to change: fields, pinned_version, purpose, metadata (None is a value)."""
-    asset, row = await _locked(session, actor, Verb.UPDATE_REGISTRATION, identity)
+    """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
+    asset, row = await _lock(session, actor, Verb.UPDATE_REGISTRATION, identity)
     _require_live(row)
-    expect(row.row_version, expected_row_version, "registration")
+    require_row_version(row.row_version, expected_row_version, "registration")
     before = Reading(None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta)
-    wanted = await _checked(session, asset, Reading(**{**vars(before), **changes}), known=before.fields)
+    clean_reading = await _clean(session, asset, Reading(**{**vars(before), **changes}), known_fields=before.fields)
     values = {
-        "fields": None if wanted.fields is None else list(wanted.fields),
-        "pinned_version": wanted.pinned_version,
-        "purpose": wanted.purpose,
-        "meta": wanted.metadata,
+        "fields": None if clean_reading.fields is None else list(clean_reading.fields),
+        "pinned_version": clean_reading.pinned_version,
+        "purpose": clean_reading.purpose,
+        "meta": clean_reading.metadata,
     }
     differing = {key: value for key, value in values.items() if value != getattr(row, key)}
     if not differing:
         return row
-    here = registrations.rows.c.id == row.id
-    await session.update(Registration, here, **differing, row_version=row.row_version + 1)
+    is_row = registrations.rows.c.id == row.id
+    await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
     session.record(
         RegistrationUpdated(
             teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
@@ -119,19 +119,19 @@ async def update(
             changed=tuple(sorted("metadata" if key == "meta" else key for key in differing)),
         )
     )
-    await progress.reconsider(session, asset)
+    await progress.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
 
 async def unregister(
     session: Session, actor: Actor, identity: UUID, *, expected_row_version: int | None = None
 ) -> Registration:
-    """The team no longer reads the asset, and no longer counts in an open proposal."""
-    asset, row = await _locked(session, actor, Verb.UNREGISTER, identity)
+    """End a registration; an open proposal no longer asks the team because of it."""
+    asset, row = await _lock(session, actor, Verb.UNREGISTER, identity)
     _require_live(row)
-    expect(row.row_version, expected_row_version, "registration")
-    here = registrations.rows.c.id == row.id
-    await session.update(Registration, here, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
+    require_row_version(row.row_version, expected_row_version, "registration")
+    is_row = registrations.rows.c.id == row.id
+    await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
     session.record(
         RegistrationEnded(
             teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
@@ -140,7 +140,7 @@ async def unregister(
             consumer_team_id=row.consumer_team_id,
         )
     )
-    await progress.reconsider(session, asset)
+    await progress.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
 
@@ -149,29 +149,29 @@ def _require_live(row: Registration) -> None:
         raise Conflict("This registration has ended already. Register again if the team reads the asset again.")
 
 
-async def _locked(session: Session, actor: Actor, verb: Verb, identity: UUID) -> tuple[Asset, Registration]:
-    found = await registrations.get(session, identity)
-    permit(actor, verb, found.consumer_team_id)
-    asset = await assets.lock(session, AssetRef(id=found.asset_id))
+async def _lock(session: Session, actor: Actor, verb: Verb, identity: UUID) -> tuple[Asset, Registration]:
+    row = await registrations.get(session, identity)
+    permit(actor, verb, row.consumer_team_id)
+    asset = await assets.lock(session, AssetRef(id=row.asset_id))
     return asset, await registrations.get(session, identity)
 
 
-async def _consumer_asset(session: Session, ref: AssetRef | None, consumer: UUID) -> Asset | None:
+async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer: UUID) -> Asset | None:
     if ref is None:
         return None
-    found = await assets.get(session, ref, field=("consumerAsset",))
-    if found.owner_team_id != consumer:
+    asset = await assets.get(session, ref, field=("consumerAsset",))
+    if asset.owner_team_id != consumer:
         raise Invalid(
-            f"{found.fqn} belongs to another team. Name an asset of the registering team, or leave it out.",
+            f"{asset.fqn} belongs to another team. Name an asset of the registering team, or leave it out.",
             field=("consumerAsset",),
         )
-    return found
+    return asset
 
 
-async def _checked(
-    session: Session, asset: Asset, reading: Reading, *, known: tuple[str, ...] | None = None
+async def _clean(
+    session: Session, asset: Asset, reading: Reading, *, known_fields: tuple[str, ...] | None = None
 ) -> Reading:
-    """Cleaned; paths that were registered before (`known`) stay valid even if the schema has lost them."""
+    """Validate and clean; fields registered before (`known_fields`) stay valid if the schema has lost them."""
     fields = reading.fields
     if fields is not None:
         if not fields:
@@ -184,22 +184,22 @@ async def _checked(
         fields = tuple(dict.fromkeys(fields))
         active = await contracts.find_active(session, asset.id)
         if active is not None:
-            wanted = [path for path in fields if path not in (known or ())]
-            await _known(session, wanted, active)
+            new_fields = [path for path in fields if path not in (known_fields or ())]
+            await _require_declared(session, new_fields, active)
     if reading.pinned_version is not None:
         parse(reading.pinned_version)
     return Reading(
         fields,
         reading.pinned_version,
-        naming.prose(reading.purpose, "purpose"),
-        naming.metadata(reading.metadata),
+        naming.clean_text(reading.purpose, "purpose"),
+        naming.clean_metadata(reading.metadata),
     )
 
 
-async def _known(session: Session, wanted: Sequence[str], contract: Contract) -> None:
-    """Raises Invalid for a field that the contract does not declare."""
+async def _require_declared(session: Session, paths: Sequence[str], contract: Contract) -> None:
+    """Raise Invalid for a field that the contract does not declare."""
     if weight(contract.schema_def) is not None:
-        known_fields_of(wanted, contract.schema_def)
+        require_declared_fields(paths, contract.schema_def)
         return
-    key = ("known fields", contract.id, *wanted)
-    await session.compute(known_fields_of, wanted, contract.schema_def, key=key)
+    key = ("known fields", contract.id, *paths)
+    await session.compute(require_declared_fields, paths, contract.schema_def, key=key)

@@ -1,4 +1,4 @@
-"""Before a proposal runs out, those who have not answered are reminded: once for each span, whoever looks first."""
+"""Remind asked teams before a proposal expires, once for each span."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,26 +13,27 @@ from tessera_gql.store.session import Session, ids
 from tessera_gql.store.tables import Proposal
 
 
-async def waiting(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
-    """Proposals that a reminder is due for, as it looks without a lock."""
+async def find_due_reminders(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
+    """Proposals for which a reminder seems due; read without a lock."""
     near = await reminders.near_their_end(session, session.now, max(spans, default=timedelta()))
-    sent = await reminders.sent(session, ids(near))
-    return [row.id for row in near if _due(session, row, spans, sent[row.id]) is not None]
+    sent_hours = await reminders.sent(session, ids(near))
+    return [row.id for row in near if _due_hours(session, row, spans, sent_hours[row.id]) is not None]
 
 
-async def remind(session: Session, identity: UUID, spans: Sequence[timedelta]) -> bool:
-    """Whether a reminder was sent. Under the asset's lock, so that of several workers one does it."""
-    found = await proposals.get(session, identity)
-    await assets.lock(session, AssetRef(id=found.asset_id))
+async def send_reminder(session: Session, identity: UUID, spans: Sequence[timedelta]) -> bool:
+    """Send a reminder if one is due, under the asset's lock, so that of several workers one sends it."""
+    await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
     row = await proposals.get(session, identity)
-    hours = _due(session, row, spans, (await reminders.sent(session, [identity]))[identity])
-    places = await proposals.acknowledgments_of(session, [identity])
-    silent = frozenset(one.consumer_team_id for one in places if one.response is None and one.released_at is None)
-    if hours is None or not silent or row.status is not ProposalStatus.PENDING:
+    hours = _due_hours(session, row, spans, (await reminders.sent(session, [identity]))[identity])
+    rows = await proposals.acknowledgments_of(session, [identity])
+    awaited_teams = frozenset(
+        item.consumer_team_id for item in rows if item.response is None and item.released_at is None
+    )
+    if hours is None or not awaited_teams or row.status is not ProposalStatus.PENDING:
         return False
     session.record(
         ReminderSent(
-            teams=silent,
+            teams=awaited_teams,
             asset_id=row.asset_id,
             proposal_id=row.id,
             hours_before=hours,
@@ -42,5 +43,5 @@ async def remind(session: Session, identity: UUID, spans: Sequence[timedelta]) -
     return True
 
 
-def _due(session: Session, row: Proposal, spans: Sequence[timedelta], sent: set[int]) -> int | None:
-    return due_reminder(spans, sent, proposed_at=row.proposed_at, expires_at=row.expires_at, now=session.now)
+def _due_hours(session: Session, row: Proposal, spans: Sequence[timedelta], sent_hours: set[int]) -> int | None:
+    return due_reminder(spans, sent_hours, proposed_at=row.proposed_at, expires_at=row.expires_at, now=session.now)

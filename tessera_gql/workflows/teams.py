@@ -1,4 +1,4 @@
-"""Teams come to be and change their names."""
+"""Create and update teams."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ from tessera_gql.store.teams import TeamRef
 
 
 async def create(session: Session, actor: Actor, *, name: str, metadata: Any = None) -> Team:
-    """Raises Conflict for a name that exists in any case."""
+    """Create a team; raises Conflict for a name that exists in any case."""
     permit(actor, Verb.CREATE_TEAM, None)
-    chosen = naming.team_name(name)
-    await _require_free(session, chosen)
+    clean_name = naming.clean_team_name(name)
+    await _require_free(session, clean_name)
     team = Team(
         id=new_id(),
-        name=chosen,
-        name_key=teams.key(chosen),
-        meta=naming.metadata(metadata),
+        name=clean_name,
+        name_key=teams.key(clean_name),
+        meta=naming.clean_metadata(metadata),
         row_version=1,
         created_at=session.now,
     )
-    await session.insert(team, clash=f"A team named {chosen} was created at this moment.")
-    session.record(TeamCreated(teams=frozenset({team.id}), team_id=team.id, name=chosen))
+    await session.insert(team, clash=f"A team named {clean_name} was created at this moment.")
+    session.record(TeamCreated(teams=frozenset({team.id}), team_id=team.id, name=clean_name))
     return team
 
 
@@ -39,17 +39,17 @@ async def update(
     metadata: Any = None,
     expected_row_version: int | None = None,
 ) -> Team:
-    """What is None stays as it is."""
+    """Update a team; arguments that are None leave it unchanged."""
     team = await teams.get(session, ref)
     permit(actor, Verb.UPDATE_TEAM, team.id)
     values: dict[str, Any] = {}
-    if name is not None and (chosen := naming.team_name(name)) != team.name:
-        if teams.key(chosen) != team.name_key:
-            await _require_free(session, chosen)
-        values |= {"name": chosen, "name_key": teams.key(chosen)}
-    if metadata is not None and (given := naming.metadata(metadata)) != team.meta:
-        values["meta"] = given
-    expect(team.row_version, expected_row_version, "team")
+    if name is not None and (clean_name := naming.clean_team_name(name)) != team.name:
+        if teams.key(clean_name) != team.name_key:
+            await _require_free(session, clean_name)
+        values |= {"name": clean_name, "name_key": teams.key(clean_name)}
+    if metadata is not None and (document := naming.clean_metadata(metadata)) != team.meta:
+        values["meta"] = document
+    require_row_version(team.row_version, expected_row_version, "team")
     if not values:
         return team
     same = (teams.rows.c.id == team.id) & (teams.rows.c.row_version == team.row_version)
@@ -60,18 +60,18 @@ async def update(
     return await teams.get(session, TeamRef(id=team.id))
 
 
-def expect(current: int, expected: int | None, what: str) -> None:
-    """Raises Stale when the caller has looked at an older version."""
+def require_row_version(current: int, expected: int | None, noun: str) -> None:
+    """Raise Stale if the caller has read an older row version."""
     if expected is not None and expected != current:
         raise Stale(
-            f"This {what} has rowVersion {current}, not {expected}: somebody changed it. Read it again, then decide.",
+            f"This {noun} has rowVersion {current}, not {expected}: somebody changed it. Read it again, then decide.",
             field=("expectedRowVersion",),
         )
 
 
 async def _require_free(session: Session, name: str) -> None:
-    if taken := await teams.by_names(session, [name]):
+    if duplicates := await teams.by_names(session, [name]):
         raise Conflict(
-            f"A team named {taken[0].name} exists already (names ignore case). Use it, or choose another name.",
+            f"A team named {duplicates[0].name} exists already (names ignore case). Use it, or choose another name.",
             field=("name",),
         )

@@ -1,7 +1,7 @@
-"""Secrets of webhooks as they are stored: encrypted where the server has a key, and re-encrypted when keys change.
+"""Store secrets of webhooks: encrypted if the server has a key, and re-encrypted when keys change.
 
-Each row lists its secrets, the newest first, then those that still sign for a while. An entry holds `encrypted`
-or, without a key, the plain `secret`; `until` is when it stops signing.
+Each row lists its secrets, newest first, then replaced ones that still sign for a while. An entry holds `encrypted` or,
+without a key, the plain `secret`; `until` is when it stops signing.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from tessera_gql.store.encryption import Keyring, UnreadableSecret
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook
 
-Entry: TypeAlias = dict[str, Any]
+SecretEntry: TypeAlias = dict[str, Any]
 
-NO_KEY = (
+NO_KEY_MESSAGE = (
     "This server can't store the secret of a webhook safely: it has no SECRETS_KEY."
     " Ask an administrator to set it, with `openssl rand -base64 32`."
 )
@@ -26,7 +26,7 @@ NO_KEY = (
 
 @dataclass(frozen=True)
 class StoredSecrets:
-    """What the stored secrets look like after a pass over all of them."""
+    """Counts of the stored secrets after a pass over all of them."""
 
     encrypted: int = 0
     """Secrets that this pass encrypted."""
@@ -38,7 +38,7 @@ class StoredSecrets:
     """Webhooks whose newest secret can't be decrypted."""
 
     def warnings(self) -> Iterator[str]:
-        """Sentences for an operator."""
+        """Warnings for an operator, as sentences."""
         if self.lacks_key:
             yield (
                 f"SECRETS_KEY is not set: webhooks can't be created, and {self.plain} secrets of webhooks are stored"
@@ -52,35 +52,35 @@ class StoredSecrets:
             )
 
 
-def new_entry(session: Session, webhook_id: UUID, secret: str) -> Entry:
+def new_entry(session: Session, webhook_id: UUID, secret: str) -> SecretEntry:
     """The entry for a new secret. Raises Conflict on a server that needs a key to store it and has none."""
     if session.keyring.keys:
-        return {"encrypted": session.keyring.encrypt(secret, _owner(webhook_id)), "until": None}
+        return {"encrypted": session.keyring.encrypt(secret, _encryption_context(webhook_id)), "until": None}
     if session.keyring.is_required:
-        raise Conflict(NO_KEY)
+        raise Conflict(NO_KEY_MESSAGE)
     return {"secret": secret, "until": None}
 
 
-def signing(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
-    """The secrets that sign at this moment, the newest first.
+def signing_secrets(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
+    """The secrets that sign now, newest first.
 
-    Raises UnreadableSecret if the newest can't be decrypted; an older one that can't be is left out.
+    Raises UnreadableSecret if the newest can't be decrypted; older ones that can't be are left out.
     """
-    return [_secret(keyring, row.id, entry) for entry in _usable(keyring, row, now)]
+    return [_read_secret(keyring, row.id, entry) for entry in _usable_entries(keyring, row, now)]
 
 
-def retiring(keyring: Keyring, row: Webhook, until: datetime, now: datetime) -> list[Entry]:
-    """The entries that go on signing until then, beside a new secret."""
-    usable = [entry for entry in _active(row, now) if _is_readable(keyring, row.id, entry)]
+def retiring_entries(keyring: Keyring, row: Webhook, until: datetime, now: datetime) -> list[SecretEntry]:
+    """The entries that still sign until the given time, beside a new secret."""
+    usable = [entry for entry in _active_entries(row, now) if _is_readable(keyring, row.id, entry)]
     return [{**entry, "until": entry["until"] or until.isoformat()} for entry in usable]
 
 
 async def encrypt_stored(session: Session, *, rotate: bool = False) -> StoredSecrets:
-    """Encrypt what is stored in plain; with `rotate` also what an older key encrypted. Raises Stale in a race."""
+    """Encrypt plain secrets; with `rotate` also those encrypted under an older key. Raises Stale in a race."""
     encrypted, plain, unreadable = 0, 0, list[UUID]()
     for row in await webhooks.with_secrets(session):
         before = row.secrets
-        entries = [_encrypted(session.keyring, row.id, entry, rotate=rotate) for entry in before]
+        entries = [_encrypt_entry(session.keyring, row.id, entry, rotate=rotate) for entry in before]
         changed = sum(new is not old for new, old in zip(entries, before, strict=True))
         if changed and not await webhooks.replace_secrets(session, row, entries):
             raise Stale("A webhook was changed at this moment. Run it again.")
@@ -92,37 +92,37 @@ async def encrypt_stored(session: Session, *, rotate: bool = False) -> StoredSec
     return StoredSecrets(encrypted, plain, lacks_key, tuple(unreadable))
 
 
-def _encrypted(keyring: Keyring, webhook_id: UUID, entry: Entry, *, rotate: bool) -> Entry:
-    """The same entry if there is nothing to do or no key to do it with."""
+def _encrypt_entry(keyring: Keyring, webhook_id: UUID, entry: SecretEntry, *, rotate: bool) -> SecretEntry:
+    """Encrypt an entry; returns the same object if there is nothing to do, or no key."""
     is_done = "encrypted" in entry and (not rotate or keyring.is_current(entry["encrypted"]))
     if is_done or not keyring.keys or not _is_readable(keyring, webhook_id, entry):
         return entry
-    secret = _secret(keyring, webhook_id, entry)
-    return {"encrypted": keyring.encrypt(secret, _owner(webhook_id)), "until": entry["until"]}
+    secret = _read_secret(keyring, webhook_id, entry)
+    return {"encrypted": keyring.encrypt(secret, _encryption_context(webhook_id)), "until": entry["until"]}
 
 
-def _usable(keyring: Keyring, row: Webhook, now: datetime) -> list[Entry]:
-    active = _active(row, now)
+def _usable_entries(keyring: Keyring, row: Webhook, now: datetime) -> list[SecretEntry]:
+    active = _active_entries(row, now)
     return active[:1] + [entry for entry in active[1:] if _is_readable(keyring, row.id, entry)]
 
 
-def _active(row: Webhook, now: datetime) -> list[Entry]:
+def _active_entries(row: Webhook, now: datetime) -> list[SecretEntry]:
     return [entry for entry in row.secrets if entry["until"] is None or datetime.fromisoformat(entry["until"]) > now]
 
 
-def _is_readable(keyring: Keyring, webhook_id: UUID, entry: Entry) -> bool:
+def _is_readable(keyring: Keyring, webhook_id: UUID, entry: SecretEntry) -> bool:
     try:
-        _secret(keyring, webhook_id, entry)
+        _read_secret(keyring, webhook_id, entry)
     except UnreadableSecret:
         return False
     return True
 
 
-def _secret(keyring: Keyring, webhook_id: UUID, entry: Entry) -> str:
+def _read_secret(keyring: Keyring, webhook_id: UUID, entry: SecretEntry) -> str:
     if "encrypted" in entry:
-        return keyring.decrypt(entry["encrypted"], _owner(webhook_id))
+        return keyring.decrypt(entry["encrypted"], _encryption_context(webhook_id))
     return str(entry["secret"])
 
 
-def _owner(webhook_id: UUID) -> str:
+def _encryption_context(webhook_id: UUID) -> str:
     return f"webhook {webhook_id}"

@@ -1,4 +1,4 @@
-"""Webhooks come, change and go. Each begins behind the last event of that moment; its secret leaves here once."""
+"""Create, update, delete and test webhooks. A webhook starts after the last event; its secret is returned once."""
 
 import base64
 import secrets
@@ -18,22 +18,22 @@ from tessera_gql.store import events, teams, webhooks
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook, WebhookDelivery, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.teams import expect
-from tessera_gql.workflows.webhook_secrets import new_entry, retiring
+from tessera_gql.workflows.teams import require_row_version
+from tessera_gql.workflows.webhook_secrets import new_entry, retiring_entries
 
-MARK = "whsec_"
+SIGNING_KEY_PREFIX = "whsec_"
 SECRET_BYTES = 32
-ROTATION = timedelta(hours=24)
+ROTATION_PERIOD = timedelta(hours=24)
 MAX_URL = 2_000
 MAX_DOCUMENT = 20_000
 
-# The webhook of the settings is one row, whichever process comes first.
-STANDING = UUID("00000000-0000-7000-8000-000000000001")
+# A fixed id, so that several processes create only one webhook of the settings.
+SETTINGS_WEBHOOK_ID = UUID("00000000-0000-7000-8000-000000000001")
 
 
 @dataclass(frozen=True)
 class NewWebhook:
-    """Without a team it gets every event there is: an administrator's."""
+    """A request for a webhook. Without a team, an administrator's webhook gets all events."""
 
     url: str
     team: TeamRef | None = None
@@ -43,34 +43,34 @@ class NewWebhook:
 
 
 @dataclass(frozen=True)
-class Made:
-    """`secret` is not shown by accident: it is left out of the representation."""
+class WebhookResult:
+    """A webhook, with its secret if that is new; the secret is excluded from `repr`."""
 
     webhook: Webhook
     secret: str | None = field(default=None, repr=False)
 
 
-async def create(session: Session, actor: Actor, asked: NewWebhook) -> Made:
-    """From now on it gets every event of its filter, at least once."""
-    named = await teams.get(session, asked.team) if asked.team else None
-    team_id = named.id if named else None if actor.is_admin else actor.team_id
+async def create(session: Session, actor: Actor, request: NewWebhook) -> WebhookResult:
+    """Create a webhook; it receives the events of its filter from now on, at least once."""
+    requested_team = await teams.get(session, request.team) if request.team else None
+    team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
     permit(actor, Verb.CREATE_WEBHOOK, team_id)
-    identity, secret = new_id(), _new_secret()
+    identity, secret = new_id(), _create_secret()
     row = Webhook(
         id=identity,
         team_id=team_id,
-        url=address(asked.url),
+        url=validate_url(request.url),
         secrets=[new_entry(session, identity, secret)],
-        kinds=_kinds(asked.kinds),
-        format=asked.format,
-        document=_document(asked.document, asked.format),
+        kinds=_clean_kinds(request.kinds),
+        format=request.format,
+        document=_clean_document(request.document, request.format),
         position=await events.last_sequence(session),
         created_at=session.now,
     )
     await session.insert(row)
     kinds = None if row.kinds is None else tuple(row.kinds)
-    session.record(WebhookCreated(teams=_told(row), webhook_id=row.id, host=host(row.url), kinds=kinds))
-    return Made(row, secret)
+    session.record(WebhookCreated(teams=_audience(row), webhook_id=row.id, host=host(row.url), kinds=kinds))
+    return WebhookResult(row, secret)
 
 
 async def update(
@@ -81,67 +81,67 @@ async def update(
     *,
     rotate_secret: bool = False,
     expected_row_version: int | None = None,
-) -> Made:
-    """`changes`: url, kinds, format, document, is_active. A secret that was replaced goes on signing for a day."""
-    row = await _find(session, actor, Verb.UPDATE_WEBHOOK, identity)
-    _require_ours(row)
-    expect(row.row_version, expected_row_version, "webhook")
-    values = _changes(row, changes)
-    secret = _new_secret() if rotate_secret else None
+) -> WebhookResult:
+    """Update a webhook. `changes`: url, kinds, format, document, is_active. A replaced secret still signs for a day."""
+    row = await _load_permitted(session, actor, Verb.UPDATE_WEBHOOK, identity)
+    _require_not_from_settings(row)
+    require_row_version(row.row_version, expected_row_version, "webhook")
+    values = _changed_values(row, changes)
+    secret = _create_secret() if rotate_secret else None
     if secret is not None:
-        retired = retiring(session.keyring, row, session.now + ROTATION, session.now)
+        retired = retiring_entries(session.keyring, row, session.now + ROTATION_PERIOD, session.now)
         values["secrets"] = [new_entry(session, row.id, secret), *retired]
     if not values:
-        return Made(row)
+        return WebhookResult(row)
     same = (webhooks.rows.c.id == row.id) & (webhooks.rows.c.row_version == row.row_version)
     if not await session.update(Webhook, same, **values, row_version=row.row_version + 1):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
-    session.record(WebhookUpdated(teams=_told(row), webhook_id=row.id, changed=tuple(sorted(values))))
-    return Made(await webhooks.get(session, identity, view_of(actor)), secret)
+    session.record(WebhookUpdated(teams=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
+    return WebhookResult(await webhooks.get(session, identity, view_of(actor)), secret)
 
 
 async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
-    """With what was still on its way to it."""
-    row = await _find(session, actor, Verb.DELETE_WEBHOOK, identity)
-    _require_ours(row)
+    """Delete a webhook with its pending deliveries."""
+    row = await _load_permitted(session, actor, Verb.DELETE_WEBHOOK, identity)
+    _require_not_from_settings(row)
     await webhooks.remove(session, row.id)
-    session.record(WebhookDeleted(teams=_told(row), webhook_id=row.id, host=host(row.url)))
+    session.record(WebhookDeleted(teams=_audience(row), webhook_id=row.id, host=host(row.url)))
     return row
 
 
 async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDelivery:
-    """Sends it once more at once, whatever came of it, with a fresh day of attempts."""
+    """Deliver an event again at once, whatever its status, with a new day of attempts."""
     require_scope(actor, Verb.REDELIVER_WEBHOOK)
-    found = await webhooks.get_delivery(session, delivery, view_of(actor))
-    row = await _find(session, actor, Verb.REDELIVER_WEBHOOK, found.webhook_id)
+    before = await webhooks.get_delivery(session, delivery, view_of(actor))
+    row = await _load_permitted(session, actor, Verb.REDELIVER_WEBHOOK, before.webhook_id)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    here = webhooks.deliveries.c.id == found.id
-    await session.update(WebhookDelivery, here, status=DeliveryStatus.PENDING, since=session.now, due_at=session.now)
-    session.record(WebhookRedelivered(teams=_told(row), webhook_id=row.id, delivery_id=found.id))
+    is_row = webhooks.deliveries.c.id == delivery
+    await session.update(WebhookDelivery, is_row, status=DeliveryStatus.PENDING, since=session.now, due_at=session.now)
+    session.record(WebhookRedelivered(teams=_audience(row), webhook_id=row.id, delivery_id=before.id))
     return await webhooks.get_delivery(session, delivery, view_of(actor))
 
 
 async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
-    """A delivery of no event, to see whether it arrives. Nothing of ours changes, so the log does not tell of it."""
-    row = await _find(session, actor, Verb.TEST_WEBHOOK, identity)
+    """Create a delivery without an event, to test the receiver. No event is recorded, because no data changes."""
+    row = await _load_permitted(session, actor, Verb.TEST_WEBHOOK, identity)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    delivery = due(session, row)
+    delivery = new_delivery(session, row)
     await session.insert(delivery)
     return delivery
 
 
-async def _find(session: Session, actor: Actor, verb: Verb, identity: UUID) -> Webhook:
-    """The webhook to work on; raises NotFound for one of another team, as for one that does not exist."""
+async def _load_permitted(session: Session, actor: Actor, verb: Verb, identity: UUID) -> Webhook:
+    """Load the webhook to change; raises NotFound for one of another team, as for one that does not exist."""
     require_scope(actor, verb)
     row = await webhooks.get(session, identity, view_of(actor))
     permit(actor, verb, row.team_id)
     return row
 
 
-def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookDelivery:
-    """A delivery that begins now: of an event, or (None) a ping."""
+def new_delivery(session: Session, row: Webhook, sequence: int | None = None) -> WebhookDelivery:
+    """Build a delivery that is due now; without `sequence` it is a ping."""
     return WebhookDelivery(
         id=new_id(),
         webhook_id=row.id,
@@ -154,34 +154,33 @@ def due(session: Session, row: Webhook, sequence: int | None = None) -> WebhookD
     )
 
 
-async def stand(session: Session, url: str | None) -> None:
-    """The webhook of the settings: there with that address, or paused when the settings have none.
-
-    Its secret stays in the settings: each worker signs with its own, and the database never holds it.
-    """
-    found = await webhooks.by_ids(session, [STANDING])
+async def sync_settings_webhook(session: Session, url: str | None) -> None:
+    """Create, update or pause the webhook of the settings. Its secret is never stored: workers have it in settings."""
+    rows = await webhooks.by_ids(session, [SETTINGS_WEBHOOK_ID])
     if url is None:
-        if found and (found[0].is_active or found[0].secrets):
-            await session.update(Webhook, webhooks.rows.c.id == STANDING, is_active=False, secrets=[])
+        if rows and (rows[0].is_active or rows[0].secrets):
+            await session.update(Webhook, webhooks.rows.c.id == SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
         return
-    wanted: dict[str, Any] = {"url": address(url), "secrets": [], "is_active": True}
-    if found:
-        if any(getattr(found[0], name) != value for name, value in wanted.items()):
-            await session.update(Webhook, webhooks.rows.c.id == STANDING, **wanted)
+    values: dict[str, Any] = {"url": validate_url(url), "secrets": [], "is_active": True}
+    if rows:
+        if any(getattr(rows[0], name) != value for name, value in values.items()):
+            await session.update(Webhook, webhooks.rows.c.id == SETTINGS_WEBHOOK_ID, **values)
         return
     position = await events.last_sequence(session)
-    row = Webhook(id=STANDING, format=WebhookFormat.STANDARD, position=position, created_at=session.now, **wanted)
+    row = Webhook(
+        id=SETTINGS_WEBHOOK_ID, format=WebhookFormat.STANDARD, position=position, created_at=session.now, **values
+    )
     await session.insert(row, clash="Another process made the webhook of the settings.")
 
 
-def address(url: str) -> str:
-    """An http or https address without credentials; whether it may be called is decided when it is."""
+def validate_url(url: str) -> str:
+    """Validate a URL: http or https, without credentials. Whether it may be called is decided on each post."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         parts, port = None, None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or _odd(url):
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or _is_malformed(url):
         raise Invalid(
             f"{url[:100]!r} is not an address to post to. Write it as in https://example.com/hook.", field=("url",)
         )
@@ -190,7 +189,7 @@ def address(url: str) -> str:
     return url
 
 
-def _odd(url: str) -> bool:
+def _is_malformed(url: str) -> bool:
     return len(url) > MAX_URL or any(not "!" <= char <= "~" for char in url)
 
 
@@ -198,45 +197,45 @@ def host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def _kinds(wanted: Sequence[str] | None) -> list[str] | None:
-    if wanted is None:
+def _clean_kinds(requested_kinds: Sequence[str] | None) -> list[str] | None:
+    if requested_kinds is None:
         return None
-    if unknown := [kind for kind in wanted if kind not in KINDS]:
+    if unknown := [kind for kind in requested_kinds if kind not in KINDS]:
         raise Invalid(f"There are no events of the kind {unknown[0][:100]!r}.", field=("kinds",))
-    if not wanted:
+    if not requested_kinds:
         raise Invalid("An empty list of kinds lets nothing through. Leave it out for all.", field=("kinds",))
-    return sorted(set(wanted))
+    return sorted(set(requested_kinds))
 
 
-def _document(text: str | None, shape: WebhookFormat) -> str | None:
+def _clean_document(text: str | None, webhook_format: WebhookFormat) -> str | None:
     if text is None:
         return None
-    if shape is not WebhookFormat.STANDARD:
+    if webhook_format is not WebhookFormat.STANDARD:
         raise Invalid("A document chooses the payload of the format STANDARD only.", field=("document",))
     if len(text) > MAX_DOCUMENT:
         raise Invalid(f"The document has {len(text)} characters; {MAX_DOCUMENT} is the limit.", field=("document",))
     return text
 
 
-def _changes(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = dict(changes)
-    if "url" in wanted:
-        wanted["url"] = address(wanted["url"])
-    if "kinds" in wanted:
-        wanted["kinds"] = _kinds(wanted["kinds"])
-    if {"document", "format"} & wanted.keys():
-        wanted["document"] = _document(wanted.get("document", row.document), wanted.get("format", row.format))
-    return {name: value for name, value in wanted.items() if value != getattr(row, name)}
+def _changed_values(row: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(changes)
+    if "url" in values:
+        values["url"] = validate_url(values["url"])
+    if "kinds" in values:
+        values["kinds"] = _clean_kinds(values["kinds"])
+    if {"document", "format"} & values.keys():
+        values["document"] = _clean_document(values.get("document", row.document), values.get("format", row.format))
+    return {name: value for name, value in values.items() if value != getattr(row, name)}
 
 
-def _new_secret() -> str:
-    return MARK + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+def _create_secret() -> str:
+    return SIGNING_KEY_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
-def _require_ours(row: Webhook) -> None:
-    if row.id == STANDING:
+def _require_not_from_settings(row: Webhook) -> None:
+    if row.id == SETTINGS_WEBHOOK_ID:
         raise Conflict("This webhook comes from the settings. Change WEBHOOK_URL and WEBHOOK_SECRET instead.")
 
 
-def _told(row: Webhook) -> frozenset[UUID]:
+def _audience(row: Webhook) -> frozenset[UUID]:
     return frozenset({row.team_id} if row.team_id else ())

@@ -8,15 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from tessera_gql.auth import BadCredential, Identity, Keys
+from tessera_gql.auth import Authenticator, BadCredential, Identity
 from tessera_gql.policy.access import OPEN_ACTOR, Scope
-from tessera_gql.policy.visibility import WHOLE
+from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import Minted, NewKey
+from tessera_gql.workflows.keys import CreatedKey, NewKey
 from tests.conftest import FixedClock, statements
 from tests.world import World
 
@@ -39,11 +39,11 @@ def seconds() -> Seconds:
 
 
 @pytest.fixture
-def opened(database: Database, seconds: Seconds) -> Keys:
-    return Keys(database, admin_key=ADMIN_KEY, monotonic=seconds)
+def opened(database: Database, seconds: Seconds) -> Authenticator:
+    return Authenticator(database, admin_key=ADMIN_KEY, monotonic=seconds)
 
 
-async def mint(database: Database, *scopes: Scope, **asked: Any) -> Minted:
+async def mint(database: Database, *scopes: Scope, **asked: Any) -> CreatedKey:
     async with database.write("tester") as session:
         return await keys.create(session, OPEN_ACTOR, NewKey("ci", scopes or (Scope.ADMIN,), **asked))
 
@@ -53,12 +53,12 @@ async def revoke(database: Database, key: ApiKey) -> None:
         await keys.revoke(session, OPEN_ACTOR, key.id)
 
 
-def bearer(minted: Minted) -> str:
+def bearer(minted: CreatedKey) -> str:
     return f"Bearer {minted.token}"
 
 
 async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
-    opened: Keys, database: Database, world: World
+    opened: Authenticator, database: Database, world: World
 ) -> None:
     team = await world.team("shop")
     minted = await mint(database, Scope.WRITE, team=TeamRef(id=team.id))
@@ -68,7 +68,7 @@ async def test_a_key_says_who_asks_for_which_team_and_what_it_may(
 
 
 async def test_the_ids_of_a_caller_are_plain_and_can_be_written_as_json(
-    opened: Keys, database: Database, world: World
+    opened: Authenticator, database: Database, world: World
 ) -> None:
     team = await world.team("shop")
     actor = (await opened.identify(bearer(await mint(database, team=TeamRef(id=team.id))))).actor
@@ -76,7 +76,7 @@ async def test_the_ids_of_a_caller_are_plain_and_can_be_written_as_json(
 
 
 async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
-    opened: Keys, database: Database, seconds: Seconds
+    opened: Authenticator, database: Database, seconds: Seconds
 ) -> None:
     minted = await mint(database)
     first = await opened.identify(bearer(minted))
@@ -90,7 +90,7 @@ async def test_a_key_that_was_found_good_costs_no_statement_for_five_seconds(
 
 
 async def test_what_is_changed_behind_our_back_is_seen_after_five_seconds(
-    opened: Keys, database: Database, seconds: Seconds, clock: FixedClock
+    opened: Authenticator, database: Database, seconds: Seconds, clock: FixedClock
 ) -> None:
     minted = await mint(database)
     await opened.identify(bearer(minted))
@@ -102,9 +102,9 @@ async def test_what_is_changed_behind_our_back_is_seen_after_five_seconds(
 
 
 async def test_a_revocation_in_this_process_ends_what_lives_on_the_key_before_the_call_returns(
-    opened: Keys, database: Database
+    opened: Authenticator, database: Database
 ) -> None:
-    database.committed.append(opened.hear)
+    database.committed.append(opened.on_commit)
     minted, other = await mint(database), await mint(database)
     identity, bystander = await opened.identify(bearer(minted)), await opened.identify(bearer(other))
     await revoke(database, minted.key)
@@ -119,19 +119,19 @@ async def test_a_look_up_under_way_while_its_key_is_revoked_does_not_let_it_in(
 ) -> None:
     minted = await mint(database)
 
-    class Slow(Keys):
+    class Slow(Authenticator):
         """Another process revokes the key between the reading of its row and the answer."""
 
-        async def _looked_up(self, digest: str) -> Identity:
+        async def _verify_key(self, digest: str) -> Identity:
             self.revoke(minted.key.id)
-            return await super()._looked_up(digest)
+            return await super()._verify_key(digest)
 
     with pytest.raises(BadCredential, match="was revoked"):
         await Slow(database, monotonic=seconds).identify(bearer(minted))
 
 
-async def test_a_rolled_back_revocation_ends_nothing(opened: Keys, database: Database) -> None:
-    database.committed.append(opened.hear)
+async def test_a_rolled_back_revocation_ends_nothing(opened: Authenticator, database: Database) -> None:
+    database.committed.append(opened.on_commit)
     minted = await mint(database)
     identity = await opened.identify(bearer(minted))
     async with database.write(dry_run=True) as session:
@@ -141,7 +141,7 @@ async def test_a_rolled_back_revocation_ends_nothing(opened: Keys, database: Dat
 
 
 async def test_an_expiry_ends_what_lives_on_the_key_and_is_told(
-    opened: Keys, database: Database, clock: FixedClock
+    opened: Authenticator, database: Database, clock: FixedClock
 ) -> None:
     minted = await mint(database, expires_at=clock.now + timedelta(minutes=1))
     identity = await opened.identify(bearer(minted))
@@ -156,7 +156,7 @@ async def test_an_expiry_ends_what_lives_on_the_key_and_is_told(
 
 
 async def test_an_expired_key_is_refused_though_it_was_found_good_a_moment_ago(
-    opened: Keys, database: Database, clock: FixedClock
+    opened: Authenticator, database: Database, clock: FixedClock
 ) -> None:
     minted = await mint(database, expires_at=clock.now + timedelta(seconds=1))
     await opened.identify(bearer(minted))
@@ -166,7 +166,7 @@ async def test_an_expired_key_is_refused_though_it_was_found_good_a_moment_ago(
 
 
 async def test_the_last_use_is_written_later_and_in_one_transaction(
-    opened: Keys, database: Database, clock: FixedClock
+    opened: Authenticator, database: Database, clock: FixedClock
 ) -> None:
     some = [await mint(database) for _ in range(3)]
     for minted in some:
@@ -175,7 +175,7 @@ async def test_the_last_use_is_written_later_and_in_one_transaction(
     await opened.identify(bearer(some[0]))
     await opened.flush()
     async with database.read() as session:
-        used = [(await store.get(session, one.key.id, WHOLE)).last_used_at for one in some]
+        used = [(await store.get(session, one.key.id, UNRESTRICTED)).last_used_at for one in some]
     assert used == [clock.now, *[clock.now - timedelta(seconds=30)] * 2]
     with statements(database) as found:
         await opened.flush()
@@ -183,15 +183,15 @@ async def test_the_last_use_is_written_later_and_in_one_transaction(
 
 
 async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: FixedClock) -> None:
-    opened = Keys(database)
+    opened = Authenticator(database)
     minted = await mint(database, expires_at=clock.now + timedelta(seconds=0.05))
     identity = await opened.identify(bearer(minted))
 
     async def used() -> bool:
         async with database.read() as session:
-            return (await store.get(session, minted.key.id, WHOLE)).last_used_at is not None
+            return (await store.get(session, minted.key.id, UNRESTRICTED)).last_used_at is not None
 
-    keeper = asyncio.create_task(opened.keep(flush_seconds=0))
+    keeper = asyncio.create_task(opened.run(flush_seconds=0))
     clock.advance(seconds=1)
     async with asyncio.timeout(5):
         await identity.ended.wait()
@@ -219,13 +219,15 @@ async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: F
         ("Bearer " + "A" * 100_000, "not known here"),
     ],
 )
-async def test_whatever_is_no_key_is_refused_in_words(opened: Keys, authorization: str | None, said: str) -> None:
+async def test_whatever_is_no_key_is_refused_in_words(
+    opened: Authenticator, authorization: str | None, said: str
+) -> None:
     with pytest.raises(BadCredential, match=said) as refused:
         await opened.identify(authorization)
     assert ADMIN_KEY not in str(refused.value)
 
 
-async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Keys, database: Database) -> None:
+async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Authenticator, database: Database) -> None:
     with statements(database) as found:
         for text in ("Bearer x", "Bearer a.b.c", None):
             with pytest.raises(BadCredential):
@@ -235,7 +237,7 @@ async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Keys, da
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 async def test_the_administrators_key_of_the_settings_is_in_no_table(
-    opened: Keys, database: Database, scheme: str
+    opened: Authenticator, database: Database, scheme: str
 ) -> None:
     with statements(database) as found:
         actor = (await opened.identify(f"{scheme}  {ADMIN_KEY} ")).actor
@@ -243,12 +245,12 @@ async def test_the_administrators_key_of_the_settings_is_in_no_table(
 
 
 async def test_an_open_server_asks_nobody(database: Database) -> None:
-    opened = Keys(database, is_open=True)
+    opened = Authenticator(database, is_open=True)
     assert (await opened.identify(None)).actor is OPEN_ACTOR
     assert (await opened.identify("Bearer whatever")).actor is OPEN_ACTOR
 
 
-async def test_a_key_without_any_scope_is_good_for_nothing(opened: Keys, database: Database) -> None:
+async def test_a_key_without_any_scope_is_good_for_nothing(opened: Authenticator, database: Database) -> None:
     minted = await mint(database)
     async with database.write() as session:
         await session.update(ApiKey, store.rows.c.id == minted.key.id, scopes=[])
@@ -257,9 +259,9 @@ async def test_a_key_without_any_scope_is_good_for_nothing(opened: Keys, databas
 
 
 async def test_only_so_many_credentials_are_remembered(database: Database) -> None:
-    opened = Keys(database, remembered=2)
+    opened = Authenticator(database, cache_size=2)
     some = [await mint(database) for _ in range(4)]
     identities = [await opened.identify(bearer(one)) for one in some]
-    assert len(opened._known) == 2
+    assert len(opened._cache) == 2
     opened.revoke(some[0].key.id)
     assert identities[0].ended.is_set()

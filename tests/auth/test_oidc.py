@@ -13,8 +13,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from tessera_gql.auth import BadCredential, Identity, Keys
-from tessera_gql.auth.oidc import Claims, Jwks, JwksIssuer
+from tessera_gql.auth import Authenticator, BadCredential, Identity
+from tessera_gql.auth.oidc import ExpectedClaims, Jwks, JwksIssuer
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.access import Scope
 from tessera_gql.store.database import Database
@@ -49,10 +49,10 @@ class House:
     def write(self, *keys: Any) -> None:
         self.file.write_text(json.dumps({"keys": [key.as_dict(private=False) for key in keys]}))
 
-    def server(self) -> Keys:
+    def server(self) -> Authenticator:
         jwks = Jwks(str(self.file), self.seconds)
-        issuer = JwksIssuer(self.database, jwks, Claims(ISSUER, AUDIENCE))
-        return Keys(self.database, issuer=issuer, monotonic=self.seconds)
+        issuer = JwksIssuer(self.database, jwks, ExpectedClaims(ISSUER, AUDIENCE))
+        return Authenticator(self.database, issuer=issuer, monotonic=self.seconds)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_a_good_token_is_a_caller_with_a_team_and_scopes(
     assert identity.actor.name == "oidc:ann@example.com"
     assert identity.actor.team_id == team.id
     assert identity.actor.scopes == {Scope.WRITE}
-    assert identity.actor.may(Scope.READ)
+    assert identity.actor.has_scope(Scope.READ)
     assert not identity.actor.is_admin
 
 
@@ -293,7 +293,9 @@ async def test_keys_are_fetched_from_an_address_once_for_many_callers(house: Hou
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         jwks = Jwks(f"http://127.0.0.1:{port}/jwks", house.seconds)
-        opened = Keys(house.database, issuer=JwksIssuer(house.database, jwks, Claims(ISSUER, AUDIENCE)))
+        opened = Authenticator(
+            house.database, issuer=JwksIssuer(house.database, jwks, ExpectedClaims(ISSUER, AUDIENCE))
+        )
         tokens = [signed(sub=f"user-{number}") for number in range(5)]
         found = await asyncio.gather(*(opened.identify(f"Bearer {token}") for token in tokens))
     assert {one.actor.name for one in found} == {f"oidc:user-{number}" for number in range(5)}

@@ -6,13 +6,13 @@ import orjson
 import pytest
 from typer.testing import CliRunner, Result
 
-from tessera_gql.cli import program
+from tessera_gql.cli import build_app
 from tessera_gql.formats import git
 from tessera_gql.formats.git import TeamFile
 
 
 def run(words: list[str]) -> Result:
-    return CliRunner().invoke(program("git"), ["git", *words])
+    return CliRunner().invoke(build_app("git"), ["git", *words])
 
 
 @pytest.fixture(autouse=True)

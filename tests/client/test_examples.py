@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer.main
 
-from tessera_gql.cli import program
+from tessera_gql.cli import build_app
 from tessera_gql.client import TesseraClient
 from tests.client.test_faces import V1, V2, fresh, fresh_fqn
 from tests.e2e.server import ROOT, Running, environment
@@ -66,6 +66,6 @@ def test_every_command_and_option_of_the_workflow_example_exists() -> None:
     found = re.findall(r"\btessera (dbt|keys) ([a-z]+)([^`\n]*)", text)
     assert len(found) == 4
     for group, name, rest in found:
-        command = typer.main.get_command(program(group)).commands[group].commands[name]
+        command = typer.main.get_command(build_app(group)).commands[group].commands[name]
         known = {option for parameter in command.params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known, rest

@@ -22,7 +22,7 @@ from tessera_gql.client import (
     Unauthenticated,
     Unavailable,
 )
-from tessera_gql.client.stream import NOW
+from tessera_gql.client.stream import CURRENT_CURSOR
 from tests.client.conftest import Open
 from tests.e2e.server import Running, serving
 
@@ -80,7 +80,7 @@ async def test_a_breaking_change_waits_for_the_answer_and_is_published_with_it(t
     assert [team.name for team in proposal.awaiting] == [reader.name]
     (question,) = [one async for one in tessera.inbox(reader.name)]
     assert question.proposal.id == proposal.id
-    assert question.because[0].path == "coupon"
+    assert question.reasons[0].path == "coupon"
     done = await tessera.acknowledge(
         proposal.id,
         AcknowledgmentResponse.MIGRATING,
@@ -198,7 +198,7 @@ async def test_a_subscription_starts_with_what_happens_after_the_call(tessera: A
 async def test_a_subscription_that_waits_has_a_place_even_in_an_empty_log(opened: Open, tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         client = await opened(server.url)
-        beginning = await client.run(NOW)
+        beginning = await client.run(CURRENT_CURSOR)
         await client.create_team("first")
         async with aclosing(aiter(client.subscribe(after=beginning))) as listening:
             assert (await anext(listening)).payload["name"] == "first"

@@ -22,18 +22,18 @@ from graphql import (
 )
 
 from tessera_gql.client import AsyncTesseraClient, TesseraClient, words
-from tessera_gql.client.exchange import exchange, target
-from tessera_gql.client.model import Called, Model
-from tessera_gql.client.operation import Listing, Operation, Subscription
+from tessera_gql.client.exchange import execute_operation, resolve_endpoint
+from tessera_gql.client.model import FieldSelection, Model
+from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
-from tessera_gql.client.stream import NOW
+from tessera_gql.client.stream import CURRENT_CURSOR
 from tessera_gql.graphql.documents import Documents, Profile
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import printed
 
 SCHEMA: GraphQLSchema = build_schema(printed())
 
-BUILT: dict[str, Callable[[], Operation[Any] | Listing[Any] | Subscription[Any]]] = {
+BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscription[Any]]] = {
     "viewer": catalog.viewer,
     "create_team": lambda: catalog.create_team("a"),
     "get_team": lambda: catalog.get_team("a"),
@@ -72,13 +72,13 @@ BUILT: dict[str, Callable[[], Operation[Any] | Listing[Any] | Subscription[Any]]
     "subscribe": lambda: listening.subscribe(asset_id="id", after="cursor"),
     "acknowledgment_requests": lambda: listening.acknowledgment_requests("a"),
     "status_changes": lambda: listening.status_changes(proposal_id="id"),
-    "the latest cursor": lambda: NOW,
+    "the latest cursor": lambda: CURRENT_CURSOR,
 }
 
 
 def document(name: str) -> str:
     built = BUILT[name]()
-    return built.first.document if isinstance(built, Listing) else built.document
+    return built.first_page.document if isinstance(built, PaginatedQuery) else built.document
 
 
 @pytest.mark.parametrize("name", BUILT)
@@ -89,13 +89,13 @@ def test_every_operation_validates_against_the_schema(name: str) -> None:
 @pytest.mark.parametrize("name", BUILT)
 def test_every_operation_is_within_the_limits_of_a_locked_server(name: str) -> None:
     built = BUILT[name]()
-    operation = built.first if isinstance(built, Listing) else built
+    operation = built.first_page if isinstance(built, PaginatedQuery) else built
     refused = Documents(SCHEMA, Limits(), Profile.LOCKED).prepare(operation.document, dict(operation.variables))
     assert not isinstance(refused, list), refused
 
 
 def test_every_method_of_both_faces_is_an_operation_that_is_tested() -> None:
-    kept = {"run", "iterate", "listen", "close", "target"}
+    kept = {"run", "iterate", "listen", "close", "endpoint"}
     for face in (TesseraClient, AsyncTesseraClient):
         methods = {name for name in dir(face) if not name.startswith("_")} - kept
         assert methods == {name for name in BUILT if " " not in name}
@@ -110,25 +110,23 @@ def _models() -> Iterator[type[Model]]:
 
 
 TYPES = {
-    "TeamName": "Team",
-    "AssetName": "Asset",
-    "ContractName": "Contract",
-    "ProposalName": "Proposal",
-    "ProposalWithAnswers": "Proposal",
-    "Reason": "Change",
-    "Answer": "Acknowledgment",
-    "Question": "Acknowledgment",
+    "TeamSummary": "Team",
+    "AssetSummary": "Asset",
+    "ContractSummary": "Contract",
+    "ProposalSummary": "Proposal",
+    "ProposalDetails": "Proposal",
+    "ChangeSummary": "Change",
+    "PendingAcknowledgment": "Acknowledgment",
     "ContractDocuments": "Contract",
     "Diff": "SchemaDiff",
-    "Publication": "PublishContractPayload",
-    "Acknowledged": "AcknowledgeProposalPayload",
+    "PublishResult": "PublishContractPayload",
+    "AcknowledgeResult": "AcknowledgeProposalPayload",
     "AskedTeam": "ImpactedTeam",
     "ModelImpact": "DbtModelImpact",
     "Dependency": "AssetDependency",
     "StatusChange": "ProposalStatusChanged",
-    "Request": "AcknowledgmentRequest",
 }
-REQUIRED_AFTER_SUCCESS = {("Publication", "outcome"), ("Acknowledged", "proposal")}
+REQUIRED_AFTER_SUCCESS = {("PublishResult", "outcome"), ("AcknowledgeResult", "proposal")}
 
 
 @pytest.mark.parametrize("model", sorted(set(_models()), key=lambda one: one.__name__))
@@ -147,7 +145,7 @@ def test_every_model_says_null_list_and_enum_as_the_schema_does(model: type[Mode
         inner = (
             next((one for one in get_args(annotation) if one is not type(None)), annotation) if optional else annotation
         )
-        wrapped = any(isinstance(one, Called) and one.within for one in field.metadata)
+        wrapped = any(isinstance(one, FieldSelection) and one.wrapper for one in field.metadata)
         if get_origin(inner) is not UnionType:
             assert (get_origin(inner) is tuple) == (isinstance(bare, GraphQLList) or wrapped), (model, name)
         named = get_args(inner)[0] if get_origin(inner) is tuple else inner
@@ -185,5 +183,5 @@ def test_a_creating_mutation_has_a_key_of_its_own_and_keeps_it_over_retries() ->
     one, other = catalog.create_team("a"), catalog.create_team("a")
     keys = {operation.variables["input"]["idempotencyKey"] for operation in (one, other)}
     assert len(keys) == 2
-    steps = exchange(one, target("http://x", None, timeout_seconds=1, retries=1))
+    steps = execute_operation(one, resolve_endpoint("http://x", None, timeout_seconds=1, retries=1))
     assert str(one.variables["input"]["idempotencyKey"]) in str(next(steps))

@@ -17,8 +17,8 @@ from tessera_gql.client import (
     Unauthenticated,
     Unavailable,
 )
-from tessera_gql.client.exchange import Target, delays, reply
-from tessera_gql.client.steps import Came
+from tessera_gql.client.exchange import Endpoint, iter_backoff_delays, parse_response
+from tessera_gql.client.steps import HttpResponse
 from tests.client.conftest import Open
 from tests.client.test_faces import fresh, proposed
 from tests.e2e.server import Running
@@ -73,7 +73,7 @@ async def test_an_answer_to_a_proposal_is_never_sent_twice(opened: Open, server:
         client = await opened(url, retries=4)
         with pytest.raises(Unavailable, match="It may have been done") as lost:
             await client.acknowledge(proposal.id, AcknowledgmentResponse.APPROVED, team=reader)
-        assert lost.value.maybe_done
+        assert lost.value.outcome_unknown
     answered = [event async for event in tessera.events(proposal_id=proposal.id, kinds=["PROPOSAL_ANSWERED"])]
     assert len(answered) == 1
 
@@ -88,7 +88,7 @@ async def test_a_server_that_stays_away_is_given_up_after_the_retries(opened: Op
 
 
 def test_each_pause_is_longer_and_spread() -> None:
-    many = [list(delays(12)) for _ in range(20)]
+    many = [list(iter_backoff_delays(12)) for _ in range(20)]
     assert all(0.1 * 2**attempt <= pauses[attempt] <= 0.2 * 2**attempt for pauses in many for attempt in range(6))
     assert all(10 <= pauses[-1] <= 20 for pauses in many)
     assert len({pauses[0] for pauses in many}) > 1
@@ -97,23 +97,23 @@ def test_each_pause_is_longer_and_spread() -> None:
 @pytest.mark.parametrize(
     ("came", "kind"),
     [
-        (Came(200, b"<html>"), BadRequest),
-        (Came(404, b'{"detail": "Not Found"}'), BadRequest),
-        (Came(401, b""), Unauthenticated),
-        (Came(502, b"Bad Gateway"), Unavailable),
+        (HttpResponse(200, b"<html>"), BadRequest),
+        (HttpResponse(404, b'{"detail": "Not Found"}'), BadRequest),
+        (HttpResponse(401, b""), Unauthenticated),
+        (HttpResponse(502, b"Bad Gateway"), Unavailable),
         (
-            Came(500, b'{"errors": [{"message": "x", "extensions": {"code": "INTERNAL", "reference": 7}}]}'),
+            HttpResponse(500, b'{"errors": [{"message": "x", "extensions": {"code": "INTERNAL", "reference": 7}}]}'),
             ServerFault,
         ),
-        (Came(200, b'{"errors": [{"message": "x", "extensions": {"code": "QUERY_TOO_COMPLEX"}}]}'), BadRequest),
-        (Came(200, b'{"errors": [{}]}'), BadRequest),
-        (Came(503, b'{"errors": [{"message": "x", "extensions": {"code": "UNAVAILABLE"}}]}'), Unavailable),
-        (Came(429, b'{"errors": [{"message": "x", "extensions": {"code": "RATE_LIMITED"}}]}'), Unavailable),
+        (HttpResponse(200, b'{"errors": [{"message": "x", "extensions": {"code": "QUERY_TOO_COMPLEX"}}]}'), BadRequest),
+        (HttpResponse(200, b'{"errors": [{}]}'), BadRequest),
+        (HttpResponse(503, b'{"errors": [{"message": "x", "extensions": {"code": "UNAVAILABLE"}}]}'), Unavailable),
+        (HttpResponse(429, b'{"errors": [{"message": "x", "extensions": {"code": "RATE_LIMITED"}}]}'), Unavailable),
     ],
 )
-def test_whatever_a_server_answers_is_a_typed_error(came: Came, kind: type[Exception]) -> None:
+def test_whatever_a_server_answers_is_a_typed_error(came: HttpResponse, kind: type[Exception]) -> None:
     with pytest.raises(kind):
-        reply(came, Target("http://localhost"))
+        parse_response(came, Endpoint("http://localhost"))
 
 
 @pytest.mark.parametrize("heard", [False, True])

@@ -112,13 +112,13 @@ async def test_a_transaction_is_run_again_for_a_result_and_the_result_is_compute
 
     async def attempt(may_defer: bool) -> int:
         attempts.append(may_defer)
-        first = await computer.run(len, "abc", key="first", defers=may_defer)
-        return first + await computer.run(len, "ab", key="second", defers=may_defer)
+        first = await computer.run(len, "abc", key="first", may_defer=may_defer)
+        return first + await computer.run(len, "ab", key="second", may_defer=may_defer)
 
     assert await rerun(computer, attempt) == 5
     assert attempts == [True, True, True]
     with pytest.raises(Deferred):
-        await computer.run(len, "", key="third", defers=True)
+        await computer.run(len, "", key="third", may_defer=True)
 
 
 async def test_a_transaction_that_always_needs_something_new_ends(pool: Pool) -> None:
@@ -127,7 +127,7 @@ async def test_a_transaction_that_always_needs_something_new_ends(pool: Pool) ->
 
     async def attempt(may_defer: bool) -> int:
         attempts.append(may_defer)
-        return await computer.run(len, "abc", key=len(attempts), defers=may_defer)
+        return await computer.run(len, "abc", key=len(attempts), may_defer=may_defer)
 
     assert await rerun(computer, attempt) == 3
     assert attempts[-1] is False
@@ -156,7 +156,7 @@ async def test_processes_that_cannot_be_started_are_unavailable_and_tried_again(
 
 async def test_without_a_pool_functions_are_called_at_once() -> None:
     computer = Computer()
-    assert await computer.run(len, "abc", key="a", defers=True) == 3
+    assert await computer.run(len, "abc", key="a", may_defer=True) == 3
     assert await computer.run(len, "abc", here=lambda: 4) == 4
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from graphql import OperationDefinitionNode, parse
 
 from tessera_gql.client.errors import TesseraError
-from tessera_gql.client.operation import UPLOAD, Listing, Operation, Subscription
+from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
 from tessera_gql.client.words import AcknowledgmentResponse, CompatibilityMode
 
@@ -60,7 +60,7 @@ class Walk:
 def run(ask: Ask, operation: Operation[T]) -> T:
     variables = json.dumps(operation.variables)
     if operation.upload is not None:
-        variables = variables.replace(json.dumps(UPLOAD), operation.upload.decode())
+        variables = variables.replace(json.dumps(UPLOAD_PLACEHOLDER), operation.upload.decode())
     return operation.parse(ask(operation.document, json.loads(variables)))
 
 
@@ -148,12 +148,12 @@ def sdk(ask: Ask) -> None:
     do(catalog.unregister(reading.id))
     do(manifests.sync_dbt(MANIFEST, owner="shop", dry_run=True))
     for listing in _listings():
-        do(listing.first)
+        do(listing.first_page)
 
 
 def subscriptions(walk: Walk) -> None:
     """Needs an event of each kind that is listened to."""
-    for subscription in _subscriptions(walk.run(listening.events().first).items[0].cursor):
+    for subscription in _subscriptions(walk.run(listening.events().first_page).items[0].cursor):
         message = walk.ask(subscription.document, {**subscription.variables, "after": subscription.after})
         subscription.parse(message)
 
@@ -161,15 +161,15 @@ def subscriptions(walk: Walk) -> None:
 def _answered(ask: Ask) -> None:
     proposal = proposed(ask, "growth")
     run(ask, publishing.get_proposal(proposal))
-    run(ask, publishing.inbox().first)
-    run(ask, publishing.inbox("growth").first)
+    run(ask, publishing.inbox().first_page)
+    run(ask, publishing.inbox("growth").first_page)
     run(ask, publishing.acknowledge(proposal, AcknowledgmentResponse.APPROVED, team="growth"))
     contract = run(ask, publishing.publish_proposal(proposal))
     run(ask, publishing.get_contract(contract.id))
     run(ask, publishing.withdraw_proposal(proposed(ask, "growth")))
 
 
-def _listings() -> Iterator[Listing[Any]]:
+def _listings() -> Iterator[PaginatedQuery[Any]]:
     yield catalog.teams()
     yield catalog.assets(fqn_contains="sdk")
     yield catalog.registrations()

@@ -82,7 +82,7 @@ async def test_two_transactions_that_commit_in_the_opposite_order_of_their_start
 
 
 async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(world: World, database: Database) -> None:
-    async with Bus(database, kept=5) as bus, bus.subscribe(0) as slow:
+    async with Bus(database, max_recent_events=5) as bus, bus.subscribe(0) as slow:
         for number in range(12):
             await world.team(f"team-{number}")
         async with bus.subscribe(11) as quick:
@@ -93,7 +93,7 @@ async def test_what_no_longer_fits_into_memory_is_read_from_the_log_in_pages(wor
 async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tessera_gql.delivery.bus.KEPT_CHARACTERS", 1_500)
+    monkeypatch.setattr("tessera_gql.delivery.bus.MAX_RECENT_CHARACTERS", 1_500)
     async with Bus(database) as bus, bus.subscribe(0) as slow:
         for number in range(12):
             await world.team(f"team-{number}")
@@ -105,7 +105,7 @@ async def test_large_events_are_kept_in_memory_up_to_a_limit_of_their_text(
 
 async def test_a_subscriber_lives_through_a_database_that_is_away(postgres_database_url: str) -> None:
     database = Database(postgres_database_url)
-    async with Bus(database, poll_seconds=0.05, kept=1) as bus, bus.subscribe(0) as stream:
+    async with Bus(database, poll_seconds=0.05, max_recent_events=1) as bus, bus.subscribe(0) as stream:
         for number in range(4):
             await cut_connections(postgres_database_url)
             other = Database(postgres_database_url)

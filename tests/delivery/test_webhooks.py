@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from tessera_gql.delivery.outbound import Rules
-from tessera_gql.delivery.webhooks import Options, Worker, hand_on
+from tessera_gql.delivery.webhooks import Options, Worker, create_deliveries
 from tessera_gql.errors import Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
 from tessera_gql.policy.delivery import Backoff
@@ -24,8 +24,8 @@ from tessera_gql.store.tables import Webhook, WebhookDelivery
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import teams
 from tessera_gql.workflows import webhooks as verbs
-from tessera_gql.workflows.webhook_secrets import signing
-from tessera_gql.workflows.webhooks import Made, NewWebhook
+from tessera_gql.workflows.webhook_secrets import signing_secrets
+from tessera_gql.workflows.webhooks import NewWebhook, WebhookResult
 from tests.conftest import FixedClock
 from tests.delivery.receiver import receiving
 from tests.world import World
@@ -33,7 +33,7 @@ from tests.world import World
 INSIDE = Rules(allow_private=True, timeout_seconds=1)
 QUICK = Options(
     rules=INSIDE,
-    backoff=Backoff(first_seconds=0.02, factor=1.5, longest_seconds=0.2, life_seconds=60),
+    backoff=Backoff(first_seconds=0.02, factor=1.5, maximum_seconds=0.2, give_up_after_seconds=60),
     lease_seconds=2,
     poll_seconds=0.02,
 )
@@ -59,7 +59,7 @@ async def live(database_url: str) -> AsyncGenerator[Database]:
     await found.dispose()
 
 
-async def webhook(database: Database, url: str, **asked: Any) -> Made:
+async def webhook(database: Database, url: str, **asked: Any) -> WebhookResult:
     async with database.write() as session:
         return await verbs.create(session, OPEN_ACTOR, NewWebhook(url, **asked))
 
@@ -113,7 +113,7 @@ async def test_after_a_day_of_failures_the_log_says_so_and_no_webhook_is_told(
     async with receiving(lambda _number: 503) as receiver:
         await webhook(database, receiver.url, kinds=["TEAM_CREATED"])
         await world.team("one")
-        await hand_on(database)
+        await create_deliveries(database)
         async with working(database, Options(rules=INSIDE, poll_seconds=0.01)), asyncio.timeout(60):
             (dead,) = await deliveries(database)
             while dead.status is DeliveryStatus.PENDING:
@@ -125,7 +125,7 @@ async def test_after_a_day_of_failures_the_log_says_so_and_no_webhook_is_told(
     assert dead.status is DeliveryStatus.DEAD
     assert 8 <= len(dead.attempts) <= 20
     assert clock.now - dead.since <= timedelta(days=1, hours=1)
-    await hand_on(database)
+    await create_deliveries(database)
     assert len(await deliveries(database)) == 1
 
 
@@ -133,7 +133,7 @@ async def test_a_worker_that_was_killed_loses_nothing(database: Database, clock:
     """It died after its claim, or after its post: both look the same to whoever comes next."""
     async with receiving() as receiver:
         await webhook(database, receiver.url)
-        await hand_on(database)
+        await create_deliveries(database)
         async with database.write() as session:
             claimed = await webhooks.claim(session, limit=9, each=9, busy=(), lease=timedelta(seconds=60))
         assert len(claimed) == 1
@@ -147,7 +147,7 @@ async def test_a_worker_that_was_killed_loses_nothing(database: Database, clock:
 
 async def test_who_was_overtaken_does_not_overwrite_what_came_after(database: Database, clock: FixedClock) -> None:
     await webhook(database, "https://example.com/")
-    await hand_on(database)
+    await create_deliveries(database)
     lease = timedelta(seconds=60)
     async with database.write() as session:
         (slow,) = await webhooks.claim(session, limit=9, each=9, busy=(), lease=lease)
@@ -183,7 +183,11 @@ async def test_a_slow_receiver_does_not_hold_up_another(live: Database) -> None:
         await webhook(live, quick.url)
         for number in range(12):
             await world.team(f"team-{number}")
-        options = Options(rules=Rules(allow_private=True, timeout_seconds=5), at_once=8, at_once_each=2)
+        options = Options(
+            rules=Rules(allow_private=True, timeout_seconds=5),
+            max_posts=8,
+            max_posts_per_webhook=2,
+        )
         async with working(live, options):
             await quick.count(13, 4)
 
@@ -197,7 +201,7 @@ async def test_a_teams_webhook_hears_what_concerns_it_and_a_filter_lets_through_
     after = (await world.events())[-1].sequence
     for consumer in world.consumers:
         await world.answer(proposal, consumer, Response.APPROVED)
-    await hand_on(database)
+    await create_deliveries(database)
     events = {one.sequence: one for one in await world.events(after)}
     found = [one for one in await deliveries(database) if one.sequence in events]
     of_mine = [events[one.sequence or 0] for one in found if one.webhook_id == mine.webhook.id]
@@ -219,7 +223,7 @@ async def test_a_paused_webhook_gets_what_it_missed_when_it_goes_on(live: Databa
         assert (await receiver.count(1))[0].json["data"]["payload"]["name"] == "meanwhile"
 
 
-async def change(database: Database, row: Webhook, *, rotate: bool = False, **changes: Any) -> Made:
+async def change(database: Database, row: Webhook, *, rotate: bool = False, **changes: Any) -> WebhookResult:
     async with database.write() as session:
         return await verbs.update(session, OPEN_ACTOR, row.id, changes, rotate_secret=rotate)
 
@@ -229,9 +233,9 @@ async def test_a_secret_that_was_replaced_signs_beside_the_new_one_for_a_day(
 ) -> None:
     made = await webhook(database, "https://example.com/")
     fresh = await change(database, made.webhook, rotate=True)
-    assert signing(Keyring(), fresh.webhook, clock.now) == [fresh.secret, made.secret]
+    assert signing_secrets(Keyring(), fresh.webhook, clock.now) == [fresh.secret, made.secret]
     clock.advance(hours=25)
-    assert signing(Keyring(), fresh.webhook, clock.now) == [fresh.secret]
+    assert signing_secrets(Keyring(), fresh.webhook, clock.now) == [fresh.secret]
     last = await change(database, made.webhook, rotate=True)
     assert [one["secret"] for one in last.webhook.secrets] == [last.secret, fresh.secret]
 
@@ -330,7 +334,7 @@ async def live_hooks(database: Database) -> list[bool]:
 async def test_a_delivery_of_a_deleted_webhook_ends_quietly(live: Database) -> None:
     async with receiving() as receiver:
         made = await webhook(live, receiver.url)
-        await hand_on(live)
+        await create_deliveries(live)
         async with live.write() as session:
             await verbs.delete(session, OPEN_ACTOR, made.webhook.id)
         async with working(live):
@@ -381,7 +385,7 @@ async def test_a_team_has_webhooks_of_its_own_only(world: World, database: Datab
 
 async def test_ended_deliveries_are_forgotten_after_a_month(database: Database, clock: FixedClock) -> None:
     await webhook(database, "https://example.com/")
-    await hand_on(database)
+    await create_deliveries(database)
     (one,) = await deliveries(database)
     async with database.write() as session:
         await webhooks.settle(session, one, status=DeliveryStatus.DELIVERED)

@@ -7,17 +7,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import SchemaError
-from tessera_gql.diff.accept import accepts, count, every, some
+from tessera_gql.diff.accept import accepts, all_true, any_true, count_between
 from tessera_gql.diff.documents import read
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.schema import Schema, Space
+from tessera_gql.diff.schema import NodeCache, Schema
 from tests.diff.generators import boundary_documents, schemas
 from tests.diff.oracle import asks_itself, is_valid
 from tests.diff.test_laws import law
 
 
 def node(schema: Any) -> Schema:
-    return Space().root(read(schema, Identities()))
+    return NodeCache().root(read(schema, Identities()))
 
 
 @law(3_000, 60)
@@ -72,24 +72,24 @@ def test_what_cannot_be_read_is_unknown_unless_the_rest_decides(schema, document
 
 
 def test_three_valued_words():
-    assert every([True, None]) is None
-    assert every([None, False]) is False
-    assert every([]) is True
-    assert some([None, True]) is True
-    assert some([None, False]) is None
-    assert some([]) is False
-    assert count([True, None], 1, 1) is None
-    assert count([True, True], 1, 1) is False
-    assert count([None], 2, None) is False
-    assert count([True, None], 1, None) is True
-    assert count([True], 1, 1) is True
-    assert count([], 0, 0) is True
-    assert count([None], 0, 0) is None
-    assert count([True], 0, 0) is False
-    assert count([None, None], 1, 1) is None
-    assert count([False], 1, None) is False
-    assert count([True, None], 1, 2) is True
-    assert count([True, True, False], 1, 2) is True
+    assert all_true([True, None]) is None
+    assert all_true([None, False]) is False
+    assert all_true([]) is True
+    assert any_true([None, True]) is True
+    assert any_true([None, False]) is None
+    assert any_true([]) is False
+    assert count_between([True, None], 1, 1) is None
+    assert count_between([True, True], 1, 1) is False
+    assert count_between([None], 2, None) is False
+    assert count_between([True, None], 1, None) is True
+    assert count_between([True], 1, 1) is True
+    assert count_between([], 0, 0) is True
+    assert count_between([None], 0, 0) is None
+    assert count_between([True], 0, 0) is False
+    assert count_between([None, None], 1, 1) is None
+    assert count_between([False], 1, None) is False
+    assert count_between([True, None], 1, 2) is True
+    assert count_between([True, True, False], 1, 2) is True
 
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}

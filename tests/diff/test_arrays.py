@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import Mode, compare
-from tessera_gql.diff.facts import Answer, Found
+from tessera_gql.diff.facts import NoWitness, Witness
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 from tests.diff.test_told import NUMBER, TEXT, WHOLE, array
@@ -81,7 +81,7 @@ UNREAD = {"type": "string", "pattern": "(?=a)a"}
     ],
 )
 def test_an_array_that_meets_every_demand_is_found(old, new, document):
-    assert refuted(old, new) == Found(document)
+    assert refuted(old, new) == Witness(document)
     assert is_valid(old, document)
     assert not is_valid(new, document)
 
@@ -141,7 +141,7 @@ def test_an_array_that_meets_every_demand_is_found(old, new, document):
     ],
 )
 def test_an_array_that_cannot_be_is_proven_absent(old, new):
-    assert refuted(old, new) is Answer.EMPTY
+    assert refuted(old, new) is NoWitness.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_an_array_that_cannot_be_is_proven_absent(old, new):
     ],
 )
 def test_an_array_that_was_not_found_is_not_proven_absent(old, new):
-    assert refuted(old, new) is Answer.UNKNOWN
+    assert refuted(old, new) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize("least", [0, 1, 3])

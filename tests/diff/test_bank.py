@@ -6,7 +6,7 @@ import pytest
 from jsonschema import validators
 from referencing import Registry
 
-from bench.diff_score import PAIRS, drafted, score
+from bench.diff_score import PAIRS, score, with_dialect
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, compare
 
 FILES = sorted(PAIRS.glob("*.json"))
@@ -32,7 +32,7 @@ def test_no_verdict_is_unsound_and_nothing_crashes(path):
 def test_every_proven_break_is_confirmed(path):
     shown = 0
     for pair in json.loads(path.read_text()):
-        old, new = (drafted(pair[side], pair["draft"]) for side in ("old", "new"))
+        old, new = (with_dialect(pair[side], pair["draft"]) for side in ("old", "new"))
         try:
             changes = compare(old, new).changes
         except SchemaError:

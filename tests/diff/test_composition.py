@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import Mode, compare
-from tessera_gql.diff.facts import Answer, Found
+from tessera_gql.diff.facts import NoWitness, Witness
 from tests.diff.test_solve import refuted
 
 TEXT, WHOLE, NUMBER, LIST = ({"type": name} for name in ("string", "integer", "number", "array"))
@@ -136,7 +136,7 @@ def rope(*links):
     ],
 )
 def test_schemas_that_hold_themselves_are_compared_to_any_depth(old, new, holds):
-    assert (refuted(old, new) is Answer.EMPTY) == holds
+    assert (refuted(old, new) is NoWitness.EMPTY) == holds
 
 
 def test_an_answer_that_rests_on_an_open_question_is_asked_again_once_it_is_settled():
@@ -149,7 +149,7 @@ def test_an_answer_that_rests_on_an_open_question_is_asked_again_once_it_is_sett
         },
     }
     found = refuted(old, False)
-    assert isinstance(found, Found)
+    assert isinstance(found, Witness)
     assert found.value == {"a": {"c": ""}}
 
 
@@ -164,7 +164,7 @@ def test_a_chain_of_references_is_followed_to_its_end():
 def test_references_in_a_ring_accept_nothing_that_is_proven():
     ring = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}
     assert not is_taken(TEXT, ring)
-    assert refuted(TEXT, ring) is not Answer.EMPTY
+    assert refuted(TEXT, ring) is not NoWitness.EMPTY
 
 
 @pytest.mark.parametrize("order", ["bec", "ebc", "bce", "ecb", "cbe"])
@@ -178,4 +178,4 @@ def test_what_was_absent_only_while_a_question_was_open_is_found_afterwards(orde
     }
     found = refuted(obj(properties={"x": a, "y": b, "z": e}, required=["x", "y", "z"], **{"$defs": defs}), False)
     plain = {"c": ""}
-    assert found == Found({"x": plain, "y": {"a": plain}, "z": {"b": {"a": plain}}})
+    assert found == Witness({"x": plain, "y": {"a": plain}, "z": {"b": {"a": plain}}})

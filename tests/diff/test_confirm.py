@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tessera_gql.diff import Certainty, Mode, compare
-from tessera_gql.diff.confirm import Judge
+from tessera_gql.diff.confirm import ReferenceValidator
 from tests.diff.test_accept import node
 from tests.diff.test_told import NULL, TEXT, WHOLE, array, obj
 
@@ -13,7 +13,7 @@ STALLING = "^(a+)+$"
 
 
 def accepts(schema, value):
-    return Judge(node(schema)).accepts(value)
+    return ReferenceValidator(node(schema)).accepts(value)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ class Broken:
 
 
 def test_a_reading_that_fails_says_nothing_but_an_interrupt_is_one():
-    judge = Judge(node(TEXT))
+    judge = ReferenceValidator(node(TEXT))
     for error in (ValueError(), RecursionError(), type("PanicException", (BaseException,), {})()):
         judge.validator = Broken(error)
         assert judge.accepts("a") is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff.declared import has_cycle, in_place, in_place_unshared, names_in_place
+from tessera_gql.diff.declared import has_cycle, in_place_names, in_place_schemas, unshared_in_place_schemas
 from tests.diff.test_accept import node
 from tests.diff.test_told import TEXT, array, obj
 
@@ -62,16 +62,22 @@ def test_names_are_declared_through_references_and_every_branch_but_not_by_a_neg
         "not": obj(properties={"never": {}}),
         "$defs": {"h": obj(properties={"h": {}}), "i": obj(properties={"i": {}})},
     }
-    assert names_in_place(node(parts)) == (set("abcdefgh"), {"^p", "^q"})
+    assert in_place_names(node(parts)) == (set("abcdefgh"), {"^p", "^q"})
 
 
 def test_a_definition_that_several_references_lead_to_is_shared():
     once = {"$ref": "#/$defs/a", "$defs": {"a": obj()}}
     twice = {**once, "properties": {"b": {"$ref": "#/$defs/a"}}}
-    assert [len(in_place(node(each))) for each in (once, twice)] == [2, 2]
-    assert [len(in_place_unshared(node(each))) for each in (once, twice)] == [2, 1]
+    assert [len(in_place_schemas(node(each))) for each in (once, twice)] == [2, 2]
+    assert [len(unshared_in_place_schemas(node(each))) for each in (once, twice)] == [2, 1]
 
 
 def test_parts_come_in_document_order_and_each_once():
     schema = {"$ref": "#/$defs/a", "anyOf": [TEXT, {"allOf": [{"$ref": "#/$defs/a"}]}], "$defs": {"a": {"minimum": 1}}}
-    assert [each.at for each in in_place(node(schema))] == ["", "/$defs/a", "/anyOf/0", "/anyOf/1", "/anyOf/1/allOf/0"]
+    assert [each.pointer for each in in_place_schemas(node(schema))] == [
+        "",
+        "/$defs/a",
+        "/anyOf/0",
+        "/anyOf/1",
+        "/anyOf/1/allOf/0",
+    ]

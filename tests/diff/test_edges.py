@@ -3,9 +3,9 @@
 import pytest
 
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare, compare_guarantees
-from tessera_gql.diff.facts import Answer, Found
+from tessera_gql.diff.facts import NoWitness, Witness
 from tessera_gql.diff.regex import is_pattern, matches
-from tessera_gql.diff.renames import likeness
+from tessera_gql.diff.renames import name_similarity
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 
@@ -142,7 +142,7 @@ def test_a_document_found_meets_every_demand_on_one_item():
     demands = [{"not": {"prefixItems": [{"const": value}]}} for value in (1, 2)]
     given = array(prefixItems=[{"enum": [1, 2, 3]}], allOf=demands)
     found = refuted(given, False)
-    assert not isinstance(found, Found) or is_valid(given, found.value)
+    assert not isinstance(found, Witness) or is_valid(given, found.value)
 
 
 @pytest.mark.parametrize(
@@ -231,15 +231,15 @@ def test_a_pattern_that_would_stall_a_backtracking_matcher_is_proven_in_linear_t
 
 
 def test_what_was_not_found_is_not_proven_absent():
-    assert refuted({"minimum": 0, "maximum": 1, **NUMBER}, {"multipleOf": 1 / 64}) is Answer.UNKNOWN
+    assert refuted({"minimum": 0, "maximum": 1, **NUMBER}, {"multipleOf": 1 / 64}) is NoWitness.UNKNOWN
 
 
 def test_an_object_too_large_to_build_is_not_claimed():
-    assert refuted(obj(minProperties=1_000), False) is Answer.UNKNOWN
+    assert refuted(obj(minProperties=1_000), False) is NoWitness.UNKNOWN
 
 
 def test_an_object_that_is_none_of_the_listed_is_found():
-    assert refuted(obj(required=["a"]), {"enum": [{"a": 1}]}) == Found({"a": None})
+    assert refuted(obj(required=["a"]), {"enum": [{"a": 1}]}) == Witness({"a": None})
 
 
 def test_accepted_values_are_told_as_deltas():
@@ -250,4 +250,4 @@ def test_accepted_values_are_told_as_deltas():
 
 @pytest.mark.parametrize(("old", "new"), [("ab", "abc"), ("foo", "bar"), ("total", "amount")])
 def test_a_short_form_has_three_letters_and_begins_the_word(old, new):
-    assert likeness(old, new) == 0
+    assert name_similarity(old, new) == 0

@@ -5,7 +5,15 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from tessera_gql.diff import Field, canonical, fields
-from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other, declared_field, text
+from tessera_gql.diff.drafts import (
+    ItemStep,
+    OtherPropertyStep,
+    PropertyNameStep,
+    PropertyStep,
+    SameValueStep,
+    declared_field,
+    format_route,
+)
 from tessera_gql.diff.view import View
 
 
@@ -124,18 +132,29 @@ def test_other_names_lie_below_the_field_they_are_names_of():
     ("route", "found", "path"),
     [
         ((), "", ""),
-        ((Name("a"),), "", "a"),
-        ((Name("a"), Name("b")), "", "a.b"),
-        ((Name("b"),), "a", "a.b"),
-        ((Name("a"), Index(0), Other(), Here(), AnyName(), Name("b")), "", "a[].*.b"),
-        ((Index(3), Index(0)), "", "[][]"),
-        ((Other("^x"),), "", "*"),
-        ((Other(), Name("x")), "", "*.x"),
-        ((Here(), AnyName()), "a", "a"),
+        ((PropertyStep("a"),), "", "a"),
+        ((PropertyStep("a"), PropertyStep("b")), "", "a.b"),
+        ((PropertyStep("b"),), "a", "a.b"),
+        (
+            (
+                PropertyStep("a"),
+                ItemStep(0),
+                OtherPropertyStep(),
+                SameValueStep(),
+                PropertyNameStep(),
+                PropertyStep("b"),
+            ),
+            "",
+            "a[].*.b",
+        ),
+        ((ItemStep(3), ItemStep(0)), "", "[][]"),
+        ((OtherPropertyStep("^x"),), "", "*"),
+        ((OtherPropertyStep(), PropertyStep("x")), "", "*.x"),
+        ((SameValueStep(), PropertyNameStep()), "a", "a"),
     ],
 )
 def test_a_route_is_told_as_a_path(route, found, path):
-    assert text(route, found) == path
+    assert format_route(route, found) == path
 
 
 @pytest.mark.parametrize(
@@ -161,7 +180,9 @@ def test_a_path_lies_in_the_field_declared_above_it(path, field):
     assert declared_field(path) == field
 
 
-@pytest.mark.parametrize("step", [Name("a"), Index(0), Other(), AnyName(), Here(), View(())])
+@pytest.mark.parametrize(
+    "step", [PropertyStep("a"), ItemStep(0), OtherPropertyStep(), PropertyNameStep(), SameValueStep(), View(())]
+)
 def test_where_a_value_lies_cannot_be_altered(step):
     with pytest.raises(FrozenInstanceError):
         step.name = "b"

@@ -4,9 +4,9 @@ import pytest
 
 from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.documents import read
-from tessera_gql.diff.facts import Answer, Found, Literal
+from tessera_gql.diff.facts import Literal, NoWitness, Witness
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.schema import Space
+from tessera_gql.diff.schema import NodeCache
 from tessera_gql.diff.solve import Solver
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
@@ -15,45 +15,45 @@ TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"
 
 
 def asked(old, new):
-    identities, space = Identities(), Space()
+    identities, space = Identities(), NodeCache()
     left, right = (space.root(read(raw, identities)) for raw in (old, new))
     return [Literal(left, holds=True), Literal(right, holds=False)]
 
 
 BETWEEN = {"minLength": 1, "maxLength": 5}
 CASES = [
-    (False, TEXT, 0, Answer.EMPTY),
-    (TEXT, True, 0, Answer.EMPTY),
-    (TEXT, {"title": "any"}, 1, Answer.EMPTY),
-    (TEXT, TEXT, 0, Answer.EMPTY),
-    ({**TEXT, "title": "one"}, {**TEXT, "title": "other"}, 0, Answer.EMPTY),
-    ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT, 1, Answer.EMPTY),
-    (WHOLE, NUMBER, 1, Answer.EMPTY),
-    ({**TEXT, "minLength": 1}, TEXT, 1, Answer.EMPTY),
-    (TEXT, {**TEXT, "minLength": 0}, 2, Answer.EMPTY),
-    (TEXT, {"pattern": "^a"}, 3, Found("")),
-    ({"oneOf": [TEXT, WHOLE]}, {"type": ["string", "number"]}, 3, Answer.EMPTY),
-    ({"type": "array", "items": WHOLE}, {"items": NUMBER}, 6, Answer.EMPTY),
-    ({"type": "array", "items": WHOLE}, {"items": {**NUMBER, "minimum": 0}}, 8, Found([-1])),
-    ({"type": "object", "properties": {"a": WHOLE}}, {"properties": {"a": TEXT}}, 5, Found({"a": 0})),
-    ({"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, NUMBER]}, 8, Answer.EMPTY),
-    ({**TEXT, "dependentRequired": {"a": ["b"]}}, {"minLength": 1}, 3, Found("")),
-    ({**TEXT, "minLength": 3, "anyOf": [{"maxLength": 4}, {"maxLength": 5}]}, BETWEEN, 5, Answer.EMPTY),
-    ({**TEXT, "minLength": 3}, {"anyOf": [BETWEEN, {"minLength": 2, "maxLength": 6}]}, 5, Found("aaaaaaa")),
-    ({"type": "array", "items": WHOLE}, {"maxItems": 2, "items": NUMBER}, 5, Found([0, 0, 0])),
-    ({"type": "array", "items": WHOLE}, {"anyOf": [{"items": NUMBER}, {"items": TEXT}]}, 10, Answer.EMPTY),
+    (False, TEXT, 0, NoWitness.EMPTY),
+    (TEXT, True, 0, NoWitness.EMPTY),
+    (TEXT, {"title": "any"}, 1, NoWitness.EMPTY),
+    (TEXT, TEXT, 0, NoWitness.EMPTY),
+    ({**TEXT, "title": "one"}, {**TEXT, "title": "other"}, 0, NoWitness.EMPTY),
+    ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, TEXT, 1, NoWitness.EMPTY),
+    (WHOLE, NUMBER, 1, NoWitness.EMPTY),
+    ({**TEXT, "minLength": 1}, TEXT, 1, NoWitness.EMPTY),
+    (TEXT, {**TEXT, "minLength": 0}, 2, NoWitness.EMPTY),
+    (TEXT, {"pattern": "^a"}, 3, Witness("")),
+    ({"oneOf": [TEXT, WHOLE]}, {"type": ["string", "number"]}, 3, NoWitness.EMPTY),
+    ({"type": "array", "items": WHOLE}, {"items": NUMBER}, 6, NoWitness.EMPTY),
+    ({"type": "array", "items": WHOLE}, {"items": {**NUMBER, "minimum": 0}}, 8, Witness([-1])),
+    ({"type": "object", "properties": {"a": WHOLE}}, {"properties": {"a": TEXT}}, 5, Witness({"a": 0})),
+    ({"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, NUMBER]}, 8, NoWitness.EMPTY),
+    ({**TEXT, "dependentRequired": {"a": ["b"]}}, {"minLength": 1}, 3, Witness("")),
+    ({**TEXT, "minLength": 3, "anyOf": [{"maxLength": 4}, {"maxLength": 5}]}, BETWEEN, 5, NoWitness.EMPTY),
+    ({**TEXT, "minLength": 3}, {"anyOf": [BETWEEN, {"minLength": 2, "maxLength": 6}]}, 5, Witness("aaaaaaa")),
+    ({"type": "array", "items": WHOLE}, {"maxItems": 2, "items": NUMBER}, 5, Witness([0, 0, 0])),
+    ({"type": "array", "items": WHOLE}, {"anyOf": [{"items": NUMBER}, {"items": TEXT}]}, 10, NoWitness.EMPTY),
     (
         {"type": "object", "properties": {"a": WHOLE, "b": WHOLE}},
         {"allOf": [{"properties": {"a": TEXT}}], "properties": {"b": NUMBER}},
         7,
-        Found({"a": 0}),
+        Witness({"a": 0}),
     ),
 ]
 
 
 @pytest.mark.parametrize(("old", "new", "cost", "answer"), CASES)
 def test_a_question_and_a_way_through_it_cost_one_unit_each(old, new, cost, answer):
-    assert [Solver(fuel).find(asked(old, new)) for fuel in range(cost)] == [Answer.UNKNOWN] * cost
+    assert [Solver(fuel).find(asked(old, new)) for fuel in range(cost)] == [NoWitness.UNKNOWN] * cost
     assert Solver(cost).find(asked(old, new)) == answer
 
 
@@ -61,7 +61,7 @@ def test_a_question_and_a_way_through_it_cost_one_unit_each(old, new, cost, answ
 def test_a_question_left_for_want_of_fuel_is_asked_again_with_more(old, new, cost, answer):
     for fuel in range(cost):
         solver, question = Solver(fuel), asked(old, new)
-        assert solver.find(question) is Answer.UNKNOWN
+        assert solver.find(question) is NoWitness.UNKNOWN
         solver.fuel = 20
         assert solver.find(question) == answer
 
@@ -78,10 +78,10 @@ def test_a_question_answered_costs_nothing_when_asked_again(old, new, cost, answ
 def test_what_is_proven_of_a_part_is_kept_though_the_whole_is_refuted():
     old, new = ({"properties": {"a": one, "b": other}} for one, other in ((WHOLE, WHOLE), (NUMBER, TEXT)))
     (given, wanted), solver = asked({"type": "object", **old}, new), Solver(20)
-    assert isinstance(solver.find([given, wanted]), Found)
+    assert isinstance(solver.find([given, wanted]), Witness)
     left = solver.fuel
-    inside = given.node.named("a"), wanted.node.named("a")
-    assert solver.find([Literal(inside[0], holds=True), Literal(inside[1], holds=False)]) is Answer.EMPTY
+    inside = given.node.property_schema("a"), wanted.node.property_schema("a")
+    assert solver.find([Literal(inside[0], holds=True), Literal(inside[1], holds=False)]) is NoWitness.EMPTY
     assert solver.fuel == left
 
 
@@ -91,9 +91,9 @@ def choices(many):
 
 def test_a_way_leads_through_35_choices():
     found = refuted(choices(35), False)
-    assert isinstance(found, Found)
+    assert isinstance(found, Witness)
     assert is_valid(choices(35), found.value)
-    assert refuted(choices(36), False) is Answer.UNKNOWN
+    assert refuted(choices(36), False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize("schema", [TEXT, {"type": ["null", "number"]}])
@@ -101,7 +101,7 @@ def test_who_writes_a_value_without_properties_does_not_matter(schema):
     (given, wanted), solver = asked(schema, {"const": 1}), Solver(20)
     found = solver.find([given, wanted])
     left = solver.fuel
-    assert solver.find([given._replace(emits=True), wanted]) == found
+    assert solver.find([given._replace(is_produced=True), wanted]) == found
     assert solver.fuel == left
 
 
@@ -110,7 +110,7 @@ def test_who_writes_a_value_that_may_hold_properties_is_another_question(schema)
     (given, wanted), solver = asked(schema, {"const": 1}), Solver(20)
     found = solver.find([given, wanted])
     left = solver.fuel
-    assert solver.find([given._replace(emits=True), wanted]) == found
+    assert solver.find([given._replace(is_produced=True), wanted]) == found
     assert solver.fuel < left
 
 

@@ -7,12 +7,12 @@ import pytest
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare
 from tessera_gql.diff.accept import accepts
 from tessera_gql.diff.documents import read
-from tessera_gql.diff.drafts import Here, Name
-from tessera_gql.diff.facts import Answer, Found, Literal
+from tessera_gql.diff.drafts import PropertyStep, SameValueStep
+from tessera_gql.diff.facts import Literal, NoWitness, Witness
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.regex import Language, example, matches
-from tessera_gql.diff.routes import follow, reach
-from tessera_gql.diff.schema import Space, size
+from tessera_gql.diff.regex import Language, find_example, matches
+from tessera_gql.diff.routes import explore, find_routes
+from tessera_gql.diff.schema import NodeCache, count_schemas
 from tessera_gql.diff.solve import Solver
 from tests.diff.test_accept import node
 from tests.diff.test_solve import refuted
@@ -37,17 +37,17 @@ def merged(levels, leaf):
 
 def test_the_search_goes_36_questions_deep():
     deepest = nested(17, TEXT)
-    assert isinstance(refuted(deepest, nested(17, WHOLE)), Found)
-    assert refuted(nested(18, TEXT), nested(18, WHOLE)) is Answer.UNKNOWN
-    assert isinstance(refuted(deepest, nested(17, {"minLength": 1})), Found)
-    assert isinstance(refuted(nested(18, {"const": 1}), nested(18, {"const": 2})), Found)
-    assert refuted(nested(19, {"const": 1}), nested(19, {"const": 2})) is Answer.UNKNOWN
+    assert isinstance(refuted(deepest, nested(17, WHOLE)), Witness)
+    assert refuted(nested(18, TEXT), nested(18, WHOLE)) is NoWitness.UNKNOWN
+    assert isinstance(refuted(deepest, nested(17, {"minLength": 1})), Witness)
+    assert isinstance(refuted(nested(18, {"const": 1}), nested(18, {"const": 2})), Witness)
+    assert refuted(nested(19, {"const": 1}), nested(19, {"const": 2})) is NoWitness.UNKNOWN
 
 
 def test_one_question_costs_one_unit_of_fuel():
-    identities, space = Identities(), Space()
+    identities, space = Identities(), NodeCache()
     left, right = (space.root(read(raw, identities)) for raw in (WHOLE, {"type": "number"}))
-    assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is Answer.EMPTY
+    assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is NoWitness.EMPTY
 
 
 def test_a_reading_goes_40_schemas_deep():
@@ -62,8 +62,8 @@ def test_a_reading_asks_twenty_thousand_times():
 
 
 def test_a_text_of_a_hundred_thousand_characters_is_made_and_no_longer_one():
-    assert example(Language(frozenset(), frozenset(), least=100_000)) == "a" * 100_000
-    assert example(Language(frozenset(), frozenset(), least=100_001)) is True
+    assert find_example(Language(frozenset(), frozenset(), min_length=100_000)) == "a" * 100_000
+    assert find_example(Language(frozenset(), frozenset(), min_length=100_001)) is True
 
 
 def test_groups_are_read_50_deep():
@@ -73,23 +73,23 @@ def test_groups_are_read_50_deep():
 
 def test_a_document_of_twenty_thousand_properties_is_built_and_no_larger_one():
     names = [f"n{index}" for index in range(20_001)]
-    assert isinstance(refuted({"type": "object", "required": names[1:]}, False), Found)
-    assert refuted({"type": "object", "required": names}, False) is Answer.UNKNOWN
+    assert isinstance(refuted({"type": "object", "required": names[1:]}, False), Witness)
+    assert refuted({"type": "object", "required": names}, False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize(("ways", "fields"), [(8, ("x", *(f"n{n}" for n in range(8)))), (9, ("",))])
 def test_a_place_entered_again_on_more_than_eight_paths_concerns_everyone(ways, fields):
-    edges = {"root": [(Name(f"n{n}"), f"p{n}") for n in range(ways)] + [(Name("x"), "leaf")]}
-    edges |= {f"p{n}": [(Here(), "root")] for n in range(ways)}
-    assert reach("root", edges)["leaf"].fields() == fields
+    edges = {"root": [(PropertyStep(f"n{n}"), f"p{n}") for n in range(ways)] + [(PropertyStep("x"), "leaf")]}
+    edges |= {f"p{n}": [(SameValueStep(), "root")] for n in range(ways)}
+    assert find_routes("root", edges)["leaf"].fields() == fields
 
 
 @pytest.mark.parametrize(("held", "concerns_everyone"), [(64, False), (65, True)])
 def test_a_place_within_more_than_64_places_that_are_entered_again_concerns_everyone(held, concerns_everyone):
-    edges = {f"p{n}": [(Name("x"), f"p{n + 1}")] for n in range(held)}
-    edges[f"p{held}"] = [(Name(f"r{n}"), f"p{n}") for n in range(held)]
-    reached = reach("p0", edges)[f"p{held}"]
-    assert reached.everywhere == concerns_everyone
+    edges = {f"p{n}": [(PropertyStep("x"), f"p{n + 1}")] for n in range(held)}
+    edges[f"p{held}"] = [(PropertyStep(f"r{n}"), f"p{n}") for n in range(held)]
+    reached = find_routes("p0", edges)[f"p{held}"]
+    assert reached.is_everywhere == concerns_everyone
     assert (len(reached.fields()) == held + 1) != concerns_everyone
 
 
@@ -100,7 +100,12 @@ def test_so_many_places_are_followed_and_two_more_for_each_schema():
         edges: list = field(default_factory=list)
         is_cut: bool = False
 
-    found = follow(Part(0), lambda part: part.at, lambda part: [(Here(), Part(part.at + 1)), (Here(), Part(0))], 3)
+    found = explore(
+        Part(0),
+        lambda part: part.at,
+        lambda part: [(SameValueStep(), Part(part.at + 1)), (SameValueStep(), Part(0))],
+        3,
+    )
     assert [*found] == [*range(1_006)]
     assert [at for at, part in found.items() if part.is_cut] == [1_005]
     assert [place for _, place in found[0].edges] == [1, 0]
@@ -108,9 +113,9 @@ def test_so_many_places_are_followed_and_two_more_for_each_schema():
 
 
 def test_the_schemas_of_both_sides_count():
-    space = Space()
+    space = NodeCache()
     left, right = (space.root(read(raw, Identities())) for raw in ({"anyOf": [{}, {}]}, {"not": {}}))
-    assert size(left, right) == 5
+    assert count_schemas(left, right) == 5
 
 
 @pytest.mark.parametrize(("position", "pointer"), [(64, "/prefixItems/64/type"), (65, "")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff.facts import Answer, Found
+from tessera_gql.diff.facts import NoWitness, Witness
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 from tests.diff.test_told import NUMBER, TEXT, WHOLE, obj
@@ -175,7 +175,7 @@ UNREAD = {"type": "string", "pattern": "(?=a)a"}
     ],
 )
 def test_an_object_that_meets_every_demand_is_found(old, new, document):
-    assert refuted(old, new) == Found(document)
+    assert refuted(old, new) == Witness(document)
     assert is_valid(old, document)
     assert not is_valid(new, document)
 
@@ -255,7 +255,7 @@ def test_an_object_that_meets_every_demand_is_found(old, new, document):
     ],
 )
 def test_an_object_that_cannot_be_is_proven_absent(old, new):
-    assert refuted(old, new) is Answer.EMPTY
+    assert refuted(old, new) is NoWitness.EMPTY
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_an_object_that_cannot_be_is_proven_absent(old, new):
     ],
 )
 def test_an_object_that_was_not_found_is_not_proven_absent(old, new):
-    assert refuted(old, new) is Answer.UNKNOWN
+    assert refuted(old, new) is NoWitness.UNKNOWN
 
 
 def patterned(count, others):
@@ -300,17 +300,17 @@ def patterned(count, others):
 
 def test_five_patterns_are_told_apart_and_six_are_not():
     wider = obj(additionalProperties=NUMBER)
-    assert refuted(patterned(5, WHOLE), wider) is Answer.EMPTY
-    assert refuted(patterned(6, WHOLE), wider) is not Answer.EMPTY
-    assert refuted(obj(additionalProperties=WHOLE), patterned(6, NUMBER)) is Answer.EMPTY
-    assert refuted(patterned(5, False), obj(maxProperties=0)) == Found({"e": 0})
+    assert refuted(patterned(5, WHOLE), wider) is NoWitness.EMPTY
+    assert refuted(patterned(6, WHOLE), wider) is not NoWitness.EMPTY
+    assert refuted(obj(additionalProperties=WHOLE), patterned(6, NUMBER)) is NoWitness.EMPTY
+    assert refuted(patterned(5, False), obj(maxProperties=0)) == Witness({"e": 0})
 
 
 def test_ninety_nine_names_are_made_up_and_no_more():
     found = refuted(obj(minProperties=99), False)
-    assert isinstance(found, Found)
+    assert isinstance(found, Witness)
     assert len(found.value) == 99
-    assert refuted(obj(minProperties=100), False) is Answer.UNKNOWN
+    assert refuted(obj(minProperties=100), False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -328,5 +328,5 @@ def test_ninety_nine_names_are_made_up_and_no_more():
 )
 def test_a_property_of_which_little_is_said_has_the_plainest_value(kind, plainest):
     found = refuted(obj(required=["a"], properties={"a": {"type": kind}}), False)
-    assert isinstance(found, Found)
+    assert isinstance(found, Witness)
     assert repr(found.value) == repr({"a": plainest})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.diff.regex import Language, example, is_pattern, matches
+from tessera_gql.diff.regex import Language, find_example, is_pattern, matches
 from tessera_gql.diff.regex_syntax import union
 from tests.diff.test_laws import law
 
@@ -29,16 +29,16 @@ def test_matching_agrees_with_a_matcher(pattern, text):
 
 @law(2_000, 60)
 @given(patterns, patterns, st.integers(0, 3), st.none() | st.integers(0, 4))
-def test_an_example_is_one_and_none_means_none(wanted, unwanted, least, most):
-    found = example(Language(frozenset({wanted}), frozenset({unwanted}), least, most))
+def test_an_example_is_one_and_none_means_none(wanted, not_matching, min_length, max_length):
+    found = find_example(Language(frozenset({wanted}), frozenset({not_matching}), min_length, max_length))
     if isinstance(found, str):
         assert re.search(wanted, found)
-        assert not re.search(unwanted, found)
-        assert least <= len(found) <= (9_999 if most is None else most)
+        assert not re.search(not_matching, found)
+        assert min_length <= len(found) <= (9_999 if max_length is None else max_length)
     elif found is False:
         for text in ("", "a", "b", "1", "ab", "aa", "ba", "abc", "aab", "b1a", "a.b1"):
-            fits = least <= len(text) <= (9_999 if most is None else most)
-            assert not (fits and re.search(wanted, text) and not re.search(unwanted, text))
+            fits = min_length <= len(text) <= (9_999 if max_length is None else max_length)
+            assert not (fits and re.search(wanted, text) and not re.search(not_matching, text))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_example_is_one_and_none_means_none(wanted, unwanted, least, most):
 def test_what_is_beyond_an_automaton_is_unknown_not_wrong(pattern):
     assert matches(pattern, "a") is None
     assert is_pattern(pattern)
-    assert example(Language(frozenset({pattern}))) is True
+    assert find_example(Language(frozenset({pattern}))) is True
 
 
 @pytest.mark.parametrize("pattern", ["(", "a)", "[a", "*a", "[b-a]", "\\", "a{2,1}"])
@@ -76,25 +76,25 @@ def test_what_is_no_pattern_is_told(pattern):
     ("language", "expected"),
     [
         (Language(), ""),
-        (Language(least=2), "aa"),
-        (Language(most=0, excluded=frozenset({""})), False),
+        (Language(min_length=2), "aa"),
+        (Language(max_length=0, excluded=frozenset({""})), False),
         (Language(excluded=frozenset({""})), "a"),
-        (Language(least=1, excluded=frozenset({"a", "b"})), "c"),
-        (Language(least=3, most=2), False),
+        (Language(min_length=1, excluded=frozenset({"a", "b"})), "c"),
+        (Language(min_length=3, max_length=2), False),
         (Language(frozenset({"a"}), frozenset({"a"})), False),
         (Language(frozenset({"^[ab]$"}), excluded=frozenset({"a"})), "b"),
         (Language(frozenset({"^[ab]$"}), excluded=frozenset({"a", "b"})), False),
-        (Language(frozenset({"^a*$"}), least=3, most=3), "aaa"),
-        (Language(frozenset({"^(aa)*$"}), least=3, most=3), False),
+        (Language(frozenset({"^a*$"}), min_length=3, max_length=3), "aaa"),
+        (Language(frozenset({"^(aa)*$"}), min_length=3, max_length=3), False),
         (Language(frozenset({"^.*$"}), frozenset({"^[^\\n\\r\\u2028\\u2029]*$"})), False),
         (Language(frozenset({"^\\cC$"})), "\x03"),
         (Language(frozenset({"^[\\b\\t]$"})), "\x08"),
         (Language(frozenset({"^\\S\\s\\W\\D$"})), "a --"),
-        (Language(least=200_000), True),
+        (Language(min_length=200_000), True),
     ],
 )
 def test_the_shortest_example_of_a_language(language, expected):
-    found = example(language)
+    found = find_example(language)
     assert found == expected
     assert type(found) is type(expected)
 
@@ -224,11 +224,11 @@ def test_a_pattern_is_read_up_to_its_limits():
     ("language", "expected"),
     [
         (Language(frozenset({"^a*$"}), excluded=frozenset({"", "a"})), "aa"),
-        (Language(frozenset({"^a*$"}), excluded=frozenset({"", "a"}), most=1), False),
-        (Language(frozenset({"^a*$"}), excluded=frozenset({"aaa"}), least=3), "aaaa"),
-        (Language(frozenset({"^a*$"}), excluded=frozenset({"aaa"}), least=3, most=3), False),
+        (Language(frozenset({"^a*$"}), excluded=frozenset({"", "a"}), max_length=1), False),
+        (Language(frozenset({"^a*$"}), excluded=frozenset({"aaa"}), min_length=3), "aaaa"),
+        (Language(frozenset({"^a*$"}), excluded=frozenset({"aaa"}), min_length=3, max_length=3), False),
         (Language(frozenset({"^a*$"}), frozenset({"^(?:aa)*$"})), "a"),
-        (Language(frozenset({"^a*$"}), frozenset({"^(?:aa)*$"}), least=2), "aaa"),
+        (Language(frozenset({"^a*$"}), frozenset({"^(?:aa)*$"}), min_length=2), "aaa"),
         (Language(frozenset({"^a*$", "b"})), False),
         (Language(frozenset({"a", "b"})), "ab"),
         (Language(frozenset({"a"}), frozenset({"a|b"})), False),
@@ -239,27 +239,27 @@ def test_a_pattern_is_read_up_to_its_limits():
         (Language(frozenset({"^[0-9]$"})), "0"),
         (Language(frozenset({"^[c-w]$"}), excluded=frozenset({"c", "d"})), "e"),
         (Language(frozenset({"^[\U0010fffe\U0010ffff]$"}), excluded=frozenset({"\U0010fffe"})), "\U0010ffff"),
-        (Language(frozenset({"^\\W$"}), frozenset({"\\s"}), most=1), "-"),
-        (Language(unwanted=frozenset({"^a*$"})), "A"),
-        (Language(unwanted=frozenset({""})), False),
-        (Language(unwanted=frozenset({"^$"}), most=0), False),
+        (Language(frozenset({"^\\W$"}), frozenset({"\\s"}), max_length=1), "-"),
+        (Language(not_matching=frozenset({"^a*$"})), "A"),
+        (Language(not_matching=frozenset({""})), False),
+        (Language(not_matching=frozenset({"^$"}), max_length=0), False),
         (Language(frozenset({"(?=a)", "^b$"})), True),
         (Language(frozenset({"(?=a)", "^b$"}), frozenset({"b"})), False),
         (Language(frozenset({"(?=a)"}), frozenset({"(?=a)"})), False),
-        (Language(frozenset({"(?=a)"}), least=2, most=1), False),
-        (Language(frozenset({"(?=a)"}), excluded=frozenset({"", "\0"}), most=1), True),
+        (Language(frozenset({"(?=a)"}), min_length=2, max_length=1), False),
+        (Language(frozenset({"(?=a)"}), excluded=frozenset({"", "\0"}), max_length=1), True),
         (Language(frozenset({"^a{500}a{99}$"})), "a" * 599),
         (Language(frozenset({"^a{500}a{100}$"})), True),
         (Language(frozenset({"^a{500}$"}), frozenset({"^a{499}a$"})), False),
-        (Language(least=1, most=1), "a"),
-        (Language(most=1, excluded=frozenset({""})), "a"),
-        (Language(most=1, excluded=frozenset({"", "a", "b", "c"})), "d"),
-        (Language(least=2, excluded=frozenset({"aa", "ab"})), "bb"),
-        (Language(most=0), ""),
+        (Language(min_length=1, max_length=1), "a"),
+        (Language(max_length=1, excluded=frozenset({""})), "a"),
+        (Language(max_length=1, excluded=frozenset({"", "a", "b", "c"})), "d"),
+        (Language(min_length=2, excluded=frozenset({"aa", "ab"})), "bb"),
+        (Language(max_length=0), ""),
     ],
 )
 def test_the_plainest_of_the_shortest_texts_is_found_or_none(language, expected):
-    found = example(language)
+    found = find_example(language)
     assert found == expected
     assert type(found) is type(expected)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import ChangeKind, compare
-from tessera_gql.diff.renames import likeness
+from tessera_gql.diff.renames import name_similarity
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ from tessera_gql.diff.renames import likeness
     ],
 )
 def test_likeness_goes_by_words(old, new, expected):
-    assert likeness(old, new) == pytest.approx(expected)
-    assert likeness(new, old) == pytest.approx(expected)
+    assert name_similarity(old, new) == pytest.approx(expected)
+    assert name_similarity(new, old) == pytest.approx(expected)
 
 
 def kinds(old, new):

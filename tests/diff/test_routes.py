@@ -3,8 +3,8 @@
 import pytest
 
 from tessera_gql.diff import compare
-from tessera_gql.diff.drafts import AnyName, Here, Index, Name, Other
-from tessera_gql.diff.routes import reach
+from tessera_gql.diff.drafts import ItemStep, OtherPropertyStep, PropertyNameStep, PropertyStep, SameValueStep
+from tessera_gql.diff.routes import find_routes
 from tests.diff.test_told import TEXT, WHOLE, array, obj
 
 
@@ -23,21 +23,32 @@ def test_a_place_reached_on_more_than_eight_routes_concerns_everyone(count, fiel
 
 
 def test_the_routes_are_found_in_document_order_and_the_shortest_is_told_of():
-    edges = {"root": [(Name("b"), "x"), (Index(0), "x"), (Name("a"), "x"), (Here(), "y")], "x": [(Other(), "y")]}
-    found = reach("root", edges)
+    edges = {
+        "root": [(PropertyStep("b"), "x"), (ItemStep(0), "x"), (PropertyStep("a"), "x"), (SameValueStep(), "y")],
+        "x": [(OtherPropertyStep(), "y")],
+    }
+    found = find_routes("root", edges)
     assert found["root"].first == ()
-    assert found["x"].first == (Index(0),)
+    assert found["x"].first == (ItemStep(0),)
     assert found["x"].paths == ["b", "[]", "a"]
-    assert found["y"].first == (Here(),)
+    assert found["y"].first == (SameValueStep(),)
     assert found["y"].paths == ["b.*", "[].*", "a.*", ""]
     assert found["y"].fields() == ("b", "", "a")
     assert found["y"].fields("c") == ("b.*.c", "[].*.c", "a.*.c", "c")
 
 
 def test_of_routes_as_short_the_first_by_name_is_told_of():
-    there = {"root": [(Name("b"), "x"), (Name("a"), "w")], "w": [(Name("d"), "y")], "x": [(Name("c"), "y")]}
+    there = {
+        "root": [(PropertyStep("b"), "x"), (PropertyStep("a"), "w")],
+        "w": [(PropertyStep("d"), "y")],
+        "x": [(PropertyStep("c"), "y")],
+    }
     back = {place: [*reversed(edges)] for place, edges in there.items()}
-    assert reach("root", there)["y"].first == reach("root", back)["y"].first == (Name("a"), Name("d"))
+    assert (
+        find_routes("root", there)["y"].first
+        == find_routes("root", back)["y"].first
+        == (PropertyStep("a"), PropertyStep("d"))
+    )
 
 
 def test_what_a_change_is_told_of_does_not_depend_on_the_order_of_keys():
@@ -50,21 +61,28 @@ def test_what_a_change_is_told_of_does_not_depend_on_the_order_of_keys():
 
 
 def test_the_name_of_a_property_lies_where_the_property_is():
-    (found,) = (reach("root", {"root": [(AnyName(), "name")]})["name"],)
+    (found,) = (find_routes("root", {"root": [(PropertyNameStep(), "name")]})["name"],)
     assert (found.paths, found.fields()) == ([""], ("",))
 
 
 def test_a_place_entered_again_adds_that_path_to_all_below():
-    edges = {"root": [(Name("a"), "x"), (Name("z"), "w")], "x": [(Name("b"), "y")], "y": [(Name("c"), "x")]}
-    found = reach("root", edges)
+    edges = {
+        "root": [(PropertyStep("a"), "x"), (PropertyStep("z"), "w")],
+        "x": [(PropertyStep("b"), "y")],
+        "y": [(PropertyStep("c"), "x")],
+    }
+    found = find_routes("root", edges)
     assert found["x"].fields() == ("a", "a.b.c")
     assert found["y"].fields() == ("a.b", "a.b.c")
     assert found["w"].fields() == ("z",)
 
 
 def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
-    edges = {"root": [*((Name(f"n{n}"), "x") for n in range(9)), (Name("z"), "w")], "x": [(Name("b"), "y")]}
-    found = reach("root", edges)
+    edges = {
+        "root": [*((PropertyStep(f"n{n}"), "x") for n in range(9)), (PropertyStep("z"), "w")],
+        "x": [(PropertyStep("b"), "y")],
+    }
+    found = find_routes("root", edges)
     assert found["x"].fields() == found["y"].fields("c") == ("",)
     assert found["w"].fields() == ("z",)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import Certainty, Mode, compare
-from tessera_gql.diff.facts import Answer, Found
+from tessera_gql.diff.facts import NoWitness, Witness
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 
@@ -148,8 +148,8 @@ def whole_or(*values):
 )
 def test_the_plainest_number_or_text_is_found_or_proven_absent(old, new, expected):
     found = refuted(old, new)
-    assert found == (Answer.EMPTY if expected is None else Found(expected))
-    assert not isinstance(found, Found) or type(found.value) is type(expected)
+    assert found == (NoWitness.EMPTY if expected is None else Witness(expected))
+    assert not isinstance(found, Witness) or type(found.value) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_the_plainest_number_or_text_is_found_or_proven_absent(old, new, expecte
 )
 def test_63_fractions_are_tried_and_each_lies_within_the_limits(old):
     tried = []
-    while isinstance(found := refuted(old, whole_or(*tried)), Found):
+    while isinstance(found := refuted(old, whole_or(*tried)), Witness):
         assert is_valid(old, found.value)
         tried.append(found.value)
-    assert found is Answer.UNKNOWN
+    assert found is NoWitness.UNKNOWN
     assert len(set(tried)) == len(tried) == 63
 
 
@@ -174,15 +174,15 @@ def test_two_thousand_whole_numbers_are_tried():
     for limits in ({"minimum": 1}, {"maximum": -1}, {}):
         first = [*range(1, 2_001)] if "minimum" in limits else [*range(-1, -2_001, -1)]
         listed = first if limits else [*range(-999, 1_001)]
-        assert refuted({**limits, **WHOLE}, {"enum": listed}) is Answer.UNKNOWN
-        assert refuted({**limits, **WHOLE}, {"enum": listed[:-1]}) == Found(listed[-1])
+        assert refuted({**limits, **WHOLE}, {"enum": listed}) is NoWitness.UNKNOWN
+        assert refuted({**limits, **WHOLE}, {"enum": listed[:-1]}) == Witness(listed[-1])
 
 
 def test_a_range_of_two_thousand_whole_numbers_is_proven_empty_and_no_wider_one():
     for low in (0, -1_000):
         listed = [*range(low, low + 2_001)]
-        assert refuted({"minimum": low, "maximum": low + 1_999, **WHOLE}, {"enum": listed[:-1]}) is Answer.EMPTY
-        assert refuted({"minimum": low, "maximum": low + 2_000, **WHOLE}, {"enum": listed}) is Answer.UNKNOWN
+        assert refuted({"minimum": low, "maximum": low + 1_999, **WHOLE}, {"enum": listed[:-1]}) is NoWitness.EMPTY
+        assert refuted({"minimum": low, "maximum": low + 2_000, **WHOLE}, {"enum": listed}) is NoWitness.UNKNOWN
 
 
 def test_a_number_no_float_can_hold_is_not_claimed():
@@ -194,6 +194,6 @@ def test_a_number_no_float_can_hold_is_not_claimed():
 
 
 def test_a_text_that_only_a_pattern_beyond_us_forbids_is_not_claimed():
-    assert refuted({"pattern": UNREAD, **TEXT}, False) is Answer.UNKNOWN
-    assert refuted({"pattern": UNREAD, "maxLength": 0, "minLength": 1, **TEXT}, False) is Answer.EMPTY
-    assert refuted({"allOf": [{"pattern": UNREAD}, {"pattern": "^a$"}], **TEXT}, {"pattern": "a"}) is Answer.EMPTY
+    assert refuted({"pattern": UNREAD, **TEXT}, False) is NoWitness.UNKNOWN
+    assert refuted({"pattern": UNREAD, "maxLength": 0, "minLength": 1, **TEXT}, False) is NoWitness.EMPTY
+    assert refuted({"allOf": [{"pattern": UNREAD}, {"pattern": "^a$"}], **TEXT}, {"pattern": "a"}) is NoWitness.EMPTY

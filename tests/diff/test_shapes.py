@@ -138,7 +138,7 @@ def test_a_subschema_that_is_fine_in_one_draft_is_checked_again_in_another():
 def test_a_refusal_in_words_names_side_and_place_where_there_are_any():
     assert str(SchemaError("it is wrong.")) == "it is wrong."
     assert str(SchemaError("it is wrong.", pointer="/a")) == "it is wrong. (at /a)"
-    refused = SchemaError("it is wrong.", pointer="/a", limit=3).on("old")
+    refused = SchemaError("it is wrong.", pointer="/a", limit=3).with_side("old")
     assert str(refused) == "The old schema: it is wrong. (at /a)"
     assert (refused.reason, refused.pointer, refused.limit, refused.side) == ("it is wrong.", "/a", 3, "old")
     assert refused.args == ("it is wrong.",)

@@ -7,20 +7,20 @@ from hypothesis import assume, given
 
 from tessera_gql.diff import SchemaError
 from tessera_gql.diff.documents import read
-from tessera_gql.diff.facts import Answer, Found, Literal
+from tessera_gql.diff.facts import Literal, NoWitness, Witness
 from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.schema import Space
+from tessera_gql.diff.schema import NodeCache
 from tessera_gql.diff.solve import Solver
 from tests.diff.generators import boundary_documents, pairs
 from tests.diff.oracle import asks_itself, is_valid
 from tests.diff.test_laws import law
 
 
-def refuted(old: Any, new: Any, *, emits: bool = False):
+def refuted(old: Any, new: Any, *, is_produced: bool = False):
     """What is valid under the old schema and not under the new one."""
-    identities, space = Identities(), Space()
+    identities, space = Identities(), NodeCache()
     left, right = (space.root(read(raw, identities)) for raw in (old, new))
-    return Solver(20_000).find([Literal(left, holds=True, emits=emits), Literal(right, holds=False)])
+    return Solver(20_000).find([Literal(left, holds=True, is_produced=is_produced), Literal(right, holds=False)])
 
 
 @law(3_000, 60)
@@ -33,10 +33,10 @@ def test_a_document_found_is_one_and_empty_means_none(pair):
     except SchemaError:
         assume(False)
         raise
-    if isinstance(found, Found):
+    if isinstance(found, Witness):
         assert is_valid(old, found.value)
         assert not is_valid(new, found.value)
-    elif found is Answer.EMPTY:
+    elif found is NoWitness.EMPTY:
         for document in boundary_documents(old, new)[::3]:
             assert not is_valid(old, document) or is_valid(new, document), document
 
@@ -75,12 +75,12 @@ WHOLE, TEXT = {"type": "integer"}, {"type": "string"}
     ],
 )
 def test_the_plainest_document_is_found(old, new, expected):
-    assert refuted(old, new) == Found(expected)
+    assert refuted(old, new) == Witness(expected)
 
 
 def test_without_fuel_nothing_is_proven():
-    identities, space = Identities(), Space()
+    identities, space = Identities(), NodeCache()
     left, right = (space.root(read(raw, identities)) for raw in (WHOLE, {"type": "number"}))
     asked = [Literal(left, holds=True), Literal(right, holds=False)]
-    assert Solver(0).find(asked) is Answer.UNKNOWN
-    assert Solver(100).find(asked) is Answer.EMPTY
+    assert Solver(0).find(asked) is NoWitness.UNKNOWN
+    assert Solver(100).find(asked) is NoWitness.EMPTY

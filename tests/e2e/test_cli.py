@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from typer.testing import CliRunner
 
-from tessera_gql.cli import program
+from tessera_gql.cli import build_app
 from tessera_gql.client import AcknowledgmentResponse, TesseraClient
 from tests.e2e.server import ROOT, TESSERA, Running, environment, serving
 
@@ -36,7 +36,7 @@ class Shell:
     def __call__(self, *words: object, stdin: str = "", code: int = 0) -> str:
         told = [str(word) for word in words]
         unset = dict.fromkeys(("TESSERA_URL", "TESSERA_API_KEY", "XDG_CONFIG_HOME"))
-        done = CliRunner().invoke(program(told[0]), told, stdin, env=unset | self.settings)
+        done = CliRunner().invoke(build_app(told[0]), told, stdin, env=unset | self.settings)
         assert done.exit_code == code, f"{done.output}{done.exception!r}"
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
         self.stderr = done.stderr
@@ -337,7 +337,7 @@ def test_help_has_examples_and_the_shell_completes(tessera: Shell) -> None:
 
 
 def test_a_command_for_ci_loads_no_server() -> None:
-    code = "import sys; from tessera_gql.cli import program; program('publish'); print(*sys.modules)"
+    code = "import sys; from tessera_gql.cli import build_app; build_app('publish'); print(*sys.modules)"
     done = subprocess.run([Path(TESSERA).with_name("python"), "-c", code], capture_output=True, text=True, check=True)
     assert not {"sqlalchemy", "strawberry", "starlette", "uvicorn"} & {
         one.partition(".")[0] for one in done.stdout.split()

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.bulk import document
+from bench.bulk import build_manifest
 from tests.e2e.server import Running, serving
 
 SYNC = """mutation ($input: SyncDbtManifestInput!) {
@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def manifest() -> bytes:
-    found = json.dumps(document(MODELS)).encode()
+    found = json.dumps(build_manifest(MODELS)).encode()
     assert len(found) > 2_000_000
     return found
 
@@ -323,7 +323,7 @@ def test_a_subscriber_hears_of_what_was_done_apart(server: Running) -> None:
     ) as stream:  # fmt: skip
         assert stream.status_code == 200
         lines = stream.iter_lines()
-        fresh = json.dumps(document(MODELS)).replace('"analytics"', '"elsewhere"').encode()
+        fresh = json.dumps(build_manifest(MODELS)).replace('"analytics"', '"elsewhere"').encode()
         asking = Thread(target=sync, args=(server, fresh))
         asking.start()
         assert any("MANIFEST_SYNCED" in line for line in lines)

@@ -8,7 +8,7 @@ from graphql import OperationDefinitionNode, OperationType, parse
 from graphql.execution.values import VariableValues
 
 from tessera_gql.cli import demo, serve
-from tessera_gql.executor import Plans
+from tessera_gql.executor import PlanCache
 from tessera_gql.graphql.schema import schema
 from tests.client.test_operations import BUILT, document
 
@@ -38,4 +38,4 @@ def test_every_documented_query_is_planned(text: str) -> None:
     found = parse(text)
     for node in found.definitions:
         if isinstance(node, OperationDefinitionNode) and node.operation is OperationType.QUERY:
-            assert Plans().get(schema._schema, found, node, VariableValues({}, {})).root.kind.name == "Query"
+            assert PlanCache().get(schema._schema, found, node, VariableValues({}, {})).root.kind.name == "Query"

@@ -27,7 +27,7 @@ from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Operation, Profile
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.limit_values import Limits
-from tessera_gql.graphql.operations import execute, run
+from tessera_gql.graphql.operations import execute, run_operation
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor, Transport
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
@@ -146,9 +146,9 @@ class Both:
     transports: dict[Executor, Transport]
 
     def compare(self, asked: Asked, actor: Actor) -> None:
-        prepared = self.transports[Executor.PLANNED].documents.prepare(asked.text, asked.variables)
+        prepared = self.transports[Executor.PLANNED].document_cache.prepare(asked.text, asked.variables)
         assert isinstance(prepared, Operation), prepared
-        ours, theirs = (self.runner.run(run(self.transports[one], prepared, actor)) for one in Executor)
+        ours, theirs = (self.runner.run(run_operation(self.transports[one], prepared, actor)) for one in Executor)
         assert _shown(ours) == _shown(theirs), asked
 
 
@@ -169,7 +169,7 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             executor: Transport(
                 schema=schema,
                 authenticate=anyone,
-                context=lambda identity: context.opened(database, identity),
+                context=lambda identity: context.open_context(database, identity),
                 limits=LIMITS,
                 profile=Profile.OPEN,
                 executor=executor,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from strawberry.dataloader import DataLoader
 from strawberry.execution import optimized_is_awaitable
 
-from tessera_gql.executor import Fallback, Plans, Query, Tally, answer
+from tessera_gql.executor import ExecutorCounts, Fallback, PlanCache, PlannedQuery, execute_query
 from tests.executor import toy
 from tests.executor.operations import THOROUGH, Asked, examples, operations
 
@@ -32,12 +32,12 @@ async def referred(asked: Asked, context: Any) -> ExecutionResult:
     return done if isinstance(done, ExecutionResult) else await done
 
 
-async def planned(asked: Asked, context: Any, tally: Tally) -> ExecutionResult:
+async def planned(asked: Asked, context: Any, tally: ExecutorCounts) -> ExecutionResult:
     document = parse(asked.text)
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
-    query = Query(CORE, document, operation, asked.variables, Plans())
-    return await answer(query, context, partial(referred, asked, context), tally)
+    query = PlannedQuery(CORE, document, operation, asked.variables, PlanCache())
+    return await execute_query(query, context, partial(referred, asked, context), tally)
 
 
 def shown(result: ExecutionResult) -> str:
@@ -45,8 +45,8 @@ def shown(result: ExecutionResult) -> str:
     return json.dumps({"data": result.data, "errors": errors}, default=str)
 
 
-async def compare(asked: Asked, *, admin: bool = True) -> Tally:
-    tally = Tally()
+async def compare(asked: Asked, *, admin: bool = True) -> ExecutorCounts:
+    tally = ExecutorCounts()
     ours = await planned(asked, toy.context(admin=admin), tally)
     theirs = await referred(asked, toy.context(admin=admin))
     assert shown(ours) == shown(theirs), asked
@@ -91,7 +91,7 @@ async def test_what_is_planned_is_what_graphql_core_answers(asked: Asked, guests
 async def test_a_permission_is_asked_whoever_executes(name: str, around: str) -> None:
     below = " { number }" if name in {"secretFriend", "guardedBoss"} else ""
     asked = Asked(f"{{ {around.format(name + below)} }}", {})
-    for executed in (partial(planned, tally=Tally()), referred):
+    for executed in (partial(planned, tally=ExecutorCounts()), referred):
         refused = await executed(asked, toy.context(admin=False))
         assert "secret " not in shown(refused).replace("plain secret", "secret ")
         assert [error.message.startswith("Admins only") for error in refused.errors or []] != []
@@ -102,8 +102,8 @@ async def test_a_permission_is_asked_whoever_executes(name: str, around: str) ->
 
 async def test_a_list_behind_a_permission_is_not_entered() -> None:
     asked = Asked("{ vault { number } }", {})
-    assert (await planned(asked, toy.context(admin=False), Tally())).data == {"vault": None}
-    assert (await planned(asked, toy.context(admin=True), Tally())).data == {"vault": [{"number": 1}]}
+    assert (await planned(asked, toy.context(admin=False), ExecutorCounts())).data == {"vault": None}
+    assert (await planned(asked, toy.context(admin=True), ExecutorCounts())).data == {"vault": [{"number": 1}]}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,9 @@ async def test_parents_that_point_at_the_same_ask_for_it_once() -> None:
 
     context = toy.context(admin=True) | {"people": DataLoader(people)}
     found = await planned(
-        Asked("{ people(count: 10) { boss(step: 0) { number } again: boss(step: 0) { name } } }", {}), context, Tally()
+        Asked("{ people(count: 10) { boss(step: 0) { number } again: boss(step: 0) { name } } }", {}),
+        context,
+        ExecutorCounts(),
     )
     assert found.errors is None
     assert asked == [[0, 1, 2, 3, 5, 6]]
@@ -157,7 +159,7 @@ async def test_a_failure_stops_what_runs_beside_it_and_leaves_the_loaders_usable
 
     context = toy.context(admin=True) | {"people": DataLoader(people)}
     text = "{ people { boss(step: 1) { boss(step: 2) { number } } } person(number: 13) { id } }"
-    found = await planned(Asked(text, {}), context, Tally())
+    found = await planned(Asked(text, {}), context, ExecutorCounts())
     assert [error.message for error in found.errors or []] == ["trouble with 13"]
     assert found.data is not None
     assert found.data["people"][2]["boss"]["boss"]["number"] == 5
@@ -166,13 +168,15 @@ async def test_a_failure_stops_what_runs_beside_it_and_leaves_the_loaders_usable
 
 async def test_a_plan_serves_every_outcome_of_its_conditions() -> None:
     text = "query ($a: Boolean!, $n: Int!) { person(number: $n) { id @include(if: $a) name @skip(if: $a) } }"
-    document, plans = parse(text), Plans()
+    document, plans = parse(text), PlanCache()
     operation = document.definitions[0]
     assert isinstance(operation, OperationDefinitionNode)
     for yes, number in [(True, 1), (False, 2), (True, 3), (False, 4)]:
         variables = {"a": yes, "n": number}
-        query, tally = Query(CORE, document, operation, variables, plans), Tally()
-        found = await answer(query, toy.context(admin=True), partial(referred, Asked(text, variables), {}), tally)
+        query, tally = PlannedQuery(CORE, document, operation, variables, plans), ExecutorCounts()
+        found = await execute_query(
+            query, toy.context(admin=True), partial(referred, Asked(text, variables), {}), tally
+        )
         assert found.data == {"person": {"id": str(number)} if yes else {"name": f"n{number}"}}
         assert tally.planned == 1
 
@@ -187,7 +191,9 @@ async def test_a_huge_level_lets_others_have_their_turn() -> None:
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(others())
-    found = await planned(Asked("{ people(count: 150000) { number name } }", {}), toy.context(admin=True), Tally())
+    found = await planned(
+        Asked("{ people(count: 150000) { number name } }", {}), toy.context(admin=True), ExecutorCounts()
+    )
     beside.cancel()
     assert found.data is not None
     assert len(found.data["people"]) == 150_000
@@ -205,7 +211,7 @@ async def test_who_gives_up_waiting_leaves_nothing_running() -> None:
 
     context = toy.context(admin=True) | {"people": DataLoader(people)}
     text = "{ people { boss { id } report { id } } more: people { boss { id } } }"
-    waiting = asyncio.create_task(planned(Asked(text, {}), context, Tally()))
+    waiting = asyncio.create_task(planned(Asked(text, {}), context, ExecutorCounts()))
     await started.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

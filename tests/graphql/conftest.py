@@ -29,7 +29,7 @@ def transport(database: Database) -> Transport:
     return Transport(
         schema=schema,
         authenticate=anyone,
-        context=lambda identity: context.opened(database, identity),
+        context=lambda identity: context.open_context(database, identity),
         profile=Profile.OPEN,
     )
 

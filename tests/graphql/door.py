@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tessera_gql.auth import BadCredential, Identity, Keys
+from tessera_gql.auth import Authenticator, BadCredential, Identity
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.http import Transport, Unauthenticated, execute
@@ -15,13 +15,13 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import Minted, NewKey
+from tessera_gql.workflows.keys import CreatedKey, NewKey
 
 
 @dataclass
 class Door:
     database: Database
-    keys: Keys
+    keys: Authenticator
 
     async def authenticate(self, authorization: str | None) -> Identity:
         try:
@@ -33,13 +33,13 @@ class Door:
         return Transport(
             schema=schema,
             authenticate=self.authenticate,
-            context=lambda identity: context.opened(self.database, identity.actor),
+            context=lambda identity: context.open_context(self.database, identity.actor),
             profile=Profile.LOCKED,
         )
 
     async def mint(
         self, team: Team | None, *scopes: Scope, name: str = "ci", expires_at: datetime | None = None
-    ) -> Minted:
+    ) -> CreatedKey:
         async with self.database.write("tester") as session:
             asked = NewKey(name, scopes or (Scope.READ,), TeamRef(id=team.id) if team else None, expires_at)
             return await keys.create(session, OPEN_ACTOR, asked)
@@ -61,8 +61,8 @@ class Door:
 
 
 def door(database: Database, **options: Any) -> Door:
-    found = Door(database, Keys(database, **options))
-    database.committed.append(found.keys.hear)
+    found = Door(database, Authenticator(database, **options))
+    database.committed.append(found.keys.on_commit)
     return found
 
 

@@ -13,7 +13,7 @@ from graphql import GraphQLField
 
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import OPEN_ACTOR, RIGHTS, Actor, Scope, Verb, allows
+from tessera_gql.policy.access import ACTION_SCOPES, OPEN_ACTOR, Actor, Scope, Verb, allows
 from tessera_gql.policy.words import DependencyType, Response
 from tessera_gql.store import contracts, keys
 from tessera_gql.store.assets import AssetRef
@@ -260,7 +260,7 @@ def _expected(holder: str, ours: UUID, verb: Verb, owner: UUID) -> list[str]:
     actor = Actor(holder, ours, frozenset({Scope[holder]}))
     if allows(actor, verb, owner):
         return []
-    return ["NOT_FOUND"] if verb in HIDDEN and actor.may(RIGHTS[verb].own) else ["FORBIDDEN"]
+    return ["NOT_FOUND"] if verb in HIDDEN and actor.has_scope(ACTION_SCOPES[verb].own_team) else ["FORBIDDEN"]
 
 
 @pytest.mark.parametrize("verb", CALLS, ids=lambda verb: verb.name)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.graphql import changes, context
-from tessera_gql.graphql.errors import translate
+from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.transport import Executor
 from tessera_gql.policy.access import OPEN_ACTOR
@@ -29,7 +29,7 @@ def table(count: int, kind: str = "string") -> dict[str, Any]:
 
 @pytest.fixture(params=Executor)
 def api(request: pytest.FixtureRequest, transport: Transport) -> Transport:
-    return replace(transport, translate=translate, executor=request.param)
+    return replace(transport, to_graphql_error=to_graphql_error, executor=request.param)
 
 
 async def reply(api: Transport, query: str, **variables: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ async def test_an_operation_reads_a_bounded_amount_of_json(api: Transport, monke
 async def test_an_answer_holds_a_bounded_number_of_changes(api: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     pair = {"old": table(300), "new": table(300, "integer")}
     whole = (await reply(api, DIFF, **pair))["data"]["diffSchemas"]
-    assert len(whole["changes"]) > changes.PORTION
+    assert len(whole["changes"]) > changes.CHUNK_SIZE
     assert {change["path"] for change in whole["breaking"]} == {f"c{n}" for n in range(300)}
     monkeypatch.setattr(changes, "MAX_CHANGES", len(whole["changes"]) + len(whole["breaking"]) - 1)
     assert limit(await reply(api, DIFF, **pair)) == "changes"

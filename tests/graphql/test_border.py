@@ -241,7 +241,7 @@ async def test_what_fails_does_not_take_along_what_waits_for_the_same(
 
 async def test_who_waits_for_the_same_rows_does_not_fall_with_who_is_given_up(world: World, database: Database) -> None:
     team = await world.team("shop")
-    async with context.opened(database, OPEN_ACTOR) as opened:
+    async with context.open_context(database, OPEN_ACTOR) as opened:
         loaders = opened.loaders
         given_up = [
             asyncio.ensure_future(loaders.team.load(team.id)),

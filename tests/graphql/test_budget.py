@@ -8,9 +8,9 @@ import pytest
 from graphql import GraphQLError
 from starlette.applications import Starlette
 
-from tessera_gql.graphql.budget import MANY_BUCKETS, Bucket, Budget, Rate
+from tessera_gql.graphql.budget import SWEEP_THRESHOLD, Rate, RateLimiter, TokenBuckets
 from tessera_gql.graphql.documents import Documents, Operation, Profile
-from tessera_gql.graphql.http import execute, routes
+from tessera_gql.graphql.http import create_routes, execute
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Scope
@@ -29,8 +29,8 @@ class Seconds:
         return self.now
 
 
-def bucket(rate: str, seconds: Seconds) -> Bucket:
-    return Bucket("mutations", Rate.of(rate), seconds)
+def bucket(rate: str, seconds: Seconds) -> TokenBuckets:
+    return TokenBuckets("mutations", Rate.parse(rate), seconds)
 
 
 def operation(query: str, **variables: Any) -> Operation:
@@ -87,7 +87,7 @@ def test_what_can_never_be_paid_is_not_told_to_wait() -> None:
 def test_those_who_have_not_been_here_for_a_while_are_forgotten() -> None:
     seconds = Seconds()
     taken = bucket("60/minute", seconds)
-    for number in range(MANY_BUCKETS):
+    for number in range(SWEEP_THRESHOLD):
         taken.take(str(number), 1)
     seconds.now += 61
     taken.take("new", 1)
@@ -97,7 +97,7 @@ def test_those_who_have_not_been_here_for_a_while_are_forgotten() -> None:
 @pytest.mark.parametrize("text", ["", "600", "600/fortnight", "-1/minute", "x/minute", "600/minute;1/second"])
 def test_what_is_no_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no rate"):
-        Rate.of(text)
+        Rate.parse(text)
 
 
 TEAM = 'createTeam(input: {name: "x"}) { team { id } }'
@@ -112,12 +112,12 @@ TEAM = 'createTeam(input: {name: "x"}) { team { id } }'
     ],
 )
 def test_every_mutation_of_an_operation_counts(query: str, number: int) -> None:
-    budget = Budget(Rate.of("100/minute"), None, clock=Seconds())
+    budget = RateLimiter(Rate.parse("100/minute"), None, clock=Seconds())
     assert budget.charge("a", operation(query))["rateLimit"]["mutations"]["remaining"] == 100 - number
 
 
 def test_a_query_pays_for_the_objects_it_may_get_and_at_least_for_one() -> None:
-    budget = Budget(None, Rate.of("1000/minute"), clock=Seconds())
+    budget = RateLimiter(None, Rate.parse("1000/minute"), clock=Seconds())
     small = budget.charge("a", operation("{ __typename }"))["rateLimit"]["cost"]["remaining"]
     page = "query ($first: Int!) { teams(first: $first) { nodes { name } } }"
     large = budget.charge("a", operation(page, first=100))["rateLimit"]["cost"]["remaining"]
@@ -128,7 +128,7 @@ def test_a_query_pays_for_the_objects_it_may_get_and_at_least_for_one() -> None:
 
 
 def test_without_limits_nothing_is_counted_or_told() -> None:
-    assert Budget(None, None).charge("a", operation("{ __typename }")) == {}
+    assert RateLimiter(None, None).charge("a", operation("{ __typename }")) == {}
 
 
 @pytest.fixture
@@ -136,17 +136,17 @@ def gate(database: Database) -> Door:
     return door(database)
 
 
-def application(gate: Door, budget: Budget) -> Starlette:
+def application(gate: Door, budget: RateLimiter) -> Starlette:
     transport = replace(
-        gate.transport(), admit=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
+        gate.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
     )
-    return Starlette(routes=routes(transport))
+    return Starlette(routes=create_routes(transport))
 
 
 async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_after(gate: Door, world: World) -> None:
     team = await world.team("shop")
     one, other = [(await gate.mint(team, Scope.WRITE)).token for _ in range(2)]
-    app = application(gate, Budget(Rate.of("2/minute"), Rate.of("1000/minute"), clock=Seconds()))
+    app = application(gate, RateLimiter(Rate.parse("2/minute"), Rate.parse("1000/minute"), clock=Seconds()))
     query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {}}) { errors { code } } }'
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
 
@@ -167,7 +167,7 @@ async def test_over_http_the_budget_is_told_and_a_refusal_is_429_with_retry_afte
 
 async def test_a_subscription_pays_when_it_starts(gate: Door, world: World) -> None:
     key = await gate.mint(await world.team("shop"), Scope.READ)
-    app = application(gate, Budget(None, Rate.of("1/minute"), clock=Seconds()))
+    app = application(gate, RateLimiter(None, Rate.parse("1/minute"), clock=Seconds()))
     headers = {"Authorization": f"Bearer {key.token}", "Accept": "text/event-stream"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
         await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
@@ -177,9 +177,9 @@ async def test_a_subscription_pays_when_it_starts(gate: Door, world: World) -> N
 
 async def test_a_refused_call_never_reaches_the_database(gate: Door, world: World) -> None:
     key = await gate.mint(await world.team("shop"), Scope.WRITE)
-    budget = Budget(Rate.of("1/day"), None, clock=Seconds())
+    budget = RateLimiter(Rate.parse("1/day"), None, clock=Seconds())
     transport = replace(
-        gate.transport(), admit=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
+        gate.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
     )
     identity = await gate.authenticate(f"Bearer {key.token}")
     query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {n: 1}}) { errors { code } } }'

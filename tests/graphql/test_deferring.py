@@ -9,7 +9,7 @@ import pytest
 
 from tessera_gql.compute import Pool
 from tessera_gql.graphql import context
-from tessera_gql.graphql.errors import translate
+from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import OPEN_ACTOR, Actor
@@ -51,8 +51,8 @@ class Api:
         transport = Transport(
             schema=schema,
             authenticate=lambda _: asyncio.sleep(0, Identity()),
-            context=lambda identity: context.opened(self.database, identity.actor, pool=self.pool),
-            translate=translate,
+            context=lambda identity: context.open_context(self.database, identity.actor, pool=self.pool),
+            to_graphql_error=to_graphql_error,
         )
         reply = await execute(transport, query=query, variables=variables, identity=Identity())
         assert "errors" not in reply, reply

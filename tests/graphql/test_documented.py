@@ -117,10 +117,10 @@ class Meter:
         self.run(publishing.get_contract(ids["Contract"]))
         self.run(publishing.get_proposal(ids["Proposal"]))
         self.run(publishing.impact(without("total", "note"), asset=ids["Asset"]))
-        self.run(publishing.inbox().first)
+        self.run(publishing.inbox().first_page)
         self.run(manifests.dbt_impact(MANIFEST))
         for listing in (catalog.registrations(asset_id=ids["Asset"]), publishing.contracts(asset_id=ids["Asset"])):
-            self.run(listing.first)
+            self.run(listing.first_page)
 
 
 @pytest.mark.parametrize("size", [2, 15])

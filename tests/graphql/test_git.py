@@ -29,7 +29,7 @@ def run(database: Database, tmp_path: Path) -> Ask:
     """As a server whose GIT_SYNC_PATH is a folder of the test's own."""
 
     def opened(identity: Any) -> AbstractAsyncContextManager[Context]:
-        return context.opened(database, identity, None, tmp_path / "contracts")
+        return context.open_context(database, identity, None, tmp_path / "contracts")
 
     transport = Transport(schema=schema, authenticate=anyone, context=opened, profile=Profile.OPEN)
 

@@ -10,10 +10,10 @@ import pytest
 from tessera_gql.delivery.bus import Bus
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.events import cursor, place
+from tessera_gql.graphql.events import cursor, decode_cursor
 from tessera_gql.graphql.http import Transport
 from tessera_gql.graphql.ids import global_id
-from tessera_gql.graphql.operations import stream
+from tessera_gql.graphql.operations import stream_replies
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import OPEN_ACTOR
 from tessera_gql.policy.words import Response
@@ -54,12 +54,12 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
         transport = Transport(
             schema=schema,
             authenticate=anyone,
-            context=lambda identity: context.opened(database, identity, bus),
+            context=lambda identity: context.open_context(database, identity, bus),
             profile=Profile.OPEN,
         )
 
         def run(query: str, **variables: Any) -> AsyncGenerator[dict[str, Any]]:
-            return stream(transport, transport.documents.prepare(query, variables), OPEN_ACTOR)
+            return stream_replies(transport, transport.document_cache.prepare(query, variables), OPEN_ACTOR)
 
         yield run
 
@@ -197,7 +197,7 @@ async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen:
 
 
 def test_a_cursor_is_the_place_of_its_event() -> None:
-    assert place(cursor(42)) == 42
+    assert decode_cursor(cursor(42)) == 42
 
 
 async def test_the_list_of_events_shares_its_cursors_with_the_subscriptions(

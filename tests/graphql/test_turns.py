@@ -5,15 +5,15 @@ import asyncio
 import pytest
 
 from tessera_gql.graphql import turns
-from tessera_gql.graphql.turns import Turns
+from tessera_gql.graphql.turns import ConcurrencyLimiter
 
 
 async def test_no_more_than_there_are_places_run_and_the_others_follow_in_their_order() -> None:
-    queue, running, most, ended = Turns(2), 0, 0, list[int]()
+    queue, running, most, ended = ConcurrencyLimiter(2), 0, 0, list[int]()
 
     async def query(number: int) -> None:
         nonlocal running, most
-        async with queue.turn():
+        async with queue.slot():
             running += 1
             most = max(most, running)
             await asyncio.sleep(0.001)
@@ -25,16 +25,16 @@ async def test_no_more_than_there_are_places_run_and_the_others_follow_in_their_
 
 
 async def test_a_query_that_takes_long_lends_its_place_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "LENT_AFTER_SECONDS", 0.01)
-    queue, slow_may_end, running = Turns(1), asyncio.Event(), 0
+    monkeypatch.setattr(turns, "RELEASE_AFTER_SECONDS", 0.01)
+    queue, slow_may_end, running = ConcurrencyLimiter(1), asyncio.Event(), 0
 
     async def slow() -> None:
-        async with queue.turn():
+        async with queue.slot():
             await slow_may_end.wait()
 
     async def quick() -> int:
         nonlocal running
-        async with queue.turn():
+        async with queue.slot():
             running += 1
             here = running
             await asyncio.sleep(0)
@@ -50,21 +50,21 @@ async def test_a_query_that_takes_long_lends_its_place_once(monkeypatch: pytest.
 
 
 async def test_one_who_leaves_while_waiting_takes_no_place() -> None:
-    queue = Turns(1)
-    async with queue.turn():
-        leaving = asyncio.create_task(queue.turn().__aenter__())
+    queue = ConcurrencyLimiter(1)
+    async with queue.slot():
+        leaving = asyncio.create_task(queue.slot().__aenter__())
         await asyncio.sleep(0)
         leaving.cancel()
-    async with asyncio.timeout(5), queue.turn():
+    async with asyncio.timeout(5), queue.slot():
         with pytest.raises(asyncio.CancelledError):
             await leaving
 
 
 async def test_callers_take_turns_whatever_one_of_them_has_waiting() -> None:
-    queue, ended = Turns(1), list[str]()
+    queue, ended = ConcurrencyLimiter(1), list[str]()
 
     async def query(caller: str) -> None:
-        async with queue.turn(caller):
+        async with queue.slot(caller):
             await asyncio.sleep(0)
             ended.append(caller)
 
@@ -74,17 +74,17 @@ async def test_callers_take_turns_whatever_one_of_them_has_waiting() -> None:
     await asyncio.gather(*burst, *others)
     assert {"a", "b"} <= set(ended[:5])
     assert len(ended) == 22
-    async with asyncio.timeout(5), queue.turn():
+    async with asyncio.timeout(5), queue.slot():
         pass
 
 
 async def test_places_are_not_lost_when_those_who_wait_leave() -> None:
-    queue = Turns(2)
-    async with queue.turn("a"), queue.turn("a"):
-        leaving = [asyncio.create_task(queue.turn(caller).__aenter__()) for caller in "aabbc"]
+    queue = ConcurrencyLimiter(2)
+    async with queue.slot("a"), queue.slot("a"):
+        leaving = [asyncio.create_task(queue.slot(caller).__aenter__()) for caller in "aabbc"]
         await asyncio.sleep(0)
         for task in leaving:
             task.cancel()
         await asyncio.gather(*leaving, return_exceptions=True)
-    async with asyncio.timeout(5), queue.turn("a"), queue.turn("b"):
+    async with asyncio.timeout(5), queue.slot("a"), queue.slot("b"):
         pass

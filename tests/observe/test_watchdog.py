@@ -42,7 +42,7 @@ async def test_blocking_holds_the_loop_by_the_wall_clock_alone() -> None:
 async def test_what_holds_the_loop_for_long_is_logged_with_its_stack(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watchdog, "REPORTED_SECONDS", 0.1)
+    monkeypatch.setattr(watchdog, "REPORT_AFTER_SECONDS", 0.1)
     with caplog.at_level(logging.WARNING, logger=watchdog.__name__):
         await observed(0.5)
     assert "has been held for" in caplog.text

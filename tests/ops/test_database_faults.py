@@ -277,7 +277,7 @@ def test_a_server_waits_for_a_standby_to_be_promoted_and_says_what_it_waits_for(
 async def test_a_pool_without_a_free_connection_is_busy_and_not_unreachable(cluster: Postgres, ops_url: str) -> None:
     database = Database(ops_url)
     await sql(ops_url, "SELECT 1")
-    database._lanes.writer.engine.pool._timeout = 0.1  # type: ignore[attr-defined] # no setting is as short
+    database._sources.writer.engine.pool._timeout = 0.1  # type: ignore[attr-defined] # no setting is as short
     held = [database.read() for _ in range(20)]
     for one in held:
         await one.__aenter__()

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bench._chaos_parts import PUBLISH, Subscriber
+from bench._chaos_actors import PUBLISH, Subscriber
 from tessera_gql.graphql.events import cursor
 from tessera_gql.store import audit, migration
 from tessera_gql.store.database import Database
@@ -76,10 +76,10 @@ def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
         clients, over = await loaded(server, restart)
         log = [row["sequence"] for row in await sql(ops_url, "SELECT sequence FROM audit.events ORDER BY sequence")]
         async with asyncio.timeout(10):
-            while subscriber.seen[-1] < log[-1]:  # noqa: ASYNC110 - it waits for another process
+            while subscriber.sequences[-1] < log[-1]:  # noqa: ASYNC110 - it waits for another process
                 await asyncio.sleep(0.05)
         listening.cancel()
-        assert subscriber.seen == log
+        assert subscriber.sequences == log
         return clients, over, subscriber
 
     with serving(tmp_path, "--workers", "2", DATABASE_URL=ops_url) as server:

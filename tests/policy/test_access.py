@@ -7,12 +7,12 @@ import pytest
 
 from tessera_gql.errors import Forbidden
 from tessera_gql.policy.access import (
-    ADMINISTRATORS,
+    ACTION_SCOPES,
+    ADMIN_ONLY,
     OPEN_ACTOR,
-    RIGHTS,
     Actor,
-    Right,
     Scope,
+    ScopeRule,
     Verb,
     acting_team,
     allows,
@@ -28,30 +28,30 @@ NEEDS = {Scope.READ: 1, Scope.WRITE: 2, Scope.ADMIN: 3}
 
 
 def test_every_verb_has_a_row() -> None:
-    assert set(RIGHTS) == set(Verb)
+    assert set(ACTION_SCOPES) == set(Verb)
 
 
 def test_what_is_not_ours_never_needs_less_than_what_is() -> None:
-    assert all(right.other.rank >= right.own.rank for right in RIGHTS.values())
+    assert all(right.other_team.rank >= right.own_team.rank for right in ACTION_SCOPES.values())
 
 
 @pytest.mark.parametrize(("verb", "actor", "team"), [*itertools.product(Verb, HOLDS, (OURS, THEIRS, None))])
 def test_a_key_may_exactly_what_its_row_says(verb: Verb, actor: Actor, team: UUID | None) -> None:
-    needed = RIGHTS[verb].own if team == OURS else RIGHTS[verb].other
+    needed = ACTION_SCOPES[verb].own_team if team == OURS else ACTION_SCOPES[verb].other_team
     assert allows(actor, verb, team) is (HOLDS[actor] >= NEEDS[needed])
 
 
 def test_only_administrators_create_teams_publish_by_force_and_move_everything_through_git() -> None:
-    found = {verb for verb, right in RIGHTS.items() if right == ADMINISTRATORS}
+    found = {verb for verb, right in ACTION_SCOPES.items() if right == ADMIN_ONLY}
     assert found == {Verb.CREATE_TEAM, Verb.FORCE_CONTRACT, Verb.PUSH_TO_GIT, Verb.PULL_FROM_GIT}
 
 
 def test_reading_is_all_that_needs_no_more_than_the_scope_read() -> None:
-    assert [verb for verb, right in RIGHTS.items() if right == Right(Scope.READ, Scope.READ)] == [Verb.READ]
+    assert [verb for verb, right in ACTION_SCOPES.items() if right == ScopeRule(Scope.READ, Scope.READ)] == [Verb.READ]
 
 
 def test_a_scope_includes_those_before_it() -> None:
-    assert [[actor.may(scope) for scope in Scope] for actor in (READER, WRITER, ADMIN)] == [
+    assert [[actor.has_scope(scope) for scope in Scope] for actor in (READER, WRITER, ADMIN)] == [
         [True, False, False],
         [True, True, False],
         [True, True, True],
@@ -77,12 +77,12 @@ def test_a_refusal_for_another_team_says_whose_key_to_use() -> None:
 
 def test_a_refusal_for_what_another_team_owns_names_that_team() -> None:
     with pytest.raises(Forbidden, match="Only the owning team, finance, may update it"):
-        require_owner(WRITER, Verb.UPDATE_ASSET, THEIRS, what="update it", owner_name="finance")
+        require_owner(WRITER, Verb.UPDATE_ASSET, THEIRS, action_text="update it", owner_name="finance")
 
 
 def test_a_reader_hears_of_the_missing_scope_before_it_hears_of_the_owner() -> None:
     with pytest.raises(Forbidden, match="lacks the scope WRITE"):
-        require_owner(READER, Verb.UPDATE_ASSET, THEIRS, what="update a.b", owner_name="finance")
+        require_owner(READER, Verb.UPDATE_ASSET, THEIRS, action_text="update a.b", owner_name="finance")
 
 
 def test_a_call_is_made_for_the_keys_own_team_unless_another_is_named() -> None:

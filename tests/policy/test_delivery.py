@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.policy.delivery import Backoff, next_attempt, refusal, wants
+from tessera_gql.policy.delivery import Backoff, find_block_reason, matches_filter, next_attempt
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -40,15 +40,15 @@ def test_a_crowd_that_failed_together_does_not_come_back_together() -> None:
 
 def test_a_filter_lets_through_its_kinds_and_a_team_what_concerns_it() -> None:
     mine, other = uuid4(), uuid4()
-    assert wants(None, None, kind="TEAM_CREATED", concerned=[])
-    assert wants(["TEAM_CREATED"], mine, kind="TEAM_CREATED", concerned=[str(mine)])
-    assert not wants(["TEAM_CREATED"], mine, kind="TEAM_CREATED", concerned=[str(other)])
-    assert not wants(["TEAM_CREATED"], None, kind="TEAM_UPDATED", concerned=[])
+    assert matches_filter(None, None, kind="TEAM_CREATED", audience_team_ids=[])
+    assert matches_filter(["TEAM_CREATED"], mine, kind="TEAM_CREATED", audience_team_ids=[str(mine)])
+    assert not matches_filter(["TEAM_CREATED"], mine, kind="TEAM_CREATED", audience_team_ids=[str(other)])
+    assert not matches_filter(["TEAM_CREATED"], None, kind="TEAM_UPDATED", audience_team_ids=[])
 
 
 def test_a_failed_delivery_is_never_itself_delivered() -> None:
     for kinds in (None, ["WEBHOOK_DELIVERY_FAILED"]):
-        assert not wants(kinds, None, kind="WEBHOOK_DELIVERY_FAILED", concerned=[])
+        assert not matches_filter(kinds, None, kind="WEBHOOK_DELIVERY_FAILED", audience_team_ids=[])
 
 
 METADATA = ["169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192"]
@@ -85,35 +85,37 @@ def embedded(address: str) -> list[IPv6Address]:
 def test_metadata_services_and_reserved_addresses_are_never_called_in_whatever_form(
     address: str, allow_private: bool
 ) -> None:
-    assert refusal(ip_address(address), allow_private=allow_private)
+    assert find_block_reason(ip_address(address), allow_private=allow_private)
     if ":" not in address:
-        assert all(refusal(form, allow_private=allow_private) for form in embedded(address))
+        assert all(find_block_reason(form, allow_private=allow_private) for form in embedded(address))
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_addresses_are_called_only_if_that_is_allowed(address: str) -> None:
-    assert refusal(ip_address(address), allow_private=False)
-    assert refusal(ip_address(address), allow_private=True) is None
+    assert find_block_reason(ip_address(address), allow_private=False)
+    assert find_block_reason(ip_address(address), allow_private=True) is None
     if ":" not in address:
-        assert all(refusal(form, allow_private=False) for form in embedded(address))
+        assert all(find_block_reason(form, allow_private=False) for form in embedded(address))
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_public_addresses_are_called_in_their_plain_mapped_and_translated_form(address: str) -> None:
-    assert refusal(ip_address(address), allow_private=False) is None
+    assert find_block_reason(ip_address(address), allow_private=False) is None
     if ":" not in address:
-        assert [refusal(form, allow_private=False) is None for form in embedded(address)] == [True] * 3 + [False] * 4
+        assert [find_block_reason(form, allow_private=False) is None for form in embedded(address)] == [True] * 3 + [
+            False
+        ] * 4
 
 
 @given(st.integers(0, 2**128 - 1))
 def test_of_ipv6_only_global_unicast_is_public(number: int) -> None:
     address = IPv6Address(number)
     if address not in ip_network("2000::/3") and not any(number >> 32 == int(one) >> 32 for one in embedded("0.0.0.0")):
-        assert refusal(address, allow_private=False)
+        assert find_block_reason(address, allow_private=False)
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_what_python_does_not_call_global_is_never_public(number: int) -> None:
     address = IPv4Address(number)
     if not address.is_global:
-        assert refusal(address, allow_private=False)
+        assert find_block_reason(address, allow_private=False)

@@ -12,19 +12,19 @@ from tessera_gql.policy import naming
 
 @pytest.mark.parametrize("text", ["data-platform", " Équipe 7 ", "数据", "a", "a" * 200])
 def test_a_team_may_have_any_readable_name(text: str) -> None:
-    assert naming.team_name(text) == text.strip()
+    assert naming.clean_team_name(text) == text.strip()
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a" * 201, "a\0b", "a\nb", "zero\u200bwidth", "half\ud800", "\u202egnp"])
 def test_names_that_cannot_be_read_aloud_are_refused(text: str) -> None:
     with pytest.raises(Invalid) as refused:
-        naming.team_name(text)
+        naming.clean_team_name(text)
     assert refused.value.field == ("name",)
 
 
 @pytest.mark.parametrize("text", ["core.orders", "a.b.c.d", "db.my schema.orders$2024", "Ünï.cødé", "p-1.d@x.t#1"])
 def test_an_fqn_is_two_or_more_names_joined_by_dots(text: str) -> None:
-    assert naming.fqn(f" {text} ") == text
+    assert naming.clean_fqn(f" {text} ") == text
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_an_fqn_is_two_or_more_names_joined_by_dots(text: str) -> None:
 )
 def test_anything_else_is_no_fqn(text: str) -> None:
     with pytest.raises(Invalid) as refused:
-        naming.fqn(text)
+        naming.clean_fqn(text)
     assert refused.value.field == ("fqn",)
 
 
 def test_a_long_hostile_fqn_is_refused_at_once() -> None:
     with pytest.raises(Invalid):
-        naming.fqn("a" + " a" * 450 + "!.b")
+        naming.clean_fqn("a" + " a" * 450 + "!.b")
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_a_key_is_its_own_key_and_ignores_case(text: str) -> None:
 
 
 def test_empty_text_is_none_and_long_text_is_refused() -> None:
-    assert naming.prose(None, "notes") is naming.prose(" \n ", "notes") is None
-    assert naming.prose(" said ", "notes") == "said"
+    assert naming.clean_text(None, "notes") is naming.clean_text(" \n ", "notes") is None
+    assert naming.clean_text(" said ", "notes") == "said"
     with pytest.raises(Invalid, match="20000 is the limit") as refused:
-        naming.prose("a" * 20_001, "notes")
+        naming.clean_text("a" * 20_001, "notes")
     assert refused.value.field == ("notes",)
 
 
@@ -73,7 +73,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("value", [None, {}, {"a": [1, 2.5, None, True]}, {"é": "\U0001f600"}, {"big": 2**70}])
 def test_metadata_is_a_json_object(value: Any) -> None:
-    assert naming.metadata(value) == (value or {})
+    assert naming.clean_metadata(value) == (value or {})
 
 
 @pytest.mark.parametrize(
@@ -82,5 +82,5 @@ def test_metadata_is_a_json_object(value: Any) -> None:
 )
 def test_what_is_no_json_object_of_moderate_size_is_no_metadata(value: Any) -> None:
     with pytest.raises(Invalid) as refused:
-        naming.metadata(value)
+        naming.clean_metadata(value)
     assert refused.value.field == ("metadata",)

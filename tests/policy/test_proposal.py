@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.policy.proposal import Answer, consents, status, status_in_time
+from tessera_gql.policy.proposal import TeamResponse, compute_status, compute_status_or_expiry, is_consent
 from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 moments = st.integers(-10, 10).map(lambda hours: NOW + hours * HOUR)
-migrating = st.builds(Answer, st.just(Response.MIGRATING), moments)
-others = st.builds(Answer, st.sampled_from([None, Response.APPROVED, Response.BLOCKED]))
+migrating = st.builds(TeamResponse, st.just(Response.MIGRATING), moments)
+others = st.builds(TeamResponse, st.sampled_from([None, Response.APPROVED, Response.BLOCKED]))
 answers = st.lists(st.one_of(migrating, others), max_size=6)
 
-SILENT, YES, NO = Answer(None), Answer(Response.APPROVED), Answer(Response.BLOCKED)
-SOON, ARRIVED = Answer(Response.MIGRATING, NOW + HOUR), Answer(Response.MIGRATING, NOW)
+SILENT, YES, NO = TeamResponse(None), TeamResponse(Response.APPROVED), TeamResponse(Response.BLOCKED)
+SOON, ARRIVED = TeamResponse(Response.MIGRATING, NOW + HOUR), TeamResponse(Response.MIGRATING, NOW)
 
 
 @pytest.mark.parametrize(
@@ -36,74 +36,78 @@ SOON, ARRIVED = Answer(Response.MIGRATING, NOW + HOUR), Answer(Response.MIGRATIN
         ([YES, SILENT, SOON, NO], ProposalStatus.REJECTED),
     ],
 )
-def test_the_table_of_the_domain(given_: list[Answer], expected: ProposalStatus) -> None:
+def test_the_table_of_the_domain(given_: list[TeamResponse], expected: ProposalStatus) -> None:
     for order in itertools.permutations(given_):
-        assert status(order, NOW) is expected
+        assert compute_status(order, NOW) is expected
 
 
 @given(answers, st.randoms())
-def test_the_order_of_answers_does_not_matter(given_: list[Answer], random: object) -> None:
+def test_the_order_of_answers_does_not_matter(given_: list[TeamResponse], random: object) -> None:
     shuffled = list(given_)
     random.shuffle(shuffled)  # type: ignore[attr-defined] # Hypothesis' own random
-    assert status(shuffled, NOW) is status(given_, NOW)
+    assert compute_status(shuffled, NOW) is compute_status(given_, NOW)
 
 
 @given(answers)
-def test_blocked_dominates_whatever_the_others_say(given_: list[Answer]) -> None:
-    assert status([*given_, NO], NOW) is ProposalStatus.REJECTED
+def test_blocked_dominates_whatever_the_others_say(given_: list[TeamResponse]) -> None:
+    assert compute_status([*given_, NO], NOW) is ProposalStatus.REJECTED
 
 
 @given(answers)
-def test_a_team_that_agrees_changes_nothing_for_the_others(given_: list[Answer]) -> None:
-    assert status([*given_, YES], NOW) is status(given_, NOW)
+def test_a_team_that_agrees_changes_nothing_for_the_others(given_: list[TeamResponse]) -> None:
+    assert compute_status([*given_, YES], NOW) is compute_status(given_, NOW)
 
 
 @given(answers)
-def test_silence_is_never_consent(given_: list[Answer]) -> None:
-    assert status([*given_, SILENT], NOW) is not ProposalStatus.APPROVED
+def test_silence_is_never_consent(given_: list[TeamResponse]) -> None:
+    assert compute_status([*given_, SILENT], NOW) is not ProposalStatus.APPROVED
 
 
 @given(answers, moments, moments)
-def test_time_alone_only_ever_turns_pending_into_approved(given_: list[Answer], one: datetime, other: datetime) -> None:
-    before, after = status(given_, min(one, other)), status(given_, max(one, other))
+def test_time_alone_only_ever_turns_pending_into_approved(
+    given_: list[TeamResponse], one: datetime, other: datetime
+) -> None:
+    before, after = compute_status(given_, min(one, other)), compute_status(given_, max(one, other))
     assert before is after or (before, after) == (ProposalStatus.PENDING, ProposalStatus.APPROVED)
 
 
 @given(answers, moments)
-def test_approved_means_that_everyone_consents(given_: list[Answer], now: datetime) -> None:
-    assert (status(given_, now) is ProposalStatus.APPROVED) == all(consents(one, now) for one in given_)
+def test_approved_means_that_everyone_consents(given_: list[TeamResponse], now: datetime) -> None:
+    assert (compute_status(given_, now) is ProposalStatus.APPROVED) == all(is_consent(one, now) for one in given_)
 
 
 @given(answers, moments, moments)
 def test_before_it_runs_out_the_expiry_does_not_count(
-    given_: list[Answer], expires_at: datetime, now: datetime
+    given_: list[TeamResponse], expires_at: datetime, now: datetime
 ) -> None:
     if now < expires_at:
-        assert status_in_time(given_, expires_at, now) is status(given_, now)
+        assert compute_status_or_expiry(given_, expires_at, now) is compute_status(given_, now)
 
 
 @given(answers, moments, moments, moments)
 def test_expired_stays_expired_however_late_one_looks(
-    given_: list[Answer], expires_at: datetime, one: datetime, other: datetime
+    given_: list[TeamResponse], expires_at: datetime, one: datetime, other: datetime
 ) -> None:
-    if status_in_time(given_, expires_at, min(one, other)) is ProposalStatus.EXPIRED:
-        assert status_in_time(given_, expires_at, max(one, other)) is ProposalStatus.EXPIRED
+    if compute_status_or_expiry(given_, expires_at, min(one, other)) is ProposalStatus.EXPIRED:
+        assert compute_status_or_expiry(given_, expires_at, max(one, other)) is ProposalStatus.EXPIRED
 
 
 @given(answers, moments, moments)
-def test_what_was_approved_in_time_never_expires(given_: list[Answer], expires_at: datetime, now: datetime) -> None:
-    if status(given_, expires_at) is ProposalStatus.APPROVED:
-        assert status_in_time(given_, expires_at, now) in {ProposalStatus.APPROVED, ProposalStatus.PENDING}
+def test_what_was_approved_in_time_never_expires(
+    given_: list[TeamResponse], expires_at: datetime, now: datetime
+) -> None:
+    if compute_status(given_, expires_at) is ProposalStatus.APPROVED:
+        assert compute_status_or_expiry(given_, expires_at, now) in {ProposalStatus.APPROVED, ProposalStatus.PENDING}
 
 
 def test_exactly_at_its_end_a_proposal_is_approved_by_a_deadline_of_that_moment_and_expired_otherwise() -> None:
-    assert status_in_time([ARRIVED], NOW, NOW) is ProposalStatus.APPROVED
-    assert status_in_time([SOON], NOW, NOW) is ProposalStatus.EXPIRED
-    assert status_in_time([NO], NOW, NOW) is ProposalStatus.EXPIRED
+    assert compute_status_or_expiry([ARRIVED], NOW, NOW) is ProposalStatus.APPROVED
+    assert compute_status_or_expiry([SOON], NOW, NOW) is ProposalStatus.EXPIRED
+    assert compute_status_or_expiry([NO], NOW, NOW) is ProposalStatus.EXPIRED
 
 
 def test_a_migration_without_a_deadline_never_becomes_consent() -> None:
-    assert not consents(Answer(Response.MIGRATING), datetime.max.replace(tzinfo=UTC))
+    assert not is_consent(TeamResponse(Response.MIGRATING), datetime.max.replace(tzinfo=UTC))
 
 
 def test_three_statuses_are_open_and_four_are_ends() -> None:

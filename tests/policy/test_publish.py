@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import Bump, Mode
-from tessera_gql.policy.publish import Terms, judge, next_version, summary
+from tessera_gql.policy.publish import Terms, judge, next_version, summarize_changes
 from tessera_gql.policy.words import ChangeType
 from tests.policy.test_affected import change
 
@@ -36,13 +36,13 @@ anything = st.builds(
 
 def test_the_first_terms_break_nothing_and_are_judged_by_their_own_mode() -> None:
     found = judge(None, terms(mode=Mode.FULL))
-    assert (found.first, found.breaking, found.change_type, found.mode) == (True, (), ChangeType.INITIAL, Mode.FULL)
+    assert (found.is_first, found.breaking, found.change_type, found.mode) == (True, (), ChangeType.INITIAL, Mode.FULL)
 
 
 @given(anything)
 def test_the_same_terms_are_unchanged_whatever_the_order_of_keys(offered: Terms) -> None:
     reordered = {key: offered.schema[key] for key in reversed(offered.schema)}
-    assert judge(offered, Terms(reordered, offered.guarantees, offered.mode)).unchanged
+    assert judge(offered, Terms(reordered, offered.guarantees, offered.mode)).is_unchanged
 
 
 @given(anything, anything)
@@ -60,7 +60,7 @@ def test_breaking_and_major_are_the_same_and_breaking_changes_are_among_the_chan
     found = judge(current, offered)
     assert (found.bump is Bump.MAJOR) == bool(found.breaking)
     assert all(one in found.changes for one in found.breaking)
-    assert found.unchanged == (current.fingerprint == offered.fingerprint)
+    assert found.is_unchanged == (current.fingerprint == offered.fingerprint)
 
 
 @given(anything, anything)
@@ -101,6 +101,6 @@ def test_guarantees_and_mode_are_part_of_the_fingerprint_and_not_of_the_schemas_
 
 @pytest.mark.parametrize("number", [0, 1, 20, 21, 25])
 def test_a_long_summary_is_cut_and_says_so(number: int) -> None:
-    told = summary(tuple(change(f"c{place}") for place in range(number)))
+    told = summarize_changes(tuple(change(f"c{place}") for place in range(number)))
     assert len(told) == min(number, 21)
     assert (told[-1:] == (f"and {number - 20} more",)) == (number > 20)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tessera_gql.diff import Bump
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.version import Version, chosen, following, parse
+from tessera_gql.policy.version import Version, choose_version, next_release, parse
 
 # semver.org 2.0.0, rule 11, the two examples joined.
 PRECEDENCE = [
@@ -82,7 +82,7 @@ def test_a_version_is_read_back_as_written(one: Version) -> None:
 
 @given(versions, bumps)
 def test_the_following_version_is_higher_a_release_and_can_be_read(current: Version, bump: Bump) -> None:
-    after = following(current, bump)
+    after = next_release(current, bump)
     assert after > current
     assert not after.pre
     assert parse(str(after)) == after
@@ -90,7 +90,7 @@ def test_the_following_version_is_higher_a_release_and_can_be_read(current: Vers
 
 @given(versions)
 def test_a_greater_change_never_gets_a_lower_version(current: Version) -> None:
-    patch, minor, major = (following(current, bump) for bump in (Bump.PATCH, Bump.MINOR, Bump.MAJOR))
+    patch, minor, major = (next_release(current, bump) for bump in (Bump.PATCH, Bump.MINOR, Bump.MAJOR))
     assert patch <= minor <= major
 
 
@@ -98,13 +98,13 @@ def test_a_greater_change_never_gets_a_lower_version(current: Version) -> None:
 def test_a_version_given_is_kept_or_refused_with_one_that_would_be_kept(
     given_: Version, current: Version, bump: Bump
 ) -> None:
-    lowest = chosen(None, str(current), bump)
+    lowest = choose_version(None, str(current), bump)
     if given_ > current and given_.core >= parse(lowest).core:
-        assert chosen(str(given_), str(current), bump) == str(given_)
+        assert choose_version(str(given_), str(current), bump) == str(given_)
     else:
         with pytest.raises(Invalid, match=f"Use {lowest}"):
-            chosen(str(given_), str(current), bump)
-    assert chosen(lowest, str(current), bump) == lowest
+            choose_version(str(given_), str(current), bump)
+    assert choose_version(lowest, str(current), bump) == lowest
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_version_given_is_kept_or_refused_with_one_that_would_be_kept(
     ],
 )
 def test_the_version_chosen_says_just_enough(current: str | None, bump: Bump, expected: str) -> None:
-    assert chosen(None, current, bump) == expected
+    assert choose_version(None, current, bump) == expected
 
 
 @pytest.mark.parametrize(
@@ -140,16 +140,16 @@ def test_the_version_chosen_says_just_enough(current: str | None, bump: Bump, ex
 )
 def test_a_version_that_says_too_little_is_refused(wanted: str, current: str, bump: Bump) -> None:
     with pytest.raises(Invalid, match="Use "):
-        chosen(wanted, current, bump)
+        choose_version(wanted, current, bump)
 
 
 @pytest.mark.parametrize("wanted", ["2.0.0-rc.1", "2.0.0", "3.0.0", "2.0.0+build"])
 def test_a_version_that_says_enough_is_kept_as_written(wanted: str) -> None:
-    assert chosen(wanted, "1.4.2", Bump.MAJOR) == wanted
+    assert choose_version(wanted, "1.4.2", Bump.MAJOR) == wanted
 
 
 @pytest.mark.parametrize("core", [(999_999_999, 0, 0), (1, 999_999_999, 0), (1, 0, 999_999_999)])
 @pytest.mark.parametrize("current", [None, "1.0.0-a"])
 def test_a_version_that_could_have_no_follower_is_refused(core: tuple[int, int, int], current: str | None) -> None:
     with pytest.raises(Invalid, match="99,999,999"):
-        chosen(str(Version(core)), current, Bump.PATCH)
+        choose_version(str(Version(core)), current, Bump.PATCH)

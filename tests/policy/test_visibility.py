@@ -8,14 +8,14 @@ import pytest
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, allows
 from tessera_gql.policy.events import ApiKeyCreated, TeamCreated
 from tessera_gql.policy.visibility import (
-    WHOLE,
+    UNRESTRICTED,
     Audience,
     View,
-    audience,
+    audience_of_field,
     key_actor,
-    public_actor,
+    redact_actor,
     view_of,
-    view_of_webhook,
+    visibility_of_webhook,
     visible_event,
 )
 
@@ -44,19 +44,19 @@ def test_private_things_are_seen_by_those_who_may_change_them(verb: Verb, scope:
 
 
 def test_without_keys_everything_is_seen() -> None:
-    assert view_of(OPEN_ACTOR) == WHOLE
+    assert view_of(OPEN_ACTOR) == UNRESTRICTED
 
 
 def test_a_private_event_is_seen_in_the_teams_that_it_concerns_and_a_public_one_by_everybody() -> None:
     private, public = Row(ApiKeyCreated.kind, (str(OURS),)), Row(TeamCreated.kind, ())
-    views = (WHOLE, View(team_id=OURS), View(team_id=THEIRS), View())
+    views = (UNRESTRICTED, View(team_id=OURS), View(team_id=THEIRS), View())
     assert [visible_event(view, private, rename) for view in views] == [private, private, None, None]
     assert [visible_event(view, public, rename) for view in views] == [public] * 4
     assert visible_event(View(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
 
 
 def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything() -> None:
-    assert (view_of_webhook(OURS), view_of_webhook(None)) == (View(team_id=OURS), WHOLE)
+    assert (visibility_of_webhook(OURS), visibility_of_webhook(None)) == (View(team_id=OURS), UNRESTRICTED)
 
 
 @pytest.mark.parametrize(
@@ -73,17 +73,21 @@ def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything
     ],
 )
 def test_of_a_key_only_the_prefix_is_public_and_other_names_stay(actor: str, public: str) -> None:
-    assert public_actor(actor) == public
+    assert redact_actor(actor) == public
     row = Row(TeamCreated.kind, (), actor)
     row_seen = visible_event(View(), row, rename)
     assert row_seen is not None
     assert row_seen.actor == public
-    assert visible_event(WHOLE, row, rename) is row
+    assert visible_event(UNRESTRICTED, row, rename) is row
 
 
 def test_connections_edges_and_payloads_follow_what_they_hold() -> None:
-    assert audience("WebhookConnection", "totalCount") is audience("WebhookEdge", "cursor") is Audience.OWNERS
-    assert audience("CreateWebhookPayload", "secret") is Audience.CALLER
-    assert audience("AssetConnection", "nodes") is Audience.READERS
+    assert (
+        audience_of_field("WebhookConnection", "totalCount")
+        is audience_of_field("WebhookEdge", "cursor")
+        is Audience.OWNERS
+    )
+    assert audience_of_field("CreateWebhookPayload", "secret") is Audience.CALLER
+    assert audience_of_field("AssetConnection", "nodes") is Audience.READERS
     with pytest.raises(KeyError):
-        audience("Tomorrow", "id")
+        audience_of_field("Tomorrow", "id")

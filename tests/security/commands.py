@@ -10,14 +10,14 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
-from tessera_gql.cli import program
+from tessera_gql.cli import build_app
 
 UNSET = ("TESSERA_URL", "TESSERA_API_KEY", "TESSERA_TRACEBACK", "XDG_CONFIG_HOME", "FORCE_COLOR", "DATABASE_URL")
 
 
 def every_command() -> dict[tuple[str, ...], Any]:
     """The words of each command that runs something, and the command itself."""
-    return dict(_leaves((), typer.main.get_command(program())))
+    return dict(_leaves((), typer.main.get_command(build_app())))
 
 
 def _leaves(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -47,7 +47,7 @@ def run(home: Path, words: Sequence[object], *, stdin: str = "", **environment: 
     """In this process, with only these settings; an exception that gets out of the program fails the test."""
     given = tuple(map(str, words))
     variables = dict.fromkeys(UNSET) | {"HOME": str(home), "COLUMNS": "400", "NO_COLOR": "1"} | environment
-    done = CliRunner().invoke(program(given[0]), given, stdin, env=variables)
+    done = CliRunner().invoke(build_app(given[0]), given, stdin, env=variables)
     assert done.exception is None or isinstance(done.exception, SystemExit), (given, done.exc_info)
     return Ran(given, done.exit_code, done.stdout, done.stderr)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.app import Parts
-from tessera_gql.policy.visibility import audience
+from tessera_gql.policy.visibility import audience_of_field
 from tessera_gql.store import migration
 from tests.ops.postgres import postgres, sql
 from tests.security.deployments import DEPLOYMENTS, Caller, Databases, Table, deployed
@@ -82,6 +82,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(" | ".join(["field", "audience", *REACHED]))
         for path in fields:
             counts = [str(cells[path]) for cells in REACHED.values()]
-            terminalreporter.write_line(" | ".join([path, audience(*path.split(".")).name, *counts]))
+            terminalreporter.write_line(" | ".join([path, audience_of_field(*path.split(".")).name, *counts]))
     total = sum(sum(cells.values()) for cells in REACHED.values())
     terminalreporter.write_line(f"visibility: {len(fields)} fields, {len(REACHED)} callers, {total:,} values seen")

@@ -11,16 +11,16 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tessera_gql.app import Parts, assemble, render
+from tessera_gql.app import Parts, assemble, create_webhook_renderer
 from tessera_gql.config import Settings
 from tessera_gql.delivery.outbound import Undelivered
-from tessera_gql.delivery.webhooks import hand_on, settle
+from tessera_gql.delivery.webhooks import create_deliveries, record_attempt
 from tessera_gql.graphql.http import execute
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.transport import Executor
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
 from tessera_gql.policy.delivery import Backoff
-from tessera_gql.policy.visibility import KINDS, TYPES, Audience
+from tessera_gql.policy.visibility import EVENT_AUDIENCES, TYPE_AUDIENCES, Audience
 from tessera_gql.policy.words import Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
@@ -40,7 +40,7 @@ from tessera_gql.store.tables import (
 )
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys, proposals, registrations, webhooks
-from tessera_gql.workflows.keys import Minted, NewKey
+from tessera_gql.workflows.keys import CreatedKey, NewKey
 from tessera_gql.workflows.proposals import Answer
 from tessera_gql.workflows.registrations import Reading
 from tessera_gql.workflows.webhooks import NewWebhook
@@ -147,10 +147,10 @@ class PrivateWorld:
 
 def owners(kind: str, row: Any, hooks: dict[UUID, UUID | None]) -> Sequence[UUID] | None:
     """As the table says, read from the row itself."""
-    if TYPES[kind] is Audience.READERS:
+    if TYPE_AUDIENCES[kind] is Audience.READERS:
         return None
     if isinstance(row, EventRow) or kind == "Event":
-        kinds = {event.kind: audience for event, audience in KINDS.items()}
+        kinds = {event.kind: audience for event, audience in EVENT_AUDIENCES.items()}
         return None if kinds[row.kind] is Audience.READERS else [UUID(team) for team in row.teams]
     owner = hooks[row.webhook_id] if kind == "WebhookDelivery" else row.team_id
     return [owner] if owner else []
@@ -163,7 +163,7 @@ async def build(parts: Parts) -> PrivateWorld:
         await _private(world, team)
     for team, other in ((ours, theirs), (theirs, ours)):
         await _public(parts, world, team, other)
-    await hand_on(world.database)
+    await create_deliveries(world.database)
     return PrivateWorld(world, ours, theirs, await _callers(world, ours))
 
 
@@ -183,10 +183,10 @@ async def _private(world: World, team: Team | None) -> None:
         await webhooks.update(session, OPEN_ACTOR, hook.id, {}, rotate_secret=True)
         delivery = await webhooks.ping(session, OPEN_ACTOR, hook.id)
     failed = {"status": 500, "error": f"canary-{name}-error", "milliseconds": 7}
-    await settle(world.database, delivery, failed, Backoff(life_seconds=0))
+    await record_attempt(world.database, delivery, failed, Backoff(give_up_after_seconds=0))
     async with world.database.write("tester") as session:
         again = await webhooks.redeliver(session, OPEN_ACTOR, delivery.id)
-    await settle(world.database, again, failed, Backoff(life_seconds=0))
+    await record_attempt(world.database, again, failed, Backoff(give_up_after_seconds=0))
 
 
 async def _public(parts: Parts, world: World, team: Team, other: Team) -> None:
@@ -217,7 +217,7 @@ async def tell(parts: Parts, token: str | None, query: str, asked: Any) -> dict[
     return await execute(parts.transport, query=query, variables={"input": asked}, identity=identity)
 
 
-async def mint(world: World, team: Team | None, name: str, *scopes: Scope) -> Minted:
+async def mint(world: World, team: Team | None, name: str, *scopes: Scope) -> CreatedKey:
     async with world.database.write("tester") as session:
         wanted = scopes or ((Scope.READ,) if team else (Scope.ADMIN,))
         return await keys.create(session, OPEN_ACTOR, NewKey(name, wanted, TeamRef(id=team.id) if team else None))
@@ -244,7 +244,7 @@ async def _callers(world: World, ours: Team) -> list[Caller]:
 
 def asking(parts: Parts, private: PrivateWorld, caller: Caller) -> Ask:
     """Asks as the caller: with its credential, or as the document of a webhook."""
-    rendered = render(parts.transport)
+    rendered = create_webhook_renderer(parts.transport)
 
     async def through_webhook(query: str) -> dict[str, Any]:
         if "$manifest" in query:  # a webhook's document has no variable but the event

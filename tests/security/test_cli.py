@@ -387,7 +387,7 @@ def test_the_program_itself_ends_with_one_line(
 def test_a_defect_is_one_line_and_its_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
     code = (
         "import sys; from tessera_gql.cli import export, main;"
-        "export.connected = lambda: 1 / 0; sys.argv = ['tessera', 'export', 'a.b']; main()"
+        "export.connect = lambda: 1 / 0; sys.argv = ['tessera', 'export', 'a.b']; main()"
     )
     command = [sys.executable, "-c", code]
     quiet = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment())

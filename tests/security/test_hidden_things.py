@@ -13,10 +13,10 @@ from graphql import GraphQLObjectType, GraphQLSchema
 from tessera_gql.app import Parts
 from tessera_gql.graphql.events import cursor
 from tessera_gql.graphql.ids import global_id, local_id
-from tessera_gql.graphql.operations import stream
+from tessera_gql.graphql.operations import stream_replies
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.visibility import Audience, audience, key_actor, public_actor
+from tessera_gql.policy.visibility import Audience, audience_of_field, key_actor, redact_actor
 from tessera_gql.store.tables import ApiKey, Team
 from tessera_gql.workflows import teams
 from tests.graphql.transport.server import served
@@ -98,7 +98,7 @@ def check(caller: Caller, values: Found) -> None:
     text = "\n".join(values.text)
     assert [word for word in caller.forbidden_words if word in text] == [], caller.name
     for path, names in values.names.items():
-        if audience(*path.split(".")) is Audience.NAME and not caller.sees_all:
+        if audience_of_field(*path.split(".")) is Audience.NAME and not caller.sees_all:
             assert not [name for name in names if "canary" in name], path
 
 
@@ -180,7 +180,7 @@ async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld
         if caller.is_hook or caller.name == "AUTH=off":
             continue
         ask = asking(parts, private, caller)
-        visible_name = name if caller.sees_all else public_actor(name)
+        visible_name = name if caller.sees_all else redact_actor(name)
         for where, expected in (
             ({"eq": name}, caller.sees_all),
             ({"contains": "canary-theirs"}, caller.sees_all),
@@ -275,7 +275,7 @@ async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_othe
 
 async def _heard(parts: Parts, caller: Caller, crawler: Crawler, query: str, count: int) -> AsyncGenerator[int]:
     identity = await parts.transport.authenticate(f"Bearer {caller.token}")
-    replies = stream(parts.transport, parts.transport.documents.prepare(query, None), identity)
+    replies = stream_replies(parts.transport, parts.transport.document_cache.prepare(query, None), identity)
     async with aclosing(replies), asyncio.timeout(20):
         for _ in range(count):
             reply = await anext(replies)
@@ -292,7 +292,7 @@ async def test_a_stream_by_actor_is_no_oracle(private: PrivateWorld, parts: Part
     async with parts.bus:
         for caller in private.callers[:2]:
             identity = await parts.transport.authenticate(f"Bearer {caller.token}")
-            replies = stream(parts.transport, parts.transport.documents.prepare(query, None), identity)
+            replies = stream_replies(parts.transport, parts.transport.document_cache.prepare(query, None), identity)
             async with aclosing(replies), asyncio.timeout(20):
                 assert await anext(replies) == {"data": {"events": {"actor": "oidc:canary-sentinel"}}}
 

@@ -245,7 +245,7 @@ def test_a_chat_message_wakes_nobody_and_links_nowhere() -> None:
         occurred_at=datetime.now(UTC),
         hash="",
     )
-    text = json.loads(messages.slack(event, HOSTILE))["text"]
+    text = json.loads(messages.render_slack(event, HOSTILE))["text"]
     assert not re.search("[<>]", text)
     assert len(text.splitlines()) == 1 + 6
     bare = re.sub(r"`[^`]*`", "", text)

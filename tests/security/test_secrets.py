@@ -16,14 +16,14 @@ from tessera_gql.delivery.outbound import Rules
 from tessera_gql.delivery.webhooks import Options as WorkerOptions
 from tessera_gql.errors import Conflict
 from tessera_gql.policy.access import OPEN_ACTOR
-from tessera_gql.policy.visibility import WHOLE
+from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import webhooks
 from tessera_gql.store.database import Database
 from tessera_gql.store.encryption import Keyring, UnreadableSecret
 from tessera_gql.store.engine import Options, sqlite_file
 from tessera_gql.workflows import webhook_secrets
 from tessera_gql.workflows import webhooks as verbs
-from tessera_gql.workflows.webhooks import Made, NewWebhook
+from tessera_gql.workflows.webhooks import NewWebhook, WebhookResult
 from tests.delivery.receiver import receiving
 from tests.delivery.test_webhooks import deliveries, settled, working
 from tests.e2e.server import run_tessera, serving
@@ -43,7 +43,7 @@ def opened(url: str, *keys: str, required: bool = True) -> Database:
     return Database(url, options=Options(secrets_keys=keys, requires_secrets_key=required))
 
 
-async def create(database: Database, url: str = ADDRESS) -> Made:
+async def create(database: Database, url: str = ADDRESS) -> WebhookResult:
     async with database.write() as session:
         return await verbs.create(session, OPEN_ACTOR, NewWebhook(url))
 
@@ -91,15 +91,15 @@ async def test_a_server_that_needs_a_key_and_has_none_makes_no_secret_and_keeps_
     await database.dispose()
 
 
-async def rotate(database: Database, made: Made) -> Made:
+async def rotate(database: Database, made: WebhookResult) -> WebhookResult:
     async with database.write() as session:
         return await verbs.update(session, OPEN_ACTOR, made.webhook.id, {}, rotate_secret=True)
 
 
-async def signing(database: Database, made: Made) -> list[str]:
+async def signing(database: Database, made: WebhookResult) -> list[str]:
     async with database.read() as session:
-        row = await webhooks.get(session, made.webhook.id, WHOLE)
-        return webhook_secrets.signing(session.keyring, row, session.now)
+        row = await webhooks.get(session, made.webhook.id, UNRESTRICTED)
+        return webhook_secrets.signing_secrets(session.keyring, row, session.now)
 
 
 def test_such_a_server_says_so_when_it_starts_and_to_who_asks_for_a_webhook(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ async def test_the_secret_of_the_settings_signs_and_is_never_stored(database_url
     database = opened(database_url)
     async with receiving() as receiver:
         async with database.write() as session:
-            await verbs.stand(session, receiver.url)
+            await verbs.sync_settings_webhook(session, receiver.url)
         options = replace(quick(), url=receiver.url, secret="whsec_c2VjcmV0LW9mLXRoZS1zZXR0aW5ncw==")
         async with working(database, options):
             await World(database).team("one")

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bench.bulk import document
+from bench.bulk import build_manifest
 from tests.security.deployments import Caller, Table
 
 SYNC = """mutation ($input: SyncDbtManifestInput!) {
@@ -18,7 +18,7 @@ WAYS = ("JSON", "multipart", "event stream")
 
 @pytest.fixture(scope="module")
 def manifests() -> dict[str, bytes]:
-    decoded = {size: json.dumps(document(models)).encode() for size, models in SIZES.items()}
+    decoded = {size: json.dumps(build_manifest(models)).encode() for size, models in SIZES.items()}
     assert len(decoded["small"]) < 96 * 1024
     assert 1024**2 < len(decoded["large"]) < 4 * 1024**2
     return decoded

@@ -17,7 +17,7 @@ from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstrac
 from tessera_gql.app import Parts
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
-from tessera_gql.policy.visibility import KINDS, PUBLIC_KINDS, TYPES, Audience, audience
+from tessera_gql.policy.visibility import EVENT_AUDIENCES, PUBLIC_KINDS, TYPE_AUDIENCES, Audience, audience_of_field
 from tests.security.crawler import Crawler, Found
 from tests.security.private_world import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
 
@@ -56,7 +56,7 @@ def check(caller: Caller, reached_values: Found, visible: set[tuple[str, str]]) 
     for fact in ("description", "purpose", "reason", "forced", "notes", "metadata"):
         assert f"public-theirs-{fact}" in text, f"{caller.name} does not see a {fact}"
     for path, names in reached_values.names.items():
-        if audience(*path.split(".")) is Audience.NAME and not caller.sees_all:
+        if audience_of_field(*path.split(".")) is Audience.NAME and not caller.sees_all:
             assert not [name for name in names if "canary" in name], path
     for root, kind in PRIVATE.items():
         if root in reached_values.totals:
@@ -81,10 +81,10 @@ def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
     for kind in objects:
         if not kind.name.startswith("__"):
             for name in kind.fields:
-                audience(kind.name, name)
+                audience_of_field(kind.name, name)
     names = {one.name for one in objects} | {"Lineage", "SearchResult"}
-    assert TYPES.keys() <= names
-    assert {event.kind for event in KINDS} == {value.value for value in _enum("EventKind")}
+    assert TYPE_AUDIENCES.keys() <= names
+    assert {event.kind for event in EVENT_AUDIENCES} == {value.value for value in _enum("EventKind")}
     assert len(PUBLIC_KINDS) == 20
 
 

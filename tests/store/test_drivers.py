@@ -101,7 +101,7 @@ async def test_a_connection_that_was_lost_unseen_is_opened_anew(postgres_databas
     database = Database(postgres_database_url)
     async with database.read() as session:
         before = await session.value(text("SELECT pg_backend_pid()"))
-    held = await database._lanes.reader.engine.raw_connection()  # beside the ways that keep count
+    held = await database._sources.reader.engine.raw_connection()  # beside the ways that keep count
     held.invalidate()
     for _ in range(3):
         async with database.read() as session:

@@ -104,7 +104,7 @@ def test_a_server_uses_newer_tables_that_were_made_for_it_too_and_no_older_ones(
 
 
 def test_every_migration_leaves_tables_that_the_one_before_can_use() -> None:
-    scripts = [*ScriptDirectory.from_config(migration.config()).walk_revisions()][::-1]
+    scripts = [*ScriptDirectory.from_config(migration.create_config()).walk_revisions()][::-1]
     oldest = [script.module.works_with for script in scripts]
     assert oldest == sorted(oldest)
     for script, works_with in zip(scripts[1:], oldest[1:], strict=True):

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.visibility import WHOLE
+from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store import page
 from tessera_gql.store.database import Database
@@ -38,7 +38,7 @@ async def teams(database: Database, names: Sequence[str] = NAMES) -> None:
 
 async def root(database: Database, **request: Any) -> Page:
     async with database.read() as session:
-        return await page.root(session, TEAMS, checked(PageRequest(**request)), WHOLE)
+        return await page.root(session, TEAMS, checked(PageRequest(**request)), UNRESTRICTED)
 
 
 async def walk(database: Database, order_by: str, *, back: bool, size: int, descending: bool) -> list[UUID]:
@@ -120,7 +120,7 @@ async def test_filters_find_the_same_on_both_databases(database: Database) -> No
         found = await root(database, order_by="created_at", first=100, conditions=conditions)
         assert {row.name for row in found.rows} == expected
         async with database.read() as session:
-            number = await page.count(session, TEAMS, PageRequest("created_at", conditions=conditions), WHOLE)
+            number = await page.count(session, TEAMS, PageRequest("created_at", conditions=conditions), UNRESTRICTED)
         assert number == len(found.rows)
 
 
@@ -149,18 +149,18 @@ async def test_a_page_of_each_parent_is_the_page_of_that_parent_alone(world: Wor
         ),
     ):
         async with database.read() as session:
-            together = await page.of_parents(session, REGISTRATIONS, "asset_id", parents, request, WHOLE)
-            counts = await page.counts(session, REGISTRATIONS, "asset_id", parents, request, WHOLE)
+            together = await page.of_parents(session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED)
+            counts = await page.counts(session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED)
             for parent in parents:
                 only = (*request.conditions, Condition("asset_id", "eq", parent))
                 alone_request = PageRequest(**{**vars(request), "conditions": only})
-                alone = await page.root(session, REGISTRATIONS, alone_request, WHOLE)
+                alone = await page.root(session, REGISTRATIONS, alone_request, UNRESTRICTED)
                 assert [row.id for row in together[parent].rows] == [row.id for row in alone.rows]
                 assert (together[parent].has_next, together[parent].has_previous) == (
                     alone.has_next,
                     alone.has_previous,
                 )
-                assert counts[parent] == await page.count(session, REGISTRATIONS, alone_request, WHOLE)
+                assert counts[parent] == await page.count(session, REGISTRATIONS, alone_request, UNRESTRICTED)
 
 
 def encoded(value: Any) -> str:
@@ -173,7 +173,7 @@ ID = str(UUID(int=7))
 def damaged(order_by: str, *, name: str = "after", text: str = "", value: Any = None) -> None:
     request = PageRequest(order_by, **{name: text or encoded([order_by, value, ID])})
     with pytest.raises(Invalid, match="Start without it") as refused:
-        page._values(TEAMS, checked(request), WHOLE)
+        page._bind_values(TEAMS, checked(request), UNRESTRICTED)
     assert refused.value.field == (name,)
 
 

@@ -21,9 +21,12 @@ FORGET = "CLOSE ALL; RESET ALL; DEALLOCATE ALL; UNLISTEN *; SELECT pg_advisory_u
 
 def forgetful(database: Database) -> None:
     """Whatever a connection remembers is gone before the next transaction, as if it were another connection."""
-    lanes = database._lanes  # it has no public name
-    writer, reader = (replace(lane, begin=f"{FORGET}; COMMIT; {lane.begin}") for lane in (lanes.writer, lanes.reader))
-    database._lanes = replace(lanes, writer=writer, reader=reader, single=reader)
+    sources = database._sources  # it has no public name
+    writer, reader = (
+        replace(source, begin_sql=f"{FORGET}; COMMIT; {source.begin_sql}")
+        for source in (sources.writer, sources.reader)
+    )
+    database._sources = replace(sources, writer=writer, reader=reader, single=reader)
 
 
 async def test_the_main_workflow_needs_nothing_that_a_connection_remembers(postgres_database_url: str) -> None:
@@ -45,7 +48,7 @@ async def test_statements_locks_and_idle_transactions_have_an_end(postgres_datab
     database = Database(postgres_database_url, options=options)
     for opened in (database.read(), database.write()):
         async with opened as session:
-            found = [await session.value(text(f"SHOW {name}")) for name in options.limits]
+            found = [await session.value(text(f"SHOW {name}")) for name in options.timeouts]
         assert found == ["7s", "3s", "1min"]
     await database.dispose()
 

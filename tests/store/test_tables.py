@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 from tessera_gql.errors import Conflict
 from tessera_gql.policy.words import ContractStatus, DependencyType, ProposalStatus, RegistrationStatus
 from tessera_gql.store.database import Database
-from tessera_gql.store.session import CLASHES
+from tessera_gql.store.session import INTEGRITY_ERRORS
 from tessera_gql.store.tables import (
     Acknowledgment,
     Asset,
@@ -102,7 +102,7 @@ async def test_each_forbidden_row_is_refused(world: World, database: Database) -
     for what, model, edit in FORBIDDEN:
         row = {**edit(await first(database, model)), "id": new_id()}
         async with database.write(dry_run=True) as session:
-            with pytest.raises(CLASHES):
+            with pytest.raises(INTEGRITY_ERRORS):
                 assert not await session.execute(insert(table(model)), [row]), what
 
 
@@ -111,7 +111,7 @@ async def test_each_forbidden_change_is_refused(world: World, database: Database
     for statement in CHANGES:
         plain = re.sub(r"\b(core|workflow)\.", "", statement) if database.dialect == "sqlite" else statement
         async with database.write(dry_run=True) as session:
-            with pytest.raises(CLASHES):
+            with pytest.raises(INTEGRITY_ERRORS):
                 assert not await session.execute(text(plain)), statement
 
 
@@ -133,7 +133,7 @@ async def test_a_team_registers_once_itself_and_once_for_each_of_its_assets(worl
     for identity in ids:
         await put(database, Registration, {**row, "consumer_asset_id": identity})
     for identity in ids:
-        with pytest.raises(CLASHES):
+        with pytest.raises(INTEGRITY_ERRORS):
             await put(database, Registration, {**row, "consumer_asset_id": identity})
 
 

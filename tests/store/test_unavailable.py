@@ -101,7 +101,7 @@ async def test_an_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Pat
 
 async def test_when_every_connection_is_taken_the_next_call_is_unavailable(world: World) -> None:
     database = world.database
-    pool = database._lanes.writer.engine.pool  # no setting of ours is as short
+    pool = database._sources.writer.engine.pool  # no setting of ours is as short
     pool._timeout = 0.1  # type: ignore[attr-defined]
     size = 1 if database.dialect == "sqlite" else 20
     held = [database.write() for _ in range(size)]

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tessera_gql.policy.events import ApiKeyRevoked, Event, TeamUpdated
-from tessera_gql.policy.visibility import TYPES, WHOLE, View, is_private, key_actor, visible_event
+from tessera_gql.policy.visibility import TYPE_AUDIENCES, UNRESTRICTED, View, is_private, key_actor, visible_event
 from tessera_gql.store import events, page, visibility
 from tessera_gql.store.database import Database
 from tessera_gql.store.page import PageRequest
@@ -33,7 +33,7 @@ def happened() -> list[Event]:
     return [public, *(ApiKeyRevoked(api_key_id=uuid4(), name="ci", teams=teams) for teams in whose)]
 
 
-@pytest.mark.parametrize("view", [View(), View(team_id=OURS), View(team_id=THEIRS), WHOLE])
+@pytest.mark.parametrize("view", [View(), View(team_id=OURS), View(team_id=THEIRS), UNRESTRICTED])
 async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
     world: World, database: Database, view: View
 ) -> None:
@@ -58,6 +58,6 @@ async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
 
 def test_every_private_type_is_restricted_in_the_database() -> None:
     nouns = {"ApiKey": "api_keys", "Webhook": "webhooks", "WebhookDelivery": "webhook_deliveries", "Event": "events"}
-    private = {kind for kind in TYPES if is_private(kind)}
+    private = {kind for kind in TYPE_AUDIENCES if is_private(kind)}
     assert private == {*nouns, "DeliveryAttempt"}  # which is a part of its delivery
-    assert {str(source.name) for source in visibility.PRIVATE} == {*nouns.values()}  # type: ignore[attr-defined] # tables
+    assert {str(source.name) for source in visibility.VISIBILITY_CONDITIONS} == {*nouns.values()}  # type: ignore[attr-defined] # tables

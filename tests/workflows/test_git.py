@@ -24,7 +24,7 @@ from tessera_gql.workflows import contracts as contract_verbs
 from tessera_gql.workflows import dependencies, git_folder, manifests, registrations
 from tessera_gql.workflows import git as git_verbs
 from tessera_gql.workflows import teams as team_verbs
-from tessera_gql.workflows.git_folder import Commit, Written
+from tessera_gql.workflows.git_folder import Commit, PushResult
 from tessera_gql.workflows.git_state import Pulled
 from tessera_gql.workflows.registrations import Reading
 from tests.conftest import FixedClock, _postgres_database
@@ -33,7 +33,7 @@ from tests.world import ORDERS, World, adding, without
 DEMO = Path(__file__).resolve().parents[2] / "tessera_gql/cli/shop_manifest.json"
 
 
-async def push(database: Database, folder: Path | None, **options: Any) -> Written:
+async def push(database: Database, folder: Path | None, **options: Any) -> PushResult:
     async with database.read() as session:
         return await git_verbs.push(session, OPEN_ACTOR, folder, **options)
 
@@ -176,7 +176,7 @@ async def test_a_file_of_somebody_else_is_never_overwritten(world: World, tmp_pa
 
 def test_a_failure_half_way_leaves_the_old_tree(tmp_path: Path) -> None:
     files = {f"teams/{name}.yaml": git.write(git.TeamFile(name=name)) for name in "abcde"}
-    git_folder.save(tmp_path, {name: text for name, text in files.items() if name != "teams/c.yaml"})
+    git_folder.save_files(tmp_path, {name: text for name, text in files.items() if name != "teams/c.yaml"})
     before = tree(tmp_path)
     left = 2
 
@@ -189,9 +189,9 @@ def test_a_failure_half_way_leaves_the_old_tree(tmp_path: Path) -> None:
 
     changed = {name: text + "metadata:\n  a: 1\n" for name, text in files.items() if name != "teams/e.yaml"}
     with pytest.raises(Conflict, match="as it was before"):
-        git_folder.save(tmp_path, changed, rename=failing)
+        git_folder.save_files(tmp_path, changed, rename=failing)
     assert tree(tmp_path) == before
-    git_folder.save(tmp_path, changed)
+    git_folder.save_files(tmp_path, changed)
     assert {name: text.encode() for name, text in changed.items()} == tree(tmp_path)
 
 
@@ -199,10 +199,10 @@ def test_two_pushes_at_once_do_not_meet_and_a_killed_one_is_taken_over(tmp_path:
     staging = tmp_path / git_folder.STAGING
     staging.mkdir()
     with pytest.raises(Conflict, match="Another push"):
-        git_folder.save(tmp_path, {})
+        git_folder.save_files(tmp_path, {})
     long_ago = (datetime.now(UTC) - timedelta(hours=1)).timestamp()
     os.utime(staging, (long_ago, long_ago))
-    git_folder.save(tmp_path, {})
+    git_folder.save_files(tmp_path, {})
     assert not staging.exists()
 
 
@@ -410,7 +410,7 @@ def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> No
         git.write(git.AssetFile(fqn="a.b", owner="a", resource_type="X", compatibility_mode="Y"))
     )
     with pytest.raises(Invalid) as refused:
-        git_folder.load(tmp_path)
+        git_folder.load_files(tmp_path)
     lines = refused.value.message.splitlines()[1:]
     assert [line.split(":")[0] for line in lines] == [
         "teams/a.yaml, line 4",

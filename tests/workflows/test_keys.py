@@ -9,18 +9,18 @@ from sqlalchemy import text
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
-from tessera_gql.policy.visibility import WHOLE
+from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey, Team, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import Minted, NewKey
+from tessera_gql.workflows.keys import CreatedKey, NewKey
 from tests.conftest import FixedClock
 from tests.world import World
 
 
-async def make(database: Database, name: str = "ci", *, actor: Actor = OPEN_ACTOR, **asked: Any) -> Minted:
+async def make(database: Database, name: str = "ci", *, actor: Actor = OPEN_ACTOR, **asked: Any) -> CreatedKey:
     async with database.write("tester") as session:
         return await keys.create(session, actor, NewKey(name, **asked))
 
@@ -165,7 +165,7 @@ async def test_of_two_keys_with_the_same_first_characters_none_is_guessed(databa
 
 
 async def test_servers_that_start_at_once_make_one_first_key(database: Database) -> None:
-    async def start() -> Minted | None:
+    async def start() -> CreatedKey | None:
         async with database.write("start") as session:
             return await keys.bootstrap(session)
 
@@ -187,4 +187,4 @@ async def test_the_last_use_never_moves_back(database: Database, clock: FixedClo
         async with database.write() as session:
             await store.mark_used(session, {key.id: moment})
     async with database.read() as session:
-        assert (await store.get(session, key.id, WHOLE)).last_used_at == clock.now + timedelta(minutes=5)
+        assert (await store.get(session, key.id, UNRESTRICTED)).last_used_at == clock.now + timedelta(minutes=5)

@@ -13,7 +13,7 @@ import pytest
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.policy import proposal as rules
-from tessera_gql.policy.affected import touches
+from tessera_gql.policy.affected import is_affected
 from tessera_gql.policy.version import parse
 from tessera_gql.policy.words import ContractStatus, Outcome, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store.assets import AssetRef
@@ -163,13 +163,13 @@ class Walk:
         breaking = [Change.from_json(change) for change in row.breaking_changes]
         hurt: dict[UUID, set[str]] = {}
         for one in readers:
-            reasons = {change.fingerprint for change in breaking if touches(change, one.fields)}
+            reasons = {change.fingerprint for change in breaking if is_affected(change, one.fields)}
             if reasons and one.consumer_team_id != row.proposed_by:
                 hurt.setdefault(one.consumer_team_id, set()).update(reasons)
         asked = [place for place in places if place.released_at is None]
         assert {place.consumer_team_id: set(place.because) for place in asked} == hurt
-        answers = [rules.Answer(place.response, place.migration_deadline) for place in asked]
-        status = rules.status(answers, self.clock.now)
+        answers = [rules.TeamResponse(place.response, place.migration_deadline) for place in asked]
+        status = rules.compute_status(answers, self.clock.now)
         # What only time has done since waits for the worker or the next verb.
         by_time = {(ProposalStatus.PENDING, ProposalStatus.APPROVED)}
         assert row.status is status or (row.status, status) in by_time

@@ -1,1 +1,1 @@
-"""Every verb as an operation: its arguments in Python, its document, its typed answer. Knows no transport."""
+"""Builders of the SDK's operations: each turns Python arguments into a document, variables and a parser."""

@@ -1,4 +1,4 @@
-"""Operations on teams, assets, lineage and registrations: who owns what, and who reads it."""
+"""Operations on teams, assets, lineage and registrations."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -8,109 +8,125 @@ from typing_extensions import Unpack
 from tessera_gql.client.nouns import Asset, Dependency, JsonObject, Registration, Team, Viewer
 from tessera_gql.client.operation import (
     AssetRef,
-    Field,
-    Listing,
     Operation,
+    PaginatedQuery,
+    RootField,
     TeamRef,
-    asset_ref,
-    change,
-    create,
-    find,
-    get,
-    given,
-    pages,
-    stated,
-    team_ref,
+    build_asset_ref,
+    build_find_query,
+    build_get_query,
+    build_idempotent_mutation,
+    build_mutation,
+    build_nullable_variables,
+    build_paginated_query,
+    build_team_ref,
+    build_variables,
 )
 from tessera_gql.client.words import CompatibilityMode, DependencyType, ResourceType
 
-TEAM = Field("team", Team, {"by": "TeamRef!"})
-ASSET = Field("asset", Asset, {"by": "AssetRef!"})
+TEAM = RootField("team", Team, {"by": "TeamRef!"})
+ASSET = RootField("asset", Asset, {"by": "AssetRef!"})
 
 
 def viewer() -> Operation[Viewer]:
-    """Who the key is."""
-    return get(Field("viewer", Viewer), {}, "The server does not say who this is.")
+    """Get the actor, scopes and team of the key."""
+    return build_get_query(RootField("viewer", Viewer), {}, "The server does not say who this is.")
 
 
 def create_team(name: str, *, metadata: JsonObject | None = None) -> Operation[Team]:
-    return create(Field("createTeam", Team), given(name=name, metadata=metadata), of="team")
+    """Create a team; raises Conflict if the name is taken."""
+    root = RootField("createTeam", Team)
+    return build_idempotent_mutation(root, build_variables(name=name, metadata=metadata), payload_field="team")
 
 
 def get_team(team: TeamRef) -> Operation[Team]:
-    """Raises NotFound."""
-    return get(TEAM, {"by": team_ref(team)}, f"There is no team {_shown(team)}. `teams()` lists them all.")
+    """Get a team; raises NotFound."""
+    missing = f"There is no team {_format_ref(team)}. `teams()` lists them all."
+    return build_get_query(TEAM, {"by": build_team_ref(team)}, missing)
 
 
 def find_team(team: TeamRef) -> Operation[Team | None]:
-    return find(TEAM, {"by": team_ref(team)})
+    """Get a team, or None if it does not exist."""
+    return build_find_query(TEAM, {"by": build_team_ref(team)})
 
 
-def teams(*, name_contains: str | None = None) -> Listing[Team]:
-    where = {"name": {"contains": name_contains}} if name_contains else None
-    return pages(Field("teams", Team, {"filter": "TeamFilter"}), filter=where)
+def teams(*, name_contains: str | None = None) -> PaginatedQuery[Team]:
+    """List all teams, or those whose name contains a text."""
+    filter_ = {"name": {"contains": name_contains}} if name_contains else None
+    return build_paginated_query(RootField("teams", Team, {"filter": "TeamFilter"}), filter=filter_)
 
 
 class AssetDetails(TypedDict, total=False):
+    """Optional attributes of an asset. `compatibility_mode` is the default of its contracts."""
+
     description: str
     resource_type: ResourceType
     compatibility_mode: CompatibilityMode
-    """Of its contracts, unless they say otherwise."""
     metadata: JsonObject
 
 
 def create_asset(
     *, fqn: str, owner_team_id: str | None = None, owner: TeamRef | None = None, **details: Unpack[AssetDetails]
 ) -> Operation[Asset]:
-    """Without an owner it belongs to the key's own team."""
-    owned = {"id": owner_team_id} if owner_team_id else team_ref(owner)
-    return create(Field("createAsset", Asset), given(fqn=fqn, owner=owned, **details), of="asset")
+    """Create an asset; the owner defaults to the team of the key."""
+    owner_ref = {"id": owner_team_id} if owner_team_id else build_team_ref(owner)
+    input_ = build_variables(fqn=fqn, owner=owner_ref, **details)
+    return build_idempotent_mutation(RootField("createAsset", Asset), input_, payload_field="asset")
 
 
 class AssetChanges(AssetDetails, total=False):
+    """Attributes to change. Raises Stale if the asset no longer has `expected_row_version`."""
+
     owner: TeamRef
     expected_row_version: int
-    """Raises Stale if the asset was changed since."""
 
 
 def update_asset(asset: AssetRef, **changes: Unpack[AssetChanges]) -> Operation[Asset]:
-    """What is left out stays as it is."""
-    said: dict[str, Any] = {**changes}
+    """Change the given attributes of an asset."""
+    values: dict[str, Any] = {**changes}
     if "owner" in changes:
-        said["owner"] = team_ref(changes["owner"])
-    return change(Field("updateAsset", Asset), {"asset": asset_ref(asset), **stated(said)}, of="asset")
+        values["owner"] = build_team_ref(changes["owner"])
+    input_ = {"asset": build_asset_ref(asset), **build_nullable_variables(values)}
+    return build_mutation(RootField("updateAsset", Asset), input_, payload_field="asset")
 
 
 def get_asset(asset: AssetRef) -> Operation[Asset]:
-    """Raises NotFound."""
-    return get(ASSET, {"by": asset_ref(asset)}, f"There is no asset {_shown(asset)}. `assets()` lists them all.")
+    """Get an asset; raises NotFound."""
+    missing = f"There is no asset {_format_ref(asset)}. `assets()` lists them all."
+    return build_get_query(ASSET, {"by": build_asset_ref(asset)}, missing)
 
 
 def find_asset(asset: AssetRef) -> Operation[Asset | None]:
-    return find(ASSET, {"by": asset_ref(asset)})
+    """Get an asset, or None if it does not exist."""
+    return build_find_query(ASSET, {"by": build_asset_ref(asset)})
 
 
-def assets(*, fqn_contains: str | None = None, owner_team_id: str | None = None) -> Listing[Asset]:
-    where = given(
+def assets(*, fqn_contains: str | None = None, owner_team_id: str | None = None) -> PaginatedQuery[Asset]:
+    """List the assets that match all of the filters."""
+    conditions = build_variables(
         fqn={"contains": fqn_contains} if fqn_contains else None,
         owner={"eq": owner_team_id} if owner_team_id else None,
     )
-    return pages(Field("assets", Asset, {"filter": "AssetFilter"}), filter=where or None)
+    return build_paginated_query(RootField("assets", Asset, {"filter": "AssetFilter"}), filter=conditions or None)
 
 
 def add_dependency(
     dependent: AssetRef,
     dependency: AssetRef,
     *,
-    type: DependencyType | None = None,  # noqa: A002 - the graph's word
+    type: DependencyType | None = None,  # noqa: A002 - the name in the schema
 ) -> Operation[Dependency]:
-    """Lineage: the dependent is made from, or reads, the dependency."""
-    edge = given(dependent=asset_ref(dependent), dependency=asset_ref(dependency), type=type)
-    return create(Field("addDependency", Dependency), edge, of="dependency")
+    """Add a lineage edge: `dependent` is made from, or reads, `dependency`."""
+    input_ = build_variables(dependent=build_asset_ref(dependent), dependency=build_asset_ref(dependency), type=type)
+    return build_idempotent_mutation(RootField("addDependency", Dependency), input_, payload_field="dependency")
 
 
-class Reading(TypedDict, total=False):
-    """`fields` are columns as paths; left out it reads everything."""
+class RegistrationDetails(TypedDict, total=False):
+    """Optional attributes of a registration.
+
+    `team` defaults to the team of the key. `fields` are field paths; without them the registration covers the whole
+    asset.
+    """
 
     team: TeamRef
     fields: Sequence[str] | None
@@ -120,18 +136,19 @@ class Reading(TypedDict, total=False):
     metadata: JsonObject
 
 
-def register(asset: AssetRef, **reading: Unpack[Reading]) -> Operation[Registration]:
-    """Says that a team reads the asset, so that it is asked before what it reads breaks."""
-    said: dict[str, Any] = {**reading, "team": team_ref(reading.get("team"))}
-    if "consumer_asset" in reading:
-        said["consumer_asset"] = asset_ref(reading["consumer_asset"])
-    if (fields := reading.get("fields")) is not None:
-        said["fields"] = [*fields]
-    return create(Field("register", Registration), given(asset=asset_ref(asset), **said), of="registration")
+def register(asset: AssetRef, **details: Unpack[RegistrationDetails]) -> Operation[Registration]:
+    """Register a team as a consumer of an asset, so that it is asked before a change breaks the fields it reads."""
+    values: dict[str, Any] = {**details, "team": build_team_ref(details.get("team"))}
+    if "consumer_asset" in details:
+        values["consumer_asset"] = build_asset_ref(details["consumer_asset"])
+    if (fields := details.get("fields")) is not None:
+        values["fields"] = [*fields]
+    input_ = build_variables(asset=build_asset_ref(asset), **values)
+    return build_idempotent_mutation(RootField("register", Registration), input_, payload_field="registration")
 
 
-class ReadingChanges(TypedDict, total=False):
-    """None takes away what was there; `fields=None` reads everything."""
+class RegistrationChanges(TypedDict, total=False):
+    """Attributes to change. None clears an attribute; `fields=None` covers the whole asset."""
 
     fields: Sequence[str] | None
     pinned_version: str | None
@@ -140,26 +157,30 @@ class ReadingChanges(TypedDict, total=False):
     expected_row_version: int
 
 
-def update_registration(registration_id: str, **changes: Unpack[ReadingChanges]) -> Operation[Registration]:
-    said: dict[str, Any] = {**changes}
+def update_registration(registration_id: str, **changes: Unpack[RegistrationChanges]) -> Operation[Registration]:
+    """Change the given attributes of a registration."""
+    values: dict[str, Any] = {**changes}
     if (fields := changes.get("fields")) is not None:
-        said["fields"] = [*fields]
-    root = Field("updateRegistration", Registration)
-    return change(root, {"registration": registration_id, **stated(said)}, of="registration")
+        values["fields"] = [*fields]
+    input_ = {"registration": registration_id, **build_nullable_variables(values)}
+    return build_mutation(RootField("updateRegistration", Registration), input_, payload_field="registration")
 
 
 def unregister(registration_id: str) -> Operation[Registration]:
-    return change(Field("unregister", Registration), {"registration": registration_id}, of="registration")
+    """End a registration; its status becomes INACTIVE."""
+    root = RootField("unregister", Registration)
+    return build_mutation(root, {"registration": registration_id}, payload_field="registration")
 
 
-def registrations(*, asset_id: str | None = None, consumer_team_id: str | None = None) -> Listing[Registration]:
-    """With the ended ones, whose status is INACTIVE."""
-    where = given(
+def registrations(*, asset_id: str | None = None, consumer_team_id: str | None = None) -> PaginatedQuery[Registration]:
+    """List the registrations that match all of the filters, ended ones (INACTIVE) included."""
+    conditions = build_variables(
         asset={"eq": asset_id} if asset_id else None,
         consumer_team={"eq": consumer_team_id} if consumer_team_id else None,
     )
-    return pages(Field("registrations", Registration, {"filter": "RegistrationFilter"}), filter=where or None)
+    root = RootField("registrations", Registration, {"filter": "RegistrationFilter"})
+    return build_paginated_query(root, filter=conditions or None)
 
 
-def _shown(thing: Any) -> str:
-    return repr(getattr(thing, "name", None) or getattr(thing, "fqn", thing))
+def _format_ref(ref: Any) -> str:
+    return repr(getattr(ref, "name", None) or getattr(ref, "fqn", ref))

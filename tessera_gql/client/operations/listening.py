@@ -1,33 +1,35 @@
-"""Subscriptions: what happens, from behind a cursor or from the moment of the call."""
+"""Subscriptions, and the event log that they resume from."""
 
 from collections.abc import Sequence
 
-from tessera_gql.client.nouns import Event, Request, StatusChange
+from tessera_gql.client.nouns import AcknowledgmentRequest, Event, StatusChange
 from tessera_gql.client.operation import (
     AssetRef,
-    Field,
-    Listing,
+    PaginatedQuery,
+    RootField,
     Subscription,
     TeamRef,
-    asset_ref,
-    given,
-    listen,
-    pages,
+    build_asset_ref,
+    build_paginated_query,
+    build_subscription,
+    build_team_ref,
+    build_variables,
 )
-from tessera_gql.client.operation import team_ref as _team
 from tessera_gql.client.words import EventKind
 
+EVENTS = RootField("events", Event, {"filter": "EventFilter"})
 
-def _filter(
+
+def _build_filter(
     kinds: Sequence[EventKind], team_id: str | None, asset_id: str | None, proposal_id: str | None
 ) -> dict[str, object] | None:
-    where = given(
+    conditions = build_variables(
         kind={"in": [*kinds]} if kinds else None,
         teams={"has": team_id} if team_id else None,
         asset={"eq": asset_id} if asset_id else None,
         proposal={"eq": proposal_id} if proposal_id else None,
     )
-    return where or None
+    return conditions or None
 
 
 def subscribe(
@@ -38,15 +40,17 @@ def subscribe(
     proposal_id: str | None = None,
     after: str | None = None,
 ) -> Subscription[Event]:
-    """Everything that happens, or what meets all that is given. Goes on over restarts of the server, nothing lost."""
-    variables = given(filter=_filter(kinds, team_id, asset_id, proposal_id))
-    return listen(Field("events", Event, {"filter": "EventFilter"}), lambda event: event.cursor, variables, after)
+    """Subscribe to the events that match all of the filters. Resumes after a restart of the server without gaps."""
+    variables = build_variables(filter=_build_filter(kinds, team_id, asset_id, proposal_id))
+    return build_subscription(EVENTS, lambda event: event.cursor, variables, after)
 
 
-def acknowledgment_requests(team: TeamRef | None = None, *, after: str | None = None) -> Subscription[Request]:
-    """Every question to the team whether a breaking change may be published; without a team, to anybody."""
-    root = Field("acknowledgmentRequested", Request, {"team": "TeamRef"})
-    return listen(root, lambda message: message.cursor, given(team=_team(team)), after)
+def acknowledgment_requests(
+    team: TeamRef | None = None, *, after: str | None = None
+) -> Subscription[AcknowledgmentRequest]:
+    """Subscribe to the requests to acknowledge a breaking change, of one team or of all teams."""
+    root = RootField("acknowledgmentRequested", AcknowledgmentRequest, {"team": "TeamRef"})
+    return build_subscription(root, lambda message: message.cursor, build_variables(team=build_team_ref(team)), after)
 
 
 def status_changes(
@@ -56,10 +60,12 @@ def status_changes(
     team: TeamRef | None = None,
     after: str | None = None,
 ) -> Subscription[StatusChange]:
-    """Every change of a proposal's status."""
-    types = {"proposal": "ID", "asset": "AssetRef", "team": "TeamRef"}
-    said = given(proposal=proposal_id, asset=asset_ref(asset) if asset else None, team=_team(team))
-    return listen(Field("proposalStatusChanged", StatusChange, types), lambda message: message.cursor, said, after)
+    """Subscribe to changes of the status of proposals."""
+    root = RootField("proposalStatusChanged", StatusChange, {"proposal": "ID", "asset": "AssetRef", "team": "TeamRef"})
+    variables = build_variables(
+        proposal=proposal_id, asset=build_asset_ref(asset) if asset else None, team=build_team_ref(team)
+    )
+    return build_subscription(root, lambda message: message.cursor, variables, after)
 
 
 def events(
@@ -68,7 +74,6 @@ def events(
     team_id: str | None = None,
     asset_id: str | None = None,
     proposal_id: str | None = None,
-) -> Listing[Event]:
-    """The log, oldest first."""
-    where = _filter(kinds, team_id, asset_id, proposal_id)
-    return pages(Field("events", Event, {"filter": "EventFilter"}), filter=where)
+) -> PaginatedQuery[Event]:
+    """List the events that match all of the filters, oldest first."""
+    return build_paginated_query(EVENTS, filter=_build_filter(kinds, team_id, asset_id, proposal_id))

@@ -1,4 +1,4 @@
-"""Operations on dbt manifests, which are larger than any other operation may be: sent as they are, not built anew."""
+"""Operations on dbt manifests. A manifest is uploaded as a file and not encoded again, because it may be large."""
 
 import json
 from collections.abc import Mapping
@@ -10,21 +10,32 @@ from typing_extensions import Unpack
 
 from tessera_gql.client.errors import Invalid
 from tessera_gql.client.nouns import JsonObject, ManifestReport, ModelImpact
-from tessera_gql.client.operation import UPLOAD, Field, Operation, TeamRef, create, get, given, read, team_ref
-from tessera_gql.client.progress import Hear
+from tessera_gql.client.operation import (
+    UPLOAD_PLACEHOLDER,
+    Operation,
+    RootField,
+    TeamRef,
+    build_get_query,
+    build_idempotent_mutation,
+    build_team_ref,
+    build_variables,
+    parse_model,
+)
+from tessera_gql.client.progress import ProgressCallback
 from tessera_gql.client.words import CompatibilityMode
 
 BOM = b"\xef\xbb\xbf"
 
 Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
-"""The file `target/manifest.json`, its content, or the JSON object in it."""
+"""The path of `target/manifest.json`, its content, or its parsed JSON object."""
 
 
-class Syncing(TypedDict, total=False):
-    """`owner` takes the tables for which the manifest names nobody; `create_teams` makes the owners it names.
+class SyncOptions(TypedDict, total=False):
+    """Options of a sync.
 
-    `owners` leads from owners as the manifest spells them to names of teams. `per_asset` skips what is refused instead
-    of taking nothing. `retire_removed` retires what left the manifest and is read by nobody.
+    `owner`: team of the models without an owner in the manifest. `owners`: teams by the owner's name in the manifest.
+    `create_teams`: create the missing owners. `per_asset`: skip assets that are refused instead of rolling back.
+    `retire_removed`: retire contracts whose model left the manifest and has no consumers.
     """
 
     owner: TeamRef
@@ -38,44 +49,47 @@ class Syncing(TypedDict, total=False):
 
 
 def sync_dbt(
-    manifest: Manifest, *, on_progress: Hear | None = None, **options: Unpack[Syncing]
+    manifest: Manifest, *, on_progress: ProgressCallback | None = None, **options: Unpack[SyncOptions]
 ) -> Operation[ManifestReport]:
-    """Assets, contracts and lineage from dbt, all of it or nothing. The same manifest again writes nothing."""
+    """Sync assets, contracts and lineage from a dbt manifest in one transaction. Idempotent for the same manifest."""
     owners = [{"owner": owner, "team": team} for owner, team in (options.get("owners") or {}).items()]
-    said = given(**{**options, "owner": team_ref(options.get("owner")), "owners": owners or None})
-    sent = {**said, "manifest": UPLOAD}
-    operation = create(Field("syncDbtManifest", ManifestReport), sent, of="report")
-    return replace(operation, upload=text_of(manifest), hear=on_progress)
+    variables = build_variables(**{**options, "owner": build_team_ref(options.get("owner")), "owners": owners or None})
+    root = RootField("syncDbtManifest", ManifestReport)
+    input_ = {**variables, "manifest": UPLOAD_PLACEHOLDER}
+    operation = build_idempotent_mutation(root, input_, payload_field="report")
+    return replace(operation, upload=read_manifest(manifest), on_progress=on_progress)
 
 
-def dbt_impact(manifest: Manifest, *, on_progress: Hear | None = None) -> Operation[tuple[ModelImpact, ...]]:
-    """What a sync would come to, table by table, and who would be asked. Nothing is written."""
-    root = Field("dbtImpact", ModelImpact, {"manifest": "JSON!"})
-    found = get(root, {"manifest": UPLOAD}, "")
+def dbt_impact(
+    manifest: Manifest, *, on_progress: ProgressCallback | None = None
+) -> Operation[tuple[ModelImpact, ...]]:
+    """Compute per model what a sync would do and which teams would be asked. Writes nothing."""
+    root = RootField("dbtImpact", ModelImpact, {"manifest": "JSON!"})
+    query = build_get_query(root, {"manifest": UPLOAD_PLACEHOLDER}, "")
 
     def parse(data: JsonObject) -> tuple[ModelImpact, ...]:
-        return tuple(read(ModelImpact, one) for one in data[root.name])
+        return tuple(parse_model(ModelImpact, impact) for impact in data[root.name])
 
-    return Operation(found.document, found.variables, parse, upload=text_of(manifest), hear=on_progress)
+    return Operation(query.document, query.variables, parse, upload=read_manifest(manifest), on_progress=on_progress)
 
 
-def text_of(manifest: Manifest) -> bytes:
-    """As JSON; raises Invalid for what is none, before anything is sent."""
+def read_manifest(manifest: Manifest) -> bytes:
+    """Return a manifest as JSON; raises Invalid for anything but a JSON object."""
     match manifest:
         case Path():
-            return _checked(manifest.read_bytes(), str(manifest))
+            return _validate_json(manifest.read_bytes(), str(manifest))
         case bytes():
-            return _checked(manifest, "The manifest")
+            return _validate_json(manifest, "The manifest")
         case _:
             return json.dumps(manifest).encode()
 
 
-def _checked(content: bytes, name: str) -> bytes:
+def _validate_json(content: bytes, name: str) -> bytes:
     content = content.removeprefix(BOM)
     try:
-        found: object = json.loads(content)
+        manifest: object = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"{name} is not JSON that can be read ({error}). Was it cut off? Run dbt again.") from None
-    if not isinstance(found, dict):
+    if not isinstance(manifest, dict):
         raise Invalid(f"{name} is not a dbt manifest: it is no JSON object. Give target/manifest.json.")
     return content

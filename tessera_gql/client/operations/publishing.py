@@ -1,4 +1,4 @@
-"""Operations on what is promised: contracts, proposals and their answers, impact and diff."""
+"""Operations on contracts, proposals and acknowledgments, and the computation of impact and diff."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from typing import Any, TypeAlias, TypedDict
 from typing_extensions import Unpack
 
 from tessera_gql.client.nouns import (
-    Acknowledged,
+    AcknowledgeResult,
     Contract,
     ContractDocuments,
     Diff,
     Impact,
     JsonObject,
+    PendingAcknowledgment,
     Proposal,
-    ProposalWithAnswers,
-    Publication,
-    Question,
+    ProposalDetails,
+    PublishResult,
 )
 from tessera_gql.client.operation import (
     AssetRef,
-    Field,
-    Listing,
     Operation,
+    PaginatedQuery,
+    RootField,
     TeamRef,
-    asset_ref,
-    change,
-    create,
-    get,
-    given,
-    nested,
-    pages,
-    team_ref,
+    build_asset_ref,
+    build_get_query,
+    build_idempotent_mutation,
+    build_mutation,
+    build_nested_paginated_query,
+    build_paginated_query,
+    build_team_ref,
+    build_variables,
 )
 from tessera_gql.client.words import AcknowledgmentResponse, CompatibilityMode, DocumentFormat, ProposalStatus
 
@@ -40,8 +40,12 @@ SchemaDef: TypeAlias = Mapping[str, Any]
 """A JSON Schema."""
 
 
-class Publishing(TypedDict, total=False):
-    """`guarantees` are kept if left out; `supersede` ends another open proposal; `force` needs ADMIN and a reason."""
+class PublishOptions(TypedDict, total=False):
+    """Options of a publish.
+
+    `guarantees`: carried over from the active contract if left out. `supersede`: end an open proposal of the asset.
+    `force`: publish a breaking change at once; needs the scope ADMIN and a reason.
+    """
 
     guarantees: JsonObject | None
     compatibility_mode: CompatibilityMode
@@ -57,9 +61,9 @@ class Publishing(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Document:
-    """What describes the data in another format than JSON Schema; `part` names one of several tables or messages.
+    """A schema in another format than JSON Schema. `part` selects one of several tables or messages.
 
-    PROTOBUF is a compiled descriptor set, as base64.
+    The text of PROTOBUF is a compiled descriptor set in base64.
     """
 
     format: DocumentFormat
@@ -67,9 +71,9 @@ class Document:
     part: str | None = None
     dialect: str | None = None
 
-    @property
-    def sent(self) -> JsonObject:
-        return given(format=self.format, text=self.text, part=self.part, dialect=self.dialect)
+    def to_input(self) -> JsonObject:
+        """Return the GraphQL input DocumentInput."""
+        return build_variables(format=self.format, text=self.text, part=self.part, dialect=self.dialect)
 
 
 def publish_contract(
@@ -78,43 +82,47 @@ def publish_contract(
     asset_id: str | None = None,
     fqn: str | None = None,
     published_by: TeamRef | None = None,
-    **options: Unpack[Publishing],
-) -> Operation[Publication]:
-    """Publishes what is compatible; what breaks somebody becomes a proposal: look at `outcome`."""
+    **options: Unpack[PublishOptions],
+) -> Operation[PublishResult]:
+    """Publish a schema. A breaking change that hurts consumers becomes a proposal instead; see `outcome`."""
     if (asset_id is None) == (fqn is None):
         raise ValueError("Say which asset: give `asset_id` or `fqn`, one of them.")
-    said = {
+    input_ = {
         "asset": {"id": asset_id} if asset_id else {"fqn": fqn},
-        **_offered(schema_def),
-        **given(published_by=team_ref(published_by), **options),
+        **_build_schema_input(schema_def),
+        **build_variables(published_by=build_team_ref(published_by), **options),
     }
     if "guarantees" in options:
-        said["guarantees"] = options["guarantees"]
-    return create(Field("publishContract", Publication), said)
+        input_["guarantees"] = options["guarantees"]
+    return build_idempotent_mutation(RootField("publishContract", PublishResult), input_)
 
 
-def _offered(schema: SchemaDef | Document) -> JsonObject:
-    return {"document": schema.sent} if isinstance(schema, Document) else {"schema": schema}
+def _build_schema_input(schema: SchemaDef | Document) -> JsonObject:
+    return {"document": schema.to_input()} if isinstance(schema, Document) else {"schema": schema}
 
 
 def export_contract(contract_id: str) -> Operation[ContractDocuments]:
-    """As a data contract of ODCS v3, and the document that it came from; raises NotFound."""
-    return get(Field("contract", ContractDocuments, {"id": "ID!"}), {"id": contract_id}, "There is no such contract.")
+    """Get a contract as an ODCS v3 document, with the document it was published from; raises NotFound."""
+    root = RootField("contract", ContractDocuments, {"id": "ID!"})
+    return build_get_query(root, {"id": contract_id}, "There is no such contract.")
 
 
-def contracts(*, asset_id: str | None = None) -> Listing[Contract]:
-    where = {"asset": {"eq": asset_id}} if asset_id else None
-    return pages(Field("contracts", Contract, {"filter": "ContractFilter"}), filter=where)
+def contracts(*, asset_id: str | None = None) -> PaginatedQuery[Contract]:
+    """List contracts, of one asset or of all assets."""
+    filter_ = {"asset": {"eq": asset_id}} if asset_id else None
+    return build_paginated_query(RootField("contracts", Contract, {"filter": "ContractFilter"}), filter=filter_)
 
 
 def get_contract(contract_id: str) -> Operation[Contract]:
-    """Raises NotFound."""
-    return get(Field("contract", Contract, {"id": "ID!"}), {"id": contract_id}, "There is no such contract.")
+    """Get a contract; raises NotFound."""
+    root = RootField("contract", Contract, {"id": "ID!"})
+    return build_get_query(root, {"id": contract_id}, "There is no such contract.")
 
 
 def retire_contract(contract_id: str) -> Operation[Contract]:
-    """For good; the active one only if nobody else reads the asset."""
-    return change(Field("retireContract", Contract), {"contract": contract_id}, of="contract")
+    """Retire a contract for good. An active contract can only be retired if the asset has no other consumers."""
+    root = RootField("retireContract", Contract)
+    return build_mutation(root, {"contract": contract_id}, payload_field="contract")
 
 
 def impact(
@@ -124,7 +132,7 @@ def impact(
     guarantees: JsonObject | None = None,
     compatibility_mode: CompatibilityMode | None = None,
 ) -> Operation[Impact]:
-    """What publishing this would come to, and who would be asked. Nothing is written."""
+    """Compute what publishing a schema would do and which teams would be asked. Writes nothing."""
     types = {
         "asset": "AssetRef!",
         "schema": "JSON",
@@ -132,28 +140,31 @@ def impact(
         "guarantees": "JSON",
         "compatibilityMode": "CompatibilityMode",
     }
-    said = _offered(schema_def) | given(guarantees=guarantees, compatibility_mode=compatibility_mode)
-    declared = {name: kind for name, kind in types.items() if kind.endswith("!") or name in said}
-    variables = {"asset": asset_ref(asset), **said}
-    return get(Field("impact", Impact, declared), variables, "The server could not tell the impact.")
+    optional = build_variables(guarantees=guarantees, compatibility_mode=compatibility_mode)
+    variables = {"asset": build_asset_ref(asset), **_build_schema_input(schema_def), **optional}
+    arguments = {name: type_ for name, type_ in types.items() if name in variables}
+    return build_get_query(RootField("impact", Impact, arguments), variables, "The server could not tell the impact.")
 
 
 def diff(old: SchemaDef, new: SchemaDef, *, mode: CompatibilityMode = CompatibilityMode.BACKWARD) -> Operation[Diff]:
-    """Two JSON Schemas compared as a publish would."""
-    types = {"old": "JSON!", "new": "JSON!", "mode": "CompatibilityMode!"}
-    return get(Field("diffSchemas", Diff, types), {"old": old, "new": new, "mode": mode}, "There is no difference.")
+    """Compare two JSON Schemas as a publish does."""
+    root = RootField("diffSchemas", Diff, {"old": "JSON!", "new": "JSON!", "mode": "CompatibilityMode!"})
+    return build_get_query(root, {"old": old, "new": new, "mode": mode}, "There is no difference.")
 
 
-def get_proposal(proposal_id: str) -> Operation[ProposalWithAnswers]:
-    """Raises NotFound."""
-    root = Field("proposal", ProposalWithAnswers, {"id": "ID!"})
-    return get(root, {"id": proposal_id}, "There is no such proposal. `proposals()` lists them all.")
+def get_proposal(proposal_id: str) -> Operation[ProposalDetails]:
+    """Get a proposal with its acknowledgments; raises NotFound."""
+    root = RootField("proposal", ProposalDetails, {"id": "ID!"})
+    return build_get_query(root, {"id": proposal_id}, "There is no such proposal. `proposals()` lists them all.")
 
 
-def proposals(*, asset_id: str | None = None, status: Sequence[ProposalStatus] = ()) -> Listing[Proposal]:
-    """The latest first."""
-    where = given(asset={"eq": asset_id} if asset_id else None, status={"in": [*status]} if status else None)
-    return pages(Field("proposals", Proposal, {"filter": "ProposalFilter"}), filter=where or None)
+def proposals(*, asset_id: str | None = None, status: Sequence[ProposalStatus] = ()) -> PaginatedQuery[Proposal]:
+    """List the proposals that match all of the filters, latest first."""
+    conditions = build_variables(
+        asset={"eq": asset_id} if asset_id else None, status={"in": [*status]} if status else None
+    )
+    root = RootField("proposals", Proposal, {"filter": "ProposalFilter"})
+    return build_paginated_query(root, filter=conditions or None)
 
 
 def acknowledge(
@@ -163,25 +174,30 @@ def acknowledge(
     team: TeamRef | None = None,
     migration_deadline: datetime | None = None,
     notes: str | None = None,
-) -> Operation[Acknowledged]:
-    """Answers for a team that is asked; without a team, for the key's own."""
-    answer = given(response=response, team=team_ref(team), migration_deadline=migration_deadline, notes=notes)
-    return change(Field("acknowledgeProposal", Acknowledged), {"proposal": proposal_id, **answer})
+) -> Operation[AcknowledgeResult]:
+    """Acknowledge a proposal for a team; the team defaults to that of the key. MIGRATING needs a deadline."""
+    values = build_variables(
+        response=response, team=build_team_ref(team), migration_deadline=migration_deadline, notes=notes
+    )
+    return build_mutation(RootField("acknowledgeProposal", AcknowledgeResult), {"proposal": proposal_id, **values})
 
 
 def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
-    return change(Field("withdrawProposal", Proposal), {"proposal": proposal_id}, of="proposal")
+    """Withdraw an open proposal, without publishing it."""
+    return build_mutation(RootField("withdrawProposal", Proposal), {"proposal": proposal_id}, payload_field="proposal")
 
 
 def publish_proposal(proposal_id: str, *, published_by: TeamRef | None = None) -> Operation[Contract]:
-    """Exactly what was approved; raises Stale or Conflict if the world has moved."""
-    said = given(proposal=proposal_id, published_by=team_ref(published_by))
-    return change(Field("publishProposal", Contract), said, of="contract")
+    """Publish an approved proposal; raises Stale or Conflict if the asset has changed since."""
+    input_ = build_variables(proposal=proposal_id, published_by=build_team_ref(published_by))
+    return build_mutation(RootField("publishProposal", Contract), input_, payload_field="contract")
 
 
-def inbox(team: TeamRef | None = None) -> Listing[Question]:
-    """What waits for the team's answer; without a team, for the key's own."""
+def inbox(team: TeamRef | None = None) -> PaginatedQuery[PendingAcknowledgment]:
+    """List the acknowledgments that a team still owes; the team defaults to that of the key."""
     if team is None:
-        return nested(Field("viewer", Question), "inbox", {}, "This key belongs to no team.")
+        root = RootField("viewer", PendingAcknowledgment)
+        return build_nested_paginated_query(root, "inbox", {}, "This key belongs to no team.")
+    root = RootField("team", PendingAcknowledgment, {"by": "TeamRef!"})
     missing = "There is no such team. `teams()` lists them all."
-    return nested(Field("team", Question, {"by": "TeamRef!"}), "inbox", {"by": team_ref(team)}, missing)
+    return build_nested_paginated_query(root, "inbox", {"by": build_team_ref(team)}, missing)

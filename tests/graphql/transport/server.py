@@ -9,14 +9,14 @@ import uvicorn
 from starlette.applications import Starlette
 
 from tessera_gql.graphql.frames import Frames
-from tessera_gql.graphql.http import Transport, drain, routes
+from tessera_gql.graphql.http import Transport, close_streams, create_routes
 from tessera_gql.graphql.http_protocol import ConnectionState, HttpProtocol
 
 
 @asynccontextmanager
 async def served(transport: Transport, ws: Any = Frames) -> AsyncIterator[str]:
     """The address, as `127.0.0.1:PORT`, of a server without signal handling."""
-    app = Starlette(routes=routes(transport))
+    app = Starlette(routes=create_routes(transport))
     config = uvicorn.Config(app, log_level="warning", ws=ws, ws_per_message_deflate=False, lifespan="off")
     config.load()
     state = ConnectionState(transport.connections)
@@ -29,7 +29,7 @@ async def served(transport: Transport, ws: Any = Frames) -> AsyncIterator[str]:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        await drain(transport)
+        await close_streams(transport)
         for connection in [*state.connections]:
             connection.shutdown()
         async with asyncio.timeout(5):

@@ -9,8 +9,8 @@ import pytest
 from graphql import OperationDefinitionNode
 
 from tessera_gql.graphql.documents import Documents, Operation
-from tessera_gql.graphql.fanout import Behind, Course, Fanout
-from tessera_gql.graphql.http import Transport, drain
+from tessera_gql.graphql.fanout import Broadcaster, SlowListener, StreamPosition
+from tessera_gql.graphql.http import Transport, close_streams
 
 from .server import served
 from .test_sse import events
@@ -146,21 +146,21 @@ async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_onc
 
 
 async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
-    fanout: Fanout[int] = Fanout(limit=10)
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
     heard: list[int] = []
 
     class Ear:
-        def hear(self, item: int) -> None:
+        def on_item(self, item: int) -> None:
             heard.append(item)
 
-        def over(self) -> None:
+        def on_end(self) -> None:
             heard.append(-1)
 
     began = asyncio.Event()
 
-    async def begins_at_five(course: Course) -> AsyncGenerator[int]:
+    async def begins_at_five(course: StreamPosition) -> AsyncGenerator[int]:
         await began.wait()
-        assert not course.caught_up(5)
+        assert not course.report_caught_up(5)
         await asyncio.sleep(0.02)
         yield 6
 
@@ -184,11 +184,13 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
     ],
 )
 def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
-    prepared = Documents(transport.core, replace(transport.limits, depth=20), transport.profile)._entry(query)
+    prepared = Documents(transport.core_schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
+        query
+    )
     assert prepared.document is not None
     node = prepared.document.definitions[0]
     assert isinstance(node, OperationDefinitionNode)
-    assert Operation(prepared.document, node, {}).variable_of("after") is None
+    assert Operation(prepared.document, node, {}).argument_variable("after") is None
 
 
 async def test_another_servers_sockets_are_served_the_usual_way(transport: Transport, house: House) -> None:
@@ -295,7 +297,7 @@ async def test_draining_ends_shared_streams(address: str, transport: Transport, 
         for _ in range(3):
             await subscribe(await guest(stack, address), "s", HEARD)
         await until(lambda: house.streams == 1)
-        await drain(transport)
+        await close_streams(transport)
         assert house.streams == house.open_contexts == 0
 
 
@@ -306,7 +308,7 @@ async def numbers(count: int) -> AsyncGenerator[int]:
 
 
 async def test_a_burst_reaches_every_listener_in_order() -> None:
-    fanout: Fanout[int] = Fanout(limit=10)
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
 
     async def all_heard() -> list[int]:
         return [number async for number in fanout.listen("n", lambda _course: numbers(1000))]
@@ -315,12 +317,12 @@ async def test_a_burst_reaches_every_listener_in_order() -> None:
 
 
 async def test_a_listener_that_falls_behind_is_dropped_and_holds_up_nobody() -> None:
-    fanout: Fanout[int] = Fanout(limit=10)
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
     slow = fanout.listen("n", lambda _course: numbers(100))
     async with aclosing(fanout.listen("n", lambda _course: numbers(100))) as quick, aclosing(slow):
         heard = asyncio.gather(anext(slow), anext(quick))
         assert await heard == [0, 0]
         assert [number async for number in quick] == [*range(1, 100)]
         assert [await anext(slow) for _ in range(10)] == [*range(1, 11)]
-        with pytest.raises(Behind):
+        with pytest.raises(SlowListener):
             await anext(slow)

@@ -13,7 +13,7 @@ from strawberry.extensions import SchemaExtension
 
 from tessera_gql.errors import Forbidden
 from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.http import Media, Transport, Unauthenticated, negotiate
+from tessera_gql.graphql.http import MediaType, Transport, Unauthenticated, negotiate_media_type
 
 from .toy import House
 
@@ -74,22 +74,22 @@ async def test_nothing_acceptable_is_406(http: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("accept", "media"),
     [
-        ("text/event-stream", Media.EVENTS),
-        ("text/event-stream, application/json", Media.EVENTS),
-        ("application/json;q=0.2, text/event-stream", Media.EVENTS),
-        ("application/json, text/event-stream", Media.JSON),
-        ("*/*, text/event-stream", Media.JSON),
-        ("text/event-stream;q=0.5, application/json", Media.JSON),
-        ("application/json;q=0, */*", Media.RESPONSE),
-        ("application/*", Media.JSON),
+        ("text/event-stream", MediaType.EVENTS),
+        ("text/event-stream, application/json", MediaType.EVENTS),
+        ("application/json;q=0.2, text/event-stream", MediaType.EVENTS),
+        ("application/json, text/event-stream", MediaType.JSON),
+        ("*/*, text/event-stream", MediaType.JSON),
+        ("text/event-stream;q=0.5, application/json", MediaType.JSON),
+        ("application/json;q=0, */*", MediaType.RESPONSE),
+        ("application/*", MediaType.JSON),
         ("application/json;q=nonsense", None),
         ("application/json;q=0", None),
-        (";q=,,", Media.JSON),
-        ("APPLICATION/JSON; charset=utf-8", Media.JSON),
+        (";q=,,", MediaType.JSON),
+        ("APPLICATION/JSON; charset=utf-8", MediaType.JSON),
     ],
 )
-def test_an_event_stream_goes_only_to_those_who_want_it_most(accept: str, media: Media | None) -> None:
-    assert negotiate(accept) is media
+def test_an_event_stream_goes_only_to_those_who_want_it_most(accept: str, media: MediaType | None) -> None:
+    assert negotiate_media_type(accept) is media
 
 
 async def test_a_request_error_is_400_only_in_the_new_media_type(http: httpx.AsyncClient) -> None:

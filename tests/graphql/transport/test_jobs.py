@@ -13,7 +13,7 @@ from graphql import GraphQLError
 
 from tessera_gql.graphql import sse
 from tessera_gql.graphql.http import Transport
-from tessera_gql.graphql.transport import Answer, Job, Message
+from tessera_gql.graphql.transport import EncodedReply, Job, Message
 from tessera_gql.graphql.uploads import LARGE_BYTES
 from tessera_gql.workflows.manifest_progress import Tell
 
@@ -23,17 +23,17 @@ Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 LARGE = {"query": "{hello}", "variables": {"x": "y" * LARGE_BYTES}}
 
 
-async def works(job: Job, _extensions: dict[str, Any], _tell: Tell) -> Answer:
+async def works(job: Job, _extensions: dict[str, Any], _tell: Tell) -> EncodedReply:
     assert job.operation.variables == {}
     assert json.loads(job.text) == LARGE
-    return Answer(b'{"data":{"hello":"from the worker"}}', None)
+    return EncodedReply(b'{"data":{"hello":"from the worker"}}', None)
 
 
-async def fails(_job: Job, _extensions: dict[str, Any], _tell: Tell) -> Answer:
+async def fails(_job: Job, _extensions: dict[str, Any], _tell: Tell) -> EncodedReply:
     raise ValueError("the secret")
 
 
-async def is_away(_job: Job, _extensions: dict[str, Any], _tell: Tell) -> Answer:
+async def is_away(_job: Job, _extensions: dict[str, Any], _tell: Tell) -> EncodedReply:
     raise GraphQLError("It is away.", extensions={"code": "UNAVAILABLE"})
 
 
@@ -43,7 +43,7 @@ async def post(serve: Serve, transport: Transport, accept: str = "application/js
 
 
 async def test_a_large_request_is_executed_by_the_worker(house: House, serve: Serve) -> None:
-    answer = await post(serve, replace(house.transport(), worker=works))
+    answer = await post(serve, replace(house.transport(), run_job=works))
     assert answer.json() == {"data": {"hello": "from the worker"}}
 
 
@@ -51,9 +51,9 @@ async def test_a_large_request_is_executed_by_the_worker(house: House, serve: Se
 async def test_a_worker_that_fails_is_a_coded_error(
     house: House, serve: Serve, worker: Any, status: int, code: str
 ) -> None:
-    answer = await post(serve, replace(house.transport(), worker=worker))
+    answer = await post(serve, replace(house.transport(), run_job=worker))
     assert answer.status_code == status
-    streamed = await post(serve, replace(house.transport(), worker=worker), "text/event-stream")
+    streamed = await post(serve, replace(house.transport(), run_job=worker), "text/event-stream")
     event = next(line for line in streamed.text.splitlines() if line.startswith("data: {"))
     for reply in (answer.json(), json.loads(event[6:])):
         (error,) = reply["errors"]

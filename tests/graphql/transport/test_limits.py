@@ -8,17 +8,17 @@ from graphql import OperationDefinitionNode, get_introspection_query, parse
 
 from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.http import execute
-from tessera_gql.graphql.limits import Measure, Size, fragments_of
+from tessera_gql.graphql.limits import OperationMeter, OperationSize, collect_fragments
 
 from .toy import SCHEMA, Guest, House
 
 
-def size(query: str, **variables: Any) -> Size:
+def size(query: str, **variables: Any) -> OperationSize:
     document = parse(query)
     core = SCHEMA._schema
-    measure = Measure(core, fragments_of(document), variables, {}, 20, 5)
+    measure = OperationMeter(core, collect_fragments(document), variables, {}, 20, 5)
     (operation,) = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    return measure.operation(operation)
+    return measure.measure_operation(operation)
 
 
 async def refusal(house: House, query: str, profile: Profile = Profile.OPEN, **variables: Any) -> dict[str, Any]:

@@ -4,9 +4,9 @@ import gc
 
 import pytest
 
-from tessera_gql.graphql.fanout import Stream
+from tessera_gql.graphql.fanout import SharedStream
 from tessera_gql.graphql.frames import Frames
-from tessera_gql.graphql.websocket import Hearing, Socket
+from tessera_gql.graphql.websocket import SharedOperation, Socket
 
 from .test_sse import events
 from .test_websocket import Serve, begin, hear, socket, subscribe, until
@@ -17,7 +17,9 @@ FOREVER = "subscription {forever}"
 
 def alive() -> set[str]:
     """Which of what a connection is made of is still in memory."""
-    return {type(one).__name__ for one in gc.get_objects() if type(one) in (Socket, Hearing, Stream, Frames)}
+    return {
+        type(one).__name__ for one in gc.get_objects() if type(one) in (Socket, SharedOperation, SharedStream, Frames)
+    }
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -30,7 +32,7 @@ async def test_a_closed_websocket_is_freed_with_its_subscriptions(house: House, 
                 await subscribe(connection, "1", FOREVER)
                 await subscribe(connection, "2", f"{FOREVER} #")
                 await hear(connection)
-                assert alive() == {"Socket", "Hearing", "Stream", "Frames"}
+                assert alive() == {"Socket", "SharedOperation", "SharedStream", "Frames"}
         await until(lambda: not alive())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tessera_gql.graphql.http import Transport, drain
+from tessera_gql.graphql.http import Transport, close_streams
 
 from .toy import House
 
@@ -142,7 +142,7 @@ async def test_draining_ends_streams_without_complete_so_that_clients_come_back(
     transport = house.transport()
     async with serve(transport) as address, events(address, "subscription {forever(pause: 9)}") as heard:
         await anext(heard)
-        await drain(transport)
+        await close_streams(transport)
         assert [event async for event in heard] == []
     assert house.streams == house.open_contexts == 0
 

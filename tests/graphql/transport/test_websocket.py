@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.http import Transport, drain
+from tessera_gql.graphql.http import Transport, close_streams
 
 from .toy import House
 
@@ -356,7 +356,7 @@ async def test_draining_closes_every_socket_with_1012(house: House, serve: Serve
         await begin(busy)
         await subscribe(busy, "s", "subscription {forever}")
         await hear(busy)
-        await drain(transport)
+        await close_streams(transport)
         assert not transport.live
         assert house.open_contexts == 0
         assert await closing(idle) == (1012, "Service restart")

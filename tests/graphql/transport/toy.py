@@ -13,7 +13,7 @@ from strawberry.schema.config import StrawberryConfig
 from tessera_gql.errors import Forbidden
 from tessera_gql.executor import Reads
 from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.fanout import Course
+from tessera_gql.graphql.fanout import StreamPosition
 from tessera_gql.graphql.http import Transport, Unauthenticated
 from tessera_gql.graphql.limit_values import Limits
 
@@ -205,7 +205,7 @@ class Subscription:
             while True:
                 house.written.clear()
                 if position >= len(house.log):
-                    if course.caught_up(position):
+                    if course.report_caught_up(position):
                         return
                     await house.written.wait()
                 while position < len(house.log):
@@ -249,12 +249,12 @@ SCHEMA = strawberry.Schema(
 class Given(dict[str, Any]):
     """A context."""
 
-    course = Course()
+    course = StreamPosition()
 
-    def narrow(self, reads: Reads) -> None:
+    def restrict_columns(self, reads: Reads) -> None:
         """There are no tables."""
 
-    async def renew(self) -> None:
+    async def reset(self) -> None:
         """There are no loaders."""
 
 
@@ -327,8 +327,8 @@ class House:
             schema=SCHEMA,
             authenticate=self.authenticate,
             context=self.context,
-            translate=translate,
-            scope=self.scope,
+            to_graphql_error=translate,
+            sharing_scope=self.scope,
             limits=replace(Limits(), **limits),
             profile=profile,
         )

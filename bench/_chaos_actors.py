@@ -1,4 +1,4 @@
-"""Those who take part in the chaos proof: servers, writers, subscribers, receivers. Only loopback addresses."""
+"""Servers, writers, subscribers and webhook receivers of the chaos test. All addresses are loopback."""
 
 import asyncio
 import itertools
@@ -25,27 +25,29 @@ from tessera_gql.graphql.ids import parsed
 from tessera_gql.store.tables import EventRow
 
 TESSERA = (sys.executable, "-m", "tessera_gql")
-DROPS = 1 / 150
-FAILS = 0.3
+DROP_PROBABILITY = 1 / 150
+FAILURE_PROBABILITY = 0.3
 
 
 @dataclass(frozen=True)
 class Load:
+    """The size of a run."""
+
     subscribers: int
     changes: int
     writers: int
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as connection:
+        connection.bind(("127.0.0.1", 0))
+        port: int = connection.getsockname()[1]
         return port
 
 
 @dataclass
 class Server:
-    """`tessera serve` in a process of its own; started again on the same port."""
+    """`tessera serve` in its own process; restarts use the same port."""
 
     database_url: str
     port: int
@@ -57,7 +59,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Until it answers; one that runs already stays."""
+        """Start the process unless it runs, and wait until it responds."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
@@ -70,10 +72,10 @@ class Server:
         raise RuntimeError(f"the server at {self.url} does not start:\n{self.log.read_text()[-2000:]}")
 
     def _spawn(self) -> None:
-        kept = {
+        inherited = {
             name: os.environ[name] for name in ("PATH", "HOME", "LD_LIBRARY_PATH", "PYTHONPATH") if name in os.environ
         }
-        told = {
+        settings = {
             "DATABASE_URL": self.database_url,
             "API_PORT": str(self.port),
             "WEBHOOK_ALLOW_PRIVATE": "true",
@@ -81,7 +83,11 @@ class Server:
         }
         with self.log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                [*TESSERA, "serve"], cwd=self.log.parent, env=kept | told, stdout=subprocess.DEVNULL, stderr=stderr
+                [*TESSERA, "serve"],
+                cwd=self.log.parent,
+                env=inherited | settings,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
             )
 
     def kill(self) -> None:
@@ -89,21 +95,21 @@ class Server:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
-    def faults(self) -> list[str]:
-        """What ended each traceback in its log."""
+    def logged_exceptions(self) -> list[str]:
+        """Return the last line of each traceback in the log."""
         lines = self.log.read_text(errors="replace").splitlines()
-        inside, found = False, list[str]()
+        is_in_traceback, exceptions = False, list[str]()
         for line in lines:
             if line.startswith("Traceback"):
-                inside = True
-            elif inside and line and not line.startswith((" ", "Traceback")):
-                found.append(line[:160])
-                inside = False
-        return found
+                is_in_traceback = True
+            elif is_in_traceback and line and not line.startswith((" ", "Traceback")):
+                exceptions.append(line[:160])
+                is_in_traceback = False
+        return exceptions
 
 
 async def call(urls: list[str], document: str, variables: dict[str, Any], *, seconds: float = 60) -> dict[str, Any]:
-    """The data, asked of any server until one answers: the call must be safe to repeat."""
+    """Return the data of an operation, retried on any server until one responds; it must be safe to repeat."""
     deadline = time.monotonic() + seconds
     body = {"query": document, "variables": variables}
     while True:
@@ -122,128 +128,129 @@ async def call(urls: list[str], document: str, variables: dict[str, Any], *, sec
         await asyncio.sleep(random.uniform(0.05, 0.3))
 
 
-def _local(identity: str) -> UUID:
-    found = parsed(identity)
-    assert found is not None
-    return found[1]
+def _database_id(identity: str) -> UUID:
+    parsed_id = parsed(identity)
+    assert parsed_id is not None
+    return parsed_id[1]
 
 
 PUBLISH = """mutation($input: PublishContractInput!) { publishContract(input: $input) {
   outcome contract { id } proposal { id } errors { code message } } }"""
-ANSWER = """mutation($input: AcknowledgeProposalInput!) { acknowledgeProposal(input: $input) {
+ACKNOWLEDGE = """mutation($input: AcknowledgeProposalInput!) { acknowledgeProposal(input: $input) {
   proposal { status contract { id } } errors { code message } } }"""
 
 
 @dataclass
 class Writer:
-    """Publishes one asset, proposes to break it, and has its consumers answer, over and over."""
+    """Publishes one asset again and again, with breaking changes that its consumers approve."""
 
     number: int
     urls: list[str]
     asset_id: str = ""
-    done: int = 0
-    repeated: int = 0
+    completed_changes: int = 0
+    repeated_calls: int = 0
     contracts: list[str] = field(default_factory=list[str])
 
     @property
-    def local_asset_id(self) -> UUID:
-        return _local(self.asset_id)
+    def asset_database_id(self) -> UUID:
+        return _database_id(self.asset_id)
 
     @property
     def teams(self) -> list[str]:
-        return [f"team-{self.number}-{place}" for place in range(3)]
+        return [f"team-{self.number}-{number}" for number in range(3)]
 
-    async def settle(self) -> None:
+    async def create_world(self) -> None:
         for team in self.teams:
-            await self._made("createTeam", "CreateTeamInput", {"name": team}, "team")
+            await self._create("createTeam", "CreateTeamInput", {"name": team}, "team")
         owner = {"name": self.teams[0]}
         fqn = f"chaos.core.asset_{self.number}"
-        self.asset_id = await self._made("createAsset", "CreateAssetInput", {"fqn": fqn, "owner": owner}, "asset")
+        self.asset_id = await self._create("createAsset", "CreateAssetInput", {"fqn": fqn, "owner": owner}, "asset")
         await self._publish(0, note=True)
         for team in self.teams[1:]:
-            asked = {"asset": {"id": self.asset_id}, "team": {"name": team}}
-            await self._made("register", "RegisterInput", asked, "registration")
+            arguments = {"asset": {"id": self.asset_id}, "team": {"name": team}}
+            await self._create("register", "RegisterInput", arguments, "registration")
 
-    async def _made(self, verb: str, kind: str, asked: dict[str, Any], thing: str) -> str:
-        document = f"mutation($input: {kind}!) {{ {verb}(input: $input) {{ {thing} {{ id }} errors {{ message }} }} }}"
-        done = (await call(self.urls, document, {"input": asked | {"idempotencyKey": str(asked)}}))[verb]
-        assert done[thing], done
-        identity: str = done[thing]["id"]
+    async def _create(self, mutation: str, input_type: str, arguments: dict[str, Any], entity: str) -> str:
+        selection = f"{{ {entity} {{ id }} errors {{ message }} }}"
+        document = f"mutation($input: {input_type}!) {{ {mutation}(input: $input) {selection} }}"
+        payload = (await call(self.urls, document, {"input": arguments | {"idempotencyKey": str(arguments)}}))[mutation]
+        assert payload[entity], payload
+        identity: str = payload[entity]["id"]
         return identity
 
     async def write(self, changes: int) -> None:
-        """A patch, another, a break that two teams must agree to, their answers, and the column back again."""
-        steps = itertools.cycle((self._patch, self._patch, self._break_and_answer, self._restore))
+        """Repeat two patches, a breaking change with the approval of two teams, and the return of the column."""
+        steps = itertools.cycle((self._patch, self._patch, self._break_and_acknowledge, self._restore))
         revision = itertools.count(1)
-        while self.done < changes:
+        while self.completed_changes < changes:
             await next(steps)(next(revision), changes)
 
     async def _patch(self, revision: int, _changes: int) -> None:
         await self._publish(revision, note=True)
 
     async def _restore(self, revision: int, changes: int) -> None:
-        if self.done < changes:
+        if self.completed_changes < changes:
             await self._publish(revision, note=True)
 
-    async def _break_and_answer(self, revision: int, changes: int) -> None:
-        done = await self._publish(revision, note=False)
+    async def _break_and_acknowledge(self, revision: int, changes: int) -> None:
+        proposal_payload = await self._publish(revision, note=False)
         for team in self.teams[1:]:
-            asked = {"proposal": done["proposal"]["id"], "team": {"name": team}, "response": "APPROVED"}
-            answered = (await call(self.urls, ANSWER, {"input": asked}))["acknowledgeProposal"]
-            if answered["errors"]:
-                # The reply to the first try was lost on its way: the proposal has been published meanwhile.
-                assert answered["errors"][0]["code"] == "CONFLICT", answered
-                self.repeated += 1
-            elif answered["proposal"]["contract"]:
-                self.contracts.append(str(_local(answered["proposal"]["contract"]["id"])))
-            self.done += self.done < changes
+            arguments = {"proposal": proposal_payload["proposal"]["id"], "team": {"name": team}, "response": "APPROVED"}
+            payload = (await call(self.urls, ACKNOWLEDGE, {"input": arguments}))["acknowledgeProposal"]
+            if payload["errors"]:
+                # The response to the first try was lost: the proposal has been published meanwhile.
+                assert payload["errors"][0]["code"] == "CONFLICT", payload
+                self.repeated_calls += 1
+            elif payload["proposal"]["contract"]:
+                self.contracts.append(str(_database_id(payload["proposal"]["contract"]["id"])))
+            self.completed_changes += self.completed_changes < changes
 
     async def _publish(self, revision: int, *, note: bool) -> dict[str, Any]:
         columns = {"id": {"type": "integer"}} | ({"note": {"type": "string"}} if note else {})
-        asked = {
+        arguments = {
             "asset": {"id": self.asset_id},
             "schema": {"type": "object", "description": f"revision {revision}", "properties": columns},
             "idempotencyKey": f"{self.number}-{revision}",
             "publishWhenApproved": True,
         }
-        done: dict[str, Any] = (await call(self.urls, PUBLISH, {"input": asked}))["publishContract"]
-        assert not done["errors"], done
-        if done["contract"] and done["outcome"] == "PUBLISHED":
-            self.contracts.append(str(_local(done["contract"]["id"])))
-        self.done += revision > 0
-        return done
+        payload: dict[str, Any] = (await call(self.urls, PUBLISH, {"input": arguments}))["publishContract"]
+        assert not payload["errors"], payload
+        if payload["contract"] and payload["outcome"] == "PUBLISHED":
+            self.contracts.append(str(_database_id(payload["contract"]["id"])))
+        self.completed_changes += revision > 0
+        return payload
 
 
 LISTEN = (
     "subscription($where: EventFilter, $after: String) { events(filter: $where, after: $after) { cursor sequence } }"
 )
-FRESH = "subscription($where: EventFilter) { events(filter: $where) { cursor sequence } }"
+LISTEN_FROM_NOW = "subscription($where: EventFilter) { events(filter: $where) { cursor sequence } }"
 
 
 @dataclass
 class Subscriber:
-    """Keeps what it is sent, as it is sent; goes on behind the last of it after every loss of its socket."""
+    """Records the sequences it receives, and resumes after the last one when its socket is lost."""
 
     urls: list[str]
-    where: dict[str, Any] | None
+    filter: dict[str, Any] | None
     asset: UUID | None
     after: str | None
-    seen: list[int] = field(default_factory=list[int])
-    connected: int = 0
-    dropped: int = 0
+    sequences: list[int] = field(default_factory=list[int])
+    connection_count: int = 0
+    drop_count: int = 0
 
-    def expected(self, log: list[EventRow]) -> list[int]:
-        """From its first event on if it began with whatever came, else all."""
-        mine = [row.sequence for row in log if self.asset is None or row.asset_id == self.asset]
-        if self.from_the_start:
-            return mine
-        return [one for one in mine if self.seen and one >= self.seen[0]]
+    def expected_sequences(self, log: list[EventRow]) -> list[int]:
+        """Return the visible events of the log, from the first received one unless it subscribed from the start."""
+        visible = [row.sequence for row in log if self.asset is None or row.asset_id == self.asset]
+        if self.is_from_start:
+            return visible
+        return [sequence for sequence in visible if self.sequences and sequence >= self.sequences[0]]
 
-    def lacks(self, log: list[EventRow]) -> bool:
-        return not self.seen or len(self.seen) < len(self.expected(log))
+    def is_missing_events(self, log: list[EventRow]) -> bool:
+        return not self.sequences or len(self.sequences) < len(self.expected_sequences(log))
 
     def __post_init__(self) -> None:
-        self.from_the_start = self.after is not None
+        self.is_from_start = self.after is not None
 
     async def listen(self) -> None:
         while True:
@@ -259,36 +266,36 @@ class Subscriber:
             compression=None,
             proxy=None,
             close_timeout=1,
-        ) as socket_:
-            await socket_.send('{"type":"connection_init"}')
-            await socket_.recv()
-            variables = {"where": self.where} | ({"after": self.after} if self.after else {})
-            payload = {"query": LISTEN if self.after else FRESH, "variables": variables}
-            await socket_.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode())
-            self.connected += 1
-            async for frame in socket_:
+        ) as connection:
+            await connection.send('{"type":"connection_init"}')
+            await connection.recv()
+            variables = {"where": self.filter} | ({"after": self.after} if self.after else {})
+            payload = {"query": LISTEN if self.after else LISTEN_FROM_NOW, "variables": variables}
+            await connection.send(orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode())
+            self.connection_count += 1
+            async for frame in connection:
                 message = orjson.loads(frame)
                 if message["type"] == "ping":
-                    await socket_.send('{"type":"pong"}')
+                    await connection.send('{"type":"pong"}')
                 elif message["type"] != "next" or not message["payload"].get("data"):
                     return
                 else:
                     event = message["payload"]["data"]["events"]
-                    self.seen.append(event["sequence"])
+                    self.sequences.append(event["sequence"])
                     self.after = event["cursor"]
-                    if random.random() < DROPS:
-                        self.dropped += 1
-                        socket_.transport.abort()
+                    if random.random() < DROP_PROBABILITY:
+                        self.drop_count += 1
+                        connection.transport.abort()
                         return
 
 
 @dataclass
 class Receiver:
-    """Takes posts, and fails three of ten: with a status, or by hanging up."""
+    """A webhook receiver that fails three of ten requests, with a status or by closing the connection."""
 
     url: str = ""
-    posts: int = 0
-    failed: int = 0
+    request_count: int = 0
+    failure_count: int = 0
     accepted: set[int] = field(default_factory=set[int])
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -296,9 +303,9 @@ class Receiver:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
             size = int(head.partition("content-length:")[2].split("\r\n")[0])
             body = orjson.loads(await reader.readexactly(size))
-            self.posts += 1
-            if random.random() < FAILS:
-                self.failed += 1
+            self.request_count += 1
+            if random.random() < FAILURE_PROBABILITY:
+                self.failure_count += 1
                 if random.random() < 0.5:
                     writer.write(b"HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n")
             else:
@@ -309,10 +316,10 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(number: int) -> AsyncGenerator[list[Receiver]]:
-    found = [Receiver() for _ in range(number)]
+async def run_receivers(count: int) -> AsyncGenerator[list[Receiver]]:
+    receivers = [Receiver() for _ in range(count)]
     async with AsyncExitStack() as stack:
-        for one in found:
-            server = await stack.enter_async_context(await asyncio.start_server(one.serve, "127.0.0.1", 0))
-            one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        yield found
+        for receiver in receivers:
+            server = await stack.enter_async_context(await asyncio.start_server(receiver.serve, "127.0.0.1", 0))
+            receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        yield receivers

@@ -1,7 +1,7 @@
-"""The catalog that is read: the same for every server, skewed as catalogs are, written straight into the tables.
+"""Generate the catalog for the benchmarks and insert it into the tables directly, equal for every server.
 
-Of a hundred assets ten have no reader, 22 have one to nine, 64 ten, four up to sixty, and one in a thousand has 2,000;
-one in ten has no contract, one in twenty waits for an answer. Nothing of it goes through our verbs.
+Of a hundred assets ten have no registration, 22 have one to nine, 64 have ten, four up to sixty, and one in a thousand
+has 2,000. One in ten has no contract, and one in twenty has an open proposal.
 """
 
 import random
@@ -21,22 +21,24 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, Registration, Team, new_id, table
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-CROWD = 2_000
+MAX_READERS = 2_000
 TEAMS = 200
-BATCH = 5_000
+BATCH_SIZE = 5_000
 TYPES = ("string", "integer", "number", "boolean")
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class World:
+class Catalog:
+    """The numbers of rows in the catalog."""
+
     assets: int
     contracts: int
     registrations: int
     proposals: int
-    an_fqn: str
-    """Of an asset that the tiny query asks for."""
+    sample_fqn: str
+    """The asset of the tiny query."""
 
     def __str__(self) -> str:
         return (
@@ -45,62 +47,62 @@ class World:
         )
 
 
-async def build(url: str, scale: float = 1.0) -> World:
-    """Fills an empty, migrated database; the same seed, so the same catalog."""
-    chance = random.Random(7)
+async def build(url: str, scale: float = 1.0) -> Catalog:
+    """Fill an empty, migrated database. The seed is constant, so the catalog is always the same."""
+    generator = random.Random(7)
     database = Database(url)
     teams = [_team(number) for number in range(TEAMS)]
     owners = [team["id"] for team in teams]
-    assets = [_asset(number, chance.choice(owners)) for number in range(max(100, int(20_000 * scale)))]
-    contracts = [contract for number, asset in enumerate(assets) for contract in _versions(number, asset, chance)]
+    assets = [_asset(number, generator.choice(owners)) for number in range(max(100, int(20_000 * scale)))]
+    contracts = [contract for number, asset in enumerate(assets) for contract in _versions(number, asset, generator)]
     active = {contract["asset_id"]: contract for contract in contracts if contract["status"] == "ACTIVE"}
     proposals = [_proposal(active[asset["id"]]) for asset in assets[::20] if asset["id"] in active]
-    crowd = min(CROWD, len(assets))
+    max_readers = min(MAX_READERS, len(assets))
     registrations = [
         row
         for number, asset in enumerate(assets)
-        for row in _readers(number, _size(number, crowd, chance), owners, assets)
+        for row in _registrations(number, _reader_count(number, max_readers, generator), owners, assets)
     ]
-    filled: dict[type[SQLModel], list[Row]] = {
+    rows_by_model: dict[type[SQLModel], list[Row]] = {
         Team: teams,
         Asset: assets,
         Contract: contracts,
         Proposal: proposals,
-        Acknowledgment: [_asked(proposal, chance.choice(owners)) for proposal in proposals],
+        Acknowledgment: [_open_acknowledgment(proposal, generator.choice(owners)) for proposal in proposals],
         Registration: registrations,
     }
     try:
         if database.dialect == "postgresql":
-            await _copy(url, filled)
+            await _copy(url, rows_by_model)
         async with database.write() as session:
             if database.dialect == "sqlite":
-                for model, rows in filled.items():
+                for model, rows in rows_by_model.items():
                     await _insert(session, model, rows)
-            await session.execute(text("ANALYZE"))  # so that the planner knows the sizes
+            await session.execute(text("ANALYZE"))  # the planner needs the sizes
     finally:
         await database.dispose()
     figures = (len(rows) for rows in (assets, contracts, registrations, proposals))
-    return World(*figures, an_fqn=assets[len(assets) // 2]["fqn"])
+    return Catalog(*figures, sample_fqn=assets[len(assets) // 2]["fqn"])
 
 
 async def _insert(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
-    for start in range(0, len(rows), BATCH):
-        await session.execute(insert(table(model)), rows[start : start + BATCH])
+    for start in range(0, len(rows), BATCH_SIZE):
+        await session.execute(insert(table(model)), rows[start : start + BATCH_SIZE])
 
 
 async def _copy(url: str, tables: Mapping[type[SQLModel], Sequence[Row]]) -> None:
     connection = await asyncpg.connect(url)
     try:
         for model, rows in tables.items():
-            written = [[_plain(value) for value in row.values()] for row in rows]
-            into = {"schema_name": table(model).schema, "columns": list(rows[0])}
-            await connection.copy_records_to_table(table(model).name, records=written, **into)
+            records = [[_to_copy_value(value) for value in row.values()] for row in rows]
+            target = {"schema_name": table(model).schema, "columns": list(rows[0])}
+            await connection.copy_records_to_table(table(model).name, records=records, **target)
     finally:
         await connection.close()
 
 
-def _plain(value: Any) -> Any:
-    """As COPY takes it: JSON in words."""
+def _to_copy_value(value: Any) -> Any:
+    """Convert a value for COPY, which takes JSON as text."""
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
 
 
@@ -128,17 +130,17 @@ def _asset(number: int, owner: UUID) -> Row:
     }
 
 
-def _versions(number: int, asset: Row, chance: random.Random) -> list[Row]:
-    count = 0 if number % 10 == 9 else chance.randint(1, 3)
-    return [_contract(asset, minor, is_last=minor == count - 1, chance=chance) for minor in range(count)]
+def _versions(number: int, asset: Row, generator: random.Random) -> list[Row]:
+    count = 0 if number % 10 == 9 else generator.randint(1, 3)
+    return [_contract(asset, minor, is_last=minor == count - 1, generator=generator) for minor in range(count)]
 
 
-def _contract(asset: Row, minor: int, *, is_last: bool, chance: random.Random) -> Row:
+def _contract(asset: Row, minor: int, *, is_last: bool, generator: random.Random) -> Row:
     return {
         "id": new_id(),
         "asset_id": asset["id"],
         "version": f"1.{minor}.0",
-        "schema_def": schema(chance.randint(5, 30)),
+        "schema_def": schema(generator.randint(5, 30)),
         "guarantees": {"freshness": {"max_hours": 24}},
         "compatibility_mode": "BACKWARD",
         "status": "ACTIVE" if is_last else "DEPRECATED",
@@ -152,48 +154,48 @@ def _contract(asset: Row, minor: int, *, is_last: bool, chance: random.Random) -
 
 
 def schema(columns: int) -> Row:
-    """A table of so many columns."""
-    named = {
-        f"column_{each:02d}": {"type": TYPES[each % 4], "description": f"What column {each} is."}
-        for each in range(columns)
+    """Return the JSON Schema of a table with so many columns."""
+    properties = {
+        f"column_{number:02d}": {"type": TYPES[number % 4], "description": f"What column {number} is."}
+        for number in range(columns)
     }
-    return {"type": "object", "properties": named, "required": ["column_00"]}
+    return {"type": "object", "properties": properties, "required": ["column_00"]}
 
 
-def _size(number: int, crowd: int, chance: random.Random) -> int:
+def _reader_count(number: int, max_readers: int, generator: random.Random) -> int:
     if number % 1_000 == 13:
-        return crowd
-    match chance.random():
+        return max_readers
+    match generator.random():
         case low if low < 0.10:
             return 0
         case low if low < 0.32:
-            return chance.randint(1, 9)
+            return generator.randint(1, 9)
         case low if low < 0.96:
             return 10
         case _:
-            return chance.randint(11, 60)
+            return generator.randint(11, 60)
 
 
-def _readers(number: int, size: int, teams: list[UUID], assets: list[Row]) -> list[Row]:
-    """Each team once for itself; then they come again, each for an asset of its own."""
+def _registrations(number: int, count: int, teams: list[UUID], assets: list[Row]) -> list[Row]:
+    """Return registrations: first each team without a consumer asset, then each with one."""
     return [
         {
             "id": new_id(),
             "asset_id": assets[number]["id"],
-            "consumer_team_id": teams[(number * 7 + place) % len(teams)],
-            "consumer_asset_id": assets[place]["id"] if place >= len(teams) else None,
-            "fields": None if place % 3 else ["column_00"],
+            "consumer_team_id": teams[(number * 7 + position) % len(teams)],
+            "consumer_asset_id": assets[position]["id"] if position >= len(teams) else None,
+            "fields": None if position % 3 else ["column_00"],
             "pinned_version": None,
-            "status": "MIGRATING" if place % 9 == 8 else "ACTIVE",
+            "status": "MIGRATING" if position % 9 == 8 else "ACTIVE",
             "evidence": "DECLARED",
             "purpose": "A report.",
-            "registered_at": START + timedelta(minutes=place),
+            "registered_at": START + timedelta(minutes=position),
             "acknowledged_at": None,
             "meta": {},
             "row_version": 1,
             "created_at": START,
         }
-        for place in range(size)
+        for position in range(count)
     ]
 
 
@@ -224,8 +226,8 @@ def _proposal(base: Row) -> Row:
     }
 
 
-def _asked(proposal: Row, team: UUID) -> Row:
-    """Who has not answered yet: without one it would be approved at once."""
+def _open_acknowledgment(proposal: Row, team: UUID) -> Row:
+    """Return an awaited team: a proposal without one would be approved at once."""
     return {
         "id": new_id(),
         "proposal_id": proposal["id"],
