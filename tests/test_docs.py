@@ -64,7 +64,7 @@ def code(page: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_that_a_page_names_exists(name: str) -> None:
     known = {one.upper() for one in Settings.model_fields} | STANDARD | MISTAKES | WORDS
-    known |= {f"{one.upper()}_FILE" for one in secrets.names(Settings.model_fields)}
+    known |= {f"{one.upper()}_FILE" for one in secrets.secret_names(Settings.model_fields)}
     named = {word for text in code(PAGES[name]) for word in re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", text)}
     assert named <= known
 
