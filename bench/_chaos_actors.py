@@ -21,7 +21,7 @@ import orjson
 import websockets
 from websockets.asyncio.client import connect
 
-from tessera_gql.graphql.ids import parsed
+from tessera_gql.graphql.ids import parse_global_id
 from tessera_gql.store.tables import EventRow
 
 TESSERA = (sys.executable, "-m", "tessera_gql")
@@ -129,7 +129,7 @@ async def call(urls: list[str], document: str, variables: dict[str, Any], *, sec
 
 
 def _database_id(identity: str) -> UUID:
-    parsed_id = parsed(identity)
+    parsed_id = parse_global_id(identity)
     assert parsed_id is not None
     return parsed_id[1]
 

@@ -23,7 +23,7 @@ from bench._results import Figure, report
 from tessera_gql.cli.server import tune_runtime
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import Manifest
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.words import DependencyType
 from tessera_gql.store import assets, contracts, lineage, migration, registrations
 from tessera_gql.store.assets import AssetRef
@@ -36,7 +36,7 @@ from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
-from tessera_gql.workflows.registrations import Reading
+from tessera_gql.workflows.registrations import RegistrationDetails
 
 TABLES = 5_000
 LOOP_TABLES = 250
@@ -100,7 +100,7 @@ def _tests(node: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 async def sync_manifest(session: Session, manifest: Manifest) -> None:
-    await manifests.sync(session, OPEN_ACTOR, manifest, manifests.SyncOptions())
+    await manifests.sync_manifest(session, ANONYMOUS, manifest, manifests.SyncOptions())
 
 
 async def publish_in_loop(session: Session, manifest: Manifest) -> None:
@@ -110,9 +110,9 @@ async def publish_in_loop(session: Session, manifest: Manifest) -> None:
         ref = AssetRef(fqn=model.fqn)
         if not await assets.by_fqns(session, [model.fqn]):
             details = AssetDetails(owner=TeamRef(name=model.owner), description=model.description)
-            await asset_verbs.create(session, OPEN_ACTOR, fqn=model.fqn, details=details)
+            await asset_verbs.create(session, ANONYMOUS, fqn=model.fqn, details=details)
         await publish_contract(
-            session, OPEN_ACTOR, ref, PublishRequest(schema=model.schema, guarantees=model.guarantees)
+            session, ANONYMOUS, ref, PublishRequest(schema=model.schema, guarantees=model.guarantees)
         )
     for model in manifest.models:
         for fqn in model.depends_on:
@@ -125,15 +125,15 @@ async def _add_edge(session: Session, dependent: str, dependency: str, reader: s
     if await lineage.find(session, target.id, source.id, DependencyType.TRANSFORMS) is None:
         kind = DependencyType.TRANSFORMS
         refs = {"dependent": AssetRef(id=target.id), "dependency": AssetRef(id=source.id)}
-        await dependencies.add(session, OPEN_ACTOR, **refs, kind=kind)
+        await dependencies.add(session, ANONYMOUS, **refs, kind=kind)
     if reader and await registrations.find_live(session, source.id, target.owner_team_id, target.id) is None:
         await registration_verbs.register(
             session,
-            OPEN_ACTOR,
+            ANONYMOUS,
             AssetRef(id=source.id),
             team=TeamRef(name=reader),
             consumer_asset=AssetRef(id=target.id),
-            reading=Reading(),
+            details=RegistrationDetails(),
         )
 
 
@@ -157,7 +157,7 @@ async def _round(urls: tuple[str, str], manifest: Manifest, part: Manifest) -> d
             stack.push_async_callback(database.dispose)
             async with database.write() as session:
                 for team in TEAMS:
-                    await team_verbs.create(session, OPEN_ACTOR, name=team)
+                    await team_verbs.create(session, ANONYMOUS, name=team)
         for step in TARGETS:
             before = await _count_rows(sync_database)
             seconds_by_step[step] = (
@@ -172,7 +172,7 @@ async def _round(urls: tuple[str, str], manifest: Manifest, part: Manifest) -> d
 
 async def _count_rows(database: Database) -> list[int]:
     async with database.read() as session:
-        tables = (assets.rows, contracts.rows, lineage.rows, registrations.rows)
+        tables = (assets.TABLE, contracts.TABLE, lineage.TABLE, registrations.TABLE)
         return [await session.value(select(func.count()).select_from(table)) for table in tables]
 
 
@@ -180,7 +180,7 @@ async def _assert_alike(loop_database: Database, part: Manifest) -> None:
     """Assert that the loop has created the same contracts and edges as a sync."""
     before = await _count_rows(loop_database)
     async with loop_database.write(dry_run=True) as session:
-        report = await manifests.sync(session, OPEN_ACTOR, part, manifests.SyncOptions())
+        report = await manifests.sync_manifest(session, ANONYMOUS, part, manifests.SyncOptions())
     assert report.count(manifests.SyncOutcome.UNCHANGED) == len(part.models), "the loop made other contracts"
     assert report.dependencies_added == report.registrations_created == 0, "the loop made other edges or readers"
     assert await _count_rows(loop_database) == before
@@ -226,7 +226,7 @@ def main() -> int:
     raw = orjson.dumps(build_manifest(TABLES))
     tune_runtime()
     start_time = time.perf_counter()
-    manifest, part = dbt.read(raw), dbt.read(build_manifest(LOOP_TABLES))
+    manifest, part = dbt.parse_manifest(raw), dbt.parse_manifest(build_manifest(LOOP_TABLES))
     print(f"A manifest of {TABLES:,} tables, {len(raw) / 1e6:.1f} MB, read in {time.perf_counter() - start_time:.2f} s")
     folder = Path(tempfile.mkdtemp(prefix="tessera-bulk-"))
     folder.chmod(0o755)

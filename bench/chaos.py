@@ -23,13 +23,13 @@ from sqlalchemy import select, update
 
 from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, free_port, run_receivers
 from tessera_gql.errors import Unavailable
-from tessera_gql.graphql.events import cursor
+from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.policy.words import DeliveryStatus
 from tessera_gql.store import audit, events, migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow, WebhookDelivery
-from tessera_gql.store.webhooks import deliveries
-from tessera_gql.store.webhooks import rows as hooks
+from tessera_gql.store.webhooks import DELIVERIES
+from tessera_gql.store.webhooks import TABLE as WEBHOOKS
 
 TIMEOUT_SECONDS = 120.0
 SECONDS_PER_CHANGE = 0.5
@@ -152,7 +152,7 @@ async def _subscribe(run: Run, writers: list[Writer]) -> AsyncGenerator[list[Sub
     for number in range(run.load.subscribers):
         asset = None if number % 10 == 0 else writers[number % len(writers)]
         event_filter = None if asset is None else {"asset": {"eq": asset.asset_id}}
-        after = cursor(0) if number % 2 else None
+        after = encode_cursor(0) if number % 2 else None
         subscribers.append(Subscriber(run.urls, event_filter, asset.asset_database_id if asset else None, after))
     tasks = [asyncio.create_task(client.listen()) for client in subscribers]
     try:
@@ -175,7 +175,7 @@ async def _create_webhook(run: Run, receiver: Receiver, kinds: tuple[str, ...] |
     data = await call(run.urls, document, {"input": variables})
     assert not data["createWebhook"]["errors"], data
     async with run.database.read() as session:
-        return await events.last_sequence(session)
+        return await events.load_last_sequence(session)
 
 
 async def _kill_servers(run: Run) -> None:
@@ -212,7 +212,7 @@ async def _print_progress(run: Run, writers: list[Writer]) -> None:
 
 
 async def _read_log(database: Database) -> list[EventRow]:
-    return [row async for page in audit.pages(database) for row in page]
+    return [row async for page in audit.read_pages(database) for row in page]
 
 
 async def _wait_for_delivery(
@@ -236,9 +236,9 @@ async def _wait_for_delivery(
         await asyncio.sleep(5)
         with suppress(Unavailable):
             async with run.database.write() as session:
-                pending = deliveries.c.status == DeliveryStatus.PENDING
+                pending = DELIVERIES.c.status == DeliveryStatus.PENDING
                 await session.execute(
-                    update(deliveries).where(pending, deliveries.c.sequence <= last_sequence).values(due_at=session.now)
+                    update(DELIVERIES).where(pending, DELIVERIES.c.sequence <= last_sequence).values(due_at=session.now)
                 )
 
 
@@ -274,8 +274,8 @@ async def _check_receivers(run: Run, receivers: list[Receiver], starts: list[int
 async def _describe_deliveries(database: Database, receiver: Receiver, missing: set[int]) -> list[str]:
     """Return the stored state of the deliveries that did not arrive."""
     async with database.read() as session:
-        to_it = deliveries.c.webhook_id.in_(select(hooks.c.id).where(hooks.c.url == receiver.url))
-        statement = select(deliveries).where(to_it, deliveries.c.sequence.in_(missing))
+        to_it = DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(WEBHOOKS.c.url == receiver.url))
+        statement = select(DELIVERIES).where(to_it, DELIVERIES.c.sequence.in_(missing))
         rows = await session.list(statement, WebhookDelivery)
         return [f"  {row.sequence} is {row.status} until {row.due_at}: {row.attempts[-2:]}" for row in rows]
 
@@ -292,8 +292,8 @@ async def _check_database(run: Run, writers: list[Writer], log: list[EventRow]) 
     if run.counts["changes acknowledged"] < run.load.changes // len(writers) * len(writers):
         run.violations.append("not every change was acknowledged")
     try:
-        run.counts["events verified"] = (await audit.verify(run.database)).sequence
-    except audit.Broken as error:
+        run.counts["events verified"] = (await audit.verify_log(run.database)).sequence
+    except audit.BrokenEventLog as error:
         run.violations.append(str(error))
 
 

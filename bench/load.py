@@ -96,10 +96,10 @@ def _measure_impacts(server: _servers.Server, graph: Graph) -> Sequence[float]:
 
 async def _count_inbox_statements(url: str, graph: Graph) -> int:
     """Return the number of SQL statements for a page."""
-    parts = app.assemble(Settings(database_url=url))
+    parts = app.create_components(Settings(database_url=url))
     statements: list[str] = []
 
-    parts.database.watch(lambda statement, _seconds: statements.append(statement))
+    parts.database.observe_statements(lambda statement, _seconds: statements.append(statement))
     try:
         identity = app.Identity(Actor("reader", team_id=graph.team))
         reply = await execute(parts.transport, query=INBOX, identity=identity)

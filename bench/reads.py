@@ -24,7 +24,7 @@ from tessera_gql import app
 from tessera_gql.auth import Identity
 from tessera_gql.config import Settings
 from tessera_gql.graphql.http import execute
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.store import migration
 
 PAGE_QUERY = """{
@@ -126,12 +126,12 @@ def _assert_alike(variants: Iterable[Variant]) -> None:
 
 async def _assert_planned(url: str, catalog: _catalog.Catalog) -> None:
     """Assert that the planned executor runs both queries without a fallback."""
-    parts = app.assemble(Settings(database_url=url))
+    parts = app.create_components(Settings(database_url=url))
     try:
         for query, variables in ((PAGE_QUERY, {}), (TINY_QUERY, {"fqn": catalog.sample_fqn})):
-            reply = await execute(parts.transport, query=query, variables=variables, identity=Identity(OPEN_ACTOR))
+            reply = await execute(parts.transport, query=query, variables=variables, identity=Identity(ANONYMOUS))
             assert "errors" not in reply, reply
-        assert not parts.transport.tally.fallbacks, "graphql-core answered instead of the plan"
+        assert not parts.transport.executor_counts.fallbacks, "graphql-core answered instead of the plan"
     finally:
         await parts.database.dispose()
 

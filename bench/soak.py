@@ -216,7 +216,7 @@ async def _open_listeners(url: str) -> AsyncGenerator[list[Listener]]:
 
 async def _last_event(database: Database) -> int:
     async with database.read() as session:
-        return await events.last_sequence(session)
+        return await events.load_last_sequence(session)
 
 
 if __name__ == "__main__":

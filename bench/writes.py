@@ -85,10 +85,10 @@ async def _assert_alike(urls: Sequence[str], published: int) -> None:
 async def _count_contracts(url: str, published: int) -> dict[tuple[str, str], int]:
     database = Database(url)
     try:
-        last = await audit.verify(database)
+        last = await audit.verify_log(database)
         assert last.sequence == published, last
         async with database.read() as session:
-            kinds = (contracts.rows.c.status, contracts.rows.c.change_type)
+            kinds = (contracts.TABLE.c.status, contracts.TABLE.c.change_type)
             rows = await session.rows(select(*kinds, func.count()).group_by(*kinds))
             return {(row[0], row[1]): row[2] for row in rows}
     finally:

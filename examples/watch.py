@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tessera_gql.client import TesseraClient, TesseraError
-from tessera_gql.escaping import escape_terminal, tessera_command
+from tessera_gql.escaping import build_tessera_command, escape_terminal
 
 
 def print_escaped(text: str) -> None:
@@ -32,7 +32,7 @@ def watch(team: str, cursor_file: Path, count: int | None) -> None:
                 print_escaped(f"{team}: {asset} {version} would break you.")
                 for change in request.proposal.breaking_changes:
                     print_escaped(f"  {change.message}")
-                print_escaped(f"  Answer with: {tessera_command('ack', asset, 'APPROVED', team=team)}")
+                print_escaped(f"  Answer with: {build_tessera_command('ack', asset, 'APPROVED', team=team)}")
             cursor_file.write_text(request.cursor)  # last, so that a crash repeats a request and loses none
             if number == count:
                 return

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tessera_gql.config import Settings
-from tessera_gql.store.engine import driver_url
+from tessera_gql.store.engine import parse_url
 from tessera_gql.store.migration import is_own_schema, metadata_for, record_works_with
 
 config_file_name = None
@@ -37,7 +37,7 @@ def configure(connection: Connection) -> None:
 
 async def upgrade_by_url(url: str) -> None:
     """Run the migrations on a new connection, for the `alembic` command in a checkout."""
-    engine = create_async_engine(driver_url(url), poolclass=pool.NullPool)
+    engine = create_async_engine(parse_url(url), poolclass=pool.NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(configure)
         await connection.commit()

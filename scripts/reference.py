@@ -56,7 +56,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def settings_page() -> str:
     limits = set(LimitSettings.model_fields)
-    secret = set(secrets.names(Settings.model_fields))
+    secret = set(secrets.secret_names(Settings.model_fields))
     ordinary = [_setting(name, secret) for name in Settings.model_fields if name not in limits]
     head = ("setting", "default", "meaning")
     return "\n".join(

@@ -21,13 +21,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope as ASGIScope
 
-from tessera_gql.auth import Authenticator, BadCredential, Identity, TokenIssuer
+from tessera_gql.auth import Authenticator, Identity, InvalidCredential, TokenIssuer
 from tessera_gql.compute import Pool
-from tessera_gql.config import Settings, hidden
+from tessera_gql.config import Settings, secret_texts
 from tessera_gql.config.observing import Switch
 from tessera_gql.delivery import deadlines, outbound, webhooks
-from tessera_gql.delivery.bus import Bus
-from tessera_gql.delivery.listen import listen
+from tessera_gql.delivery.bus import EventRelay
+from tessera_gql.delivery.listen import listen_for_events
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
 from tessera_gql.graphql.budget import Rate, RateLimiter
@@ -42,9 +42,9 @@ from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
 from tessera_gql.graphql.turns import ConcurrencyLimiter
 from tessera_gql.observe import health, tracing
-from tessera_gql.observe.exchange import Exchanges
-from tessera_gql.observe.instruments import Instruments, Scrape
-from tessera_gql.observe.logs import Lines, LogOptions
+from tessera_gql.observe.exchange import RequestLogMiddleware
+from tessera_gql.observe.instruments import MetricsEndpoint, Telemetry
+from tessera_gql.observe.logs import LogOptions, RequestLogger
 from tessera_gql.observe.metrics import Metrics
 from tessera_gql.observe.watchdog import Watchdog
 from tessera_gql.origins import SameOrigin
@@ -80,33 +80,33 @@ Make keys for teams with it (createApiKey, or `tessera keys create`), then revok
 
 
 @dataclass(frozen=True)
-class Parts:
+class Components:
     """The components of the application, for its process and for tests."""
 
     settings: Settings
     database: Database
-    bus: Bus
+    bus: EventRelay
     keys: Authenticator
     transport: Transport
-    worker: webhooks.Worker
+    worker: webhooks.WebhookWorker
     upload_workers: WorkerPool
     pool: Pool
-    instruments: Instruments
+    instruments: Telemetry
 
     async def drain(self) -> None:
         """Close all open streams, so that their clients reconnect."""
         await close_streams(self.transport)
 
 
-def assemble(settings: Settings) -> Parts:
+def create_components(settings: Settings) -> Components:
     """Create the components of the application. No connection is opened yet."""
-    database = Database(settings.database_url, options=settings.options)
+    database = Database(settings.database_url, options=settings.database_options)
     if settings.database_replica_url is not None:
         age = timedelta(seconds=settings.database_replica_seconds)
-        database.follow(settings.database_replica_url, age=age, options=settings.options)
+        database.use_replica(settings.database_replica_url, max_age=age, options=settings.database_options)
     instruments = _create_instruments(settings)
-    instruments.watch(database)
-    bus = Bus(database)
+    instruments.observe_statements(database)
+    bus = EventRelay(database)
     authenticator = Authenticator(
         database,
         is_open=not settings.needs_keys,
@@ -119,11 +119,13 @@ def assemble(settings: Settings) -> Parts:
     async def authenticate(authorization: str | None) -> Identity:
         try:
             return await authenticator.identify(authorization)
-        except BadCredential as error:
+        except InvalidCredential as error:
             raise Unauthenticated(str(error)) from None
 
     def open_context(identity: Identity) -> AbstractAsyncContextManager[Any]:
-        return context.open_context(database, identity.actor, bus, settings.git_sync_path, instruments.asking, pool)
+        return context.open_context(
+            database, identity.actor, bus, settings.git_sync_path, instruments.batch_size_observer, pool
+        )
 
     pool = Pool(processes=settings.compute_processes, seconds=settings.compute_seconds)
     upload_workers = WorkerPool(_worker_settings(settings), lambda: _notify_commit(database))
@@ -131,9 +133,9 @@ def assemble(settings: Settings) -> Parts:
         schema=schema,
         authenticate=authenticate,
         context=open_context,
-        observe=instruments.watching,
+        observe=instruments.operation_observer,
         limits=Limits(**settings.limits),
-        profile=Profile.OPEN if settings.is_open else Profile.LOCKED,
+        profile=Profile.OPEN if settings.has_open_profile else Profile.LOCKED,
         executor=Executor(settings.executor),
         to_graphql_error=to_graphql_error,
         should_retry=lambda context: context.from_replica,
@@ -146,17 +148,17 @@ def assemble(settings: Settings) -> Parts:
         run_job=upload_workers.run,
         upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
-    worker = webhooks.Worker(database, _webhook_options(settings, transport))
-    return Parts(settings, database, bus, authenticator, transport, worker, upload_workers, pool, instruments)
+    worker = webhooks.WebhookWorker(database, _webhook_options(settings, transport))
+    return Components(settings, database, bus, authenticator, transport, worker, upload_workers, pool, instruments)
 
 
 def _worker_settings(settings: Settings) -> WorkerSettings:
     return WorkerSettings(
         settings.database_url,
         Limits(**settings.limits),
-        is_open=settings.is_open,
-        log=LogOptions(settings.log_level, is_json=settings.logs_json, secrets=hidden(settings)),
-        options=settings.options,
+        is_open=settings.has_open_profile,
+        log=LogOptions(settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings)),
+        options=settings.database_options,
         git_sync_path=settings.git_sync_path,
         compute_seconds=settings.compute_seconds,
     )
@@ -164,24 +166,24 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
 
 def _notify_commit(database: Database) -> None:
     """Make the commit listeners read the event log after another process has committed."""
-    for on_commit in database.committed:
+    for on_commit in database.commit_listeners:
         on_commit(())
 
 
-def _create_instruments(settings: Settings) -> Instruments:
+def _create_instruments(settings: Settings) -> Telemetry:
     endpoint = settings.otel_exporter_otlp_endpoint
-    return Instruments(
-        lines=Lines(settings.log_slow_seconds),
+    return Telemetry(
+        request_logger=RequestLogger(settings.log_slow_seconds),
         metrics=Metrics() if settings.metrics is Switch.ON else None,
-        tracing=tracing.exporting(endpoint) if endpoint else None,
+        tracing=tracing.create_tracing(endpoint) if endpoint else None,
     )
 
 
-def _webhook_options(settings: Settings, transport: Transport) -> webhooks.Options:
-    return webhooks.Options(
+def _webhook_options(settings: Settings, transport: Transport) -> webhooks.WebhookOptions:
+    return webhooks.WebhookOptions(
         url=settings.webhook_url,
         secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else None,
-        rules=outbound.Rules(allow_private=settings.webhook_allow_private),
+        rules=outbound.PostRules(allow_private=settings.webhook_allow_private),
         render=create_webhook_renderer(transport),
     )
 
@@ -207,7 +209,7 @@ def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None
     return JwksIssuer(database, Jwks(settings.oidc_jwks or ""), claims)
 
 
-def create_webhook_renderer(transport: Transport) -> webhooks.Render:
+def create_webhook_renderer(transport: Transport) -> webhooks.RenderPayload:
     """Create the function that executes a webhook's document for an event, with the rights of the webhook's owners."""
 
     async def run(hook: Webhook, event: EventRow) -> Any:
@@ -215,16 +217,16 @@ def create_webhook_renderer(transport: Transport) -> webhooks.Render:
         actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({scope}))
         prepared = transport.document_cache.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
-            raise outbound.Undelivered(f"The document must be a query, not a {prepared.kind.value}.")
+            raise outbound.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")
         reply = await execute(transport, prepared, Identity(actor))
         if "errors" in reply:
-            raise outbound.Undelivered(f"The document failed: {reply['errors'][0]['message']}")
+            raise outbound.DeliveryError(f"The document failed: {reply['errors'][0]['message']}")
         return reply["data"]
 
     return run
 
 
-def create(parts: Parts) -> Starlette:
+def create_app(parts: Components) -> Starlette:
     """Create the application. Its lifespan runs the event relay and all background tasks."""
     settings = parts.settings
     scrape = _create_scrape(parts)
@@ -232,16 +234,16 @@ def create(parts: Parts) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         await _create_first_key(parts)
-        async with parts.bus, Watchdog(parts.instruments.held):
-            parts.database.committed.append(parts.keys.on_commit)
+        async with parts.bus, Watchdog(parts.instruments.record_loop_block):
+            parts.database.commit_listeners.append(parts.keys.on_commit)
             position = await _last_position(parts.database)
             tasks = [
-                *working(parts, parts.bus.wake),
+                *start_background_tasks(parts, parts.bus.wake),
                 asyncio.create_task(parts.keys.run(), name="keys"),
                 asyncio.create_task(_watch_revocations(parts.keys, parts.bus, position), name="revocations"),
             ]
             if scrape is not None and scrape.metrics.is_shared:
-                tasks.append(asyncio.create_task(scrape.keep(), name="metrics"))
+                tasks.append(asyncio.create_task(scrape.sample_continuously(), name="metrics"))
             yield
             await parts.drain()
             for task in tasks:
@@ -254,21 +256,21 @@ def create(parts: Parts) -> Starlette:
         await parts.instruments.close()
         await parts.database.dispose()
 
-    ready = health.Readiness(parts.database, parts.bus, parts.transport)
+    ready = health.ReadinessCheck(parts.database, parts.bus, parts.transport)
     all_routes: list[BaseRoute] = [
         *create_routes(parts.transport),
-        Route("/healthz", health.alive),
-        Route("/readyz", ready.answer),
+        Route("/healthz", health.report_alive),
+        Route("/readyz", ready.respond),
     ]
     if scrape is not None:
-        all_routes.append(Route("/metrics", scrape.answer))
-    if settings.is_open:
+        all_routes.append(Route("/metrics", scrape.respond))
+    if settings.has_open_profile:
         all_routes += _page_routes()
-    request_log = Middleware(Exchanges, ended=parts.instruments.ended)
+    request_log = Middleware(RequestLogMiddleware, on_request_end=parts.instruments.record_request)
     return Starlette(routes=all_routes, lifespan=lifespan, middleware=[request_log, *_create_middleware(settings)])
 
 
-def _create_scrape(parts: Parts) -> Scrape | None:
+def _create_scrape(parts: Components) -> MetricsEndpoint | None:
     if (metrics := parts.instruments.metrics) is None:
         return None
     metrics_key = parts.settings.metrics_key
@@ -279,38 +281,38 @@ def _create_scrape(parts: Parts) -> Scrape | None:
             return True
         return (await parts.keys.identify(authorization)).actor.is_admin
 
-    return Scrape(metrics, parts.database, parts.bus, parts.transport, permit)
+    return MetricsEndpoint(metrics, parts.database, parts.bus, parts.transport, permit)
 
 
-def working(parts: Parts, *wakes: Callable[[], None]) -> list[asyncio.Task[None]]:
+def start_background_tasks(parts: Components, *wakes: Callable[[], None]) -> list[asyncio.Task[None]]:
     """Start the background tasks for deadlines and webhooks. Commits of other processes call `wakes`."""
     settings, database = parts.settings, parts.database
     spans = [timedelta(days=days) for days in settings.reminder_days]
     tasks = [
-        asyncio.create_task(deadlines.keep(database, spans=spans, pool=parts.pool), name="deadlines"),
+        asyncio.create_task(deadlines.run_deadlines(database, reminder_spans=spans, pool=parts.pool), name="deadlines"),
         asyncio.create_task(parts.worker.run(), name="webhooks"),
     ]
-    if url := settings.listens_to:
-        tasks.append(asyncio.create_task(listen(url, parts.worker.wake, *wakes), name="listen"))
+    if url := settings.listen_url:
+        tasks.append(asyncio.create_task(listen_for_events(url, parts.worker.wake, *wakes), name="listen"))
     return tasks
 
 
-async def _create_first_key(parts: Parts) -> None:
+async def _create_first_key(parts: Components) -> None:
     """Create and print an admin key if there is no key that could create one."""
     if not parts.settings.needs_keys or parts.settings.admin_key is not None:
         return
     async with parts.database.write("first start") as session:
-        created_key = await keys.bootstrap(session)
+        created_key = await keys.create_first_key(session)
     if created_key is not None:
         sys.stderr.write(FIRST_KEY.format(token=created_key.token))
 
 
 async def _last_position(database: Database) -> int:
     async with database.read() as session:
-        return await events.last_sequence(session)
+        return await events.load_last_sequence(session)
 
 
-async def _watch_revocations(authenticator: Authenticator, bus: Bus, position: int) -> None:
+async def _watch_revocations(authenticator: Authenticator, bus: EventRelay, position: int) -> None:
     """Revoke keys that other processes or the command line have revoked, until cancelled."""
     while True:
         try:

@@ -51,7 +51,7 @@ def disarm_log_line(line: str) -> str:
     return f"{line[: len(line) - len(start)]}\\u003a{start[1:]}" if start.startswith("::") else line
 
 
-def workflow_command(level: str, message: str, **properties: str) -> str:
+def build_workflow_command(level: str, message: str, **properties: str) -> str:
     """Build a command of GitHub Actions, such as `::error title=…::…`, with escaped message and properties."""
     property_list = ",".join(f"{name}={_workflow_property(value)}" for name, value in properties.items())
     return f"::{level}{' ' if property_list else ''}{property_list}::{escape_workflow_command(message)}"
@@ -82,7 +82,7 @@ def _octal(char: str) -> str:
     return char
 
 
-def tessera_command(*arguments: str, **options: str) -> str:
+def build_tessera_command(*arguments: str, **options: str) -> str:
     """Build a `tessera` command to paste into a shell, from subcommands, arguments and options by name."""
     quoted = [shell_quote(argument) for argument in arguments]
     flags = [part for name, value in options.items() for part in (f"--{name}", shell_quote(value))]
@@ -97,10 +97,10 @@ def escape_markdown(text: str) -> str:
 
     A code span holds no markup, no link, no mention and no reference to an issue.
     """
-    return _escape_prose(text, markdown_code)
+    return _escape_prose(text, to_markdown_code)
 
 
-def markdown_code(text: str) -> str:
+def to_markdown_code(text: str) -> str:
     """Format text as a Markdown code span that is also safe in a table cell."""
     line = escape_terminal(text)
     if "`" in line or "|" in line:

@@ -141,7 +141,8 @@ class SharedDatabase:
                 "; ".join(f"DELETE FROM {name}" for name in names),
                 # These fail unless it is what the template has.
                 "SELECT 1 / count(*) FROM pg_trigger WHERE tgname = 'events_append_only' AND tgenabled = 'O'",
-                f"SELECT 1 / (count(*) FILTER (WHERE version_num = '{migration.head()}'))::int FROM alembic_version",
+                "SELECT 1 / (count(*) FILTER (WHERE version_num = "
+                f"'{migration.head_revision()}'))::int FROM alembic_version",
             )
         except asyncpg.PostgresError:
             return False
@@ -183,7 +184,7 @@ def statements(database: Database) -> Iterator[list[str]]:
     """Collects the SQL that is sent meanwhile."""
     found: list[str] = []
 
-    stop = database.watch(lambda statement, _seconds: found.append(statement))
+    stop = database.observe_statements(lambda statement, _seconds: found.append(statement))
     try:
         yield found
     finally:

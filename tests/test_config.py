@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.config import BadSettings, Settings, load
+from tessera_gql.config import InvalidSettings, Settings, load
 
 KEY = "an-administrators-key-for-this-test"
 POSTGRESQL = {"DATABASE_URL": "postgresql://tessera@db/tessera"}
@@ -43,7 +43,7 @@ def test_keys_are_needed_wherever_others_could_come_in(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], needs_keys: bool, is_open: bool
 ) -> None:
     settings = found(monkeypatch, **environment)
-    assert (settings.needs_keys, settings.is_open) == (needs_keys, is_open)
+    assert (settings.needs_keys, settings.has_open_profile) == (needs_keys, is_open)
 
 
 @pytest.mark.parametrize(
@@ -74,20 +74,20 @@ def test_keys_are_needed_wherever_others_could_come_in(
 def test_what_can_not_be_right_is_told_by_the_name_of_the_setting(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(BadSettings) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         found(monkeypatch, **environment)
     assert said in str(refused.value)
     assert KEY not in str(refused.value)
 
 
 def test_all_mistakes_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadSettings) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         found(monkeypatch, AUTH="perhaps", API_PORT="x", RATE_LIMIT_COST="many", ADMIN_KEY="short")
     assert len(str(refused.value).splitlines()) == 4
 
 
 def test_contradictions_are_told_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadSettings) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         found(monkeypatch, AUTH="off", API_HOST="0.0.0.0", OIDC_ISSUER="x")
     assert len(str(refused.value).splitlines()) == 3
 
@@ -113,4 +113,4 @@ def test_a_key_is_not_shown_by_accident(monkeypatch: pytest.MonkeyPatch) -> None
 def test_nobody_listens_through_a_pgbouncer(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], heard: str | None
 ) -> None:
-    assert found(monkeypatch, **environment).listens_to == heard
+    assert found(monkeypatch, **environment).listen_url == heard

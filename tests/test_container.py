@@ -24,7 +24,7 @@ def test_there_are_a_database_a_migration_two_servers_and_a_worker() -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_each_variable_is_a_setting_and_each_command_exists(name: str) -> None:
     settings = {one.upper() for one in Settings.model_fields}
-    files = {f"{one.upper()}_FILE" for one in secrets.names(Settings.model_fields)}
+    files = {f"{one.upper()}_FILE" for one in secrets.secret_names(Settings.model_fields)}
     assert set(OURS[name]["environment"]) <= settings | files
     command: Any = typer.main.get_command(build_app())
     for word in OURS[name]["command"]:

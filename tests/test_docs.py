@@ -64,7 +64,7 @@ def code(page: str) -> list[str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_that_a_page_names_exists(name: str) -> None:
     allowed = {setting.upper() for setting in Settings.model_fields} | STANDARD | MISTAKES | WORDS
-    allowed |= {f"{secret.upper()}_FILE" for secret in secrets.names(Settings.model_fields)}
+    allowed |= {f"{secret.upper()}_FILE" for secret in secrets.secret_names(Settings.model_fields)}
     constants = set(re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", "\n".join(code(PAGES[name]))))
     assert constants <= allowed
 

@@ -10,11 +10,11 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from tessera_gql.config import BadSettings, load
+from tessera_gql.config import InvalidSettings, load
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.observe import logs
-from tessera_gql.policy.access import OPEN_ACTOR, Actor
+from tessera_gql.policy.access import ANONYMOUS, Actor
 from tessera_gql.store.database import Database
 
 SECRET = "a-secret-of-this-test"
@@ -46,7 +46,7 @@ async def test_what_fails_in_the_database_is_logged_with_its_reference_and_witho
     database: Database, written: Callable[[], list[dict[str, Any]]]
 ) -> None:
     async def anyone(_credential: str | None) -> Actor:
-        return OPEN_ACTOR
+        return ANONYMOUS
 
     async def spoiled(actor: str) -> None:
         async with database.write(actor) as session:
@@ -60,7 +60,7 @@ async def test_what_fails_in_the_database_is_logged_with_its_reference_and_witho
         async def __aexit__(self, *_: object) -> None: ...
 
     transport = Transport(schema=schema, authenticate=anyone, context=lambda _identity: Failing())
-    reply = await execute(transport, query="{ __typename }", identity=OPEN_ACTOR)
+    reply = await execute(transport, query="{ __typename }", identity=ANONYMOUS)
     extensions = reply["errors"][0]["extensions"]
     assert extensions["code"] == "INTERNAL"
     (line,) = [one for one in written() if one["level"] == "error"]
@@ -77,5 +77,5 @@ def test_traces_without_their_extra_are_a_mistake_in_the_settings(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
     load()
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    with pytest.raises(BadSettings, match=r"Install it with pip install 'tessera-gql\[tracing\]'"):
+    with pytest.raises(InvalidSettings, match=r"Install it with pip install 'tessera-gql\[tracing\]'"):
         load()

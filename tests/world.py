@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlmodel import SQLModel
 
-from tessera_gql.policy.access import OPEN_ACTOR, Actor
+from tessera_gql.policy.access import ANONYMOUS, Actor
 from tessera_gql.policy.words import DependencyType, Response
 from tessera_gql.store import contracts, events, proposals, registrations
 from tessera_gql.store.assets import AssetRef
@@ -34,9 +34,9 @@ from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.progress import ProposalResult
-from tessera_gql.workflows.proposals import Answer
+from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
-from tessera_gql.workflows.registrations import Reading
+from tessera_gql.workflows.registrations import RegistrationDetails
 
 M = TypeVar("M", bound=SQLModel)
 
@@ -68,7 +68,7 @@ class World:
     """Verbs with the transaction around them, as a shell would run them."""
 
     database: Database
-    actor: Actor = OPEN_ACTOR
+    actor: Actor = ANONYMOUS
     consumers: list[Team] = field(default_factory=list[Team])
 
     async def team(self, name: str) -> Team:
@@ -95,7 +95,7 @@ class World:
                 AssetRef(id=asset.id),
                 team=TeamRef(id=team.id),
                 consumer_asset=AssetRef(id=via.id) if via else None,
-                reading=Reading(fields=fields or None),
+                details=RegistrationDetails(fields=fields or None),
             )
 
     async def depend(self, dependent: Asset, dependency: Asset) -> AssetDependency:
@@ -116,7 +116,7 @@ class World:
         self, proposal: Proposal, team: Team, response: Response, deadline: datetime | None = None
     ) -> ProposalResult:
         async with self.database.write() as session:
-            said = Answer(response, deadline)
+            said = AcknowledgmentInput(response, deadline)
             return await proposal_verbs.acknowledge(
                 session, self.actor, proposal.id, team=TeamRef(id=team.id), answer=said
             )
@@ -161,7 +161,7 @@ class World:
 
     async def acknowledgments(self, proposal: Proposal) -> list[Acknowledgment]:
         async with self.database.read() as session:
-            return await proposals.acknowledgments_of(session, [proposal.id])
+            return await proposals.list_acknowledgments(session, [proposal.id])
 
     async def asked(self, proposal: Proposal) -> set[UUID]:
         return {one.consumer_team_id for one in await self.acknowledgments(proposal) if one.released_at is None}
@@ -172,14 +172,14 @@ class World:
 
     async def contracts(self, asset: Asset) -> list[Contract]:
         async with self.database.read() as session:
-            rows = contracts.rows
+            rows = contracts.TABLE
             statement = select(rows).where(rows.c.asset_id == asset.id).order_by(rows.c.id)
             return await session.list(statement, Contract)
 
     async def registrations(self, *, live: bool = True) -> list[Registration]:
         async with self.database.read() as session:
-            rows = registrations.rows
-            statement = select(rows).where(registrations.is_live) if live else select(rows)
+            rows = registrations.TABLE
+            statement = select(rows).where(registrations.IS_LIVE) if live else select(rows)
             return await session.list(statement.order_by(rows.c.registered_at, rows.c.id), Registration)
 
     async def rows(self, model: type[M]) -> list[M]:
@@ -194,7 +194,7 @@ class World:
 
     async def events(self, after: int = 0) -> list[EventRow]:
         async with self.database.read() as session:
-            return await events.after(session, after, limit=10_000)
+            return await events.load_after(session, after, limit=10_000)
 
     async def kinds(self, after: int = 0) -> Sequence[str]:
         return [event.kind for event in await self.events(after)]

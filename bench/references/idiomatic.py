@@ -22,9 +22,9 @@ from strawberry.dataloader import DataLoader
 
 from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, ProposalStatus, RegistrationStatus
 from tessera_gql.store import tables
-from tessera_gql.store.engine import create
+from tessera_gql.store.engine import create_engine
 
-sessions = async_sessionmaker(create(os.environ["DATABASE_URL"]), expire_on_commit=False)
+sessions = async_sessionmaker(create_engine(os.environ["DATABASE_URL"]), expire_on_commit=False)
 
 for status in (ProposalStatus, RegistrationStatus):
     strawberry.enum(cast("Any", status))

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tessera_gql.store.engine import sqlite_file
+from tessera_gql.store.engine import sqlite_path
 
 URL = os.environ["DATABASE_URL"]
 OPEN = "('PENDING', 'APPROVED', 'REJECTED')"
@@ -72,7 +72,7 @@ SELECT json_object('data', json_object('assets', json_object('nodes', (
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-    if (file := sqlite_file(URL)) is None:
+    if (file := sqlite_path(URL)) is None:
         async with asyncpg.create_pool(URL, min_size=8, max_size=8) as pool:
             app.state.read = lambda: pool.fetchval(POSTGRESQL)
             yield

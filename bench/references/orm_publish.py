@@ -13,17 +13,17 @@ from sqlmodel import select
 from strawberry.asgi import GraphQL
 
 from tessera_gql.diff import check
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.events import ContractPublished
 from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, summarize_changes
 from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.store import assets
 from tessera_gql.store.database import utc_now
-from tessera_gql.store.engine import create
-from tessera_gql.store.events import CHANNEL, GENESIS, WRITE_LOCK, link
+from tessera_gql.store.engine import create_engine
+from tessera_gql.store.events import CHANNEL, GENESIS, WRITE_LOCK, compute_hash
 from tessera_gql.store.tables import Asset, Contract, EventRow, Proposal, Registration, Team
 
-engine = create(os.environ["DATABASE_URL"])
+engine = create_engine(os.environ["DATABASE_URL"])
 sessions = async_sessionmaker(engine, expire_on_commit=False)
 is_postgresql = engine.dialect.name == "postgresql"
 
@@ -99,7 +99,7 @@ def _published_event(
     contract: Contract, current: Contract, judgement: Judgement, audience: frozenset[Any]
 ) -> ContractPublished:
     return ContractPublished(
-        teams=audience,
+        audience_team_ids=audience,
         asset_id=contract.asset_id,
         contract_id=contract.id,
         version=contract.version,
@@ -122,13 +122,13 @@ async def record(session: AsyncSession, event: ContractPublished) -> None:
         entity_id=event.entity_id,
         asset_id=event.asset_id,
         proposal_id=event.proposal_id,
-        teams=sorted(str(team) for team in event.teams),
-        actor=OPEN_ACTOR.name,
+        teams=sorted(str(team) for team in event.audience_team_ids),
+        actor=ANONYMOUS.name,
         payload=event.payload(),
         occurred_at=utc_now(),
         hash="",
     )
-    row.hash = link(last.hash if last else GENESIS, row.model_dump(exclude={"hash"}))
+    row.hash = compute_hash(last.hash if last else GENESIS, row.model_dump(exclude={"hash"}))
     session.add(row)
     await session.flush()
     if is_postgresql:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tessera_gql.graphql import context
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.store import assets, registrations
 from tessera_gql.store.database import Database
 from tessera_gql.store.page import PageRequest
@@ -41,12 +41,12 @@ Info = GraphQLResolveInfo
 
 async def resolve_assets(_root: Any, info: Info, first: int) -> Any:
     page_request = PageRequest(order_by="fqn_key", first=first)
-    return {"nodes": (await info.context.loaders.pages(assets.rows, None, page_request).load(None)).rows}
+    return {"nodes": (await info.context.loaders.pages(assets.TABLE, None, page_request).load(None)).rows}
 
 
 async def resolve_registrations(row: Any, info: Info, first: int) -> Any:
     page_request = PageRequest(order_by="registered_at", first=first)
-    page = await info.context.loaders.pages(registrations.rows, "asset_id", page_request).load(row.asset_id)
+    page = await info.context.loaders.pages(registrations.TABLE, "asset_id", page_request).load(row.asset_id)
     return {"nodes": page.rows}
 
 
@@ -82,7 +82,7 @@ def prepared(query: str) -> DocumentNode:
 
 async def graphql(request: Request) -> Response:
     body = orjson.loads(await request.body())
-    async with context.open_context(database, OPEN_ACTOR) as request_context:
+    async with context.open_context(database, ANONYMOUS) as request_context:
         result = execute(
             schema, prepared(body["query"]), context_value=request_context, variable_values=body.get("variables") or {}
         )

@@ -7,7 +7,7 @@ from datetime import datetime
 from tessera_gql.policy.access import Actor
 
 
-class BadCredential(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+class InvalidCredential(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
     """The credential is missing, unknown, expired or revoked. The message is for the client."""
 
 

@@ -15,11 +15,11 @@ from typing import Protocol
 from uuid import UUID
 from weakref import WeakSet
 
-from tessera_gql.auth.identity import BadCredential, Identity
+from tessera_gql.auth.identity import Identity, InvalidCredential
 from tessera_gql.errors import Unavailable
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, allows
+from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, is_allowed
 from tessera_gql.policy.events import ApiKeyRevoked, Event
-from tessera_gql.policy.visibility import KEY_MARK, key_actor
+from tessera_gql.policy.visibility import API_KEY_MARKER, format_key_actor
 from tessera_gql.store import keys
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
@@ -39,7 +39,7 @@ class TokenIssuer(Protocol):
     """An issuer of accepted tokens other than API keys."""
 
     async def identify(self, token: str) -> Identity:
-        """Authenticate a token. Raises BadCredential."""
+        """Authenticate a token. Raises InvalidCredential."""
         ...
 
 
@@ -68,8 +68,10 @@ class Authenticator:
         cache_size: int = 10_000,
     ) -> None:
         self._database = database
-        self._open_identity = Identity(OPEN_ACTOR) if is_open else None
-        self._admin = (keys.digest(admin_key), Identity(Actor("admin", scopes=frozenset(Scope)))) if admin_key else None
+        self._open_identity = Identity(ANONYMOUS) if is_open else None
+        self._admin = (
+            (keys.hash_token(admin_key), Identity(Actor("admin", scopes=frozenset(Scope)))) if admin_key else None
+        )
         self._issuer = issuer
         self._monotonic = monotonic
         self._cache_size = cache_size
@@ -83,12 +85,12 @@ class Authenticator:
     async def identify(self, authorization: str | None) -> Identity:
         """Authenticate an `Authorization` value, or None for a missing header.
 
-        Raises BadCredential for an invalid credential, Unavailable if it can't be verified now.
+        Raises InvalidCredential for an invalid credential, Unavailable if it can't be verified now.
         """
         if self._open_identity is not None:
             return self._open_identity
         token = _parse_bearer(authorization)
-        digest = keys.digest(token)
+        digest = keys.hash_token(token)
         if self._admin is not None and hmac.compare_digest(digest, self._admin[0]):
             return self._admin[1]
         identity = await self._verify_cached(digest, self._choose_verifier(token, digest))
@@ -100,11 +102,11 @@ class Authenticator:
         return identity
 
     def _choose_verifier(self, token: str, digest: str) -> Callable[[], Awaitable[Identity]]:
-        if token.startswith(KEY_MARK):
+        if token.startswith(API_KEY_MARKER):
             return lambda: self._verify_key(digest)
         if (issuer := self._issuer) is not None and token.count(".") == 2:
             return lambda: issuer.identify(token)
-        raise BadCredential(UNKNOWN_KEY)
+        raise InvalidCredential(UNKNOWN_KEY)
 
     async def _verify_cached(self, digest: str, verify: Callable[[], Awaitable[Identity]]) -> Identity:
         """Return the cached identity, or verify the credential. An unchanged identity stays the same object."""
@@ -122,16 +124,16 @@ class Authenticator:
         return identity
 
     async def _verify_key(self, digest: str) -> Identity:
-        """Look up an API key by the digest of its token. Raises BadCredential."""
+        """Look up an API key by the digest of its token. Raises InvalidCredential."""
         async with self._database.read() as session:
-            key = await keys.by_hash(session, digest)
+            key = await keys.find_by_hash(session, digest)
         if key is None or not hmac.compare_digest(key.token_hash, digest):
-            raise BadCredential(UNKNOWN_KEY)
+            raise InvalidCredential(UNKNOWN_KEY)
         if key.revoked_at is not None or key.id in self._revoked:
-            raise BadCredential("This key was revoked. Ask your team for a new one.")
+            raise InvalidCredential("This key was revoked. Ask your team for a new one.")
         actor = create_actor(key)
-        if not allows(actor, Verb.READ, None):
-            raise BadCredential("This key has no scope, so it is good for nothing. Make one with a scope.")
+        if not is_allowed(actor, Action.READ, None):
+            raise InvalidCredential("This key has no scope, so it is good for nothing. Make one with a scope.")
         return Identity(actor, key.expires_at)
 
     def on_commit(self, events: Sequence[Event]) -> None:
@@ -165,7 +167,7 @@ class Authenticator:
             return
         try:
             async with self._database.write("keys") as session:
-                await keys.mark_used(session, last_used)
+                await keys.record_use(session, last_used)
         except Unavailable as error:
             self._last_used = last_used | self._last_used
             log.warning("When keys were last used can't be written now. %s", error)
@@ -190,20 +192,20 @@ class Authenticator:
 def create_actor(key: ApiKey) -> Actor:
     """Create the actor of a key. Its name includes the key's prefix, to tell keys of the same name apart in logs."""
     scopes = frozenset(Scope(scope) for scope in key.scopes)
-    return Actor(key_actor(key.name, key.prefix), key.team_id, scopes, key.id)
+    return Actor(format_key_actor(key.name, key.prefix), key.team_id, scopes, key.id)
 
 
-def expired_key_error(at: datetime) -> BadCredential:
+def expired_key_error(at: datetime) -> InvalidCredential:
     """Create the error for an expired key."""
-    return BadCredential(f"This key expired at {at:%Y-%m-%d %H:%M} UTC. Ask your team for a new one.")
+    return InvalidCredential(f"This key expired at {at:%Y-%m-%d %H:%M} UTC. Ask your team for a new one.")
 
 
 def _parse_bearer(authorization: str | None) -> str:
     if authorization is None:
-        raise BadCredential(MISSING_KEY)
+        raise InvalidCredential(MISSING_KEY)
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise BadCredential(MISSING_KEY)
+        raise InvalidCredential(MISSING_KEY)
     return token.strip()
 
 

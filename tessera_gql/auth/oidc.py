@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
-from tessera_gql.auth.identity import BadCredential, Identity
+from tessera_gql.auth.identity import Identity, InvalidCredential
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store import teams
@@ -108,7 +108,7 @@ class JwksIssuer:
         self._claims = claims
 
     async def identify(self, token: str) -> Identity:
-        """Authenticate a token. Raises BadCredential, with one message for all invalid signatures."""
+        """Authenticate a token. Raises InvalidCredential, with one message for all invalid signatures."""
         key = await self._jwks.find(_read_kid(token))
         claims = self._verify(token, key)
         return Identity(await self._create_actor(claims), _expires_at(claims["exp"]))
@@ -131,20 +131,22 @@ class JwksIssuer:
         try:
             registry.validate(claims)
         except ExpiredTokenError:
-            raise BadCredential("This token has expired. Get a new one from its issuer.") from None
+            raise InvalidCredential("This token has expired. Get a new one from its issuer.") from None
         except JoseError as error:
-            raise BadCredential(f"This token is not meant for this server ({error}). Get one that is.") from None
+            raise InvalidCredential(f"This token is not meant for this server ({error}). Get one that is.") from None
         except (ValueError, TypeError, ArithmeticError, AttributeError):
-            raise BadCredential("A claim of this token is of a wrong type. Get another one from its issuer.") from None
+            raise InvalidCredential(
+                "A claim of this token is of a wrong type. Get another one from its issuer."
+            ) from None
         return claims
 
     async def _create_actor(self, claims: dict[str, Any]) -> Actor:
         subject = str(claims["sub"])
         if not subject.isprintable() or len(subject) > 200:
-            raise BadCredential("The `sub` of this token is not a name that a log can bear. Get another token.")
+            raise InvalidCredential("The `sub` of this token is not a name that a log can bear. Get another token.")
         scopes = frozenset(SCOPES[name] for name in _split_scopes(claims.get(self._claims.scope)) if name in SCOPES)
         if not scopes:
-            raise BadCredential(
+            raise InvalidCredential(
                 f"This token gives no right here: its claim `{self._claims.scope}` has none of {', '.join(SCOPES)}."
             )
         team_name = claims.get(self._claims.team)
@@ -159,12 +161,12 @@ def _expires_at(claim: Any) -> datetime:
     try:
         return datetime.fromtimestamp(claim + LEEWAY_SECONDS, UTC)
     except (ValueError, TypeError, OverflowError, OSError):
-        raise BadCredential("The `exp` of this token is not a date. Get another one from its issuer.") from None
+        raise InvalidCredential("The `exp` of this token is not a date. Get another one from its issuer.") from None
 
 
-def invalid_token_error() -> BadCredential:
+def invalid_token_error() -> InvalidCredential:
     """Create the error for a token without a valid signature."""
-    return BadCredential("This token is not signed by the issuer that this server trusts. Get a new one from it.")
+    return InvalidCredential("This token is not signed by the issuer that this server trusts. Get a new one from it.")
 
 
 def _read_kid(token: str) -> str:

@@ -11,7 +11,7 @@ from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.terminal import fail, print_json_text, print_line, print_note
 from tessera_gql.store import audit
-from tessera_gql.store.audit import Broken, Place
+from tessera_gql.store.audit import BrokenEventLog, LogPosition
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
 
@@ -25,8 +25,8 @@ def verify(expect: str | None = typer.Option(None, "--expect", help=EXPECT_HELP)
     """Verify the hash chain of the event log. Exit 0 if intact, 1 naming the first altered row."""
     expected = _parse_position(expect) if expect else None
     try:
-        last = run_on_database(lambda database: audit.verify(database, expected))
-    except Broken as error:
+        last = run_on_database(lambda database: audit.verify_log(database, expected))
+    except BrokenEventLog as error:
         raise fail(str(error), ExitCode.NEGATIVE) from None
     print_line(f"{last.sequence} events, each as it was written. The last is {last.sequence}:{last.hash}")
 
@@ -41,7 +41,7 @@ def export(
     async def write_events(database: Database) -> int:
         with output.open("ab") if output else nullcontext() as file:
             last = after
-            async for page in audit.pages(database, after):
+            async for page in audit.read_pages(database, after):
                 lines = b"".join(map(_json_line, page))
                 if file:
                     file.write(lines)
@@ -59,8 +59,8 @@ def _json_line(row: EventRow) -> bytes:
     return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _parse_position(text: str) -> Place:
+def _parse_position(text: str) -> LogPosition:
     sequence, _, digest = text.partition(":")
     if not sequence.isdecimal() or len(digest) != 64:
         raise fail(f"--expect {text[:100]!r} is not SEQUENCE:HASH, as `tessera audit verify` prints it.")
-    return Place(int(sequence), digest)
+    return LogPosition(int(sequence), digest)

@@ -11,7 +11,7 @@ from tessera_gql.cli.remote import JsonOption, connect, print_result_json, read_
 from tessera_gql.cli.terminal import print_line
 from tessera_gql.client import CompatibilityMode, Impact, PublishOutcome, PublishResult
 from tessera_gql.client.operations.publishing import PublishOptions
-from tessera_gql.escaping import tessera_command
+from tessera_gql.escaping import build_tessera_command
 
 GuaranteesOption = Annotated[Path | None, typer.Option(help="JSON file with guarantees, such as freshness and volume.")]
 
@@ -72,9 +72,9 @@ def _print_publish_result(fqn: str, result: PublishResult) -> None:
             for change in proposal.breaking_changes:
                 print_line(f"  {change.message}")
             for team in proposal.awaiting:
-                print_line(f"  waits for: {tessera_command('ack', fqn, 'APPROVED', team=team.name)}")
+                print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=team.name)}")
             if proposal.status == "APPROVED":
-                print_line(f"  Nobody has to answer: {tessera_command('publish-proposal', fqn)}")
+                print_line(f"  Nobody has to answer: {build_tessera_command('publish-proposal', fqn)}")
         case outcome:
             print_line(f"{fqn} {version} is published{' by force' if outcome == 'FORCED' else ''}.")
             for difference in result.diff.changes if result.diff else ():

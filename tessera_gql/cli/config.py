@@ -8,7 +8,7 @@ import typer
 
 from tessera_gql.cli.settings import read_settings
 from tessera_gql.cli.terminal import print_json, print_line, print_note
-from tessera_gql.config import Settings, given, origin, secrets
+from tessera_gql.config import Settings, find_source, read_environment, secrets
 
 SETTING_PREFIXES = ("api_", "database_", "limit_", "log_", "metrics_", "oidc_", "rate_limit_", "webhook_")
 """Prefixes of setting names. An environment variable with such a prefix that is no setting is probably a typo."""
@@ -51,10 +51,10 @@ def config(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
 
 
 def list_effective_settings(settings: Settings) -> list[EffectiveSetting]:
-    secret_names = secrets.names(Settings.model_fields)
+    secret_names = secrets.secret_names(Settings.model_fields)
     resolved = {
         "auth": "on" if settings.needs_keys else "off",
-        "profile": "open" if settings.is_open else "locked",
+        "profile": "open" if settings.has_open_profile else "locked",
         "rate_limit_mutations": settings.rate_limit_mutations or "off",
         "rate_limit_cost": settings.rate_limit_cost or "off",
     }
@@ -63,13 +63,13 @@ def list_effective_settings(settings: Settings) -> list[EffectiveSetting]:
         value = resolved.get(name, getattr(settings, name))
         if value is None or name not in secret_names:
             return str(value) if isinstance(value, Path) else value
-        return secrets.shown(value)
+        return secrets.mask(value)
 
     names = sorted(Settings.model_fields, key=lambda name: name.startswith("limit_"))
-    return [EffectiveSetting(name.upper(), read_value(name), origin(name)) for name in names]
+    return [EffectiveSetting(name.upper(), read_value(name), find_source(name)) for name in names]
 
 
 def find_unknown_settings() -> list[str]:
     """Return names in the environment that look like settings but are none."""
-    known_names = {*Settings.model_fields, *(f"{name}_file" for name in secrets.names(Settings.model_fields))}
-    return sorted(name for name in given() if name.startswith(SETTING_PREFIXES) and name not in known_names)
+    known_names = {*Settings.model_fields, *(f"{name}_file" for name in secrets.secret_names(Settings.model_fields))}
+    return sorted(name for name in read_environment() if name.startswith(SETTING_PREFIXES) and name not in known_names)

@@ -23,9 +23,9 @@ from tessera_gql.cli.terminal import fail, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.escaping import shell_quote
 from tessera_gql.store import backup, migration
-from tessera_gql.store.audit import Broken
+from tessera_gql.store.audit import BrokenEventLog
 from tessera_gql.store.database import Database
-from tessera_gql.store.engine import sqlite_file
+from tessera_gql.store.engine import sqlite_path
 from tessera_gql.workflows.webhook_secrets import StoredSecrets, encrypt_stored
 
 app = typer.Typer(help="Migrate, back up and restore the database.", no_args_is_help=True)
@@ -45,7 +45,7 @@ def upgrade(revision: str = typer.Argument("head", help="Target revision; `head`
     _check_revision(revision)
     check_sqlite_file(settings)
     with _translate_migration_errors(settings, revision):
-        asyncio.run(migration.upgrade(settings.database_url, revision, settings.options))
+        asyncio.run(migration.upgrade(settings.database_url, revision, settings.database_options))
         print_line(f"The database is at revision {_read_revision(settings)}.")
 
 
@@ -66,7 +66,7 @@ def current() -> None:
     """Print the revision of the database. Exit 1 if this version needs another one."""
     settings = read_existing_database_settings()
     with translate_database_faults(settings):
-        revision, head = _read_revision(settings), migration.head()
+        revision, head = _read_revision(settings), migration.head_revision()
     print_line(f"{revision or 'none'} (this version needs {head})")
     if revision != head:
         raise typer.Exit(ExitCode.NEGATIVE)
@@ -79,7 +79,7 @@ def back_up(
 ) -> None:
     """Copy the database to a file while it is in use, and verify the copy. SQLite only."""
     settings = read_existing_database_settings()
-    if (database := sqlite_file(settings.database_url)) is None:
+    if (database := sqlite_path(settings.database_url)) is None:
         _print_commands(settings, DUMP_COMMANDS + RESTORE_COMMANDS, file)
         raise fail("A PostgreSQL is copied by its own tools, while servers use it: run the first of these commands.")
     with translate_database_faults(settings), _translate_broken_log():
@@ -94,13 +94,13 @@ def restore(
 ) -> None:
     """Replace the database with a verified copy. No server may be running on it. SQLite only."""
     settings = read_settings()
-    if (database := sqlite_file(settings.database_url)) is None:
+    if (database := sqlite_path(settings.database_url)) is None:
         _print_commands(settings, RESTORE_COMMANDS, file)
         raise fail("A PostgreSQL is restored by its own tools, into an empty database: run these commands.")
     with translate_database_faults(settings), _translate_broken_log():
         copy = backup.restore(file, database, is_forced=force)
     print_line(f"Restored {database} from {file}: {_describe_copy(copy)}")
-    if copy.revision != migration.head():
+    if copy.revision != migration.head_revision():
         print_line("It is of an earlier version: the server upgrades it when it starts, or `tessera db upgrade` does.")
 
 
@@ -132,11 +132,11 @@ def _print_commands(settings: Settings, commands: str, file: Path) -> None:
 
 
 def _read_revision(settings: Settings) -> str | None:
-    return asyncio.run(migration.current(settings.database_url))
+    return asyncio.run(migration.load_revision(settings.database_url))
 
 
-def _describe_copy(copy: backup.Copied) -> str:
-    last = copy.last
+def _describe_copy(copy: backup.VerifiedCopy) -> str:
+    last = copy.last_position
     return (
         f"{copy.size_bytes:,} bytes at revision {copy.revision}; {last.sequence} events, each as it was written."
         f" The last is {last.sequence}:{last.hash}"
@@ -147,14 +147,14 @@ def _describe_copy(copy: backup.Copied) -> str:
 def _translate_broken_log() -> Generator[None]:
     try:
         yield
-    except Broken as error:
+    except BrokenEventLog as error:
         raise fail(f"{error} Nothing was changed.", ExitCode.NEGATIVE) from None
 
 
 def _check_revision(revision: str) -> None:
     """Reject unknown revisions before anything is changed. `+1` and `-1` are relative to the current revision."""
-    if revision not in {"head", "base", *migration.known()} and not re.fullmatch(r"[+-]\d{1,4}", revision):
-        known_revisions = ", ".join(sorted(migration.known()))
+    if revision not in {"head", "base", *migration.known_revisions()} and not re.fullmatch(r"[+-]\d{1,4}", revision):
+        known_revisions = ", ".join(sorted(migration.known_revisions()))
         raise fail(f"There is no revision {revision}. This version knows {known_revisions}, head and base.")
 
 
@@ -168,5 +168,9 @@ def _translate_migration_errors(settings: Settings, revision: str) -> Generator[
             raise fail(str(error)) from None
         except (CommandError, RevisionError):
             current_ = _read_revision(settings)
-            reason = None if current_ in migration.known() else migration.misfit(migration.Stand(current_))
+            reason = (
+                None
+                if current_ in migration.known_revisions()
+                else migration.describe_mismatch(migration.SchemaState(current_))
+            )
             raise fail(reason or f"The database is at revision {current_} and can't be taken to {revision}.") from None

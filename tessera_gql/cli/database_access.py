@@ -13,8 +13,8 @@ from tessera_gql.cli.terminal import fail
 from tessera_gql.config import Settings
 from tessera_gql.store import migration
 from tessera_gql.store.database import Database
-from tessera_gql.store.engine import driver_url, name_of, sqlite_file
-from tessera_gql.store.faults import FAULTS, driver_error, translated
+from tessera_gql.store.engine import display_name, parse_url, sqlite_path
+from tessera_gql.store.faults import FAULTS, driver_error, translate_faults
 
 T = TypeVar("T")
 
@@ -24,9 +24,11 @@ def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
     settings = read_existing_database_settings()
 
     async def run() -> T:
-        if reason := migration.misfit(await migration.look(settings.database_url, settings.options)):
+        if reason := migration.describe_mismatch(
+            await migration.load_state(settings.database_url, settings.database_options)
+        ):
             raise fail(reason)
-        database = Database(settings.database_url, options=settings.options)
+        database = Database(settings.database_url, options=settings.database_options)
         try:
             return await work(database)
         finally:
@@ -39,7 +41,7 @@ def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
 def read_existing_database_settings() -> Settings:
     """Read the settings and fail if they name a missing SQLite file, which SQLite would create."""
     settings = read_settings()
-    file = sqlite_file(settings.database_url)
+    file = sqlite_path(settings.database_url)
     if file is not None and not file.is_file():
         problem = "is not a file" if file.exists() else "does not exist"
         raise fail(f"The database {file} {problem}. Check DATABASE_URL, or create it with `tessera db upgrade`.")
@@ -52,14 +54,14 @@ def check_sqlite_file(settings: Settings) -> None:
 
     Creates a missing file, readable by its owner only, and its folder.
     """
-    if (file := sqlite_file(settings.database_url)) is None:
+    if (file := sqlite_path(settings.database_url)) is None:
         return
     with translate_database_faults(settings):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-            name = name_of(driver_url(settings.database_url))
-            with translated(name), closing(sqlite3.connect(file)) as connection:
+            name = display_name(parse_url(settings.database_url))
+            with translate_faults(name), closing(sqlite3.connect(file)) as connection:
                 connection.execute("PRAGMA schema_version")
         except OSError as error:
             raise fail(f"The database {file} can't be opened: {error.strerror or error}. Check DATABASE_URL.") from None
@@ -73,5 +75,5 @@ def translate_database_faults(settings: Settings) -> Generator[None]:
     except (*FAULTS, UnicodeError) as error:  # UnicodeError: invalid host name
         if isinstance(error, OSError):
             raise
-        name = name_of(driver_url(settings.database_url))
+        name = display_name(parse_url(settings.database_url))
         raise fail(f"{name[0].upper()}{name[1:]} can't be used: {driver_error(error)}.", ExitCode.UNAVAILABLE) from None

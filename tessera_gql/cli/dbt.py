@@ -226,7 +226,7 @@ def _read_manifest_file(manifest: Path) -> bytes:
 
 def _parse_manifest(manifest: Path, content: bytes) -> dbt.Manifest:
     try:
-        return dbt.read(content)
+        return dbt.parse_manifest(content)
     except dbt.ManifestError as error:
         raise fail(f"{manifest}: {error}") from None
 

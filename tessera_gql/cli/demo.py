@@ -6,7 +6,7 @@ from typing import Any
 
 from tessera_gql.cli.terminal import print_note
 from tessera_gql.formats import dbt
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.words import Response
 from tessera_gql.store import contracts, teams
 from tessera_gql.store.assets import AssetRef, get
@@ -16,9 +16,9 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import manifests, proposals, registrations
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.manifests import SyncOptions
-from tessera_gql.workflows.proposals import Answer
+from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
-from tessera_gql.workflows.registrations import Reading
+from tessera_gql.workflows.registrations import RegistrationDetails
 
 Edit = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -51,12 +51,12 @@ async def seed(url: str) -> None:
 
 async def _build(session: Session) -> None:
     for name in TEAMS:
-        await team_verbs.create(session, OPEN_ACTOR, name=name)
-    manifest = dbt.read(MANIFEST.read_bytes())
-    await manifests.sync(session, OPEN_ACTOR, manifest, SyncOptions(owner=TeamRef(name=TEAMS[0])))
+        await team_verbs.create(session, ANONYMOUS, name=name)
+    manifest = dbt.parse_manifest(MANIFEST.read_bytes())
+    await manifests.sync_manifest(session, ANONYMOUS, manifest, SyncOptions(owner=TeamRef(name=TEAMS[0])))
     for fqn, team, fields, purpose in REGISTRATIONS:
-        details = Reading(fields=fields, purpose=purpose)
-        await registrations.register(session, OPEN_ACTOR, AssetRef(fqn=fqn), team=TeamRef(name=team), reading=details)
+        details = RegistrationDetails(fields=fields, purpose=purpose)
+        await registrations.register(session, ANONYMOUS, AssetRef(fqn=fqn), team=TeamRef(name=team), details=details)
     await _publish(session, "analytics.marts.customers", _add_segment)
     proposal_id = await _publish(
         session,
@@ -66,10 +66,10 @@ async def _build(session: Session) -> None:
     )
     await proposals.acknowledge(
         session,
-        OPEN_ACTOR,
+        ANONYMOUS,
         proposal_id,
         team=TeamRef(name="growth"),
-        answer=Answer(Response.APPROVED, notes="The autumn campaign reads order_discounts already."),
+        answer=AcknowledgmentInput(Response.APPROVED, notes="The autumn campaign reads order_discounts already."),
     )
 
 
@@ -87,5 +87,5 @@ async def _publish(session: Session, fqn: str, edit: Edit, *, reason: str | None
     schema = dict(current.schema_def if current else {})
     schema["properties"] = edit(schema["properties"])
     request = PublishRequest(schema=schema, reason=reason)
-    result = await publish_contract(session, OPEN_ACTOR, AssetRef(id=asset.id), request)
+    result = await publish_contract(session, ANONYMOUS, AssetRef(id=asset.id), request)
     return result.proposal.id if result.proposal else None

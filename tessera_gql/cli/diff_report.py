@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from tessera_gql.cli.terminal import print_document, print_json, print_line
 from tessera_gql.diff import Certainty, Change, Mode, SchemaDiff
-from tessera_gql.escaping import escape_markdown, markdown_code, workflow_command
+from tessera_gql.escaping import build_workflow_command, escape_markdown, to_markdown_code
 
 MAX_COUNTEREXAMPLE_CHARACTERS = 400
 
@@ -25,7 +25,7 @@ def render(diff: SchemaDiff, mode: Mode, format: Format, name: str) -> None:  # 
 
 
 def _format_headline(diff: SchemaDiff, mode: Mode) -> str:
-    breaking = len(diff.breaking(mode))
+    breaking = len(diff.breaking_changes(mode))
     if not diff.changes:
         return "No changes."
     if not breaking:
@@ -80,7 +80,7 @@ def _render_markdown(diff: SchemaDiff, mode: Mode, _name: str) -> None:
     for change in _sort_breaking_first(diff, mode):
         mark = "💥" if mode in change.breaks else "✅"
         counterexample = _format_counterexample(change) if mode in change.breaks else None
-        field, example = markdown_code(change.path), markdown_code(counterexample or "")
+        field, example = to_markdown_code(change.path), to_markdown_code(counterexample or "")
         lines.append(f"| {mark} | {change.kind.value} | {field} | {escape_markdown(change.message)} | {example} |")
     print_document("\n".join(lines))
 
@@ -91,7 +91,7 @@ def _render_github(diff: SchemaDiff, mode: Mode, name: str) -> None:
         level = "error" if mode in change.breaks else "notice"
         counterexample = _format_counterexample(change) if mode in change.breaks else None
         message = change.message + (f" For example {counterexample}" if counterexample else "")
-        print_document(workflow_command(level, message, file=name, title=change.kind.value))
+        print_document(build_workflow_command(level, message, file=name, title=change.kind.value))
     print_line(_format_headline(diff, mode))
 
 

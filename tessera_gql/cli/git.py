@@ -60,7 +60,7 @@ def pull(
     source_folder = folder or read_settings().git_sync_path
 
     async def pull_files(database: Database) -> dict[str, Any]:
-        files = await git.read(ACTOR, source_folder)
+        files = await git.read_files(ACTOR, source_folder)
         async with database.write(ACTOR.name, dry_run=dry_run) as session:
             return asdict(await git.pull(session, ACTOR, files))
 

@@ -11,7 +11,7 @@ import typer
 
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.terminal import fail, is_terminal, print_json_text, print_line, print_note, print_table
-from tessera_gql.graphql.ids import parsed
+from tessera_gql.graphql.ids import parse_global_id
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store import keys as store
 from tessera_gql.store import teams
@@ -20,7 +20,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import NewKey
+from tessera_gql.workflows.keys import KeyRequest
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ def create(
         created = await keys.create(session, ACTOR, new_key)
         return {"token": created.token} | (await _describe_keys(session, [created.key]))[0]
 
-    new_key = NewKey(name, scope or (default,), TeamRef(name=team) if team else None, _parse_expiry(expires))
+    new_key = KeyRequest(name, scope or (default,), TeamRef(name=team) if team else None, _parse_expiry(expires))
     description = _run_in_transaction(create_key)
     if as_json:
         print_json_text(_format_json(description))
@@ -65,7 +65,7 @@ def list_(as_json: JsonOption = False) -> None:
     """List all keys, oldest first."""
 
     async def list_keys(session: Session) -> list[dict[str, Any]]:
-        return await _describe_keys(session, await store.all_of(session))
+        return await _describe_keys(session, await store.list_all(session))
 
     descriptions = _run_in_transaction(list_keys)
     if as_json:
@@ -83,7 +83,7 @@ def revoke(
     """Revoke a key for good; its subscriptions end on all running servers."""
 
     async def revoke_key(session: Session) -> ApiKey:
-        identity = _parse_key_id(key) or (await keys.by_prefix(session, key)).id
+        identity = _parse_key_id(key) or (await keys.get_by_prefix(session, key)).id
         return await keys.revoke(session, ACTOR, identity)
 
     revoked_key = _run_in_transaction(revoke_key)
@@ -158,5 +158,5 @@ def _parse_key_id(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        global_id = parsed(text)
+        global_id = parse_global_id(text)
         return global_id[1] if global_id and global_id[0] == "ApiKey" else None

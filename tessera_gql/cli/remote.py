@@ -16,7 +16,7 @@ from tessera_gql.client.model import Model
 from tessera_gql.client.nouns import AssetSummary, TeamSummary
 from tessera_gql.client.operation import is_global_id
 from tessera_gql.client.stream import DisconnectCallback
-from tessera_gql.escaping import tessera_command
+from tessera_gql.escaping import build_tessera_command
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TeamOption = Annotated[str | None, typer.Option("--team", "-t", help="Acting team; by default the team of the key.")]
@@ -126,6 +126,6 @@ def resolve_proposal_id(client: TesseraClient, reference: str) -> str:
         return reference
     asset = client.get_asset(reference)
     if asset.open_proposal is None:
-        command = tessera_command("proposals", asset=asset.fqn)
+        command = build_tessera_command("proposals", asset=asset.fqn)
         raise fail(f"{asset.fqn} has no open proposal. `{command}` lists those that ended.")
     return asset.open_proposal.id

@@ -6,7 +6,13 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from tessera_gql.cli.verdict import GateResult, ModelResult, ModelState
-from tessera_gql.escaping import escape_log_line, escape_markdown, escape_terminal, markdown_code, workflow_command
+from tessera_gql.escaping import (
+    build_workflow_command,
+    escape_log_line,
+    escape_markdown,
+    escape_terminal,
+    to_markdown_code,
+)
 
 
 class Format(StrEnum):
@@ -117,21 +123,21 @@ def render_markdown(result: GateResult) -> Iterator[str]:
         yield f"\n<details><summary>{len(compatible)} compatible changes</summary>\n"
         for model in compatible:
             changes = "; ".join(escape_markdown(reason.message) for reason in model.changes)
-            yield f"- {markdown_code(model.fqn)}: {changes}"
+            yield f"- {to_markdown_code(model.fqn)}: {changes}"
         yield "\n</details>"
 
 
 def _render_row(model: ModelResult) -> str:
     changes = "<br>".join(escape_markdown(reason.message) for reason in model.breaking)
     teams = [asked.team.name for asked in model.asked]
-    readers = "<br>".join(f"{markdown_code(team)}: {_render_fields(model, team)}" for team in teams)
-    answers = "<br>".join(f"{markdown_code(team)}: {_render_response(model, team)}" for team in teams)
-    table = f"{markdown_code(model.fqn)} {STATE_PHRASES[model.state]}"
+    readers = "<br>".join(f"{to_markdown_code(team)}: {_render_fields(model, team)}" for team in teams)
+    answers = "<br>".join(f"{to_markdown_code(team)}: {_render_response(model, team)}" for team in teams)
+    table = f"{to_markdown_code(model.fqn)} {STATE_PHRASES[model.state]}"
     return f"| {table} | {changes} | {readers or 'nobody'} | {answers or '-'} |"
 
 
 def _render_fields(model: ModelResult, team: str) -> str:
-    return ", ".join(markdown_code(path) if path else "everything" for path in _collect_paths(model, team))
+    return ", ".join(to_markdown_code(path) if path else "everything" for path in _collect_paths(model, team))
 
 
 def _render_response(model: ModelResult, team: str) -> str:
@@ -144,8 +150,8 @@ def render_github(result: GateResult) -> Iterator[str]:
         if model.state.breaks and model.state is not ModelState.APPROVED:
             level = "error" if model.state in BLOCKING_STATES else "warning"
             title = f"{model.fqn} {STATE_PHRASES[model.state]}"
-            yield workflow_command(level, " | ".join(_iter_details(model)), title=title)
-    yield workflow_command("notice", summarize(result), title="Data contracts")
+            yield build_workflow_command(level, " | ".join(_iter_details(model)), title=title)
+    yield build_workflow_command("notice", summarize(result), title="Data contracts")
 
 
 def render_junit(result: GateResult) -> str:

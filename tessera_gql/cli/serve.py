@@ -16,9 +16,9 @@ from tessera_gql.cli.settings import configure_logging, read_settings
 from tessera_gql.cli.start import lock_sqlite_file, prepare_database
 from tessera_gql.cli.terminal import fail, is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
-from tessera_gql.graphql.schema import printed
-from tessera_gql.observe.metrics import shared
-from tessera_gql.store.engine import sqlite_file
+from tessera_gql.graphql.schema import print_sdl
+from tessera_gql.observe.metrics import shared_metrics_folder
+from tessera_gql.store.engine import sqlite_path
 
 DEMO_DATABASE = "sqlite:///tessera-demo.db"
 FIRST_QUERY = "{ assets(first: 5) { nodes { fqn owner { name } currentContract { version } } } }"
@@ -42,20 +42,20 @@ def serve(
     if demo:
         asyncio.run(shop.seed(settings.database_url))
     host, port = listener.getsockname()[:2]
-    url = f"http://{'localhost' if settings.is_open else host}:{port}"
+    url = f"http://{'localhost' if settings.has_open_profile else host}:{port}"
     _print_banner(url, settings, demo=demo)
-    if open_browser and settings.is_open and _has_browser():
+    if open_browser and settings.has_open_profile and _has_browser():
         webbrowser.open(f"{url}/graphiql")
     if settings.workers == 1:
         raise typer.Exit(run(settings, listener))
     run_process = partial(run, settings, listener)
-    with shared():
+    with shared_metrics_folder():
         raise typer.Exit(Supervisor(settings.workers, listener, run_process, settings.shutdown_seconds).run())
 
 
 def schema() -> None:
     """Print the GraphQL schema as SDL."""
-    print_document(printed(), end="")
+    print_document(print_sdl(), end="")
 
 
 def _bind_socket(settings: Settings) -> socket.socket:
@@ -75,10 +75,10 @@ def _bind_socket(settings: Settings) -> socket.socket:
 
 
 def _print_banner(url: str, settings: Settings, *, demo: bool) -> None:
-    database = sqlite_file(settings.database_url) or "PostgreSQL"
+    database = sqlite_path(settings.database_url) or "PostgreSQL"
     print_note("")
     print_note(("Tessera GQL", "bold"), " serves ", (f"{url}/graphql", "bold"), f" from {database}")
-    if settings.is_open:
+    if settings.has_open_profile:
         access = "with a key" if settings.needs_keys else "open: no keys, this machine only"
         print_note(f"GraphiQL: {url}/graphiql   ", (f"({access})", "dim"))
     query = shop.FIRST_QUERY if demo else FIRST_QUERY

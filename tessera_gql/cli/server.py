@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera_gql import app as application
 from tessera_gql.config import Settings
-from tessera_gql.graphql.frames import Frames
-from tessera_gql.graphql.http_protocol import ConnectionState, HttpProtocol
+from tessera_gql.graphql.frames import WebSocketProtocol
+from tessera_gql.graphql.http_protocol import HttpProtocol, LimitedServerState
 
 ACCEPT_SECONDS = 0.05
 """Time to accept connections that are already in the kernel's queue when the shutdown begins."""
@@ -55,9 +55,9 @@ log = logging.getLogger(__name__)
 class GracefulServer(uvicorn.Server):
     """A uvicorn server with the graceful shutdown that the module describes."""
 
-    def __init__(self, config: uvicorn.Config, parts: application.Parts) -> None:
+    def __init__(self, config: uvicorn.Config, parts: application.Components) -> None:
         super().__init__(config)
-        self.server_state = ConnectionState(parts.transport.connections)
+        self.server_state = LimitedServerState(parts.transport.connection_limiter)
         self._parts = parts
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -113,14 +113,14 @@ def answer_cancelled_requests(app: ASGIApp) -> ASGIApp:
 
 def run(settings: Settings, listener: socket.socket) -> int:
     """Serve until a signal arrives, and return the exit code."""
-    parts = application.assemble(settings)
-    parts.transport.connections.most = compute_connection_limit(settings)
+    parts = application.create_components(settings)
+    parts.transport.connection_limiter.maximum = compute_connection_limit(settings)
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     config = uvicorn.Config(
-        answer_cancelled_requests(application.create(parts)),
+        answer_cancelled_requests(application.create_app(parts)),
         http=HttpProtocol,
-        ws=Frames,
+        ws=WebSocketProtocol,
         ws_per_message_deflate=False,
         ws_max_size=max(1 << 18, 2 * settings.limit_frame_bytes),
         lifespan="on",

@@ -10,8 +10,8 @@ from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.config import Settings
 from tessera_gql.errors import Unavailable
 from tessera_gql.store import migration
-from tessera_gql.store.engine import driver_url, name_of, sqlite_file
-from tessera_gql.store.faults import READ_ONLY, is_refused
+from tessera_gql.store.engine import display_name, parse_url, sqlite_path
+from tessera_gql.store.faults import READ_ONLY, is_connection_refused
 from tessera_gql.store.sqlite_file import lock
 
 PAUSE_SECONDS = 0.5
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.5
 
 def lock_sqlite_file(settings: Settings) -> BinaryIO | None:
     """Lock an SQLite file against other servers while the returned file is open; raises a Refusal if it is locked."""
-    if (file := sqlite_file(settings.database_url)) is None:
+    if (file := sqlite_path(settings.database_url)) is None:
         return None
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def lock_sqlite_file(settings: Settings) -> BinaryIO | None:
 
 async def prepare_database(settings: Settings) -> None:
     """Create and upgrade an SQLite file; wait for PostgreSQL and only check its revision."""
-    if sqlite_file(settings.database_url) is None:
+    if sqlite_path(settings.database_url) is None:
         with translate_database_faults(settings):
             stand = await _wait_for_database(settings)
     else:
@@ -41,18 +41,18 @@ async def prepare_database(settings: Settings) -> None:
             except migration.UnknownRevision as error:
                 raise fail(str(error)) from None
         return
-    if reason := migration.misfit(stand):
+    if reason := migration.describe_mismatch(stand):
         raise fail(reason)
 
 
-async def _wait_for_database(settings: Settings) -> migration.Stand:
+async def _wait_for_database(settings: Settings) -> migration.SchemaState:
     """Wait until PostgreSQL is writable. A refused login fails at once, because waiting does not repair settings."""
     deadline, has_reported = time.monotonic() + settings.database_wait_seconds, False
     while True:
         try:
             return await _check_writable(settings)
         except Unavailable as error:
-            if is_refused(error):
+            if is_connection_refused(error):
                 raise fail(f"{_capitalize(error.reason)}. Check DATABASE_URL.", ExitCode.UNAVAILABLE) from None
             if time.monotonic() >= deadline:
                 raise
@@ -63,11 +63,11 @@ async def _wait_for_database(settings: Settings) -> migration.Stand:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _check_writable(settings: Settings) -> migration.Stand:
+async def _check_writable(settings: Settings) -> migration.SchemaState:
     """Return the state of the database; raises Unavailable for a standby, because a server must write."""
-    stand = await migration.look(settings.database_url, settings.options)
+    stand = await migration.load_state(settings.database_url, settings.database_options)
     if stand.is_read_only:
-        reason = f"{name_of(driver_url(settings.database_url))} {READ_ONLY.text}"
+        reason = f"{display_name(parse_url(settings.database_url))} {READ_ONLY.text}"
         raise Unavailable(f"{_capitalize(reason)}. Promote it, or set DATABASE_URL to the primary.", reason=reason)
     return stand
 

@@ -12,7 +12,7 @@ from tessera_gql.client import BadRequest, PublishOutcome, TesseraClient
 from tessera_gql.client.nouns import AskedTeam, ChangeSummary, ModelImpact, ProposalDetails, TeamSummary
 from tessera_gql.client.operations.publishing import PublishOptions
 from tessera_gql.client.progress import ProgressCallback
-from tessera_gql.escaping import tessera_command
+from tessera_gql.escaping import build_tessera_command
 from tessera_gql.formats import dbt
 
 
@@ -64,7 +64,7 @@ class ModelResult:
     def acknowledge_commands(self) -> Iterator[str]:
         """Yield the command by which each awaited team approves."""
         for team in self.awaited_teams:
-            yield tessera_command("ack", self.fqn, "APPROVED", team=team)
+            yield build_tessera_command("ack", self.fqn, "APPROVED", team=team)
 
     def as_json(self) -> dict[str, Any]:
         return {

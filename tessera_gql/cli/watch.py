@@ -9,7 +9,7 @@ from tessera_gql.cli.remote import JsonOption, TeamOption, connect
 from tessera_gql.cli.terminal import STATUS_COLOURS, is_terminal, print_json_text, print_line, print_note
 from tessera_gql.client import Event
 from tessera_gql.client.stream import CURRENT_CURSOR
-from tessera_gql.escaping import tessera_command
+from tessera_gql.escaping import build_tessera_command
 
 
 def watch(
@@ -65,9 +65,8 @@ def summarize_event(event: Event) -> str:
     match event.kind:
         case "ACKNOWLEDGMENT_REQUESTED" if proposal:
             changes = "; ".join(change.message for change in proposal.breaking_changes)
-            return (
-                f"{changes}  Answer: {tessera_command('ack', proposal.asset.fqn, 'APPROVED')} (or MIGRATING, BLOCKED)"
-            )
+            command = build_tessera_command("ack", proposal.asset.fqn, "APPROVED")
+            return f"{changes}  Answer: {command} (or MIGRATING, BLOCKED)"
         case "PROPOSAL_STATUS_CHANGED":
             return f"{payload.get('before')} → {payload.get('after')}"
         case "PROPOSAL_ANSWERED":

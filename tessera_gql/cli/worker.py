@@ -19,11 +19,11 @@ def worker() -> None:
 
 async def _run(settings: Settings) -> None:
     await prepare_database(settings)
-    parts = application.assemble(settings)
+    parts = application.create_components(settings)
     stop_requested = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stop_requested.set)
-    tasks = application.working(parts)
+    tasks = application.start_background_tasks(parts)
     print_note("Working: deadlines and webhooks. ", ("Stop with Ctrl-C.", "dim"))
     await stop_requested.wait()
     for task in tasks:

@@ -35,16 +35,16 @@ class Computer:
         function: Callable[..., T],
         *args: Any,
         key: Hashable = None,
-        here: Callable[[], T] | None = None,
+        local_function: Callable[[], T] | None = None,
         may_defer: bool = False,
     ) -> T:
         """Call the function, or return the cached result of this key.
 
-        Without a pool it calls `here`, if given, in place of the function. With `defers`, for a caller that holds
+        Without a pool it calls `local_function`, if given, in place of the function. With `may_defer`, for a caller that holds
         locks, it raises Deferred unless the result is cached. Raises what `Pool.run` raises.
         """
         if self.pool is None:
-            return here() if here else function(*args)
+            return local_function() if local_function else function(*args)
         if key is not None and key in self._results:
             return cast("T", self._results[key].unwrap())
         if may_defer and key is not None:
@@ -80,7 +80,7 @@ class _Outcome:
         return self.result
 
 
-async def rerun(computer: Computer, attempt: Callable[[bool], Awaitable[T]]) -> T:
+async def run_deferrable(computer: Computer, attempt: Callable[[bool], Awaitable[T]]) -> T:
     """Run a transaction again for each result that it defers.
 
     `attempt` takes whether it may defer; the last attempt may not, so that this ends.

@@ -18,7 +18,7 @@ from tessera_gql.config.observing import TelemetrySettings
 from tessera_gql.config.running import ServerSettings
 from tessera_gql.config.secrets import SECRET
 from tessera_gql.store.encryption import parse_key
-from tessera_gql.store.engine import Options
+from tessera_gql.store.engine import DatabaseOptions
 
 RATE = re.compile(r"[1-9]\d{0,8}/(second|minute|hour|day)")
 
@@ -44,7 +44,7 @@ class Executor(StrEnum):
     REFERENCE = "reference"
 
 
-class BadSettings(Exception):  # noqa: N818 - a refusal
+class InvalidSettings(Exception):  # noqa: N818 - a refusal
     """The environment is invalid; the message lists every mistake on its own line."""
 
 
@@ -183,13 +183,13 @@ class Settings(ServerSettings, TelemetrySettings, LimitSettings):
         return not is_loopback(self.api_host) or self.admin_key is not None or self.oidc_issuer is not None
 
     @property
-    def options(self) -> Options:
+    def database_options(self) -> DatabaseOptions:
         """The options of the database; a server that needs keys must also encrypt secrets."""
         keys = tuple(key.get_secret_value() for key in self.secrets_key)
-        return replace(super().options, secrets_keys=keys, requires_secrets_key=self.needs_keys)
+        return replace(super().database_options, secrets_keys=keys, requires_secrets_key=self.needs_keys)
 
     @property
-    def is_open(self) -> bool:
+    def has_open_profile(self) -> bool:
         """Whether GraphiQL, introspection and GET requests are enabled."""
         if self.profile is not None:
             return self.profile is Profile.OPEN
@@ -197,32 +197,32 @@ class Settings(ServerSettings, TelemetrySettings, LimitSettings):
 
 
 def load() -> Settings:
-    """Load the settings from the environment; raise BadSettings with all mistakes at once."""
-    files = secrets.read_files(secrets.names(Settings.model_fields), given())
+    """Load the settings from the environment; raise InvalidSettings with all mistakes at once."""
+    files = secrets.read_files(secrets.secret_names(Settings.model_fields), read_environment())
     errors = files.errors
     try:
         settings = Settings(**files.values)  # type: ignore[arg-type] # validated like values of the environment
     except ValidationError as invalid:
         for item in invalid.errors():
             errors.append(f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg'].removeprefix('Value error, ')}")
-        raise BadSettings("\n".join(errors)) from None
+        raise InvalidSettings("\n".join(errors)) from None
     if errors := errors or list(_contradictions(settings)):
-        raise BadSettings("\n".join(errors))
+        raise InvalidSettings("\n".join(errors))
     return settings
 
 
-def hidden(settings: Settings) -> list[str]:
+def secret_texts(settings: Settings) -> list[str]:
     """Return every secret text in the settings, which no log may contain."""
-    values = (getattr(settings, name) for name in secrets.names(Settings.model_fields))
+    values = (getattr(settings, name) for name in secrets.secret_names(Settings.model_fields))
     return [text for value in values if value is not None for text in secrets.secret_texts(value)]
 
 
-def given() -> Mapping[str, str | None]:
+def read_environment() -> Mapping[str, str | None]:
     """Read the environment variables, which override the file .env, by names in lower case."""
     return {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
 
 
-def origin(name: str) -> str:
+def find_source(name: str) -> str:
     """Name the source of a setting's value: `environment`, `.env`, `default`, or the file that X_FILE names."""
     for location, source in (("environment", EnvSettingsSource(Settings)), (".env", DotEnvSettingsSource(Settings))):
         if source.env_vars.get(name):

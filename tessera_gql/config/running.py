@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 from tessera_gql.config.secrets import SECRET
-from tessera_gql.store.engine import Options, driver_url, is_sqlite
+from tessera_gql.store.engine import DatabaseOptions, is_sqlite, parse_url
 
 
 class ServerSettings(BaseSettings):
@@ -90,7 +90,7 @@ class ServerSettings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
-        driver_url(value)
+        parse_url(value)
         return value
 
     @field_validator("database_replica_url", "database_listen_url")
@@ -101,21 +101,21 @@ class ServerSettings(BaseSettings):
         return value
 
     @property
-    def listens_to(self) -> str | None:
+    def listen_url(self) -> str | None:
         """URL for LISTEN, which fails through a PgBouncer in transaction mode; None where the server must poll."""
         if self.database_pgbouncer or is_sqlite(self.database_url):
             return self.database_listen_url
         return self.database_listen_url or self.database_url
 
     @property
-    def options(self) -> Options:
+    def database_options(self) -> DatabaseOptions:
         """The options of the database, without keys for secrets."""
-        return Options(
-            pool=self.database_pool,
+        return DatabaseOptions(
+            pool_size=self.database_pool,
             connect_seconds=self.database_connect_seconds,
             statement_seconds=self.database_statement_seconds,
             lock_seconds=self.database_lock_seconds,
-            pgbouncer=self.database_pgbouncer,
+            uses_pgbouncer=self.database_pgbouncer,
         )
 
 
@@ -132,5 +132,5 @@ def contradictions(settings: ServerSettings) -> Iterator[str]:
                 yield f"{name.upper()}: SQLite has no use for it. Leave it out, or set DATABASE_URL to a PostgreSQL."
         return
     replica = settings.database_replica_url
-    if replica is not None and driver_url(replica) == driver_url(settings.database_url):
+    if replica is not None and parse_url(replica) == parse_url(settings.database_url):
         yield "DATABASE_REPLICA_URL: it is the same as DATABASE_URL. Name the replica, or leave it out."

@@ -31,7 +31,7 @@ class SecretFiles:
     errors: list[str] = field(default_factory=list[str])
 
 
-def names(fields: Mapping[str, FieldInfo]) -> list[str]:
+def secret_names(fields: Mapping[str, FieldInfo]) -> list[str]:
     """Return the names of the secret settings."""
     return [name for name, info in fields.items() if SECRET in info.metadata]
 
@@ -68,7 +68,7 @@ def _content(name: str, path: str, *, is_given_twice: bool) -> str:
     return text
 
 
-def shown(value: object) -> str:
+def mask(value: object) -> str:
     """Mask a secret for output: a URL without its password, and `***` for anything else."""
     if isinstance(value, list):
         return HIDDEN

@@ -17,7 +17,7 @@ from tessera_gql.errors import Invalid, Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
-from tessera_gql.store.rows import characters
+from tessera_gql.store.rows import count_characters
 from tessera_gql.store.tables import EventRow
 
 MAX_RECENT_EVENTS = 2_000
@@ -35,7 +35,7 @@ def _never_ends(_position: int) -> bool:
     return False
 
 
-class Bus:
+class EventRelay:
     """Relay of the event log to the subscribers in this process; reads it on `wake` and every `poll_seconds`."""
 
     def __init__(
@@ -66,15 +66,15 @@ class Bus:
 
     async def __aenter__(self) -> Self:
         async with self._database.read() as session:
-            self._position = await events.last_sequence(session)
+            self._position = await events.load_last_sequence(session)
         self._read_at = time.monotonic()
-        self._database.committed.append(self.wake)
+        self._database.commit_listeners.append(self.wake)
         self._follower = asyncio.create_task(self._follow(), name="bus")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """End all subscriptions and stop following the log."""
-        self._database.committed.remove(self.wake)
+        self._database.commit_listeners.remove(self.wake)
         self._closed = True
         self._notify_subscribers()
         if self._follower is not None:
@@ -97,7 +97,7 @@ class Bus:
         """
         if after is None or after > self._position:
             async with self._database.read() as session:
-                last = await events.last_sequence(session)
+                last = await events.load_last_sequence(session)
             if after is not None and after > last:
                 raise Invalid(
                     "This cursor lies behind the end of the event log: it is of another database, or of a later state"
@@ -128,7 +128,7 @@ class Bus:
             return [self._recent[index] for index in range(size - missing, min(size, size - missing + PAGE_SIZE))]
         try:
             async with self._database.read() as session:
-                return await events.after(session, position, limit=PAGE_SIZE)
+                return await events.load_after(session, position, limit=PAGE_SIZE)
         except Unavailable:
             await asyncio.sleep(self._poll_seconds)
             return ()
@@ -150,7 +150,7 @@ class Bus:
     async def _catch_up(self) -> None:
         while True:
             async with self._database.read() as session:
-                page = await events.after(session, self._position, limit=PAGE_SIZE)
+                page = await events.load_after(session, self._position, limit=PAGE_SIZE)
             self._read_at = time.monotonic()
             if not page:
                 return
@@ -161,9 +161,9 @@ class Bus:
     def _remember(self, page: Sequence[EventRow]) -> None:
         """Keep the latest events in memory and drop the oldest; subscribers that lack those read them from the log."""
         self._recent.extend(page)
-        self._characters += sum(map(characters, page))
+        self._characters += sum(map(count_characters, page))
         while len(self._recent) > self._max_recent or self._characters > MAX_RECENT_CHARACTERS:
-            self._characters -= characters(self._recent.popleft())
+            self._characters -= count_characters(self._recent.popleft())
 
     def _notify_subscribers(self) -> None:
         moved, self._position_changed = self._position_changed, asyncio.Event()

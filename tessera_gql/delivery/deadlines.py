@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from tessera_gql.compute import Computer, Pool, rerun
+from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
@@ -20,17 +20,17 @@ REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
 log = logging.getLogger(__name__)
 
 
-async def keep(
+async def run_deadlines(
     database: Database,
     *,
     interval_seconds: float = INTERVAL_SECONDS,
-    spans: Sequence[timedelta] = REMINDER_SPANS,
+    reminder_spans: Sequence[timedelta] = REMINDER_SPANS,
     pool: Pool | None = None,
 ) -> None:
     """Apply deadlines at an interval, until cancelled."""
     while True:
         try:
-            await apply_due_deadlines(database, spans, pool)
+            await apply_due_deadlines(database, reminder_spans, pool)
         except Unavailable as error:
             log.warning("Deadlines are not looked at for now. %s", error)
         except Exception:
@@ -43,7 +43,7 @@ async def apply_due_deadlines(
 ) -> int:
     """Apply what is due; returns the number of overdue proposals. Safe in many processes: it locks the asset."""
     async with database.read() as session:
-        overdue = ids(await proposals.overdue(session, session.now))
+        overdue = ids(await proposals.list_overdue(session, session.now))
         due_reminders = await find_due_reminders(session, reminder_spans)
     for identity in overdue:
         await _run_command(database, pool, identity, apply_deadlines)
@@ -66,7 +66,7 @@ async def _run_command(
             await command(session, identity)
 
     try:
-        await rerun(computer, attempt)
+        await run_deferrable(computer, attempt)
     except Unavailable:
         raise
     except Refusal as error:

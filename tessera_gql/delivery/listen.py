@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from tessera_gql.store.engine import address
+from tessera_gql.store.engine import to_asyncpg_url
 from tessera_gql.store.events import CHANNEL
 
 RETRY_SECONDS = 2.0
@@ -16,9 +16,9 @@ PROBE_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-async def listen(url: str, *callbacks: Callable[[], None]) -> None:
+async def listen_for_events(url: str, *callbacks: Callable[[], None]) -> None:
     """Call `callbacks` on each notification, until cancelled; reconnects when the connection is lost."""
-    dsn = address(url)
+    dsn = to_asyncpg_url(url)
     while True:
         try:
             await _listen_once(dsn, callbacks)

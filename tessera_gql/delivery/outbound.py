@@ -24,7 +24,7 @@ MAX_ADDRESSES = 3
 Address = IPv4Address | IPv6Address
 
 
-class Undelivered(Exception):  # noqa: N818 - reads as a sentence where it is raised
+class DeliveryError(Exception):
     """The reason why a post failed, for the owner of the webhook; `status` is that of the response, if any."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -34,47 +34,47 @@ class Undelivered(Exception):  # noqa: N818 - reads as a sentence where it is ra
 
 
 @dataclass(frozen=True)
-class Rules:
+class PostRules:
     """Rules for outbound posts; `allow_private` permits private and loopback addresses."""
 
     allow_private: bool = False
     timeout_seconds: float = 15.0
 
 
-async def post(url: str, body: bytes, headers: Mapping[str, str], rules: Rules) -> int:
-    """Post a body and return the status of the successful response; raises Undelivered."""
+async def post(url: str, body: bytes, headers: Mapping[str, str], rules: PostRules) -> int:
+    """Post a body and return the status of the successful response; raises DeliveryError."""
     try:
         async with asyncio.timeout(rules.timeout_seconds):
             return await _post(httpx.URL(url), body, headers, rules)
     except TimeoutError:
-        raise Undelivered(f"No answer within {rules.timeout_seconds:g} seconds.") from None
+        raise DeliveryError(f"No answer within {rules.timeout_seconds:g} seconds.") from None
     except httpx.InvalidURL as error:
-        raise Undelivered(f"The address can't be used: {error}.") from None
+        raise DeliveryError(f"The address can't be used: {error}.") from None
 
 
-async def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str], rules: Rules) -> int:
-    failure = Undelivered(f"{url.host} has no address.")
+async def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str], rules: PostRules) -> int:
+    failure = DeliveryError(f"{url.host} has no address.")
     for address in (await _resolve(url, rules))[:MAX_ADDRESSES]:
         try:
             return await _post_to(address, url, body, headers)
         except httpx.ConnectError as error:
-            failure = Undelivered(f"Can't connect to {url.host} at {address}: {_describe_error(error)}.")
+            failure = DeliveryError(f"Can't connect to {url.host} at {address}: {_describe_error(error)}.")
         except httpx.HTTPError as error:
-            raise Undelivered(f"The connection to {url.host} failed: {_describe_error(error)}.") from None
+            raise DeliveryError(f"The connection to {url.host} failed: {_describe_error(error)}.") from None
     raise failure
 
 
-async def _resolve(url: httpx.URL, rules: Rules) -> list[Address]:
-    """Resolve the host; raises Undelivered if it has no address, or one that must not be called."""
+async def _resolve(url: httpx.URL, rules: PostRules) -> list[Address]:
+    """Resolve the host; raises DeliveryError if it has no address, or one that must not be called."""
     look_up = partial(socket.getaddrinfo, _ascii_host(url), _port(url), type=socket.SOCK_STREAM)
     try:
         results = await asyncio.get_running_loop().run_in_executor(DNS_THREADS, look_up)
     except (OSError, UnicodeError) as error:
-        raise Undelivered(f"The name {url.host} can't be looked up: {_describe_error(error)}.") from None
+        raise DeliveryError(f"The name {url.host} can't be looked up: {_describe_error(error)}.") from None
     addresses = [ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in results]
     for address in addresses:
         if reason := find_block_reason(address, allow_private=rules.allow_private):
-            raise Undelivered(
+            raise DeliveryError(
                 f"{url.host} has the address {address}, which is {reason}: not called."
                 " Only public addresses are, unless the setting WEBHOOK_ALLOW_PRIVATE lets posts go inside."
             )
@@ -108,13 +108,15 @@ async def _read_start(response: httpx.Response) -> None:
 
 
 def _check_status(response: httpx.Response) -> int:
-    """Return a successful status; raises Undelivered for any other."""
+    """Return a successful status; raises DeliveryError for any other."""
     status = response.status_code
     if response.is_success:
         return status
     if response.is_redirect:
-        raise Undelivered(f"The receiver answered {status}, a redirect: they are not followed. Change the URL.", status)
-    raise Undelivered(f"The receiver answered {status}.", status)
+        raise DeliveryError(
+            f"The receiver answered {status}, a redirect: they are not followed. Change the URL.", status
+        )
+    raise DeliveryError(f"The receiver answered {status}.", status)
 
 
 @cache

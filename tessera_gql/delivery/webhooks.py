@@ -17,11 +17,11 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.delivery import messages, outbound
-from tessera_gql.delivery.outbound import Undelivered
+from tessera_gql.delivery.outbound import DeliveryError
 from tessera_gql.errors import Refusal, Unavailable
 from tessera_gql.policy.delivery import Backoff, matches_filter, next_attempt
 from tessera_gql.policy.events import Event, WebhookDeliveryFailed
-from tessera_gql.policy.visibility import UNRESTRICTED, visibility_of_webhook, visible_event
+from tessera_gql.policy.visibility import UNRESTRICTED, redact_event, visibility_of_webhook
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import assets, events, webhooks
 from tessera_gql.store.database import Database
@@ -38,31 +38,31 @@ SHUTDOWN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
-Render = Callable[[Webhook, EventRow], Awaitable[Any]]
-"""Executes a webhook's document for an event with the rights of its team; raises Undelivered."""
+RenderPayload = Callable[[Webhook, EventRow], Awaitable[Any]]
+"""Executes a webhook's document for an event with the rights of its team; raises DeliveryError."""
 
 
 @dataclass(frozen=True)
-class Options:
+class WebhookOptions:
     """Options of the worker; `url` and `secret` define the webhook of the settings. A lease outlasts a post."""
 
     url: str | None = None
     secret: str | None = field(default=None, repr=False)
-    rules: outbound.Rules = field(default_factory=outbound.Rules)
+    rules: outbound.PostRules = field(default_factory=outbound.PostRules)
     backoff: Backoff = field(default_factory=Backoff)
-    render: Render | None = None
+    render: RenderPayload | None = None
     lease_seconds: float = 60.0
     poll_seconds: float = 1.0
     max_posts: int = 32
     max_posts_per_webhook: int = 4
 
 
-class Worker:
+class WebhookWorker:
     """Posts webhook deliveries until it is cancelled."""
 
-    def __init__(self, database: Database, options: Options | None = None) -> None:
+    def __init__(self, database: Database, options: WebhookOptions | None = None) -> None:
         self._database = database
-        self._options = options or Options()
+        self._options = options or WebhookOptions()
         self._wake_signal = asyncio.Event()
         self._running: dict[asyncio.Task[None], UUID] = {}
         self._is_prepared = False
@@ -73,7 +73,7 @@ class Worker:
 
     async def run(self) -> None:
         """Run until cancelled; posts in progress then have a few seconds to finish."""
-        self._database.committed.append(self.wake)
+        self._database.commit_listeners.append(self.wake)
         try:
             while True:
                 await self._step()
@@ -82,7 +82,7 @@ class Worker:
                         await self._wake_signal.wait()
                 self._wake_signal.clear()
         finally:
-            self._database.committed.remove(self.wake)
+            self._database.commit_listeners.remove(self.wake)
             await self._finish_posts()
 
     async def _step(self) -> None:
@@ -90,7 +90,7 @@ class Worker:
             await self._prepare()
             await self._prune_if_due()
             async with self._database.read() as session:
-                has_work = await webhooks.is_work_waiting(session)
+                has_work = await webhooks.has_work(session)
             if has_work:
                 await create_deliveries(self._database)
                 await self._start_posts()
@@ -112,7 +112,7 @@ class Worker:
     async def _prune_if_due(self) -> None:
         if time.monotonic() - self._pruned_at > PRUNE_EVERY_SECONDS or not self._pruned_at:
             async with self._database.write() as session:
-                await webhooks.prune(session, session.now - RETENTION)
+                await webhooks.delete_ended(session, session.now - RETENTION)
             self._pruned_at = time.monotonic()
 
     async def _start_posts(self) -> None:
@@ -124,7 +124,9 @@ class Worker:
                 busy.append(SETTINGS_WEBHOOK_ID)
             async with self._database.write() as session:
                 lease = timedelta(seconds=options.lease_seconds)
-                claimed = await webhooks.claim(session, limit=free, each=maximum, busy=busy, lease=lease)
+                claimed = await webhooks.claim(
+                    session, limit=free, limit_per_webhook=maximum, excluded_webhook_ids=busy, lease=lease
+                )
             for delivery in claimed:
                 task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
                 self._running[task] = delivery.webhook_id
@@ -150,7 +152,7 @@ class Worker:
         status, error = None, None
         try:
             status = await self._post(delivery)
-        except Undelivered as failure:
+        except DeliveryError as failure:
             status, error = failure.status, failure.message
         except Unavailable:
             raise
@@ -164,7 +166,7 @@ class Worker:
         async with self._database.read() as session:
             hooks = await webhooks.by_ids(session, [delivery.webhook_id])
             if not hooks:
-                raise Undelivered("The webhook was deleted.")
+                raise DeliveryError("The webhook was deleted.")
             hook = hooks[0]
             event = await _load_event(session, delivery, hook)
             fqn = await _load_fqn(session, event)
@@ -174,13 +176,13 @@ class Worker:
         return await outbound.post(hook.url, body, headers, self._options.rules)
 
     def _signing_secrets(self, hook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
-        """The secrets that sign this post; raises Undelivered if they can't be decrypted."""
+        """The secrets that sign this post; raises DeliveryError if they can't be decrypted."""
         if hook.id == SETTINGS_WEBHOOK_ID:
             return [self._options.secret] if self._options.secret else []
         try:
             return webhook_secrets.signing_secrets(keyring, hook, now)
         except UnreadableSecret as error:
-            raise Undelivered(f"The secret of this webhook can't be decrypted: {error}.") from None
+            raise DeliveryError(f"The secret of this webhook can't be decrypted: {error}.") from None
 
     async def _render(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
         is_slack = hook.format is WebhookFormat.SLACK
@@ -196,10 +198,10 @@ class Worker:
 async def create_deliveries(database: Database) -> int:
     """Create the deliveries of the next events, and move the webhooks' positions in the same transaction."""
     async with database.write() as session:
-        late = await webhooks.behind(session)
+        late = await webhooks.lock_lagging(session)
         if not late:
             return 0
-        page = await events.after(session, min(hook.position for hook in late))
+        page = await events.load_after(session, min(hook.position for hook in late))
         deliveries = [
             new_delivery(session, hook, event.sequence)
             for hook in late
@@ -210,7 +212,7 @@ async def create_deliveries(database: Database) -> int:
         for start in range(0, len(deliveries), 500):
             await session.insert_all(deliveries[start : start + 500])
         if page:
-            await webhooks.move(session, late, page[-1].sequence)
+            await webhooks.advance_position(session, late, page[-1].sequence)
         return len(deliveries)
 
 
@@ -221,7 +223,7 @@ async def record_attempt(
     async with database.write("worker") as session:
         attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-MAX_STORED_ATTEMPTS:]
         if record["error"] is None:
-            await webhooks.settle(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
+            await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
             return
         failures = sum(1 for attempt in attempts if attempt["at"] >= delivery.since.isoformat())
         due_at = next_attempt(
@@ -232,8 +234,8 @@ async def record_attempt(
             roll=random.random(),  # noqa: S311 - jitter
         )
         if due_at is not None:
-            await webhooks.settle(session, delivery, attempts=attempts, due_at=due_at)
-        elif await webhooks.settle(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
+            await webhooks.record_attempt(session, delivery, attempts=attempts, due_at=due_at)
+        elif await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
             await _record_failure(session, delivery, attempts)
 
 
@@ -241,7 +243,7 @@ async def _record_failure(session: Session, delivery: WebhookDelivery, attempts:
     hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
     session.record(
         WebhookDeliveryFailed(
-            teams=frozenset({hook.team_id} if hook.team_id else ()),
+            audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
             webhook_id=hook.id,
             delivery_id=delivery.id,
             event_sequence=delivery.sequence,
@@ -255,10 +257,10 @@ async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook
     """The event as the webhook's team may see it; None for a ping."""
     if delivery.sequence is None:
         return None
-    (row,) = await events.after(session, delivery.sequence - 1, limit=1)
-    event = visible_event(visibility_of_webhook(hook.team_id), row, events.renamed)
+    (row,) = await events.load_after(session, delivery.sequence - 1, limit=1)
+    event = redact_event(visibility_of_webhook(hook.team_id), row, events.with_actor)
     if event is None:
-        raise Undelivered("This event is hidden from the team of the webhook.")
+        raise DeliveryError("This event is hidden from the team of the webhook.")
     return event
 
 

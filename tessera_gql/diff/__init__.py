@@ -5,11 +5,11 @@ The package is pure and imports nothing else of the project.
 
 from tessera_gql.diff.changes import Bump, Certainty, Change, ChangeKind, Mode, SchemaDiff
 from tessera_gql.diff.engine import check, compare
-from tessera_gql.diff.fields import Field, fields
+from tessera_gql.diff.fields import Field, list_fields
 from tessera_gql.diff.guarantees import compare_guarantees
-from tessera_gql.diff.json import canonical
+from tessera_gql.diff.json import canonical_json
 from tessera_gql.diff.refusals import SchemaError
-from tessera_gql.diff.weight import weight
+from tessera_gql.diff.weight import small_schema_size
 
 __all__ = [
     "Bump",
@@ -20,10 +20,10 @@ __all__ = [
     "Mode",
     "SchemaDiff",
     "SchemaError",
-    "canonical",
+    "canonical_json",
     "check",
     "compare",
     "compare_guarantees",
-    "fields",
-    "weight",
+    "list_fields",
+    "small_schema_size",
 ]

@@ -6,7 +6,7 @@ Unknown are patterns outside the supported syntax, dynamic references, and valid
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, canonical_json
 from tessera_gql.diff.kinds import type_mask
 from tessera_gql.diff.regex import matches
 from tessera_gql.diff.schema import Bound, Schema, exact_number
@@ -79,7 +79,7 @@ class _Validation:
             yield False
             return
         if node.enum is not None:
-            yield canonical(value) in node.enum
+            yield canonical_json(value) in node.enum
         match value:
             case bool() | None:
                 pass
@@ -115,7 +115,7 @@ class _Validation:
     def check_alternatives(self, node: Schema, keyword: str, value: Json) -> Verdict:
         listed = node.enum_value_counts(keyword)
         if listed is not None:
-            occurrences = listed[canonical(value)]
+            occurrences = listed[canonical_json(value)]
             return occurrences == 1 or (occurrences > 1 and keyword == "anyOf")
         verdicts = (self.accepts(branch, value) for branch in node.children(keyword))
         return any_true(verdicts) if keyword == "anyOf" else count_between(verdicts, 1, 1)
@@ -138,7 +138,7 @@ class _Validation:
         if remaining is not None:
             yield all_true(self.accepts(remaining, item) for item in value[len(prefix) :])
         if node.unique:
-            yield len({canonical(item) for item in value}) == len(value)
+            yield len({canonical_json(item) for item in value}) == len(value)
         contained = node.child("contains")
         if contained is not None:
             verdicts = (self.accepts(contained, item) for item in value)

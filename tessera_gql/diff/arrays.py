@@ -17,7 +17,7 @@ from tessera_gql.diff.facts import (
     excluded_values,
     size_limits,
 )
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, canonical_json
 from tessera_gql.diff.kinds import BOOLEAN, NULL
 from tessera_gql.diff.schema import Schema
 
@@ -241,10 +241,10 @@ class _Search:
         banned = excluded_values(self.constraints)
         if self.unique:
             items = self._make_distinct(items)
-        if canonical(items) in banned:
+        if canonical_json(items) in banned:
             result = positions.value(length)
             items = [*items, result.value] if isinstance(result, Witness) else items
-        return Witness(items) if self.is_sure and canonical(items) not in banned else NoWitness.UNKNOWN
+        return Witness(items) if self.is_sure and canonical_json(items) not in banned else NoWitness.UNKNOWN
 
     def _make_distinct(self, items: list[Json]) -> list[Json]:
         """Replace repeated values by simple variants, which may be invalid: witnesses are validated before use."""
@@ -252,9 +252,9 @@ class _Search:
         distinct: list[Json] = []
         for index, item in enumerate(items):
             for candidate in (item, *_simple_variants(item, index)):
-                if canonical(candidate) not in texts:
+                if canonical_json(candidate) not in texts:
                     distinct.append(candidate)
-                    texts.add(canonical(candidate))
+                    texts.add(canonical_json(candidate))
                     break
         return distinct
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, canonical_json
 
 
 class Mode(StrEnum):
@@ -148,7 +148,7 @@ class Change:
     def fingerprint(self) -> str:
         """A hash of the change that does not depend on the run or the order of keys."""
         parts = [self.kind.value, self.pointer, self.path, self.before, self.after]
-        return hashlib.sha256(canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return hashlib.sha256(canonical_json(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def as_json(self) -> dict[str, Json]:
         evidence = self.evidence()
@@ -199,15 +199,15 @@ class SchemaDiff:
 
     changes: tuple[Change, ...]
 
-    def breaking(self, mode: Mode) -> tuple[Change, ...]:
+    def breaking_changes(self, mode: Mode) -> tuple[Change, ...]:
         return tuple(change for change in self.changes if mode in change.breaks)
 
     def is_compatible(self, mode: Mode) -> bool:
-        return not self.breaking(mode)
+        return not self.breaking_changes(mode)
 
     def bump(self, mode: Mode) -> Bump:
         """The smallest version bump: MAJOR if a change breaks in the mode, MINOR for additions, else PATCH."""
-        if self.breaking(mode):
+        if self.breaking_changes(mode):
             return Bump.MAJOR
         if any(change.kind in ADDITIVE for change in self.changes):
             return Bump.MINOR

@@ -25,7 +25,7 @@ class Field:
     deprecated: bool
 
 
-def fields(schema: object) -> tuple[Field, ...]:
+def list_fields(schema: object) -> tuple[Field, ...]:
     """List the declared fields, at most 20,000. Recursive schemas are entered once. Raises `SchemaError`."""
     document = read(schema, Identities())
     fields_by_path: dict[str, Field] = {}

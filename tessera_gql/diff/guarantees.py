@@ -11,7 +11,7 @@ from typing import cast
 
 from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
 from tessera_gql.diff.guard import guard
-from tessera_gql.diff.json import Json, canonical, is_equal, json_pointer
+from tessera_gql.diff.json import Json, canonical_json, is_equal, json_pointer
 from tessera_gql.diff.refusals import SchemaError
 
 WEAKENED, STRENGTHENED, CHANGED = (
@@ -72,7 +72,7 @@ def _pair_promises(old: Json, new: Json) -> Iterator[tuple[tuple[str, ...], Json
             for name in sorted(left.keys() | right.keys()):
                 yield (name,), left.get(name), right.get(name)
         case (list() | None, list() | None):
-            left, right = ({canonical(item): item for item in side or []} for side in (old, new))
+            left, right = ({canonical_json(item): item for item in side or []} for side in (old, new))
             for name in sorted(left.keys() ^ right.keys()):
                 yield (name,), left.get(name), right.get(name)
         case _:
@@ -97,7 +97,7 @@ def _label(section: str, name: tuple[str, ...]) -> str:
 
 
 def _unordered(value: Json) -> Json:
-    return sorted({canonical(item) for item in value}) if isinstance(value, list) else value  # type: ignore[return-value]  # list[str] is Json
+    return sorted({canonical_json(item) for item in value}) if isinstance(value, list) else value  # type: ignore[return-value]  # list[str] is Json
 
 
 def _classify(section: str, name: tuple[str, ...], before: Json, after: Json) -> tuple[ChangeKind, Json]:
@@ -164,8 +164,8 @@ def _classify_nullability(column: str, before: Json, after: Json) -> tuple[Chang
 def _classify_accepted_values(column: str, before: Json, after: Json) -> tuple[ChangeKind, Json]:
     if not isinstance(before, list) or not isinstance(after, list):
         return _classify_presence(before, after), None
-    old_texts = {canonical(value) for value in before}
-    extra = [value for value in after if canonical(value) not in old_texts]
+    old_texts = {canonical_json(value) for value in before}
+    extra = [value for value in after if canonical_json(value) not in old_texts]
     return (WEAKENED, {column: extra[0]}) if extra else (STRENGTHENED, None)
 
 
@@ -196,5 +196,5 @@ def _change(
 
 
 def _exclude(items: list[Json], other_items: list[Json]) -> Json:
-    other_texts = {canonical(item) for item in other_items}
-    return [item for item in items if canonical(item) not in other_texts]
+    other_texts = {canonical_json(item) for item in other_items}
+    return [item for item in items if canonical_json(item) not in other_texts]

@@ -41,7 +41,7 @@ def find_hint(
         schema.pop(edit.keyword, None)
     else:
         schema[edit.keyword] = edit.value
-    remaining_breaks = {(change.kind, change.path) for change in compare(old, edited).breaking(Mode.BACKWARD)}
+    remaining_breaks = {(change.kind, change.path) for change in compare(old, edited).breaking_changes(Mode.BACKWARD)}
     return edit.sentence if remaining_breaks <= other_breaks - {(assessment.difference.kind, assessment.path)} else None
 
 

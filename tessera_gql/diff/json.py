@@ -9,7 +9,7 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def canonical(value: object) -> str:
+def canonical_json(value: object) -> str:
     """Serialize to a text that is equal exactly when the values are: sorted keys, no whitespace, `1.0` as `1`."""
     return ENCODER.encode(value if isinstance(value, str) else normalize_numbers(value))
 
@@ -41,7 +41,7 @@ def is_equal(left: object, right: object) -> bool:
     """Return whether two JSON values are equal."""
     if isinstance(left, str) and isinstance(right, str):
         return left == right
-    return canonical(left) == canonical(right)
+    return canonical_json(left) == canonical_json(right)
 
 
 def escape_token(token: str) -> str:

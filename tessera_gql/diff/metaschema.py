@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from tessera_gql.diff.dialects import DRAFT_4, Dialect
-from tessera_gql.diff.json import canonical, escape_token
+from tessera_gql.diff.json import canonical_json, escape_token
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import is_pattern
 
@@ -127,7 +127,7 @@ def _check_names(value: object, pointer: str, key: str, check_list: ListCheck = 
 
 def _check_some_values(value: object, pointer: str, key: str) -> Subschemas:
     items = _check_non_empty_list(value, pointer, key)
-    if len({canonical(item) for item in items}) < len(items):
+    if len({canonical_json(item) for item in items}) < len(items):
         raise SchemaError(f"{key} must list each value once.", pointer=pointer)
     return iter(())
 

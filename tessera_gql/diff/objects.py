@@ -23,7 +23,7 @@ from tessera_gql.diff.facts import (
     excluded_values,
     size_limits,
 )
-from tessera_gql.diff.json import Json, canonical, is_equal
+from tessera_gql.diff.json import Json, canonical_json, is_equal
 from tessera_gql.diff.kinds import NON_ASSERTING
 from tessera_gql.diff.regex import Language, find_example, matches
 from tessera_gql.diff.schema import Keywords, Schema
@@ -252,7 +252,7 @@ class _Search:
 
     def _build(self) -> SearchResult:
         banned = excluded_values(self.constraints)
-        if not self.is_sure or (banned and canonical(self.document) in banned):
+        if not self.is_sure or (banned and canonical_json(self.document) in banned):
             return NoWitness.UNKNOWN
         return Witness(self.document)
 

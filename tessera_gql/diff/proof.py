@@ -22,7 +22,7 @@ from tessera_gql.diff.drafts import (
 from tessera_gql.diff.facts import Literal, Witness
 from tessera_gql.diff.guard import Identities
 from tessera_gql.diff.hints import MAX_SCHEMAS, Compare, find_hint
-from tessera_gql.diff.json import Json, canonical, to_json_number
+from tessera_gql.diff.json import Json, canonical_json, to_json_number
 from tessera_gql.diff.judge import Assessment, find_counterexample, order_sides
 from tessera_gql.diff.refusals import SchemaError
 from tessera_gql.diff.regex import Language, find_example
@@ -74,7 +74,7 @@ class EvidenceCollector:
             if assessment.breaks and tries and size_left > 0 and time.monotonic() < deadline:
                 tries -= 1
                 evidence = self._find_evidence(assessment)
-                size_left -= len(canonical(evidence.document))
+                size_left -= len(canonical_json(evidence.document))
                 if schemas <= MAX_SCHEMAS and len(gathered) < MAX_HINTS:
                     evidence = evidence._replace(hint=self._find_hint(assessment))
             gathered.append(evidence)
@@ -95,7 +95,7 @@ class EvidenceCollector:
             witness = self._find_document(accepting, demand, is_produced=is_produced)
             if witness is None or accepting.validator.accepts(witness.value) is not True:
                 continue
-            if len(canonical(witness.value)) > MAX_DOCUMENT:
+            if len(canonical_json(witness.value)) > MAX_DOCUMENT:
                 continue
             if not must_refuse or refusing.validator.accepts(witness.value) is False:
                 return Evidence(Certainty.PROVEN, witness.value)

@@ -18,7 +18,7 @@ from tessera_gql.diff.facts import (
     excluded_values,
     size_limits,
 )
-from tessera_gql.diff.json import canonical, to_json_number
+from tessera_gql.diff.json import canonical_json, to_json_number
 from tessera_gql.diff.regex import Language, find_example
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
@@ -147,6 +147,6 @@ def _first_allowed(values: Iterable[Fraction], avoid: Sequence[Number], banned: 
     for value in values:
         if all((value / Fraction(divisor)).denominator != 1 for divisor in avoid):
             number = to_json_number(value)
-            if canonical(number) not in banned:
+            if canonical_json(number) not in banned:
                 return Witness(number)
     return None

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.documents import Document
 from tessera_gql.diff.guard import identity
-from tessera_gql.diff.json import Json, canonical, escape_token
+from tessera_gql.diff.json import Json, canonical_json, escape_token
 from tessera_gql.diff.kinds import ALL_TYPES, CONSTRAINED_TYPES, NON_ASSERTING, NULL, TYPE_MASKS
 
 Number = int | Fraction
@@ -286,13 +286,13 @@ def _read_type(node: Schema) -> None:
 
 def _read_enum(node: Schema) -> None:
     listed = cast("list[Json]", node.keywords["enum"])
-    values = {canonical(value): value for value in listed}
+    values = {canonical_json(value): value for value in listed}
     node.enum = values if node.enum is None else {key: value for key, value in values.items() if key in node.enum}
 
 
 def _read_const(node: Schema) -> None:
     value = cast("Json", node.keywords["const"])
-    text = canonical(value)
+    text = canonical_json(value)
     node.enum = {text: value} if node.enum is None or text in node.enum else {}
 
 

@@ -11,7 +11,7 @@ from operator import or_
 from typing import NamedTuple
 
 from tessera_gql.diff.declared import DeclaredProperties, declared_properties
-from tessera_gql.diff.json import Json, canonical
+from tessera_gql.diff.json import Json, canonical_json
 from tessera_gql.diff.kinds import ALL_TYPES, FRACTION, INTEGER, NULL, NUMBER, SCALAR_KEYWORDS, TYPE_MASKS, type_mask
 from tessera_gql.diff.schema import Bound, Number, Schema, tighter_high, tighter_low
 
@@ -206,4 +206,4 @@ def format_types(mask: int) -> str:
 def shape_key(view: View) -> str:
     """Return a key that is equal for views of the same shape, names aside."""
     enum = None if view.enum is None else sorted(view.enum)
-    return canonical([describe_type(view), enum, view.value_of("format"), sorted(view.properties)])
+    return canonical_json([describe_type(view), enum, view.value_of("format"), sorted(view.properties)])

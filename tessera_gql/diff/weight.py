@@ -35,7 +35,7 @@ PLAIN = SUBSCHEMAS | {
 """Keywords that are compared in time linear in the schema."""
 
 
-def weight(schema: object) -> int | None:
+def small_schema_size(schema: object) -> int | None:
     """Count the values in a small schema of plain keywords; None for every other document."""
     size = _Size()
     schemas: list[object] = [schema]

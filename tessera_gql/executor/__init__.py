@@ -5,20 +5,20 @@ with one query.
 """
 
 from tessera_gql.executor.answer import ExecutorCounts, Fallback, PlannedQuery, execute_query
-from tessera_gql.executor.batch import DECLARED, Batch, Bound
-from tessera_gql.executor.fields import Reading, Through
-from tessera_gql.executor.plan import PlanCache, Reads
+from tessera_gql.executor.batch import BATCH_KEY, Batch, BoundBatch
+from tessera_gql.executor.fields import ComputedProperty, PathProperty
+from tessera_gql.executor.plan import AttributeReads, PlanCache
 
 __all__ = [
-    "DECLARED",
+    "BATCH_KEY",
+    "AttributeReads",
     "Batch",
-    "Bound",
+    "BoundBatch",
+    "ComputedProperty",
     "ExecutorCounts",
     "Fallback",
+    "PathProperty",
     "PlanCache",
     "PlannedQuery",
-    "Reading",
-    "Reads",
-    "Through",
     "execute_query",
 ]

@@ -14,7 +14,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 from graphql.execution.values import get_variable_values
 
 from tessera_gql.executor.levels import PlanExecution
-from tessera_gql.executor.plan import IntrospectionOperation, PlanCache, Reads, UnsupportedOperation
+from tessera_gql.executor.plan import AttributeReads, IntrospectionOperation, PlanCache, UnsupportedOperation
 
 log = logging.getLogger("tessera_gql.executor")
 
@@ -43,7 +43,7 @@ class ExecutorCounts:
     fallbacks: Counter[Fallback] = field(default_factory=Counter[Fallback])
 
 
-def _ignore_reads(_reads: Reads) -> None: ...
+def _ignore_reads(_reads: AttributeReads) -> None: ...
 
 
 def _ignore_seconds(_seconds: float) -> None: ...
@@ -59,7 +59,7 @@ class PlannedQuery:
     variables: dict[str, Any]
     plans: PlanCache
     """Plan cache of the document."""
-    on_reads: Callable[[Reads], None] = _ignore_reads
+    on_reads: Callable[[AttributeReads], None] = _ignore_reads
     """Called with the attributes that the plan reads, before it is executed."""
     on_cpu_seconds: Callable[[float], None] = _ignore_seconds
     """Called with seconds of CPU time as they are used."""

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-DECLARED = "batch"
+BATCH_KEY = "batch"
 """Key of the Batch in the metadata of a Strawberry field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundBatch:
     """A batch bound to the arguments of one operation."""
 
     key: Callable[[Any], Hashable]
@@ -24,7 +24,7 @@ class Bound:
 class Batch:
     """A field that loads the distinct keys of its parents with one query and completes each value once."""
 
-    bind: Callable[..., Bound]
+    bind: Callable[..., BoundBatch]
     """Binds the batch to Strawberry's `info` and the arguments of the client."""
     reads: tuple[str, ...] | None = None
     """Paths of the parent's attributes that the field reads; None if unknown."""

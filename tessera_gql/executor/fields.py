@@ -27,7 +27,7 @@ from graphql.execution.values import get_argument_values
 from strawberry import UNSET
 from strawberry.types.arguments import convert_arguments
 
-from tessera_gql.executor.batch import DECLARED, Batch
+from tessera_gql.executor.batch import BATCH_KEY, Batch
 
 STRAWBERRY = "strawberry-definition"
 """Key of Strawberry's definition in the extensions of a graphql-core type or field."""
@@ -60,7 +60,7 @@ class StrawberryField(Protocol):
     metadata: Mapping[Any, Any]
 
 
-class Reading(property):
+class ComputedProperty(property):
     """A property computed from the given attribute paths (`row.name`) alone, so that a plan knows what it reads."""
 
     def __init__(self, get: Callable[[Any], Any], *reads: str) -> None:
@@ -68,7 +68,7 @@ class Reading(property):
         self.reads = reads
 
 
-class Through(Reading):
+class PathProperty(ComputedProperty):
     """A property that returns the attribute at a path without computing anything."""
 
     def __init__(self, path: str) -> None:
@@ -114,7 +114,7 @@ def find_source(field: GraphQLField) -> ValueSource:
     declared = cast("StrawberryField | None", (field.extensions or {}).get(STRAWBERRY))
     if declared is None or declared.extensions:
         return CoreResolver(field.resolve or default_field_resolver)
-    if isinstance(batch := declared.metadata.get(DECLARED), Batch):
+    if isinstance(batch := declared.metadata.get(BATCH_KEY), Batch):
         return BatchLoad(declared, batch)
     if declared.base_resolver is not None:
         return ResolverCall(declared, declared.base_resolver)

@@ -42,9 +42,9 @@ from tessera_gql.executor.fields import (
     STRAWBERRY,
     AttributeRead,
     BatchLoad,
-    Reading,
+    ComputedProperty,
+    PathProperty,
     ResolverCall,
-    Through,
     ValueSource,
     find_source,
     may_await,
@@ -149,7 +149,7 @@ class Selection:
 
 
 @dataclass(eq=False)
-class Reads:
+class AttributeReads:
     """The attributes that a plan reads of each type, as paths, if they are known."""
 
     are_known: bool = True
@@ -157,12 +157,12 @@ class Reads:
     """Number of loads, if known."""
     paths: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """Attribute paths by type name."""
-    whole: set[str] = field(default_factory=set[str])
+    unrestricted_types: set[str] = field(default_factory=set[str])
     """Names of types whose attributes may all be read."""
 
-    def of(self, kind: str) -> frozenset[str] | None:
+    def paths_of(self, kind: str) -> frozenset[str] | None:
         """Return the attribute paths of a type; None for all attributes."""
-        if not self.are_known or kind in self.whole or kind not in self.paths:
+        if not self.are_known or kind in self.unrestricted_types or kind not in self.paths:
             return None
         return frozenset(self.paths[kind])
 
@@ -171,10 +171,10 @@ class Reads:
         match source:
             case AttributeRead(name=name):
                 member = _class_member(kind, name)
-                if isinstance(member, Reading):
+                if isinstance(member, ComputedProperty):
                     self.paths.setdefault(kind.name, set()).update(member.reads)
                 elif isinstance(member, property):
-                    self.whole.add(kind.name)
+                    self.unrestricted_types.add(kind.name)
                 else:
                     self.paths.setdefault(kind.name, set()).add(name)
             case BatchLoad(batch=batch) if batch.reads is not None:
@@ -182,7 +182,7 @@ class Reads:
                 self.paths.setdefault(kind.name, set()).update(batch.reads)
             case ResolverCall(resolver=resolver) if not resolver.info_parameter:
                 self.load_count += resolver.is_async
-                self.whole.add(kind.name)
+                self.unrestricted_types.add(kind.name)
             case _:
                 self.are_known = False
 
@@ -195,7 +195,7 @@ class Plan:
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
     variables: VariableValues
-    reads: "Reads" = field(default_factory=Reads)
+    reads: "AttributeReads" = field(default_factory=AttributeReads)
     _selection_counter: Iterator[int] = field(default_factory=lambda: count(1))
 
     @cached_property
@@ -288,7 +288,7 @@ class PlanCache:
 def _attribute_path(kind: GraphQLObjectType, name: str) -> str:
     """Return the path of the attribute that a field reads."""
     member = _class_member(kind, name)
-    return member.path if isinstance(member, Through) else name
+    return member.path if isinstance(member, PathProperty) else name
 
 
 def _class_member(kind: GraphQLObjectType, name: str) -> Any:

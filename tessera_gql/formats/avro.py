@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from tessera_gql.formats.foreign import ForeignError, ParsedSchema, check_length
+from tessera_gql.formats.foreign import DocumentError, ParsedSchema, check_length
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PRIMITIVES: dict[str, dict[str, Any]] = {
@@ -19,21 +19,21 @@ _PRIMITIVES: dict[str, dict[str, Any]] = {
 }
 
 
-def read(text: str) -> ParsedSchema:
-    """Parse the Avro schema of a record. Raises ForeignError."""
+def parse_record(text: str) -> ParsedSchema:
+    """Parse the Avro schema of a record. Raises DocumentError."""
     from fastavro.schema import SchemaParseException, UnknownType, parse_schema  # noqa: PLC0415 - only where Avro is read
 
     try:
         document = orjson.loads(check_length(text, "Avro schema"))
         parsed: Any = parse_schema(document, _write_hint=False)
     except (orjson.JSONDecodeError, SchemaParseException, UnknownType) as error:
-        raise ForeignError(f"This Avro schema can't be read: {type(error).__name__} {error}"[:300]) from error
+        raise DocumentError(f"This Avro schema can't be read: {type(error).__name__} {error}"[:300]) from error
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise ForeignError(
+        raise DocumentError(
             f"This is no Avro schema ({type(error).__name__}). Give the content of an .avsc file."
         ) from error
     if not isinstance(parsed, dict) or parsed.get("type") not in {"record", "error"}:
-        raise ForeignError("This Avro schema is no record, and a contract is about records. Give the record's schema.")
+        raise DocumentError("This Avro schema is no record, and a contract is about records. Give the record's schema.")
     defs: dict[str, Any] = {}
     _convert(parsed, defs)
     root = defs.pop(parsed["name"])
@@ -61,7 +61,7 @@ def _convert(avro_type: Any, defs: dict[str, Any]) -> dict[str, Any]:
         case {"type": inner}:
             return _convert(inner, defs) | _annotations(avro_type)
         case _:
-            raise ForeignError("This Avro schema has a type that is none of Avro's.")
+            raise DocumentError("This Avro schema has a type that is none of Avro's.")
 
 
 def _convert_named(avro_type: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Manifest:
     warnings: tuple[str, ...]
 
 
-def read(document: bytes | str | Mapping[str, Any]) -> Manifest:
+def parse_manifest(document: bytes | str | Mapping[str, Any]) -> Manifest:
     """Parse a manifest. Raises ManifestError; a malformed entry is only skipped, and named in `warnings`."""
     with _pause_garbage_collection():
         return _build_manifest(UntrustedJson(_parse_json(document), "the manifest", Warnings()))

@@ -32,7 +32,7 @@ def _build_column(
     column: UntrustedJson, guarantees: TableGuarantees, key: str, *, is_sized: bool
 ) -> tuple[JsonObject, bool]:
     text = column.text("data_type")
-    data_type = dbt_types.read(text, is_sized=is_sized) if text else dbt_types.DataType({})
+    data_type = dbt_types.parse_type(text, is_sized=is_sized) if text else dbt_types.DataType({})
     for unknown in data_type.unknown:
         column.warnings.add(f"Columns of the unknown type `{unknown}` may hold any value", column.name)
     is_required = data_type.is_required or key in guarantees.never_null

@@ -18,36 +18,38 @@ _DIALECTS = {"sqlserver": "tsql", "synapse": "tsql"}
 
 
 @dataclass(frozen=True)
-class Reading:
+class ColumnUsage:
     """The declared columns that are read of one upstream table. None means all of them; `why` is then the reason."""
 
     columns: tuple[str, ...] | None
-    why: str | None = None
+    reason: str | None = None
 
 
-def columns_read(query: str | None, adapter: str | None, upstream: Mapping[str, Sequence[str]]) -> dict[str, Reading]:
+def find_column_usage(
+    query: str | None, adapter: str | None, upstream: Mapping[str, Sequence[str]]
+) -> dict[str, ColumnUsage]:
     """Find the columns that a query reads, for each upstream fqn with its declared columns."""
     if query is None:
-        return dict.fromkeys(upstream, Reading(None, "the manifest holds no compiled query"))
+        return dict.fromkeys(upstream, ColumnUsage(None, "the manifest holds no compiled query"))
     if len(query) > _MAX_QUERY_LENGTH:
-        return dict.fromkeys(upstream, Reading(None, "the query is too long to be read"))
+        return dict.fromkeys(upstream, ColumnUsage(None, "the query is too long to be read"))
     try:
         analyzer = _QueryAnalyzer.analyze(query, _DIALECTS.get(adapter or "", adapter))
     except Exception as error:  # noqa: BLE001 - a parser of a hundred dialects fails in a hundred ways, and all mean: unknown
-        return dict.fromkeys(upstream, Reading(None, f"the query could not be read ({type(error).__name__})"))
+        return dict.fromkeys(upstream, ColumnUsage(None, f"the query could not be read ({type(error).__name__})"))
     return {fqn: _to_column_usage(analyzer.columns_of(fqn), columns) for fqn, columns in upstream.items()}
 
 
-def _to_column_usage(used_names: "frozenset[str] | bool | None", declared: Sequence[str]) -> Reading:
+def _to_column_usage(used_names: "frozenset[str] | bool | None", declared: Sequence[str]) -> ColumnUsage:
     match used_names:
         case False:
-            return Reading(None, "the query does not name it")
+            return ColumnUsage(None, "the query does not name it")
         case frozenset():
             matches = (name for full in declared for name in (full, full.split(".")[0]) if name.lower() in used_names)
             columns = tuple(dict.fromkeys(matches))
-            return Reading(columns) if columns else Reading(None, "the query names no column that it declares")
+            return ColumnUsage(columns) if columns else ColumnUsage(None, "the query names no column that it declares")
         case _:
-            return Reading(None, "the query reads all its columns")
+            return ColumnUsage(None, "the query reads all its columns")
 
 
 @dataclass

@@ -74,7 +74,7 @@ class DataType:
     """The unknown type names in it; their values are not constrained."""
 
 
-def read(data_type: str, *, is_sized: bool) -> DataType:
+def parse_type(data_type: str, *, is_sized: bool) -> DataType:
     """Parse a data type.
 
     With `is_sized` the warehouse enforces lengths, as in a table built under an enforced contract, so that

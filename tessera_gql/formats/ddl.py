@@ -4,28 +4,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from tessera_gql.formats import dbt_types
-from tessera_gql.formats.foreign import ForeignError, ParsedSchema, check_length
+from tessera_gql.formats.foreign import DocumentError, ParsedSchema, check_length
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def read(text: str, dialect: str | None = None) -> list[ParsedSchema]:
-    """Parse the tables that the statements create, in order; other statements are ignored. Raises ForeignError."""
+def parse_tables(text: str, dialect: str | None = None) -> list[ParsedSchema]:
+    """Parse the tables that the statements create, in order; other statements are ignored. Raises DocumentError."""
     import sqlglot  # noqa: PLC0415 - heavy, and only where DDL is read
     from sqlglot import exp  # noqa: PLC0415
     from sqlglot.errors import SqlglotError  # noqa: PLC0415
 
     check_length(text, "SQL")
     if dialect is not None and dialect not in {item.value for item in sqlglot.Dialects}:
-        raise ForeignError(f"There is no SQL dialect {dialect[:40]!r}. Name one, such as postgres or snowflake.")
+        raise DocumentError(f"There is no SQL dialect {dialect[:40]!r}. Name one, such as postgres or snowflake.")
     try:
         statements = sqlglot.parse(text, read=dialect)
     except (SqlglotError, RecursionError) as error:
-        raise ForeignError(f"This SQL can't be read: {' '.join(str(error).split())[:300]}") from error
+        raise DocumentError(f"This SQL can't be read: {' '.join(str(error).split())[:300]}") from error
     tables = (item for item in statements if isinstance(item, exp.Create) and isinstance(item.this, exp.Schema))
     schemas = [_convert_table(table, dialect) for table in tables]
     if not schemas:
-        raise ForeignError("This SQL creates no table with columns. Give its CREATE TABLE statements.")
+        raise DocumentError("This SQL creates no table with columns. Give its CREATE TABLE statements.")
     return schemas
 
 
@@ -42,7 +42,7 @@ def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
         is_never_null = exp.PrimaryKeyColumnConstraint in constraints or (
             not_null is not None and not not_null.args.get("allow_null")
         )
-        column_schema = dbt_types.read(column.kind.sql(dialect), is_sized=True).schema if column.kind else {}
+        column_schema = dbt_types.parse_type(column.kind.sql(dialect), is_sized=True).schema if column.kind else {}
         if is_never_null or column.name in key_columns:
             schema["required"].append(column.name)
         else:

@@ -22,11 +22,11 @@ class ParsedSchema:
     version: str | None = None
 
 
-class ForeignError(ValueError):
+class DocumentError(ValueError):
     """A document that can't be parsed; the message for the client says what is wrong and what to do."""
 
 
 def check_length(text: str, kind: str) -> str:
     if len(text) > MAX_LENGTH:
-        raise ForeignError(f"This {kind} has more than {MAX_LENGTH:,} characters. Split it.")
+        raise DocumentError(f"This {kind} has more than {MAX_LENGTH:,} characters. Split it.")
     return text

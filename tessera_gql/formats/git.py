@@ -15,11 +15,13 @@ from typing import Any, TypeVar, get_args, get_origin
 from unicodedata import normalize
 
 from tessera_gql.formats import yaml
-from tessera_gql.formats.yaml import Path, Read, YamlError
+from tessera_gql.formats.yaml import Path, YamlDocument, YamlError
 
-MARK = "# Tessera GQL writes this file on push and reads it on pull; pull edits before the next push, or they are lost."
-FORMAT = 1
-ENDING = ".yaml"
+FILE_HEADER = (
+    "# Tessera GQL writes this file on push and reads it on pull; pull edits before the next push, or they are lost."
+)
+FORMAT_VERSION = 1
+FILE_SUFFIX = ".yaml"
 
 _SAFE_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*", re.ASCII)
 _RESERVED_NAME = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.ASCII)
@@ -97,7 +99,7 @@ class AssetFile:
     line: int = field(default=0, compare=False)
 
 
-KINDS: Mapping[str, type[TeamFile] | type[AssetFile]] = {"team": TeamFile, "asset": AssetFile}
+FILE_TYPES: Mapping[str, type[TeamFile] | type[AssetFile]] = {"team": TeamFile, "asset": AssetFile}
 _ENTRY_TYPES: Mapping[str, type[Any]] = {
     "contracts": ContractEntry,
     "registrations": RegistrationEntry,
@@ -113,16 +115,16 @@ def file_name(name: str) -> str:
     """
     key = normalize("NFC", name.strip()).casefold()
     if len(key) <= _MAX_NAME_LENGTH and _SAFE_NAME.fullmatch(key) and not _RESERVED_NAME.match(key):
-        return key + ENDING
+        return key + FILE_SUFFIX
     readable = re.sub(r"[^a-z0-9_]+", "-", key[:60], flags=re.ASCII).strip("-") or "name"
     digest = hashlib.sha256(key.encode()).hexdigest()[:20]
-    return f"{'_' if _RESERVED_NAME.match(readable) else ''}{readable}~{digest}{ENDING}"
+    return f"{'_' if _RESERVED_NAME.match(readable) else ''}{readable}~{digest}{FILE_SUFFIX}"
 
 
-def write(file: TeamFile | AssetFile) -> str:
+def render_file(file: TeamFile | AssetFile) -> str:
     """Return the text of a file, one line per value; equal content gives equal text."""
-    kind = next(kind for kind, model in KINDS.items() if isinstance(file, model))
-    return f"{MARK}\n{yaml.dump({'kind': kind, 'format': FORMAT, **_to_mapping(file)})}"
+    kind = next(kind for kind, model in FILE_TYPES.items() if isinstance(file, model))
+    return f"{FILE_HEADER}\n{yaml.dump({'kind': kind, 'format': FORMAT_VERSION, **_to_mapping(file)})}"
 
 
 def _to_mapping(entry: Any) -> dict[str, Any]:
@@ -140,33 +142,33 @@ def _to_yaml_value(value: Any) -> Any:
         case _ if is_dataclass(value):
             return _to_mapping(value)
         case _:
-            return yaml.ordered(value)
+            return yaml.sort_keys(value)
 
 
-def read(text: str) -> TeamFile | AssetFile:
+def parse_file(text: str) -> TeamFile | AssetFile:
     """Parse a file. Raises YamlError with the line of a key that is missing, unknown or of the wrong type."""
     document = yaml.load(text)
     entry = _Mapping(document, (), document.value)
-    kind = entry.read_keyword("kind", KINDS)
-    if entry.value.get("format") != FORMAT:
-        raise entry.error("format", f"is not {FORMAT}, the only one this version reads")
-    return entry.build(KINDS[kind], other_keys={"kind", "format"})
+    kind = entry.read_keyword("kind", FILE_TYPES)
+    if entry.value.get("format") != FORMAT_VERSION:
+        raise entry.error("format", f"is not {FORMAT_VERSION}, the only one this version reads")
+    return entry.build(FILE_TYPES[kind], other_keys={"kind", "format"})
 
 
 @dataclass(frozen=True)
 class _Mapping:
     """A mapping in a file, with its path."""
 
-    document: Read
+    document: YamlDocument
     path: Path
     value: Any
 
     def __post_init__(self) -> None:
         if not isinstance(self.value, dict):
-            raise YamlError("a mapping (`key: value`) is expected here", self.document.line(self.path))
+            raise YamlError("a mapping (`key: value`) is expected here", self.document.line_of(self.path))
 
     def error(self, key: str, problem: str) -> YamlError:
-        return YamlError(f"`{key}` {problem}", self.document.line((*self.path, key)))
+        return YamlError(f"`{key}` {problem}", self.document.line_of((*self.path, key)))
 
     def read_keyword(self, key: str, keywords: Mapping[str, object]) -> str:
         value = self.value.get(key)
@@ -183,12 +185,12 @@ class _Mapping:
                 suggestions = get_close_matches(key, sorted(names), n=1)
                 hint = f"; did you mean `{suggestions[0]}`?" if suggestions else ""
                 raise self.error(key, f"is not known here{hint}")
-        arguments: dict[str, Any] = {"line": self.document.line(self.path)}
+        arguments: dict[str, Any] = {"line": self.document.line_of(self.path)}
         for name, field_ in fields_by_name.items():
             if name in self.value:
                 arguments[name] = self.read(name, field_.type)
             elif field_.default is field_.default_factory:  # both are MISSING
-                raise YamlError(f"`{name}` is missing", self.document.line(self.path))
+                raise YamlError(f"`{name}` is missing", self.document.line_of(self.path))
         return model(**arguments)
 
     def read(self, key: str, type_: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tessera_gql.formats import yaml
-from tessera_gql.formats.foreign import ForeignError, ParsedSchema, check_length
+from tessera_gql.formats.foreign import DocumentError, ParsedSchema, check_length
 from tessera_gql.formats.yaml import YamlError
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -27,25 +27,27 @@ _CONSTRAINT_KEYWORDS = frozenset(
 _LOGICAL_TYPE_BY_FORMAT = {"date": "date", "date-time": "timestamp", "time": "time"}
 
 
-def read(text: str) -> list[ParsedSchema]:
-    """Parse each object of the contract's schema. Raises ForeignError."""
+def parse_contract(text: str) -> list[ParsedSchema]:
+    """Parse each object of the contract's schema. Raises DocumentError."""
     from open_data_contract_standard.model import OpenDataContractStandard  # noqa: PLC0415 - pydantic, heavy
     from pydantic import ValidationError  # noqa: PLC0415
 
     try:
         document = yaml.load(check_length(text, "data contract")).value
     except YamlError as error:
-        raise ForeignError(f"This data contract can't be read: {error}") from error
+        raise DocumentError(f"This data contract can't be read: {error}") from error
     if not isinstance(document, dict) or not str(document.get("apiVersion", "")).startswith("v3."):
-        raise ForeignError("This is no data contract of ODCS v3: it has no `apiVersion: v3.…`.")
+        raise DocumentError("This is no data contract of ODCS v3: it has no `apiVersion: v3.…`.")
     try:
         contract: Any = OpenDataContractStandard.model_validate(document)
     except ValidationError as error:
         first_error = error.errors()[0]
         location = ".".join(map(str, first_error["loc"]))
-        raise ForeignError(f"This data contract is not as ODCS v3 has it: {location}: {first_error['msg']}.") from error
+        raise DocumentError(
+            f"This data contract is not as ODCS v3 has it: {location}: {first_error['msg']}."
+        ) from error
     if not contract.schema_:
-        raise ForeignError("This data contract has no `schema`, so it promises nothing about data.")
+        raise DocumentError("This data contract has no `schema`, so it promises nothing about data.")
     database = next((_read_database(server) for server in contract.servers or ()), "")
     schemas = (_convert_object(schema_object, contract, database, text) for schema_object in contract.schema_)
     return list(schemas)
@@ -59,7 +61,7 @@ def _read_database(server: Any) -> str:
 def _convert_object(schema_object: Any, contract: Any, database: str, text: str) -> ParsedSchema:
     name = schema_object.physicalName or schema_object.name
     if not name:
-        raise ForeignError("An object of the contract's schema has neither `name` nor `physicalName`.")
+        raise DocumentError("An object of the contract's schema has neither `name` nor `physicalName`.")
     properties = list(_check_names(schema_object.properties))
     guarantees: dict[str, Any] = {}
     if unique_columns := {prop.name: "always" for prop in properties if prop.unique or prop.primaryKey}:
@@ -84,7 +86,7 @@ def _to_dict(model: Any) -> dict[str, Any]:
 def _check_names(properties: Any) -> Iterator[Any]:
     for prop in properties or ():
         if not prop.name:
-            raise ForeignError("A property of the contract's schema has no `name`.")
+            raise DocumentError("A property of the contract's schema has no `name`.")
         yield prop
 
 
@@ -113,7 +115,9 @@ def _property_schema(prop: Any) -> dict[str, Any]:
     return schema | {key: value for key, value in annotations.items() if value}
 
 
-def write(fqn: str, version: str, schema: Any, *, description: str | None = None, team: str | None = None) -> str:
+def render_contract(
+    fqn: str, version: str, schema: Any, *, description: str | None = None, team: str | None = None
+) -> str:
     """Return an ODCS v3 document. ODCS can't express all of a JSON Schema, so `customProperties` has it in full."""
     *parents, name = fqn.split(".")
     table = {"name": name, "physicalName": fqn, "logicalType": "object", "description": description}

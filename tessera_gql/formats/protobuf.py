@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tessera_gql.formats.foreign import MAX_LENGTH, ForeignError, ParsedSchema
+from tessera_gql.formats.foreign import MAX_LENGTH, DocumentError, ParsedSchema
 
 if TYPE_CHECKING:
     from google.protobuf import descriptor_pb2 as pb
@@ -33,17 +33,17 @@ _WELL_KNOWN_TYPES: dict[str, dict[str, Any]] = {
 }
 
 
-def read(document: bytes) -> list[ParsedSchema]:
-    """Parse all top-level messages outside `google.protobuf`. Raises ForeignError."""
+def parse_messages(document: bytes) -> list[ParsedSchema]:
+    """Parse all top-level messages outside `google.protobuf`. Raises DocumentError."""
     from google.protobuf.descriptor_pb2 import FileDescriptorSet  # noqa: PLC0415 - only where descriptors are read
     from google.protobuf.message import DecodeError  # noqa: PLC0415
 
     if len(document) > MAX_LENGTH:
-        raise ForeignError(f"This descriptor set has more than {MAX_LENGTH:,} bytes. Split it.")
+        raise DocumentError(f"This descriptor set has more than {MAX_LENGTH:,} bytes. Split it.")
     try:
         files: pb.FileDescriptorSet = FileDescriptorSet.FromString(document)
     except DecodeError as error:
-        raise ForeignError("This is no descriptor set. Write one with `protoc --descriptor_set_out`.") from error
+        raise DocumentError("This is no descriptor set. Write one with `protoc --descriptor_set_out`.") from error
     defs = dict(_iterate_definitions(files))
     original = {"format": "protobuf", "base64": base64.b64encode(document).decode()}
     schemas = [
@@ -52,7 +52,7 @@ def read(document: bytes) -> list[ParsedSchema]:
         if not name.startswith("google.protobuf.")
     ]
     if not schemas:
-        raise ForeignError("This descriptor set holds no message. Give the one of the files that define them.")
+        raise DocumentError("This descriptor set holds no message. Give the one of the files that define them.")
     return schemas
 
 
@@ -106,7 +106,7 @@ def _find_references(name: str, defs: dict[str, dict[str, Any]]) -> dict[str, An
             case {"$ref": str(ref)}:
                 target = ref.removeprefix("#/$defs/")
                 if target not in defs:
-                    raise ForeignError(f"{name} refers to {target}, which is not in the set. Use `--include_imports`.")
+                    raise DocumentError(f"{name} refers to {target}, which is not in the set. Use `--include_imports`.")
                 if target not in definitions:
                     definitions[target] = defs[target]
                     waiting.append(defs[target])

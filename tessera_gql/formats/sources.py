@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from tessera_gql.formats import avro, ddl, odcs, protobuf
-from tessera_gql.formats.foreign import ForeignError, check_length
-from tessera_gql.formats.storable import storable
+from tessera_gql.formats.foreign import DocumentError, check_length
+from tessera_gql.formats.storable import find_storage_fault
 
 
 class Format(StrEnum):
@@ -25,7 +25,7 @@ class Format(StrEnum):
     DDL = "DDL"
 
 
-SUFFIXES = {
+FORMAT_BY_SUFFIX = {
     ".json": Format.JSON_SCHEMA,
     ".yaml": Format.ODCS,
     ".yml": Format.ODCS,
@@ -40,7 +40,7 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True)
-class Source:
+class SchemaDocument:
     """A schema document. `part` selects one of several tables or messages; `dialect` is the SQL dialect of DDL."""
 
     format: Format
@@ -53,44 +53,44 @@ class Source:
         return {name: str(value) for name, value in found.items() if value is not None}
 
     @classmethod
-    def of(cls, kept: Mapping[str, str]) -> "Source":
-        return cls(Format(kept["format"]), kept["text"], kept.get("part"), kept.get("dialect"))
+    def from_json(cls, fields: Mapping[str, str]) -> "SchemaDocument":
+        return cls(Format(fields["format"]), fields["text"], fields.get("part"), fields.get("dialect"))
 
 
 @dataclass(frozen=True)
-class Promised:
+class ParsedContract:
     """The schema and guarantees of a document; guarantees are None if the format has none."""
 
     schema: Any
     guarantees: dict[str, Any] | None = None
 
 
-def named(path: PurePath) -> Format | None:
+def format_from_path(path: PurePath) -> Format | None:
     """Return the format of a file by its suffix, or None."""
-    return SUFFIXES.get(path.suffix.lower())
+    return FORMAT_BY_SUFFIX.get(path.suffix.lower())
 
 
-def read(source: Source, fqn: str | None = None) -> Promised:
-    """Parse a document. Of several tables take `part`, else the one with the fqn's last name. Raises ForeignError."""
+def parse_document(source: SchemaDocument, fqn: str | None = None) -> ParsedContract:
+    """Parse a document. Of several tables take `part`, else the one with the fqn's last name. Raises DocumentError."""
     match source.format:
         case Format.JSON_SCHEMA:
-            return _check_storable(Promised(_parse_json(check_length(source.text, "JSON Schema"))))
+            return _check_storable(ParsedContract(_parse_json(check_length(source.text, "JSON Schema"))))
         case Format.AVRO:
-            schemas = [avro.read(source.text)]
+            schemas = [avro.parse_record(source.text)]
         case Format.ODCS:
-            schemas = odcs.read(source.text)
+            schemas = odcs.parse_contract(source.text)
         case Format.DDL:
-            schemas = ddl.read(source.text, source.dialect)
+            schemas = ddl.parse_tables(source.text, source.dialect)
         case Format.PROTOBUF:
-            schemas = protobuf.read(_decode_base64(source.text))
+            schemas = protobuf.parse_messages(_decode_base64(source.text))
     by_name = {parsed.name: parsed for parsed in schemas}
     parsed = by_name[_choose_name(list(by_name), source.part, fqn)]
-    return _check_storable(Promised(parsed.schema, parsed.guarantees))
+    return _check_storable(ParsedContract(parsed.schema, parsed.guarantees))
 
 
-def _check_storable(contract: Promised) -> Promised:
-    if reason := storable(contract.schema):
-        raise ForeignError(f"The document can't be a contract: {reason}.")
+def _check_storable(contract: ParsedContract) -> ParsedContract:
+    if reason := find_storage_fault(contract.schema):
+        raise DocumentError(f"The document can't be a contract: {reason}.")
     return contract
 
 
@@ -98,14 +98,14 @@ def _parse_json(text: str) -> Any:
     try:
         return orjson.loads(text)
     except ValueError as error:
-        raise ForeignError(f"This is not JSON: {error}.") from error
+        raise DocumentError(f"This is not JSON: {error}.") from error
 
 
 def _decode_base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ForeignError("A protobuf descriptor set is sent in base64, and this is none.") from error
+        raise DocumentError("A protobuf descriptor set is sent in base64, and this is none.") from error
 
 
 def _choose_name(names: Sequence[str], part: str | None, fqn: str | None) -> str:
@@ -117,7 +117,7 @@ def _choose_name(names: Sequence[str], part: str | None, fqn: str | None) -> str
     if len(matches) == 1:
         return matches[0]
     listing = ", ".join(names[:20]) + (" and more" if len(names) > 20 else "")
-    raise ForeignError(
+    raise DocumentError(
         f"This document describes {listing}; {'none' if not matches else 'more than one'} of them is {wanted_name!r}."
         " Say which with `part`."
     )

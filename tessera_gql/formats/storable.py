@@ -10,7 +10,7 @@ MAX_DEPTH = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def storable(value: Any) -> str | None:
+def find_storage_fault(value: Any) -> str | None:
     """Return the reason why a text or JSON value can't be stored, or None. Iterative, so that depth is no problem."""
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):

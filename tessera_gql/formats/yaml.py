@@ -37,13 +37,13 @@ class YamlError(ValueError):
 
 
 @dataclass(frozen=True)
-class Read:
+class YamlDocument:
     """A loaded document. `lines` has the first line of each value of the upper levels, by path."""
 
     value: Any
     lines: Mapping[Path, int]
 
-    def line(self, path: Path) -> int:
+    def line_of(self, path: Path) -> int:
         """Return the line of a value, or of its nearest ancestor whose line is known."""
         while path and path not in self.lines:
             path = path[:-1]
@@ -55,7 +55,7 @@ def dump(value: Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000, indent=2)
 
 
-def load(text: str) -> Read:
+def load(text: str) -> YamlDocument:
     """Load one document. Raises YamlError."""
     if len(text) > MAX_BYTES:
         raise YamlError(f"the file has more than {MAX_BYTES:,} characters", 1)
@@ -69,7 +69,7 @@ def load(text: str) -> Read:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise YamlError("it has a character that YAML does not allow", line) from None
-    return Read(builder.value, builder.lines)
+    return YamlDocument(builder.value, builder.lines)
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # in C, if available
@@ -190,12 +190,12 @@ def _parse_scalar(text: str) -> Any:
     return text
 
 
-def ordered(value: Any) -> Any:
+def sort_keys(value: Any) -> Any:
     """Return the value with the keys of all objects sorted, because databases don't preserve their order."""
     match value:
         case dict():
-            return {key: ordered(value[key]) for key in sorted(value)}
+            return {key: sort_keys(value[key]) for key in sorted(value)}
         case list():
-            return [ordered(item) for item in value]
+            return [sort_keys(item) for item in value]
         case _:
             return value

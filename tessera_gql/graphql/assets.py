@@ -9,7 +9,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.fields import AssetField, load_fields
-from tessera_gql.graphql.filters import given, optional, or_keep
+from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
 from tessera_gql.graphql.lists import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
@@ -20,7 +20,7 @@ from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, 
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON, check_text
-from tessera_gql.policy.access import Verb, allows
+from tessera_gql.policy.access import Action, is_allowed
 from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
@@ -106,15 +106,15 @@ class Asset(Node):
         ] = strawberry.UNSET,
     ) -> list[AssetField]:
         contract = await info.context.loaders.active_contract.load(self.row.id)
-        return await load_fields(info.context, self.row.id, contract, given(paths))
+        return await load_fields(info.context, self.row.id, contract, or_none(paths))
 
     @computed_field("Whether the caller may publish contracts of the asset.")
     def viewer_can_publish(self, info: Info) -> bool:
-        return allows(info.context.actor, Verb.PUBLISH_CONTRACT, self.row.owner_team_id)
+        return is_allowed(info.context.actor, Action.PUBLISH_CONTRACT, self.row.owner_team_id)
 
     @computed_field("Whether the caller may update the asset.")
     def viewer_can_update(self, info: Info) -> bool:
-        return allows(info.context.actor, Verb.UPDATE_ASSET, self.row.owner_team_id)
+        return is_allowed(info.context.actor, Action.UPDATE_ASSET, self.row.owner_team_id)
 
 
 @strawberry.type(description="One page of a list of assets.")
@@ -141,11 +141,11 @@ class CreateAssetPayload(Payload):
 
 async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPayload:
     details = AssetDetails(
-        owner=team_ref(given(arguments.owner), "owner"),
-        resource_type=given(arguments.resource_type),
-        description=given(arguments.description),
-        compatibility_mode=given(arguments.compatibility_mode),
-        metadata=given(arguments.metadata),
+        owner=team_ref(or_none(arguments.owner), "owner"),
+        resource_type=or_none(arguments.resource_type),
+        description=or_none(arguments.description),
+        compatibility_mode=or_none(arguments.compatibility_mode),
+        metadata=or_none(arguments.metadata),
     )
     row = await assets.create(call.session, call.actor, fqn=arguments.fqn, details=details)
     return CreateAssetPayload(asset=Asset.of(row))
@@ -171,16 +171,16 @@ async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPa
     details = AssetDetails(
         owner=team_ref(or_keep(arguments.owner, "owner"), "owner"),
         resource_type=or_keep(arguments.resource_type, "resource_type"),
-        description="" if arguments.description is None else given(arguments.description),
+        description="" if arguments.description is None else or_none(arguments.description),
         compatibility_mode=or_keep(arguments.compatibility_mode, "compatibility_mode"),
-        metadata={} if arguments.metadata is None else given(arguments.metadata),
+        metadata={} if arguments.metadata is None else or_none(arguments.metadata),
     )
     row = await assets.update(
         call.session,
         call.actor,
         arguments.asset.to_ref(),
         details=details,
-        expected_row_version=given(arguments.expected_row_version),
+        expected_row_version=or_none(arguments.expected_row_version),
     )
     return UpdateAssetPayload(asset=Asset.of(row))
 

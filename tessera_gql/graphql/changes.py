@@ -14,7 +14,7 @@ from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.nouns import computed_field
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.publish import Judgement, Terms
-from tessera_gql.workflows.comparisons import judged
+from tessera_gql.workflows.comparisons import compare_terms
 
 
 @strawberry.type(description="One difference between two contract versions, and the modes in which it breaks.")
@@ -90,8 +90,8 @@ def list_changes(context: Context, changes: Sequence[S], convert: Callable[[S], 
 
     Raise an error with the code QUERY_TOO_COMPLEX once the response holds more than MAX_CHANGES.
     """
-    context.changes_listed += len(changes)
-    if context.changes_listed > MAX_CHANGES:
+    context.listed_changes += len(changes)
+    if context.listed_changes > MAX_CHANGES:
         message = f"The answer would hold more than {MAX_CHANGES:,} changes, which is the limit. Leave some lists out."
         raise GraphQLError(
             message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": "changes", "allowed": MAX_CHANGES}
@@ -158,9 +158,9 @@ class SchemaDiff:
         )
 
 
-async def compare_terms(context: Context, old: Terms, new: Terms) -> SchemaDiff:
+async def diff_terms(context: Context, old: Terms, new: Terms) -> SchemaDiff:
     """Compare two contracts under the compatibility mode of the old one. Raise Invalid for an invalid schema."""
-    return SchemaDiff.of(await judged(context.computer.run, old, new))
+    return SchemaDiff.of(await compare_terms(context.computer.run, old, new))
 
 
 @strawberry.type
@@ -173,4 +173,4 @@ class Queries:
         new: Annotated[JSON, strawberry.argument(description="The JSON Schema after the change.")],
         mode: Annotated[Mode, strawberry.argument(description="The compatibility mode to judge by.")] = Mode.BACKWARD,
     ) -> SchemaDiff | None:
-        return await compare_terms(info.context, Terms(old, None, mode), Terms(new, None, mode))
+        return await diff_terms(info.context, Terms(old, None, mode), Terms(new, None, mode))

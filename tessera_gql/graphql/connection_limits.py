@@ -120,7 +120,7 @@ class ConnectionLimiter:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.most = limits.connections
+        self.maximum = limits.connections
         """Maximum number of connections; lower if the process may open fewer files."""
         self.open: dict[asyncio.Transport, Connection] = {}
         self.refusals: Counter[RefusalReason] = Counter()
@@ -136,15 +136,15 @@ class ConnectionLimiter:
 
     @property
     def is_full(self) -> bool:
-        return len(self.open) > self.most
+        return len(self.open) > self.maximum
 
     def accept(self, transport: asyncio.Transport, address: str) -> Connection | RefusalReason:
         """Register a connection, or return the reason to close it at once."""
         if self._addresses[address] >= self.limits.address_connections:
             self.refusals[RefusalReason.ADDRESS] += 1
             return RefusalReason.ADDRESS
-        is_surplus = len(self.open) >= self.most and not self._evict()
-        if is_surplus and len(self.open) >= self.most + RESERVED_CONNECTIONS:
+        is_surplus = len(self.open) >= self.maximum and not self._evict()
+        if is_surplus and len(self.open) >= self.maximum + RESERVED_CONNECTIONS:
             self.refusals[RefusalReason.FULL] += 1
             return RefusalReason.FULL
         connection = self.open[transport] = Connection(self, transport, address)

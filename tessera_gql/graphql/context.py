@@ -17,17 +17,17 @@ from sqlalchemy import FromClause
 
 from tessera_gql.compute import Computer, Pool
 from tessera_gql.errors import Unavailable
-from tessera_gql.executor import Reads
+from tessera_gql.executor import AttributeReads
 from tessera_gql.graphql import nouns
 from tessera_gql.graphql.fanout import StreamPosition
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.visibility import view_of, visible_event
+from tessera_gql.policy.visibility import redact_event, visibility_of
 from tessera_gql.store.database import Database
-from tessera_gql.store.events import renamed
+from tessera_gql.store.events import with_actor
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow
-from tessera_gql.workflows.manifest_progress import Tell, silent
+from tessera_gql.workflows.manifest_progress import ReportProgress, ignore_progress
 
 MAX_JSON_CHARACTERS = 32_000_000
 """Maximum characters of JSON columns, such as schemas and metadata, that one operation may read."""
@@ -63,9 +63,9 @@ class Context:
         self.actor = actor
         self._bus = bus
         self.git_sync_path = git_sync_path
-        self.tell: Tell = silent
-        self.course = StreamPosition()
-        self.changes_listed = 0
+        self.report_progress: ReportProgress = ignore_progress
+        self.stream_position = StreamPosition()
+        self.listed_changes = 0
         """Number of schema changes listed in the reply so far."""
         self._on_batch = on_batch
         self._session: Session | None = None
@@ -98,13 +98,13 @@ class Context:
         else:
             source = self.database.query(self.actor.name, single=self._is_single)
         self._session = session = await self._exit_stack.enter_async_context(source)
-        session.narrowed = self._columns
+        session.selected_columns = self._columns
         session.computer = self.computer
         session.json_characters = MAX_JSON_CHARACTERS
         self.from_replica |= session.from_replica
         return session
 
-    async def happened(self, after: int | None) -> AsyncGenerator[EventRow]:
+    async def subscribe(self, after: int | None) -> AsyncGenerator[EventRow]:
         """Stream committed events that the caller may see: those after a sequence number, then live ones.
 
         Each query about an event opens its own session, so that an idle subscriber holds no connection.
@@ -112,10 +112,10 @@ class Context:
         if self._bus is None:
             raise Unavailable("This server delivers no events. Read `events(after:)` instead.")
         await self.close()
-        view = view_of(self.actor)
-        async with self._bus.subscribe(after, self.course.report_caught_up) as stream:
+        view = visibility_of(self.actor)
+        async with self._bus.subscribe(after, self.stream_position.report_caught_up) as stream:
             async for row in stream:
-                if (event := visible_event(view, row, renamed)) is not None:
+                if (event := redact_event(view, row, with_actor)) is not None:
                     yield event
 
     def read_session(self) -> AbstractAsyncContextManager[Session]:
@@ -138,15 +138,15 @@ class Context:
             if dry_run:
                 self._exit_stack, self._session = stack.pop_all(), session
 
-    def live(self) -> None:
+    def use_separate_sessions(self) -> None:
         """Switch to one session per query, because a slow subscriber must not hold a connection."""
         self._is_live = True
         if (loaders := self.__dict__.pop("loaders", None)) is not None:
             loaders.forget()
 
-    def restrict_columns(self, reads: Reads) -> None:
+    def restrict_columns(self, reads: AttributeReads) -> None:
         """Restrict the columns to load to those that the plan reads."""
-        self._columns = nouns.columns(reads)
+        self._columns = nouns.columns_to_read(reads)
         self._is_single = reads.are_known and reads.load_count == 1
 
     async def reset(self) -> None:
@@ -155,9 +155,9 @@ class Context:
             await self.loaders.close()
             self.__dict__.pop("loaders", None)
         self._columns = {}
-        self.changes_listed = 0
+        self.listed_changes = 0
         if self._session is not None:
-            self._session.narrowed = {}
+            self._session.selected_columns = {}
         if self._is_single:  # a single-statement session has no snapshot to keep
             self._is_single, self._session = False, None
             await self._exit_stack.aclose()

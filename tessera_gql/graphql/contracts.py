@@ -11,9 +11,9 @@ from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
 from tessera_gql.formats.sources import Format
-from tessera_gql.graphql.changes import Change, SchemaDiff, compare_terms, to_changes
+from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, to_changes
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import given
+from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import CONTRACTS, REGISTRATIONS
 from tessera_gql.graphql.nouns import computed_field
@@ -85,7 +85,12 @@ class Contract(Node):
         if asset is None or (team := await info.context.loaders.team.load(asset.owner_team_id)) is None:
             raise NotFound("The asset of this contract is gone.")
         write = partial(
-            odcs.write, asset.fqn, self.version, self.row.schema_def, description=asset.description, team=team.name
+            odcs.render_contract,
+            asset.fqn,
+            self.version,
+            self.row.schema_def,
+            description=asset.description,
+            team=team.name,
         )
         return await info.context.computer.run(write)
 
@@ -94,7 +99,7 @@ class Contract(Node):
         previous = await info.context.loaders.previous_contract.load(self.row.id)
         if previous is None:
             return []
-        difference = await compare_terms(info.context, terms_of(previous), terms_of(self.row))
+        difference = await diff_terms(info.context, terms_of(previous), terms_of(self.row))
         return to_changes(info.context, difference.judgement.changes)
 
     @computed_field("The differences from this contract to another one.")
@@ -110,7 +115,7 @@ class Contract(Node):
         target = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
         if target is None:
             raise Invalid("There is no contract with the id in `to`. Use one of the asset's contracts.", field=("to",))
-        return await compare_terms(info.context, terms_of(self.row, given(mode)), terms_of(target))
+        return await diff_terms(info.context, terms_of(self.row, or_none(mode)), terms_of(target))
 
 
 def terms_of(row: tables.Contract, mode: Mode | None = None) -> Terms:

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from tessera_gql.graphql.contracts import Contract
-from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import to_type
@@ -17,7 +17,7 @@ from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.policy.words import Response
 from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.workflows import proposals
-from tessera_gql.workflows.proposals import Answer
+from tessera_gql.workflows.proposals import AcknowledgmentInput
 
 
 @strawberry.input(description="The acknowledgment of a proposal by an asked team.")
@@ -48,9 +48,9 @@ async def acknowledge_proposal(call: Call, arguments: AcknowledgeProposalInput) 
         call.session,
         call.actor,
         _proposal_id(arguments.proposal),
-        team=team_ref(given(arguments.team)),
-        answer=Answer(arguments.response, given(arguments.migration_deadline), given(arguments.notes)),
-        expected_row_version=given(arguments.expected_row_version),
+        team=team_ref(or_none(arguments.team)),
+        answer=AcknowledgmentInput(arguments.response, or_none(arguments.migration_deadline), or_none(arguments.notes)),
+        expected_row_version=or_none(arguments.expected_row_version),
     )
     acknowledgment_id = next(
         event.acknowledgment_id for event in call.session.events if isinstance(event, ProposalAnswered)
@@ -75,8 +75,8 @@ class WithdrawProposalPayload(Payload):
 
 
 async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> WithdrawProposalPayload:
-    team = team_ref(given(arguments.team))
-    row_version = given(arguments.expected_row_version)
+    team = team_ref(or_none(arguments.team))
+    row_version = or_none(arguments.expected_row_version)
     change = await proposals.withdraw(
         call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
     )
@@ -100,8 +100,8 @@ class PublishProposalPayload(Payload):
 
 
 async def publish_proposal(call: Call, arguments: PublishProposalInput) -> PublishProposalPayload:
-    team = team_ref(given(arguments.published_by), "published_by")
-    row_version = given(arguments.expected_row_version)
+    team = team_ref(or_none(arguments.published_by), "published_by")
+    row_version = or_none(arguments.expected_row_version)
     change = await proposals.publish(
         call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
     )

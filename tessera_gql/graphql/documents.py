@@ -135,7 +135,7 @@ class Operation:
         return isinstance(value, NullValueNode)
 
 
-Prepared: TypeAlias = Operation | list[GraphQLError]
+PrepareResult: TypeAlias = Operation | list[GraphQLError]
 
 
 @dataclass
@@ -167,7 +167,7 @@ def parse_operation(query: str, variables: dict[str, Any], operation_name: str |
     return Operation(document, operation, variables)
 
 
-class Documents:
+class DocumentCache:
     """An LRU cache of the prepared documents of one schema, bounded by tokens."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, profile: Profile) -> None:
@@ -179,7 +179,7 @@ class Documents:
 
     def prepare(
         self, query: str, variables: dict[str, Any] | None = None, operation_name: str | None = None
-    ) -> Prepared:
+    ) -> PrepareResult:
         """Return the operation to run, or the errors of the document."""
         entry = self._find_entry(query)
         variables = variables or {}

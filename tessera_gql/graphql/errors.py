@@ -22,18 +22,18 @@ class UserError:
     message: str = strawberry.field(description="A message for people: what was refused, why, and what to do next.")
 
     @classmethod
-    def of(cls, refusal: Refusal, input_names: dict[str, str], input_: Any) -> "UserError":
+    def from_refusal(cls, refusal: Refusal, input_names: dict[str, str], input_: Any) -> "UserError":
         """Convert a refusal. `input_names` maps input names of the command to those of the schema.
 
         A field that `input_` does not have is left out.
         """
-        path = [camel(input_names.get(part, part)) for part in refusal.field if part != "input"]
-        input_fields = {camel(field.name) for field in dataclasses.fields(input_)}
+        path = [to_camel_case(input_names.get(part, part)) for part in refusal.field if part != "input"]
+        input_fields = {to_camel_case(field.name) for field in dataclasses.fields(input_)}
         field_path = ["input", *path] if path and path[0] in input_fields else None
         return cls(code=UserErrorCode(refusal.code), field=field_path, message=refusal.message)
 
 
-def camel(name: str) -> str:
+def to_camel_case(name: str) -> str:
     """Convert a Python name to camel case."""
     first, *remaining = name.split("_")
     return first + "".join(part.capitalize() for part in remaining)

@@ -12,7 +12,7 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, given
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
 from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
 from tessera_gql.graphql.pages import (
@@ -56,14 +56,14 @@ class EventFilter:
 
 EVENTS = Listing(
     "Event",
-    events.rows,
+    events.TABLE,
     "sequence",
     filter=EventFilter,
     order=order_input("Event", {"SEQUENCE": ("sequence", "The order in which events were committed.")}),
 )
 
 
-def cursor(sequence: int) -> str:
+def encode_cursor(sequence: int) -> str:
     """Encode a sequence number as a cursor."""
     return base64.urlsafe_b64encode(f"event:{sequence}".encode()).decode()
 
@@ -87,7 +87,7 @@ def _entity_id(row: tables.EventRow) -> strawberry.ID:
 
 
 @from_row(
-    cursor=lambda row: cursor(row.sequence),
+    cursor=lambda row: encode_cursor(row.sequence),
     kind=lambda row: EventKind(row.kind),
     entity_id=_entity_id,
 )
@@ -153,16 +153,16 @@ def events_connection(parent_column: str | None = None, *, description: str) -> 
         page_request = parse_page_request(
             EVENTS, {"first": first, "last": last, "filter_input": filter_input, "order_by": order_by}
         )
-        bounds = _cursor_conditions(given(after), given(before), descending=page_request.descending)
+        bounds = _cursor_conditions(or_none(after), or_none(before), descending=page_request.is_descending)
         column, key = (parent_column, root.row.id) if parent_column else (None, None)
         bounded_request = replace(page_request, conditions=page_request.conditions + bounds)
         page = await info.context.loaders.pages(EVENTS.source, column, bounded_request).load(key)
         count_request = PageRequest(order_by=EVENTS.order_by, conditions=page_request.conditions)
         return Connection(
             nodes=[Event.of(row) for row in page.rows],
-            cursor=lambda index: cursor(page.rows[index].sequence),
-            has_next=page.has_next or (page_request.backwards and given(before) is not None),
-            has_previous=page.has_previous or (not page_request.backwards and given(after) is not None),
+            cursor=lambda index: encode_cursor(page.rows[index].sequence),
+            has_next=page.has_next or (page_request.is_backward and or_none(before) is not None),
+            has_previous=page.has_previous or (not page_request.is_backward and or_none(after) is not None),
             load_count=lambda: info.context.loaders.counts(EVENTS.source, column, count_request).load(key),
         )
 
@@ -191,4 +191,4 @@ class Queries:
         "The cursor of the latest event; a subscription with it as `after` misses nothing that happens later."
     )
     async def event_cursor(self, info: Info) -> str | None:
-        return cursor(await info.context.loaders.run_query(events.last_sequence))
+        return encode_cursor(await info.context.loaders.run_query(events.load_last_sequence))

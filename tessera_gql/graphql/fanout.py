@@ -76,7 +76,7 @@ class Broadcaster(Generic[T]):
         self._streams: dict[Hashable, SharedStream[T]] = {}
 
     @property
-    def sharing(self) -> int:
+    def shared_listeners(self) -> int:
         """Number of listeners served by an execution that another listener started."""
         return sum(len(stream.listeners) - 1 for stream in self._streams.values() if stream.listeners)
 

@@ -10,7 +10,7 @@ from tessera_gql import diff
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
 from tessera_gql.store import tables
-from tessera_gql.workflows.comparisons import Same
+from tessera_gql.workflows.comparisons import IdentityKey
 
 
 @strawberry.type(description="A field that the asset's active contract declares.")
@@ -47,6 +47,6 @@ async def load_fields(
 
 
 async def _declared_fields(context: Context, schema: Any) -> Sequence[diff.Field]:
-    if diff.weight(schema) is not None:
-        return diff.fields(schema)
-    return await context.computer.run(diff.fields, schema, key=("fields", Same(schema)))
+    if diff.small_schema_size(schema) is not None:
+        return diff.list_fields(schema)
+    return await context.computer.run(diff.list_fields, schema, key=("fields", IdentityKey(schema)))

@@ -10,7 +10,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
-from tessera_gql.graphql.errors import camel
+from tessera_gql.graphql.errors import to_camel_case
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.scalars import check_text
 from tessera_gql.store.page import Condition
@@ -18,7 +18,7 @@ from tessera_gql.store.page import Condition
 E = TypeVar("E")
 
 
-def given(value: Any) -> Any:
+def or_none(value: Any) -> Any:
     """Return the value, or None if it was left out."""
     return None if value is UNSET else value
 
@@ -26,8 +26,8 @@ def given(value: Any) -> Any:
 def or_keep(value: Any, name: str) -> Any:
     """Return the value, or None if it was left out to keep the current one. Raise Invalid for an explicit null."""
     if value is None:
-        raise Invalid(f"`{camel(name)}` can't be null. Leave it out to keep what is there.", field=(name,))
-    return given(value)
+        raise Invalid(f"`{to_camel_case(name)}` can't be null. Leave it out to keep what is there.", field=(name,))
+    return or_none(value)
 
 
 def optional(description: str, *, name: str | None = None) -> Any:

@@ -20,7 +20,7 @@ from websockets.frames import Frame
 from websockets.http11 import Request
 
 from tessera_gql.graphql.connection_limits import Connection, PingCounter, RefusalReason
-from tessera_gql.graphql.http_protocol import ConnectionState
+from tessera_gql.graphql.http_protocol import LimitedServerState
 
 WRITE_TEXT = "tessera.write_text"
 AUTHENTICATED = "tessera.authenticated"
@@ -32,7 +32,7 @@ WriteText: TypeAlias = Callable[[bytes], bool]
 """Writes a text message; returns False without writing if the client does not read or has disconnected."""
 
 
-class Frames(WebSocketsSansIOProtocol):
+class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol with direct writes. It never compresses messages."""
 
     connection: Connection
@@ -40,7 +40,7 @@ class Frames(WebSocketsSansIOProtocol):
     def __init__(
         self,
         config: Config,
-        server_state: ConnectionState,
+        server_state: LimitedServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:

@@ -7,11 +7,11 @@ import strawberry
 from tessera_gql.errors import Refusal
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError
-from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.mutations import Input, Payload
 from tessera_gql.workflows import git
 from tessera_gql.workflows.git_folder import Commit
-from tessera_gql.workflows.git_state import Pulled
+from tessera_gql.workflows.git_state import PullResult
 
 
 @strawberry.input(description="The options of a push of teams and assets into files.")
@@ -57,7 +57,7 @@ class PullReport:
     passed_over: list[str] = strawberry.field(description="The contracts that were skipped, each with the reason.")
 
     @classmethod
-    def of(cls, result: Pulled) -> "PullReport":
+    def of(cls, result: PullResult) -> "PullReport":
         values: dict[str, Any] = vars(result) | {"passed_over": list(result.passed_over)}
         return cls(**values)
 
@@ -69,8 +69,8 @@ class PullFromGitPayload(Payload):
 
 async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitPayload:
     """Write the files in a read transaction, so that no writer waits for the disk."""
-    message = given(arguments.message)
-    commit = None if message is None else Commit(message, given(arguments.author))
+    message = or_none(arguments.message)
+    commit = None if message is None else Commit(message, or_none(arguments.author))
     async with context.database.read() as session:
         result = await git.push(session, context.actor, context.git_sync_path, commit=commit)
     return PushToGitPayload(
@@ -80,7 +80,7 @@ async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitP
 
 async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFromGitPayload:
     """Read the files, then merge them in one transaction."""
-    files = await git.read(context.actor, context.git_sync_path)
+    files = await git.read_files(context.actor, context.git_sync_path)
     async with context.write(dry_run=arguments.dry_run) as session:
         result = await git.pull(session, context.actor, files)
     return PullFromGitPayload(report=PullReport.of(result))
@@ -93,8 +93,8 @@ async def _resolve_push(
     try:
         payload = await push_to_git(info.context, input)
     except Refusal as refusal:
-        payload = PushToGitPayload(errors=[UserError.of(refusal, {}, input)])
-    payload.client_mutation_id = given(input.client_mutation_id)
+        payload = PushToGitPayload(errors=[UserError.from_refusal(refusal, {}, input)])
+    payload.client_mutation_id = or_none(input.client_mutation_id)
     return payload
 
 
@@ -105,8 +105,8 @@ async def _resolve_pull(
     try:
         payload = await pull_from_git(info.context, input)
     except Refusal as refusal:
-        payload = PullFromGitPayload(errors=[UserError.of(refusal, {}, input)])
-    payload.client_mutation_id = given(input.client_mutation_id)
+        payload = PullFromGitPayload(errors=[UserError.from_refusal(refusal, {}, input)])
+    payload.client_mutation_id = or_none(input.client_mutation_id)
     return payload
 
 

@@ -17,7 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.graphql import jobs, sse, uploads, websocket
 from tessera_gql.graphql.body import Body
-from tessera_gql.graphql.documents import Operation, Prepared, Profile
+from tessera_gql.graphql.documents import Operation, PrepareResult, Profile
 from tessera_gql.graphql.http_errors import HttpError, body_too_large
 from tessera_gql.graphql.multipart import FORM_MEDIA_TYPE, PREFLIGHT_HEADERS
 from tessera_gql.graphql.operations import STREAM_REQUIRED, error_reply, execute, run_operation, to_encoded_reply
@@ -104,7 +104,7 @@ class Endpoint:
 
     async def _prepare(
         self, request: Request, body: Body, media: MediaType, identity: Identity, share: UploadShare
-    ) -> Prepared | Job:
+    ) -> PrepareResult | Job:
         """Receive and prepare the operation. A large one becomes a job, which keeps only the text of its variables."""
         received = await self._receive(request, body, share)
         query = received.params
@@ -233,7 +233,7 @@ def _content_length(request: Request) -> int | None:
     return None if "transfer-encoding" in request.headers else 0
 
 
-def _check_permitted(request: Request, media: MediaType, prepared: Prepared, received: RequestBody) -> None:
+def _check_permitted(request: Request, media: MediaType, prepared: PrepareResult, received: RequestBody) -> None:
     if not isinstance(prepared, Operation):
         return
     if request.method == "GET" and prepared.kind is OperationType.MUTATION:

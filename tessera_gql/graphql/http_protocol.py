@@ -44,7 +44,7 @@ FULL = ConnectionRefusal(
 )
 
 
-class ConnectionState(ServerState):
+class LimitedServerState(ServerState):
     """uvicorn's server state with the connection limiter that all protocols share."""
 
     def __init__(self, limiter: ConnectionLimiter) -> None:
@@ -62,7 +62,7 @@ class HttpProtocol(HttpToolsProtocol):
     def __init__(
         self,
         config: Config,
-        server_state: ConnectionState,
+        server_state: LimitedServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:

@@ -28,7 +28,7 @@ def global_id(kind: str, identity: UUID) -> strawberry.ID:
     return strawberry.ID(base64.urlsafe_b64encode(f"{kind}:{identity}".encode()).decode())
 
 
-def parsed(text: str) -> tuple[str, UUID] | None:
+def parse_global_id(text: str) -> tuple[str, UUID] | None:
     """Decode a global id into type name and UUID; None if it is malformed."""
     try:
         kind, _, identity = base64.urlsafe_b64decode(text.encode()).decode().partition(":")
@@ -39,7 +39,7 @@ def parsed(text: str) -> tuple[str, UUID] | None:
 
 def local_id(text: str, kind: str, *, field: tuple[str, ...] = ("id",)) -> UUID:
     """Decode a global id of the type `kind`. Raise Invalid if it is malformed or of another type."""
-    match parsed(text):
+    match parse_global_id(text):
         case (actual, identity) if actual == kind:
             return identity
         case (actual, _):

@@ -10,7 +10,7 @@ from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import given
+from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.lineage import LineageConnection, lineage_page
 from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.graphql.pages import After, First
@@ -20,7 +20,7 @@ from tessera_gql.graphql.sources import DocumentInput, parse_contract
 from tessera_gql.policy.words import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import impact
-from tessera_gql.workflows.publishing import KEEP, PublishRequest
+from tessera_gql.workflows.publishing import KEEP_CURRENT, PublishRequest
 
 
 @strawberry.type(description="A team that would be asked to acknowledge, with the reason.")
@@ -64,7 +64,7 @@ class Impact:
         changes = {change.fingerprint: change for change in self.result.judgement.breaking}
         return [
             ImpactedTeam(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
-            for team, fingerprints in self.result.asked.items()
+            for team, fingerprints in self.result.asked_teams.items()
         ]
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
@@ -74,7 +74,7 @@ class Impact:
 
     @computed_field("All assets made from this one, directly or indirectly, the nearest first.")
     def downstream(self, first: First = UNSET, after: After = UNSET) -> LineageConnection:
-        return lineage_page(self.result.downstream, given(first), given(after))
+        return lineage_page(self.result.downstream, or_none(first), or_none(after))
 
 
 @strawberry.type
@@ -112,17 +112,17 @@ class Queries:
         ] = UNSET,
     ) -> Impact | None:
         ref = asset.to_ref()
-        document = given(document)
+        document = or_none(document)
         row = await info.context.loaders.run_query(lambda session: assets.get(session, ref)) if document else None
         parsed = await parse_contract(info.context.computer.run, schema, document, row.fqn if row else None)
-        default_guarantees = KEEP if parsed.guarantees is None else parsed.guarantees
+        default_guarantees = KEEP_CURRENT if parsed.guarantees is None else parsed.guarantees
         request = PublishRequest(
             schema=parsed.schema,
             guarantees=default_guarantees if guarantees is UNSET else cast("dict[str, Any] | None", guarantees),
-            mode=given(compatibility_mode),
-            version=given(version),
+            mode=or_none(compatibility_mode),
+            version=or_none(version),
         )
-        result = await info.context.loaders.run_query(lambda session: impact.of(session, ref, request))
+        result = await info.context.loaders.run_query(lambda session: impact.compute_impact(session, ref, request))
         return Impact(
             result=result,
             outcome=result.outcome,

@@ -11,14 +11,14 @@ from graphql import GraphQLError
 
 from tessera_gql.graphql.operations import error_reply, to_encoded_reply
 from tessera_gql.graphql.transport import EncodedReply, Job, Message, Transport
-from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
+from tessera_gql.workflows.manifest_progress import Phase, ReportProgress, ignore_progress
 
 NO_WORKER = GraphQLError(
     "This server takes no large requests. Send less at once.", extensions={"code": "UNAVAILABLE", "retryable": False}
 )
 
 
-async def run_job(transport: Transport, job: Job, report_progress: Tell = silent) -> EncodedReply:
+async def run_job(transport: Transport, job: Job, report_progress: ReportProgress = ignore_progress) -> EncodedReply:
     """Execute a job in a worker process and return its reply. Never raises; cancelling it cancels the worker's job."""
     with transport.observe(job.operation, job.identity) as observe_reply:
         try:
@@ -30,7 +30,7 @@ async def run_job(transport: Transport, job: Job, report_progress: Tell = silent
     return answer
 
 
-async def _submit(transport: Transport, job: Job, report_progress: Tell) -> EncodedReply:
+async def _submit(transport: Transport, job: Job, report_progress: ReportProgress) -> EncodedReply:
     extensions = transport.charge(job.identity, job.operation)
     if transport.run_job is None:
         raise NO_WORKER

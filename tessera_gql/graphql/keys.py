@@ -7,19 +7,19 @@ import strawberry
 
 from tessera_gql.errors import Conflict
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, given, optional
+from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
 from tessera_gql.graphql.pages import Connection, Listing, connection, order_input
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.rows import from_row
-from tessera_gql.policy.access import Scope, Verb
-from tessera_gql.policy.visibility import PREFIX_LENGTH
+from tessera_gql.policy.access import Action, Scope
+from tessera_gql.policy.visibility import KEY_PREFIX_LENGTH
 from tessera_gql.store import keys as store
 from tessera_gql.store import tables
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import NewKey
+from tessera_gql.workflows.keys import KeyRequest
 
 
 @from_row(scopes=lambda row: [Scope(scope) for scope in row.scopes])
@@ -60,7 +60,7 @@ class ApiKeyFilter:
 
 API_KEYS = Listing(
     "ApiKey",
-    store.rows,
+    store.TABLE,
     "created_at",
     descending=True,
     filter=ApiKeyFilter,
@@ -80,7 +80,7 @@ class Queries:
         API_KEYS,
         description="The API keys, the newest first: all for an administrator, those of its own team for a key with"
         " the scope WRITE.",
-        verb=Verb.READ_KEYS,
+        verb=Action.READ_KEYS,
     )
 
 
@@ -90,7 +90,7 @@ class Token(str):
     __slots__ = ()
 
     def memory(self) -> str:
-        return self[:PREFIX_LENGTH]
+        return self[:KEY_PREFIX_LENGTH]
 
 
 def _refuse_replay(prefix: str) -> NoReturn:
@@ -122,11 +122,11 @@ class CreateApiKeyPayload(Payload):
 
 
 async def create_api_key(call: Call, arguments: CreateApiKeyInput) -> CreateApiKeyPayload:
-    new_key = NewKey(
+    new_key = KeyRequest(
         name=arguments.name,
-        scopes=(Scope.READ,) if given(arguments.scopes) is None else tuple(arguments.scopes or ()),
-        team=team_ref(given(arguments.team)),
-        expires_at=given(arguments.expires_at),
+        scopes=(Scope.READ,) if or_none(arguments.scopes) is None else tuple(arguments.scopes or ()),
+        team=team_ref(or_none(arguments.team)),
+        expires_at=or_none(arguments.expires_at),
     )
     created_key = await keys.create(call.session, call.actor, new_key)
     return CreateApiKeyPayload(api_key=ApiKey.of(created_key.key), token=Token(created_key.token))

@@ -10,7 +10,7 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import given
+from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
@@ -20,8 +20,8 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import tables
-from tessera_gql.store.lineage import MAX_DEPTH, Direction, Reached
-from tessera_gql.store.page import PageRequest, checked
+from tessera_gql.store.lineage import MAX_DEPTH, Direction, ReachableAsset
+from tessera_gql.store.page import PageRequest, validate_request
 from tessera_gql.workflows import dependencies
 
 
@@ -84,7 +84,7 @@ def lineage_field(direction: Direction, *, description: str) -> Any:
         if not 1 <= depth <= MAX_DEPTH:
             raise Invalid(f"`depth` is {depth}; lineage is followed 1 to {MAX_DEPTH} steps.", field=("depth",))
         reached = await info.context.loaders.reachable_assets.load((root.row.id, direction, depth))
-        return lineage_page(reached, given(first), given(after))
+        return lineage_page(reached, or_none(first), or_none(after))
 
     return strawberry.field(resolver=resolve, graphql_type=LineageConnection, description=description)
 
@@ -152,9 +152,9 @@ class Mutations:
     )
 
 
-def lineage_page(reached: Sequence[Reached], first: int | None, after: str | None) -> LineageConnection:
+def lineage_page(reached: Sequence[ReachableAsset], first: int | None, after: str | None) -> LineageConnection:
     """Build a page of reached assets. Raise Invalid for a bad size or cursor."""
-    size = checked(PageRequest(order_by="degree", first=first)).size
+    size = validate_request(PageRequest(order_by="degree", first=first)).size
     cursors = [global_id("Lineage", item.asset_id) for item in reached]
     start = 0
     if after is not None:

@@ -92,12 +92,12 @@ acknowledgment_order = order_input(
     "Acknowledgment", {"CREATED_AT": ("created_at", "The time at which the team was asked.")}
 )
 
-TEAMS = Listing("Team", teams.rows, "name_key", filter=TeamFilter, order=team_order)
-CONSUMERS = Listing("Team", registrations.consumers, "name_key", filter=TeamFilter, order=team_order)
-ASSETS = Listing("Asset", assets.rows, "fqn_key", filter=AssetFilter, order=asset_order)
+TEAMS = Listing("Team", teams.TABLE, "name_key", filter=TeamFilter, order=team_order)
+CONSUMERS = Listing("Team", registrations.CONSUMER_TEAMS, "name_key", filter=TeamFilter, order=team_order)
+ASSETS = Listing("Asset", assets.TABLE, "fqn_key", filter=AssetFilter, order=asset_order)
 CONTRACTS = Listing(
     "Contract",
-    contracts.rows,
+    contracts.TABLE,
     "published_at",
     descending=True,
     filter=ContractFilter,
@@ -105,14 +105,14 @@ CONTRACTS = Listing(
 )
 REGISTRATIONS = Listing(
     "Registration",
-    registrations.rows,
+    registrations.TABLE,
     "registered_at",
     filter=RegistrationFilter,
     order=order_input("Registration", {"REGISTERED_AT": ("registered_at", "The time at which the team registered.")}),
 )
 PROPOSALS = Listing(
     "Proposal",
-    proposals.rows,
+    proposals.TABLE,
     "proposed_at",
     descending=True,
     filter=ProposalFilter,
@@ -125,14 +125,14 @@ PROPOSALS = Listing(
     ),
 )
 ACKNOWLEDGMENTS = Listing(
-    "Acknowledgment", proposals.answers, "created_at", filter=AcknowledgmentFilter, order=acknowledgment_order
+    "Acknowledgment", proposals.ACKNOWLEDGMENTS, "created_at", filter=AcknowledgmentFilter, order=acknowledgment_order
 )
 INBOX = Listing(
-    "Acknowledgment", proposals.inbox, "created_at", filter=AcknowledgmentFilter, order=acknowledgment_order
+    "Acknowledgment", proposals.AWAITED, "created_at", filter=AcknowledgmentFilter, order=acknowledgment_order
 )
 DEPENDENCIES = Listing(
     "AssetDependency",
-    lineage.rows,
+    lineage.TABLE,
     "created_at",
     filter=DependencyFilter,
     order=order_input("AssetDependency", {"CREATED_AT": CREATED_AT}),

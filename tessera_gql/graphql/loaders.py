@@ -17,8 +17,8 @@ from sqlalchemy import Column, FromClause
 
 from tessera_gql.graphql.loader import Loader
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.affected import ReaderIndex
-from tessera_gql.policy.visibility import view_of
+from tessera_gql.policy.affected import FieldReaderIndex
+from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     assets,
     contracts,
@@ -32,7 +32,7 @@ from tessera_gql.store import (
     visibility,
     webhooks,
 )
-from tessera_gql.store.lineage import Direction, Reached
+from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.page import Page, PageRequest
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import (
@@ -70,7 +70,7 @@ class Loaders:
     def __init__(self, open_session: OpenSession, viewer: Actor, on_batch: Callable[[int], None] | None = None) -> None:
         """`on_batch` is called with the number of keys of each batch."""
         self._open_session = open_session
-        self._view = view_of(viewer)
+        self._view = visibility_of(viewer)
         self._on_batch = on_batch
         self._running: set[asyncio.Future[Any]] = set()
         self._pages: dict[PageKey, Loader[UUID | None, Page]] = {}
@@ -82,7 +82,7 @@ class Loaders:
 
     @cached_property
     def api_key(self) -> Loader[UUID, ApiKey | None]:
-        return self._visible_by(keys.rows.c.id)
+        return self._visible_by(keys.TABLE.c.id)
 
     @cached_property
     def asset(self) -> Loader[UUID, Asset | None]:
@@ -110,19 +110,19 @@ class Loaders:
 
     @cached_property
     def event(self) -> Loader[UUID, EventRow | None]:
-        return self._visible_by(events.rows.c.id)
+        return self._visible_by(events.TABLE.c.id)
 
     @cached_property
     def webhook(self) -> Loader[UUID, Webhook | None]:
-        return self._visible_by(webhooks.rows.c.id)
+        return self._visible_by(webhooks.TABLE.c.id)
 
     @cached_property
     def webhook_delivery(self) -> Loader[UUID, WebhookDelivery | None]:
-        return self._visible_by(webhooks.deliveries.c.id)
+        return self._visible_by(webhooks.DELIVERIES.c.id)
 
     @cached_property
     def event_by_sequence(self) -> Loader[int, EventRow | None]:
-        return self._visible_by(events.rows.c.sequence)
+        return self._visible_by(events.TABLE.c.sequence)
 
     @cached_property
     def team_by_name(self) -> Loader[str, Team | None]:
@@ -137,7 +137,7 @@ class Loaders:
     @cached_property
     def active_contract(self) -> Loader[UUID, Contract | None]:
         """Load active contracts by asset id."""
-        return self._unique_by(contracts.active_of, lambda row: row.asset_id)
+        return self._unique_by(contracts.list_active, lambda row: row.asset_id)
 
     @cached_property
     def contract_by_version(self) -> Loader[tuple[UUID, str], Contract | None]:
@@ -149,7 +149,7 @@ class Loaders:
 
         async def load(keys: list[UUID]) -> list[Contract | None]:
             async with self._open_session() as session:
-                previous = await contracts.previous_of(session, keys)
+                previous = await contracts.load_previous(session, keys)
             return [previous.get(key) for key in keys]
 
         return self._batch_loader(load)
@@ -157,7 +157,7 @@ class Loaders:
     @cached_property
     def open_proposal(self) -> Loader[UUID, Proposal | None]:
         """Load open proposals by asset id."""
-        return self._unique_by(proposals.open_of, lambda row: row.asset_id)
+        return self._unique_by(proposals.list_open, lambda row: row.asset_id)
 
     @cached_property
     def proposal_of_contract(self) -> Loader[UUID, Proposal | None]:
@@ -167,28 +167,30 @@ class Loaders:
     @cached_property
     def acknowledgments_of_proposal(self) -> Loader[UUID, list[Acknowledgment]]:
         """Load acknowledgments by proposal id, the released ones included."""
-        return self._grouped_by(proposals.acknowledgments_of, lambda row: row.proposal_id)
+        return self._grouped_by(proposals.list_acknowledgments, lambda row: row.proposal_id)
 
     @cached_property
-    def reader_index(self) -> Loader[UUID, ReaderIndex]:
+    def reader_index(self) -> Loader[UUID, FieldReaderIndex]:
         """Load the readers of an asset's fields from its live registrations, by asset id."""
-        live = self._grouped_by(registrations.live_of, lambda row: row.asset_id)
+        live = self._grouped_by(registrations.list_live, lambda row: row.asset_id)
 
-        async def load(keys: list[UUID]) -> list[ReaderIndex]:
-            return [ReaderIndex([registrations.reader_of(row) for row in rows]) for rows in await live.load_many(keys)]
+        async def load(keys: list[UUID]) -> list[FieldReaderIndex]:
+            return [
+                FieldReaderIndex([registrations.to_reader(row) for row in rows]) for rows in await live.load_many(keys)
+            ]
 
         return Loader(load, self._running)
 
     @cached_property
-    def reachable_assets(self) -> Loader[tuple[UUID, Direction, int], list[Reached]]:
+    def reachable_assets(self) -> Loader[tuple[UUID, Direction, int], list[ReachableAsset]]:
         """Load the assets within a number of steps, by asset id, direction and depth."""
 
-        async def load(keys: list[tuple[UUID, Direction, int]]) -> list[list[Reached]]:
-            by_key: dict[tuple[UUID, Direction, int], list[Reached]] = {}
+        async def load(keys: list[tuple[UUID, Direction, int]]) -> list[list[ReachableAsset]]:
+            by_key: dict[tuple[UUID, Direction, int], list[ReachableAsset]] = {}
             async with self._open_session() as session:
                 for direction, depth in dict.fromkeys((direction, depth) for _, direction, depth in keys):
                     starts = [key[0] for key in keys if key[1:] == (direction, depth)]
-                    near = await lineage.reach(session, starts, direction, depth)
+                    near = await lineage.load_reachable(session, starts, direction, depth)
                     by_key |= {(start, direction, depth): reached for start, reached in near.items()}
             return [by_key[key] for key in keys]
 
@@ -196,10 +198,10 @@ class Loaders:
 
     def pages(self, source: FromClause, parent: str | None, request: PageRequest) -> Loader[UUID | None, Page]:
         """Load pages of a list by parent id; with no parent column, the only key is None."""
-        return self._page_loader(self._pages, (source, parent, request), page.root, page.of_parents)
+        return self._page_loader(self._pages, (source, parent, request), page.load_page, page.load_pages_by_parent)
 
     def counts(self, source: FromClause, parent: str | None, request: PageRequest) -> Loader[UUID | None, int]:
-        return self._page_loader(self._counts, (source, parent, request), page.count, page.counts)
+        return self._page_loader(self._counts, (source, parent, request), page.count, page.count_by_parent)
 
     def _page_loader(
         self, loaders: dict[PageKey, Loader[UUID | None, V]], key: PageKey, load_root: Any, load_by_parent: Any
@@ -243,9 +245,9 @@ class Loaders:
         """Wait for running queries, then drop every loader."""
         if self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop every loader with its cached rows.
 
         Loaders refer to this object, and collecting that reference cycle would cost a quarter of the time of a page.
@@ -260,7 +262,7 @@ class Loaders:
         """Create a loader of rows by column value that returns None for rows the caller may not see."""
 
         async def query(session: Session, wanted: Sequence[Any]) -> list[Any]:
-            return await visibility.rows(session, by, wanted, self._view)
+            return await visibility.load_visible_rows(session, by, wanted, self._view)
 
         return self._unique_by(query, attrgetter(by.key))
 

@@ -50,7 +50,7 @@ class DbtModelImpact:
 
     @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
     def open_proposal(self) -> Any:
-        return to_type("Proposal", self.model.waiting)
+        return to_type("Proposal", self.model.open_proposal)
 
     @computed_field("All changes from the asset's active contract.")
     def changes(self, info: Info) -> list[Change]:
@@ -87,11 +87,13 @@ class Queries:
             ),
         ],
     ) -> list[DbtModelImpact] | None:
-        report_progress = info.context.tell
+        report_progress = info.context.report_progress
         report_progress(Phase.READ, 0, 0)
         parsed_manifest = await read_manifest(manifest)
         report_progress(Phase.COMPARE, 0, len(parsed_manifest.models))
-        models = await info.context.loaders.run_query(lambda session: manifest_impact.of(session, parsed_manifest))
+        models = await info.context.loaders.run_query(
+            lambda session: manifest_impact.compute_impact(session, parsed_manifest)
+        )
         return [
             DbtModelImpact(
                 model=model,
@@ -100,7 +102,7 @@ class Queries:
                 is_new=model.asset_id is None,
                 is_safe=model.is_safe,
                 version=model.version,
-                refused=model.refused,
+                refused=model.refusal_reason,
             )
             for model in models
         ]

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
-from tessera_gql.graphql.filters import given
+from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nodes import find
+from tessera_gql.graphql.nodes import load_node
 from tessera_gql.graphql.scalars import RawJson
 from tessera_gql.policy.access import Actor
-from tessera_gql.store.idempotency import Memo
+from tessera_gql.store.idempotency import IdempotentCall
 
 P = TypeVar("P")
 
@@ -26,12 +26,12 @@ MAX_KEY_LENGTH = 200
 UNHASHED_FIELDS = {"idempotency_key", "client_mutation_id"}
 
 
-def memo(actor: Actor, operation: str, input_: Any) -> Memo | None:
+def create_memo(actor: Actor, operation: str, input_: Any) -> IdempotentCall | None:
     """Create the memo of a mutation with an idempotency key, or None without one.
 
     Raises Invalid for a key of a wrong length.
     """
-    key = given(getattr(input_, "idempotency_key", None))
+    key = or_none(getattr(input_, "idempotency_key", None))
     if key is None:
         return None
     if not 0 < len(key) <= MAX_KEY_LENGTH:
@@ -39,7 +39,7 @@ def memo(actor: Actor, operation: str, input_: Any) -> Memo | None:
     text = json.dumps(
         {name: value for name, value in _to_plain(input_).items() if name not in UNHASHED_FIELDS}, sort_keys=True
     )
-    return Memo(actor.account, key, operation, hashlib.sha256(text.encode()).hexdigest())
+    return IdempotentCall(actor.account, key, operation, hashlib.sha256(text.encode()).hexdigest())
 
 
 def _to_plain(value: Any) -> Any:
@@ -58,9 +58,9 @@ def _to_plain(value: Any) -> Any:
             return str(value)
 
 
-def remembered(payload: Any) -> dict[str, Any]:
+def dump_payload(payload: Any) -> dict[str, Any]:
     """Convert a payload to JSON values that `recalled` restores."""
-    values = ((name, getattr(payload, name)) for name in facts(type(payload)))
+    values = ((name, getattr(payload, name)) for name in payload_fields(type(payload)))
     return {name: _dump_value(value) for name, value in values if value is not None}
 
 
@@ -74,13 +74,13 @@ def _dump_value(value: Any) -> Any:
             return value.memory()
 
 
-async def recalled(payload: type[P], memory: dict[str, Any], loaders: Loaders) -> P:
+async def load_payload(payload: type[P], memory: dict[str, Any], loaders: Loaders) -> P:
     """Restore a stored payload. A node that no longer exists is null."""
     values: dict[str, Any] = {}
-    for name, recall in facts(payload).items():
+    for name, recall in payload_fields(payload).items():
         match memory.get(name):
             case {"node": str(identity)}:
-                values[name] = await find(loaders, identity)
+                values[name] = await load_node(loaders, identity)
             case None:
                 pass
             case value:
@@ -88,7 +88,7 @@ async def recalled(payload: type[P], memory: dict[str, Any], loaders: Loaders) -
     return payload(**values)
 
 
-def facts(payload: type[Any]) -> dict[str, Any]:
+def payload_fields(payload: type[Any]) -> dict[str, Any]:
     """Return the fields of a payload to store, each with the function that restores a value."""
     return {
         field.name: field.metadata.get("recall")

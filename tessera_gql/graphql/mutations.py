@@ -10,22 +10,22 @@ from typing import Annotated, Any, TypeVar
 import strawberry
 from strawberry import UNSET
 
-from tessera_gql.compute import rerun
+from tessera_gql.compute import run_deferrable
 from tessera_gql.errors import Invalid, Refusal
-from tessera_gql.formats.storable import storable
+from tessera_gql.formats.storable import find_storage_fault
 from tessera_gql.graphql import memory
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.errors import UserError, camel
-from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.errors import UserError, to_camel_case
+from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nodes import find
+from tessera_gql.graphql.nodes import load_node
 from tessera_gql.graphql.nouns import computed_field, lazy_type
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.visibility import is_private
+from tessera_gql.policy.visibility import is_private_type
 from tessera_gql.store import idempotency
 from tessera_gql.store.session import Session
-from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
+from tessera_gql.workflows.manifest_progress import Phase, ReportProgress, ignore_progress
 
 
 @strawberry.input(description="The input fields of every mutation.")
@@ -66,7 +66,7 @@ class Call:
 
     session: Session
     actor: Actor
-    report_progress: Tell = silent
+    report_progress: ReportProgress = ignore_progress
 
 
 def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **field_names: str) -> Any:
@@ -99,8 +99,8 @@ async def execute_mutation(
         _check_storable(arguments)
         result = await _run_once(context, handler, payload, arguments)
     except Refusal as refusal:
-        result = payload(errors=[UserError.of(refusal, field_names, arguments)])
-    result.client_mutation_id = given(arguments.client_mutation_id)
+        result = payload(errors=[UserError.from_refusal(refusal, field_names, arguments)])
+    result.client_mutation_id = or_none(arguments.client_mutation_id)
     return result
 
 
@@ -108,38 +108,38 @@ async def _run_once(
     context: Context, handler: Callable[[Call, Any], Awaitable[Any]], payload: type[P], arguments: Any
 ) -> P:
     """Run the handler, or return the payload stored under the idempotency key. A dry run stores nothing."""
-    dry_run = given(getattr(arguments, "dry_run", None)) is True
-    memo = None if dry_run else memory.memo(context.actor, camel(handler.__name__), arguments)
+    dry_run = or_none(getattr(arguments, "dry_run", None)) is True
+    memo = None if dry_run else memory.create_memo(context.actor, to_camel_case(handler.__name__), arguments)
 
     async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `rerun` calls it
         async with context.write(dry_run=dry_run, may_defer=may_defer) as session:
-            earlier_payload = await idempotency.begin(session, memo) if memo else None
+            earlier_payload = await idempotency.claim_key(session, memo) if memo else None
             if earlier_payload is not None:
                 return earlier_payload
-            call = Call(session, context.actor, context.tell)
+            call = Call(session, context.actor, context.report_progress)
             result: P = await handler(call, arguments)
             await _reload_private_nodes(call, result)
             call.report_progress(Phase.COMMIT, 0, 0)
             if memo:
-                await idempotency.finish(session, memo, memory.remembered(result))
+                await idempotency.store_payload(session, memo, memory.dump_payload(result))
             return result
 
-    result = await rerun(context.computer, attempt)
-    return await memory.recalled(payload, result, context.loaders) if isinstance(result, dict) else result
+    result = await run_deferrable(context.computer, attempt)
+    return await memory.load_payload(payload, result, context.loaders) if isinstance(result, dict) else result
 
 
 async def _reload_private_nodes(call: Call, payload: Payload) -> None:
     """Reload private objects of the payload with the caller's visibility, before the commit because it may fail."""
     loaders = Loaders(lambda: nullcontext(call.session), call.actor)
-    for name in memory.facts(type(payload)):
+    for name in memory.payload_fields(type(payload)):
         node = getattr(payload, name)
-        if isinstance(node, Node) and is_private(type(node).__name__):
-            setattr(payload, name, await find(loaders, node.id))
+        if isinstance(node, Node) and is_private_type(type(node).__name__):
+            setattr(payload, name, await load_node(loaders, node.id))
 
 
 def _check_storable(arguments: Any) -> None:
     for field in dataclasses.fields(arguments):
         value = getattr(arguments, field.name)
         # A JSON object was checked when it was parsed.
-        if value is not UNSET and not isinstance(value, dict) and (fault := storable(value)):
-            raise Invalid(f"`{camel(field.name)}` can't be kept: {fault}.", field=(field.name,))
+        if value is not UNSET and not isinstance(value, dict) and (fault := find_storage_fault(value)):
+            raise Invalid(f"`{to_camel_case(field.name)}` can't be kept: {fault}.", field=(field.name,))

@@ -9,7 +9,7 @@ import strawberry
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.ids import Node, parsed
+from tessera_gql.graphql.ids import Node, parse_global_id
 from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nouns import computed_field, to_type
@@ -31,9 +31,9 @@ LOADERS: dict[str, Callable[[Loaders], Loader[UUID, Any]]] = {
 }
 
 
-async def find(loaders: Loaders, identity: str) -> Any:
+async def load_node(loaders: Loaders, identity: str) -> Any:
     """Load an object by global id; None if it does not exist. Raise Invalid for a malformed id."""
-    parsed_id = parsed(identity)
+    parsed_id = parse_global_id(identity)
     if parsed_id is None or parsed_id[0] not in LOADERS:
         raise Invalid(f"{identity[:100]!r} is not an id. Use an `id` as an answer gives it.", field=("id",))
     kind, key = parsed_id
@@ -48,7 +48,7 @@ class Queries:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")],  # noqa: A002 - Relay's name
     ) -> Node | None:
-        node: Node | None = await find(info.context.loaders, id)
+        node: Node | None = await load_node(info.context.loaders, id)
         return node
 
     @computed_field("The objects with these ids, in the same order; null for each that does not exist.")
@@ -62,6 +62,6 @@ class Queries:
         if len(ids) > MAX_IDS:
             raise Invalid(f"{len(ids)} ids were given; {MAX_IDS} is the limit. Ask in several calls.", field=("ids",))
         # Exceptions stay in the list: the executor turns each into an error of its own item.
-        tasks = (find(info.context.loaders, id_) for id_ in ids)
+        tasks = (load_node(info.context.loaders, id_) for id_ in ids)
         nodes: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
         return nodes

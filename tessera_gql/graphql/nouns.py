@@ -8,7 +8,7 @@ from typing import Annotated, Any, ForwardRef, TypeVar, cast
 import strawberry
 from sqlalchemy import FromClause
 
-from tessera_gql.executor import Reads
+from tessera_gql.executor import AttributeReads
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,26 +66,28 @@ def to_type(name: str, row: Any) -> Any:
 
 
 ROW_SOURCES: dict[str, tuple[FromClause, ...]] = {
-    "Asset": (assets.rows,),
-    "Contract": (contracts.rows,),
-    "Proposal": (proposals.rows,),
-    "Registration": (registrations.rows,),
-    "Team": (teams.rows, registrations.consumers),
+    "Asset": (assets.TABLE,),
+    "Contract": (contracts.TABLE,),
+    "Proposal": (proposals.TABLE,),
+    "Registration": (registrations.TABLE,),
+    "Team": (teams.TABLE, registrations.CONSUMER_TEAMS),
 }
 """The tables and views of each type whose columns are read only as far as an operation needs them."""
 
 
 @lru_cache(maxsize=500)
-def columns(reads: Reads) -> Mapping[FromClause | None, frozenset[str]]:
+def columns_to_read(reads: AttributeReads) -> Mapping[FromClause | None, frozenset[str]]:
     """Return the columns that an operation reads, for each source where that is known.
 
     The id is among them if a cursor may be built from it.
     """
     columns_by_source: dict[FromClause | None, frozenset[str]] = {}
-    selections = [reads.of(name) for name in {*reads.paths, *reads.whole} if name.endswith("Connection")]
+    selections = [
+        reads.paths_of(name) for name in {*reads.paths, *reads.unrestricted_types} if name.endswith("Connection")
+    ]
     cursor_columns = {"id"} if any(selection != frozenset({"nodes"}) for selection in selections) else set[str]()
     for name, sources in ROW_SOURCES.items():
-        paths = reads.of(name)
+        paths = reads.paths_of(name)
         if paths is not None and all(path.startswith("row.") for path in paths):
             columns_by_source |= dict.fromkeys(
                 sources, frozenset(path.removeprefix("row.") for path in paths) | cursor_columns

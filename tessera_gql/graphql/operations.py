@@ -17,7 +17,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from tessera_gql.errors import Refusal
 from tessera_gql.executor import PlannedQuery, execute_query
-from tessera_gql.graphql.documents import Operation, Prepared, Profile
+from tessera_gql.graphql.documents import Operation, PrepareResult, Profile
 from tessera_gql.graphql.fanout import StreamPosition
 from tessera_gql.graphql.transport import EncodedReply, Executor, Identity, Transport, Unauthenticated
 from tessera_gql.graphql.turns import Slot
@@ -49,7 +49,7 @@ async def execute(
 
 
 async def run_operation(
-    transport: Transport, prepared: Prepared, identity: Identity, disconnect: WaitForDisconnect | None = None
+    transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     """Execute a query or mutation and return its reply."""
     with transport.observe(prepared, identity) as observe_reply:
@@ -59,7 +59,7 @@ async def run_operation(
 
 
 async def _admit_and_run(
-    transport: Transport, prepared: Prepared, identity: Identity, disconnect: WaitForDisconnect | None = None
+    transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
 ) -> Reply:
     if not isinstance(prepared, Operation):
         return _error_reply(transport, prepared)
@@ -122,7 +122,7 @@ def _start(
         context.restrict_columns,
         slot.add_cpu_seconds,
     )
-    return execute_query(query, context, run_reference, transport.tally)
+    return execute_query(query, context, run_reference, transport.executor_counts)
 
 
 async def _await_result(
@@ -158,7 +158,7 @@ async def _await_result(
 
 
 async def stream_replies(
-    transport: Transport, prepared: Prepared, identity: Identity, stream_position: StreamPosition | None = None
+    transport: Transport, prepared: PrepareResult, identity: Identity, stream_position: StreamPosition | None = None
 ) -> AsyncGenerator[Reply]:
     """Yield the replies of an operation: one, or those of a subscription, which updates the stream position."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
@@ -178,7 +178,7 @@ async def _subscribe(
         transport.charge(identity, prepared)
         async with transport.context(identity) as context:
             if stream_position is not None:
-                context.course = stream_position
+                context.stream_position = stream_position
             options = _options(transport, prepared)
             source = subscribe_document(transport.core_schema, prepared.document, context_value=context, **options)
             if isinstance(source, Awaitable):

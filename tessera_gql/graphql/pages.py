@@ -11,14 +11,14 @@ import strawberry
 from sqlalchemy import FromClause
 from strawberry import UNSET
 
-from tessera_gql.executor import DECLARED, Batch, Bound
+from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import given, to_conditions
+from tessera_gql.graphql.filters import or_none, to_conditions
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nouns import computed_field, lazy_type, load_type
 from tessera_gql.graphql.scalars import check_text
 from tessera_gql.graphql.words import OrderDirection, describe_enum
-from tessera_gql.policy.access import Verb, permit
+from tessera_gql.policy.access import Action, authorize
 from tessera_gql.store import page
 from tessera_gql.store.page import Page, PageRequest
 
@@ -116,16 +116,16 @@ def order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
 
 def parse_page_request(listing: Listing, arguments: Mapping[str, Any]) -> PageRequest:
     """Convert the arguments of a connection field into a page request. Raise Invalid for bad ones."""
-    values = {name: given(value) for name, value in arguments.items()}
+    values = {name: or_none(value) for name, value in arguments.items()}
     order = values.pop("order_by", None)
     filter_input = values.pop("filter_input", None)
     for name in ("after", "before"):
         if values.get(name) is not None:
             check_text(values[name], name)
-    return page.checked(
+    return page.validate_request(
         PageRequest(
             order_by=order.field.value if order else listing.order_by,
-            descending=order.direction is OrderDirection.DESC if order else listing.descending,
+            is_descending=order.direction is OrderDirection.DESC if order else listing.descending,
             conditions=to_conditions(filter_input) if filter_input else (),
             **values,
         )
@@ -152,7 +152,7 @@ def _connection_builder(
     def build(key: UUID | None, result: Page) -> Connection[Any]:
         return Connection(
             nodes=list(map(to_node, result.rows)),
-            cursor=lambda index: page.cursor(result.rows[index], page_request.order_by),
+            cursor=lambda index: page.encode_cursor(result.rows[index], page_request.order_by),
             has_next=result.has_next,
             has_previous=result.has_previous,
             load_count=lambda: loaders.counts(listing.source, parent_column, count_request).load(key),
@@ -162,22 +162,24 @@ def _connection_builder(
 
 
 def connection(
-    listing: Listing, parent: str | None = None, key: str = "id", *, description: str, verb: Verb | None = None
+    listing: Listing, parent: str | None = None, key: str = "id", *, description: str, verb: Action | None = None
 ) -> Any:
     """Declare a connection field of all rows, or of those whose `parent` column equals `key` of the parent row.
 
     It raises Forbidden for callers that lack the right `verb` on their own team.
     """
 
-    def bind(info: Info, **arguments: Any) -> Bound:
+    def bind(info: Info, **arguments: Any) -> BoundBatch:
         if verb is not None:
-            permit(info.context.actor, verb, info.context.actor.team_id)
+            authorize(info.context.actor, verb, info.context.actor.team_id)
         page_request, loaders = parse_page_request(listing, arguments), info.context.loaders
         build = _connection_builder(loaders, listing, parent, page_request)
         loader = loaders.pages(listing.source, parent, page_request)
         if parent is None:
-            return Bound(lambda _: ROOT_KEY, lambda _: loader.load_many([None]), lambda _, result: build(None, result))
-        return Bound(attrgetter(f"row.{key}"), loader.load_many, build)
+            return BoundBatch(
+                lambda _: ROOT_KEY, lambda _: loader.load_many([None]), lambda _, result: build(None, result)
+            )
+        return BoundBatch(attrgetter(f"row.{key}"), loader.load_many, build)
 
     batch = Batch(bind, () if parent is None else (f"row.{key}",))
 
@@ -218,5 +220,5 @@ def connection_field(
         ],
     }
     connection_type = listing.connection_type if nested else listing.connection_type | None
-    metadata = {"listing": listing} | ({DECLARED: batch} if batch else {})
+    metadata = {"listing": listing} | ({BATCH_KEY: batch} if batch else {})
     return strawberry.field(resolver=resolve, graphql_type=connection_type, description=description, metadata=metadata)

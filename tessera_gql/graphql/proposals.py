@@ -18,7 +18,7 @@ from tessera_gql.graphql.pages import Connection, connection
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.policy.access import Verb, allows
+from tessera_gql.policy.access import Action, is_allowed
 from tessera_gql.policy.words import ChangeType, ProposalStatus, Response
 from tessera_gql.store import tables
 
@@ -115,22 +115,22 @@ class Proposal(Node):
         acknowledgments = await info.context.loaders.acknowledgments_of_proposal.load(self.row.id)
         actor = info.context.actor
         return any(
-            allows(actor, Verb.ACKNOWLEDGE_PROPOSAL, row.consumer_team_id)
+            is_allowed(actor, Action.ACKNOWLEDGE_PROPOSAL, row.consumer_team_id)
             for row in acknowledgments
             if row.released_at is None
         )
 
     @computed_field("Whether the caller may withdraw the proposal.")
     async def viewer_can_withdraw(self, info: Info) -> bool:
-        return self.is_open and not self._is_overdue(info) and await self._is_allowed(info, Verb.WITHDRAW_PROPOSAL)
+        return self.is_open and not self._is_overdue(info) and await self._is_allowed(info, Action.WITHDRAW_PROPOSAL)
 
     @computed_field("Whether the caller may publish the proposal now.")
     async def viewer_can_publish(self, info: Info) -> bool:
-        return self.status is ProposalStatus.APPROVED and await self._is_allowed(info, Verb.PUBLISH_PROPOSAL)
+        return self.status is ProposalStatus.APPROVED and await self._is_allowed(info, Action.PUBLISH_PROPOSAL)
 
-    async def _is_allowed(self, info: Info, verb: Verb) -> bool:
+    async def _is_allowed(self, info: Info, verb: Action) -> bool:
         asset = await info.context.loaders.asset.load(self.row.asset_id)
-        return asset is not None and allows(info.context.actor, verb, asset.owner_team_id)
+        return asset is not None and is_allowed(info.context.actor, verb, asset.owner_team_id)
 
     def _is_overdue(self, info: Info) -> bool:
         return self.status is not ProposalStatus.APPROVED and self.expires_at <= info.context.database.clock()

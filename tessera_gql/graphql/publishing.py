@@ -7,10 +7,10 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.diff import Mode
-from tessera_gql.formats.sources import Promised
+from tessera_gql.formats.sources import ParsedContract
 from tessera_gql.graphql.changes import SchemaDiff
 from tessera_gql.graphql.contracts import Contract
-from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
 from tessera_gql.graphql.nouns import to_type
@@ -21,7 +21,7 @@ from tessera_gql.graphql.sources import DocumentInput, parse_contract
 from tessera_gql.policy.words import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import contracts, publishing
-from tessera_gql.workflows.publishing import KEEP, PublishRequest
+from tessera_gql.workflows.publishing import KEEP_CURRENT, PublishRequest
 
 
 @strawberry.input(description="The data of a contract to publish for an asset.")
@@ -77,29 +77,29 @@ class PublishContractPayload(Payload):
     )
 
 
-def to_publish_request(arguments: PublishContractInput, parsed: Promised) -> PublishRequest:
-    default_guarantees = KEEP if parsed.guarantees is None else parsed.guarantees
+def to_publish_request(arguments: PublishContractInput, parsed: ParsedContract) -> PublishRequest:
+    default_guarantees = KEEP_CURRENT if parsed.guarantees is None else parsed.guarantees
     guarantees = default_guarantees if arguments.guarantees is UNSET else arguments.guarantees
-    document = given(arguments.document)
+    document = or_none(arguments.document)
     return PublishRequest(
         schema=parsed.schema,
         guarantees=cast("dict[str, Any] | None", guarantees),
-        mode=given(arguments.compatibility_mode),
-        version=given(arguments.version),
-        team=team_ref(given(arguments.published_by), "published_by"),
+        mode=or_none(arguments.compatibility_mode),
+        version=or_none(arguments.version),
+        team=team_ref(or_none(arguments.published_by), "published_by"),
         force=arguments.force,
         supersede=arguments.supersede,
         publish_when_approved=arguments.publish_when_approved,
-        reason=given(arguments.reason),
-        expires_at=given(arguments.expires_at),
-        metadata=given(arguments.metadata),
+        reason=or_none(arguments.reason),
+        expires_at=or_none(arguments.expires_at),
+        metadata=or_none(arguments.metadata),
         source=document.to_source() if document else None,
     )
 
 
 async def publish_contract(call: Call, arguments: PublishContractInput) -> PublishContractPayload:
     ref = arguments.asset.to_ref()
-    document = given(arguments.document)
+    document = or_none(arguments.document)
     fqn = (await assets.get(call.session, ref)).fqn if document else None
     parsed = await parse_contract(call.session.compute, arguments.schema, document, fqn)
     published = await publishing.publish_contract(call.session, call.actor, ref, to_publish_request(arguments, parsed))

@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
-from tessera_gql.graphql.filters import given
+from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
@@ -25,7 +25,7 @@ class AssetRefInput:
 
     def to_ref(self, field: str = "asset") -> AssetRef:
         """Convert to a reference of the store. Raise Invalid for an id that is not an asset's."""
-        if given(self.id) is not None:
+        if or_none(self.id) is not None:
             return AssetRef(id=local_id(str(self.id), "Asset", field=(field,)))
         return AssetRef(fqn=check_text(self.fqn or "", field))
 
@@ -37,7 +37,7 @@ class TeamRefInput:
 
     def to_ref(self, field: str = "team") -> TeamRef:
         """Convert to a reference of the store. Raise Invalid for an id that is not a team's."""
-        if given(self.id) is not None:
+        if or_none(self.id) is not None:
             return TeamRef(id=local_id(str(self.id), "Team", field=(field,)))
         return TeamRef(name=check_text(self.name or "", field))
 

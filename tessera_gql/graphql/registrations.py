@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
-from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.lists import REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
@@ -18,7 +18,7 @@ from tessera_gql.graphql.scalars import JSON
 from tessera_gql.policy.words import Evidence, RegistrationStatus
 from tessera_gql.store import tables
 from tessera_gql.workflows import registrations
-from tessera_gql.workflows.registrations import Reading
+from tessera_gql.workflows.registrations import RegistrationDetails
 
 
 @from_row(metadata="meta")
@@ -76,18 +76,18 @@ class RegisterPayload(Payload):
 
 
 async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
-    fields = given(arguments.fields)
+    fields = or_none(arguments.fields)
     row = await registrations.register(
         call.session,
         call.actor,
         arguments.asset.to_ref(),
-        team=team_ref(given(arguments.team)),
-        consumer_asset=asset_ref(given(arguments.consumer_asset), "consumer_asset"),
-        reading=Reading(
+        team=team_ref(or_none(arguments.team)),
+        consumer_asset=asset_ref(or_none(arguments.consumer_asset), "consumer_asset"),
+        details=RegistrationDetails(
             fields=None if fields is None else tuple(fields),
-            pinned_version=given(arguments.pinned_version),
-            purpose=given(arguments.purpose),
-            metadata=given(arguments.metadata),
+            pinned_version=or_none(arguments.pinned_version),
+            purpose=or_none(arguments.purpose),
+            metadata=or_none(arguments.metadata),
         ),
     )
     return RegisterPayload(registration=Registration.of(row))
@@ -121,7 +121,7 @@ async def update_registration(call: Call, arguments: UpdateRegistrationInput) ->
         call.actor,
         local_id(arguments.registration, "Registration", field=("registration",)),
         changes={name: value for name, value in changes.items() if value is not UNSET},
-        expected_row_version=given(arguments.expected_row_version),
+        expected_row_version=or_none(arguments.expected_row_version),
     )
     return UpdateRegistrationPayload(registration=Registration.of(row))
 
@@ -139,7 +139,7 @@ class UnregisterPayload(Payload):
 
 async def unregister(call: Call, arguments: UnregisterInput) -> UnregisterPayload:
     identity = local_id(arguments.registration, "Registration", field=("registration",))
-    row_version = given(arguments.expected_row_version)
+    row_version = or_none(arguments.expected_row_version)
     row = await registrations.unregister(call.session, call.actor, identity, expected_row_version=row_version)
     return UnregisterPayload(registration=Registration.of(row))
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Optional
 
 import strawberry
 
-from tessera_gql.executor import DECLARED, Batch, Bound
+from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.graphql import nouns
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.ids import local_id
@@ -22,9 +22,9 @@ def relation(
     """Declare a field that loads an object of type `kind` by the row's `column`; the field is null if the column is."""
     pointer = attrgetter(f"row.{column}")
 
-    def bind(info: Info) -> Bound:
+    def bind(info: Info) -> BoundBatch:
         to_node = nouns.load_type(kind).of
-        return Bound(
+        return BoundBatch(
             pointer, loader(info.context.loaders).load_many, lambda _, row: None if row is None else to_node(row)
         )
 
@@ -38,14 +38,14 @@ def relation(
         resolver=resolve,
         graphql_type=Optional[type_] if nullable else type_,  # noqa: UP045 - an annotation built at run time
         description=description,
-        metadata={DECLARED: batch},
+        metadata={BATCH_KEY: batch},
     )
 
 
 def root_by_id(kind: str, loader: Callable[[Loaders], Loader[Any, Any]], *, description: str) -> Any:
     """Declare a root field that loads an object by its global id."""
 
-    def bind(info: Info, **arguments: Any) -> Bound:
+    def bind(info: Info, **arguments: Any) -> BoundBatch:
         return _bind_key(kind, loader(info.context.loaders), local_id(arguments["id"], kind))
 
     batch = Batch(bind, ())
@@ -61,7 +61,7 @@ def root_by_ref(
 ) -> Any:
     """Declare a root field that loads an object by a reference, from the loader and key that `loader_of` returns."""
 
-    def bind(info: Info, **arguments: Any) -> Bound:
+    def bind(info: Info, **arguments: Any) -> BoundBatch:
         return _bind_key(kind, *loader_of(info.context.loaders, arguments["by"].to_ref("by")))
 
     batch = Batch(bind, ())
@@ -75,9 +75,9 @@ def root_by_ref(
     return _root_field(kind, resolve, batch, description)
 
 
-def _bind_key(kind: str, loader: Loader[Any, Any], key: Any) -> Bound:
+def _bind_key(kind: str, loader: Loader[Any, Any], key: Any) -> BoundBatch:
     to_node = nouns.load_type(kind).of
-    return Bound(lambda _: key, loader.load_many, lambda _, row: None if row is None else to_node(row))
+    return BoundBatch(lambda _: key, loader.load_many, lambda _, row: None if row is None else to_node(row))
 
 
 def _root_field(kind: str, resolve: Callable[..., Any], batch: Batch, description: str) -> Any:
@@ -85,5 +85,5 @@ def _root_field(kind: str, resolve: Callable[..., Any], batch: Batch, descriptio
         resolver=resolve,
         graphql_type=Optional[nouns.lazy_type(kind)],  # noqa: UP045 - as above
         description=description,
-        metadata={DECLARED: batch},
+        metadata={BATCH_KEY: batch},
     )

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from strawberry.types import get_object_definition
 
-from tessera_gql.executor import Reading, Through
+from tessera_gql.executor import ComputedProperty, PathProperty
 from tessera_gql.graphql.ids import Node, global_id
 
 N = TypeVar("N", bound=type[Node])
@@ -19,7 +19,7 @@ def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
     """
 
     def decorate(kind: N) -> N:
-        setattr(kind, "id", Reading(lambda self: global_id(kind.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
+        setattr(kind, "id", ComputedProperty(lambda self: global_id(kind.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
         for field in get_object_definition(kind, strict=True).fields:
             if field.base_resolver is None and field.python_name != "id":
                 setattr(kind, field.python_name, _row_property(overrides.get(field.python_name, field.python_name)))
@@ -29,4 +29,4 @@ def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
 
 
 def _row_property(source: str | Callable[[Any], Any]) -> property:
-    return Through(f"row.{source}") if isinstance(source, str) else property(lambda self: source(self.row))
+    return PathProperty(f"row.{source}") if isinstance(source, str) else property(lambda self: source(self.row))

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition, scalar
 
 from tessera_gql.errors import Invalid
-from tessera_gql.formats.storable import storable
+from tessera_gql.formats.storable import find_storage_fault
 
 JSON = NewType("JSON", object)
 Url = NewType("Url", str)
@@ -30,7 +30,7 @@ RFC3339_DATETIME = re.compile(
 
 def check_text(value: str, name: str) -> str:
     """Return the text of an argument unchanged. Raise Invalid if a database can't store it."""
-    if fault := storable(value):
+    if fault := find_storage_fault(value):
         raise Invalid(f"`{name}` can't be looked for: {fault}.", field=(name,))
     return value
 
@@ -38,7 +38,7 @@ def check_text(value: str, name: str) -> str:
 def _parse_json(value: Any) -> JSON:
     if isinstance(value, RawJson):
         return JSON(value)
-    if fault := storable(value):
+    if fault := find_storage_fault(value):
         raise GraphQLError(f"This JSON can't be kept: {fault}.")
     return JSON(value)
 

@@ -70,6 +70,6 @@ schema = strawberry.Schema(
 )
 
 
-def printed() -> str:
+def print_sdl() -> str:
     """Print the schema as SDL, sorted: the content of `schema.graphql`."""
     return print_schema(lexicographic_sort_schema(build_schema(schema.as_str()))) + "\n"

@@ -14,7 +14,7 @@ from strawberry import UNSET
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.assets import Asset
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import given
+from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.nodes import LOADERS
 from tessera_gql.graphql.nouns import computed_field, to_type
 from tessera_gql.graphql.pages import After, Connection, First
@@ -70,18 +70,18 @@ class Queries:
     ) -> SearchResultConnection | None:
         if not 0 < len(checked_text(text, "text").strip()) <= MAX_TEXT_LENGTH:
             raise Invalid(f"`text` has 1 to {MAX_TEXT_LENGTH} characters.", field=("text",))
-        if given(types) == []:
+        if or_none(types) == []:
             raise Invalid("`types` is empty. Name what to look for, or leave it out for everything.", field=("types",))
-        size = page.checked(PageRequest(order_by="rank", first=given(first))).size
-        kinds = tuple(dict.fromkeys(type_.value.capitalize() for type_ in given(types) or SearchType))
-        behind = None if given(after) is None else decode_cursor(str(after))
+        size = page.validate_request(PageRequest(order_by="rank", first=or_none(first))).size
+        kinds = tuple(dict.fromkeys(type_.value.capitalize() for type_ in or_none(types) or SearchType))
+        behind = None if or_none(after) is None else decode_cursor(str(after))
         loaders = info.context.loaders
-        hits = await loaders.run_query(partial(search.find, text=text, kinds=kinds, limit=size + 1, after=behind))
+        hits = await loaders.run_query(partial(search.find_hits, text=text, kinds=kinds, limit=size + 1, after=behind))
         rows = await asyncio.gather(*(LOADERS[hit.kind](loaders).load(hit.id) for hit in hits[:size]))
         return SearchResultConnection(
             nodes=[to_type(hit.kind, row) for hit, row in zip(hits, rows, strict=False)],
             cursor=lambda index: encode_cursor(hits[index]),
             has_next=len(hits) > size,
             has_previous=behind is not None,
-            load_count=lambda: loaders.run_query(partial(search.count, text=text, kinds=kinds)),
+            load_count=lambda: loaders.run_query(partial(search.count_hits, text=text, kinds=kinds)),
         )

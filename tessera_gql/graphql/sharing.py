@@ -13,7 +13,7 @@ from functools import partial
 import orjson
 from graphql import OperationType
 
-from tessera_gql.graphql.documents import Operation, Prepared
+from tessera_gql.graphql.documents import Operation, PrepareResult
 from tessera_gql.graphql.fanout import StreamPosition
 from tessera_gql.graphql.operations import encode_reply, stream_replies
 from tessera_gql.graphql.transport import Identity, Message, Transport
@@ -30,7 +30,7 @@ class SharedExecution:
     must_catch_up: bool
 
 
-def find_shared_execution(transport: Transport, prepared: Prepared, identity: Identity) -> SharedExecution | None:
+def find_shared_execution(transport: Transport, prepared: PrepareResult, identity: Identity) -> SharedExecution | None:
     """Return how the subscription may be shared, or None if it may not."""
     if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
         return None
@@ -51,16 +51,16 @@ def find_shared_execution(transport: Transport, prepared: Prepared, identity: Id
     return SharedExecution(key, resumes)
 
 
-def stream_messages(transport: Transport, prepared: Prepared, identity: Identity) -> AsyncGenerator[Message]:
+def stream_messages(transport: Transport, prepared: PrepareResult, identity: Identity) -> AsyncGenerator[Message]:
     """Iterate over the messages of an operation, shared if possible. Raises SlowListener if the reader is too slow."""
     shared = find_shared_execution(transport, prepared, identity)
     if shared is None or shared.must_catch_up:
         return execute_messages(transport, prepared, identity, StreamPosition())
-    return transport.fanout.listen(shared.key, partial(execute_messages, transport, prepared, identity))
+    return transport.broadcaster.listen(shared.key, partial(execute_messages, transport, prepared, identity))
 
 
 async def execute_messages(
-    transport: Transport, prepared: Prepared, identity: Identity, stream_position: StreamPosition
+    transport: Transport, prepared: PrepareResult, identity: Identity, stream_position: StreamPosition
 ) -> AsyncGenerator[Message]:
     """Execute an operation and yield its encoded replies. An error message is the last."""
     async with aclosing(stream_replies(transport, prepared, identity, stream_position)) as replies:

@@ -7,10 +7,10 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import sources
-from tessera_gql.formats.foreign import ForeignError
-from tessera_gql.formats.sources import Format, Promised, Source
-from tessera_gql.graphql.filters import given, optional
-from tessera_gql.workflows.comparisons import Compute, Same
+from tessera_gql.formats.foreign import DocumentError
+from tessera_gql.formats.sources import Format, ParsedContract, SchemaDocument
+from tessera_gql.graphql.filters import optional, or_none
+from tessera_gql.workflows.comparisons import IdentityKey, RunCompute
 
 
 @strawberry.input(description="A document of another format that describes the asset's data.")
@@ -22,8 +22,8 @@ class DocumentInput:
     )
     dialect: str | None = optional("The SQL dialect of a DDL document, such as snowflake.")
 
-    def to_source(self) -> Source:
-        return Source(self.format, self.text, given(self.part), given(self.dialect))
+    def to_source(self) -> SchemaDocument:
+        return SchemaDocument(self.format, self.text, or_none(self.part), or_none(self.dialect))
 
 
 @strawberry.type(description="The document that a contract was read from.")
@@ -37,21 +37,23 @@ class ContractSource:
     def of(cls, stored: dict[str, str] | None) -> "ContractSource | None":
         if stored is None:
             return None
-        source = Source.of(stored)
+        source = SchemaDocument.from_json(stored)
         return cls(format=source.format, text=source.text, part=source.part, dialect=source.dialect)
 
 
-async def parse_contract(compute: Compute, schema: Any, document: DocumentInput | None, fqn: str | None) -> Promised:
+async def parse_contract(
+    compute: RunCompute, schema: Any, document: DocumentInput | None, fqn: str | None
+) -> ParsedContract:
     """Parse a schema or a document into a contract. Raise Invalid unless exactly one of them is given."""
     is_schema = schema is not UNSET and (schema is not None or document is None)
     if is_schema == (document is not None):
         raise Invalid("Give either `schema` or `document`: one of them, not both.", field=("schema",))
     if document is None:
-        return Promised(schema)
+        return ParsedContract(schema)
     try:
-        contract: Promised = await compute(
-            sources.read, document.to_source(), fqn, key=("document", Same(document), fqn)
+        contract: ParsedContract = await compute(
+            sources.parse_document, document.to_source(), fqn, key=("document", IdentityKey(document), fqn)
         )
-    except ForeignError as error:
+    except DocumentError as error:
         raise Invalid(str(error), field=("document",)) from error
     return contract

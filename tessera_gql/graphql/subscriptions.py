@@ -11,7 +11,7 @@ from strawberry import UNSET
 from tessera_gql.errors import NotFound
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
-from tessera_gql.graphql.filters import given, to_conditions
+from tessera_gql.graphql.filters import or_none, to_conditions
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.nouns import computed_field, lazy_type, subscription_field, to_type
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, load_asset, load_team
@@ -84,19 +84,19 @@ class Subscription:
         team: TeamArgument = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[ProposalStatusChanged]:
-        info.context.live()
+        info.context.use_separate_sessions()
         proposal_id = local_id(proposal, "Proposal", field=("proposal",)) if isinstance(proposal, str) else None
-        asset_id, team_id = await _asset_id(info, given(asset)), await _team_id(info, given(team))
+        asset_id, team_id = await _asset_id(info, or_none(asset)), await _team_id(info, or_none(team))
 
         def matches(row: EventRow) -> bool:
             return (
                 row.kind == StatusEvent.kind
                 and proposal_id in {None, row.proposal_id}
                 and asset_id in {None, row.asset_id}
-                and (team_id is None or events.concerns(row, team_id))
+                and (team_id is None or events.is_audience(row, team_id))
             )
 
-        async with aclosing(_matching_events(info, given(after), matches)) as stream:
+        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
             async for event in stream:
                 facts = event.row.payload
                 yield ProposalStatusChanged(
@@ -110,14 +110,14 @@ class Subscription:
     async def acknowledgment_requested(
         self, info: Info, *, team: TeamArgument = UNSET, after: AfterEvent = UNSET
     ) -> AsyncGenerator[AcknowledgmentRequest]:
-        info.context.live()
-        team_id = await _team_id(info, given(team))
+        info.context.use_separate_sessions()
+        team_id = await _team_id(info, or_none(team))
 
         def matches(row: EventRow) -> bool:
             asked = row.kind == AcknowledgmentRequested.kind
-            return asked and (team_id is None or events.concerns(row, team_id))
+            return asked and (team_id is None or events.is_audience(row, team_id))
 
-        async with aclosing(_matching_events(info, given(after), matches)) as stream:
+        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
             async for event in stream:
                 yield AcknowledgmentRequest(event=event, cursor=event.cursor)
 
@@ -134,27 +134,27 @@ class Subscription:
         ] = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[Event]:
-        conditions = to_conditions(filter_input) if given(filter_input) else ()
+        conditions = to_conditions(filter_input) if or_none(filter_input) else ()
 
         def matches(row: EventRow) -> bool:
             return all(satisfies(row, condition) for condition in conditions)
 
-        async with aclosing(_matching_events(info, given(after), matches)) as stream:
+        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
             async for event in stream:
                 yield event
 
 
 async def _matching_events(info: Info, after: str | None, matches: EventPredicate) -> AsyncGenerator[Event]:
     """Yield the events that match. Loaders are renewed for each event, so that a message shows the current state."""
-    context, position = info.context, info.context.course
+    context, position = info.context, info.context.stream_position
     start = None if after is None else decode_cursor(after)
     if position.start is not None:
         start = position.start
-    async with aclosing(context.happened(start)) as stream:
+    async with aclosing(context.subscribe(start)) as stream:
         async for row in stream:
             if matches(row):
                 position.position = row.sequence
-                context.live()
+                context.use_separate_sessions()
                 yield Event.of(row)
 
 

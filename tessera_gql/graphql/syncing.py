@@ -14,7 +14,7 @@ from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import given, optional
+from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation
 from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
@@ -22,8 +22,8 @@ from tessera_gql.graphql.scalars import JSON, RawJson
 from tessera_gql.graphql.words import describe_enum
 from tessera_gql.workflows import manifests
 from tessera_gql.workflows.manifest_progress import Phase
-from tessera_gql.workflows.manifest_readers import Read
-from tessera_gql.workflows.manifests import Removed, Synced, SyncOptions, SyncOutcome, SyncReport
+from tessera_gql.workflows.manifest_readers import CrossTeamRead
+from tessera_gql.workflows.manifests import ModelSyncResult, RemovalResult, SyncOptions, SyncOutcome, SyncReport
 
 COUNTS = (
     "dependencies_added",
@@ -48,7 +48,7 @@ describe_enum(
 
 @strawberry.type(description="One table of a manifest with the result of its sync.")
 class SyncedModel:
-    model: strawberry.Private[Synced]
+    model: strawberry.Private[ModelSyncResult]
     fqn: str = strawberry.field(description="The fully qualified name of the table.")
     outcome: SyncOutcome = strawberry.field(description="The result of syncing the table.")
     reason: str | None = strawberry.field(description="The reason why the table was skipped; null if it was not.")
@@ -165,27 +165,29 @@ class ManifestReport:
     def recall(cls, memory: dict[str, Any]) -> "ManifestReport":
         facts: dict[str, Any] = memory | {
             "models": [_from_json(model) for model in memory["models"]],
-            "removed": tuple(Removed(**(model | {"asset_id": UUID(model["asset_id"])})) for model in memory["removed"]),
-            "reads": tuple(Read(**read) for read in memory["reads"]),
+            "removed": tuple(
+                RemovalResult(**(model | {"asset_id": UUID(model["asset_id"])})) for model in memory["removed"]
+            ),
+            "reads": tuple(CrossTeamRead(**read) for read in memory["reads"]),
             "warnings": tuple(memory["warnings"]),
         }
         return cls.of(SyncReport(**facts))
 
 
-def _to_json(model: Synced) -> dict[str, Any]:
+def _to_json(model: ModelSyncResult) -> dict[str, Any]:
     names = [field.name for field in fields(model) if field.name not in {"changes", "breaking"}]
     keys = {name: value and str(value) for name in names for value in [getattr(model, name)]}
     lists = {name: [change.as_json() for change in getattr(model, name)] for name in ("changes", "breaking")}
     return keys | lists
 
 
-def _from_json(memory: dict[str, Any]) -> Synced:
+def _from_json(memory: dict[str, Any]) -> ModelSyncResult:
     facts: dict[str, Any] = memory | {"outcome": SyncOutcome(memory["outcome"])}
     for name in ("asset_id", "contract_id", "proposal_id"):
         facts[name] = memory[name] and UUID(memory[name])
     for name in ("changes", "breaking"):
         facts[name] = tuple(diff.Change.from_json(change) for change in memory[name])
-    return Synced(**facts)
+    return ModelSyncResult(**facts)
 
 
 @strawberry.input(description="The team that stands for an owner in the manifest.")
@@ -236,7 +238,7 @@ async def read_manifest(value: object) -> dbt.Manifest:
     """Parse a manifest in a thread. Raise Invalid if it can't be read."""
     document: Any = value.text if isinstance(value, RawJson) else value
     try:
-        return await asyncio.to_thread(dbt.read, document)
+        return await asyncio.to_thread(dbt.parse_manifest, document)
     except ManifestError as error:
         raise Invalid(f"The manifest can't be read: {error}", field=("manifest",)) from error
 
@@ -245,7 +247,7 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
     call.report_progress(Phase.READ, 0, 0)
     manifest = await read_manifest(arguments.manifest)
     options = SyncOptions(
-        owner=team_ref(given(arguments.owner), "owner"),
+        owner=team_ref(or_none(arguments.owner), "owner"),
         create_teams=arguments.create_teams,
         compatibility_mode=arguments.compatibility_mode,
         supersede=arguments.supersede,
@@ -253,7 +255,7 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
         per_asset=arguments.per_asset,
         retire_removed=arguments.retire_removed,
     )
-    report = await manifests.sync(call.session, call.actor, manifest, options, call.report_progress)
+    report = await manifests.sync_manifest(call.session, call.actor, manifest, options, call.report_progress)
     return SyncDbtManifestPayload(report=ManifestReport.of(report))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import strawberry
 
-from tessera_gql.graphql.filters import given, optional, or_keep
+from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lists import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
@@ -63,7 +63,7 @@ class CreateTeamPayload(Payload):
 
 
 async def create_team(call: Call, arguments: CreateTeamInput) -> CreateTeamPayload:
-    row = await teams.create(call.session, call.actor, name=arguments.name, metadata=given(arguments.metadata))
+    row = await teams.create(call.session, call.actor, name=arguments.name, metadata=or_none(arguments.metadata))
     return CreateTeamPayload(team=Team.of(row))
 
 
@@ -86,8 +86,8 @@ async def update_team(call: Call, arguments: UpdateTeamInput) -> UpdateTeamPaylo
         call.actor,
         arguments.team.to_ref(),
         name=or_keep(arguments.name, "name"),
-        metadata={} if arguments.metadata is None else given(arguments.metadata),
-        expected_row_version=given(arguments.expected_row_version),
+        metadata={} if arguments.metadata is None else or_none(arguments.metadata),
+        expected_row_version=or_none(arguments.expected_row_version),
     )
     return UpdateTeamPayload(team=Team.of(row))
 

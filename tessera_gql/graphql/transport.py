@@ -17,12 +17,12 @@ from starlette.datastructures import UploadFile
 
 from tessera_gql.executor import ExecutorCounts
 from tessera_gql.graphql.connection_limits import ConnectionLimiter, RefusalReason
-from tessera_gql.graphql.documents import Documents, Operation, Prepared, Profile
+from tessera_gql.graphql.documents import DocumentCache, Operation, PrepareResult, Profile
 from tessera_gql.graphql.fanout import Broadcaster
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.turns import ConcurrencyLimiter
 from tessera_gql.graphql.uploads import UploadLimiter
-from tessera_gql.workflows.manifest_progress import Tell
+from tessera_gql.workflows.manifest_progress import ReportProgress
 
 Identity: TypeAlias = Any
 """The value that `authenticate` returned. Its `ended: asyncio.Event`, if any, closes its sockets and streams."""
@@ -79,7 +79,7 @@ class Job:
     """Account of the caller, which bounds its share of the worker processes."""
 
 
-RunJob: TypeAlias = Callable[[Job, dict[str, Any], Tell], Awaitable[EncodedReply]]
+RunJob: TypeAlias = Callable[[Job, dict[str, Any], ReportProgress], Awaitable[EncodedReply]]
 """Executes a job with the `extensions` for its reply. Raises a coded GraphQLError if no worker could execute it."""
 
 
@@ -103,12 +103,14 @@ def _mask_all(_error: Exception) -> GraphQLError | None:
     return None
 
 
-ObserveOperation: TypeAlias = Callable[[Prepared, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]]
+ObserveOperation: TypeAlias = Callable[
+    [PrepareResult, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]
+]
 """Creates a context manager around an operation. It yields a function to call with each reply."""
 
 
 def _observe_nothing(
-    _prepared: Prepared, _identity: Identity
+    _prepared: PrepareResult, _identity: Identity
 ) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
     return nullcontext(_ignore_reply)
 
@@ -149,9 +151,9 @@ class Transport:
     executor: Executor = Executor.PLANNED
     concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter, repr=False)
     """Of queries."""
-    tally: ExecutorCounts = field(default_factory=ExecutorCounts, repr=False)
+    executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts, repr=False)
     """How queries were executed."""
-    live: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]], repr=False)
+    open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]], repr=False)
     """One per open socket or event stream; done when the server wants it closed."""
     stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
     """Open sockets and event streams by account."""
@@ -166,11 +168,11 @@ class Transport:
             raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
 
     @cached_property
-    def document_cache(self) -> Documents:
-        return Documents(self.core_schema, self.limits, self.profile)
+    def document_cache(self) -> DocumentCache:
+        return DocumentCache(self.core_schema, self.limits, self.profile)
 
     @cached_property
-    def fanout(self) -> Broadcaster[Message]:
+    def broadcaster(self) -> Broadcaster[Message]:
         return Broadcaster(self.limits.send_queue)
 
     @cached_property
@@ -178,7 +180,7 @@ class Transport:
         return UploadLimiter(self.limits)
 
     @cached_property
-    def connections(self) -> ConnectionLimiter:
+    def connection_limiter(self) -> ConnectionLimiter:
         return ConnectionLimiter(self.limits)
 
     @property
@@ -190,14 +192,14 @@ class Transport:
 def open_stream(transport: Transport) -> Generator[asyncio.Future[CloseReason]]:
     """Register an open socket or event stream. The future is done when the server must close it."""
     future: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
-    transport.live.add(future)
+    transport.open_streams.add(future)
     if transport.closing.is_set():
         request_close(future, CloseReason.RESTART)
     try:
         yield future
     finally:
         future.cancel()
-        transport.live.discard(future)
+        transport.open_streams.discard(future)
 
 
 def request_close(ended: asyncio.Future[CloseReason], reason: CloseReason) -> None:
@@ -239,7 +241,7 @@ def _count_stream(transport: Transport, account: Hashable | None, ended: asyncio
         return
     limit = transport.limits.key_streams
     if transport.stream_counts[account] >= limit:
-        transport.connections.refusals[RefusalReason.KEY] += 1
+        transport.connection_limiter.refusals[RefusalReason.KEY] += 1
         raise GraphQLError(
             f"This key has {limit:,} sockets and streams, which is the limit. Close some of them first.",
             extensions={"code": "RATE_LIMITED", "limit": "key_streams", "allowed": limit, "retryAfter": 1},
@@ -274,9 +276,9 @@ async def close_streams(transport: Transport, *, timeout_seconds: float = 5.0) -
     Call it before the server waits for its connections to end, since open streams never end by themselves.
     """
     transport.closing.set()
-    for ended in transport.live:
+    for ended in transport.open_streams:
         request_close(ended, CloseReason.RESTART)
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout_seconds):
-            while transport.live:  # noqa: ASYNC110 - an event per stream would serve this moment alone
+            while transport.open_streams:  # noqa: ASYNC110 - an event per stream would serve this moment alone
                 await asyncio.sleep(0.01)

@@ -11,8 +11,8 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.documents import Documents, Operation, Profile
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, filter_by, given, optional, or_keep
+from tessera_gql.graphql.documents import DocumentCache, Operation, Profile
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, filter_by, optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node, global_id, local_id
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
@@ -23,12 +23,12 @@ from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.rows import from_row
 from tessera_gql.graphql.scalars import Url
 from tessera_gql.graphql.words import EventKind, describe_enum
-from tessera_gql.policy.access import Verb
+from tessera_gql.policy.access import Action
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import tables
 from tessera_gql.store import webhooks as store
 from tessera_gql.workflows import webhooks
-from tessera_gql.workflows.webhooks import NewWebhook
+from tessera_gql.workflows.webhooks import WebhookRequest
 
 describe_enum(
     WebhookFormat,
@@ -61,7 +61,7 @@ class WebhookFilter:
 
 DELIVERIES = Listing(
     "WebhookDelivery",
-    store.deliveries,
+    store.DELIVERIES,
     "created_at",
     descending=True,
     filter=WebhookDeliveryFilter,
@@ -69,7 +69,7 @@ DELIVERIES = Listing(
 )
 WEBHOOKS = Listing(
     "Webhook",
-    store.rows,
+    store.TABLE,
     "created_at",
     filter=WebhookFilter,
     order=order_input("Webhook", {"CREATED_AT": ("created_at", "The time at which the webhook was created.")}),
@@ -77,7 +77,7 @@ WEBHOOKS = Listing(
 
 
 @from_row(
-    host=lambda row: webhooks.host(row.url),
+    host=lambda row: webhooks.host_of(row.url),
     kinds=lambda row: None if row.kinds is None else [EventKind(kind) for kind in row.kinds],
 )
 @strawberry.type(description="A receiver to which events are posted, each at least once.")
@@ -159,7 +159,7 @@ class Queries:
         WEBHOOKS,
         description="The webhooks, the oldest first: all for an administrator, those of its own team for a key with"
         " the scope WRITE.",
-        verb=Verb.READ_WEBHOOKS,
+        verb=Action.READ_WEBHOOKS,
     )
 
 
@@ -207,12 +207,12 @@ class CreateWebhookPayload(Payload):
 
 
 async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWebhookPayload:
-    new_webhook = NewWebhook(
+    new_webhook = WebhookRequest(
         url=arguments.url,
-        team=team_ref(given(arguments.team)),
-        kinds=given(arguments.kinds),
+        team=team_ref(or_none(arguments.team)),
+        kinds=or_none(arguments.kinds),
         format=arguments.format,
-        document=_validate_document(given(arguments.document)),
+        document=_validate_document(or_none(arguments.document)),
     )
     created = await webhooks.create(call.session, call.actor, new_webhook)
     return CreateWebhookPayload(webhook=Webhook.of(created.webhook), secret=Secret(created.secret))
@@ -258,7 +258,7 @@ async def update_webhook(call: Call, arguments: UpdateWebhookInput) -> UpdateWeb
         local_id(arguments.webhook, "Webhook", field=("webhook",)),
         changes,
         rotate_secret=arguments.rotate_secret,
-        expected_row_version=given(arguments.expected_row_version),
+        expected_row_version=or_none(arguments.expected_row_version),
     )
     return UpdateWebhookPayload(webhook=Webhook.of(updated.webhook), secret=updated.secret)
 
@@ -317,7 +317,7 @@ def _validate_document(document: str | None) -> str | None:
     if document is None:
         return None
     core = importlib.import_module("tessera_gql.graphql.schema").schema._schema  # noqa: SLF001 - there is no public attribute
-    operation = Documents(core, Limits(), Profile.LOCKED).prepare(
+    operation = DocumentCache(core, Limits(), Profile.LOCKED).prepare(
         document, {"event": global_id("Event", UUID(int=0))}, None
     )
     if not isinstance(operation, Operation):

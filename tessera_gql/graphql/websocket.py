@@ -18,7 +18,7 @@ from graphql import GraphQLError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tessera_gql.graphql.connection_limits import PingCounter, RefusalReason
-from tessera_gql.graphql.documents import Prepared
+from tessera_gql.graphql.documents import PrepareResult
 from tessera_gql.graphql.fanout import SharedStream, StreamPosition
 from tessera_gql.graphql.frames import POLICY_VIOLATION, mark_authenticated
 from tessera_gql.graphql.operations import error_reply
@@ -165,7 +165,7 @@ class Socket:
 
     def _count_ping(self) -> None:
         if self.pings.is_exceeded():
-            self.transport.connections.refusals[RefusalReason.PINGS] += 1
+            self.transport.connection_limiter.refusals[RefusalReason.PINGS] += 1
             raise _ProtocolViolation(
                 CloseFrame(POLICY_VIOLATION, f"Too many pings: at most {self.pings.per_minute} a minute")
             )
@@ -215,16 +215,16 @@ class Socket:
         self.running.add(task)
         task.add_done_callback(self.running.discard)
 
-    def _join(self, key: str, prepared: Prepared, shared: SharedExecution, position: int | None = None) -> bool:
+    def _join(self, key: str, prepared: PrepareResult, shared: SharedExecution, position: int | None = None) -> bool:
         operation = SharedOperation(self, key, position)
         start = partial(execute_messages, self.transport, prepared, self.identity)
-        operation.stream = self.transport.fanout.join(shared.key, start, operation, position)
+        operation.stream = self.transport.broadcaster.join(shared.key, start, operation, position)
         if operation.stream is None:
             return False
         self.operations[key] = operation
         return True
 
-    def _prepare(self, request_params: RequestParams) -> Prepared:
+    def _prepare(self, request_params: RequestParams) -> PrepareResult:
         limit = self.transport.limits.operations_per_socket
         if len(self.operations) >= limit or len(self.running) >= 2 * limit:
             message = f"This socket already has {limit} operations, which is the limit. Complete one first."
@@ -234,7 +234,7 @@ class Socket:
             request_params.query, request_params.variables, request_params.operation_name
         )
 
-    async def _run_unshared(self, key: str, prepared: Prepared, shared: SharedExecution | None) -> None:
+    async def _run_unshared(self, key: str, prepared: PrepareResult, shared: SharedExecution | None) -> None:
         """Execute an operation unshared. It joins the shared stream of equal subscriptions once it has caught up."""
         task = asyncio.current_task()
 
@@ -297,7 +297,7 @@ class SharedOperation:
     def cancel(self) -> None:
         """Leave the shared stream."""
         if self.stream is not None:
-            closing = self.socket.transport.fanout.leave(self.stream, self)
+            closing = self.socket.transport.broadcaster.leave(self.stream, self)
             if closing is not None:
                 self.socket.track(closing)
 

@@ -8,7 +8,7 @@ import strawberry
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
 from tessera_gql.formats.sources import Format
 from tessera_gql.policy.access import Scope
-from tessera_gql.policy.events import KINDS
+from tessera_gql.policy.events import EVENT_KINDS
 from tessera_gql.policy.words import (
     ChangeType,
     ContractStatus,
@@ -33,7 +33,7 @@ def describe_enum(enum: type[Enum], name: str, description: str, **values: str) 
 if TYPE_CHECKING:
     EventKind: TypeAlias = StrEnum
 else:  # made from the event classes, which type checkers can't follow
-    EventKind = StrEnum("EventKind", [(kind, kind) for kind in KINDS])
+    EventKind = StrEnum("EventKind", [(kind, kind) for kind in EVENT_KINDS])
 
 
 class OrderDirection(StrEnum):

@@ -46,12 +46,12 @@ def current_request() -> LoggedRequest | None:
     return _current_request.get()
 
 
-class Exchanges:
+class RequestLogMiddleware:
     """ASGI middleware, outermost: sets the current request, and adds `X-Request-ID` to each response."""
 
-    def __init__(self, app: ASGIApp, ended: OnRequestEnd) -> None:
+    def __init__(self, app: ASGIApp, on_request_end: OnRequestEnd) -> None:
         self.app = app
-        self._on_request_end = ended
+        self._on_request_end = on_request_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

@@ -12,13 +12,13 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from tessera_gql.auth import BadCredential
-from tessera_gql.delivery.bus import Bus
+from tessera_gql.auth import InvalidCredential
+from tessera_gql.delivery.bus import EventRelay
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.transport import Transport
 from tessera_gql.observe import statements
 from tessera_gql.observe.exchange import LoggedRequest
-from tessera_gql.observe.logs import Lines
+from tessera_gql.observe.logs import RequestLogger
 from tessera_gql.observe.metrics import Metrics
 from tessera_gql.observe.operations import OperationObserver
 from tessera_gql.observe.tracing import Tracing
@@ -30,38 +30,38 @@ COUNT_TIMEOUT_SECONDS = 2.0
 """Timeout of the database metrics. After it, the response has only the metrics of the process."""
 
 Authorize: TypeAlias = Callable[[str | None], Awaitable[bool]]
-"""Decides whether the value of `Authorization` may read the metrics. Raises BadCredential."""
+"""Decides whether the value of `Authorization` may read the metrics. Raises InvalidCredential."""
 
 
 @dataclass(frozen=True)
-class Instruments:
+class Telemetry:
     """Logs, metrics and traces of the server; metrics and traces are optional."""
 
-    lines: Lines
+    request_logger: RequestLogger
     metrics: Metrics | None = None
     tracing: Tracing | None = None
 
     @property
-    def watching(self) -> OperationObserver:
-        return OperationObserver(self.lines.operation, self.metrics, self.tracing)
+    def operation_observer(self) -> OperationObserver:
+        return OperationObserver(self.request_logger.log_operation, self.metrics, self.tracing)
 
     @property
-    def asking(self) -> Callable[[int], None] | None:
+    def batch_size_observer(self) -> Callable[[int], None] | None:
         return self.metrics.batches.observe if self.metrics else None
 
-    def held(self, wall_seconds: float, cpu_seconds: float) -> None:
+    def record_loop_block(self, wall_seconds: float, cpu_seconds: float) -> None:
         """Record for how long the event loop was blocked."""
         if self.metrics is not None:
             self.metrics.record_loop_block(wall_seconds, cpu_seconds)
 
-    def watch(self, database: Database) -> None:
+    def observe_statements(self, database: Database) -> None:
         if self.metrics is not None or self.tracing is not None:
-            database.watch(statements.statement_observer(database.dialect, self.metrics, self.tracing))
+            database.observe_statements(statements.statement_observer(database.dialect, self.metrics, self.tracing))
 
-    def ended(self, request: LoggedRequest, seconds: float) -> None:
+    def record_request(self, request: LoggedRequest, seconds: float) -> None:
         if self.metrics is not None and request.kind == "http":
             self.metrics.count_response(request.path, request.status)
-        self.lines.request(request, seconds)
+        self.request_logger.log_request(request, seconds)
 
     async def close(self) -> None:
         if self.tracing is not None:
@@ -69,20 +69,20 @@ class Instruments:
 
 
 @dataclass(frozen=True)
-class Scrape:
+class MetricsEndpoint:
     """Endpoint `/metrics`. With several processes, each must run `keep`, because one responds for all."""
 
     metrics: Metrics
     database: Database
-    bus: Bus
+    bus: EventRelay
     transport: Transport
-    permit: Authorize
+    authorize: Authorize
 
-    async def answer(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
         try:
-            if not await self.permit(request.headers.get("authorization")):
+            if not await self.authorize(request.headers.get("authorization")):
                 return PlainTextResponse("Metrics need METRICS_KEY, or a key with the scope ADMIN.\n", 403)
-        except BadCredential as error:
+        except InvalidCredential as error:
             return PlainTextResponse(f"{error}\n", 401, {"WWW-Authenticate": "Bearer"})
         except Unavailable as error:
             return PlainTextResponse(f"{error.message}\n", 503)
@@ -90,20 +90,20 @@ class Scrape:
         body = await self.metrics.render(await self._database_metrics())
         return PlainTextResponse(body, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    async def keep(self) -> None:
+    async def sample_continuously(self) -> None:
         """Sample the gauges once a second until cancelled."""
         while True:
             self.sample()
             await asyncio.sleep(SAMPLE_INTERVAL_SECONDS)
 
     def sample(self) -> None:
-        self.metrics.sockets.set(len(self.transport.live))
-        self.metrics.connections.set(len(self.transport.connections.open))
-        for reason, total in self.transport.connections.refusals.items():
+        self.metrics.sockets.set(len(self.transport.open_streams))
+        self.metrics.connections.set(len(self.transport.connection_limiter.open))
+        for reason, total in self.transport.connection_limiter.refusals.items():
             self.metrics.set_refused_total(reason, total)
-        self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.fanout.sharing)
+        self.metrics.subscriptions.set(self.metrics.running_subscriptions + self.transport.broadcaster.shared_listeners)
         self.metrics.relay.set(self.bus.position)
-        tally = self.transport.tally
+        tally = self.transport.executor_counts
         self.metrics.set_executed_total("planned", tally.planned)
         for fallback, total in tally.fallbacks.items():
             self.metrics.set_executed_total(fallback.value, total)
@@ -124,15 +124,19 @@ class Scrape:
         lag = max(0, counts.last_sequence - self.bus.position)
         gauge("tessera_log_sequence", "The last event of the log.", counts.last_sequence)
         gauge("tessera_relay_lag_events", "Events that the process that was asked has not yet told.", lag)
-        gauge("tessera_webhook_deliveries_pending", "Deliveries on their way or to be tried again.", counts.pending)
-        gauge("tessera_webhook_deliveries_dead", "Deliveries given up, of the last 30 days.", counts.dead)
-        gauge("tessera_webhooks_behind", "Webhooks that were not handed the latest events.", counts.behind)
-        gauge("tessera_proposals_waiting", "Proposals that wait for an answer.", counts.waiting)
+        gauge(
+            "tessera_webhook_deliveries_pending",
+            "Deliveries on their way or to be tried again.",
+            counts.pending_deliveries,
+        )
+        gauge("tessera_webhook_deliveries_dead", "Deliveries given up, of the last 30 days.", counts.dead_deliveries)
+        gauge("tessera_webhooks_behind", "Webhooks that were not handed the latest events.", counts.lagging_webhooks)
+        gauge("tessera_proposals_waiting", "Proposals that wait for an answer.", counts.pending_proposals)
         return registry
 
-    async def _count_rows(self) -> census.Census | None:
+    async def _count_rows(self) -> census.BacklogCounts | None:
         try:
             async with asyncio.timeout(COUNT_TIMEOUT_SECONDS), self.database.read() as session:
-                return await census.take(session)
+                return await census.load_counts(session)
         except (Unavailable, TimeoutError):
             return None

@@ -99,14 +99,14 @@ def configure(*, level: str, is_json: bool, secrets: Iterable[str]) -> None:
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # its warnings quote the SQL of clients
 
 
-class Lines:
+class RequestLogger:
     """Logs one line per request, and one per operation that no HTTP request belongs to."""
 
     def __init__(self, slow_seconds: float) -> None:
         self._slow_seconds = slow_seconds
         self._log: Any = structlog.get_logger("tessera_gql.requests")
 
-    def request(self, request: LoggedRequest, seconds: float) -> None:
+    def log_request(self, request: LoggedRequest, seconds: float) -> None:
         fields: dict[str, Any] = {"request_id": request.id}
         if request.kind == "http":
             fields |= {"method": request.method, "path": request.path, "status": request.status}
@@ -118,7 +118,7 @@ class Lines:
         level = self._level(request.operation_kind, seconds, quiet=request.path in PROBE_PATHS)
         self._write(level, "request" if request.kind == "http" else "socket", fields)
 
-    def operation(self, record: OperationRecord) -> None:
+    def log_operation(self, record: OperationRecord) -> None:
         fields: dict[str, Any] = {"request_id": record.request} if record.request else {}
         fields |= _operation_fields(record.operation, record.kind, record.outcome, record.codes, record.account)
         fields["ms"] = round(record.seconds * 1000, 1)

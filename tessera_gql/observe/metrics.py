@@ -203,7 +203,7 @@ class Metrics:
 
 
 @contextmanager
-def shared() -> Generator[None]:
+def shared_metrics_folder() -> Generator[None]:
     """Set a temporary shared folder for child processes, unless the environment has one."""
     if os.environ.get(SHARED_FOLDER):
         yield

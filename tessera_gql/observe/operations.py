@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from graphql import OperationType
 
-from tessera_gql.graphql.documents import Operation, Prepared
+from tessera_gql.graphql.documents import Operation, PrepareResult
 from tessera_gql.observe import exchange
 from tessera_gql.observe.metrics import Metrics
 from tessera_gql.observe.tracing import Span, Tracing
@@ -47,7 +47,7 @@ class OperationObserver:
     metrics: Metrics | None = None
     tracing: Tracing | None = None
 
-    def __call__(self, prepared: Prepared, identity: Any) -> ObservedOperation:
+    def __call__(self, prepared: PrepareResult, identity: Any) -> ObservedOperation:
         return ObservedOperation(self, prepared, identity)
 
 
@@ -56,7 +56,7 @@ class ObservedOperation:
 
     __slots__ = ("_error_codes", "_has_data", "_identity", "_kind", "_name", "_observer", "_span", "_start_time")
 
-    def __init__(self, observer: OperationObserver, prepared: Prepared, identity: Any) -> None:
+    def __init__(self, observer: OperationObserver, prepared: PrepareResult, identity: Any) -> None:
         self._observer = observer
         self._identity = identity
         self._error_codes: list[str] = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tessera_gql.observe.metrics import Metrics
 from tessera_gql.observe.tracing import Tracing
-from tessera_gql.store.drivers import Watch
+from tessera_gql.store.drivers import StatementObserver
 
 
-def statement_observer(system: str, metrics: Metrics | None, tracing: Tracing | None) -> Watch:
+def statement_observer(system: str, metrics: Metrics | None, tracing: Tracing | None) -> StatementObserver:
     """Return a callback for the database that records statements in metrics and traces."""
 
     def observe(statement: str, seconds: float) -> None:

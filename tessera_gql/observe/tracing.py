@@ -80,7 +80,7 @@ class Span:
         self._span.end()
 
 
-def exporting(endpoint: str) -> Tracing:
+def create_tracing(endpoint: str) -> Tracing:
     """Export to an OTLP collector over HTTP. The standard OTEL_ variables set headers, sampling and names."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - an extra
 

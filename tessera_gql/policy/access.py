@@ -52,10 +52,10 @@ class Actor:
 
 
 # The caller of a server without keys, as in development: everything is allowed.
-OPEN_ACTOR = Actor("open", scopes=frozenset(Scope))
+ANONYMOUS = Actor("open", scopes=frozenset(Scope))
 
 
-class Verb(StrEnum):
+class Action(StrEnum):
     """An action that can be authorized; its value completes the sentence "this key may not …"."""
 
     READ = "read"
@@ -100,54 +100,54 @@ ANY_READER = ScopeRule(own_team=Scope.READ, other_team=Scope.READ)
 OWNER_OR_ADMIN = ScopeRule(own_team=Scope.WRITE, other_team=Scope.ADMIN)
 ADMIN_ONLY = ScopeRule(own_team=Scope.ADMIN, other_team=Scope.ADMIN)
 
-ACTION_SCOPES: Mapping[Verb, ScopeRule] = {
-    Verb.READ: ANY_READER,
-    Verb.READ_KEYS: OWNER_OR_ADMIN,
-    Verb.READ_WEBHOOKS: OWNER_OR_ADMIN,
-    Verb.CREATE_TEAM: ADMIN_ONLY,
-    Verb.UPDATE_TEAM: OWNER_OR_ADMIN,
-    Verb.CREATE_ASSET: OWNER_OR_ADMIN,
-    Verb.UPDATE_ASSET: OWNER_OR_ADMIN,
-    Verb.ADD_DEPENDENCY: OWNER_OR_ADMIN,  # of the dependent asset
-    Verb.REMOVE_DEPENDENCY: OWNER_OR_ADMIN,
-    Verb.PUBLISH_CONTRACT: OWNER_OR_ADMIN,
-    Verb.FORCE_CONTRACT: ADMIN_ONLY,
-    Verb.RETIRE_CONTRACT: OWNER_OR_ADMIN,
-    Verb.REGISTER: OWNER_OR_ADMIN,  # the consumer team
-    Verb.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
-    Verb.UNREGISTER: OWNER_OR_ADMIN,
-    Verb.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
-    Verb.WITHDRAW_PROPOSAL: OWNER_OR_ADMIN,
-    Verb.PUBLISH_PROPOSAL: OWNER_OR_ADMIN,
-    Verb.SYNC_DBT_MANIFEST: OWNER_OR_ADMIN,  # table by table: those of other teams are skipped
-    Verb.PUSH_TO_GIT: ADMIN_ONLY,
-    Verb.PULL_FROM_GIT: ADMIN_ONLY,
-    Verb.CREATE_API_KEY: OWNER_OR_ADMIN,  # with its own scopes at most
-    Verb.REVOKE_API_KEY: OWNER_OR_ADMIN,
-    Verb.CREATE_WEBHOOK: OWNER_OR_ADMIN,
-    Verb.UPDATE_WEBHOOK: OWNER_OR_ADMIN,
-    Verb.DELETE_WEBHOOK: OWNER_OR_ADMIN,
-    Verb.REDELIVER_WEBHOOK: OWNER_OR_ADMIN,
-    Verb.TEST_WEBHOOK: OWNER_OR_ADMIN,
+ACTION_SCOPES: Mapping[Action, ScopeRule] = {
+    Action.READ: ANY_READER,
+    Action.READ_KEYS: OWNER_OR_ADMIN,
+    Action.READ_WEBHOOKS: OWNER_OR_ADMIN,
+    Action.CREATE_TEAM: ADMIN_ONLY,
+    Action.UPDATE_TEAM: OWNER_OR_ADMIN,
+    Action.CREATE_ASSET: OWNER_OR_ADMIN,
+    Action.UPDATE_ASSET: OWNER_OR_ADMIN,
+    Action.ADD_DEPENDENCY: OWNER_OR_ADMIN,  # of the dependent asset
+    Action.REMOVE_DEPENDENCY: OWNER_OR_ADMIN,
+    Action.PUBLISH_CONTRACT: OWNER_OR_ADMIN,
+    Action.FORCE_CONTRACT: ADMIN_ONLY,
+    Action.RETIRE_CONTRACT: OWNER_OR_ADMIN,
+    Action.REGISTER: OWNER_OR_ADMIN,  # the consumer team
+    Action.UPDATE_REGISTRATION: OWNER_OR_ADMIN,
+    Action.UNREGISTER: OWNER_OR_ADMIN,
+    Action.ACKNOWLEDGE_PROPOSAL: OWNER_OR_ADMIN,  # the asked team
+    Action.WITHDRAW_PROPOSAL: OWNER_OR_ADMIN,
+    Action.PUBLISH_PROPOSAL: OWNER_OR_ADMIN,
+    Action.SYNC_DBT_MANIFEST: OWNER_OR_ADMIN,  # table by table: those of other teams are skipped
+    Action.PUSH_TO_GIT: ADMIN_ONLY,
+    Action.PULL_FROM_GIT: ADMIN_ONLY,
+    Action.CREATE_API_KEY: OWNER_OR_ADMIN,  # with its own scopes at most
+    Action.REVOKE_API_KEY: OWNER_OR_ADMIN,
+    Action.CREATE_WEBHOOK: OWNER_OR_ADMIN,
+    Action.UPDATE_WEBHOOK: OWNER_OR_ADMIN,
+    Action.DELETE_WEBHOOK: OWNER_OR_ADMIN,
+    Action.REDELIVER_WEBHOOK: OWNER_OR_ADMIN,
+    Action.TEST_WEBHOOK: OWNER_OR_ADMIN,
 }
 
 
-def allows(actor: Actor, verb: Verb, team: UUID | None) -> bool:
+def is_allowed(actor: Actor, verb: Action, team: UUID | None) -> bool:
     """Whether the actor may do this to what belongs to that team (None: to no team)."""
     right = ACTION_SCOPES[verb]
     own = team is not None and team == actor.team_id
     return actor.has_scope(right.own_team if own else right.other_team)
 
 
-def permit(actor: Actor, verb: Verb, team: UUID | None) -> None:
+def authorize(actor: Actor, verb: Action, team: UUID | None) -> None:
     """Authorize an action. Raises Forbidden with the action that was tried and the key that it needs."""
-    if allows(actor, verb, team):
+    if is_allowed(actor, verb, team):
         return
     require_scope(actor, verb)
     raise Forbidden("A key acts for its own team only. Use a key of that team.", field=("team",))
 
 
-def require_scope(actor: Actor, verb: Verb) -> None:
+def require_scope(actor: Actor, verb: Action) -> None:
     """Raise Forbidden for a caller who may do this to no team at all.
 
     Call it before private rows are looked up: the error must not depend on whether they exist.
@@ -156,20 +156,20 @@ def require_scope(actor: Actor, verb: Verb) -> None:
         raise Forbidden(f"This key may not {verb}: it lacks the scope {needed}. Use a key that has it.")
 
 
-def acting_team(actor: Actor, verb: Verb, requested_team: UUID | None) -> UUID:
+def acting_team(actor: Actor, verb: Action, requested_team: UUID | None) -> UUID:
     """The team that the call is made for: the requested team, else the key's own. Raises Forbidden."""
     team = requested_team or actor.team_id
-    permit(actor, verb, team)
+    authorize(actor, verb, team)
     if team is None:
         raise Forbidden("This key belongs to no team, so say which team acts.", field=("team",))
     return team
 
 
-def require_owner(actor: Actor, verb: Verb, owner: UUID, *, action_text: str, owner_name: str) -> None:
+def require_owner(actor: Actor, verb: Action, owner: UUID, *, action_text: str, owner_name: str) -> None:
     """Authorize the owning team; to a key of another team the error names the owner."""
-    if actor.has_scope(ACTION_SCOPES[verb].own_team) and not allows(actor, verb, owner):
+    if actor.has_scope(ACTION_SCOPES[verb].own_team) and not is_allowed(actor, verb, owner):
         raise not_owner_error(action_text, owner_name)
-    permit(actor, verb, owner)
+    authorize(actor, verb, owner)
 
 
 def not_owner_error(action_text: str, owner_name: str) -> Forbidden:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from tessera_gql.diff import Change, fields
+from tessera_gql.diff import Change, list_fields
 from tessera_gql.errors import Invalid
 
 T = TypeVar("T")
@@ -21,7 +21,7 @@ STEP_PATTERN = re.compile(r"\[\]|[^.\[\]]+")
 
 
 @dataclass(frozen=True)
-class Reader:
+class FieldReader:
     """A live registration reduced to its team and fields; `fields` is None for every field."""
 
     team_id: UUID
@@ -90,7 +90,7 @@ class _Node(Generic[T]):
         self.values: list[T] = []
 
 
-def find_affected_teams(breaking: Sequence[Change], readers: Iterable[Reader], proposer: UUID) -> AffectedTeams:
+def find_affected_teams(breaking: Sequence[Change], readers: Iterable[FieldReader], proposer: UUID) -> AffectedTeams:
     """Find the teams that breaking changes affect, once each and without the proposer. A rename matches both names."""
     audience = AffectedTeamsCollector(breaking, proposer)
     audience.add(readers)
@@ -111,7 +111,7 @@ class AffectedTeamsCollector:
         self._changes_by_field: dict[str, frozenset[int]] = {}
         self._changes_by_team: dict[UUID, set[int]] = {}
 
-    def add(self, readers: Iterable[Reader]) -> None:
+    def add(self, readers: Iterable[FieldReader]) -> None:
         for reader in readers:
             if reader.team_id != self._proposer:
                 self._changes_by_team.setdefault(reader.team_id, set()).update(self._find_changes(reader.fields))
@@ -134,10 +134,10 @@ class AffectedTeamsCollector:
         return AffectedTeams(asked=reasons, informed=frozenset(self._changes_by_team.keys() - reasons.keys()))
 
 
-class ReaderIndex:
+class FieldReaderIndex:
     """The teams that read each field of one asset."""
 
-    def __init__(self, readers: Sequence[Reader]) -> None:
+    def __init__(self, readers: Sequence[FieldReader]) -> None:
         self._teams = [reader.team_id for reader in readers]
         self._read_all = [number for number, reader in enumerate(readers) if reader.fields is None]
         self._by_path: PathIndex[int] = PathIndex()
@@ -153,7 +153,7 @@ class ReaderIndex:
 
 def require_declared_fields(paths: Sequence[str], schema: object) -> None:
     """Check paths with `require_declared_paths` against the fields that a schema declares."""
-    require_declared_paths(paths, (field.path for field in fields(schema)))
+    require_declared_paths(paths, (field.path for field in list_fields(schema)))
 
 
 def require_declared_paths(paths: Sequence[str], declared: Iterable[str]) -> None:

@@ -22,14 +22,14 @@ class Event:
     kind: ClassVar[str]
     entity_field: ClassVar[str]
 
-    teams: frozenset[UUID] = field(default_factory=frozenset[UUID])
+    audience_team_ids: frozenset[UUID] = field(default_factory=frozenset[UUID])
     asset_id: UUID | None = None
     proposal_id: UUID | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).upper()
-        KINDS.append(cls.kind)
+        EVENT_KINDS.append(cls.kind)
 
     @property
     def entity_type(self) -> str:
@@ -51,7 +51,7 @@ class Event:
 
 ENVELOPE_FIELDS = frozenset(item.name for item in fields(Event))
 """The fields of every event, stored in columns of their own; all other fields are the payload."""
-KINDS: list[str] = []
+EVENT_KINDS: list[str] = []
 _PAYLOAD_FIELDS: dict[str, tuple[str, ...]] = {}
 
 

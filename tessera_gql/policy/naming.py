@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Any
 
-from tessera_gql.diff import canonical
+from tessera_gql.diff import canonical_json
 from tessera_gql.errors import Invalid
 
 MAX_NAME = 200
@@ -17,7 +17,7 @@ MAX_METADATA_BYTES = 64_000
 SEGMENT_PATTERN = re.compile(r"[\w$@#+*-]+(?: [\w$@#+*-]+)*")
 
 
-def key(name: str) -> str:
+def uniqueness_key(name: str) -> str:
     """The key by which names are unique: trimmed, without case, in one Unicode form."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name.strip()).casefold())
 
@@ -39,7 +39,7 @@ def clean_fqn(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if len(name) > MAX_FQN:
         raise Invalid(f"The fqn has {len(name)} characters; {MAX_FQN} is the limit.", field=("fqn",))
-    if (size := len(key(name).encode())) > MAX_FQN_BYTES:
+    if (size := len(uniqueness_key(name).encode())) > MAX_FQN_BYTES:
         raise Invalid(f"The fqn has {size} bytes in UTF-8; {MAX_FQN_BYTES} is the limit.", field=("fqn",))
     parts = name.split(".")
     if len(parts) < 2 or not all(SEGMENT_PATTERN.fullmatch(part) for part in parts):
@@ -68,7 +68,7 @@ def clean_metadata(value: Any) -> dict[str, Any]:
         raise Invalid("`metadata` must be a JSON object.", field=("metadata",))
     document: dict[str, Any] = value
     try:
-        size = len(canonical(document).encode())
+        size = len(canonical_json(document).encode())
     except (TypeError, ValueError, RecursionError):
         raise Invalid(
             "`metadata` is not plain JSON: it nests too deeply, or has a number or a text that JSON does not know.",

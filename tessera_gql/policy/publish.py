@@ -8,11 +8,21 @@ from typing import Any
 
 import orjson
 
-from tessera_gql.diff import Bump, Change, Mode, SchemaDiff, canonical, check, compare, compare_guarantees, weight
+from tessera_gql.diff import (
+    Bump,
+    Change,
+    Mode,
+    SchemaDiff,
+    canonical_json,
+    check,
+    compare,
+    compare_guarantees,
+    small_schema_size,
+)
 from tessera_gql.policy import version
 from tessera_gql.policy.words import ChangeType
 
-# A number that orjson and `canonical` may write differently. A match inside a string only costs time.
+# A number that orjson and `canonical_json` may write differently. A match inside a string only costs time.
 _FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.e]")
 # Matches every text that `_FRACTION` matches, in a third of the time.
 _MAYBE_FRACTION = re.compile(rb"\d[.e]")
@@ -70,7 +80,7 @@ def count_values(*terms: Terms) -> int | None:
     values = 1
     for item in terms:
         for part in (item.schema, {"default": item.guarantees}):
-            if (size := weight(part)) is None:
+            if (size := small_schema_size(part)) is None:
                 return None
             values += size
     return values
@@ -86,12 +96,12 @@ def _hash(value: Any) -> str:
 
 
 def canonical_bytes(value: Any) -> bytes:
-    """Serialize like `canonical`, three times as fast without fractions and numbers beyond 64 bits."""
+    """Serialize like `canonical_json`, three times as fast without fractions and numbers beyond 64 bits."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        return canonical(value).encode()
-    return canonical(value).encode() if _MAYBE_FRACTION.search(text) and _FRACTION.search(text) else text
+        return canonical_json(value).encode()
+    return canonical_json(value).encode() if _MAYBE_FRACTION.search(text) and _FRACTION.search(text) else text
 
 
 def judge(current: Terms | None, proposed: Terms) -> Judgement:
@@ -104,7 +114,7 @@ def judge(current: Terms | None, proposed: Terms) -> Judgement:
     diff = SchemaDiff(schema.changes + compare_guarantees(current.guarantees, proposed.guarantees))
     return Judgement(
         changes=diff.changes,
-        breaking=diff.breaking(current.mode),
+        breaking=diff.breaking_changes(current.mode),
         bump=diff.bump(current.mode),
         mode=current.mode,
     )

@@ -46,7 +46,7 @@ class Version:
         return self._order < other._order
 
 
-def parse(text: str) -> Version:
+def parse_version(text: str) -> Version:
     """Parse a semantic version; raises Invalid."""
     match = VERSION_PATTERN.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if not match:
@@ -86,17 +86,17 @@ def _includes_bump(core: tuple[int, int, int], bump: Bump) -> bool:
 
 def choose_version(requested_version: str | None, current: str | None, bump: Bump) -> str:
     """Choose the version to publish under; raises Invalid with a suggestion when the given version is too low."""
-    parsed = None if requested_version is None else parse(requested_version)
+    parsed = None if requested_version is None else parse_version(requested_version)
     if parsed is not None and max(parsed.core) > MAX_REQUESTED_NUMBER:
         raise Invalid(
             f"The numbers of a version go up to {MAX_REQUESTED_NUMBER:,}. Use a lower one.", field=("version",)
         )
     if current is None:
         return requested_version or FIRST_VERSION
-    lowest = next_release(parse(current), bump)
+    lowest = next_release(parse_version(current), bump)
     if requested_version is None or parsed is None:
         return str(lowest)
-    if parsed <= parse(current):
+    if parsed <= parse_version(current):
         raise Invalid(
             f"Version {requested_version} does not come after the current {current}."
             f" Use {lowest}, or leave the version out.",

@@ -15,9 +15,9 @@ from tessera_gql.policy import events
 from tessera_gql.policy.access import OWNER_OR_ADMIN, Actor
 from tessera_gql.policy.events import Event
 
-KEY_MARK = "tsr_"
+API_KEY_MARKER = "tsr_"
 """First characters of the token of every API key."""
-PREFIX_LENGTH = 8
+KEY_PREFIX_LENGTH = 8
 """Length of the prefix of a token that is stored and shown to identify a key."""
 
 
@@ -110,7 +110,9 @@ EVENT_AUDIENCES: Mapping[type[Event], Audience] = {
 }
 """The audience of an event; its owners are its audience teams."""
 
-PUBLIC_KINDS = frozenset(event.kind for event, audience in EVENT_AUDIENCES.items() if audience is Audience.READERS)
+PUBLIC_EVENT_KINDS = frozenset(
+    event.kind for event, audience in EVENT_AUDIENCES.items() if audience is Audience.READERS
+)
 """Kinds that every caller may see; a kind that is missing in the table is private."""
 
 
@@ -123,44 +125,44 @@ def audience_of_field(type_name: str, field: str) -> Audience:
     return TYPE_AUDIENCES[type_name.removesuffix("Connection").removesuffix("Edge")]
 
 
-def is_private(type_name: str) -> bool:
+def is_private_type(type_name: str) -> bool:
     """Whether rows of this type are hidden from some callers."""
     return TYPE_AUDIENCES[type_name] in {Audience.OWNERS, Audience.BY_KIND}
 
 
 @dataclass(frozen=True)
-class View:
+class Visibility:
     """The private rows that a caller may read: all, or those of its team (None: of no team) and its own key."""
 
-    is_whole: bool = False
+    is_unrestricted: bool = False
     team_id: UUID | None = None
     key_id: UUID | None = None
 
 
-UNRESTRICTED = View(is_whole=True)
+UNRESTRICTED = Visibility(is_unrestricted=True)
 
 
-def view_of(actor: Actor) -> View:
+def visibility_of(actor: Actor) -> Visibility:
     """The private rows that an actor may read: those that it may change."""
     if actor.has_scope(OWNER_OR_ADMIN.other_team):
         return UNRESTRICTED
-    return View(team_id=actor.team_id if actor.has_scope(OWNER_OR_ADMIN.own_team) else None, key_id=actor.key_id)
+    return Visibility(team_id=actor.team_id if actor.has_scope(OWNER_OR_ADMIN.own_team) else None, key_id=actor.key_id)
 
 
-def visibility_of_webhook(team_id: UUID | None) -> View:
+def visibility_of_webhook(team_id: UUID | None) -> Visibility:
     """The events that a webhook may receive: those its team may read, or all if it belongs to no team."""
-    return UNRESTRICTED if team_id is None else View(team_id=team_id)
+    return UNRESTRICTED if team_id is None else Visibility(team_id=team_id)
 
 
-def key_actor(name: str, prefix: str) -> str:
+def format_key_actor(name: str, prefix: str) -> str:
     """The actor name of an API key in the event log."""
     return f"{name} ({prefix})"
 
 
 def redact_actor(actor: str) -> str:
     """Remove the private part of a name that `format_key_actor` made; the prefix stays, which tells keys apart."""
-    prefix = actor[-1 - PREFIX_LENGTH : -1]
-    is_key = actor.endswith(f" ({prefix})") and prefix.startswith(KEY_MARK)
+    prefix = actor[-1 - KEY_PREFIX_LENGTH : -1]
+    is_key = actor.endswith(f" ({prefix})") and prefix.startswith(API_KEY_MARKER)
     return f"key {prefix}" if is_key else actor
 
 
@@ -178,10 +180,10 @@ class EventRecord(Protocol):
 E = TypeVar("E", bound=EventRecord)
 
 
-def visible_event(view: View, row: E, rename: Callable[[E, str], E]) -> E | None:
+def redact_event(view: Visibility, row: E, rename: Callable[[E, str], E]) -> E | None:
     """The event as the caller may see it; None if it is hidden. `rename` copies it with another actor."""
-    if view.is_whole:
+    if view.is_unrestricted:
         return row
-    if row.kind not in PUBLIC_KINDS and (view.team_id is None or str(view.team_id) not in row.teams):
+    if row.kind not in PUBLIC_EVENT_KINDS and (view.team_id is None or str(view.team_id) not in row.teams):
         return None
     return row if (actor := redact_actor(row.actor)) == row.actor else rename(row, actor)

@@ -12,9 +12,9 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Asset, table
 
-rows = table(Asset)
-_by_id = rows_by(rows.c.id)
-_by_fqn_key = rows_by(rows.c.fqn_key)
+TABLE = table(Asset)
+_by_id = rows_by(TABLE.c.id)
+_by_fqn_key = rows_by(TABLE.c.fqn_key)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class AssetRef:
 
 def key(fqn: str) -> str:
     """Fold an asset's fqn to the key that is unique."""
-    return naming.key(fqn)
+    return naming.uniqueness_key(fqn)
 
 
 async def by_ids(session: Session, asset_ids: Sequence[UUID]) -> list[Asset]:
@@ -42,13 +42,13 @@ async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
 
 async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
     """Return the asset that is referred to; raise NotFound for the input `field` if there is none."""
-    return _require(await session.find(select(rows).where(_ref_condition(ref)), Asset), ref, field)
+    return _require(await session.find(select(TABLE).where(_ref_condition(ref)), Asset), ref, field)
 
 
 def _ref_condition(ref: AssetRef) -> ColumnElement[bool]:
     if (ref.id is None) == (ref.fqn is None):
         raise Invalid("Name an asset by its id or by its fqn, one of the two.", field=("asset",))
-    return rows.c.id == ref.id if ref.id else rows.c.fqn_key == key(ref.fqn or "")
+    return TABLE.c.id == ref.id if ref.id else TABLE.c.fqn_key == key(ref.fqn or "")
 
 
 def _require(asset: Asset | None, ref: AssetRef, field: tuple[str, ...]) -> Asset:
@@ -65,11 +65,11 @@ async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("as
 
     NO KEY UPDATE, because inserting rows that refer to the asset would deadlock with a full lock.
     """
-    asset = await session.find(select(rows).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
+    asset = await session.find(select(TABLE).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
     return _require(asset, ref, field)
 
 
-async def lock_all(session: Session, asset_ids: Sequence[UUID]) -> None:
+async def lock_by_ids(session: Session, asset_ids: Sequence[UUID]) -> None:
     """Lock assets in the order of their ids, so that two callers never deadlock."""
-    statement = select(rows.c.id).where(session.among(rows.c.id, asset_ids)).order_by(rows.c.id)
+    statement = select(TABLE.c.id).where(session.in_values(TABLE.c.id, asset_ids)).order_by(TABLE.c.id)
     await session.execute(statement.with_for_update(key_share=True))

@@ -9,18 +9,18 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow
 
 PAGE_SIZE = 1_000
-COLUMNS = events.rows.columns.keys()
+COLUMNS = events.TABLE.columns.keys()
 
 
 @dataclass(frozen=True)
-class Place:
+class LogPosition:
     """The sequence and hash of an event; stored elsewhere, it proves that the log up to there was not replaced."""
 
     sequence: int = 0
     hash: str = events.GENESIS
 
 
-class Broken(Exception):  # noqa: N818 - a state of the log
+class BrokenEventLog(Exception):  # noqa: N818 - a state of the log
     """The event log was changed: the first sequence that is wrong, and the reason."""
 
     def __init__(self, sequence: int, reason: str) -> None:
@@ -28,42 +28,44 @@ class Broken(Exception):  # noqa: N818 - a state of the log
         self.sequence = sequence
 
 
-async def verify(database: Database, expected: Place | None = None) -> Place:
-    """Verify the whole log and return its last position; raise Broken if it was changed.
+async def verify_log(database: Database, expected: LogPosition | None = None) -> LogPosition:
+    """Verify the whole log and return its last position; raise BrokenEventLog if it was changed.
 
     `expected` is a position that was stored earlier, which the log must contain.
     """
-    position = Place()
-    async for page in pages(database):
+    position = LogPosition()
+    async for page in read_pages(database):
         position = verify_rows(page, position, expected)
     if expected is not None and position.sequence < expected.sequence:
-        raise Broken(position.sequence + 1, f"the log ends before it; it once reached {expected.sequence}")
+        raise BrokenEventLog(position.sequence + 1, f"the log ends before it; it once reached {expected.sequence}")
     return position
 
 
-def verify_rows(rows: Iterable[EventRow], position: Place, expected: Place | None = None) -> Place:
-    """Verify the rows that follow a position and return the position of the last one; raise Broken."""
+def verify_rows(rows: Iterable[EventRow], position: LogPosition, expected: LogPosition | None = None) -> LogPosition:
+    """Verify the rows that follow a position and return the position of the last one; raise BrokenEventLog."""
     for row in rows:
         if row.sequence != position.sequence + 1:
-            raise Broken(position.sequence + 1, f"it is missing; {row.sequence} comes after {position.sequence}")
-        if events.link(position.hash, facts(row)) != row.hash:
-            raise Broken(row.sequence, "its hash does not fit what the row says and the row before it")
-        position = Place(row.sequence, row.hash)
+            raise BrokenEventLog(
+                position.sequence + 1, f"it is missing; {row.sequence} comes after {position.sequence}"
+            )
+        if events.compute_hash(position.hash, hashed_values(row)) != row.hash:
+            raise BrokenEventLog(row.sequence, "its hash does not fit what the row says and the row before it")
+        position = LogPosition(row.sequence, row.hash)
         if expected is not None and expected.sequence == row.sequence and expected.hash != row.hash:
-            raise Broken(row.sequence, "its hash is not the one that was noted down: the log was written anew")
+            raise BrokenEventLog(row.sequence, "its hash is not the one that was noted down: the log was written anew")
     return position
 
 
-def facts(row: EventRow) -> dict[str, Any]:
+def hashed_values(row: EventRow) -> dict[str, Any]:
     """Return the values of a row that its hash covers, besides the previous hash."""
     return {name: getattr(row, name) for name in COLUMNS if name != "hash"}
 
 
-async def pages(database: Database, after: int = 0) -> AsyncIterator[list[EventRow]]:
+async def read_pages(database: Database, after: int = 0) -> AsyncIterator[list[EventRow]]:
     """Read the log in order, each page in its own transaction, since rows never change."""
     while True:
         async with database.read() as session:
-            page = await events.after(session, after, limit=PAGE_SIZE)
+            page = await events.load_after(session, after, limit=PAGE_SIZE)
         if not page:
             return
         yield page

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from tessera_gql.errors import Conflict, Invalid, NotFound
 from tessera_gql.store import audit, migration
-from tessera_gql.store.audit import Place
+from tessera_gql.store.audit import LogPosition
 from tessera_gql.store.database import Database
 from tessera_gql.store.sqlite_file import lock, make_private
 
@@ -22,18 +22,18 @@ FILE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True)
-class Copied:
+class VerifiedCopy:
     """A verified copy: its revision, the end of its event log, and its size."""
 
     revision: str
-    last: Place
+    last_position: LogPosition
     size_bytes: int
 
 
-def backup(database: Path, file: Path, *, is_forced: bool = False) -> Copied:
+def backup(database: Path, file: Path, *, is_forced: bool = False) -> VerifiedCopy:
     """Copy a database that may be in use to a file, and verify the copy.
 
-    Raises a Refusal, or Broken if the event log was changed; then no file is left.
+    Raises a Refusal, or BrokenEventLog if the event log was changed; then no file is left.
     """
     if not database.exists():
         raise NotFound(f"There is no database {database}. Check DATABASE_URL.")
@@ -46,10 +46,10 @@ def backup(database: Path, file: Path, *, is_forced: bool = False) -> Copied:
     return copied
 
 
-def restore(file: Path, database: Path, *, is_forced: bool = False) -> Copied:
+def restore(file: Path, database: Path, *, is_forced: bool = False) -> VerifiedCopy:
     """Replace a database that is not in use by a verified backup.
 
-    Raises a Refusal, or Broken if the event log was changed; then the database is unchanged.
+    Raises a Refusal, or BrokenEventLog if the event log was changed; then the database is unchanged.
     """
     if not file.is_file():
         raise NotFound(f"There is no file {file}.")
@@ -99,13 +99,13 @@ def _copy(source: Path, draft: Path) -> None:
         read_only.backup(connection)
 
 
-def _check_copy(draft: Path) -> Copied:
+def _check_copy(draft: Path) -> VerifiedCopy:
     """Verify a copy's integrity, revision and event log, and turn WAL off so that it is a single file."""
     with closing(sqlite3.connect(draft)) as connection:
         if (result := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
             raise Invalid(f"It is damaged: {result}. Use another copy.")
         revision = _read_revision(connection)
-    if revision not in migration.known():
+    if revision not in migration.known_revisions():
         raise Invalid(
             f"It is at revision {revision or 'none'}, which this version of Tessera GQL does not know."
             " Use the version that made it."
@@ -113,13 +113,13 @@ def _check_copy(draft: Path) -> Copied:
     last = asyncio.run(_verify_event_log(draft))
     with closing(sqlite3.connect(draft)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
-    return Copied(revision, last, draft.stat().st_size)
+    return VerifiedCopy(revision, last, draft.stat().st_size)
 
 
-async def _verify_event_log(draft: Path) -> Place:
+async def _verify_event_log(draft: Path) -> LogPosition:
     database = Database(f"sqlite:///{draft}")
     try:
-        return await audit.verify(database)
+        return await audit.verify_log(database)
     finally:
         await database.dispose()
 

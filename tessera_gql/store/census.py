@@ -13,33 +13,33 @@ proposals = table(Proposal)
 
 
 @dataclass(frozen=True)
-class Census:
+class BacklogCounts:
     """The last sequence of the event log, and counts of deliveries, webhooks and proposals that wait."""
 
     last_sequence: int
-    pending: int
+    pending_deliveries: int
     """Deliveries that wait for an attempt."""
-    dead: int
+    dead_deliveries: int
     """Deliveries that have failed for good and are not deleted yet."""
-    behind: int
+    lagging_webhooks: int
     """Webhooks without deliveries for the latest events."""
-    waiting: int
+    pending_proposals: int
     """Proposals that wait for acknowledgments."""
 
 
-async def take(session: Session) -> Census:
+async def load_counts(session: Session) -> BacklogCounts:
     """Load all counts, with a few statements."""
-    status = webhooks.deliveries.c.status
+    status = webhooks.DELIVERIES.c.status
     undelivered = (
         select(status, func.count().label("number")).where(status != DeliveryStatus.DELIVERED).group_by(status)
     )
     counts = {row.status: row.number for row in await session.rows(undelivered)}
-    behind = select(func.count()).select_from(webhooks.rows).where(webhooks.is_behind)
+    behind = select(func.count()).select_from(webhooks.TABLE).where(webhooks.IS_LAGGING)
     waiting = select(func.count()).select_from(proposals).where(proposals.c.status == ProposalStatus.PENDING)
-    return Census(
-        last_sequence=await events.last_sequence(session),
-        pending=counts.get(DeliveryStatus.PENDING, 0),
-        dead=counts.get(DeliveryStatus.DEAD, 0),
-        behind=int(await session.value(behind)),
-        waiting=int(await session.value(waiting)),
+    return BacklogCounts(
+        last_sequence=await events.load_last_sequence(session),
+        pending_deliveries=counts.get(DeliveryStatus.PENDING, 0),
+        dead_deliveries=counts.get(DeliveryStatus.DEAD, 0),
+        lagging_webhooks=int(await session.value(behind)),
+        pending_proposals=int(await session.value(waiting)),
     )

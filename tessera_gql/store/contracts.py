@@ -6,15 +6,15 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from tessera_gql.errors import NotFound
-from tessera_gql.policy.version import parse
+from tessera_gql.policy.version import parse_version
 from tessera_gql.policy.words import ContractStatus
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Contract, table
 
-rows = table(Contract)
-_by_id = rows_by(rows.c.id)
-_active_by_asset = rows_by(rows.c.asset_id, rows.c.status == ContractStatus.ACTIVE)
+TABLE = table(Contract)
+_by_id = rows_by(TABLE.c.id)
+_active_by_asset = rows_by(TABLE.c.asset_id, TABLE.c.status == ContractStatus.ACTIVE)
 
 
 async def by_ids(session: Session, contract_ids: Sequence[UUID]) -> list[Contract]:
@@ -30,21 +30,21 @@ async def get(session: Session, identity: UUID) -> Contract:
     return contracts[0]
 
 
-async def active_of(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
+async def list_active(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
     """Load the active contracts of the assets; an asset has at most one."""
     return [*await session.fetch(_active_by_asset, values=asset_ids)]
 
 
 async def find_active(session: Session, asset: UUID) -> Contract | None:
     """Find the active contract of an asset."""
-    contracts = await active_of(session, [asset])
+    contracts = await list_active(session, [asset])
     return contracts[0] if contracts else None
 
 
-async def highest_version(session: Session, asset: UUID) -> str | None:
+async def load_highest_version(session: Session, asset: UUID) -> str | None:
     """Return the highest version ever published of an asset, since clocks of two machines may disagree on the last."""
-    statement = select(rows.c.version).where(rows.c.asset_id == asset)
-    return max((row.version for row in await session.rows(statement)), key=parse, default=None)
+    statement = select(TABLE.c.version).where(TABLE.c.asset_id == asset)
+    return max((row.version for row in await session.rows(statement)), key=parse_version, default=None)
 
 
 async def by_versions(session: Session, asset_versions: Sequence[tuple[UUID, str]]) -> list[Contract]:
@@ -52,21 +52,21 @@ async def by_versions(session: Session, asset_versions: Sequence[tuple[UUID, str
     assets = {asset for asset, _ in asset_versions}
     versions = {version for _, version in asset_versions}
     contracts = await session.list(
-        select(rows).where(session.among(rows.c.asset_id, assets), session.among(rows.c.version, versions)),
+        select(TABLE).where(session.in_values(TABLE.c.asset_id, assets), session.in_values(TABLE.c.version, versions)),
         Contract,
     )
     return [row for row in contracts if (row.asset_id, row.version) in set(asset_versions)]
 
 
-async def previous_of(session: Session, contract_ids: Sequence[UUID]) -> dict[UUID, Contract]:
+async def load_previous(session: Session, contract_ids: Sequence[UUID]) -> dict[UUID, Contract]:
     """Load for each contract the one published just before it on the same asset, where there is one."""
-    lag = func.lag(rows.c.id, type_=rows.c.id.type)  # without the type SQLite returns text
-    before = lag.over(partition_by=rows.c.asset_id, order_by=(rows.c.published_at, rows.c.id))
-    assets = select(rows.c.asset_id).where(session.among(rows.c.id, contract_ids))
-    ordered = select(rows.c.id, before.label("before")).where(rows.c.asset_id.in_(assets)).subquery()
+    lag = func.lag(TABLE.c.id, type_=TABLE.c.id.type)  # without the type SQLite returns text
+    before = lag.over(partition_by=TABLE.c.asset_id, order_by=(TABLE.c.published_at, TABLE.c.id))
+    assets = select(TABLE.c.asset_id).where(session.in_values(TABLE.c.id, contract_ids))
+    ordered = select(TABLE.c.id, before.label("before")).where(TABLE.c.asset_id.in_(assets)).subquery()
     pairs = await session.rows(
         select(ordered.c.id, ordered.c.before).where(
-            session.among(ordered.c.id, contract_ids), ordered.c.before.is_not(None)
+            session.in_values(ordered.c.id, contract_ids), ordered.c.before.is_not(None)
         )
     )
     previous = {row.id: row for row in await by_ids(session, [pair.before for pair in pairs])}

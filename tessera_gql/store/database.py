@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
-from tessera_gql.store.drivers import ConnectionSource, Watch
-from tessera_gql.store.engine import DEFAULT, Options, create_replica_source, create_sources
-from tessera_gql.store.faults import translated
+from tessera_gql.store.drivers import ConnectionSource, StatementObserver
+from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions, create_replica_source, create_sources
+from tessera_gql.store.faults import translate_faults
 from tessera_gql.store.replica import CHECK_SECONDS, Replica, ReplicaSession
 from tessera_gql.store.session import Session, transaction
 
@@ -28,11 +28,11 @@ def utc_now() -> datetime:
 class Database:
     """A database and its optional replica. `committed` holds callbacks for the events of each commit."""
 
-    def __init__(self, url: str, *, clock: Clock = utc_now, options: Options = DEFAULT) -> None:
+    def __init__(self, url: str, *, clock: Clock = utc_now, options: DatabaseOptions = DEFAULT_OPTIONS) -> None:
         self.url = url
         self.clock = clock
-        self.committed: list[Callable[[Sequence[Event]], None]] = []
-        self._observers: list[Watch] = []
+        self.commit_listeners: list[Callable[[Sequence[Event]], None]] = []
+        self._observers: list[StatementObserver] = []
         self._sources = create_sources(url, options, self._observers)
         self._replica: Replica | None = None
 
@@ -45,19 +45,19 @@ class Database:
         """The database as messages name it, without user and password."""
         return self._sources.writer.target.name
 
-    def watch(self, watch: Watch) -> Callable[[], None]:
+    def observe_statements(self, observer: StatementObserver) -> Callable[[], None]:
         """Observe every statement except those of migrations; the returned function ends it."""
-        self._observers.append(watch)
-        return lambda: self._observers.remove(watch)
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
 
     def read(self) -> "SessionContext":
         """Begin a read-only transaction, which sees one snapshot of the primary."""
         return SessionContext(self._sources.reader, self.clock)
 
-    def follow(self, replica_url: str, *, age: timedelta, options: Options = DEFAULT) -> None:
+    def use_replica(self, replica_url: str, *, max_age: timedelta, options: DatabaseOptions = DEFAULT_OPTIONS) -> None:
         """Read queries from this replica while it is no older than `age` and holds the caller's own changes."""
         source = create_replica_source(replica_url, options, self._observers)
-        self._replica = Replica(source, replace(self._sources.writer, begin_sql=""), self.clock, age)
+        self._replica = Replica(source, replace(self._sources.writer, begin_sql=""), self.clock, max_age)
 
     def query(self, actor: str, *, single: bool = False) -> AbstractAsyncContextManager[Session]:
         """Begin a read-only transaction on the replica if it holds all of the actor's changes, else on the primary.
@@ -102,17 +102,17 @@ class Database:
             if dry_run:
                 return
             await events.append(session, session.events)
-            with translated(self.name, is_committing=True):
+            with translate_faults(self.name, is_committing=True):
                 await write_transaction.commit()
         if session.events:
-            for notify in self.committed:
+            for notify in self.commit_listeners:
                 notify(session.events)
 
     async def erase_overwritten(self) -> None:
         """Write SQLite's WAL into the database file, so that neither holds overwritten values any more."""
         if self.dialect == "sqlite":
             async with transaction(replace(self._sources.writer, begin_sql="")) as single:
-                with translated(self.name):
+                with translate_faults(self.name):
                     await single.run("PRAGMA wal_checkpoint(TRUNCATE)", ())
 
     async def dispose(self) -> None:

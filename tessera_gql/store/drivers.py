@@ -26,7 +26,7 @@ ROLLBACK_SECONDS = 5.0
 THREAD_EXIT_SECONDS = 0.02
 """Time that the thread of an SQLite connection takes to end after a failed attempt to connect."""
 
-Watch: TypeAlias = Callable[[str, float], None]
+StatementObserver: TypeAlias = Callable[[str, float], None]
 """Called with the text of each statement and the seconds it took, once it has ended."""
 
 
@@ -159,7 +159,7 @@ class ConnectionSource:
     engine: AsyncEngine
     begin_sql: str
     compiler: StatementCompiler
-    observers: Sequence[Watch]
+    observers: Sequence[StatementObserver]
     counter: ConnectionCounter
     target: Target
 

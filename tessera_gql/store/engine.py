@@ -20,8 +20,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from tessera_gql.diff import canonical
-from tessera_gql.store.drivers import ConnectionCounter, ConnectionSource, Target, Watch
+from tessera_gql.diff import canonical_json
+from tessera_gql.store.drivers import ConnectionCounter, ConnectionSource, StatementObserver, Target
 from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.sqlite_file import SQLiteFile
 from tessera_gql.store.statements import WITHOUT_SCHEMAS, StatementCompiler
@@ -52,17 +52,17 @@ DRIVERS = {
 
 
 @dataclass(frozen=True)
-class Options:
+class DatabaseOptions:
     """Pool size and timeouts of PostgreSQL, and the keys that encrypt secrets on both databases."""
 
-    pool: int = 20
+    pool_size: int = 20
     connect_seconds: float = 5.0
     statement_seconds: float = 30.0
     lock_seconds: float = 10.0
     secrets_keys: Sequence[str] = field(default=(), repr=False)
     """Keys that encrypt secrets, newest first."""
     requires_secrets_key: bool = False
-    pgbouncer: bool = False
+    uses_pgbouncer: bool = False
     """Whether a pooler gives each transaction another connection, so that no connection state may outlive one."""
 
     @property
@@ -76,7 +76,7 @@ class Options:
         return {name: str(round(value * 1000)) for name, value in seconds.items()}
 
 
-DEFAULT = Options()
+DEFAULT_OPTIONS = DatabaseOptions()
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class ConnectionSources:
         await self.reader.engine.dispose()
 
 
-def driver_url(text: str) -> URL:
+def parse_url(text: str) -> URL:
     """Parse a database URL and set its asynchronous driver. Raises ValueError for unsupported URLs."""
     try:
         url = make_url(text)
@@ -126,45 +126,49 @@ def _check_postgresql_url(url: URL) -> None:
         raise ValueError("The URL of the database names none. Write postgresql://user:password@host/database.")
 
 
-def address(text: str) -> str:
+def to_asyncpg_url(text: str) -> str:
     """Convert the URL of a PostgreSQL to the form that asyncpg takes."""
-    return driver_url(text).set(drivername="postgresql").render_as_string(hide_password=False)
+    return parse_url(text).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def create_sources(text: str, options: Options, observers: Sequence[Watch]) -> ConnectionSources:
+def create_sources(text: str, options: DatabaseOptions, observers: Sequence[StatementObserver]) -> ConnectionSources:
     """Create the connection sources of a database, without opening a connection yet."""
     target = _parse_target(text, options)
     if target.file is not None:
-        url = driver_url(text)
+        url = parse_url(text)
         write_engine = _create_sqlite_engine(url, target.file, begin_sql=BEGIN_WRITE, read_only=False)
         read_engine = _create_sqlite_engine(url, target.file, begin_sql=BEGIN_READ, read_only=True)
         reader = _create_source(read_engine, BEGIN_READ, observers, target)
         writer = _create_source(write_engine, BEGIN_WRITE, observers, target)
         return ConnectionSources(writer, reader, replace(reader, begin_sql=""))
-    engine = create(text, options)
+    engine = create_engine(text, options)
     writer = _create_source(engine, f"BEGIN{_local_limits(options)}", observers, target)
     reader = replace(writer, begin_sql=f"{BEGIN_SNAPSHOT}{_local_limits(options)}")
-    return ConnectionSources(writer, reader, reader if options.pgbouncer else replace(reader, begin_sql=""))
+    return ConnectionSources(writer, reader, reader if options.uses_pgbouncer else replace(reader, begin_sql=""))
 
 
-def create_replica_source(text: str, options: Options, observers: Sequence[Watch]) -> ConnectionSource:
+def create_replica_source(
+    text: str, options: DatabaseOptions, observers: Sequence[StatementObserver]
+) -> ConnectionSource:
     """Create the read-only connection source of a replica."""
-    engine = create(text, options)
+    engine = create_engine(text, options)
     return _create_source(engine, f"{BEGIN_SNAPSHOT}{_local_limits(options)}", observers, _parse_target(text, options))
 
 
-def _create_source(engine: AsyncEngine, begin_sql: str, observers: Sequence[Watch], target: Target) -> ConnectionSource:
+def _create_source(
+    engine: AsyncEngine, begin_sql: str, observers: Sequence[StatementObserver], target: Target
+) -> ConnectionSource:
     compiler = StatementCompiler(engine.dialect)
     return ConnectionSource(engine, begin_sql, compiler, observers, ConnectionCounter(engine), target)
 
 
-def _parse_target(text: str, options: Options) -> Target:
+def _parse_target(text: str, options: DatabaseOptions) -> Target:
     keyring = Keyring.parse(options.secrets_keys, is_required=options.requires_secrets_key)
-    file = sqlite_file(text)
-    return Target(name_of(driver_url(text)), keyring, SQLiteFile(file) if file else None)
+    file = sqlite_path(text)
+    return Target(display_name(parse_url(text)), keyring, SQLiteFile(file) if file else None)
 
 
-def name_of(url: URL) -> str:
+def display_name(url: URL) -> str:
     """Name the database for messages: with host and port, without user and password."""
     if url.get_backend_name() == "sqlite":
         return f"the database file {url.database}"
@@ -173,22 +177,22 @@ def name_of(url: URL) -> str:
     return f"the PostgreSQL database {url.database} at {host}:{port}"
 
 
-def create(text: str, options: Options = DEFAULT) -> AsyncEngine:
+def create_engine(text: str, options: DatabaseOptions = DEFAULT_OPTIONS) -> AsyncEngine:
     """Create an engine for writing, with its connection pool."""
-    url = driver_url(text)
-    if (file := sqlite_file(text)) is not None:
+    url = parse_url(text)
+    if (file := sqlite_path(text)) is not None:
         return _create_sqlite_engine(url, SQLiteFile(file), begin_sql=BEGIN_WRITE, read_only=False)
     return _create_postgresql_engine(url, options)
 
 
-def _local_limits(options: Options) -> str:
+def _local_limits(options: DatabaseOptions) -> str:
     """Return SQL that sets the timeouts within a transaction, needed only where none outlives it (PgBouncer)."""
-    if not options.pgbouncer:
+    if not options.uses_pgbouncer:
         return ""
     return "".join(f"; SET LOCAL {name} = {value}" for name, value in options.timeouts.items())
 
 
-def _create_postgresql_engine(url: URL, options: Options) -> AsyncEngine:
+def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine:
     # Only asyncpg's own URL parser knows the TLS parameters, so they are passed in a URL and the others as arguments.
     encryption = URL.create("postgresql", query={name: url.query[name] for name in TLS_PARAMETERS & set(url.query)})
     arguments: dict[str, Any] = {
@@ -197,8 +201,8 @@ def _create_postgresql_engine(url: URL, options: Options) -> AsyncEngine:
         "command_timeout": options.statement_seconds + TIMEOUT_GRACE_SECONDS,
         "server_settings": {"application_name": "tessera"},
     }
-    arguments["statement_cache_size"] = 0 if options.pgbouncer else STATEMENT_CACHE_SIZE
-    if options.pgbouncer:
+    arguments["statement_cache_size"] = 0 if options.uses_pgbouncer else STATEMENT_CACHE_SIZE
+    if options.uses_pgbouncer:
         arguments |= {
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: f"tessera_{uuid4().hex}",
@@ -208,7 +212,7 @@ def _create_postgresql_engine(url: URL, options: Options) -> AsyncEngine:
     engine = create_async_engine(
         url.difference_update_query(TLS_PARAMETERS),
         hide_parameters=True,
-        pool_size=options.pool,
+        pool_size=options.pool_size,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_pre_ping=False,
@@ -222,7 +226,7 @@ def _create_postgresql_engine(url: URL, options: Options) -> AsyncEngine:
     dialect = cast("Any", engine.dialect)
     dialect.supports_native_json_deserialization = False
     dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = _skip_codec
-    if options.pgbouncer:
+    if options.uses_pgbouncer:
 
         def limit(connection: Any) -> None:
             for name, value in options.timeouts.items():
@@ -291,8 +295,8 @@ def to_json(value: Any) -> str:
     try:
         text = orjson.dumps(value, default=_uuid_to_text)
     except TypeError:
-        return canonical(_with_text_ids(value))
-    return canonical(orjson.loads(text)) if b"e+" in text or b"e1" in text else text.decode()
+        return canonical_json(_with_text_ids(value))
+    return canonical_json(orjson.loads(text)) if b"e+" in text or b"e1" in text else text.decode()
 
 
 def _uuid_to_text(value: object) -> str:
@@ -323,9 +327,9 @@ def from_json(text: str) -> Any:
 
 
 def is_sqlite(text: str) -> bool:
-    return driver_url(text).get_backend_name() == "sqlite"
+    return parse_url(text).get_backend_name() == "sqlite"
 
 
-def sqlite_file(text: str) -> Path | None:
+def sqlite_path(text: str) -> Path | None:
     """Return the path of an SQLite database; None for other databases."""
-    return Path(cast("str", driver_url(text).database)) if is_sqlite(text) else None
+    return Path(cast("str", parse_url(text).database)) if is_sqlite(text) else None

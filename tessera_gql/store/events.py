@@ -17,10 +17,10 @@ GENESIS = "0" * 64
 WRITE_LOCK = 0x7E55E4A
 CHANNEL = "tessera_events"
 
-rows = table(EventRow)
+TABLE = table(EventRow)
 
 LOCK_SQL = select(func.pg_advisory_xact_lock(WRITE_LOCK), func.pg_notify(CHANNEL, ""))
-LAST_SQL = select(rows.c.sequence, rows.c.hash).order_by(rows.c.sequence.desc()).limit(1)
+LAST_SQL = select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1)
 
 
 async def append(session: Session, new_events: Sequence[Event]) -> None:
@@ -45,17 +45,17 @@ async def append(session: Session, new_events: Sequence[Event]) -> None:
             "entity_id": event.entity_id,
             "asset_id": event.asset_id,
             "proposal_id": event.proposal_id,
-            "teams": sorted(str(team) for team in event.teams),
+            "teams": sorted(str(team) for team in event.audience_team_ids),
             "actor": session.actor,
             "payload": event.payload(),
             "occurred_at": session.now,
         }
-        previous_hash = link(previous_hash, row)
+        previous_hash = compute_hash(previous_hash, row)
         values.append({**row, "hash": previous_hash})
-    await session.append(rows, values)
+    await session.append(TABLE, values)
 
 
-def link(previous: str, row: dict[str, Any]) -> str:
+def compute_hash(previous: str, row: dict[str, Any]) -> str:
     """Compute a row's hash: SHA-256 of the previous hash and the row's JSON with sorted keys and without `hash`."""
     body = orjson.dumps(
         {**row, "occurred_at": row["occurred_at"].astimezone(UTC).isoformat(), "hash": previous},
@@ -65,24 +65,24 @@ def link(previous: str, row: dict[str, Any]) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-async def after(session: Session, sequence: int, *, limit: int = 500) -> list[EventRow]:
+async def load_after(session: Session, sequence: int, *, limit: int = 500) -> list[EventRow]:
     """Load the next events after a sequence, in order."""
-    statement = select(rows).where(rows.c.sequence > sequence).order_by(rows.c.sequence).limit(limit)
+    statement = select(TABLE).where(TABLE.c.sequence > sequence).order_by(TABLE.c.sequence).limit(limit)
     return await session.list(statement, EventRow)
 
 
-async def last_sequence(session: Session) -> int:
+async def load_last_sequence(session: Session) -> int:
     """Return the sequence of the last event, or 0 for an empty log."""
-    return int(await session.value(select(func.max(rows.c.sequence))) or 0)
+    return int(await session.value(select(func.max(TABLE.c.sequence))) or 0)
 
 
-def renamed(row: EventRow, actor: str) -> EventRow:
+def with_actor(row: EventRow, actor: str) -> EventRow:
     """Copy an event with another actor, for output only."""
-    values: dict[str, Any] = {column.key: getattr(row, column.key) for column in rows.c}
+    values: dict[str, Any] = {column.key: getattr(row, column.key) for column in TABLE.c}
     values["actor"] = actor
     return EventRow(**values)
 
 
-def concerns(row: EventRow, team: UUID) -> bool:
+def is_audience(row: EventRow, team: UUID) -> bool:
     """Tell whether the team belongs to the event's audience."""
     return str(team) in row.teams

@@ -49,7 +49,7 @@ class Reason:
 
 BUSY = Reason("is too busy now")
 BROKEN = Reason("broke the connection")
-SILENT = Reason("does not answer")
+NOT_RESPONDING = Reason("does not answer")
 READ_ONLY = Reason("is read-only: it is a standby that is not promoted yet, or default_transaction_read_only is on")
 
 # Keys are prefixes of SQLSTATEs. The first match counts, so longer prefixes come first.
@@ -95,7 +95,7 @@ UNKNOWN_OUTCOME = (
 
 
 @contextmanager
-def translated(database: str, *, is_committing: bool = False) -> Generator[None]:
+def translate_faults(database: str, *, is_committing: bool = False) -> Generator[None]:
     """Raise Unavailable, with the name of the database, for faults that can pass; let other errors through."""
     try:
         yield
@@ -126,7 +126,7 @@ def driver_error(error: BaseException) -> BaseException:
     return error
 
 
-def is_refused(error: Unavailable) -> bool:
+def is_connection_refused(error: Unavailable) -> bool:
     """Tell whether the server runs but refuses connections, which does not pass by itself."""
     reason = _reason(driver_error(error.__cause__ or error))
     return reason is not None and reason.is_refusal
@@ -162,7 +162,7 @@ def _system_reason(error: OSError) -> Reason:
         case FileNotFoundError():
             return MISSING
         case TimeoutError():
-            return SILENT
+            return NOT_RESPONDING
         case socket.gaierror():
             return Reason("can't be reached: the name of its host can't be looked up")
         case ConnectionRefusedError() | OSError(errno=errno.ECONNREFUSED):

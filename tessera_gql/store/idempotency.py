@@ -10,11 +10,11 @@ from tessera_gql.errors import Conflict
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import IdempotencyKey, table
 
-rows = table(IdempotencyKey)
+TABLE = table(IdempotencyKey)
 
 
 @dataclass(frozen=True)
-class Memo:
+class IdempotentCall:
     """An idempotency key with its actor, and the mutation and input that it is used for."""
 
     actor: str
@@ -23,7 +23,7 @@ class Memo:
     input_hash: str
 
 
-async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
+async def claim_key(session: Session, memo: IdempotentCall) -> dict[str, Any] | None:
     """Insert the key, or return the payload stored for it; waits for a transaction that is using the key.
 
     Raises Conflict if the key was used for another mutation or input.
@@ -33,7 +33,7 @@ async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
     )
     if is_new:
         return None
-    row = await session.find(select(rows).where(_is_same_key(memo)), IdempotencyKey)
+    row = await session.find(select(TABLE).where(_is_same_key(memo)), IdempotencyKey)
     if row is None:
         raise Conflict("Another call with this key has just failed. Repeat yours.", field=("idempotency_key",))
     if (row.operation, row.input_hash) != (memo.operation, memo.input_hash):
@@ -44,16 +44,16 @@ async def begin(session: Session, memo: Memo) -> dict[str, Any] | None:
     return row.answer
 
 
-async def finish(session: Session, memo: Memo, answer: dict[str, Any]) -> None:
+async def store_payload(session: Session, memo: IdempotentCall, answer: dict[str, Any]) -> None:
     """Store the payload of a call whose key was inserted by `begin`."""
     await session.update(IdempotencyKey, _is_same_key(memo), answer=answer)
 
 
-def _is_same_key(memo: Memo) -> Any:
-    return and_(rows.c.actor == memo.actor, rows.c.key == memo.key)
+def _is_same_key(memo: IdempotentCall) -> Any:
+    return and_(TABLE.c.actor == memo.actor, TABLE.c.key == memo.key)
 
 
 def _insert(session: Session) -> Any:
     """Return the dialect's own insert, which supports ON CONFLICT DO NOTHING."""
-    statement: Insert = postgresql.insert(rows) if session.dialect == "postgresql" else sqlite.insert(rows)
+    statement: Insert = postgresql.insert(TABLE) if session.dialect == "postgresql" else sqlite.insert(TABLE)
     return statement

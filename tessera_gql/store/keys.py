@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, exists, func, or_, select, update
 
 from tessera_gql.errors import NotFound
-from tessera_gql.policy.visibility import View
+from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import rows_by
@@ -16,35 +16,35 @@ from tessera_gql.store.tables import ApiKey, table
 
 BOOTSTRAP_LOCK = 0x7E55E4C
 
-rows = table(ApiKey)
-_by_hash = rows_by(rows.c.token_hash)
+TABLE = table(ApiKey)
+_by_hash = rows_by(TABLE.c.token_hash)
 
 
-def digest(token: str) -> str:
+def hash_token(token: str) -> str:
     """Hash a token with SHA-256 for storage and lookup."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def by_hash(session: Session, token_hash: str) -> ApiKey | None:
+async def find_by_hash(session: Session, token_hash: str) -> ApiKey | None:
     """Find a key by its token's hash, also a revoked or expired one, so that its holder can learn the reason."""
     keys = await session.fetch(_by_hash, values=[token_hash])
     return keys[0] if keys else None
 
 
-async def by_prefix(session: Session, prefix: str) -> list[ApiKey]:
+async def list_by_prefix(session: Session, prefix: str) -> list[ApiKey]:
     """Load the keys with this prefix that are not revoked; a prefix almost always belongs to one key."""
-    statement = select(rows).where(rows.c.prefix == prefix, rows.c.revoked_at.is_(None)).order_by(rows.c.created_at)
+    statement = select(TABLE).where(TABLE.c.prefix == prefix, TABLE.c.revoked_at.is_(None)).order_by(TABLE.c.created_at)
     return await session.list(statement, ApiKey)
 
 
-async def all_of(session: Session) -> list[ApiKey]:
+async def list_all(session: Session) -> list[ApiKey]:
     """Load all keys, oldest first, including revoked ones."""
-    return await session.list(select(rows).order_by(rows.c.created_at, rows.c.id), ApiKey)
+    return await session.list(select(TABLE).order_by(TABLE.c.created_at, TABLE.c.id), ApiKey)
 
 
-async def get(session: Session, identity: UUID, view: View) -> ApiKey:
+async def get(session: Session, identity: UUID, view: Visibility) -> ApiKey:
     """Return a key by its id; raise NotFound if it does not exist or the caller may not see it."""
-    keys: list[ApiKey] = await visibility.rows(session, rows.c.id, [identity], view)
+    keys: list[ApiKey] = await visibility.load_visible_rows(session, TABLE.c.id, [identity], view)
     if not keys:
         raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
     return keys[0]
@@ -54,13 +54,13 @@ async def any_exists(session: Session) -> bool:
     """Tell whether any API key exists. In write transactions, concurrent processes wait for each other here."""
     if session.dialect == "postgresql":
         await session.execute(select(func.pg_advisory_xact_lock(BOOTSTRAP_LOCK)))
-    return bool(await session.value(select(exists(select(rows.c.id)))))
+    return bool(await session.value(select(exists(select(TABLE.c.id)))))
 
 
-async def mark_used(session: Session, moments: Mapping[UUID, datetime]) -> None:
+async def record_use(session: Session, moments: Mapping[UUID, datetime]) -> None:
     """Store when each key was last used; an earlier time never replaces a later one."""
-    statement = update(rows).where(
-        rows.c.id == bindparam("key"), or_(rows.c.last_used_at.is_(None), rows.c.last_used_at < bindparam("moment"))
+    statement = update(TABLE).where(
+        TABLE.c.id == bindparam("key"), or_(TABLE.c.last_used_at.is_(None), TABLE.c.last_used_at < bindparam("moment"))
     )
     values = [{"key": key, "moment": moment} for key, moment in sorted(moments.items())]
     await session.execute(statement.values(last_used_at=bindparam("moment")), values)

@@ -15,9 +15,9 @@ from tessera_gql.store.tables import Asset, AssetDependency, table
 MAX_DEPTH = 10
 MAX_REACHABLE = 1_000
 
-rows = table(AssetDependency)
+TABLE = table(AssetDependency)
 assets = table(Asset)
-_by_id = rows_by(rows.c.id)
+_by_id = rows_by(TABLE.c.id)
 
 
 class Direction(StrEnum):
@@ -28,7 +28,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reached:
+class ReachableAsset:
     """An asset that is reachable in `degree` steps along the shortest path."""
 
     asset_id: UUID
@@ -51,24 +51,24 @@ async def get(session: Session, identity: UUID) -> AssetDependency:
 async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -> AssetDependency | None:
     """Find the dependency of this type between two assets."""
     return await session.find(
-        select(rows).where(
-            rows.c.dependent_asset_id == dependent,
-            rows.c.dependency_asset_id == dependency,
-            rows.c.dependency_type == kind,
+        select(TABLE).where(
+            TABLE.c.dependent_asset_id == dependent,
+            TABLE.c.dependency_asset_id == dependency,
+            TABLE.c.dependency_type == kind,
         ),
         AssetDependency,
     )
 
 
-async def reach(
+async def load_reachable(
     session: Session, starts: Sequence[UUID], direction: Direction, depth: int = MAX_DEPTH
-) -> dict[UUID, list[Reached]]:
+) -> dict[UUID, list[ReachableAsset]]:
     """Load the assets within `depth` steps of each start, nearest first, at most MAX_REACHABLE of them."""
     build = _by_levels if session.dialect == "postgresql" else _by_steps
-    reached: dict[UUID, list[Reached]] = {start: [] for start in starts}
+    reached: dict[UUID, list[ReachableAsset]] = {start: [] for start in starts}
     for row in await session.rows(build(session, starts, direction, depth)):
         if len(reached[row.start]) < MAX_REACHABLE:
-            reached[row.start].append(Reached(row.asset_id, row.degree))
+            reached[row.start].append(ReachableAsset(row.asset_id, row.degree))
     return reached
 
 
@@ -100,14 +100,14 @@ def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, de
     near, far = _edge_columns(direction)
     walk = (
         select(near.label("start"), far.label("asset_id"), literal(1).label("degree"))
-        .where(session.among(near, starts))
+        .where(session.in_values(near, starts))
         .cte("walk", recursive=True)
     )
     # UNION drops assets that were reached at the same degree before; the depth ends cycles.
     walk = walk.union(
         select(walk.c.start, far, walk.c.degree + 1)
         .where(near == walk.c.asset_id, walk.c.degree < depth, far != walk.c.start)
-        .select_from(rows)
+        .select_from(TABLE)
     )
     shortest = func.min(walk.c.degree).label("degree")
     return (
@@ -120,17 +120,17 @@ def _by_steps(session: Session, starts: Sequence[UUID], direction: Direction, de
 
 def _edge_columns(direction: Direction) -> tuple[Column[UUID], Column[UUID]]:
     """Return the columns of a dependency where a step starts and where it leads."""
-    dependent, dependency = rows.c.dependent_asset_id, rows.c.dependency_asset_id
+    dependent, dependency = TABLE.c.dependent_asset_id, TABLE.c.dependency_asset_id
     return (dependency, dependent) if direction is Direction.DOWNSTREAM else (dependent, dependency)
 
 
-async def downstream_owners(session: Session, asset: UUID) -> frozenset[UUID]:
+async def load_downstream_owner_ids(session: Session, asset: UUID) -> frozenset[UUID]:
     """Load the ids of the teams whose assets are made from the asset, directly or not."""
-    return await owners(session, (await reach(session, [asset], Direction.DOWNSTREAM))[asset])
+    return await load_owner_ids(session, (await load_reachable(session, [asset], Direction.DOWNSTREAM))[asset])
 
 
-async def owners(session: Session, reached: Sequence[Reached]) -> frozenset[UUID]:
+async def load_owner_ids(session: Session, reached: Sequence[ReachableAsset]) -> frozenset[UUID]:
     """Load the ids of the teams that own the reachable assets."""
-    is_reached = session.among(assets.c.id, [item.asset_id for item in reached])
+    is_reached = session.in_values(assets.c.id, [item.asset_id for item in reached])
     owner_ids = await session.rows(select(assets.c.owner_team_id).where(is_reached).distinct())
     return frozenset(row.owner_team_id for row in owner_ids)

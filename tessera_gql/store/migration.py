@@ -27,8 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.schema import BLANK_SCHEMA
 
 from tessera_gql.errors import Unavailable
-from tessera_gql.store.engine import DEFAULT, Options, create, name_of
-from tessera_gql.store.faults import driver_error, translated
+from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions, create_engine, display_name
+from tessera_gql.store.faults import driver_error, translate_faults
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Base
 
@@ -65,36 +65,36 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(create_config())
 
 
-def head() -> str | None:
+def head_revision() -> str | None:
     """Return the newest revision that this version has."""
     return _scripts().get_current_head()
 
 
-def known() -> frozenset[str]:
+def known_revisions() -> frozenset[str]:
     """Return all revisions that this version has."""
     return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
 @dataclass(frozen=True)
-class Stand:
+class SchemaState:
     """The revision of a database, None for an empty one, and the oldest head whose servers can use it, if known."""
 
-    at: str | None
+    revision: str | None
     works_with: str | None = None
     is_read_only: bool = False
     """Whether a PostgreSQL accepts no writes, as a standby or by configuration."""
 
 
-def misfit(stand: Stand) -> str | None:
+def describe_mismatch(state: SchemaState) -> str | None:
     """Explain why this version can't use the database, with advice; None if it can."""
-    if stand.at == head():
+    if state.revision == head_revision():
         return None
-    if stand.at is None or stand.at in known():
+    if state.revision is None or state.revision in known_revisions():
         return (
-            f"The database is at revision {stand.at or 'none'}, this version needs {head()}."
+            f"The database is at revision {state.revision or 'none'}, this version needs {head_revision()}."
             " Run `tessera db upgrade` first; a server never changes the tables of a PostgreSQL by itself."
         )
-    return None if stand.works_with in known() else _too_new_message(stand.at)
+    return None if state.works_with in known_revisions() else _too_new_message(state.revision)
 
 
 def _too_new_message(at: str) -> str:
@@ -119,26 +119,26 @@ def is_own_schema(name: str | None, kind: str, _parents: object = None) -> bool:
     return kind != "schema" or name in (None, "core", "workflow", "audit")
 
 
-async def current(url: str) -> str | None:
+async def load_revision(url: str) -> str | None:
     """Return the revision of a database, or None for an empty one."""
     return await _with_connection(url, _current_revision)
 
 
-async def look(url: str, options: Options = DEFAULT) -> Stand:
+async def load_state(url: str, options: DatabaseOptions = DEFAULT_OPTIONS) -> SchemaState:
     """Load the revision of a database and which servers can use it."""
     return await _with_connection(url, _load_state, options)
 
 
-async def stand(session: Session) -> Stand:
+async def load_state_in_session(session: Session) -> SchemaState:
     """Load the same as `look` within a session, from a database that is not empty."""
     at = await session.value(text("SELECT version_num FROM alembic_version"))
     if session.dialect != "postgresql":
-        return Stand(cast("str | None", at))
+        return SchemaState(cast("str | None", at))
     works_with, is_read_only = await session.value(text(WORKS_WITH_SQL)), await session.value(text(READ_ONLY_SQL))
-    return Stand(cast("str | None", at), cast("str | None", works_with), bool(is_read_only))
+    return SchemaState(cast("str | None", at), cast("str | None", works_with), bool(is_read_only))
 
 
-async def upgrade(url: str, revision: str = "head", options: Options = DEFAULT) -> None:
+async def upgrade(url: str, revision: str = "head", options: DatabaseOptions = DEFAULT_OPTIONS) -> None:
     """Upgrade a database to a revision; concurrent upgrades wait for each other.
 
     Raises UnknownRevision if a newer version made the database, and Unavailable if its tables stay locked. Revisions
@@ -165,7 +165,7 @@ def _upgrade_once(connection: Connection, target: str) -> bool:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS * 1000:.0f}ms'"))
     at = _current_revision(connection)
-    if at is not None and at not in known():
+    if at is not None and at not in known_revisions():
         raise UnknownRevision(_too_new_message(at))
     ahead = list(_scripts().iterate_revisions(target, at or "base"))
     if not ahead:
@@ -185,7 +185,7 @@ async def downgrade(url: str, revision: str) -> None:
     await _with_connection(url, lambda connection: command.downgrade(create_config(connection), revision))
 
 
-async def differences(url: str) -> list[object]:
+async def find_differences(url: str) -> list[object]:
     """Compare the tables in code and in the database; the result is empty if the migrations are complete."""
 
     def compare(connection: Connection) -> list[object]:
@@ -217,21 +217,23 @@ def _current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _load_state(connection: Connection) -> Stand:
+def _load_state(connection: Connection) -> SchemaState:
     at = _current_revision(connection)
     if at is None or connection.dialect.name != "postgresql":
-        return Stand(at)
+        return SchemaState(at)
     works_with, is_read_only = (connection.execute(text(sql)).scalar() for sql in (WORKS_WITH_SQL, READ_ONLY_SQL))
-    return Stand(at, works_with, bool(is_read_only))
+    return SchemaState(at, works_with, bool(is_read_only))
 
 
-async def _with_connection(url: str, function: Callable[[Connection], T], options: Options = DEFAULT) -> T:
+async def _with_connection(
+    url: str, function: Callable[[Connection], T], options: DatabaseOptions = DEFAULT_OPTIONS
+) -> T:
     async with _create_engine(url, options) as engine:
         return await _run_in_transaction(engine, function)
 
 
 async def _run_in_transaction(engine: AsyncEngine, function: Callable[[Connection], T]) -> T:
-    with translated(name_of(engine.url)):
+    with translate_faults(display_name(engine.url)):
         async with engine.connect() as connection:
             result = await connection.run_sync(function)
             await connection.commit()
@@ -239,8 +241,8 @@ async def _run_in_transaction(engine: AsyncEngine, function: Callable[[Connectio
 
 
 @asynccontextmanager
-async def _create_engine(url: str, options: Options) -> AsyncGenerator[AsyncEngine]:
-    engine = create(url, options)
+async def _create_engine(url: str, options: DatabaseOptions) -> AsyncGenerator[AsyncEngine]:
+    engine = create_engine(url, options)
     try:
         yield engine
     finally:

@@ -35,8 +35,8 @@ from sqlalchemy import (
 from sqlalchemy import column as sql_column
 
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.naming import key
-from tessera_gql.policy.visibility import View
+from tessera_gql.policy.naming import uniqueness_key
+from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import PreparedQuery, in_values, list_parameter
@@ -69,7 +69,7 @@ class PageRequest:
     """The arguments of a connection field; hashable, so that equal requests of many parents share one statement."""
 
     order_by: str
-    descending: bool = False
+    is_descending: bool = False
     first: int | None = None
     after: str | None = None
     last: int | None = None
@@ -83,7 +83,7 @@ class PageRequest:
         return DEFAULT_SIZE if self.first is None else self.first
 
     @property
-    def backwards(self) -> bool:
+    def is_backward(self) -> bool:
         return self.last is not None
 
 
@@ -95,12 +95,12 @@ class Page(NamedTuple):
     has_previous: bool
 
 
-def checked(request: PageRequest) -> PageRequest:
+def validate_request(request: PageRequest) -> PageRequest:
     """Return the request; raise Invalid if its size or a cursor is invalid."""
     if request.first is not None and request.last is not None:
         raise Invalid("Ask for `first` or `last`, not both: a page is read in one direction.", field=("last",))
     if not 0 <= request.size <= MAX_SIZE:
-        name = "last" if request.backwards else "first"
+        name = "last" if request.is_backward else "first"
         raise Invalid(f"`{name}` is {request.size}; a page holds 0 to {MAX_SIZE} items.", field=(name,))
     for name, cursor in (("after", request.after), ("before", request.before)):
         if cursor is not None:
@@ -108,7 +108,7 @@ def checked(request: PageRequest) -> PageRequest:
     return request
 
 
-def cursor(row: Any, order_by: str) -> str:
+def encode_cursor(row: Any, order_by: str) -> str:
     """Encode the position just after a row as an opaque cursor."""
     value = getattr(row, order_by)
     if isinstance(value, datetime):
@@ -160,13 +160,13 @@ class QueryShape:
     """Whether private rows and names are hidden."""
 
     @classmethod
-    def of(cls, source: FromClause, parent: str | None, request: PageRequest, view: View) -> "QueryShape":
+    def of(cls, source: FromClause, parent: str | None, request: PageRequest, view: Visibility) -> "QueryShape":
         return cls(
             source,
             parent,
             request.order_by,
-            request.descending,
-            request.backwards,
+            request.is_descending,
+            request.is_backward,
             tuple(name for name in ("after", "before") if getattr(request, name) is not None),
             tuple((condition.column, condition.operator) for condition in request.conditions),
             visibility.is_restricted(source, view),
@@ -233,7 +233,7 @@ def _folded_column(source: FromClause, name: str, column: ColumnElement[Any]) ->
     return func.lower(column) if folded is None else folded
 
 
-def _bind_values(source: FromClause, request: PageRequest, view: View) -> dict[str, Any]:
+def _bind_values(source: FromClause, request: PageRequest, view: Visibility) -> dict[str, Any]:
     """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
     conditions = enumerate(request.conditions)
     values = {f"value_{index}": _pattern_or_value(source, condition) for index, condition in conditions}
@@ -248,7 +248,7 @@ def _pattern_or_value(source: FromClause, condition: Condition) -> Any:
     match condition.operator:
         case "contains":
             has_key = f"{condition.column}_key" in source.c
-            return _contains_pattern(key(condition.value) if has_key else condition.value.lower())
+            return _contains_pattern(uniqueness_key(condition.value) if has_key else condition.value.lower())
         case "has":
             return _contains_pattern(str(condition.value))
         case _:
@@ -262,7 +262,7 @@ def _contains_pattern(text: str) -> str:
     return f"%{text}%"
 
 
-async def root(session: Session, source: Table, request: PageRequest, view: View) -> Page:
+async def load_page(session: Session, source: Table, request: PageRequest, view: Visibility) -> Page:
     """Load one page of a whole table."""
     query = _page_query(QueryShape.of(source, None, request, view))
     return _to_page(await session.fetch(query, **_bind_values(source, request, view)), request)
@@ -277,8 +277,8 @@ def _page_query(shape: QueryShape) -> PreparedQuery:
     return PreparedQuery(build, shape.source, [], cursor_column=shape.order_by)
 
 
-async def of_parents(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: View
+async def load_pages_by_parent(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
 ) -> dict[UUID, Page]:
     """Load a page for each parent with one statement."""
     query = _parent_pages_query(QueryShape.of(source, parent, request, view))
@@ -352,12 +352,12 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
     """Cut off the extra row, which was read to learn whether more follow."""
     has_more = len(rows) > request.size
     rows = rows[: request.size] if has_more else rows
-    if request.backwards:
+    if request.is_backward:
         return Page(rows[::-1], has_next=request.before is not None, has_previous=has_more)
     return Page(rows, has_next=has_more, has_previous=request.after is not None)
 
 
-async def count(session: Session, source: Table, request: PageRequest, view: View) -> int:
+async def count(session: Session, source: Table, request: PageRequest, view: Visibility) -> int:
     """Count all rows of a table that meet the request's conditions."""
     query = _count_query(QueryShape.of(source, None, request, view))
     (row,) = await session.fetch(query, **_bind_values(source, request, view))
@@ -372,8 +372,8 @@ def _count_query(shape: QueryShape) -> PreparedQuery:
     return PreparedQuery(build)
 
 
-async def counts(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: View
+async def count_by_parent(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, with one statement."""
     query = _count_by_parent_query(QueryShape.of(source, parent, request, view))

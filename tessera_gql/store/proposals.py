@@ -12,20 +12,22 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
-rows = table(Proposal)
-answers = table(Acknowledgment)
-is_open = or_(*(rows.c.status == status for status in OPEN_STATUSES))
+TABLE = table(Proposal)
+ACKNOWLEDGMENTS = table(Acknowledgment)
+IS_OPEN = or_(*(TABLE.c.status == status for status in OPEN_STATUSES))
 
-_by_id = rows_by(rows.c.id)
-_open_by_asset = rows_by(rows.c.asset_id, is_open)
-_by_contract = rows_by(rows.c.contract_id)
-_acknowledgment_by_id = rows_by(answers.c.id)
-_acknowledgments_by_proposal = rows_by(answers.c.proposal_id, order_by=(answers.c.created_at, answers.c.id))
+_by_id = rows_by(TABLE.c.id)
+_open_by_asset = rows_by(TABLE.c.asset_id, IS_OPEN)
+_by_contract = rows_by(TABLE.c.contract_id)
+_acknowledgment_by_id = rows_by(ACKNOWLEDGMENTS.c.id)
+_acknowledgments_by_proposal = rows_by(
+    ACKNOWLEDGMENTS.c.proposal_id, order_by=(ACKNOWLEDGMENTS.c.created_at, ACKNOWLEDGMENTS.c.id)
+)
 
-inbox = (
-    select(answers)
-    .join(rows, rows.c.id == answers.c.proposal_id)
-    .where(is_open, answers.c.response.is_(None), answers.c.released_at.is_(None))
+AWAITED = (
+    select(ACKNOWLEDGMENTS)
+    .join(TABLE, TABLE.c.id == ACKNOWLEDGMENTS.c.proposal_id)
+    .where(IS_OPEN, ACKNOWLEDGMENTS.c.response.is_(None), ACKNOWLEDGMENTS.c.released_at.is_(None))
     .subquery()
 )
 """The acknowledgments that open proposals still wait for."""
@@ -44,14 +46,14 @@ async def get(session: Session, identity: UUID) -> Proposal:
     return proposals[0]
 
 
-async def open_of(session: Session, asset_ids: Sequence[UUID]) -> list[Proposal]:
+async def list_open(session: Session, asset_ids: Sequence[UUID]) -> list[Proposal]:
     """Load the open proposals of the assets; an asset has at most one."""
     return [*await session.fetch(_open_by_asset, values=asset_ids)]
 
 
 async def find_open(session: Session, asset: UUID) -> Proposal | None:
     """Find the open proposal of an asset."""
-    proposals = await open_of(session, [asset])
+    proposals = await list_open(session, [asset])
     return proposals[0] if proposals else None
 
 
@@ -60,7 +62,7 @@ async def by_contracts(session: Session, contract_ids: Sequence[UUID]) -> list[P
     return [*await session.fetch(_by_contract, values=contract_ids)]
 
 
-async def acknowledgments_of(session: Session, proposal_ids: Sequence[UUID]) -> list[Acknowledgment]:
+async def list_acknowledgments(session: Session, proposal_ids: Sequence[UUID]) -> list[Acknowledgment]:
     """Load the acknowledgments of the proposals, released ones included, in the order the teams were asked."""
     return [*await session.fetch(_acknowledgments_by_proposal, values=proposal_ids)]
 
@@ -70,13 +72,13 @@ async def acknowledgments_by_ids(session: Session, acknowledgment_ids: Sequence[
     return [*await session.fetch(_acknowledgment_by_id, values=acknowledgment_ids)]
 
 
-async def overdue(session: Session, now: datetime) -> list[Proposal]:
+async def list_overdue(session: Session, now: datetime) -> list[Proposal]:
     """Load the open proposals whose status is out of date: expired, or waiting only for deadlines that have passed."""
-    is_counted = and_(answers.c.proposal_id == rows.c.id, answers.c.released_at.is_(None))
-    has_migrated = and_(answers.c.response == Response.MIGRATING, answers.c.migration_deadline <= now)
-    is_settled = or_(answers.c.response == Response.APPROVED, has_migrated)
-    is_outstanding = or_(answers.c.response.is_(None), not_(is_settled))
-    has_outstanding = select(answers.c.id).where(is_counted, is_outstanding).exists()
-    is_expired = and_(rows.c.expires_at <= now, rows.c.status != ProposalStatus.APPROVED)
-    is_complete = and_(rows.c.status == ProposalStatus.PENDING, ~has_outstanding)
-    return await session.list(select(rows).where(is_open, or_(is_expired, is_complete)).order_by(rows.c.id), Proposal)
+    is_counted = and_(ACKNOWLEDGMENTS.c.proposal_id == TABLE.c.id, ACKNOWLEDGMENTS.c.released_at.is_(None))
+    has_migrated = and_(ACKNOWLEDGMENTS.c.response == Response.MIGRATING, ACKNOWLEDGMENTS.c.migration_deadline <= now)
+    is_settled = or_(ACKNOWLEDGMENTS.c.response == Response.APPROVED, has_migrated)
+    is_outstanding = or_(ACKNOWLEDGMENTS.c.response.is_(None), not_(is_settled))
+    has_outstanding = select(ACKNOWLEDGMENTS.c.id).where(is_counted, is_outstanding).exists()
+    is_expired = and_(TABLE.c.expires_at <= now, TABLE.c.status != ProposalStatus.APPROVED)
+    is_complete = and_(TABLE.c.status == ProposalStatus.PENDING, ~has_outstanding)
+    return await session.list(select(TABLE).where(IS_OPEN, or_(is_expired, is_complete)).order_by(TABLE.c.id), Proposal)

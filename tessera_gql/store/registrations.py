@@ -6,21 +6,23 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tessera_gql.errors import NotFound
-from tessera_gql.policy.affected import Reader
+from tessera_gql.policy.affected import FieldReader
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Registration, Team, table
 
-rows = table(Registration)
-is_live = rows.c.status != RegistrationStatus.INACTIVE
+TABLE = table(Registration)
+IS_LIVE = TABLE.c.status != RegistrationStatus.INACTIVE
 
-_by_id = rows_by(rows.c.id)
-_live_by_asset = rows_by(rows.c.asset_id, is_live, order_by=(rows.c.registered_at, rows.c.id))
+_by_id = rows_by(TABLE.c.id)
+_live_by_asset = rows_by(TABLE.c.asset_id, IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id))
 
 _teams = table(Team)
-_readers = select(rows.c.asset_id, rows.c.consumer_team_id).where(is_live).distinct().subquery()
-consumers = select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consumer_team_id == _teams.c.id).subquery()
+_readers = select(TABLE.c.asset_id, TABLE.c.consumer_team_id).where(IS_LIVE).distinct().subquery()
+CONSUMER_TEAMS = (
+    select(_teams, _readers.c.asset_id).join(_readers, _readers.c.consumer_team_id == _teams.c.id).subquery()
+)
 """The teams that read an asset, without duplicates, with the `asset_id` as an extra column."""
 
 
@@ -40,21 +42,21 @@ async def get(session: Session, identity: UUID) -> Registration:
     return registrations[0]
 
 
-async def live_of(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
+async def list_live(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
     """Load the live registrations of the assets, oldest first."""
     return [*await session.fetch(_live_by_asset, values=asset_ids)]
 
 
-def reader_of(row: Registration) -> Reader:
+def to_reader(row: Registration) -> FieldReader:
     """Convert a registration to the value that `policy.affected` takes."""
-    return Reader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))
+    return FieldReader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))
 
 
 async def find_live(session: Session, asset: UUID, team: UUID, consumer_asset: UUID | None) -> Registration | None:
     """Find the live registration of a team for an asset and, if not None, for a consuming asset of the team's."""
-    column = rows.c.consumer_asset_id
+    column = TABLE.c.consumer_asset_id
     is_for_asset = column.is_(None) if consumer_asset is None else column == consumer_asset
-    is_for_team = rows.c.consumer_team_id == team
+    is_for_team = TABLE.c.consumer_team_id == team
     return await session.find(
-        select(rows).where(rows.c.asset_id == asset, is_for_team, is_for_asset, is_live), Registration
+        select(TABLE).where(TABLE.c.asset_id == asset, is_for_team, is_for_asset, IS_LIVE), Registration
     )

@@ -13,18 +13,18 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Proposal
 
 
-async def near_their_end(session: Session, now: datetime, window: timedelta) -> list[Proposal]:
+async def list_expiring(session: Session, now: datetime, window: timedelta) -> list[Proposal]:
     """Load the pending proposals that expire within the window and that a team has not answered."""
-    rows = proposals.rows
-    has_silent_team = select(proposals.inbox.c.id).where(proposals.inbox.c.proposal_id == rows.c.id).exists()
+    rows = proposals.TABLE
+    has_silent_team = select(proposals.AWAITED.c.id).where(proposals.AWAITED.c.proposal_id == rows.c.id).exists()
     expires_soon = (rows.c.status == ProposalStatus.PENDING, rows.c.expires_at > now, rows.c.expires_at <= now + window)
     return await session.list(select(rows).where(*expires_soon, has_silent_team).order_by(rows.c.id), Proposal)
 
 
-async def sent(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, set[int]]:
+async def load_sent_hours(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, set[int]]:
     """Return for each proposal how many hours before its expiry reminders were sent."""
-    rows = events.rows
-    condition = (session.among(rows.c.proposal_id, proposal_ids), rows.c.kind == ReminderSent.kind)
+    rows = events.TABLE
+    condition = (session.in_values(rows.c.proposal_id, proposal_ids), rows.c.kind == ReminderSent.kind)
     hours: dict[UUID, set[int]] = {proposal: set() for proposal in proposal_ids}
     for row in await session.rows(select(rows.c.proposal_id, rows.c.payload).where(*condition)):
         hours[row.proposal_id].add(row.payload["hours_before"])

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from tessera_gql.errors import Unavailable
 from tessera_gql.store.drivers import ConnectionSource, Transaction
-from tessera_gql.store.events import last_sequence, rows
+from tessera_gql.store.events import TABLE, load_last_sequence
 from tessera_gql.store.session import Session, transaction
 
 CHECK_SECONDS = 1.0
@@ -71,19 +71,19 @@ class Replica:
     async def _load_last_sequences(self, session: Session) -> Mapping[str, int]:
         """Return each actor's last sequence among recent events, and raise the sequence that all snapshots need."""
         if self._checked_sequence is None:
-            self._checked_sequence = await last_sequence(session)
-        last = func.max(rows.c.sequence)
-        old = last.filter(rows.c.occurred_at <= self._clock() - self._max_age)
-        statement = select(rows.c.actor, last.label("last"), old.label("old"))
-        is_recent = rows.c.sequence > self._checked_sequence
-        actors = await session.rows(statement.where(is_recent).group_by(rows.c.actor))
+            self._checked_sequence = await load_last_sequence(session)
+        last = func.max(TABLE.c.sequence)
+        old = last.filter(TABLE.c.occurred_at <= self._clock() - self._max_age)
+        statement = select(TABLE.c.actor, last.label("last"), old.label("old"))
+        is_recent = TABLE.c.sequence > self._checked_sequence
+        actors = await session.rows(statement.where(is_recent).group_by(TABLE.c.actor))
         self._required_by_age = max([self._required_by_age, *(row.old for row in actors if row.old is not None)])
         self._checked_sequence = max(self._checked_sequence, self._required_by_age)
         return {row.actor: row.last for row in actors}
 
     async def has_sequence(self, session: Session, sequence: int) -> bool:
         """Tell whether the session's snapshot, which this fixes, holds the sequence; suspend a replica too old."""
-        last = await last_sequence(session)
+        last = await load_last_sequence(session)
         if last < self._required_by_age:
             self.suspend(f"it lacks events older than {self._max_age.total_seconds():g} seconds")
         return last >= sequence
@@ -100,7 +100,7 @@ class Replica:
             try:
                 sequence = await self.required_sequence("")
                 async with asyncio.timeout(CHECK_SECONDS), transaction(self.source) as probe:
-                    if await last_sequence(Session(probe, self._clock())) >= sequence:
+                    if await load_last_sequence(Session(probe, self._clock())) >= sequence:
                         break
             except Exception:  # noqa: BLE001, S112 - another attempt follows any failure
                 continue

@@ -30,7 +30,7 @@ def create_row_class(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
     return type("Row", (asyncpg.Record if dialect.name == "postgresql" else tuple,), members)
 
 
-def characters(row: Any) -> int:
+def count_characters(row: Any) -> int:
     """Count the characters of text and JSON in a row, which is about the memory that it takes."""
     return sum(len(value) for value in tuple(row) if isinstance(value, str))
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, select, tuple_, union_all
 
-from tessera_gql.policy.naming import key
+from tessera_gql.policy.naming import uniqueness_key
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Team, table
 
@@ -28,7 +28,7 @@ class Hit:
 def _match_query(
     kind: str, label: ColumnElement[str], identity: ColumnElement[UUID], text: str, *extra_columns: ColumnElement[str]
 ) -> Select[*tuple[Any, ...]]:
-    key_text = key(text)
+    key_text = uniqueness_key(text)
     rank = case((label == key_text, 0), (label.startswith(key_text, autoescape=True), 1), else_=2)
     condition = label.contains(key_text, autoescape=True)
     for column in extra_columns:
@@ -46,7 +46,7 @@ def _match_queries(text: str, kinds: Sequence[str]) -> list[Select[*tuple[Any, .
     return [by_kind[kind] for kind in kinds]
 
 
-async def find(
+async def find_hits(
     session: Session, text: str, kinds: Sequence[str], *, limit: int, after: tuple[int, str, UUID] | None = None
 ) -> list[Hit]:
     """Find the best hits after the sort key of another hit, equal ranks in the order of names."""
@@ -59,7 +59,7 @@ async def find(
     return [Hit(row.kind, row.rank, row.label, row.id) for row in await session.rows(statement)]
 
 
-async def count(session: Session, text: str, kinds: Sequence[str]) -> int:
+async def count_hits(session: Session, text: str, kinds: Sequence[str]) -> int:
     """Count all hits of a search."""
     hits = union_all(*_match_queries(text, kinds)).subquery()
     return int(await session.value(select(func.count()).select_from(hits)))

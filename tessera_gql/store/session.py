@@ -19,7 +19,7 @@ from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict
 from tessera_gql.policy.events import Event
 from tessera_gql.store.drivers import ConnectionSource, Transaction
-from tessera_gql.store.faults import FAULTS, to_unavailable, translated
+from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
 from tessera_gql.store.statements import PreparedQuery, ValueList, in_values
 from tessera_gql.store.tables import table
 
@@ -52,7 +52,7 @@ class Session:
         self.now = now
         self.actor = actor
         self.events: list[Event] = []
-        self.narrowed: Mapping[FromClause | None, frozenset[str]] = {}
+        self.selected_columns: Mapping[FromClause | None, frozenset[str]] = {}
         """For some tables the columns that are read; queries select only these."""
         self.dialect = transaction.source.dialect
         self.keyring = transaction.source.target.keyring
@@ -93,7 +93,7 @@ class Session:
 
     async def fetch(self, query: PreparedQuery, **parameters: Any) -> Sequence[Any]:
         """Execute a prepared query and return its rows; faster than `rows`."""
-        columns = self.narrowed.get(query.source) if self.narrowed else None
+        columns = self.selected_columns.get(query.source) if self.selected_columns else None
         compiled, values = query.compile(self._compiler.dialect, parameters, columns)
         rows = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
         if self.json_characters is not None and compiled.row_class is not None and compiled.row_class.json_indexes:
@@ -126,24 +126,24 @@ class Session:
                 raise
             raise unavailable from error
 
-    async def insert(self, row: SQLModel, *, clash: str = DUPLICATE) -> None:
+    async def insert(self, row: SQLModel, *, conflict_message: str = DUPLICATE) -> None:
         """Insert a row; raise Conflict with the message `clash` if a row with its unique key exists already."""
-        await self.insert_all([row], clash=clash)
+        await self.insert_all([row], conflict_message=conflict_message)
 
-    async def insert_all(self, rows: Sequence[SQLModel], *, clash: str = DUPLICATE) -> None:
+    async def insert_all(self, rows: Sequence[SQLModel], *, conflict_message: str = DUPLICATE) -> None:
         """Insert rows of one table in one statement; see `insert`."""
         if not rows:
             return
         names = table(type(rows[0])).columns.keys()
         values = [{name: getattr(row, name) for name in names} for row in rows]
-        await self._insert(type(rows[0]), values, clash)
+        await self._insert(type(rows[0]), values, conflict_message)
 
     async def insert_many(
-        self, model: type[M], values: Sequence[dict[str, Any]], *, clash: str = DUPLICATE
+        self, model: type[M], values: Sequence[dict[str, Any]], *, conflict_message: str = DUPLICATE
     ) -> Sequence[M]:
         """Insert rows from values of every column, in half the time that `insert_all` takes for as many entities."""
         if values:
-            await self._insert(model, values, clash)
+            await self._insert(model, values, conflict_message)
         return cast("Sequence[M]", [SimpleNamespace(**row) for row in values])
 
     async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], conflict_message: str) -> None:
@@ -160,12 +160,18 @@ class Session:
             raise Conflict(f"{DUPLICATE} {RETRY_ADVICE}") from error
 
     async def compute(
-        self, function: Callable[..., T], *args: Any, key: Hashable = None, here: Callable[[], T] | None = None
+        self,
+        function: Callable[..., T],
+        *args: Any,
+        key: Hashable = None,
+        local_function: Callable[[], T] | None = None,
     ) -> T:
         """Call a CPU-bound pure function with picklable arguments; see `Computer.run`."""
-        return await self.computer.run(function, *args, key=key, here=here, may_defer=self.may_defer)
+        return await self.computer.run(
+            function, *args, key=key, local_function=local_function, may_defer=self.may_defer
+        )
 
-    def among(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    def in_values(self, column: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
         """Build the condition that the column is one of the values, passed as one parameter."""
         return in_values(self.dialect, column, literal([*values], ValueList(column.type)))
 
@@ -183,7 +189,7 @@ class transaction:  # noqa: N801 - used as a function; a generator would take th
         self._source = source
 
     async def __aenter__(self) -> Transaction:
-        with translated(self._source.target.name):
+        with translate_faults(self._source.target.name):
             self._transaction = await self._source.begin_transaction()
         return self._transaction
 

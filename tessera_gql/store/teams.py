@@ -10,9 +10,9 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Team, table
 
-rows = table(Team)
-_by_id = rows_by(rows.c.id)
-_by_name_key = rows_by(rows.c.name_key)
+TABLE = table(Team)
+_by_id = rows_by(TABLE.c.id)
+_by_name_key = rows_by(TABLE.c.name_key)
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TeamRef:
 
 def key(name: str) -> str:
     """Fold a team's name to the key that is unique."""
-    return naming.key(name)
+    return naming.uniqueness_key(name)
 
 
 async def by_ids(session: Session, team_ids: Sequence[UUID]) -> list[Team]:
@@ -57,6 +57,6 @@ async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team
     return team
 
 
-async def names_of(session: Session, team_ids: Sequence[UUID]) -> str:
+async def join_names(session: Session, team_ids: Sequence[UUID]) -> str:
     """Join the names of the teams for a message, in alphabetical order."""
     return ", ".join(sorted(team.name for team in await by_ids(session, team_ids)))

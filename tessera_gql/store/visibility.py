@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, FromClause, Select, Text, Uuid, bindparam, case, cast, func, or_, select
 
-from tessera_gql.policy.visibility import KEY_MARK, PREFIX_LENGTH, PUBLIC_KINDS, View
+from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, PUBLIC_EVENT_KINDS, Visibility
 from tessera_gql.store.session import Session
 from tessera_gql.store.statements import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.tables import ApiKey, EventRow, Webhook, WebhookDelivery, table
@@ -51,19 +51,19 @@ ACTOR_COLUMNS = frozenset({KEYS.c.created_by, EVENTS.c.actor})
 """Columns with an actor's name, which may be the name of an API key."""
 
 
-def is_restricted(source: FromClause, view: View) -> bool:
+def is_restricted(source: FromClause, view: Visibility) -> bool:
     """Tell whether statements on the table must be restricted for this caller."""
-    return not view.is_whole and source in VISIBILITY_CONDITIONS
+    return not view.is_unrestricted and source in VISIBILITY_CONDITIONS
 
 
-def parameters(view: View) -> dict[str, Any]:
+def parameters(view: Visibility) -> dict[str, Any]:
     """Return the parameter values of restricted statements; other statements ignore them."""
     team = view.team_id
     return {
         "viewer_team": team,
         "viewer_pattern": f"%{team}%" if team else None,
         "viewer_key": view.key_id,
-        "public_kinds": sorted(PUBLIC_KINDS),
+        "public_kinds": sorted(PUBLIC_EVENT_KINDS),
     }
 
 
@@ -77,10 +77,12 @@ def visible_column(column: ColumnElement[Any]) -> ColumnElement[Any]:
     origin = next(iter(column.base_columns), column)
     if origin not in ACTOR_COLUMNS:
         return column
-    mark = f" ({KEY_MARK}"
+    mark = f" ({API_KEY_MARKER}"
     length = func.length(column)
-    is_key = (func.substr(column, length - PREFIX_LENGTH - 2, len(mark)) == mark) & (func.substr(column, length) == ")")
-    public_name = "key " + func.substr(column, length - PREFIX_LENGTH, PREFIX_LENGTH)
+    is_key = (func.substr(column, length - KEY_PREFIX_LENGTH - 2, len(mark)) == mark) & (
+        func.substr(column, length) == ")"
+    )
+    public_name = "key " + func.substr(column, length - KEY_PREFIX_LENGTH, KEY_PREFIX_LENGTH)
     return case((is_key, public_name), else_=column).label(column.key)
 
 
@@ -89,7 +91,9 @@ def columns(source: FromClause, *, restricted: bool) -> list[ColumnElement[Any]]
     return [visible_column(column) if restricted else column for column in source.c]
 
 
-async def rows(session: Session, column: Column[Any], values: Sequence[Any], view: View) -> list[Any]:
+async def load_visible_rows(
+    session: Session, column: Column[Any], values: Sequence[Any], view: Visibility
+) -> list[Any]:
     """Load the rows whose column has one of the values and that the caller may see."""
     query = _rows_query(column, is_restricted(column.table, view))
     return [*await session.fetch(query, values=values, **parameters(view))]

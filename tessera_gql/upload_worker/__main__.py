@@ -27,7 +27,7 @@ from tessera_gql.graphql.transport import Transport
 from tessera_gql.graphql.wire import decode, parse_params
 from tessera_gql.observe import logs
 from tessera_gql.store.database import Database
-from tessera_gql.store.engine import Options
+from tessera_gql.store.engine import DatabaseOptions
 from tessera_gql.upload_worker import protocol
 from tessera_gql.upload_worker.protocol import FrameKind, JobMessage
 from tessera_gql.workflows.manifest_progress import Phase
@@ -118,7 +118,7 @@ class Worker:
             self._database, identity.actor, git_sync_path=self._git_sync_path, pool=pool
         )
         async with context_manager as operation_context:
-            operation_context.tell = self._report_progress
+            operation_context.report_progress = self._report_progress
             yield operation_context
 
     def _report_progress(self, phase: Phase, finished: int, total: int) -> None:
@@ -192,7 +192,7 @@ async def main() -> None:
     gc.freeze()
     # A manifest has a million objects without reference cycles, so that frequent collections would free nothing.
     gc.set_threshold(200_000, 50, 1000)
-    database = Database(settings["database_url"], options=Options(**settings["options"]))
+    database = Database(settings["database_url"], options=DatabaseOptions(**settings["options"]))
     worker = Worker(database, settings, out)
     try:
         await worker.work(reader)

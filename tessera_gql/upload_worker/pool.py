@@ -24,10 +24,10 @@ from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.transport import EncodedReply, Job
 from tessera_gql.graphql.uploads import MANIFEST_FIELDS
 from tessera_gql.observe.logs import LogOptions
-from tessera_gql.store.engine import DEFAULT, Options
+from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions
 from tessera_gql.upload_worker import protocol
 from tessera_gql.upload_worker.protocol import FrameKind, JobMessage
-from tessera_gql.workflows.manifest_progress import Phase, Tell
+from tessera_gql.workflows.manifest_progress import Phase, ReportProgress
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class WorkerSettings:
     limits: Limits
     is_open: bool
     log: LogOptions
-    options: Options = DEFAULT
+    options: DatabaseOptions = DEFAULT_OPTIONS
     git_sync_path: Path | None = None
     compute_seconds: float = SECONDS
     """Timeout of one schema comparison."""
@@ -137,7 +137,7 @@ class WorkerPool:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROCESSES))
     _callers: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary[str, asyncio.Lock])
 
-    async def run(self, job: Job, extensions: dict[str, Any], report_progress: Tell) -> EncodedReply:
+    async def run(self, job: Job, extensions: dict[str, Any], report_progress: ReportProgress) -> EncodedReply:
         """Execute a job and return its reply. Cancelling it kills the process.
 
         Raises a coded GraphQLError if no process could execute it.
@@ -212,7 +212,7 @@ class WorkerPool:
             await self._idle.pop().kill()
 
 
-async def _receive_reply(process: WorkerProcess, report_progress: Tell) -> EncodedReply:
+async def _receive_reply(process: WorkerProcess, report_progress: ReportProgress) -> EncodedReply:
     """Receive the reply of a job, passing on its progress until then."""
     while True:
         kind, payload = await process.receive()

@@ -6,7 +6,7 @@ from typing import Any
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, Verb, acting_team, require_owner
+from tessera_gql.policy.access import Action, Actor, acting_team, require_owner
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import assets, registrations, teams
@@ -32,7 +32,7 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
     """Create an asset; raises Conflict for an fqn that exists in any case."""
     clean_fqn = naming.clean_fqn(fqn)
     requested_team = await teams.get(session, details.owner, field=("owner",)) if details.owner else None
-    owner = acting_team(actor, Verb.CREATE_ASSET, requested_team.id if requested_team else None)
+    owner = acting_team(actor, Action.CREATE_ASSET, requested_team.id if requested_team else None)
     if duplicates := await assets.by_fqns(session, [clean_fqn]):
         raise Conflict(
             f"An asset {duplicates[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
@@ -50,8 +50,8 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
         row_version=1,
         created_at=session.now,
     )
-    await session.insert(asset, clash=f"An asset {clean_fqn} was created at this moment.")
-    session.record(AssetCreated(teams=frozenset({owner}), asset_id=asset.id, fqn=clean_fqn))
+    await session.insert(asset, conflict_message=f"An asset {clean_fqn} was created at this moment.")
+    session.record(AssetCreated(audience_team_ids=frozenset({owner}), asset_id=asset.id, fqn=clean_fqn))
     return asset
 
 
@@ -66,18 +66,18 @@ async def update(
     """Update an asset as its owning team. Consumers are notified of a new owner or compatibility mode."""
     asset = await assets.lock(session, ref)
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    require_owner(actor, Verb.UPDATE_ASSET, owner.id, action_text=f"update {asset.fqn}", owner_name=owner.name)
+    require_owner(actor, Action.UPDATE_ASSET, owner.id, action_text=f"update {asset.fqn}", owner_name=owner.name)
     require_row_version(asset.row_version, expected_row_version, "asset")
     values = await _changed_values(session, asset, details)
     if not values:
         return asset
-    await session.update(Asset, assets.rows.c.id == asset.id, **values, row_version=asset.row_version + 1)
+    await session.update(Asset, assets.TABLE.c.id == asset.id, **values, row_version=asset.row_version + 1)
     names = {"meta": "metadata", "owner_team_id": "owner"}
     audience = {asset.owner_team_id, values.get("owner_team_id", asset.owner_team_id)}
     if {"owner_team_id", "compatibility_mode"} & values.keys():
-        audience |= {row.consumer_team_id for row in await registrations.live_of(session, [asset.id])}
+        audience |= {row.consumer_team_id for row in await registrations.list_live(session, [asset.id])}
     changed = tuple(sorted(names.get(key, key) for key in values))
-    session.record(AssetUpdated(teams=frozenset(audience), asset_id=asset.id, changed=changed))
+    session.record(AssetUpdated(audience_team_ids=frozenset(audience), asset_id=asset.id, changed=changed))
     return await assets.get(session, AssetRef(id=asset.id))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, TypeVar
 
-from tessera_gql.diff import SchemaError, weight
+from tessera_gql.diff import SchemaError, small_schema_size
 from tessera_gql.errors import Invalid
 from tessera_gql.policy import publish
 from tessera_gql.policy.publish import Judgement, Terms
@@ -10,18 +10,18 @@ from tessera_gql.policy.publish import Judgement, Terms
 T = TypeVar("T")
 
 
-class Compute(Protocol):
+class RunCompute(Protocol):
     """Runs a function in a worker process, like `Session.compute`."""
 
-    async def __call__(self, function: Any, *args: Any, key: Any = None, here: Any = None) -> Any: ...
+    async def __call__(self, function: Any, *args: Any, key: Any = None, local_function: Any = None) -> Any: ...
 
 
-async def validate_schema(compute: Compute, schema: Any) -> str:
+async def validate_schema(compute: RunCompute, schema: Any) -> str:
     """Validate a schema and return its hash; raises Invalid if it can't be a contract."""
-    if weight(schema) is not None:
+    if small_schema_size(schema) is not None:
         return validate_schema_now(schema)
     try:
-        result: str = await compute(publish.validate_schema, schema, key=("examine", Same(schema)))
+        result: str = await compute(publish.validate_schema, schema, key=("examine", IdentityKey(schema)))
     except SchemaError as error:
         raise _invalid_schema(error) from error
     return result
@@ -39,7 +39,7 @@ def _invalid_schema(error: SchemaError) -> Invalid:
     return Invalid(f"The schema can't be a contract: {error}", field=("schema",))
 
 
-async def judged(compute: Compute, current: Terms | None, proposed: Terms) -> Judgement:
+async def compare_terms(compute: RunCompute, current: Terms | None, proposed: Terms) -> Judgement:
     """Compare terms like `publish.judge`; raises Invalid for schemas that can't be compared."""
     if current is None or _is_unchanged(current, proposed):
         return publish.judge(current, proposed)
@@ -51,7 +51,7 @@ async def judged(compute: Compute, current: Terms | None, proposed: Terms) -> Ju
                 return judgement
             known_result = lambda: judgement  # noqa: E731 - one expression
         key = ("judge", _key(current), _key(proposed))
-        result: Judgement = await compute(publish.judge, current, proposed, key=key, here=known_result)
+        result: Judgement = await compute(publish.judge, current, proposed, key=key, local_function=known_result)
     except SchemaError as error:
         raise Invalid(f"The schemas can't be compared: {error}", field=(error.side or "schema",)) from error
     return result
@@ -61,23 +61,23 @@ def _is_unchanged(current: Terms, proposed: Terms) -> bool:
     """Whether the terms are known to be equal. No hash is computed here, because that may take long."""
     if current.known_hash is None or current.known_hash != proposed.known_hash:
         return False
-    return all(weight({"default": terms.guarantees}) is not None for terms in (current, proposed)) and (
+    return all(small_schema_size({"default": terms.guarantees}) is not None for terms in (current, proposed)) and (
         current.fingerprint == proposed.fingerprint
     )
 
 
 def _key(terms: Terms) -> tuple[Any, ...]:
-    return terms.known_hash or Same(terms.schema), Same(terms.guarantees), terms.mode
+    return terms.known_hash or IdentityKey(terms.schema), IdentityKey(terms.guarantees), terms.mode
 
 
-class Same:
+class IdentityKey:
     """A cache key for one object by identity."""
 
     def __init__(self, value: object) -> None:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.value is self.value
+        return isinstance(other, IdentityKey) and other.value is self.value
 
     def __hash__(self) -> int:
         return id(self.value)

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.errors import Conflict
-from tessera_gql.formats.sources import Source
-from tessera_gql.policy.access import Actor, Verb, require_owner
+from tessera_gql.formats.sources import SchemaDocument
+from tessera_gql.policy.access import Action, Actor, require_owner
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
 from tessera_gql.policy.publish import Judgement, Terms, summarize_changes
 from tessera_gql.policy.words import ContractStatus, Outcome, RegistrationStatus
@@ -31,7 +31,7 @@ class ContractDraft:
     reason: str | None = None
     not_asked: frozenset[UUID] = frozenset()
     metadata: dict[str, Any] | None = None
-    source: Source | None = None
+    source: SchemaDocument | None = None
     status: ContractStatus = ContractStatus.ACTIVE
     published_at: datetime | None = None
 
@@ -53,11 +53,13 @@ async def insert_contracts(
     """Insert contracts and deprecate their predecessors. The caller holds the locks of the assets."""
     before = [current.id for _, current, _ in drafts if current is not None]
     if before:
-        await session.update(Contract, session.among(contracts.rows.c.id, before), status=ContractStatus.DEPRECATED)
+        await session.update(
+            Contract, session.in_values(contracts.TABLE.c.id, before), status=ContractStatus.DEPRECATED
+        )
     values = [_contract_values(session, asset, current, draft) for asset, current, draft in drafts]
-    rows = await session.insert_many(Contract, values, clash="Such a version exists already.")
+    rows = await session.insert_many(Contract, values, conflict_message="Such a version exists already.")
     consumers: dict[UUID, set[UUID]] = {}
-    for row in await registrations.live_of(session, [asset.id for asset, _, _ in drafts]):
+    for row in await registrations.list_live(session, [asset.id for asset, _, _ in drafts]):
         consumers.setdefault(row.asset_id, set()).add(row.consumer_team_id)
     for contract, (asset, current, draft) in zip(rows, drafts, strict=True):
         audience = frozenset(consumers.get(asset.id, set()) | {asset.owner_team_id, draft.published_by})
@@ -91,7 +93,7 @@ def _record(
 ) -> None:
     session.record(
         ContractPublished(
-            teams=audience,
+            audience_team_ids=audience,
             asset_id=contract.asset_id,
             proposal_id=draft.proposal_id,
             contract_id=contract.id,
@@ -107,7 +109,7 @@ def _record(
     if current is not None and current.compatibility_mode is not draft.terms.mode:
         session.record(
             CompatibilityModeChanged(
-                teams=audience,
+                audience_team_ids=audience,
                 asset_id=contract.asset_id,
                 before=current.compatibility_mode,
                 after=draft.terms.mode,
@@ -117,7 +119,7 @@ def _record(
 
 async def end_migrations(session: Session, asset: Asset) -> None:
     """End all migrations for an asset: the change they prepare for is published, or will not come."""
-    rows = registrations.rows
+    rows = registrations.TABLE
     await session.update(
         Registration,
         (rows.c.asset_id == asset.id) & (rows.c.status == RegistrationStatus.MIGRATING),
@@ -131,15 +133,15 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
     contract = await contracts.get(session, identity)
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
     action = f"retire contracts of {asset.fqn}"
-    require_owner(actor, Verb.RETIRE_CONTRACT, owner.id, action_text=action, owner_name=owner.name)
+    require_owner(actor, Action.RETIRE_CONTRACT, owner.id, action_text=action, owner_name=owner.name)
     if contract.status is ContractStatus.RETIRED:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:
         await _require_no_consumers(session, asset, contract)
-    await session.update(Contract, contracts.rows.c.id == contract.id, status=ContractStatus.RETIRED)
+    await session.update(Contract, contracts.TABLE.c.id == contract.id, status=ContractStatus.RETIRED)
     session.record(
         ContractRetired(
-            teams=frozenset({asset.owner_team_id}),
+            audience_team_ids=frozenset({asset.owner_team_id}),
             asset_id=asset.id,
             contract_id=contract.id,
             version=contract.version,
@@ -149,10 +151,10 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
 
 
 async def _require_no_consumers(session: Session, asset: Asset, contract: Contract) -> None:
-    live = await registrations.live_of(session, [asset.id])
+    live = await registrations.list_live(session, [asset.id])
     consumers = {row.consumer_team_id for row in live} - {asset.owner_team_id}
     if consumers:
-        names = await teams.names_of(session, sorted(consumers))
+        names = await teams.join_names(session, sorted(consumers))
         raise Conflict(
             f"Version {contract.version} of {asset.fqn} is active and read by {names}. They must unregister first,"
             " or you publish the change they need to agree to."

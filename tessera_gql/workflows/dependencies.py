@@ -1,7 +1,7 @@
 """Add and remove lineage edges, as the team that owns the dependent asset."""
 
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.policy.access import Actor, Verb, require_owner
+from tessera_gql.policy.access import Action, Actor, require_owner
 from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
 from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import assets, lineage, teams
@@ -16,7 +16,7 @@ async def add(
     """Add an edge; raises Conflict if it exists. Cycles are allowed, because warehouses have them."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
-    await _require_owner(session, actor, Verb.ADD_DEPENDENCY, asset)
+    await _require_owner(session, actor, Action.ADD_DEPENDENCY, asset)
     if source.id == asset.id:
         raise Invalid("An asset can't depend on itself. Name another asset.", field=("dependency",))
     if await lineage.find(session, asset.id, source.id, kind):
@@ -29,10 +29,10 @@ async def add(
         evidence=Evidence.DECLARED,
         created_at=session.now,
     )
-    await session.insert(edge, clash="This dependency was added at this moment.")
+    await session.insert(edge, conflict_message="This dependency was added at this moment.")
     session.record(
         DependencyAdded(
-            teams=frozenset({asset.owner_team_id, source.owner_team_id}),
+            audience_team_ids=frozenset({asset.owner_team_id, source.owner_team_id}),
             asset_id=asset.id,
             dependency_id=edge.id,
             dependency_asset_id=source.id,
@@ -48,7 +48,7 @@ async def remove(
     """Remove an edge; raises Conflict if there is none."""
     source = await assets.get(session, dependency, field=("dependency",))
     asset = await assets.lock(session, dependent, field=("dependent",))
-    await _require_owner(session, actor, Verb.REMOVE_DEPENDENCY, asset)
+    await _require_owner(session, actor, Action.REMOVE_DEPENDENCY, asset)
     edge = await lineage.find(session, asset.id, source.id, kind)
     if edge is None:
         raise Conflict(f"{asset.fqn} does not {kind.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
@@ -56,7 +56,7 @@ async def remove(
     await session.execute(edges.delete().where(edges.c.id == edge.id))
     session.record(
         DependencyRemoved(
-            teams=frozenset({asset.owner_team_id, source.owner_team_id}),
+            audience_team_ids=frozenset({asset.owner_team_id, source.owner_team_id}),
             asset_id=asset.id,
             dependency_id=edge.id,
             dependency_asset_id=source.id,
@@ -66,6 +66,6 @@ async def remove(
     return edge
 
 
-async def _require_owner(session: Session, actor: Actor, verb: Verb, asset: Asset) -> None:
+async def _require_owner(session: Session, actor: Actor, verb: Action, asset: Asset) -> None:
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
     require_owner(actor, verb, owner.id, action_text=f"say what {asset.fqn} depends on", owner_name=owner.name)

@@ -17,35 +17,35 @@ from sqlalchemy import select
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import git
 from tessera_gql.formats.git import AssetFile, ContractEntry, DependencyEntry, RegistrationEntry, TeamFile
-from tessera_gql.policy.access import Actor, Verb, permit
+from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.store import assets, contracts, lineage, registrations, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Contract, Registration, Team
 from tessera_gql.workflows import git_folder, git_merge
 from tessera_gql.workflows.git_folder import Commit, PushResult
-from tessera_gql.workflows.git_state import Pulled
+from tessera_gql.workflows.git_state import PullResult
 
 Files = Sequence[tuple[str, TeamFile | AssetFile]]
 
 
 async def push(session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None) -> PushResult:
     """Write one file for each team and asset, and remove files without one; nothing is written if anything fails."""
-    permit(actor, Verb.PUSH_TO_GIT, None)
+    authorize(actor, Action.PUSH_TO_GIT, None)
     root = _require_folder(folder)
     contents = await _load_contents(session)
-    texts = await asyncio.to_thread(lambda: {name: git.write(content) for name, content in contents.items()})
+    texts = await asyncio.to_thread(lambda: {name: git.render_file(content) for name, content in contents.items()})
     return await asyncio.to_thread(git_folder.save_files, root, texts, commit)
 
 
-async def read(actor: Actor, folder: Path | None) -> Files:
+async def read_files(actor: Actor, folder: Path | None) -> Files:
     """Read the files to pull, before a transaction is open; raises Invalid with file and line."""
-    permit(actor, Verb.PULL_FROM_GIT, None)
+    authorize(actor, Action.PULL_FROM_GIT, None)
     return await asyncio.to_thread(git_folder.load_files, _require_folder(folder))
 
 
-async def pull(session: Session, actor: Actor, files: Files) -> Pulled:
+async def pull(session: Session, actor: Actor, files: Files) -> PullResult:
     """Merge files, all or nothing; an error names file and line. Repeating a pull writes nothing."""
-    permit(actor, Verb.PULL_FROM_GIT, None)
+    authorize(actor, Action.PULL_FROM_GIT, None)
     return await git_merge.merge_files(session, actor, files)
 
 
@@ -57,14 +57,14 @@ def _require_folder(folder: Path | None) -> Path:
 
 async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]:
     """Load all content of the files, by path."""
-    team_rows = await session.list(select(teams.rows), Team)
-    asset_rows = await session.list(select(assets.rows), Asset)
+    team_rows = await session.list(select(teams.TABLE), Team)
+    asset_rows = await session.list(select(assets.TABLE), Asset)
     names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
-    contracts_in_order = select(contracts.rows).order_by(contracts.rows.c.published_at, contracts.rows.c.id)
+    contracts_in_order = select(contracts.TABLE).order_by(contracts.TABLE.c.published_at, contracts.TABLE.c.id)
     versions = _group_by(await session.list(contracts_in_order, Contract), "asset_id")
-    live_registrations = select(registrations.rows).where(registrations.is_live)
+    live_registrations = select(registrations.TABLE).where(registrations.IS_LIVE)
     consumers = _group_by(await session.list(live_registrations, Registration), "asset_id")
-    edges = _group_by(await session.list(select(lineage.rows), AssetDependency), "dependent_asset_id")
+    edges = _group_by(await session.list(select(lineage.TABLE), AssetDependency), "dependent_asset_id")
     files: dict[str, TeamFile | AssetFile] = {
         f"teams/{git.file_name(team.name)}": TeamFile(name=team.name, metadata=team.meta) for team in team_rows
     }

@@ -65,7 +65,7 @@ def load_files(folder: Path) -> list[tuple[str, TeamFile | AssetFile]]:
 
 
 def _parse_file(path: Path) -> TeamFile | AssetFile:
-    content = git.read(_read_text(path))
+    content = git.parse_file(_read_text(path))
     if type(content) is not FOLDERS[path.parent.name]:
         raise YamlError(f"this file describes no {path.parent.name.removesuffix('s')}; move it", 2)
     return content
@@ -88,7 +88,7 @@ def _yaml_files(root: Path) -> Iterator[Path]:
         if subfolder.is_symlink():
             raise Invalid(f"{name} is a symbolic link. Links are not followed: make it a folder.")
         for path in sorted(subfolder.iterdir()) if subfolder.is_dir() else ():
-            if path.suffix != git.ENDING or path.name.startswith("."):
+            if path.suffix != git.FILE_SUFFIX or path.name.startswith("."):
                 continue
             if path.is_symlink() or not path.is_file():
                 raise Invalid(f"{name}/{path.name} is a link or no file. Links are not followed: put the file there.")
@@ -175,7 +175,7 @@ def _read_own_text(path: Path) -> str | None:
         text = _read_text(path)
     except YamlError:
         return None
-    return text if text.startswith(git.MARK) else None
+    return text if text.startswith(git.FILE_HEADER) else None
 
 
 def _restore(root: Path, staging: Path, before: Mapping[str, str | None]) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.git import AssetFile, ContractEntry
-from tessera_gql.formats.sources import Format, Source
+from tessera_gql.formats.sources import Format, SchemaDocument
 from tessera_gql.policy import naming
 from tessera_gql.policy.publish import Judgement, Terms
-from tessera_gql.policy.version import parse
+from tessera_gql.policy.version import parse_version
 from tessera_gql.policy.words import ChangeType, ContractStatus, Outcome
 from tessera_gql.store import contracts, proposals
 from tessera_gql.store.assets import AssetRef
@@ -28,8 +28,8 @@ RESTORE_REASON = "restored from git"
 async def merge_contracts(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Merge the contracts of all asset files."""
     assets = [state.get_asset(file.fqn) for _, file in files]
-    rows = contracts.rows
-    in_assets = state.session.among(rows.c.asset_id, [asset.id for asset in assets])
+    rows = contracts.TABLE
+    in_assets = state.session.in_values(rows.c.asset_id, [asset.id for asset in assets])
     statement = select(rows).where(in_assets).order_by(rows.c.id)
     present: dict[UUID, dict[str, Contract]] = defaultdict(dict)
     for row in await state.session.list(statement, Contract):
@@ -61,7 +61,7 @@ def _restore_history(state: PullState, path: str, file: AssetFile) -> list[Contr
 def _to_release(state: PullState, entry: ContractEntry) -> ContractDraft:
     schema_hash = validate_schema_now(entry.schema)
     require_guarantees(entry.guarantees)
-    parse(entry.version)
+    parse_version(entry.version)
     change_type = parse_enum(ChangeType, entry.change_type)
     bump = Bump.NONE if change_type is ChangeType.INITIAL else Bump(change_type.value)
     mode = parse_enum(Mode, entry.compatibility_mode)
@@ -78,7 +78,7 @@ def _to_release(state: PullState, entry: ContractEntry) -> ContractDraft:
     )
 
 
-def _parse_source(entry: ContractEntry) -> Source | None:
+def _parse_source(entry: ContractEntry) -> SchemaDocument | None:
     source = entry.source
     if source is None:
         return None
@@ -86,23 +86,23 @@ def _parse_source(entry: ContractEntry) -> Source | None:
     if not is_text or not {"format", "text"} <= source.keys() <= {"format", "text", "part", "dialect"}:
         raise Invalid("`source` has the texts `format` and `text`, and perhaps `part` and `dialect`.")
     parse_enum(Format, source["format"])
-    return Source.of(source)
+    return SchemaDocument.from_json(source)
 
 
 async def _merge_versions(
     state: PullState, path: str, asset: Asset, file: AssetFile, present: dict[str, Contract]
 ) -> None:
     """Merge a file with existing versions: equal ones are left, a newer active one is published."""
-    highest = max(parse(version) for version in present)
+    highest = max(parse_version(version) for version in present)
     for entry in file.contracts:
         with locate_errors(path, entry.line):
             contract = present.get(entry.version)
             if contract is not None:
                 await _require_same(state, entry, contract)
-            elif parse(entry.version) > highest and entry.status == ContractStatus.ACTIVE:
+            elif parse_version(entry.version) > highest and entry.status == ContractStatus.ACTIVE:
                 await _publish(state, asset, entry)
             else:
-                reason = "older than what is here" if parse(entry.version) <= highest else "not the active one"
+                reason = "older than what is here" if parse_version(entry.version) <= highest else "not the active one"
                 state.passed_over.append(f"{path}, line {entry.line}: version {entry.version} is {reason}.")
 
 

@@ -14,7 +14,7 @@ from tessera_gql.formats.git import AssetFile, DependencyEntry, RegistrationEntr
 from tessera_gql.policy import naming
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.events import AssetCreated, DependencyAdded, RegistrationCreated
-from tessera_gql.policy.version import parse
+from tessera_gql.policy.version import parse_version
 from tessera_gql.policy.words import DependencyType, Evidence, RegistrationStatus, ResourceType
 from tessera_gql.store import assets, lineage, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -26,10 +26,10 @@ from tessera_gql.workflows import git_history, progress
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
-from tessera_gql.workflows.git_state import Pulled, PullState, locate_errors, parse_enum, require_unique
+from tessera_gql.workflows.git_state import PullResult, PullState, locate_errors, parse_enum, require_unique
 
 
-async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> Pulled:
+async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> PullResult:
     """Merge all files, all or nothing; an error names file and line."""
     state = PullState(session, actor)
     team_files = [(path, file) for path, file in files if isinstance(file, TeamFile)]
@@ -80,7 +80,7 @@ async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]
     require_unique((path, file.line, assets.key(file.fqn)) for path, file in files)
     existing_assets = await assets.by_fqns(state.session, sorted(_referenced_assets(files)))
     own_keys = {assets.key(file.fqn) for _, file in files}
-    await assets.lock_all(state.session, [asset.id for asset in existing_assets if asset.fqn_key in own_keys])
+    await assets.lock_by_ids(state.session, [asset.id for asset in existing_assets if asset.fqn_key in own_keys])
     locked_assets = await assets.by_ids(state.session, [asset.id for asset in existing_assets])
     state.assets = {asset.fqn_key: asset for asset in locked_assets}
     new_assets: list[Asset] = []
@@ -91,11 +91,11 @@ async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]
             if present is None:
                 new_assets.append(asset)
                 state.session.record(
-                    AssetCreated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
+                    AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
                 )
             else:
                 await _update_asset(state, present, asset)
-    await state.session.insert_all(new_assets, clash="One of these assets was created at this moment.")
+    await state.session.insert_all(new_assets, conflict_message="One of these assets was created at this moment.")
     state.assets |= {asset.fqn_key: asset for asset in new_assets}
     state.count("assets_created", len(new_assets))
 
@@ -133,7 +133,7 @@ async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
 async def _merge_registrations(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Insert new registrations as they were; in live ones, fields and purpose follow the file."""
     file_assets = [state.get_asset(file.fqn) for _, file in files]
-    live = await registrations.live_of(state.session, [asset.id for asset in file_assets])
+    live = await registrations.list_live(state.session, [asset.id for asset in file_assets])
     present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
     new_rows: list[Registration] = []
     for (path, file), asset in zip(files, file_assets, strict=True):
@@ -149,7 +149,7 @@ async def _merge_registrations(state: PullState, files: Sequence[tuple[str, Asse
                     new_rows.append(row)
                 else:
                     await _update_registration(state, before, row)
-    await state.session.insert_all(new_rows, clash="One of these teams registered at this moment.")
+    await state.session.insert_all(new_rows, conflict_message="One of these teams registered at this moment.")
     state.count("registrations_created", len(new_rows))
     by_id = {asset.id: asset for asset in file_assets}
     for row in new_rows:
@@ -162,7 +162,7 @@ def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -
     if entry.fields is not None and not 0 < len(entry.fields) <= registration_verbs.MAX_FIELDS:
         raise Invalid(f"`fields` names 1 to {registration_verbs.MAX_FIELDS} paths; leave it out for everything.")
     if entry.pinned_version is not None:
-        parse(entry.pinned_version)
+        parse_version(entry.pinned_version)
     status = parse_enum(RegistrationStatus, entry.status)
     if status is RegistrationStatus.INACTIVE:
         raise Invalid("An INACTIVE registration has ended, and files keep only live ones. Remove it from the file.")
@@ -204,7 +204,7 @@ async def _update_registration(state: PullState, before: Registration, row: Regi
 def _record_registration(state: PullState, asset: Asset, row: Registration) -> None:
     state.session.record(
         RegistrationCreated(
-            teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
+            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
             asset_id=asset.id,
             registration_id=row.id,
             consumer_team_id=row.consumer_team_id,
@@ -215,9 +215,9 @@ def _record_registration(state: PullState, asset: Asset, row: Registration) -> N
 
 async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Add new edges; none is removed."""
-    edges = lineage.rows
+    edges = lineage.TABLE
     dependents = [state.get_asset(file.fqn).id for _, file in files]
-    statement = select(edges).where(state.session.among(edges.c.dependent_asset_id, dependents))
+    statement = select(edges).where(state.session.in_values(edges.c.dependent_asset_id, dependents))
     rows = await state.session.list(statement, AssetDependency)
     present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
     new_edges: list[AssetDependency] = []
@@ -228,12 +228,12 @@ async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, Asset
                 edge = _to_dependency(state, state.get_asset(file.fqn), entry)
             if (edge.dependent_asset_id, edge.dependency_asset_id, edge.dependency_type) not in present:
                 new_edges.append(edge)
-    await state.session.insert_all(new_edges, clash="One of these dependencies was added at this moment.")
+    await state.session.insert_all(new_edges, conflict_message="One of these dependencies was added at this moment.")
     owners: Mapping[UUID, UUID] = {asset.id: asset.owner_team_id for asset in state.assets.values()}
     for edge in new_edges:
         state.session.record(
             DependencyAdded(
-                teams=frozenset({owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}),
+                audience_team_ids=frozenset({owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}),
                 asset_id=edge.dependent_asset_id,
                 dependency_id=edge.id,
                 dependency_asset_id=edge.dependency_asset_id,

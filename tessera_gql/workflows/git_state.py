@@ -18,7 +18,7 @@ E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulled:
+class PullResult:
     """Counts of what a pull wrote; `passed_over` has a sentence for each version that was skipped."""
 
     teams_created: int = 0
@@ -62,8 +62,8 @@ class PullState:
             raise NotFound(f"There is no asset {fqn}, neither here nor in a file. Add its file, or remove the mention.")
         return asset
 
-    def to_result(self) -> Pulled:
-        return Pulled(**self._counts, passed_over=tuple(self.passed_over))
+    def to_result(self) -> PullResult:
+        return PullResult(**self._counts, passed_over=tuple(self.passed_over))
 
 
 @contextmanager

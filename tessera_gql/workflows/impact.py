@@ -10,11 +10,11 @@ from tessera_gql.policy.publish import Judgement
 from tessera_gql.policy.words import Outcome
 from tessera_gql.store import assets, contracts, lineage
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.lineage import Direction, Reached
+from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.comparisons import judged
+from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, validate_request
 
@@ -29,21 +29,23 @@ class Impact:
     version: str | None
     judgement: Judgement
     affected: AffectedTeams
-    downstream: Sequence[Reached]
+    downstream: Sequence[ReachableAsset]
 
     @property
-    def asked(self) -> Mapping[UUID, tuple[str, ...]]:
+    def asked_teams(self) -> Mapping[UUID, tuple[str, ...]]:
         """The teams that would be asked, with the fingerprints of the changes that affect them."""
         return self.affected.asked
 
 
-async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact:
+async def compute_impact(session: Session, ref: AssetRef, request: PublishRequest) -> Impact:
     """Compute the impact of a request; raises Invalid for what a publish would refuse."""
     schema_hash = await validate_request(session, request)
     asset = await assets.get(session, ref)
     current = await contracts.find_active(session, asset.id)
-    judgement = await judged(session.compute, terms_of(current), build_terms(request, asset, current, schema_hash))
-    downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
+    judgement = await compare_terms(
+        session.compute, terms_of(current), build_terms(request, asset, current, schema_hash)
+    )
+    downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = AffectedTeams({}, frozenset())
     if judgement.breaking:
         affected = await progress.load_affected_teams(
@@ -51,7 +53,7 @@ async def of(session: Session, ref: AssetRef, request: PublishRequest) -> Impact
         )
     version = None
     if not judgement.is_unchanged:
-        latest = current.version if current else await contracts.highest_version(session, asset.id)
+        latest = current.version if current else await contracts.load_highest_version(session, asset.id)
         version = publish.next_version(request.version, latest, judgement)
     return Impact(
         asset=asset,

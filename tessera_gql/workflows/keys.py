@@ -8,9 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, permit, require_scope
+from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, authorize, require_scope
 from tessera_gql.policy.events import ApiKeyCreated, ApiKeyRevoked
-from tessera_gql.policy.visibility import KEY_MARK, PREFIX_LENGTH, view_of
+from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, visibility_of
 from tessera_gql.store import keys, teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import ApiKey, new_id
@@ -20,7 +20,7 @@ MAX_NAME = 100
 
 
 @dataclass(frozen=True)
-class NewKey:
+class KeyRequest:
     """A request for a key. Without a team it gets the caller's own; an administrator's request gets no team."""
 
     name: str
@@ -37,11 +37,11 @@ class CreatedKey:
     token: str = field(repr=False)
 
 
-async def create(session: Session, actor: Actor, request: NewKey) -> CreatedKey:
+async def create(session: Session, actor: Actor, request: KeyRequest) -> CreatedKey:
     """Create a key. It can't have more rights than the key that creates it."""
     requested_team = await teams.get(session, request.team) if request.team else None
     team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
-    permit(actor, Verb.CREATE_API_KEY, team_id)
+    authorize(actor, Action.CREATE_API_KEY, team_id)
     name, scopes = _clean_name(request.name), _expand_scopes(request.scopes)
     if excess := [scope for scope in scopes if not actor.has_scope(scope)]:
         raise Forbidden(f"A key can't give the right {excess[0]}, which it lacks. Ask for less.", field=("scopes",))
@@ -55,12 +55,12 @@ async def create(session: Session, actor: Actor, request: NewKey) -> CreatedKey:
 async def _insert(
     session: Session, name: str, team_id: UUID | None, scopes: list[Scope], expires_at: datetime | None
 ) -> CreatedKey:
-    token = KEY_MARK + secrets.token_urlsafe(32)
+    token = API_KEY_MARKER + secrets.token_urlsafe(32)
     key = ApiKey(
         id=new_id(),
         name=name,
-        prefix=token[:PREFIX_LENGTH],
-        token_hash=keys.digest(token),
+        prefix=token[:KEY_PREFIX_LENGTH],
+        token_hash=keys.hash_token(token),
         team_id=team_id,
         scopes=[scope.value for scope in scopes],
         created_by=session.actor,
@@ -70,7 +70,7 @@ async def _insert(
     await session.insert(key)
     session.record(
         ApiKeyCreated(
-            teams=frozenset({team_id} if team_id else ()),
+            audience_team_ids=frozenset({team_id} if team_id else ()),
             api_key_id=key.id,
             name=name,
             key_team_id=team_id,
@@ -86,21 +86,21 @@ async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
 
     Raises NotFound for a key of another team, as for one that does not exist.
     """
-    require_scope(actor, Verb.REVOKE_API_KEY)
-    key = await keys.get(session, identity, view_of(actor))
-    permit(actor, Verb.REVOKE_API_KEY, key.team_id)
+    require_scope(actor, Action.REVOKE_API_KEY)
+    key = await keys.get(session, identity, visibility_of(actor))
+    authorize(actor, Action.REVOKE_API_KEY, key.team_id)
     if stronger := [scope for scope in key.scopes if not actor.has_scope(Scope(scope))]:
         raise Forbidden(f"This key has the right {stronger[0]}, which yours lacks. Ask an administrator to revoke it.")
-    unrevoked = (keys.rows.c.id == key.id) & keys.rows.c.revoked_at.is_(None)
+    unrevoked = (keys.TABLE.c.id == key.id) & keys.TABLE.c.revoked_at.is_(None)
     if await session.update(ApiKey, unrevoked, revoked_at=session.now):
         audience = frozenset({key.team_id} if key.team_id else ())
-        session.record(ApiKeyRevoked(teams=audience, api_key_id=key.id, name=key.name))
-    return await keys.get(session, identity, view_of(actor))
+        session.record(ApiKeyRevoked(audience_team_ids=audience, api_key_id=key.id, name=key.name))
+    return await keys.get(session, identity, visibility_of(actor))
 
 
-async def by_prefix(session: Session, prefix: str) -> ApiKey:
+async def get_by_prefix(session: Session, prefix: str) -> ApiKey:
     """The valid key whose token begins with the prefix; raises NotFound, or Conflict if there are several."""
-    matches = await keys.by_prefix(session, prefix)
+    matches = await keys.list_by_prefix(session, prefix)
     match matches:
         case [key]:
             return key
@@ -111,11 +111,11 @@ async def by_prefix(session: Session, prefix: str) -> ApiKey:
             raise Conflict(f"{len(matches)} keys begin with {prefix}. Name one of them by its id: {ids}.")
 
 
-async def bootstrap(session: Session) -> CreatedKey | None:
+async def create_first_key(session: Session) -> CreatedKey | None:
     """Create an administrator's key if the database has no key, not even a revoked one."""
     if await keys.any_exists(session):
         return None
-    return await create(session, OPEN_ACTOR, NewKey("first administrator", scopes=(Scope.ADMIN,)))
+    return await create(session, ANONYMOUS, KeyRequest("first administrator", scopes=(Scope.ADMIN,)))
 
 
 def _clean_name(text: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming, publish
-from tessera_gql.policy.affected import AffectedTeams, Reader, find_affected_teams
+from tessera_gql.policy.affected import AffectedTeams, FieldReader, find_affected_teams
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.policy.words import Evidence, Outcome
@@ -16,7 +16,7 @@ from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Contract, Proposal
 from tessera_gql.workflows import manifest_readers, manifest_state
-from tessera_gql.workflows.comparisons import judged
+from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.manifest_readers import DbtRegistrations
 from tessera_gql.workflows.manifest_state import ManifestState
@@ -36,15 +36,15 @@ class ModelImpact:
     version: str | None = None
     judgement: Judgement = UNCHANGED
     affected: AffectedTeams = NO_TEAMS
-    waiting: Proposal | None = None
-    refused: str | None = None
+    open_proposal: Proposal | None = None
+    refusal_reason: str | None = None
 
     @property
     def is_safe(self) -> bool:
-        return not self.judgement.breaking and self.refused is None
+        return not self.judgement.breaking and self.refusal_reason is None
 
 
-async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
+async def compute_impact(session: Session, manifest: Manifest) -> list[ModelImpact]:
     """Compute the impact of all models, in the order of fqns.
 
     Consumers are those after the sync: a model that changes in the same manifest counts with what it reads then.
@@ -52,13 +52,13 @@ async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
     state = await manifest_state.load_state(session, manifest, manifest.models)
     changed = [model for model in manifest.models if model.fqn in state.assets and not state.is_unchanged(model)]
     ids = [state.assets[model.fqn].id for model in changed]
-    active = {row.asset_id: row for row in await contracts.active_of(session, ids)} if ids else {}
-    waiting = {row.asset_id: row for row in await proposals.open_of(session, ids)} if ids else {}
+    active = {row.asset_id: row for row in await contracts.list_active(session, ids)} if ids else {}
+    waiting = {row.asset_id: row for row in await proposals.list_open(session, ids)} if ids else {}
     impacts = {model.fqn: _impact_unchanged_or_new(state, model) for model in manifest.models}
     for model in changed:
         key = state.assets[model.fqn].id
         current = active.get(key)
-        highest_version = current.version if current else await contracts.highest_version(session, key)
+        highest_version = current.version if current else await contracts.load_highest_version(session, key)
         impact = await _impact_of_change(session, model, current, highest_version)
         impacts[model.fqn] = ModelImpact(
             model.fqn,
@@ -69,7 +69,7 @@ async def of(session: Session, manifest: Manifest) -> list[ModelImpact]:
             impact.judgement,
             NO_TEAMS,
             waiting.get(key),
-            impact.refused,
+            impact.refusal_reason,
         )
     broken = [impact for impact in impacts.values() if impact.judgement.breaking]
     if broken:
@@ -87,7 +87,7 @@ def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
     try:
         naming.clean_fqn(model.fqn)
     except Refusal as error:
-        return ModelImpact(model.fqn, Outcome.UNCHANGED, refused=error.message)
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=error.message)
     return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST_VERSION, judgement=Judgement(is_first=True))
 
 
@@ -98,10 +98,12 @@ async def _impact_of_change(
     current_terms = terms_of(current)
     try:
         proposed = Terms(model.schema, model.guarantees or None, current_terms.mode) if current_terms else None
-        judgement = await judged(session.compute, current_terms, proposed) if proposed else Judgement(is_first=True)
+        judgement = (
+            await compare_terms(session.compute, current_terms, proposed) if proposed else Judgement(is_first=True)
+        )
         version = None if judgement.is_unchanged else publish.next_version(None, highest_version, judgement)
     except Refusal as error:
-        return ModelImpact(model.fqn, Outcome.UNCHANGED, refused=error.message)
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=error.message)
     outcome = Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED
     return ModelImpact(
         model.fqn, Outcome.UNCHANGED if judgement.is_unchanged else outcome, version=version, judgement=judgement
@@ -119,17 +121,19 @@ async def _add_affected(
 ) -> ModelImpact:
     asset = state.assets[impact.fqn].id
     adapting = {state.assets[model.fqn].id for model in changed}
-    live = await registrations.live_of(session, [asset])
+    live = await registrations.list_live(session, [asset])
     readers = [
-        registrations.reader_of(row)
+        registrations.to_reader(row)
         for row in live
         if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in adapting)
     ]
     readers += [
-        Reader(team, row.fields) for (upstream, team, _), row in dbt_readers.registrations.items() if upstream == asset
+        FieldReader(team, row.fields)
+        for (upstream, team, _), row in dbt_readers.registrations.items()
+        if upstream == asset
     ]
     owner = state.owners[impact.fqn]
     teams = find_affected_teams(impact.judgement.breaking, readers, owner)
-    downstream = await lineage.downstream_owners(session, asset)
+    downstream = await lineage.load_downstream_owner_ids(session, asset)
     informed = (teams.informed | downstream).difference(teams.asked, {owner})
     return replace(impact, affected=AffectedTeams(teams.asked, informed))

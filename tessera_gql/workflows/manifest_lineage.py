@@ -16,7 +16,7 @@ async def sync_dependencies(
     session: Session, ids: Mapping[str, UUID], models: Sequence[Model], new_ids: set[UUID], removed_ids: Sequence[UUID]
 ) -> tuple[int, int]:
     """Add and remove edges, and return both counts. `new_ids` have no edges; removed ones lose all of dbt's."""
-    edges = lineage.rows
+    edges = lineage.TABLE
     manifest_pairs = {
         (ids[model.fqn], ids[fqn])
         for model in models
@@ -26,7 +26,7 @@ async def sync_dependencies(
     dependents = {ids[model.fqn] for model in models}.difference(new_ids).union(removed_ids)
     present: list[AssetDependency] = []
     if dependents:
-        statement = select(edges).where(session.among(edges.c.dependent_asset_id, dependents))
+        statement = select(edges).where(session.in_values(edges.c.dependent_asset_id, dependents))
         present = await session.list(statement, AssetDependency)
     existing_pairs: set[tuple[UUID, UUID]] = set()
     obsolete: list[UUID] = []
@@ -37,7 +37,7 @@ async def sync_dependencies(
         if edge.evidence is Evidence.DBT_MANIFEST and pair not in manifest_pairs:
             obsolete.append(edge.id)
     if obsolete:
-        await session.execute(table(AssetDependency).delete().where(session.among(edges.c.id, obsolete)))
+        await session.execute(table(AssetDependency).delete().where(session.in_values(edges.c.id, obsolete)))
     new_rows = [
         {
             "id": new_id(),

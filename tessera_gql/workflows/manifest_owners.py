@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Invalid
 from tessera_gql.formats.dbt import Exposure, Model
-from tessera_gql.policy.access import Actor, Verb, acting_team, allows
+from tessera_gql.policy.access import Action, Actor, acting_team, is_allowed
 from tessera_gql.store import teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.teams import TeamRef
@@ -60,7 +60,7 @@ async def _default_owner(session: Session, actor: Actor, missing: Sequence[str],
             field=("owner",),
         )
     team = await teams.get(session, owner_rules.default, field=("owner",)) if owner_rules.default else None
-    return acting_team(actor, Verb.SYNC_DBT_MANIFEST, team.id if team else None)
+    return acting_team(actor, Action.SYNC_DBT_MANIFEST, team.id if team else None)
 
 
 async def match_exposure_teams(
@@ -77,7 +77,7 @@ async def match_exposure_teams(
         if team is None:
             reason = f"its owner {name} is no team; map it to one" if name else "it names no owner"
             warnings.append(f"The exposure {exposure.name} registers nobody: {reason}.")
-        elif allows(actor, Verb.SYNC_DBT_MANIFEST, team):
+        elif is_allowed(actor, Action.SYNC_DBT_MANIFEST, team):
             permitted.append((exposure, team))
         else:
             warnings.append(f"The exposure {exposure.name} was passed over: it belongs to another team than this key.")

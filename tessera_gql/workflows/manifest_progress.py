@@ -16,9 +16,9 @@ class Phase(StrEnum):
     COMMIT = "COMMIT"
 
 
-Tell: TypeAlias = Callable[[Phase, int, int], None]
+ReportProgress: TypeAlias = Callable[[Phase, int, int], None]
 """Receives the phase, the number of models done in it and their total; 0 of 0 if that is unknown."""
 
 
-def silent(_phase: Phase, _done: int, _total: int) -> None:
+def ignore_progress(_phase: Phase, _done: int, _total: int) -> None:
     pass

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 
 from tessera_gql.formats.dbt import Exposure, Manifest, Model
-from tessera_gql.formats.dbt_sql import columns_read
+from tessera_gql.formats.dbt_sql import find_column_usage
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.words import Evidence, RegistrationStatus
 from tessera_gql.store import assets, proposals, registrations
@@ -22,7 +22,7 @@ RegistrationKey = tuple[UUID, UUID, UUID | None]
 
 
 @dataclass(frozen=True)
-class Read:
+class CrossTeamRead:
     """What a model reads of a model of another team. `fields` None is everything, and `why` is the reason."""
 
     fqn: str
@@ -47,7 +47,7 @@ class DbtRegistrations:
     registrations: dict[RegistrationKey, DbtRegistration] = field(
         default_factory=dict[RegistrationKey, DbtRegistration]
     )
-    reads: list[Read] = field(default_factory=list[Read])
+    reads: list[CrossTeamRead] = field(default_factory=list[CrossTeamRead])
 
 
 def find_model_reads(
@@ -70,8 +70,8 @@ def find_model_reads(
             fqn: tuple(dict.fromkeys((*state.columns[fqn], *contract_columns.get(ids[fqn], ())))) for fqn in crossing
         }
         metadata = {DBT: {"project": project, "unique_id": model.unique_id}}
-        for fqn, usage in columns_read(model.compiled_code, state.manifest.adapter, columns).items():
-            readers.reads.append(Read(model.fqn, fqn, usage.columns, usage.why))
+        for fqn, usage in find_column_usage(model.compiled_code, state.manifest.adapter, columns).items():
+            readers.reads.append(CrossTeamRead(model.fqn, fqn, usage.columns, usage.reason))
             key = (ids[fqn], state.owners[model.fqn], ids[model.fqn])
             readers.registrations[key] = DbtRegistration(
                 usage.columns, f"The dbt {model.resource_type} {model.name} reads it.", metadata
@@ -118,7 +118,7 @@ async def sync_registrations(
     `owners` has the owning team of each asset whose registrations may change.
     """
     if readers:
-        await assets.lock_all(session, list({asset for asset, _, _ in readers}))
+        await assets.lock_by_ids(session, list({asset for asset, _, _ in readers}))
     present = await _load_present(session, readers, consumers)
     values: list[dict[str, Any]] = []
     changed_assets: set[UUID] = set()
@@ -138,11 +138,11 @@ async def sync_registrations(
             counts["ended"] += 1
             changed_assets.add(row.asset_id)
     created_rows = await session.insert_many(
-        Registration, values, clash="One of these teams registered at this moment."
+        Registration, values, conflict_message="One of these teams registered at this moment."
     )
     for row in created_rows:
         reads = None if row.fields is None else tuple(row.fields)
-        session.record(RegistrationCreated(teams=_audience(row, owners), **_subject(row), reads=reads))
+        session.record(RegistrationCreated(audience_team_ids=_audience(row, owners), **_subject(row), reads=reads))
     await _reconsider_proposals(session, changed_assets)
     return RegistrationCounts(**counts)
 
@@ -151,14 +151,14 @@ async def _load_present(
     session: Session, readers: Mapping[RegistrationKey, DbtRegistration], consumers: Sequence[UUID]
 ) -> dict[RegistrationKey, Registration]:
     """Load live registrations that may equal a wanted one or be obsolete, of any evidence."""
-    rows = registrations.rows
+    rows = registrations.TABLE
     is_of_exposure = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
     conditions: list[ColumnElement[bool]] = [is_of_exposure]
     if consumers:
-        conditions.append(session.among(rows.c.consumer_asset_id, consumers))
+        conditions.append(session.in_values(rows.c.consumer_asset_id, consumers))
     if exposed_assets := {asset for asset, _, via in readers if via is None}:
-        conditions.append(session.among(rows.c.asset_id, exposed_assets) & rows.c.consumer_asset_id.is_(None))
-    live = await session.list(select(rows).where(registrations.is_live, or_(*conditions)), Registration)
+        conditions.append(session.in_values(rows.c.asset_id, exposed_assets) & rows.c.consumer_asset_id.is_(None))
+    live = await session.list(select(rows).where(registrations.IS_LIVE, or_(*conditions)), Registration)
     return {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
 
 
@@ -200,17 +200,17 @@ async def _update_row(
     differing = {key: value for key, value in values.items() if value != getattr(row, key)}
     if not differing:
         return False
-    is_row = registrations.rows.c.id == row.id
+    is_row = registrations.TABLE.c.id == row.id
     await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
     changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
-    session.record(RegistrationUpdated(teams=_audience(row, owners), **_subject(row), changed=changed))
+    session.record(RegistrationUpdated(audience_team_ids=_audience(row, owners), **_subject(row), changed=changed))
     return True
 
 
 async def _end(session: Session, row: Registration, owners: Mapping[UUID, UUID]) -> None:
-    is_row = registrations.rows.c.id == row.id
+    is_row = registrations.TABLE.c.id == row.id
     await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
-    session.record(RegistrationEnded(teams=_audience(row, owners), **_subject(row)))
+    session.record(RegistrationEnded(audience_team_ids=_audience(row, owners), **_subject(row)))
 
 
 def _audience(row: Registration, owners: Mapping[UUID, UUID]) -> frozenset[UUID]:
@@ -225,8 +225,8 @@ async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> 
     """Update the asked teams of open proposals."""
     if not changed_assets:
         return
-    rows = proposals.rows
-    condition = session.among(rows.c.asset_id, changed_assets) & proposals.is_open
+    rows = proposals.TABLE
+    condition = session.in_values(rows.c.asset_id, changed_assets) & proposals.IS_OPEN
     proposed_assets = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(condition))]
     for asset in await assets.by_ids(session, proposed_assets):
         await progress.update_asked_teams(session, asset)

@@ -69,9 +69,13 @@ async def create_assets(
             "created_at": session.now,
         }
         values.append(own_columns | from_dbt)
-    created = await session.insert_many(Asset, values, clash="One of the manifest's assets was created at this moment.")
+    created = await session.insert_many(
+        Asset, values, conflict_message="One of the manifest's assets was created at this moment."
+    )
     for asset in created:
-        session.record(AssetCreated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn))
+        session.record(
+            AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
+        )
     return {asset.fqn: asset for asset in created}
 
 
@@ -85,8 +89,10 @@ async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> s
     """The assets without any contract, not even a retired one: their next version is the first."""
     if not asset_ids:
         return set()
-    rows = contracts.rows
-    published = await session.rows(select(rows.c.asset_id).where(session.among(rows.c.asset_id, asset_ids)).distinct())
+    rows = contracts.TABLE
+    published = await session.rows(
+        select(rows.c.asset_id).where(session.in_values(rows.c.asset_id, asset_ids)).distinct()
+    )
     return set(asset_ids).difference(row.asset_id for row in published)
 
 
@@ -123,5 +129,7 @@ async def update_asset(
         return
     if changed:
         differing["row_version"] = asset.row_version + 1
-        session.record(AssetUpdated(teams=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed))
-    await session.update(Asset, assets.rows.c.id == asset.id, **differing)
+        session.record(
+            AssetUpdated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed)
+        )
+    await session.update(Asset, assets.TABLE.c.id == asset.id, **differing)

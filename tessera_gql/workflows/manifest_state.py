@@ -64,7 +64,7 @@ class ManifestState:
 
 async def load_state(session: Session, manifest: Manifest, models: Sequence[Model]) -> ManifestState:
     """Load the state without locks; to change an asset, lock it and load it again."""
-    rows, versions = assets.rows, contracts.rows
+    rows, versions = assets.TABLE, contracts.TABLE
     active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
     statement = (
         select(
@@ -77,7 +77,7 @@ async def load_state(session: Session, manifest: Manifest, models: Sequence[Mode
             versions.c.version,
         )
         .select_from(rows.outerjoin(versions, active))
-        .where(session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
+        .where(session.in_values(rows.c.fqn_key, [assets.key(model.fqn) for model in models]))
     )
     by_key = {
         row.fqn_key: KnownAsset(row.id, row.owner_team_id, row.fingerprint, row.contract, row.contract_id, row.version)
@@ -106,9 +106,9 @@ async def find_removed_assets(session: Session, manifest: Manifest) -> list[Remo
     """Find removed assets, in the order of fqns; none for a manifest without a project name."""
     if manifest.project is None:
         return []
-    rows, versions = assets.rows, contracts.rows
+    rows, versions = assets.TABLE, contracts.TABLE
     active = (versions.c.asset_id == rows.c.id) & (versions.c.status == ContractStatus.ACTIVE)
-    present = session.among(rows.c.fqn_key, [assets.key(model.fqn) for model in manifest.models])
+    present = session.in_values(rows.c.fqn_key, [assets.key(model.fqn) for model in manifest.models])
     statement = (
         select(rows.c.id, rows.c.fqn, rows.c.owner_team_id, versions.c.id.label("contract_id"))
         .select_from(rows.outerjoin(versions, active))
@@ -120,8 +120,10 @@ async def find_removed_assets(session: Session, manifest: Manifest) -> list[Remo
 
 async def lock_assets(session: Session, fqns: Sequence[str]) -> dict[str, Asset]:
     """Load and lock whole assets, by fqn key."""
-    rows = assets.rows
-    statement = select(rows).where(session.among(rows.c.fqn_key, [assets.key(fqn) for fqn in fqns])).order_by(rows.c.id)
+    rows = assets.TABLE
+    statement = (
+        select(rows).where(session.in_values(rows.c.fqn_key, [assets.key(fqn) for fqn in fqns])).order_by(rows.c.id)
+    )
     locked = await session.list(statement.with_for_update(key_share=True), Asset)
     return {asset.fqn_key: asset for asset in locked}
 

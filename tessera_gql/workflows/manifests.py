@@ -17,7 +17,7 @@ from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, Verb, allows, permit
+from tessera_gql.policy.access import Action, Actor, authorize, is_allowed
 from tessera_gql.policy.events import ManifestSynced
 from tessera_gql.policy.publish import Terms
 from tessera_gql.policy.words import Outcome
@@ -29,8 +29,8 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import manifest_lineage, manifest_owners, manifest_readers, manifest_rows, manifest_state
 from tessera_gql.workflows.contracts import retire
 from tessera_gql.workflows.manifest_owners import OwnerRules
-from tessera_gql.workflows.manifest_progress import Phase, Tell, silent
-from tessera_gql.workflows.manifest_readers import Read, RegistrationCounts
+from tessera_gql.workflows.manifest_progress import Phase, ReportProgress, ignore_progress
+from tessera_gql.workflows.manifest_readers import CrossTeamRead, RegistrationCounts
 from tessera_gql.workflows.manifest_state import ManifestState, RemovedAsset
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 
@@ -63,7 +63,7 @@ class SyncOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Synced:
+class ModelSyncResult:
     """The result for one model; `reason` is why it was skipped."""
 
     fqn: str
@@ -77,7 +77,7 @@ class Synced:
 
 
 @dataclass(frozen=True)
-class Removed:
+class RemovalResult:
     """An asset of the project that the manifest no longer has; `reason` is why it was not retired."""
 
     fqn: str
@@ -90,13 +90,13 @@ class Removed:
 class SyncReport:
     """The result of a sync in the order of fqns. `warnings` are skipped parts, `reads` newly found consumers."""
 
-    models: Sequence[Synced]
+    models: Sequence[ModelSyncResult]
     dependencies_added: int = 0
     dependencies_removed: int = 0
     teams_created: int = 0
     warnings: tuple[str, ...] = ()
-    removed: tuple[Removed, ...] = ()
-    reads: tuple[Read, ...] = ()
+    removed: tuple[RemovalResult, ...] = ()
+    reads: tuple[CrossTeamRead, ...] = ()
     registrations_created: int = 0
     registrations_updated: int = 0
     registrations_ended: int = 0
@@ -113,8 +113,8 @@ class _Sync:
     actor: Actor
     options: SyncOptions
     state: ManifestState
-    report_progress: Tell = silent
-    results: dict[str, Synced] = field(default_factory=dict[str, Synced])
+    report_progress: ReportProgress = ignore_progress
+    results: dict[str, ModelSyncResult] = field(default_factory=dict[str, ModelSyncResult])
     ids: dict[str, UUID] = field(default_factory=dict[str, UUID])
 
     @property
@@ -123,14 +123,20 @@ class _Sync:
 
     def skip(self, model: Model, reason: str) -> None:
         asset = self.state.assets.get(model.fqn)
-        self.results[model.fqn] = Synced(model.fqn, SyncOutcome.SKIPPED, asset.id if asset else None, reason=reason)
+        self.results[model.fqn] = ModelSyncResult(
+            model.fqn, SyncOutcome.SKIPPED, asset.id if asset else None, reason=reason
+        )
 
 
-async def sync(
-    session: Session, actor: Actor, manifest: Manifest, options: SyncOptions, report_progress: Tell = silent
+async def sync_manifest(
+    session: Session,
+    actor: Actor,
+    manifest: Manifest,
+    options: SyncOptions,
+    report_progress: ReportProgress = ignore_progress,
 ) -> SyncReport:
     """Sync a manifest. A refusal names its model and rolls everything back, unless `per_asset` is set."""
-    permit(actor, Verb.SYNC_DBT_MANIFEST, actor.team_id)
+    authorize(actor, Action.SYNC_DBT_MANIFEST, actor.team_id)
     problems = {model.fqn: reason for model in manifest.models if (reason := _find_problem(model))}
     models = [model for model in manifest.models if model.fqn not in problems]
     report_progress(Phase.COMPARE, 0, len(models))
@@ -150,11 +156,11 @@ async def sync(
     removed_assets = [
         asset
         for asset in await manifest_state.find_removed_assets(session, manifest)
-        if allows(actor, Verb.SYNC_DBT_MANIFEST, asset.owner_team_id)
+        if is_allowed(actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)
     ]
     written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
     changed_ids = [work.ids[fqn] for fqn in changed_fqns]
-    active = await contracts.active_of(session, changed_ids) if changed_ids else []
+    active = await contracts.list_active(session, changed_ids) if changed_ids else []
     contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
     readers, registered, exposure_warnings = await _register_consumers(
         work, written_models, removed_assets, contract_columns
@@ -194,7 +200,7 @@ def _select_permitted(work: _Sync, models: Sequence[Model]) -> list[Model]:
     for model in models:
         owner = work.state.owners[model.fqn]
         if owner not in allowed_by_owner:
-            allowed_by_owner[owner] = allows(work.actor, Verb.SYNC_DBT_MANIFEST, owner)
+            allowed_by_owner[owner] = is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, owner)
         if allowed_by_owner[owner]:
             permitted.append(model)
         else:
@@ -212,7 +218,7 @@ def _split_models(work: _Sync, models: Sequence[Model]) -> tuple[list[Model], li
         if asset is None:
             new_models.append(model)
         elif state.is_unchanged(model):
-            work.results[model.fqn] = Synced(model.fqn, SyncOutcome.UNCHANGED, asset.id, asset.contract_id)
+            work.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, asset.contract_id)
         else:
             changed_models.append(model)
     return new_models, changed_models
@@ -233,7 +239,7 @@ async def _create_assets(work: _Sync, models: Sequence[Model]) -> set[UUID]:
     )
     for model, contract in zip(accepted, published, strict=True):
         work.ids[model.fqn] = contract.asset_id
-        work.results[model.fqn] = Synced(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
+        work.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.CREATED, contract.asset_id, contract.id)
     return {asset.id for asset in new_assets.values()}
 
 
@@ -242,7 +248,7 @@ async def _register_consumers(
     models: Sequence[Model],
     removed_assets: Sequence[RemovedAsset],
     contract_columns: Mapping[UUID, Sequence[str]],
-) -> tuple[list[Read], RegistrationCounts, list[str]]:
+) -> tuple[list[CrossTeamRead], RegistrationCounts, list[str]]:
     """Register consumers, before publishing, so that a consumer is asked about what it reads from now on."""
     manifest, state = work.state.manifest, work.state
     readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, work.ids, models, contract_columns)
@@ -271,25 +277,25 @@ async def _publish_all(work: _Sync, models: Sequence[Model], locked_assets: Mapp
             if asset.id in never_published:
                 manifest_rows.validate_model(model)
                 contract = (await manifest_rows.insert_first_contracts(work.session, [(model, asset)]))[0]
-                synced = Synced(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
+                synced = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
             else:
                 synced = await _publish(work, model, asset)
             await _update_asset(work, model, asset, synced)
             work.results[model.fqn] = synced
 
 
-async def _publish(work: _Sync, model: Model, asset: Asset) -> Synced:
+async def _publish(work: _Sync, model: Model, asset: Asset) -> ModelSyncResult:
     current = await contracts.find_active(work.session, asset.id)
     if current is not None:
         terms = Terms(model.schema, model.guarantees or None, current.compatibility_mode)
         if terms.schema_hash == current.schema_hash and terms.guarantees == current.guarantees:
-            return Synced(model.fqn, SyncOutcome.UNCHANGED, asset.id, current.id)
+            return ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, current.id)
     request = PublishRequest(schema=model.schema, guarantees=model.guarantees, supersede=work.options.supersede)
     return _to_synced_model(model, await publish_contract(work.session, work.actor, AssetRef(id=asset.id), request))
 
 
-def _to_synced_model(model: Model, result: PublishResult) -> Synced:
-    return Synced(
+def _to_synced_model(model: Model, result: PublishResult) -> ModelSyncResult:
+    return ModelSyncResult(
         fqn=model.fqn,
         outcome=SyncOutcome(result.outcome if result.outcome is not Outcome.FORCED else Outcome.PUBLISHED),
         asset_id=result.asset.id,
@@ -300,7 +306,7 @@ def _to_synced_model(model: Model, result: PublishResult) -> Synced:
     )
 
 
-async def _update_asset(work: _Sync, model: Model, asset: Asset, synced: Synced) -> None:
+async def _update_asset(work: _Sync, model: Model, asset: Asset, synced: ModelSyncResult) -> None:
     """Store what comes from dbt, and the marks by which the next sync recognizes the model as unchanged."""
     stamp = work.state.compute_stamp(model)
     before = work.state.assets[model.fqn]
@@ -344,15 +350,15 @@ async def _isolate(work: _Sync, model: Model) -> AsyncGenerator[None]:
     await work.session.execute(text("RELEASE SAVEPOINT one_table"))
 
 
-async def _retire_removed(work: _Sync, asset: RemovedAsset) -> Removed:
+async def _retire_removed(work: _Sync, asset: RemovedAsset) -> RemovalResult:
     """Retire the asset if the options ask for it and no other team reads it."""
     if not work.options.retire_removed or asset.contract_id is None:
-        return Removed(asset.fqn, asset.id)
+        return RemovalResult(asset.fqn, asset.id)
     try:
         await retire(work.session, work.actor, asset.contract_id)
     except Refusal as error:
-        return Removed(asset.fqn, asset.id, reason=error.message)
-    return Removed(asset.fqn, asset.id, retired=True)
+        return RemovalResult(asset.fqn, asset.id, reason=error.message)
+    return RemovalResult(asset.fqn, asset.id, retired=True)
 
 
 def _record_sync(session: Session, manifest: Manifest, report: SyncReport) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tessera_gql.diff import Change
 from tessera_gql.errors import Invalid
-from tessera_gql.formats.sources import Source
+from tessera_gql.formats.sources import SchemaDocument
 from tessera_gql.policy import naming, proposal, publish
 from tessera_gql.policy.affected import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.events import (
@@ -22,10 +22,10 @@ from tessera_gql.policy.events import (
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.policy.words import Outcome, ProposalStatus
 from tessera_gql.store import contracts, lineage, proposals, registrations
-from tessera_gql.store.lineage import Direction, Reached
+from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
-from tessera_gql.workflows.comparisons import judged
+from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import ContractDraft, end_migrations, insert_contract, terms_of
 
 DEFAULT_LIFETIME = timedelta(days=30)
@@ -46,7 +46,7 @@ class ProposalDraft:
     expires_at: datetime | None = None
     publish_when_approved: bool = False
     metadata: dict[str, Any] | None = None
-    source: Source | None = None
+    source: SchemaDocument | None = None
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,18 @@ async def load_affected_teams(
     asset: Asset,
     breaking: Sequence[Change],
     proposer: UUID,
-    downstream: Sequence[Reached] | None = None,
+    downstream: Sequence[ReachableAsset] | None = None,
 ) -> AffectedTeams:
     """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
-    live = await registrations.live_of(session, [asset.id])
+    live = await registrations.list_live(session, [asset.id])
     audience = AffectedTeamsCollector(breaking, proposer)
     for start in range(0, len(live), BATCH_SIZE):
-        audience.add(map(registrations.reader_of, live[start : start + BATCH_SIZE]))
+        audience.add(map(registrations.to_reader, live[start : start + BATCH_SIZE]))
         await asyncio.sleep(0)
     affected = audience.result()
     if downstream is None:
-        downstream = (await lineage.reach(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
-    downstream_owners = await lineage.owners(session, downstream)
+        downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
+    downstream_owners = await lineage.load_owner_ids(session, downstream)
     return AffectedTeams(affected.asked, (affected.informed | downstream_owners).difference(affected.asked, {proposer}))
 
 
@@ -104,11 +104,11 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         row_version=1,
         created_at=session.now,
     )
-    await session.insert(row, clash=f"A proposal for {asset.fqn} was opened at this moment.")
+    await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
     changes = publish.summarize_changes(draft.judgement.breaking)
     session.record(
         ProposalOpened(
-            teams=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
+            audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
             version=draft.version,
@@ -144,7 +144,7 @@ def _record_request(
     messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
     session.record(
         AcknowledgmentRequested(
-            teams=frozenset({team}),
+            audience_team_ids=frozenset({team}),
             asset_id=row.asset_id,
             proposal_id=row.id,
             acknowledgment_id=acknowledgment_id,
@@ -181,7 +181,7 @@ async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult |
         return result
     breaking = [Change.from_json(change) for change in row.breaking_changes]
     affected = await load_affected_teams(session, asset, breaking, row.proposed_by)
-    present = {item.consumer_team_id: item for item in await proposals.acknowledgments_of(session, [row.id])}
+    present = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
     await _ask_teams(session, row, {team: changes for team, changes in affected.asked.items() if team not in present})
     for team, acknowledgment in present.items():
         await _revise(session, row, acknowledgment, affected.asked.get(team))
@@ -191,13 +191,13 @@ async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult |
 async def _revise(
     session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
 ) -> None:
-    is_row = proposals.answers.c.id == acknowledgment.id
+    is_row = proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id
     if fingerprints is None:
         if acknowledgment.released_at is None:
             await session.update(Acknowledgment, is_row, released_at=session.now)
             session.record(
                 AcknowledgmentReleased(
-                    teams=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
+                    audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
                     asset_id=row.asset_id,
                     proposal_id=row.id,
                     acknowledgment_id=acknowledgment.id,
@@ -220,7 +220,7 @@ async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UU
     """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
     if not row.status.is_open:
         return ProposalResult(row)
-    rows = await proposals.acknowledgments_of(session, [row.id])
+    rows = await proposals.list_acknowledgments(session, [row.id])
     answers = [
         proposal.TeamResponse(item.response, item.migration_deadline) for item in rows if item.released_at is None
     ]
@@ -259,12 +259,12 @@ async def change_status(
         values |= {"resolved_at": session.now}
         await end_migrations(session, asset)
     await session.update(
-        Proposal, proposals.rows.c.id == row.id, status=status, row_version=row.row_version + 1, **values
+        Proposal, proposals.TABLE.c.id == row.id, status=status, row_version=row.row_version + 1, **values
     )
-    acknowledgments = await proposals.acknowledgments_of(session, [row.id])
+    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
     session.record(
         ProposalStatusChanged(
-            teams=frozenset(
+            audience_team_ids=frozenset(
                 {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
             ),
             asset_id=row.asset_id,
@@ -280,7 +280,7 @@ async def change_status(
 def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
     session.record(
         ProposalStale(
-            teams=frozenset({row.proposed_by, asset.owner_team_id}),
+            audience_team_ids=frozenset({row.proposed_by, asset.owner_team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
             proposed_by=row.proposed_by,
@@ -294,7 +294,7 @@ async def find_stale_reason(session: Session, row: Proposal) -> str | None:
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None
-    judgement = await judged(session.compute, terms_of(current), _proposed_terms(row))
+    judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
     approved = {change["fingerprint"] for change in row.breaking_changes}
     unapproved_changes = tuple(change for change in judgement.breaking if change.fingerprint not in approved)
     if unapproved_changes:
@@ -314,7 +314,7 @@ def _proposed_terms(row: Proposal) -> Terms:
 async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> ProposalResult:
     """Publish what was approved: schema, guarantees, mode and version."""
     current = await contracts.find_active(session, asset.id)
-    judgement = await judged(session.compute, terms_of(current), _proposed_terms(row))
+    judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
     contract = await insert_contract(
         session,
         asset,
@@ -327,7 +327,7 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
             outcome=Outcome.PUBLISHED,
             proposal_id=row.id,
             metadata=row.meta,
-            source=Source.of(row.source) if row.source else None,
+            source=SchemaDocument.from_json(row.source) if row.source else None,
         ),
     )
     published_proposal = await change_status(

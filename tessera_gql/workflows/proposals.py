@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid
 from tessera_gql.policy import naming, proposal
-from tessera_gql.policy.access import Actor, Verb, acting_team, not_owner_error, permit, require_owner
+from tessera_gql.policy.access import Action, Actor, acting_team, authorize, not_owner_error, require_owner
 from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.policy.words import ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store import assets, proposals, registrations, teams
@@ -25,7 +25,7 @@ from tessera_gql.workflows.teams import require_row_version
 
 
 @dataclass(frozen=True)
-class Answer:
+class AcknowledgmentInput:
     """The response of a team; MIGRATING needs a deadline."""
 
     response: Response
@@ -39,21 +39,21 @@ async def acknowledge(
     identity: UUID,
     *,
     team: TeamRef | None,
-    answer: Answer,
+    answer: AcknowledgmentInput,
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Record the response of an asked team; a later response replaces it."""
     asset, row = await _lock(session, identity)
     require_row_version(row.row_version, expected_row_version, "proposal")
     requested_team = await teams.get(session, team) if team else None
-    team_id = acting_team(actor, Verb.ACKNOWLEDGE_PROPOSAL, requested_team.id if requested_team else None)
+    team_id = acting_team(actor, Action.ACKNOWLEDGE_PROPOSAL, requested_team.id if requested_team else None)
     acting = requested_team or (await teams.by_ids(session, [team_id]))[0]
     row = await _update_open(session, asset, row)
     acknowledgment = await _find_acknowledgment(session, row, acting)
     deadline = _check_deadline(answer, session.now)
     await session.update(
         Acknowledgment,
-        proposals.answers.c.id == acknowledgment.id,
+        proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id,
         response=answer.response,
         migration_deadline=deadline,
         notes=naming.clean_text(answer.notes, "notes"),
@@ -62,7 +62,7 @@ async def acknowledge(
     await _mark_registrations(session, asset, acting, answer.response)
     session.record(
         ProposalAnswered(
-            teams=frozenset({acting.id, row.proposed_by, asset.owner_team_id}),
+            audience_team_ids=frozenset({acting.id, row.proposed_by, asset.owner_team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
             acknowledgment_id=acknowledgment.id,
@@ -86,7 +86,7 @@ async def withdraw(
     """Withdraw a proposal, as the owning team."""
     asset, row = await _lock(session, identity)
     require_row_version(row.row_version, expected_row_version, "proposal")
-    await require_owning_team(session, actor, Verb.WITHDRAW_PROPOSAL, asset, team)
+    await require_owning_team(session, actor, Action.WITHDRAW_PROPOSAL, asset, team)
     row = await _update_open(session, asset, row)
     return ProposalResult(
         await change_status(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team")
@@ -104,7 +104,7 @@ async def publish(
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
     asset, row = await _lock(session, identity)
     require_row_version(row.row_version, expected_row_version, "proposal")
-    by = await require_owning_team(session, actor, Verb.PUBLISH_PROPOSAL, asset, team)
+    by = await require_owning_team(session, actor, Action.PUBLISH_PROPOSAL, asset, team)
     _require_open(row)
     progress = await update_status(session, asset, row, by=by)
     if progress.contract is not None:
@@ -126,13 +126,13 @@ async def apply_deadlines(session: Session, identity: UUID) -> ProposalResult:
     return await update_status(session, asset, row)
 
 
-async def require_owning_team(session: Session, actor: Actor, verb: Verb, asset: Asset, team: TeamRef | None) -> UUID:
+async def require_owning_team(session: Session, actor: Actor, verb: Action, asset: Asset, team: TeamRef | None) -> UUID:
     """Authorize the actor as the owning team and return its id; `team` is the team that the request names."""
     requested_team = await teams.get(session, team) if team else None
     owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
     action = f"{verb} of {asset.fqn}"
     if requested_team is not None:
-        permit(actor, verb, requested_team.id)
+        authorize(actor, verb, requested_team.id)
         if requested_team.id != owner.id:
             raise not_owner_error(action, owner.name)
     require_owner(actor, verb, owner.id, action_text=action, owner_name=owner.name)
@@ -168,7 +168,7 @@ async def _find_acknowledgment(session: Session, row: Proposal, team: Team) -> A
     for item in acknowledgments:
         if item.consumer_team_id == team.id:
             return item
-    asked = await teams.names_of(session, [item.consumer_team_id for item in acknowledgments])
+    asked = await teams.join_names(session, [item.consumer_team_id for item in acknowledgments])
     raise Forbidden(
         f"{team.name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
         f" Asked are: {asked or 'nobody'}.",
@@ -177,11 +177,11 @@ async def _find_acknowledgment(session: Session, row: Proposal, team: Team) -> A
 
 
 async def _unreleased(session: Session, row: Proposal) -> list[Acknowledgment]:
-    acknowledgments = await proposals.acknowledgments_of(session, [row.id])
+    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
     return [item for item in acknowledgments if item.released_at is None]
 
 
-def _check_deadline(answer: Answer, now: datetime) -> datetime | None:
+def _check_deadline(answer: AcknowledgmentInput, now: datetime) -> datetime | None:
     if answer.response is not Response.MIGRATING:
         return None
     if answer.migration_deadline is None:
@@ -198,11 +198,11 @@ def _check_deadline(answer: Answer, now: datetime) -> datetime | None:
 
 
 async def _mark_registrations(session: Session, asset: Asset, team: Team, response: Response) -> None:
-    rows = registrations.rows
+    rows = registrations.TABLE
     is_migrating = response is Response.MIGRATING
     await session.update(
         Registration,
-        (rows.c.asset_id == asset.id) & (rows.c.consumer_team_id == team.id) & registrations.is_live,
+        (rows.c.asset_id == asset.id) & (rows.c.consumer_team_id == team.id) & registrations.IS_LIVE,
         status=RegistrationStatus.MIGRATING if is_migrating else RegistrationStatus.ACTIVE,
         acknowledged_at=None if response is Response.BLOCKED else session.now,
         row_version=rows.c.row_version + 1,
@@ -213,12 +213,12 @@ async def _describe_missing(session: Session, row: Proposal) -> str:
     acknowledgments = await _unreleased(session, row)
     blocking_teams = [item.consumer_team_id for item in acknowledgments if item.response is Response.BLOCKED]
     if blocking_teams:
-        names = await teams.names_of(session, blocking_teams)
+        names = await teams.join_names(session, blocking_teams)
         return f"The proposal is rejected: {names} answered BLOCKED. Settle it with them; they may answer again."
     awaited_teams = [
         item.consumer_team_id
         for item in acknowledgments
         if not proposal.is_consent(proposal.TeamResponse(item.response, item.migration_deadline), session.now)
     ]
-    names = await teams.names_of(session, awaited_teams)
+    names = await teams.join_names(session, awaited_teams)
     return f"The proposal is pending: it waits for {names}. It can be published once they agree."

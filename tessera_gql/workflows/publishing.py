@@ -7,9 +7,9 @@ from uuid import UUID
 
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.formats.sources import Source
+from tessera_gql.formats.sources import SchemaDocument
 from tessera_gql.policy import naming, publish, version
-from tessera_gql.policy.access import Actor, Verb, permit
+from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.publish import Judgement, Terms
 from tessera_gql.policy.words import Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts, proposals
@@ -18,7 +18,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import progress
-from tessera_gql.workflows.comparisons import judged, validate_schema
+from tessera_gql.workflows.comparisons import compare_terms, validate_schema
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
 from tessera_gql.workflows.proposals import require_owning_team
 
@@ -28,7 +28,7 @@ class KeepCurrent:
     """Marks an argument as "as in the current contract", where None is a value of its own."""
 
 
-KEEP = KeepCurrent()
+KEEP_CURRENT = KeepCurrent()
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PublishRequest:
     """The arguments of a publish; None selects a default. `source` is the document that the schema was read from."""
 
     schema: Any
-    guarantees: Any = KEEP
+    guarantees: Any = KEEP_CURRENT
     mode: Mode | None = None
     version: str | None = None
     team: TeamRef | None = None
@@ -46,7 +46,7 @@ class PublishRequest:
     reason: str | None = None
     expires_at: datetime | None = None
     metadata: Any = None
-    source: Source | None = None
+    source: SchemaDocument | None = None
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     """Judge a schema under the mode of the current contract, and publish it, propose it or do nothing."""
     schema_hash = await validate_request(session, request)
     asset = await assets.lock(session, ref)
-    team = await require_owning_team(session, actor, Verb.PUBLISH_CONTRACT, asset, request.team)
+    team = await require_owning_team(session, actor, Action.PUBLISH_CONTRACT, asset, request.team)
     if request.force:
-        permit(actor, Verb.FORCE_CONTRACT, team)
+        authorize(actor, Action.FORCE_CONTRACT, team)
     open_proposal = await proposals.find_open(session, asset.id)
     if open_proposal is not None:
         open_proposal = (await progress.update_status(session, asset, open_proposal)).proposal
     current = await contracts.find_active(session, asset.id)
     terms = build_terms(request, asset, current, schema_hash)
-    judgement = await judged(session.compute, terms_of(current), terms)
+    judgement = await compare_terms(session.compute, terms_of(current), terms)
     if judgement.is_unchanged:
         return PublishResult(Outcome.UNCHANGED, asset, current, None, judgement)
     remaining_proposal = open_proposal if open_proposal is not None and open_proposal.status.is_open else None
@@ -104,7 +104,7 @@ async def validate_request(session: Session, request: PublishRequest) -> str:
     schema_hash = await validate_schema(session.compute, request.schema)
     require_guarantees(request.guarantees)
     if request.version is not None:
-        version.parse(request.version)
+        version.parse_version(request.version)
     naming.clean_metadata(request.metadata)
     if not naming.clean_text(request.reason, "reason") and request.force:
         raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
@@ -128,7 +128,7 @@ def build_terms(request: PublishRequest, asset: Asset, current: Contract | None,
 
 async def _publish(session: Session, context: PublishContext) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
-    latest = context.current.version if context.current else await contracts.highest_version(session, asset.id)
+    latest = context.current.version if context.current else await contracts.load_highest_version(session, asset.id)
     version = publish.next_version(request.version, latest, judgement)
     is_forced = bool(judgement.breaking)
     not_asked: frozenset[UUID] = frozenset()
@@ -201,7 +201,7 @@ async def _describe_difference(session: Session, context: PublishContext, open_p
 async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> PublishResult:
     if not context.request.publish_when_approved or open_proposal.publish_when_approved:
         return _to_result(context, progress.ProposalResult(open_proposal))
-    await session.update(Proposal, proposals.rows.c.id == open_proposal.id, publish_when_approved=True)
+    await session.update(Proposal, proposals.TABLE.c.id == open_proposal.id, publish_when_approved=True)
     open_proposal = await proposals.get(session, open_proposal.id)
     return _to_result(context, await progress.update_status(session, context.asset, open_proposal))
 

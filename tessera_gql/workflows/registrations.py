@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from tessera_gql.diff import weight
+from tessera_gql.diff import small_schema_size
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, Verb, acting_team, permit
+from tessera_gql.policy.access import Action, Actor, acting_team, authorize
 from tessera_gql.policy.affected import require_declared_fields
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
-from tessera_gql.policy.version import parse
+from tessera_gql.policy.version import parse_version
 from tessera_gql.policy.words import Evidence, RegistrationStatus
 from tessera_gql.store import assets, contracts, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -25,7 +25,7 @@ MAX_FIELDS = 5_000
 
 
 @dataclass(frozen=True)
-class Reading:
+class RegistrationDetails:
     """Details of a registration; `fields` None is everything. A pinned version does not exempt from being asked."""
 
     fields: tuple[str, ...] | None = None
@@ -41,11 +41,11 @@ async def register(
     *,
     team: TeamRef | None = None,
     consumer_asset: AssetRef | None = None,
-    reading: Reading,
+    details: RegistrationDetails,
 ) -> Registration:
     """Register a consumer; raises Conflict for a second live registration, Invalid for unknown fields."""
     requested_team = await teams.get(session, team) if team else None
-    consumer = acting_team(actor, Verb.REGISTER, requested_team.id if requested_team else None)
+    consumer = acting_team(actor, Action.REGISTER, requested_team.id if requested_team else None)
     via = await _load_consumer_asset(session, consumer_asset, consumer)
     asset = await assets.lock(session, ref)
     if via is not None and via.id == asset.id:
@@ -54,7 +54,7 @@ async def register(
         raise Conflict(
             f"This team is registered with {asset.fqn} already ({existing_row.id}). Change it with updateRegistration."
         )
-    clean_reading = await _clean(session, asset, reading)
+    clean_reading = await _clean(session, asset, details)
     row = Registration(
         id=new_id(),
         asset_id=asset.id,
@@ -71,10 +71,10 @@ async def register(
         row_version=1,
         created_at=session.now,
     )
-    await session.insert(row, clash="This team registered at this moment.")
+    await session.insert(row, conflict_message="This team registered at this moment.")
     session.record(
         RegistrationCreated(
-            teams=frozenset({consumer, asset.owner_team_id}),
+            audience_team_ids=frozenset({consumer, asset.owner_team_id}),
             asset_id=asset.id,
             registration_id=row.id,
             consumer_team_id=consumer,
@@ -94,11 +94,15 @@ async def update(
     expected_row_version: int | None = None,
 ) -> Registration:
     """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
-    asset, row = await _lock(session, actor, Verb.UPDATE_REGISTRATION, identity)
+    asset, row = await _lock(session, actor, Action.UPDATE_REGISTRATION, identity)
     _require_live(row)
     require_row_version(row.row_version, expected_row_version, "registration")
-    before = Reading(None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta)
-    clean_reading = await _clean(session, asset, Reading(**{**vars(before), **changes}), known_fields=before.fields)
+    before = RegistrationDetails(
+        None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta
+    )
+    clean_reading = await _clean(
+        session, asset, RegistrationDetails(**{**vars(before), **changes}), known_fields=before.fields
+    )
     values = {
         "fields": None if clean_reading.fields is None else list(clean_reading.fields),
         "pinned_version": clean_reading.pinned_version,
@@ -108,11 +112,11 @@ async def update(
     differing = {key: value for key, value in values.items() if value != getattr(row, key)}
     if not differing:
         return row
-    is_row = registrations.rows.c.id == row.id
+    is_row = registrations.TABLE.c.id == row.id
     await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
     session.record(
         RegistrationUpdated(
-            teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
+            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
             asset_id=asset.id,
             registration_id=row.id,
             consumer_team_id=row.consumer_team_id,
@@ -127,14 +131,14 @@ async def unregister(
     session: Session, actor: Actor, identity: UUID, *, expected_row_version: int | None = None
 ) -> Registration:
     """End a registration; an open proposal no longer asks the team because of it."""
-    asset, row = await _lock(session, actor, Verb.UNREGISTER, identity)
+    asset, row = await _lock(session, actor, Action.UNREGISTER, identity)
     _require_live(row)
     require_row_version(row.row_version, expected_row_version, "registration")
-    is_row = registrations.rows.c.id == row.id
+    is_row = registrations.TABLE.c.id == row.id
     await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
     session.record(
         RegistrationEnded(
-            teams=frozenset({row.consumer_team_id, asset.owner_team_id}),
+            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
             asset_id=asset.id,
             registration_id=row.id,
             consumer_team_id=row.consumer_team_id,
@@ -149,9 +153,9 @@ def _require_live(row: Registration) -> None:
         raise Conflict("This registration has ended already. Register again if the team reads the asset again.")
 
 
-async def _lock(session: Session, actor: Actor, verb: Verb, identity: UUID) -> tuple[Asset, Registration]:
+async def _lock(session: Session, actor: Actor, verb: Action, identity: UUID) -> tuple[Asset, Registration]:
     row = await registrations.get(session, identity)
-    permit(actor, verb, row.consumer_team_id)
+    authorize(actor, verb, row.consumer_team_id)
     asset = await assets.lock(session, AssetRef(id=row.asset_id))
     return asset, await registrations.get(session, identity)
 
@@ -169,8 +173,8 @@ async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer:
 
 
 async def _clean(
-    session: Session, asset: Asset, reading: Reading, *, known_fields: tuple[str, ...] | None = None
-) -> Reading:
+    session: Session, asset: Asset, reading: RegistrationDetails, *, known_fields: tuple[str, ...] | None = None
+) -> RegistrationDetails:
     """Validate and clean; fields registered before (`known_fields`) stay valid if the schema has lost them."""
     fields = reading.fields
     if fields is not None:
@@ -187,8 +191,8 @@ async def _clean(
             new_fields = [path for path in fields if path not in (known_fields or ())]
             await _require_declared(session, new_fields, active)
     if reading.pinned_version is not None:
-        parse(reading.pinned_version)
-    return Reading(
+        parse_version(reading.pinned_version)
+    return RegistrationDetails(
         fields,
         reading.pinned_version,
         naming.clean_text(reading.purpose, "purpose"),
@@ -198,7 +202,7 @@ async def _clean(
 
 async def _require_declared(session: Session, paths: Sequence[str], contract: Contract) -> None:
     """Raise Invalid for a field that the contract does not declare."""
-    if weight(contract.schema_def) is not None:
+    if small_schema_size(contract.schema_def) is not None:
         require_declared_fields(paths, contract.schema_def)
         return
     key = ("known fields", contract.id, *paths)

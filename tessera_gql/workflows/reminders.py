@@ -15,8 +15,8 @@ from tessera_gql.store.tables import Proposal
 
 async def find_due_reminders(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
     """Proposals for which a reminder seems due; read without a lock."""
-    near = await reminders.near_their_end(session, session.now, max(spans, default=timedelta()))
-    sent_hours = await reminders.sent(session, ids(near))
+    near = await reminders.list_expiring(session, session.now, max(spans, default=timedelta()))
+    sent_hours = await reminders.load_sent_hours(session, ids(near))
     return [row.id for row in near if _due_hours(session, row, spans, sent_hours[row.id]) is not None]
 
 
@@ -24,8 +24,8 @@ async def send_reminder(session: Session, identity: UUID, spans: Sequence[timede
     """Send a reminder if one is due, under the asset's lock, so that of several workers one sends it."""
     await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
     row = await proposals.get(session, identity)
-    hours = _due_hours(session, row, spans, (await reminders.sent(session, [identity]))[identity])
-    rows = await proposals.acknowledgments_of(session, [identity])
+    hours = _due_hours(session, row, spans, (await reminders.load_sent_hours(session, [identity]))[identity])
+    rows = await proposals.list_acknowledgments(session, [identity])
     awaited_teams = frozenset(
         item.consumer_team_id for item in rows if item.response is None and item.released_at is None
     )
@@ -33,7 +33,7 @@ async def send_reminder(session: Session, identity: UUID, spans: Sequence[timede
         return False
     session.record(
         ReminderSent(
-            teams=awaited_teams,
+            audience_team_ids=awaited_teams,
             asset_id=row.asset_id,
             proposal_id=row.id,
             hours_before=hours,

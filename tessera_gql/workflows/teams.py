@@ -4,7 +4,7 @@ from typing import Any
 
 from tessera_gql.errors import Conflict, Stale
 from tessera_gql.policy import naming
-from tessera_gql.policy.access import Actor, Verb, permit
+from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
 from tessera_gql.store import teams
 from tessera_gql.store.session import Session
@@ -14,7 +14,7 @@ from tessera_gql.store.teams import TeamRef
 
 async def create(session: Session, actor: Actor, *, name: str, metadata: Any = None) -> Team:
     """Create a team; raises Conflict for a name that exists in any case."""
-    permit(actor, Verb.CREATE_TEAM, None)
+    authorize(actor, Action.CREATE_TEAM, None)
     clean_name = naming.clean_team_name(name)
     await _require_free(session, clean_name)
     team = Team(
@@ -25,8 +25,8 @@ async def create(session: Session, actor: Actor, *, name: str, metadata: Any = N
         row_version=1,
         created_at=session.now,
     )
-    await session.insert(team, clash=f"A team named {clean_name} was created at this moment.")
-    session.record(TeamCreated(teams=frozenset({team.id}), team_id=team.id, name=clean_name))
+    await session.insert(team, conflict_message=f"A team named {clean_name} was created at this moment.")
+    session.record(TeamCreated(audience_team_ids=frozenset({team.id}), team_id=team.id, name=clean_name))
     return team
 
 
@@ -41,7 +41,7 @@ async def update(
 ) -> Team:
     """Update a team; arguments that are None leave it unchanged."""
     team = await teams.get(session, ref)
-    permit(actor, Verb.UPDATE_TEAM, team.id)
+    authorize(actor, Action.UPDATE_TEAM, team.id)
     values: dict[str, Any] = {}
     if name is not None and (clean_name := naming.clean_team_name(name)) != team.name:
         if teams.key(clean_name) != team.name_key:
@@ -52,11 +52,11 @@ async def update(
     require_row_version(team.row_version, expected_row_version, "team")
     if not values:
         return team
-    same = (teams.rows.c.id == team.id) & (teams.rows.c.row_version == team.row_version)
+    same = (teams.TABLE.c.id == team.id) & (teams.TABLE.c.row_version == team.row_version)
     if not await session.update(Team, same, **values, row_version=team.row_version + 1):
         raise Stale("Somebody changed this team at this moment. Read it again, then repeat your change.")
     changed = tuple(sorted({"metadata" if key == "meta" else key for key in values} - {"name_key"}))
-    session.record(TeamUpdated(teams=frozenset({team.id}), team_id=team.id, changed=changed))
+    session.record(TeamUpdated(audience_team_ids=frozenset({team.id}), team_id=team.id, changed=changed))
     return await teams.get(session, TeamRef(id=team.id))
 
 

@@ -78,7 +78,7 @@ def retiring_entries(keyring: Keyring, row: Webhook, until: datetime, now: datet
 async def encrypt_stored(session: Session, *, rotate: bool = False) -> StoredSecrets:
     """Encrypt plain secrets; with `rotate` also those encrypted under an older key. Raises Stale in a race."""
     encrypted, plain, unreadable = 0, 0, list[UUID]()
-    for row in await webhooks.with_secrets(session):
+    for row in await webhooks.list_with_secrets(session):
         before = row.secrets
         entries = [_encrypt_entry(session.keyring, row.id, entry, rotate=rotate) for entry in before]
         changed = sum(new is not old for new, old in zip(entries, before, strict=True))

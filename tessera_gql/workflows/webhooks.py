@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, Stale
-from tessera_gql.policy.access import Actor, Verb, permit, require_scope
-from tessera_gql.policy.events import KINDS, WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
-from tessera_gql.policy.visibility import view_of
+from tessera_gql.policy.access import Action, Actor, authorize, require_scope
+from tessera_gql.policy.events import EVENT_KINDS, WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
+from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import events, teams, webhooks
 from tessera_gql.store.session import Session
@@ -32,7 +32,7 @@ SETTINGS_WEBHOOK_ID = UUID("00000000-0000-7000-8000-000000000001")
 
 
 @dataclass(frozen=True)
-class NewWebhook:
+class WebhookRequest:
     """A request for a webhook. Without a team, an administrator's webhook gets all events."""
 
     url: str
@@ -50,11 +50,11 @@ class WebhookResult:
     secret: str | None = field(default=None, repr=False)
 
 
-async def create(session: Session, actor: Actor, request: NewWebhook) -> WebhookResult:
+async def create(session: Session, actor: Actor, request: WebhookRequest) -> WebhookResult:
     """Create a webhook; it receives the events of its filter from now on, at least once."""
     requested_team = await teams.get(session, request.team) if request.team else None
     team_id = requested_team.id if requested_team else None if actor.is_admin else actor.team_id
-    permit(actor, Verb.CREATE_WEBHOOK, team_id)
+    authorize(actor, Action.CREATE_WEBHOOK, team_id)
     identity, secret = new_id(), _create_secret()
     row = Webhook(
         id=identity,
@@ -64,12 +64,14 @@ async def create(session: Session, actor: Actor, request: NewWebhook) -> Webhook
         kinds=_clean_kinds(request.kinds),
         format=request.format,
         document=_clean_document(request.document, request.format),
-        position=await events.last_sequence(session),
+        position=await events.load_last_sequence(session),
         created_at=session.now,
     )
     await session.insert(row)
     kinds = None if row.kinds is None else tuple(row.kinds)
-    session.record(WebhookCreated(teams=_audience(row), webhook_id=row.id, host=host(row.url), kinds=kinds))
+    session.record(
+        WebhookCreated(audience_team_ids=_audience(row), webhook_id=row.id, host=host_of(row.url), kinds=kinds)
+    )
     return WebhookResult(row, secret)
 
 
@@ -83,7 +85,7 @@ async def update(
     expected_row_version: int | None = None,
 ) -> WebhookResult:
     """Update a webhook. `changes`: url, kinds, format, document, is_active. A replaced secret still signs for a day."""
-    row = await _load_permitted(session, actor, Verb.UPDATE_WEBHOOK, identity)
+    row = await _load_permitted(session, actor, Action.UPDATE_WEBHOOK, identity)
     _require_not_from_settings(row)
     require_row_version(row.row_version, expected_row_version, "webhook")
     values = _changed_values(row, changes)
@@ -93,38 +95,38 @@ async def update(
         values["secrets"] = [new_entry(session, row.id, secret), *retired]
     if not values:
         return WebhookResult(row)
-    same = (webhooks.rows.c.id == row.id) & (webhooks.rows.c.row_version == row.row_version)
+    same = (webhooks.TABLE.c.id == row.id) & (webhooks.TABLE.c.row_version == row.row_version)
     if not await session.update(Webhook, same, **values, row_version=row.row_version + 1):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
-    session.record(WebhookUpdated(teams=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
-    return WebhookResult(await webhooks.get(session, identity, view_of(actor)), secret)
+    session.record(WebhookUpdated(audience_team_ids=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
+    return WebhookResult(await webhooks.get(session, identity, visibility_of(actor)), secret)
 
 
 async def delete(session: Session, actor: Actor, identity: UUID) -> Webhook:
     """Delete a webhook with its pending deliveries."""
-    row = await _load_permitted(session, actor, Verb.DELETE_WEBHOOK, identity)
+    row = await _load_permitted(session, actor, Action.DELETE_WEBHOOK, identity)
     _require_not_from_settings(row)
     await webhooks.remove(session, row.id)
-    session.record(WebhookDeleted(teams=_audience(row), webhook_id=row.id, host=host(row.url)))
+    session.record(WebhookDeleted(audience_team_ids=_audience(row), webhook_id=row.id, host=host_of(row.url)))
     return row
 
 
 async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDelivery:
     """Deliver an event again at once, whatever its status, with a new day of attempts."""
-    require_scope(actor, Verb.REDELIVER_WEBHOOK)
-    before = await webhooks.get_delivery(session, delivery, view_of(actor))
-    row = await _load_permitted(session, actor, Verb.REDELIVER_WEBHOOK, before.webhook_id)
+    require_scope(actor, Action.REDELIVER_WEBHOOK)
+    before = await webhooks.get_delivery(session, delivery, visibility_of(actor))
+    row = await _load_permitted(session, actor, Action.REDELIVER_WEBHOOK, before.webhook_id)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    is_row = webhooks.deliveries.c.id == delivery
+    is_row = webhooks.DELIVERIES.c.id == delivery
     await session.update(WebhookDelivery, is_row, status=DeliveryStatus.PENDING, since=session.now, due_at=session.now)
-    session.record(WebhookRedelivered(teams=_audience(row), webhook_id=row.id, delivery_id=before.id))
-    return await webhooks.get_delivery(session, delivery, view_of(actor))
+    session.record(WebhookRedelivered(audience_team_ids=_audience(row), webhook_id=row.id, delivery_id=before.id))
+    return await webhooks.get_delivery(session, delivery, visibility_of(actor))
 
 
 async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
     """Create a delivery without an event, to test the receiver. No event is recorded, because no data changes."""
-    row = await _load_permitted(session, actor, Verb.TEST_WEBHOOK, identity)
+    row = await _load_permitted(session, actor, Action.TEST_WEBHOOK, identity)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     delivery = new_delivery(session, row)
@@ -132,11 +134,11 @@ async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDeliver
     return delivery
 
 
-async def _load_permitted(session: Session, actor: Actor, verb: Verb, identity: UUID) -> Webhook:
+async def _load_permitted(session: Session, actor: Actor, verb: Action, identity: UUID) -> Webhook:
     """Load the webhook to change; raises NotFound for one of another team, as for one that does not exist."""
     require_scope(actor, verb)
-    row = await webhooks.get(session, identity, view_of(actor))
-    permit(actor, verb, row.team_id)
+    row = await webhooks.get(session, identity, visibility_of(actor))
+    authorize(actor, verb, row.team_id)
     return row
 
 
@@ -159,18 +161,18 @@ async def sync_settings_webhook(session: Session, url: str | None) -> None:
     rows = await webhooks.by_ids(session, [SETTINGS_WEBHOOK_ID])
     if url is None:
         if rows and (rows[0].is_active or rows[0].secrets):
-            await session.update(Webhook, webhooks.rows.c.id == SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
+            await session.update(Webhook, webhooks.TABLE.c.id == SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
         return
     values: dict[str, Any] = {"url": validate_url(url), "secrets": [], "is_active": True}
     if rows:
         if any(getattr(rows[0], name) != value for name, value in values.items()):
-            await session.update(Webhook, webhooks.rows.c.id == SETTINGS_WEBHOOK_ID, **values)
+            await session.update(Webhook, webhooks.TABLE.c.id == SETTINGS_WEBHOOK_ID, **values)
         return
-    position = await events.last_sequence(session)
+    position = await events.load_last_sequence(session)
     row = Webhook(
         id=SETTINGS_WEBHOOK_ID, format=WebhookFormat.STANDARD, position=position, created_at=session.now, **values
     )
-    await session.insert(row, clash="Another process made the webhook of the settings.")
+    await session.insert(row, conflict_message="Another process made the webhook of the settings.")
 
 
 def validate_url(url: str) -> str:
@@ -193,14 +195,14 @@ def _is_malformed(url: str) -> bool:
     return len(url) > MAX_URL or any(not "!" <= char <= "~" for char in url)
 
 
-def host(url: str) -> str:
+def host_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
 def _clean_kinds(requested_kinds: Sequence[str] | None) -> list[str] | None:
     if requested_kinds is None:
         return None
-    if unknown := [kind for kind in requested_kinds if kind not in KINDS]:
+    if unknown := [kind for kind in requested_kinds if kind not in EVENT_KINDS]:
         raise Invalid(f"There are no events of the kind {unknown[0][:100]!r}.", field=("kinds",))
     if not requested_kinds:
         raise Invalid("An empty list of kinds lets nothing through. Leave it out for all.", field=("kinds",))

@@ -8,15 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from tessera_gql.auth import Authenticator, BadCredential, Identity
-from tessera_gql.policy.access import OPEN_ACTOR, Scope
+from tessera_gql.auth import Authenticator, Identity, InvalidCredential
+from tessera_gql.policy.access import ANONYMOUS, Scope
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import CreatedKey, NewKey
+from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 from tests.conftest import FixedClock, statements
 from tests.world import World
 
@@ -45,12 +45,12 @@ def opened(database: Database, seconds: Seconds) -> Authenticator:
 
 async def mint(database: Database, *scopes: Scope, **asked: Any) -> CreatedKey:
     async with database.write("tester") as session:
-        return await keys.create(session, OPEN_ACTOR, NewKey("ci", scopes or (Scope.ADMIN,), **asked))
+        return await keys.create(session, ANONYMOUS, KeyRequest("ci", scopes or (Scope.ADMIN,), **asked))
 
 
 async def revoke(database: Database, key: ApiKey) -> None:
     async with database.write("tester") as session:
-        await keys.revoke(session, OPEN_ACTOR, key.id)
+        await keys.revoke(session, ANONYMOUS, key.id)
 
 
 def bearer(minted: CreatedKey) -> str:
@@ -95,22 +95,22 @@ async def test_what_is_changed_behind_our_back_is_seen_after_five_seconds(
     minted = await mint(database)
     await opened.identify(bearer(minted))
     async with database.write() as session:
-        await session.update(ApiKey, store.rows.c.id == minted.key.id, revoked_at=clock.now)
+        await session.update(ApiKey, store.TABLE.c.id == minted.key.id, revoked_at=clock.now)
     seconds.now += 5.1
-    with pytest.raises(BadCredential, match="was revoked"):
+    with pytest.raises(InvalidCredential, match="was revoked"):
         await opened.identify(bearer(minted))
 
 
 async def test_a_revocation_in_this_process_ends_what_lives_on_the_key_before_the_call_returns(
     opened: Authenticator, database: Database
 ) -> None:
-    database.committed.append(opened.on_commit)
+    database.commit_listeners.append(opened.on_commit)
     minted, other = await mint(database), await mint(database)
     identity, bystander = await opened.identify(bearer(minted)), await opened.identify(bearer(other))
     await revoke(database, minted.key)
     assert identity.ended.is_set()
     assert not bystander.ended.is_set()
-    with pytest.raises(BadCredential, match="was revoked"):
+    with pytest.raises(InvalidCredential, match="was revoked"):
         await opened.identify(bearer(minted))
 
 
@@ -126,16 +126,16 @@ async def test_a_look_up_under_way_while_its_key_is_revoked_does_not_let_it_in(
             self.revoke(minted.key.id)
             return await super()._verify_key(digest)
 
-    with pytest.raises(BadCredential, match="was revoked"):
+    with pytest.raises(InvalidCredential, match="was revoked"):
         await Slow(database, monotonic=seconds).identify(bearer(minted))
 
 
 async def test_a_rolled_back_revocation_ends_nothing(opened: Authenticator, database: Database) -> None:
-    database.committed.append(opened.on_commit)
+    database.commit_listeners.append(opened.on_commit)
     minted = await mint(database)
     identity = await opened.identify(bearer(minted))
     async with database.write(dry_run=True) as session:
-        await keys.revoke(session, OPEN_ACTOR, minted.key.id)
+        await keys.revoke(session, ANONYMOUS, minted.key.id)
     assert not identity.ended.is_set()
     assert await opened.identify(bearer(minted)) is identity
 
@@ -151,7 +151,7 @@ async def test_an_expiry_ends_what_lives_on_the_key_and_is_told(
     clock.advance(seconds=1)
     opened.expire()
     assert identity.ended.is_set()
-    with pytest.raises(BadCredential, match="expired at 2026-01-01 12:01 UTC"):
+    with pytest.raises(InvalidCredential, match="expired at 2026-01-01 12:01 UTC"):
         await opened.identify(bearer(minted))
 
 
@@ -161,7 +161,7 @@ async def test_an_expired_key_is_refused_though_it_was_found_good_a_moment_ago(
     minted = await mint(database, expires_at=clock.now + timedelta(seconds=1))
     await opened.identify(bearer(minted))
     clock.advance(seconds=1)
-    with pytest.raises(BadCredential, match="expired"):
+    with pytest.raises(InvalidCredential, match="expired"):
         await opened.identify(bearer(minted))
 
 
@@ -222,7 +222,7 @@ async def test_the_keeper_ends_and_writes_by_itself(database: Database, clock: F
 async def test_whatever_is_no_key_is_refused_in_words(
     opened: Authenticator, authorization: str | None, said: str
 ) -> None:
-    with pytest.raises(BadCredential, match=said) as refused:
+    with pytest.raises(InvalidCredential, match=said) as refused:
         await opened.identify(authorization)
     assert ADMIN_KEY not in str(refused.value)
 
@@ -230,7 +230,7 @@ async def test_whatever_is_no_key_is_refused_in_words(
 async def test_what_does_not_look_like_a_key_costs_no_statement(opened: Authenticator, database: Database) -> None:
     with statements(database) as found:
         for text in ("Bearer x", "Bearer a.b.c", None):
-            with pytest.raises(BadCredential):
+            with pytest.raises(InvalidCredential):
                 await opened.identify(text)
     assert found == []
 
@@ -246,15 +246,15 @@ async def test_the_administrators_key_of_the_settings_is_in_no_table(
 
 async def test_an_open_server_asks_nobody(database: Database) -> None:
     opened = Authenticator(database, is_open=True)
-    assert (await opened.identify(None)).actor is OPEN_ACTOR
-    assert (await opened.identify("Bearer whatever")).actor is OPEN_ACTOR
+    assert (await opened.identify(None)).actor is ANONYMOUS
+    assert (await opened.identify("Bearer whatever")).actor is ANONYMOUS
 
 
 async def test_a_key_without_any_scope_is_good_for_nothing(opened: Authenticator, database: Database) -> None:
     minted = await mint(database)
     async with database.write() as session:
-        await session.update(ApiKey, store.rows.c.id == minted.key.id, scopes=[])
-    with pytest.raises(BadCredential, match="has no scope"):
+        await session.update(ApiKey, store.TABLE.c.id == minted.key.id, scopes=[])
+    with pytest.raises(InvalidCredential, match="has no scope"):
         await opened.identify(bearer(minted))
 
 

@@ -13,7 +13,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from tessera_gql.auth import Authenticator, BadCredential, Identity
+from tessera_gql.auth import Authenticator, Identity, InvalidCredential
 from tessera_gql.auth.oidc import ExpectedClaims, Jwks, JwksIssuer
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.access import Scope
@@ -137,7 +137,7 @@ async def test_a_team_that_is_none_of_ours_is_no_team(identify: Identify, world:
 async def test_a_signed_token_that_is_not_for_us_is_told_why(
     identify: Identify, changed: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(BadCredential, match=said):
+    with pytest.raises(InvalidCredential, match=said):
         await identify(signed(**changed))
 
 
@@ -166,7 +166,7 @@ async def test_a_header_that_nests_deep_or_is_not_ascii_is_a_bad_credential(iden
 async def outcome(identify: Identify, token: str) -> str:
     try:
         await identify(token)
-    except BadCredential:
+    except InvalidCredential:
         return "refused"
     return "good"
 
@@ -218,7 +218,7 @@ def _with_body(token: str, body: Any) -> str:
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_hostile_token_hears_only_that_it_is_not_signed(identify: Identify, name: str) -> None:
-    with pytest.raises(BadCredential, match="not signed by the issuer"):
+    with pytest.raises(InvalidCredential, match="not signed by the issuer"):
         await identify(HOSTILE[name]())
 
 
@@ -226,17 +226,17 @@ async def test_a_shared_secret_among_the_issuers_keys_is_passed_over(house: Hous
     secret = OctKey.generate_key(256, {"kid": "secret"})
     house.file.write_text(json.dumps({"keys": [RSA.as_dict(private=False), secret.as_dict(private=True)]}))
     token = jwt.encode({"alg": "HS256", "kid": "secret"}, claims(), secret, ["HS256"])
-    with pytest.raises(BadCredential, match="not signed by the issuer"):
+    with pytest.raises(InvalidCredential, match="not signed by the issuer"):
         await house.server().identify(f"Bearer {token}")
 
 
 async def test_a_new_key_of_the_issuer_is_read_when_it_is_first_seen_but_not_too_often(house: House) -> None:
     house.write(EC)
     opened = house.server()
-    with pytest.raises(BadCredential):
+    with pytest.raises(InvalidCredential):
         await opened.identify(f"Bearer {signed()}")
     house.write(EC, RSA)
-    with pytest.raises(BadCredential):
+    with pytest.raises(InvalidCredential):
         await opened.identify(f"Bearer {signed()}")
     house.seconds.now += 31
     assert await opened.identify(f"Bearer {signed()}")
@@ -248,7 +248,7 @@ async def test_a_withdrawn_key_is_good_for_ten_minutes_at_most(house: House) -> 
     await opened.identify(token)
     house.write(EC)
     house.seconds.now += 601
-    with pytest.raises(BadCredential, match="not signed by the issuer"):
+    with pytest.raises(InvalidCredential, match="not signed by the issuer"):
         await opened.identify(token)
 
 
@@ -276,7 +276,7 @@ async def test_a_token_that_runs_out_ends_what_lives_on_it(house: House, clock: 
     clock.advance(seconds=71)
     opened.expire()
     assert identity.ended.is_set()
-    with pytest.raises(BadCredential, match="expired"):
+    with pytest.raises(InvalidCredential, match="expired"):
         await opened.identify(f"Bearer {signed(exp=NOW + 10)}")
 
 

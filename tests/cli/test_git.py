@@ -20,7 +20,7 @@ def surroundings(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.Monk
     """An empty database, and a folder with one team in it."""
     (tmp_path / "x.db").write_bytes(sqlite_template.read_bytes())
     (tmp_path / "contracts/teams").mkdir(parents=True)
-    (tmp_path / "contracts/teams/shop.yaml").write_text(git.write(TeamFile(name="shop")))
+    (tmp_path / "contracts/teams/shop.yaml").write_text(git.render_file(TeamFile(name="shop")))
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'x.db'}")
     monkeypatch.setenv("GIT_SYNC_PATH", str(tmp_path / "contracts"))
     monkeypatch.chdir(tmp_path)

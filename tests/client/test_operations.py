@@ -27,11 +27,11 @@ from tessera_gql.client.model import FieldSelection, Model
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
 from tessera_gql.client.operations import catalog, listening, manifests, publishing
 from tessera_gql.client.stream import CURRENT_CURSOR
-from tessera_gql.graphql.documents import Documents, Profile
+from tessera_gql.graphql.documents import DocumentCache, Profile
 from tessera_gql.graphql.limit_values import Limits
-from tessera_gql.graphql.schema import printed
+from tessera_gql.graphql.schema import print_sdl
 
-SCHEMA: GraphQLSchema = build_schema(printed())
+SCHEMA: GraphQLSchema = build_schema(print_sdl())
 
 BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscription[Any]]] = {
     "viewer": catalog.viewer,
@@ -90,7 +90,7 @@ def test_every_operation_validates_against_the_schema(name: str) -> None:
 def test_every_operation_is_within_the_limits_of_a_locked_server(name: str) -> None:
     built = BUILT[name]()
     operation = built.first_page if isinstance(built, PaginatedQuery) else built
-    refused = Documents(SCHEMA, Limits(), Profile.LOCKED).prepare(operation.document, dict(operation.variables))
+    refused = DocumentCache(SCHEMA, Limits(), Profile.LOCKED).prepare(operation.document, dict(operation.variables))
     assert not isinstance(refused, list), refused
 
 

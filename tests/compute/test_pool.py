@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tessera_gql.compute import Computer, Deferred, Pool, rerun
+from tessera_gql.compute import Computer, Deferred, Pool, run_deferrable
 from tessera_gql.diff import Certainty, Mode, SchemaError, compare
 from tessera_gql.errors import Invalid, Unavailable
 from tessera_gql.policy.publish import Terms, judge
@@ -115,7 +115,7 @@ async def test_a_transaction_is_run_again_for_a_result_and_the_result_is_compute
         first = await computer.run(len, "abc", key="first", may_defer=may_defer)
         return first + await computer.run(len, "ab", key="second", may_defer=may_defer)
 
-    assert await rerun(computer, attempt) == 5
+    assert await run_deferrable(computer, attempt) == 5
     assert attempts == [True, True, True]
     with pytest.raises(Deferred):
         await computer.run(len, "", key="third", may_defer=True)
@@ -129,7 +129,7 @@ async def test_a_transaction_that_always_needs_something_new_ends(pool: Pool) ->
         attempts.append(may_defer)
         return await computer.run(len, "abc", key=len(attempts), may_defer=may_defer)
 
-    assert await rerun(computer, attempt) == 3
+    assert await run_deferrable(computer, attempt) == 3
     assert attempts[-1] is False
 
 
@@ -157,7 +157,7 @@ async def test_processes_that_cannot_be_started_are_unavailable_and_tried_again(
 async def test_without_a_pool_functions_are_called_at_once() -> None:
     computer = Computer()
     assert await computer.run(len, "abc", key="a", may_defer=True) == 3
-    assert await computer.run(len, "abc", here=lambda: 4) == 4
+    assert await computer.run(len, "abc", local_function=lambda: 4) == 4
 
 
 CHILD = """

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.delivery.outbound import Rules, Undelivered, post
+from tessera_gql.delivery.outbound import DeliveryError, PostRules, post
 from tests.delivery.receiver import receiving
 
-PUBLIC = Rules()
-INSIDE = Rules(allow_private=True, timeout_seconds=2)
+PUBLIC = PostRules()
+INSIDE = PostRules(allow_private=True, timeout_seconds=2)
 
 
-async def refusal(url: str, rules: Rules = PUBLIC) -> str:
-    with pytest.raises(Undelivered) as caught:
+async def refusal(url: str, rules: PostRules = PUBLIC) -> str:
+    with pytest.raises(DeliveryError) as caught:
         await post(url, b"{}", {}, rules)
     return caught.value.message
 
@@ -123,7 +123,7 @@ async def test_silence_ends_in_time() -> None:
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    told = await refusal(f"http://127.0.0.1:{port}/", Rules(allow_private=True, timeout_seconds=0.2))
+    told = await refusal(f"http://127.0.0.1:{port}/", PostRules(allow_private=True, timeout_seconds=0.2))
     assert told == "No answer within 0.2 seconds."
     await done.wait()
     server.close()

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook as Verifier
 
-from tessera_gql.delivery.outbound import Rules
-from tessera_gql.delivery.webhooks import Options, Worker, create_deliveries
+from tessera_gql.delivery.outbound import PostRules
+from tessera_gql.delivery.webhooks import WebhookOptions, WebhookWorker, create_deliveries
 from tessera_gql.errors import Forbidden, Invalid, NotFound
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.delivery import Backoff
-from tessera_gql.policy.visibility import key_actor
+from tessera_gql.policy.visibility import format_key_actor
 from tessera_gql.policy.words import DeliveryStatus, Response, WebhookFormat
 from tessera_gql.store import webhooks
 from tessera_gql.store.database import Database
@@ -25,13 +25,13 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import teams
 from tessera_gql.workflows import webhooks as verbs
 from tessera_gql.workflows.webhook_secrets import signing_secrets
-from tessera_gql.workflows.webhooks import NewWebhook, WebhookResult
+from tessera_gql.workflows.webhooks import WebhookRequest, WebhookResult
 from tests.conftest import FixedClock
 from tests.delivery.receiver import receiving
 from tests.world import World
 
-INSIDE = Rules(allow_private=True, timeout_seconds=1)
-QUICK = Options(
+INSIDE = PostRules(allow_private=True, timeout_seconds=1)
+QUICK = WebhookOptions(
     rules=INSIDE,
     backoff=Backoff(first_seconds=0.02, factor=1.5, maximum_seconds=0.2, give_up_after_seconds=60),
     lease_seconds=2,
@@ -40,8 +40,8 @@ QUICK = Options(
 
 
 @asynccontextmanager
-async def working(database: Database, options: Options = QUICK, *, workers: int = 1) -> AsyncGenerator[None]:
-    tasks = [asyncio.create_task(Worker(database, options).run()) for _ in range(workers)]
+async def working(database: Database, options: WebhookOptions = QUICK, *, workers: int = 1) -> AsyncGenerator[None]:
+    tasks = [asyncio.create_task(WebhookWorker(database, options).run()) for _ in range(workers)]
     try:
         yield
     finally:
@@ -61,12 +61,12 @@ async def live(database_url: str) -> AsyncGenerator[Database]:
 
 async def webhook(database: Database, url: str, **asked: Any) -> WebhookResult:
     async with database.write() as session:
-        return await verbs.create(session, OPEN_ACTOR, NewWebhook(url, **asked))
+        return await verbs.create(session, ANONYMOUS, WebhookRequest(url, **asked))
 
 
 async def deliveries(database: Database) -> list[WebhookDelivery]:
     async with database.read() as session:
-        statement = webhooks.deliveries.select().order_by(webhooks.deliveries.c.sequence)
+        statement = webhooks.DELIVERIES.select().order_by(webhooks.DELIVERIES.c.sequence)
         return await session.list(statement, WebhookDelivery)
 
 
@@ -114,7 +114,7 @@ async def test_after_a_day_of_failures_the_log_says_so_and_no_webhook_is_told(
         await webhook(database, receiver.url, kinds=["TEAM_CREATED"])
         await world.team("one")
         await create_deliveries(database)
-        async with working(database, Options(rules=INSIDE, poll_seconds=0.01)), asyncio.timeout(60):
+        async with working(database, WebhookOptions(rules=INSIDE, poll_seconds=0.01)), asyncio.timeout(60):
             (dead,) = await deliveries(database)
             while dead.status is DeliveryStatus.PENDING:
                 seen, clock.now = len(dead.attempts), max(clock.now, dead.due_at)
@@ -135,7 +135,9 @@ async def test_a_worker_that_was_killed_loses_nothing(database: Database, clock:
         await webhook(database, receiver.url)
         await create_deliveries(database)
         async with database.write() as session:
-            claimed = await webhooks.claim(session, limit=9, each=9, busy=(), lease=timedelta(seconds=60))
+            claimed = await webhooks.claim(
+                session, limit=9, limit_per_webhook=9, excluded_webhook_ids=(), lease=timedelta(seconds=60)
+            )
         assert len(claimed) == 1
         async with working(database):
             await asyncio.sleep(0.1)
@@ -150,19 +152,19 @@ async def test_who_was_overtaken_does_not_overwrite_what_came_after(database: Da
     await create_deliveries(database)
     lease = timedelta(seconds=60)
     async with database.write() as session:
-        (slow,) = await webhooks.claim(session, limit=9, each=9, busy=(), lease=lease)
+        (slow,) = await webhooks.claim(session, limit=9, limit_per_webhook=9, excluded_webhook_ids=(), lease=lease)
     clock.advance(seconds=61)
     async with database.write() as session:
-        (quick,) = await webhooks.claim(session, limit=9, each=9, busy=(), lease=lease)
-        assert await webhooks.settle(session, quick, status=DeliveryStatus.DELIVERED)
+        (quick,) = await webhooks.claim(session, limit=9, limit_per_webhook=9, excluded_webhook_ids=(), lease=lease)
+        assert await webhooks.record_attempt(session, quick, status=DeliveryStatus.DELIVERED)
     async with database.write() as session:
-        assert not await webhooks.settle(session, slow, status=DeliveryStatus.DEAD)
+        assert not await webhooks.record_attempt(session, slow, status=DeliveryStatus.DEAD)
 
 
 async def test_many_workers_share_the_work_and_send_nothing_twice_while_all_is_well(live: Database) -> None:
     other = Database(str(live.url))
     world = World(live)
-    patient = replace(QUICK, lease_seconds=60, rules=Rules(allow_private=True))
+    patient = replace(QUICK, lease_seconds=60, rules=PostRules(allow_private=True))
     async with receiving() as one, receiving() as two:
         for receiver in (one, two):
             await webhook(live, receiver.url)
@@ -183,8 +185,8 @@ async def test_a_slow_receiver_does_not_hold_up_another(live: Database) -> None:
         await webhook(live, quick.url)
         for number in range(12):
             await world.team(f"team-{number}")
-        options = Options(
-            rules=Rules(allow_private=True, timeout_seconds=5),
+        options = WebhookOptions(
+            rules=PostRules(allow_private=True, timeout_seconds=5),
             max_posts=8,
             max_posts_per_webhook=2,
         )
@@ -225,7 +227,7 @@ async def test_a_paused_webhook_gets_what_it_missed_when_it_goes_on(live: Databa
 
 async def change(database: Database, row: Webhook, *, rotate: bool = False, **changes: Any) -> WebhookResult:
     async with database.write() as session:
-        return await verbs.update(session, OPEN_ACTOR, row.id, changes, rotate_secret=rotate)
+        return await verbs.update(session, ANONYMOUS, row.id, changes, rotate_secret=rotate)
 
 
 async def test_a_secret_that_was_replaced_signs_beside_the_new_one_for_a_day(
@@ -256,7 +258,7 @@ async def test_a_delivery_can_be_sent_once_more_and_keeps_its_id(live: Database)
         await World(live).team("one")
         (first,) = await settled(live)
         async with live.write() as session:
-            await verbs.redeliver(session, OPEN_ACTOR, first.id)
+            await verbs.redeliver(session, ANONYMOUS, first.id)
         await receiver.count(2)
         (again,) = await settled(live)
     assert [one.headers["webhook-id"] for one in receiver.got] == [str(first.id)] * 2
@@ -268,7 +270,7 @@ async def test_a_ping_arrives_without_an_event(live: Database) -> None:
         made = await webhook(live, receiver.url, kinds=["TEAM_CREATED"])
         before = await World(live).size()
         async with live.write() as session:
-            await verbs.ping(session, OPEN_ACTOR, made.webhook.id)
+            await verbs.ping(session, ANONYMOUS, made.webhook.id)
         (got,) = await receiver.count(1)
         assert await World(live).size() == before
     assert got.json["type"] == "PING"
@@ -289,8 +291,8 @@ async def test_a_team_is_posted_the_prefix_of_a_key_and_an_administrator_its_nam
         for team in (TeamRef(id=mine.id), None):
             for shape in WebhookFormat:
                 await webhook(live, receiver.url, team=team, kinds=["TEAM_UPDATED"], format=shape)
-        async with live.write(key_actor("nightly", "tsr_AbCd")) as session:
-            await teams.update(session, OPEN_ACTOR, TeamRef(id=mine.id), metadata={"a": 1})
+        async with live.write(format_key_actor("nightly", "tsr_AbCd")) as session:
+            await teams.update(session, ANONYMOUS, TeamRef(id=mine.id), metadata={"a": 1})
         posts = [one.body.decode() for one in await receiver.count(4)]
     assert sorted("nightly" in body for body in posts) == [False, False, True, True]
     assert all("tsr_AbCd" in body for body in posts)
@@ -300,7 +302,7 @@ async def test_a_document_chooses_the_payload(live: Database) -> None:
     async def render(hook: Webhook, event: Any) -> Any:
         return {"chosen by": hook.document, "of": event.kind}
 
-    options = Options(rules=INSIDE, poll_seconds=0.02, render=render)
+    options = WebhookOptions(rules=INSIDE, poll_seconds=0.02, render=render)
     async with receiving() as receiver, working(live, options):
         await webhook(live, receiver.url, kinds=["TEAM_CREATED"], document="{ x }")
         await World(live).team("one")
@@ -311,7 +313,7 @@ async def test_a_document_chooses_the_payload(live: Database) -> None:
 async def test_a_webhook_of_the_settings_stands_once_and_is_paused_without_them(live: Database) -> None:
     world = World(live)
     async with receiving() as receiver:
-        options = Options(url=receiver.url, secret="plain words", rules=INSIDE, poll_seconds=0.02)
+        options = WebhookOptions(url=receiver.url, secret="plain words", rules=INSIDE, poll_seconds=0.02)
         async with working(live, options, workers=3):
             await asyncio.sleep(0.2)
             await world.team("one")
@@ -328,7 +330,7 @@ async def test_a_webhook_of_the_settings_stands_once_and_is_paused_without_them(
 
 async def live_hooks(database: Database) -> list[bool]:
     async with database.read() as session:
-        return [one.is_active for one in await session.list(webhooks.rows.select(), Webhook)]
+        return [one.is_active for one in await session.list(webhooks.TABLE.select(), Webhook)]
 
 
 async def test_a_delivery_of_a_deleted_webhook_ends_quietly(live: Database) -> None:
@@ -336,7 +338,7 @@ async def test_a_delivery_of_a_deleted_webhook_ends_quietly(live: Database) -> N
         made = await webhook(live, receiver.url)
         await create_deliveries(live)
         async with live.write() as session:
-            await verbs.delete(session, OPEN_ACTOR, made.webhook.id)
+            await verbs.delete(session, ANONYMOUS, made.webhook.id)
         async with working(live):
             await World(live).team("one")
             await asyncio.sleep(0.1)
@@ -367,12 +369,12 @@ async def test_a_team_has_webhooks_of_its_own_only(world: World, database: Datab
     mine, other = await world.team("mine"), await world.team("other")
     actor = Actor("ci", mine.id, frozenset({Scope.WRITE}))
     async with database.write() as session:
-        made = await verbs.create(session, actor, NewWebhook("https://example.com/"))
+        made = await verbs.create(session, actor, WebhookRequest("https://example.com/"))
     assert made.webhook.team_id == mine.id
     foreign = await webhook(database, "https://example.com/", team=TeamRef(id=other.id))
     with pytest.raises(Forbidden):
         async with database.write() as session:
-            await verbs.create(session, actor, NewWebhook("https://example.com/", team=TeamRef(id=other.id)))
+            await verbs.create(session, actor, WebhookRequest("https://example.com/", team=TeamRef(id=other.id)))
     for verb in (
         lambda session: verbs.update(session, actor, foreign.webhook.id, {"is_active": False}),
         lambda session: verbs.delete(session, actor, foreign.webhook.id),
@@ -388,7 +390,7 @@ async def test_ended_deliveries_are_forgotten_after_a_month(database: Database, 
     await create_deliveries(database)
     (one,) = await deliveries(database)
     async with database.write() as session:
-        await webhooks.settle(session, one, status=DeliveryStatus.DELIVERED)
+        await webhooks.record_attempt(session, one, status=DeliveryStatus.DELIVERED)
     clock.advance(days=31)
     async with database.write() as session:
-        assert await webhooks.prune(session, datetime(2026, 1, 31, tzinfo=UTC)) == 1
+        assert await webhooks.delete_ended(session, datetime(2026, 1, 31, tzinfo=UTC)) == 1

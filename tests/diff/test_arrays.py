@@ -169,4 +169,4 @@ def test_an_item_of_every_list_that_is_not_empty_is_contained(least):
     every = {"type": "array", "items": {"type": "string"}, "minItems": least}
     found = compare(every, {**every, "contains": {"type": "string"}})
     assert found.is_compatible(Mode.BACKWARD) is (least > 0)
-    assert [change.counterexample for change in found.breaking(Mode.BACKWARD)] == ([] if least else [[]])
+    assert [change.counterexample for change in found.breaking_changes(Mode.BACKWARD)] == ([] if least else [[]])

@@ -124,7 +124,7 @@ def test_a_reading_that_fails_says_nothing_but_an_interrupt_is_one():
 def test_null_that_is_no_longer_allowed_is_shown(old):
     (change,) = compare(old, TEXT).changes
     assert (change.certainty, change.counterexample) == (Certainty.PROVEN, None)
-    (widened,) = compare(TEXT, old).breaking(Mode.FORWARD)
+    (widened,) = compare(TEXT, old).breaking_changes(Mode.FORWARD)
     assert (widened.certainty, widened.counterexample) == (Certainty.PROVEN, None)
     assert compare(old, {"anyOf": [TEXT, NULL]}).changes == ()
     assert not compare(old, WHOLE).is_compatible(Mode.BACKWARD)

@@ -226,7 +226,7 @@ def test_a_field_below_a_condition_is_told_as_optional():
 
 def test_a_pattern_that_would_stall_a_backtracking_matcher_is_proven_in_linear_time():
     old, new = table(a={"enum": ["a" * 40 + "!"]}), table(a={**TEXT, "pattern": "^(a+)+$"})
-    (change,) = compare(old, new).breaking(Mode.BACKWARD)
+    (change,) = compare(old, new).breaking_changes(Mode.BACKWARD)
     assert (change.certainty, change.counterexample) == (Certainty.PROVEN, {"a": "a" * 40 + "!"})
 
 

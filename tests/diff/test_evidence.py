@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from tessera_gql.diff import Certainty, canonical, compare, fields
+from tessera_gql.diff import Certainty, canonical_json, compare, list_fields
 from tests.diff.test_told import TEXT, WHOLE, array, obj
 
 
@@ -39,7 +39,7 @@ def listed(*lengths):
 def test_a_document_of_twenty_thousand_characters_is_shown_and_no_longer_one():
     old, new = listed(20_000)
     change = compare(old, new).changes[0]
-    assert len(canonical(change.counterexample)) == 20_000
+    assert len(canonical_json(change.counterexample)) == 20_000
     assert proven(old, new) == [True, True]
     assert proven(*listed(20_001)) == [False, True]
 
@@ -65,7 +65,7 @@ def test_items_beyond_the_64th_are_told_together():
 
 def test_what_was_told_stays_as_it_was_told():
     diff = compare(TEXT, WHOLE)
-    (field,) = fields(obj(properties={"a": TEXT}))
+    (field,) = list_fields(obj(properties={"a": TEXT}))
     for told, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
         with pytest.raises(FrozenInstanceError):
             setattr(told, name, ())

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from tessera_gql.diff import Field, canonical, fields
+from tessera_gql.diff import Field, canonical_json, list_fields
 from tessera_gql.diff.drafts import (
     ItemStep,
     OtherPropertyStep,
@@ -18,7 +18,7 @@ from tessera_gql.diff.view import View
 
 
 def paths(schema):
-    return [field.path for field in fields(schema)]
+    return [field.path for field in list_fields(schema)]
 
 
 def test_fields_come_in_document_order_with_what_is_promised():
@@ -31,7 +31,7 @@ def test_fields_come_in_document_order_with_what_is_promised():
             "free": {},
         },
     }
-    assert fields(schema) == (
+    assert list_fields(schema) == (
         Field("id", "integer", required=True, nullable=False, description="key", deprecated=False),
         Field("note", "string | null", required=False, nullable=True, description=None, deprecated=True),
         Field("free", "any", required=False, nullable=False, description=None, deprecated=False),
@@ -62,7 +62,7 @@ def test_fields_are_found_below_items_references_branches_and_maps():
         "extra",
         "*.y",
     ]
-    found = {field.path: field for field in fields(schema)}
+    found = {field.path: field for field in list_fields(schema)}
     assert (found["address"].type, found["address"].nullable) == ("object | null", True)
     assert found["address.city"].required
 
@@ -77,35 +77,37 @@ def test_references_that_double_at_every_level_end_at_the_limit():
         f"l{n}": {"properties": {"a": {"$ref": f"#/$defs/l{n + 1}"}, "b": {"$ref": f"#/$defs/l{n + 1}"}}}
         for n in range(30)
     }
-    assert len(fields({"$ref": "#/$defs/l0", "$defs": {**levels, "l30": True}})) == 20_000
+    assert len(list_fields({"$ref": "#/$defs/l0", "$defs": {**levels, "l30": True}})) == 20_000
 
 
 def test_booleans_declare_nothing():
-    assert fields(True) == fields(False) == ()
+    assert list_fields(True) == list_fields(False) == ()
 
 
 def test_canonical_text_is_equal_exactly_when_the_values_are():
     assert (
-        canonical({"b": [1.0, True], "a": None}) == '{"a":null,"b":[1,true]}' == canonical({"a": None, "b": [1, True]})
+        canonical_json({"b": [1.0, True], "a": None})
+        == '{"a":null,"b":[1,true]}'
+        == canonical_json({"a": None, "b": [1, True]})
     )
-    assert canonical(1) != canonical(True)
-    assert canonical(0.5) == "0.5"
-    assert canonical("é\n") == '"é\\n"'
+    assert canonical_json(1) != canonical_json(True)
+    assert canonical_json(0.5) == "0.5"
+    assert canonical_json("é\n") == '"é\\n"'
 
 
 def test_a_field_declared_in_two_places_is_what_either_says():
     one = {"required": ["a"], "properties": {"a": {"type": "string", "description": "first"}}}
     other = {"properties": {"a": {"type": "null", "deprecated": True, "description": "second"}}}
     found = Field("[].a", "string | null", required=True, nullable=True, description="first", deprecated=True)
-    assert fields({"prefixItems": [one, other]}) == (found,)
-    assert fields({"prefixItems": [one], "items": other}) == (found,)
-    assert fields({"items": {"anyOf": [{}, one]}})[0].required is False
+    assert list_fields({"prefixItems": [one, other]}) == (found,)
+    assert list_fields({"prefixItems": [one], "items": other}) == (found,)
+    assert list_fields({"items": {"anyOf": [{}, one]}})[0].required is False
 
 
 def test_what_a_part_says_of_a_field_is_said_of_it():
     part = {"deprecated": True, "description": "told"}
     schema = {"allOf": [{"required": ["a"]}], "properties": {"a": {"allOf": [part]}, "b": {"title": "b"}}}
-    assert fields(schema) == (
+    assert list_fields(schema) == (
         Field("a", "any", required=True, nullable=False, description="told", deprecated=True),
         Field("b", "any", required=False, nullable=False, description=None, deprecated=False),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff import SchemaError, canonical, check, compare
+from tessera_gql.diff import SchemaError, canonical_json, check, compare
 from tessera_gql.diff.guard import MAX_DEPTH, Identities, guard
 from tessera_gql.diff.json import is_equal, json_pointer
 
@@ -86,7 +86,7 @@ def test_what_reaches_a_limit_passes():
 def test_two_values_share_a_number_exactly_when_they_are_one(one, other, equal):
     identities = Identities()
     left, right = guard(one, identities)[id(one)], guard(other, identities)[id(other)]
-    assert (left == right) == is_equal(one, other) == (canonical(one) == canonical(other)) == equal
+    assert (left == right) == is_equal(one, other) == (canonical_json(one) == canonical_json(other)) == equal
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_texts_are_one_when_equal_and_text_is_never_a_number():
 def test_canonical_text_has_no_room_for_what_json_has_not():
     for value in (NAN, INFINITY, [-INFINITY]):
         with pytest.raises(ValueError, match="JSON"):
-            canonical(value)
+            canonical_json(value)
 
 
 def test_canonical_text_of_nested_values():
-    assert canonical({"b": {"d": 2.0, "c": [1.0, "1.0"]}, "a": 1e20}) == (
+    assert canonical_json({"b": {"d": 2.0, "c": [1.0, "1.0"]}, "a": 1e20}) == (
         '{"a":100000000000000000000,"b":{"c":[1,"1.0"],"d":2}}'
     )
 

@@ -11,7 +11,7 @@ def table(*required, **columns):
 
 
 def hints(old, new):
-    return [change.hint for change in compare(old, new).breaking(Mode.FULL)]
+    return [change.hint for change in compare(old, new).breaking_changes(Mode.FULL)]
 
 
 SHORT, SHORTER = {**TEXT, "maxLength": 3}, {**TEXT, "maxLength": 2}
@@ -69,7 +69,7 @@ def test_what_breaks_beside_it_may_go_on_doing_so():
 
 def test_what_would_need_a_definition_that_is_gone_is_not_offered():
     old = {**table(a=TEXT, b={"$ref": "#/$defs/b"}), "$defs": {"b": TEXT}}
-    (gone,) = compare(old, table(a=TEXT)).breaking(Mode.BACKWARD)
+    (gone,) = compare(old, table(a=TEXT)).breaking_changes(Mode.BACKWARD)
     assert gone.hint is None
 
 

@@ -143,7 +143,7 @@ def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
 def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_same():
     text = {"properties": {"a": {"if": {}, "then": {"properties": {"y": {}}}}}}
     lost = compare({**D7, **text}, {**D6, **text})
-    assert [(change.kind, change.path) for change in lost.breaking(Mode.BACKWARD)] == [
+    assert [(change.kind, change.path) for change in lost.breaking_changes(Mode.BACKWARD)] == [
         (ChangeKind.PROPERTY_REMOVED, "a.y")
     ]
     assert compare({**D6, **text}, {**D7, **text}).is_compatible(Mode.BACKWARD)

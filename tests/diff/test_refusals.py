@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import SchemaError as Invalid
 from jsonschema import validators
 
-from tessera_gql.diff import SchemaError, check, compare, fields
+from tessera_gql.diff import SchemaError, check, compare, list_fields
 from tessera_gql.diff.dialects import DIALECTS
 from tests.diff.generators import values
 from tests.diff.test_laws import law
@@ -93,7 +93,7 @@ def test_the_side_is_named():
 
 def test_fields_refuses_what_check_refuses():
     with pytest.raises(SchemaError):
-        fields({"type": 1})
+        list_fields({"type": 1})
 
 
 def test_what_looks_like_a_reference_inside_data_is_data():

@@ -276,7 +276,7 @@ def only(pattern):
 def test_what_one_writes_the_other_takes(old, new, holds):
     contained = [
         change
-        for change in compare(old, new).breaking(Mode.BACKWARD)
+        for change in compare(old, new).breaking_changes(Mode.BACKWARD)
         if change.kind not in ("PROPERTY_REMOVED", "DEFAULT_REMOVED")
     ]
     closes = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff import ChangeKind, Mode, compare, fields
+from tessera_gql.diff import ChangeKind, Mode, compare, list_fields
 
 K = ChangeKind
 TEXT, WHOLE, NUMBER, NULL, LIST = ({"type": name} for name in ("string", "integer", "number", "null", "array"))
@@ -71,7 +71,7 @@ def nested(levels, leaf, word="anyOf"):
 )
 def test_a_type_is_told_in_words(schema, told, nullable):
     defs = {"text": TEXT, "deep": {"anyOf": [{"$ref": "#/$defs/whole"}]}, "whole": WHOLE}
-    (field,) = fields({"properties": {"a": schema}, "$defs": defs})
+    (field,) = list_fields({"properties": {"a": schema}, "$defs": defs})
     assert (field.type, field.nullable) == (told, nullable)
 
 

@@ -86,11 +86,11 @@ def test_a_changed_row_is_named(filled: str, damage: str) -> None:
     async def verify() -> None:
         database = Database(filled)
         try:
-            await store.verify(database)
+            await store.verify_log(database)
         finally:
             await database.dispose()
 
-    with pytest.raises(store.Broken) as broken:
+    with pytest.raises(store.BrokenEventLog) as broken:
         asyncio.run(verify())
     assert broken.value.sequence == 7
 

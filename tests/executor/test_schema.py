@@ -30,7 +30,7 @@ from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.operations import execute, run_operation
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor, Transport
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.store.database import Database
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys, webhooks
@@ -177,7 +177,7 @@ def both(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
             for executor in Executor
         }
         found = Both(runner, database, actors, transports)
-        reply = runner.run(execute(transports[Executor.REFERENCE], query=ALL_IDS, identity=OPEN_ACTOR))
+        reply = runner.run(execute(transports[Executor.REFERENCE], query=ALL_IDS, identity=ANONYMOUS))
         POOL.ids = [*_named(reply, "id"), global_id("Asset", NOBODY)]
         POOL.cursors = _named(reply, "cursor")
         yield found
@@ -190,10 +190,10 @@ async def _seed(world: World) -> list[Actor]:
     member = Actor("key", team_id=team.id, scopes=frozenset({Scope.READ, Scope.WRITE}))
     async with world.database.write() as session:
         await webhooks.create(
-            session, OPEN_ACTOR, webhooks.NewWebhook("https://hooks.example.com/x", TeamRef(id=team.id))
+            session, ANONYMOUS, webhooks.WebhookRequest("https://hooks.example.com/x", TeamRef(id=team.id))
         )
-        await keys.create(session, OPEN_ACTOR, keys.NewKey("ci", team=TeamRef(id=team.id)))
-    return [OPEN_ACTOR, member, Actor("reader", team_id=world.consumers[1].id), Actor("nobody")]
+        await keys.create(session, ANONYMOUS, keys.KeyRequest("ci", team=TeamRef(id=team.id)))
+    return [ANONYMOUS, member, Actor("reader", team_id=world.consumers[1].id), Actor("nobody")]
 
 
 def _named(value: Any, name: str) -> list[str]:
@@ -215,6 +215,6 @@ def test_what_is_planned_is_what_graphql_core_answers(both: Both, asked: Asked, 
 
 def test_most_of_it_was_planned(both: Both) -> None:
     """Runs after the operations above, and says whether they were worth it."""
-    tally = both.transports[Executor.PLANNED].tally
+    tally = both.transports[Executor.PLANNED].executor_counts
     assert 3 * tally.planned > tally.fallbacks[Fallback.FAILED] > 0, tally
     assert set(tally.fallbacks) == {Fallback.FAILED}, tally

@@ -13,7 +13,7 @@ from strawberry.dataloader import DataLoader
 from strawberry.extensions.field_extension import AsyncExtensionResolver, FieldExtension, SyncExtensionResolver
 from strawberry.permission import BasePermission
 
-from tessera_gql.executor import DECLARED, Batch, Bound
+from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 
 Info = strawberry.Info[Any, None]
 
@@ -86,16 +86,16 @@ class Wish:
     deep: list["Wish"] | None = None
 
 
-def boss(info: Info, step: int = 1) -> Bound:
-    return Bound(
+def boss(info: Info, step: int = 1) -> BoundBatch:
+    return BoundBatch(
         lambda person: None if person.number == 4 else (person.number + step) % 7,
         info.context["people"].load_many,
         lambda _, number: Person(number=number),
     )
 
 
-def report(info: Info) -> Bound:
-    return Bound(
+def report(info: Info) -> BoundBatch:
+    return BoundBatch(
         lambda person: None if person.number % 11 == 9 else person.number,
         info.context["reports"].load_many,
         lambda _, number: None if number == 6 else Person(number=number),
@@ -210,7 +210,7 @@ class Person(Named):
     def secret_friend(self) -> Optional["Person"]:
         return Person(number=self.number + 1)
 
-    @strawberry.field(permission_classes=[Admins], metadata={DECLARED: BOSS})
+    @strawberry.field(permission_classes=[Admins], metadata={BATCH_KEY: BOSS})
     async def guarded_boss(self, info: Info) -> Optional["Person"]:
         return await BOSS.resolve(self, info)
 
@@ -222,11 +222,11 @@ class Person(Named):
     async def loud_later(self) -> str:
         return failing(self.number, 15, "later")
 
-    @strawberry.field(metadata={DECLARED: BOSS})
+    @strawberry.field(metadata={BATCH_KEY: BOSS})
     async def boss(self, info: Info, step: int = 1) -> Optional["Person"]:
         return await BOSS.resolve(self, info, step=step)
 
-    @strawberry.field(metadata={DECLARED: REPORT})
+    @strawberry.field(metadata={BATCH_KEY: REPORT})
     async def report(self, info: Info) -> "Person":
         return await REPORT.resolve(self, info)
 

@@ -84,7 +84,7 @@ def check(
 
 def read_one(*nodes: Mapping[str, Any], **options: Any) -> dbt.Model:
     """The one table of a manifest."""
-    (model,) = dbt.read(manifest(*nodes, **options)).models
+    (model,) = dbt.parse_manifest(manifest(*nodes, **options)).models
     return model
 
 

@@ -16,7 +16,7 @@ def test_every_real_manifest_is_read_without_a_warning_but_for_tables_described_
     if not paths:
         pytest.skip("the shared data folder has no dbt_manifests")
     for path in paths:
-        read = dbt.read(path.read_bytes())
+        read = dbt.parse_manifest(path.read_bytes())
         assert len(read.models) >= 8
         assert all("described more than once" in warning for warning in read.warnings), path.name
 
@@ -32,12 +32,12 @@ def test_every_real_manifest_is_read_without_a_warning_but_for_tables_described_
     ],
 )
 def test_a_real_manifest_has_as_many_assets_as_it_has_tables(name, version, tables):
-    read = dbt.read(real(name))
+    read = dbt.parse_manifest(real(name))
     assert (read.schema_version, len(read.models)) == (version, tables)
 
 
 def test_a_real_release_adds_exactly_twenty_columns_and_removes_none():
-    before, after = (dbt.read(real(f"netsuite_{when}.json")) for when in ("before", "after"))
+    before, after = (dbt.parse_manifest(real(f"netsuite_{when}.json")) for when in ("before", "after"))
     old, new = (
         {(model.resource_type, model.fqn, name) for model in read.models for name in model.schema["properties"]}
         for read in (before, after)
@@ -48,7 +48,7 @@ def test_a_real_release_adds_exactly_twenty_columns_and_removes_none():
 
 
 def test_the_oldest_shape_finds_the_tested_table_by_what_the_test_says_of_its_model():
-    orders = next(m for m in dbt.read(real("jaffle_shop_v1.json")).models if m.name == "fct_orders")
+    orders = next(m for m in dbt.parse_manifest(real("jaffle_shop_v1.json")).models if m.name == "fct_orders")
     assert orders.guarantees["relationships"] == {
         "customer_id": ["your-gcp-project.jaffle_shop.dim_customers.customer_id"]
     }
@@ -63,7 +63,8 @@ def test_reading_twice_in_any_form_and_order_gives_the_same():
         for section, content in reversed(document.items())
     }
     readings = [
-        dbt.read(form) for form in (orjson.dumps(document), orjson.dumps(document).decode(), document, shuffled)
+        dbt.parse_manifest(form)
+        for form in (orjson.dumps(document), orjson.dumps(document).decode(), document, shuffled)
     ]
     assert all(reading == readings[0] for reading in readings)
     assert len({repr(reading) for reading in readings}) == 1
@@ -72,7 +73,7 @@ def test_reading_twice_in_any_form_and_order_gives_the_same():
 def test_what_is_given_is_neither_changed_nor_shared():
     given = manifest(table("orders", column("id", "int"), meta={"owner": "finance"}), check("not_null", "id"))
     before = copy.deepcopy(given)
-    read = dbt.read(given)
+    read = dbt.parse_manifest(given)
     read.models[0].meta["owner"] = "changed"
     assert given == before
 
@@ -86,7 +87,7 @@ def test_five_thousand_models_read_in_well_under_a_second():
     checks = [check("not_null", "c1", on=f"model.shop.m{i}") for i in range(5_000)]
     document = orjson.dumps(manifest(*nodes, *checks))
     started = time.perf_counter()
-    assert len(dbt.read(document).models) == 5_000
+    assert len(dbt.parse_manifest(document).models) == 5_000
     assert time.process_time() - started < 3  # CPU, of which it takes 0.6 s alone: other work may share the machine
     assert gc.isenabled()
 
@@ -113,43 +114,45 @@ def test_five_thousand_models_read_in_well_under_a_second():
 )
 def test_what_is_no_manifest_is_refused_with_the_reason(document, why):
     with pytest.raises(dbt.ManifestError) as refused:
-        dbt.read(document)
+        dbt.parse_manifest(document)
     assert why in refused.value.reason
     assert "Give " in refused.value.reason
 
 
 @pytest.mark.parametrize("version", range(1, 13))
 def test_every_schema_version_from_1_to_12_is_read(version):
-    assert dbt.read(manifest(table(), version=version)).schema_version == version
+    assert dbt.parse_manifest(manifest(table(), version=version)).schema_version == version
 
 
 def test_models_seeds_snapshots_and_sources_become_assets_and_nothing_else_does():
     nodes = [table(f"t_{kind}", kind=kind) for kind in ("model", "seed", "snapshot", "source")]
     others = [table(f"o_{kind}", kind=kind) for kind in ("test", "analysis", "operation", "sql operation")]
-    read = dbt.read(manifest(*nodes, *others, macros={"macro.shop.m": {}}, unit_tests={"unit_test.shop.u": {}}))
+    read = dbt.parse_manifest(
+        manifest(*nodes, *others, macros={"macro.shop.m": {}}, unit_tests={"unit_test.shop.u": {}})
+    )
     assert [model.resource_type for model in read.models] == ["model", "seed", "snapshot", "source"]
 
 
 def test_the_fqn_is_lower_case_and_takes_the_alias_or_the_identifier():
-    read = dbt.read(manifest(table("Orders", alias="Orders_V2"), source("raw", identifier="RAW_Orders_*")))
+    read = dbt.parse_manifest(manifest(table("Orders", alias="Orders_V2"), source("raw", identifier="RAW_Orders_*")))
     assert fqns(read.models) == ["analytics.core.orders_v2", "analytics.core.raw_orders_*"]
 
 
 def test_a_missing_database_shortens_the_fqn_and_is_said():
-    read = dbt.read(manifest(table(database=None)))
+    read = dbt.parse_manifest(manifest(table(database=None)))
     assert fqns(read.models) == ["core.orders"]
     assert read.warnings == ("These nodes name no database or no schema; their names are shorter: model.shop.orders.",)
 
 
 @pytest.mark.parametrize("odd", ["a.b", "project:dataset", "a/b", "ä%"])
 def test_unusual_characters_in_a_name_are_kept_and_said(odd):
-    read = dbt.read(manifest(table(alias=odd)))
+    read = dbt.parse_manifest(manifest(table(alias=odd)))
     assert fqns(read.models) == [f"analytics.core.{odd}"]
     assert "unusual characters" in read.warnings[0]
 
 
 def test_a_table_without_database_and_schema_has_no_name():
-    assert dbt.read(manifest(table(database=None, schema=None))).models == ()
+    assert dbt.parse_manifest(manifest(table(database=None, schema=None))).models == ()
 
 
 def test_every_test_of_a_real_table_is_one_promise():
@@ -157,13 +160,13 @@ def test_every_test_of_a_real_table_is_one_promise():
     tests = [node for node in document["nodes"].values() if node["resource_type"] == "test"]
     views = {key for key, node in document["nodes"].items() if node["config"]["materialized"] == "ephemeral"}
     expected = [node for node in tests if node["attached_node"] not in views]
-    sections = [model.guarantees for model in dbt.read(document).models if model.guarantees]
+    sections = [model.guarantees for model in dbt.parse_manifest(document).models if model.guarantees]
     promises = [len(kept) for section in sections for kind, kept in section.items() if kind != "freshness"]
     assert sum(promises) == len(expected) > 40
 
 
 def test_a_node_that_no_table_could_be_named_after_is_left_out_and_said():
-    read = dbt.read(manifest(table("good"), table("bad", alias="a\nb"), {**table("worse"), "name": 7}))
+    read = dbt.parse_manifest(manifest(table("good"), table("bad", alias="a\nb"), {**table("worse"), "name": 7}))
     assert fqns(read.models) == ["analytics.core.good"]
     assert any(
         "no name that a table could have" in warning and "model.shop.bad" in warning for warning in read.warnings
@@ -174,7 +177,7 @@ def test_two_models_that_build_one_table_are_refused_with_both_ids():
     with pytest.raises(
         dbt.ManifestError, match=r"model\.shop\.a and model\.shop\.b both build analytics\.core\.orders"
     ):
-        dbt.read(manifest(table("b", alias="orders"), table("a", alias="ORDERS")))
+        dbt.parse_manifest(manifest(table("b", alias="orders"), table("a", alias="ORDERS")))
 
 
 def test_a_source_that_this_project_seeds_is_one_asset_with_the_promises_of_both():
@@ -196,7 +199,7 @@ def test_a_source_that_a_model_builds_is_that_model_and_does_not_depend_on_itsel
 
 def test_disabled_nodes_are_ignored_and_being_depended_on_they_are_named():
     off = table("off", config={"enabled": False})
-    read = dbt.read(manifest(off, table("on", depends_on={"nodes": ["model.shop.off"]})))
+    read = dbt.parse_manifest(manifest(off, table("on", depends_on={"nodes": ["model.shop.off"]})))
     assert fqns(read.models) == ["analytics.core.on"]
     assert read.models[0].depends_on == ()
     assert read.warnings == ("These nodes are depended on, but are disabled or missing: model.shop.off.",)
@@ -204,7 +207,7 @@ def test_disabled_nodes_are_ignored_and_being_depended_on_they_are_named():
 
 def test_lineage_passes_through_ephemeral_models_which_are_no_assets():
     ephemeral = {"config": {"materialized": "ephemeral"}}
-    read = dbt.read(
+    read = dbt.parse_manifest(
         manifest(
             source("raw"),
             table("inner", depends_on={"nodes": ["source.shop.raw", "model.shop.outer"]}, **ephemeral),
@@ -226,7 +229,7 @@ def test_exposures_depend_on_tables_also_through_metrics_and_are_owned_by_name_o
         "owner": {"email": "bi@example.com"},
         "depends_on": {"nodes": ["metric.shop.revenue"]},
     }
-    read = dbt.read(
+    read = dbt.parse_manifest(
         manifest(
             table(),
             exposures={"exposure.shop.board": exposure, "exposure.shop.off": {"config": {"enabled": False}}},
@@ -297,7 +300,7 @@ def test_two_versions_of_a_model_are_two_assets():
         }
     ]
     checks[0]["test_metadata"]["kwargs"]["model"] = "{{ get_where_subquery(ref('orders', v=2)) }}"
-    read = dbt.read(manifest(*nodes, *checks))
+    read = dbt.parse_manifest(manifest(*nodes, *checks))
     assert [(model.fqn, model.guarantees) for model in read.models] == [
         ("analytics.core.orders_v1", None),
         ("analytics.core.orders_v2", {"nullability": {"id": "never"}}),
@@ -308,7 +311,9 @@ def test_meta_that_no_database_could_keep_is_dropped_and_said():
     deep: object = 1
     for _ in range(100):
         deep = [deep]
-    read = dbt.read(manifest(table("a", meta={"x": deep}), table("b", meta={"x": "\0"}), table("c", meta={"x": [1]})))
+    read = dbt.parse_manifest(
+        manifest(table("a", meta={"x": deep}), table("b", meta={"x": "\0"}), table("c", meta={"x": [1]}))
+    )
     assert [model.meta for model in read.models] == [{}, {}, {"x": [1]}]
     assert len(read.warnings) == 1
 
@@ -324,7 +329,7 @@ def test_values_of_the_wrong_type_read_as_absent_and_each_kind_is_said_once():
     }
     nodes = manifest(*[table(f"t{i}", **wrong) for i in range(5)])
     nodes["nodes"]["model.shop.broken"] = "a text"
-    read = dbt.read(nodes)
+    read = dbt.parse_manifest(nodes)
     assert len(read.models) == 5
     seen = {(model.description, model.columns, model.tags, model.contract_enforced) for model in read.models}
     assert seen == {(None, (), (), False)}
@@ -341,7 +346,7 @@ def test_values_of_the_wrong_type_read_as_absent_and_each_kind_is_said_once():
 
 
 def test_a_column_with_an_unprintable_name_is_left_out_and_said():
-    read = dbt.read(manifest(table("orders", column("a\nb"), column("c"))))
+    read = dbt.parse_manifest(manifest(table("orders", column("a\nb"), column("c"))))
     assert read.models[0].columns == ("c",)
     assert read.warnings == (
         "These nodes have columns with unprintable names, which were left out: model.shop.orders.",

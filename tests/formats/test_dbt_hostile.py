@@ -61,7 +61,7 @@ def mutate(document: dict, values: list, dice: random.Random) -> dict:
 
 def read_or_refuse(document: object) -> None:
     try:
-        read = dbt.read(document)  # type: ignore[arg-type]  # hostile on purpose
+        read = dbt.parse_manifest(document)  # type: ignore[arg-type]  # hostile on purpose
     except dbt.ManifestError:
         return
     orjson.dumps(read.warnings)

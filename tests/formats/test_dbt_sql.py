@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.formats import dbt
-from tessera_gql.formats.dbt_sql import columns_read
+from tessera_gql.formats.dbt_sql import find_column_usage
 from tests.formats.manifests import real
 
 UPSTREAM = {"db.s.orders": ["Id", "customer_id", "total", "note"], "db.s.customers": ["id", "name", "country"]}
@@ -51,7 +51,7 @@ CASES: list[tuple[str, set[str] | None, set[str] | None]] = [
 
 @pytest.mark.parametrize(("query", "orders", "customers"), CASES)
 def test_a_query_reads_the_columns_it_names(query: str, orders: set[str] | None, customers: set[str] | None) -> None:
-    found = columns_read(query, "postgres", UPSTREAM)
+    found = find_column_usage(query, "postgres", UPSTREAM)
     read = {fqn: None if one.columns is None else set(one.columns) for fqn, one in found.items()}
     for fqn, wanted in ((ORDERS, orders), (CUSTOMERS, customers)):
         if wanted is None:
@@ -64,7 +64,7 @@ def test_a_query_reads_the_columns_it_names(query: str, orders: set[str] | None,
 
 def test_a_star_in_a_cte_reads_no_more_than_its_readers() -> None:
     query = "with o as (select * from db.s.orders), r as (select id, total as t from o) select * from r"
-    assert columns_read(query, "duckdb", UPSTREAM)[ORDERS].columns == ("Id", "total")
+    assert find_column_usage(query, "duckdb", UPSTREAM)[ORDERS].columns == ("Id", "total")
 
 
 @pytest.mark.parametrize(
@@ -82,28 +82,28 @@ def test_a_star_in_a_cte_reads_no_more_than_its_readers() -> None:
     ],
 )
 def test_what_can_not_be_told_is_everything_and_says_why(query: str | None, why: str) -> None:
-    found = columns_read(query, "postgres", UPSTREAM)[ORDERS]
+    found = find_column_usage(query, "postgres", UPSTREAM)[ORDERS]
     assert found.columns is None
-    assert found.why is not None
-    assert why in found.why
+    assert found.reason is not None
+    assert why in found.reason
 
 
 def test_a_record_is_read_by_its_name() -> None:
     declared = {"p.d.t": ["id", "items.sku", "items.qty"]}
-    found = columns_read("select i.sku from `p`.`d`.`t`, unnest(items) i", "bigquery", declared)
+    found = find_column_usage("select i.sku from `p`.`d`.`t`, unnest(items) i", "bigquery", declared)
     assert found["p.d.t"].columns == ("items",)
 
 
 def test_most_queries_of_a_real_project_are_read() -> None:
-    manifest = dbt.read(real("netsuite_after.json"))
+    manifest = dbt.parse_manifest(real("netsuite_after.json"))
     columns = {one.fqn: one.columns for one in manifest.models}
     read = [
         reading
         for model in manifest.models
         if model.compiled_code
-        for reading in columns_read(
+        for reading in find_column_usage(
             model.compiled_code, manifest.adapter, {fqn: columns[fqn] for fqn in model.depends_on}
         ).values()
     ]
     assert len([one for one in read if one.columns]) >= 100
-    assert not [one for one in read if one.why and "could not be read" in one.why]
+    assert not [one for one in read if one.reason and "could not be read" in one.reason]

@@ -32,7 +32,7 @@ def test_a_relationship_names_the_table_and_column_it_points_to():
     points = check("relationships", "id", to="source('landing', 'people')", field="key")
     points["depends_on"]["nodes"].append("source.shop.people")
     people = source("people", identifier="PERSON")
-    read = dbt.read(manifest(ORDERS, people, points)).models[0]
+    read = dbt.parse_manifest(manifest(ORDERS, people, points)).models[0]
     assert read.guarantees == {"relationships": {"id": ["analytics.core.person.key"]}}
 
 
@@ -150,7 +150,7 @@ def test_a_singular_test_is_kept_for_every_table_it_reads_and_changes_with_its_s
         }
 
     def read(sql):
-        return [model.guarantees for model in dbt.read(manifest(ORDERS, source(), singular(sql))).models]
+        return [model.guarantees for model in dbt.parse_manifest(manifest(ORDERS, source(), singular(sql))).models]
 
     first, same, other = read("select 1\n from x"), read("select 1 from x"), read("select 2 from x")
     assert first == same != other
@@ -216,7 +216,7 @@ def test_a_test_of_a_column_that_is_not_declared_is_a_guarantee_and_adds_no_colu
 
 def test_a_test_that_names_no_table_is_said():
     lost = check("relationships", "id", on="model.shop.gone")
-    (warning,) = dbt.read(manifest(ORDERS, lost)).warnings
+    (warning,) = dbt.parse_manifest(manifest(ORDERS, lost)).warnings
     assert warning.startswith("These tests name no table of this manifest and were left out: test.shop.")
 
 
@@ -229,7 +229,7 @@ def test_arguments_that_no_database_could_keep_are_left_out_and_said():
     deep: object = 1
     for _ in range(100):
         deep = {"x": deep}
-    read = dbt.read(manifest(ORDERS, check("custom", "id", depth=deep)))
+    read = dbt.parse_manifest(manifest(ORDERS, check("custom", "id", depth=deep)))
     assert read.models[0].guarantees == {"custom": {"custom_orders_id": {"test": "custom", "column": "id"}}}
     assert "nested too deep" in read.warnings[0]
 

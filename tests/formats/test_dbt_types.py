@@ -8,7 +8,7 @@ from tests.formats.manifests import check, column, manifest, read_column, read_o
 
 
 def schema(data_type: str):
-    return dbt_types.read(data_type, is_sized=False).schema
+    return dbt_types.parse_type(data_type, is_sized=False).schema
 
 
 @pytest.mark.parametrize(
@@ -115,14 +115,14 @@ def test_nested_types_are_described_to_their_leaves(spelling, expected):
     ["geography(point,4326)", "foo<bar>", "array<", "struct<a int64", "((", "%", "int)", "array<" * 100, "x" * 300_000],
 )
 def test_a_type_nobody_knows_says_so_and_constrains_nothing(spelling):
-    read = dbt_types.read(spelling, is_sized=True)
+    read = dbt_types.parse_type(spelling, is_sized=True)
     assert set(read.schema) == {"x-dbt-type"}
     assert read.unknown == (read.schema["x-dbt-type"],)
     assert len(read.unknown[0]) <= 200
 
 
 def test_an_unknown_type_is_a_warning_that_names_the_column():
-    (warning,) = dbt.read(manifest(table("orders", column("where_at", "geography")))).warnings
+    (warning,) = dbt.parse_manifest(manifest(table("orders", column("where_at", "geography")))).warnings
     assert warning == "Columns of the unknown type `geography` may hold any value: model.shop.orders.where_at."
 
 

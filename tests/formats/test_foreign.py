@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tessera_gql.diff import check, fields
+from tessera_gql.diff import check, list_fields
 from tessera_gql.formats import avro, ddl
-from tessera_gql.formats.foreign import ForeignError
+from tessera_gql.formats.foreign import DocumentError
 
 ORDER: dict[str, Any] = {
     "type": "record",
@@ -35,11 +35,11 @@ ORDER: dict[str, Any] = {
 
 def test_an_avro_record_becomes_an_object_with_all_its_fields() -> None:
     text = orjson.dumps(ORDER).decode()
-    found = avro.read(text)
+    found = avro.parse_record(text)
     check(found.schema)
     assert (found.name, found.description, found.original["text"]) == ("shop.events.Order", "One order.", text)
     assert found.schema["required"] == [one["name"] for one in ORDER["fields"]]
-    paths = {one.path for one in fields(found.schema)}
+    paths = {one.path for one in list_fields(found.schema)}
     assert {"id", "note", "items[].sku", "state"} <= paths
     assert found.schema["properties"]["note"]["anyOf"] == [{"type": "null"}, {"type": "string"}]
     assert found.schema["properties"]["at"]["x-avro-logical-type"] == "timestamp-millis"
@@ -52,8 +52,8 @@ def test_an_avro_record_becomes_an_object_with_all_its_fields() -> None:
      '{"type": "array", "items": "int"}', '{"type": "record", "name": "A", "fields": [7]}'],
 )  # fmt: skip
 def test_what_is_no_avro_record_is_refused(text: str) -> None:
-    with pytest.raises(ForeignError, match=r"[Tt]his (Avro schema|is no Avro)"):
-        avro.read(text)
+    with pytest.raises(DocumentError, match=r"[Tt]his (Avro schema|is no Avro)"):
+        avro.parse_record(text)
 
 
 DDL = """
@@ -70,7 +70,7 @@ CREATE TABLE b (x INT, y INT, PRIMARY KEY (x, y));
 
 
 def test_create_table_becomes_an_object_whose_nullable_columns_may_be_null() -> None:
-    orders, other = ddl.read(DDL, "databricks")
+    orders, other = ddl.parse_tables(DDL, "databricks")
     check(orders.schema)
     assert orders.name == "analytics.core.orders"
     assert orders.schema["required"] == ["id", "customer_id"]
@@ -85,5 +85,5 @@ def test_create_table_becomes_an_object_whose_nullable_columns_may_be_null() -> 
     [("", None), ("select 1", None), ("CREATE TABLE (", None), (DDL, "cobol"), ("create view a as select 1", None)],
 )
 def test_sql_that_creates_no_table_is_refused(text: str, dialect: str | None) -> None:
-    with pytest.raises(ForeignError):
-        ddl.read(text, dialect)
+    with pytest.raises(DocumentError):
+        ddl.parse_tables(text, dialect)

@@ -40,12 +40,12 @@ ASSET = AssetFile(
 
 @pytest.mark.parametrize("what", [ASSET, TeamFile(name="shop"), TeamFile(name="É - x", metadata={"slack": "#a"})])
 def test_a_file_reads_back_as_what_was_written(what: TeamFile | AssetFile) -> None:
-    assert git.read(git.write(what)) == what
+    assert git.parse_file(git.render_file(what)) == what
 
 
 def test_the_order_of_keys_in_a_database_does_not_show() -> None:
     turned = {"properties": {"id": {"type": "integer"}}, "type": "object"}
-    assert git.write(replace(ASSET, contracts=(replace(CONTRACT, schema=turned),))) == git.write(
+    assert git.render_file(replace(ASSET, contracts=(replace(CONTRACT, schema=turned),))) == git.render_file(
         replace(ASSET, contracts=(CONTRACT,))
     )
 
@@ -117,11 +117,11 @@ def changed(text: str, old: str, new: str) -> str:
 )
 def test_a_mistake_in_a_file_says_its_line(old: str, new: str, line: int, what: str) -> None:
     with pytest.raises(YamlError, match=what) as refused:
-        git.read(changed(git.write(ASSET), old, new))
+        git.parse_file(changed(git.render_file(ASSET), old, new))
     assert refused.value.line == line
 
 
 @pytest.mark.parametrize("content", ["", "7", "- kind: asset", "kind: asset", "kind: [asset]"])
 def test_anything_else_is_refused(content: Any) -> None:
     with pytest.raises(YamlError):
-        git.read(content)
+        git.parse_file(content)

@@ -4,7 +4,7 @@ import pytest
 
 from tessera_gql.diff import check
 from tessera_gql.formats import odcs, yaml
-from tessera_gql.formats.foreign import ForeignError
+from tessera_gql.formats.foreign import DocumentError
 from tests.world import ORDERS
 
 CONTRACT = """
@@ -34,7 +34,7 @@ slaProperties:
 
 
 def test_a_contract_becomes_a_schema_guarantees_and_a_name() -> None:
-    (found,) = odcs.read(CONTRACT)
+    (found,) = odcs.parse_contract(CONTRACT)
     check(found.schema)
     assert (found.name, found.version, found.description) == ("analytics.core.orders", "1.2.0", "All orders.")
     assert found.schema["required"] == ["id", "at"]
@@ -48,8 +48,8 @@ def test_a_contract_becomes_a_schema_guarantees_and_a_name() -> None:
 
 
 def test_what_is_written_reads_back_with_the_same_columns() -> None:
-    text = odcs.write("analytics.core.orders", "2.0.0", ORDERS, description="Orders.", team="shop")
-    (found,) = odcs.read(text)
+    text = odcs.render_contract("analytics.core.orders", "2.0.0", ORDERS, description="Orders.", team="shop")
+    (found,) = odcs.parse_contract(text)
     assert (found.name, found.version, found.description) == ("analytics.core.orders", "2.0.0", "Orders.")
     assert found.schema["required"] == ORDERS["required"]
     assert set(found.schema["properties"]) == set(ORDERS["properties"])
@@ -57,8 +57,8 @@ def test_what_is_written_reads_back_with_the_same_columns() -> None:
 
 
 def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
-    (found,) = odcs.read(CONTRACT)
-    (again,) = odcs.read(odcs.write(found.name, "1.2.0", found.schema))
+    (found,) = odcs.parse_contract(CONTRACT)
+    (again,) = odcs.parse_contract(odcs.render_contract(found.name, "1.2.0", found.schema))
     assert again.schema == found.schema
 
 
@@ -76,5 +76,5 @@ def test_a_contract_that_was_read_and_written_reads_the_same() -> None:
     ],
 )
 def test_what_is_no_contract_is_refused(text: str, what: str) -> None:
-    with pytest.raises(ForeignError, match=what):
-        odcs.read(text)
+    with pytest.raises(DocumentError, match=what):
+        odcs.parse_contract(text)

@@ -4,9 +4,9 @@ import pytest
 from google.protobuf import descriptor_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
 
-from tessera_gql.diff import check, fields
+from tessera_gql.diff import check, list_fields
 from tessera_gql.formats import protobuf
-from tessera_gql.formats.foreign import ForeignError
+from tessera_gql.formats.foreign import DocumentError
 
 
 def described(*, imports: bool = True) -> bytes:
@@ -46,7 +46,7 @@ def described(*, imports: bool = True) -> bytes:
 
 
 def test_a_message_becomes_an_object_under_its_json_names() -> None:
-    (order,) = protobuf.read(described())
+    (order,) = protobuf.parse_messages(described())
     check(order.schema)
     assert order.name == "shop.Order"
     assert order.schema["required"] == ["paid"]
@@ -54,10 +54,10 @@ def test_a_message_becomes_an_object_under_its_json_names() -> None:
     assert properties["placedAt"] == {"type": "string", "format": "date-time"}
     assert properties["labels"] == {"type": "object", "additionalProperties": {"type": "string"}}
     assert set(order.schema["$defs"]) == {"shop.Order", "shop.Order.Line", "shop.State"}
-    assert {"id", "lines[].sku", "state"} <= {one.path for one in fields(order.schema)}
+    assert {"id", "lines[].sku", "state"} <= {one.path for one in list_fields(order.schema)}
 
 
 @pytest.mark.parametrize("document", [b"", b"no descriptor", b"\xff" * 50, described(imports=False)])
 def test_what_is_no_whole_set_is_refused(document: bytes) -> None:
-    with pytest.raises(ForeignError):
-        protobuf.read(document)
+    with pytest.raises(DocumentError):
+        protobuf.parse_messages(document)

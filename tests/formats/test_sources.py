@@ -8,8 +8,8 @@ import pytest
 from google.protobuf import descriptor_pb2 as pb
 
 from tessera_gql.diff import check
-from tessera_gql.formats.foreign import ForeignError
-from tessera_gql.formats.sources import Format, Source, named, read
+from tessera_gql.formats.foreign import DocumentError
+from tessera_gql.formats.sources import Format, SchemaDocument, format_from_path, parse_document
 
 AVRO = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]})
 ODCS = "apiVersion: v3.1.0\nkind: DataContract\nschema:\n- {name: orders, properties: [{name: id, primaryKey: true}]}\n"
@@ -28,47 +28,50 @@ def descriptors(*names: str) -> str:
 @pytest.mark.parametrize(
     ("source", "columns"),
     [
-        (Source(Format.JSON_SCHEMA, '{"type": "object", "properties": {"id": {}}}'), {"id"}),
-        (Source(Format.AVRO, AVRO), {"id"}),
-        (Source(Format.ODCS, ODCS), {"id"}),
-        (Source(Format.DDL, DDL, part="items"), {"sku"}),
-        (Source(Format.DDL, DDL, part="SHOP.ITEMS", dialect="postgres"), {"sku"}),
-        (Source(Format.DDL, DDL), {"id"}),
-        (Source(Format.PROTOBUF, descriptors("Order")), {"id"}),
-        (Source(Format.PROTOBUF, descriptors("Orders", "Item")), {"id"}),
+        (SchemaDocument(Format.JSON_SCHEMA, '{"type": "object", "properties": {"id": {}}}'), {"id"}),
+        (SchemaDocument(Format.AVRO, AVRO), {"id"}),
+        (SchemaDocument(Format.ODCS, ODCS), {"id"}),
+        (SchemaDocument(Format.DDL, DDL, part="items"), {"sku"}),
+        (SchemaDocument(Format.DDL, DDL, part="SHOP.ITEMS", dialect="postgres"), {"sku"}),
+        (SchemaDocument(Format.DDL, DDL), {"id"}),
+        (SchemaDocument(Format.PROTOBUF, descriptors("Order")), {"id"}),
+        (SchemaDocument(Format.PROTOBUF, descriptors("Orders", "Item")), {"id"}),
     ],
 )
-def test_each_format_is_read_and_its_own_part_found(source: Source, columns: set[str]) -> None:
-    found = read(source, "analytics.core.orders")
+def test_each_format_is_read_and_its_own_part_found(source: SchemaDocument, columns: set[str]) -> None:
+    found = parse_document(source, "analytics.core.orders")
     check(found.schema)
     assert found.schema["properties"].keys() == columns
-    assert Source.of(source.as_json()) == source
+    assert SchemaDocument.from_json(source.as_json()) == source
 
 
 def test_what_a_format_promises_beside_the_schema_is_read_too() -> None:
-    assert read(Source(Format.ODCS, ODCS)).guarantees == {"uniqueness": {"id": "always"}}
+    assert parse_document(SchemaDocument(Format.ODCS, ODCS)).guarantees == {"uniqueness": {"id": "always"}}
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (Source(Format.DDL, DDL, part="nothing"), "describes shop.orders, shop.items; none of them is 'nothing'"),
-        (Source(Format.DDL, "CREATE TABLE a.t (x INT); CREATE TABLE b.t (x INT)", part="t"), "more than one"),
-        (Source(Format.PROTOBUF, "not base64!"), "base64"),
-        (Source(Format.PROTOBUF, base64.b64encode(b"junk").decode()), "descriptor set"),
-        (Source(Format.JSON_SCHEMA, "{"), "not JSON"),
-        (Source(Format.AVRO, "[" * 100_000), "Avro"),
-        (Source(Format.ODCS, "a: &a [*a, *a]"), "data contract"),
-        (Source(Format.DDL, "DROP TABLE orders"), "creates no table"),
-        (Source(Format.DDL, "SELECT", dialect="klingon"), "dialect"),
+        (
+            SchemaDocument(Format.DDL, DDL, part="nothing"),
+            "describes shop.orders, shop.items; none of them is 'nothing'",
+        ),
+        (SchemaDocument(Format.DDL, "CREATE TABLE a.t (x INT); CREATE TABLE b.t (x INT)", part="t"), "more than one"),
+        (SchemaDocument(Format.PROTOBUF, "not base64!"), "base64"),
+        (SchemaDocument(Format.PROTOBUF, base64.b64encode(b"junk").decode()), "descriptor set"),
+        (SchemaDocument(Format.JSON_SCHEMA, "{"), "not JSON"),
+        (SchemaDocument(Format.AVRO, "[" * 100_000), "Avro"),
+        (SchemaDocument(Format.ODCS, "a: &a [*a, *a]"), "data contract"),
+        (SchemaDocument(Format.DDL, "DROP TABLE orders"), "creates no table"),
+        (SchemaDocument(Format.DDL, "SELECT", dialect="klingon"), "dialect"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_a_sentence(source: Source, said: str) -> None:
-    with pytest.raises(ForeignError, match=said):
-        read(source, "analytics.core.customers")
+def test_what_cannot_be_read_is_refused_in_a_sentence(source: SchemaDocument, said: str) -> None:
+    with pytest.raises(DocumentError, match=said):
+        parse_document(source, "analytics.core.customers")
 
 
 def test_a_file_is_of_the_format_of_its_name() -> None:
     names = ("a.json", "a.avsc", "B.YAML", "a.yml", "a.sql", "a.protoset", "a.txt", "json")
     kinds = [Format.JSON_SCHEMA, Format.AVRO, Format.ODCS, Format.ODCS, Format.DDL, Format.PROTOBUF, None, None]
-    assert [named(PurePath(name)) for name in names] == kinds
+    assert [format_from_path(PurePath(name)) for name in names] == kinds

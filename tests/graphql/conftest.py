@@ -11,7 +11,7 @@ from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import OPEN_ACTOR, Actor
+from tessera_gql.policy.access import ANONYMOUS, Actor
 from tessera_gql.store.database import Database
 from tests.conftest import statements
 
@@ -21,7 +21,7 @@ class Ask(Protocol):
 
 
 async def anyone(_credential: str | None) -> Actor:
-    return OPEN_ACTOR
+    return ANONYMOUS
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def transport(database: Database) -> Transport:
 def answer(transport: Transport) -> Ask:
     """The whole reply."""
 
-    async def run(query: str, *, actor: Actor = OPEN_ACTOR, **variables: Any) -> dict[str, Any]:
+    async def run(query: str, *, actor: Actor = ANONYMOUS, **variables: Any) -> dict[str, Any]:
         return await execute(transport, query=query, variables=variables, identity=actor)
 
     return run
@@ -48,7 +48,7 @@ def answer(transport: Transport) -> Ask:
 def ask(answer: Ask) -> Ask:
     """The data of an operation that must not fail."""
 
-    async def run(query: str, *, actor: Actor = OPEN_ACTOR, **variables: Any) -> dict[str, Any]:
+    async def run(query: str, *, actor: Actor = ANONYMOUS, **variables: Any) -> dict[str, Any]:
         reply = await answer(query, actor=actor, **variables)
         assert "errors" not in reply, reply["errors"]
         return reply["data"]

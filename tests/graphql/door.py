@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tessera_gql.auth import Authenticator, BadCredential, Identity
+from tessera_gql.auth import Authenticator, Identity, InvalidCredential
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.http import Transport, Unauthenticated, execute
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import OPEN_ACTOR, Scope
+from tessera_gql.policy.access import ANONYMOUS, Scope
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import CreatedKey, NewKey
+from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Door:
     async def authenticate(self, authorization: str | None) -> Identity:
         try:
             return await self.keys.identify(authorization)
-        except BadCredential as error:
+        except InvalidCredential as error:
             raise Unauthenticated(str(error)) from None
 
     def transport(self) -> Transport:
@@ -41,8 +41,8 @@ class Door:
         self, team: Team | None, *scopes: Scope, name: str = "ci", expires_at: datetime | None = None
     ) -> CreatedKey:
         async with self.database.write("tester") as session:
-            asked = NewKey(name, scopes or (Scope.READ,), TeamRef(id=team.id) if team else None, expires_at)
-            return await keys.create(session, OPEN_ACTOR, asked)
+            asked = KeyRequest(name, scopes or (Scope.READ,), TeamRef(id=team.id) if team else None, expires_at)
+            return await keys.create(session, ANONYMOUS, asked)
 
     async def reply(self, token: str | None, query: str, **variables: Any) -> dict[str, Any]:
         """The whole reply; of who is not let in, what it says at the door."""
@@ -62,7 +62,7 @@ class Door:
 
 def door(database: Database, **options: Any) -> Door:
     found = Door(database, Authenticator(database, **options))
-    database.committed.append(found.keys.on_commit)
+    database.commit_listeners.append(found.keys.on_commit)
     return found
 
 

@@ -13,7 +13,7 @@ from graphql import GraphQLField
 
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import ACTION_SCOPES, OPEN_ACTOR, Actor, Scope, Verb, allows
+from tessera_gql.policy.access import ACTION_SCOPES, ANONYMOUS, Action, Actor, Scope, is_allowed
 from tessera_gql.policy.words import DependencyType, Response
 from tessera_gql.store import contracts, keys
 from tessera_gql.store.assets import AssetRef
@@ -21,7 +21,7 @@ from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey, Asset, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import dependencies, webhooks
-from tessera_gql.workflows.webhooks import NewWebhook
+from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest, table
 from tests.graphql.door import Door, codes, door
 from tests.world import ORDERS, World, without
@@ -65,12 +65,12 @@ class Scene:
         if made:
             async with self.world.database.write() as session:
                 kind = DependencyType.CONSUMES
-                await dependencies.add(session, OPEN_ACTOR, dependent=dependent, dependency=dependency, kind=kind)
+                await dependencies.add(session, ANONYMOUS, dependent=dependent, dependency=dependency, kind=kind)
         return {"dependent": {"fqn": dependent.fqn}, "dependency": {"fqn": dependency.fqn}}
 
     async def webhook(self) -> str:
         async with self.world.database.write() as session:
-            made = await webhooks.create(session, OPEN_ACTOR, NewWebhook(HOOK, TeamRef(id=self.owner.id)))
+            made = await webhooks.create(session, ANONYMOUS, WebhookRequest(HOOK, TeamRef(id=self.owner.id)))
         return global_id("Webhook", made.webhook.id)
 
     @property
@@ -177,48 +177,48 @@ async def ping_webhook(scene: Scene) -> dict[str, Any]:
 
 async def redeliver_webhook(scene: Scene) -> dict[str, Any]:
     async with scene.world.database.write() as session:
-        made = await webhooks.create(session, OPEN_ACTOR, NewWebhook(HOOK, TeamRef(id=scene.owner.id)))
-        delivery = await webhooks.ping(session, OPEN_ACTOR, made.webhook.id)
+        made = await webhooks.create(session, ANONYMOUS, WebhookRequest(HOOK, TeamRef(id=scene.owner.id)))
+        delivery = await webhooks.ping(session, ANONYMOUS, made.webhook.id)
     return {"delivery": global_id("WebhookDelivery", delivery.id)}
 
 
-CALLS: dict[Verb, Callable[[Scene], Any]] = {
-    Verb.CREATE_TEAM: create_team,
-    Verb.UPDATE_TEAM: update_team,
-    Verb.CREATE_ASSET: create_asset,
-    Verb.UPDATE_ASSET: update_asset,
-    Verb.ADD_DEPENDENCY: add_dependency,
-    Verb.REMOVE_DEPENDENCY: remove_dependency,
-    Verb.PUBLISH_CONTRACT: publish_contract,
-    Verb.FORCE_CONTRACT: force_contract,
-    Verb.RETIRE_CONTRACT: retire_contract,
-    Verb.REGISTER: register,
-    Verb.UPDATE_REGISTRATION: update_registration,
-    Verb.UNREGISTER: unregister,
-    Verb.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
-    Verb.WITHDRAW_PROPOSAL: withdraw_proposal,
-    Verb.PUBLISH_PROPOSAL: publish_proposal,
-    Verb.SYNC_DBT_MANIFEST: sync_dbt_manifest,
-    Verb.CREATE_API_KEY: create_api_key,
-    Verb.REVOKE_API_KEY: revoke_api_key,
-    Verb.CREATE_WEBHOOK: create_webhook,
-    Verb.UPDATE_WEBHOOK: update_webhook,
-    Verb.DELETE_WEBHOOK: delete_webhook,
-    Verb.REDELIVER_WEBHOOK: redeliver_webhook,
-    Verb.TEST_WEBHOOK: ping_webhook,
+CALLS: dict[Action, Callable[[Scene], Any]] = {
+    Action.CREATE_TEAM: create_team,
+    Action.UPDATE_TEAM: update_team,
+    Action.CREATE_ASSET: create_asset,
+    Action.UPDATE_ASSET: update_asset,
+    Action.ADD_DEPENDENCY: add_dependency,
+    Action.REMOVE_DEPENDENCY: remove_dependency,
+    Action.PUBLISH_CONTRACT: publish_contract,
+    Action.FORCE_CONTRACT: force_contract,
+    Action.RETIRE_CONTRACT: retire_contract,
+    Action.REGISTER: register,
+    Action.UPDATE_REGISTRATION: update_registration,
+    Action.UNREGISTER: unregister,
+    Action.ACKNOWLEDGE_PROPOSAL: acknowledge_proposal,
+    Action.WITHDRAW_PROPOSAL: withdraw_proposal,
+    Action.PUBLISH_PROPOSAL: publish_proposal,
+    Action.SYNC_DBT_MANIFEST: sync_dbt_manifest,
+    Action.CREATE_API_KEY: create_api_key,
+    Action.REVOKE_API_KEY: revoke_api_key,
+    Action.CREATE_WEBHOOK: create_webhook,
+    Action.UPDATE_WEBHOOK: update_webhook,
+    Action.DELETE_WEBHOOK: delete_webhook,
+    Action.REDELIVER_WEBHOOK: redeliver_webhook,
+    Action.TEST_WEBHOOK: ping_webhook,
 }
 HIDDEN = {
-    Verb.REVOKE_API_KEY,
-    Verb.UPDATE_WEBHOOK,
-    Verb.DELETE_WEBHOOK,
-    Verb.REDELIVER_WEBHOOK,
-    Verb.TEST_WEBHOOK,
+    Action.REVOKE_API_KEY,
+    Action.UPDATE_WEBHOOK,
+    Action.DELETE_WEBHOOK,
+    Action.REDELIVER_WEBHOOK,
+    Action.TEST_WEBHOOK,
 }  # what they are about does not exist for those who may not see it
-IN_A_FOLDER = {Verb.PUSH_TO_GIT, Verb.PULL_FROM_GIT}  # asserted in test_git.py, where there is one
-FIELDS = {Verb.FORCE_CONTRACT: "publishContract"}
+IN_A_FOLDER = {Action.PUSH_TO_GIT, Action.PULL_FROM_GIT}  # asserted in test_git.py, where there is one
+FIELDS = {Action.FORCE_CONTRACT: "publishContract"}
 
 
-def field_of(verb: Verb) -> str:
+def field_of(verb: Action) -> str:
     """The mutation of a verb, which bears its name."""
     first, *rest = verb.name.lower().split("_")
     return FIELDS.get(verb, first + "".join(part.capitalize() for part in rest))
@@ -235,10 +235,14 @@ def test_every_mutation_has_a_row_in_the_table_and_a_call_in_this_test() -> None
 
 
 def test_every_row_of_the_table_is_a_mutation_or_a_way_to_read() -> None:
-    assert {verb for verb in Verb if verb not in CALLS} - IN_A_FOLDER == {Verb.READ, Verb.READ_KEYS, Verb.READ_WEBHOOKS}
+    assert {verb for verb in Action if verb not in CALLS} - IN_A_FOLDER == {
+        Action.READ,
+        Action.READ_KEYS,
+        Action.READ_WEBHOOKS,
+    }
 
 
-async def call(gate: Door, token: str | None, verb: Verb, asked: dict[str, Any]) -> tuple[list[str], str]:
+async def call(gate: Door, token: str | None, verb: Action, asked: dict[str, Any]) -> tuple[list[str], str]:
     """The codes of its refusals, and what they say."""
     field = field_of(verb)
     query = f"mutation ($input: {mutations()[field].args['input'].type}) {{ {field}(input: $input) {{ {DONE} }} }}"
@@ -249,16 +253,16 @@ async def call(gate: Door, token: str | None, verb: Verb, asked: dict[str, Any])
 async def _tokens(gate: Door, database: Database, ours: Team) -> dict[str, str | None]:
     bare = await gate.mint(ours, name="no scope")
     async with database.write() as session:
-        await session.update(ApiKey, keys.rows.c.id == bare.key.id, scopes=[])
+        await session.update(ApiKey, keys.TABLE.c.id == bare.key.id, scopes=[])
     minted = {scope.value: (await gate.mint(ours, scope, name=scope.value)).token for scope in Scope}
     return {"nobody": None, "no scope": bare.token, **minted}
 
 
-def _expected(holder: str, ours: UUID, verb: Verb, owner: UUID) -> list[str]:
+def _expected(holder: str, ours: UUID, verb: Action, owner: UUID) -> list[str]:
     if holder not in Scope.__members__:
         return ["UNAUTHENTICATED"]
     actor = Actor(holder, ours, frozenset({Scope[holder]}))
-    if allows(actor, verb, owner):
+    if is_allowed(actor, verb, owner):
         return []
     return ["NOT_FOUND"] if verb in HIDDEN and actor.has_scope(ACTION_SCOPES[verb].own_team) else ["FORBIDDEN"]
 
@@ -266,7 +270,7 @@ def _expected(holder: str, ours: UUID, verb: Verb, owner: UUID) -> list[str]:
 @pytest.mark.parametrize("verb", CALLS, ids=lambda verb: verb.name)
 @pytest.mark.parametrize("whose", ["ours", "theirs"])
 async def test_a_key_may_do_exactly_what_the_table_says(
-    world: World, database: Database, verb: Verb, whose: str
+    world: World, database: Database, verb: Action, whose: str
 ) -> None:
     gate = door(database)
     ours, theirs, outsider = [await world.team(name) for name in ("ours", "theirs", "outsider")]

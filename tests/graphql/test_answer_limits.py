@@ -9,7 +9,7 @@ from tessera_gql.graphql import changes, context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.transport import Executor
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 
 PREPARE = """mutation {
   team: createTeam(input: { name: "t" }) { errors { message } }
@@ -33,7 +33,7 @@ def api(request: pytest.FixtureRequest, transport: Transport) -> Transport:
 
 
 async def reply(api: Transport, query: str, **variables: Any) -> dict[str, Any]:
-    return await execute(api, query=query, variables=variables, identity=OPEN_ACTOR)
+    return await execute(api, query=query, variables=variables, identity=ANONYMOUS)
 
 
 def limit(refused: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from graphql import build_schema
 
 from tessera_gql.graphql import context
 from tessera_gql.graphql.ids import global_id
-from tessera_gql.graphql.schema import printed
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.graphql.schema import print_sdl
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask
 from tests.world import ORDERS, World
@@ -92,7 +92,7 @@ async def test_a_refusal_blames_a_field_that_the_input_has(world: World, ask: As
         }""",
         fqn=asset.fqn,
     )
-    core = build_schema(printed())
+    core = build_schema(print_sdl())
     assert core.mutation_type is not None
     for name, payload in data.items():
         (error,) = payload["errors"]
@@ -241,7 +241,7 @@ async def test_what_fails_does_not_take_along_what_waits_for_the_same(
 
 async def test_who_waits_for_the_same_rows_does_not_fall_with_who_is_given_up(world: World, database: Database) -> None:
     team = await world.team("shop")
-    async with context.open_context(database, OPEN_ACTOR) as opened:
+    async with context.open_context(database, ANONYMOUS) as opened:
         loaders = opened.loaders
         given_up = [
             asyncio.ensure_future(loaders.team.load(team.id)),

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 from starlette.applications import Starlette
 
 from tessera_gql.graphql.budget import SWEEP_THRESHOLD, Rate, RateLimiter, TokenBuckets
-from tessera_gql.graphql.documents import Documents, Operation, Profile
+from tessera_gql.graphql.documents import DocumentCache, Operation, Profile
 from tessera_gql.graphql.http import create_routes, execute
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import schema
@@ -18,7 +18,7 @@ from tessera_gql.store.database import Database
 from tests.graphql.door import Door, door
 from tests.world import World
 
-DOCUMENTS = Documents(schema._schema, Limits(), Profile.LOCKED)
+DOCUMENTS = DocumentCache(schema._schema, Limits(), Profile.LOCKED)
 
 
 @dataclass
@@ -138,7 +138,9 @@ def gate(database: Database) -> Door:
 
 def application(gate: Door, budget: RateLimiter) -> Starlette:
     transport = replace(
-        gate.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
+        gate.transport(),
+        charge=lambda identity, asked: budget.charge(identity.actor.account, asked),
+        open_streams=set(),
     )
     return Starlette(routes=create_routes(transport))
 
@@ -179,7 +181,9 @@ async def test_a_refused_call_never_reaches_the_database(gate: Door, world: Worl
     key = await gate.mint(await world.team("shop"), Scope.WRITE)
     budget = RateLimiter(Rate.parse("1/day"), None, clock=Seconds())
     transport = replace(
-        gate.transport(), charge=lambda identity, asked: budget.charge(identity.actor.account, asked), live=set()
+        gate.transport(),
+        charge=lambda identity, asked: budget.charge(identity.actor.account, asked),
+        open_streams=set(),
     )
     identity = await gate.authenticate(f"Bearer {key.token}")
     query = 'mutation { updateTeam(input: {team: {name: "shop"}, metadata: {n: 1}}) { errors { code } } }'

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tessera_gql.auth import BadCredential
+from tessera_gql.auth import InvalidCredential
 from tessera_gql.policy.access import Scope
 from tessera_gql.policy.words import ProposalStatus, Response
 from tessera_gql.store import audit
@@ -26,7 +26,7 @@ async def test_the_log_and_the_versions_keep_the_order_of_commits(world: World, 
     log = await world.events()
     assert [event.sequence for event in log] == list(range(1, len(log) + 1))
     assert log[-1].occurred_at < log[0].occurred_at
-    assert (await audit.verify(world.database)).sequence == len(log)
+    assert (await audit.verify_log(world.database)).sequence == len(log)
 
 
 async def test_a_proposal_neither_runs_out_nor_hangs(world: World, clock: FixedClock) -> None:
@@ -52,5 +52,5 @@ async def test_a_key_is_good_until_its_moment_comes(world: World, clock: FixedCl
     clock.advance(hours=-2)
     assert (await opened.keys.identify(f"Bearer {minted.token}")).actor.key_id == minted.key.id
     clock.advance(hours=3)
-    with pytest.raises(BadCredential, match="expired at"):
+    with pytest.raises(InvalidCredential, match="expired at"):
         await opened.keys.identify(f"Bearer {minted.token}")

@@ -12,7 +12,7 @@ from tessera_gql.graphql import context
 from tessera_gql.graphql.errors import to_graphql_error
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import OPEN_ACTOR, Actor
+from tessera_gql.policy.access import ANONYMOUS, Actor
 from tessera_gql.store.database import Database
 
 PUBLISH = """mutation($schema: JSON!, $key: String, $fqn: String! = "a.b", $supersede: Boolean! = false) {
@@ -37,7 +37,7 @@ def pool() -> Iterator[Pool]:
 
 @dataclass
 class Identity:
-    actor: Actor = OPEN_ACTOR
+    actor: Actor = ANONYMOUS
 
 
 @dataclass

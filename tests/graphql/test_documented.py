@@ -132,5 +132,5 @@ async def test_every_documented_operation_takes_its_statements_and_no_more(
     await asyncio.to_thread(meter.everything, ids)
     named_costs = {one.name: cost for one, cost in zip(named(meter.asked), meter.costs.values(), strict=True)}
     assert named_costs == COSTS
-    assert transport.tally.planned >= sum(name.endswith("Query") for name in COSTS)
-    assert not transport.tally.fallbacks, "the reference executor answered a documented query"
+    assert transport.executor_counts.planned >= sum(name.endswith("Query") for name in COSTS)
+    assert not transport.executor_counts.fallbacks, "the reference executor answered a documented query"

@@ -11,7 +11,7 @@ from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask, anyone
 from tests.world import World
@@ -33,7 +33,7 @@ def run(database: Database, tmp_path: Path) -> Ask:
 
     transport = Transport(schema=schema, authenticate=anyone, context=opened, profile=Profile.OPEN)
 
-    async def ask(query: str, *, actor: Actor = OPEN_ACTOR, **variables: Any) -> dict[str, Any]:
+    async def ask(query: str, *, actor: Actor = ANONYMOUS, **variables: Any) -> dict[str, Any]:
         reply = await execute(transport, query=query, variables=variables, identity=actor)
         assert "errors" not in reply, reply["errors"]
         return reply["data"]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from tessera_gql.formats import dbt
-from tessera_gql.policy.access import OPEN_ACTOR
-from tessera_gql.workflows.manifests import SyncOptions, sync
+from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.workflows.manifests import SyncOptions, sync_manifest
 from tests.formats.manifests import column, manifest, table
 from tests.graphql.conftest import Ask
 from tests.world import World
@@ -35,7 +35,7 @@ CLOSING = owned(
 
 async def took_in(world: World, document: dict[str, Any]) -> None:
     async with world.database.write() as session:
-        await sync(session, OPEN_ACTOR, dbt.read(document), SyncOptions(create_teams=True))
+        await sync_manifest(session, ANONYMOUS, dbt.parse_manifest(document), SyncOptions(create_teams=True))
 
 
 async def test_the_impact_of_a_manifest_names_what_breaks_and_who_would_be_asked(ask: Ask, world: World) -> None:

@@ -6,11 +6,11 @@ from weakref import ref
 import pytest
 from graphql.execution.values import VariableValues
 
-from tessera_gql.graphql.documents import Documents, Operation, Profile
+from tessera_gql.graphql.documents import DocumentCache, Operation, Profile
 from tessera_gql.graphql.http import Transport
 from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tests.world import World
 
 QUERY = "{ assets(first: 5) { nodes { fqn compatibilityMode owner { name } currentContract { version schema } } } }"
@@ -19,7 +19,7 @@ CORE = schema._schema
 
 @pytest.mark.usefixtures("no_collector")
 def test_a_document_that_left_the_cache_is_freed_with_its_plan() -> None:
-    known = Documents(CORE, Limits(cached_tokens=100), Profile.OPEN)
+    known = DocumentCache(CORE, Limits(cached_tokens=100), Profile.OPEN)
     operation = known.prepare(QUERY)
     assert isinstance(operation, Operation)
     assert operation.document.loc is not None
@@ -36,7 +36,7 @@ def test_a_document_that_left_the_cache_is_freed_with_its_plan() -> None:
 @pytest.mark.usefixtures("no_collector")
 async def test_a_closed_context_is_freed_with_all_that_was_read(world: World, transport: Transport) -> None:
     asset = await world.published(consumers=1)
-    async with transport.context(OPEN_ACTOR) as context:
+    async with transport.context(ANONYMOUS) as context:
         assert await context.loaders.asset.load(asset.id) is not None
         references = [ref(context), ref(context.loaders), ref(context.loaders.asset)]
     del context
@@ -44,7 +44,7 @@ async def test_a_closed_context_is_freed_with_all_that_was_read(world: World, tr
 
 
 def test_a_document_with_many_plans_and_sizes_takes_more_of_the_cache() -> None:
-    known = Documents(CORE, Limits(), Profile.OPEN)
+    known = DocumentCache(CORE, Limits(), Profile.OPEN)
     query = """query($n: Int, $a: Boolean!, $b: Boolean!) {
       assets(first: $n) { nodes { id @skip(if: $a) fqn @skip(if: $b) } } }"""
     known.prepare(query)

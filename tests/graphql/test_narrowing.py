@@ -12,7 +12,7 @@ from tests.world import World
 
 Counted = Callable[[], AbstractContextManager[list[str]]]
 
-WHOLE = len(assets.rows.c)
+WHOLE = len(assets.TABLE.c)
 
 
 def read(sent: list[str], table: Any) -> list[int]:
@@ -26,9 +26,9 @@ async def test_a_page_reads_what_it_shows(world: World, ask: Ask, counted: Count
     with counted() as sent:
         data = await ask("{ assets { nodes { fqn owner { name } currentContract { version } } } }")
     assert data["assets"]["nodes"][0]["currentContract"] == {"version": "1.0.0"}
-    assert read(sent, assets.rows) == [4]  # id and fqn, the owner's id, and what makes a cursor with the id
-    assert read(sent, teams.rows) == [2]
-    assert read(sent, contracts.rows) == [2]
+    assert read(sent, assets.TABLE) == [4]  # id and fqn, the owner's id, and what makes a cursor with the id
+    assert read(sent, teams.TABLE) == [2]
+    assert read(sent, contracts.TABLE) == [2]
 
 
 async def test_cursors_are_what_they_are_without_it(world: World, ask: Ask) -> None:
@@ -55,7 +55,7 @@ async def test_a_field_that_may_look_at_anything_has_everything_read(
     with counted() as sent:
         data = await ask(f"{{ assets {{ nodes {{ fqn {more} }} }} }}")
     assert data["assets"]["nodes"]
-    assert WHOLE in read(sent, assets.rows)
+    assert WHOLE in read(sent, assets.TABLE)
 
 
 async def test_where_the_plan_is_given_up_everything_is_read_anew(world: World, answer: Ask, counted: Counted) -> None:
@@ -64,4 +64,4 @@ async def test_where_the_plan_is_given_up_everything_is_read_anew(world: World, 
         reply = await answer('{ assets { nodes { fqn } } asset(by: { id: "none" }) { fqn } }')
     assert reply["data"]["assets"]["nodes"], reply
     assert [error["path"] for error in reply["errors"]] == [["asset"]]
-    assert read(sent, assets.rows)[-1] == WHOLE
+    assert read(sent, assets.TABLE)[-1] == WHOLE

@@ -18,10 +18,10 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from tessera_gql.graphql.schema import printed
+from tessera_gql.graphql.schema import print_sdl
 
 ROOT = Path(__file__).resolve().parents[2]
-GRAPH = build_schema(printed())
+GRAPH = build_schema(print_sdl())
 TYPES = [
     type_ for name, type_ in GRAPH.type_map.items() if not name.startswith("__") and not is_specified_scalar_type(type_)
 ]
@@ -48,7 +48,7 @@ def objects() -> list[GraphQLObjectType]:
 
 
 def test_the_committed_schema_is_fresh() -> None:
-    assert (ROOT / "schema.graphql").read_text() == printed(), "run: make schema"
+    assert (ROOT / "schema.graphql").read_text() == print_sdl(), "run: make schema"
 
 
 def test_every_type_field_argument_and_value_is_described() -> None:
@@ -120,7 +120,7 @@ def test_updates_can_insist_on_what_was_read() -> None:
 
 
 def test_no_default_is_printed_as_null() -> None:
-    assert "= null" not in printed()
+    assert "= null" not in print_sdl()
 
 
 @pytest.mark.parametrize("name", ["AssetRef", "TeamRef"])

@@ -48,7 +48,7 @@ async def test_a_document_is_published_and_kept_as_it_came(world: World, ask: As
     contract = done["contract"]
     assert contract["source"] == {"part": None, "dialect": None, **document}
     assert list(contract["schema"]["properties"]) == ["id"]
-    (written,) = odcs.read(contract["exported"])
+    (written,) = odcs.parse_contract(contract["exported"])
     assert (written.name, written.version) == ("analytics.core.orders", "1.0.0")
     again = (await ask(PUBLISH, input={"asset": ORDERS, "document": document}))["publishContract"]
     assert again["outcome"] == "UNCHANGED"

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.delivery.bus import Bus
+from tessera_gql.delivery.bus import EventRelay
 from tessera_gql.graphql import context
 from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.events import cursor, decode_cursor
+from tessera_gql.graphql.events import decode_cursor, encode_cursor
 from tessera_gql.graphql.http import Transport
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.operations import stream_replies
 from tessera_gql.graphql.schema import schema
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.words import Response
 from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask, anyone
@@ -50,7 +50,7 @@ Listen = Callable[..., AsyncGenerator[dict[str, Any]]]
 @pytest.fixture
 async def listen(database: Database) -> AsyncIterator[Listen]:
     """Replies to a subscription, as they come."""
-    async with Bus(database, poll_seconds=0.05) as bus:
+    async with EventRelay(database, poll_seconds=0.05) as bus:
         transport = Transport(
             schema=schema,
             authenticate=anyone,
@@ -59,7 +59,7 @@ async def listen(database: Database) -> AsyncIterator[Listen]:
         )
 
         def run(query: str, **variables: Any) -> AsyncGenerator[dict[str, Any]]:
-            return stream_replies(transport, transport.document_cache.prepare(query, variables), OPEN_ACTOR)
+            return stream_replies(transport, transport.document_cache.prepare(query, variables), ANONYMOUS)
 
         yield run
 
@@ -74,7 +74,7 @@ async def take(replies: AsyncGenerator[dict[str, Any]], number: int) -> list[dic
 async def test_a_status_is_told_as_it_changes(world: World, listen: Listen) -> None:
     _, proposal = await world.proposed(consumers=2)
     identity = global_id("Proposal", proposal.id)
-    async with aclosing(listen(STATUS, proposal=identity, after=cursor(0))) as replies:
+    async with aclosing(listen(STATUS, proposal=identity, after=encode_cursor(0))) as replies:
         waiting = asyncio.create_task(take(replies, 1))
         await world.answer(proposal, world.consumers[0], Response.BLOCKED)
         (first,) = await waiting
@@ -91,7 +91,7 @@ async def test_a_status_is_told_as_it_changes(world: World, listen: Listen) -> N
 
 async def test_a_subscriber_that_was_away_resumes_behind_its_cursor(world: World, listen: Listen) -> None:
     asset, proposal = await world.proposed(consumers=1)
-    async with aclosing(listen(EVENTS, after=cursor(0))) as replies:
+    async with aclosing(listen(EVENTS, after=encode_cursor(0))) as replies:
         seen = await take(replies, 3)
     await world.answer(proposal, world.consumers[0], Response.APPROVED)
     await world.publish_proposal(proposal)
@@ -107,7 +107,7 @@ async def test_a_subscriber_that_was_away_resumes_behind_its_cursor(world: World
 
 async def test_a_team_hears_only_what_it_is_asked(world: World, listen: Listen) -> None:
     await world.proposed(consumers=2)
-    async with aclosing(listen(ASKED, team={"name": "CONSUMER-1"}, after=cursor(0))) as replies:
+    async with aclosing(listen(ASKED, team={"name": "CONSUMER-1"}, after=encode_cursor(0))) as replies:
         (asked,) = await take(replies, 1)
     assert asked["team"] == {"name": "consumer-1"}
     assert asked["acknowledgment"] == {"response": None, "because": [{"path": "note"}]}
@@ -124,7 +124,7 @@ async def test_messages_can_be_narrowed_to_an_asset_or_a_team(world: World, list
     await world.withdraw(second.proposal)
     await world.withdraw(proposal)
     for narrowed in ({"asset": {"fqn": asset.fqn}}, {"team": {"name": "producers"}}):
-        async with aclosing(listen(STATUS, after=cursor(0), **narrowed)) as replies:
+        async with aclosing(listen(STATUS, after=encode_cursor(0), **narrowed)) as replies:
             (found,) = await take(replies, 1)
         assert found["proposal"]["id"] == global_id("Proposal", proposal.id)
 
@@ -146,7 +146,7 @@ async def test_a_filter_means_the_same_live_as_in_the_list(world: World, listen:
     for asked in filters:
         listed = [one["sequence"] for one in (await ask(query, filter=asked))["events"]["nodes"]]
         assert listed, asked
-        async with aclosing(listen(EVENTS, filter=asked, after=cursor(0))) as replies:
+        async with aclosing(listen(EVENTS, filter=asked, after=encode_cursor(0))) as replies:
             assert [one["sequence"] for one in await take(replies, len(listed))] == listed
 
 
@@ -181,7 +181,7 @@ async def test_listening_to_what_does_not_exist_is_refused(listen: Listen) -> No
 
 async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen: Listen, database: Database) -> None:
     await world.proposed(consumers=1)
-    crowd = [listen(ASKED, team={"name": "consumer-0"}, after=cursor(0)) for _ in range(30)]
+    crowd = [listen(ASKED, team={"name": "consumer-0"}, after=encode_cursor(0)) for _ in range(30)]
     try:
         for replies in crowd:
             await take(replies, 1)
@@ -189,7 +189,7 @@ async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen:
             assert session.now is not None
         last = (await world.events())[-1].sequence
         await world.team("still writes")
-        crowd.append(listen(EVENTS, after=cursor(last)))
+        crowd.append(listen(EVENTS, after=encode_cursor(last)))
         assert (await take(crowd[-1], 1))[0]["kind"] == "TEAM_CREATED"
     finally:
         for replies in crowd:
@@ -197,7 +197,7 @@ async def test_a_subscriber_that_waits_holds_no_connection(world: World, listen:
 
 
 def test_a_cursor_is_the_place_of_its_event() -> None:
-    assert decode_cursor(cursor(42)) == 42
+    assert decode_cursor(encode_cursor(42)) == 42
 
 
 async def test_the_list_of_events_shares_its_cursors_with_the_subscriptions(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.formats.storable import storable
+from tessera_gql.formats.storable import find_storage_fault
 from tessera_gql.graphql.ids import global_id, local_id
 from tessera_gql.store.tables import new_id
 from tests.graphql.conftest import Ask
@@ -212,6 +212,6 @@ async def test_text_that_cannot_be_kept_is_refused_wherever_it_comes_in(text: st
 
 
 def test_a_wide_value_is_looked_through_without_recursion() -> None:
-    assert storable({"a": [[{"b": list(range(1000))}] * 1000]}) is None
-    assert storable(nested(200)) is None
-    assert storable(nested(201)) is not None
+    assert find_storage_fault({"a": [[{"b": list(range(1000))}] * 1000]}) is None
+    assert find_storage_fault(nested(200)) is None
+    assert find_storage_fault(nested(201)) is not None

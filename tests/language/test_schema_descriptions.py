@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from graphql import GraphQLNamedType, build_schema, is_introspection_type, is_specified_scalar_type
 
-from tessera_gql.graphql.schema import printed
+from tessera_gql.graphql.schema import print_sdl
 
 MINIMUM_WORDS = 4
 TYPES = [
     type_
-    for type_ in build_schema(printed()).type_map.values()
+    for type_ in build_schema(print_sdl()).type_map.values()
     if not is_introspection_type(type_) and not is_specified_scalar_type(type_)
 ]
 

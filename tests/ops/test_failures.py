@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from bench._chaos_actors import PUBLISH, Subscriber
-from tessera_gql.graphql.events import cursor
+from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.store import audit, migration
 from tessera_gql.store.database import Database
 from tests.e2e.server import TESSERA, Running, environment, serving
@@ -58,7 +58,7 @@ async def kept(url: str) -> set[str]:
 
 async def verified(url: str) -> None:
     database = Database(url)
-    await audit.verify(database)
+    await audit.verify_log(database)
     await database.dispose()
 
 
@@ -71,7 +71,7 @@ def test_postgresql_restarted_under_load_loses_nothing_and_keeps_nobody_waiting(
         cluster.start()
 
     async def attacked(server: Running) -> tuple[list[Client], float, Subscriber]:
-        subscriber = Subscriber([server.url], None, None, cursor(0))
+        subscriber = Subscriber([server.url], None, None, encode_cursor(0))
         listening = asyncio.create_task(subscriber.listen())
         clients, over = await loaded(server, restart)
         log = [row["sequence"] for row in await sql(ops_url, "SELECT sequence FROM audit.events ORDER BY sequence")]
@@ -146,7 +146,7 @@ def test_a_server_starts_on_newer_tables_only_if_they_were_made_for_it_too(tmp_p
     newer = "UPDATE alembic_version SET version_num = '9999'"
     asyncio.run(sql(ops_url, newer, "COMMENT ON TABLE alembic_version IS '9998'"))
     assert "A newer version made it: install that version" in refused(tmp_path, DATABASE_URL=ops_url)
-    asyncio.run(sql(ops_url, f"COMMENT ON TABLE alembic_version IS '{migration.head()}'"))
+    asyncio.run(sql(ops_url, f"COMMENT ON TABLE alembic_version IS '{migration.head_revision()}'"))
     with serving(tmp_path, DATABASE_URL=ops_url) as server:
         answer = httpx.get(f"{server.url}/readyz", timeout=10).json()
         assert (answer["status"], answer["revision"]) == ("ready", "9999")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.store import replica as module
 from tessera_gql.store.database import Database
 from tessera_gql.workflows import teams
@@ -20,7 +20,7 @@ from tests.e2e.server import Running, serving
 from tests.ops.clients import CREATE
 from tests.ops.postgres import Postgres, sql, until
 
-ME, OTHER = OPEN_ACTOR.name, "somebody else"
+ME, OTHER = ANONYMOUS.name, "somebody else"
 NAMED = "query($name: String!) { teams(filter: {name: {eq: $name}}) { nodes { name } } }"
 CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"""
@@ -56,7 +56,7 @@ def _holds(url: str) -> bool:
 @pytest.fixture
 async def database(ops_url: str, replica: Postgres) -> AsyncIterator[Database]:
     found = Database(ops_url)
-    found.follow(replica.url(ops_url.rsplit("/", 1)[1]), age=timedelta(seconds=1.5))
+    found.use_replica(replica.url(ops_url.rsplit("/", 1)[1]), max_age=timedelta(seconds=1.5))
     yield found
     await found.dispose()
 
@@ -76,7 +76,7 @@ async def test_who_wrote_reads_the_primary_until_the_replica_has_it_and_others_t
     assert await source(database, ME) == "replica"
     await sql(replica.url(), "SELECT pg_wal_replay_pause()")
     async with database.write(ME) as session:
-        await teams.create(session, OPEN_ACTOR, name="mine")
+        await teams.create(session, ANONYMOUS, name="mine")
     assert await source(database, ME) == "primary"
     assert await source(database, OTHER) == "replica"
     await asyncio.sleep(1.6)
@@ -105,7 +105,7 @@ async def test_a_replica_that_is_no_replica_of_this_database_is_not_read(
     ops_url: str, cluster: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = Database(ops_url)
-    found.follow(cluster.url("nothing_of_this_name"), age=timedelta(seconds=1))
+    found.use_replica(cluster.url("nothing_of_this_name"), max_age=timedelta(seconds=1))
     assert await source(found, ME) == "primary"
     assert "nothing_of_this_name" in caplog.text
     await found.dispose()

@@ -15,10 +15,10 @@ import pytest
 from tessera_gql import app
 from tessera_gql.config import Settings
 from tessera_gql.graphql.http import execute
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.store import audit, events, migration
 from tessera_gql.store.database import Database
-from tessera_gql.store.engine import is_sqlite, sqlite_file
+from tessera_gql.store.engine import is_sqlite, sqlite_path
 from tessera_gql.store.tables import new_id
 from tests.ops.clients import CREATE
 from tests.ops.postgres import Postgres, sql
@@ -78,7 +78,7 @@ def rows() -> Iterator[tuple[str, dict[str, Any]]]:
     chain = events.GENESIS
     for number, asset in enumerate(assets):
         row = _event(number + 1, asset, teams[number % 20])
-        chain = events.link(chain, row)
+        chain = events.compute_hash(chain, row)
         yield "audit.events", {**row, "hash": chain}
 
 
@@ -157,7 +157,7 @@ def statements(*, sqlite: bool) -> Iterator[str]:
 
 async def fill(url: str) -> None:
     script = "\n".join(statements(sqlite=is_sqlite(url)))
-    if (file := sqlite_file(url)) is not None:
+    if (file := sqlite_path(url)) is not None:
         connection = sqlite3.connect(file)
         connection.executescript(f"BEGIN; {script} COMMIT;")
         connection.close()
@@ -168,7 +168,7 @@ async def fill(url: str) -> None:
 
 
 async def counted(url: str) -> dict[str, int]:
-    if (file := sqlite_file(url)) is not None:
+    if (file := sqlite_path(url)) is not None:
         connection = sqlite3.connect(file)
         names = {table: table.partition(".")[2] for table in COUNTS}
         found = {
@@ -179,13 +179,13 @@ async def counted(url: str) -> dict[str, int]:
     return {table: (await sql(url, f"SELECT count(*) FROM {table}"))[0][0] for table in COUNTS}
 
 
-async def writing(parts: app.Parts, ended: asyncio.Event) -> tuple[list[str], int]:
+async def writing(parts: app.Components, ended: asyncio.Event) -> tuple[list[str], int]:
     """The teams that one writer was told of; a call that is told to try again does so."""
     told, refused, number = list[str](), 0, 0
     while not ended.is_set():
         name = f"written {number}"
         asked = {"input": {"name": name, "idempotencyKey": name}}
-        identity = app.Identity(OPEN_ACTOR)
+        identity = app.Identity(ANONYMOUS)
         reply = await execute(parts.transport, query=CREATE, variables=asked, identity=identity)
         if "errors" in reply:
             assert reply["errors"][0]["extensions"]["code"] == "UNAVAILABLE", reply
@@ -201,7 +201,7 @@ async def writing(parts: app.Parts, ended: asyncio.Event) -> tuple[list[str], in
 async def test_a_full_database_of_the_first_revision_is_upgraded_while_a_server_writes_to_it(first_url: str) -> None:
     await fill(first_url)
     assert await counted(first_url) == COUNTS
-    parts = app.assemble(Settings(database_url=first_url))
+    parts = app.create_components(Settings(database_url=first_url))
     ended = asyncio.Event()
     writer = asyncio.create_task(writing(parts, ended))
     await asyncio.sleep(0.3)
@@ -212,9 +212,9 @@ async def test_a_full_database_of_the_first_revision_is_upgraded_while_a_server_
     told, _ = await writer
     await parts.database.dispose()
     assert len(told) > 5
-    assert await migration.differences(first_url) == []
+    assert await migration.find_differences(first_url) == []
     grown = {"core.teams": len(told), "audit.events": len(told), "workflow.idempotency_keys": len(told)}
     assert await counted(first_url) == {table: number + grown.get(table, 0) for table, number in COUNTS.items()}
     database = Database(first_url)
-    assert (await audit.verify(database)).sequence == COUNTS["audit.events"] + len(told)
+    assert (await audit.verify_log(database)).sequence == COUNTS["audit.events"] + len(told)
     await database.dispose()

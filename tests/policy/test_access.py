@@ -9,14 +9,14 @@ from tessera_gql.errors import Forbidden
 from tessera_gql.policy.access import (
     ACTION_SCOPES,
     ADMIN_ONLY,
-    OPEN_ACTOR,
+    ANONYMOUS,
+    Action,
     Actor,
     Scope,
     ScopeRule,
-    Verb,
     acting_team,
-    allows,
-    permit,
+    authorize,
+    is_allowed,
     require_owner,
 )
 
@@ -28,26 +28,28 @@ NEEDS = {Scope.READ: 1, Scope.WRITE: 2, Scope.ADMIN: 3}
 
 
 def test_every_verb_has_a_row() -> None:
-    assert set(ACTION_SCOPES) == set(Verb)
+    assert set(ACTION_SCOPES) == set(Action)
 
 
 def test_what_is_not_ours_never_needs_less_than_what_is() -> None:
     assert all(right.other_team.rank >= right.own_team.rank for right in ACTION_SCOPES.values())
 
 
-@pytest.mark.parametrize(("verb", "actor", "team"), [*itertools.product(Verb, HOLDS, (OURS, THEIRS, None))])
-def test_a_key_may_exactly_what_its_row_says(verb: Verb, actor: Actor, team: UUID | None) -> None:
+@pytest.mark.parametrize(("verb", "actor", "team"), [*itertools.product(Action, HOLDS, (OURS, THEIRS, None))])
+def test_a_key_may_exactly_what_its_row_says(verb: Action, actor: Actor, team: UUID | None) -> None:
     needed = ACTION_SCOPES[verb].own_team if team == OURS else ACTION_SCOPES[verb].other_team
-    assert allows(actor, verb, team) is (HOLDS[actor] >= NEEDS[needed])
+    assert is_allowed(actor, verb, team) is (HOLDS[actor] >= NEEDS[needed])
 
 
 def test_only_administrators_create_teams_publish_by_force_and_move_everything_through_git() -> None:
     found = {verb for verb, right in ACTION_SCOPES.items() if right == ADMIN_ONLY}
-    assert found == {Verb.CREATE_TEAM, Verb.FORCE_CONTRACT, Verb.PUSH_TO_GIT, Verb.PULL_FROM_GIT}
+    assert found == {Action.CREATE_TEAM, Action.FORCE_CONTRACT, Action.PUSH_TO_GIT, Action.PULL_FROM_GIT}
 
 
 def test_reading_is_all_that_needs_no_more_than_the_scope_read() -> None:
-    assert [verb for verb, right in ACTION_SCOPES.items() if right == ScopeRule(Scope.READ, Scope.READ)] == [Verb.READ]
+    assert [verb for verb, right in ACTION_SCOPES.items() if right == ScopeRule(Scope.READ, Scope.READ)] == [
+        Action.READ
+    ]
 
 
 def test_a_scope_includes_those_before_it() -> None:
@@ -60,42 +62,42 @@ def test_a_scope_includes_those_before_it() -> None:
 
 def test_a_key_without_a_team_owns_nothing() -> None:
     stray = Actor("stray", None, frozenset({Scope.WRITE}))
-    assert not allows(stray, Verb.UPDATE_TEAM, None)
-    assert not allows(stray, Verb.UPDATE_TEAM, OURS)
+    assert not is_allowed(stray, Action.UPDATE_TEAM, None)
+    assert not is_allowed(stray, Action.UPDATE_TEAM, OURS)
 
 
 def test_a_refusal_names_the_scope_that_is_missing() -> None:
     with pytest.raises(Forbidden, match="may not publish contracts: it lacks the scope WRITE"):
-        permit(READER, Verb.PUBLISH_CONTRACT, OURS)
+        authorize(READER, Action.PUBLISH_CONTRACT, OURS)
 
 
 def test_a_refusal_for_another_team_says_whose_key_to_use() -> None:
     with pytest.raises(Forbidden, match="own team only") as refused:
-        permit(WRITER, Verb.UPDATE_TEAM, THEIRS)
+        authorize(WRITER, Action.UPDATE_TEAM, THEIRS)
     assert refused.value.field == ("team",)
 
 
 def test_a_refusal_for_what_another_team_owns_names_that_team() -> None:
     with pytest.raises(Forbidden, match="Only the owning team, finance, may update it"):
-        require_owner(WRITER, Verb.UPDATE_ASSET, THEIRS, action_text="update it", owner_name="finance")
+        require_owner(WRITER, Action.UPDATE_ASSET, THEIRS, action_text="update it", owner_name="finance")
 
 
 def test_a_reader_hears_of_the_missing_scope_before_it_hears_of_the_owner() -> None:
     with pytest.raises(Forbidden, match="lacks the scope WRITE"):
-        require_owner(READER, Verb.UPDATE_ASSET, THEIRS, action_text="update a.b", owner_name="finance")
+        require_owner(READER, Action.UPDATE_ASSET, THEIRS, action_text="update a.b", owner_name="finance")
 
 
 def test_a_call_is_made_for_the_keys_own_team_unless_another_is_named() -> None:
-    assert acting_team(WRITER, Verb.REGISTER, None) == OURS
-    assert acting_team(ADMIN, Verb.REGISTER, THEIRS) == THEIRS
+    assert acting_team(WRITER, Action.REGISTER, None) == OURS
+    assert acting_team(ADMIN, Action.REGISTER, THEIRS) == THEIRS
 
 
 def test_an_administrator_of_no_team_says_which_team_acts() -> None:
     with pytest.raises(Forbidden, match="belongs to no team, so say which"):
-        acting_team(OPEN_ACTOR, Verb.REGISTER, None)
+        acting_team(ANONYMOUS, Action.REGISTER, None)
 
 
 def test_callers_of_one_name_are_told_apart_by_their_keys() -> None:
     one, other = (Actor("ci", OURS, frozenset(Scope), key_id=uuid4()) for _ in range(2))
     assert one.account != other.account
-    assert OPEN_ACTOR.account == "open"
+    assert ANONYMOUS.account == "open"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tessera_gql.diff import Change, ChangeKind, Mode
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.affected import (
-    Reader,
+    FieldReader,
     find_affected_teams,
     is_affected,
     paths_overlap,
@@ -40,7 +40,9 @@ def change(*fields: str, kind: ChangeKind = ChangeKind.PROPERTY_REMOVED) -> Chan
 
 changes = st.lists(st.lists(paths, min_size=1, max_size=2).map(lambda found: change(*found)), max_size=4)
 readers = st.lists(
-    st.builds(Reader, st.sampled_from(TEAMS), st.one_of(st.none(), st.lists(paths, min_size=1, max_size=3).map(tuple))),
+    st.builds(
+        FieldReader, st.sampled_from(TEAMS), st.one_of(st.none(), st.lists(paths, min_size=1, max_size=3).map(tuple))
+    ),
     max_size=8,
 )
 
@@ -113,7 +115,7 @@ def test_who_declared_nothing_is_touched_by_every_change(found: list[Change]) ->
 
 @given(changes, readers)
 def test_asked_and_informed_are_all_readers_but_the_proposer_and_no_team_is_both(
-    found: list[Change], live: list[Reader]
+    found: list[Change], live: list[FieldReader]
 ) -> None:
     result = find_affected_teams(found, live, TEAMS[0])
     assert TEAMS[0] not in result.asked
@@ -123,7 +125,7 @@ def test_asked_and_informed_are_all_readers_but_the_proposer_and_no_team_is_both
 
 @given(changes, readers)
 def test_a_team_is_asked_with_exactly_the_changes_that_touch_any_of_its_registrations(
-    found: list[Change], live: list[Reader]
+    found: list[Change], live: list[FieldReader]
 ) -> None:
     result = find_affected_teams(found, live, TEAMS[0])
     for team in {one.team_id for one in live} - {TEAMS[0]}:
@@ -134,7 +136,7 @@ def test_a_team_is_asked_with_exactly_the_changes_that_touch_any_of_its_registra
 
 
 @given(changes, readers)
-def test_the_order_of_registrations_changes_nothing(found: list[Change], live: list[Reader]) -> None:
+def test_the_order_of_registrations_changes_nothing(found: list[Change], live: list[FieldReader]) -> None:
     assert find_affected_teams(found, live, TEAMS[0]) == find_affected_teams(found, list(reversed(live)), TEAMS[0])
 
 

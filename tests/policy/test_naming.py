@@ -47,13 +47,13 @@ def test_a_long_hostile_fqn_is_refused_at_once() -> None:
     [("Data", "dATA"), ("équipe", "e\u0301quipe"), ("ÉQUIPE", "E\u0301quipe"), ("Straße", "STRASSE"), (" a ", "a")],
 )
 def test_names_that_look_the_same_whatever_the_case_have_one_key(one: str, other: str) -> None:
-    assert naming.key(one) == naming.key(other)
+    assert naming.uniqueness_key(one) == naming.uniqueness_key(other)
 
 
 @given(st.text())
 def test_a_key_is_its_own_key_and_ignores_case(text: str) -> None:
-    assert naming.key(naming.key(text)) == naming.key(text)
-    assert naming.key(text.swapcase().casefold()) == naming.key(text.swapcase())
+    assert naming.uniqueness_key(naming.uniqueness_key(text)) == naming.uniqueness_key(text)
+    assert naming.uniqueness_key(text.swapcase().casefold()) == naming.uniqueness_key(text.swapcase())
 
 
 def test_empty_text_is_none_and_long_text_is_refused() -> None:

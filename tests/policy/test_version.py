@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tessera_gql.diff import Bump
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.version import Version, choose_version, next_release, parse
+from tessera_gql.policy.version import Version, choose_version, next_release, parse_version
 
 # semver.org 2.0.0, rule 11, the two examples joined.
 PRECEDENCE = [
@@ -36,15 +36,15 @@ bumps = st.sampled_from([Bump.PATCH, Bump.MINOR, Bump.MAJOR])
 
 @pytest.mark.parametrize(("lower", "higher"), list(itertools.combinations(PRECEDENCE, 2)))
 def test_precedence_is_that_of_the_specification(lower: str, higher: str) -> None:
-    assert parse(lower) < parse(higher)
-    assert parse(higher) > parse(lower)
-    assert parse(lower) != parse(higher)
+    assert parse_version(lower) < parse_version(higher)
+    assert parse_version(higher) > parse_version(lower)
+    assert parse_version(lower) != parse_version(higher)
 
 
 def test_build_metadata_does_not_count() -> None:
-    assert parse("1.0.0+one") == parse("1.0.0+two") == parse("1.0.0")
-    assert len({parse("1.0.0+one"), parse("1.0.0")}) == 1
-    assert parse("1.0.0-rc.1+one") < parse("1.0.0")
+    assert parse_version("1.0.0+one") == parse_version("1.0.0+two") == parse_version("1.0.0")
+    assert len({parse_version("1.0.0+one"), parse_version("1.0.0")}) == 1
+    assert parse_version("1.0.0-rc.1+one") < parse_version("1.0.0")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_build_metadata_does_not_count() -> None:
     ["0.0.4", "1.1.2-prerelease+meta", "1.0.0-0A.is.legal", "1.0.0+0.build.1-rc.10000aaa-kk-0.1", "2.0.0-0", "1.0.0--"],
 )
 def test_what_the_specification_allows_is_read(text: str) -> None:
-    assert str(parse(text)) == text.partition("+")[0]
+    assert str(parse_version(text)) == text.partition("+")[0]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_the_specification_allows_is_read(text: str) -> None:
 )  # fmt: skip
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Invalid, match="Write MAJOR") as refused:
-        parse(text)
+        parse_version(text)
     assert refused.value.field == ("version",)
 
 
@@ -76,8 +76,8 @@ def test_precedence_is_a_total_order(one: Version, two: Version, three: Version)
 
 @given(versions)
 def test_a_version_is_read_back_as_written(one: Version) -> None:
-    assert parse(str(one)) == one
-    assert hash(parse(str(one))) == hash(one)
+    assert parse_version(str(one)) == one
+    assert hash(parse_version(str(one))) == hash(one)
 
 
 @given(versions, bumps)
@@ -85,7 +85,7 @@ def test_the_following_version_is_higher_a_release_and_can_be_read(current: Vers
     after = next_release(current, bump)
     assert after > current
     assert not after.pre
-    assert parse(str(after)) == after
+    assert parse_version(str(after)) == after
 
 
 @given(versions)
@@ -99,7 +99,7 @@ def test_a_version_given_is_kept_or_refused_with_one_that_would_be_kept(
     given_: Version, current: Version, bump: Bump
 ) -> None:
     lowest = choose_version(None, str(current), bump)
-    if given_ > current and given_.core >= parse(lowest).core:
+    if given_ > current and given_.core >= parse_version(lowest).core:
         assert choose_version(str(given_), str(current), bump) == str(given_)
     else:
         with pytest.raises(Invalid, match=f"Use {lowest}"):

@@ -5,18 +5,18 @@ from uuid import uuid4
 
 import pytest
 
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope, Verb, allows
+from tessera_gql.policy.access import ANONYMOUS, Action, Actor, Scope, is_allowed
 from tessera_gql.policy.events import ApiKeyCreated, TeamCreated
 from tessera_gql.policy.visibility import (
     UNRESTRICTED,
     Audience,
-    View,
+    Visibility,
     audience_of_field,
-    key_actor,
+    format_key_actor,
     redact_actor,
-    view_of,
+    redact_event,
+    visibility_of,
     visibility_of_webhook,
-    visible_event,
 )
 
 OURS, THEIRS = uuid4(), uuid4()
@@ -33,37 +33,37 @@ def rename(row: Row, actor: str) -> Row:
     return replace(row, actor=actor)
 
 
-@pytest.mark.parametrize("verb", [Verb.READ_KEYS, Verb.READ_WEBHOOKS, Verb.REVOKE_API_KEY, Verb.UPDATE_WEBHOOK])
+@pytest.mark.parametrize("verb", [Action.READ_KEYS, Action.READ_WEBHOOKS, Action.REVOKE_API_KEY, Action.UPDATE_WEBHOOK])
 @pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("team", [OURS, None])
-def test_private_things_are_seen_by_those_who_may_change_them(verb: Verb, scope: Scope, team: object) -> None:
+def test_private_things_are_seen_by_those_who_may_change_them(verb: Action, scope: Scope, team: object) -> None:
     actor = Actor("ci", OURS if team else None, frozenset({scope}))
-    view = view_of(actor)
+    view = visibility_of(actor)
     for owner in (OURS, THEIRS, None):
-        assert (view.is_whole or (owner is not None and view.team_id == owner)) == allows(actor, verb, owner)
+        assert (view.is_unrestricted or (owner is not None and view.team_id == owner)) == is_allowed(actor, verb, owner)
 
 
 def test_without_keys_everything_is_seen() -> None:
-    assert view_of(OPEN_ACTOR) == UNRESTRICTED
+    assert visibility_of(ANONYMOUS) == UNRESTRICTED
 
 
 def test_a_private_event_is_seen_in_the_teams_that_it_concerns_and_a_public_one_by_everybody() -> None:
     private, public = Row(ApiKeyCreated.kind, (str(OURS),)), Row(TeamCreated.kind, ())
-    views = (UNRESTRICTED, View(team_id=OURS), View(team_id=THEIRS), View())
-    assert [visible_event(view, private, rename) for view in views] == [private, private, None, None]
-    assert [visible_event(view, public, rename) for view in views] == [public] * 4
-    assert visible_event(View(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
+    views = (UNRESTRICTED, Visibility(team_id=OURS), Visibility(team_id=THEIRS), Visibility())
+    assert [redact_event(view, private, rename) for view in views] == [private, private, None, None]
+    assert [redact_event(view, public, rename) for view in views] == [public] * 4
+    assert redact_event(Visibility(), Row("A_KIND_OF_TOMORROW", ()), rename) is None
 
 
 def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything() -> None:
-    assert (visibility_of_webhook(OURS), visibility_of_webhook(None)) == (View(team_id=OURS), UNRESTRICTED)
+    assert (visibility_of_webhook(OURS), visibility_of_webhook(None)) == (Visibility(team_id=OURS), UNRESTRICTED)
 
 
 @pytest.mark.parametrize(
     ("actor", "public"),
     [
-        (key_actor("ci orders", "tsr_AbCd"), "key tsr_AbCd"),
-        (key_actor("(tsr_x) (tsr_AbCd)", "tsr_-_9Z"), "key tsr_-_9Z"),
+        (format_key_actor("ci orders", "tsr_AbCd"), "key tsr_AbCd"),
+        (format_key_actor("(tsr_x) (tsr_AbCd)", "tsr_-_9Z"), "key tsr_-_9Z"),
         ("oidc:ann@example.com", "oidc:ann@example.com"),
         ("tsr_AbCd", "tsr_AbCd"),
         ("x (tsr_AbC)", "x (tsr_AbC)"),
@@ -75,10 +75,10 @@ def test_a_webhook_of_a_team_sees_as_its_team_does_and_one_of_no_team_everything
 def test_of_a_key_only_the_prefix_is_public_and_other_names_stay(actor: str, public: str) -> None:
     assert redact_actor(actor) == public
     row = Row(TeamCreated.kind, (), actor)
-    row_seen = visible_event(View(), row, rename)
+    row_seen = redact_event(Visibility(), row, rename)
     assert row_seen is not None
     assert row_seen.actor == public
-    assert visible_event(UNRESTRICTED, row, rename) is row
+    assert redact_event(UNRESTRICTED, row, rename) is row
 
 
 def test_connections_edges_and_payloads_follow_what_they_hold() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.app import Parts
+from tessera_gql.app import Components
 from tessera_gql.policy.visibility import audience_of_field
 from tessera_gql.store import migration
 from tests.ops.postgres import postgres, sql
@@ -56,14 +56,14 @@ REACHED: dict[str, Counter[str]] = {}
 
 
 @pytest.fixture
-async def parts(database_url: str, tmp_path: Path) -> AsyncGenerator[Parts]:
+async def parts(database_url: str, tmp_path: Path) -> AsyncGenerator[Components]:
     value = parts_of(database_url, tmp_path)
     yield value
     await value.database.dispose()
 
 
 @pytest.fixture
-async def private(parts: Parts) -> PrivateWorld:
+async def private(parts: Components) -> PrivateWorld:
     return await build(parts)
 
 

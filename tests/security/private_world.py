@@ -11,14 +11,14 @@ from uuid import UUID
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from tessera_gql.app import Parts, assemble, create_webhook_renderer
+from tessera_gql.app import Components, create_components, create_webhook_renderer
 from tessera_gql.config import Settings
-from tessera_gql.delivery.outbound import Undelivered
+from tessera_gql.delivery.outbound import DeliveryError
 from tessera_gql.delivery.webhooks import create_deliveries, record_attempt
 from tessera_gql.graphql.http import execute
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.transport import Executor
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.delivery import Backoff
 from tessera_gql.policy.visibility import EVENT_AUDIENCES, TYPE_AUDIENCES, Audience
 from tessera_gql.policy.words import Response
@@ -40,10 +40,10 @@ from tessera_gql.store.tables import (
 )
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys, proposals, registrations, webhooks
-from tessera_gql.workflows.keys import CreatedKey, NewKey
-from tessera_gql.workflows.proposals import Answer
-from tessera_gql.workflows.registrations import Reading
-from tessera_gql.workflows.webhooks import NewWebhook
+from tessera_gql.workflows.keys import CreatedKey, KeyRequest
+from tessera_gql.workflows.proposals import AcknowledgmentInput
+from tessera_gql.workflows.registrations import RegistrationDetails
+from tessera_gql.workflows.webhooks import WebhookRequest
 from tests.formats.manifests import column, manifest
 from tests.formats.manifests import table as model
 from tests.security.crawler import Ask, Enum
@@ -70,7 +70,7 @@ LIMITS = dict.fromkeys(
 ) | {"limit_depth": 100}
 
 
-def parts_of(url: str, folder: Path, executor: Executor = Executor.PLANNED, *, needs_keys: bool = True) -> Parts:
+def parts_of(url: str, folder: Path, executor: Executor = Executor.PLANNED, *, needs_keys: bool = True) -> Components:
     """The application as the settings put it together, with room for very large operations."""
     options: dict[str, Any] = {"database_url": url, "executor": executor} | LIMITS
     if needs_keys:
@@ -85,7 +85,7 @@ def parts_of(url: str, folder: Path, executor: Executor = Executor.PLANNED, *, n
             "rate_limit_cost": "off",
             "rate_limit_mutations": "off",
         }
-    return assemble(Settings(**options))
+    return create_components(Settings(**options))
 
 
 def oidc(database: Database, scope: str, team: str | None, subject: str = "ann@example.com") -> str:
@@ -156,7 +156,7 @@ def owners(kind: str, row: Any, hooks: dict[UUID, UUID | None]) -> Sequence[UUID
     return [owner] if owner else []
 
 
-async def build(parts: Parts) -> PrivateWorld:
+async def build(parts: Components) -> PrivateWorld:
     world = World(parts.database)
     ours, theirs = await world.team("ours"), await world.team("theirs")
     for team in (ours, theirs, None):
@@ -174,22 +174,22 @@ async def _private(world: World, team: Team | None) -> None:
     await mint(world, team, f"canary-{name}-key")
     gone = await mint(world, team, f"canary-{name}-gone")
     async with world.database.write("tester") as session:
-        await keys.revoke(session, OPEN_ACTOR, gone.key.id)
+        await keys.revoke(session, ANONYMOUS, gone.key.id)
         address = f"https://canary-{name}-host.example.com/canary-{name}-path"
         document = f"query($event: ID!) {{ node(id: $event) {{ id }} }} # canary-{name}-document"
-        hook = (await webhooks.create(session, OPEN_ACTOR, NewWebhook(address, ref, document=document))).webhook
-        other = await webhooks.create(session, OPEN_ACTOR, NewWebhook(f"https://canary-{name}-gone.com/", ref))
-        await webhooks.delete(session, OPEN_ACTOR, other.webhook.id)
-        await webhooks.update(session, OPEN_ACTOR, hook.id, {}, rotate_secret=True)
-        delivery = await webhooks.ping(session, OPEN_ACTOR, hook.id)
+        hook = (await webhooks.create(session, ANONYMOUS, WebhookRequest(address, ref, document=document))).webhook
+        other = await webhooks.create(session, ANONYMOUS, WebhookRequest(f"https://canary-{name}-gone.com/", ref))
+        await webhooks.delete(session, ANONYMOUS, other.webhook.id)
+        await webhooks.update(session, ANONYMOUS, hook.id, {}, rotate_secret=True)
+        delivery = await webhooks.ping(session, ANONYMOUS, hook.id)
     failed = {"status": 500, "error": f"canary-{name}-error", "milliseconds": 7}
     await record_attempt(world.database, delivery, failed, Backoff(give_up_after_seconds=0))
     async with world.database.write("tester") as session:
-        again = await webhooks.redeliver(session, OPEN_ACTOR, delivery.id)
+        again = await webhooks.redeliver(session, ANONYMOUS, delivery.id)
     await record_attempt(world.database, again, failed, Backoff(give_up_after_seconds=0))
 
 
-async def _public(parts: Parts, world: World, team: Team, other: Team) -> None:
+async def _public(parts: Components, world: World, team: Team, other: Team) -> None:
     """An asset that the other team reads, with a proposal that waits for it, changed by a key of the team."""
     asset = await world.asset(f"shop.core.{team.name}", team, description=f"public-{team.name}-description")
     source = await world.asset(f"shop.raw.{team.name}", other)
@@ -198,21 +198,21 @@ async def _public(parts: Parts, world: World, team: Team, other: Team) -> None:
     await world.depend(asset, source)
     actor = Actor("tester", team.id, frozenset({Scope.ADMIN}))
     async with world.database.write("tester") as session:
-        reading = Reading(purpose=f"public-{team.name}-purpose")
-        await registrations.register(session, actor, AssetRef(id=asset.id), team=TeamRef(id=other.id), reading=reading)
+        reading = RegistrationDetails(purpose=f"public-{team.name}-purpose")
+        await registrations.register(session, actor, AssetRef(id=asset.id), team=TeamRef(id=other.id), details=reading)
     await world.publish(asset, {**ORDERS, "title": "2"}, force=True, reason=f"public-{team.name}-forced", actor=actor)
     done = await world.publish(asset, without("note"), reason=f"public-{team.name}-reason")
     assert done.proposal is not None
     async with world.database.write("tester") as session:
-        said = Answer(Response.BLOCKED, None, f"public-{team.name}-notes")
-        await proposals.acknowledge(session, OPEN_ACTOR, done.proposal.id, team=TeamRef(id=other.id), answer=said)
+        said = AcknowledgmentInput(Response.BLOCKED, None, f"public-{team.name}-notes")
+        await proposals.acknowledge(session, ANONYMOUS, done.proposal.id, team=TeamRef(id=other.id), answer=said)
     key = await mint(world, team, f"canary-{team.name}-actor", Scope.WRITE)
     asked = {"asset": {"fqn": asset.fqn}, "metadata": {"note": f"public-{team.name}-metadata"}}
     query = "mutation($input: UpdateAssetInput!) { updateAsset(input: $input) { errors { code } } }"
     await tell(parts, key.token, query, asked)
 
 
-async def tell(parts: Parts, token: str | None, query: str, asked: Any) -> dict[str, Any]:
+async def tell(parts: Components, token: str | None, query: str, asked: Any) -> dict[str, Any]:
     identity = await parts.transport.authenticate(f"Bearer {token}" if token else None)
     return await execute(parts.transport, query=query, variables={"input": asked}, identity=identity)
 
@@ -220,7 +220,7 @@ async def tell(parts: Parts, token: str | None, query: str, asked: Any) -> dict[
 async def mint(world: World, team: Team | None, name: str, *scopes: Scope) -> CreatedKey:
     async with world.database.write("tester") as session:
         wanted = scopes or ((Scope.READ,) if team else (Scope.ADMIN,))
-        return await keys.create(session, OPEN_ACTOR, NewKey(name, wanted, TeamRef(id=team.id) if team else None))
+        return await keys.create(session, ANONYMOUS, KeyRequest(name, wanted, TeamRef(id=team.id) if team else None))
 
 
 async def _callers(world: World, ours: Team) -> list[Caller]:
@@ -242,7 +242,7 @@ async def _callers(world: World, ours: Team) -> list[Caller]:
     ]
 
 
-def asking(parts: Parts, private: PrivateWorld, caller: Caller) -> Ask:
+def asking(parts: Components, private: PrivateWorld, caller: Caller) -> Ask:
     """Asks as the caller: with its credential, or as the document of a webhook."""
     rendered = create_webhook_renderer(parts.transport)
 
@@ -252,7 +252,7 @@ def asking(parts: Parts, private: PrivateWorld, caller: Caller) -> Ask:
         hook = Webhook(id=new_id(), team_id=caller.hook_team, document=query)
         try:
             return {"data": await rendered(hook, (await private.world.events())[0])}
-        except Undelivered as error:
+        except DeliveryError as error:
             return {"data": None, "errors": [error.message]}
 
     async def directly(query: str) -> dict[str, Any]:

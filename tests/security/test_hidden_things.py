@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from graphql import GraphQLObjectType, GraphQLSchema
 
-from tessera_gql.app import Parts
-from tessera_gql.graphql.events import cursor
+from tessera_gql.app import Components
+from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.graphql.ids import global_id, local_id
 from tessera_gql.graphql.operations import stream_replies
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.visibility import Audience, audience_of_field, key_actor, redact_actor
+from tessera_gql.policy.visibility import Audience, audience_of_field, format_key_actor, redact_actor
 from tessera_gql.store.tables import ApiKey, Team
 from tessera_gql.workflows import teams
 from tests.graphql.transport.server import served
@@ -102,7 +102,9 @@ def check(caller: Caller, values: Found) -> None:
             assert not [name for name in names if "canary" in name], path
 
 
-async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(private: PrivateWorld, parts: Parts) -> None:
+async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(
+    private: PrivateWorld, parts: Components
+) -> None:
     assert CORE.mutation_type is not None
     done = set[str]()
     names = ("READ key", "OIDC write, no team", "WRITE key", "ADMIN key")
@@ -117,7 +119,7 @@ async def test_no_payload_of_a_mutation_shows_more_than_its_caller_may_see(priva
     assert CORE.mutation_type.fields.keys() - done == {"pushToGit", "pullFromGit"}, "succeeded for no caller"
 
 
-async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: PrivateWorld, parts: Parts) -> None:
+async def test_a_hidden_thing_is_refused_as_one_that_does_not_exist(private: PrivateWorld, parts: Components) -> None:
     known = await private.truth()
     for caller in private.callers:
         if caller.is_hook or caller.sees_all:
@@ -145,11 +147,11 @@ def values(operator: str, kind: str, texts: list[str], known: dict[str, list[str
     return iter([[one] for one in values] if operator == "in" else values)
 
 
-async def test_no_filter_finds_or_counts_what_is_hidden(private: PrivateWorld, parts: Parts) -> None:
+async def test_no_filter_finds_or_counts_what_is_hidden(private: PrivateWorld, parts: Components) -> None:
     assert CORE.query_type is not None
     known = await ids(private)
     keys = await private.world.rows(ApiKey)
-    texts = [text for row in keys for text in (row.name, row.prefix, key_actor(row.name, row.prefix))]
+    texts = [text for row in keys for text in (row.name, row.prefix, format_key_actor(row.name, row.prefix))]
     for caller in private.callers:
         if caller.is_hook or caller.name == "AUTH=off":
             continue
@@ -173,9 +175,9 @@ async def test_no_filter_finds_or_counts_what_is_hidden(private: PrivateWorld, p
                         assert one["totalCount"] == len(found)
 
 
-async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld, parts: Parts) -> None:
+async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld, parts: Components) -> None:
     (acting,) = [row for row in await private.world.rows(ApiKey) if row.name == "canary-theirs-actor"]
-    name = key_actor(acting.name, acting.prefix)
+    name = format_key_actor(acting.name, acting.prefix)
     for caller in private.callers:
         if caller.is_hook or caller.name == "AUTH=off":
             continue
@@ -195,7 +197,7 @@ async def test_a_filter_by_actor_sees_what_the_field_shows(private: PrivateWorld
 
 
 async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
-    private: PrivateWorld, parts: Parts
+    private: PrivateWorld, parts: Components
 ) -> None:
     for caller in private.callers:
         if caller.is_hook or caller.name == "AUTH=off":
@@ -217,7 +219,9 @@ async def test_pages_of_one_item_lead_through_all_that_is_visible_without_a_gap(
                     assert (len(values), {*values}) == (len(lists), lists), caller.name
 
 
-async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(private: PrivateWorld, parts: Parts) -> None:
+async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(
+    private: PrivateWorld, parts: Components
+) -> None:
     """The same subject of the issuer is the same caller to an idempotency key, whatever its team."""
     hook = private_id(await private.truth(), "Webhook", private.theirs)
     calls = {
@@ -240,7 +244,7 @@ async def test_a_replay_shows_nothing_of_a_team_that_its_caller_has_left(private
 def subscriptions(crawler: Crawler) -> dict[str, str]:
     assert isinstance(CORE.subscription_type, GraphQLObjectType)
     return {
-        field: f'subscription {{ {field}(after: "{cursor(0)}") {crawler.body(one.type.of_type)} }}'  # type: ignore[attr-defined]
+        field: f'subscription {{ {field}(after: "{encode_cursor(0)}") {crawler.body(one.type.of_type)} }}'  # type: ignore[attr-defined]
         for field, one in CORE.subscription_type.fields.items()
     }
 
@@ -251,7 +255,7 @@ def sequence(message: dict[str, Any]) -> int:
 
 
 async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_other(
-    private: PrivateWorld, parts: Parts
+    private: PrivateWorld, parts: Components
 ) -> None:
     await private.world.team("the last event")  # every caller sees it, so that each stream has an end
     events = await private.world.events()
@@ -273,7 +277,7 @@ async def test_a_subscription_brings_the_events_that_its_caller_sees_and_no_othe
             check(caller, crawler.found)
 
 
-async def _heard(parts: Parts, caller: Caller, crawler: Crawler, query: str, count: int) -> AsyncGenerator[int]:
+async def _heard(parts: Components, caller: Caller, crawler: Crawler, query: str, count: int) -> AsyncGenerator[int]:
     identity = await parts.transport.authenticate(f"Bearer {caller.token}")
     replies = stream_replies(parts.transport, parts.transport.document_cache.prepare(query, None), identity)
     async with aclosing(replies), asyncio.timeout(20):
@@ -284,8 +288,8 @@ async def _heard(parts: Parts, caller: Caller, crawler: Crawler, query: str, cou
             yield sequence(next(iter(reply["data"].values())))
 
 
-async def test_a_stream_by_actor_is_no_oracle(private: PrivateWorld, parts: Parts) -> None:
-    where = f'filter: {{actor: {{contains: "canary"}}}}, after: "{cursor(0)}"'
+async def test_a_stream_by_actor_is_no_oracle(private: PrivateWorld, parts: Components) -> None:
+    where = f'filter: {{actor: {{contains: "canary"}}}}, after: "{encode_cursor(0)}"'
     query = f"subscription {{ events({where}) {{ actor }} }}"
     async with private.world.database.write("oidc:canary-sentinel") as session:
         await teams.create(session, Actor("x", scopes=frozenset({Scope.ADMIN})), name="sentinel")
@@ -301,7 +305,7 @@ LIVE = "subscription ($after: String) { events(after: $after) { __typename id ki
 
 
 async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibility(
-    private: PrivateWorld, parts: Parts
+    private: PrivateWorld, parts: Components
 ) -> None:
     callers = [one for one in private.callers if not one.is_hook and one.name != "AUTH=off"]
     second = await mint(private.world, private.ours, "caller of ours again", Scope.WRITE)
@@ -310,7 +314,7 @@ async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibi
         Caller("another WRITE key", second.token, team_id=private.ours.id),
         Caller("WRITE key of theirs", foreign.token, team_id=private.theirs.id),
     ]
-    place = cursor((await private.world.events())[-1].sequence)
+    place = encode_cursor((await private.world.events())[-1].sequence)
     async with parts.bus, served(parts.transport) as address, AsyncExitStack() as stack:
         sockets = []
         for caller in callers:
@@ -321,7 +325,7 @@ async def test_shared_streams_over_sockets_never_mix_callers_of_different_visibi
         await private.world.team("the first event")  # after it a subscriber follows live
         for ws in sockets:
             assert (await hear(ws))["payload"]["data"]["events"]["kind"] == "TEAM_CREATED"
-        while parts.transport.fanout.sharing < 3:  # noqa: ASYNC110 - nothing tells when streams are joined
+        while parts.transport.broadcaster.shared_listeners < 3:  # noqa: ASYNC110 - nothing tells when streams are joined
             await asyncio.sleep(0.01)
         before = {row.id for row in await private.world.events()}
         for team in (private.ours, private.theirs, None):

@@ -18,7 +18,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tessera_gql.delivery import messages
-from tessera_gql.escaping import escape_markdown, escape_slack, escape_terminal, shell_quote, tessera_command
+from tessera_gql.escaping import build_tessera_command, escape_markdown, escape_slack, escape_terminal, shell_quote
 from tessera_gql.store.tables import EventRow
 from tests.e2e.server import TESSERA
 from tests.security.commands import Ran, every_command, print_counts, run
@@ -217,7 +217,7 @@ def test_ordinary_names_stay_readable_in_a_comment() -> None:
     assert escape_markdown("order_id: it is gone.") == "`order_id`: it is gone."
     assert escape_markdown("Coupons move to marts.coupons, ask Zoë!") == "Coupons move to `marts.coupons`, ask Zoë!"
     assert (
-        tessera_command("ack", "a.b", "APPROVED", team="Data Platform")
+        build_tessera_command("ack", "a.b", "APPROVED", team="Data Platform")
         == "tessera ack a.b APPROVED --team 'Data Platform'"
     )
 

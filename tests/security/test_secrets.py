@@ -11,19 +11,19 @@ import httpx
 import pytest
 from standardwebhooks import Webhook as Verifier
 
-from tessera_gql.config import BadSettings, load
-from tessera_gql.delivery.outbound import Rules
-from tessera_gql.delivery.webhooks import Options as WorkerOptions
+from tessera_gql.config import InvalidSettings, load
+from tessera_gql.delivery.outbound import PostRules
+from tessera_gql.delivery.webhooks import WebhookOptions as WorkerOptions
 from tessera_gql.errors import Conflict
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import webhooks
 from tessera_gql.store.database import Database
 from tessera_gql.store.encryption import Keyring, UnreadableSecret
-from tessera_gql.store.engine import Options, sqlite_file
+from tessera_gql.store.engine import DatabaseOptions, sqlite_path
 from tessera_gql.workflows import webhook_secrets
 from tessera_gql.workflows import webhooks as verbs
-from tessera_gql.workflows.webhooks import NewWebhook, WebhookResult
+from tessera_gql.workflows.webhooks import WebhookRequest, WebhookResult
 from tests.delivery.receiver import receiving
 from tests.delivery.test_webhooks import deliveries, settled, working
 from tests.e2e.server import run_tessera, serving
@@ -40,17 +40,17 @@ OLD, NEW = new_key(), new_key()
 
 
 def opened(url: str, *keys: str, required: bool = True) -> Database:
-    return Database(url, options=Options(secrets_keys=keys, requires_secrets_key=required))
+    return Database(url, options=DatabaseOptions(secrets_keys=keys, requires_secrets_key=required))
 
 
 async def create(database: Database, url: str = ADDRESS) -> WebhookResult:
     async with database.write() as session:
-        return await verbs.create(session, OPEN_ACTOR, NewWebhook(url))
+        return await verbs.create(session, ANONYMOUS, WebhookRequest(url))
 
 
 async def entries(database: Database) -> list[dict[str, Any]]:
     async with database.read() as session:
-        return [entry for row in await webhooks.with_secrets(session) for entry in row.secrets]
+        return [entry for row in await webhooks.list_with_secrets(session) for entry in row.secrets]
 
 
 async def test_a_secret_is_stored_encrypted_and_signs_as_shown(database_url: str) -> None:
@@ -66,12 +66,12 @@ async def test_a_secret_is_stored_encrypted_and_signs_as_shown(database_url: str
     assert (made.secret or "")[6:] not in str(entry)
     assert (made.secret or "")[6:] not in str([row.payload for row in await World(database).events(0)])
     await database.dispose()
-    if (file := sqlite_file(database_url)) is not None:
+    if (file := sqlite_path(database_url)) is not None:
         assert (made.secret or "").encode() not in file.read_bytes()
 
 
 def quick() -> WorkerOptions:
-    return WorkerOptions(rules=Rules(allow_private=True, timeout_seconds=1), lease_seconds=2, poll_seconds=0.02)
+    return WorkerOptions(rules=PostRules(allow_private=True, timeout_seconds=1), lease_seconds=2, poll_seconds=0.02)
 
 
 async def test_a_server_that_needs_a_key_and_has_none_makes_no_secret_and_keeps_the_old_ones(database_url: str) -> None:
@@ -93,7 +93,7 @@ async def test_a_server_that_needs_a_key_and_has_none_makes_no_secret_and_keeps_
 
 async def rotate(database: Database, made: WebhookResult) -> WebhookResult:
     async with database.write() as session:
-        return await verbs.update(session, OPEN_ACTOR, made.webhook.id, {}, rotate_secret=True)
+        return await verbs.update(session, ANONYMOUS, made.webhook.id, {}, rotate_secret=True)
 
 
 async def signing(database: Database, made: WebhookResult) -> list[str]:
@@ -140,7 +140,7 @@ async def test_the_first_start_with_a_key_encrypts_what_is_stored_in_plain(datab
             pass
     assert await signing(database, made) == [made.secret]
     await database.dispose()
-    if (file := sqlite_file(database_url)) is not None:
+    if (file := sqlite_path(database_url)) is not None:
         assert (made.secret or "").encode() not in b"".join(
             beside.read_bytes() for beside in file.parent.glob(f"{file.name}*")
         )
@@ -182,7 +182,7 @@ async def test_with_a_lost_key_deliveries_fail_for_a_reason_that_is_told_and_a_n
             fresh = await rotate(database, made)
             assert await signing(database, made) == [fresh.secret]
             async with database.write() as session:
-                await verbs.ping(session, OPEN_ACTOR, made.webhook.id)
+                await verbs.ping(session, ANONYMOUS, made.webhook.id)
             await receiver.count(1)
         Verifier(fresh.secret or "").verify(receiver.got[0].body, receiver.got[0].headers)
         await database.dispose()
@@ -215,7 +215,7 @@ def test_the_same_secret_is_never_encrypted_to_the_same_text() -> None:
     keyring = Keyring.parse([NEW], is_required=True)
     assert len({keyring.encrypt("whsec_x", "webhook 1") for _ in range(20)}) == 20
     assert NEW not in repr(keyring)
-    assert NEW not in repr(Options(secrets_keys=[NEW]))
+    assert NEW not in repr(DatabaseOptions(secrets_keys=[NEW]))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_key_of_another_shape_is_a_mistake_in_the_settings_that_does_not_quote
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SECRETS_KEY", value)
-    with pytest.raises(BadSettings, match=r"SECRETS_KEY.*openssl rand -base64 32") as caught:
+    with pytest.raises(InvalidSettings, match=r"SECRETS_KEY.*openssl rand -base64 32") as caught:
         load()
     assert value not in str(caught.value)
 

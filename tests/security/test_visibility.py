@@ -14,10 +14,16 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstract_type, is_leaf_type
 
-from tessera_gql.app import Parts
+from tessera_gql.app import Components
 from tessera_gql.graphql.schema import schema
 from tessera_gql.graphql.transport import Executor
-from tessera_gql.policy.visibility import EVENT_AUDIENCES, PUBLIC_KINDS, TYPE_AUDIENCES, Audience, audience_of_field
+from tessera_gql.policy.visibility import (
+    EVENT_AUDIENCES,
+    PUBLIC_EVENT_KINDS,
+    TYPE_AUDIENCES,
+    Audience,
+    audience_of_field,
+)
 from tests.security.crawler import Crawler, Found
 from tests.security.private_world import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
 
@@ -28,7 +34,7 @@ PRIVATE = {"apiKeys": "ApiKey", "webhooks": "Webhook", "events": "Event"}
 
 
 @asynccontextmanager
-async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerator[dict[bool, Parts]]:
+async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerator[dict[bool, Components]]:
     """The application where keys are needed, and where they are not."""
     reached_values = {needed: parts_of(url, folder, executor, needs_keys=needed) for needed in (True, False)}
     try:
@@ -38,7 +44,7 @@ async def every_way(url: str, folder: Path, executor: Executor) -> AsyncGenerato
             await one.database.dispose()
 
 
-async def crawl(parts: Parts, private: PrivateWorld, caller: Caller) -> Found:
+async def crawl(parts: Components, private: PrivateWorld, caller: Caller) -> Found:
     ids = {kind: [*rows] for kind, rows in (await private.truth()).items()}
     known = [identity for listed in ids.values() for identity in listed]
     reached_values = await Crawler(CORE, asking(parts, private, caller), arguments(ids)).crawl(known)
@@ -85,7 +91,7 @@ def test_every_type_and_every_kind_of_event_has_a_row_in_the_table() -> None:
     names = {one.name for one in objects} | {"Lineage", "SearchResult"}
     assert TYPE_AUDIENCES.keys() <= names
     assert {event.kind for event in EVENT_AUDIENCES} == {value.value for value in _enum("EventKind")}
-    assert len(PUBLIC_KINDS) == 20
+    assert len(PUBLIC_EVENT_KINDS) == 20
 
 
 def _below(root: str) -> set[str]:

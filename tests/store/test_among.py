@@ -11,13 +11,13 @@ MANY = 40_000
 
 async def test_forty_thousand_ids_and_names_are_asked_for_at_once(world: World) -> None:
     asset = await world.published(consumers=2)
-    rows = assets.rows
+    rows = assets.TABLE
     ids = [new_id() for _ in range(MANY)]
     names = [f"none.{number}" for number in range(MANY)]
     async with world.database.read() as session:
         for column, values, there in ((rows.c.id, ids, asset.id), (rows.c.fqn_key, names, asset.fqn_key)):
             count = select(func.count()).select_from(rows)
-            assert await session.value(count.where(session.among(column, values))) == 0
-            assert await session.value(count.where(session.among(column, [*values, there]))) == 1
+            assert await session.value(count.where(session.in_values(column, values))) == 0
+            assert await session.value(count.where(session.in_values(column, [*values, there]))) == 1
         found = await teams.by_names(session, [*names, "PRODUCERS"])
         assert [one.name for one in found] == ["producers"]

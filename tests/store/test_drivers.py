@@ -17,7 +17,7 @@ from tests.world import World
 async def test_what_was_not_committed_is_taken_back_before_the_connection_is_lent_again(world: World) -> None:
     async def change_its_mind() -> None:
         async with world.database.write() as session:
-            await session.execute(teams.rows.delete())
+            await session.execute(teams.TABLE.delete())
             raise RuntimeError("changed my mind")
 
     for _ in range(25):
@@ -83,15 +83,15 @@ async def test_rows_that_are_appended_at_once_are_read_back_as_they_were_given(w
     asset = await world.published()
     big = {"const": [2**70, 0.1, "\u2028", None]}
     async with world.database.write() as session:
-        (row,) = await session.list(select(contracts.rows).where(contracts.rows.c.asset_id == asset.id), Contract)
-        known = {one.key: getattr(row, one.key) for one in contracts.rows.c} | {"status": ContractStatus.DEPRECATED}
+        (row,) = await session.list(select(contracts.TABLE).where(contracts.TABLE.c.asset_id == asset.id), Contract)
+        known = {one.key: getattr(row, one.key) for one in contracts.TABLE.c} | {"status": ContractStatus.DEPRECATED}
         made = [
             known | {"id": new_id(), "version": "7.0.0", "schema_def": big, "guarantees": None},
             known | {"id": new_id(), "version": "8.0.0", "schema_def": True, "guarantees": {"a": [1.5, {}]}},
         ]
-        await session.append(contracts.rows, made)
+        await session.append(contracts.TABLE, made)
     async with world.database.read() as session:
-        found = await session.list(select(contracts.rows).order_by(contracts.rows.c.version), Contract)
+        found = await session.list(select(contracts.TABLE).order_by(contracts.TABLE.c.version), Contract)
     assert [{name: getattr(row, name) for name in known} for row in found[-2:]] == made
 
 

@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.words import Response
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
-from tessera_gql.store.events import GENESIS, link
+from tessera_gql.store.events import GENESIS, compute_hash
 from tessera_gql.store.tables import EventRow
 from tessera_gql.workflows import teams
 from tests.conftest import FixedClock
@@ -30,7 +30,7 @@ def assert_chained(rows: list[EventRow]) -> None:
     chain = GENESIS
     for place, row in enumerate(rows, 1):
         assert row.sequence == place
-        chain = link(chain, facts(row))
+        chain = compute_hash(chain, facts(row))
         assert row.hash == chain
 
 
@@ -64,7 +64,7 @@ async def test_any_changed_fact_breaks_the_chain(world: World, name: str) -> Non
     row = next(one for one in rows if one.kind == "PROPOSAL_OPENED")
     honest = facts(row)
     previous = rows[row.sequence - 2].hash
-    assert link(previous, honest) == row.hash
+    assert compute_hash(previous, honest) == row.hash
     value = honest[name]
     other: Any = {
         "sequence": row.sequence + 1,
@@ -72,8 +72,8 @@ async def test_any_changed_fact_breaks_the_chain(world: World, name: str) -> Non
         "payload": {**row.payload, "version": "2.0.1"},
         "occurred_at": row.occurred_at + timedelta(microseconds=1),
     }.get(name, f"{value}x")
-    assert link(previous, {**honest, name: other}) != row.hash
-    assert link(previous.replace("a", "b").replace("0", "1"), honest) != row.hash
+    assert compute_hash(previous, {**honest, name: other}) != row.hash
+    assert compute_hash(previous.replace("a", "b").replace("0", "1"), honest) != row.hash
 
 
 @pytest.mark.parametrize(
@@ -115,19 +115,19 @@ async def test_a_page_of_events_starts_behind_the_cursor(world: World, database:
     for number in range(5):
         await world.team(f"team-{number}")
     async with database.read() as session:
-        assert [one.sequence for one in await events.after(session, 2, limit=2)] == [3, 4]
-        assert [one.sequence for one in await events.after(session, -7)] == [1, 2, 3, 4, 5]
-        assert await events.after(session, 5) == []
-        assert await events.last_sequence(session) == 5
+        assert [one.sequence for one in await events.load_after(session, 2, limit=2)] == [3, 4]
+        assert [one.sequence for one in await events.load_after(session, -7)] == [1, 2, 3, 4, 5]
+        assert await events.load_after(session, 5) == []
+        assert await events.load_last_sequence(session) == 5
 
 
 async def test_an_empty_log_ends_at_zero(database: Database) -> None:
     async with database.read() as session:
-        assert await events.last_sequence(session) == 0
+        assert await events.load_last_sequence(session) == 0
 
 
 async def test_a_dry_run_leaves_nothing_behind(world: World, database: Database) -> None:
     before = await world.size()
     async with database.write(dry_run=True) as session:
-        await teams.create(session, OPEN_ACTOR, name="never")
+        await teams.create(session, ANONYMOUS, name="never")
     assert await world.size() == before

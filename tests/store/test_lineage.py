@@ -11,7 +11,7 @@ from tessera_gql.diff import Mode
 from tessera_gql.policy.words import DependencyType, Evidence, ResourceType
 from tessera_gql.store import lineage
 from tessera_gql.store.database import Database
-from tessera_gql.store.lineage import Direction, reach
+from tessera_gql.store.lineage import Direction, load_reachable
 from tessera_gql.store.tables import Asset, AssetDependency, Team, new_id
 from tests.conftest import START
 
@@ -49,7 +49,7 @@ async def reached(
     database: Database, nodes: list[UUID], start: int, direction: Direction, depth: int = 10
 ) -> dict[int, int]:
     async with database.read() as session:
-        found = (await reach(session, [nodes[start]], direction, depth))[nodes[start]]
+        found = (await load_reachable(session, [nodes[start]], direction, depth))[nodes[start]]
     assert [one.degree for one in found] == sorted(one.degree for one in found)
     return {nodes.index(one.asset_id): one.degree for one in found}
 
@@ -102,14 +102,14 @@ async def test_downstream_is_upstream_of_the_edges_turned_round(database: Databa
 async def test_many_starts_are_answered_as_each_alone(database: Database) -> None:
     nodes = await graph(database, 5, [(1, 0), (2, 1), (2, 0), (3, 2), (0, 3), (4, 0)])
     async with database.read() as session:
-        together = await reach(session, nodes, UP)
+        together = await load_reachable(session, nodes, UP)
         for node in nodes:
-            assert together[node] == (await reach(session, [node], UP))[node]
+            assert together[node] == (await load_reachable(session, [node], UP))[node]
 
 
 async def test_the_owners_downstream_are_everybody_who_builds_on_it(database: Database) -> None:
     nodes = await graph(database, 5, [(1, 0), (2, 1), (3, 4)])
     async with database.read() as session:
-        owners = await lineage.downstream_owners(session, nodes[0])
+        owners = await lineage.load_downstream_owner_ids(session, nodes[0])
         assert len(owners) == 2
-        assert await lineage.downstream_owners(session, nodes[2]) == frozenset()
+        assert await lineage.load_downstream_owner_ids(session, nodes[2]) == frozenset()

@@ -13,7 +13,7 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from tessera_gql.store import migration
-from tessera_gql.store.migration import Stand, UnknownRevision
+from tessera_gql.store.migration import SchemaState, UnknownRevision
 from tessera_gql.store.tables import Base
 from tests.conftest import at
 
@@ -36,24 +36,24 @@ async def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 async def test_migrated_tables_are_the_tables_of_the_code(database_url: str) -> None:
-    assert await migration.differences(database_url) == []
-    assert await migration.current(database_url) == migration.head()
+    assert await migration.find_differences(database_url) == []
+    assert await migration.load_revision(database_url) == migration.head_revision()
 
 
 async def test_up_down_and_up_again_ends_where_it_began(bare_url: str) -> None:
-    assert await migration.current(bare_url) is None
+    assert await migration.load_revision(bare_url) is None
     await migration.upgrade(bare_url)
-    assert await migration.differences(bare_url) == []
+    assert await migration.find_differences(bare_url) == []
     await migration.downgrade(bare_url, "base")
-    assert await migration.current(bare_url) is None
-    assert len(await migration.differences(bare_url)) >= len(Base.metadata.tables)
+    assert await migration.load_revision(bare_url) is None
+    assert len(await migration.find_differences(bare_url)) >= len(Base.metadata.tables)
     await migration.upgrade(bare_url)
-    assert await migration.differences(bare_url) == []
+    assert await migration.find_differences(bare_url) == []
 
 
 async def test_upgrading_twice_changes_nothing(database_url: str) -> None:
     await migration.upgrade(database_url)
-    assert await migration.current(database_url) == migration.head()
+    assert await migration.load_revision(database_url) == migration.head_revision()
 
 
 async def test_processes_that_start_at_once_migrate_once(bare_url: str) -> None:
@@ -67,7 +67,7 @@ async def test_processes_that_start_at_once_migrate_once(bare_url: str) -> None:
 
     ended = await asyncio.gather(*(asyncio.to_thread(start) for _ in range(2)))
     assert [one.returncode for one in ended] == [0, 0], [one.stderr[-500:] for one in ended]
-    assert await migration.differences(bare_url) == []
+    assert await migration.find_differences(bare_url) == []
 
 
 async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -81,25 +81,27 @@ async def test_a_database_of_a_newer_version_is_refused_with_what_to_do(tmp_path
 
 
 async def test_the_database_says_which_servers_can_use_its_tables(postgres_database_url: str) -> None:
-    found = await migration.look(postgres_database_url)
-    assert found.at == migration.head()
-    assert found.works_with in migration.known()
-    assert migration.misfit(found) is None
+    found = await migration.load_state(postgres_database_url)
+    assert found.revision == migration.head_revision()
+    assert found.works_with in migration.known_revisions()
+    assert migration.describe_mismatch(found) is None
 
 
 @pytest.mark.parametrize(
     ("stand", "said"),
     [
-        (Stand(None), "at revision none, this version needs"),
-        (Stand("0001"), "Run `tessera db upgrade` first"),
-        (Stand("9999", works_with=migration.head()), None),
-        (Stand("9999", works_with="0001"), None),
-        (Stand("9999", works_with="9998"), "install that version, or use another database"),
-        (Stand("9999"), "install that version, or use another database"),
+        (SchemaState(None), "at revision none, this version needs"),
+        (SchemaState("0001"), "Run `tessera db upgrade` first"),
+        (SchemaState("9999", works_with=migration.head_revision()), None),
+        (SchemaState("9999", works_with="0001"), None),
+        (SchemaState("9999", works_with="9998"), "install that version, or use another database"),
+        (SchemaState("9999"), "install that version, or use another database"),
     ],
 )
-def test_a_server_uses_newer_tables_that_were_made_for_it_too_and_no_older_ones(stand: Stand, said: str | None) -> None:
-    found = migration.misfit(stand)
+def test_a_server_uses_newer_tables_that_were_made_for_it_too_and_no_older_ones(
+    stand: SchemaState, said: str | None
+) -> None:
+    found = migration.describe_mismatch(stand)
     assert (found is None) if said is None else (found is not None and said in found)
 
 
@@ -126,6 +128,6 @@ async def test_an_upgrade_waits_for_its_turn_again_and_again(
     assert await other.fetchval("SELECT count(*) FROM core.teams") == 0
     await holder.execute("COMMIT")
     await upgrading
-    assert await migration.current(postgres_database_url) == migration.head()
+    assert await migration.load_revision(postgres_database_url) == migration.head_revision()
     await holder.close()
     await other.close()

@@ -14,7 +14,7 @@ from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.policy.words import RegistrationStatus
 from tessera_gql.store import page
 from tessera_gql.store.database import Database
-from tessera_gql.store.page import Condition, Page, PageRequest, checked, cursor
+from tessera_gql.store.page import Condition, Page, PageRequest, encode_cursor, validate_request
 from tessera_gql.store.tables import Registration, Team, new_id, table
 from tests.conftest import START
 from tests.world import World
@@ -38,7 +38,7 @@ async def teams(database: Database, names: Sequence[str] = NAMES) -> None:
 
 async def root(database: Database, **request: Any) -> Page:
     async with database.read() as session:
-        return await page.root(session, TEAMS, checked(PageRequest(**request)), UNRESTRICTED)
+        return await page.load_page(session, TEAMS, validate_request(PageRequest(**request)), UNRESTRICTED)
 
 
 async def walk(database: Database, order_by: str, *, back: bool, size: int, descending: bool) -> list[UUID]:
@@ -51,7 +51,7 @@ async def walk(database: Database, order_by: str, *, back: bool, size: int, desc
         found = ids + found if back else found + ids
         if not (got.has_previous if back else got.has_next):
             return found
-        place = {"before" if back else "after": cursor(got.rows[0 if back else -1], order_by)}
+        place = {"before" if back else "after": encode_cursor(got.rows[0 if back else -1], order_by)}
 
 
 @pytest.mark.parametrize("order_by", ["created_at", "name", "row_version"])
@@ -72,23 +72,25 @@ async def test_walking_with_any_size_in_either_direction_gives_every_row_once_in
 async def test_rows_that_come_do_not_shift_a_cursor(database: Database) -> None:
     await teams(database)
     start = await root(database, order_by="name", first=4)
-    rest = await root(database, order_by="name", after=cursor(start.rows[-1], "name"))
+    rest = await root(database, order_by="name", after=encode_cursor(start.rows[-1], "name"))
     earlier = Team(id=new_id(), name="!", name_key="!", meta={}, row_version=1, created_at=START)
     async with database.write() as session:
         await session.insert(earlier)
-    again = await root(database, order_by="name", after=cursor(start.rows[-1], "name"))
+    again = await root(database, order_by="name", after=encode_cursor(start.rows[-1], "name"))
     assert [row.id for row in again.rows] == [row.id for row in rest.rows]
     async with database.write() as session:
         await session.execute(TEAMS.delete().where(TEAMS.c.id == start.rows[-1].id))
-    assert [row.id for row in (await root(database, order_by="name", after=cursor(start.rows[-1], "name"))).rows] == [
-        row.id for row in rest.rows
-    ]
+    assert [
+        row.id for row in (await root(database, order_by="name", after=encode_cursor(start.rows[-1], "name"))).rows
+    ] == [row.id for row in rest.rows]
 
 
 async def test_between_two_cursors_lies_what_is_between_them(database: Database) -> None:
     await teams(database)
     rows = (await root(database, order_by="name", first=100)).rows
-    between = await root(database, order_by="name", after=cursor(rows[1], "name"), before=cursor(rows[6], "name"))
+    between = await root(
+        database, order_by="name", after=encode_cursor(rows[1], "name"), before=encode_cursor(rows[6], "name")
+    )
     assert [row.id for row in between.rows] == [row.id for row in rows[2:6]]
 
 
@@ -141,7 +143,7 @@ async def test_a_page_of_each_parent_is_the_page_of_that_parent_alone(world: Wor
                 )  # fmt: skip
     for request in (
         PageRequest("registered_at", first=2),
-        PageRequest("registered_at", first=100, descending=True),
+        PageRequest("registered_at", first=100, is_descending=True),
         PageRequest("registered_at", last=3),
         PageRequest("registered_at", first=0),
         PageRequest(
@@ -149,12 +151,14 @@ async def test_a_page_of_each_parent_is_the_page_of_that_parent_alone(world: Wor
         ),
     ):
         async with database.read() as session:
-            together = await page.of_parents(session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED)
-            counts = await page.counts(session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED)
+            together = await page.load_pages_by_parent(
+                session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED
+            )
+            counts = await page.count_by_parent(session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED)
             for parent in parents:
                 only = (*request.conditions, Condition("asset_id", "eq", parent))
                 alone_request = PageRequest(**{**vars(request), "conditions": only})
-                alone = await page.root(session, REGISTRATIONS, alone_request, UNRESTRICTED)
+                alone = await page.load_page(session, REGISTRATIONS, alone_request, UNRESTRICTED)
                 assert [row.id for row in together[parent].rows] == [row.id for row in alone.rows]
                 assert (together[parent].has_next, together[parent].has_previous) == (
                     alone.has_next,
@@ -173,7 +177,7 @@ ID = str(UUID(int=7))
 def damaged(order_by: str, *, name: str = "after", text: str = "", value: Any = None) -> None:
     request = PageRequest(order_by, **{name: text or encoded([order_by, value, ID])})
     with pytest.raises(Invalid, match="Start without it") as refused:
-        page._bind_values(TEAMS, checked(request), UNRESTRICTED)
+        page._bind_values(TEAMS, validate_request(request), UNRESTRICTED)
     assert refused.value.field == (name,)
 
 
@@ -217,5 +221,5 @@ def test_a_cursor_whose_value_the_column_cannot_hold_is_refused(order_by: str, v
 )  # fmt: skip
 def test_sizes_that_make_no_sense_are_refused(request_: dict[str, int], field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        checked(PageRequest("name", **request_))
+        validate_request(PageRequest("name", **request_))
     assert refused.value.field == (field,)

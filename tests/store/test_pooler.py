@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from tessera_gql.policy.words import ProposalStatus, Response
 from tessera_gql.store.database import Database
-from tessera_gql.store.engine import Options
+from tessera_gql.store.engine import DatabaseOptions
 from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +30,7 @@ def forgetful(database: Database) -> None:
 
 
 async def test_the_main_workflow_needs_nothing_that_a_connection_remembers(postgres_database_url: str) -> None:
-    database = Database(postgres_database_url, options=Options(pgbouncer=True, pool=3))
+    database = Database(postgres_database_url, options=DatabaseOptions(uses_pgbouncer=True, pool_size=3))
     forgetful(database)
     world = World(database)
     _, proposal = await world.proposed(consumers=2)
@@ -44,7 +44,7 @@ async def test_the_main_workflow_needs_nothing_that_a_connection_remembers(postg
 
 @pytest.mark.parametrize("pgbouncer", [False, True])
 async def test_statements_locks_and_idle_transactions_have_an_end(postgres_database_url: str, pgbouncer: bool) -> None:
-    options = Options(pgbouncer=pgbouncer, statement_seconds=7, lock_seconds=3)
+    options = DatabaseOptions(uses_pgbouncer=pgbouncer, statement_seconds=7, lock_seconds=3)
     database = Database(postgres_database_url, options=options)
     for opened in (database.read(), database.write()):
         async with opened as session:

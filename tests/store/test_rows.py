@@ -15,8 +15,8 @@ from tests.world import World
 async def test_every_column_is_what_the_table_says(world: World, database: Database) -> None:
     asset = await world.published(consumers=1)
     async with database.read() as session:
-        (row,) = await registrations.live_of(session, [asset.id])
-        (whole,) = await session.rows(select(registrations.rows))
+        (row,) = await registrations.list_live(session, [asset.id])
+        (whole,) = await session.rows(select(registrations.TABLE))
     for column in table(Registration).columns:
         assert getattr(row, column.key) == getattr(whole, column.key)
     assert isinstance(row.id, UUID)

@@ -6,7 +6,14 @@ from uuid import uuid4
 import pytest
 
 from tessera_gql.policy.events import ApiKeyRevoked, Event, TeamUpdated
-from tessera_gql.policy.visibility import TYPE_AUDIENCES, UNRESTRICTED, View, is_private, key_actor, visible_event
+from tessera_gql.policy.visibility import (
+    TYPE_AUDIENCES,
+    UNRESTRICTED,
+    Visibility,
+    format_key_actor,
+    is_private_type,
+    redact_event,
+)
 from tessera_gql.store import events, page, visibility
 from tessera_gql.store.database import Database
 from tessera_gql.store.page import PageRequest
@@ -14,9 +21,9 @@ from tests.world import World
 
 OURS, THEIRS = uuid4(), uuid4()
 ACTORS = (
-    key_actor("ci", "tsr_AbCd"),
-    key_actor("", "tsr_AbCd"),
-    key_actor("ü (tsr_AbCd)", "tsr_-_%Z"),
+    format_key_actor("ci", "tsr_AbCd"),
+    format_key_actor("", "tsr_AbCd"),
+    format_key_actor("ü (tsr_AbCd)", "tsr_-_%Z"),
     "x (TSR_AbCd)",
     "x (tsr_AbC)",
     "x (tsr_AbCde)",
@@ -28,36 +35,36 @@ ACTORS = (
 
 def happened() -> list[Event]:
     """A public event and private ones of both teams and of none."""
-    public = TeamUpdated(team_id=OURS, changed=("name",), teams=frozenset({THEIRS}))
+    public = TeamUpdated(team_id=OURS, changed=("name",), audience_team_ids=frozenset({THEIRS}))
     whose = [frozenset({OURS}), frozenset({THEIRS}), frozenset({OURS, THEIRS}), frozenset[Any]()]
-    return [public, *(ApiKeyRevoked(api_key_id=uuid4(), name="ci", teams=teams) for teams in whose)]
+    return [public, *(ApiKeyRevoked(api_key_id=uuid4(), name="ci", audience_team_ids=teams) for teams in whose)]
 
 
-@pytest.mark.parametrize("view", [View(), View(team_id=OURS), View(team_id=THEIRS), UNRESTRICTED])
+@pytest.mark.parametrize("view", [Visibility(), Visibility(team_id=OURS), Visibility(team_id=THEIRS), UNRESTRICTED])
 async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
-    world: World, database: Database, view: View
+    world: World, database: Database, view: Visibility
 ) -> None:
     for actor in ACTORS:
         async with database.write(actor) as session:
             for event in happened():
                 session.record(event)
     rows = await world.events()
-    streamed = [one for row in rows if (one := visible_event(view, row, events.renamed)) is not None]
+    streamed = [one for row in rows if (one := redact_event(view, row, events.with_actor)) is not None]
     request = PageRequest("sequence", first=100)
     async with database.read() as session:
-        result = await page.root(session, events.rows, request, view)
-        number = await page.count(session, events.rows, request, view)
-        by_id = await visibility.rows(session, events.rows.c.id, [row.id for row in rows], view)
+        result = await page.load_page(session, events.TABLE, request, view)
+        number = await page.count(session, events.TABLE, request, view)
+        by_id = await visibility.load_visible_rows(session, events.TABLE.c.id, [row.id for row in rows], view)
     expected = [(row.sequence, row.actor) for row in streamed]
     assert [(row.sequence, row.actor) for row in result.rows] == expected
     assert sorted((row.sequence, row.actor) for row in by_id) == expected
     assert number == len(expected)
-    each = 5 if view.is_whole else 3 if view.team_id else 1
+    each = 5 if view.is_unrestricted else 3 if view.team_id else 1
     assert number == each * len(ACTORS)
 
 
 def test_every_private_type_is_restricted_in_the_database() -> None:
     nouns = {"ApiKey": "api_keys", "Webhook": "webhooks", "WebhookDelivery": "webhook_deliveries", "Event": "events"}
-    private = {kind for kind in TYPE_AUDIENCES if is_private(kind)}
+    private = {kind for kind in TYPE_AUDIENCES if is_private_type(kind)}
     assert private == {*nouns, "DeliveryAttempt"}  # which is a part of its delivery
     assert {str(source.name) for source in visibility.VISIBILITY_CONDITIONS} == {*nouns.values()}  # type: ignore[attr-defined] # tables

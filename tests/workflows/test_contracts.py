@@ -22,7 +22,7 @@ async def test_a_call_that_began_earlier_but_got_its_turn_later_is_published_lat
     first, second, third = await world.contracts(asset)
     assert first.published_at <= second.published_at <= third.published_at
     async with world.database.read() as session:
-        before = await contracts.previous_of(session, [second.id, third.id])
+        before = await contracts.load_previous(session, [second.id, third.id])
     assert {key: one.id for key, one in before.items()} == {second.id: first.id, third.id: second.id}
 
 

@@ -13,8 +13,8 @@ import pytest
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid, Refusal
 from tessera_gql.formats import dbt, git
-from tessera_gql.formats.sources import Format, Source
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.formats.sources import Format, SchemaDocument
+from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.words import DependencyType, Response
 from tessera_gql.store import assets
 from tessera_gql.store.assets import AssetRef
@@ -25,8 +25,8 @@ from tessera_gql.workflows import dependencies, git_folder, manifests, registrat
 from tessera_gql.workflows import git as git_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.git_folder import Commit, PushResult
-from tessera_gql.workflows.git_state import Pulled
-from tessera_gql.workflows.registrations import Reading
+from tessera_gql.workflows.git_state import PullResult
+from tessera_gql.workflows.registrations import RegistrationDetails
 from tests.conftest import FixedClock, _postgres_database
 from tests.world import ORDERS, World, adding, without
 
@@ -35,13 +35,13 @@ DEMO = Path(__file__).resolve().parents[2] / "tessera_gql/cli/shop_manifest.json
 
 async def push(database: Database, folder: Path | None, **options: Any) -> PushResult:
     async with database.read() as session:
-        return await git_verbs.push(session, OPEN_ACTOR, folder, **options)
+        return await git_verbs.push(session, ANONYMOUS, folder, **options)
 
 
-async def pull(database: Database, folder: Path) -> Pulled:
-    files = await git_verbs.read(OPEN_ACTOR, folder)
+async def pull(database: Database, folder: Path) -> PullResult:
+    files = await git_verbs.read_files(ANONYMOUS, folder)
     async with database.write() as session:
-        return await git_verbs.pull(session, OPEN_ACTOR, files)
+        return await git_verbs.pull(session, ANONYMOUS, files)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -51,9 +51,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 async def furnished(world: World, clock: FixedClock) -> None:
     """Everything that files keep, awkward names included."""
     async with world.database.write() as session:
-        await team_verbs.create(
-            session, OPEN_ACTOR, name="Équipe ✨", metadata={"slack": "#a", "on": ["no", 1.5, None]}
-        )
+        await team_verbs.create(session, ANONYMOUS, name="Équipe ✨", metadata={"slack": "#a", "on": ["no", 1.5, None]})
     asset = await world.published(consumers=2, guarantees={"freshness": {"hours": 24}})
     clock.advance(hours=1)
     await world.publish(asset, adding("coupon"), metadata={"ticket": "A-1"})
@@ -69,22 +67,22 @@ async def furnished(world: World, clock: FixedClock) -> None:
     published = await world.publish(twins[1], True, version="3.0.0-rc.1+build.5")
     text = '{"type": "object",\n  "title": "kept: as # it is"}'
     drawn = await world.asset("drawn.t", team)
-    await world.publish(drawn, {"type": "object"}, source=Source(Format.JSON_SCHEMA, text, part="a"))
+    await world.publish(drawn, {"type": "object"}, source=SchemaDocument(Format.JSON_SCHEMA, text, part="a"))
     async with world.database.write() as session:
         assert published.contract is not None
-        await contract_verbs.retire(session, OPEN_ACTOR, published.contract.id)
-        reading = Reading(("customer_id",), "1.0.0", "Because: tax.\nTwice a year.", {"jira": 7})
+        await contract_verbs.retire(session, ANONYMOUS, published.contract.id)
+        reading = RegistrationDetails(("customer_id",), "1.0.0", "Because: tax.\nTwice a year.", {"jira": 7})
         await registrations.register(
             session,
-            OPEN_ACTOR,
+            ANONYMOUS,
             AssetRef(id=asset.id),
             team=TeamRef(name="con"),
             consumer_asset=AssetRef(fqn="a.b_c"),
-            reading=reading,
+            details=reading,
         )
         await dependencies.add(
             session,
-            OPEN_ACTOR,
+            ANONYMOUS,
             dependent=AssetRef(fqn="a.b_c"),
             dependency=AssetRef(id=asset.id),
             kind=DependencyType.CONSUMES,
@@ -126,18 +124,21 @@ async def test_push_pull_into_an_empty_database_and_push_again_are_the_same_byte
 
 
 async def test_a_dbt_project_survives_the_way_through_files(world: World, empty: Database, tmp_path: Path) -> None:
-    manifest = dbt.read(DEMO.read_bytes())
+    manifest = dbt.parse_manifest(DEMO.read_bytes())
     await world.team("shop")
     async with world.database.write() as session:
-        await manifests.sync(
-            session, OPEN_ACTOR, manifest, manifests.SyncOptions(owner=TeamRef(name="shop"), create_teams=True)
+        await manifests.sync_manifest(
+            session,
+            ANONYMOUS,
+            manifest,
+            manifests.SyncOptions(owner=TeamRef(name="shop"), create_teams=True),
         )
     await push(world.database, tmp_path / "first")
     await pull(empty, tmp_path / "first")
     await push(empty, tmp_path / "second")
     assert tree(tmp_path / "first") == tree(tmp_path / "second")
     async with empty.write() as session:
-        report = await manifests.sync(session, OPEN_ACTOR, manifest, manifests.SyncOptions())
+        report = await manifests.sync_manifest(session, ANONYMOUS, manifest, manifests.SyncOptions())
         assert {one.outcome for one in report.models} == {manifests.SyncOutcome.UNCHANGED}
         assert not session.events
 
@@ -150,7 +151,7 @@ async def test_a_second_push_writes_nothing_and_a_second_pull_writes_no_row(
     again = await push(world.database, tmp_path)
     assert (again.written, again.removed) == ((), ())
     size = await world.size()
-    assert await pull(world.database, tmp_path) == Pulled()
+    assert await pull(world.database, tmp_path) == PullResult()
     assert await world.size() == size
 
 
@@ -160,7 +161,7 @@ async def test_files_of_what_is_gone_are_removed_and_those_of_others_stay(world:
     (tmp_path / "assets/README.md").write_text("mine")
     (tmp_path / "assets/mine.yaml").write_text("mine: true")
     gone = git.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
-    (tmp_path / "assets/x.y.yaml").write_text(git.write(gone))
+    (tmp_path / "assets/x.y.yaml").write_text(git.render_file(gone))
     assert (await push(world.database, tmp_path)).removed == ("assets/x.y.yaml",)
     assert {"assets/README.md", "assets/mine.yaml"} < set(tree(tmp_path))
 
@@ -175,7 +176,7 @@ async def test_a_file_of_somebody_else_is_never_overwritten(world: World, tmp_pa
 
 
 def test_a_failure_half_way_leaves_the_old_tree(tmp_path: Path) -> None:
-    files = {f"teams/{name}.yaml": git.write(git.TeamFile(name=name)) for name in "abcde"}
+    files = {f"teams/{name}.yaml": git.render_file(git.TeamFile(name=name)) for name in "abcde"}
     git_folder.save_files(tmp_path, {name: text for name, text in files.items() if name != "teams/c.yaml"})
     before = tree(tmp_path)
     left = 2
@@ -257,7 +258,7 @@ async def test_only_administrators_push_and_pull_and_only_where_a_folder_is_set(
         with pytest.raises(Forbidden):
             await git_verbs.pull(session, writer, [])
     with pytest.raises(Forbidden):
-        await git_verbs.read(writer, tmp_path)
+        await git_verbs.read_files(writer, tmp_path)
     with pytest.raises(Invalid, match="GIT_SYNC_PATH"):
         await push(world.database, None)
     with pytest.raises(Invalid, match="Push first"):
@@ -270,13 +271,13 @@ ORDERS_FILE = "assets/analytics.core.orders.yaml"
 def edit(folder: Path, **changes: Any) -> None:
     """The file of `analytics.core.orders` with one more contract, or other values."""
     path = folder / ORDERS_FILE
-    found = git.read(path.read_text())
+    found = git.parse_file(path.read_text())
     assert isinstance(found, git.AssetFile)
-    path.write_text(git.write(git.AssetFile(**(vars(found) | changes))))
+    path.write_text(git.render_file(git.AssetFile(**(vars(found) | changes))))
 
 
 def newer(folder: Path, schema: Any, version: str) -> None:
-    found = git.read((folder / ORDERS_FILE).read_text())
+    found = git.parse_file((folder / ORDERS_FILE).read_text())
     assert isinstance(found, git.AssetFile)
     last = found.contracts[-1]
     before = [git.ContractEntry(**(vars(one) | {"status": "DEPRECATED"})) for one in found.contracts]
@@ -291,7 +292,7 @@ async def test_a_newer_compatible_contract_in_a_file_is_published(world: World, 
     active = await world.active(asset)
     assert active is not None
     assert active.version == "1.1.0"
-    assert await pull(world.database, tmp_path) == Pulled()
+    assert await pull(world.database, tmp_path) == PullResult()
 
 
 async def test_a_breaking_contract_in_a_file_waits_for_its_readers(world: World, tmp_path: Path) -> None:
@@ -303,7 +304,7 @@ async def test_a_breaking_contract_in_a_file_waits_for_its_readers(world: World,
     assert active is not None
     assert active.version == "1.0.0"
     size = await world.size()
-    assert await pull(world.database, tmp_path) == Pulled()
+    assert await pull(world.database, tmp_path) == PullResult()
     assert await world.size() == size
 
 
@@ -330,7 +331,7 @@ async def test_a_consumer_in_a_file_is_asked_by_the_open_proposal(world: World, 
     _, proposal = await world.proposed(consumers=1)
     late = await world.team("late")
     await push(world.database, tmp_path)
-    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
     assert isinstance(found, git.AssetFile)
     entry = git.RegistrationEntry(**(vars(found.registrations[0]) | {"consumer": "LATE"}))
     edit(tmp_path, registrations=(*found.registrations, entry))
@@ -343,7 +344,7 @@ async def test_descriptions_owners_and_readings_follow_the_files(world: World, t
     asset = await world.published(consumers=1)
     await world.team("heirs")
     await push(world.database, tmp_path)
-    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
     assert isinstance(found, git.AssetFile)
     entry = git.RegistrationEntry(**(vars(found.registrations[0]) | {"fields": ("note",), "purpose": "Tax."}))
     edit(tmp_path, owner="heirs", description="Orders.", registrations=(entry,))
@@ -385,7 +386,7 @@ async def test_history_with_two_active_versions_or_a_schema_that_is_none_is_refu
 ) -> None:
     await world.published()
     await push(world.database, tmp_path)
-    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
     assert isinstance(found, git.AssetFile)
     one = found.contracts[0]
     for entry, what in (
@@ -407,7 +408,7 @@ def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> No
     (tmp_path / "teams/a.yaml").write_text("kind: team\nformat: 1\nname: a\n  b: c\n")
     (tmp_path / "teams/b.yaml").write_bytes(b"kind: team\nname: \xff\n")
     (tmp_path / "teams/c.yaml").write_text(
-        git.write(git.AssetFile(fqn="a.b", owner="a", resource_type="X", compatibility_mode="Y"))
+        git.render_file(git.AssetFile(fqn="a.b", owner="a", resource_type="X", compatibility_mode="Y"))
     )
     with pytest.raises(Invalid) as refused:
         git_folder.load_files(tmp_path)
@@ -422,6 +423,6 @@ def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> No
 async def test_the_schema_of_a_world_is_json_all_the_way(world: World, tmp_path: Path) -> None:
     await world.published()
     await push(world.database, tmp_path)
-    found = git.read((tmp_path / ORDERS_FILE).read_text())
+    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
     assert isinstance(found, git.AssetFile)
     assert found.contracts[0].schema == ORDERS

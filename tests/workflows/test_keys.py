@@ -8,24 +8,24 @@ import pytest
 from sqlalchemy import text
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import keys as store
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import ApiKey, Team, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import keys
-from tessera_gql.workflows.keys import CreatedKey, NewKey
+from tessera_gql.workflows.keys import CreatedKey, KeyRequest
 from tests.conftest import FixedClock
 from tests.world import World
 
 
-async def make(database: Database, name: str = "ci", *, actor: Actor = OPEN_ACTOR, **asked: Any) -> CreatedKey:
+async def make(database: Database, name: str = "ci", *, actor: Actor = ANONYMOUS, **asked: Any) -> CreatedKey:
     async with database.write("tester") as session:
-        return await keys.create(session, actor, NewKey(name, **asked))
+        return await keys.create(session, actor, KeyRequest(name, **asked))
 
 
-async def revoke(database: Database, key: ApiKey, actor: Actor = OPEN_ACTOR) -> ApiKey:
+async def revoke(database: Database, key: ApiKey, actor: Actor = ANONYMOUS) -> ApiKey:
     async with database.write("tester") as session:
         return await keys.revoke(session, actor, key.id)
 
@@ -47,7 +47,7 @@ async def test_a_token_is_32_random_bytes_behind_a_mark_and_only_its_hash_is_kep
     assert len(minted.token) == 4 + 43
     assert minted.key.prefix == minted.token[:8]
     async with database.read() as session:
-        kept = await store.by_hash(session, store.digest(minted.token))
+        kept = await store.find_by_hash(session, store.hash_token(minted.token))
         everything = [str(row) for name in ("api_keys", "events") for row in await _rows(session, name)]
     assert kept is not None
     assert kept.id == minted.key.id
@@ -79,7 +79,7 @@ async def test_making_and_revoking_a_key_are_events_without_token_or_hash(world:
     assert (revoked.kind, revoked.entity_id, revoked.teams) == ("API_KEY_REVOKED", minted.key.id, [str(team.id)])
     for event in (created, revoked):
         assert minted.token not in str(event)
-        assert store.digest(minted.token) not in str(event)
+        assert store.hash_token(minted.token) not in str(event)
 
 
 async def test_a_write_key_makes_keys_of_its_own_team_with_at_most_its_own_scopes(
@@ -147,11 +147,11 @@ async def test_a_write_key_revokes_keys_of_its_team_but_none_stronger_than_itsel
 async def test_a_key_is_found_by_its_first_characters_while_it_is_good(database: Database) -> None:
     minted = await make(database, scopes=[Scope.ADMIN])
     async with database.read() as session:
-        assert (await keys.by_prefix(session, minted.key.prefix)).id == minted.key.id
+        assert (await keys.get_by_prefix(session, minted.key.prefix)).id == minted.key.id
     await revoke(database, minted.key)
     async with database.read() as session:
         with pytest.raises(NotFound, match="still good begins with"):
-            await keys.by_prefix(session, minted.key.prefix)
+            await keys.get_by_prefix(session, minted.key.prefix)
 
 
 async def test_of_two_keys_with_the_same_first_characters_none_is_guessed(database: Database) -> None:
@@ -161,13 +161,13 @@ async def test_of_two_keys_with_the_same_first_characters_none_is_guessed(databa
         await session.insert(twin)
     async with database.read() as session:
         with pytest.raises(Conflict, match="2 keys begin with"):
-            await keys.by_prefix(session, minted.key.prefix)
+            await keys.get_by_prefix(session, minted.key.prefix)
 
 
 async def test_servers_that_start_at_once_make_one_first_key(database: Database) -> None:
     async def start() -> CreatedKey | None:
         async with database.write("start") as session:
-            return await keys.bootstrap(session)
+            return await keys.create_first_key(session)
 
     made = [one for one in await asyncio.gather(*(start() for _ in range(5))) if one]
     assert [one.key.scopes for one in made] == [["READ", "WRITE", "ADMIN"]]
@@ -178,13 +178,13 @@ async def test_a_server_whose_only_key_is_revoked_makes_no_other_by_itself(datab
     minted = await make(database, scopes=[Scope.ADMIN])
     await revoke(database, minted.key)
     async with database.write("start") as session:
-        assert await keys.bootstrap(session) is None
+        assert await keys.create_first_key(session) is None
 
 
 async def test_the_last_use_never_moves_back(database: Database, clock: FixedClock) -> None:
     key = (await make(database, scopes=[Scope.ADMIN])).key
     for moment in (clock.now, clock.now + timedelta(minutes=5), clock.now + timedelta(minutes=1)):
         async with database.write() as session:
-            await store.mark_used(session, {key.id: moment})
+            await store.record_use(session, {key.id: moment})
     async with database.read() as session:
         assert (await store.get(session, key.id, UNRESTRICTED)).last_used_at == clock.now + timedelta(minutes=5)

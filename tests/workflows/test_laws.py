@@ -14,7 +14,7 @@ from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.policy import proposal as rules
 from tessera_gql.policy.affected import is_affected
-from tessera_gql.policy.version import parse
+from tessera_gql.policy.version import parse_version
 from tessera_gql.policy.words import ContractStatus, Outcome, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
@@ -89,7 +89,7 @@ class Walk:
         }
         await self.world.apply_all()
         async with self.world.database.read() as session:
-            foreseen = await impact.of(session, AssetRef(id=asset.id), PublishRequest(**request))
+            foreseen = await impact.compute_impact(session, AssetRef(id=asset.id), PublishRequest(**request))
         done = await self.world.publish(asset, **request)
         assert done.changes == foreseen.judgement.changes
         match done.outcome:
@@ -101,7 +101,7 @@ class Walk:
                 assert foreseen.outcome is Outcome.PROPOSED
                 assert done.proposal is not None
                 if done.proposal.proposed_by == foreseen.asset.owner_team_id:
-                    assert await self.world.asked(done.proposal) == foreseen.asked.keys()
+                    assert await self.world.asked(done.proposal) == foreseen.asked_teams.keys()
             case Outcome.PUBLISHED:
                 assert done.contract is not None
                 assert done.proposal is not None or done.contract.version == foreseen.version
@@ -147,7 +147,7 @@ class Walk:
         for asset in self.assets:
             versions = [one for one in contracts if one.asset_id == asset.id]
             assert sum(one.status is ContractStatus.ACTIVE for one in versions) <= 1
-            assert all(parse(one.version) < parse(other.version) for one, other in pairwise(versions))
+            assert all(parse_version(one.version) < parse_version(other.version) for one, other in pairwise(versions))
             waiting = [one for one in proposals if one.asset_id == asset.id and one.status.is_open]
             assert len(waiting) <= 1
             readers = [one for one in live if one.asset_id == asset.id]

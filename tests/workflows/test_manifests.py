@@ -9,14 +9,14 @@ from sqlalchemy import func, select
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats import dbt
-from tessera_gql.policy.access import OPEN_ACTOR, Actor, Scope
+from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
 from tessera_gql.policy.words import Evidence
 from tessera_gql.store import assets, lineage, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Registration, Team
 from tessera_gql.store.tables import table as table_of
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.manifests import SyncOptions, SyncOutcome, SyncReport, sync
+from tessera_gql.workflows.manifests import SyncOptions, SyncOutcome, SyncReport, sync_manifest
 from tests.formats.manifests import column, table
 from tests.formats.manifests import manifest as dbt_manifest
 from tests.world import World
@@ -41,7 +41,7 @@ def document(name: str) -> dict[str, Any]:
 async def synced(world: World, manifest: Any, **options: Any) -> SyncReport:
     async with world.database.write() as session:
         wanted = SyncOptions(**{"owner": TeamRef(name="data-platform"), "create_teams": True, **options})
-        return await sync(session, OPEN_ACTOR, dbt.read(manifest), wanted)
+        return await sync_manifest(session, ANONYMOUS, dbt.parse_manifest(manifest), wanted)
 
 
 @needs_manifests
@@ -52,7 +52,7 @@ async def test_a_real_manifest_becomes_assets_contracts_and_lineage_and_a_second
     await world.team("data-platform")
     manifest = document(name)
     report = await synced(world, manifest)
-    models = dbt.read(manifest).models
+    models = dbt.parse_manifest(manifest).models
     assert len(report.models) == len(models) > 0
     assert {one.outcome for one in report.models} == {SyncOutcome.CREATED}
     size = await world.size()
@@ -80,7 +80,9 @@ async def test_a_column_dropped_in_a_manifest_waits_for_its_readers(world: World
     manifest = document("netsuite_before")
     await synced(world, manifest)
     consumer = await world.team("finance")
-    model = next(one for one in dbt.read(manifest).models if len(one.columns) > 3 and one.resource_type == "model")
+    model = next(
+        one for one in dbt.parse_manifest(manifest).models if len(one.columns) > 3 and one.resource_type == "model"
+    )
     column = model.columns[0]
     async with world.database.read() as session:
         asset = (await assets.by_fqns(session, [model.fqn]))[0]
@@ -99,13 +101,13 @@ async def test_an_edge_that_left_the_manifest_is_removed_and_a_declared_one_stay
     await world.team("data-platform")
     manifest = document("jaffle_shop_v12")
     await synced(world, manifest)
-    model = next(one for one in dbt.read(manifest).models if one.depends_on and one.resource_type == "model")
+    model = next(one for one in dbt.parse_manifest(manifest).models if one.depends_on and one.resource_type == "model")
     manifest["nodes"][model.unique_id]["depends_on"]["nodes"] = []
     report = await synced(world, manifest)
     assert (report.dependencies_added, report.dependencies_removed) == (0, len(model.depends_on))
     async with world.database.read() as session:
-        left = await session.value(select(func.count()).select_from(lineage.rows))
-    assert left == sum(len(one.depends_on) for one in dbt.read(manifest).models)
+        left = await session.value(select(func.count()).select_from(lineage.TABLE))
+    assert left == sum(len(one.depends_on) for one in dbt.parse_manifest(manifest).models)
 
 
 @needs_manifests
@@ -142,9 +144,9 @@ FQN = "analytics.core.orders"
 async def readers(world: World) -> dict[tuple[str, str], Registration]:
     """Live ones, by consumer team and asset."""
     async with world.database.read() as session:
-        rows = await session.list(select(registrations.rows).where(registrations.is_live), Registration)
+        rows = await session.list(select(registrations.TABLE).where(registrations.IS_LIVE), Registration)
         names = {one.id: one.name for one in await session.list(select(table_of(Team)), Team)}
-        fqns = {one.id: one.fqn for one in await session.list(select(assets.rows), Asset)}
+        fqns = {one.id: one.fqn for one in await session.list(select(assets.TABLE), Asset)}
     return {(names[one.consumer_team_id], fqns[one.asset_id]): one for one in rows}
 
 
@@ -306,7 +308,7 @@ async def test_a_key_of_one_team_syncs_the_tables_of_that_team_only(world: World
     actor = Actor("ci", finance, frozenset({Scope.WRITE}))
     changed = dbt_manifest(team_table("orders", "shop", "id"), {**MART, "description": "New."})
     async with world.database.write() as session:
-        report = await sync(session, actor, dbt.read(changed), SyncOptions())
+        report = await sync_manifest(session, actor, dbt.parse_manifest(changed), SyncOptions())
     assert {one.fqn: one.outcome for one in report.models} == {
         FQN: SyncOutcome.SKIPPED,
         "analytics.core.closing": SyncOutcome.UNCHANGED,

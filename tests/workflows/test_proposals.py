@@ -13,7 +13,7 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
 from tessera_gql.workflows import proposals
 from tessera_gql.workflows.assets import AssetDetails
-from tessera_gql.workflows.proposals import Answer
+from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tests.conftest import FixedClock
 from tests.world import World, adding, without
 
@@ -87,7 +87,7 @@ async def test_a_key_answers_for_its_own_team_and_an_administrator_for_the_team_
     async def answer(actor: Actor, team: Team | None = None) -> None:
         async with world.database.write() as session:
             ref = TeamRef(id=team.id) if team else None
-            await proposals.acknowledge(session, actor, proposal.id, team=ref, answer=Answer(YES))
+            await proposals.acknowledge(session, actor, proposal.id, team=ref, answer=AcknowledgmentInput(YES))
 
     await answer(key(first))
     with pytest.raises(Forbidden, match="own team only"):
@@ -238,7 +238,7 @@ async def test_notes_are_kept_and_too_long_ones_refused(world: World) -> None:
     async def answer(notes: str) -> None:
         async with world.database.write() as session:
             team = TeamRef(id=world.consumers[0].id)
-            said = Answer(NO, notes=notes)
+            said = AcknowledgmentInput(NO, notes=notes)
             await proposals.acknowledge(session, world.actor, proposal.id, team=team, answer=said)
 
     await answer(" not before Easter ")

@@ -11,14 +11,14 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Registration, Team, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import registrations
-from tessera_gql.workflows.registrations import Reading
+from tessera_gql.workflows.registrations import RegistrationDetails
 from tests.world import World, without
 
 
 async def register(world: World, asset: Asset, team: Team, **reading: Any) -> Registration:
     async with world.database.write() as session:
-        ref, wanted = TeamRef(id=team.id), Reading(**reading)
-        return await registrations.register(session, world.actor, AssetRef(id=asset.id), team=ref, reading=wanted)
+        ref, wanted = TeamRef(id=team.id), RegistrationDetails(**reading)
+        return await registrations.register(session, world.actor, AssetRef(id=asset.id), team=ref, details=wanted)
 
 
 async def update(

@@ -85,7 +85,7 @@ async def test_a_consumer_that_leaves_after_the_expiry_does_not_bring_the_propos
     asset, proposal = await world.proposed(consumers=1)
     clock.advance(days=31)
     async with world.database.read() as session:
-        registration = (await registrations.live_of(session, [asset.id]))[0]
+        registration = (await registrations.list_live(session, [asset.id]))[0]
     await world.unregister(registration)
     assert (await world.proposal(proposal.id)).status is ProposalStatus.EXPIRED
 

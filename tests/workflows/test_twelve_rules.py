@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
-from tessera_gql.policy.access import OPEN_ACTOR
+from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.words import ContractStatus, Outcome, ProposalStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
@@ -195,7 +195,7 @@ async def test_11_a_verb_that_fails_half_way_leaves_no_row_and_no_event(world: W
 
     async def fail() -> None:
         async with database.write() as session:
-            await publish_contract(session, OPEN_ACTOR, AssetRef(id=asset.id), PublishRequest(schema=without("note")))
+            await publish_contract(session, ANONYMOUS, AssetRef(id=asset.id), PublishRequest(schema=without("note")))
             raise NotFound("the floor")
 
     with pytest.raises(NotFound):

@@ -8,18 +8,18 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 
-from tessera_gql.graphql.frames import Frames
+from tessera_gql.graphql.frames import WebSocketProtocol
 from tessera_gql.graphql.http import Transport, close_streams, create_routes
-from tessera_gql.graphql.http_protocol import ConnectionState, HttpProtocol
+from tessera_gql.graphql.http_protocol import HttpProtocol, LimitedServerState
 
 
 @asynccontextmanager
-async def served(transport: Transport, ws: Any = Frames) -> AsyncIterator[str]:
+async def served(transport: Transport, ws: Any = WebSocketProtocol) -> AsyncIterator[str]:
     """The address, as `127.0.0.1:PORT`, of a server without signal handling."""
     app = Starlette(routes=create_routes(transport))
     config = uvicorn.Config(app, log_level="warning", ws=ws, ws_per_message_deflate=False, lifespan="off")
     config.load()
-    state = ConnectionState(transport.connections)
+    state = LimitedServerState(transport.connection_limiter)
 
     def protocol() -> asyncio.Protocol:
         return HttpProtocol(config, state, app_state={})

@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera_gql.graphql.documents import Documents, Operation, Profile
+from tessera_gql.graphql.documents import DocumentCache, Operation, Profile
 from tessera_gql.graphql.limit_values import Limits
 
 from .toy import SCHEMA
 
 
-def documents(**limits: int) -> Documents:
-    return Documents(SCHEMA._schema, Limits(**limits), Profile.OPEN)
+def documents(**limits: int) -> DocumentCache:
+    return DocumentCache(SCHEMA._schema, Limits(**limits), Profile.OPEN)
 
 
-def document(known: Documents, query: str) -> object:
+def document(known: DocumentCache, query: str) -> object:
     prepared = known.prepare(query)
     assert isinstance(prepared, Operation)
     return prepared.document
@@ -129,7 +129,7 @@ WORDS = [
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join), st.sampled_from(list(Profile)))
 def test_no_text_whatever_makes_it_raise(text: str, profile: Profile) -> None:
-    known = Documents(SCHEMA._schema, Limits(), profile)
+    known = DocumentCache(SCHEMA._schema, Limits(), profile)
     for query in (text, "{" + text + "}", "{ thing { " + text + " } }"):
         prepared = known.prepare(query, {"n": text})
         if isinstance(prepared, list):

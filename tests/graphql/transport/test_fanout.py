@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from graphql import OperationDefinitionNode
 
-from tessera_gql.graphql.documents import Documents, Operation
+from tessera_gql.graphql.documents import DocumentCache, Operation
 from tessera_gql.graphql.fanout import Broadcaster, SlowListener, StreamPosition
 from tessera_gql.graphql.http import Transport, close_streams
 
@@ -184,7 +184,7 @@ async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
     ],
 )
 def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
-    prepared = Documents(transport.core_schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
+    prepared = DocumentCache(transport.core_schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
         query
     )
     assert prepared.document is not None

@@ -15,7 +15,7 @@ from tessera_gql.graphql import sse
 from tessera_gql.graphql.http import Transport
 from tessera_gql.graphql.transport import EncodedReply, Job, Message
 from tessera_gql.graphql.uploads import LARGE_BYTES
-from tessera_gql.workflows.manifest_progress import Tell
+from tessera_gql.workflows.manifest_progress import ReportProgress
 
 from .toy import House
 
@@ -23,17 +23,17 @@ Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
 LARGE = {"query": "{hello}", "variables": {"x": "y" * LARGE_BYTES}}
 
 
-async def works(job: Job, _extensions: dict[str, Any], _tell: Tell) -> EncodedReply:
+async def works(job: Job, _extensions: dict[str, Any], _tell: ReportProgress) -> EncodedReply:
     assert job.operation.variables == {}
     assert json.loads(job.text) == LARGE
     return EncodedReply(b'{"data":{"hello":"from the worker"}}', None)
 
 
-async def fails(_job: Job, _extensions: dict[str, Any], _tell: Tell) -> EncodedReply:
+async def fails(_job: Job, _extensions: dict[str, Any], _tell: ReportProgress) -> EncodedReply:
     raise ValueError("the secret")
 
 
-async def is_away(_job: Job, _extensions: dict[str, Any], _tell: Tell) -> EncodedReply:
+async def is_away(_job: Job, _extensions: dict[str, Any], _tell: ReportProgress) -> EncodedReply:
     raise GraphQLError("It is away.", extensions={"code": "UNAVAILABLE"})
 
 

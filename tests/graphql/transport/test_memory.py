@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from tessera_gql.graphql.fanout import SharedStream
-from tessera_gql.graphql.frames import Frames
+from tessera_gql.graphql.frames import WebSocketProtocol
 from tessera_gql.graphql.websocket import SharedOperation, Socket
 
 from .test_sse import events
@@ -18,7 +18,9 @@ FOREVER = "subscription {forever}"
 def alive() -> set[str]:
     """Which of what a connection is made of is still in memory."""
     return {
-        type(one).__name__ for one in gc.get_objects() if type(one) in (Socket, SharedOperation, SharedStream, Frames)
+        type(one).__name__
+        for one in gc.get_objects()
+        if type(one) in (Socket, SharedOperation, SharedStream, WebSocketProtocol)
     }
 
 
@@ -32,7 +34,7 @@ async def test_a_closed_websocket_is_freed_with_its_subscriptions(house: House, 
                 await subscribe(connection, "1", FOREVER)
                 await subscribe(connection, "2", f"{FOREVER} #")
                 await hear(connection)
-                assert alive() == {"Socket", "SharedOperation", "SharedStream", "Frames"}
+                assert alive() == {"Socket", "SharedOperation", "SharedStream", "WebSocketProtocol"}
         await until(lambda: not alive())
 
 

@@ -357,7 +357,7 @@ async def test_draining_closes_every_socket_with_1012(house: House, serve: Serve
         await subscribe(busy, "s", "subscription {forever}")
         await hear(busy)
         await close_streams(transport)
-        assert not transport.live
+        assert not transport.open_streams
         assert house.open_contexts == 0
         assert await closing(idle) == (1012, "Service restart")
         assert await closing(busy) == (1012, "Service restart")

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
 
 from tessera_gql.errors import Forbidden
-from tessera_gql.executor import Reads
+from tessera_gql.executor import AttributeReads
 from tessera_gql.graphql.documents import Profile
 from tessera_gql.graphql.fanout import StreamPosition
 from tessera_gql.graphql.http import Transport, Unauthenticated
@@ -198,7 +198,7 @@ class Subscription:
     @strawberry.subscription
     async def told(self, info: strawberry.Info[Any], after: str | None = None) -> AsyncGenerator[int]:
         """The numbers of the log behind `after`, as they are written."""
-        house, course = info.context["house"], info.context.course
+        house, course = info.context["house"], info.context.stream_position
         position = course.start if course.start is not None else int(after or len(house.log))
         house.streams += 1
         try:
@@ -249,9 +249,9 @@ SCHEMA = strawberry.Schema(
 class Given(dict[str, Any]):
     """A context."""
 
-    course = StreamPosition()
+    stream_position = StreamPosition()
 
-    def restrict_columns(self, reads: Reads) -> None:
+    def restrict_columns(self, reads: AttributeReads) -> None:
         """There are no tables."""
 
     async def reset(self) -> None:
