@@ -56,7 +56,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def settings_page() -> str:
     limits = set(LimitSettings.model_fields)
-    secret = set(secrets.names(Settings.model_fields))
+    secret = set(secrets.secret_names(Settings.model_fields))
     ordinary = [_setting(name, secret) for name in Settings.model_fields if name not in limits]
     head = ("setting", "default", "meaning")
     return "\n".join(
@@ -119,8 +119,8 @@ def cli_page() -> str:
     ]
     for panel in dict.fromkeys(panel for _module, _attribute, panel in COMMANDS.values()):
         parts.append(f"## {panel}\n")
-        for name, (_module, _attribute, place) in COMMANDS.items():
-            if place == panel:
+        for name, (_module, _attribute, section) in COMMANDS.items():
+            if section == panel:
                 parts += _command(f"tessera {name}", top.commands[name])
     parts += [
         "## Exit codes\n",
@@ -134,17 +134,17 @@ def _command(name: str, command: Any) -> Iterator[str]:
     if command.help:
         yield f"{' '.join(command.help.split())}\n"
     if hasattr(command, "commands"):
-        for child, found in command.commands.items():
-            yield from _command(f"{name} {child}", found)
+        for child, subcommand in command.commands.items():
+            yield from _command(f"{name} {child}", subcommand)
         return
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
-    words = [name, *(_argument(argument) for argument in arguments)]
+    usage = [name, *(_argument(argument) for argument in arguments)]
     options = [
         parameter for parameter in command.params if parameter.param_type_name == "option" and not parameter.hidden
     ]
     if options:
-        words.append("[OPTIONS]")
-    yield f"```text\n{' '.join(words)}\n```\n"
+        usage.append("[OPTIONS]")
+    yield f"```text\n{' '.join(usage)}\n```\n"
     rows = [(f"`{_argument(argument)}`", argument.help or "") for argument in arguments]
     rows += [(f"`{_option(option)}`", option.help or "") for option in options]
     if rows:
@@ -275,7 +275,8 @@ def stale_pages() -> list[str]:
 def main(arguments: list[str]) -> int:
     if arguments == ["--check"]:
         stale = stale_pages()
-        print("\n".join(f"docs/reference/{name} is not fresh: run `make reference`" for name in stale))
+        for name in stale:
+            print(f"docs/reference/{name} is not fresh: run `make reference`")
         return 1 if stale else 0
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():

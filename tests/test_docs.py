@@ -63,10 +63,10 @@ def code(page: str) -> list[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_setting_that_a_page_names_exists(name: str) -> None:
-    known = {one.upper() for one in Settings.model_fields} | STANDARD | MISTAKES | WORDS
-    known |= {f"{one.upper()}_FILE" for one in secrets.secret_names(Settings.model_fields)}
-    named = {word for text in code(PAGES[name]) for word in re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", text)}
-    assert named <= known
+    allowed = {setting.upper() for setting in Settings.model_fields} | STANDARD | MISTAKES | WORDS
+    allowed |= {f"{secret.upper()}_FILE" for secret in secrets.secret_names(Settings.model_fields)}
+    constants = set(re.findall(r"(?<![\w-])[A-Z][A-Z_]{2,}(?![\w-])", "\n".join(code(PAGES[name]))))
+    assert constants <= allowed
 
 
 @pytest.mark.parametrize(
@@ -77,14 +77,14 @@ def test_each_setting_that_a_page_names_exists(name: str) -> None:
 def test_each_command_that_a_page_names_exists(page: Path) -> None:
     top: Any = typer.main.get_command(build_app())
     snippets = code(page.read_text())
-    found = [line for text in snippets for line in re.findall(r"(?<![\w-])tessera ((?:[a-z-]+ ?)+)", text)]
-    for words in found:
+    calls = [call for text in snippets for call in re.findall(r"(?<![\w-])tessera ((?:[a-z-]+ ?)+)", text)]
+    for call in calls:
         command = top
-        for word in words.split():
+        for name in call.split():
             if not hasattr(command, "commands"):
                 break
-            assert word in command.commands, words
-            command = command.commands[word]
+            assert name in command.commands, call
+            command = command.commands[name]
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -117,28 +117,28 @@ def test_every_page_is_in_the_navigation_of_the_site() -> None:
 def test_pages_speak_to_the_reader() -> None:
     banned = re.compile(r"\b(somebody|whoever|everybody|nobody|tells|told)\b", re.IGNORECASE)
     pages = [page for page in WRITTEN if page.name not in ("CHANGELOG.md", "glossary.md")]
-    found = {page.name: words for page in pages if (words := banned.findall(page.read_text()))}
-    assert found == {}
+    matches = {page.name: match for page in pages if (match := banned.findall(page.read_text()))}
+    assert matches == {}
 
 
 def test_each_metric_is_listed_and_each_that_is_listed_exists() -> None:
     sources = [(ROOT / f"tessera_gql/observe/{name}.py").read_text() for name in ("metrics", "instruments")]
     kinds = re.findall(r'(Counter|Gauge|Histogram|gauge)\(\s*"(tessera_\w+)"', "".join(sources))
-    made = {f"{name}_total" if kind == "Counter" else name for kind, name in kinds}
+    defined = {f"{name}_total" if kind == "Counter" else name for kind, name in kinds}
     listed = set(re.findall(r"`(tessera_\w+)`", PAGES["observing"]))
-    assert len(made) > 15
-    assert listed == made
+    assert len(defined) > 15
+    assert listed == defined
 
 
 def test_the_processes_figures_that_are_listed_exist() -> None:
     from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415
 
-    known = {sample.name for metric in ProcessCollector(registry=None).collect() for sample in metric.samples}
-    assert set(re.findall(r"`(process_\w+[a-z])`", PAGES["observing"])) <= known
+    exported = {sample.name for metric in ProcessCollector(registry=None).collect() for sample in metric.samples}
+    assert set(re.findall(r"`(process_\w+[a-z])`", PAGES["observing"])) <= exported
 
 
 def test_every_code_that_counts_as_ours_is_named() -> None:
     from tessera_gql.observe.operations import SERVER_ERROR_CODES  # noqa: PLC0415
 
-    for word in SERVER_ERROR_CODES:
-        assert word in PAGES["observing"]
+    for error_code in SERVER_ERROR_CODES:
+        assert error_code in PAGES["observing"]

@@ -18,9 +18,9 @@ def test_every_make_target_that_is_named_exists_and_the_phony_ones_are_declared(
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     pages = "".join((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md", "docs/index.md"))
-    named = set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)", pages, re.MULTILINE))
+    mentioned = set(re.findall(r"(?:^|`|\$ )make ([a-z-]+)", pages, re.MULTILINE))
     phony = set(re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)[0].replace("\\", " ").split())
-    assert {"serve", "dev", "test", "test-fast", "lint", "schema"} <= named <= targets
+    assert {"serve", "dev", "test", "test-fast", "lint", "schema"} <= mentioned <= targets
     assert phony == targets
 
 
@@ -74,13 +74,12 @@ def test_no_tracked_file_names_a_path_of_a_machine() -> None:
     if tracked.returncode:
         return  # not a checkout: an unpacked archive
     pattern = re.compile(r"(?<![A-Za-z.])/(?:work|root|farm)/")
-    mine = Path(__file__).name
-    found = [
+    offenders = [
         name
         for name in tracked.stdout.splitlines()
         if not name.startswith("tessera_gql/web/graphiql/")
-        and Path(name).name != mine
+        and Path(name).name != Path(__file__).name
         and (ROOT / name).is_file()
         and pattern.search((ROOT / name).read_text(errors="ignore"))
     ]
-    assert found == []
+    assert offenders == []

@@ -17,7 +17,7 @@ SCHEMA = build_schema((ROOT / "schema.graphql").read_text())
 NEWEST_PROPOSAL = "{ proposals(first: 1) { nodes { id } } }"
 
 
-def words(text: str) -> str:
+def single_spaced(text: str) -> str:
     """The text with single spaces: how wide a column is depends on what else is in it."""
     return " ".join(text.split())
 
@@ -45,7 +45,7 @@ class Reader:
             if command.startswith("export "):
                 continue
             expected = EXIT.search(command)
-            done = subprocess.run(
+            process = subprocess.run(
                 ["bash", "-c", EXIT.sub("", command)],
                 cwd=self.folder,
                 env=self.environment(),
@@ -54,9 +54,13 @@ class Reader:
                 check=False,
                 timeout=120,
             )
-            assert done.returncode == (int(expected[1]) if expected else 0), (command, done.stdout, done.stderr)
+            assert process.returncode == (int(expected[1]) if expected else 0), (
+                command,
+                process.stdout,
+                process.stderr,
+            )
             for line in output:
-                assert words(line) in words(done.stdout), (command, done.stdout, done.stderr)
+                assert single_spaced(line) in single_spaced(process.stdout), (command, process.stdout, process.stderr)
 
     def environment(self) -> dict[str, str]:
         found = environment(TESSERA_URL=self.server.url, DATABASE_URL="sqlite:///tessera.db", HOME=str(self.folder))
