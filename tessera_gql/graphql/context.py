@@ -142,7 +142,7 @@ class Context:
         """Switch to one session per query, because a slow subscriber must not hold a connection."""
         self._is_live = True
         if (loaders := self.__dict__.pop("loaders", None)) is not None:
-            loaders.forget()
+            loaders.clear()
 
     def restrict_columns(self, reads: AttributeReads) -> None:
         """Restrict the columns to load to those that the plan reads."""

@@ -14,9 +14,9 @@ def is_valid(schema: Any, document: Any) -> bool | None:
 
 
 def asks_itself(root: Any) -> bool:
-    return any(
-        _returns(root, one, ()) for one in (root, *(root.get("$defs", {}).values() if isinstance(root, dict) else ()))
-    )
+    definitions = root.get("$defs") if isinstance(root, dict) else None
+    schemas = definitions.values() if isinstance(definitions, dict) else ()
+    return any(_returns(root, schema, ()) for schema in (root, *schemas))
 
 
 def _returns(root: Any, schema: Any, above: tuple[int, ...]) -> bool:

@@ -46,7 +46,7 @@ async def walk(database: Database, order_by: str, *, back: bool, size: int, desc
     place: dict[str, Any] = {}
     while True:
         wanted = {"last" if back else "first": size}
-        got = await root(database, order_by=order_by, descending=descending, **wanted, **place)
+        got = await root(database, order_by=order_by, is_descending=descending, **wanted, **place)
         ids = [row.id for row in got.rows]
         found = ids + found if back else found + ids
         if not (got.has_previous if back else got.has_next):
@@ -60,9 +60,9 @@ async def test_walking_with_any_size_in_either_direction_gives_every_row_once_in
     database: Database, order_by: str, *, descending: bool
 ) -> None:
     await teams(database)
-    whole = [row.id for row in (await root(database, order_by=order_by, descending=descending, first=100)).rows]
+    whole = [row.id for row in (await root(database, order_by=order_by, is_descending=descending, first=100)).rows]
     assert len(set(whole)) == len(NAMES)
-    opposite = (await root(database, order_by=order_by, descending=not descending, first=100)).rows
+    opposite = (await root(database, order_by=order_by, is_descending=not descending, first=100)).rows
     assert [row.id for row in opposite] == whole[::-1]
     for size in (1, 2, 3, 8, 9, 10):
         for back in (False, True):
