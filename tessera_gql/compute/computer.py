@@ -40,8 +40,8 @@ class Computer:
     ) -> T:
         """Call the function, or return the cached result of this key.
 
-        Without a pool it calls `local_function`, if given, in place of the function. With `may_defer`, for a caller that holds
-        locks, it raises Deferred unless the result is cached. Raises what `Pool.run` raises.
+        Without a pool it calls `local_function`, if given, in place of the function. With `may_defer`, for a caller
+        that holds locks, it raises Deferred unless the result is cached. Raises what `Pool.run` raises.
         """
         if self.pool is None:
             return local_function() if local_function else function(*args)

@@ -28,7 +28,8 @@ def _returns(root: Any, schema: Any, above: tuple[int, ...]) -> bool:
     inside += [schema[word] for word in ("if", "then", "else", "not") if word in schema]
     inside += schema.get("dependentSchemas", {}).values()
     if "$ref" in schema:
-        inside.append(root if schema["$ref"] == "#" else root["$defs"][schema["$ref"].rpartition("/")[2]])
+        name = schema["$ref"].rpartition("/")[2]
+        inside.append(root if schema["$ref"] == "#" else root["$defs"].get(name))
     return any(_returns(root, each, (*above, id(schema))) for each in inside)
 
 
