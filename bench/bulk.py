@@ -20,21 +20,22 @@ import orjson
 from sqlalchemy import func, select
 
 from bench._results import Figure, report
-from tessera_gql.cli.server import tune_runtime
+from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import Manifest
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.policy.words import DependencyType
+from tessera_gql.policy.enums import DependencyType
 from tessera_gql.store import assets, contracts, lineage, migration, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
-from tessera_gql.workflows import dependencies, manifests
+from tessera_gql.workflows import dependencies
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.dbt import sync as manifests
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import RegistrationDetails
 

@@ -24,7 +24,7 @@ from sqlalchemy import select, update
 from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, free_port, run_receivers
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.events import encode_cursor
-from tessera_gql.policy.words import DeliveryStatus
+from tessera_gql.policy.enums import DeliveryStatus
 from tessera_gql.store import audit, events, migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import EventRow, WebhookDelivery

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from tessera_gql.cli.server import tune_runtime
+from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.diff import SchemaError, compare
 
 Schema = dict[str, Any]

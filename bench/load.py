@@ -22,8 +22,8 @@ from bench._graph import Graph, build, schema
 from bench._results import Figure, report
 from tessera_gql import app
 from tessera_gql.config import Settings
-from tessera_gql.graphql.http import execute
 from tessera_gql.policy.access import Actor
+from tessera_gql.server.http import execute
 from tessera_gql.store import migration
 
 REQUESTS = 200

@@ -23,8 +23,8 @@ from bench._servers import Server, Storage
 from tessera_gql import app
 from tessera_gql.auth import Identity
 from tessera_gql.config import Settings
-from tessera_gql.graphql.http import execute
 from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.server.http import execute
 from tessera_gql.store import migration
 
 PAGE_QUERY = """{

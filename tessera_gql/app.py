@@ -24,37 +24,37 @@ from starlette.types import Scope as ASGIScope
 from tessera_gql.auth import Authenticator, Identity, InvalidCredential, TokenIssuer
 from tessera_gql.compute import Pool
 from tessera_gql.config import Settings, secret_texts
-from tessera_gql.config.observing import Switch
-from tessera_gql.delivery import deadlines, outbound, webhooks
-from tessera_gql.delivery.bus import EventRelay
-from tessera_gql.delivery.listen import listen_for_events
+from tessera_gql.config.telemetry import Switch
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql import context
-from tessera_gql.graphql.budget import Rate, RateLimiter
-from tessera_gql.graphql.documents import Operation, Profile
 from tessera_gql.graphql.errors import to_graphql_error
-from tessera_gql.graphql.http import Transport, Unauthenticated, close_streams, create_routes
 from tessera_gql.graphql.ids import global_id
-from tessera_gql.graphql.limit_values import Limits
-from tessera_gql.graphql.multipart import PREFLIGHT_HEADERS
-from tessera_gql.graphql.operations import run_operation as execute
 from tessera_gql.graphql.schema import schema
-from tessera_gql.graphql.transport import Executor
-from tessera_gql.graphql.turns import ConcurrencyLimiter
-from tessera_gql.observe import health, tracing
-from tessera_gql.observe.exchange import RequestLogMiddleware
-from tessera_gql.observe.instruments import MetricsEndpoint, Telemetry
-from tessera_gql.observe.logs import LogOptions, RequestLogger
-from tessera_gql.observe.metrics import Metrics
-from tessera_gql.observe.watchdog import Watchdog
-from tessera_gql.origins import SameOrigin
+from tessera_gql.notifications import deadlines, outbound_http, webhook_worker
+from tessera_gql.notifications.event_relay import EventRelay
+from tessera_gql.notifications.postgres_listener import listen_for_events
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.events import ApiKeyRevoked
+from tessera_gql.server.concurrency import ConcurrencyLimiter
+from tessera_gql.server.documents import Operation, Profile
+from tessera_gql.server.http import Transport, Unauthenticated, close_streams, create_routes
+from tessera_gql.server.limits import Limits
+from tessera_gql.server.multipart import PREFLIGHT_HEADERS
+from tessera_gql.server.operations import run_operation as execute
+from tessera_gql.server.rate_limit import Rate, RateLimiter
+from tessera_gql.server.same_origin import SameOrigin
+from tessera_gql.server.transport import Executor
+from tessera_gql.server.upload_worker.pool import WorkerPool, WorkerSettings
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import SQLITE_READERS, is_sqlite
 from tessera_gql.store.tables import EventRow, Webhook
-from tessera_gql.upload_worker.pool import WorkerPool, WorkerSettings
+from tessera_gql.telemetry import health, tracing
+from tessera_gql.telemetry.logs import LogOptions, RequestLogger
+from tessera_gql.telemetry.metrics import Metrics
+from tessera_gql.telemetry.request_log import RequestLogMiddleware
+from tessera_gql.telemetry.setup import MetricsEndpoint, Telemetry
+from tessera_gql.telemetry.watchdog import Watchdog
 from tessera_gql.workflows import keys
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Components:
     bus: EventRelay
     keys: Authenticator
     transport: Transport
-    worker: webhooks.WebhookWorker
+    worker: webhook_worker.WebhookWorker
     upload_workers: WorkerPool
     pool: Pool
     instruments: Telemetry
@@ -148,7 +148,7 @@ def create_components(settings: Settings) -> Components:
         run_job=upload_workers.run,
         upload_account=lambda identity, address: identity.actor.account if settings.needs_keys else address,
     )
-    worker = webhooks.WebhookWorker(database, _webhook_options(settings, transport))
+    worker = webhook_worker.WebhookWorker(database, _webhook_options(settings, transport))
     return Components(settings, database, bus, authenticator, transport, worker, upload_workers, pool, instruments)
 
 
@@ -179,11 +179,11 @@ def _create_instruments(settings: Settings) -> Telemetry:
     )
 
 
-def _webhook_options(settings: Settings, transport: Transport) -> webhooks.WebhookOptions:
-    return webhooks.WebhookOptions(
+def _webhook_options(settings: Settings, transport: Transport) -> webhook_worker.WebhookOptions:
+    return webhook_worker.WebhookOptions(
         url=settings.webhook_url,
         secret=settings.webhook_secret.get_secret_value() if settings.webhook_secret else None,
-        rules=outbound.PostRules(allow_private=settings.webhook_allow_private),
+        rules=outbound_http.PostRules(allow_private=settings.webhook_allow_private),
         render=create_webhook_renderer(transport),
     )
 
@@ -209,7 +209,7 @@ def _create_issuer(settings: Settings, database: Database) -> TokenIssuer | None
     return JwksIssuer(database, Jwks(settings.oidc_jwks or ""), claims)
 
 
-def create_webhook_renderer(transport: Transport) -> webhooks.RenderPayload:
+def create_webhook_renderer(transport: Transport) -> webhook_worker.RenderPayload:
     """Create the function that executes a webhook's document for an event, with the rights of the webhook's owners."""
 
     async def run(hook: Webhook, event: EventRow) -> Any:
@@ -217,10 +217,10 @@ def create_webhook_renderer(transport: Transport) -> webhooks.RenderPayload:
         actor = Actor(f"webhook {hook.id}", hook.team_id, frozenset({scope}))
         prepared = transport.document_cache.prepare(hook.document or "", {"event": global_id("Event", event.id)}, None)
         if isinstance(prepared, Operation) and prepared.kind is not OperationType.QUERY:
-            raise outbound.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")
+            raise outbound_http.DeliveryError(f"The document must be a query, not a {prepared.kind.value}.")
         reply = await execute(transport, prepared, Identity(actor))
         if "errors" in reply:
-            raise outbound.DeliveryError(f"The document failed: {reply['errors'][0]['message']}")
+            raise outbound_http.DeliveryError(f"The document failed: {reply['errors'][0]['message']}")
         return reply["data"]
 
     return run

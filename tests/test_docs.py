@@ -122,7 +122,7 @@ def test_pages_speak_to_the_reader() -> None:
 
 
 def test_each_metric_is_listed_and_each_that_is_listed_exists() -> None:
-    sources = [(ROOT / f"tessera_gql/observe/{name}.py").read_text() for name in ("metrics", "instruments")]
+    sources = [(ROOT / f"tessera_gql/telemetry/{name}.py").read_text() for name in ("metrics", "setup")]
     kinds = re.findall(r'(Counter|Gauge|Histogram|gauge)\(\s*"(tessera_\w+)"', "".join(sources))
     defined = {f"{name}_total" if kind == "Counter" else name for kind, name in kinds}
     listed = set(re.findall(r"`(tessera_\w+)`", PAGES["observing"]))
@@ -138,7 +138,7 @@ def test_the_processes_figures_that_are_listed_exist() -> None:
 
 
 def test_every_code_that_counts_as_ours_is_named() -> None:
-    from tessera_gql.observe.operations import SERVER_ERROR_CODES  # noqa: PLC0415
+    from tessera_gql.telemetry.operations import SERVER_ERROR_CODES  # noqa: PLC0415
 
     for error_code in SERVER_ERROR_CODES:
         assert error_code in PAGES["observing"]

@@ -11,11 +11,11 @@ import structlog
 from sqlalchemy import text
 
 from tessera_gql.config import InvalidSettings, load
-from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
-from tessera_gql.observe import logs
 from tessera_gql.policy.access import ANONYMOUS, Actor
+from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.database import Database
+from tessera_gql.telemetry import logs
 
 SECRET = "a-secret-of-this-test"
 

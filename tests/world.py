@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlmodel import SQLModel
 
 from tessera_gql.policy.access import ANONYMOUS, Actor
-from tessera_gql.policy.words import DependencyType, Response
+from tessera_gql.policy.enums import DependencyType, Response
 from tessera_gql.store import contracts, events, proposals, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
@@ -33,7 +33,7 @@ from tessera_gql.workflows import proposals as proposal_verbs
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
-from tessera_gql.workflows.progress import ProposalResult
+from tessera_gql.workflows.proposal_lifecycle import ProposalResult
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 from tessera_gql.workflows.registrations import RegistrationDetails

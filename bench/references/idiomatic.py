@@ -20,7 +20,7 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
 
-from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, ProposalStatus, RegistrationStatus
+from tessera_gql.policy.enums import OPEN_STATUSES, ContractStatus, ProposalStatus, RegistrationStatus
 from tessera_gql.store import tables
 from tessera_gql.store.engine import create_engine
 

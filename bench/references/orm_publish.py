@@ -14,9 +14,9 @@ from strawberry.asgi import GraphQL
 
 from tessera_gql.diff import check
 from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.policy.compatibility import Judgement, Terms, judge, next_version, summarize_changes
+from tessera_gql.policy.enums import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.policy.events import ContractPublished
-from tessera_gql.policy.publish import Judgement, Terms, judge, next_version, summarize_changes
-from tessera_gql.policy.words import OPEN_STATUSES, ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.store import assets
 from tessera_gql.store.database import utc_now
 from tessera_gql.store.engine import create_engine

@@ -18,7 +18,7 @@ from tessera_gql.graphql import context
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.store import assets, registrations
 from tessera_gql.store.database import Database
-from tessera_gql.store.page import PageRequest
+from tessera_gql.store.pagination import PageRequest
 
 schema = build_schema(
     """

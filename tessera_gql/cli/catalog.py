@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import JsonOption, TeamOption, connect, print_properties, print_result_json, print_rows
+from tessera_gql.cli.api import JsonOption, TeamOption, connect, print_properties, print_result_json, print_rows
 from tessera_gql.cli.terminal import fail, print_line
 from tessera_gql.client import CompatibilityMode, Registration, TesseraClient
 from tessera_gql.client.operation import is_global_id

@@ -11,18 +11,18 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli import report, verdict
+from tessera_gql.cli import gate, gate_report
+from tessera_gql.cli.api import JsonOption, connect, print_result_json, print_rows
 from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.gate import FailOn, GateResult, ModelState
+from tessera_gql.cli.gate_report import Format
 from tessera_gql.cli.progress import show_progress
-from tessera_gql.cli.remote import JsonOption, connect, print_result_json, print_rows
-from tessera_gql.cli.report import Format
 from tessera_gql.cli.terminal import fail, print_document, print_json, print_line, print_note
-from tessera_gql.cli.verdict import FailOn, GateResult, ModelState
 from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
-from tessera_gql.client.exchange import Endpoint
+from tessera_gql.client.http_exchange import Endpoint
 from tessera_gql.client.operations.manifests import SyncOptions, read_manifest
 from tessera_gql.client.operations.publishing import PublishOptions
-from tessera_gql.client.stream import CURRENT_CURSOR
+from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.formats import dbt, yaml
 
 app = typer.Typer(help="Sync a dbt project, and check in a pull request what it would break.", no_args_is_help=True)
@@ -123,12 +123,12 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     project = _parse_manifest(manifest, content)
     with connect() as client:
         with show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
-            result = verdict.evaluate_manifest(client, project, content, on_progress)
+            result = gate.evaluate_manifest(client, project, content, on_progress)
         if ask:
             options = PublishOptions(supersede=supersede)
             if reason:
                 options["reason"] = reason
-            result = verdict.propose_breaking_changes(client, project, result, options)
+            result = gate.propose_breaking_changes(client, project, result, options)
         if seconds and result.open_proposals:
             result = _wait_for_responses(client, result, seconds)
     _print_gate_result(result, Format.JSON if as_json else format_)
@@ -142,30 +142,30 @@ STYLES = {"  breaks": "red", "  asks": "yellow", "  ask ": "bold", "  answer": "
 def _print_gate_result(result: GateResult, format_: Format) -> None:
     match format_:
         case Format.TEXT:
-            for line in report.render_text(result):
+            for line in gate_report.render_text(result):
                 print_line((line, next((style for prefix, style in STYLES.items() if line.startswith(prefix)), "")))
         case Format.JSON:
-            print_json(report.render_json(result))
+            print_json(gate_report.render_json(result))
         case Format.MARKDOWN:
-            print_document("\n".join(report.render_markdown(result)))
+            print_document("\n".join(gate_report.render_markdown(result)))
         case Format.GITHUB:
-            print_document("\n".join(report.render_github(result)))
+            print_document("\n".join(gate_report.render_github(result)))
         case Format.JUNIT:
-            print_document(report.render_junit(result))
+            print_document(gate_report.render_junit(result))
 
 
 def _wait_for_responses(client: TesseraClient, result: GateResult, seconds: float) -> GateResult:
     """Wait until all teams approved, one blocked, or the time is over."""
     deadline = time.monotonic() + seconds
     cursor: str | None = client.run(CURRENT_CURSOR)
-    result = verdict.refresh(client, result)
+    result = gate.refresh(client, result)
     while result.open_proposals and not result.in_state(ModelState.BLOCKED):
         teams = sorted({team for model in result.in_state(ModelState.WAITING) for team in model.awaited_teams})
         print_note((f"Waiting for {', '.join(teams) or 'a deadline'} …", "dim"))
         cursor = asyncio.run(
             _wait_for_response(client.endpoint, result.open_proposals, cursor, deadline - time.monotonic())
         )
-        result = verdict.refresh(client, result)
+        result = gate.refresh(client, result)
         if cursor is None:
             break
     return result

@@ -7,15 +7,16 @@ from typing import Any
 from tessera_gql.cli.terminal import print_note
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.policy.words import Response
+from tessera_gql.policy.enums import Response
 from tessera_gql.store import contracts, teams
 from tessera_gql.store.assets import AssetRef, get
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import manifests, proposals, registrations
+from tessera_gql.workflows import proposals, registrations
 from tessera_gql.workflows import teams as team_verbs
-from tessera_gql.workflows.manifests import SyncOptions
+from tessera_gql.workflows.dbt import sync
+from tessera_gql.workflows.dbt.sync import SyncOptions
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import RegistrationDetails
@@ -53,7 +54,7 @@ async def _build(session: Session) -> None:
     for name in TEAMS:
         await team_verbs.create(session, ANONYMOUS, name=name)
     manifest = dbt.parse_manifest(MANIFEST.read_bytes())
-    await manifests.sync_manifest(session, ANONYMOUS, manifest, SyncOptions(owner=TeamRef(name=TEAMS[0])))
+    await sync.sync_manifest(session, ANONYMOUS, manifest, SyncOptions(owner=TeamRef(name=TEAMS[0])))
     for fqn, team, fields, purpose in REGISTRATIONS:
         details = RegistrationDetails(fields=fields, purpose=purpose)
         await registrations.register(session, ANONYMOUS, AssetRef(fqn=fqn), team=TeamRef(name=team), details=details)

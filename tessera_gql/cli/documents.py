@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera_gql.cli.remote import read_json
+from tessera_gql.cli.api import read_json
 from tessera_gql.cli.terminal import fail
 from tessera_gql.client import Document, DocumentFormat
-from tessera_gql.formats import sources
-from tessera_gql.formats.foreign import DocumentError
-from tessera_gql.formats.sources import Format, SchemaDocument
+from tessera_gql.formats import schema_documents
+from tessera_gql.formats.parsed_schema import DocumentError
+from tessera_gql.formats.schema_documents import Format, SchemaDocument
 
 STDIN = Path("-")
 
@@ -48,7 +48,7 @@ def convert_to_json_schema(path: Path, part: str | None, dialect: str | None) ->
     """Convert a file in another format to JSON Schema."""
     source_format = _detect_format(path, None)
     try:
-        return sources.parse_document(
+        return schema_documents.parse_document(
             SchemaDocument(source_format, _read_text(path, source_format), part, dialect)
         ).schema
     except DocumentError as error:
@@ -56,11 +56,11 @@ def convert_to_json_schema(path: Path, part: str | None, dialect: str | None) ->
 
 
 def is_json_schema(path: Path) -> bool:
-    return sources.format_from_path(path) in {None, Format.JSON_SCHEMA}
+    return schema_documents.format_from_path(path) in {None, Format.JSON_SCHEMA}
 
 
 def _detect_format(path: Path, format_: DocumentFormat | None) -> Format:
-    return Format(format_) if format_ else sources.format_from_path(path) or Format.JSON_SCHEMA
+    return Format(format_) if format_ else schema_documents.format_from_path(path) or Format.JSON_SCHEMA
 
 
 def _read_text(path: Path, source_format: Format) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import connect
+from tessera_gql.cli.api import connect
 from tessera_gql.cli.terminal import fail, print_document, print_json
 
 

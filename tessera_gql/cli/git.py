@@ -11,8 +11,8 @@ from tessera_gql.cli.settings import read_settings
 from tessera_gql.cli.terminal import print_json, print_line, print_note
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.database import Database
-from tessera_gql.workflows import git
-from tessera_gql.workflows.git_folder import Commit
+from tessera_gql.workflows.git import sync
+from tessera_gql.workflows.git.folder import Commit
 
 ACTOR = Actor("tessera git", scopes=frozenset(Scope))
 
@@ -35,7 +35,7 @@ def push(
 
     async def push_files(database: Database) -> dict[str, Any]:
         async with database.read() as session:
-            return asdict(await git.push(session, ACTOR, target_folder, commit=commit))
+            return asdict(await sync.push(session, ACTOR, target_folder, commit=commit))
 
     report = run_on_database(push_files)
     if as_json:
@@ -60,9 +60,9 @@ def pull(
     source_folder = folder or read_settings().git_sync_path
 
     async def pull_files(database: Database) -> dict[str, Any]:
-        files = await git.read_files(ACTOR, source_folder)
+        files = await sync.read_files(ACTOR, source_folder)
         async with database.write(ACTOR.name, dry_run=dry_run) as session:
-            return asdict(await git.pull(session, ACTOR, files))
+            return asdict(await sync.pull(session, ACTOR, files))
 
     report = run_on_database(pull_files)
     if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import (
+from tessera_gql.cli.api import (
     JsonOption,
     connect,
     credentials_path,
@@ -16,7 +16,7 @@ from tessera_gql.cli.remote import (
     print_result_json,
 )
 from tessera_gql.cli.terminal import fail, print_line, print_note
-from tessera_gql.client.exchange import DEFAULT_URL, Endpoint
+from tessera_gql.client.http_exchange import DEFAULT_URL, Endpoint
 from tessera_gql.escaping import escape_terminal
 
 

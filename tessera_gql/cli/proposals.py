@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import (
+from tessera_gql.cli.api import (
     JsonOption,
     TeamOption,
     connect,

@@ -10,15 +10,15 @@ from functools import partial
 import typer
 
 from tessera_gql.cli import demo as shop
-from tessera_gql.cli.processes import Supervisor
-from tessera_gql.cli.server import run
+from tessera_gql.cli.server_process import run
 from tessera_gql.cli.settings import configure_logging, read_settings
-from tessera_gql.cli.start import lock_sqlite_file, prepare_database
+from tessera_gql.cli.startup import lock_sqlite_file, prepare_database
+from tessera_gql.cli.supervisor import Supervisor
 from tessera_gql.cli.terminal import fail, is_terminal, print_document, print_line, print_note
 from tessera_gql.config import Settings
 from tessera_gql.graphql.schema import print_sdl
-from tessera_gql.observe.metrics import shared_metrics_folder
 from tessera_gql.store.engine import sqlite_path
+from tessera_gql.telemetry.metrics import shared_metrics_folder
 
 DEMO_DATABASE = "sqlite:///tessera-demo.db"
 FIRST_QUERY = "{ assets(first: 5) { nodes { fqn owner { name } currentContract { version } } } }"

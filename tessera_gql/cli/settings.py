@@ -20,6 +20,6 @@ def read_settings() -> Settings:
 
 def configure_logging(settings: Settings) -> None:
     """Configure logging by the settings, for long-running processes."""
-    from tessera_gql.observe import logs  # noqa: PLC0415 - slow to import, and most commands log nothing
+    from tessera_gql.telemetry import logs  # noqa: PLC0415 - slow to import, and most commands log nothing
 
     logs.configure(level=settings.log_level, is_json=settings.logs_json, secrets=secret_texts(settings))

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.remote import JsonOption, TeamOption, connect
+from tessera_gql.cli.api import JsonOption, TeamOption, connect
 from tessera_gql.cli.terminal import STATUS_COLOURS, is_terminal, print_json_text, print_line, print_note
 from tessera_gql.client import Event
-from tessera_gql.client.stream import CURRENT_CURSOR
+from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.escaping import build_tessera_command
 
 

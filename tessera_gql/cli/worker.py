@@ -5,7 +5,7 @@ import signal
 
 from tessera_gql import app as application
 from tessera_gql.cli.settings import configure_logging, read_settings
-from tessera_gql.cli.start import prepare_database
+from tessera_gql.cli.startup import prepare_database
 from tessera_gql.cli.terminal import print_note
 from tessera_gql.config import Settings
 

@@ -11,7 +11,17 @@ async with AsyncTesseraClient() as tessera:
         print(event.kind, event.cursor)
 """
 
-from tessera_gql.client.awaited import AsyncTesseraClient
+from tessera_gql.client.async_client import AsyncTesseraClient
+from tessera_gql.client.enums import (
+    AcknowledgmentResponse,
+    CompatibilityMode,
+    ContractStatus,
+    DependencyType,
+    DocumentFormat,
+    ProposalStatus,
+    PublishOutcome,
+    RegistrationStatus,
+)
 from tessera_gql.client.errors import (
     BadRequest,
     Conflict,
@@ -25,7 +35,7 @@ from tessera_gql.client.errors import (
     Unauthenticated,
     Unavailable,
 )
-from tessera_gql.client.nouns import (
+from tessera_gql.client.models import (
     AcknowledgeResult,
     Acknowledgment,
     Asset,
@@ -43,17 +53,7 @@ from tessera_gql.client.nouns import (
 )
 from tessera_gql.client.operations.publishing import Document
 from tessera_gql.client.progress import Progress
-from tessera_gql.client.sync import TesseraClient
-from tessera_gql.client.words import (
-    AcknowledgmentResponse,
-    CompatibilityMode,
-    ContractStatus,
-    DependencyType,
-    DocumentFormat,
-    ProposalStatus,
-    PublishOutcome,
-    RegistrationStatus,
-)
+from tessera_gql.client.sync_client import TesseraClient
 
 __all__ = [
     "AcknowledgeResult",

@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from tessera_gql.client.base_model import Model, build_selection
 from tessera_gql.client.errors import BadRequest, NotFound, build_refusal
-from tessera_gql.client.model import Model, build_selection
-from tessera_gql.client.nouns import AssetSummary, JsonObject, TeamSummary
+from tessera_gql.client.models import AssetSummary, JsonObject, TeamSummary
 from tessera_gql.client.progress import ProgressCallback
 
 T = TypeVar("T")

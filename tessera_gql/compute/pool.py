@@ -33,7 +33,7 @@ WALL_CLOCK_FACTOR = 3
 """Limit of a call's wall-clock time as a multiple of its processor time, for a machine that is busy."""
 TIMEOUT_EXIT_CODE = -getattr(signal, "SIGPROF", 0)
 """Exit code of a worker process that exceeded its processor time."""
-PRELOADED = ("tessera_gql.policy.publish", "tessera_gql.policy.affected")
+PRELOADED = ("tessera_gql.policy.compatibility", "tessera_gql.policy.affected_teams")
 """Modules that the fork server imports once, before it forks worker processes."""
 
 

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from tessera_gql.config import observing, running, secrets
+from tessera_gql.config import secrets, server, telemetry
 from tessera_gql.config.limits import LimitSettings
-from tessera_gql.config.observing import TelemetrySettings
-from tessera_gql.config.running import ServerSettings
 from tessera_gql.config.secrets import SECRET
+from tessera_gql.config.server import ServerSettings
+from tessera_gql.config.telemetry import TelemetrySettings
 from tessera_gql.store.encryption import parse_key
 from tessera_gql.store.engine import DatabaseOptions
 
@@ -239,8 +239,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
             f"AUTH: it is off, but {settings.api_host} can be reached from other machines, where anybody could change"
             " everything. Leave AUTH out, or listen on API_HOST=127.0.0.1."
         )
-    yield from running.contradictions(settings)
-    yield from observing.contradictions(settings)
+    yield from server.contradictions(settings)
+    yield from telemetry.contradictions(settings)
     if settings.oidc_issuer is not None:
         for name in ("oidc_audience", "oidc_jwks"):
             if getattr(settings, name) is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.json import Json, canonical_json
+from tessera_gql.diff.read.json import Json, canonical_json
 
 
 class Mode(StrEnum):

@@ -4,16 +4,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from tessera_gql.diff.changes import Change, SchemaDiff
-from tessera_gql.diff.confirm import ReferenceValidator
-from tessera_gql.diff.documents import Document, read, read_guarded
-from tessera_gql.diff.guard import Identities, guard, identity
-from tessera_gql.diff.judge import Assessment, assess
-from tessera_gql.diff.paths import compare_declarations, compare_unshared_declarations
-from tessera_gql.diff.proof import EvidenceCollector, Side
-from tessera_gql.diff.refusals import SchemaError
-from tessera_gql.diff.schema import NodeCache
-from tessera_gql.diff.solve import Solver
-from tessera_gql.diff.walk import walk
+from tessera_gql.diff.compare.declared_paths import compare_declarations, compare_unshared_declarations
+from tessera_gql.diff.compare.walk import walk
+from tessera_gql.diff.prove.assessment import Assessment, assess
+from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.documents import Document, read, read_guarded
+from tessera_gql.diff.read.errors import SchemaError
+from tessera_gql.diff.read.guard import Identities, guard, identity
+from tessera_gql.diff.read.schema import NodeCache
+from tessera_gql.diff.report.evidence import EvidenceCollector, Side
+from tessera_gql.diff.report.reference_validator import ReferenceValidator
 
 MIN_FUEL = 2_000
 

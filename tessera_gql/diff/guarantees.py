@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import cast
 
 from tessera_gql.diff.changes import Certainty, Change, ChangeKind, Evidence, Mode
-from tessera_gql.diff.guard import guard
-from tessera_gql.diff.json import Json, canonical_json, is_equal, json_pointer
-from tessera_gql.diff.refusals import SchemaError
+from tessera_gql.diff.read.errors import SchemaError
+from tessera_gql.diff.read.guard import guard
+from tessera_gql.diff.read.json import Json, canonical_json, is_equal, json_pointer
 
 WEAKENED, STRENGTHENED, CHANGED = (
     ChangeKind.GUARANTEE_WEAKENED,

@@ -4,8 +4,8 @@ Its results equal those of graphql-core. Any field is supported; a field with a 
 with one query.
 """
 
-from tessera_gql.executor.answer import ExecutorCounts, Fallback, PlannedQuery, execute_query
 from tessera_gql.executor.batch import BATCH_KEY, Batch, BoundBatch
+from tessera_gql.executor.execution import ExecutorCounts, Fallback, PlannedQuery, execute_query
 from tessera_gql.executor.fields import ComputedProperty, PathProperty
 from tessera_gql.executor.plan import AttributeReads, PlanCache
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from tessera_gql.formats.foreign import DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PRIMITIVES: dict[str, dict[str, Any]] = {

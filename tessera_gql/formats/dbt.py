@@ -18,7 +18,7 @@ import orjson
 
 from tessera_gql.formats import dbt_columns, dbt_nodes, dbt_tests
 from tessera_gql.formats.dbt_tests import Check
-from tessera_gql.formats.document import JsonObject, UntrustedJson, Warnings
+from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson, Warnings
 
 _VERSION_PATTERN = re.compile(r"/manifest/v(\d{1,4})\.json$")
 _SUPPORTED_VERSIONS = range(1, 13)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tessera_gql.formats import dbt_types
 from tessera_gql.formats.dbt_tests import Scalar, TableGuarantees, parse_number
-from tessera_gql.formats.document import JsonObject, UntrustedJson
+from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MAX_DEPTH = 16  # BigQuery nests records 15 deep

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from unicodedata import normalize
 
-from tessera_gql.formats.document import JsonObject, UntrustedJson
+from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson
 
 KINDS = ("model", "snapshot", "source", "seed")
 """The resource types of tables; the first describes a table best, if several nodes describe it."""

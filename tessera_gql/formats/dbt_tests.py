@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from tessera_gql.formats.document import JsonObject, UntrustedJson, is_storable
+from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson, is_storable
 
 Scalar: TypeAlias = str | int | float | bool
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from tessera_gql.formats.document import JsonObject
+from tessera_gql.formats.untrusted_json import JsonObject
 
 _MAX_LENGTH = 100_000
 _MAX_CACHED_LENGTH = 100

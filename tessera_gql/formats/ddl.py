@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tessera_gql.formats import dbt_types
-from tessera_gql.formats.foreign import DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tessera_gql.formats import yaml
-from tessera_gql.formats.foreign import DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
 from tessera_gql.formats.yaml import YamlError
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tessera_gql.formats.foreign import MAX_LENGTH, DocumentError, ParsedSchema
+from tessera_gql.formats.parsed_schema import MAX_LENGTH, DocumentError, ParsedSchema
 
 if TYPE_CHECKING:
     from google.protobuf import descriptor_pb2 as pb

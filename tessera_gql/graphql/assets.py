@@ -6,22 +6,22 @@ from typing import Annotated, Any
 import strawberry
 
 from tessera_gql.diff import Mode
+from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.fields import AssetField, load_fields
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
-from tessera_gql.graphql.lists import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
+from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
-from tessera_gql.graphql.pages import Connection, connection
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, check_text
+from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action, is_allowed
-from tessera_gql.policy.words import ResourceType
+from tessera_gql.policy.enums import ResourceType
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import Direction
 from tessera_gql.workflows import assets

@@ -11,9 +11,9 @@ from strawberry import UNSET
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.nouns import computed_field
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.policy.publish import Judgement, Terms
+from tessera_gql.graphql.type_registry import computed_field
+from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.workflows.comparisons import compare_terms
 
 

@@ -18,16 +18,16 @@ from sqlalchemy import FromClause
 from tessera_gql.compute import Computer, Pool
 from tessera_gql.errors import Unavailable
 from tessera_gql.executor import AttributeReads
-from tessera_gql.graphql import nouns
-from tessera_gql.graphql.fanout import StreamPosition
+from tessera_gql.graphql import type_registry
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import redact_event, visibility_of
+from tessera_gql.server.broadcast import StreamPosition
 from tessera_gql.store.database import Database
 from tessera_gql.store.events import with_actor
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import EventRow
-from tessera_gql.workflows.manifest_progress import ReportProgress, ignore_progress
+from tessera_gql.workflows.dbt.progress import ReportProgress, ignore_progress
 
 MAX_JSON_CHARACTERS = 32_000_000
 """Maximum characters of JSON columns, such as schemas and metadata, that one operation may read."""
@@ -146,7 +146,7 @@ class Context:
 
     def restrict_columns(self, reads: AttributeReads) -> None:
         """Restrict the columns to load to those that the plan reads."""
-        self._columns = nouns.columns_to_read(reads)
+        self._columns = type_registry.columns_to_read(reads)
         self._is_single = reads.are_known and reads.load_count == 1
 
     async def reset(self) -> None:

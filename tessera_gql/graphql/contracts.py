@@ -10,20 +10,20 @@ from strawberry import UNSET
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
-from tessera_gql.formats.sources import Format
+from tessera_gql.formats.schema_documents import Format
 from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, to_changes
+from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node, local_id
-from tessera_gql.graphql.lists import CONTRACTS, REGISTRATIONS
-from tessera_gql.graphql.nouns import computed_field
-from tessera_gql.graphql.pages import Connection, connection
+from tessera_gql.graphql.listings import CONTRACTS, REGISTRATIONS
 from tessera_gql.graphql.relations import relation, root_by_id
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import ContractSource
-from tessera_gql.policy.publish import Terms
-from tessera_gql.policy.words import ChangeType, ContractStatus
+from tessera_gql.graphql.type_registry import computed_field
+from tessera_gql.policy.compatibility import Terms
+from tessera_gql.policy.enums import ChangeType, ContractStatus
 from tessera_gql.store import tables
 
 

@@ -10,11 +10,11 @@ from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import to_type
 from tessera_gql.graphql.proposals import Acknowledgment, Proposal
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.type_registry import to_type
+from tessera_gql.policy.enums import Response
 from tessera_gql.policy.events import ProposalAnswered
-from tessera_gql.policy.words import Response
 from tessera_gql.store.proposals import acknowledgments_by_ids
 from tessera_gql.workflows import proposals
 from tessera_gql.workflows.proposals import AcknowledgmentInput

@@ -7,7 +7,7 @@ import strawberry
 from graphql import GraphQLError
 
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.graphql.words import UserErrorCode
+from tessera_gql.graphql.enums import UserErrorCode
 from tessera_gql.store.session import TooMuchJson
 
 

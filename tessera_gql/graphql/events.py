@@ -11,11 +11,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
-from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
-from tessera_gql.graphql.ids import Node, global_id
-from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
-from tessera_gql.graphql.pages import (
+from tessera_gql.graphql.connections import (
     After,
     Before,
     Connection,
@@ -26,12 +22,16 @@ from tessera_gql.graphql.pages import (
     order_input,
     parse_page_request,
 )
+from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.enums import EventKind
+from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
+from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.relations import relation
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.words import EventKind
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.store import events, tables
-from tessera_gql.store.page import Condition, PageRequest
+from tessera_gql.store.pagination import Condition, PageRequest
 
 MAX_SEQUENCE = 2**62
 TYPE_NAMES = {"dependency": "AssetDependency"}

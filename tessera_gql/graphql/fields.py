@@ -8,7 +8,7 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.store import tables
 from tessera_gql.workflows.comparisons import IdentityKey
 

@@ -9,9 +9,9 @@ from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.mutations import Input, Payload
-from tessera_gql.workflows import git
-from tessera_gql.workflows.git_folder import Commit
-from tessera_gql.workflows.git_state import PullResult
+from tessera_gql.workflows.git import sync
+from tessera_gql.workflows.git.folder import Commit
+from tessera_gql.workflows.git.state import PullResult
 
 
 @strawberry.input(description="The options of a push of teams and assets into files.")
@@ -72,7 +72,7 @@ async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitP
     message = or_none(arguments.message)
     commit = None if message is None else Commit(message, or_none(arguments.author))
     async with context.database.read() as session:
-        result = await git.push(session, context.actor, context.git_sync_path, commit=commit)
+        result = await sync.push(session, context.actor, context.git_sync_path, commit=commit)
     return PushToGitPayload(
         changed=list(result.written), removed=list(result.removed), unchanged=result.unchanged, commit=result.commit
     )
@@ -80,9 +80,9 @@ async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitP
 
 async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFromGitPayload:
     """Read the files, then merge them in one transaction."""
-    files = await git.read_files(context.actor, context.git_sync_path)
+    files = await sync.read_files(context.actor, context.git_sync_path)
     async with context.write(dry_run=arguments.dry_run) as session:
-        result = await git.pull(session, context.actor, files)
+        result = await sync.pull(session, context.actor, files)
     return PullFromGitPayload(report=PullReport.of(result))
 
 

@@ -9,15 +9,15 @@ from strawberry import UNSET
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.graphql.changes import Change, to_changes
+from tessera_gql.graphql.connections import After, First
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.lineage import LineageConnection, lineage_page
-from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.graphql.pages import After, First
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import DocumentInput, parse_contract
-from tessera_gql.policy.words import Outcome
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import impact
 from tessera_gql.workflows.publishing import KEEP_CURRENT, PublishRequest

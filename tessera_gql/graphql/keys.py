@@ -6,14 +6,14 @@ from typing import Any, NoReturn
 import strawberry
 
 from tessera_gql.errors import Conflict
+from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
-from tessera_gql.graphql.pages import Connection, Listing, connection, order_input
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
+from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action, Scope
 from tessera_gql.policy.visibility import KEY_PREFIX_LENGTH
 from tessera_gql.store import keys as store

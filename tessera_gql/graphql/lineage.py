@@ -9,19 +9,19 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
+from tessera_gql.graphql.connections import After, Connection, First, PageInfo
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node, global_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.graphql.pages import After, Connection, First, PageInfo
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import relation
-from tessera_gql.graphql.rows import from_row
-from tessera_gql.policy.words import DependencyType, Evidence
+from tessera_gql.graphql.row_types import from_row
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import MAX_DEPTH, Direction, ReachableAsset
-from tessera_gql.store.page import PageRequest, validate_request
+from tessera_gql.store.pagination import PageRequest, validate_request
 from tessera_gql.workflows import dependencies
 
 

@@ -15,9 +15,9 @@ from uuid import UUID
 
 from sqlalchemy import Column, FromClause
 
-from tessera_gql.graphql.loader import Loader
+from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.policy.access import Actor
-from tessera_gql.policy.affected import FieldReaderIndex
+from tessera_gql.policy.affected_teams import FieldReaderIndex
 from tessera_gql.policy.visibility import visibility_of
 from tessera_gql.store import (
     assets,
@@ -25,7 +25,7 @@ from tessera_gql.store import (
     events,
     keys,
     lineage,
-    page,
+    pagination,
     proposals,
     registrations,
     teams,
@@ -33,7 +33,7 @@ from tessera_gql.store import (
     webhooks,
 )
 from tessera_gql.store.lineage import Direction, ReachableAsset
-from tessera_gql.store.page import Page, PageRequest
+from tessera_gql.store.pagination import Page, PageRequest
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import (
     Acknowledgment,
@@ -198,10 +198,12 @@ class Loaders:
 
     def pages(self, source: FromClause, parent: str | None, request: PageRequest) -> Loader[UUID | None, Page]:
         """Load pages of a list by parent id; with no parent column, the only key is None."""
-        return self._page_loader(self._pages, (source, parent, request), page.load_page, page.load_pages_by_parent)
+        return self._page_loader(
+            self._pages, (source, parent, request), pagination.load_page, pagination.load_pages_by_parent
+        )
 
     def counts(self, source: FromClause, parent: str | None, request: PageRequest) -> Loader[UUID | None, int]:
-        return self._page_loader(self._counts, (source, parent, request), page.count, page.count_by_parent)
+        return self._page_loader(self._counts, (source, parent, request), pagination.count, pagination.count_by_parent)
 
     def _page_loader(
         self, loaders: dict[PageKey, Loader[UUID | None, V]], key: PageKey, load_root: Any, load_by_parent: Any

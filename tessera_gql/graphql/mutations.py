@@ -12,20 +12,20 @@ from strawberry import UNSET
 
 from tessera_gql.compute import run_deferrable
 from tessera_gql.errors import Invalid, Refusal
-from tessera_gql.formats.storable import find_storage_fault
-from tessera_gql.graphql import memory
+from tessera_gql.formats.storage_faults import find_storage_fault
+from tessera_gql.graphql import idempotency as memory
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError, to_camel_case
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.nodes import load_node
-from tessera_gql.graphql.nouns import computed_field, lazy_type
+from tessera_gql.graphql.type_registry import computed_field, lazy_type
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import is_private_type
 from tessera_gql.store import idempotency
 from tessera_gql.store.session import Session
-from tessera_gql.workflows.manifest_progress import Phase, ReportProgress, ignore_progress
+from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 
 
 @strawberry.input(description="The input fields of every mutation.")

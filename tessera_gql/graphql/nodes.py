@@ -9,10 +9,10 @@ import strawberry
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.graphql.ids import Node, parse_global_id
-from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
-from tessera_gql.graphql.nouns import computed_field, to_type
+from tessera_gql.graphql.type_registry import computed_field, to_type
 
 MAX_IDS = 100
 

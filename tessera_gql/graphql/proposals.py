@@ -9,17 +9,17 @@ import strawberry
 from tessera_gql import diff
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.changes import Change, change_attributes, list_changes, to_change
+from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.ids import Node
-from tessera_gql.graphql.lists import ACKNOWLEDGMENTS, PROPOSALS
-from tessera_gql.graphql.nouns import computed_field, lazy_list, to_type
-from tessera_gql.graphql.pages import Connection, connection
+from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, PROPOSALS
 from tessera_gql.graphql.relations import relation, root_by_id
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.access import Action, is_allowed
-from tessera_gql.policy.words import ChangeType, ProposalStatus, Response
+from tessera_gql.policy.enums import ChangeType, ProposalStatus, Response
 from tessera_gql.store import tables
 
 

@@ -7,18 +7,18 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.diff import Mode
-from tessera_gql.formats.sources import ParsedContract
+from tessera_gql.formats.schema_documents import ParsedContract
 from tessera_gql.graphql.changes import SchemaDiff
 from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import to_type
 from tessera_gql.graphql.proposals import Proposal
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import DocumentInput, parse_contract
-from tessera_gql.policy.words import Outcome
+from tessera_gql.graphql.type_registry import to_type
+from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import contracts, publishing
 from tessera_gql.workflows.publishing import KEEP_CURRENT, PublishRequest

@@ -5,9 +5,9 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
+from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
 from tessera_gql.graphql.scalars import check_text
 from tessera_gql.store import assets, teams

@@ -6,16 +6,16 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
+from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
-from tessera_gql.graphql.lists import REGISTRATIONS
+from tessera_gql.graphql.listings import REGISTRATIONS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.pages import Connection, connection
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.policy.words import Evidence, RegistrationStatus
+from tessera_gql.policy.enums import Evidence, RegistrationStatus
 from tessera_gql.store import tables
 from tessera_gql.workflows import registrations
 from tessera_gql.workflows.registrations import RegistrationDetails

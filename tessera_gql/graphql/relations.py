@@ -7,10 +7,10 @@ from typing import Annotated, Any, Optional
 import strawberry
 
 from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
-from tessera_gql.graphql import nouns
+from tessera_gql.graphql import type_registry
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.loader import Loader
 from tessera_gql.graphql.loaders import Loaders
 
 IdArgument = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
@@ -23,7 +23,7 @@ def relation(
     pointer = attrgetter(f"row.{column}")
 
     def bind(info: Info) -> BoundBatch:
-        to_node = nouns.load_type(kind).of
+        to_node = type_registry.load_type(kind).of
         return BoundBatch(
             pointer, loader(info.context.loaders).load_many, lambda _, row: None if row is None else to_node(row)
         )
@@ -33,7 +33,7 @@ def relation(
     async def resolve(root: Any, info: Info) -> Any:
         return await batch.resolve(root, info)
 
-    type_ = nouns.lazy_type(kind)
+    type_ = type_registry.lazy_type(kind)
     return strawberry.field(
         resolver=resolve,
         graphql_type=Optional[type_] if nullable else type_,  # noqa: UP045 - an annotation built at run time
@@ -76,14 +76,14 @@ def root_by_ref(
 
 
 def _bind_key(kind: str, loader: Loader[Any, Any], key: Any) -> BoundBatch:
-    to_node = nouns.load_type(kind).of
+    to_node = type_registry.load_type(kind).of
     return BoundBatch(lambda _: key, loader.load_many, lambda _, row: None if row is None else to_node(row))
 
 
 def _root_field(kind: str, resolve: Callable[..., Any], batch: Batch, description: str) -> Any:
     return strawberry.field(
         resolver=resolve,
-        graphql_type=Optional[nouns.lazy_type(kind)],  # noqa: UP045 - as above
+        graphql_type=Optional[type_registry.lazy_type(kind)],  # noqa: UP045 - as above
         description=description,
         metadata={BATCH_KEY: batch},
     )

@@ -9,7 +9,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition, scalar
 
 from tessera_gql.errors import Invalid
-from tessera_gql.formats.storable import find_storage_fault
+from tessera_gql.formats.storage_faults import find_storage_fault
 
 JSON = NewType("JSON", object)
 Url = NewType("Url", str)

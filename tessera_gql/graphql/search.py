@@ -13,16 +13,16 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.assets import Asset
+from tessera_gql.graphql.connections import After, Connection, First
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.enums import SearchType
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.nodes import LOADERS
-from tessera_gql.graphql.nouns import computed_field, to_type
-from tessera_gql.graphql.pages import After, Connection, First
 from tessera_gql.graphql.scalars import check_text as checked_text
 from tessera_gql.graphql.teams import Team
-from tessera_gql.graphql.words import SearchType
-from tessera_gql.store import page, search
-from tessera_gql.store.page import PageRequest
+from tessera_gql.graphql.type_registry import computed_field, to_type
+from tessera_gql.store import pagination, search
+from tessera_gql.store.pagination import PageRequest
 from tessera_gql.store.search import Hit
 
 MAX_TEXT_LENGTH = 200
@@ -72,7 +72,7 @@ class Queries:
             raise Invalid(f"`text` has 1 to {MAX_TEXT_LENGTH} characters.", field=("text",))
         if or_none(types) == []:
             raise Invalid("`types` is empty. Name what to look for, or leave it out for everything.", field=("types",))
-        size = page.validate_request(PageRequest(order_by="rank", first=or_none(first))).size
+        size = pagination.validate_request(PageRequest(order_by="rank", first=or_none(first))).size
         kinds = tuple(dict.fromkeys(type_.value.capitalize() for type_ in or_none(types) or SearchType))
         behind = None if or_none(after) is None else decode_cursor(str(after))
         loaders = info.context.loaders

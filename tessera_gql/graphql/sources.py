@@ -6,9 +6,9 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
-from tessera_gql.formats import sources
-from tessera_gql.formats.foreign import DocumentError
-from tessera_gql.formats.sources import Format, ParsedContract, SchemaDocument
+from tessera_gql.formats import schema_documents
+from tessera_gql.formats.parsed_schema import DocumentError
+from tessera_gql.formats.schema_documents import Format, ParsedContract, SchemaDocument
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.workflows.comparisons import IdentityKey, RunCompute
 
@@ -52,7 +52,7 @@ async def parse_contract(
         return ParsedContract(schema)
     try:
         contract: ParsedContract = await compute(
-            sources.parse_document, document.to_source(), fqn, key=("document", IdentityKey(document), fqn)
+            schema_documents.parse_document, document.to_source(), fqn, key=("document", IdentityKey(document), fqn)
         )
     except DocumentError as error:
         raise Invalid(str(error), field=("document",)) from error

@@ -13,13 +13,13 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
 from tessera_gql.graphql.filters import or_none, to_conditions
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.nouns import computed_field, lazy_type, subscription_field, to_type
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, load_asset, load_team
+from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscription_field, to_type
+from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import AcknowledgmentRequested
 from tessera_gql.policy.events import ProposalStatusChanged as StatusEvent
-from tessera_gql.policy.words import ProposalStatus
 from tessera_gql.store import events
-from tessera_gql.store.page import Condition
+from tessera_gql.store.pagination import Condition
 from tessera_gql.store.tables import EventRow
 
 EventPredicate = Callable[[EventRow], bool]

@@ -5,14 +5,14 @@ from typing import Any
 
 import strawberry
 
+from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
-from tessera_gql.graphql.lists import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
+from tessera_gql.graphql.listings import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.pages import Connection, connection
 from tessera_gql.graphql.refs import TeamRefInput, team_loader
 from tessera_gql.graphql.relations import root_by_ref
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.store import tables
 from tessera_gql.workflows import teams

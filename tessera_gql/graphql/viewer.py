@@ -5,10 +5,18 @@ from typing import Any
 import strawberry
 from strawberry import UNSET
 
+from tessera_gql.graphql.connections import (
+    After,
+    Before,
+    First,
+    Last,
+    connection_field,
+    load_connection,
+    parse_page_request,
+)
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.lists import INBOX
-from tessera_gql.graphql.nouns import computed_field, lazy_list, lazy_type, to_type
-from tessera_gql.graphql.pages import After, Before, First, Last, connection_field, load_connection, parse_page_request
+from tessera_gql.graphql.listings import INBOX
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.access import Actor, Scope
 
 

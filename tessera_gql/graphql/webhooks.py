@@ -10,21 +10,21 @@ from graphql import OperationDefinitionNode, OperationType, print_ast
 from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.documents import DocumentCache, Operation, Profile
+from tessera_gql.graphql.enums import EventKind, describe_enum
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, filter_by, optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node, global_id, local_id
-from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
-from tessera_gql.graphql.nouns import computed_field, lazy_type, to_type
-from tessera_gql.graphql.pages import Connection, Listing, connection, order_input
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation
-from tessera_gql.graphql.rows import from_row
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import Url
-from tessera_gql.graphql.words import EventKind, describe_enum
+from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action
-from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
+from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
+from tessera_gql.server.documents import DocumentCache, Operation, Profile
+from tessera_gql.server.limits import Limits
 from tessera_gql.store import tables
 from tessera_gql.store import webhooks as store
 from tessera_gql.workflows import webhooks

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from tessera_gql.policy.words import ChangeType, Outcome, ProposalStatus, Response
+from tessera_gql.policy.enums import ChangeType, Outcome, ProposalStatus, Response
 
 
 @dataclass(frozen=True, kw_only=True)

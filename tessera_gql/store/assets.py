@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select
 
 from tessera_gql.errors import Invalid, NotFound
-from tessera_gql.policy import naming
+from tessera_gql.policy import validation
+from tessera_gql.store.compiled import rows_by
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Asset, table
 
 TABLE = table(Asset)
@@ -27,7 +27,7 @@ class AssetRef:
 
 def key(fqn: str) -> str:
     """Fold an asset's fqn to the key that is unique."""
-    return naming.uniqueness_key(fqn)
+    return validation.uniqueness_key(fqn)
 
 
 async def by_ids(session: Session, asset_ids: Sequence[UUID]) -> list[Asset]:

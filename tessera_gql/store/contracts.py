@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from tessera_gql.errors import NotFound
+from tessera_gql.policy.enums import ContractStatus
 from tessera_gql.policy.version import parse_version
-from tessera_gql.policy.words import ContractStatus
+from tessera_gql.store.compiled import rows_by
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Contract, table
 
 TABLE = table(Contract)

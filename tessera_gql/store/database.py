@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from tessera_gql.errors import Unavailable
 from tessera_gql.policy.events import Event
 from tessera_gql.store import events
-from tessera_gql.store.drivers import ConnectionSource, StatementObserver
+from tessera_gql.store.connections import ConnectionSource, StatementObserver
 from tessera_gql.store.engine import DEFAULT_OPTIONS, DatabaseOptions, create_replica_source, create_sources
 from tessera_gql.store.faults import translate_faults
 from tessera_gql.store.replica import CHECK_SECONDS, Replica, ReplicaSession

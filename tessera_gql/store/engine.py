@@ -21,10 +21,10 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera_gql.diff import canonical_json
-from tessera_gql.store.drivers import ConnectionCounter, ConnectionSource, StatementObserver, Target
+from tessera_gql.store.compiled import WITHOUT_SCHEMAS, StatementCompiler
+from tessera_gql.store.connections import ConnectionCounter, ConnectionSource, StatementObserver, Target
 from tessera_gql.store.encryption import Keyring
 from tessera_gql.store.sqlite_file import SQLiteFile
-from tessera_gql.store.statements import WITHOUT_SCHEMAS, StatementCompiler
 
 SQLITE_READERS = 4
 """Read-only connections to an SQLite file; one more connection writes."""

@@ -10,8 +10,8 @@ from sqlalchemy import bindparam, exists, func, or_, select, update
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
+from tessera_gql.store.compiled import rows_by
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import ApiKey, table
 
 BOOTSTRAP_LOCK = 0x7E55E4C

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, func, literal, select, text
 
 from tessera_gql.errors import NotFound
+from tessera_gql.store.compiled import ValueList, rows_by
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import ValueList, rows_by
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
 MAX_DEPTH = 10

@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import and_, not_, or_, select
 
 from tessera_gql.errors import NotFound
-from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
+from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
+from tessera_gql.store.compiled import rows_by
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
 TABLE = table(Proposal)

@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tessera_gql.errors import NotFound
-from tessera_gql.policy.affected import FieldReader
-from tessera_gql.policy.words import RegistrationStatus
+from tessera_gql.policy.affected_teams import FieldReader
+from tessera_gql.policy.enums import RegistrationStatus
+from tessera_gql.store.compiled import rows_by
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Registration, Team, table
 
 TABLE = table(Registration)

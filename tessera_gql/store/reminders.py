@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import ReminderSent
-from tessera_gql.policy.words import ProposalStatus
 from tessera_gql.store import events, proposals
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Proposal

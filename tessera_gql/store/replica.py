@@ -16,7 +16,7 @@ from typing import TypeVar
 from sqlalchemy import func, select
 
 from tessera_gql.errors import Unavailable
-from tessera_gql.store.drivers import ConnectionSource, Transaction
+from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.events import TABLE, load_last_sequence
 from tessera_gql.store.session import Session, transaction
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, func, literal, select, tuple_, union_all
 
-from tessera_gql.policy.naming import uniqueness_key
+from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Team, table
 

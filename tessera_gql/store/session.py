@@ -18,9 +18,9 @@ from sqlmodel import SQLModel
 from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict
 from tessera_gql.policy.events import Event
-from tessera_gql.store.drivers import ConnectionSource, Transaction
+from tessera_gql.store.compiled import PreparedQuery, ValueList, in_values
+from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
-from tessera_gql.store.statements import PreparedQuery, ValueList, in_values
 from tessera_gql.store.tables import table
 
 T = TypeVar("T")

@@ -36,7 +36,7 @@ from sqlmodel import Field, SQLModel
 from uuid_utils import compat
 
 from tessera_gql.diff import Mode
-from tessera_gql.policy.words import (
+from tessera_gql.policy.enums import (
     ChangeType,
     ContractStatus,
     DeliveryStatus,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from tessera_gql.errors import Invalid, NotFound
-from tessera_gql.policy import naming
+from tessera_gql.policy import validation
+from tessera_gql.store.compiled import rows_by
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import Team, table
 
 TABLE = table(Team)
@@ -25,7 +25,7 @@ class TeamRef:
 
 def key(name: str) -> str:
     """Fold a team's name to the key that is unique."""
-    return naming.uniqueness_key(name)
+    return validation.uniqueness_key(name)
 
 
 async def by_ids(session: Session, team_ids: Sequence[UUID]) -> list[Team]:

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, FromClause, Select, Text, Uuid, bindparam, case, cast, func, or_, select
 
 from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, PUBLIC_EVENT_KINDS, Visibility
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
-from tessera_gql.store.statements import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.tables import ApiKey, EventRow, Webhook, WebhookDelivery, table
 
 KEYS = table(ApiKey)

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import and_, delete, exists, func, select, update
 
 from tessera_gql.errors import NotFound
+from tessera_gql.policy.enums import DeliveryStatus
 from tessera_gql.policy.visibility import Visibility
-from tessera_gql.policy.words import DeliveryStatus
 from tessera_gql.store import visibility
+from tessera_gql.store.compiled import rows_by
 from tessera_gql.store.session import Session, ids
-from tessera_gql.store.statements import rows_by
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
 
 TABLE = table(Webhook)

@@ -5,10 +5,10 @@ from typing import Any
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict
-from tessera_gql.policy import naming
+from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, acting_team, require_owner
+from tessera_gql.policy.enums import ResourceType
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
-from tessera_gql.policy.words import ResourceType
 from tessera_gql.store import assets, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
@@ -30,7 +30,7 @@ class AssetDetails:
 
 async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDetails) -> Asset:
     """Create an asset; raises Conflict for an fqn that exists in any case."""
-    clean_fqn = naming.clean_fqn(fqn)
+    clean_fqn = validation.clean_fqn(fqn)
     requested_team = await teams.get(session, details.owner, field=("owner",)) if details.owner else None
     owner = acting_team(actor, Action.CREATE_ASSET, requested_team.id if requested_team else None)
     if duplicates := await assets.by_fqns(session, [clean_fqn]):
@@ -44,9 +44,9 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
         fqn_key=assets.key(clean_fqn),
         owner_team_id=owner,
         resource_type=details.resource_type or ResourceType.TABLE,
-        description=naming.clean_text(details.description, "description"),
+        description=validation.clean_text(details.description, "description"),
         compatibility_mode=details.compatibility_mode or Mode.BACKWARD,
-        meta=naming.clean_metadata(details.metadata),
+        meta=validation.clean_metadata(details.metadata),
         row_version=1,
         created_at=session.now,
     )
@@ -90,7 +90,7 @@ async def _changed_values(session: Session, asset: Asset, details: AssetDetails)
     if details.owner is not None:
         values["owner_team_id"] = (await teams.get(session, details.owner, field=("owner",))).id
     if details.description is not None:
-        values["description"] = naming.clean_text(details.description, "description")
+        values["description"] = validation.clean_text(details.description, "description")
     if details.metadata is not None:
-        values["meta"] = naming.clean_metadata(details.metadata)
+        values["meta"] = validation.clean_metadata(details.metadata)
     return {key: value for key, value in values.items() if value != getattr(asset, key)}

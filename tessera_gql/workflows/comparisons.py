@@ -4,8 +4,8 @@ from typing import Any, Protocol, TypeVar
 
 from tessera_gql.diff import SchemaError, small_schema_size
 from tessera_gql.errors import Invalid
-from tessera_gql.policy import publish
-from tessera_gql.policy.publish import Judgement, Terms
+from tessera_gql.policy import compatibility
+from tessera_gql.policy.compatibility import Judgement, Terms
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ async def validate_schema(compute: RunCompute, schema: Any) -> str:
     if small_schema_size(schema) is not None:
         return validate_schema_now(schema)
     try:
-        result: str = await compute(publish.validate_schema, schema, key=("examine", IdentityKey(schema)))
+        result: str = await compute(compatibility.validate_schema, schema, key=("examine", IdentityKey(schema)))
     except SchemaError as error:
         raise _invalid_schema(error) from error
     return result
@@ -30,7 +30,7 @@ async def validate_schema(compute: RunCompute, schema: Any) -> str:
 def validate_schema_now(schema: Any) -> str:
     """Validate a schema at once, for small schemas and where no event loop is blocked; returns its hash."""
     try:
-        return publish.validate_schema(schema)
+        return compatibility.validate_schema(schema)
     except SchemaError as error:
         raise _invalid_schema(error) from error
 
@@ -42,16 +42,16 @@ def _invalid_schema(error: SchemaError) -> Invalid:
 async def compare_terms(compute: RunCompute, current: Terms | None, proposed: Terms) -> Judgement:
     """Compare terms like `publish.judge`; raises Invalid for schemas that can't be compared."""
     if current is None or _is_unchanged(current, proposed):
-        return publish.judge(current, proposed)
+        return compatibility.judge(current, proposed)
     try:
         known_result = None
-        if (values := publish.count_values(current, proposed)) is not None:
-            judgement = publish.judge(current, proposed)
-            if publish.is_evidence_cheap(judgement, values):
+        if (values := compatibility.count_values(current, proposed)) is not None:
+            judgement = compatibility.judge(current, proposed)
+            if compatibility.is_evidence_cheap(judgement, values):
                 return judgement
             known_result = lambda: judgement  # noqa: E731 - one expression
         key = ("judge", _key(current), _key(proposed))
-        result: Judgement = await compute(publish.judge, current, proposed, key=key, local_function=known_result)
+        result: Judgement = await compute(compatibility.judge, current, proposed, key=key, local_function=known_result)
     except SchemaError as error:
         raise Invalid(f"The schemas can't be compared: {error}", field=(error.side or "schema",)) from error
     return result

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from tessera_gql.errors import Conflict
-from tessera_gql.formats.sources import SchemaDocument
+from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy.access import Action, Actor, require_owner
+from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
+from tessera_gql.policy.enums import ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
-from tessera_gql.policy.publish import Judgement, Terms, summarize_changes
-from tessera_gql.policy.words import ContractStatus, Outcome, RegistrationStatus
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session

@@ -2,8 +2,8 @@
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.access import Action, Actor, require_owner
+from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
-from tessera_gql.policy.words import DependencyType, Evidence
 from tessera_gql.store import assets, lineage, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session

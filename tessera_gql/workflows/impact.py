@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from tessera_gql.policy import publish
-from tessera_gql.policy.affected import AffectedTeams
-from tessera_gql.policy.publish import Judgement
-from tessera_gql.policy.words import Outcome
+from tessera_gql.policy import compatibility
+from tessera_gql.policy.affected_teams import AffectedTeams
+from tessera_gql.policy.compatibility import Judgement
+from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets, contracts, lineage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
-from tessera_gql.workflows import progress
+from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms
 from tessera_gql.workflows.contracts import terms_of
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, validate_request
@@ -48,13 +48,13 @@ async def compute_impact(session: Session, ref: AssetRef, request: PublishReques
     downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
     affected = AffectedTeams({}, frozenset())
     if judgement.breaking:
-        affected = await progress.load_affected_teams(
+        affected = await proposal_lifecycle.load_affected_teams(
             session, asset, judgement.breaking, asset.owner_team_id, downstream
         )
     version = None
     if not judgement.is_unchanged:
         latest = current.version if current else await contracts.load_highest_version(session, asset.id)
-        version = publish.next_version(request.version, latest, judgement)
+        version = compatibility.next_version(request.version, latest, judgement)
     return Impact(
         asset=asset,
         current=current,

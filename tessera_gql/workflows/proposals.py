@@ -5,16 +5,16 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid
-from tessera_gql.policy import naming, proposal
+from tessera_gql.policy import proposal_status, validation
 from tessera_gql.policy.access import Action, Actor, acting_team, authorize, not_owner_error, require_owner
+from tessera_gql.policy.enums import ProposalStatus, RegistrationStatus, Response
 from tessera_gql.policy.events import ProposalAnswered
-from tessera_gql.policy.words import ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store import assets, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Registration, Team
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.progress import (
+from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
     find_stale_reason,
@@ -56,7 +56,7 @@ async def acknowledge(
         proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id,
         response=answer.response,
         migration_deadline=deadline,
-        notes=naming.clean_text(answer.notes, "notes"),
+        notes=validation.clean_text(answer.notes, "notes"),
         responded_at=session.now,
     )
     await _mark_registrations(session, asset, acting, answer.response)
@@ -69,7 +69,7 @@ async def acknowledge(
             consumer_team_id=acting.id,
             response=answer.response,
             migration_deadline=deadline,
-            notes=naming.clean_text(answer.notes, "notes"),
+            notes=validation.clean_text(answer.notes, "notes"),
         )
     )
     return await update_status(session, asset, row)
@@ -218,7 +218,9 @@ async def _describe_missing(session: Session, row: Proposal) -> str:
     awaited_teams = [
         item.consumer_team_id
         for item in acknowledgments
-        if not proposal.is_consent(proposal.TeamResponse(item.response, item.migration_deadline), session.now)
+        if not proposal_status.is_consent(
+            proposal_status.TeamResponse(item.response, item.migration_deadline), session.now
+        )
     ]
     names = await teams.join_names(session, awaited_teams)
     return f"The proposal is pending: it waits for {names}. It can be published once they agree."

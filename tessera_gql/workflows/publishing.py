@@ -7,17 +7,17 @@ from uuid import UUID
 
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.formats.sources import SchemaDocument
-from tessera_gql.policy import naming, publish, version
+from tessera_gql.formats.schema_documents import SchemaDocument
+from tessera_gql.policy import compatibility, validation, version
 from tessera_gql.policy.access import Action, Actor, authorize
-from tessera_gql.policy.publish import Judgement, Terms
-from tessera_gql.policy.words import Outcome, ProposalStatus
+from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.enums import Outcome, ProposalStatus
 from tessera_gql.store import assets, contracts, proposals
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import progress
+from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
 from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
 from tessera_gql.workflows.proposals import require_owning_team
@@ -86,7 +86,7 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
         authorize(actor, Action.FORCE_CONTRACT, team)
     open_proposal = await proposals.find_open(session, asset.id)
     if open_proposal is not None:
-        open_proposal = (await progress.update_status(session, asset, open_proposal)).proposal
+        open_proposal = (await proposal_lifecycle.update_status(session, asset, open_proposal)).proposal
     current = await contracts.find_active(session, asset.id)
     terms = build_terms(request, asset, current, schema_hash)
     judgement = await compare_terms(session.compute, terms_of(current), terms)
@@ -105,8 +105,8 @@ async def validate_request(session: Session, request: PublishRequest) -> str:
     require_guarantees(request.guarantees)
     if request.version is not None:
         version.parse_version(request.version)
-    naming.clean_metadata(request.metadata)
-    if not naming.clean_text(request.reason, "reason") and request.force:
+    validation.clean_metadata(request.metadata)
+    if not validation.clean_text(request.reason, "reason") and request.force:
         raise Invalid("Publishing by force needs a reason: it goes into the audit log.", field=("reason",))
     return schema_hash
 
@@ -129,16 +129,18 @@ def build_terms(request: PublishRequest, asset: Asset, current: Contract | None,
 async def _publish(session: Session, context: PublishContext) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
     latest = context.current.version if context.current else await contracts.load_highest_version(session, asset.id)
-    version = publish.next_version(request.version, latest, judgement)
+    version = compatibility.next_version(request.version, latest, judgement)
     is_forced = bool(judgement.breaking)
     not_asked: frozenset[UUID] = frozenset()
     if is_forced:
         not_asked = frozenset(
-            (await progress.load_affected_teams(session, asset, judgement.breaking, context.team)).asked
+            (await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)).asked
         )
         if context.open_proposal is not None:
             reason = f"version {version} was published by force"
-            await progress.change_status(session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason)
+            await proposal_lifecycle.change_status(
+                session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason
+            )
     outcome = Outcome.FORCED if is_forced else Outcome.PUBLISHED
     contract = await insert_contract(
         session,
@@ -150,9 +152,9 @@ async def _publish(session: Session, context: PublishContext) -> PublishResult:
             judgement=judgement,
             published_by=context.team,
             outcome=outcome,
-            reason=naming.clean_text(request.reason, "reason"),
+            reason=validation.clean_text(request.reason, "reason"),
             not_asked=not_asked,
-            metadata=naming.clean_metadata(request.metadata),
+            metadata=validation.clean_metadata(request.metadata),
             source=request.source,
         ),
     )
@@ -161,7 +163,7 @@ async def _publish(session: Session, context: PublishContext) -> PublishResult:
 
 async def _propose(session: Session, context: PublishContext, current: Contract) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
-    version = publish.next_version(request.version, current.version, judgement)
+    version = compatibility.next_version(request.version, current.version, judgement)
     if (waiting := context.open_proposal) is not None:
         difference = await _describe_difference(session, context, waiting)
         if difference is None:
@@ -173,8 +175,8 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
                 " again with `supersede`."
             )
         reason = f"superseded by a proposal for version {version}"
-        await progress.change_status(session, asset, waiting, ProposalStatus.SUPERSEDED, reason)
-    draft = progress.ProposalDraft(
+        await proposal_lifecycle.change_status(session, asset, waiting, ProposalStatus.SUPERSEDED, reason)
+    draft = proposal_lifecycle.ProposalDraft(
         terms=context.terms,
         version=version,
         judgement=judgement,
@@ -182,10 +184,10 @@ async def _propose(session: Session, context: PublishContext, current: Contract)
         reason=request.reason,
         expires_at=request.expires_at,
         publish_when_approved=request.publish_when_approved,
-        metadata=naming.clean_metadata(request.metadata),
+        metadata=validation.clean_metadata(request.metadata),
         source=request.source,
     )
-    return _to_result(context, await progress.open_proposal(session, asset, current, draft))
+    return _to_result(context, await proposal_lifecycle.open_proposal(session, asset, current, draft))
 
 
 async def _describe_difference(session: Session, context: PublishContext, open_proposal: Proposal) -> str | None:
@@ -194,18 +196,18 @@ async def _describe_difference(session: Session, context: PublishContext, open_p
         return "these terms do not match"
     if context.request.version not in (None, open_proposal.proposed_version):
         return "has these terms under another version"
-    stale = await progress.find_stale_reason(session, open_proposal)
+    stale = await proposal_lifecycle.find_stale_reason(session, open_proposal)
     return f"is stale: {stale}" if stale else None
 
 
 async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> PublishResult:
     if not context.request.publish_when_approved or open_proposal.publish_when_approved:
-        return _to_result(context, progress.ProposalResult(open_proposal))
+        return _to_result(context, proposal_lifecycle.ProposalResult(open_proposal))
     await session.update(Proposal, proposals.TABLE.c.id == open_proposal.id, publish_when_approved=True)
     open_proposal = await proposals.get(session, open_proposal.id)
-    return _to_result(context, await progress.update_status(session, context.asset, open_proposal))
+    return _to_result(context, await proposal_lifecycle.update_status(session, context.asset, open_proposal))
 
 
-def _to_result(context: PublishContext, result: progress.ProposalResult) -> PublishResult:
+def _to_result(context: PublishContext, result: proposal_lifecycle.ProposalResult) -> PublishResult:
     outcome = Outcome.PUBLISHED if result.contract else Outcome.PROPOSED
     return PublishResult(outcome, context.asset, result.contract or context.current, result.proposal, context.judgement)

@@ -7,18 +7,18 @@ from uuid import UUID
 
 from tessera_gql.diff import small_schema_size
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.policy import naming
+from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, acting_team, authorize
-from tessera_gql.policy.affected import require_declared_fields
+from tessera_gql.policy.affected_teams import require_declared_fields
+from tessera_gql.policy.enums import Evidence, RegistrationStatus
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.version import parse_version
-from tessera_gql.policy.words import Evidence, RegistrationStatus
 from tessera_gql.store import assets, contracts, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows import progress
+from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.teams import require_row_version
 
 MAX_FIELDS = 5_000
@@ -81,7 +81,7 @@ async def register(
             reads=clean_reading.fields,
         )
     )
-    await progress.update_asked_teams(session, asset)
+    await proposal_lifecycle.update_asked_teams(session, asset)
     return row
 
 
@@ -123,7 +123,7 @@ async def update(
             changed=tuple(sorted("metadata" if key == "meta" else key for key in differing)),
         )
     )
-    await progress.update_asked_teams(session, asset)
+    await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
 
@@ -144,7 +144,7 @@ async def unregister(
             consumer_team_id=row.consumer_team_id,
         )
     )
-    await progress.update_asked_teams(session, asset)
+    await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
 
@@ -195,8 +195,8 @@ async def _clean(
     return RegistrationDetails(
         fields,
         reading.pinned_version,
-        naming.clean_text(reading.purpose, "purpose"),
-        naming.clean_metadata(reading.metadata),
+        validation.clean_text(reading.purpose, "purpose"),
+        validation.clean_metadata(reading.metadata),
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tessera_gql.errors import Conflict, Stale
-from tessera_gql.policy import naming
+from tessera_gql.policy import validation
 from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
 from tessera_gql.store import teams
@@ -15,13 +15,13 @@ from tessera_gql.store.teams import TeamRef
 async def create(session: Session, actor: Actor, *, name: str, metadata: Any = None) -> Team:
     """Create a team; raises Conflict for a name that exists in any case."""
     authorize(actor, Action.CREATE_TEAM, None)
-    clean_name = naming.clean_team_name(name)
+    clean_name = validation.clean_team_name(name)
     await _require_free(session, clean_name)
     team = Team(
         id=new_id(),
         name=clean_name,
         name_key=teams.key(clean_name),
-        meta=naming.clean_metadata(metadata),
+        meta=validation.clean_metadata(metadata),
         row_version=1,
         created_at=session.now,
     )
@@ -43,11 +43,11 @@ async def update(
     team = await teams.get(session, ref)
     authorize(actor, Action.UPDATE_TEAM, team.id)
     values: dict[str, Any] = {}
-    if name is not None and (clean_name := naming.clean_team_name(name)) != team.name:
+    if name is not None and (clean_name := validation.clean_team_name(name)) != team.name:
         if teams.key(clean_name) != team.name_key:
             await _require_free(session, clean_name)
         values |= {"name": clean_name, "name_key": teams.key(clean_name)}
-    if metadata is not None and (document := naming.clean_metadata(metadata)) != team.meta:
+    if metadata is not None and (document := validation.clean_metadata(metadata)) != team.meta:
         values["meta"] = document
     require_row_version(team.row_version, expected_row_version, "team")
     if not values:

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Invalid, Stale
 from tessera_gql.policy.access import Action, Actor, authorize, require_scope
+from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.policy.events import EVENT_KINDS, WebhookCreated, WebhookDeleted, WebhookRedelivered, WebhookUpdated
 from tessera_gql.policy.visibility import visibility_of
-from tessera_gql.policy.words import DeliveryStatus, WebhookFormat
 from tessera_gql.store import events, teams, webhooks
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Webhook, WebhookDelivery, new_id

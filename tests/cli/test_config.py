@@ -9,7 +9,7 @@ import pytest
 
 from tessera_gql.config import Settings, secrets
 from tessera_gql.config.limits import LimitSettings
-from tessera_gql.graphql.limit_values import Limits
+from tessera_gql.server.limits import Limits
 from tests.e2e.server import TESSERA, environment
 
 KEY = "an-administrators-key-for-this-test"

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tessera_gql.cli import build_app
-from tessera_gql.formats import git
-from tessera_gql.formats.git import TeamFile
+from tessera_gql.formats import git_files
+from tessera_gql.formats.git_files import TeamFile
 
 
 def run(words: list[str]) -> Result:
@@ -20,7 +20,7 @@ def surroundings(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.Monk
     """An empty database, and a folder with one team in it."""
     (tmp_path / "x.db").write_bytes(sqlite_template.read_bytes())
     (tmp_path / "contracts/teams").mkdir(parents=True)
-    (tmp_path / "contracts/teams/shop.yaml").write_text(git.render_file(TeamFile(name="shop")))
+    (tmp_path / "contracts/teams/shop.yaml").write_text(git_files.render_file(TeamFile(name="shop")))
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'x.db'}")
     monkeypatch.setenv("GIT_SYNC_PATH", str(tmp_path / "contracts"))
     monkeypatch.chdir(tmp_path)

@@ -22,7 +22,7 @@ from tessera_gql.client import (
     Unauthenticated,
     Unavailable,
 )
-from tessera_gql.client.stream import CURRENT_CURSOR
+from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tests.client.conftest import Open
 from tests.e2e.server import Running, serving
 

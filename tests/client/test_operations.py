@@ -21,15 +21,15 @@ from graphql import (
     validate,
 )
 
-from tessera_gql.client import AsyncTesseraClient, TesseraClient, words
-from tessera_gql.client.exchange import execute_operation, resolve_endpoint
-from tessera_gql.client.model import FieldSelection, Model
+from tessera_gql.client import AsyncTesseraClient, TesseraClient, enums
+from tessera_gql.client.base_model import FieldSelection, Model
+from tessera_gql.client.http_exchange import execute_operation, resolve_endpoint
 from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, listening, manifests, publishing
-from tessera_gql.client.stream import CURRENT_CURSOR
-from tessera_gql.graphql.documents import DocumentCache, Profile
-from tessera_gql.graphql.limit_values import Limits
+from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
+from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.graphql.schema import print_sdl
+from tessera_gql.server.documents import DocumentCache, Profile
+from tessera_gql.server.limits import Limits
 
 SCHEMA: GraphQLSchema = build_schema(print_sdl())
 
@@ -56,22 +56,22 @@ BUILT: dict[str, Callable[[], Operation[Any] | PaginatedQuery[Any] | Subscriptio
     "retire_contract": lambda: publishing.retire_contract("id"),
     "impact": lambda: publishing.impact({}, asset="a.b", guarantees={}),
     "impact of a document": lambda: publishing.impact(
-        publishing.Document(words.DocumentFormat.AVRO, "{}"), asset="a.b"
+        publishing.Document(enums.DocumentFormat.AVRO, "{}"), asset="a.b"
     ),
     "diff": lambda: publishing.diff({}, {}),
     "get_proposal": lambda: publishing.get_proposal("id"),
-    "proposals": lambda: publishing.proposals(status=(words.ProposalStatus.PENDING,)),
-    "acknowledge": lambda: publishing.acknowledge("id", words.AcknowledgmentResponse.APPROVED),
+    "proposals": lambda: publishing.proposals(status=(enums.ProposalStatus.PENDING,)),
+    "acknowledge": lambda: publishing.acknowledge("id", enums.AcknowledgmentResponse.APPROVED),
     "withdraw_proposal": lambda: publishing.withdraw_proposal("id"),
     "publish_proposal": lambda: publishing.publish_proposal("id"),
     "inbox": publishing.inbox,
     "inbox of a team": lambda: publishing.inbox("a"),
     "sync_dbt": lambda: manifests.sync_dbt(b"{}", owner="a", create_teams=True),
     "dbt_impact": lambda: manifests.dbt_impact(b"{}"),
-    "events": lambda: listening.events(kinds=("TEAM_CREATED",), team_id="id"),
-    "subscribe": lambda: listening.subscribe(asset_id="id", after="cursor"),
-    "acknowledgment_requests": lambda: listening.acknowledgment_requests("a"),
-    "status_changes": lambda: listening.status_changes(proposal_id="id"),
+    "events": lambda: subscriptions.events(kinds=("TEAM_CREATED",), team_id="id"),
+    "subscribe": lambda: subscriptions.subscribe(asset_id="id", after="cursor"),
+    "acknowledgment_requests": lambda: subscriptions.acknowledgment_requests("a"),
+    "status_changes": lambda: subscriptions.status_changes(proposal_id="id"),
     "the latest cursor": lambda: CURRENT_CURSOR,
 }
 
@@ -161,7 +161,7 @@ def _enums(module: ModuleType) -> list[type[StrEnum]]:
     ]
 
 
-@pytest.mark.parametrize("word", _enums(words))
+@pytest.mark.parametrize("word", _enums(enums))
 def test_the_words_are_those_of_the_schema(word: type[StrEnum]) -> None:
     kind = SCHEMA.get_type(word.__name__)
     assert isinstance(kind, GraphQLEnumType)

@@ -17,8 +17,8 @@ from tessera_gql.client import (
     Unauthenticated,
     Unavailable,
 )
-from tessera_gql.client.exchange import Endpoint, iter_backoff_delays, parse_response
-from tessera_gql.client.steps import HttpResponse
+from tessera_gql.client.effects import HttpResponse
+from tessera_gql.client.http_exchange import Endpoint, iter_backoff_delays, parse_response
 from tests.client.conftest import Open
 from tests.client.test_faces import fresh, proposed
 from tests.e2e.server import Running

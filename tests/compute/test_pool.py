@@ -15,7 +15,7 @@ import pytest
 from tessera_gql.compute import Computer, Deferred, Pool, run_deferrable
 from tessera_gql.diff import Certainty, Mode, SchemaError, compare
 from tessera_gql.errors import Invalid, Unavailable
-from tessera_gql.policy.publish import Terms, judge
+from tessera_gql.policy.compatibility import Terms, judge
 
 ENDLESS = ("^(a|a)*b$", "a" * 60)
 """A pattern and a text on which Python's `re` does not end, in one call that no thread can interrupt."""

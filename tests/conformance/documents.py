@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 from graphql import OperationDefinitionNode, parse
 
+from tessera_gql.client.enums import AcknowledgmentResponse, CompatibilityMode
 from tessera_gql.client.errors import TesseraError
 from tessera_gql.client.operation import UPLOAD_PLACEHOLDER, Operation, PaginatedQuery, Subscription
-from tessera_gql.client.operations import catalog, listening, manifests, publishing
-from tessera_gql.client.words import AcknowledgmentResponse, CompatibilityMode
+from tessera_gql.client.operations import catalog, manifests, publishing
+from tessera_gql.client.operations import subscriptions as listening
 
 from .asking import Asker, Failed, Reply
 

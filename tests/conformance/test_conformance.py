@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.graphql.transport.server import served
-from tests.graphql.transport.toy import House
+from tests.server.server import served
+from tests.server.toy import House
 
 HERE = Path(__file__).parent
 

@@ -7,10 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import SchemaError
-from tessera_gql.diff.accept import accepts, all_true, any_true, count_between
-from tessera_gql.diff.documents import read
-from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.schema import NodeCache, Schema
+from tessera_gql.diff.prove.validation import accepts, all_true, any_true, count_between
+from tessera_gql.diff.read.documents import read
+from tessera_gql.diff.read.guard import Identities
+from tessera_gql.diff.read.schema import NodeCache, Schema
 from tests.diff.generators import boundary_documents, schemas
 from tests.diff.oracle import asks_itself, is_valid
 from tests.diff.test_laws import law

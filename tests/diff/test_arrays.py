@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import Mode, compare
-from tessera_gql.diff.facts import NoWitness, Witness
+from tessera_gql.diff.prove.constraints import NoWitness, Witness
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 from tests.diff.test_told import NUMBER, TEXT, WHOLE, array

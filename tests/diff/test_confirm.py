@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tessera_gql.diff import Certainty, Mode, compare
-from tessera_gql.diff.confirm import ReferenceValidator
+from tessera_gql.diff.report.reference_validator import ReferenceValidator
 from tests.diff.test_accept import node
 from tests.diff.test_told import NULL, TEXT, WHOLE, array, obj
 

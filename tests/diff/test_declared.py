@@ -2,7 +2,7 @@
 
 import pytest
 
-from tessera_gql.diff.declared import has_cycle, in_place_names, in_place_schemas, unshared_in_place_schemas
+from tessera_gql.diff.read.in_place import has_cycle, in_place_names, in_place_schemas, unshared_in_place_schemas
 from tests.diff.test_accept import node
 from tests.diff.test_told import TEXT, array, obj
 

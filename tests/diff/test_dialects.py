@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import Mode, SchemaError, check, compare
-from tessera_gql.diff.dialects import DIALECTS, DRAFT_4, DRAFT_7, DRAFT_2019, DRAFT_2020, dialect_of
+from tessera_gql.diff.read.dialects import DIALECTS, DRAFT_4, DRAFT_7, DRAFT_2019, DRAFT_2020, dialect_of
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 D4, D6, D7, D19, D20 = ({"$schema": dialect.uri} for dialect in DIALECTS)

@@ -3,9 +3,9 @@
 import pytest
 
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare, compare_guarantees
-from tessera_gql.diff.facts import NoWitness, Witness
-from tessera_gql.diff.regex import is_pattern, matches
-from tessera_gql.diff.renames import name_similarity
+from tessera_gql.diff.compare.renames import name_similarity
+from tessera_gql.diff.prove.constraints import NoWitness, Witness
+from tessera_gql.diff.read.regex import is_pattern, matches
 from tests.diff.oracle import is_valid
 from tests.diff.test_solve import refuted
 

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from tessera_gql.diff import Field, canonical_json, list_fields
-from tessera_gql.diff.drafts import (
+from tessera_gql.diff.compare.differences import (
     ItemStep,
     OtherPropertyStep,
     PropertyNameStep,
@@ -14,7 +14,7 @@ from tessera_gql.diff.drafts import (
     declared_field,
     format_route,
 )
-from tessera_gql.diff.view import View
+from tessera_gql.diff.read.view import View
 
 
 def paths(schema):

@@ -3,8 +3,8 @@
 import pytest
 
 from tessera_gql.diff import SchemaError, canonical_json, check, compare
-from tessera_gql.diff.guard import MAX_DEPTH, Identities, guard
-from tessera_gql.diff.json import is_equal, json_pointer
+from tessera_gql.diff.read.guard import MAX_DEPTH, Identities, guard
+from tessera_gql.diff.read.json import is_equal, json_pointer
 
 NAN, INFINITY = float("nan"), float("inf")
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from tessera_gql.diff import Certainty, ChangeKind, Mode, SchemaError, check, compare
-from tessera_gql.diff.accept import accepts
-from tessera_gql.diff.documents import read
-from tessera_gql.diff.drafts import PropertyStep, SameValueStep
-from tessera_gql.diff.facts import Literal, NoWitness, Witness
-from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.regex import Language, find_example, matches
-from tessera_gql.diff.routes import explore, find_routes
-from tessera_gql.diff.schema import NodeCache, count_schemas
-from tessera_gql.diff.solve import Solver
+from tessera_gql.diff.compare.differences import PropertyStep, SameValueStep
+from tessera_gql.diff.compare.routes import explore, find_routes
+from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
+from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.prove.validation import accepts
+from tessera_gql.diff.read.documents import read
+from tessera_gql.diff.read.guard import Identities
+from tessera_gql.diff.read.regex import Language, find_example, matches
+from tessera_gql.diff.read.schema import NodeCache, count_schemas
 from tests.diff.test_accept import node
 from tests.diff.test_solve import refuted
 

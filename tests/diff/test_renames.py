@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import ChangeKind, compare
-from tessera_gql.diff.renames import name_similarity
+from tessera_gql.diff.compare.renames import name_similarity
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,14 @@
 import pytest
 
 from tessera_gql.diff import compare
-from tessera_gql.diff.drafts import ItemStep, OtherPropertyStep, PropertyNameStep, PropertyStep, SameValueStep
-from tessera_gql.diff.routes import find_routes
+from tessera_gql.diff.compare.differences import (
+    ItemStep,
+    OtherPropertyStep,
+    PropertyNameStep,
+    PropertyStep,
+    SameValueStep,
+)
+from tessera_gql.diff.compare.routes import find_routes
 from tests.diff.test_told import TEXT, WHOLE, array, obj
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import SchemaError, check
-from tessera_gql.diff.dialects import DIALECTS
+from tessera_gql.diff.read.dialects import DIALECTS
 
 D4, D6, D7, D19, D20 = ({"$schema": dialect.uri} for dialect in DIALECTS)
 

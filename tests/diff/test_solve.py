@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, given
 
 from tessera_gql.diff import SchemaError
-from tessera_gql.diff.documents import read
-from tessera_gql.diff.facts import Literal, NoWitness, Witness
-from tessera_gql.diff.guard import Identities
-from tessera_gql.diff.schema import NodeCache
-from tessera_gql.diff.solve import Solver
+from tessera_gql.diff.prove.constraints import Literal, NoWitness, Witness
+from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.documents import read
+from tessera_gql.diff.read.guard import Identities
+from tessera_gql.diff.read.schema import NodeCache
 from tests.diff.generators import boundary_documents, pairs
 from tests.diff.oracle import asks_itself, is_valid
 from tests.diff.test_laws import law

@@ -11,8 +11,8 @@ from typing import Any
 
 from standardwebhooks import Webhook as Verifier
 
-from tests.delivery.receiver import Receiver, receiving
 from tests.e2e.server import TESSERA, environment, serving
+from tests.notifications.receiver import Receiver, receiving
 
 CREATE = """mutation($input: CreateWebhookInput!) { createWebhook(input: $input) {
   webhook { id } secret errors { message } } }"""

@@ -7,7 +7,7 @@ import pytest
 
 from tessera_gql.diff import check, list_fields
 from tessera_gql.formats import avro, ddl
-from tessera_gql.formats.foreign import DocumentError
+from tessera_gql.formats.parsed_schema import DocumentError
 
 ORDER: dict[str, Any] = {
     "type": "record",

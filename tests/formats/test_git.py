@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tessera_gql.formats import git
-from tessera_gql.formats.git import AssetFile, ContractEntry, DependencyEntry, RegistrationEntry, TeamFile
+from tessera_gql.formats import git_files
+from tessera_gql.formats.git_files import AssetFile, ContractEntry, DependencyEntry, RegistrationEntry, TeamFile
 from tessera_gql.formats.yaml import YamlError
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -40,14 +40,14 @@ ASSET = AssetFile(
 
 @pytest.mark.parametrize("what", [ASSET, TeamFile(name="shop"), TeamFile(name="É - x", metadata={"slack": "#a"})])
 def test_a_file_reads_back_as_what_was_written(what: TeamFile | AssetFile) -> None:
-    assert git.parse_file(git.render_file(what)) == what
+    assert git_files.parse_file(git_files.render_file(what)) == what
 
 
 def test_the_order_of_keys_in_a_database_does_not_show() -> None:
     turned = {"properties": {"id": {"type": "integer"}}, "type": "object"}
-    assert git.render_file(replace(ASSET, contracts=(replace(CONTRACT, schema=turned),))) == git.render_file(
-        replace(ASSET, contracts=(CONTRACT,))
-    )
+    assert git_files.render_file(
+        replace(ASSET, contracts=(replace(CONTRACT, schema=turned),))
+    ) == git_files.render_file(replace(ASSET, contracts=(CONTRACT,)))
 
 
 NAMES = [
@@ -69,18 +69,20 @@ NAMES = [
 
 
 def test_no_two_names_share_a_file() -> None:
-    assert len({git.file_name(name) for name in NAMES}) == len(NAMES)
+    assert len({git_files.file_name(name) for name in NAMES}) == len(NAMES)
 
 
 def test_names_that_differ_in_case_alone_are_one_name() -> None:
     assert (
-        git.file_name("Analytics.Core.Orders") == git.file_name("analytics.core.orders") == "analytics.core.orders.yaml"
+        git_files.file_name("Analytics.Core.Orders")
+        == git_files.file_name("analytics.core.orders")
+        == "analytics.core.orders.yaml"
     )
 
 
 @pytest.mark.parametrize("name", ["con.x", "nul", "COM1.y", "../../etc/passwd", "..", "/", "\\x", "x" * 5000, ""])
 def test_awkward_names_become_plain_ones(name: str) -> None:
-    found = git.file_name(name)
+    found = git_files.file_name(name)
     assert found == found.lower()
     assert found.isascii()
     assert len(found) < 200
@@ -91,9 +93,9 @@ def test_awkward_names_become_plain_ones(name: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=50), st.text(max_size=50))
 def test_file_names_are_equal_exactly_where_names_are(one: str, other: str) -> None:
-    shared = git.file_name(one) == git.file_name(other)
-    assert shared == (git.file_name(one.casefold().strip()) == git.file_name(other.casefold().strip()))
-    assert not git.file_name(one).startswith((".", "-"))
+    shared = git_files.file_name(one) == git_files.file_name(other)
+    assert shared == (git_files.file_name(one.casefold().strip()) == git_files.file_name(other.casefold().strip()))
+    assert not git_files.file_name(one).startswith((".", "-"))
 
 
 def changed(text: str, old: str, new: str) -> str:
@@ -117,11 +119,11 @@ def changed(text: str, old: str, new: str) -> str:
 )
 def test_a_mistake_in_a_file_says_its_line(old: str, new: str, line: int, what: str) -> None:
     with pytest.raises(YamlError, match=what) as refused:
-        git.parse_file(changed(git.render_file(ASSET), old, new))
+        git_files.parse_file(changed(git_files.render_file(ASSET), old, new))
     assert refused.value.line == line
 
 
 @pytest.mark.parametrize("content", ["", "7", "- kind: asset", "kind: asset", "kind: [asset]"])
 def test_anything_else_is_refused(content: Any) -> None:
     with pytest.raises(YamlError):
-        git.parse_file(content)
+        git_files.parse_file(content)

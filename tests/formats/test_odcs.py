@@ -4,7 +4,7 @@ import pytest
 
 from tessera_gql.diff import check
 from tessera_gql.formats import odcs, yaml
-from tessera_gql.formats.foreign import DocumentError
+from tessera_gql.formats.parsed_schema import DocumentError
 from tests.world import ORDERS
 
 CONTRACT = """

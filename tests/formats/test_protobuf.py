@@ -6,7 +6,7 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Field
 
 from tessera_gql.diff import check, list_fields
 from tessera_gql.formats import protobuf
-from tessera_gql.formats.foreign import DocumentError
+from tessera_gql.formats.parsed_schema import DocumentError
 
 
 def described(*, imports: bool = True) -> bytes:

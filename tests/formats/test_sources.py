@@ -8,8 +8,8 @@ import pytest
 from google.protobuf import descriptor_pb2 as pb
 
 from tessera_gql.diff import check
-from tessera_gql.formats.foreign import DocumentError
-from tessera_gql.formats.sources import Format, SchemaDocument, format_from_path, parse_document
+from tessera_gql.formats.parsed_schema import DocumentError
+from tessera_gql.formats.schema_documents import Format, SchemaDocument, format_from_path, parse_document
 
 AVRO = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "id", "type": "long"}]})
 ODCS = "apiVersion: v3.1.0\nkind: DataContract\nschema:\n- {name: orders, properties: [{name: id, primaryKey: true}]}\n"

@@ -14,7 +14,7 @@ from graphql import GraphQLField
 from tessera_gql.graphql.ids import global_id
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ACTION_SCOPES, ANONYMOUS, Action, Actor, Scope, is_allowed
-from tessera_gql.policy.words import DependencyType, Response
+from tessera_gql.policy.enums import DependencyType, Response
 from tessera_gql.store import contracts, keys
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database

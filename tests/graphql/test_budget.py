@@ -8,12 +8,12 @@ import pytest
 from graphql import GraphQLError
 from starlette.applications import Starlette
 
-from tessera_gql.graphql.budget import SWEEP_THRESHOLD, Rate, RateLimiter, TokenBuckets
-from tessera_gql.graphql.documents import DocumentCache, Operation, Profile
-from tessera_gql.graphql.http import create_routes, execute
-from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Scope
+from tessera_gql.server.documents import DocumentCache, Operation, Profile
+from tessera_gql.server.http import create_routes, execute
+from tessera_gql.server.limits import Limits
+from tessera_gql.server.rate_limit import SWEEP_THRESHOLD, Rate, RateLimiter, TokenBuckets
 from tessera_gql.store.database import Database
 from tests.graphql.door import Door, door
 from tests.world import World

@@ -6,7 +6,7 @@ import pytest
 
 from tessera_gql.auth import InvalidCredential
 from tessera_gql.policy.access import Scope
-from tessera_gql.policy.words import ProposalStatus, Response
+from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.store import audit
 from tests.conftest import FixedClock
 from tests.graphql.conftest import Ask

@@ -10,9 +10,9 @@ import pytest
 from tessera_gql.compute import Pool
 from tessera_gql.graphql import context
 from tessera_gql.graphql.errors import to_graphql_error
-from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor
+from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.database import Database
 
 PUBLISH = """mutation($schema: JSON!, $key: String, $fqn: String! = "a.b", $supersede: Boolean! = false) {

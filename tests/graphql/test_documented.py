@@ -9,8 +9,8 @@ import pytest
 from tessera_gql.client.operation import Operation
 from tessera_gql.client.operations import catalog, manifests, publishing
 from tessera_gql.graphql.ids import global_id
-from tessera_gql.graphql.transport import Transport
-from tessera_gql.policy.words import Response
+from tessera_gql.policy.enums import Response
+from tessera_gql.server.transport import Transport
 from tests.conformance.documents import MANIFEST, Reply, about, in_readme, named, proposed, quickstart, run, sdk
 from tests.graphql.conftest import Ask
 from tests.world import World, adding, without

@@ -8,10 +8,10 @@ import pytest
 
 from tessera_gql.graphql import context
 from tessera_gql.graphql.context import Context
-from tessera_gql.graphql.documents import Profile
-from tessera_gql.graphql.http import Transport, execute
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
+from tessera_gql.server.documents import Profile
+from tessera_gql.server.http import Transport, execute
 from tessera_gql.store.database import Database
 from tests.graphql.conftest import Ask, anyone
 from tests.world import World

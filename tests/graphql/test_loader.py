@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tessera_gql.graphql.loader import Loader
+from tessera_gql.graphql.dataloader import Loader
 
 
 class Asked:

@@ -4,7 +4,7 @@ from typing import Any
 
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.workflows.manifests import SyncOptions, sync_manifest
+from tessera_gql.workflows.dbt.sync import SyncOptions, sync_manifest
 from tests.formats.manifests import column, manifest, table
 from tests.graphql.conftest import Ask
 from tests.world import World

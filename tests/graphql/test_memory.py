@@ -6,11 +6,11 @@ from weakref import ref
 import pytest
 from graphql.execution.values import VariableValues
 
-from tessera_gql.graphql.documents import DocumentCache, Operation, Profile
-from tessera_gql.graphql.http import Transport
-from tessera_gql.graphql.limit_values import Limits
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.server.documents import DocumentCache, Operation, Profile
+from tessera_gql.server.http import Transport
+from tessera_gql.server.limits import Limits
 from tests.world import World
 
 QUERY = "{ assets(first: 5) { nodes { fqn compatibilityMode owner { name } currentContract { version schema } } } }"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.diff import SchemaError, check, compare
-from tessera_gql.graphql import wire
+from tessera_gql.server import codec
 from tests.graphql.conftest import Ask
 from tests.world import World
 
@@ -43,7 +43,7 @@ def test_a_keyword_with_any_number_is_compared_or_refused(keyword: str, name: st
             difference = compare(old, new)
         except SchemaError:
             continue
-        assert wire.encode([(change.before, change.after) for change in difference.changes])
+        assert codec.encode([(change.before, change.after) for change in difference.changes])
 
 
 def test_a_multiple_of_a_thousand_digits_is_shown_exactly() -> None:
@@ -66,7 +66,7 @@ async def test_a_contract_and_a_comparison_keep_it_or_refuse_it(answer: Ask, wor
         reply = await answer(PUBLISH, input=asked)
         assert codes(reply) == set()
         assert {error["code"] for error in reply["data"]["publishContract"]["errors"]} <= {"INVALID", "CONFLICT"}
-        assert wire.encode(reply)
+        assert codec.encode(reply)
 
 
 def codes(reply: dict[str, Any]) -> set[str]:
@@ -75,5 +75,5 @@ def codes(reply: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("text", ["1e400", "-1e999999999", "7" * 400, "7" * 5_000])
 def test_what_is_beyond_a_float_in_a_request_is_refused_before_it_is_looked_at(text: str) -> None:
-    with pytest.raises(wire.MalformedRequest, match="is not JSON that can be read"):
-        wire.decode(b'{"variables": {"a": %s}}' % text.encode())
+    with pytest.raises(codec.MalformedRequest, match="is not JSON that can be read"):
+        codec.decode(b'{"variables": {"a": %s}}' % text.encode())

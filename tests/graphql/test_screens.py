@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.words import DependencyType, Response
+from tessera_gql.policy.enums import DependencyType, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.workflows import dependencies

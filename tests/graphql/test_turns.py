@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tessera_gql.graphql import turns
-from tessera_gql.graphql.turns import ConcurrencyLimiter
+from tessera_gql.server import concurrency
+from tessera_gql.server.concurrency import ConcurrencyLimiter
 
 
 async def test_no_more_than_there_are_places_run_and_the_others_follow_in_their_order() -> None:
@@ -25,7 +25,7 @@ async def test_no_more_than_there_are_places_run_and_the_others_follow_in_their_
 
 
 async def test_a_query_that_takes_long_lends_its_place_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "RELEASE_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr(concurrency, "RELEASE_AFTER_SECONDS", 0.01)
     queue, slow_may_end, running = ConcurrencyLimiter(1), asyncio.Event(), 0
 
     async def slow() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tessera_gql.formats.storable import find_storage_fault
+from tessera_gql.formats.storage_faults import find_storage_fault
 from tessera_gql.graphql.ids import global_id, local_id
 from tessera_gql.store.tables import new_id
 from tests.graphql.conftest import Ask

@@ -48,7 +48,7 @@ def test_no_request_is_torn_by_sigterm_and_none_is_done_that_was_not_answered(
         found = ends(clients)
         assert found[End.DONE] > CLIENTS
         assert not found[End.TORN] + found[End.HUNG] + found[End.FAILED], found
-        # A connection that the system let in and the server never saw: see tessera_gql/cli/server.py.
+        # A connection that the system let in and the server never saw: see tessera_gql/cli/server_process.py.
         assert found[End.CLOSED] <= CLIENTS, found
     assert kept(tmp_path, settings.get("DATABASE_URL")) == names(clients, End.DONE)
     assert "Traceback" not in server.log.read_text()

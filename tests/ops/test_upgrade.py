@@ -14,8 +14,8 @@ import pytest
 
 from tessera_gql import app
 from tessera_gql.config import Settings
-from tessera_gql.graphql.http import execute
 from tessera_gql.policy.access import ANONYMOUS
+from tessera_gql.server.http import execute
 from tessera_gql.store import audit, events, migration
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import is_sqlite, sqlite_path

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tessera_gql.diff import Change, ChangeKind, Mode
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.affected import (
+from tessera_gql.policy.affected_teams import (
     FieldReader,
     find_affected_teams,
     is_affected,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.policy.delivery import Backoff, find_block_reason, matches_filter, next_attempt
+from tessera_gql.policy.webhook_delivery import Backoff, find_block_reason, matches_filter, next_attempt
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import canonical_json
-from tessera_gql.policy.publish import canonical_bytes
+from tessera_gql.policy.compatibility import canonical_bytes
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.policy.proposal import TeamResponse, compute_status, compute_status_or_expiry, is_consent
-from tessera_gql.policy.words import OPEN_STATUSES, ProposalStatus, Response
+from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
+from tessera_gql.policy.proposal_status import TeamResponse, compute_status, compute_status_or_expiry, is_consent
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

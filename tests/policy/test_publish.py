@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import Bump, Mode
-from tessera_gql.policy.publish import Terms, judge, next_version, summarize_changes
-from tessera_gql.policy.words import ChangeType
+from tessera_gql.policy.compatibility import Terms, judge, next_version, summarize_changes
+from tessera_gql.policy.enums import ChangeType
 from tests.policy.test_affected import change
 
 COLUMNS = ("a", "b", "c", "d")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.cli.exit_codes import EPILOG, MEANINGS, ExitCode
-from tessera_gql.client import sync
+from tessera_gql.client import sync_client
 from tessera_gql.store import migration
 from tests.conftest import at
 from tests.e2e.server import ROOT, TESSERA, environment, serving
@@ -159,7 +159,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tu
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two attempts no time passes."""
-    monkeypatch.setattr(sync.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(sync_client.time, "sleep", lambda _seconds: None)
 
 
 @pytest.mark.usefixtures("_at_once")

@@ -13,16 +13,16 @@ from graphql import GraphQLObjectType, GraphQLSchema
 from tessera_gql.app import Components
 from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.graphql.ids import global_id, local_id
-from tessera_gql.graphql.operations import stream_replies
 from tessera_gql.graphql.schema import schema
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.policy.visibility import Audience, audience_of_field, format_key_actor, redact_actor
+from tessera_gql.server.operations import stream_replies
 from tessera_gql.store.tables import ApiKey, Team
 from tessera_gql.workflows import teams
-from tests.graphql.transport.server import served
-from tests.graphql.transport.test_websocket import begin, hear, socket, subscribe
 from tests.security.crawler import Crawler, Enum, Found, filters, literal
 from tests.security.private_world import Caller, PrivateWorld, arguments, asking, mint, oidc
+from tests.server.server import served
+from tests.server.test_websocket import begin, hear, socket, subscribe
 from tests.world import without
 
 CORE: GraphQLSchema = schema._schema

@@ -17,8 +17,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from markdown_it import MarkdownIt
 
-from tessera_gql.delivery import messages
 from tessera_gql.escaping import build_tessera_command, escape_markdown, escape_slack, escape_terminal, shell_quote
+from tessera_gql.notifications import webhook_messages
 from tessera_gql.store.tables import EventRow
 from tests.e2e.server import TESSERA
 from tests.security.commands import Ran, every_command, print_counts, run
@@ -245,7 +245,7 @@ def test_a_chat_message_wakes_nobody_and_links_nowhere() -> None:
         occurred_at=datetime.now(UTC),
         hash="",
     )
-    text = json.loads(messages.render_slack(event, HOSTILE))["text"]
+    text = json.loads(webhook_messages.render_slack(event, HOSTILE))["text"]
     assert not re.search("[<>]", text)
     assert len(text.splitlines()) == 1 + 6
     bare = re.sub(r"`[^`]*`", "", text)
@@ -278,7 +278,7 @@ def test_every_character_is_one_harmless_line_in_every_place(tmp_path: Path) -> 
 
 def test_a_line_of_the_log_stays_one_line_whatever_a_client_calls_itself() -> None:
     code = (
-        "import logging; from tessera_gql.observe import logs;"
+        "import logging; from tessera_gql.telemetry import logs;"
         "logs.configure(level='info', is_json=False, secrets=[]);"
         f"logging.getLogger('x').warning('%s', {HOSTILE!r})"
     )

@@ -12,9 +12,9 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from tessera_gql.config import InvalidSettings, load
-from tessera_gql.delivery.outbound import PostRules
-from tessera_gql.delivery.webhooks import WebhookOptions as WorkerOptions
 from tessera_gql.errors import Conflict
+from tessera_gql.notifications.outbound_http import PostRules
+from tessera_gql.notifications.webhook_worker import WebhookOptions as WorkerOptions
 from tessera_gql.policy.access import ANONYMOUS
 from tessera_gql.policy.visibility import UNRESTRICTED
 from tessera_gql.store import webhooks
@@ -24,9 +24,9 @@ from tessera_gql.store.engine import DatabaseOptions, sqlite_path
 from tessera_gql.workflows import webhook_secrets
 from tessera_gql.workflows import webhooks as verbs
 from tessera_gql.workflows.webhooks import WebhookRequest, WebhookResult
-from tests.delivery.receiver import receiving
-from tests.delivery.test_webhooks import deliveries, settled, working
 from tests.e2e.server import run_tessera, serving
+from tests.notifications.receiver import receiving
+from tests.notifications.test_webhooks import deliveries, settled, working
 from tests.world import World
 
 ADDRESS = "https://example.com/hook"

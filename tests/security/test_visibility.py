@@ -16,7 +16,6 @@ from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_abstrac
 
 from tessera_gql.app import Components
 from tessera_gql.graphql.schema import schema
-from tessera_gql.graphql.transport import Executor
 from tessera_gql.policy.visibility import (
     EVENT_AUDIENCES,
     PUBLIC_EVENT_KINDS,
@@ -24,6 +23,7 @@ from tessera_gql.policy.visibility import (
     Audience,
     audience_of_field,
 )
+from tessera_gql.server.transport import Executor
 from tests.security.crawler import Crawler, Found
 from tests.security.private_world import NOUNS, Caller, PrivateWorld, arguments, asking, parts_of
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tessera_gql.errors import Unavailable
-from tessera_gql.policy.words import ContractStatus
+from tessera_gql.policy.enums import ContractStatus
 from tessera_gql.store import contracts, teams
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Contract, new_id

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.policy.words import Response
+from tessera_gql.policy.enums import Response
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
 from tessera_gql.store.events import GENESIS, compute_hash

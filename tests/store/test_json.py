@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from tessera_gql.diff import canonical_json
-from tessera_gql.policy.words import Outcome
+from tessera_gql.policy.enums import Outcome
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import from_json, to_json
 from tessera_gql.store.tables import Team, new_id, table

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tessera_gql.diff import Mode
-from tessera_gql.policy.words import DependencyType, Evidence, ResourceType
+from tessera_gql.policy.enums import DependencyType, Evidence, ResourceType
 from tessera_gql.store import lineage
 from tessera_gql.store.database import Database
 from tessera_gql.store.lineage import Direction, load_reachable

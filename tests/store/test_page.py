@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from tessera_gql.errors import Invalid
+from tessera_gql.policy.enums import RegistrationStatus
 from tessera_gql.policy.visibility import UNRESTRICTED
-from tessera_gql.policy.words import RegistrationStatus
-from tessera_gql.store import page
+from tessera_gql.store import pagination
 from tessera_gql.store.database import Database
-from tessera_gql.store.page import Condition, Page, PageRequest, encode_cursor, validate_request
+from tessera_gql.store.pagination import Condition, Page, PageRequest, encode_cursor, validate_request
 from tessera_gql.store.tables import Registration, Team, new_id, table
 from tests.conftest import START
 from tests.world import World
@@ -38,7 +38,7 @@ async def teams(database: Database, names: Sequence[str] = NAMES) -> None:
 
 async def root(database: Database, **request: Any) -> Page:
     async with database.read() as session:
-        return await page.load_page(session, TEAMS, validate_request(PageRequest(**request)), UNRESTRICTED)
+        return await pagination.load_page(session, TEAMS, validate_request(PageRequest(**request)), UNRESTRICTED)
 
 
 async def walk(database: Database, order_by: str, *, back: bool, size: int, descending: bool) -> list[UUID]:
@@ -122,7 +122,9 @@ async def test_filters_find_the_same_on_both_databases(database: Database) -> No
         found = await root(database, order_by="created_at", first=100, conditions=conditions)
         assert {row.name for row in found.rows} == expected
         async with database.read() as session:
-            number = await page.count(session, TEAMS, PageRequest("created_at", conditions=conditions), UNRESTRICTED)
+            number = await pagination.count(
+                session, TEAMS, PageRequest("created_at", conditions=conditions), UNRESTRICTED
+            )
         assert number == len(found.rows)
 
 
@@ -151,20 +153,22 @@ async def test_a_page_of_each_parent_is_the_page_of_that_parent_alone(world: Wor
         ),
     ):
         async with database.read() as session:
-            together = await page.load_pages_by_parent(
+            together = await pagination.load_pages_by_parent(
                 session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED
             )
-            counts = await page.count_by_parent(session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED)
+            counts = await pagination.count_by_parent(
+                session, REGISTRATIONS, "asset_id", parents, request, UNRESTRICTED
+            )
             for parent in parents:
                 only = (*request.conditions, Condition("asset_id", "eq", parent))
                 alone_request = PageRequest(**{**vars(request), "conditions": only})
-                alone = await page.load_page(session, REGISTRATIONS, alone_request, UNRESTRICTED)
+                alone = await pagination.load_page(session, REGISTRATIONS, alone_request, UNRESTRICTED)
                 assert [row.id for row in together[parent].rows] == [row.id for row in alone.rows]
                 assert (together[parent].has_next, together[parent].has_previous) == (
                     alone.has_next,
                     alone.has_previous,
                 )
-                assert counts[parent] == await page.count(session, REGISTRATIONS, alone_request, UNRESTRICTED)
+                assert counts[parent] == await pagination.count(session, REGISTRATIONS, alone_request, UNRESTRICTED)
 
 
 def encoded(value: Any) -> str:
@@ -177,7 +181,7 @@ ID = str(UUID(int=7))
 def damaged(order_by: str, *, name: str = "after", text: str = "", value: Any = None) -> None:
     request = PageRequest(order_by, **{name: text or encoded([order_by, value, ID])})
     with pytest.raises(Invalid, match="Start without it") as refused:
-        page._bind_values(TEAMS, validate_request(request), UNRESTRICTED)
+        pagination._bind_values(TEAMS, validate_request(request), UNRESTRICTED)
     assert refused.value.field == (name,)
 
 

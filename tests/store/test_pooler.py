@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tessera_gql.policy.words import ProposalStatus, Response
+from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.engine import DatabaseOptions
 from tests.world import World

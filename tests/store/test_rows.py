@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from tessera_gql.policy.words import RegistrationStatus
+from tessera_gql.policy.enums import RegistrationStatus
 from tessera_gql.store import registrations
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Registration, table

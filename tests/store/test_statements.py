@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from tessera_gql.policy.visibility import UNRESTRICTED
-from tessera_gql.store import assets, page, registrations, teams
-from tessera_gql.store.page import Condition, PageRequest
+from tessera_gql.store import assets, pagination, registrations, teams
+from tessera_gql.store.pagination import Condition, PageRequest
 from tests.conftest import statements
 from tests.world import World
 
@@ -36,10 +36,10 @@ async def test_a_page_reads_what_its_cursors_are_made_of_only_where_there_are_cu
     request = PageRequest("registered_at", first=2)
     async with world.database.read() as session:
         session.selected_columns = {registrations.TABLE: frozenset({"status", "id"} if cursors else {"status"})}
-        page_found = await page.load_pages_by_parent(
+        page_found = await pagination.load_pages_by_parent(
             session, registrations.TABLE, "asset_id", [asset.id], request, UNRESTRICTED
         )
-        whole = await page.load_page(session, registrations.TABLE, request, UNRESTRICTED)
+        whole = await pagination.load_page(session, registrations.TABLE, request, UNRESTRICTED)
     rows = page_found[asset.id].rows
     assert (len(rows), page_found[asset.id].has_next, len(whole.rows)) == (2, True, 2)
     assert hasattr(rows[0], "registered_at") is cursors
@@ -53,7 +53,7 @@ async def test_requests_of_one_shape_are_one_text_whatever_they_ask_for(world: W
         wanted = PageRequest("name_key", first=number, conditions=(Condition("name", "contains", name),))
         async with world.database.read() as session:
             with statements(world.database) as sent:
-                page_found = await page.load_page(session, teams.TABLE, wanted, UNRESTRICTED)
+                page_found = await pagination.load_page(session, teams.TABLE, wanted, UNRESTRICTED)
         seen |= set(sent)
         assert len(page_found.rows) == (2 if name == "consumer" else 0)
     assert len(seen) == 1
@@ -66,7 +66,7 @@ async def test_what_like_takes_for_a_pattern_is_a_letter_as_any_other(world: Wor
     await world.team("has axb, a and 100 in it")
     wanted = PageRequest("name_key", conditions=(Condition("name", "contains", text),))
     async with world.database.read() as session:
-        page_found = await page.load_page(session, teams.TABLE, wanted, UNRESTRICTED)
+        page_found = await pagination.load_page(session, teams.TABLE, wanted, UNRESTRICTED)
     assert [row.name for row in page_found.rows] == [f"has {text} in it"]
 
 
@@ -83,8 +83,8 @@ async def test_questions_keep_the_latest_statements_only_however_many_sets_of_co
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared: dict[object, object] = {}
-    monkeypatch.setattr("tessera_gql.store.statements.MAX_CACHED_QUERIES", 20)
-    monkeypatch.setattr("tessera_gql.store.statements._query_cache", prepared)
+    monkeypatch.setattr("tessera_gql.store.compiled.MAX_CACHED_QUERIES", 20)
+    monkeypatch.setattr("tessera_gql.store.compiled._query_cache", prepared)
     asset = await world.published()
     async with world.database.read() as session:
         for wanted in combinations(sorted(assets.TABLE.c.keys()), 2):

@@ -14,9 +14,9 @@ from tessera_gql.policy.visibility import (
     is_private_type,
     redact_event,
 )
-from tessera_gql.store import events, page, visibility
+from tessera_gql.store import events, pagination, visibility
 from tessera_gql.store.database import Database
-from tessera_gql.store.page import PageRequest
+from tessera_gql.store.pagination import PageRequest
 from tests.world import World
 
 OURS, THEIRS = uuid4(), uuid4()
@@ -52,8 +52,8 @@ async def test_the_database_and_the_event_stream_show_the_same_events_and_names(
     streamed = [one for row in rows if (one := redact_event(view, row, events.with_actor)) is not None]
     request = PageRequest("sequence", first=100)
     async with database.read() as session:
-        result = await page.load_page(session, events.TABLE, request, view)
-        number = await page.count(session, events.TABLE, request, view)
+        result = await pagination.load_page(session, events.TABLE, request, view)
+        number = await pagination.count(session, events.TABLE, request, view)
         by_id = await visibility.load_visible_rows(session, events.TABLE.c.id, [row.id for row in rows], view)
     expected = [(row.sequence, row.actor) for row in streamed]
     assert [(row.sequence, row.actor) for row in result.rows] == expected

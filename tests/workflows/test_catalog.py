@@ -7,7 +7,7 @@ import pytest
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.words import DependencyType, ResourceType
+from tessera_gql.policy.enums import DependencyType, ResourceType
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Team
 from tessera_gql.store.teams import TeamRef

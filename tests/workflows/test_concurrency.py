@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tessera_gql.errors import Conflict, Refusal
-from tessera_gql.policy.words import ContractStatus, ProposalStatus, Response
+from tessera_gql.policy.enums import ContractStatus, ProposalStatus, Response
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Proposal
 from tessera_gql.store.teams import TeamRef

@@ -6,7 +6,7 @@ import pytest
 
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.words import ContractStatus, Outcome, Response
+from tessera_gql.policy.enums import ContractStatus, Outcome, Response
 from tessera_gql.store import contracts
 from tests.conftest import FixedClock
 from tests.world import World, adding, without

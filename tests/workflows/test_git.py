@@ -12,20 +12,22 @@ import pytest
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid, Refusal
-from tessera_gql.formats import dbt, git
-from tessera_gql.formats.sources import Format, SchemaDocument
+from tessera_gql.formats import dbt, git_files
+from tessera_gql.formats.schema_documents import Format, SchemaDocument
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.policy.words import DependencyType, Response
+from tessera_gql.policy.enums import DependencyType, Response
 from tessera_gql.store import assets
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import contracts as contract_verbs
-from tessera_gql.workflows import dependencies, git_folder, manifests, registrations
-from tessera_gql.workflows import git as git_verbs
+from tessera_gql.workflows import dependencies, registrations
 from tessera_gql.workflows import teams as team_verbs
-from tessera_gql.workflows.git_folder import Commit, PushResult
-from tessera_gql.workflows.git_state import PullResult
+from tessera_gql.workflows.dbt import sync
+from tessera_gql.workflows.git import folder as git_folder
+from tessera_gql.workflows.git import sync as git_verbs
+from tessera_gql.workflows.git.folder import Commit, PushResult
+from tessera_gql.workflows.git.state import PullResult
 from tessera_gql.workflows.registrations import RegistrationDetails
 from tests.conftest import FixedClock, _postgres_database
 from tests.world import ORDERS, World, adding, without
@@ -127,19 +129,19 @@ async def test_a_dbt_project_survives_the_way_through_files(world: World, empty:
     manifest = dbt.parse_manifest(DEMO.read_bytes())
     await world.team("shop")
     async with world.database.write() as session:
-        await manifests.sync_manifest(
+        await sync.sync_manifest(
             session,
             ANONYMOUS,
             manifest,
-            manifests.SyncOptions(owner=TeamRef(name="shop"), create_teams=True),
+            sync.SyncOptions(owner=TeamRef(name="shop"), create_teams=True),
         )
     await push(world.database, tmp_path / "first")
     await pull(empty, tmp_path / "first")
     await push(empty, tmp_path / "second")
     assert tree(tmp_path / "first") == tree(tmp_path / "second")
     async with empty.write() as session:
-        report = await manifests.sync_manifest(session, ANONYMOUS, manifest, manifests.SyncOptions())
-        assert {one.outcome for one in report.models} == {manifests.SyncOutcome.UNCHANGED}
+        report = await sync.sync_manifest(session, ANONYMOUS, manifest, sync.SyncOptions())
+        assert {one.outcome for one in report.models} == {sync.SyncOutcome.UNCHANGED}
         assert not session.events
 
 
@@ -160,8 +162,8 @@ async def test_files_of_what_is_gone_are_removed_and_those_of_others_stay(world:
     await push(world.database, tmp_path)
     (tmp_path / "assets/README.md").write_text("mine")
     (tmp_path / "assets/mine.yaml").write_text("mine: true")
-    gone = git.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
-    (tmp_path / "assets/x.y.yaml").write_text(git.render_file(gone))
+    gone = git_files.AssetFile(fqn="x.y", owner="producers", resource_type="TABLE", compatibility_mode="NONE")
+    (tmp_path / "assets/x.y.yaml").write_text(git_files.render_file(gone))
     assert (await push(world.database, tmp_path)).removed == ("assets/x.y.yaml",)
     assert {"assets/README.md", "assets/mine.yaml"} < set(tree(tmp_path))
 
@@ -176,7 +178,7 @@ async def test_a_file_of_somebody_else_is_never_overwritten(world: World, tmp_pa
 
 
 def test_a_failure_half_way_leaves_the_old_tree(tmp_path: Path) -> None:
-    files = {f"teams/{name}.yaml": git.render_file(git.TeamFile(name=name)) for name in "abcde"}
+    files = {f"teams/{name}.yaml": git_files.render_file(git_files.TeamFile(name=name)) for name in "abcde"}
     git_folder.save_files(tmp_path, {name: text for name, text in files.items() if name != "teams/c.yaml"})
     before = tree(tmp_path)
     left = 2
@@ -271,17 +273,17 @@ ORDERS_FILE = "assets/analytics.core.orders.yaml"
 def edit(folder: Path, **changes: Any) -> None:
     """The file of `analytics.core.orders` with one more contract, or other values."""
     path = folder / ORDERS_FILE
-    found = git.parse_file(path.read_text())
-    assert isinstance(found, git.AssetFile)
-    path.write_text(git.render_file(git.AssetFile(**(vars(found) | changes))))
+    found = git_files.parse_file(path.read_text())
+    assert isinstance(found, git_files.AssetFile)
+    path.write_text(git_files.render_file(git_files.AssetFile(**(vars(found) | changes))))
 
 
 def newer(folder: Path, schema: Any, version: str) -> None:
-    found = git.parse_file((folder / ORDERS_FILE).read_text())
-    assert isinstance(found, git.AssetFile)
+    found = git_files.parse_file((folder / ORDERS_FILE).read_text())
+    assert isinstance(found, git_files.AssetFile)
     last = found.contracts[-1]
-    before = [git.ContractEntry(**(vars(one) | {"status": "DEPRECATED"})) for one in found.contracts]
-    edit(folder, contracts=(*before, git.ContractEntry(**(vars(last) | {"version": version, "schema": schema}))))
+    before = [git_files.ContractEntry(**(vars(one) | {"status": "DEPRECATED"})) for one in found.contracts]
+    edit(folder, contracts=(*before, git_files.ContractEntry(**(vars(last) | {"version": version, "schema": schema}))))
 
 
 async def test_a_newer_compatible_contract_in_a_file_is_published(world: World, tmp_path: Path) -> None:
@@ -331,9 +333,9 @@ async def test_a_consumer_in_a_file_is_asked_by_the_open_proposal(world: World, 
     _, proposal = await world.proposed(consumers=1)
     late = await world.team("late")
     await push(world.database, tmp_path)
-    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git.AssetFile)
-    entry = git.RegistrationEntry(**(vars(found.registrations[0]) | {"consumer": "LATE"}))
+    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git_files.AssetFile)
+    entry = git_files.RegistrationEntry(**(vars(found.registrations[0]) | {"consumer": "LATE"}))
     edit(tmp_path, registrations=(*found.registrations, entry))
     assert (await pull(world.database, tmp_path)).registrations_created == 1
     assert late.id in await world.asked(proposal)
@@ -344,9 +346,9 @@ async def test_descriptions_owners_and_readings_follow_the_files(world: World, t
     asset = await world.published(consumers=1)
     await world.team("heirs")
     await push(world.database, tmp_path)
-    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git.AssetFile)
-    entry = git.RegistrationEntry(**(vars(found.registrations[0]) | {"fields": ("note",), "purpose": "Tax."}))
+    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git_files.AssetFile)
+    entry = git_files.RegistrationEntry(**(vars(found.registrations[0]) | {"fields": ("note",), "purpose": "Tax."}))
     edit(tmp_path, owner="heirs", description="Orders.", registrations=(entry,))
     done = await pull(world.database, tmp_path)
     assert (done.assets_updated, done.registrations_updated) == (1, 1)
@@ -360,9 +362,13 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"fqn": "orders"}, "not a fully qualified name"),
     ({"resource_type": "SHEET"}, "none of TABLE"),
     ({"metadata": {"a": "x" * 70_000}}, "larger than"),
-    ({"dependencies": (git.DependencyEntry(asset="a.b", type="CONSUMES", evidence="DECLARED"),)}, "no asset a.b"),
+    ({"dependencies": (git_files.DependencyEntry(asset="a.b", type="CONSUMES", evidence="DECLARED"),)}, "no asset a.b"),
     (
-        {"dependencies": (git.DependencyEntry(asset="analytics.core.orders", type="CONSUMES", evidence="DECLARED"),)},
+        {
+            "dependencies": (
+                git_files.DependencyEntry(asset="analytics.core.orders", type="CONSUMES", evidence="DECLARED"),
+            )
+        },
         "depend on itself",
     ),
 ]
@@ -386,17 +392,17 @@ async def test_history_with_two_active_versions_or_a_schema_that_is_none_is_refu
 ) -> None:
     await world.published()
     await push(world.database, tmp_path)
-    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git.AssetFile)
+    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git_files.AssetFile)
     one = found.contracts[0]
     for entry, what in (
-        (git.ContractEntry(**(vars(one) | {"version": "2.0.0"})), "second version is ACTIVE"),
-        (git.ContractEntry(**(vars(one) | {"version": "two", "status": "RETIRED"})), "not a semantic version"),
+        (git_files.ContractEntry(**(vars(one) | {"version": "2.0.0"})), "second version is ACTIVE"),
+        (git_files.ContractEntry(**(vars(one) | {"version": "two", "status": "RETIRED"})), "not a semantic version"),
         (
-            git.ContractEntry(**(vars(one) | {"version": "2.0.0", "status": "RETIRED", "schema": {"type": 7}})),
+            git_files.ContractEntry(**(vars(one) | {"version": "2.0.0", "status": "RETIRED", "schema": {"type": 7}})),
             "can't be a contract",
         ),
-        (git.ContractEntry(**(vars(one) | {"status": "RETIRED"})), "the same stands"),
+        (git_files.ContractEntry(**(vars(one) | {"status": "RETIRED"})), "the same stands"),
     ):
         edit(tmp_path, contracts=(one, entry))
         with pytest.raises(Refusal, match=rf"{ORDERS_FILE}, line \d+: .*{what}"):
@@ -408,7 +414,7 @@ def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> No
     (tmp_path / "teams/a.yaml").write_text("kind: team\nformat: 1\nname: a\n  b: c\n")
     (tmp_path / "teams/b.yaml").write_bytes(b"kind: team\nname: \xff\n")
     (tmp_path / "teams/c.yaml").write_text(
-        git.render_file(git.AssetFile(fqn="a.b", owner="a", resource_type="X", compatibility_mode="Y"))
+        git_files.render_file(git_files.AssetFile(fqn="a.b", owner="a", resource_type="X", compatibility_mode="Y"))
     )
     with pytest.raises(Invalid) as refused:
         git_folder.load_files(tmp_path)
@@ -423,6 +429,6 @@ def test_every_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> No
 async def test_the_schema_of_a_world_is_json_all_the_way(world: World, tmp_path: Path) -> None:
     await world.published()
     await push(world.database, tmp_path)
-    found = git.parse_file((tmp_path / ORDERS_FILE).read_text())
-    assert isinstance(found, git.AssetFile)
+    found = git_files.parse_file((tmp_path / ORDERS_FILE).read_text())
+    assert isinstance(found, git_files.AssetFile)
     assert found.contracts[0].schema == ORDERS

@@ -12,10 +12,10 @@ import pytest
 
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
-from tessera_gql.policy import proposal as rules
-from tessera_gql.policy.affected import is_affected
+from tessera_gql.policy import proposal_status as rules
+from tessera_gql.policy.affected_teams import is_affected
+from tessera_gql.policy.enums import ContractStatus, Outcome, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.policy.version import parse_version
-from tessera_gql.policy.words import ContractStatus, Outcome, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, Registration, Team

@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats import dbt
 from tessera_gql.policy.access import ANONYMOUS, Actor, Scope
-from tessera_gql.policy.words import Evidence
+from tessera_gql.policy.enums import Evidence
 from tessera_gql.store import assets, lineage, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Registration, Team
 from tessera_gql.store.tables import table as table_of
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.manifests import SyncOptions, SyncOutcome, SyncReport, sync_manifest
+from tessera_gql.workflows.dbt.sync import SyncOptions, SyncOutcome, SyncReport, sync_manifest
 from tests.formats.manifests import column, table
 from tests.formats.manifests import manifest as dbt_manifest
 from tests.world import World

@@ -6,7 +6,7 @@ import pytest
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.words import ContractStatus, ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.enums import ContractStatus, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Proposal, Team, new_id
 from tessera_gql.store.teams import TeamRef

@@ -8,7 +8,7 @@ import pytest
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.words import ChangeType, ContractStatus, Outcome, ProposalStatus, Response
+from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome, ProposalStatus, Response
 from tessera_gql.store import teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import EventRow, Team

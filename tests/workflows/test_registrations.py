@@ -6,7 +6,7 @@ import pytest
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from tessera_gql.policy.access import Actor, Scope
-from tessera_gql.policy.words import Evidence, ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.enums import Evidence, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Registration, Team, new_id
 from tessera_gql.store.teams import TeamRef

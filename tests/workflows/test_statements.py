@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tessera_gql.policy.words import Response
+from tessera_gql.policy.enums import Response
 from tests.conftest import statements
 from tests.world import World, adding, without
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.policy.words import ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.enums import ProposalStatus, RegistrationStatus, Response
 from tessera_gql.store import registrations
 from tests.conftest import FixedClock
 from tests.world import World, without

@@ -9,7 +9,7 @@ import pytest
 
 from tessera_gql.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from tessera_gql.policy.access import ANONYMOUS
-from tessera_gql.policy.words import ContractStatus, Outcome, ProposalStatus, Response
+from tessera_gql.policy.enums import ContractStatus, Outcome, ProposalStatus, Response
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.database import Database
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract

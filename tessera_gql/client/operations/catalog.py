@@ -5,7 +5,8 @@ from typing import Any, TypedDict
 
 from typing_extensions import Unpack
 
-from tessera_gql.client.nouns import Asset, Dependency, JsonObject, Registration, Team, Viewer
+from tessera_gql.client.enums import CompatibilityMode, DependencyType, ResourceType
+from tessera_gql.client.models import Asset, Dependency, JsonObject, Registration, Team, Viewer
 from tessera_gql.client.operation import (
     AssetRef,
     Operation,
@@ -22,7 +23,6 @@ from tessera_gql.client.operation import (
     build_team_ref,
     build_variables,
 )
-from tessera_gql.client.words import CompatibilityMode, DependencyType, ResourceType
 
 TEAM = RootField("team", Team, {"by": "TeamRef!"})
 ASSET = RootField("asset", Asset, {"by": "AssetRef!"})

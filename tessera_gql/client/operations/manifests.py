@@ -8,8 +8,9 @@ from typing import Any, TypeAlias, TypedDict
 
 from typing_extensions import Unpack
 
+from tessera_gql.client.enums import CompatibilityMode
 from tessera_gql.client.errors import Invalid
-from tessera_gql.client.nouns import JsonObject, ManifestReport, ModelImpact
+from tessera_gql.client.models import JsonObject, ManifestReport, ModelImpact
 from tessera_gql.client.operation import (
     UPLOAD_PLACEHOLDER,
     Operation,
@@ -22,7 +23,6 @@ from tessera_gql.client.operation import (
     parse_model,
 )
 from tessera_gql.client.progress import ProgressCallback
-from tessera_gql.client.words import CompatibilityMode
 
 BOM = b"\xef\xbb\xbf"
 

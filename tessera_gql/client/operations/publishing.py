@@ -7,7 +7,8 @@ from typing import Any, TypeAlias, TypedDict
 
 from typing_extensions import Unpack
 
-from tessera_gql.client.nouns import (
+from tessera_gql.client.enums import AcknowledgmentResponse, CompatibilityMode, DocumentFormat, ProposalStatus
+from tessera_gql.client.models import (
     AcknowledgeResult,
     Contract,
     ContractDocuments,
@@ -34,7 +35,6 @@ from tessera_gql.client.operation import (
     build_team_ref,
     build_variables,
 )
-from tessera_gql.client.words import AcknowledgmentResponse, CompatibilityMode, DocumentFormat, ProposalStatus
 
 SchemaDef: TypeAlias = Mapping[str, Any]
 """A JSON Schema."""

@@ -1,0 +1,131 @@
+"""Connection to the server for commands that use the SDK, and printing of its results."""
+
+import json
+import os
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from tessera_gql.cli.terminal import fail, print_details, print_json, print_note, print_table
+from tessera_gql.client import TesseraClient
+from tessera_gql.client.base_model import Model
+from tessera_gql.client.http_exchange import DEFAULT_URL
+from tessera_gql.client.models import AssetSummary, TeamSummary
+from tessera_gql.client.operation import is_global_id
+from tessera_gql.client.websocket_exchange import DisconnectCallback
+from tessera_gql.escaping import build_tessera_command
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TeamOption = Annotated[str | None, typer.Option("--team", "-t", help="Acting team; by default the team of the key.")]
+
+
+@contextmanager
+def connect(*, retries: int = 2) -> Generator[TesseraClient]:
+    """Open a client with the URL and key of the environment, else of the last login."""
+    login = read_credentials()
+    url = os.environ.get("TESSERA_URL") or login.get("url") or DEFAULT_URL
+    key = os.environ.get("TESSERA_API_KEY") or (login.get("api_key") if url == login.get("url") else None)
+    last_reason = ""
+
+    def on_disconnect(reason: str) -> None:
+        nonlocal last_reason
+        if reason != last_reason:
+            print_note((f"{reason}; coming back …", "dim"))
+        last_reason = reason
+
+    with open_client(url, key, retries, on_disconnect) as client:
+        yield client
+
+
+@contextmanager
+def open_client(
+    url: str, key: str | None, retries: int, on_disconnect: DisconnectCallback | None = None
+) -> Generator[TesseraClient]:
+    """Open a client; values that JSON can't hold and unusable proxies end the command with a message."""
+    try:
+        with TesseraClient(url, key, retries=retries, on_disconnect=on_disconnect) as client:
+            yield client
+    except (ValueError, ImportError) as error:
+        raise fail(f"The request can't be sent: {str(error).removesuffix('.')}.") from None
+
+
+def credentials_path() -> Path:
+    return Path(typer.get_app_dir("tessera")) / "credentials.json"
+
+
+def read_credentials() -> dict[str, str]:
+    """Read the URL and key of the last login; empty without one."""
+    try:
+        content: object = json.loads(credentials_path().read_text())
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, str]", content) if isinstance(content, dict) else {}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file, or from stdin for `-`; anything else ends the command with a message."""
+    try:
+        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text("utf-8-sig")
+        content: object = json.loads(text)
+    except OSError as error:
+        raise fail(f"{path} can't be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise fail(f"{path} is not JSON that can be read: {error}.") from None
+    if not isinstance(content, dict):
+        raise fail(f"{path} must hold a JSON object.")
+    return cast("dict[str, Any]", content)
+
+
+def print_result_json(value: Any) -> None:
+    """Print a result of the SDK as JSON with the field names of the schema."""
+    print_json(_to_plain(value))
+
+
+def _to_plain(value: Any) -> Any:
+    match value:
+        case Model():
+            return value.model_dump(mode="json", by_alias=True)
+        case list() | tuple():
+            return [_to_plain(item) for item in cast("Sequence[Any]", value)]
+        case dict():
+            return {key: _to_plain(item) for key, item in cast("dict[str, Any]", value).items()}
+        case _:
+            return value
+
+
+def print_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str) -> None:
+    print_table(headings, [[format_cell(value) for value in row] for row in rows], none=none)
+
+
+def print_properties(**properties: Any) -> None:
+    print_details({name.replace("_", " "): format_cell(value) for name, value in properties.items()})
+
+
+def format_cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case TeamSummary(name=name):
+            return name
+        case AssetSummary(fqn=fqn):
+            return fqn
+        case list() | tuple():
+            return ",".join(format_cell(item) for item in cast("Sequence[Any]", value)) or "-"
+        case _ if hasattr(value, "isoformat"):
+            return str(value.isoformat(timespec="minutes")).replace("+00:00", "Z")
+        case _:
+            return str(value)
+
+
+def resolve_proposal_id(client: TesseraClient, reference: str) -> str:
+    """Return the id of a proposal that is given by its id or by the fqn of its asset."""
+    if is_global_id(reference, "Proposal"):
+        return reference
+    asset = client.get_asset(reference)
+    if asset.open_proposal is None:
+        command = build_tessera_command("proposals", asset=asset.fqn)
+        raise fail(f"{asset.fqn} has no open proposal. `{command}` lists those that ended.")
+    return asset.open_proposal.id

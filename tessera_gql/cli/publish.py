@@ -1,0 +1,121 @@
+"""`tessera publish` and `tessera impact`: publish the schema in a file, or preview the publish."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tessera_gql.cli.api import JsonOption, connect, print_result_json, read_json
+from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
+from tessera_gql.cli.exit_codes import ExitCode
+from tessera_gql.cli.terminal import print_line
+from tessera_gql.client import CompatibilityMode, Impact, PublishOutcome, PublishResult
+from tessera_gql.client.operations.publishing import PublishOptions
+from tessera_gql.escaping import build_tessera_command
+
+GuaranteesOption = Annotated[Path | None, typer.Option(help="JSON file with guarantees, such as freshness and volume.")]
+
+
+def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
+    fqn: str,
+    schema: SchemaArgument,
+    team: Annotated[str | None, typer.Option("--team", "-t", help="Team that publishes; by default the owner.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version; by default the next one.")] = None,
+    guarantees: GuaranteesOption = None,
+    mode: Annotated[
+        CompatibilityMode | None, typer.Option(case_sensitive=False, help="Compatibility mode from now on.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Reason for the change, shown to the asked teams.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish a breaking change; needs ADMIN and --reason.")
+    ] = False,
+    supersede: Annotated[bool, typer.Option("--supersede", help="End an open proposal of the asset.")] = False,
+    when_approved: Annotated[bool, typer.Option("--when-approved", help="Publish once all teams approve.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Run and roll back: nothing is written.")] = False,
+    format_: FormatOption = None,
+    part: PartOption = None,
+    dialect: DialectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a schema. Exit 0 if published or unchanged, 2 if refused, 3 if it waits for acknowledgments.
+
+    The file is a JSON Schema, or, by its extension, ODCS (.yaml), Avro (.avsc), SQL (.sql) or a protobuf descriptor
+    set (.pb).
+
+    Example: tessera publish analytics.marts.orders orders.json --team shop --reason "Coupons moved."
+    """
+    options = PublishOptions(force=force, supersede=supersede, publish_when_approved=when_approved, dry_run=dry_run)
+    if version:
+        options["version"] = version
+    if guarantees:
+        options["guarantees"] = read_json(guarantees)
+    if mode:
+        options["compatibility_mode"] = mode
+    if reason:
+        options["reason"] = reason
+    with connect() as client:
+        schema_def = read_schema(schema, format_, part, dialect)
+        result = client.publish_contract(fqn=fqn, schema_def=schema_def, published_by=team, **options)
+    print_result_json(result) if as_json else _print_publish_result(fqn, result)
+    if result.outcome is PublishOutcome.PROPOSED and result.proposal and result.proposal.status != "APPROVED":
+        raise typer.Exit(ExitCode.WAITING)
+
+
+def _print_publish_result(fqn: str, result: PublishResult) -> None:
+    version = result.contract.version if result.contract else "?"
+    match result.outcome:
+        case PublishOutcome.UNCHANGED:
+            print_line(f"{fqn} {version} is unchanged.")
+        case PublishOutcome.PROPOSED if result.proposal:
+            proposal = result.proposal
+            print_line(f"{fqn} {proposal.proposed_version} breaks its readers; a proposal is open: {proposal.id}")
+            for change in proposal.breaking_changes:
+                print_line(f"  {change.message}")
+            for team in proposal.awaiting:
+                print_line(f"  waits for: {build_tessera_command('ack', fqn, 'APPROVED', team=team.name)}")
+            if proposal.status == "APPROVED":
+                print_line(f"  Nobody has to answer: {build_tessera_command('publish-proposal', fqn)}")
+        case outcome:
+            print_line(f"{fqn} {version} is published{' by force' if outcome == 'FORCED' else ''}.")
+            for difference in result.diff.changes if result.diff else ():
+                print_line(f"  {difference.message}")
+
+
+def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
+    fqn: str,
+    schema: SchemaArgument,
+    guarantees: GuaranteesOption = None,
+    mode: Annotated[
+        CompatibilityMode | None, typer.Option(case_sensitive=False, help="Mode instead of the asset's.")
+    ] = None,
+    format_: FormatOption = None,
+    part: PartOption = None,
+    dialect: DialectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Preview a publish without writing anything. Exit 0 if no team would be asked, 1 otherwise.
+
+    Example: tessera impact analytics.marts.orders orders.json
+    """
+    guarantees_def = read_json(guarantees) if guarantees else None
+    with connect() as client:
+        schema_def = read_schema(schema, format_, part, dialect)
+        result = client.impact(schema_def, asset=fqn, guarantees=guarantees_def, compatibility_mode=mode)
+    print_result_json(result) if as_json else _print_impact(result)
+    if result.asked:
+        raise typer.Exit(ExitCode.NEGATIVE)
+
+
+def _print_impact(impact_: Impact) -> None:
+    version = f" as {impact_.version}" if impact_.version else ""
+    outcomes = {"UNCHANGED": "would be unchanged", "PROPOSED": "would have to be proposed"}
+    print_line(f"{impact_.asset.fqn} {outcomes.get(impact_.outcome, 'would be published')}{version}.")
+    breaking = {change.fingerprint for change in impact_.breaking}
+    for change in impact_.changes:
+        mark = "breaks" if change.fingerprint in breaking else "      "
+        print_line(f"  {mark}  {change.message}")
+    for asked in impact_.asked:
+        paths = ", ".join(dict.fromkeys(reason.path or "everything" for reason in asked.reasons))
+        print_line(f"  asks {asked.team.name}, which reads {paths}")
+    for team in impact_.informed:
+        print_line(f"  tells {team.name}")

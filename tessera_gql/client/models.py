@@ -1,0 +1,355 @@
+"""Models of the server's objects. A `…Summary` holds the fields by which other objects refer to an object."""
+
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Field
+
+from tessera_gql.client.base_model import NODES, FieldSelection, Model
+from tessera_gql.client.enums import (
+    AcknowledgmentResponse,
+    ChangeKind,
+    CompatibilityMode,
+    ContractStatus,
+    DependencyType,
+    DocumentFormat,
+    EventKind,
+    ProposalStatus,
+    PublishOutcome,
+    RegistrationStatus,
+    ResourceType,
+)
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class TeamSummary(Model):
+    """Id and name of a team."""
+
+    id: str
+    name: str
+
+
+class AssetSummary(Model):
+    """Id and fqn of an asset."""
+
+    id: str
+    fqn: str
+
+
+class ContractSummary(Model):
+    """Id, version and status of a contract."""
+
+    id: str
+    version: str
+    status: ContractStatus
+
+
+class ProposalSummary(Model):
+    """Id, status and version of a proposal."""
+
+    id: str
+    status: ProposalStatus
+    proposed_version: str
+
+
+class Team(TeamSummary):
+    """A team with its metadata. `row_version` detects concurrent changes."""
+
+    metadata: JsonObject
+    created_at: datetime
+    row_version: int
+
+
+class Asset(AssetSummary):
+    """An asset with its owner, active contract and open proposal."""
+
+    owner: TeamSummary
+    resource_type: ResourceType
+    description: str | None
+    compatibility_mode: CompatibilityMode
+    current_contract: ContractSummary | None
+    open_proposal: ProposalSummary | None
+    metadata: JsonObject
+    created_at: datetime
+    row_version: int
+
+
+class Contract(ContractSummary):
+    """One immutable version of an asset's schema, guarantees and compatibility mode."""
+
+    asset: AssetSummary
+    schema_def: JsonObject | bool = Field(alias="schema")
+    guarantees: JsonObject | None
+    compatibility_mode: CompatibilityMode
+    change_type: str
+    schema_hash: str
+    metadata: JsonObject
+    published_at: datetime
+    published_by: TeamSummary
+
+
+class ChangeSummary(Model):
+    """A change with its message. `path` is the field path, empty for the whole schema."""
+
+    kind: ChangeKind
+    path: str
+    message: str
+
+
+class Change(ChangeSummary):
+    """One difference between two schemas. `breaks` are the compatibility modes that forbid it."""
+
+    pointer: str
+    before: Any
+    after: Any
+    breaks: tuple[CompatibilityMode, ...]
+    fields: tuple[str, ...]
+    certainty: str
+    hint: str | None
+    fingerprint: str
+
+
+class BreakingChange(ChangeSummary):
+    """A breaking change of a proposal. `teams` are the asked teams that read the changed field."""
+
+    hint: str | None
+    fingerprint: str
+    teams: tuple[TeamSummary, ...]
+
+
+class ContractSource(Model):
+    """The document that a contract was published from."""
+
+    format: DocumentFormat
+    text: str
+    part: str | None
+    dialect: str | None
+
+
+class ContractDocuments(ContractSummary):
+    """A contract as documents. `exported` is an ODCS v3 data contract in YAML."""
+
+    schema_def: JsonObject | bool = Field(alias="schema")
+    exported: str
+    source: ContractSource | None
+
+
+class Registration(Model):
+    """A team's declaration that it reads an asset. `fields` are field paths; None means all fields."""
+
+    id: str
+    asset: AssetSummary
+    consumer_team: TeamSummary
+    consumer_asset: AssetSummary | None
+    fields: tuple[str, ...] | None
+    pinned_version: str | None
+    status: RegistrationStatus
+    evidence: str
+    purpose: str | None
+    registered_at: datetime
+    acknowledged_at: datetime | None
+    row_version: int
+
+
+class Proposal(ProposalSummary):
+    """A breaking change that waits for acknowledgments. `awaiting` are the teams that have not acknowledged yet."""
+
+    asset: AssetSummary
+    is_open: bool
+    proposed_by: TeamSummary
+    base_contract: ContractSummary
+    contract: ContractSummary | None
+    change_type: str
+    reason: str | None
+    publish_when_approved: bool
+    proposed_at: datetime
+    expires_at: datetime
+    resolved_at: datetime | None
+    breaking_changes: tuple[BreakingChange, ...]
+    awaiting: tuple[TeamSummary, ...]
+
+
+class Acknowledgment(Model):
+    """The response of an asked team to a proposal; `response` is None until the team acknowledges."""
+
+    id: str
+    team: TeamSummary
+    response: AcknowledgmentResponse | None
+    migration_deadline: datetime | None
+    notes: str | None
+    responded_at: datetime | None
+    released_at: datetime | None
+    reasons: tuple[ChangeSummary, ...] = Field(alias="because")
+
+
+class ProposalDetails(Proposal):
+    """A proposal with its schema, guarantees and acknowledgments."""
+
+    proposed_schema: JsonObject | bool
+    guarantees: JsonObject | None
+    acknowledgments: Annotated[tuple[Acknowledgment, ...], NODES, FieldSelection("(first: 100)", wrapper="nodes")]
+
+
+class PendingAcknowledgment(Acknowledgment):
+    """An acknowledgment that the team still owes, with its proposal."""
+
+    proposal: Proposal
+
+
+class Diff(Model):
+    """Comparison of two schemas. `breaking` are the changes that break under `mode`."""
+
+    mode: CompatibilityMode
+    bump: str
+    changes: tuple[Change, ...]
+    breaking: tuple[Change, ...]
+
+
+class PublishResult(Model):
+    """The result of a publish: the contract, or the proposal that waits for acknowledgments."""
+
+    outcome: PublishOutcome
+    contract: Contract | None
+    proposal: Proposal | None
+    diff: Diff | None
+
+
+class AcknowledgeResult(Model):
+    """The result of an acknowledgment. `contract` is set if it completed and published the proposal."""
+
+    proposal: Proposal
+    acknowledgment: Acknowledgment | None
+    contract: ContractSummary | None
+
+
+class AskedTeam(Model):
+    """A team whose registered fields a breaking change touches, with the changes that touch them."""
+
+    team: TeamSummary
+    reasons: tuple[ChangeSummary, ...] = Field(alias="because")
+
+
+class Impact(Model):
+    """What publishing a schema would do. `asked` teams must acknowledge first; `informed` teams are only notified."""
+
+    asset: AssetSummary
+    outcome: PublishOutcome
+    version: str | None
+    bump: str
+    mode: CompatibilityMode
+    changes: tuple[Change, ...]
+    breaking: tuple[Change, ...]
+    asked: tuple[AskedTeam, ...]
+    informed: tuple[TeamSummary, ...]
+
+
+class Dependency(Model):
+    """A lineage edge: `dependent` is made from, or reads, `dependency`."""
+
+    id: str
+    dependent: AssetSummary
+    dependency: AssetSummary
+    type: DependencyType
+
+
+class SyncedModel(Model):
+    """The result of a sync for one model. `reason` says why the model was skipped."""
+
+    fqn: str
+    outcome: str
+    reason: str | None
+    asset: AssetSummary | None
+    contract: ContractSummary | None
+    proposal: ProposalSummary | None
+    changes: tuple[ChangeSummary, ...]
+    breaking: tuple[ChangeSummary, ...]
+
+
+class RemovedModel(Model):
+    """A model that left the manifest. `reason` says why its contract was not retired despite `retire_removed`."""
+
+    fqn: str
+    retired: bool
+    reason: str | None
+
+
+class ModelRead(Model):
+    """What a model reads of another team's table. `fields` None means all fields; `reason` says why."""
+
+    fqn: str
+    upstream: str
+    fields: tuple[str, ...] | None
+    reason: str | None = Field(alias="why")
+
+
+class ManifestReport(Model):
+    """The result of a sync, with one entry per model of the manifest."""
+
+    dependencies_added: int
+    dependencies_removed: int
+    teams_created: int
+    registrations_created: int
+    registrations_updated: int
+    registrations_ended: int
+    warnings: tuple[str, ...]
+    removed: tuple[RemovedModel, ...]
+    reads: tuple[ModelRead, ...]
+    models: tuple[SyncedModel, ...]
+
+
+class ModelImpact(Model):
+    """What a sync would do for one model. `refused` says why a sync would refuse the model."""
+
+    fqn: str
+    outcome: PublishOutcome
+    is_new: bool
+    is_safe: bool
+    version: str | None
+    refused: str | None
+    changes: tuple[ChangeSummary, ...]
+    breaking: tuple[ChangeSummary, ...]
+    asked: tuple[AskedTeam, ...]
+    informed: tuple[TeamSummary, ...]
+    open_proposal: ProposalSummary | None
+
+
+class Event(Model):
+    """A row of the event log. Subscriptions resume after `cursor`; the keys of `payload` depend on `kind`."""
+
+    id: str
+    cursor: str
+    sequence: int
+    kind: EventKind
+    actor: str
+    occurred_at: datetime
+    asset: AssetSummary | None
+    proposal: Proposal | None
+    teams: tuple[TeamSummary, ...]
+    payload: JsonObject
+
+
+class StatusChange(Model):
+    """A change of a proposal's status. `proposal` is its current state."""
+
+    cursor: str
+    before: ProposalStatus
+    after: ProposalStatus
+    proposal: Proposal | None
+
+
+class AcknowledgmentRequest(Model):
+    """A request to a team to acknowledge a breaking change."""
+
+    cursor: str
+    team: TeamSummary | None
+    acknowledgment: Acknowledgment | None
+    proposal: Proposal | None
+
+
+class Viewer(Model):
+    """Actor, scopes and team of the key."""
+
+    actor: str
+    scopes: tuple[str, ...]
+    team: TeamSummary | None

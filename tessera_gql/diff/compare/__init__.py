@@ -1,0 +1,1 @@
+"""Walk two schemas side by side and draft the changes between them."""

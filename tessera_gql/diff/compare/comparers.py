@@ -1,0 +1,354 @@
+"""Comparers: functions that yield the differences of two views of a value, one per group of keywords.
+
+A new keyword gets a function here and an entry in `COMPARERS`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+
+from tessera_gql.diff.changes import ChangeKind, Mode
+from tessera_gql.diff.compare.differences import Difference, Rule
+from tessera_gql.diff.read.json import Json, escape_token, is_equal, to_json_number
+from tessera_gql.diff.read.json_types import ALL_TYPES, NULL
+from tessera_gql.diff.read.regex import Language, find_example
+from tessera_gql.diff.read.schema import Bound, Number
+from tessera_gql.diff.read.view import View, describe_type, type_names
+
+K = ChangeKind
+BACKWARD, FORWARD = frozenset({Mode.BACKWARD}), frozenset({Mode.FORWARD})
+BOTH = BACKWARD | FORWARD
+Comparer = Callable[[View, View], Iterator[Difference]]
+ANNOTATION_KEYWORDS = frozenset(
+    {"title", "description", "examples", "$comment", "readOnly", "writeOnly", "contentMediaType", "contentEncoding"}
+)
+CLOSING_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
+SUBSCHEMA_KEYWORDS = ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems")
+MAP_KEYWORDS = ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies")
+MAX_TEXT = 200
+LOWER_LIMITS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
+UPPER_LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
+
+
+def compare_types(old: View, new: View) -> Iterator[Difference]:
+    before, after = old.types, new.types
+    if before == after:
+        return
+    plain = before & ~NULL, after & ~NULL
+    had, has = bool(before & NULL), bool(after & NULL)
+    if had != has and all(plain) and ALL_TYPES not in (before, after):
+        if has:
+            pointer = new.pointer_to("type")
+            yield Difference(K.NULLABLE_ADDED, pointer, "null is allowed now", had, has, directions=FORWARD)
+        else:
+            pointer = old.pointer_to("type")
+            yield Difference(K.NULLABLE_REMOVED, pointer, "null is no longer allowed", had, has, directions=BACKWARD)
+        before, after = plain
+    if before != after:
+        yield _type_difference(before, after, old, new)
+
+
+def _type_difference(before: int, after: int, old: View, new: View) -> Difference:
+    kind, directions = K.TYPE_CHANGED, BOTH
+    if before & after == before:
+        kind, directions = K.TYPE_WIDENED, FORWARD
+    elif before & after == after:
+        kind, directions = K.TYPE_NARROWED, BACKWARD
+    type_lists: list[Json] = [list[Json](type_names(mask)) if mask != ALL_TYPES else None for mask in (before, after)]
+    message = f"the type was {describe_type(old)} and is {describe_type(new)}"
+    return Difference(kind, new.pointer_to("type"), message, type_lists[0], type_lists[1], directions=directions)
+
+
+def compare_enums(old: View, new: View) -> Iterator[Difference]:
+    before, after = old.enum, new.enum
+    if before is None and after is not None:
+        message = "any value was allowed, now only those listed"
+        yield Difference(K.ENUM_VALUES_REMOVED, new.pointer_to("enum"), message, directions=BACKWARD)
+    elif after is None and before is not None:
+        message = "only listed values were allowed, now any"
+        yield Difference(K.ENUM_VALUES_ADDED, old.pointer_to("enum"), message, directions=FORWARD)
+    elif before is not None and after is not None:
+        removed = [value for key, value in before.items() if key not in after]
+        added = [value for key, value in after.items() if key not in before]
+        pointer = new.pointer_to("enum" if any("enum" in node.keywords for node in new.schemas) else "const")
+        if removed:
+            message = f"{_count_phrase(removed)} no longer allowed"
+            yield Difference(K.ENUM_VALUES_REMOVED, pointer, message, before=removed, directions=BACKWARD)
+        if added:
+            message = f"{_count_phrase(added)} allowed now"
+            yield Difference(K.ENUM_VALUES_ADDED, pointer, message, after=added, directions=FORWARD)
+
+
+def _count_phrase(values: list[Json]) -> str:
+    return "1 value is" if len(values) == 1 else f"{len(values)} values are"
+
+
+def compare_bounds(old: View, new: View) -> Iterator[Difference]:
+    for keywords, before, after, sign in (
+        (("minimum", "exclusiveMinimum"), old.low, new.low, 1),
+        (("maximum", "exclusiveMaximum"), old.high, new.high, -1),
+    ):
+        if before != after:
+            pointers = [new.pointer_to(keyword) for keyword in keywords if new.value_of(keyword) is not None]
+            pointer = pointers[0] if pointers else old.pointer_to(keywords[0])
+            is_tighter = _tightness(after, sign) > _tightness(before, sign)
+            yield _limit_difference(
+                pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=is_tighter
+            )
+
+
+def _tightness(bound: Bound | None, sign: int) -> tuple[Number, ...]:
+    """A sort key that is higher for a tighter bound."""
+    return () if bound is None else (sign * bound.value, bound.is_open)
+
+
+def _bound_json(bound: Bound | None) -> Json:
+    if bound is None:
+        return None
+    value = to_json_number(bound.value)
+    return {"exclusive": value} if bound.is_open else value
+
+
+def _limit_difference(pointer: str, limits: tuple[Json, Json], keyword: str, *, is_tighter: bool) -> Difference:
+    if is_tighter:
+        message = f"{keyword} is tighter than before"
+        return Difference(K.CONSTRAINT_TIGHTENED, pointer, message, *limits, directions=BACKWARD)
+    message = f"{keyword} is looser than before"
+    return Difference(K.CONSTRAINT_RELAXED, pointer, message, *limits, directions=FORWARD)
+
+
+def compare_counts(old: View, new: View) -> Iterator[Difference]:
+    for keyword, attribute in LOWER_LIMITS.items():
+        before, after = old.lower_limit(attribute), new.lower_limit(attribute)
+        if before != after:
+            pointer = (new if after else old).pointer_to(keyword)
+            yield _limit_difference(pointer, (before or None, after or None), keyword, is_tighter=after > before)
+    for keyword, attribute in UPPER_LIMITS.items():
+        yield from _compare_upper_limit(old, new, keyword, attribute)
+
+
+def _compare_upper_limit(old: View, new: View, keyword: str, attribute: str) -> Iterator[Difference]:
+    before, after = old.upper_limit(attribute), new.upper_limit(attribute)
+    if before != after:
+        is_tighter = before is None or (after is not None and after < before)
+        pointer = (old if after is None else new).pointer_to(keyword)
+        yield _limit_difference(pointer, (before, after), keyword, is_tighter=is_tighter)
+
+
+def compare_multiples(old: View, new: View) -> Iterator[Difference]:
+    before, after = old.multiples, new.multiples
+    if before == after:
+        return
+    finer = _all_divide(after, before), _all_divide(before, after)
+    kind, directions = {
+        (True, False): (K.CONSTRAINT_RELAXED, FORWARD),
+        (False, True): (K.CONSTRAINT_TIGHTENED, BACKWARD),
+    }.get(finer, (K.CONSTRAINT_CHANGED, BOTH))
+    pointer = (new if after else old).pointer_to("multipleOf")
+    limits = [to_json_number(min(steps)) if steps else None for steps in (before, after)]
+    yield Difference(kind, pointer, "multipleOf is different", limits[0], limits[1], directions=directions)
+
+
+def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:
+    """Return whether a multiple of all `multiples` is a multiple of all `steps`."""
+    return all(any((Fraction(multiple) / Fraction(step)).denominator == 1 for multiple in multiples) for step in steps)
+
+
+def compare_patterns(old: View, new: View) -> Iterator[Difference]:
+    before = {node.pattern for node in old.schemas if node.pattern is not None}
+    after = {node.pattern for node in new.schemas if node.pattern is not None}
+    if before == after:
+        return
+    is_narrower, is_wider = _is_implied(before, after), _is_implied(after, before)
+    kind, directions = K.CONSTRAINT_CHANGED, BOTH
+    if is_wider and not is_narrower:
+        kind, directions = K.CONSTRAINT_TIGHTENED, BACKWARD
+    elif is_narrower and not is_wider:
+        kind, directions = K.CONSTRAINT_RELAXED, FORWARD
+    was, now = (", ".join(sorted(patterns))[:MAX_TEXT] or None for patterns in (before, after))
+    pointer = (new if after else old).pointer_to("pattern")
+    yield Difference(kind, pointer, "the pattern is different", was, now, directions=directions)
+
+
+def _is_implied(premises: set[str], conclusions: set[str]) -> bool:
+    """Return whether it is proven that a string matching all `premises` matches all `conclusions`."""
+    return all(find_example(Language(frozenset(premises), frozenset({pattern}))) is False for pattern in conclusions)
+
+
+def compare_formats(old: View, new: View) -> Iterator[Difference]:
+    before, after = old.value_of("format"), new.value_of("format")
+    if not is_equal(before, after):
+        pointer = (old if after is None else new).pointer_to("format")
+        message = "the format is different; formats are not checked"
+        yield Difference(K.FORMAT_CHANGED, pointer, message, before, after, rule=Rule.ALWAYS)
+
+
+def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
+    before, after = any(node.unique for node in old.schemas), any(node.unique for node in new.schemas)
+    if before != after:
+        pointer = (new if after else old).pointer_to("uniqueItems")
+        yield _limit_difference(pointer, (before, after), "uniqueItems", is_tighter=after)
+
+
+def compare_required(old: View, new: View) -> Iterator[Difference]:
+    """Yield names that become or cease to be required; added and removed properties report it themselves."""
+    for name in new.required.keys() - old.required.keys():
+        if name not in new.properties or name in old.properties:
+            pointer = f"{new.required[name].pointer}/required"
+            yield Difference(K.REQUIRED_ADDED, pointer, "it is required now", name=name, directions=BACKWARD)
+    for name in old.required.keys() - new.required.keys():
+        if name not in old.properties or name in new.properties:
+            pointer = f"{old.required[name].pointer}/required"
+            yield Difference(K.REQUIRED_REMOVED, pointer, "it is no longer required", name=name, directions=FORWARD)
+
+
+def compare_additional(old: View, new: View) -> Iterator[Difference]:
+    """Yield differences in the keywords for undeclared properties and items.
+
+    Closing an object breaks even if producers never write undeclared properties, because consumers may expect them.
+    """
+    for keyword in CLOSING_KEYWORDS:
+        before, after = old.child_view(keyword), new.child_view(keyword)
+        closed = [child is not None and any(node.is_false for node in child.nodes) for child in (before, after)]
+        if closed[0] != closed[1]:
+            pointer = (new if closed[1] else old).pointer_to(keyword)
+            difference = _limit_difference(pointer, (not closed[0], not closed[1]), keyword, is_tighter=closed[1])
+            difference.rule = Rule.OPEN
+            yield difference
+        else:
+            yield from _compare_presence(old, new, keyword)
+    for keyword in SUBSCHEMA_KEYWORDS:
+        yield from _compare_presence(old, new, keyword)
+
+
+def _compare_presence(old: View, new: View, keyword: str) -> Iterator[Difference]:
+    """Yield a difference if only one view has the keyword."""
+    before, after = old.child_view(keyword), new.child_view(keyword)
+    if (before is None) != (after is None):
+        pointer = (old if after is None else new).pointer_to(keyword)
+        yield _limit_difference(pointer, (None, None), keyword, is_tighter=after is not None)
+
+
+def compare_contains(old: View, new: View) -> Iterator[Difference]:
+    if old.child_view("contains") is None or new.child_view("contains") is None:
+        return
+    before, after = old.lower_limit("min_contains"), new.lower_limit("min_contains")
+    if before != after:
+        yield _limit_difference(
+            new.pointer_to("minContains"), (before, after), "minContains", is_tighter=after > before
+        )
+    yield from _compare_upper_limit(old, new, "maxContains", "max_contains")
+
+
+def compare_entries(old: View, new: View) -> Iterator[Difference]:
+    """Yield added and removed entries of keywords whose value maps names to restrictions."""
+    for keyword in MAP_KEYWORDS:
+        before, after = (_entry_pointers(view, keyword) for view in (old, new))
+        for name in sorted(after.keys() - before.keys()):
+            yield _limit_difference(after[name], (None, name), keyword, is_tighter=True)
+        for name in sorted(before.keys() - after.keys()):
+            yield _limit_difference(before[name], (name, None), keyword, is_tighter=False)
+
+
+def _entry_pointers(view: View, keyword: str) -> dict[str, str]:
+    pointers: dict[str, str] = {}
+    for node in view.schemas:
+        entries = node.keywords.get(keyword)
+        if isinstance(entries, dict):
+            pointers |= {str(name): f"{node.pointer}/{keyword}/{escape_token(str(name))}" for name in entries}
+    return pointers
+
+
+def compare_defaults(old: View, new: View) -> Iterator[Difference]:
+    before, after = (_find_default(view) for view in (old, new))
+    match before, after:
+        case (None, None):
+            return
+        case (None, (pointer, value)):
+            message = "it has a default now"
+            yield Difference(K.DEFAULT_ADDED, pointer, message, None, value, always=FORWARD, rule=Rule.ALWAYS)
+        case ((pointer, value), None):
+            message = "it has no default any more"
+            yield Difference(K.DEFAULT_REMOVED, pointer, message, value, None, always=BACKWARD, rule=Rule.ALWAYS)
+        case ((_, value), (pointer, new_value)) if not is_equal(value, new_value):
+            message = "its default is another one"
+            yield Difference(K.DEFAULT_CHANGED, pointer, message, value, new_value, rule=Rule.ALWAYS)
+        case _:
+            return
+
+
+def _find_default(view: View) -> tuple[str, Json] | None:
+    for node in view.schemas:
+        if "default" in node.entries:
+            return f"{node.pointer}/default", view.value_of("default")
+    return None
+
+
+def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterator[Difference]:
+    for keyword in keywords:
+        if keyword == "deprecated":
+            yield from _compare_deprecation(old, new)
+        elif keyword in ANNOTATION_KEYWORDS or keyword.startswith("x-"):
+            was, now = old.value_of(keyword), new.value_of(keyword)
+            if not is_equal(was, now):
+                pointer = _annotation_pointer(old if now is None else new, keyword)
+                message, values = f"{keyword} is different", (_abbreviate(was), _abbreviate(now))
+                yield Difference(K.ANNOTATION_CHANGED, pointer, message, *values, rule=Rule.NEVER)
+
+
+def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:
+    before, after = (any(node.entries.get("deprecated") is True for node in view.schemas) for view in (old, new))
+    if before != after:
+        message = "it is deprecated now" if after else "it is no longer deprecated"
+        pointer = _annotation_pointer((new if after else old), "deprecated")
+        yield Difference(K.DEPRECATED_CHANGED, pointer, message, before, after, rule=Rule.NEVER)
+
+
+def _annotation_pointer(view: View, keyword: str) -> str:
+    return next(
+        (f"{node.pointer}/{escape_token(keyword)}" for node in view.schemas if keyword in node.entries), view.pointer
+    )
+
+
+def _abbreviate(value: Json) -> Json:
+    if isinstance(value, str):
+        return value if len(value) <= MAX_TEXT else value[:MAX_TEXT] + "…"
+    return None if isinstance(value, list | dict) else value
+
+
+COMPARERS: tuple[tuple[Comparer, frozenset[str]], ...] = (
+    (compare_types, frozenset({"type", "enum", "const", "anyOf", "oneOf", "nullable", ""})),
+    (compare_enums, frozenset({"enum", "const"})),
+    (compare_bounds, frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})),
+    (compare_counts, frozenset({*LOWER_LIMITS, *UPPER_LIMITS})),
+    (compare_multiples, frozenset({"multipleOf"})),
+    (compare_patterns, frozenset({"pattern"})),
+    (compare_formats, frozenset({"format"})),
+    (compare_uniqueness, frozenset({"uniqueItems"})),
+    (compare_required, frozenset({"required"})),
+    (compare_additional, frozenset({*CLOSING_KEYWORDS, *SUBSCHEMA_KEYWORDS})),
+    (compare_contains, frozenset({"contains", "minContains", "maxContains"})),
+    (compare_entries, frozenset(MAP_KEYWORDS)),
+    (compare_defaults, frozenset({"default"})),
+)
+
+
+def compare_views(old: View, new: View) -> Iterator[Difference]:
+    """Yield the differences of two views from every comparer with a keyword that differs.
+
+    The keyword `""` stands for a schema without keywords.
+    """
+    keywords = _differing_keywords(old, new)
+    for comparer, triggers in COMPARERS:
+        if not keywords.isdisjoint(triggers):
+            yield from comparer(old, new)
+    yield from compare_annotations(old, new, sorted(keywords))
+
+
+def _differing_keywords(old: View, new: View) -> set[str]:
+    """The keywords of both views; only the differing ones if each view has a single schema."""
+    all_keywords = {keyword for view in (old, new) for node in view.schemas for keyword in node.entries or ("",)}
+    match old.schemas, new.schemas:
+        case (old_schema,), (new_schema,):
+            return {keyword for keyword in all_keywords if not old_schema.has_equal_keyword(new_schema, keyword)}
+        case _:
+            return all_keywords

@@ -1,0 +1,128 @@
+"""Compare declared field paths. A removed or added path breaks regardless of the accepted values."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from tessera_gql.diff.compare.differences import ItemStep, OtherPropertyStep, PropertyStep, Step
+from tessera_gql.diff.compare.routes import explore
+from tessera_gql.diff.read.in_place import (
+    DeclaredProperties,
+    changed_properties,
+    declared_properties,
+    in_place_schemas,
+    unshared_in_place_schemas,
+)
+from tessera_gql.diff.read.schema import Keywords, Schema, count_schemas
+
+Key = tuple[frozenset[int], frozenset[int]]
+Expand = Callable[[Schema], tuple[Schema, ...]]
+
+
+@dataclass
+class DeclarationPair:
+    """All subschemas of one value, on both sides, and the properties only one side declares."""
+
+    old: list[Schema]
+    new: list[Schema]
+    removed: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
+    added: list[tuple[str, Schema]] = field(default_factory=list[tuple[str, Schema]])
+    edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
+    is_cut: bool = False
+
+
+def compare_declarations(old: Schema, new: Schema, expand: Expand = in_place_schemas) -> dict[Key, DeclarationPair]:
+    """Return all pairs where the declared paths may differ, the root first."""
+
+    def visit(pair: DeclarationPair) -> Iterator[tuple[Step, DeclarationPair]]:
+        before, after = declared_properties(pair.old), declared_properties(pair.new)
+        pair.removed = [(name, _first_declaration(nodes, name)) for name, nodes in before.items() if name not in after]
+        pair.added = [(name, _first_declaration(nodes, name)) for name, nodes in after.items() if name not in before]
+        for step, left, right in _child_declarations(pair, before, after):
+            yield step, _make_pair(left, right, expand)
+
+    return explore(_make_pair([old], [new], expand), _key, visit, count_schemas(old, new))
+
+
+def _make_pair(old: list[Schema], new: list[Schema], expand: Expand) -> DeclarationPair:
+    return DeclarationPair(_expand_all(old, expand), _expand_all(new, expand))
+
+
+def _expand_all(nodes: list[Schema], expand: Expand) -> list[Schema]:
+    return [*{id(schema): schema for node in nodes for schema in expand(node)}.values()]
+
+
+def _key(pair: DeclarationPair) -> Key:
+    return frozenset(map(id, pair.old)), frozenset(map(id, pair.new))
+
+
+def _first_declaration(nodes: tuple[Schema, ...], name: str) -> Schema:
+    return min(nodes, key=lambda node: node.pointer).property_schema(name)
+
+
+def _child_declarations(
+    pair: DeclarationPair, before: DeclaredProperties, after: DeclaredProperties
+) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
+    for name, nodes, new_nodes in changed_properties(before, after):
+        if not all(_is_plain(schema.properties[name]) for schema in (*nodes, *new_nodes)):
+            yield (
+                PropertyStep(name),
+                [node.property_schema(name) for node in nodes],
+                [node.property_schema(name) for node in new_nodes],
+            )
+    for step, select in ((ItemStep(0), _item_schemas), (OtherPropertyStep(), _other_property_schemas)):
+        left, right = ([schema for node in side for schema in select(node)] for side in (pair.old, pair.new))
+        if left or right:
+            yield step, left, right
+
+
+def _item_schemas(node: Schema) -> Iterator[Schema]:
+    yield from node.prefix_items
+    if node.remaining_items is not None:
+        yield node.remaining_items
+
+
+def _other_property_schemas(node: Schema) -> Iterator[Schema]:
+    yield from (node.pattern_property(pattern) for pattern in node.pattern_properties)
+    if node.additional_properties is not None:
+        yield node.additional_properties
+
+
+def _is_plain(raw: object) -> bool:
+    return PLAIN.issuperset(cast("Keywords", raw)) if isinstance(raw, dict) else True
+
+
+PLAIN = frozenset(
+    [
+        "type",
+        "enum",
+        "const",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "pattern",
+        "format",
+        "title",
+        "description",
+        "default",
+        "examples",
+        "deprecated",
+        "nullable",
+        "readOnly",
+        "writeOnly",
+        "$comment",
+    ]
+)
+
+
+def compare_unshared_declarations(old: Schema, new: Schema) -> dict[Key, DeclarationPair]:
+    """Compare declarations without entering definitions that several references share.
+
+    Moving fields into a shared definition keeps the fields. Tools that don't follow references see them disappear, so
+    the stricter reading is reported.
+    """
+    return compare_declarations(old, new, unshared_in_place_schemas)

@@ -1,0 +1,226 @@
+"""Walk the old and the new schema side by side and collect their differences."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tessera_gql.diff.changes import ChangeKind, Mode
+from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views
+from tessera_gql.diff.compare.differences import (
+    Difference,
+    ItemStep,
+    OtherPropertyStep,
+    PropertyNameStep,
+    PropertyStep,
+    SameValueStep,
+    Step,
+)
+from tessera_gql.diff.compare.routes import explore
+from tessera_gql.diff.read.in_place import changed_properties, in_place_names
+from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.json_types import OBJECT
+from tessera_gql.diff.read.schema import Schema, count_schemas
+from tessera_gql.diff.read.view import View, describe_type, non_null_option
+
+Key = tuple[tuple[str, ...], tuple[str, ...]]
+MAX_PREFIX = 64
+SUBSCHEMA_STEPS: dict[str, Step] = {
+    "additionalProperties": OtherPropertyStep(),
+    "propertyNames": PropertyNameStep(),
+    "contains": ItemStep(0),
+}
+
+
+@dataclass
+class ViewPair:
+    """The old and the new view of a value, their differences, and the edges to pairs of its parts."""
+
+    old: View
+    new: View
+    differences: list[Difference] = field(default_factory=list[Difference])
+    edges: list[tuple[Step, Key]] = field(default_factory=list[tuple[Step, Key]])
+    is_cut: bool = False
+
+
+def walk(old: Schema, new: Schema) -> dict[Key, ViewPair]:
+    """Return all pairs of views that differ, the root first. Equal parts are not entered."""
+    return explore(_make_pair(View((old,)), View((new,))), _key, _visit, count_schemas(old, new))
+
+
+def _visit(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    """Collect the differences of a pair; yield its parts."""
+    pair.differences += compare_views(pair.old, pair.new)
+    if pair.old.is_scalar and pair.new.is_scalar:
+        return
+    pair.differences += _property_differences(pair)
+    pair.differences += _composition_differences(pair)
+    yield from ((step, part) for step, part in _child_pairs(pair) if not _is_same(part))
+
+
+def _key(pair: ViewPair) -> Key:
+    return pair.old.pointers, pair.new.pointers
+
+
+def _is_same(pair: ViewPair) -> bool:
+    """Return whether both views have the same text without references."""
+    old, new = pair.old.nodes, pair.new.nodes
+    return len(old) == len(new) and all(
+        left.identity is not None and left.identity == right.identity for left, right in zip(old, new, strict=True)
+    )
+
+
+def _make_pair(old: View, new: View) -> ViewPair:
+    return ViewPair(_dereference(old), _dereference(new))
+
+
+def _dereference(view: View) -> View:
+    """Replace bare references by their targets."""
+    return View(tuple(_dereference_node(node) for node in view.nodes))
+
+
+def _dereference_node(node: Schema) -> Schema:
+    for _ in range(50):
+        target = node.target() if len(node.entries) == 1 else None
+        if target is None:
+            break
+        node = target
+    return node
+
+
+def _child_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    old, new = pair.old, pair.new
+    for name, _, _ in changed_properties(old.properties, new.properties):
+        yield PropertyStep(name), _make_pair(old.property(name), new.property(name))
+    yield from _item_pairs(old, new)
+    for keyword, step in SUBSCHEMA_STEPS.items():
+        before, after = old.child_view(keyword), new.child_view(keyword)
+        if before is not None and after is not None:
+            yield step, _make_pair(before, after)
+    left, right = _nodes_by_pattern(old), _nodes_by_pattern(new)
+    for pattern in sorted(left.keys() & right.keys()):
+        was, now = left[pattern].pattern_property(pattern), right[pattern].pattern_property(pattern)
+        yield OtherPropertyStep(pattern), _make_pair(View((was,)), View((now,)))
+    yield from _alternative_pairs(pair)
+
+
+def _nodes_by_pattern(view: View) -> dict[str, Schema]:
+    return {pattern: node for node in view.schemas for pattern in node.pattern_properties}
+
+
+def _item_pairs(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
+    length = min(MAX_PREFIX, max(len(node.prefix_items) for view in (old, new) for node in view.schemas))
+    for index in range(length + 1):
+        before, after = _item_schemas(old, index), _item_schemas(new, index)
+        if before and after:
+            yield ItemStep(index), _make_pair(View(before), View(after))
+
+
+def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
+    items = (
+        node.prefix_items[index] if index < len(node.prefix_items) else node.remaining_items for node in view.schemas
+    )
+    return tuple(item for item in items if item is not None)
+
+
+def _property_differences(pair: ViewPair) -> Iterator[Difference]:
+    """Yield properties that only one side declares. Effects on declared paths are found separately."""
+    old, new = pair.old, pair.new
+    for kind, declaring, lacking, directions, message in (
+        (ChangeKind.PROPERTY_REMOVED, old, new, FORWARD, "it is gone"),
+        (ChangeKind.PROPERTY_ADDED, new, old, BACKWARD, "it is new"),
+    ):
+        names = [name for name in declaring.properties if name not in lacking.properties]
+        if not names:
+            continue
+        names_elsewhere = frozenset[str]().union(*(in_place_names(node)[0] for node in lacking.nodes))
+        allows_undeclared = _admits_undeclared(lacking)
+        for name in names:
+            pointer = min(declaring.properties[name], key=lambda node: node.pointer).property_schema(name).pointer
+            if name in names_elsewhere:
+                moved = "it is declared in another branch now"
+                yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, moved, name=name, directions=BOTH)
+                continue
+            is_required = name in declaring.required
+            summary: Json = {"type": describe_type(declaring.property(name)), "required": is_required}
+            before, after = (summary, None) if declaring is old else (None, summary)
+            yield Difference(
+                kind,
+                pointer,
+                message + (" and required" if is_required else ""),
+                before=before,
+                after=after,
+                name=name,
+                directions=directions if is_required or allows_undeclared else frozenset(),
+            )
+
+
+def _admits_undeclared(view: View) -> bool:
+    """Return whether producers may write properties that the view does not declare."""
+    additional = [node.additional_properties for node in view.schemas if node.additional_properties is not None]
+    if not view.types & OBJECT or any(node.is_false for node in additional):
+        return False
+    has_rule = additional or any(node.pattern_properties or node.has_unevaluated for node in view.schemas)
+    return bool(has_rule) or not view.properties
+
+
+def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
+    for keyword in ("anyOf", "oneOf"):
+        match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
+            case [before], [after]:
+                removed, added = _unmatched(before.children(keyword), after.children(keyword))
+                if removed:
+                    directions = BACKWARD if keyword == "anyOf" else BOTH
+                    yield _composition_difference(before, keyword, f"{_count_phrase(removed)} gone", directions)
+                if added:
+                    directions = FORWARD if keyword == "anyOf" else BOTH
+                    yield _composition_difference(after, keyword, f"{_count_phrase(added)} new", directions)
+            case old_groups, new_groups if _sorted_keys(old_groups, keyword) != _sorted_keys(new_groups, keyword):
+                yield _composition_difference((new_groups or old_groups)[0], keyword, f"{keyword} is different", BOTH)
+            case _:
+                pass
+    for keyword in ("not", "if", "then", "else"):
+        was, now = pair.old.child_view(keyword), pair.new.child_view(keyword)
+        if (was and was.keys) != (now and now.keys):
+            view = pair.new if now else pair.old
+            pointer, message = view.pointer_to(keyword), f"{keyword} is different"
+            yield Difference(ChangeKind.COMPOSITION_CHANGED, pointer, message, directions=BOTH)
+
+
+def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:
+    return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=directions)
+
+
+def _count_phrase(nodes: list[Schema]) -> str:
+    return "1 alternative is" if len(nodes) == 1 else f"{len(nodes)} alternatives are"
+
+
+def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:
+    return [sorted(branch.key for branch in node.children(keyword)) for node in nodes]
+
+
+def _alternative_groups(view: View, keyword: str) -> list[Schema]:
+    """The parts with alternatives, except those that mean "this or null"."""
+    return [node for node in view.schemas if keyword in node.keywords and non_null_option(node, keyword) is None]
+
+
+def _unmatched(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+    """Return the alternatives without a partner after equal ones are removed and the others paired in order."""
+    before, after = _remove_equal(old, new)
+    return before[len(after) :], after[len(before) :]
+
+
+def _remove_equal(old: tuple[Schema, ...], new: tuple[Schema, ...]) -> tuple[list[Schema], list[Schema]]:
+    shared_keys = {node.key for node in old} & {node.key for node in new}
+    return [node for node in old if node.key not in shared_keys], [node for node in new if node.key not in shared_keys]
+
+
+def _alternative_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
+    """Yield the differing alternatives in pairs, in order."""
+    for keyword in ("anyOf", "oneOf"):
+        match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
+            case [before], [after]:
+                matched_pairs = zip(*_remove_equal(before.children(keyword), after.children(keyword)), strict=False)
+                yield from (
+                    (SameValueStep(), _make_pair(View((left,)), View((right,)))) for left, right in matched_pairs
+                )
+            case _:
+                pass

@@ -1,0 +1,1 @@
+"""Decide whether one schema accepts a document that the other one refuses."""

@@ -1,0 +1,280 @@
+"""Search for an array that satisfies a set of literals and constraints."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tessera_gql.diff.prove.constraints import (
+    Constraint,
+    ContainsAbove,
+    ContainsBelow,
+    Duplicates,
+    ItemViolates,
+    LaterItemViolates,
+    Literal,
+    NoWitness,
+    SearchResult,
+    Witness,
+    excluded_values,
+    size_limits,
+)
+from tessera_gql.diff.read.json import Json, canonical_json
+from tessera_gql.diff.read.json_types import BOOLEAN, NULL
+from tessera_gql.diff.read.schema import Schema
+
+Find = Callable[[Iterable[Literal]], SearchResult]
+MAX_ITEMS = 200
+MAX_PREFIX = 400
+
+
+@dataclass
+class Positions:
+    """The schemas that apply to each array position.
+
+    All positions from `uniform_from` on are subject to the same schemas. A `max_length` of None is unlimited.
+    """
+
+    find: Find
+    nodes: list[Literal]
+    everywhere: list[Literal]
+    uniform_from: int
+    min_length: int
+    max_length: int | None
+    extra_literals: dict[int, list[Literal]] = field(default_factory=dict[int, list[Literal]])
+
+    def literals_at(self, index: int) -> list[Literal]:
+        literals = [*self.everywhere, *self.extra_literals.get(index, ())]
+        for node, _, is_produced in self.nodes:
+            prefix = node.prefix_items
+            schema = prefix[index] if index < len(prefix) else node.remaining_items
+            if schema is not None:
+                literals.append(Literal(schema, holds=True, is_produced=is_produced))
+        return literals
+
+    def fits(self, size: int) -> bool:
+        return self.max_length is None or size <= self.max_length
+
+    def value(self, index: int, *additional: Literal) -> SearchResult:
+        if not self.fits(index + 1):
+            return NoWitness.EMPTY
+        return self.find([*self.literals_at(index), *additional])
+
+    def representatives(self) -> range:
+        """One index for each distinct position, and one that stands for all uniform ones."""
+        top = self.uniform_from + 1
+        return range(top if self.max_length is None else min(top, self.max_length))
+
+
+def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) -> SearchResult:
+    """Search for an array valid under the nodes that satisfies the constraints."""
+    schemas = [literal.node for literal in nodes]
+    everywhere = [
+        Literal(constraint.node, holds=False)
+        for constraint in constraints
+        if isinstance(constraint, ContainsBelow) and constraint.limit == 1
+    ]
+    starts = [
+        constraint.position + 1 if isinstance(constraint, ItemViolates) else constraint.start
+        for constraint in constraints
+        if isinstance(constraint, ItemViolates | LaterItemViolates)
+    ]
+    positions = Positions(
+        find,
+        nodes,
+        everywhere,
+        max([0, *(len(node.prefix_items) for node in schemas), *starts]),
+        *size_limits((node.min_items for node in schemas), (node.max_items for node in schemas), constraints),
+    )
+    if positions.uniform_from > MAX_PREFIX:
+        return NoWitness.UNKNOWN
+    return _Search(positions, constraints).run()
+
+
+class _Search:
+    """One search for an array: assigns values to positions, then fills the remaining ones."""
+
+    def __init__(self, positions: Positions, constraints: list[Constraint]) -> None:
+        self.positions = positions
+        self.constraints = constraints
+        self.unique = any(literal.node.unique for literal in positions.nodes)
+        self.forced: dict[int, Json] = {}
+        self.is_sure = True
+
+    def run(self) -> SearchResult:
+        self._limit_length()
+        positions = self.positions
+        if not positions.fits(positions.min_length):
+            return NoWitness.EMPTY
+        if not all(map(self._satisfy, self.constraints)) or not all(map(self._satisfy_contains, positions.nodes)):
+            return NoWitness.EMPTY
+        return self._build()
+
+    def _limit_length(self) -> None:
+        """Lower the maximum length to the first position without valid values, or to the number of distinct values."""
+        positions = self.positions
+        for index in positions.representatives():
+            if positions.value(index) is NoWitness.EMPTY:
+                positions.max_length = index
+                break
+        if self.unique and not positions.uniform_from:
+            counts = [_count_values(literal.node) for literal in positions.literals_at(0) if literal.holds]
+            size = min((count for count in counts if count is not None), default=None)
+            if size is not None and positions.fits(size):
+                positions.max_length = size
+
+    def _satisfy(self, constraint: Constraint) -> bool:
+        """Return False when the constraint can't be satisfied."""
+        match constraint:
+            case ItemViolates(index, node):
+                self.positions.extra_literals.setdefault(index, []).append(Literal(node, holds=False))
+                return self._assign_first([index])
+            case LaterItemViolates(start, node):
+                top = max(self.positions.uniform_from, start)
+                if self.positions.max_length == start + 1:  # no other item can violate the node
+                    return self._satisfy(ItemViolates(start, node))
+                return self._assign_first(
+                    range(start, top + 1), Literal(node, holds=False)
+                )  # not stored: one is enough
+            case Duplicates():
+                return not self.unique and self._place_duplicates()
+            case ContainsBelow(node, limit):
+                return self._contains_below(node, limit)
+            case ContainsAbove(node, limit):
+                return self._contains_above(node, limit)
+            case _:
+                return True
+
+    def _assign_first(self, indices: Iterable[int], *additional: Literal) -> bool:
+        is_open = False
+        for index in indices:
+            result = self.positions.value(index, *additional)
+            if isinstance(result, Witness) and index not in self.forced:
+                self.forced[index] = result.value
+                return True
+            is_open = is_open or result is not NoWitness.EMPTY
+        self.is_sure = False
+        return is_open
+
+    def _place_duplicates(self) -> bool:
+        positions, is_open = self.positions, False
+        length = positions.uniform_from + 2  # any two of the uniform positions will do
+        if positions.max_length is not None:
+            length = min(length, positions.max_length)
+        for left in range(length):
+            for right in range(left + 1, length):
+                result = positions.find([*positions.literals_at(left), *positions.literals_at(right)])
+                if isinstance(result, Witness):
+                    self.forced[left] = self.forced[right] = result.value
+                    return True
+                is_open = is_open or result is not NoWitness.EMPTY
+        self.is_sure = False
+        return is_open
+
+    def _satisfy_contains(self, literal: Literal) -> bool:
+        """Apply a `contains` that must hold: enough positions can match it, and not too many must."""
+        node = literal.node
+        contained = node.child("contains")
+        if contained is None:
+            return True
+        if node.max_contains is not None and self._must_contain(contained, node.max_contains + 1):
+            return False
+        return self._assign(Literal(contained, holds=True, is_produced=literal.is_produced), node.min_contains)
+
+    def _assign(self, literal: Literal, times: int) -> bool:
+        """Assign a value that satisfies the literal to so many positions; False if provably fewer can hold one."""
+        positions = self.positions
+        candidates = [
+            index for index in positions.representatives() if positions.value(index, literal) is not NoWitness.EMPTY
+        ]
+        tail, room = positions.uniform_from, len(candidates)
+        if tail in candidates:
+            room = times if positions.max_length is None else room - 1 + positions.max_length - tail
+        if room < times:
+            return False
+        indices = [*candidates, *range(tail + 1, tail + min(times, MAX_ITEMS))]
+        free = [index for index in indices if index not in self.forced]
+        for index in free[:times] if times <= MAX_ITEMS else []:
+            result = positions.value(index, literal)
+            if isinstance(result, Witness):
+                self.forced[index] = result.value
+        return True
+
+    def _must_contain(self, node: Schema, times: int) -> bool:
+        """Return whether at least so many items necessarily match the node."""
+        positions = self.positions
+        bound = 0
+        for index in range(min(positions.min_length, positions.uniform_from)):
+            bound += positions.value(index, Literal(node, holds=False)) is NoWitness.EMPTY
+        violating_literals = [*positions.literals_at(positions.uniform_from), Literal(node, holds=False)]
+        if positions.find(violating_literals) is NoWitness.EMPTY:
+            bound += len(range(positions.uniform_from, positions.min_length))
+        return bound >= times
+
+    def _contains_below(self, node: Schema, limit: int) -> bool:
+        for literal in self.positions.nodes:
+            contained = literal.node.child("contains")
+            if contained is not None and literal.node.min_contains >= limit:
+                literals = [Literal(contained, holds=True, is_produced=literal.is_produced), Literal(node, holds=False)]
+                if self.positions.find(literals) is NoWitness.EMPTY:
+                    return False
+        return not self._must_contain(node, limit)
+
+    def _contains_above(self, node: Schema, limit: int) -> bool:
+        for literal in self.positions.nodes:
+            contained, max_contains = literal.node.child("contains"), literal.node.max_contains
+            if contained is None or max_contains is None or max_contains > limit:
+                continue
+            if self.positions.find([Literal(node, holds=True), Literal(contained, holds=False)]) is NoWitness.EMPTY:
+                return False
+        return self._assign(Literal(node, holds=True), limit + 1)
+
+    def _build(self) -> SearchResult:
+        positions = self.positions
+        length = max([positions.min_length, *(index + 1 for index in self.forced)])
+        if length > MAX_ITEMS:
+            return NoWitness.UNKNOWN
+        items: list[Json] = []
+        for index in range(length):
+            result = Witness(self.forced[index]) if index in self.forced else positions.value(index)
+            if not isinstance(result, Witness):
+                return NoWitness.UNKNOWN
+            items.append(result.value)
+        banned = excluded_values(self.constraints)
+        if self.unique:
+            items = self._make_distinct(items)
+        if canonical_json(items) in banned:
+            result = positions.value(length)
+            items = [*items, result.value] if isinstance(result, Witness) else items
+        return Witness(items) if self.is_sure and canonical_json(items) not in banned else NoWitness.UNKNOWN
+
+    def _make_distinct(self, items: list[Json]) -> list[Json]:
+        """Replace repeated values by simple variants, which may be invalid: witnesses are validated before use."""
+        texts: set[str] = set()
+        distinct: list[Json] = []
+        for index, item in enumerate(items):
+            for candidate in (item, *_simple_variants(item, index)):
+                if canonical_json(candidate) not in texts:
+                    distinct.append(candidate)
+                    texts.add(canonical_json(candidate))
+                    break
+        return distinct
+
+
+def _simple_variants(item: Json, index: int) -> tuple[Json, ...]:
+    match item:
+        case bool() | None:
+            return (True, False, None)
+        case int() | float():
+            return (item + index, item - index)
+        case str():
+            return (item + "a" * index, str(index))
+        case _:
+            return (index,)
+
+
+def _count_values(node: Schema) -> int | None:
+    """The number of values a schema allows, or None when there are many."""
+    if node.enum is not None:
+        return len(node.enum)
+    if node.types & ~(NULL | BOOLEAN):
+        return None
+    return (1 if node.types & NULL else 0) + (2 if node.types & BOOLEAN else 0)

@@ -1,0 +1,297 @@
+"""Assess which differences break, and in which modes.
+
+Differences in accepted values break where containment is not proven; declared paths and defaults break by rule.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from tessera_gql.diff.changes import ChangeKind, Mode
+from tessera_gql.diff.compare.comparers import BACKWARD, FORWARD
+from tessera_gql.diff.compare.declared_paths import DeclarationPair
+from tessera_gql.diff.compare.declared_paths import Key as DeclarationKey
+from tessera_gql.diff.compare.differences import Difference, Route, Rule, format_route
+from tessera_gql.diff.compare.renames import find_renames
+from tessera_gql.diff.compare.routes import Routes, find_routes
+from tessera_gql.diff.compare.walk import Key, ViewPair
+from tessera_gql.diff.prove.constraints import Literal, NoWitness, SearchResult, Witness
+from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.json import Json, is_equal
+from tessera_gql.diff.read.schema import Schema
+from tessera_gql.diff.read.view import View, describe_type
+
+K = ChangeKind
+DIRECTIONS = (Mode.BACKWARD, Mode.FORWARD)
+AMOUNT_ACCEPTED = {Mode.BACKWARD: "less", Mode.FORWARD: "more"}
+"""How much the new schema accepts where containment fails."""
+T = TypeVar("T")
+Declarations = Mapping[DeclarationKey, DeclarationPair]
+Slot = tuple[ChangeKind, str]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A difference with its verdict, its fields, and the pair of views where a counterexample is searched."""
+
+    difference: Difference
+    breaks: frozenset[Mode]
+    fields: tuple[str, ...]
+    route: Route
+    pair: ViewPair | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """The kind and pointer of the difference; at most one change of a property is reported for each."""
+        return self.difference.kind, self.difference.pointer
+
+    @property
+    def path(self) -> str:
+        path, name = format_route(self.route), self.difference.name
+        if name is None:
+            return path
+        return f"{path}.{name}" if path else name
+
+
+TOO_MANY = Assessment(
+    Difference(K.UNDECIDED, "", "it has more places, each within others, than are followed", rule=Rule.ALWAYS),
+    frozenset({*DIRECTIONS, Mode.FULL}),
+    ("",),
+    (),
+)
+
+
+def find_counterexample(solver: Solver, old: View, new: View, *, is_produced: bool) -> SearchResult:
+    """Search for a value valid under the old view and not the new one. EMPTY proves containment."""
+    premises = [Literal(node, holds=True, is_produced=is_produced) for node in old.nodes]
+    combined: SearchResult = NoWitness.EMPTY
+    for node in new.nodes:
+        try:
+            result = solver.find([*premises, Literal(node, holds=False)])
+        except RecursionError:  # the stack of the caller may be deep already
+            result = NoWitness.UNKNOWN
+        if isinstance(result, Witness):
+            return result
+        combined = combined if result is NoWitness.EMPTY else result
+    return combined
+
+
+def order_sides(old: T, new: T, mode: Mode) -> tuple[T, T]:
+    """Return the contained side first: in BACKWARD mode the old one."""
+    return (old, new) if mode is Mode.BACKWARD else (new, old)
+
+
+class Containment:
+    """The proofs for each pair of views.
+
+    `fails` holds, by direction, the pairs where containment fails there and on a whole path from the root. `open_fails`
+    is the same for any valid document instead of those of producers: undeclared properties may always occur.
+    """
+
+    def __init__(self, solver: Solver, pairs: Mapping[Key, ViewPair]) -> None:
+        self.solver = solver
+        self.pairs = pairs
+        self.results = {
+            mode: {key: self._search(key, mode, is_produced=True) for key in reversed([*pairs])} for mode in DIRECTIONS
+        }
+        self.fails = {mode: self._failing_pairs(self.results[mode].__getitem__) for mode in DIRECTIONS}
+        self.open_fails = {mode: self._failing_pairs(partial(self._search_open, mode)) for mode in DIRECTIONS}
+
+    def _search(self, key: Key, mode: Mode, *, is_produced: bool) -> SearchResult:
+        pair = self.pairs[key]
+        return find_counterexample(self.solver, *order_sides(pair.old, pair.new, mode), is_produced=is_produced)
+
+    def _search_open(self, mode: Mode, key: Key) -> SearchResult:
+        """Search among all valid values. A witness written by a producer is valid too and is reused."""
+        known = self.results[mode][key]
+        return known if isinstance(known, Witness) else self._search(key, mode, is_produced=False)
+
+    def _failing_pairs(self, search: Callable[[Key], SearchResult]) -> set[Key]:
+        failing: set[Key] = set()
+        root = next(iter(self.pairs))
+        stack = [] if search(root) is NoWitness.EMPTY else [root]
+        while stack:
+            key = stack.pop()
+            if key not in failing:
+                failing.add(key)
+                stack += [child for _, child in self.pairs[key].edges if search(child) is not NoWitness.EMPTY]
+        return failing
+
+    def is_equivalent(self, key: Key) -> bool:
+        """Return whether both sides accept the same values at the pair."""
+        return not any(key in self.open_fails[mode] for mode in DIRECTIONS)
+
+
+def assess(
+    solver: Solver,
+    pairs: Mapping[Key, ViewPair],
+    declarations: Declarations,
+    unshared: Declarations,
+) -> list[Assessment]:
+    """Assess all differences, in no particular order."""
+    containment = Containment(solver, pairs)
+    routes = find_routes(next(iter(pairs)), {key: pair.edges for key, pair in pairs.items()})
+    for mode in DIRECTIONS:
+        _add_unexplained(containment, mode)
+    assessments = [
+        assessment
+        for key, pair in pairs.items()
+        for difference in pair.differences
+        if (assessment := _assess(difference, pair, key, containment, routes[key])) is not None
+    ]
+    nodes: list[ViewPair | DeclarationPair] = [*pairs.values(), *declarations.values(), *unshared.values()]
+    truncation = [TOO_MANY] if any(node.is_cut for node in nodes) else []
+    changes = _add_path_changes(assessments, declarations)
+    return _merge_repeats([*truncation, *changes, *_shared_definition_changes(declarations, unshared)])
+
+
+def _merge_repeats(assessments: list[Assessment]) -> list[Assessment]:
+    """Merge equal changes at the same path, such as those of several items of a list."""
+    groups: dict[tuple[str, str, str], list[Assessment]] = {}
+    for assessment in assessments:
+        difference = assessment.difference
+        group = groups.setdefault((difference.kind.value, difference.pointer, assessment.path), [])
+        for index, peer in enumerate(group):
+            existing = peer.difference
+            if is_equal(difference.before, existing.before) and is_equal(difference.after, existing.after):
+                fields = tuple(dict.fromkeys((*peer.fields, *assessment.fields)))
+                group[index] = replace(peer, breaks=peer.breaks | assessment.breaks, fields=fields)
+                break
+        else:
+            group.append(assessment)
+    return [assessment for group in groups.values() for assessment in group]
+
+
+def _shared_definition_changes(declarations: Declarations, unshared: Declarations) -> Iterator[Assessment]:
+    """Yield changes for fields that only one side takes from a shared definition."""
+    if unshared is declarations:
+        return
+    reported = {node.pointer for pair in declarations.values() for _, node in (*pair.removed, *pair.added)}
+    routes = find_routes(next(iter(unshared)), {key: pair.edges for key, pair in unshared.items()})
+    for key, pair in unshared.items():
+        for names, breaks, side in ((pair.removed, BACKWARD, "the old"), (pair.added, FORWARD, "the new")):
+            pointers = [node.pointer for _, node in names if node.pointer not in reported]
+            if pointers:
+                message = f"its fields come from a shared definition on one side, and {side} schema spells them out"
+                kind = K.COMPOSITION_CHANGED
+                difference = Difference(kind, pointers[0], message, always=breaks, rule=Rule.ALWAYS)
+                yield Assessment(difference, breaks | {Mode.FULL}, routes[key].fields(), routes[key].first)
+
+
+def _add_unexplained(containment: Containment, mode: Mode) -> None:
+    """Add a difference where containment fails and no difference there or below explains it."""
+    pairs, fails = containment.pairs, containment.fails[mode]
+    parents: dict[Key, list[Key]] = {}
+    for key in fails:
+        for _, child in pairs[key].edges:
+            parents.setdefault(child, []).append(key)
+    explaining = [key for key in fails if any(mode in item.directions | item.always for item in pairs[key].differences)]
+    explained = _with_ancestors(explaining, parents)
+    for key in reversed([*pairs]):
+        if key in fails and key not in explained:
+            pairs[key].differences.append(_unexplained_difference(pairs[key], mode, containment.results[mode][key]))
+            explained |= _with_ancestors([key], parents)
+
+
+def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Key]:
+    ancestors: set[Key] = set()
+    while keys:
+        key = keys.pop()
+        if key not in ancestors:
+            ancestors.add(key)
+            keys += parents.get(key, [])
+    return ancestors
+
+
+def _unexplained_difference(pair: ViewPair, mode: Mode, result: SearchResult) -> Difference:
+    directions = frozenset({mode})
+    if result is NoWitness.UNKNOWN:
+        message = "it could not be decided whether this fits"
+        return Difference(K.UNDECIDED, pair.new.pointer, message, directions=directions)
+    message = f"it accepts {AMOUNT_ACCEPTED[mode]} than before"
+    return Difference(K.COMPOSITION_CHANGED, pair.new.pointer, message, directions=directions)
+
+
+def _assess(
+    difference: Difference, pair: ViewPair, key: Key, containment: Containment, routes: Routes
+) -> Assessment | None:
+    """Assess a difference; None if it has no effect."""
+    fields, route = routes.fields(difference.name), routes.first
+    if difference.rule is Rule.NEVER:
+        return Assessment(difference, frozenset(), fields, route, pair)
+    fails = containment.open_fails if difference.rule is Rule.OPEN else containment.fails
+    breaks = difference.always | {mode for mode in difference.directions if key in fails[mode]}
+    if difference.rule is not Rule.ALWAYS and not breaks and containment.is_equivalent(key):
+        return None
+    return Assessment(difference, breaks | {Mode.FULL}, fields, route, pair)
+
+
+def _add_path_changes(assessments: list[Assessment], declarations: Declarations) -> list[Assessment]:
+    """Add the changes of declared paths, merged with the changes of the same property, and detect renames."""
+    by_value: dict[Slot, Assessment] = {}
+    for assessment in assessments:
+        if assessment.difference.kind in PROPERTY_CHANGES:
+            _merge_into(by_value, assessment)
+    by_path: dict[Slot, Assessment] = {}
+    routes = find_routes(next(iter(declarations)), {key: pair.edges for key, pair in declarations.items()})
+    for key, pair in declarations.items():
+        removed = _path_changes(K.PROPERTY_REMOVED, pair.removed, routes[key])
+        added = _path_changes(K.PROPERTY_ADDED, pair.added, routes[key])
+        for assessment in (*removed.values(), *added.values()):
+            if assessment.slot in by_value:
+                _merge_into(by_path, by_value[assessment.slot])
+            _merge_into(by_path, assessment)
+        for old, new in find_renames(pair.removed, pair.added).items():
+            left, right = by_path.pop(removed[old].slot), by_path.pop(added[new].slot)
+            by_value.pop(left.slot, None)
+            by_value.pop(right.slot, None)
+            _merge_into(by_path, _merge_rename(left, right))
+    value_changes = [assessment for assessment in assessments if assessment.difference.kind not in PROPERTY_CHANGES]
+    return [*value_changes, *(by_value | by_path).values()]
+
+
+def _merge_into(slots: dict[Slot, Assessment], assessment: Assessment) -> None:
+    slot = assessment.slot
+    slots[slot] = _merge(slots[slot], assessment) if slot in slots else assessment
+
+
+PROPERTY_CHANGES = {K.PROPERTY_REMOVED: (BACKWARD, "it is gone"), K.PROPERTY_ADDED: (FORWARD, "it is new")}
+
+
+def _path_changes(kind: ChangeKind, names: list[tuple[str, Schema]], routes: Routes) -> dict[str, Assessment]:
+    always, message = PROPERTY_CHANGES[kind]
+    changes: dict[str, Assessment] = {}
+    for name, node in names:
+        summary: dict[str, Json] = {"type": describe_type(View((node,))), "required": False}
+        before, after = (summary, None) if kind is K.PROPERTY_REMOVED else (None, summary)
+        difference = Difference(kind, node.pointer, message, before, after, name, always=always, rule=Rule.ALWAYS)
+        changes[name] = Assessment(difference, always | {Mode.FULL}, routes.fields(name), routes.first)
+    return changes
+
+
+def _merge(by_value: Assessment, by_path: Assessment) -> Assessment:
+    """Merge the change of a property's values with the change of its path."""
+    fields = tuple(dict.fromkeys((*by_value.fields, *by_path.fields)))
+    difference, path_difference = by_value.difference, by_path.difference
+    directions = difference.directions | path_difference.directions
+    always = difference.always | path_difference.always
+    merged = replace(difference, directions=directions, always=always, rule=Rule.ALWAYS)
+    return replace(by_value, difference=merged, breaks=by_value.breaks | by_path.breaks, fields=fields)
+
+
+def _merge_rename(removed: Assessment, added: Assessment) -> Assessment:
+    old, new = removed.difference, added.difference
+    difference = Difference(
+        K.PROPERTY_RENAMED,
+        new.pointer,
+        f"it was called {old.name}",
+        before=old.name,
+        after=new.name,
+        name=new.name,
+        directions=old.directions | new.directions,
+        always=frozenset(DIRECTIONS),
+        rule=Rule.ALWAYS,
+    )
+    fields = tuple(dict.fromkeys((*removed.fields, *added.fields)))
+    return Assessment(difference, frozenset({*DIRECTIONS, Mode.FULL}), fields, added.route, added.pair)

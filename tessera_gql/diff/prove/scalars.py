@@ -1,0 +1,152 @@
+"""Search for numbers and strings that satisfy constraints. Arithmetic is exact, without floats."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import count, islice
+from math import ceil, floor, lcm
+
+from tessera_gql.diff.prove.constraints import (
+    AboveMaximum,
+    BelowMinimum,
+    Constraint,
+    NotMultiple,
+    NoWitness,
+    PatternUnmatched,
+    SearchResult,
+    Witness,
+    excluded_values,
+    size_limits,
+)
+from tessera_gql.diff.read.json import canonical_json, to_json_number
+from tessera_gql.diff.read.regex import Language, find_example
+from tessera_gql.diff.read.schema import Bound, Number, Schema, tighter_high, tighter_low
+
+TRIES = 2_000
+PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
+
+
+def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
+    """Search for a string valid under the nodes that satisfies the constraints."""
+    minimum, maximum = size_limits(
+        (node.min_length for node in nodes), (node.max_length for node in nodes), constraints
+    )
+    quoted = [text for text in excluded_values(constraints) if text.startswith('"')]
+    language = Language(
+        matching=frozenset(node.pattern for node in nodes if node.pattern is not None),
+        not_matching=frozenset(
+            constraint.pattern for constraint in constraints if isinstance(constraint, PatternUnmatched)
+        ),
+        min_length=minimum,
+        max_length=maximum,
+        excluded=frozenset(_unquote(text) for text in quoted),
+    )
+    string = find_example(language)
+    if isinstance(string, str):
+        return Witness(string)
+    return NoWitness.UNKNOWN if string else NoWitness.EMPTY
+
+
+def _unquote(text: str) -> str:
+    return str(json.loads(text))
+
+
+def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, is_integer: bool) -> SearchResult:
+    """Search for a whole number (`is_integer`) or one with a fraction."""
+    low: Bound | None = None
+    high: Bound | None = None
+    for node in nodes:
+        low, high = tighter_low(low, node.low), tighter_high(high, node.high)
+    for constraint in constraints:
+        match constraint:
+            case BelowMinimum(Bound(value, is_open)):
+                high = tighter_high(high, Bound(value, not is_open))
+            case AboveMaximum(Bound(value, is_open)):
+                low = tighter_low(low, Bound(value, not is_open))
+            case _:
+                pass
+    steps = [step for node in nodes for step in node.multiples] + ([1] if is_integer else [])
+    avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)] + (
+        [] if is_integer else [1]
+    )
+    banned = excluded_values(constraints)
+    if not steps:
+        return _find_fraction(low, high, avoid, banned)
+    step = Fraction(steps[0])
+    for multiple in steps[1:]:
+        step = _least_common_multiple(step, Fraction(multiple))
+    if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
+        return NoWitness.EMPTY
+    return _find_multiple(step, (low, high), avoid, banned)
+
+
+def _least_common_multiple(left: Fraction, right: Fraction) -> Fraction:
+    """Return the least common multiple."""
+    both = lcm(left.numerator * right.denominator, right.numerator * left.denominator)
+    return Fraction(both, left.denominator * right.denominator)
+
+
+def _find_multiple(
+    step: Fraction, limits: tuple[Bound | None, Bound | None], avoid: Sequence[Number], banned: frozenset[str]
+) -> SearchResult:
+    low, high = limits
+    first = last = None
+    if low is not None:
+        first = floor(low.value / step) + 1 if low.is_open else ceil(low.value / step)
+    if high is not None:
+        last = ceil(high.value / step) - 1 if high.is_open else floor(high.value / step)
+    result = _first_allowed((index * step for index in islice(_nearest_integers(first, last), TRIES)), avoid, banned)
+    is_small = first is not None and last is not None and last - first < TRIES
+    return result or (NoWitness.EMPTY if is_small else NoWitness.UNKNOWN)
+
+
+def _nearest_integers(first: int | None, last: int | None) -> Iterator[int]:
+    """Yield the whole numbers of a range, those near its only limit or near zero first."""
+    if first is None:
+        start = last or 0
+    else:
+        start = first if last is None else min(max(first, 0), last)
+        if start < first:
+            return
+    yield start
+    for step in count(1):
+        has_top, has_bottom = last is None or start + step <= last, first is None or start - step >= first
+        if has_top:
+            yield start + step
+        if has_bottom:
+            yield start - step
+        if not has_top and not has_bottom:
+            return
+
+
+def _find_fraction(
+    low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]
+) -> SearchResult:
+    """Find a number with a fraction and no divisor. Every interval wider than a point has infinitely many."""
+    if low is None or high is None or low.value < high.value:
+        return _first_allowed(_list_fractions(low, high), avoid, banned) or NoWitness.UNKNOWN
+    if low != high or low.is_open:
+        return NoWitness.EMPTY
+    return _first_allowed([Fraction(low.value)], avoid, banned) or NoWitness.EMPTY
+
+
+def _list_fractions(low: Bound | None, high: Bound | None) -> Iterator[Fraction]:
+    """Yield the middle, quarters, eighths and so on of the interval, or of a unit interval next to the only limit."""
+    bottom, width = Fraction(-1), Fraction(1)
+    if low is not None and high is not None:
+        bottom, width = Fraction(low.value), Fraction(high.value - low.value)
+    elif low is not None:
+        bottom = Fraction(floor(low.value) + 1)
+    elif high is not None:
+        bottom = Fraction(ceil(high.value) - 2)
+    return (bottom + width * part for part in PARTS)
+
+
+def _first_allowed(values: Iterable[Fraction], avoid: Sequence[Number], banned: frozenset[str]) -> Witness | None:
+    """Return the first value that is no multiple of a divisor in `avoid` and not banned."""
+    for value in values:
+        if all((value / Fraction(divisor)).denominator != 1 for divisor in avoid):
+            number = to_json_number(value)
+            if canonical_json(number) not in banned:
+                return Witness(number)
+    return None

@@ -1,0 +1,1 @@
+"""Parse and check schemas: documents, dialects, references, patterns, one normal form."""

@@ -1,0 +1,184 @@
+"""The keywords of each JSON Schema draft. Keywords that a draft does not define are annotations."""
+
+from collections.abc import Iterator
+from typing import NamedTuple, cast
+
+from tessera_gql.diff.read.errors import SchemaError
+
+
+class Dialect(NamedTuple):
+    """One draft of JSON Schema. `shapes` maps its keywords to the shape of their value (see `metaschema`)."""
+
+    name: str
+    uri: str
+    year: int
+    shapes: dict[str, str]
+
+    @property
+    def knows_siblings_of_ref(self) -> bool:
+        return self.year >= 2019
+
+    @property
+    def knows_dependencies(self) -> bool:
+        """Whether `dependencies` applies. Later drafts use `dependentRequired` and `dependentSchemas`."""
+        return not self.knows_siblings_of_ref
+
+    @property
+    def id_keyword(self) -> str:
+        return "id" if self.year == 4 else "$id"
+
+
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_COMMON_SHAPES = {
+    "type": "types",
+    "properties": "map",
+    "patternProperties": "pattern map",
+    "definitions": "map",
+    "not": "schema",
+    "allOf": "schemas",
+    "anyOf": "schemas",
+    "oneOf": "schemas",
+    "minimum": "number",
+    "maximum": "number",
+    "multipleOf": "positive",
+    "pattern": "pattern",
+    "uniqueItems": "flag",
+    "title": "text",
+    "description": "text",
+    "format": "text",
+    "$schema": "text",
+    "$ref": "text",
+    **dict.fromkeys(_COUNTS, "count"),
+}
+_DRAFT_4_SHAPES = {
+    **_COMMON_SHAPES,
+    "id": "text",
+    "exclusiveMinimum": "flag",
+    "exclusiveMaximum": "flag",
+    "required": "some names",
+    "enum": "some values",
+    "items": "items",
+    "additionalItems": "flag or schema",
+    "additionalProperties": "flag or schema",
+    "dependencies": "some dependencies",
+}
+_DRAFT_6_SHAPES = {
+    **_COMMON_SHAPES,
+    "$id": "text",
+    "exclusiveMinimum": "number",
+    "exclusiveMaximum": "number",
+    "required": "names",
+    "enum": "values",
+    "examples": "values",
+    "items": "items",
+    "additionalItems": "schema",
+    "additionalProperties": "schema",
+    "dependencies": "dependencies",
+    "contains": "schema",
+    "propertyNames": "schema",
+    "const": "anything",
+}
+_DRAFT_7_SHAPES = {
+    **_DRAFT_6_SHAPES,
+    "$comment": "text",
+    "readOnly": "flag",
+    "if": "schema",
+    "then": "schema",
+    "else": "schema",
+    "contentMediaType": "text",
+    "contentEncoding": "text",
+}
+_DRAFT_2019_SHAPES = {
+    **_DRAFT_7_SHAPES,
+    "$defs": "map",
+    "$anchor": "text",
+    "$recursiveRef": "text",
+    "$recursiveAnchor": "flag",
+    "$vocabulary": "flags",
+    "deprecated": "flag",
+    "writeOnly": "flag",
+    "contentSchema": "schema",
+    "dependentSchemas": "map",
+    "dependentRequired": "names map",
+    "unevaluatedProperties": "schema",
+    "unevaluatedItems": "schema",
+    "minContains": "count",
+    "maxContains": "count",
+}
+_DRAFT_2020_SHAPES = {
+    **{key: shape for key, shape in _DRAFT_2019_SHAPES.items() if key != "additionalItems"},
+    "$dynamicRef": "text",
+    "$dynamicAnchor": "text",
+    "items": "schema",
+    "prefixItems": "schemas",
+}
+
+DRAFT_4 = Dialect("draft 4", "http://json-schema.org/draft-04/schema", 4, _DRAFT_4_SHAPES)
+DRAFT_6 = Dialect("draft 6", "http://json-schema.org/draft-06/schema", 6, _DRAFT_6_SHAPES)
+DRAFT_7 = Dialect("draft 7", "http://json-schema.org/draft-07/schema", 7, _DRAFT_7_SHAPES)
+DRAFT_2019 = Dialect("2019-09", "https://json-schema.org/draft/2019-09/schema", 2019, _DRAFT_2019_SHAPES)
+DRAFT_2020 = Dialect("2020-12", "https://json-schema.org/draft/2020-12/schema", 2020, _DRAFT_2020_SHAPES)
+DIALECTS = (DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020)
+BY_URI = {dialect.uri: dialect for dialect in DIALECTS}
+
+
+def dialect_of(schema: object, *peers: object) -> Dialect:
+    """Return the draft named by `$schema`, or the newest one that can read the schemas without it."""
+    if isinstance(schema, dict) and "$schema" in schema:
+        uri = cast("object", schema["$schema"])
+        dialect = BY_URI.get(uri.rstrip("#")) if isinstance(uri, str) else None
+        if dialect is None:
+            uris = ", ".join(dialect.uri for dialect in DIALECTS)
+            raise SchemaError(f"its $schema is not a draft read here; use one of {uris}.", pointer="/$schema")
+        return dialect
+    return min(
+        (_guess_dialect(document) for document in (schema, *peers) if _names_no_draft(document)),
+        key=lambda dialect: dialect.year,
+    )
+
+
+def check_draft(schema: object, pointer: str, dialect: Dialect) -> None:
+    """Raise `SchemaError` for a subschema that names another draft than the document."""
+    uri = cast("dict[str, object]", schema).get("$schema") if isinstance(schema, dict) else None
+    if isinstance(uri, str) and BY_URI.get(uri.rstrip("#"), dialect) is not dialect:
+        raise SchemaError(
+            f"its $schema is another draft than that of the whole, {dialect.uri}; write all of it in one.",
+            pointer=f"{pointer}/$schema",
+        )
+
+
+def _names_no_draft(schema: object) -> bool:
+    return not isinstance(schema, dict) or "$schema" not in schema
+
+
+_SCHEMA_MAPS = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies")
+_DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
+
+
+def _guess_dialect(schema: object) -> Dialect:
+    """Detect an older draft by lists in `items`, `dependencies` and booleans in `exclusiveMinimum`.
+
+    Property names and data that look like keywords are skipped.
+    """
+    newest = DRAFT_2020
+    stack = [schema]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack.extend(cast("list[object]", value))
+        elif isinstance(value, dict):
+            entries = cast("dict[str, object]", value)
+            if any(isinstance(entries.get(key), bool) for key in ("exclusiveMinimum", "exclusiveMaximum")):
+                return DRAFT_4
+            if isinstance(entries.get("items"), list) or isinstance(entries.get("dependencies"), dict):
+                newest = DRAFT_7
+            stack.extend(_nested_values(entries))
+    return newest
+
+
+def _nested_values(entries: dict[str, object]) -> Iterator[object]:
+    for key, value in entries.items():
+        if isinstance(value, dict) and key in _SCHEMA_MAPS:
+            yield from cast("dict[str, object]", value).values()
+        elif isinstance(value, dict | list) and key not in _DATA_KEYWORDS:
+            yield cast("object", value)

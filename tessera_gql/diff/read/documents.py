@@ -1,0 +1,179 @@
+"""Parse a schema document: its draft, its subschemas and the targets of its references. Nothing is ever fetched."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import unquote, urldefrag, urljoin
+
+from tessera_gql.diff.read.dialects import Dialect, check_draft, dialect_of
+from tessera_gql.diff.read.errors import SchemaError
+from tessera_gql.diff.read.guard import Identities, guard
+from tessera_gql.diff.read.json import escape_token
+from tessera_gql.diff.read.metaschema import check_shape
+
+MAX_REFS = 5_000
+DYNAMIC = ("$dynamicRef", "$recursiveRef")
+
+
+@dataclass
+class Document:
+    """A checked schema document, created by `read`.
+
+    `schemas` maps pointers to subschemas. `targets` maps the pointer of a schema with a reference to the pointer of its
+    target, and `uses` counts the references to each target. `opaque` are schemas with a reference that depends on the
+    dynamic scope.
+    """
+
+    raw: object
+    dialect: Dialect
+    identities: Identities
+    identity_numbers: dict[int, int]
+    schemas: dict[str, object] = field(default_factory=dict[str, object])
+    targets: dict[str, str] = field(default_factory=dict[str, str])
+    uses: Counter[str] = field(default_factory=Counter[str])
+    opaque: set[str] = field(default_factory=set[str])
+    resources: dict[str, str] = field(default_factory=lambda: {"": ""})
+    bases: dict[str, str] = field(default_factory=lambda: {"": ""})
+    anchors: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    dynamic: Counter[str] = field(default_factory=Counter[str])
+
+    def identity_of(self, raw: object) -> int | None:
+        """Return the identity number of a subschema, or None when it contains a reference."""
+        number = self.identity_numbers.get(id(raw))
+        return None if number is None or number in self.identities.with_references else number
+
+
+def read(raw: object, identities: Identities) -> Document:
+    """Check and parse a schema document. Raises `SchemaError`."""
+    return read_guarded(raw, guard(raw, identities), identities)
+
+
+def read_guarded(raw: object, numbers: dict[int, int], identities: Identities, *peers: object) -> Document:
+    """Parse a schema that `guard` has checked. The draft may be inferred from the peers, which are guarded too."""
+    document = Document(raw, dialect_of(raw, *peers), identities, numbers)
+    references = _check_subschemas(document, [("", raw, "")])
+    while references:
+        if len(document.targets) + len(references) > MAX_REFS:
+            raise SchemaError(f"it has more than {MAX_REFS:,} references; split it.", limit=MAX_REFS)
+        references = _check_subschemas(document, [_resolve_reference(document, *reference) for reference in references])
+    return document
+
+
+Reference = tuple[str, str, str, str]
+
+
+def _check_subschemas(document: Document, stack: list[tuple[str, object, str]]) -> list[Reference]:
+    """Check the shape of all subschemas; return their references as (pointer, base, keyword, text)."""
+    dialect, references = document.dialect, list[Reference]()
+    numbers, with_references = document.identity_numbers, document.identities.with_references
+    valid_schemas = document.identities.valid_schemas.setdefault(dialect.year, set())
+    while stack:
+        pointer, raw, base = stack.pop()
+        if pointer in document.schemas:
+            continue
+        document.schemas[pointer] = raw
+        number = numbers.get(id(raw))
+        if number in valid_schemas:
+            continue
+        inside = check_shape(raw, pointer, dialect)
+        check_draft(raw, pointer, dialect)
+        if number in with_references:
+            entries = cast("dict[str, object]", raw)
+            base = _register_identifiers(document, entries, pointer, base)
+            keywords = [keyword for keyword in ("$ref", *DYNAMIC) if keyword in dialect.shapes and keyword in entries]
+            references += [(pointer, base, keyword, cast("str", entries[keyword])) for keyword in keywords]
+            if len(keywords) > 1:  # two targets for one schema are not supported
+                document.opaque.add(pointer)
+        elif number is not None:
+            valid_schemas.add(number)
+        stack.extend((child_pointer, child, base) for child_pointer, child in reversed(inside))
+    return references
+
+
+def _register_identifiers(document: Document, entries: dict[str, object], pointer: str, base: str) -> str:
+    """Register the identifiers and anchors of a schema; return the base URI of the references in it."""
+    dialect = document.dialect
+    identifier = entries.get(dialect.id_keyword)
+    if isinstance(identifier, str) and not ("$ref" in entries and not dialect.knows_siblings_of_ref):
+        if identifier.startswith("#"):
+            document.anchors[base, identifier[1:]] = pointer
+        else:
+            base = _join_uri(base, identifier, pointer)[0]
+            document.resources.setdefault(base, pointer)
+            document.bases[pointer] = base
+    for keyword in ("$anchor", "$dynamicAnchor"):
+        name = entries.get(keyword)
+        if keyword in dialect.shapes and isinstance(name, str):
+            document.anchors[base, name] = pointer
+            if keyword == "$dynamicAnchor":
+                document.dynamic[name] += 1
+    if entries.get("$recursiveAnchor") is True:
+        document.dynamic[""] += 1
+    return base
+
+
+def _join_uri(base: str, reference: str, pointer: str) -> tuple[str, str]:
+    try:
+        whole = base + reference if reference.startswith("#") else urljoin(base, reference)
+        uri, fragment = urldefrag(whole)
+        return uri, unquote(fragment, errors="strict")
+    except ValueError:
+        raise SchemaError("an identifier or reference is not a URI; correct it.", pointer=pointer) from None
+
+
+def _resolve_reference(document: Document, pointer: str, base: str, keyword: str, text: str) -> tuple[str, object, str]:
+    uri, fragment = _join_uri(base, text, pointer)
+    start = document.resources.get(uri)
+    error_pointer = f"{pointer}/{escape_token(keyword)}"
+    if start is None:
+        raise SchemaError(
+            f"{keyword} leads outside the document ({text[:200]}), and nothing is ever fetched; put it in $defs.",
+            pointer=error_pointer,
+        )
+    is_name = fragment and not fragment.startswith("/")
+    target = document.anchors.get((uri, fragment)) if is_name else start + fragment
+    raw = MISSING if target is None else _lookup(document, target)
+    if target is None or raw is MISSING:
+        reason = f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs."
+        raise SchemaError(reason, pointer=error_pointer)
+    target = _normalize_pointer(target)
+    document.targets[pointer] = target
+    document.uses[target] += 1
+    if keyword in DYNAMIC and document.dynamic[fragment] > 1:
+        document.opaque.add(pointer)
+    return target, raw, _base_uri(document, target)
+
+
+def _base_uri(document: Document, pointer: str) -> str:
+    """Return the base URI at a pointer: that of the nearest enclosing schema with an identifier."""
+    while pointer not in document.bases:
+        pointer = pointer.rpartition("/")[0]
+    return document.bases[pointer]
+
+
+MISSING = object()
+INDEX = re.compile("[0-9]{1,8}")
+
+
+def _normalize_pointer(pointer: str) -> str:
+    return "".join(f"/{escape_token(_unescape_token(token))}" for token in pointer.split("/")[1:])
+
+
+def _unescape_token(token: str) -> str:
+    return token.replace("~1", "/").replace("~0", "~")
+
+
+def _lookup(document: Document, pointer: str) -> object:
+    if pointer in document.schemas:
+        return document.schemas[pointer]
+    raw = document.raw
+    for token in map(_unescape_token, pointer.split("/")[1:]):
+        if isinstance(raw, dict):
+            raw = cast("dict[str, object]", raw).get(token, MISSING)
+        elif isinstance(raw, list) and INDEX.fullmatch(token):
+            items = cast("list[object]", raw)
+            raw = items[int(token)] if int(token) < len(items) else MISSING
+        else:
+            return MISSING
+    return raw

@@ -1,0 +1,377 @@
+"""Subschemas in a normal form that does not depend on the draft."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple, cast
+
+from tessera_gql.diff.read.documents import Document
+from tessera_gql.diff.read.guard import identity
+from tessera_gql.diff.read.json import Json, canonical_json, escape_token
+from tessera_gql.diff.read.json_types import ALL_TYPES, CONSTRAINED_TYPES, NON_ASSERTING, NULL, TYPE_MASKS
+
+Number = int | Fraction
+Keywords = dict[str, object]
+ENUM_KEYWORDS = NON_ASSERTING | {"enum", "const"}
+STRING_SCHEMA: Keywords = {"type": "string"}
+
+
+class Bound(NamedTuple):
+    """A limit of a number; `is_open` excludes the value itself."""
+
+    value: Number
+    is_open: bool
+
+
+def exact_number(value: float) -> Number:
+    """Convert to an exact number: `0.1` is a tenth."""
+    if isinstance(value, int):
+        return value
+    return int(value) if value.is_integer() else Fraction(repr(value))
+
+
+class NodeCache:
+    """The nodes of the compared documents. Equal subschemas without references share one `key`."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[tuple[int, str], Schema] = {}
+        self.keys_by_meaning: dict[object, int] = {True: 0, False: 1}
+
+    def root(self, document: Document) -> "Schema":
+        return self.node(document, document.raw, "")
+
+    def node(self, document: Document, raw: object, pointer: str) -> "Schema":
+        node = self.nodes.get((id(document), pointer))
+        if node is None:
+            node = self.nodes[id(document), pointer] = Schema(self, document, raw, pointer)
+        return node
+
+    def any_string(self, document: Document) -> "Schema":
+        """Return a node that accepts any string."""
+        return self.node(document, STRING_SCHEMA, " text")
+
+    def assign_key(self, document: Document, raw: object, keywords: Keywords) -> int:
+        """Return a key that is equal for nodes with the same meaning, or a unique negative one.
+
+        A node whose meaning depends on a reference is unique. Call it once per node, before the node is cached.
+        """
+        if isinstance(raw, bool):
+            return self.keys_by_meaning[raw]
+        if document.identity_of(raw) is None:
+            return ~len(self.nodes)
+        asserted = sorted(keyword for keyword in keywords if keyword not in NON_ASSERTING)
+        if not asserted:
+            return self.keys_by_meaning[True]
+        parts = (identity(keywords[keyword], document.identity_numbers) for keyword in asserted)
+        is_nullable = cast("Keywords", raw).get("nullable") is True
+        meaning = (document.dialect.year, is_nullable, *asserted, *parts)
+        return self.keys_by_meaning.setdefault(meaning, len(self.keys_by_meaning))
+
+
+def count_schemas(*nodes: "Schema") -> int:
+    """The number of subschemas in the documents of the nodes."""
+    return sum(len(node.document.schemas) for node in nodes)
+
+
+class Schema:
+    """One subschema.
+
+    `entries` are all entries of its object, `keywords` those that its draft defines. Class attributes are the meaning
+    of absent keywords. Children are created on demand.
+    """
+
+    types = ALL_TYPES
+    enum: dict[str, Json] | None = None
+    low: Bound | None = None
+    high: Bound | None = None
+    multiples: tuple[Number, ...] = ()
+    min_length = 0
+    max_length: int | None = None
+    pattern: str | None = None
+    min_items = 0
+    max_items: int | None = None
+    unique = False
+    min_contains = 1
+    max_contains: int | None = None
+    min_properties = 0
+    max_properties: int | None = None
+    required: tuple[str, ...] = ()
+    is_opaque = False
+
+    def __init__(self, cache: NodeCache, document: Document, raw: object, pointer: str) -> None:
+        self.cache = cache
+        self.document = document
+        self.raw = raw
+        self.pointer = pointer
+        self.entries: Keywords = cast("Keywords", raw) if isinstance(raw, dict) else {}
+        self.keywords = _known_keywords(document, self.entries)
+        self.key = cache.assign_key(document, raw, self.keywords)
+        self.child_cache: dict[str, tuple[Schema, ...]] = {}
+        self.children_cache: dict[str, tuple[Schema, ...]] = {}
+        self.enum_counts_cache: dict[str, Counter[str] | None] = {}
+        self.in_place_cache: tuple[Schema, ...] | None = None
+        self.unshared_cache: tuple[Schema, ...] | None = None
+        self.unchanged_cache: dict[int, frozenset[str]] = {}
+        self.names_cache: tuple[frozenset[str], frozenset[str]] | None = None
+        self.producer_names_cache: tuple[frozenset[str] | None] | None = None
+        if raw is False:
+            self.types = 0
+        for keyword in self.keywords:
+            reader = READERS.get(keyword)
+            if reader is not None:
+                reader(self)
+        if self.entries.get("nullable") is True and "type" in self.keywords:
+            self.types |= NULL
+
+    @cached_property
+    def breakable_types(self) -> int:
+        """The types of which a value may violate the schema."""
+        mask = ALL_TYPES & ~self.types
+        for keyword in self.keywords:
+            mask |= CONSTRAINED_TYPES.get(keyword, ALL_TYPES)
+        return mask
+
+    @property
+    def identity(self) -> object:
+        """The identity of the text including annotations; None if it contains a reference."""
+        if isinstance(self.raw, bool):
+            return self.raw
+        number = self.document.identity_of(self.raw)
+        return None if number is None else (number, self.document.dialect.year)
+
+    @property
+    def is_false(self) -> bool:
+        return self.raw is False
+
+    def subschema(self, raw: object, *tokens: str) -> "Schema":
+        pointer = self.pointer + "".join("/" + escape_token(token) for token in tokens)
+        return self.cache.node(self.document, raw, pointer)
+
+    def child(self, keyword: str) -> "Schema | None":
+        cached = self.child_cache.get(keyword)
+        if cached is None:
+            raw = self.keywords.get(keyword)
+            cached = (self.subschema(raw, keyword),) if isinstance(raw, dict | bool) else ()
+            self.child_cache[keyword] = cached
+        return cached[0] if cached else None
+
+    def children(self, keyword: str) -> "tuple[Schema, ...]":
+        schemas = self.children_cache.get(keyword)
+        if schemas is None:
+            listed = self.keywords.get(keyword)
+            raws = cast("list[object]", listed) if isinstance(listed, list) else []
+            schemas = tuple(self.subschema(raw, keyword, str(index)) for index, raw in enumerate(raws))
+            self.children_cache[keyword] = schemas
+        return schemas
+
+    def enum_value_counts(self, keyword: str) -> Counter[str] | None:
+        """Count the listed values if all alternatives are enums, else return None."""
+        if keyword not in self.enum_counts_cache:
+            options = self.children(keyword)
+            are_enums = all(node.enum is not None and node.keywords.keys() <= ENUM_KEYWORDS for node in options)
+            texts = (text for node in options for text in node.enum or ())
+            self.enum_counts_cache[keyword] = Counter(texts) if are_enums else None
+        return self.enum_counts_cache[keyword]
+
+    def target(self) -> "Schema | None":
+        """The target of the reference; None if there is none or it depends on the dynamic scope."""
+        pointer = self.document.targets.get(self.pointer)
+        if pointer is None or self.is_opaque:
+            return None
+        return self.cache.node(self.document, self.document.schemas[pointer], pointer)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether more than one reference leads to the schema."""
+        return self.document.uses[self.pointer] > 1
+
+    @property
+    def properties(self) -> Keywords:
+        return cast("Keywords", self.keywords.get("properties", {}))
+
+    def property_schema(self, name: str) -> "Schema":
+        return self.subschema(self.properties[name], "properties", name)
+
+    def has_equal_keyword(self, peer: "Schema", keyword: str) -> bool:
+        """Return whether both have the keyword with the same value, draft and no reference."""
+        if self.document.dialect is not peer.document.dialect or keyword not in self.entries:
+            return False
+        own, peers = self.entries[keyword], peer.entries.get(keyword)
+        if isinstance(own, str) and isinstance(peers, str):
+            return own == peers
+        number = self.document.identity_of(own)
+        return number is not None and number == peer.document.identity_of(peers)
+
+    def unchanged_properties(self, peer: "Schema") -> frozenset[str]:
+        """Return the properties that the peer declares with the same text, draft and no reference."""
+        names = self.unchanged_cache.get(id(peer))
+        if names is None:
+            is_same_draft = self.document.dialect is peer.document.dialect
+            names = frozenset(_unchanged_names(self, peer)) if is_same_draft else NO_NAMES
+            self.unchanged_cache[id(peer)] = peer.unchanged_cache[id(self)] = names
+        return names
+
+    @property
+    def pattern_properties(self) -> Keywords:
+        return cast("Keywords", self.keywords.get("patternProperties", {}))
+
+    def pattern_property(self, pattern: str) -> "Schema":
+        return self.subschema(self.pattern_properties[pattern], "patternProperties", pattern)
+
+    @property
+    def additional_properties(self) -> "Schema | None":
+        """The schema of undeclared properties, if any."""
+        return self.child("additionalProperties")
+
+    @property
+    def prefix_items(self) -> "tuple[Schema, ...]":
+        return self.children("prefixItems") or self.children("items")
+
+    @property
+    def remaining_items(self) -> "Schema | None":
+        """The schema of the items after the prefix, if any."""
+        if isinstance(self.keywords.get("items"), list):
+            return self.child("additionalItems")
+        return self.child("items")
+
+    @property
+    def dependent_names(self) -> dict[str, tuple[str, ...]]:
+        dependents = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
+        if self.document.dialect.knows_dependencies:
+            dependencies = cast("Keywords", self.keywords.get("dependencies", {}))
+            dependents |= {
+                name: cast("list[str]", names) for name, names in dependencies.items() if isinstance(names, list)
+            }
+        return {name: tuple(names) for name, names in dependents.items()}
+
+    def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":
+        keyword = "dependencies" if self.document.dialect.knows_dependencies else "dependentSchemas"
+        for name, raw in cast("Keywords", self.keywords.get(keyword, {})).items():
+            if not isinstance(raw, list):
+                yield name, self.subschema(raw, keyword, name)
+
+    @property
+    def has_unevaluated(self) -> bool:
+        return "unevaluatedProperties" in self.keywords or "unevaluatedItems" in self.keywords
+
+
+NO_NAMES = frozenset[str]()
+
+
+def _unchanged_names(old: Schema, new: Schema) -> Iterator[str]:
+    old_numbers, new_numbers = old.document.identity_numbers, new.document.identity_numbers
+    with_references, new_properties = old.document.identities.with_references, new.properties
+    for name, raw in old.properties.items():
+        number = old_numbers.get(id(raw))
+        if number is None or number in with_references:
+            continue
+        if number == new_numbers.get(id(new_properties.get(name))):
+            yield name
+
+
+def _known_keywords(document: Document, entries: Keywords) -> Keywords:
+    if "$ref" in entries and not document.dialect.knows_siblings_of_ref:
+        return {"$ref": entries["$ref"]}
+    return {keyword: value for keyword, value in entries.items() if keyword in document.dialect.shapes}
+
+
+def _read_type(node: Schema) -> None:
+    value = node.keywords["type"]
+    listed = cast("list[str]", value) if isinstance(value, list) else [cast("str", value)]
+    node.types = 0
+    for name in listed:
+        node.types |= TYPE_MASKS[name]
+
+
+def _read_enum(node: Schema) -> None:
+    listed = cast("list[Json]", node.keywords["enum"])
+    values = {canonical_json(value): value for value in listed}
+    node.enum = values if node.enum is None else {key: value for key, value in values.items() if key in node.enum}
+
+
+def _read_const(node: Schema) -> None:
+    value = cast("Json", node.keywords["const"])
+    text = canonical_json(value)
+    node.enum = {text: value} if node.enum is None or text in node.enum else {}
+
+
+def tighter_low(left: Bound | None, right: Bound | None) -> Bound | None:
+    if left is None or right is None:
+        return left or right
+    return max(left, right)
+
+
+def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
+    if left is None or right is None:
+        return left or right
+    return min(left, right, key=lambda bound: (bound.value, not bound.is_open))
+
+
+def _exact_value(node: Schema, keyword: str) -> Number:
+    return exact_number(cast("float", node.keywords[keyword]))
+
+
+def _read_minimum(node: Schema) -> None:
+    is_open = node.keywords.get("exclusiveMinimum") is True
+    node.low = tighter_low(node.low, Bound(_exact_value(node, "minimum"), is_open))
+
+
+def _read_maximum(node: Schema) -> None:
+    is_open = node.keywords.get("exclusiveMaximum") is True
+    node.high = tighter_high(node.high, Bound(_exact_value(node, "maximum"), is_open))
+
+
+def _read_exclusive_minimum(node: Schema) -> None:
+    if not isinstance(node.keywords["exclusiveMinimum"], bool):
+        node.low = tighter_low(node.low, Bound(_exact_value(node, "exclusiveMinimum"), is_open=True))
+
+
+def _read_exclusive_maximum(node: Schema) -> None:
+    if not isinstance(node.keywords["exclusiveMaximum"], bool):
+        node.high = tighter_high(node.high, Bound(_exact_value(node, "exclusiveMaximum"), is_open=True))
+
+
+def _read_multiple(node: Schema) -> None:
+    node.multiples = (_exact_value(node, "multipleOf"),)
+
+
+def _read_required(node: Schema) -> None:
+    node.required = tuple(cast("list[str]", node.keywords["required"]))
+
+
+def _read_dynamic(node: Schema) -> None:
+    node.is_opaque = node.pointer in node.document.opaque
+
+
+def _setter(attribute: str, keyword: str) -> Callable[[Schema], None]:
+    def read(node: Schema) -> None:
+        value = node.keywords[keyword]
+        setattr(node, attribute, int(value) if isinstance(value, float) else value)
+
+    return read
+
+
+READERS: dict[str, Callable[[Schema], None]] = {
+    "type": _read_type,
+    "enum": _read_enum,
+    "const": _read_const,
+    "minimum": _read_minimum,
+    "maximum": _read_maximum,
+    "exclusiveMinimum": _read_exclusive_minimum,
+    "exclusiveMaximum": _read_exclusive_maximum,
+    "multipleOf": _read_multiple,
+    "required": _read_required,
+    "$dynamicRef": _read_dynamic,
+    "$recursiveRef": _read_dynamic,
+    "minLength": _setter("min_length", "minLength"),
+    "maxLength": _setter("max_length", "maxLength"),
+    "pattern": _setter("pattern", "pattern"),
+    "minItems": _setter("min_items", "minItems"),
+    "maxItems": _setter("max_items", "maxItems"),
+    "uniqueItems": _setter("unique", "uniqueItems"),
+    "minContains": _setter("min_contains", "minContains"),
+    "maxContains": _setter("max_contains", "maxContains"),
+    "minProperties": _setter("min_properties", "minProperties"),
+    "maxProperties": _setter("max_properties", "maxProperties"),
+}

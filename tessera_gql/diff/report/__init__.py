@@ -1,0 +1,1 @@
+"""Evidence for changes: counterexamples, their confirmation, and hints."""

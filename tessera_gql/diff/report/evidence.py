@@ -1,0 +1,219 @@
+"""Search for documents that demonstrate a break. They are reported only if `jsonschema` confirms them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
+from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS, LOWER_LIMITS, UPPER_LIMITS
+from tessera_gql.diff.compare.differences import (
+    ItemStep,
+    OtherPropertyStep,
+    PropertyNameStep,
+    PropertyStep,
+    Route,
+    Rule,
+    SameValueStep,
+)
+from tessera_gql.diff.prove.assessment import Assessment, find_counterexample, order_sides
+from tessera_gql.diff.prove.constraints import Literal, Witness
+from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.documents import read
+from tessera_gql.diff.read.errors import SchemaError
+from tessera_gql.diff.read.guard import Identities
+from tessera_gql.diff.read.json import Json, canonical_json, to_json_number
+from tessera_gql.diff.read.regex import Language, find_example
+from tessera_gql.diff.read.schema import NodeCache, Schema, count_schemas
+from tessera_gql.diff.read.view import View, type_names
+from tessera_gql.diff.report.hints import MAX_SCHEMAS, Compare, find_hint
+from tessera_gql.diff.report.reference_validator import ReferenceValidator
+
+K = ChangeKind
+FUEL = 2_000
+MAX_TRIES = 200
+MAX_SCHEMA_TRIES = 60_000
+MAX_EVIDENCE_SIZE = 200_000
+MAX_HINTS = 20
+MAX_DOCUMENT = 20_000
+MAX_SECONDS = 2.0
+"""Time for all evidence of one comparison. Changes without evidence by then stay unproven."""
+DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
+ATTRIBUTES = {**LOWER_LIMITS, **UPPER_LIMITS}
+RawSchema = dict[str, Json]
+
+
+class Side(NamedTuple):
+    """One schema of a comparison with its validator."""
+
+    root: Schema
+    validator: ReferenceValidator
+
+
+@dataclass
+class EvidenceCollector:
+    """Evidence for all changes of one comparison, collected on first use within one budget."""
+
+    assessments: Sequence[Assessment]
+    old: Side
+    new: Side
+    cache: NodeCache
+    solver: Solver
+    identities: Identities
+    compare: Compare
+
+    @cached_property
+    def evidence(self) -> tuple[Evidence, ...]:
+        schemas = count_schemas(self.old.root, self.new.root)
+        tries, size_left = max(3, min(MAX_TRIES, MAX_SCHEMA_TRIES // schemas)), MAX_EVIDENCE_SIZE
+        deadline = time.monotonic() + MAX_SECONDS
+        gathered: list[Evidence] = []
+        for assessment in self.assessments:
+            evidence = Evidence()
+            if assessment.breaks and tries and size_left > 0 and time.monotonic() < deadline:
+                tries -= 1
+                evidence = self._find_evidence(assessment)
+                size_left -= len(canonical_json(evidence.document))
+                if schemas <= MAX_SCHEMAS and len(gathered) < MAX_HINTS:
+                    evidence = evidence._replace(hint=self._find_hint(assessment))
+            gathered.append(evidence)
+        return tuple(gathered)
+
+    def _find_hint(self, assessment: Assessment) -> str | None:
+        try:
+            breaking = [item for item in self.assessments if Mode.BACKWARD in item.breaks]
+            other_breaks = {(item.difference.kind, item.path) for item in breaking}
+            return find_hint(assessment, other_breaks, self.old.root.raw, self.new.root.raw, self.compare)
+        except SchemaError:  # the restored part refers to a removed definition
+            return None
+
+    def _find_evidence(self, assessment: Assessment) -> Evidence:
+        mode = Mode.BACKWARD if Mode.BACKWARD in assessment.breaks else Mode.FORWARD
+        accepting, refusing = order_sides(self.old, self.new, mode)
+        for demand, must_refuse, is_produced in self._list_demands(assessment, mode):
+            witness = self._find_document(accepting, demand, is_produced=is_produced)
+            if witness is None or accepting.validator.accepts(witness.value) is not True:
+                continue
+            if len(canonical_json(witness.value)) > MAX_DOCUMENT:
+                continue
+            if not must_refuse or refusing.validator.accepts(witness.value) is False:
+                return Evidence(Certainty.PROVEN, witness.value)
+        return Evidence()
+
+    def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
+        try:
+            document = read({"$schema": "https://json-schema.org/draft/2020-12/schema", **demand}, self.identities)
+        except SchemaError:  # the demand contains parts of the schemas and may exceed the limits
+            return None
+        self.solver.fuel = FUEL
+        root = Literal(side.root, holds=True, is_produced=is_produced)
+        result = self.solver.find([root, Literal(self.cache.root(document), holds=True)])
+        return result if isinstance(result, Witness) else None
+
+    def _list_demands(self, assessment: Assessment, mode: Mode) -> Iterator[tuple[RawSchema, bool, bool]]:
+        """Yield demands on the document, whether the other side must refuse it, and whether a producer writes it."""
+        difference, route = assessment.difference, assessment.route
+        is_produced = difference.rule is not Rule.OPEN
+        if mode in difference.directions and assessment.pair is not None:
+            accepting, refusing = order_sides(assessment.pair.old, assessment.pair.new, mode)
+            negated = _negate_keyword(difference.pointer.rpartition("/")[2], difference.name, refusing)
+            if difference.kind in (K.PROPERTY_ADDED, K.PROPERTY_REMOVED, K.PROPERTY_RENAMED):
+                negated = _negate_keyword("required", difference.name, refusing)
+            if negated is not None:
+                yield require_at(route, negated), True, is_produced
+            result = find_counterexample(self.solver, accepting, refusing, is_produced=is_produced)
+            if isinstance(result, Witness):
+                yield require_at(route, {"const": result.value}), True, is_produced
+        if difference.kind in DEFAULTS:
+            yield from _demand_absence(route)
+        elif mode in difference.always and difference.name is not None:
+            is_old_name = difference.kind is K.PROPERTY_RENAMED and mode is Mode.BACKWARD
+            name = difference.before if is_old_name else difference.name
+            yield require_at(route, {"type": "object", "required": [name]}), False, True
+
+
+def _demand_absence(route: Route) -> Iterator[tuple[RawSchema, bool, bool]]:
+    match route:
+        case (*above, PropertyStep(name)):
+            yield require_at(tuple(above), {"type": "object", "not": {"required": [name]}}), False, True
+        case _:
+            return
+
+
+def require_at(route: Route, demand: RawSchema) -> RawSchema:
+    """Build a schema for documents with a value at the route that satisfies the demand."""
+    for step in reversed(route):
+        match step:
+            case PropertyStep(name):
+                demand = {"type": "object", "required": [name], "properties": {name: demand}}
+            case ItemStep(index):
+                free: list[Json] = [{}] * index
+                demand = {"type": "array", "minItems": index + 1, "prefixItems": [*free, demand]}
+            case OtherPropertyStep(pattern):
+                example = "other" if pattern is None else find_example(Language(frozenset({pattern})))
+                name = example if isinstance(example, str) else "other"
+                demand = {"type": "object", "required": [name], "properties": {name: demand}}
+            case PropertyNameStep():
+                demand = {"type": "object", "not": {"propertyNames": {"not": demand}}}
+            case SameValueStep():
+                pass
+    return demand
+
+
+def _negate_keyword(keyword: str, name: str | None, view: View) -> RawSchema | None:
+    """Build a schema for the values that a keyword of the view excludes, or None."""
+    schema = _keyword_schema(keyword, name, view)
+    return None if schema is None else {"not": schema}
+
+
+def _keyword_schema(keyword: str, name: str | None, view: View) -> RawSchema | None:
+    if keyword in CLOSING_KEYWORDS:
+        return _closed_schema(view)
+    if keyword in ATTRIBUTES:
+        attribute = ATTRIBUTES[keyword]
+        limit = view.lower_limit(attribute) if keyword.startswith("min") else view.upper_limit(attribute)
+        return None if limit is None else {keyword: limit}
+    if keyword == "required":
+        return None if name is None else {"type": "object", "required": [name]}
+    writer = KEYWORD_WRITERS.get(keyword)
+    return None if writer is None else writer(view)
+
+
+def _closed_schema(view: View) -> RawSchema:
+    names: RawSchema = dict.fromkeys(view.properties, True)
+    patterns: RawSchema = {pattern: True for node in view.schemas for pattern in node.pattern_properties}
+    return {"type": "object", "properties": names, "patternProperties": patterns, "additionalProperties": False}
+
+
+def _lower_bound(view: View) -> RawSchema | None:
+    low = view.low
+    return None if low is None else {"exclusiveMinimum" if low.is_open else "minimum": to_json_number(low.value)}
+
+
+def _upper_bound(view: View) -> RawSchema | None:
+    high = view.high
+    return None if high is None else {"exclusiveMaximum" if high.is_open else "maximum": to_json_number(high.value)}
+
+
+def _enum(view: View) -> RawSchema | None:
+    return None if view.enum is None else {"enum": [*view.enum.values()]}
+
+
+def _all_of(keyword: str, values: Iterable[Json]) -> RawSchema | None:
+    listed: list[Json] = [{keyword: value} for value in values]
+    return {"allOf": listed} if listed else None
+
+
+KEYWORD_WRITERS: dict[str, Callable[[View], RawSchema | None]] = {
+    "type": lambda view: {"type": [*type_names(view.types)]},
+    "enum": _enum,
+    "const": _enum,
+    "minimum": _lower_bound,
+    "exclusiveMinimum": _lower_bound,
+    "maximum": _upper_bound,
+    "exclusiveMaximum": _upper_bound,
+    "multipleOf": lambda view: _all_of("multipleOf", map(to_json_number, view.multiples)),
+    "pattern": lambda view: _all_of("pattern", [node.pattern for node in view.schemas if node.pattern is not None]),
+    "uniqueItems": lambda _: {"uniqueItems": True},
+}

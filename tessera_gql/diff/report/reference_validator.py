@@ -1,0 +1,193 @@
+"""Validate documents with `jsonschema`, as a second opinion on counterexamples. No other module imports the library.
+
+Schemas come from clients. Patterns are therefore matched by RE2, in time linear in the text, and the number of keywords
+that one validation applies is bounded: nested references can make it exponential.
+"""
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import cached_property, lru_cache
+from typing import Any, cast
+
+import re2
+from jsonschema import validators
+from jsonschema.exceptions import ValidationError
+from jsonschema.protocols import Validator
+from referencing import Registry
+
+from tessera_gql.diff.read.in_place import has_cycle
+from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.schema import Schema
+
+MAX_KEYWORDS = 100_000
+"""Keywords that one validation may apply; about a second."""
+MAX_PATTERN_BYTES = 1_000_000
+"""Memory that one compiled pattern may take."""
+CACHED_PATTERNS = 128
+ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+
+
+class ValidationUndecided(Exception):  # noqa: N818 - not an error of the document
+    """Raised when a pattern is not supported by RE2 or a validation exceeds its limit of keywords."""
+
+
+class ReferenceValidator:
+    """A `jsonschema` validator of one schema, with `nullable` rewritten as a type."""
+
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+        self.document = root.document
+
+    @cached_property
+    def validator(self) -> Validator:
+        schema = cast("dict[str, Any] | bool", _without_nullable(self.document.raw))
+        return cast("Validator", _validator_class(self.document.dialect.uri)(schema, registry=Registry()))
+
+    @cached_property
+    def is_unsupported(self) -> bool:
+        """Whether validation might not end, or might match a client's pattern with Python's `re`."""
+        return has_cycle(self.root) or {"unevaluatedProperties", "patternProperties"} <= _collect_names(
+            self.document.raw
+        )
+
+    def accepts(self, value: Json) -> bool | None:
+        """Return whether the value is valid, or None if the validation fails or exceeds its bounds."""
+        if not _is_finite(value) or self.is_unsupported:
+            return None
+        _remaining.set(MAX_KEYWORDS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return self.validator.is_valid(value)
+            except Exception:  # noqa: BLE001 - the library may raise anything
+                return None
+            except BaseException as error:
+                if type(error).__name__ != "PanicException":  # raised by its Rust maps when the stack is deep
+                    raise
+                return None
+
+
+_remaining: ContextVar[int] = ContextVar("_remaining", default=MAX_KEYWORDS)
+"""Keywords that the current validation may still apply."""
+
+
+@lru_cache
+def _validator_class(dialect: str) -> Any:
+    """The validator class of a dialect, with counted keywords and linear-time patterns."""
+    kind = validators.validator_for({"$schema": dialect})
+    linear: dict[str, Keyword] = {
+        "pattern": _check_pattern,
+        "patternProperties": _check_pattern_properties,
+        "additionalProperties": _check_additional_properties,
+    }
+    functions = cast("dict[str, Keyword]", kind.VALIDATORS)
+    keywords = {name: linear.get(name, function) for name, function in functions.items()}
+    extend = cast("Any", validators.extend)  # untyped
+    return extend(kind, {name: _count_applications(function) for name, function in keywords.items()})
+
+
+def _count_applications(function: Keyword) -> Keyword:
+    def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        remaining = _remaining.get()
+        if remaining <= 0:
+            raise ValidationUndecided
+        _remaining.set(remaining - 1)
+        yield from function(validator, value, instance, schema) or ()
+
+    return keyword
+
+
+def _check_pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "string") and not _is_match(pattern, instance):
+        yield ValidationError(f"does not match {pattern!r}")
+
+
+def _check_pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        for pattern, subschema in patterns.items():
+            for name, value in instance.items():
+                if _is_match(pattern, name):
+                    yield from validator.descend(value, subschema, path=name, schema_path=pattern)
+
+
+def _check_additional_properties(
+    validator: Any, subschema: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    if validator.is_type(instance, "object"):
+        properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+        for name, value in instance.items():
+            if name not in properties and not any(_is_match(pattern, name) for pattern in patterns):
+                yield from validator.descend(value, subschema, path=name)
+
+
+def _is_match(pattern: str, text: str) -> bool:
+    return _compile(pattern).search(text) is not None
+
+
+@lru_cache(CACHED_PATTERNS)
+def _compile(pattern: str) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MAX_PATTERN_BYTES
+    try:
+        return re2.compile(ESCAPE.sub(_translate_escape, pattern), options)
+    except re2.error as error:
+        raise ValidationUndecided from error
+
+
+def _translate_escape(escape: re.Match[str]) -> str:
+    r"""Translate `\uXXXX` to the syntax of RE2."""
+    return f"\\x{{{escape[1]}}}" if escape[1] else escape[0]
+
+
+def _without_nullable(raw: object) -> object:
+    """Rewrite `nullable: true` as a type list with null. Data is rewritten too, where it has no effect."""
+    if isinstance(raw, list):
+        return [_without_nullable(item) for item in cast("list[object]", raw)]
+    if not isinstance(raw, dict):
+        return raw
+    entries = {key: _without_nullable(item) for key, item in cast("dict[str, object]", raw).items()}
+    type_names = entries.get("type")
+    if entries.get("nullable") is True and isinstance(type_names, str | list):
+        types = cast("list[object]", type_names) if isinstance(type_names, list) else [type_names]
+        entries["type"] = [*types, *([] if "null" in types else ["null"])]
+    return entries
+
+
+def _collect_names(raw: object) -> set[str]:
+    """All names of objects in the document, whether keywords or not."""
+    names: set[str] = set()
+    stack = [raw]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, list):
+            stack += cast("list[object]", value)
+        elif isinstance(value, dict):
+            entries = cast("dict[str, object]", value)
+            names.update(entries)
+            stack += entries.values()
+    return names
+
+
+def _collect_scalars(value: Json) -> list[Json]:
+    scalars: list[Json] = []
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        match item:
+            case list():
+                stack += item
+            case dict():
+                stack += item.values()
+                scalars += item.keys()
+            case _:
+                scalars.append(item)
+    return scalars
+
+
+def _is_finite(value: Json) -> bool:
+    return all(math.isfinite(scalar) for scalar in _collect_scalars(value) if isinstance(scalar, float))

@@ -1,0 +1,273 @@
+"""Enums of the GraphQL schema, each value with its description."""
+
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import strawberry
+
+from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
+from tessera_gql.formats.schema_documents import Format
+from tessera_gql.policy.access import Scope
+from tessera_gql.policy.enums import (
+    ChangeType,
+    ContractStatus,
+    DependencyType,
+    Evidence,
+    Outcome,
+    ProposalStatus,
+    RegistrationStatus,
+    ResourceType,
+    Response,
+)
+from tessera_gql.policy.events import EVENT_KINDS
+
+
+def describe_enum(enum: type[Enum], name: str, description: str, **values: str) -> None:
+    """Register an enum of another layer in the schema. Raise KeyError if a value has no description."""
+    strawberry.enum(enum, name=name, description=description)
+    definition: Any = enum.__strawberry_definition__  # type: ignore[attr-defined] # set by the line above
+    for value in definition.values:
+        value.description = values[value.name]
+
+
+if TYPE_CHECKING:
+    EventKind: TypeAlias = StrEnum
+else:  # made from the event classes, which type checkers can't follow
+    EventKind = StrEnum("EventKind", [(kind, kind) for kind in EVENT_KINDS])
+
+
+class OrderDirection(StrEnum):
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+class UserErrorCode(StrEnum):
+    NOT_FOUND = "NOT_FOUND"
+    INVALID = "INVALID"
+    CONFLICT = "CONFLICT"
+    FORBIDDEN = "FORBIDDEN"
+    STALE = "STALE"
+
+
+class SearchType(StrEnum):
+    TEAM = "TEAM"
+    ASSET = "ASSET"
+
+
+describe_enum(
+    OrderDirection,
+    "OrderDirection",
+    "The direction in which a list is sorted.",
+    ASC="Smallest or oldest item first.",
+    DESC="Largest or newest item first.",
+)
+describe_enum(
+    SearchType,
+    "SearchType",
+    "The types that a search covers.",
+    TEAM="Teams, searched by name.",
+    ASSET="Assets, searched by fqn and description.",
+)
+describe_enum(
+    UserErrorCode,
+    "UserErrorCode",
+    "The reason why a mutation was refused.",
+    NOT_FOUND="Something that the input refers to does not exist.",
+    INVALID="The input is wrong, whatever the state of the server.",
+    CONFLICT="The input is valid, but the current state does not allow it.",
+    FORBIDDEN="The caller's key does not have the right to do this.",
+    STALE="The object was changed after `expectedRowVersion` was read; read it again.",
+)
+describe_enum(
+    Mode,
+    "CompatibilityMode",
+    "The rule that decides which changes to a schema are breaking. Weaker guarantees break in every mode but NONE.",
+    BACKWARD="The new schema accepts all data written under the old one, and no declared field disappears.",
+    FORWARD="The old schema accepts all data written under the new one, and no new field is declared.",
+    FULL="Both BACKWARD and FORWARD hold, and nothing but annotations such as titles and descriptions changes.",
+    NONE="No change is breaking; changes are still listed, and consumers are informed.",
+)
+describe_enum(
+    Bump,
+    "VersionBump",
+    "The part of the semantic version that a change must raise at least.",
+    NONE="Nothing changed, so the version stays.",
+    PATCH="Only details such as annotations or formats changed, and nothing breaks.",
+    MINOR="Declared fields, accepted values or guarantees changed, and nothing breaks.",
+    MAJOR="At least one change is breaking under the compatibility mode.",
+)
+describe_enum(
+    Certainty,
+    "Certainty",
+    "How certain the verdict about a change is.",
+    PROVEN="The document in `counterexample` proves that the change breaks.",
+    UNPROVEN="The change could not be proven safe or breaking, so it counts as breaking.",
+)
+describe_enum(
+    ChangeKind,
+    "ChangeKind",
+    "The kind of a difference between two contract versions.",
+    PROPERTY_ADDED="The new schema declares a property that the old one did not.",
+    PROPERTY_REMOVED="The new schema no longer declares a property.",
+    PROPERTY_RENAMED="A property was replaced by one of another name and the same shape.",
+    TYPE_CHANGED="The type was replaced by one that neither includes the old one nor is part of it.",
+    TYPE_WIDENED="The new type includes the old type and more.",
+    TYPE_NARROWED="The new type is a part of the old type.",
+    REQUIRED_ADDED="A property that was optional is now required.",
+    REQUIRED_REMOVED="A property that was required is now optional.",
+    ENUM_VALUES_ADDED="More values are allowed than before.",
+    ENUM_VALUES_REMOVED="Some values are no longer allowed.",
+    CONSTRAINT_TIGHTENED="A constraint such as a maximum or a length accepts fewer values.",
+    CONSTRAINT_RELAXED="A constraint such as a maximum or a length accepts more values.",
+    CONSTRAINT_CHANGED="A constraint changed in a way that can't be compared, such as another pattern.",
+    DEFAULT_ADDED="A default value was added.",
+    DEFAULT_REMOVED="A default value was removed.",
+    DEFAULT_CHANGED="A default value was replaced by another.",
+    NULLABLE_ADDED="A value may be null that could not be null before.",
+    NULLABLE_REMOVED="A value may no longer be null.",
+    COMPOSITION_CHANGED="The accepted values changed in a way no other kind describes, such as another `anyOf`.",
+    FORMAT_CHANGED="The format of a text changed, such as `date` or `email`.",
+    DEPRECATED_CHANGED="A field was marked as deprecated, or the mark was removed.",
+    ANNOTATION_CHANGED="A title, description, example or other annotation changed.",
+    UNRESOLVED_REF="A `$ref` leads nowhere, so what it refers to could not be compared.",
+    UNDECIDED="The comparison could not be finished, so the change counts as breaking.",
+    GUARANTEE_WEAKENED="A guarantee promises less than before, or is gone.",
+    GUARANTEE_STRENGTHENED="A guarantee promises more than before, or is new.",
+    GUARANTEE_CHANGED="A guarantee changed in a way that can't be ranked.",
+)
+describe_enum(
+    Scope,
+    "Scope",
+    "The rights of an API key. Each scope includes those before it: READ, WRITE, ADMIN.",
+    READ="Read everything but API keys, webhooks and the events about them.",
+    WRITE="Change what belongs to the key's own team, and acknowledge proposals for it.",
+    ADMIN="Act for any team, create teams, and publish breaking changes by force.",
+)
+describe_enum(
+    ResourceType,
+    "ResourceType",
+    "The kind of object that an asset is.",
+    TABLE="A table of the warehouse.",
+    VIEW="A view of the warehouse.",
+    MODEL="A model of a dbt project.",
+    SOURCE="A source that a dbt project reads.",
+    SEED="A seed of a dbt project: a CSV file that is loaded as a table.",
+    SNAPSHOT="A snapshot of a dbt project.",
+    TOPIC="A topic of a message broker.",
+    FILE="A file or a folder of files.",
+    API="An interface that programs call.",
+    EXPOSURE="A use of the data outside the warehouse, such as a dashboard.",
+    OTHER="An asset of any other kind.",
+)
+describe_enum(
+    Format,
+    "DocumentFormat",
+    "The format of a document that describes data.",
+    JSON_SCHEMA="A JSON Schema, as text.",
+    ODCS="A data contract of the Open Data Contract Standard, version 3, in YAML.",
+    AVRO="An Avro schema of a record: the content of an .avsc file.",
+    PROTOBUF="A compiled protobuf descriptor set with its imports, in base64.",
+    DDL="SQL statements that create tables.",
+)
+describe_enum(
+    ContractStatus,
+    "ContractStatus",
+    "The stage of a contract's life.",
+    ACTIVE="The contract that is in force; an asset has one at most.",
+    DEPRECATED="The contract was replaced by a later version.",
+    RETIRED="The contract was ended and has no successor.",
+)
+describe_enum(
+    ChangeType,
+    "ChangeType",
+    "The part of the semantic version that a contract raised.",
+    INITIAL="The first contract of its asset.",
+    PATCH="Only details such as annotations or formats changed.",
+    MINOR="Declared fields, accepted values or guarantees changed, and nothing broke.",
+    MAJOR="At least one change was breaking.",
+)
+describe_enum(
+    RegistrationStatus,
+    "RegistrationStatus",
+    "The stage of a registration's life.",
+    ACTIVE="The team reads the asset.",
+    MIGRATING="The team reads the asset and is preparing for a proposed change.",
+    INACTIVE="The team no longer reads the asset; the registration is kept as history.",
+)
+describe_enum(
+    Evidence,
+    "Evidence",
+    "The source of the knowledge that one asset or team reads another asset.",
+    DECLARED="A person or a program declared it through this API.",
+    DBT_MANIFEST="It was found in a dbt manifest.",
+    QUERY_LOG="It was found in the warehouse's query log.",
+)
+describe_enum(
+    ProposalStatus,
+    "ProposalStatus",
+    "The status of a proposal. It follows from the acknowledgments and the time; it can't be set.",
+    PENDING="At least one asked team has not consented yet, and none has blocked.",
+    APPROVED="All asked teams consent; the proposal can be published.",
+    REJECTED="An asked team acknowledged with BLOCKED; it may still change its acknowledgment.",
+    WITHDRAWN="Final: the owner team withdrew the proposal.",
+    PUBLISHED="Final: the contract was published.",
+    SUPERSEDED="Final: another proposal or a forced publish replaced this one.",
+    EXPIRED="Final: not all asked teams consented in time.",
+)
+describe_enum(
+    Response,
+    "AcknowledgmentResponse",
+    "The response of an asked team to a breaking change.",
+    APPROVED="The team consents to the change now.",
+    MIGRATING="The team needs time; this counts as consent once its migration deadline has passed.",
+    BLOCKED="The team objects, so the proposal can't be published.",
+)
+describe_enum(
+    DependencyType,
+    "DependencyType",
+    "The way in which one asset depends on another.",
+    CONSUMES="The dependent asset reads the other one.",
+    REFERENCES="The dependent asset refers to the other one, for example by a foreign key.",
+    TRANSFORMS="The dependent asset is made from the other one.",
+)
+describe_enum(
+    Outcome,
+    "PublishOutcome",
+    "The result of a publish. PROPOSED is not an error.",
+    PUBLISHED="The contract was published and is active.",
+    PROPOSED="The change is breaking, so a proposal waits for the acknowledgments of the asked teams.",
+    UNCHANGED="The active contract is the same already, so nothing was written.",
+    FORCED="The contract was published by force although the change is breaking.",
+)
+describe_enum(
+    EventKind,
+    "EventKind",
+    "The kind of an event.",
+    TEAM_CREATED="A team was created.",
+    TEAM_UPDATED="A team was renamed or its metadata changed.",
+    ASSET_CREATED="An asset was created.",
+    ASSET_UPDATED="The owner, description or another attribute of an asset changed.",
+    COMPATIBILITY_MODE_CHANGED="The compatibility mode of an asset's contracts changed.",
+    DEPENDENCY_ADDED="An asset got a dependency on another one.",
+    DEPENDENCY_REMOVED="An asset lost a dependency on another one.",
+    CONTRACT_PUBLISHED="A contract became active, by force or not.",
+    CONTRACT_RETIRED="A contract was retired.",
+    REGISTRATION_CREATED="A team registered as a consumer of an asset.",
+    REGISTRATION_UPDATED="A team changed what it reads of an asset, or its purpose.",
+    REGISTRATION_ENDED="A team is no longer a consumer of an asset.",
+    PROPOSAL_OPENED="A breaking change was proposed.",
+    ACKNOWLEDGMENT_REQUESTED="A team was asked to acknowledge a proposal.",
+    ACKNOWLEDGMENT_RELEASED="A team no longer reads what a proposal breaks, so it is no longer asked.",
+    PROPOSAL_ANSWERED="A team acknowledged a proposal.",
+    PROPOSAL_STATUS_CHANGED="The status of a proposal changed.",
+    PROPOSAL_STALE="An approved proposal breaks more than was approved, so it must be proposed again.",
+    MANIFEST_SYNCED="A dbt manifest was synced.",
+    API_KEY_CREATED="An API key was created.",
+    API_KEY_REVOKED="An API key was revoked.",
+    REMINDER_SENT="Teams were reminded of a proposal that expires soon.",
+    WEBHOOK_CREATED="A webhook was created.",
+    WEBHOOK_UPDATED="A webhook was changed.",
+    WEBHOOK_DELETED="A webhook was deleted.",
+    WEBHOOK_REDELIVERED="A delivery was sent to a webhook once more.",
+    WEBHOOK_DELIVERY_FAILED="A delivery to a webhook was given up after a day of attempts.",
+)

@@ -1,0 +1,273 @@
+"""The webhook worker: creates deliveries from events and posts them at least once, whichever worker stops when.
+
+Any number of workers may run, in server processes or alone. Their whole state is in the database: a webhook's position
+in the event log, and the due time of each delivery, which a claim moves to the end of its lease.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.errors import Refusal, Unavailable
+from tessera_gql.notifications import outbound_http, webhook_messages
+from tessera_gql.notifications.outbound_http import DeliveryError
+from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
+from tessera_gql.policy.events import Event, WebhookDeliveryFailed
+from tessera_gql.policy.visibility import UNRESTRICTED, redact_event, visibility_of_webhook
+from tessera_gql.policy.webhook_delivery import Backoff, matches_filter, next_attempt
+from tessera_gql.store import assets, events, webhooks
+from tessera_gql.store.database import Database
+from tessera_gql.store.encryption import Keyring, UnreadableSecret
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery
+from tessera_gql.workflows import webhook_secrets
+from tessera_gql.workflows.webhooks import SETTINGS_WEBHOOK_ID, new_delivery, sync_settings_webhook
+
+MAX_STORED_ATTEMPTS = 30
+RETENTION = timedelta(days=30)
+PRUNE_EVERY_SECONDS = 3600.0
+SHUTDOWN_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+RenderPayload = Callable[[Webhook, EventRow], Awaitable[Any]]
+"""Executes a webhook's document for an event with the rights of its team; raises DeliveryError."""
+
+
+@dataclass(frozen=True)
+class WebhookOptions:
+    """Options of the worker; `url` and `secret` define the webhook of the settings. A lease outlasts a post."""
+
+    url: str | None = None
+    secret: str | None = field(default=None, repr=False)
+    rules: outbound_http.PostRules = field(default_factory=outbound_http.PostRules)
+    backoff: Backoff = field(default_factory=Backoff)
+    render: RenderPayload | None = None
+    lease_seconds: float = 60.0
+    poll_seconds: float = 1.0
+    max_posts: int = 32
+    max_posts_per_webhook: int = 4
+
+
+class WebhookWorker:
+    """Posts webhook deliveries until it is cancelled."""
+
+    def __init__(self, database: Database, options: WebhookOptions | None = None) -> None:
+        self._database = database
+        self._options = options or WebhookOptions()
+        self._wake_signal = asyncio.Event()
+        self._running: dict[asyncio.Task[None], UUID] = {}
+        self._is_prepared = False
+        self._pruned_at = 0.0
+
+    def wake(self, _committed: Sequence[Event] = ()) -> None:
+        self._wake_signal.set()
+
+    async def run(self) -> None:
+        """Run until cancelled; posts in progress then have a few seconds to finish."""
+        self._database.commit_listeners.append(self.wake)
+        try:
+            while True:
+                await self._step()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._options.poll_seconds):
+                        await self._wake_signal.wait()
+                self._wake_signal.clear()
+        finally:
+            self._database.commit_listeners.remove(self.wake)
+            await self._finish_posts()
+
+    async def _step(self) -> None:
+        try:
+            await self._prepare()
+            await self._prune_if_due()
+            async with self._database.read() as session:
+                has_work = await webhooks.has_work(session)
+            if has_work:
+                await create_deliveries(self._database)
+                await self._start_posts()
+        except (Unavailable, Refusal) as error:
+            log.warning("Webhooks wait. %s", error)
+        except Exception:
+            log.exception("The webhook worker failed and goes on")
+
+    async def _prepare(self) -> None:
+        if not self._is_prepared:
+            async with self._database.write("settings") as session:
+                await sync_settings_webhook(session, self._options.url)
+                secrets = await webhook_secrets.encrypt_stored(session)
+            for warning in secrets.warnings():
+                log.warning(warning)
+            await self._database.erase_overwritten()
+            self._is_prepared = True
+
+    async def _prune_if_due(self) -> None:
+        if time.monotonic() - self._pruned_at > PRUNE_EVERY_SECONDS or not self._pruned_at:
+            async with self._database.write() as session:
+                await webhooks.delete_ended(session, session.now - RETENTION)
+            self._pruned_at = time.monotonic()
+
+    async def _start_posts(self) -> None:
+        """Start posts up to the limits; the limit for each webhook keeps a slow one from blocking the others."""
+        options, maximum = self._options, self._options.max_posts_per_webhook
+        while (free := options.max_posts - len(self._running)) > 0:
+            busy = [hook for hook, count in Counter(self._running.values()).items() if count >= maximum]
+            if options.url is None:  # leave it to workers whose settings have its secret
+                busy.append(SETTINGS_WEBHOOK_ID)
+            async with self._database.write() as session:
+                lease = timedelta(seconds=options.lease_seconds)
+                claimed = await webhooks.claim(
+                    session, limit=free, limit_per_webhook=maximum, excluded_webhook_ids=busy, lease=lease
+                )
+            for delivery in claimed:
+                task = asyncio.create_task(self._deliver(delivery), name=f"webhook {delivery.id}")
+                self._running[task] = delivery.webhook_id
+                task.add_done_callback(self._on_finished)
+            if not claimed:
+                return
+
+    def _on_finished(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("What came of a delivery could not be kept; it is sent again. %s", error)
+        self.wake()
+
+    async def _finish_posts(self) -> None:
+        if self._running:
+            _, unfinished = await asyncio.wait([*self._running], timeout=SHUTDOWN_SECONDS)
+            for task in unfinished:
+                task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _deliver(self, delivery: WebhookDelivery) -> None:
+        started = time.monotonic()
+        status, error = None, None
+        try:
+            status = await self._post(delivery)
+        except DeliveryError as failure:
+            status, error = failure.status, failure.message
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("A delivery failed by a fault of ours")
+            error = "The message could not be made, by a fault of the server; its log tells more."
+        record = {"status": status, "error": error, "milliseconds": round((time.monotonic() - started) * 1000)}
+        await record_attempt(self._database, delivery, record, self._options.backoff)
+
+    async def _post(self, delivery: WebhookDelivery) -> int:
+        async with self._database.read() as session:
+            hooks = await webhooks.by_ids(session, [delivery.webhook_id])
+            if not hooks:
+                raise DeliveryError("The webhook was deleted.")
+            hook = hooks[0]
+            event = await _load_event(session, delivery, hook)
+            fqn = await _load_fqn(session, event)
+            now, keyring = session.now, session.keyring
+        body = await self._render(hook, event, fqn, delivery)
+        headers = webhook_messages.sign_headers(str(delivery.id), body, self._signing_secrets(hook, keyring, now), now)
+        return await outbound_http.post(hook.url, body, headers, self._options.rules)
+
+    def _signing_secrets(self, hook: Webhook, keyring: Keyring, now: datetime) -> list[str]:
+        """The secrets that sign this post; raises DeliveryError if they can't be decrypted."""
+        if hook.id == SETTINGS_WEBHOOK_ID:
+            return [self._options.secret] if self._options.secret else []
+        try:
+            return webhook_secrets.signing_secrets(keyring, hook, now)
+        except UnreadableSecret as error:
+            raise DeliveryError(f"The secret of this webhook can't be decrypted: {error}.") from None
+
+    async def _render(self, hook: Webhook, event: EventRow | None, fqn: str | None, delivery: WebhookDelivery) -> bytes:
+        is_slack = hook.format is WebhookFormat.SLACK
+        if event is None:
+            return (
+                webhook_messages.render_slack_ping() if is_slack else webhook_messages.render_ping(delivery.created_at)
+            )
+        if is_slack:
+            return webhook_messages.render_slack(event, fqn)
+        if hook.document is not None and self._options.render is not None:
+            return webhook_messages.render_standard(event, await self._options.render(hook, event))
+        return webhook_messages.render_standard(event)
+
+
+async def create_deliveries(database: Database) -> int:
+    """Create the deliveries of the next events, and move the webhooks' positions in the same transaction."""
+    async with database.write() as session:
+        late = await webhooks.lock_lagging(session)
+        if not late:
+            return 0
+        page = await events.load_after(session, min(hook.position for hook in late))
+        deliveries = [
+            new_delivery(session, hook, event.sequence)
+            for hook in late
+            for event in page
+            if event.sequence > hook.position
+            and matches_filter(hook.kinds, hook.team_id, kind=event.kind, audience_team_ids=event.teams)
+        ]
+        for start in range(0, len(deliveries), 500):
+            await session.insert_all(deliveries[start : start + 500])
+        if page:
+            await webhooks.advance_position(session, late, page[-1].sequence)
+        return len(deliveries)
+
+
+async def record_attempt(
+    database: Database, delivery: WebhookDelivery, record: dict[str, Any], backoff: Backoff
+) -> None:
+    """Record an attempt: delivered, due again later, or dead after a day of failures, with an event."""
+    async with database.write("worker") as session:
+        attempts = [*delivery.attempts, {"at": session.now.isoformat(), **record}][-MAX_STORED_ATTEMPTS:]
+        if record["error"] is None:
+            await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DELIVERED, attempts=attempts)
+            return
+        failures = sum(1 for attempt in attempts if attempt["at"] >= delivery.since.isoformat())
+        due_at = next_attempt(
+            backoff,
+            failures=failures,
+            since=delivery.since,
+            now=session.now,
+            roll=random.random(),  # noqa: S311 - jitter
+        )
+        if due_at is not None:
+            await webhooks.record_attempt(session, delivery, attempts=attempts, due_at=due_at)
+        elif await webhooks.record_attempt(session, delivery, status=DeliveryStatus.DEAD, attempts=attempts):
+            await _record_failure(session, delivery, attempts)
+
+
+async def _record_failure(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
+    hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
+    session.record(
+        WebhookDeliveryFailed(
+            audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
+            webhook_id=hook.id,
+            delivery_id=delivery.id,
+            event_sequence=delivery.sequence,
+            attempts=len(attempts),
+            error=attempts[-1]["error"],
+        )
+    )
+
+
+async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:
+    """The event as the webhook's team may see it; None for a ping."""
+    if delivery.sequence is None:
+        return None
+    (row,) = await events.load_after(session, delivery.sequence - 1, limit=1)
+    event = redact_event(visibility_of_webhook(hook.team_id), row, events.with_actor)
+    if event is None:
+        raise DeliveryError("This event is hidden from the team of the webhook.")
+    return event
+
+
+async def _load_fqn(session: Session, event: EventRow | None) -> str | None:
+    if event is None or event.asset_id is None:
+        return None
+    rows = await assets.by_ids(session, [event.asset_id])
+    return rows[0].fqn if rows else None

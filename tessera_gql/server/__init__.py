@@ -1,0 +1,1 @@
+"""Transport: HTTP, WebSocket and server-sent events, limits, uploads and broadcast of subscriptions."""

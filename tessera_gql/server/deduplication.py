@@ -1,0 +1,71 @@
+"""Deduplicate subscriptions: equal subscriptions share one execution and its encoded replies.
+
+A client that resumes from a cursor first gets its missed events from its own execution, then joins the shared one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+from graphql import OperationType
+
+from tessera_gql.server.broadcast import StreamPosition
+from tessera_gql.server.documents import Operation, PrepareResult
+from tessera_gql.server.operations import encode_reply, stream_replies
+from tessera_gql.server.transport import Identity, Message, Transport
+
+RESUME_ARGUMENT = "after"
+"""Name of the argument with the cursor to resume after."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedExecution:
+    """The key of a shared execution, and whether the subscription must catch up before it joins."""
+
+    key: Hashable
+    must_catch_up: bool
+
+
+def find_shared_execution(transport: Transport, prepared: PrepareResult, identity: Identity) -> SharedExecution | None:
+    """Return how the subscription may be shared, or None if it may not."""
+    if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
+        return None
+    resumes, cursor_variable = prepared.may_have_argument(RESUME_ARGUMENT), prepared.argument_variable(RESUME_ARGUMENT)
+    if (scope := transport.sharing_scope(identity)) is None or (resumes and cursor_variable is None):
+        return None
+    common = {name: value for name, value in prepared.variables.items() if name != cursor_variable}
+    try:
+        variables = common and orjson.dumps(common, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer beyond 64 bits
+        return None
+    key = (
+        scope,
+        id(prepared.document),
+        prepared.name,
+        variables or None,
+    )  # the running stream keeps the document alive, so that its id stays unique
+    return SharedExecution(key, resumes)
+
+
+def stream_messages(transport: Transport, prepared: PrepareResult, identity: Identity) -> AsyncGenerator[Message]:
+    """Iterate over the messages of an operation, shared if possible. Raises SlowListener if the reader is too slow."""
+    shared = find_shared_execution(transport, prepared, identity)
+    if shared is None or shared.must_catch_up:
+        return execute_messages(transport, prepared, identity, StreamPosition())
+    return transport.broadcaster.listen(shared.key, partial(execute_messages, transport, prepared, identity))
+
+
+async def execute_messages(
+    transport: Transport, prepared: PrepareResult, identity: Identity, stream_position: StreamPosition
+) -> AsyncGenerator[Message]:
+    """Execute an operation and yield its encoded replies. An error message is the last."""
+    async with aclosing(stream_replies(transport, prepared, identity, stream_position)) as replies:
+        async for reply in replies:
+            if "data" in reply:
+                yield Message("next", encode_reply(transport, reply), stream_position.position)
+            else:
+                yield Message("error", encode_reply(transport, reply, "errors"))

@@ -1,0 +1,362 @@
+"""Cache of parsed, measured and validated GraphQL documents. Client errors are returned, never raised."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    InlineFragmentNode,
+    NullValueNode,
+    OperationDefinitionNode,
+    OperationType,
+    OverlappingFieldsCanBeMergedRule,
+    Token,
+    ValueNode,
+    VariableNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from tessera_gql.executor import PlanCache
+from tessera_gql.server.complexity import (
+    MAX_NESTING,
+    NestingTooDeep,
+    OperationMeter,
+    OperationSize,
+    collect_fragments,
+    count_overlaps,
+    count_requested_items,
+    exceeds_tokens,
+)
+from tessera_gql.server.limits import Limits
+
+VALIDATION_PASSES = (
+    (
+        *(rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule),
+        MaybeNullValidationRule,
+        OneOfInputValidationRule,
+    ),
+    (OverlappingFieldsCanBeMergedRule,),
+)
+"""Validation rules in two passes. The quadratic rule is last: cyclic or unused fragments must be refused before it."""
+
+
+class Profile(StrEnum):
+    """OPEN is for development and enables introspection, GraphiQL, GET and "did you mean"."""
+
+    OPEN = "open"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation that passed every check before execution."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+    variables: dict[str, Any]
+    cost: int = 0
+    """Maximum number of objects in the reply; for a document of several operations, of the costliest one."""
+    plans: PlanCache = field(default_factory=PlanCache, repr=False, compare=False)
+    """Execution plans of the document."""
+
+    @property
+    def kind(self) -> OperationType:
+        return self.node.operation
+
+    @property
+    def name(self) -> str | None:
+        return self.node.name.value if self.node.name else None
+
+    def selects_only(self, name: str) -> bool:
+        """Return whether this is the only root field. Root fragments are not expanded."""
+        fields = self.node.selection_set.selections
+        return len(fields) == 1 and isinstance(fields[0], FieldNode) and fields[0].name.value == name
+
+    def has_root_field(self, names: Collection[str]) -> bool:
+        """Return whether a root field has one of these names. Root fragments are expanded."""
+        fragments, pending, expanded = collect_fragments(self.document), [self.node.selection_set], set[str]()
+        while pending:
+            for selection in pending.pop().selections:
+                match selection:
+                    case FieldNode(name=name):
+                        if name.value in names:
+                            return True
+                    case FragmentSpreadNode(name=name) if name.value not in expanded:
+                        expanded.add(name.value)
+                        pending.append(fragments[name.value].selection_set)
+                    case InlineFragmentNode(selection_set=inner):
+                        pending.append(inner)
+                    case _:
+                        pass
+        return False
+
+    def may_have_argument(self, argument: str) -> bool:
+        """Return whether a root field may have a non-null argument of this name. A root fragment counts as yes."""
+        return any(
+            not isinstance(field, FieldNode)
+            or any(node.name.value == argument and not self._is_null(node.value) for node in field.arguments or ())
+            for field in self.node.selection_set.selections
+        )
+
+    def argument_variable(self, argument: str) -> str | None:
+        """Return the variable passed as this argument of the only root field, if it is used nowhere else."""
+        fields = self.node.selection_set.selections
+        arguments = [node for field in fields if isinstance(field, FieldNode) for node in field.arguments or ()]
+        names = [
+            node.value.name.value
+            for node in arguments
+            if node.name.value == argument and isinstance(node.value, VariableNode)
+        ]
+        if len(fields) != 1 or not names or self.document.loc is None:
+            return None
+        uses = re.findall(rf"\${names[0]}\b", self.document.loc.source.body)
+        return names[0] if len(uses) == 2 else None  # the definition and the argument
+
+    def _is_null(self, value: ValueNode) -> bool:
+        if isinstance(value, VariableNode):
+            name = value.name.value
+            return self.variables.get(name) is None and (
+                name in self.variables or name not in _default_values(self.node)
+            )
+        return isinstance(value, NullValueNode)
+
+
+PrepareResult: TypeAlias = Operation | list[GraphQLError]
+
+
+@dataclass
+class _Entry:
+    """A cached document with its errors, measurements and plans."""
+
+    document: DocumentNode | None
+    size: int
+    """Tokens, or the equivalent amount of memory."""
+    errors: list[GraphQLError] | None = None
+    """Validation errors, None before validation."""
+    sizing: tuple[str, ...] | None = None
+    verdicts: dict[Hashable, GraphQLError | int] = field(default_factory=dict[Hashable, GraphQLError | int])
+    plans: PlanCache = field(default_factory=PlanCache)
+    weight: int = 0
+    """The weight that the cache has counted for this entry."""
+
+    def weigh(self) -> int:
+        """Compute the weight including plans and verdicts. A plan takes two thirds of its document's memory."""
+        return self.size * (1 + 2 * max(1, len(self.plans))) // 3 + len(self.verdicts)
+
+
+def parse_operation(query: str, variables: dict[str, Any], operation_name: str | None) -> Operation:
+    """Parse the operation of a document that another process has already validated."""
+    document = parse(query)
+    operation = _select_operation(document, operation_name)
+    if isinstance(operation, GraphQLError):
+        raise operation
+    return Operation(document, operation, variables)
+
+
+class DocumentCache:
+    """An LRU cache of the prepared documents of one schema, bounded by tokens."""
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, profile: Profile) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._profile = profile
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._weight = 0
+
+    def prepare(
+        self, query: str, variables: dict[str, Any] | None = None, operation_name: str | None = None
+    ) -> PrepareResult:
+        """Return the operation to run, or the errors of the document."""
+        entry = self._find_entry(query)
+        variables = variables or {}
+        if entry.document is None:
+            return entry.errors or []
+        verdict = self._find_verdict(entry, entry.document, variables)
+        if isinstance(verdict, GraphQLError):
+            return [verdict]
+        if entry.errors is None:
+            entry.errors = self._validate(entry.document)
+        if entry.errors:
+            return entry.errors
+        node = _select_operation(entry.document, operation_name)
+        if isinstance(node, GraphQLError):
+            return [node]
+        return Operation(entry.document, node, variables, verdict, entry.plans)
+
+    def _find_entry(self, query: str) -> _Entry:
+        if (entry := self._entries.get(query)) is None:
+            entry = self._entries[query] = self._parse(query)
+        else:
+            self._entries.move_to_end(query)
+        weight = entry.weigh()
+        self._weight += weight - entry.weight
+        entry.weight = weight
+        while self._weight > self._limits.cached_tokens:
+            self._weight -= self._entries.popitem(last=False)[1].weight
+        return entry
+
+    def _parse(self, query: str) -> _Entry:
+        if len(query) > (limit := self._limits.document_bytes):
+            return _Entry(None, 2, [_complexity_error("document", limit, _TOO_LONG.format(f"{limit:,}"))])
+        tokens, size = self._limits.tokens, 2 + len(query) // 500
+        too_many_tokens = (
+            f"The document has more than {tokens:,} tokens, which is the limit. Split it into several requests."
+        )
+        if exceeds_tokens(query, tokens):
+            return _Entry(None, size, [_complexity_error("tokens", tokens, too_many_tokens)])
+        try:
+            document = parse(query, max_lexical_tokens=tokens, max_comments=tokens)
+        except GraphQLError as error:
+            if error.message.endswith("nested too deeply. Parsing aborted."):
+                error = _complexity_error("depth", self._limits.depth, _TOO_NESTED)
+            elif error.message.endswith("Parsing aborted."):
+                error = _complexity_error("tokens", tokens, too_many_tokens)
+            else:
+                error = _with_code(error, "GRAPHQL_PARSE_FAILED")
+            return _Entry(None, size, [error])
+        _unlink_tokens(document)
+        return _Entry(document, size + document.token_count)
+
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        limits, hide = self._limits, self._profile is Profile.LOCKED
+        fragments = collect_fragments(document)
+        pairs = sum(count_overlaps(node, fragments, limits.overlaps) for node in _operations(document))
+        if pairs > limits.overlaps:
+            return [_complexity_error("overlaps", limits.overlaps, _OVERLAPS.format(f"{limits.overlaps:,}"))]
+        for rules in VALIDATION_PASSES:
+            if errors := validate(self._schema, document, rules, limits.errors, hide):
+                return [_with_code(error, "GRAPHQL_VALIDATION_FAILED") for error in errors]
+        return []
+
+    def _find_verdict(self, entry: _Entry, document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | int:
+        """Return the error of the first exceeded limit, or the cost. Cached per combination of page sizes."""
+        if entry.sizing is not None and (key := _page_sizes(entry.sizing, variables)) in entry.verdicts:
+            return entry.verdicts[key]
+        sizing: set[str] = set()
+        verdict = self._measure(document, variables, sizing)
+        entry.sizing = (*sizing,)
+        if len(entry.verdicts) >= 100:
+            entry.verdicts.clear()
+        entry.verdicts[_page_sizes(entry.sizing, variables)] = verdict
+        return verdict
+
+    def _measure(self, document: DocumentNode, variables: Mapping[str, Any], sizing: set[str]) -> GraphQLError | int:
+        fragments, limits, cost = collect_fragments(document), self._limits, 0
+        pages = (limits.default_page, limits.list_length)
+        for node in _operations(document):
+            measure = OperationMeter(self._schema, fragments, variables, _default_values(node), *pages, sizing)
+            try:
+                size = measure.measure_operation(node)
+            except NestingTooDeep:
+                size = OperationSize(depth=MAX_NESTING)
+            if refusal := _check_limits(size, limits) or self._check_introspection(size):
+                return refusal
+            cost = max(cost, size.cost)
+        return cost
+
+    def _check_introspection(self, size: OperationSize) -> GraphQLError | None:
+        if not size.introspections or self._profile is Profile.OPEN:
+            return None
+        message = (
+            "Introspection is off on this server. Read the schema from its schema.graphql, "
+            "or run a server in the open profile."
+        )
+        return _with_code(GraphQLError(message), "GRAPHQL_VALIDATION_FAILED")
+
+
+_TOO_NESTED = "The document is nested too deeply to be read. Pass values in variables, or ask for less at once."
+_TOO_MANY_TOKENS = "The document has more than {} tokens, which is the limit. Split it into several requests."
+_TOO_LONG = "The document has more than {} characters, which is the limit. Pass values in variables."
+_OVERLAPS = "The same fields are selected together more than {} times over, which is the limit. Select each only once."
+
+
+def _page_sizes(names: tuple[str, ...], variables: Mapping[str, Any]) -> Hashable:
+    return tuple(count_requested_items(variables[name]) if name in variables else "default" for name in names)
+
+
+def _check_limits(size: OperationSize, limits: Limits) -> GraphQLError | None:
+    split = "Split it into several requests."
+    figures = (
+        ("depth", size.depth, limits.depth, "The query is {} levels deep; the limit is {}. " + split),
+        ("page", size.page, limits.page, "{} items are asked for at once; the limit is {}. Page through them."),
+        (
+            "cost",
+            size.cost,
+            limits.cost,
+            "The answer could hold {} objects; the limit is {}. Ask for smaller pages or fewer nested lists.",
+        ),
+        ("aliases", size.aliases, limits.aliases, "The query uses {} aliases; the limit is {}. " + split),
+        ("directives", size.directives, limits.directives, "{} directives are used; the limit is {}. " + split),
+    )
+    for name, figure, limit, message in figures:
+        if figure > limit:
+            formatted_figure = f"{figure:,}" if figure < 10**9 else "more than a billion"
+            return _complexity_error(name, limit, message.format(formatted_figure, f"{limit:,}"))
+    return None
+
+
+def _complexity_error(name: str, limit: int, message: str) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": "QUERY_TOO_COMPLEX", "limit": name, "allowed": limit})
+
+
+def _unlink_tokens(document: DocumentNode) -> None:
+    """Unlink the doubly linked list of tokens, which only the parser reads.
+
+    It is a reference cycle: evicted documents would stay in memory until a full garbage collection.
+    """
+    token: Token | None = document.loc.start_token if document.loc else None
+    while token is not None:
+        following = token.next
+        token.prev = token.next = None
+        token = following
+
+
+def _with_code(error: GraphQLError, code: str) -> GraphQLError:
+    """Add an error code and drop tracebacks, which would keep 100 kB of parser frames in the cache per error."""
+    error.extensions = {"code": code} | (error.extensions or {})
+    for raised in (error, error.original_error, error.__context__):
+        if raised is not None:
+            raised.__traceback__ = raised.__context__ = None
+    return error
+
+
+def _default_values(node: OperationDefinitionNode) -> dict[str, ValueNode]:
+    return {
+        definition.variable.name.value: definition.default_value
+        for definition in node.variable_definitions or ()
+        if definition.default_value is not None
+    }
+
+
+def _operations(document: DocumentNode) -> list[OperationDefinitionNode]:
+    return [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+
+
+def _select_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode | GraphQLError:
+    operations = _operations(document)
+    if name is None:
+        if len(operations) == 1:
+            return operations[0]
+        names = ", ".join(sorted(node.name.value for node in operations if node.name))
+        problem = f"several operations ({names})" if operations else "no operation"
+        return _with_code(
+            GraphQLError(f"The document has {problem}: say which to run in operationName."), "BAD_REQUEST"
+        )
+    for node in operations:
+        if node.name and node.name.value == name:
+            return node
+    return _with_code(GraphQLError(f"The document has no operation named {name[:100]!r}."), "BAD_REQUEST")

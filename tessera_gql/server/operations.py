@@ -1,0 +1,276 @@
+"""Execute operations and format their replies. Every error has a code, and internal failures are masked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, nullcontext
+from functools import partial
+from typing import Any, Literal, TypeAlias, cast
+
+from graphql import ExecutionResult, GraphQLError, OperationType
+from graphql import execute as run_document
+from graphql import subscribe as subscribe_document
+from strawberry.execution import optimized_is_awaitable
+
+from tessera_gql.errors import Refusal
+from tessera_gql.executor import PlannedQuery, execute_query
+from tessera_gql.server.broadcast import StreamPosition
+from tessera_gql.server.codec import encode
+from tessera_gql.server.concurrency import Slot
+from tessera_gql.server.documents import Operation, PrepareResult, Profile
+from tessera_gql.server.transport import EncodedReply, Executor, Identity, Transport, Unauthenticated
+
+log = logging.getLogger("tessera_gql.graphql")
+
+Reply: TypeAlias = dict[str, Any]
+"""A GraphQL response. Without `data`, the operation was refused before execution."""
+
+
+WaitForDisconnect: TypeAlias = Callable[[], Awaitable[None]]
+"""A function that returns when the client has disconnected."""
+
+WATCH_DELAY_SECONDS = 0.5
+"""Delay before a query watches for the disconnect of its client, since most queries are faster."""
+
+
+async def execute(
+    transport: Transport,
+    *,
+    query: str,
+    variables: dict[str, Any] | None = None,
+    operation_name: str | None = None,
+    identity: Identity = None,
+) -> Reply:
+    """Prepare and execute a query or mutation without HTTP."""
+    return await run_operation(transport, transport.document_cache.prepare(query, variables, operation_name), identity)
+
+
+async def run_operation(
+    transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
+) -> Reply:
+    """Execute a query or mutation and return its reply."""
+    with transport.observe(prepared, identity) as observe_reply:
+        reply = await _admit_and_run(transport, prepared, identity, disconnect)
+        observe_reply(reply)
+    return reply
+
+
+async def _admit_and_run(
+    transport: Transport, prepared: PrepareResult, identity: Identity, disconnect: WaitForDisconnect | None = None
+) -> Reply:
+    if not isinstance(prepared, Operation):
+        return _error_reply(transport, prepared)
+    if prepared.kind is OperationType.SUBSCRIPTION:
+        return _error_reply(transport, [STREAM_REQUIRED])
+    try:
+        extensions = transport.charge(identity, prepared)
+        slot = transport.concurrency_limiter.slot(transport.caller_account(identity))
+        async with slot if prepared.kind is OperationType.QUERY else nullcontext():
+            reply, should_retry = await _attempt(transport, prepared, identity, disconnect, slot)
+            if should_retry:
+                reply, _ = await _attempt(transport, prepared, identity, disconnect, slot)
+    except Exception as error:  # noqa: BLE001 - every error becomes a reply, and internal failures are logged
+        return error_reply(transport, error)
+    return reply | {"extensions": reply.get("extensions", {}) | extensions} if extensions else reply
+
+
+async def _attempt(
+    transport: Transport, operation: Operation, identity: Identity, disconnect: WaitForDisconnect | None, slot: Slot
+) -> tuple[Reply, bool]:
+    """Execute once and return the reply and whether to retry. Closing the context may still raise."""
+    async with transport.context(identity) as context:
+        result = _start(transport, operation, context, slot)
+        if not isinstance(result, ExecutionResult):
+            result = await _await_result(transport, operation, result, disconnect)
+    reply = _reply(transport, result)
+    is_unavailable = operation.kind is OperationType.QUERY and any(
+        error["extensions"]["code"] == "UNAVAILABLE" for error in reply.get("errors", ())
+    )
+    return reply, is_unavailable and transport.should_retry(context)
+
+
+def _start(
+    transport: Transport, operation: Operation, context: Any, slot: Slot
+) -> ExecutionResult | Awaitable[ExecutionResult]:
+    reference = partial(
+        run_document,
+        transport.core_schema,
+        operation.document,
+        context_value=context,
+        is_awaitable=cast("Any", optimized_is_awaitable),
+        **_options(transport, operation),
+    )
+    if operation.kind is not OperationType.QUERY or transport.executor is Executor.REFERENCE:
+        return reference()
+
+    async def run_reference() -> ExecutionResult:
+        """Execute with empty dataloaders; cached keys would change which field fails first."""
+        await context.reset()
+        result = reference()
+        return result if isinstance(result, ExecutionResult) else await result
+
+    document, node, variables = operation.document, operation.node, operation.variables
+    query = PlannedQuery(
+        transport.core_schema,
+        document,
+        node,
+        variables,
+        operation.plans,
+        context.restrict_columns,
+        slot.add_cpu_seconds,
+    )
+    return execute_query(query, context, run_reference, transport.executor_counts)
+
+
+async def _await_result(
+    transport: Transport, operation: Operation, result: Awaitable[ExecutionResult], disconnect: WaitForDisconnect | None
+) -> ExecutionResult:
+    """Await the result. A query is cancelled on timeout and disconnect; a mutation always runs to its end."""
+    if operation.kind is not OperationType.QUERY:
+        return await result
+    loop, seconds = asyncio.get_running_loop(), transport.limits.query_seconds
+    watchers: list[asyncio.Task[None]] = []
+    timeout = asyncio.timeout(seconds)
+
+    async def watch(disconnect: WaitForDisconnect) -> None:
+        await disconnect()
+        timeout.reschedule(loop.time())
+
+    timer = disconnect and loop.call_later(
+        WATCH_DELAY_SECONDS, lambda: watchers.append(loop.create_task(watch(disconnect)))
+    )
+    try:
+        async with timeout:
+            return await result
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        message = f"The query took longer than {seconds:g} seconds and was given up. Ask for less at once."
+        raise GraphQLError(message, extensions={"code": "TIMEOUT"}) from None
+    finally:
+        if timer:
+            timer.cancel()
+        for task in watchers:
+            task.cancel()
+
+
+async def stream_replies(
+    transport: Transport, prepared: PrepareResult, identity: Identity, stream_position: StreamPosition | None = None
+) -> AsyncGenerator[Reply]:
+    """Yield the replies of an operation: one, or those of a subscription, which updates the stream position."""
+    if not isinstance(prepared, Operation) or prepared.kind is not OperationType.SUBSCRIPTION:
+        yield await run_operation(transport, prepared, identity)
+        return
+    with transport.observe(prepared, identity) as observe_reply:
+        async with aclosing(_subscribe(transport, prepared, identity, stream_position)) as replies:
+            async for reply in replies:
+                observe_reply(reply)
+                yield reply
+
+
+async def _subscribe(
+    transport: Transport, prepared: Operation, identity: Identity, stream_position: StreamPosition | None
+) -> AsyncGenerator[Reply]:
+    try:
+        transport.charge(identity, prepared)
+        async with transport.context(identity) as context:
+            if stream_position is not None:
+                context.stream_position = stream_position
+            options = _options(transport, prepared)
+            source = subscribe_document(transport.core_schema, prepared.document, context_value=context, **options)
+            if isinstance(source, Awaitable):
+                source = await source
+            if isinstance(source, ExecutionResult):
+                yield _error_reply(transport, source.errors or [])
+                return
+            async with aclosing(cast("AsyncGenerator[ExecutionResult]", source)) as results:
+                async for result in results:
+                    yield _reply(transport, result)
+    except Exception as error:  # noqa: BLE001 - as in `run_operation`
+        yield error_reply(transport, error)
+
+
+def encode_reply(transport: Transport, reply: Reply, part: Literal["errors"] | None = None) -> bytes:
+    """Encode a reply or its errors as JSON. A value that JSON can't represent becomes an internal failure."""
+    try:
+        return encode(reply[part] if part else reply)
+    except (TypeError, ValueError, RecursionError) as error:
+        masked = error_reply(transport, error)
+        return encode(masked[part] if part else masked)
+
+
+def to_encoded_reply(transport: Transport, reply: Reply) -> EncodedReply:
+    """Encode a reply, together with the extensions of its first error if it has no data."""
+    return EncodedReply(encode_reply(transport, reply), None if "data" in reply else reply["errors"][0]["extensions"])
+
+
+def error_reply(transport: Transport, error: Exception) -> Reply:
+    """Create the reply for an exception that ended the operation."""
+    if isinstance(error, GraphQLError):
+        return _error_reply(transport, [error])
+    message, extensions = _explain(transport, error, "the whole operation")
+    return {"errors": [{"message": message, "extensions": extensions}]}
+
+
+STREAM_REQUIRED = GraphQLError(
+    "A subscription needs a stream: connect by websocket (graphql-transport-ws), or send Accept: text/event-stream.",
+    extensions={"code": "BAD_REQUEST"},
+)
+
+
+def _options(transport: Transport, operation: Operation) -> dict[str, Any]:
+    return {
+        "variable_values": operation.variables,
+        "operation_name": operation.name,
+        "executor_class": transport.schema.execution_context_class,
+        "max_coercion_errors": transport.limits.errors,
+        "hide_suggestions": transport.profile is Profile.LOCKED,
+    }
+
+
+def _reply(transport: Transport, result: ExecutionResult) -> Reply:
+    if not result.errors:
+        return {"data": result.data}
+    reply = _error_reply(transport, result.errors)
+    was_refused = result.data is None and not any(error.path for error in result.errors)
+    return reply if was_refused else {"data": result.data} | reply
+
+
+def _error_reply(transport: Transport, errors: list[GraphQLError]) -> Reply:
+    limit = transport.limits.errors
+    reply: Reply = {"errors": [_format_error(transport, error) for error in errors[:limit]]}
+    if len(errors) > limit:
+        reply["extensions"] = {"errorsOmitted": len(errors) - limit}
+    return reply
+
+
+def _format_error(transport: Transport, error: GraphQLError) -> dict[str, Any]:
+    formatted = cast("dict[str, Any]", error.formatted)
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    is_invalid_input = error.path is None and isinstance(cause, ValueError)  # a scalar could not parse its value
+    if cause is None or is_invalid_input or isinstance(cause, GraphQLError):
+        return formatted | {"extensions": {"code": "BAD_REQUEST"} | (error.extensions or {})}
+    message, extensions = _explain(transport, cause, str(error.path))
+    return formatted | {"message": message, "extensions": extensions}
+
+
+def _explain(transport: Transport, cause: Exception, location: str) -> tuple[str, dict[str, Any]]:
+    """Return the message and extensions of an exception. An internal failure is logged and masked by a reference."""
+    extensions = getattr(cause, "extensions", None)
+    if isinstance(extensions, dict) and "code" in extensions:
+        return str(cause), cast("dict[str, Any]", extensions)
+    if isinstance(cause, Refusal):
+        return cause.message, {"code": cause.code} | ({"field": [*cause.field]} if cause.field else {})
+    if isinstance(cause, Unauthenticated):
+        return str(cause), {"code": "UNAUTHENTICATED"}
+    if (translated := transport.to_graphql_error(cause)) is not None:
+        return translated.message, {"code": "INTERNAL"} | (translated.extensions or {})
+    reference = secrets.token_hex(6)
+    log.error("Failed at %s, reference %s", location, reference, exc_info=cause)
+    message = f"The server failed; your request is not to blame. Report reference {reference}, or try again later."
+    return message, {"code": "INTERNAL", "reference": reference}

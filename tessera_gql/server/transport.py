@@ -1,0 +1,284 @@
+"""The interface between the GraphQL routes and the application, and the registry of open sockets and streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import strawberry
+from graphql import GraphQLError, GraphQLSchema
+from starlette.datastructures import UploadFile
+
+from tessera_gql.executor import ExecutorCounts
+from tessera_gql.server.broadcast import Broadcaster
+from tessera_gql.server.concurrency import ConcurrencyLimiter
+from tessera_gql.server.connection_limits import ConnectionLimiter, RefusalReason
+from tessera_gql.server.documents import DocumentCache, Operation, PrepareResult, Profile
+from tessera_gql.server.limits import Limits
+from tessera_gql.server.uploads import UploadLimiter
+from tessera_gql.workflows.dbt.progress import ReportProgress
+
+Identity: TypeAlias = Any
+"""The value that `authenticate` returned. Its `ended: asyncio.Event`, if any, closes its sockets and streams."""
+
+
+class Unauthenticated(Exception):  # noqa: N818 - a refusal, like those of tessera_gql.errors
+    """The credential is missing, unknown, expired or revoked. The message is for the client."""
+
+
+class CloseReason(Enum):
+    """The reason why the server closes a socket or an event stream. SLOW is a client that does not read."""
+
+    NO_INIT = "no init"
+    RESTART = "restart"
+    REVOKED = "revoked"
+    SLOW = "slow"
+
+
+class Executor(StrEnum):
+    """The executor of queries: PLANNED works level by level, REFERENCE is graphql-core. Their results are equal."""
+
+    PLANNED = "planned"
+    REFERENCE = "reference"
+
+
+class Message(NamedTuple):
+    """An encoded message of an operation.
+
+    `next` has a response as JSON, `error` a list of errors. Event streams send `progress` as a comment.
+    """
+
+    kind: Literal["next", "error", "progress"]
+    body: bytes
+    position: int | None = None
+    """Position of the reported event in the event log."""
+
+
+class EncodedReply(NamedTuple):
+    """An encoded reply. Without `data` in it, `error_extensions` has the extensions of its first error."""
+
+    body: bytes
+    error_extensions: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request for a worker process: its JSON, and its files by variable path. `operation` has no variables."""
+
+    operation: Operation
+    text: bytes
+    files: Mapping[str, UploadFile]
+    identity: Identity
+    account: str
+    """Account of the caller, which bounds its share of the worker processes."""
+
+
+RunJob: TypeAlias = Callable[[Job, dict[str, Any], ReportProgress], Awaitable[EncodedReply]]
+"""Executes a job with the `extensions` for its reply. Raises a coded GraphQLError if no worker could execute it."""
+
+
+def _use_address(_identity: Identity, address: str) -> str:
+    return address
+
+
+def _return_none(_identity: Identity) -> None:
+    return None
+
+
+def _admit_all(_identity: Identity, _operation: Operation) -> dict[str, Any]:
+    return {}
+
+
+def _never_retry(_context: Any) -> bool:
+    return False
+
+
+def _mask_all(_error: Exception) -> GraphQLError | None:
+    return None
+
+
+ObserveOperation: TypeAlias = Callable[
+    [PrepareResult, Identity], AbstractContextManager[Callable[[dict[str, Any]], None]]
+]
+"""Creates a context manager around an operation. It yields a function to call with each reply."""
+
+
+def _observe_nothing(
+    _prepared: PrepareResult, _identity: Identity
+) -> AbstractContextManager[Callable[[dict[str, Any]], None]]:
+    return nullcontext(_ignore_reply)
+
+
+def _ignore_reply(_reply: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Transport:
+    """The schema, callbacks, limits and open streams that the routes share.
+
+    Operations bypass Strawberry's pipeline, so schema extensions are rejected.
+    """
+
+    schema: strawberry.Schema
+    authenticate: Callable[[str | None], Awaitable[Identity]]
+    """Resolves the `Authorization` value, or None, to an identity. Raises Unauthenticated."""
+    context: Callable[[Identity], AbstractAsyncContextManager[Any]]
+    """Opens the GraphQL context of one operation, until its last reply is computed."""
+    to_graphql_error: Callable[[Exception], GraphQLError | None] = _mask_all
+    """Converts a failure that clients may see, such as an unavailable database; None masks it."""
+    sharing_scope: Callable[[Identity], Hashable | None] = _return_none
+    """Returns the visibility scope of an identity: equal subscriptions of one scope share an execution.
+    None disables sharing."""
+    caller_account: Callable[[Identity], Hashable | None] = _return_none
+    """Returns the account for the concurrency limit and the limit of sockets and streams; None for no limits."""
+    charge: Callable[[Identity, Operation], dict[str, Any]] = _admit_all
+    """Charges the rate limit and returns the reply's `extensions`. Raises a coded GraphQLError."""
+    run_job: RunJob | None = None
+    """Executes large requests in another process, so that this one serves other clients meanwhile."""
+    upload_account: Callable[[Identity, str], str] = _use_address
+    """Returns the account for the limit of large requests, from the identity and the client's address."""
+    should_retry: Callable[[Any], bool] = _never_retry
+    """Returns whether to retry a query after an unavailable database, given its context."""
+    observe: ObserveOperation = _observe_nothing
+    limits: Limits = field(default_factory=Limits)
+    profile: Profile = Profile.LOCKED
+    executor: Executor = Executor.PLANNED
+    concurrency_limiter: ConcurrencyLimiter = field(default_factory=ConcurrencyLimiter, repr=False)
+    """Of queries."""
+    executor_counts: ExecutorCounts = field(default_factory=ExecutorCounts, repr=False)
+    """How queries were executed."""
+    open_streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]], repr=False)
+    """One per open socket or event stream; done when the server wants it closed."""
+    stream_counts: Counter[Hashable] = field(default_factory=Counter[Hashable], repr=False)
+    """Open sockets and event streams by account."""
+    closing: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    credential_streams: dict[asyncio.Event, CredentialStreams] = field(
+        default_factory=dict[asyncio.Event, "CredentialStreams"], repr=False
+    )
+    """Open sockets and streams by the `ended` event of their identity."""
+
+    def __post_init__(self) -> None:
+        if self.schema.extensions or self.schema.directives:
+            raise ValueError("The transports run neither schema extensions nor operation directives: remove them.")
+
+    @cached_property
+    def document_cache(self) -> DocumentCache:
+        return DocumentCache(self.core_schema, self.limits, self.profile)
+
+    @cached_property
+    def broadcaster(self) -> Broadcaster[Message]:
+        return Broadcaster(self.limits.send_queue)
+
+    @cached_property
+    def upload_limiter(self) -> UploadLimiter:
+        return UploadLimiter(self.limits)
+
+    @cached_property
+    def connection_limiter(self) -> ConnectionLimiter:
+        return ConnectionLimiter(self.limits)
+
+    @property
+    def core_schema(self) -> GraphQLSchema:
+        return self.schema._schema  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has no public name
+
+
+@contextmanager
+def open_stream(transport: Transport) -> Generator[asyncio.Future[CloseReason]]:
+    """Register an open socket or event stream. The future is done when the server must close it."""
+    future: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
+    transport.open_streams.add(future)
+    if transport.closing.is_set():
+        request_close(future, CloseReason.RESTART)
+    try:
+        yield future
+    finally:
+        future.cancel()
+        transport.open_streams.discard(future)
+
+
+def request_close(ended: asyncio.Future[CloseReason], reason: CloseReason) -> None:
+    """Request the close of a socket or event stream, unless a close was requested before."""
+    if not ended.done():
+        ended.set_result(reason)
+
+
+@dataclass(eq=False, slots=True)
+class CredentialStreams:
+    """The sockets and streams of one credential, with one task that waits for its revocation."""
+
+    task: asyncio.Task[None]
+    streams: set[asyncio.Future[CloseReason]] = field(default_factory=set[asyncio.Future[CloseReason]])
+
+
+def bind_to_credential(transport: Transport, identity: Identity, ended: asyncio.Future[CloseReason]) -> None:
+    """Count a socket or event stream for its caller, and close it when the credential ends. Requires `open_stream`.
+
+    Raises the coded GraphQLError RATE_LIMITED if the caller has reached its limit.
+    """
+    _count_stream(transport, transport.caller_account(identity), ended)
+    revoked: asyncio.Event | None = getattr(identity, "ended", None)
+    if revoked is None:
+        return
+    if revoked.is_set():
+        request_close(ended, CloseReason.REVOKED)
+        return
+    if (streams := transport.credential_streams.get(revoked)) is None:
+        streams = transport.credential_streams[revoked] = CredentialStreams(
+            asyncio.create_task(_end_on_revocation(transport, revoked))
+        )
+    streams.streams.add(ended)
+    ended.add_done_callback(partial(_unregister, transport, revoked))
+
+
+def _count_stream(transport: Transport, account: Hashable | None, ended: asyncio.Future[CloseReason]) -> None:
+    if account is None:
+        return
+    limit = transport.limits.key_streams
+    if transport.stream_counts[account] >= limit:
+        transport.connection_limiter.refusals[RefusalReason.KEY] += 1
+        raise GraphQLError(
+            f"This key has {limit:,} sockets and streams, which is the limit. Close some of them first.",
+            extensions={"code": "RATE_LIMITED", "limit": "key_streams", "allowed": limit, "retryAfter": 1},
+        )
+    transport.stream_counts[account] += 1
+
+    def uncount(_ended: asyncio.Future[CloseReason]) -> None:
+        transport.stream_counts[account] -= 1
+        if not transport.stream_counts[account]:
+            del transport.stream_counts[account]
+
+    ended.add_done_callback(uncount)
+
+
+async def _end_on_revocation(transport: Transport, revoked: asyncio.Event) -> None:
+    await revoked.wait()
+    for ended in [*transport.credential_streams[revoked].streams]:
+        request_close(ended, CloseReason.REVOKED)
+
+
+def _unregister(transport: Transport, revoked: asyncio.Event, ended: asyncio.Future[CloseReason]) -> None:
+    streams = transport.credential_streams[revoked]
+    streams.streams.discard(ended)
+    if not streams.streams:
+        streams.task.cancel()
+        del transport.credential_streams[revoked]
+
+
+async def close_streams(transport: Transport, *, timeout_seconds: float = 5.0) -> None:
+    """Close every socket and event stream, so that their clients reconnect to another process.
+
+    Call it before the server waits for its connections to end, since open streams never end by themselves.
+    """
+    transport.closing.set()
+    for ended in transport.open_streams:
+        request_close(ended, CloseReason.RESTART)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_seconds):
+            while transport.open_streams:  # noqa: ASYNC110 - an event per stream would serve this moment alone
+                await asyncio.sleep(0.01)

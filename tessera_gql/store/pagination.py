@@ -1,0 +1,394 @@
+"""Keyset pagination: pages of a table, or of many parents' rows with one statement, and their total counts.
+
+A page is ordered by one column that is never null, then by id. A cursor holds the sort key of a row, so rows inserted
+or deleted elsewhere do not shift pages.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy import column as sql_column
+
+from tessera_gql.errors import Invalid
+from tessera_gql.policy.validation import uniqueness_key
+from tessera_gql.policy.visibility import Visibility
+from tessera_gql.store import visibility
+from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import UTCDateTime
+
+DEFAULT_SIZE = 20
+MAX_SIZE = 100
+MAX_CACHED_SHAPES = 500
+"""Prepared queries that each of the caches below holds."""
+SIZE: BindParameter[int] = bindparam("size", type_=Integer())
+ESCAPE = "/"
+PARENT_INDEX = "number"
+"""Column of the results with the index of a row's parent in the list of parents."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A filter on one column; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte or lt.
+
+    The value of `in` is a tuple, so that conditions are hashable.
+    """
+
+    column: str
+    operator: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """The arguments of a connection field; hashable, so that equal requests of many parents share one statement."""
+
+    order_by: str
+    is_descending: bool = False
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def size(self) -> int:
+        if self.last is not None:
+            return self.last
+        return DEFAULT_SIZE if self.first is None else self.first
+
+    @property
+    def is_backward(self) -> bool:
+        return self.last is not None
+
+
+class Page(NamedTuple):
+    """The rows of one page, in the order of the list."""
+
+    rows: Sequence[Any]
+    has_next: bool
+    has_previous: bool
+
+
+def validate_request(request: PageRequest) -> PageRequest:
+    """Return the request; raise Invalid if its size or a cursor is invalid."""
+    if request.first is not None and request.last is not None:
+        raise Invalid("Ask for `first` or `last`, not both: a page is read in one direction.", field=("last",))
+    if not 0 <= request.size <= MAX_SIZE:
+        name = "last" if request.is_backward else "first"
+        raise Invalid(f"`{name}` is {request.size}; a page holds 0 to {MAX_SIZE} items.", field=(name,))
+    for name, cursor in (("after", request.after), ("before", request.before)):
+        if cursor is not None:
+            _decode_cursor(cursor, request, name)
+    return request
+
+
+def encode_cursor(row: Any, order_by: str) -> str:
+    """Encode the position just after a row as an opaque cursor."""
+    value = getattr(row, order_by)
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    return base64.urlsafe_b64encode(orjson.dumps([order_by, value, str(row.id)])).decode().rstrip("=")
+
+
+def _decode_cursor(text: str, request: PageRequest, name: str) -> tuple[Any, UUID]:
+    problem = Invalid(
+        f"The cursor in `{name}` does not belong to this list and order. Start without it and use the cursors you get.",
+        field=(name,),
+    )
+    try:
+        order_by, value, identity = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        position = (value, UUID(identity))
+    except (ValueError, TypeError, AttributeError, binascii.Error):
+        raise problem from None
+    if order_by != request.order_by or not isinstance(value, str | int):
+        raise problem
+    return position
+
+
+def _to_column_value(column: Any, value: Any, name: str) -> Any:
+    """Convert a cursor's value to the column's type; raise Invalid if it does not fit."""
+    try:
+        if isinstance(column.type, UTCDateTime):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        if type(value) is column.type.python_type and ("\0" not in value if isinstance(value, str) else value < 2**63):
+            return value
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise Invalid(f"The cursor in `{name}` is damaged. Start without it.", field=(name,))
+
+
+@dataclass(frozen=True)
+class QueryShape:
+    """A request without its values: requests of one shape share one statement."""
+
+    source: FromClause
+    parent: str | None
+    order_by: str
+    is_descending: bool
+    is_backward: bool
+    bounds: tuple[str, ...]
+    """Which of `after` and `before` the request has."""
+    conditions: tuple[tuple[str, str], ...]
+    """Column and operator of each condition."""
+    is_restricted: bool
+    """Whether private rows and names are hidden."""
+
+    @classmethod
+    def of(cls, source: FromClause, parent: str | None, request: PageRequest, view: Visibility) -> "QueryShape":
+        return cls(
+            source,
+            parent,
+            request.order_by,
+            request.is_descending,
+            request.is_backward,
+            tuple(name for name in ("after", "before") if getattr(request, name) is not None),
+            tuple((condition.column, condition.operator) for condition in request.conditions),
+            visibility.is_restricted(source, view),
+        )
+
+    def columns(self, source: FromClause, *extra: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        """Return the columns to select from the source, or from an alias of it, followed by extra ones."""
+        return [*visibility.columns(source, restricted=self.is_restricted), *extra]
+
+    def ordering(self, source: FromClause) -> list[Any]:
+        column = source.c[self.order_by]
+        if self.is_descending != self.is_backward:
+            return [column.desc(), source.c.id.desc()]
+        return [column.asc(), source.c.id.asc()]
+
+    def filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
+        """Build the WHERE clauses for the visibility of rows and for the conditions."""
+        if self.is_restricted:
+            yield visibility.visibility_condition(self.source, dialect)
+        for index, (name, operator) in enumerate(self.conditions):
+            column = self._filtered_column(name, operator)
+            yield _to_sql(dialect, column, Condition(name, operator, f"value_{index}"))
+
+    def _filtered_column(self, name: str, operator: str) -> ColumnElement[Any]:
+        """Return the column that a condition compares, masked as the caller sees it."""
+        column: ColumnElement[Any] = self.source.c[name]
+        if self.is_restricted:
+            column = visibility.visible_column(column)
+        return _folded_column(self.source, name, column) if operator == "contains" else column
+
+    def bounded_filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
+        """Build the clauses of `filters` and those that bound the page by its cursors."""
+        yield from self.filters(dialect)
+        column, identity = self.source.c[self.order_by], self.source.c.id
+        for name in self.bounds:
+            bound, bound_id = bindparam(name, type_=column.type), bindparam(f"{name}_id", type_=identity.type)
+            if (name == "after") != self.is_descending:
+                yield or_(column > bound, and_(column == bound, identity > bound_id))
+            else:
+                yield or_(column < bound, and_(column == bound, identity < bound_id))
+
+
+def _to_sql(dialect: str, column: ColumnElement[Any], condition: Condition) -> ColumnElement[bool]:
+    """Build the SQL of a condition whose value is the name of a bind parameter."""
+    name = condition.value
+    match condition.operator:
+        case "eq":
+            return column == bindparam(name, type_=column.type)
+        case "in":
+            return in_values(dialect, column, list_parameter(name, column))
+        case "contains":
+            return column.like(bindparam(name, type_=Text()), escape=ESCAPE)
+        case "has":
+            return cast(column, Text).like(bindparam(name, type_=Text()), escape=ESCAPE)
+        case "gte":
+            return column >= bindparam(name, type_=column.type)
+        case _:
+            return column < bindparam(name, type_=column.type)
+
+
+def _folded_column(source: FromClause, name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the case-folded column: the stored key of a name, since `lower()` may know only the letters A to Z."""
+    folded = source.c.get(f"{name}_key")
+    return func.lower(column) if folded is None else folded
+
+
+def _bind_values(source: FromClause, request: PageRequest, view: Visibility) -> dict[str, Any]:
+    """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
+    conditions = enumerate(request.conditions)
+    values = {f"value_{index}": _pattern_or_value(source, condition) for index, condition in conditions}
+    for name, cursor in (("after", request.after), ("before", request.before)):
+        if cursor is not None:
+            value, values[f"{name}_id"] = _decode_cursor(cursor, request, name)
+            values[name] = _to_column_value(source.c[request.order_by], value, name)
+    return values | {"size": request.size + 1} | visibility.parameters(view)
+
+
+def _pattern_or_value(source: FromClause, condition: Condition) -> Any:
+    match condition.operator:
+        case "contains":
+            has_key = f"{condition.column}_key" in source.c
+            return _contains_pattern(uniqueness_key(condition.value) if has_key else condition.value.lower())
+        case "has":
+            return _contains_pattern(str(condition.value))
+        case _:
+            return condition.value
+
+
+def _contains_pattern(text: str) -> str:
+    """Build a LIKE pattern that matches the text anywhere, with its special characters escaped."""
+    for special in (ESCAPE, "%", "_"):
+        text = text.replace(special, ESCAPE + special)
+    return f"%{text}%"
+
+
+async def load_page(session: Session, source: Table, request: PageRequest, view: Visibility) -> Page:
+    """Load one page of a whole table."""
+    query = _page_query(QueryShape.of(source, None, request, view))
+    return _to_page(await session.fetch(query, **_bind_values(source, request, view)), request)
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _page_query(shape: QueryShape) -> PreparedQuery:
+    def build(dialect: str) -> Select[Any]:
+        statement = select(*shape.columns(shape.source)).where(*shape.bounded_filters(dialect))
+        return statement.order_by(*shape.ordering(shape.source)).limit(SIZE)
+
+    return PreparedQuery(build, shape.source, [], cursor_column=shape.order_by)
+
+
+async def load_pages_by_parent(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
+) -> dict[UUID, Page]:
+    """Load a page for each parent with one statement."""
+    query = _parent_pages_query(QueryShape.of(source, parent, request, view))
+    pages = dict.fromkeys(parents, _to_page([], request))
+    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, view))
+    first = 1 if session.dialect == "postgresql" else 0
+    for index, group in groupby(rows, attrgetter(PARENT_INDEX)):  # the statement orders the rows by parent
+        pages[parents[index - first]] = _to_page([*group], request)
+    return pages
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _parent_pages_query(shape: QueryShape) -> PreparedQuery:
+    def build(dialect: str) -> Select[Any]:
+        parent = shape.source.c[shape.parent or ""]
+        if dialect == "postgresql":
+            return _lateral_query(shape, parent)
+        return _id_subquery(shape, parent) if isinstance(shape.source, Table) else _row_number_query(shape, parent)
+
+    return PreparedQuery(build, shape.source, [PARENT_INDEX], cursor_column=shape.order_by)
+
+
+def _lateral_query(shape: QueryShape, parent: ColumnElement[Any]) -> Select[Any]:
+    """Select the pages with a lateral join, which stops at the end of a page where an index has the order."""
+    ids = func.unnest(list_parameter("parents", parent))
+    parents = ids.table_valued("parent", with_ordinality=PARENT_INDEX).render_derived()
+    page: FromClause = (
+        select(*shape.columns(shape.source))
+        .where(cast(parents.c.parent, parent.type) == parent, *shape.bounded_filters("postgresql"))
+        .order_by(*shape.ordering(shape.source))
+        .limit(SIZE)
+        .lateral()
+    )
+    joined = select(page, parents.c[PARENT_INDEX]).select_from(parents.join(page, true()))
+    return joined.order_by(parents.c[PARENT_INDEX], *shape.ordering(page))
+
+
+def _id_subquery(shape: QueryShape, parent: ColumnElement[Any]) -> Select[Any]:
+    """Select the ids of each page before its rows, since SQLite has no lateral joins."""
+    parents = _parents_table(parent)
+    condition = and_(parents.c.value == parent, *shape.bounded_filters("sqlite"))
+    ids = select(shape.source.c.id).where(condition).order_by(*shape.ordering(shape.source)).limit(SIZE)
+    rows = shape.source.alias()
+    is_on_page = rows.c.id.in_(ids.correlate(parents))
+    return (
+        select(*shape.columns(rows, parents.c.key.label(PARENT_INDEX)))
+        .select_from(parents.join(rows, is_on_page))
+        .order_by(parents.c.key, *shape.ordering(rows))
+    )
+
+
+def _row_number_query(shape: QueryShape, parent: ColumnElement[Any]) -> Select[Any]:
+    """Number the rows of each parent, for a source in which several parents share an id."""
+    parents = _parents_table(parent)
+    position = func.row_number().over(partition_by=parents.c.key, order_by=shape.ordering(shape.source))
+    numbered = (
+        select(*shape.columns(shape.source, parents.c.key.label(PARENT_INDEX), position.label("position")))
+        .select_from(parents.join(shape.source, parents.c.value == parent))
+        .where(*shape.bounded_filters("sqlite"))
+        .subquery()
+    )
+    page = select(numbered).where(numbered.c.position <= SIZE)
+    return page.order_by(numbered.c[PARENT_INDEX], numbered.c.position)
+
+
+def _parents_table(parent: ColumnElement[Any]) -> Any:
+    return func.json_each(list_parameter("parents", parent)).table_valued(sql_column("key", Integer), "value")
+
+
+def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
+    """Cut off the extra row, which was read to learn whether more follow."""
+    has_more = len(rows) > request.size
+    rows = rows[: request.size] if has_more else rows
+    if request.is_backward:
+        return Page(rows[::-1], has_next=request.before is not None, has_previous=has_more)
+    return Page(rows, has_next=has_more, has_previous=request.after is not None)
+
+
+async def count(session: Session, source: Table, request: PageRequest, view: Visibility) -> int:
+    """Count all rows of a table that meet the request's conditions."""
+    query = _count_query(QueryShape.of(source, None, request, view))
+    (row,) = await session.fetch(query, **_bind_values(source, request, view))
+    return int(row.number)
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_query(shape: QueryShape) -> PreparedQuery:
+    def build(dialect: str) -> Select[Any]:
+        return select(func.count().label("number")).select_from(shape.source).where(*shape.filters(dialect))
+
+    return PreparedQuery(build)
+
+
+async def count_by_parent(
+    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
+) -> dict[UUID, int]:
+    """Count the rows of each parent that meet the request's conditions, with one statement."""
+    query = _count_by_parent_query(QueryShape.of(source, parent, request, view))
+    rows = await session.fetch(query, parents=parents, **_bind_values(source, request, view))
+    return dict.fromkeys(parents, 0) | {row.parent: row.number for row in rows}
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_by_parent_query(shape: QueryShape) -> PreparedQuery:
+    def build(dialect: str) -> Any:
+        parent = shape.source.c[shape.parent or ""]
+        return (
+            select(parent.label("parent"), func.count().label("number"))
+            .where(in_values(dialect, parent, list_parameter("parents", parent)), *shape.filters(dialect))
+            .group_by(parent)
+        )
+
+    return PreparedQuery(build)

@@ -1,0 +1,1 @@
+"""Sync of dbt manifests, and the impact of one before it is merged."""

@@ -1,0 +1,140 @@
+"""Compute what syncing a manifest would do for each model, by the decisions of a sync; nothing is written."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from tessera_gql.errors import Refusal
+from tessera_gql.formats.dbt import Manifest, Model
+from tessera_gql.policy import compatibility, validation
+from tessera_gql.policy.affected_teams import AffectedTeams, FieldReader, find_affected_teams
+from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.enums import Evidence, Outcome
+from tessera_gql.policy.version import FIRST_VERSION
+from tessera_gql.store import contracts, lineage, proposals, registrations
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Contract, Proposal
+from tessera_gql.workflows.comparisons import compare_terms
+from tessera_gql.workflows.contracts import terms_of
+from tessera_gql.workflows.dbt import readers as manifest_readers
+from tessera_gql.workflows.dbt import state as manifest_state
+from tessera_gql.workflows.dbt.readers import DbtRegistrations
+from tessera_gql.workflows.dbt.state import ManifestState
+
+UNCHANGED = Judgement(is_unchanged=True)
+NO_TEAMS = AffectedTeams({}, frozenset())
+
+
+@dataclass(frozen=True)
+class ModelImpact:
+    """The impact of one model. `refusal_reason` is why a sync would skip it; `open_proposal` is that of its asset."""
+
+    fqn: str
+    outcome: Outcome
+    asset_id: UUID | None = None
+    contract: Contract | None = None
+    version: str | None = None
+    judgement: Judgement = UNCHANGED
+    affected: AffectedTeams = NO_TEAMS
+    open_proposal: Proposal | None = None
+    refusal_reason: str | None = None
+
+    @property
+    def is_safe(self) -> bool:
+        return not self.judgement.breaking and self.refusal_reason is None
+
+
+async def compute_impact(session: Session, manifest: Manifest) -> list[ModelImpact]:
+    """Compute the impact of all models, in the order of fqns.
+
+    Consumers are those after the sync: a model that changes in the same manifest counts with what it reads then.
+    """
+    state = await manifest_state.load_state(session, manifest, manifest.models)
+    changed = [model for model in manifest.models if model.fqn in state.assets and not state.is_unchanged(model)]
+    ids = [state.assets[model.fqn].id for model in changed]
+    active = {row.asset_id: row for row in await contracts.list_active(session, ids)} if ids else {}
+    waiting = {row.asset_id: row for row in await proposals.list_open(session, ids)} if ids else {}
+    impacts = {model.fqn: _impact_unchanged_or_new(state, model) for model in manifest.models}
+    for model in changed:
+        key = state.assets[model.fqn].id
+        current = active.get(key)
+        highest_version = current.version if current else await contracts.load_highest_version(session, key)
+        impact = await _impact_of_change(session, model, current, highest_version)
+        impacts[model.fqn] = ModelImpact(
+            model.fqn,
+            impact.outcome,
+            key,
+            current,
+            impact.version,
+            impact.judgement,
+            NO_TEAMS,
+            waiting.get(key),
+            impact.refusal_reason,
+        )
+    broken = [impact for impact in impacts.values() if impact.judgement.breaking]
+    if broken:
+        readers = await asyncio.to_thread(_read_models, state, changed, active)
+        for impact in broken:
+            impacts[impact.fqn] = await _add_affected(session, state, impact, readers, changed)
+    return [impacts[fqn] for fqn in sorted(impacts)]
+
+
+def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
+    """The impact of a model that is unchanged or has no asset yet."""
+    asset = state.assets.get(model.fqn)
+    if asset is not None:
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, asset.id)
+    try:
+        validation.clean_fqn(model.fqn)
+    except Refusal as error:
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=error.message)
+    return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST_VERSION, judgement=Judgement(is_first=True))
+
+
+async def _impact_of_change(
+    session: Session, model: Model, current: Contract | None, highest_version: str | None
+) -> ModelImpact:
+    """The impact of a changed model without affected teams; `highest_version` is the highest version so far."""
+    current_terms = terms_of(current)
+    try:
+        proposed = Terms(model.schema, model.guarantees or None, current_terms.mode) if current_terms else None
+        judgement = (
+            await compare_terms(session.compute, current_terms, proposed) if proposed else Judgement(is_first=True)
+        )
+        version = None if judgement.is_unchanged else compatibility.next_version(None, highest_version, judgement)
+    except Refusal as error:
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=error.message)
+    outcome = Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED
+    return ModelImpact(
+        model.fqn, Outcome.UNCHANGED if judgement.is_unchanged else outcome, version=version, judgement=judgement
+    )
+
+
+def _read_models(state: ManifestState, changed: Sequence[Model], active: Mapping[UUID, Contract]) -> DbtRegistrations:
+    ids = {fqn: asset.id for fqn, asset in state.assets.items()}
+    contract_columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
+    return manifest_readers.find_model_reads(state, ids, changed, contract_columns)
+
+
+async def _add_affected(
+    session: Session, state: ManifestState, impact: ModelImpact, dbt_readers: DbtRegistrations, changed: Sequence[Model]
+) -> ModelImpact:
+    asset = state.assets[impact.fqn].id
+    adapting = {state.assets[model.fqn].id for model in changed}
+    live = await registrations.list_live(session, [asset])
+    readers = [
+        registrations.to_reader(row)
+        for row in live
+        if not (row.evidence is Evidence.DBT_MANIFEST and row.consumer_asset_id in adapting)
+    ]
+    readers += [
+        FieldReader(team, row.fields)
+        for (upstream, team, _), row in dbt_readers.registrations.items()
+        if upstream == asset
+    ]
+    owner = state.owners[impact.fqn]
+    teams = find_affected_teams(impact.judgement.breaking, readers, owner)
+    downstream = await lineage.load_downstream_owner_ids(session, asset)
+    informed = (teams.informed | downstream).difference(teams.asked, {owner})
+    return replace(impact, affected=AffectedTeams(teams.asked, informed))

@@ -1,0 +1,232 @@
+"""Make registrations that come from dbt equal to a manifest; registrations that people declared stay."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+
+from tessera_gql.formats.dbt import Exposure, Manifest, Model
+from tessera_gql.formats.dbt_sql import find_column_usage
+from tessera_gql.policy.enums import Evidence, RegistrationStatus
+from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
+from tessera_gql.store import assets, proposals, registrations
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Registration, new_id
+from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows.dbt.state import DBT, ManifestState
+
+RegistrationKey = tuple[UUID, UUID, UUID | None]
+
+
+@dataclass(frozen=True)
+class CrossTeamRead:
+    """What a model reads of a model of another team. `fields` None is everything, and `why` is the reason."""
+
+    fqn: str
+    upstream: str
+    fields: tuple[str, ...] | None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
+class DbtRegistration:
+    """A registration according to dbt."""
+
+    fields: tuple[str, ...] | None
+    purpose: str
+    meta: dict[str, Any]
+
+
+@dataclass
+class DbtRegistrations:
+    """Registrations by asset, consumer team and consumer asset; `reads` are for the report."""
+
+    registrations: dict[RegistrationKey, DbtRegistration] = field(
+        default_factory=dict[RegistrationKey, DbtRegistration]
+    )
+    reads: list[CrossTeamRead] = field(default_factory=list[CrossTeamRead])
+
+
+def find_model_reads(
+    state: ManifestState,
+    ids: Mapping[str, UUID],
+    models: Iterable[Model],
+    contract_columns: Mapping[UUID, Sequence[str]],
+) -> DbtRegistrations:
+    """Find what models read of other teams. Parsing their queries takes some milliseconds each.
+
+    The columns of a model are those of the manifest and those of its active contract (`contract_columns`, by asset).
+    """
+    readers = DbtRegistrations()
+    project = state.manifest.project
+    for model in models:
+        crossing = [fqn for fqn in state.find_cross_team_upstream(model) if fqn in ids]
+        if not crossing:
+            continue
+        columns = {
+            fqn: tuple(dict.fromkeys((*state.columns[fqn], *contract_columns.get(ids[fqn], ())))) for fqn in crossing
+        }
+        metadata = {DBT: {"project": project, "unique_id": model.unique_id}}
+        for fqn, usage in find_column_usage(model.compiled_code, state.manifest.adapter, columns).items():
+            readers.reads.append(CrossTeamRead(model.fqn, fqn, usage.columns, usage.reason))
+            key = (ids[fqn], state.owners[model.fqn], ids[model.fqn])
+            readers.registrations[key] = DbtRegistration(
+                usage.columns, f"The dbt {model.resource_type} {model.name} reads it.", metadata
+            )
+    return readers
+
+
+def find_exposure_reads(
+    manifest: Manifest, exposures: Iterable[tuple[Exposure, UUID]], ids: Mapping[str, UUID], owners: Mapping[str, UUID]
+) -> dict[RegistrationKey, DbtRegistration]:
+    """Find what exposures read, each with its team; several of one team on one asset become one registration."""
+    by_asset_and_team: dict[tuple[UUID, UUID], list[Exposure]] = defaultdict(list)
+    for exposure, team in exposures:
+        for fqn in exposure.depends_on:
+            if fqn in ids and owners.get(fqn) != team:
+                by_asset_and_team[ids[fqn], team].append(exposure)
+    registrations_by_key: dict[RegistrationKey, DbtRegistration] = {}
+    for (asset, team), several in by_asset_and_team.items():
+        names = sorted({exposure.name for exposure in several})
+        metadata = {
+            DBT: {"project": manifest.project, "exposures": sorted({exposure.unique_id for exposure in several})}
+        }
+        purpose = f"dbt exposure{'s' if len(names) > 1 else ''}: {', '.join(names)[:1000]}."
+        registrations_by_key[asset, team, None] = DbtRegistration(None, purpose, metadata)
+    return registrations_by_key
+
+
+@dataclass(frozen=True)
+class RegistrationCounts:
+    created: int = 0
+    updated: int = 0
+    ended: int = 0
+
+
+async def sync_registrations(
+    session: Session,
+    manifest: Manifest,
+    readers: Mapping[RegistrationKey, DbtRegistration],
+    consumers: Sequence[UUID],
+    owners: Mapping[UUID, UUID],
+) -> RegistrationCounts:
+    """Create, update and end registrations so that those of these consumer assets and of exposures equal `readers`.
+
+    `owners` has the owning team of each asset whose registrations may change.
+    """
+    if readers:
+        await assets.lock_by_ids(session, list({asset for asset, _, _ in readers}))
+    present = await _load_present(session, readers, consumers)
+    values: list[dict[str, Any]] = []
+    changed_assets: set[UUID] = set()
+    counts = {"created": 0, "updated": 0, "ended": 0}
+    for key, reader in readers.items():
+        row = present.pop(key, None)
+        if row is None:
+            values.append(_row_values(session, key, reader))
+            counts["created"] += 1
+            changed_assets.add(key[0])
+        elif row.evidence is Evidence.DBT_MANIFEST and await _update_row(session, row, reader, owners):
+            counts["updated"] += 1
+            changed_assets.add(key[0])
+    for row in present.values():
+        if _is_obsolete(row, manifest, set(consumers)):
+            await _end(session, row, owners)
+            counts["ended"] += 1
+            changed_assets.add(row.asset_id)
+    created_rows = await session.insert_many(
+        Registration, values, conflict_message="One of these teams registered at this moment."
+    )
+    for row in created_rows:
+        reads = None if row.fields is None else tuple(row.fields)
+        session.record(RegistrationCreated(audience_team_ids=_audience(row, owners), **_subject(row), reads=reads))
+    await _reconsider_proposals(session, changed_assets)
+    return RegistrationCounts(**counts)
+
+
+async def _load_present(
+    session: Session, readers: Mapping[RegistrationKey, DbtRegistration], consumers: Sequence[UUID]
+) -> dict[RegistrationKey, Registration]:
+    """Load live registrations that may equal a wanted one or be obsolete, of any evidence."""
+    rows = registrations.TABLE
+    is_of_exposure = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
+    conditions: list[ColumnElement[bool]] = [is_of_exposure]
+    if consumers:
+        conditions.append(session.in_values(rows.c.consumer_asset_id, consumers))
+    if exposed_assets := {asset for asset, _, via in readers if via is None}:
+        conditions.append(session.in_values(rows.c.asset_id, exposed_assets) & rows.c.consumer_asset_id.is_(None))
+    live = await session.list(select(rows).where(registrations.IS_LIVE, or_(*conditions)), Registration)
+    return {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
+
+
+def _is_obsolete(row: Registration, manifest: Manifest, consumers: set[UUID]) -> bool:
+    if row.evidence is not Evidence.DBT_MANIFEST:
+        return False
+    if row.consumer_asset_id is not None:
+        return row.consumer_asset_id in consumers
+    return manifest.project is not None and (row.meta.get(DBT) or {}).get("project") == manifest.project
+
+
+def _row_values(session: Session, key: RegistrationKey, reader: DbtRegistration) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "asset_id": key[0],
+        "consumer_team_id": key[1],
+        "consumer_asset_id": key[2],
+        "fields": None if reader.fields is None else list(reader.fields),
+        "pinned_version": None,
+        "status": RegistrationStatus.ACTIVE,
+        "evidence": Evidence.DBT_MANIFEST,
+        "purpose": reader.purpose,
+        "registered_at": session.now,
+        "acknowledged_at": None,
+        "meta": reader.meta,
+        "row_version": 1,
+        "created_at": session.now,
+    }
+
+
+async def _update_row(
+    session: Session, row: Registration, reader: DbtRegistration, owners: Mapping[UUID, UUID]
+) -> bool:
+    values = {
+        "fields": None if reader.fields is None else list(reader.fields),
+        "purpose": reader.purpose,
+        "meta": {**row.meta, **reader.meta},
+    }
+    differing = {key: value for key, value in values.items() if value != getattr(row, key)}
+    if not differing:
+        return False
+    is_row = registrations.TABLE.c.id == row.id
+    await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
+    changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
+    session.record(RegistrationUpdated(audience_team_ids=_audience(row, owners), **_subject(row), changed=changed))
+    return True
+
+
+async def _end(session: Session, row: Registration, owners: Mapping[UUID, UUID]) -> None:
+    is_row = registrations.TABLE.c.id == row.id
+    await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
+    session.record(RegistrationEnded(audience_team_ids=_audience(row, owners), **_subject(row)))
+
+
+def _audience(row: Registration, owners: Mapping[UUID, UUID]) -> frozenset[UUID]:
+    return frozenset({row.consumer_team_id, owners.get(row.asset_id, row.consumer_team_id)})
+
+
+def _subject(row: Registration) -> dict[str, Any]:
+    return {"asset_id": row.asset_id, "registration_id": row.id, "consumer_team_id": row.consumer_team_id}
+
+
+async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> None:
+    """Update the asked teams of open proposals."""
+    if not changed_assets:
+        return
+    rows = proposals.TABLE
+    condition = session.in_values(rows.c.asset_id, changed_assets) & proposals.IS_OPEN
+    proposed_assets = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(condition))]
+    for asset in await assets.by_ids(session, proposed_assets):
+        await proposal_lifecycle.update_asked_teams(session, asset)

@@ -1,0 +1,137 @@
+"""Create and update assets and first contracts of a manifest, with one statement for each kind of row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.diff import Mode
+from tessera_gql.formats.dbt import Manifest, Model
+from tessera_gql.policy import validation
+from tessera_gql.policy.compatibility import Terms, judge
+from tessera_gql.policy.enums import ResourceType
+from tessera_gql.policy.events import AssetCreated, AssetUpdated
+from tessera_gql.policy.version import FIRST_VERSION
+from tessera_gql.store import assets, contracts
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.workflows.comparisons import validate_schema_now
+from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
+from tessera_gql.workflows.dbt.state import DBT
+from tessera_gql.workflows.publishing import require_guarantees
+
+RESOURCE_TYPES = {
+    "model": ResourceType.MODEL,
+    "seed": ResourceType.SEED,
+    "snapshot": ResourceType.SNAPSHOT,
+    "source": ResourceType.SOURCE,
+}
+# A schema built from at most so many columns is valid and far below all limits (see tests/formats/test_dbt.py).
+MAX_UNCHECKED_COLUMNS = 500
+MARKS = ("fingerprint", "contract")
+
+
+def asset_columns(manifest: Manifest, model: Model) -> dict[str, Any]:
+    """The columns of an asset that come from dbt; `meta` is merged into the asset's own."""
+    attributes: dict[str, Any] = {
+        "project": manifest.project,
+        "unique_id": model.unique_id,
+        "tags": list(model.tags),
+        "version": model.version,
+        "latest_version": model.latest_version,
+        "path": model.path,
+        "deprecation_date": model.deprecation_date,
+        "contract_enforced": model.contract_enforced,
+    }
+    return {
+        "resource_type": RESOURCE_TYPES.get(model.resource_type, ResourceType.TABLE),
+        "description": validation.clean_text(
+            model.description and model.description[: validation.MAX_TEXT], "description"
+        ),
+        "meta": {DBT: {key: value for key, value in attributes.items() if value}},
+    }
+
+
+async def create_assets(
+    session: Session, manifest: Manifest, models: Sequence[tuple[Model, UUID, str]], mode: Mode
+) -> dict[str, Asset]:
+    """Create assets and return them by fqn; each model comes with its owner and its stamp."""
+    values: list[dict[str, Any]] = []
+    for model, owner, stamp in models:
+        from_dbt = asset_columns(manifest, model)
+        from_dbt["meta"][DBT] |= {"fingerprint": stamp, "contract": FIRST_VERSION}
+        own_columns = {
+            "id": new_id(),
+            "fqn": model.fqn,
+            "fqn_key": assets.key(model.fqn),
+            "owner_team_id": owner,
+            "compatibility_mode": mode,
+            "row_version": 1,
+            "created_at": session.now,
+        }
+        values.append(own_columns | from_dbt)
+    created = await session.insert_many(
+        Asset, values, conflict_message="One of the manifest's assets was created at this moment."
+    )
+    for asset in created:
+        session.record(
+            AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
+        )
+    return {asset.fqn: asset for asset in created}
+
+
+async def insert_first_contracts(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
+    """Insert first contracts, for assets that never had one."""
+    drafts = [(asset, None, _first_contract(asset, model)) for model, asset in models]
+    return await insert_contracts(session, drafts) if drafts else []
+
+
+async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
+    """The assets without any contract, not even a retired one: their next version is the first."""
+    if not asset_ids:
+        return set()
+    rows = contracts.TABLE
+    published = await session.rows(
+        select(rows.c.asset_id).where(session.in_values(rows.c.asset_id, asset_ids)).distinct()
+    )
+    return set(asset_ids).difference(row.asset_id for row in published)
+
+
+def _first_contract(asset: Asset, model: Model) -> ContractDraft:
+    validate_model(model)
+    terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
+    return ContractDraft(
+        terms=terms, version=FIRST_VERSION, judgement=judge(None, terms), published_by=asset.owner_team_id
+    )
+
+
+def validate_model(model: Model) -> None:
+    """Raise Invalid for a model that is too large for a contract."""
+    if len(model.columns) > MAX_UNCHECKED_COLUMNS:
+        validate_schema_now(model.schema)
+        require_guarantees(model.guarantees)
+
+
+async def update_asset(
+    session: Session, asset: Asset, columns: Mapping[str, Any], new_marks: dict[str, str | None]
+) -> None:
+    """Update what comes from dbt. Changed marks for the next sync are stored without an event."""
+    before = asset.meta.get(DBT)
+    marks: dict[str, str | None] = (
+        {key: before[key] for key in MARKS if key in before} if isinstance(before, dict) else {}
+    )
+    values = {**columns, "meta": {**asset.meta, DBT: {**columns["meta"][DBT], **marks}}}
+    differing = {key: value for key, value in values.items() if value != getattr(asset, key)}
+    merged_marks = {key: value for key, value in (marks | new_marks).items() if value is not None}
+    changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
+    if merged_marks != marks:
+        differing["meta"] = {**asset.meta, DBT: {**columns["meta"][DBT], **merged_marks}}
+    if not differing:
+        return
+    if changed:
+        differing["row_version"] = asset.row_version + 1
+        session.record(
+            AssetUpdated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed)
+        )
+    await session.update(Asset, assets.TABLE.c.id == asset.id, **differing)

@@ -1,0 +1,1 @@
+"""Sync of contracts with a folder of YAML files under git."""

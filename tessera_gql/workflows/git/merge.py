@@ -1,0 +1,258 @@
+"""Merge files into the database by natural keys, each kind once, in the order in which they depend on each other.
+
+Contracts are merged by `git_history`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.diff import Mode
+from tessera_gql.errors import Invalid
+from tessera_gql.formats.git_files import AssetFile, DependencyEntry, RegistrationEntry, TeamFile
+from tessera_gql.policy import validation
+from tessera_gql.policy.access import Actor
+from tessera_gql.policy.enums import DependencyType, Evidence, RegistrationStatus, ResourceType
+from tessera_gql.policy.events import AssetCreated, DependencyAdded, RegistrationCreated
+from tessera_gql.policy.version import parse_version
+from tessera_gql.store import assets, lineage, registrations, teams
+from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, AssetDependency, Registration, new_id
+from tessera_gql.store.teams import TeamRef
+from tessera_gql.workflows import assets as asset_verbs
+from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows import registrations as registration_verbs
+from tessera_gql.workflows import teams as team_verbs
+from tessera_gql.workflows.assets import AssetDetails
+from tessera_gql.workflows.git import history
+from tessera_gql.workflows.git.state import PullResult, PullState, locate_errors, parse_enum, require_unique
+
+
+async def merge_files(session: Session, actor: Actor, files: Sequence[tuple[str, TeamFile | AssetFile]]) -> PullResult:
+    """Merge all files, all or nothing; an error names file and line."""
+    state = PullState(session, actor)
+    team_files = [(path, file) for path, file in files if isinstance(file, TeamFile)]
+    asset_files = [(path, file) for path, file in files if isinstance(file, AssetFile)]
+    await _merge_teams(state, team_files, _referenced_teams(asset_files))
+    await _merge_assets(state, asset_files)
+    await history.merge_contracts(state, asset_files)
+    await _merge_registrations(state, asset_files)
+    await _merge_dependencies(state, asset_files)
+    return state.to_result()
+
+
+def _referenced_teams(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
+    names: set[str] = set()
+    for _, file in files:
+        names |= {file.owner, *(contract.published_by for contract in file.contracts)}
+        names |= {registration.consumer for registration in file.registrations}
+    return names
+
+
+async def _merge_teams(state: PullState, files: Sequence[tuple[str, TeamFile]], other_names: set[str]) -> None:
+    require_unique((path, file.line, teams.key(file.name)) for path, file in files)
+    all_names = sorted(other_names | {file.name for _, file in files})
+    known_teams = {team.name_key: team for team in await teams.by_names(state.session, all_names)}
+    for path, file in files:
+        present = known_teams.get(teams.key(file.name))
+        with locate_errors(path, file.line):
+            if present is None:
+                team = await team_verbs.create(state.session, state.actor, name=file.name, metadata=file.metadata)
+                known_teams[team.name_key] = team
+                state.count("teams_created")
+            elif (present.name, present.meta) != (file.name, file.metadata):
+                ref = TeamRef(id=present.id)
+                await team_verbs.update(state.session, state.actor, ref, name=file.name, metadata=file.metadata)
+                state.count("teams_updated")
+    state.teams = {key: team.id for key, team in known_teams.items()}
+
+
+def _referenced_assets(files: Iterable[tuple[str, AssetFile]]) -> set[str]:
+    fqns: set[str] = set()
+    for _, file in files:
+        consumers = {entry.consumer_asset for entry in file.registrations if entry.consumer_asset}
+        fqns |= {file.fqn, *consumers, *(entry.asset for entry in file.dependencies)}
+    return fqns
+
+
+async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    require_unique((path, file.line, assets.key(file.fqn)) for path, file in files)
+    existing_assets = await assets.by_fqns(state.session, sorted(_referenced_assets(files)))
+    own_keys = {assets.key(file.fqn) for _, file in files}
+    await assets.lock_by_ids(state.session, [asset.id for asset in existing_assets if asset.fqn_key in own_keys])
+    locked_assets = await assets.by_ids(state.session, [asset.id for asset in existing_assets])
+    state.assets = {asset.fqn_key: asset for asset in locked_assets}
+    new_assets: list[Asset] = []
+    for path, file in files:
+        with locate_errors(path, file.line):
+            asset = _to_asset(state, file)
+            present = state.assets.get(asset.fqn_key)
+            if present is None:
+                new_assets.append(asset)
+                state.session.record(
+                    AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
+                )
+            else:
+                await _update_asset(state, present, asset)
+    await state.session.insert_all(new_assets, conflict_message="One of these assets was created at this moment.")
+    state.assets |= {asset.fqn_key: asset for asset in new_assets}
+    state.count("assets_created", len(new_assets))
+
+
+def _to_asset(state: PullState, file: AssetFile) -> Asset:
+    return Asset(
+        id=new_id(),
+        fqn=(fqn := validation.clean_fqn(file.fqn)),
+        fqn_key=assets.key(fqn),
+        owner_team_id=state.get_team_id(file.owner),
+        resource_type=parse_enum(ResourceType, file.resource_type),
+        description=validation.clean_text(file.description, "description"),
+        compatibility_mode=parse_enum(Mode, file.compatibility_mode),
+        meta=validation.clean_metadata(file.metadata),
+        row_version=1,
+        created_at=state.session.now,
+    )
+
+
+async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
+    columns = ("owner_team_id", "resource_type", "description", "compatibility_mode", "meta")
+    if all(getattr(present, name) == getattr(asset, name) for name in columns):
+        return
+    details = AssetDetails(
+        owner=TeamRef(id=asset.owner_team_id),
+        resource_type=asset.resource_type,
+        description=asset.description or "",
+        compatibility_mode=asset.compatibility_mode,
+        metadata=asset.meta,
+    )
+    await asset_verbs.update(state.session, state.actor, AssetRef(id=present.id), details=details)
+    state.count("assets_updated")
+
+
+async def _merge_registrations(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    """Insert new registrations as they were; in live ones, fields and purpose follow the file."""
+    file_assets = [state.get_asset(file.fqn) for _, file in files]
+    live = await registrations.list_live(state.session, [asset.id for asset in file_assets])
+    present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
+    new_rows: list[Registration] = []
+    for (path, file), asset in zip(files, file_assets, strict=True):
+        require_unique(
+            (path, entry.line, (teams.key(entry.consumer), assets.key(entry.consumer_asset or "")))
+            for entry in file.registrations
+        )
+        for entry in file.registrations:
+            with locate_errors(path, entry.line):
+                row = _to_registration(state, asset, entry)
+                before = present.get((asset.id, row.consumer_team_id, row.consumer_asset_id))
+                if before is None:
+                    new_rows.append(row)
+                else:
+                    await _update_registration(state, before, row)
+    await state.session.insert_all(new_rows, conflict_message="One of these teams registered at this moment.")
+    state.count("registrations_created", len(new_rows))
+    by_id = {asset.id: asset for asset in file_assets}
+    for row in new_rows:
+        _record_registration(state, by_id[row.asset_id], row)
+    for asset in {row.asset_id: by_id[row.asset_id] for row in new_rows if row.asset_id in state.had_history}.values():
+        await proposal_lifecycle.update_asked_teams(state.session, asset)
+
+
+def _to_registration(state: PullState, asset: Asset, entry: RegistrationEntry) -> Registration:
+    if entry.fields is not None and not 0 < len(entry.fields) <= registration_verbs.MAX_FIELDS:
+        raise Invalid(f"`fields` names 1 to {registration_verbs.MAX_FIELDS} paths; leave it out for everything.")
+    if entry.pinned_version is not None:
+        parse_version(entry.pinned_version)
+    status = parse_enum(RegistrationStatus, entry.status)
+    if status is RegistrationStatus.INACTIVE:
+        raise Invalid("An INACTIVE registration has ended, and files keep only live ones. Remove it from the file.")
+    consumer_asset = state.get_asset(entry.consumer_asset) if entry.consumer_asset else None
+    if consumer_asset is not None and consumer_asset.id == asset.id:
+        raise Invalid("An asset can't be registered as its own reader.")
+    return Registration(
+        id=new_id(),
+        asset_id=asset.id,
+        consumer_team_id=state.get_team_id(entry.consumer),
+        consumer_asset_id=consumer_asset.id if consumer_asset else None,
+        fields=None if entry.fields is None else list(entry.fields),
+        pinned_version=entry.pinned_version,
+        status=status,
+        evidence=parse_enum(Evidence, entry.evidence),
+        purpose=validation.clean_text(entry.purpose, "purpose"),
+        registered_at=entry.registered_at,
+        acknowledged_at=entry.acknowledged_at,
+        meta=validation.clean_metadata(entry.metadata),
+        row_version=1,
+        created_at=state.session.now,
+    )
+
+
+async def _update_registration(state: PullState, before: Registration, row: Registration) -> None:
+    changes = {
+        name: getattr(row, column)
+        for name, column in (("fields", "fields"), ("pinned_version",) * 2, ("purpose",) * 2, ("metadata", "meta"))
+        if getattr(before, column) != getattr(row, column)
+    }
+    if not changes:
+        return
+    if changes.get("fields"):
+        changes["fields"] = tuple(changes["fields"])
+    await registration_verbs.update(state.session, state.actor, before.id, changes=changes)
+    state.count("registrations_updated")
+
+
+def _record_registration(state: PullState, asset: Asset, row: Registration) -> None:
+    state.session.record(
+        RegistrationCreated(
+            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
+            asset_id=asset.id,
+            registration_id=row.id,
+            consumer_team_id=row.consumer_team_id,
+            reads=None if row.fields is None else tuple(row.fields),
+        )
+    )
+
+
+async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
+    """Add new edges; none is removed."""
+    edges = lineage.TABLE
+    dependents = [state.get_asset(file.fqn).id for _, file in files]
+    statement = select(edges).where(state.session.in_values(edges.c.dependent_asset_id, dependents))
+    rows = await state.session.list(statement, AssetDependency)
+    present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
+    new_edges: list[AssetDependency] = []
+    for path, file in files:
+        require_unique((path, entry.line, (assets.key(entry.asset), entry.type)) for entry in file.dependencies)
+        for entry in file.dependencies:
+            with locate_errors(path, entry.line):
+                edge = _to_dependency(state, state.get_asset(file.fqn), entry)
+            if (edge.dependent_asset_id, edge.dependency_asset_id, edge.dependency_type) not in present:
+                new_edges.append(edge)
+    await state.session.insert_all(new_edges, conflict_message="One of these dependencies was added at this moment.")
+    owners: Mapping[UUID, UUID] = {asset.id: asset.owner_team_id for asset in state.assets.values()}
+    for edge in new_edges:
+        state.session.record(
+            DependencyAdded(
+                audience_team_ids=frozenset({owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}),
+                asset_id=edge.dependent_asset_id,
+                dependency_id=edge.id,
+                dependency_asset_id=edge.dependency_asset_id,
+                dependency_type=edge.dependency_type,
+            )
+        )
+    state.count("dependencies_added", len(new_edges))
+
+
+def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -> AssetDependency:
+    dependency = state.get_asset(entry.asset)
+    if dependency.id == dependent.id:
+        raise Invalid("An asset can't depend on itself.")
+    return AssetDependency(
+        id=new_id(),
+        dependent_asset_id=dependent.id,
+        dependency_asset_id=dependency.id,
+        dependency_type=parse_enum(DependencyType, entry.type),
+        evidence=parse_enum(Evidence, entry.evidence),
+        created_at=state.session.now,
+    )

@@ -1,0 +1,144 @@
+"""Contracts as files: `push` writes the content of the database, `pull` merges files by natural keys.
+
+A pull never removes and never weakens: a newer contract is published like any other, history is restored only where
+there is none, and a version that exists on both sides must be the same.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from tessera_gql.errors import Invalid
+from tessera_gql.formats import git_files
+from tessera_gql.formats.git_files import AssetFile, ContractEntry, DependencyEntry, RegistrationEntry, TeamFile
+from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.store import assets, contracts, lineage, registrations, teams
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Asset, AssetDependency, Contract, Registration, Team
+from tessera_gql.workflows.git import folder as git_folder
+from tessera_gql.workflows.git import merge
+from tessera_gql.workflows.git.folder import Commit, PushResult
+from tessera_gql.workflows.git.state import PullResult
+
+Files = Sequence[tuple[str, TeamFile | AssetFile]]
+
+
+async def push(session: Session, actor: Actor, folder: Path | None, *, commit: Commit | None = None) -> PushResult:
+    """Write one file for each team and asset, and remove files without one; nothing is written if anything fails."""
+    authorize(actor, Action.PUSH_TO_GIT, None)
+    root = _require_folder(folder)
+    contents = await _load_contents(session)
+    texts = await asyncio.to_thread(
+        lambda: {name: git_files.render_file(content) for name, content in contents.items()}
+    )
+    return await asyncio.to_thread(git_folder.save_files, root, texts, commit)
+
+
+async def read_files(actor: Actor, folder: Path | None) -> Files:
+    """Read the files to pull, before a transaction is open; raises Invalid with file and line."""
+    authorize(actor, Action.PULL_FROM_GIT, None)
+    return await asyncio.to_thread(git_folder.load_files, _require_folder(folder))
+
+
+async def pull(session: Session, actor: Actor, files: Files) -> PullResult:
+    """Merge files, all or nothing; an error names file and line. Repeating a pull writes nothing."""
+    authorize(actor, Action.PULL_FROM_GIT, None)
+    return await merge.merge_files(session, actor, files)
+
+
+def _require_folder(folder: Path | None) -> Path:
+    if folder is None:
+        raise Invalid("No folder is set for git. Set GIT_SYNC_PATH to one, then start the server again.")
+    return folder
+
+
+async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]:
+    """Load all content of the files, by path."""
+    team_rows = await session.list(select(teams.TABLE), Team)
+    asset_rows = await session.list(select(assets.TABLE), Asset)
+    names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
+    contracts_in_order = select(contracts.TABLE).order_by(contracts.TABLE.c.published_at, contracts.TABLE.c.id)
+    versions = _group_by(await session.list(contracts_in_order, Contract), "asset_id")
+    live_registrations = select(registrations.TABLE).where(registrations.IS_LIVE)
+    consumers = _group_by(await session.list(live_registrations, Registration), "asset_id")
+    edges = _group_by(await session.list(select(lineage.TABLE), AssetDependency), "dependent_asset_id")
+    files: dict[str, TeamFile | AssetFile] = {
+        f"teams/{git_files.file_name(team.name)}": TeamFile(name=team.name, metadata=team.meta) for team in team_rows
+    }
+    for asset in asset_rows:
+        files[f"assets/{git_files.file_name(asset.fqn)}"] = AssetFile(
+            fqn=asset.fqn,
+            owner=names.teams[asset.owner_team_id],
+            resource_type=asset.resource_type.value,
+            description=asset.description,
+            compatibility_mode=asset.compatibility_mode.value,
+            metadata=asset.meta,
+            contracts=tuple(names.contract(row) for row in versions[asset.id]),
+            registrations=tuple(
+                sorted((names.registration(row) for row in consumers[asset.id]), key=_registration_key)
+            ),
+            dependencies=tuple(sorted((names.dependency(row) for row in edges[asset.id]), key=_dependency_key)),
+        )
+    return files
+
+
+def _group_by(rows: Sequence[Any], column: str) -> Mapping[UUID, list[Any]]:
+    groups: dict[UUID, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[getattr(row, column)].append(row)
+    return groups
+
+
+def _registration_key(entry: RegistrationEntry) -> tuple[str, str]:
+    return teams.key(entry.consumer), assets.key(entry.consumer_asset or "")
+
+
+def _dependency_key(entry: DependencyEntry) -> tuple[str, str]:
+    return assets.key(entry.asset), entry.type
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The names of teams and assets by id, for files."""
+
+    teams: Mapping[UUID, str]
+    assets: Mapping[UUID, str]
+
+    def contract(self, row: Contract) -> ContractEntry:
+        return ContractEntry(
+            version=row.version,
+            status=row.status.value,
+            change_type=row.change_type.value,
+            compatibility_mode=row.compatibility_mode.value,
+            published_at=row.published_at,
+            published_by=self.teams[row.published_by],
+            metadata=row.meta,
+            guarantees=row.guarantees,
+            source=row.source,
+            schema=row.schema_def,
+        )
+
+    def registration(self, row: Registration) -> RegistrationEntry:
+        return RegistrationEntry(
+            consumer=self.teams[row.consumer_team_id],
+            consumer_asset=self.assets[row.consumer_asset_id] if row.consumer_asset_id else None,
+            fields=None if row.fields is None else tuple(row.fields),
+            pinned_version=row.pinned_version,
+            status=row.status.value,
+            evidence=row.evidence.value,
+            purpose=row.purpose,
+            registered_at=row.registered_at,
+            acknowledged_at=row.acknowledged_at,
+            metadata=row.meta,
+        )
+
+    def dependency(self, row: AssetDependency) -> DependencyEntry:
+        return DependencyEntry(
+            asset=self.assets[row.dependency_asset_id], type=row.dependency_type.value, evidence=row.evidence.value
+        )

@@ -1,0 +1,342 @@
+"""The lifecycle of a proposal, from opening to its end. The caller holds the lock of the asset."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tessera_gql.diff import Change
+from tessera_gql.errors import Invalid
+from tessera_gql.formats.schema_documents import SchemaDocument
+from tessera_gql.policy import compatibility, validation
+from tessera_gql.policy import proposal_status as proposal
+from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
+from tessera_gql.policy.compatibility import Judgement, Terms
+from tessera_gql.policy.enums import Outcome, ProposalStatus
+from tessera_gql.policy.events import (
+    AcknowledgmentReleased,
+    AcknowledgmentRequested,
+    ProposalOpened,
+    ProposalStale,
+    ProposalStatusChanged,
+)
+from tessera_gql.store import contracts, lineage, proposals, registrations
+from tessera_gql.store.lineage import Direction, ReachableAsset
+from tessera_gql.store.session import Session
+from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
+from tessera_gql.workflows.comparisons import compare_terms
+from tessera_gql.workflows.contracts import ContractDraft, end_migrations, insert_contract, terms_of
+
+DEFAULT_LIFETIME = timedelta(days=30)
+MAX_LIFETIME = timedelta(days=366)
+BATCH_SIZE = 1_000
+"""Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
+
+
+@dataclass(frozen=True)
+class ProposalDraft:
+    """The parts of a proposal before it is stored."""
+
+    terms: Terms
+    version: str
+    judgement: Judgement
+    team_id: UUID
+    reason: str | None = None
+    expires_at: datetime | None = None
+    publish_when_approved: bool = False
+    metadata: dict[str, Any] | None = None
+    source: SchemaDocument | None = None
+
+
+@dataclass(frozen=True)
+class ProposalResult:
+    """A proposal after a command; `contract` is what the command published of it, if anything."""
+
+    proposal: Proposal
+    contract: Contract | None = None
+
+
+async def load_affected_teams(
+    session: Session,
+    asset: Asset,
+    breaking: Sequence[Change],
+    proposer: UUID,
+    downstream: Sequence[ReachableAsset] | None = None,
+) -> AffectedTeams:
+    """Find affected teams among consumers; owners of `downstream` (loaded if None) are informed as well."""
+    live = await registrations.list_live(session, [asset.id])
+    audience = AffectedTeamsCollector(breaking, proposer)
+    for start in range(0, len(live), BATCH_SIZE):
+        audience.add(map(registrations.to_reader, live[start : start + BATCH_SIZE]))
+        await asyncio.sleep(0)
+    affected = audience.result()
+    if downstream is None:
+        downstream = (await lineage.load_reachable(session, [asset.id], Direction.DOWNSTREAM))[asset.id]
+    downstream_owners = await lineage.load_owner_ids(session, downstream)
+    return AffectedTeams(affected.asked, (affected.informed | downstream_owners).difference(affected.asked, {proposer}))
+
+
+async def open_proposal(session: Session, asset: Asset, base: Contract, draft: ProposalDraft) -> ProposalResult:
+    """Open a proposal and ask each affected team once; without one it is approved at once, and kept as a record."""
+    affected = await load_affected_teams(session, asset, draft.judgement.breaking, draft.team_id)
+    row = Proposal(
+        id=new_id(),
+        asset_id=asset.id,
+        base_contract_id=base.id,
+        contract_id=None,
+        proposed_schema=draft.terms.schema,
+        proposed_version=draft.version,
+        guarantees=draft.terms.guarantees,
+        compatibility_mode=draft.terms.mode,
+        change_type=draft.judgement.change_type,
+        breaking_changes=[change.as_json() for change in draft.judgement.breaking],
+        fingerprint=draft.terms.fingerprint,
+        status=ProposalStatus.PENDING,
+        reason=validation.clean_text(draft.reason, "reason"),
+        publish_when_approved=draft.publish_when_approved,
+        proposed_by=draft.team_id,
+        proposed_at=session.now,
+        expires_at=_choose_expiry(session.now, draft.expires_at),
+        resolved_at=None,
+        meta=draft.metadata or {},
+        source=draft.source.as_json() if draft.source else None,
+        row_version=1,
+        created_at=session.now,
+    )
+    await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
+    changes = compatibility.summarize_changes(draft.judgement.breaking)
+    session.record(
+        ProposalOpened(
+            audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
+            asset_id=asset.id,
+            proposal_id=row.id,
+            version=draft.version,
+            proposed_by=draft.team_id,
+            asked=frozenset(affected.asked),
+            informed=affected.informed,
+            changes=changes,
+        )
+    )
+    await _ask_teams(session, row, affected.asked)
+    return await update_status(session, asset, await proposals.get(session, row.id))
+
+
+async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
+    acknowledgments = [
+        Acknowledgment(
+            id=new_id(),
+            proposal_id=row.id,
+            consumer_team_id=team,
+            because=list(fingerprints),
+            created_at=session.now,
+        )
+        for team, fingerprints in asked.items()
+    ]
+    await session.insert_all(acknowledgments)
+    for item in acknowledgments:
+        _record_request(session, row, item.id, item.consumer_team_id, item.because)
+
+
+def _record_request(
+    session: Session, row: Proposal, acknowledgment_id: UUID, team: UUID, fingerprints: Sequence[str]
+) -> None:
+    messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
+    session.record(
+        AcknowledgmentRequested(
+            audience_team_ids=frozenset({team}),
+            asset_id=row.asset_id,
+            proposal_id=row.id,
+            acknowledgment_id=acknowledgment_id,
+            consumer_team_id=team,
+            expires_at=row.expires_at,
+            changes=tuple(messages),
+        )
+    )
+
+
+def _choose_expiry(now: datetime, requested_end: datetime | None) -> datetime:
+    if requested_end is None:
+        return now + DEFAULT_LIFETIME
+    if not now < requested_end <= now + MAX_LIFETIME:
+        raise Invalid(
+            f"A proposal may stay open until a moment within the next {MAX_LIFETIME.days} days,"
+            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFETIME.days} days.",
+            field=("expiresAt",),
+        )
+    return requested_end
+
+
+async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult | None:
+    """Update the asked teams after the asset's consumers changed: newly affected teams are asked, others released.
+
+    Time comes first, so that a proposal that had expired before the change is not revived.
+    """
+    waiting = await proposals.find_open(session, asset.id)
+    if waiting is None:
+        return None
+    result = await update_status(session, asset, waiting)
+    row = result.proposal
+    if not row.status.is_open:
+        return result
+    breaking = [Change.from_json(change) for change in row.breaking_changes]
+    affected = await load_affected_teams(session, asset, breaking, row.proposed_by)
+    present = {item.consumer_team_id: item for item in await proposals.list_acknowledgments(session, [row.id])}
+    await _ask_teams(session, row, {team: changes for team, changes in affected.asked.items() if team not in present})
+    for team, acknowledgment in present.items():
+        await _revise(session, row, acknowledgment, affected.asked.get(team))
+    return await update_status(session, asset, row)
+
+
+async def _revise(
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
+) -> None:
+    is_row = proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id
+    if fingerprints is None:
+        if acknowledgment.released_at is None:
+            await session.update(Acknowledgment, is_row, released_at=session.now)
+            session.record(
+                AcknowledgmentReleased(
+                    audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
+                    asset_id=row.asset_id,
+                    proposal_id=row.id,
+                    acknowledgment_id=acknowledgment.id,
+                    consumer_team_id=acknowledgment.consumer_team_id,
+                )
+            )
+        return
+    if acknowledgment.released_at is None and list(fingerprints) == acknowledgment.because:
+        return
+    if set(fingerprints) <= set(acknowledgment.because) and acknowledgment.released_at is None:
+        await session.update(Acknowledgment, is_row, because=list(fingerprints))
+        return
+    # Further changes affect the team, or it was released: its response does not cover them, so it is asked again.
+    reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
+    await session.update(Acknowledgment, is_row, because=list(fingerprints), **reset)
+    _record_request(session, row, acknowledgment.id, acknowledgment.consumer_team_id, fingerprints)
+
+
+async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> ProposalResult:
+    """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
+    if not row.status.is_open:
+        return ProposalResult(row)
+    rows = await proposals.list_acknowledgments(session, [row.id])
+    answers = [
+        proposal.TeamResponse(item.response, item.migration_deadline) for item in rows if item.released_at is None
+    ]
+    status = proposal.compute_status_or_expiry(answers, row.expires_at, session.now)
+    if status is ProposalStatus.EXPIRED and row.status is ProposalStatus.APPROVED:
+        status = proposal.compute_status(answers, session.now)
+    has_changed = status is not row.status
+    if has_changed:
+        row = await change_status(session, asset, row, status, _status_reason(status, answers))
+    if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
+        return ProposalResult(row)
+    if reason := await find_stale_reason(session, row):
+        if has_changed:
+            _record_stale(session, asset, row, reason)
+        return ProposalResult(row)
+    return await publish_approved(session, asset, row, by or row.proposed_by)
+
+
+def _status_reason(status: ProposalStatus, answers: Sequence[proposal.TeamResponse]) -> str:
+    match status:
+        case ProposalStatus.APPROVED:
+            return "every asked team agrees" if answers else "nobody is hurt, so nobody was asked"
+        case ProposalStatus.REJECTED:
+            return "a team answered BLOCKED"
+        case ProposalStatus.EXPIRED:
+            return "not every asked team agreed in time"
+        case _:
+            return "answers are outstanding"
+
+
+async def change_status(
+    session: Session, asset: Asset, row: Proposal, status: ProposalStatus, reason: str, **values: Any
+) -> Proposal:
+    """Change the status and record an event; a final status is dated and ends the migrations."""
+    if not status.is_open:
+        values |= {"resolved_at": session.now}
+        await end_migrations(session, asset)
+    await session.update(
+        Proposal, proposals.TABLE.c.id == row.id, status=status, row_version=row.row_version + 1, **values
+    )
+    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
+    session.record(
+        ProposalStatusChanged(
+            audience_team_ids=frozenset(
+                {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
+            ),
+            asset_id=row.asset_id,
+            proposal_id=row.id,
+            before=row.status,
+            after=status,
+            because=reason,
+        )
+    )
+    return await proposals.get(session, row.id)
+
+
+def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
+    session.record(
+        ProposalStale(
+            audience_team_ids=frozenset({row.proposed_by, asset.owner_team_id}),
+            asset_id=asset.id,
+            proposal_id=row.id,
+            proposed_by=row.proposed_by,
+            changes=(reason,),
+        )
+    )
+
+
+async def find_stale_reason(session: Session, row: Proposal) -> str | None:
+    """Why a proposal no longer fits the active contract, or None: an unapproved break or a version too low."""
+    current = await contracts.find_active(session, row.asset_id)
+    if current is None or current.id == row.base_contract_id:
+        return None
+    judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
+    approved = {change["fingerprint"] for change in row.breaking_changes}
+    unapproved_changes = tuple(change for change in judgement.breaking if change.fingerprint not in approved)
+    if unapproved_changes:
+        messages = "; ".join(compatibility.summarize_changes(unapproved_changes, limit=5))
+        return f"since version {current.version} it also breaks: {messages}"
+    try:
+        compatibility.next_version(row.proposed_version, current.version, judgement)
+    except Invalid:
+        return f"version {current.version} was published meanwhile and {row.proposed_version} does not follow it"
+    return None
+
+
+def _proposed_terms(row: Proposal) -> Terms:
+    return Terms(row.proposed_schema, row.guarantees, row.compatibility_mode)
+
+
+async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UUID) -> ProposalResult:
+    """Publish what was approved: schema, guarantees, mode and version."""
+    current = await contracts.find_active(session, asset.id)
+    judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
+    contract = await insert_contract(
+        session,
+        asset,
+        current,
+        ContractDraft(
+            terms=_proposed_terms(row),
+            version=row.proposed_version,
+            judgement=judgement,
+            published_by=by,
+            outcome=Outcome.PUBLISHED,
+            proposal_id=row.id,
+            metadata=row.meta,
+            source=SchemaDocument.from_json(row.source) if row.source else None,
+        ),
+    )
+    published_proposal = await change_status(
+        session,
+        asset,
+        row,
+        ProposalStatus.PUBLISHED,
+        f"published as {contract.version}",
+        contract_id=contract.id,
+    )
+    return ProposalResult(published_proposal, contract)

@@ -1,0 +1,126 @@
+"""What the passing of time does, applied by the worker and never by a read."""
+
+import asyncio
+from datetime import timedelta
+
+from tessera_gql.notifications import deadlines
+from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.store.database import Database
+from tests.conftest import FixedClock
+from tests.world import World
+
+
+async def test_a_proposal_that_nobody_answers_expires(world: World, database: Database, clock: FixedClock) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    clock.advance(days=31)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PENDING
+    assert await deadlines.apply_due_deadlines(database) == 1
+    expired = await world.proposal(proposal.id)
+    assert (expired.status, expired.resolved_at) == (ProposalStatus.EXPIRED, clock.now)
+    assert await deadlines.apply_due_deadlines(database) == 0
+
+
+async def test_a_passed_migration_deadline_is_consent(world: World, database: Database, clock: FixedClock) -> None:
+    asset, proposal = await world.proposed(consumers=1, publish_when_approved=True)
+    deadline = clock.now.replace(day=8)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, deadline)
+    clock.advance(days=6)
+    assert await deadlines.apply_due_deadlines(database) == 0
+    clock.advance(days=1)
+    await deadlines.apply_due_deadlines(database)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.PUBLISHED
+    active = await world.active(asset)
+    assert active is not None
+    assert active.version == "2.0.0"
+
+
+async def test_a_deadline_passed_before_the_proposal_ran_out_counts_however_late_the_worker_is(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now.replace(day=20))
+    clock.advance(days=90)
+    await deadlines.apply_due_deadlines(database)
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED
+
+
+async def test_an_approved_proposal_waits_for_its_publisher_and_never_expires(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    clock.advance(days=400)
+    await deadlines.apply_due_deadlines(database)
+    assert (await world.publish_proposal(proposal)).proposal.status is ProposalStatus.PUBLISHED
+
+
+async def test_who_has_not_answered_is_reminded_three_days_and_one_day_before_the_end_once_each(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    await world.answer(proposal, world.consumers[0], Response.APPROVED)
+    sent: list[int] = []
+    for day in range(1, 31):
+        clock.advance(days=1)
+        before = (await world.events())[-1].sequence
+        await asyncio.gather(*(deadlines.apply_due_deadlines(database) for _ in range(3)))
+        reminders = [one for one in await world.events(before) if one.kind == "REMINDER_SENT"]
+        assert all(one.teams == [str(world.consumers[1].id)] for one in reminders)
+        sent += [day for _ in reminders]
+    assert sent == [27, 29]
+
+
+async def test_a_worker_that_was_away_sends_the_last_reminder_only(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    await world.proposed(consumers=1)
+    clock.advance(days=29, hours=12)
+    for _ in range(2):
+        await deadlines.apply_due_deadlines(database)
+    assert [one.payload["hours_before"] for one in await world.events() if one.kind == "REMINDER_SENT"] == [24]
+
+
+async def test_a_question_that_is_due_soon_anyway_is_not_reminded_of_at_once(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    await world.proposed(consumers=1, expires_at=clock.now + timedelta(days=2))
+    await deadlines.apply_due_deadlines(database)
+    assert "REMINDER_SENT" not in await world.kinds()
+    clock.advance(days=1, hours=1)
+    await deadlines.apply_due_deadlines(database)
+    assert (await world.kinds())[-1] == "REMINDER_SENT"
+
+
+async def test_nobody_is_reminded_who_has_answered_or_of_what_has_ended(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=1)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now + timedelta(days=60))
+    clock.advance(days=28)
+    await deadlines.apply_due_deadlines(database)
+    await world.withdraw(proposal)
+    clock.advance(days=1, hours=12)
+    await deadlines.apply_due_deadlines(database)
+    assert "REMINDER_SENT" not in await world.kinds()
+
+
+async def test_two_processes_remind_once(world: World, database: Database, clock: FixedClock) -> None:
+    await world.proposed(consumers=1)
+    clock.advance(days=27, hours=1)
+    other = Database(str(database.url), clock=clock)
+    await asyncio.gather(*(deadlines.apply_due_deadlines(one) for one in (database, other, database, other)))
+    await other.dispose()
+    assert (await world.kinds()).count("REMINDER_SENT") == 1
+
+
+async def test_a_deadline_that_passed_changes_nothing_while_another_team_is_silent(
+    world: World, database: Database, clock: FixedClock
+) -> None:
+    _, proposal = await world.proposed(consumers=2)
+    await world.answer(proposal, world.consumers[0], Response.MIGRATING, clock.now.replace(day=8))
+    clock.advance(days=8)
+    assert await deadlines.apply_due_deadlines(database) == 0
+    await world.answer(proposal, world.consumers[1], Response.MIGRATING, clock.now.replace(day=12))
+    clock.advance(days=4)
+    assert await deadlines.apply_due_deadlines(database) == 1
+    assert (await world.proposal(proposal.id)).status is ProposalStatus.APPROVED

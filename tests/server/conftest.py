@@ -1,0 +1,21 @@
+"""A real server on a loopback port for each test that asks for one."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from tessera_gql.server.http import Transport
+
+from .server import served
+from .toy import House
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+@pytest.fixture
+def serve() -> Callable[[Transport], AbstractAsyncContextManager[str]]:
+    return served

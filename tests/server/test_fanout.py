@@ -1,0 +1,328 @@
+"""The same subscription of many is executed once; who hears it notices nothing, and nobody waits for the slow."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from dataclasses import replace
+
+import pytest
+from graphql import OperationDefinitionNode
+
+from tessera_gql.server.broadcast import Broadcaster, SlowListener, StreamPosition
+from tessera_gql.server.documents import DocumentCache, Operation
+from tessera_gql.server.http import Transport, close_streams
+
+from .server import served
+from .test_sse import events
+from .test_websocket import ClientConnection, begin, closing, hear, say, socket, still_works, subscribe, until
+from .toy import House
+
+Serve = Callable[[Transport], AbstractAsyncContextManager[str]]
+HEARD = "subscription ($after: String) {heard(after: $after)}"
+
+
+@pytest.fixture
+def transport(house: House) -> Transport:
+    """Guests of one name are one scope; those without a name are each alone."""
+    house.scope = lambda guest: guest.name
+    return house.transport()
+
+
+@pytest.fixture
+async def address(transport: Transport, serve: Serve) -> AsyncIterator[str]:
+    async with serve(transport) as address:
+        yield address
+
+
+async def guest(stack: AsyncExitStack, address: str, name: str | None = "Bearer one") -> ClientConnection:
+    ws = await stack.enter_async_context(socket(address))
+    await begin(ws, payload={"Authorization": name} if name else {})
+    return ws
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0.002)
+
+
+async def test_equal_subscriptions_of_one_scope_are_executed_once(address: str, house: House) -> None:
+    async with AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(5)]
+        for number, ws in enumerate(guests):
+            await subscribe(ws, f"id {number}", HEARD)
+        await until(lambda: house.streams == 1)
+        await settled()
+        assert house.streams == house.open_contexts == 1
+        for word in ("a", "b"):
+            house.words.put_nowait(word)
+            for number, ws in enumerate(guests):
+                expected = {"type": "next", "id": f"id {number}", "payload": {"data": {"heard": word}}}
+                assert await hear(ws) == expected
+    await until(lambda: house.streams == house.open_contexts == 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "variables"),
+    [
+        ("Bearer two", HEARD, {}),
+        (None, HEARD, {}),
+        ("Bearer one", HEARD + " # another document", {}),
+        ("Bearer one", HEARD, {"after": "x"}),
+        ("Bearer one", HEARD, {"other": 2**64}),
+    ],
+    ids=["scope", "no scope", "document", "resuming", "variables"],
+)
+async def test_what_differs_is_executed_by_itself(
+    address: str, house: House, name: str | None, query: str, variables: dict[str, object]
+) -> None:
+    async with AsyncExitStack() as stack:
+        for asked in ((await guest(stack, address), HEARD, {}), (await guest(stack, address, name), query, variables)):
+            ws, text, given = asked
+            await subscribe(ws, "s", text, variables=given)
+        await until(lambda: house.streams == 2)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'subscription {heard(after: "x")}',
+        'subscription ($after: String = "x") {heard(after: $after)}',
+        'subscription {...F} fragment F on Subscription {heard(after: "x")}',
+    ],
+)
+async def test_who_resumes_is_never_given_anothers_stream(address: str, house: House, query: str) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await subscribe(await guest(stack, address), "s", query)
+        await until(lambda: house.streams == 2)
+
+
+TOLD = "subscription ($after: String) {told(after: $after)}"
+
+
+async def numbers_heard(ws: ClientConnection, count: int) -> list[int]:
+    return [(await hear(ws))["payload"]["data"]["told"] for _ in range(count)]
+
+
+async def test_who_resumes_goes_on_with_the_others_and_misses_nothing(address: str, house: House) -> None:
+    house.write(*range(1, 8))
+    async with AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(4)]
+        for ws, after in zip(guests, (None, "3", "7", "0"), strict=True):
+            await subscribe(ws, "s", TOLD, variables={"after": after} if after else {})
+        await until(lambda: len(house.guests) == 4)
+        assert await numbers_heard(guests[1], 4) == [4, 5, 6, 7]
+        assert await numbers_heard(guests[3], 7) == [*range(1, 8)]
+        await until(lambda: house.streams == house.open_contexts == 1)
+        for number in range(8, 30):
+            house.write(number)
+            await asyncio.sleep(0)
+        for ws in guests:
+            assert await numbers_heard(ws, 22) == [*range(8, 30)]
+        await say(guests[1], id="s", type="complete")
+        await guests[2].close()
+        house.write(30)
+        assert await numbers_heard(guests[3], 1) == [30]
+        assert house.streams == 1
+    await until(lambda: house.streams == house.open_contexts == 0)
+
+
+async def test_those_who_come_back_at_once_in_a_storm_of_events_each_get_all_once(address: str, house: House) -> None:
+    async def write() -> None:
+        for number in range(1, 301):
+            house.write(number)
+            await asyncio.sleep(0.001)
+
+    async with AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(20)]
+        writing = asyncio.create_task(write())
+        for place, ws in enumerate(guests):
+            await subscribe(ws, "s", TOLD, variables={"after": str(place % 3)})
+            await asyncio.sleep(0.005)
+        for place, ws in enumerate(guests):
+            assert await numbers_heard(ws, 300 - place % 3) == [*range(1 + place % 3, 301)]
+        await writing
+        await until(lambda: house.streams == house.open_contexts == 1)
+
+
+async def test_a_stream_that_may_have_begun_later_is_not_gone_on_with() -> None:
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
+    heard: list[int] = []
+
+    class Ear:
+        def on_item(self, item: int) -> None:
+            heard.append(item)
+
+        def on_end(self) -> None:
+            heard.append(-1)
+
+    began = asyncio.Event()
+
+    async def begins_at_five(course: StreamPosition) -> AsyncGenerator[int]:
+        await began.wait()
+        assert not course.report_caught_up(5)
+        await asyncio.sleep(0.02)
+        yield 6
+
+    first = fanout.join("n", begins_at_five, Ear())
+    assert first is not None
+    assert fanout.join("n", begins_at_five, Ear(), 9) is None
+    began.set()
+    await asyncio.sleep(0.01)
+    assert fanout.join("n", begins_at_five, Ear(), 4) is None
+    assert fanout.join("n", begins_at_five, Ear(), 5) is first
+    assert first.task is not None
+    await first.task
+    assert heard == [6, 6, -1, -1]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'subscription {told(after: "x")}',
+        "subscription ($after: String) {told(after: $after) other: told(after: $after)}",
+    ],
+)
+def test_only_a_variable_that_is_good_for_nothing_else_is_left_out_of_account(transport: Transport, query: str) -> None:
+    prepared = DocumentCache(transport.core_schema, replace(transport.limits, depth=20), transport.profile)._find_entry(
+        query
+    )
+    assert prepared.document is not None
+    node = prepared.document.definitions[0]
+    assert isinstance(node, OperationDefinitionNode)
+    assert Operation(prepared.document, node, {}).argument_variable("after") is None
+
+
+async def test_another_servers_sockets_are_served_the_usual_way(transport: Transport, house: House) -> None:
+    async with served(transport, ws="websockets-sansio") as address, AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(3)]
+        for ws in guests:
+            await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        await settled()
+        for number in range(50):
+            house.words.put_nowait(str(number))
+        for ws in guests:
+            assert [(await hear(ws))["payload"]["data"]["heard"] for _ in range(50)] == [str(n) for n in range(50)]
+        await still_works(guests[0])
+
+
+@pytest.mark.parametrize("size", [1, 60, 125, 126, 60_000, 65_500, 65_536, 200_000])
+async def test_a_message_of_any_size_arrives_whole(address: str, house: House, size: int) -> None:
+    async with AsyncExitStack() as stack:
+        ws = await stack.enter_async_context(socket(address, max_size=None))
+        await begin(ws, payload={"Authorization": "Bearer one"})
+        await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        for word in ("x" * size, "ü" * size):
+            house.words.put_nowait(word)
+            assert (await hear(ws))["payload"]["data"]["heard"] == word
+
+
+async def test_who_does_not_read_a_shared_stream_is_closed_and_holds_up_nobody(house: House, serve: Serve) -> None:
+    house.scope = lambda guest: guest.name
+    transport = house.transport(send_queue=5, send_timeout_seconds=5)
+    async with serve(transport) as address, AsyncExitStack() as stack:
+        slow = await stack.enter_async_context(socket(address, max_queue=1, max_size=None))
+        await begin(slow, payload={"Authorization": "Bearer one"})
+        quick = await stack.enter_async_context(socket(address, max_size=None))
+        await begin(quick, payload={"Authorization": "Bearer one"})
+        for ws in (slow, quick):
+            await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        await settled()
+        for _ in range(40):
+            house.words.put_nowait("x" * 500_000)
+            assert (await hear(quick))["type"] == "next"
+        code, reason = await closing(slow)
+        assert (code, "resume" in reason) == (4290, True)
+        house.words.put_nowait("on")
+        assert (await hear(quick))["payload"] == {"data": {"heard": "on"}}
+
+
+async def test_the_stream_outlives_the_one_who_started_it_and_ends_with_the_last(address: str, house: House) -> None:
+    async with AsyncExitStack() as stack:
+        first, second = await guest(stack, address), await guest(stack, address)
+        for ws in (first, second):
+            await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        await settled()
+        await first.close()
+        house.words.put_nowait("still here")
+        assert (await hear(second))["payload"] == {"data": {"heard": "still here"}}
+        await say(second, id="s", type="complete")
+        await until(lambda: house.streams == house.open_contexts == 0)
+        await subscribe(second, "s", HEARD)
+        await until(lambda: house.streams == 1)
+
+
+async def test_a_revoked_key_ends_only_its_own_socket_of_a_shared_stream(address: str, house: House) -> None:
+    async with AsyncExitStack() as stack:
+        first, second = await guest(stack, address), await guest(stack, address)
+        for ws in (first, second):
+            await subscribe(ws, "s", HEARD)
+        await until(lambda: house.streams == 1)
+        house.guests[0].ended.set()
+        await first.wait_closed()
+        house.words.put_nowait("on")
+        assert (await hear(second))["payload"] == {"data": {"heard": "on"}}
+
+
+async def test_sockets_and_event_streams_share(address: str, house: House) -> None:
+    async with AsyncExitStack() as stack:
+        ws = await guest(stack, address)
+        query = "subscription {heard}"
+        await subscribe(ws, "s", query)
+        heard = await stack.enter_async_context(events(address, query, authorization="Bearer one"))
+        await settled()
+        assert house.streams == 1
+        house.words.put_nowait("both")
+        assert (await hear(ws))["payload"] == (await anext(heard))[1] == {"data": {"heard": "both"}}
+
+
+async def test_a_shared_failure_is_told_to_all_and_the_next_may_try_again(address: str) -> None:
+    async with AsyncExitStack() as stack:
+        guests = [await guest(stack, address) for _ in range(2)]
+        for _ in range(2):
+            for ws in guests:
+                await subscribe(ws, "s", "subscription {failsAtOnce}")
+            for ws in guests:
+                message = await hear(ws)
+                assert (message["type"], message["payload"][0]["extensions"]["code"]) == ("error", "FORBIDDEN")
+        await still_works(guests[0])
+
+
+async def test_draining_ends_shared_streams(address: str, transport: Transport, house: House) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            await subscribe(await guest(stack, address), "s", HEARD)
+        await until(lambda: house.streams == 1)
+        await close_streams(transport)
+        assert house.streams == house.open_contexts == 0
+
+
+async def numbers(count: int) -> AsyncGenerator[int]:
+    await asyncio.sleep(0.01)
+    for number in range(count):
+        yield number
+
+
+async def test_a_burst_reaches_every_listener_in_order() -> None:
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
+
+    async def all_heard() -> list[int]:
+        return [number async for number in fanout.listen("n", lambda _course: numbers(1000))]
+
+    assert await asyncio.gather(*(all_heard() for _ in range(20))) == [[*range(1000)]] * 20
+
+
+async def test_a_listener_that_falls_behind_is_dropped_and_holds_up_nobody() -> None:
+    fanout: Broadcaster[int] = Broadcaster(limit=10)
+    slow = fanout.listen("n", lambda _course: numbers(100))
+    async with aclosing(fanout.listen("n", lambda _course: numbers(100))) as quick, aclosing(slow):
+        heard = asyncio.gather(anext(slow), anext(quick))
+        assert await heard == [0, 0]
+        assert [number async for number in quick] == [*range(1, 100)]
+        assert [await anext(slow) for _ in range(10)] == [*range(1, 11)]
+        with pytest.raises(SlowListener):
+            await anext(slow)
