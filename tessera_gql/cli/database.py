@@ -50,9 +50,7 @@ def upgrade(revision: str = typer.Argument("head", help="Target revision; `head`
 
 
 @app.command()
-def downgrade(
-    revision: str = typer.Argument(help="Target revision; `base` drops every table."),
-) -> None:
+def downgrade(revision: str = typer.Argument(help="Target revision; `base` drops every table.")) -> None:
     """Migrate the database down to an earlier revision."""
     settings = read_existing_database_settings()
     _check_revision(revision)

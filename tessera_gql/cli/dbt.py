@@ -89,11 +89,7 @@ def plan(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
 ) -> None:
     """Preview a sync: run it and roll back."""
     options = SyncOptions(
-        create_teams=create_teams,
-        supersede=supersede,
-        per_asset=per_asset,
-        retire_removed=retire_removed,
-        dry_run=True,
+        create_teams=create_teams, supersede=supersede, per_asset=per_asset, retire_removed=retire_removed, dry_run=True
     )
     _add_owners(options, owner, owners)
     manifest_report = _run_sync(manifest, options, as_json=as_json)

@@ -7,14 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import (
-    JsonOption,
-    connect,
-    credentials_path,
-    open_client,
-    print_properties,
-    print_result_json,
-)
+from tessera_gql.cli.api import JsonOption, connect, credentials_path, open_client, print_properties, print_result_json
 from tessera_gql.cli.terminal import fail, print_line, print_note
 from tessera_gql.client.http_exchange import DEFAULT_URL, Endpoint
 from tessera_gql.escaping import escape_terminal

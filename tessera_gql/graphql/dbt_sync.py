@@ -228,9 +228,7 @@ class SyncDbtManifestInput(CreatingInput):
 @strawberry.type(description="The result of `syncDbtManifest`.")
 class SyncDbtManifestPayload(Payload):
     report: ManifestReport | None = strawberry.field(
-        default=None,
-        description="The report; null if refused.",
-        metadata={"recall": ManifestReport.recall},
+        default=None, description="The report; null if refused.", metadata={"recall": ManifestReport.recall}
     )
 
 

@@ -94,8 +94,7 @@ class PublishProposalInput(CreatingInput):
 class PublishProposalPayload(Payload):
     proposal: Proposal | None = strawberry.field(default=None, description="The proposal; null if refused.")
     contract: Contract | None = strawberry.field(
-        default=None,
-        description="The contract that was published, exactly as approved; null if refused.",
+        default=None, description="The contract that was published, exactly as approved; null if refused."
     )
 
 

@@ -86,11 +86,7 @@ def _entity_id(row: tables.EventRow) -> strawberry.ID:
     return global_id(TYPE_NAMES.get(row.entity_type, row.entity_type.capitalize()), row.entity_id)
 
 
-@from_row(
-    cursor=lambda row: encode_cursor(row.sequence),
-    kind=lambda row: EventKind(row.kind),
-    entity_id=_entity_id,
-)
+@from_row(cursor=lambda row: encode_cursor(row.sequence), kind=lambda row: EventKind(row.kind), entity_id=_entity_id)
 @strawberry.type(description="An entry of the audit log. Entries are never changed.")
 class Event(Node):
     row: strawberry.Private[tables.EventRow]

@@ -59,9 +59,7 @@ class PublishContractInput(CreatingInput):
 @strawberry.type(description="The result of `publishContract`.")
 class PublishContractPayload(Payload):
     outcome: Outcome | None = strawberry.field(
-        default=None,
-        description="The outcome of the publish; null if refused.",
-        metadata={"recall": Outcome},
+        default=None, description="The outcome of the publish; null if refused.", metadata={"recall": Outcome}
     )
     contract: Contract | None = strawberry.field(
         default=None, description="The contract that is active after the publish; null if there is none."

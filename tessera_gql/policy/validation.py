@@ -76,7 +76,6 @@ def clean_metadata(value: Any) -> dict[str, Any]:
         ) from None
     if size > MAX_METADATA_BYTES:
         raise Invalid(
-            f"`metadata` is larger than {MAX_METADATA_BYTES:,} bytes. Link to it instead.",
-            field=("metadata",),
+            f"`metadata` is larger than {MAX_METADATA_BYTES:,} bytes. Link to it instead.", field=("metadata",)
         )
     return document

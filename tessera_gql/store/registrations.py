@@ -36,8 +36,7 @@ async def get(session: Session, identity: UUID) -> Registration:
     registrations = await by_ids(session, [identity])
     if not registrations:
         raise NotFound(
-            f"There is no registration {identity}. List an asset's registrations to find it.",
-            field=("registration",),
+            f"There is no registration {identity}. List an asset's registrations to find it.", field=("registration",)
         )
     return registrations[0]
 

@@ -56,12 +56,7 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
 
 
 async def update(
-    session: Session,
-    actor: Actor,
-    ref: AssetRef,
-    *,
-    details: AssetDetails,
-    expected_row_version: int | None = None,
+    session: Session, actor: Actor, ref: AssetRef, *, details: AssetDetails, expected_row_version: int | None = None
 ) -> Asset:
     """Update an asset as its owning team. Consumers are notified of a new owner or compatibility mode."""
     asset = await assets.lock(session, ref)

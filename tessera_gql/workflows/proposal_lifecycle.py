@@ -126,11 +126,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
 async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
     acknowledgments = [
         Acknowledgment(
-            id=new_id(),
-            proposal_id=row.id,
-            consumer_team_id=team,
-            because=list(fingerprints),
-            created_at=session.now,
+            id=new_id(), proposal_id=row.id, consumer_team_id=team, because=list(fingerprints), created_at=session.now
         )
         for team, fingerprints in asked.items()
     ]
@@ -332,11 +328,6 @@ async def publish_approved(session: Session, asset: Asset, row: Proposal, by: UU
         ),
     )
     published_proposal = await change_status(
-        session,
-        asset,
-        row,
-        ProposalStatus.PUBLISHED,
-        f"published as {contract.version}",
-        contract_id=contract.id,
+        session, asset, row, ProposalStatus.PUBLISHED, f"published as {contract.version}", contract_id=contract.id
     )
     return ProposalResult(published_proposal, contract)

@@ -186,8 +186,7 @@ def _check_deadline(answer: AcknowledgmentInput, now: datetime) -> datetime | No
         return None
     if answer.migration_deadline is None:
         raise Invalid(
-            "MIGRATING means not yet, so say until when: give a migrationDeadline.",
-            field=("migrationDeadline",),
+            "MIGRATING means not yet, so say until when: give a migrationDeadline.", field=("migrationDeadline",)
         )
     if answer.migration_deadline <= now:
         raise Invalid(

@@ -86,12 +86,7 @@ async def register(
 
 
 async def update(
-    session: Session,
-    actor: Actor,
-    identity: UUID,
-    *,
-    changes: dict[str, Any],
-    expected_row_version: int | None = None,
+    session: Session, actor: Actor, identity: UUID, *, changes: dict[str, Any], expected_row_version: int | None = None
 ) -> Registration:
     """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
     asset, row = await _lock(session, actor, Action.UPDATE_REGISTRATION, identity)
@@ -180,8 +175,7 @@ async def _clean(
     if fields is not None:
         if not fields:
             raise Invalid(
-                "`fields` is empty. Name the fields that are read, or leave it out for everything.",
-                field=("fields",),
+                "`fields` is empty. Name the fields that are read, or leave it out for everything.", field=("fields",)
             )
         if len(fields) > MAX_FIELDS:
             raise Invalid(f"`fields` names {len(fields)} paths; {MAX_FIELDS} is the limit.", field=("fields",))

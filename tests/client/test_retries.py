@@ -9,14 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tessera_gql.client import (
-    AcknowledgmentResponse,
-    BadRequest,
-    Conflict,
-    ServerFault,
-    Unauthenticated,
-    Unavailable,
-)
+from tessera_gql.client import AcknowledgmentResponse, BadRequest, Conflict, ServerFault, Unauthenticated, Unavailable
 from tessera_gql.client.effects import HttpResponse
 from tessera_gql.client.http_exchange import Endpoint, iter_backoff_delays, parse_response
 from tests.client.conftest import Open

@@ -80,10 +80,7 @@ def _compositions(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, 
 def _extended(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     facets = st.one_of(_strings, _numbers, _arrays(inner), _objects(inner), _objects(inner), _compositions(inner))
     return st.builds(
-        lambda kind, one, other: {**kind, **one, **other},
-        _maybe({"type": _types}),
-        facets,
-        st.just({}) | facets,
+        lambda kind, one, other: {**kind, **one, **other}, _maybe({"type": _types}), facets, st.just({}) | facets
     )
 
 

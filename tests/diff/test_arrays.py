@@ -130,14 +130,8 @@ def test_an_array_that_meets_every_demand_is_found(old, new, document):
         (array(contains=WHOLE, minContains=3, prefixItems=[WHOLE, TEXT], maxItems=3), False),
         (array(items={"enum": [1, 2]}, uniqueItems=True, maxItems=3), array(maxItems=2)),
         (array(contains=WHOLE, minContains=0, maxContains=0, items=WHOLE), array(maxItems=0)),
-        (
-            array(allOf=[{"contains": NUMBER, "maxContains": 1}]),
-            array(contains=WHOLE, minContains=0, maxContains=1),
-        ),
-        (
-            array(prefixItems=[WHOLE, WHOLE, TEXT, TEXT], items=WHOLE, minItems=2, contains=WHOLE, maxContains=1),
-            False,
-        ),
+        (array(allOf=[{"contains": NUMBER, "maxContains": 1}]), array(contains=WHOLE, minContains=0, maxContains=1)),
+        (array(prefixItems=[WHOLE, WHOLE, TEXT, TEXT], items=WHOLE, minItems=2, contains=WHOLE, maxContains=1), False),
     ],
 )
 def test_an_array_that_cannot_be_is_proven_absent(old, new):

@@ -116,10 +116,7 @@ def test_what_a_part_says_of_a_field_is_said_of_it():
 def test_a_reference_is_followed_once_on_each_way():
     schema = {
         "properties": {"a": {"$ref": "#/$defs/a"}, "b": {"$ref": "#/$defs/b"}},
-        "$defs": {
-            "a": {"properties": {"x": {"$ref": "#/$defs/b"}}},
-            "b": {"properties": {"y": {"$ref": "#/$defs/a"}}},
-        },
+        "$defs": {"a": {"properties": {"x": {"$ref": "#/$defs/b"}}}, "b": {"properties": {"y": {"$ref": "#/$defs/a"}}}},
     }
     assert paths(schema) == ["a", "a.x", "a.x.y", "a.x.y.x", "b", "b.y", "b.y.x", "b.y.x.y"]
 

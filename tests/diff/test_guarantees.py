@@ -95,8 +95,7 @@ def test_sixty_minutes_are_an_hour():
 
 
 @pytest.mark.parametrize(
-    ("period", "seconds"),
-    [("second", 1), ("minute", 60), ("hours", 3_600), ("day", 86_400), ("weeks", 604_800)],
+    ("period", "seconds"), [("second", 1), ("minute", 60), ("hours", 3_600), ("day", 86_400), ("weeks", 604_800)]
 )
 def test_a_period_is_so_many_seconds(period, seconds):
     half = {"count": 0.5, "period": period}

@@ -34,11 +34,7 @@ KEPT = "Keep maxLength as it was: 3."
         (table(**{"a/b~c": SHORT}), table(**{"a/b~c": SHORTER}), KEPT),
         (table(a={**TEXT, "default": "x"}), table(a=TEXT), "Keep the default."),
         (table(a=TEXT, b=TEXT), table(a=TEXT), "Keep b and mark it deprecated until nobody reads it."),
-        (
-            table(user_id=TEXT),
-            table(userId=TEXT),
-            "Keep user_id and mark it deprecated until nobody reads it.",
-        ),
+        (table(user_id=TEXT), table(userId=TEXT), "Keep user_id and mark it deprecated until nobody reads it."),
     ],
 )
 def test_what_does_not_break_is_offered(old, new, expected):

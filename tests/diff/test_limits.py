@@ -133,10 +133,7 @@ def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
     one, two = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, WHOLE]))
     (fewer,), (more,) = compare(one, two).changes, compare(two, one).changes
     assert fewer.kind is more.kind is ChangeKind.COMPOSITION_CHANGED
-    assert (fewer.message, fewer.breaks) == (
-        "The document: it accepts less than before.",
-        {Mode.BACKWARD, Mode.FULL},
-    )
+    assert (fewer.message, fewer.breaks) == ("The document: it accepts less than before.", {Mode.BACKWARD, Mode.FULL})
     assert (more.message, more.breaks) == ("The document: it accepts more than before.", {Mode.FORWARD, Mode.FULL})
 
 
@@ -201,11 +198,7 @@ def growing(levels, word, leaf):
 
 
 @pytest.mark.parametrize(
-    ("word", "old", "new"),
-    [
-        ("anyOf", {"properties": {"x": TEXT}}, {}),
-        ("allOf", {"default": 1}, {}),
-    ],
+    ("word", "old", "new"), [("anyOf", {"properties": {"x": TEXT}}, {}), ("allOf", {"default": 1}, {})]
 )
 def test_a_difference_beyond_the_places_that_are_followed_is_undecided_not_compatible(word, old, new):
     assert not compare(growing(6, word, old), growing(6, word, new)).is_compatible(Mode.BACKWARD)

@@ -93,11 +93,5 @@ def _answers(url: str) -> bool:
 def run_tessera(*words: str, cwd: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the program to its end, with only these settings."""
     return subprocess.run(
-        [TESSERA, *words],
-        cwd=cwd,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
+        [TESSERA, *words], cwd=cwd, env=environment(**settings), capture_output=True, text=True, check=False, timeout=60
     )

@@ -180,10 +180,7 @@ def test_a_mutation_is_not_run_over_get_in_the_open_profile_either(tmp_path: Pat
         assert server.data("{ teams { totalCount } }") == {"teams": {"totalCount": 0}}
 
 
-@pytest.mark.parametrize(
-    "content",
-    ["application/x-www-form-urlencoded", "text/plain", "application/graphql"],
-)
+@pytest.mark.parametrize("content", ["application/x-www-form-urlencoded", "text/plain", "application/graphql"])
 def test_a_form_of_another_site_is_not_taken(server: Running, content: str) -> None:
     headers = {**KEY, "Content-Type": content}
     for body in ("query=%7Bviewer%7Bactor%7D%7D", json.dumps({"query": "{ viewer { actor } }"})):

@@ -105,10 +105,7 @@ def test_five_thousand_models_read_in_well_under_a_second():
         ({"metadata": {3: 4}}, "values that JSON has not"),
         (manifest(version=0), "v0.json is not one this reader knows: it reads manifests v1 to v12"),
         (manifest(version=13), "v13.json is not one"),
-        (
-            {"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}},
-            "catalog/v1.json",
-        ),
+        ({"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}}, "catalog/v1.json"),
         ({**manifest(), "nodes": []}, "no object `nodes`"),
     ],
 )
@@ -215,10 +212,7 @@ def test_lineage_passes_through_ephemeral_models_which_are_no_assets():
             table("last", depends_on={"nodes": ["model.shop.outer", "model.shop.inner", "macro.shop.x"]}),
         )
     )
-    assert {model.name: model.depends_on for model in read.models} == {
-        "raw": (),
-        "last": ("analytics.core.raw",),
-    }
+    assert {model.name: model.depends_on for model in read.models} == {"raw": (), "last": ("analytics.core.raw",)}
 
 
 def test_exposures_depend_on_tables_also_through_metrics_and_are_owned_by_name_or_address():

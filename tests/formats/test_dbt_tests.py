@@ -18,14 +18,8 @@ def test_a_table_without_tests_guarantees_nothing():
 
 def test_the_basic_tests_are_keyed_by_the_column_as_declared():
     assert guarantees(
-        check("not_null", "ID"),
-        check("unique", '"id"'),
-        check("accepted_values", "status", values=["b", "a", "a"]),
-    ) == {
-        "nullability": {"id": "never"},
-        "uniqueness": {"id": "always"},
-        "accepted_values": {"status": ["a", "b"]},
-    }
+        check("not_null", "ID"), check("unique", '"id"'), check("accepted_values", "status", values=["b", "a", "a"])
+    ) == {"nullability": {"id": "never"}, "uniqueness": {"id": "always"}, "accepted_values": {"status": ["a", "b"]}}
 
 
 def test_a_relationship_names_the_table_and_column_it_points_to():

@@ -45,12 +45,7 @@ def test_a_full_bucket_may_be_emptied_at_once_and_refills_steadily() -> None:
     assert [taken.take("a", 1)["remaining"] for _ in range(60)] == list(range(59, -1, -1))
     with pytest.raises(GraphQLError) as refused:
         taken.take("a", 1)
-    assert refused.value.extensions == {
-        "code": "RATE_LIMITED",
-        "limit": "mutations",
-        "allowed": 60,
-        "retryAfter": 1,
-    }
+    assert refused.value.extensions == {"code": "RATE_LIMITED", "limit": "mutations", "allowed": 60, "retryAfter": 1}
     seconds.now += 1
     assert taken.take("a", 1) == {"limit": 60, "remaining": 0, "fullInSeconds": 60}
     seconds.now += 3600

@@ -163,12 +163,7 @@ async def test_a_key_by_its_id_is_null_to_those_who_may_not_see_it(gate: Door, w
 async def test_a_reader_knows_its_own_key(gate: Door, world: World) -> None:
     reader = await gate.mint(await world.team("shop"), Scope.READ, name="bi")
     viewer = (await gate.data(reader.token, VIEWER))["viewer"]
-    assert viewer["apiKey"] == {
-        "name": "bi",
-        "prefix": reader.key.prefix,
-        "scopes": ["READ"],
-        "team": {"name": "shop"},
-    }
+    assert viewer["apiKey"] == {"name": "bi", "prefix": reader.key.prefix, "scopes": ["READ"], "team": {"name": "shop"}}
 
 
 async def test_an_expired_key_is_told_when_it_expired(gate: Door, world: World, clock: FixedClock) -> None:

@@ -109,10 +109,7 @@ async def test_filters_are_anded(world: World, ask: Ask) -> None:
         ({"filter": {"fqn": None}}, "is null"),
         ({"filter": {"fqn": {"eq": None}}}, "is null"),
         ({"filter": {"owner": {"eq": "junk"}}}, "is not an id"),
-        (
-            {"filter": {"owner": {"eq": forged(b"Asset:00000000-0000-0000-0000-000000000000")}}},
-            "Asset",
-        ),
+        ({"filter": {"owner": {"eq": forged(b"Asset:00000000-0000-0000-0000-000000000000")}}}, "Asset"),
     ],
 )
 async def test_a_request_that_makes_no_sense_is_refused_with_a_sentence(

@@ -51,9 +51,7 @@ async def test_a_team_registers_changes_its_mind_and_leaves(world: World, ask: A
     found = changed["updateRegistration"]["registration"]
     assert found == {"fields": None, "purpose": None, "pinnedVersion": "1.0.0", "rowVersion": 2}
     stale = await ask(
-        UPDATE,
-        actor=me,
-        input={"registration": registration["id"], "fields": ["note"], "expectedRowVersion": 1},
+        UPDATE, actor=me, input={"registration": registration["id"], "fields": ["note"], "expectedRowVersion": 1}
     )
     assert stale["updateRegistration"]["errors"][0]["code"] == "STALE"
     assert stale["updateRegistration"]["errors"][0]["field"] == ["input", "expectedRowVersion"]

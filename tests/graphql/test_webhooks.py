@@ -61,10 +61,7 @@ async def test_what_is_left_out_stays_and_null_means_all(ask: Ask) -> None:
         ("{", "Syntax Error"),
         ("query($event: ID!) { node(id: $event) { nonsense } }", "nonsense"),
         ('mutation { testWebhook(input: {webhook: "x"}) { errors { code } } }', "must be a query"),
-        (
-            "query($event: ID!, $n: Int!) { node(id: $event) { id } assets(first: $n) { nodes { id } } }",
-            "asks for $n",
-        ),
+        ("query($event: ID!, $n: Int!) { node(id: $event) { id } assets(first: $n) { nodes { id } } }", "asks for $n"),
     ],
 )
 async def test_a_document_that_would_always_fail_is_refused_at_once(ask: Ask, document: str, told: str) -> None:

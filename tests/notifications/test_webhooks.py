@@ -186,9 +186,7 @@ async def test_a_slow_receiver_does_not_hold_up_another(live: Database) -> None:
         for number in range(12):
             await world.team(f"team-{number}")
         options = WebhookOptions(
-            rules=PostRules(allow_private=True, timeout_seconds=5),
-            max_posts=8,
-            max_posts_per_webhook=2,
+            rules=PostRules(allow_private=True, timeout_seconds=5), max_posts=8, max_posts_per_webhook=2
         )
         async with working(live, options):
             await quick.count(13, 4)

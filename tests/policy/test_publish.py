@@ -27,10 +27,7 @@ def terms(
 
 
 anything = st.builds(
-    terms,
-    st.sets(st.sampled_from(COLUMNS)).map("".join),
-    st.sampled_from([None, DAILY, HOURLY]),
-    st.sampled_from(Mode),
+    terms, st.sets(st.sampled_from(COLUMNS)).map("".join), st.sampled_from([None, DAILY, HOURLY]), st.sampled_from(Mode)
 )
 
 

@@ -72,12 +72,7 @@ DATABASE: dict[str, Sequence[str]] = {
 }
 """Commands that open the database themselves."""
 SERVERS = {"serve", "worker"}
-LOCAL: dict[str, Sequence[str]] = {
-    "diff": ("schema.json", "schema.json"),
-    "logout": (),
-    "config": (),
-    "schema": (),
-}
+LOCAL: dict[str, Sequence[str]] = {"diff": ("schema.json", "schema.json"), "logout": (), "config": (), "schema": ()}
 """Commands that need neither."""
 
 

@@ -130,10 +130,7 @@ async def test_a_dbt_project_survives_the_way_through_files(world: World, empty:
     await world.team("shop")
     async with world.database.write() as session:
         await sync.sync_manifest(
-            session,
-            ANONYMOUS,
-            manifest,
-            sync.SyncOptions(owner=TeamRef(name="shop"), create_teams=True),
+            session, ANONYMOUS, manifest, sync.SyncOptions(owner=TeamRef(name="shop"), create_teams=True)
         )
     await push(world.database, tmp_path / "first")
     await pull(empty, tmp_path / "first")

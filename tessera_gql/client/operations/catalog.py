@@ -104,8 +104,7 @@ def find_asset(asset: AssetRef) -> Operation[Asset | None]:
 def assets(*, fqn_contains: str | None = None, owner_team_id: str | None = None) -> PaginatedQuery[Asset]:
     """List the assets that match all of the filters."""
     conditions = build_variables(
-        fqn={"contains": fqn_contains} if fqn_contains else None,
-        owner={"eq": owner_team_id} if owner_team_id else None,
+        fqn={"contains": fqn_contains} if fqn_contains else None, owner={"eq": owner_team_id} if owner_team_id else None
     )
     return build_paginated_query(RootField("assets", Asset, {"filter": "AssetFilter"}), filter=conditions or None)
 

@@ -124,10 +124,7 @@ class Containment:
 
 
 def assess(
-    solver: Solver,
-    pairs: Mapping[Key, ViewPair],
-    declarations: Declarations,
-    unshared: Declarations,
+    solver: Solver, pairs: Mapping[Key, ViewPair], declarations: Declarations, unshared: Declarations
 ) -> list[Assessment]:
     """Assess all differences, in no particular order."""
     containment = Containment(solver, pairs)
