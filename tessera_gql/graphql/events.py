@@ -31,7 +31,8 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.store import events, tables
-from tessera_gql.store.pagination import Condition, PageRequest
+from tessera_gql.store.conditions import Condition
+from tessera_gql.store.pagination import PageRequest
 
 MAX_SEQUENCE = 2**62
 TYPE_NAMES = {"dependency": "AssetDependency"}

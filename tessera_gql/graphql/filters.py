@@ -13,7 +13,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.errors import to_camel_case
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.scalars import check_text
-from tessera_gql.store.pagination import Condition
+from tessera_gql.store.conditions import Condition
 
 E = TypeVar("E")
 

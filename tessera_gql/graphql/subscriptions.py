@@ -1,6 +1,6 @@
 """Subscriptions: the events since the cursor `after`, then live ones; in commit order, each exactly once."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,11 +18,7 @@ from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscri
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import AcknowledgmentRequested
 from tessera_gql.policy.events import ProposalStatusChanged as StatusEvent
-from tessera_gql.store import events
-from tessera_gql.store.pagination import Condition
-from tessera_gql.store.tables import EventRow
-
-EventPredicate = Callable[[EventRow], bool]
+from tessera_gql.store.conditions import Condition
 
 
 @strawberry.type(description="An event with the cursor to resume from.")
@@ -86,17 +82,13 @@ class Subscription:
     ) -> AsyncGenerator[ProposalStatusChanged]:
         info.context.use_separate_sessions()
         proposal_id = local_id(proposal, "Proposal", field=("proposal",)) if isinstance(proposal, str) else None
-        asset_id, team_id = await _asset_id(info, or_none(asset)), await _team_id(info, or_none(team))
-
-        def matches(row: EventRow) -> bool:
-            return (
-                row.kind == StatusEvent.kind
-                and proposal_id in {None, row.proposal_id}
-                and asset_id in {None, row.asset_id}
-                and (team_id is None or events.is_audience(row, team_id))
-            )
-
-        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
+        conditions = [
+            Condition("kind", "eq", StatusEvent.kind),
+            Condition("proposal_id", "eq", proposal_id),
+            Condition("asset_id", "eq", await _asset_id(info, or_none(asset))),
+            Condition("teams", "has", await _team_id(info, or_none(team))),
+        ]
+        async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
                 facts = event.row.payload
                 yield ProposalStatusChanged(
@@ -111,13 +103,11 @@ class Subscription:
         self, info: Info, *, team: TeamArgument = UNSET, after: AfterEvent = UNSET
     ) -> AsyncGenerator[AcknowledgmentRequest]:
         info.context.use_separate_sessions()
-        team_id = await _team_id(info, or_none(team))
-
-        def matches(row: EventRow) -> bool:
-            asked = row.kind == AcknowledgmentRequested.kind
-            return asked and (team_id is None or events.is_audience(row, team_id))
-
-        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
+        conditions = [
+            Condition("kind", "eq", AcknowledgmentRequested.kind),
+            Condition("teams", "has", await _team_id(info, or_none(team))),
+        ]
+        async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
                 yield AcknowledgmentRequest(event=event, cursor=event.cursor)
 
@@ -135,45 +125,27 @@ class Subscription:
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[Event]:
         conditions = to_conditions(filter_input) if or_none(filter_input) else ()
-
-        def matches(row: EventRow) -> bool:
-            return all(satisfies(row, condition) for condition in conditions)
-
-        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
+        async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
                 yield event
 
 
-async def _matching_events(info: Info, after: str | None, matches: EventPredicate) -> AsyncGenerator[Event]:
-    """Yield the events that match. Loaders are renewed for each event, so that a message shows the current state."""
+async def _matching_events(info: Info, after: str | None, conditions: Iterable[Condition]) -> AsyncGenerator[Event]:
+    """Yield the events that meet all conditions; one with the value None is ignored.
+
+    Loaders are renewed for each event, so that a message shows the current state.
+    """
+    conditions = [condition for condition in conditions if condition.value is not None]
     context, position = info.context, info.context.stream_position
     start = None if after is None else decode_cursor(after)
     if position.start is not None:
         start = position.start
     async with aclosing(context.subscribe(start)) as stream:
         async for row in stream:
-            if matches(row):
+            if all(condition.matches(row) for condition in conditions):
                 position.position = row.sequence
                 context.use_separate_sessions()
                 yield Event.of(row)
-
-
-def satisfies(row: EventRow, condition: Condition) -> bool:
-    """Test one event for a condition, with the semantics of `store.page.where`."""
-    value = getattr(row, condition.column)
-    match condition.operator:
-        case "eq":
-            return bool(value == condition.value)
-        case "in":
-            return value in condition.value
-        case "contains":
-            return condition.value.lower() in value.lower()
-        case "has":
-            return str(condition.value) in value
-        case "gte":
-            return bool(value >= condition.value)
-        case _:
-            return bool(value < condition.value)
 
 
 async def _asset_id(info: Info, ref: AssetRefInput | None) -> UUID | None:
