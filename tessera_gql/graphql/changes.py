@@ -137,8 +137,8 @@ class SchemaDiff:
     def of(cls, judgement: Judgement) -> "SchemaDiff":
         return cls(judgement=judgement, mode=judgement.mode, bump=judgement.bump)
 
-    def memory(self) -> dict[str, Any]:
-        """Return the JSON stored under an idempotency key."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the value stored under an idempotency key."""
         return {
             "changes": [change.as_json() for change in self.judgement.changes],
             "breaking": [change.as_json() for change in self.judgement.breaking],
@@ -147,13 +147,13 @@ class SchemaDiff:
         }
 
     @classmethod
-    def recall(cls, memory: dict[str, Any]) -> "SchemaDiff":
+    def from_json(cls, value: dict[str, Any]) -> "SchemaDiff":
         return cls.of(
             Judgement(
-                changes=tuple(diff.Change.from_json(change) for change in memory["changes"]),
-                breaking=tuple(diff.Change.from_json(change) for change in memory["breaking"]),
-                bump=Bump(memory["bump"]),
-                mode=Mode(memory["mode"]),
+                changes=tuple(diff.Change.from_json(change) for change in value["changes"]),
+                breaking=tuple(diff.Change.from_json(change) for change in value["breaking"]),
+                bump=Bump(value["bump"]),
+                mode=Mode(value["mode"]),
             )
         )
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import FromClause
 from strawberry import UNSET
 
 from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
@@ -21,6 +20,7 @@ from tessera_gql.graphql.type_registry import computed_field, lazy_type, load_ty
 from tessera_gql.policy.access import Action, authorize
 from tessera_gql.store import pagination
 from tessera_gql.store.pagination import Page, PageRequest
+from tessera_gql.store.rows import TableLike
 
 N = TypeVar("N")
 
@@ -83,7 +83,7 @@ class Listing:
     """Definition of a list: its type, source of rows, default order, and the inputs that filter and order it."""
 
     kind: str
-    source: FromClause
+    source: TableLike
     order_by: str
     descending: bool = False
     filter: type | None = None

@@ -178,7 +178,7 @@ class PublishContractInput(CreatingInput):
 @strawberry.type(description="The result of `publishContract`.")
 class PublishContractPayload(Payload):
     outcome: Outcome | None = strawberry.field(
-        default=None, description="The outcome of the publish; null if refused.", metadata={"recall": Outcome}
+        default=None, description="The outcome of the publish; null if refused.", metadata={"load": Outcome}
     )
     contract: Contract | None = strawberry.field(
         default=None, description="The contract that is active after the publish; null if there is none."
@@ -191,7 +191,7 @@ class PublishContractPayload(Payload):
     diff: SchemaDiff | None = strawberry.field(
         default=None,
         description="The differences from the contract before, judged under its compatibility mode.",
-        metadata={"recall": SchemaDiff.recall},
+        metadata={"load": SchemaDiff.from_json},
     )
 
 

@@ -153,43 +153,43 @@ class ManifestReport:
             warnings=list(report.warnings),
         )
 
-    def memory(self) -> dict[str, Any]:
-        """Return the JSON stored under an idempotency key."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the value stored under an idempotency key."""
         return {
             **{name: getattr(self.report, name) for name in COUNTS},
             "warnings": self.warnings,
-            "models": [_to_json(model) for model in self.report.models],
+            "models": [_model_to_json(model) for model in self.report.models],
             "removed": [vars(model) | {"asset_id": str(model.asset_id)} for model in self.report.removed],
             "reads": [vars(read) for read in self.report.reads],
         }
 
     @classmethod
-    def recall(cls, memory: dict[str, Any]) -> "ManifestReport":
-        facts: dict[str, Any] = memory | {
-            "models": [_from_json(model) for model in memory["models"]],
+    def from_json(cls, value: dict[str, Any]) -> "ManifestReport":
+        attributes: dict[str, Any] = value | {
+            "models": [_model_from_json(model) for model in value["models"]],
             "removed": tuple(
-                RemovalResult(**(model | {"asset_id": UUID(model["asset_id"])})) for model in memory["removed"]
+                RemovalResult(**(model | {"asset_id": UUID(model["asset_id"])})) for model in value["removed"]
             ),
-            "reads": tuple(CrossTeamRead(**read) for read in memory["reads"]),
-            "warnings": tuple(memory["warnings"]),
+            "reads": tuple(CrossTeamRead(**read) for read in value["reads"]),
+            "warnings": tuple(value["warnings"]),
         }
-        return cls.of(SyncReport(**facts))
+        return cls.of(SyncReport(**attributes))
 
 
-def _to_json(model: ModelSyncResult) -> dict[str, Any]:
+def _model_to_json(model: ModelSyncResult) -> dict[str, Any]:
     names = [field.name for field in fields(model) if field.name not in {"changes", "breaking"}]
     keys = {name: value and str(value) for name in names for value in [getattr(model, name)]}
     lists = {name: [change.as_json() for change in getattr(model, name)] for name in ("changes", "breaking")}
     return keys | lists
 
 
-def _from_json(memory: dict[str, Any]) -> ModelSyncResult:
-    facts: dict[str, Any] = memory | {"outcome": SyncOutcome(memory["outcome"])}
+def _model_from_json(value: dict[str, Any]) -> ModelSyncResult:
+    attributes: dict[str, Any] = value | {"outcome": SyncOutcome(value["outcome"])}
     for name in ("asset_id", "contract_id", "proposal_id"):
-        facts[name] = memory[name] and UUID(memory[name])
+        attributes[name] = value[name] and UUID(value[name])
     for name in ("changes", "breaking"):
-        facts[name] = tuple(diff.Change.from_json(change) for change in memory[name])
-    return ModelSyncResult(**facts)
+        attributes[name] = tuple(diff.Change.from_json(change) for change in value[name])
+    return ModelSyncResult(**attributes)
 
 
 @strawberry.input(description="The team that stands for an owner in the manifest.")
@@ -230,7 +230,7 @@ class SyncDbtManifestInput(CreatingInput):
 @strawberry.type(description="The result of `syncDbtManifest`.")
 class SyncDbtManifestPayload(Payload):
     report: ManifestReport | None = strawberry.field(
-        default=None, description="The report; null if refused.", metadata={"recall": ManifestReport.recall}
+        default=None, description="The report; null if refused.", metadata={"load": ManifestReport.from_json}
     )
 
 

@@ -89,7 +89,7 @@ class Token(str):
 
     __slots__ = ()
 
-    def memory(self) -> str:
+    def to_json(self) -> str:
         return self[:KEY_PREFIX_LENGTH]
 
 
@@ -117,7 +117,7 @@ class CreateApiKeyPayload(Payload):
     token: str | None = strawberry.field(
         default=None,
         description="The token, for `Authorization: Bearer TOKEN`. Returned once: a retry is refused with CONFLICT.",
-        metadata={"recall": _refuse_replay},
+        metadata={"load": _refuse_replay},
     )
 
 

@@ -13,7 +13,7 @@ from strawberry import UNSET
 from tessera_gql.compute import run_deferrable
 from tessera_gql.errors import Invalid, Refusal
 from tessera_gql.formats.storage_faults import find_storage_fault
-from tessera_gql.graphql import idempotency as memory
+from tessera_gql.graphql import idempotency
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError, to_camel_case
 from tessera_gql.graphql.filters import optional, or_none
@@ -23,7 +23,7 @@ from tessera_gql.graphql.nodes import load_node
 from tessera_gql.graphql.type_registry import computed_field, lazy_type
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import is_private_type
-from tessera_gql.store import idempotency
+from tessera_gql.store import idempotency as store
 from tessera_gql.store.session import Session
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 
@@ -109,29 +109,30 @@ async def _run_once(
 ) -> P:
     """Run the handler, or return the payload stored under the idempotency key. A dry run stores nothing."""
     dry_run = or_none(getattr(arguments, "dry_run", None)) is True
-    memo = None if dry_run else memory.create_memo(context.actor, to_camel_case(handler.__name__), arguments)
+    operation = to_camel_case(handler.__name__)
+    identified = None if dry_run else idempotency.to_idempotent_call(context.actor, operation, arguments)
 
     async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `rerun` calls it
         async with context.write(dry_run=dry_run, may_defer=may_defer) as session:
-            earlier_payload = await idempotency.claim_key(session, memo) if memo else None
+            earlier_payload = await store.claim_key(session, identified) if identified else None
             if earlier_payload is not None:
                 return earlier_payload
             call = Call(session, context.actor, context.report_progress)
             result: P = await handler(call, arguments)
             await _reload_private_nodes(call, result)
             call.report_progress(Phase.COMMIT, 0, 0)
-            if memo:
-                await idempotency.store_payload(session, memo, memory.dump_payload(result))
+            if identified:
+                await store.store_payload(session, identified, idempotency.dump_payload(result))
             return result
 
     result = await run_deferrable(context.computer, attempt)
-    return await memory.load_payload(payload, result, context.loaders) if isinstance(result, dict) else result
+    return await idempotency.load_payload(payload, result, context.loaders) if isinstance(result, dict) else result
 
 
 async def _reload_private_nodes(call: Call, payload: Payload) -> None:
     """Reload private objects of the payload with the caller's visibility, before the commit because it may fail."""
     loaders = Loaders(lambda: nullcontext(call.session), call.actor)
-    for name in memory.payload_fields(type(payload)):
+    for name in idempotency.payload_fields(type(payload)):
         node = getattr(payload, name)
         if isinstance(node, Node) and is_private_type(type(node).__name__):
             setattr(payload, name, await load_node(loaders, node.id))

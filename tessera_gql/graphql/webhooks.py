@@ -171,11 +171,11 @@ class Secret(str):
 
     __slots__ = ()
 
-    def memory(self) -> str:
+    def to_json(self) -> str:
         return "shown"
 
 
-def _refuse_replay(_memory: str) -> NoReturn:
+def _refuse_replay(_stored: str) -> NoReturn:
     raise Conflict(
         "This call made the webhook before, and its secret was shown once, in the first answer."
         " If you have lost it, call updateWebhook with `rotateSecret`.",
@@ -202,7 +202,7 @@ class CreateWebhookPayload(Payload):
     secret: str | None = strawberry.field(
         default=None,
         description="The secret that signs messages. Returned only once: a retry is refused with CONFLICT.",
-        metadata={"recall": _refuse_replay},
+        metadata={"load": _refuse_replay},
     )
 
 
