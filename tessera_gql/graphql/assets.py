@@ -42,25 +42,20 @@ class Asset(Node):
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
     created_at: datetime = strawberry.field(description="The time at which the asset was created.")
 
-    owner = relation(
-        "Team",
-        lambda loaders: loaders.team,
-        "owner_team_id",
-        description="The team that owns the asset and publishes its contracts.",
-    )
+    owner = relation("Team", "row.owner_team_id", "The team that owns the asset and publishes its contracts.")
     current_contract = relation(
         "Contract",
-        lambda loaders: loaders.active_contract,
-        "id",
+        "row.id",
+        "The active contract; null if there is none.",
+        loader=lambda loaders: loaders.active_contract,
         nullable=True,
-        description="The active contract; null if there is none.",
     )
     open_proposal = relation(
         "Proposal",
-        lambda loaders: loaders.open_proposal,
-        "id",
+        "row.id",
+        "The open proposal of a breaking change; null if there is none.",
+        loader=lambda loaders: loaders.open_proposal,
         nullable=True,
-        description="The open proposal of a breaking change; null if there is none.",
     )
     contracts = connection(CONTRACTS, "asset_id", description="All contracts of the asset, the latest first.")
     registrations = connection(REGISTRATIONS, "asset_id", description="The registrations of consumers, ended ones too.")

@@ -54,16 +54,14 @@ class Contract(Node):
     metadata: JSON = strawberry.field(description="Free data of your own about the contract, as a JSON object.")
     published_at: datetime = strawberry.field(description="The time at which the contract was published.")
 
-    asset = relation("Asset", lambda loaders: loaders.asset, "asset_id", description="The asset of the contract.")
-    published_by = relation(
-        "Team", lambda loaders: loaders.team, "published_by", description="The team that published the contract."
-    )
+    asset = relation("Asset", "row.asset_id", "The asset of the contract.")
+    published_by = relation("Team", "row.published_by", "The team that published the contract.")
     proposal = relation(
         "Proposal",
-        lambda loaders: loaders.proposal_of_contract,
-        "id",
+        "row.id",
+        "The proposal that led to this contract; null if it was published directly.",
+        loader=lambda loaders: loaders.proposal_of_contract,
         nullable=True,
-        description="The proposal that led to this contract; null if it was published directly.",
     )
     registrations = connection(
         REGISTRATIONS,
@@ -138,9 +136,7 @@ class ContractConnection(Connection[Contract]):
 class Queries:
     contracts = connection(CONTRACTS, description="All contracts of the catalog, the latest first.")
 
-    contract = root_by_id(
-        "Contract", lambda loaders: loaders.contract, description="The contract with this id; null if there is none."
-    )
+    contract = root_by_id("Contract", "The contract with this id; null if there is none.")
 
 
 @strawberry.input(description="The data of a contract to publish for an asset.")

@@ -108,18 +108,10 @@ class Event(Node):
     hash: str = strawberry.field(description="The SHA-256 hash over the event and the hash of the event before it.")
 
     asset = relation(
-        "Asset",
-        lambda loaders: loaders.asset,
-        "asset_id",
-        nullable=True,
-        description="The asset that the event is about; null if there is none.",
+        "Asset", "row.asset_id", "The asset that the event is about; null if there is none.", nullable=True
     )
     proposal = relation(
-        "Proposal",
-        lambda loaders: loaders.proposal,
-        "proposal_id",
-        nullable=True,
-        description="The proposal that the event is about; null if there is none.",
+        "Proposal", "row.proposal_id", "The proposal that the event is about; null if there is none.", nullable=True
     )
 
     @computed_field("The teams that the event concerns.", lazy_list("Team"))

@@ -33,15 +33,8 @@ class AssetDependency(Node):
     evidence: Evidence = strawberry.field(description="The source of the knowledge about the dependency.")
     created_at: datetime = strawberry.field(description="The time at which the dependency was added.")
 
-    dependent = relation(
-        "Asset", lambda loaders: loaders.asset, "dependent_asset_id", description="The asset that depends on the other."
-    )
-    dependency = relation(
-        "Asset",
-        lambda loaders: loaders.asset,
-        "dependency_asset_id",
-        description="The asset that the other one depends on.",
-    )
+    dependent = relation("Asset", "row.dependent_asset_id", "The asset that depends on the other.")
+    dependency = relation("Asset", "row.dependency_asset_id", "The asset that the other one depends on.")
 
 
 @strawberry.type(description="One page of a list of dependencies.")

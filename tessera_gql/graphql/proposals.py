@@ -73,24 +73,11 @@ class Proposal(Node):
         description="A number that rises with every change of the proposal itself; for `expectedRowVersion`."
     )
 
-    asset = relation(
-        "Asset", lambda loaders: loaders.asset, "asset_id", description="The asset whose contract would change."
-    )
-    proposed_by = relation(
-        "Team", lambda loaders: loaders.team, "proposed_by", description="The team that proposed the change."
-    )
-    base_contract = relation(
-        "Contract",
-        lambda loaders: loaders.contract,
-        "base_contract_id",
-        description="The contract that the proposed one would replace.",
-    )
+    asset = relation("Asset", "row.asset_id", "The asset whose contract would change.")
+    proposed_by = relation("Team", "row.proposed_by", "The team that proposed the change.")
+    base_contract = relation("Contract", "row.base_contract_id", "The contract that the proposed one would replace.")
     contract = relation(
-        "Contract",
-        lambda loaders: loaders.contract,
-        "contract_id",
-        nullable=True,
-        description="The contract that was published; null until then.",
+        "Contract", "row.contract_id", "The contract that was published; null until then.", nullable=True
     )
     acknowledgments = connection(
         ACKNOWLEDGMENTS,
@@ -165,13 +152,8 @@ class Acknowledgment(Node):
         description="The time at which the team stopped reading what breaks and is no longer asked; else null."
     )
 
-    proposal = relation(
-        "Proposal",
-        lambda loaders: loaders.proposal,
-        "proposal_id",
-        description="The proposal that the team is asked about.",
-    )
-    team = relation("Team", lambda loaders: loaders.team, "consumer_team_id", description="The team that is asked.")
+    proposal = relation("Proposal", "row.proposal_id", "The proposal that the team is asked about.")
+    team = relation("Team", "row.consumer_team_id", "The team that is asked.")
 
     @computed_field("The breaking changes that touch what the team reads, for which it is asked.", name="because")
     async def reasons(self, info: Info) -> list[Change]:
@@ -191,9 +173,7 @@ class AcknowledgmentConnection(Connection[Acknowledgment]):
 class Queries:
     proposals = connection(PROPOSALS, description="All proposals of the catalog, the latest first.")
 
-    proposal = root_by_id(
-        "Proposal", lambda loaders: loaders.proposal, description="The proposal with this id; null if there is none."
-    )
+    proposal = root_by_id("Proposal", "The proposal with this id; null if there is none.")
 
 
 @strawberry.input(description="The acknowledgment of a proposal by an asked team.")

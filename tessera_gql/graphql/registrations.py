@@ -41,16 +41,13 @@ class Registration(Node):
     )
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
 
-    asset = relation("Asset", lambda loaders: loaders.asset, "asset_id", description="The asset that the team reads.")
-    consumer_team = relation(
-        "Team", lambda loaders: loaders.team, "consumer_team_id", description="The team that reads the asset."
-    )
+    asset = relation("Asset", "row.asset_id", "The asset that the team reads.")
+    consumer_team = relation("Team", "row.consumer_team_id", "The team that reads the asset.")
     consumer_asset = relation(
         "Asset",
-        lambda loaders: loaders.asset,
-        "consumer_asset_id",
+        "row.consumer_asset_id",
+        "The team's own asset that the data is read for; null if not given.",
         nullable=True,
-        description="The team's own asset that the data is read for; null if not given.",
     )
 
 
@@ -163,8 +160,4 @@ class Mutations:
 class Queries:
     registrations = connection(REGISTRATIONS, description="All registrations of the catalog, the oldest first.")
 
-    registration = root_by_id(
-        "Registration",
-        lambda loaders: loaders.registration,
-        description="The registration with this id; null if there is none.",
-    )
+    registration = root_by_id("Registration", "The registration with this id; null if there is none.")

@@ -131,9 +131,7 @@ class WebhookDelivery(Node):
     due_at: datetime = strawberry.field(description="The time of the next attempt, while the delivery is PENDING.")
     created_at: datetime = strawberry.field(description="The time at which the delivery was created.")
 
-    webhook = relation(
-        "Webhook", lambda loaders: loaders.webhook, "webhook_id", description="The webhook that the event is sent to."
-    )
+    webhook = relation("Webhook", "row.webhook_id", "The webhook that the event is sent to.")
 
     @computed_field("The event that is delivered; null for a ping of `testWebhook`.", lazy_type("Event") | None)
     async def event(self, info: Info) -> Any:
