@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import Connection, connection
@@ -14,7 +15,7 @@ from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
 from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
@@ -84,9 +85,7 @@ class Asset(Node):
 
     @computed_field("The contract with this version; null if there is none.", lazy_type("Contract") | None)
     async def contract(
-        self,
-        info: Info,
-        version: Annotated[str, strawberry.argument(description="The semantic version, such as `1.2.0`.")],
+        self, info: Info, version: Annotated[str, argument("The semantic version, such as `1.2.0`.")]
     ) -> Any:
         key = (self.row.id, check_text(version, "version"))
         return to_type("Contract", await info.context.loaders.contract_by_version.load(key))
@@ -96,8 +95,7 @@ class Asset(Node):
         self,
         info: Info,
         paths: Annotated[
-            list[str] | None,
-            strawberry.argument(description="The paths of the fields to return; all fields if left out."),
+            list[str] | None, argument("The paths of the fields to return; all fields if left out.")
         ] = strawberry.UNSET,
     ) -> list[AssetField]:
         contract = await info.context.loaders.active_contract.load(self.row.id)
@@ -113,8 +111,7 @@ class Asset(Node):
 
 
 @strawberry.type(description="One page of a list of assets.")
-class AssetConnection(Connection[Asset]):
-    pass
+class AssetConnection(Connection[Asset]): ...
 
 
 @strawberry.input(description="The data of a new asset.")
@@ -131,7 +128,7 @@ class CreateAssetInput(CreatingInput):
 
 @strawberry.type(description="The result of `createAsset`.")
 class CreateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
+    asset: Asset | None = payload_field("The asset; null if refused.")
 
 
 async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPayload:
@@ -159,7 +156,7 @@ class UpdateAssetInput(Input):
 
 @strawberry.type(description="The result of `updateAsset`.")
 class UpdateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
+    asset: Asset | None = payload_field("The asset; null if refused.")
 
 
 async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPayload:

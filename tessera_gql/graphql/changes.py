@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
@@ -109,8 +109,7 @@ async def _in_chunks(changes: Sequence[S], convert: Callable[[S], C]) -> AsyncIt
 
 
 ModeArgument = Annotated[
-    Mode | None,
-    strawberry.argument(description="The compatibility mode to judge by; the diff's own `mode` if left out."),
+    Mode | None, argument("The compatibility mode to judge by; the diff's own `mode` if left out.")
 ]
 
 
@@ -169,8 +168,8 @@ class Queries:
     async def diff_schemas(
         self,
         info: Info,
-        old: Annotated[JSON, strawberry.argument(description="The JSON Schema before the change.")],
-        new: Annotated[JSON, strawberry.argument(description="The JSON Schema after the change.")],
-        mode: Annotated[Mode, strawberry.argument(description="The compatibility mode to judge by.")] = Mode.BACKWARD,
+        old: Annotated[JSON, argument("The JSON Schema before the change.")],
+        new: Annotated[JSON, argument("The JSON Schema after the change.")],
+        mode: Annotated[Mode, argument("The compatibility mode to judge by.")] = Mode.BACKWARD,
     ) -> SchemaDiff | None:
         return await diff_terms(info.context, Terms(old, None, mode), Terms(new, None, mode))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.graphql.context import Info
@@ -32,10 +32,10 @@ AFTER = "The cursor behind which the page starts."
 LAST = "The number of items from the end of the list, 0 to 100."
 BEFORE = "The cursor before which the page ends."
 
-First = Annotated[int | None, strawberry.argument(description=FIRST)]
-After = Annotated[str | None, strawberry.argument(description=AFTER)]
-Last = Annotated[int | None, strawberry.argument(description=LAST)]
-Before = Annotated[str | None, strawberry.argument(description=BEFORE)]
+First = Annotated[int | None, argument(FIRST)]
+After = Annotated[str | None, argument(AFTER)]
+Last = Annotated[int | None, argument(LAST)]
+Before = Annotated[str | None, argument(BEFORE)]
 
 
 @strawberry.type(description="The position of a page in its list.")
@@ -210,13 +210,11 @@ def connection_field(
     resolve.__annotations__ |= {
         "filter_input": Annotated[
             listing.filter | None if listing.filter else None,
-            strawberry.argument(
-                name="filter", description="The conditions that items must meet; all items if left out."
-            ),
+            argument(name="filter", description="The conditions that items must meet; all items if left out."),
         ],
         "order_by": Annotated[
             listing.order | None if listing.order else None,
-            strawberry.argument(description="The order of the list; its own default order if left out."),
+            argument("The order of the list; its own default order if left out."),
         ],
     }
     connection_type = listing.connection_type if nested else listing.connection_type | None

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any, cast
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
@@ -17,10 +17,10 @@ from tessera_gql.formats.schema_documents import Format, ParsedContract
 from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, to_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import optional, or_none
+from tessera_gql.graphql.filters import flag, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import CONTRACTS, REGISTRATIONS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
@@ -78,7 +78,7 @@ class Contract(Node):
     async def exported(
         self,
         info: Info,
-        format: Annotated[Format, strawberry.argument(description="The format of the document.")] = Format.ODCS,  # noqa: A002 - the name in the schema
+        format: Annotated[Format, argument("The format of the document.")] = Format.ODCS,  # noqa: A002 - the name in the schema
     ) -> str:
         if format is not Format.ODCS:
             raise Invalid(
@@ -111,10 +111,9 @@ class Contract(Node):
     async def diff(
         self,
         info: Info,
-        to: Annotated[strawberry.ID, strawberry.argument(description="The id of the contract to compare with.")],
+        to: Annotated[strawberry.ID, argument("The id of the contract to compare with.")],
         mode: Annotated[
-            Mode | None,
-            strawberry.argument(description="The compatibility mode to judge by; this contract's own if left out."),
+            Mode | None, argument("The compatibility mode to judge by; this contract's own if left out.")
         ] = UNSET,
     ) -> SchemaDiff:
         target = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
@@ -128,8 +127,7 @@ def terms_of(row: tables.Contract, mode: Mode | None = None) -> Terms:
 
 
 @strawberry.type(description="One page of a list of contracts.")
-class ContractConnection(Connection[Contract]):
-    pass
+class ContractConnection(Connection[Contract]): ...
 
 
 @strawberry.type
@@ -154,40 +152,25 @@ class PublishContractInput(CreatingInput):
     )
     version: str | None = optional("The semantic version; the next one that the changes require if left out.")
     published_by: TeamRefInput | None = optional("The team that publishes; the team of the API key if left out.")
-    force: bool = strawberry.field(
-        default=False, description="Publish even a breaking change at once. Needs the scope ADMIN and a `reason`."
-    )
-    supersede: bool = strawberry.field(
-        default=False, description="Replace an open proposal of the asset and ask the teams again."
-    )
+    force: bool = flag("Publish even a breaking change at once. Needs the scope ADMIN and a `reason`.")
+    supersede: bool = flag("Replace an open proposal of the asset and ask the teams again.")
     reason: str | None = optional("The reason for the change, as the asked teams will read it.")
-    publish_when_approved: bool = strawberry.field(
-        default=False, description="Publish a proposal as soon as all asked teams consent."
-    )
+    publish_when_approved: bool = flag("Publish a proposal as soon as all asked teams consent.")
     expires_at: datetime | None = optional("The time at which a proposal expires; in 30 days if left out.")
     metadata: JSON | None = optional("Free data of your own about the contract, as a JSON object.")
-    dry_run: bool = strawberry.field(
-        default=False, description="Execute the mutation and return its payload, then roll everything back."
-    )
+    dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
 
 
 @strawberry.type(description="The result of `publishContract`.")
 class PublishContractPayload(Payload):
-    outcome: Outcome | None = strawberry.field(
-        default=None, description="The outcome of the publish; null if refused.", metadata={"load": Outcome}
-    )
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract that is active after the publish; null if there is none."
-    )
-    proposal: Any = strawberry.field(
+    outcome: Outcome | None = payload_field("The outcome of the publish; null if refused.", load=Outcome)
+    contract: Contract | None = payload_field("The contract that is active after the publish; null if there is none.")
+    proposal: Any = payload_field(
+        "The proposal that was opened, or that is already open for this change; null if there is none.",
         graphql_type=lazy_type("Proposal") | None,
-        default=None,
-        description="The proposal that was opened, or that is already open for this change; null if there is none.",
     )
-    diff: SchemaDiff | None = strawberry.field(
-        default=None,
-        description="The differences from the contract before, judged under its compatibility mode.",
-        metadata={"load": SchemaDiff.from_json},
+    diff: SchemaDiff | None = payload_field(
+        "The differences from the contract before, judged under its compatibility mode.", load=SchemaDiff.from_json
     )
 
 
@@ -232,9 +215,7 @@ class RetireContractInput(Input):
 
 @strawberry.type(description="The result of `retireContract`.")
 class RetireContractPayload(Payload):
-    contract: Contract | None = strawberry.field(
-        default=None, description="The outcome of the publish; null if refused."
-    )
+    contract: Contract | None = payload_field("The outcome of the publish; null if refused.")
 
 
 async def retire_contract(call: Call, arguments: RetireContractInput) -> RetireContractPayload:

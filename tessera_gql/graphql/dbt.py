@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
@@ -15,9 +16,11 @@ from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
-from tessera_gql.graphql.filters import optional, or_none
-from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation
+from tessera_gql.graphql.filters import flag, optional, or_none
+from tessera_gql.graphql.impact import ImpactedTeam
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.scalars import JSON, RawJson
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.enums import Outcome
@@ -55,20 +58,15 @@ class SyncedModel:
     outcome: SyncOutcome = strawberry.field(description="The result of syncing the table.")
     reason: str | None = strawberry.field(description="The reason why the table was skipped; null if it was not.")
 
-    @computed_field("The asset of the table; null if there is none.", lazy_type("Asset") | None)
-    async def asset(self, info: Info) -> Any:
-        key = self.model.asset_id
-        return to_type("Asset", await info.context.loaders.asset.load(key)) if key else None
+    asset = relation("Asset", "model.asset_id", "The asset of the table; null if there is none.", nullable=True)
 
-    @computed_field("The active contract of the asset; null if there is none.", lazy_type("Contract") | None)
-    async def contract(self, info: Info) -> Any:
-        key = self.model.contract_id
-        return to_type("Contract", await info.context.loaders.contract.load(key)) if key else None
+    contract = relation(
+        "Contract", "model.contract_id", "The active contract of the asset; null if there is none.", nullable=True
+    )
 
-    @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
-    async def proposal(self, info: Info) -> Any:
-        key = self.model.proposal_id
-        return to_type("Proposal", await info.context.loaders.proposal.load(key)) if key else None
+    proposal = relation(
+        "Proposal", "model.proposal_id", "The open proposal of the asset; null if there is none.", nullable=True
+    )
 
     @computed_field("All changes from the contract before.")
     def changes(self, info: Info) -> list[Change]:
@@ -88,9 +86,7 @@ class RemovedModel:
         description="The reason why the contract was not retired although `retireRemoved` was set; null otherwise."
     )
 
-    @computed_field("The asset that is no longer in the manifest.", lazy_type("Asset") | None)
-    async def asset(self, info: Info) -> Any:
-        return to_type("Asset", await info.context.loaders.asset.load(self.asset_id))
+    asset = relation("Asset", "asset_id", "The asset that is no longer in the manifest.", nullable=True)
 
 
 @strawberry.type(description="The columns that a model reads of another team's table.")
@@ -137,21 +133,13 @@ class ManifestReport:
     @computed_field("All tables of the manifest, sorted by fqn.")
     def models(self) -> list[SyncedModel]:
         return [
-            SyncedModel(model=one, fqn=one.fqn, outcome=one.outcome, reason=one.reason) for one in self.report.models
+            SyncedModel(model=model, fqn=model.fqn, outcome=model.outcome, reason=model.reason)
+            for model in self.report.models
         ]
 
     @classmethod
     def of(cls, report: SyncReport) -> "ManifestReport":
-        return cls(
-            report=report,
-            dependencies_added=report.dependencies_added,
-            dependencies_removed=report.dependencies_removed,
-            teams_created=report.teams_created,
-            registrations_created=report.registrations_created,
-            registrations_updated=report.registrations_updated,
-            registrations_ended=report.registrations_ended,
-            warnings=list(report.warnings),
-        )
+        return cls(report=report, warnings=list(report.warnings), **{name: getattr(report, name) for name in COUNTS})
 
     def to_json(self) -> dict[str, Any]:
         """Return the value stored under an idempotency key."""
@@ -204,34 +192,25 @@ class SyncDbtManifestInput(CreatingInput):
         description="The content of manifest.json, version 1 to 12, or the file itself in a multipart request."
     )
     owner: TeamRefInput | None = optional("The owner team of tables for which the manifest names no owner.")
-    create_teams: bool = strawberry.field(default=False, description="Create the owner teams that do not exist yet.")
+    create_teams: bool = flag("Create the owner teams that do not exist yet.")
     compatibility_mode: Mode = strawberry.field(
         default=Mode.BACKWARD, description="The compatibility mode of new assets."
     )
-    supersede: bool = strawberry.field(
-        default=False, description="Replace open proposals of the assets and ask the teams again."
-    )
+    supersede: bool = flag("Replace open proposals of the assets and ask the teams again.")
     owners: list[OwnerMapping] = strawberry.field(
         default_factory=list,
         description="The teams of owners in the manifest; an owner without an entry is the team of that name.",
     )
-    per_asset: bool = strawberry.field(
-        default=False, description="Skip and report a table that is refused, instead of refusing the whole manifest."
+    per_asset: bool = flag("Skip and report a table that is refused, instead of refusing the whole manifest.")
+    retire_removed: bool = flag(
+        "Retire the contracts of assets that are no longer in the manifest and that no team reads."
     )
-    retire_removed: bool = strawberry.field(
-        default=False,
-        description="Retire the contracts of assets that are no longer in the manifest and that no team reads.",
-    )
-    dry_run: bool = strawberry.field(
-        default=False, description="Execute the mutation and return its payload, then roll everything back."
-    )
+    dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
 
 
 @strawberry.type(description="The result of `syncDbtManifest`.")
 class SyncDbtManifestPayload(Payload):
-    report: ManifestReport | None = strawberry.field(
-        default=None, description="The report; null if refused.", metadata={"load": ManifestReport.from_json}
-    )
+    report: ManifestReport | None = payload_field("The report; null if refused.", load=ManifestReport.from_json)
 
 
 async def read_manifest(value: object) -> dbt.Manifest:
@@ -260,17 +239,7 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
 
 
 @strawberry.type(description="A team that would be asked to acknowledge the change of one table, with the reason.")
-class ModelReader:
-    team_id: strawberry.Private[UUID]
-    changes: strawberry.Private[list[diff.Change]]
-
-    @computed_field("The breaking changes that touch what the team reads.", name="because")
-    def reasons(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.changes)
-
-    @computed_field("The team that would be asked.", lazy_type("Team"))
-    async def team(self, info: Info) -> Any:
-        return to_type("Team", await info.context.loaders.team.load(self.team_id))
+class ModelReader(ImpactedTeam): ...
 
 
 @strawberry.type(description="The effect of syncing a dbt manifest on one table, without syncing it.")
@@ -285,10 +254,7 @@ class DbtModelImpact:
     version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
     refused: str | None = strawberry.field(description="The reason why a sync would refuse it; null if none.")
 
-    @computed_field("The asset of the table; null if there is none yet.", lazy_type("Asset") | None)
-    async def asset(self, info: Info) -> Any:
-        key = self.model.asset_id
-        return to_type("Asset", await info.context.loaders.asset.load(key)) if key else None
+    asset = relation("Asset", "model.asset_id", "The asset of the table; null if there is none yet.", nullable=True)
 
     @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
     def open_proposal(self) -> Any:
@@ -323,10 +289,7 @@ class Queries:
         self,
         info: Info,
         manifest: Annotated[
-            JSON,
-            strawberry.argument(
-                description="The content of manifest.json, version 1 to 12, or the file itself in a multipart request."
-            ),
+            JSON, argument("The content of manifest.json, version 1 to 12, or the file itself in a multipart request.")
         ],
     ) -> list[DbtModelImpact] | None:
         report_progress = info.context.report_progress

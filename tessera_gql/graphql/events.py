@@ -121,8 +121,7 @@ class Event(Node):
 
 
 @strawberry.type(description="One page of a list of events.")
-class EventConnection(Connection[Event]):
-    pass
+class EventConnection(Connection[Event]): ...
 
 
 def events_connection(parent_column: str | None = None, *, description: str) -> Any:

@@ -35,6 +35,11 @@ def optional(description: str, *, name: str | None = None) -> Any:
     return strawberry.field(default=UNSET, description=description, name=name)
 
 
+def flag(description: str) -> Any:
+    """Declare an input field that is false if it is left out."""
+    return strawberry.field(default=False, description=description)
+
+
 def filter_by(column: str, description: str, *, kind: str | None = None) -> Any:
     """Declare a field of a filter on a column; `kind` is the type whose global ids it accepts."""
     return strawberry.field(default=UNSET, description=description, metadata={"column": column, "kind": kind})

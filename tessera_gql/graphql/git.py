@@ -3,12 +3,13 @@
 from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql.errors import Refusal
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError
-from tessera_gql.graphql.filters import optional, or_none
-from tessera_gql.graphql.mutations import Input, Payload
+from tessera_gql.graphql.filters import flag, optional, or_none
+from tessera_gql.graphql.mutations import Input, Payload, payload_field
 from tessera_gql.workflows.git import sync
 from tessera_gql.workflows.git.folder import Commit
 from tessera_gql.workflows.git.state import PullResult
@@ -22,21 +23,17 @@ class PushToGitInput(Input):
 
 @strawberry.type(description="The result of `pushToGit`; lists and numbers are null if it was refused.")
 class PushToGitPayload(Payload):
-    changed: list[str] | None = strawberry.field(
-        name="written", default=None, description="The paths of files that are new or changed."
+    changed: list[str] | None = payload_field("The paths of files that are new or changed.", name="written")
+    removed: list[str] | None = payload_field(
+        "The paths of files that were removed, because their team or asset no longer exists."
     )
-    removed: list[str] | None = strawberry.field(
-        default=None, description="The paths of files that were removed, because their team or asset no longer exists."
-    )
-    unchanged: int | None = strawberry.field(default=None, description="The number of files that did not change.")
-    commit: str | None = strawberry.field(default=None, description="The hash of the commit; null if there is none.")
+    unchanged: int | None = payload_field("The number of files that did not change.")
+    commit: str | None = payload_field("The hash of the commit; null if there is none.")
 
 
 @strawberry.input(description="The options of a pull of teams and assets from files.")
 class PullFromGitInput(Input):
-    dry_run: bool = strawberry.field(
-        default=False, description="Execute the mutation and return its payload, then roll everything back."
-    )
+    dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
 
 
 @strawberry.type(description="The numbers of objects that a pull changed.")
@@ -64,7 +61,7 @@ class PullReport:
 
 @strawberry.type(description="The result of `pullFromGit`.")
 class PullFromGitPayload(Payload):
-    report: PullReport | None = strawberry.field(default=None, description="The report; null if refused.")
+    report: PullReport | None = payload_field("The report; null if refused.")
 
 
 async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitPayload:
@@ -88,7 +85,7 @@ async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFr
 
 async def _resolve_push(
     info: Info,
-    input: Annotated[PushToGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
+    input: Annotated[PushToGitInput, argument("The options of the mutation.")],  # noqa: A002 - the name in the schema
 ) -> PushToGitPayload | None:
     try:
         payload = await push_to_git(info.context, input)
@@ -100,7 +97,7 @@ async def _resolve_push(
 
 async def _resolve_pull(
     info: Info,
-    input: Annotated[PullFromGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
+    input: Annotated[PullFromGitInput, argument("The options of the mutation.")],  # noqa: A002 - the name in the schema
 ) -> PullFromGitPayload | None:
     try:
         payload = await pull_from_git(info.context, input)

@@ -4,7 +4,7 @@ from typing import Annotated, Any, cast
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
@@ -14,6 +14,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.lineage import LineageConnection, lineage_page
 from tessera_gql.graphql.refs import AssetRefInput
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import DocumentInput, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
@@ -32,9 +33,7 @@ class ImpactedTeam:
     def reasons(self, info: Info) -> list[Change]:
         return to_changes(info.context, self.changes)
 
-    @computed_field("The team that would be asked.", lazy_type("Team"))
-    async def team(self, info: Info) -> Any:
-        return to_type("Team", await info.context.loaders.team.load(self.team_id))
+    team = relation("Team", "team_id", "The team that would be asked.")
 
 
 @strawberry.type(description="The effect of publishing a schema, without publishing it.")
@@ -84,31 +83,20 @@ class Queries:
         self,
         info: Info,
         *,
-        asset: Annotated[AssetRefInput, strawberry.argument(description="The asset to publish for, by id or fqn.")],
-        schema: Annotated[
-            JSON | None, strawberry.argument(description="The JSON Schema to publish; give either this or `document`.")
-        ] = UNSET,
+        asset: Annotated[AssetRefInput, argument("The asset to publish for, by id or fqn.")],
+        schema: Annotated[JSON | None, argument("The JSON Schema to publish; give either this or `document`.")] = UNSET,
         document: Annotated[
-            DocumentInput | None,
-            strawberry.argument(description="The contract in another format, instead of `schema`."),
+            DocumentInput | None, argument("The contract in another format, instead of `schema`.")
         ] = UNSET,
         guarantees: Annotated[
-            JSON | None,
-            strawberry.argument(
-                description="The guarantees that go with the schema; those of the active contract if left out."
-            ),
+            JSON | None, argument("The guarantees that go with the schema; those of the active contract if left out.")
         ] = UNSET,
         compatibility_mode: Annotated[
             Mode | None,
-            strawberry.argument(
-                description="The compatibility mode for the change after this one; the active contract's if left out."
-            ),
+            argument("The compatibility mode for the change after this one; the active contract's if left out."),
         ] = UNSET,
         version: Annotated[
-            str | None,
-            strawberry.argument(
-                description="The version to publish; the next one that the changes require if left out."
-            ),
+            str | None, argument("The version to publish; the next one that the changes require if left out.")
         ] = UNSET,
     ) -> Impact | None:
         ref = asset.to_ref()

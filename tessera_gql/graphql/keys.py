@@ -7,13 +7,12 @@ import strawberry
 
 from tessera_gql.errors import Conflict
 from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
-from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
-from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action, Scope
 from tessera_gql.policy.visibility import KEY_PREFIX_LENGTH
 from tessera_gql.store import keys as store
@@ -39,15 +38,13 @@ class ApiKey(Node):
         description="The time of the last use, to the minute; null if it was never used."
     )
 
-    @computed_field("The team that the key acts for; null for an administrator's key.", lazy_type("Team") | None)
-    async def team(self, info: Info) -> Any:
-        team = self.row.team_id
-        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
+    team = relation(
+        "Team", "row.team_id", "The team that the key acts for; null for an administrator's key.", nullable=True
+    )
 
 
 @strawberry.type(description="One page of a list of API keys.")
-class ApiKeyConnection(Connection[ApiKey]):
-    pass
+class ApiKeyConnection(Connection[ApiKey]): ...
 
 
 @strawberry.input(description="Conditions on API keys; a key must meet all of them.")
@@ -113,11 +110,10 @@ class CreateApiKeyInput(CreatingInput):
 
 @strawberry.type(description="The result of `createApiKey`.")
 class CreateApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
-    token: str | None = strawberry.field(
-        default=None,
-        description="The token, for `Authorization: Bearer TOKEN`. Returned once: a retry is refused with CONFLICT.",
-        metadata={"load": _refuse_replay},
+    api_key: ApiKey | None = payload_field("The API key; null if refused.")
+    token: str | None = payload_field(
+        "The token, for `Authorization: Bearer TOKEN`. Returned once: a retry is refused with CONFLICT.",
+        load=_refuse_replay,
     )
 
 
@@ -139,7 +135,7 @@ class RevokeApiKeyInput(Input):
 
 @strawberry.type(description="The result of `revokeApiKey`.")
 class RevokeApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
+    api_key: ApiKey | None = payload_field("The API key; null if refused.")
 
 
 async def revoke_api_key(call: Call, arguments: RevokeApiKeyInput) -> RevokeApiKeyPayload:

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import After, Connection, First, PageInfo
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node, global_id
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
-from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import MAX_DEPTH, Direction, ReachableAsset
@@ -38,8 +38,7 @@ class AssetDependency(Node):
 
 
 @strawberry.type(description="One page of a list of dependencies.")
-class AssetDependencyConnection(Connection[AssetDependency]):
-    pass
+class AssetDependencyConnection(Connection[AssetDependency]): ...
 
 
 @strawberry.type(description="An asset upstream or downstream of another, with its distance.")
@@ -48,9 +47,7 @@ class LineageEdge:
     cursor: str = strawberry.field(description="The position just behind the asset; send it as `after`.")
     degree: int = strawberry.field(description="The number of steps on the shortest way to the asset.")
 
-    @computed_field("The asset at this position.", lazy_type("Asset"))
-    async def node(self, info: Info) -> Any:
-        return to_type("Asset", await info.context.loaders.asset.load(self.asset_id))
+    node = relation("Asset", "asset_id", "The asset at this position.")
 
 
 @strawberry.type(description="One page of the assets upstream or downstream of another, the nearest first.")
@@ -61,11 +58,11 @@ class LineageConnection:
 
     @computed_field("The assets of the page, without their distance.", lazy_list("Asset"))
     async def nodes(self, info: Info) -> Any:
-        found = await info.context.loaders.asset.load_many([edge.asset_id for edge in self.edges])
-        return [to_type("Asset", row) for row in found]
+        rows = await info.context.loaders.asset.load_many([edge.asset_id for edge in self.edges])
+        return [to_type("Asset", row) for row in rows]
 
 
-Depth = Annotated[int, strawberry.argument(description="The number of steps to follow, 1 to 10.")]
+Depth = Annotated[int, argument("The number of steps to follow, 1 to 10.")]
 
 
 def lineage_field(direction: Direction, *, description: str) -> Any:
@@ -93,7 +90,7 @@ class AddDependencyInput(CreatingInput):
 
 @strawberry.type(description="The result of `addDependency`.")
 class AddDependencyPayload(Payload):
-    dependency: AssetDependency | None = strawberry.field(default=None, description="The dependency; null if refused.")
+    dependency: AssetDependency | None = payload_field("The dependency; null if refused.")
 
 
 async def add_dependency(call: Call, arguments: AddDependencyInput) -> AddDependencyPayload:
@@ -118,9 +115,7 @@ class RemoveDependencyInput(Input):
 
 @strawberry.type(description="The result of `removeDependency`.")
 class RemoveDependencyPayload(Payload):
-    dependency: AssetDependency | None = strawberry.field(
-        default=None, description="The dependency that was removed; null if refused."
-    )
+    dependency: AssetDependency | None = payload_field("The dependency that was removed; null if refused.")
 
 
 async def remove_dependency(call: Call, arguments: RemoveDependencyInput) -> RemoveDependencyPayload:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.compute import run_deferrable
 from tessera_gql.errors import Invalid, Refusal
@@ -56,6 +56,18 @@ class Payload:
         return typing.cast("Any", True)  # noqa: FBT003 - any value that is not null: the root has no state
 
 
+def payload_field(
+    description: str, *, load: Callable[[Any], Any] | None = None, name: str | None = None, graphql_type: Any = None
+) -> Any:
+    """Declare a field of a payload, null if the mutation was refused.
+
+    `load` restores the value from what its `to_json` stored under an idempotency key; nodes need none.
+    """
+    return strawberry.field(
+        default=None, description=description, name=name, graphql_type=graphql_type, metadata={"load": load}
+    )
+
+
 P = TypeVar("P", bound=Payload)
 I = TypeVar("I", bound=Input)  # noqa: E741 - next to P
 
@@ -81,9 +93,7 @@ def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **fie
     async def resolve(info: Info, input: Any) -> Any:  # noqa: A002 - the name in the schema
         return await execute_mutation(info.context, handler, payload, input, field_names)
 
-    resolve.__annotations__["input"] = Annotated[
-        input_type, strawberry.argument(description="The input of the mutation.")
-    ]
+    resolve.__annotations__["input"] = Annotated[input_type, argument("The input of the mutation.")]
     return strawberry.mutation(resolver=resolve, graphql_type=payload | None, description=description)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.context import Info
@@ -29,18 +30,14 @@ class Queries:
     async def node(
         self,
         info: Info,
-        id: Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")],  # noqa: A002 - Relay's name
+        id: Annotated[strawberry.ID, argument("The global id of the object.")],  # noqa: A002 - Relay's name
     ) -> Node | None:
         node: Node | None = await load_node(info.context.loaders, id)
         return node
 
     @computed_field("The objects with these ids, in the same order; null for each that does not exist.")
     async def nodes(
-        self,
-        info: Info,
-        ids: Annotated[
-            list[strawberry.ID], strawberry.argument(description="The global ids of the objects, 100 at most.")
-        ],
+        self, info: Info, ids: Annotated[list[strawberry.ID], argument("The global ids of the objects, 100 at most.")]
     ) -> list[Node | None] | None:
         if len(ids) > MAX_IDS:
             raise Invalid(f"{len(ids)} ids were given; {MAX_IDS} is the limit. Ask in several calls.", field=("ids",))

@@ -16,7 +16,7 @@ from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, PROPOSALS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
@@ -132,8 +132,7 @@ class Proposal(Node):
 
 
 @strawberry.type(description="One page of a list of proposals.")
-class ProposalConnection(Connection[Proposal]):
-    pass
+class ProposalConnection(Connection[Proposal]): ...
 
 
 @from_row()
@@ -165,8 +164,7 @@ class Acknowledgment(Node):
 
 
 @strawberry.type(description="One page of a list of acknowledgments.")
-class AcknowledgmentConnection(Connection[Acknowledgment]):
-    pass
+class AcknowledgmentConnection(Connection[Acknowledgment]): ...
 
 
 @strawberry.type
@@ -188,14 +186,10 @@ class AcknowledgeProposalInput(CreatingInput):
 
 @strawberry.type(description="The result of `acknowledgeProposal`.")
 class AcknowledgeProposalPayload(Payload):
-    acknowledgment: Acknowledgment | None = strawberry.field(
-        default=None, description="The acknowledgment; null if refused."
-    )
-    proposal: Proposal | None = strawberry.field(
-        default=None, description="The proposal after the acknowledgment; null if refused."
-    )
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract that this acknowledgment published; null if it published none."
+    acknowledgment: Acknowledgment | None = payload_field("The acknowledgment; null if refused.")
+    proposal: Proposal | None = payload_field("The proposal after the acknowledgment; null if refused.")
+    contract: Contract | None = payload_field(
+        "The contract that this acknowledgment published; null if it published none."
     )
 
 
@@ -227,7 +221,7 @@ class WithdrawProposalInput(Input):
 
 @strawberry.type(description="The result of `withdrawProposal`.")
 class WithdrawProposalPayload(Payload):
-    proposal: Proposal | None = strawberry.field(default=None, description="The proposal; null if refused.")
+    proposal: Proposal | None = payload_field("The proposal; null if refused.")
 
 
 async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> WithdrawProposalPayload:
@@ -248,10 +242,8 @@ class PublishProposalInput(CreatingInput):
 
 @strawberry.type(description="The result of `publishProposal`.")
 class PublishProposalPayload(Payload):
-    proposal: Proposal | None = strawberry.field(default=None, description="The proposal; null if refused.")
-    contract: Contract | None = strawberry.field(
-        default=None, description="The contract that was published, exactly as approved; null if refused."
-    )
+    proposal: Proposal | None = payload_field("The proposal; null if refused.")
+    contract: Contract | None = payload_field("The contract that was published, exactly as approved; null if refused.")
 
 
 async def publish_proposal(call: Call, arguments: PublishProposalInput) -> PublishProposalPayload:

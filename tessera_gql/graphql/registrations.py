@@ -10,7 +10,7 @@ from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import REGISTRATIONS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
@@ -52,8 +52,7 @@ class Registration(Node):
 
 
 @strawberry.type(description="One page of a list of registrations.")
-class RegistrationConnection(Connection[Registration]):
-    pass
+class RegistrationConnection(Connection[Registration]): ...
 
 
 @strawberry.input(description="The data of a new registration.")
@@ -69,7 +68,7 @@ class RegisterInput(CreatingInput):
 
 @strawberry.type(description="The result of `register`.")
 class RegisterPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
+    registration: Registration | None = payload_field("The registration; null if refused.")
 
 
 async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
@@ -102,7 +101,7 @@ class UpdateRegistrationInput(Input):
 
 @strawberry.type(description="The result of `updateRegistration`.")
 class UpdateRegistrationPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
+    registration: Registration | None = payload_field("The registration; null if refused.")
 
 
 async def update_registration(call: Call, arguments: UpdateRegistrationInput) -> UpdateRegistrationPayload:
@@ -131,7 +130,7 @@ class UnregisterInput(Input):
 
 @strawberry.type(description="The result of `unregister`.")
 class UnregisterPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
+    registration: Registration | None = payload_field("The registration; null if refused.")
 
 
 async def unregister(call: Call, arguments: UnregisterInput) -> UnregisterPayload:

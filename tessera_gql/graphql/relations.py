@@ -5,6 +5,7 @@ from operator import attrgetter
 from typing import Annotated, Any, TypeAlias
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.graphql import type_registry
@@ -14,7 +15,7 @@ from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.loaders import NODE_LOADERS, Loaders
 
 GetLoader: TypeAlias = Callable[[Loaders], Loader[Any, Any]]
-IdArgument = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
+IdArgument = Annotated[strawberry.ID, argument("The global id of the object.")]
 
 
 def relation(kind: str, path: str, description: str, *, nullable: bool = False, loader: GetLoader | None = None) -> Any:
@@ -62,9 +63,7 @@ def root_by_ref(
     async def resolve(root: Any, info: Info, by: Any) -> Any:
         return await batch.resolve(root, info, by=by)
 
-    resolve.__annotations__["by"] = Annotated[
-        ref, strawberry.argument(description="The reference to the object, by id or name.")
-    ]
+    resolve.__annotations__["by"] = Annotated[ref, argument("The reference to the object, by id or name.")]
     return _batch_field(kind, resolve, batch, description)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.assets import Asset
@@ -33,8 +33,7 @@ SearchResult = Annotated[
 
 
 @strawberry.type(description="One page of the matches of a search.")
-class SearchResultConnection(Connection[SearchResult]):
-    pass
+class SearchResultConnection(Connection[SearchResult]): ...
 
 
 def encode_cursor(hit: Hit) -> str:
@@ -61,10 +60,8 @@ class Queries:
     async def search(
         self,
         info: Info,
-        text: Annotated[str, strawberry.argument(description="The text to search for, 200 characters at most.")],
-        types: Annotated[
-            list[SearchType] | None, strawberry.argument(description="The types to search; all types if left out.")
-        ] = UNSET,
+        text: Annotated[str, argument("The text to search for, 200 characters at most.")],
+        types: Annotated[list[SearchType] | None, argument("The types to search; all types if left out.")] = UNSET,
         first: First = UNSET,
         after: After = UNSET,
     ) -> SearchResultConnection | None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.errors import NotFound
 from tessera_gql.graphql.context import Info
@@ -14,6 +14,7 @@ from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
 from tessera_gql.graphql.filters import or_none, to_conditions
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, load_asset, load_team
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscription_field, to_type
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import AcknowledgmentRequested
@@ -28,10 +29,7 @@ class EventMessage:
         description="The position just behind this message; send it as `after` to resume there."
     )
 
-    @computed_field("The current state of the proposal.", lazy_type("Proposal") | None)
-    async def proposal(self, info: Info) -> Any:
-        identity = self.event.row.proposal_id
-        return to_type("Proposal", await info.context.loaders.proposal.load(identity)) if identity else None
+    proposal = relation("Proposal", "event.row.proposal_id", "The current state of the proposal.", nullable=True)
 
 
 @strawberry.type(description="A message that the status of a proposal changed.")
@@ -42,9 +40,9 @@ class ProposalStatusChanged(EventMessage):
 
 @strawberry.type(description="A message that a team is asked to acknowledge a proposal.")
 class AcknowledgmentRequest(EventMessage):
-    @computed_field("The current state of the team's acknowledgment.", lazy_type("Acknowledgment") | None)
-    async def acknowledgment(self, info: Info) -> Any:
-        return to_type("Acknowledgment", await info.context.loaders.acknowledgment.load(self.event.row.entity_id))
+    acknowledgment = relation(
+        "Acknowledgment", "event.row.entity_id", "The current state of the team's acknowledgment.", nullable=True
+    )
 
     @computed_field("The team that is asked.", lazy_type("Team") | None)
     async def team(self, info: Info) -> Any:
@@ -53,14 +51,9 @@ class AcknowledgmentRequest(EventMessage):
 
 
 AfterEvent = Annotated[
-    str | None,
-    strawberry.argument(
-        description="The last cursor you have received, to get what you missed; only new events if left out."
-    ),
+    str | None, argument("The last cursor you have received, to get what you missed; only new events if left out.")
 ]
-TeamArgument = Annotated[
-    TeamRefInput | None, strawberry.argument(description="Send only messages that concern this team, by id or name.")
-]
+TeamArgument = Annotated[TeamRefInput | None, argument("Send only messages that concern this team, by id or name.")]
 
 
 @strawberry.type(description="The subscriptions of the API. Messages come in commit order, each once.")
@@ -70,12 +63,9 @@ class Subscription:
         self,
         info: Info,
         *,
-        proposal: Annotated[
-            strawberry.ID | None, strawberry.argument(description="Send only messages about this proposal.")
-        ] = UNSET,
+        proposal: Annotated[strawberry.ID | None, argument("Send only messages about this proposal.")] = UNSET,
         asset: Annotated[
-            AssetRefInput | None,
-            strawberry.argument(description="Send only messages about proposals of this asset, by id or fqn."),
+            AssetRefInput | None, argument("Send only messages about proposals of this asset, by id or fqn.")
         ] = UNSET,
         team: TeamArgument = UNSET,
         after: AfterEvent = UNSET,
@@ -118,9 +108,7 @@ class Subscription:
         *,
         filter_input: Annotated[
             EventFilter | None,
-            strawberry.argument(
-                name="filter", description="The conditions that events must meet; all events if left out."
-            ),
+            argument(name="filter", description="The conditions that events must meet; all events if left out."),
         ] = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[Event]:

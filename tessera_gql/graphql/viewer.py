@@ -16,7 +16,8 @@ from tessera_gql.graphql.connections import (
 )
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.listings import INBOX
-from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.access import Actor, Scope
 
 
@@ -50,17 +51,15 @@ class Viewer:
         nested=True,
     )
 
-    @computed_field("The caller's API key; null for another kind of credential.", lazy_type("ApiKey") | None)
-    async def api_key(self, info: Info) -> Any:
-        key = self.caller.key_id
-        return to_type("ApiKey", await info.context.loaders.api_key.load(key)) if key else None
-
-    @computed_field(
-        "The team that the caller belongs to; null for an administrator without a team.", lazy_type("Team") | None
+    api_key = relation(
+        "ApiKey", "caller.key_id", "The caller's API key; null for another kind of credential.", nullable=True
     )
-    async def team(self, info: Info) -> Any:
-        team = self.caller.team_id
-        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
+    team = relation(
+        "Team",
+        "caller.team_id",
+        "The team that the caller belongs to; null for an administrator without a team.",
+        nullable=True,
+    )
 
     @computed_field("The teams that the caller acts for by default.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:

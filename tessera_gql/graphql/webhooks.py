@@ -11,16 +11,23 @@ from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
-from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import EventKind, describe_enum
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, filter_by, optional, or_keep, or_none
+from tessera_gql.graphql.filters import (
+    DateTimeFilter,
+    EnumFilter,
+    IdFilter,
+    filter_by,
+    flag,
+    optional,
+    or_keep,
+    or_none,
+)
 from tessera_gql.graphql.ids import Node, global_id, local_id
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import Url
-from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.server.documents import DocumentCache, Operation, Profile
@@ -98,13 +105,12 @@ class Webhook(Node):
 
     deliveries = connection(DELIVERIES, "webhook_id", description="The deliveries to the webhook, the newest first.")
 
-    @computed_field(
+    team = relation(
+        "Team",
+        "row.team_id",
         "The team whose events the webhook receives; null if it receives the events of all teams.",
-        lazy_type("Team") | None,
+        nullable=True,
     )
-    async def team(self, info: Info) -> Any:
-        team = self.row.team_id
-        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
 
 
 @strawberry.type(description="One attempt at a delivery.")
@@ -133,22 +139,21 @@ class WebhookDelivery(Node):
 
     webhook = relation("Webhook", "row.webhook_id", "The webhook that the event is sent to.")
 
-    @computed_field("The event that is delivered; null for a ping of `testWebhook`.", lazy_type("Event") | None)
-    async def event(self, info: Info) -> Any:
-        sequence = self.row.sequence
-        return (
-            None if sequence is None else to_type("Event", await info.context.loaders.event_by_sequence.load(sequence))
-        )
+    event = relation(
+        "Event",
+        "row.sequence",
+        "The event that is delivered; null for a ping of `testWebhook`.",
+        nullable=True,
+        loader=lambda loaders: loaders.event_by_sequence,
+    )
 
 
 @strawberry.type(description="One page of a list of webhooks.")
-class WebhookConnection(Connection[Webhook]):
-    pass
+class WebhookConnection(Connection[Webhook]): ...
 
 
 @strawberry.type(description="One page of a list of deliveries.")
-class WebhookDeliveryConnection(Connection[WebhookDelivery]):
-    pass
+class WebhookDeliveryConnection(Connection[WebhookDelivery]): ...
 
 
 @strawberry.type
@@ -196,11 +201,9 @@ class CreateWebhookInput(CreatingInput):
 
 @strawberry.type(description="The result of `createWebhook`.")
 class CreateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
-    secret: str | None = strawberry.field(
-        default=None,
-        description="The secret that signs messages. Returned only once: a retry is refused with CONFLICT.",
-        metadata={"load": _refuse_replay},
+    webhook: Webhook | None = payload_field("The webhook; null if refused.")
+    secret: str | None = payload_field(
+        "The secret that signs messages. Returned only once: a retry is refused with CONFLICT.", load=_refuse_replay
     )
 
 
@@ -226,17 +229,15 @@ class UpdateWebhookInput(Input):
         "The GraphQL query whose result is the payload, as in `createWebhook`; null for the whole event."
     )
     is_active: bool | None = optional("False to pause the webhook: its events are kept and sent later.")
-    rotate_secret: bool = strawberry.field(
-        default=False, description="Create a new secret; the old one also signs messages for one more day."
-    )
+    rotate_secret: bool = flag("Create a new secret; the old one also signs messages for one more day.")
     expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateWebhook`.")
 class UpdateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
-    secret: str | None = strawberry.field(
-        default=None, description="The new secret, which is returned only once; null unless `rotateSecret` was set."
+    webhook: Webhook | None = payload_field("The webhook; null if refused.")
+    secret: str | None = payload_field(
+        "The new secret, which is returned only once; null unless `rotateSecret` was set."
     )
 
 
@@ -268,9 +269,7 @@ class DeleteWebhookInput(Input):
 
 @strawberry.type(description="The result of `deleteWebhook`.")
 class DeleteWebhookPayload(Payload):
-    deleted_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The id of the deleted webhook; null if refused."
-    )
+    deleted_id: strawberry.ID | None = payload_field("The id of the deleted webhook; null if refused.")
 
 
 async def delete_webhook(call: Call, arguments: DeleteWebhookInput) -> DeleteWebhookPayload:
@@ -285,7 +284,7 @@ class TestWebhookInput(CreatingInput):
 
 @strawberry.type(description="The result of `testWebhook`.")
 class TestWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
+    delivery: WebhookDelivery | None = payload_field("The delivery; null if refused.")
 
 
 async def test_webhook(call: Call, arguments: TestWebhookInput) -> TestWebhookPayload:
@@ -300,7 +299,7 @@ class RedeliverWebhookInput(Input):
 
 @strawberry.type(description="The result of `redeliverWebhook`.")
 class RedeliverWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
+    delivery: WebhookDelivery | None = payload_field("The delivery; null if refused.")
 
 
 async def redeliver_webhook(call: Call, arguments: RedeliverWebhookInput) -> RedeliverWebhookPayload:
