@@ -99,12 +99,7 @@ def order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
     """Create the `orderBy` input of a list. `columns` maps each enum value to its column and its description."""
     field: Any = cast("Any", StrEnum)(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
     descriptions = {name: description for name, (_, description) in columns.items()}
-    describe_enum(
-        field,
-        f"{kind}OrderField",
-        "The values by which the list can be sorted; equal ones are sorted by age.",
-        **descriptions,
-    )
+    describe_enum(field, "The values by which the list can be sorted; equal ones are sorted by age.", **descriptions)
     members = {
         "__module__": __name__,
         "__annotations__": {"field": field, "direction": OrderDirection},
@@ -182,6 +177,16 @@ def connection(
         return BoundBatch(attrgetter(f"row.{key}"), loader.load_many, build)
 
     batch = Batch(bind, () if parent is None else (f"row.{key}",))
+    return connection_field(batch.resolve, listing, description, nested=parent is not None, batch=batch)
+
+
+def connection_field(
+    load: Callable[..., Awaitable[Any]], listing: Listing, description: str, *, nested: bool, batch: Batch | None = None
+) -> Any:
+    """Declare a connection field that `load` resolves from the parent, the info and the arguments as keywords.
+
+    A root field is nullable, so that its error leaves the remaining data; a nested one is not.
+    """
 
     async def resolve(  # noqa: PLR0913 - the arguments of a connection
         root: Any,
@@ -195,18 +200,8 @@ def connection(
         order_by: Any = UNSET,
     ) -> Any:
         arguments = {"first": first, "after": after, "last": last, "before": before}
-        return await batch.resolve(root, info, **arguments, filter_input=filter_input, order_by=order_by)
+        return await load(root, info, **arguments, filter_input=filter_input, order_by=order_by)
 
-    return connection_field(resolve, listing, description, nested=parent is not None, batch=batch)
-
-
-def connection_field(
-    resolve: Callable[..., Any], listing: Listing, description: str, *, nested: bool, batch: Batch | None = None
-) -> Any:
-    """Make a field of a connection resolver, with the `filter` and `orderBy` inputs of the listing.
-
-    A root field is nullable, so that its error leaves the remaining data; a nested one is not.
-    """
     resolve.__annotations__ |= {
         "filter_input": Annotated[
             listing.filter | None if listing.filter else None,

@@ -41,7 +41,6 @@ COUNTS = (
 
 describe_enum(
     SyncOutcome,
-    "SyncOutcome",
     "The result of syncing one table of a manifest.",
     CREATED="The table became an asset with its first contract.",
     PUBLISHED="The schema changed compatibly, and a contract was published.",

@@ -11,17 +11,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
-from tessera_gql.graphql.connections import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    connection_field,
-    order_input,
-    parse_page_request,
-)
+from tessera_gql.graphql.connections import Connection, Listing, connection_field, order_input, parse_page_request
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import EventKind
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
@@ -127,20 +117,8 @@ class EventConnection(Connection[Event]): ...
 def events_connection(parent_column: str | None = None, *, description: str) -> Any:
     """Declare a connection of all events, or of those whose parent column equals the id of the parent row."""
 
-    async def resolve(  # noqa: PLR0913 - the arguments of a connection
-        root: Any,
-        info: Info,
-        *,
-        first: First = UNSET,
-        after: After = UNSET,
-        last: Last = UNSET,
-        before: Before = UNSET,
-        filter_input: Any = UNSET,
-        order_by: Any = UNSET,
-    ) -> Any:
-        page_request = parse_page_request(
-            EVENTS, {"first": first, "last": last, "filter_input": filter_input, "order_by": order_by}
-        )
+    async def load(root: Any, info: Info, *, after: Any, before: Any, **arguments: Any) -> Any:
+        page_request = parse_page_request(EVENTS, arguments)
         bounds = _cursor_conditions(or_none(after), or_none(before), descending=page_request.is_descending)
         column, key = (parent_column, root.row.id) if parent_column else (None, None)
         bounded_request = replace(page_request, conditions=page_request.conditions + bounds)
@@ -154,7 +132,7 @@ def events_connection(parent_column: str | None = None, *, description: str) -> 
             load_count=lambda: info.context.loaders.counts(EVENTS.source, column, count_request).load(key),
         )
 
-    return connection_field(resolve, EVENTS, description, nested=parent_column is not None)
+    return connection_field(load, EVENTS, description, nested=parent_column is not None)
 
 
 def _cursor_conditions(after: str | None, before: str | None, *, descending: bool) -> tuple[Condition, ...]:

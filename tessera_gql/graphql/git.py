@@ -1,15 +1,12 @@
 """Mutations for administrators that push the catalog to files and pull it from them, in the folder GIT_SYNC_PATH."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
-from strawberry import argument
 
-from tessera_gql.errors import Refusal
-from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.errors import UserError
+from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.filters import flag, optional, or_none
-from tessera_gql.graphql.mutations import Input, Payload, payload_field
+from tessera_gql.graphql.mutations import Input, Payload, context_mutation, payload_field
 from tessera_gql.workflows.git import sync
 from tessera_gql.workflows.git.folder import Commit
 from tessera_gql.workflows.git.state import PullResult
@@ -83,39 +80,15 @@ async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFr
     return PullFromGitPayload(report=PullReport.of(result))
 
 
-async def _resolve_push(
-    info: Info,
-    input: Annotated[PushToGitInput, argument("The options of the mutation.")],  # noqa: A002 - the name in the schema
-) -> PushToGitPayload | None:
-    try:
-        payload = await push_to_git(info.context, input)
-    except Refusal as refusal:
-        payload = PushToGitPayload(errors=[UserError.from_refusal(refusal, {}, input)])
-    payload.client_mutation_id = or_none(input.client_mutation_id)
-    return payload
-
-
-async def _resolve_pull(
-    info: Info,
-    input: Annotated[PullFromGitInput, argument("The options of the mutation.")],  # noqa: A002 - the name in the schema
-) -> PullFromGitPayload | None:
-    try:
-        payload = await pull_from_git(info.context, input)
-    except Refusal as refusal:
-        payload = PullFromGitPayload(errors=[UserError.from_refusal(refusal, {}, input)])
-    payload.client_mutation_id = or_none(input.client_mutation_id)
-    return payload
-
-
 @strawberry.type
 class Mutations:
-    push_to_git: Any = strawberry.mutation(
-        resolver=_resolve_push,
-        graphql_type=PushToGitPayload | None,
-        description="Write every team and asset to its file in the server's git folder. Needs the scope ADMIN.",
+    push_to_git: Any = context_mutation(
+        push_to_git,
+        "Write every team and asset to its file in the server's git folder. Needs the scope ADMIN.",
+        input_description="The options of the mutation.",
     )
-    pull_from_git: Any = strawberry.mutation(
-        resolver=_resolve_pull,
-        graphql_type=PullFromGitPayload | None,
-        description="Merge the files of the server's git folder, all of them or none. Needs the scope ADMIN.",
+    pull_from_git: Any = context_mutation(
+        pull_from_git,
+        "Merge the files of the server's git folder, all of them or none. Needs the scope ADMIN.",
+        input_description="The options of the mutation.",
     )

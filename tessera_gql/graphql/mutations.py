@@ -2,9 +2,11 @@
 
 import dataclasses
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import wraps
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import strawberry
@@ -82,36 +84,43 @@ class Call:
 
 
 def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **field_names: str) -> Any:
-    """Declare a mutation field; input and payload are the annotations of the handler.
+    """Declare a mutation field whose handler runs in one transaction.
 
     `field_names` maps names that a workflow uses in its errors to those of the input.
     """
+
+    @wraps(handler)
+    async def run(context: Context, arguments: I) -> P:
+        _check_storable(arguments)
+        return await _run_once(context, handler, typing.get_type_hints(handler)["return"], arguments)
+
+    return context_mutation(run, description, field_names)
+
+
+def context_mutation(
+    handler: Callable[[Context, I], Awaitable[P]],
+    description: str,
+    field_names: Mapping[str, str] = MappingProxyType({}),
+    *,
+    input_description: str = "The input of the mutation.",
+) -> Any:
+    """Declare a mutation field whose handler opens its transactions itself.
+
+    Input and payload are the annotations of the handler. A refusal becomes the payload's `errors`.
+    """
     hints = typing.get_type_hints(handler)
-    payload: type[Payload] = hints.pop("return")
-    input_type: Any = hints.pop("arguments")
+    payload, input_type = hints["return"], hints["arguments"]
 
     async def resolve(info: Info, input: Any) -> Any:  # noqa: A002 - the name in the schema
-        return await execute_mutation(info.context, handler, payload, input, field_names)
+        try:
+            result = await handler(info.context, input)
+        except Refusal as refusal:
+            result = payload(errors=[UserError.from_refusal(refusal, field_names, input)])
+        result.client_mutation_id = or_none(input.client_mutation_id)
+        return result
 
-    resolve.__annotations__["input"] = Annotated[input_type, argument("The input of the mutation.")]
+    resolve.__annotations__["input"] = Annotated[input_type, argument(input_description)]
     return strawberry.mutation(resolver=resolve, graphql_type=payload | None, description=description)
-
-
-async def execute_mutation(
-    context: Context,
-    handler: Callable[[Call, Any], Awaitable[Any]],
-    payload: type[P],
-    arguments: Any,
-    field_names: dict[str, str],
-) -> P:
-    """Run a handler in a transaction and return its payload; a refusal becomes the payload's `errors`."""
-    try:
-        _check_storable(arguments)
-        result = await _run_once(context, handler, payload, arguments)
-    except Refusal as refusal:
-        result = payload(errors=[UserError.from_refusal(refusal, field_names, arguments)])
-    result.client_mutation_id = or_none(arguments.client_mutation_id)
-    return result
 
 
 async def _run_once(

@@ -39,14 +39,12 @@ from tessera_gql.workflows.webhooks import WebhookRequest
 
 describe_enum(
     WebhookFormat,
-    "WebhookFormat",
     "The format of the messages to a webhook.",
     STANDARD="The event as JSON, or the result of the webhook's `document`, in the envelope of Standard Webhooks.",
     SLACK="One sentence about the event, as Slack and compatible tools accept it.",
 )
 describe_enum(
     DeliveryStatus,
-    "DeliveryStatus",
     "The status of a delivery.",
     PENDING="The delivery is attempted again until it succeeds.",
     DELIVERED="The receiver accepted the delivery.",
