@@ -85,18 +85,20 @@ class Listing:
     kind: str
     source: TableLike
     order_by: str
-    descending: bool = False
-    filter: type | None = None
-    order: type | None = None
-    connection: str = ""
-
-    @property
-    def connection_type(self) -> Any:
-        return lazy_type(self.connection or f"{self.kind}Connection")
+    descending: bool
+    filter: type
+    order: type
 
 
-def order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
-    """Create the `orderBy` input of a list. `columns` maps each enum value to its column and its description."""
+def define_listing(
+    kind: str, source: TableLike, filter_input: type, orders: Mapping[str, tuple[str, str]], *, descending: bool = False
+) -> Listing:
+    """Define a list. `orders` maps each value of `orderBy` to its column and its description, the default one first."""
+    default_order, _ = next(iter(orders.values()))
+    return Listing(kind, source, default_order, descending, filter_input, _order_input(kind, orders))
+
+
+def _order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
     field: Any = cast("Any", StrEnum)(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
     descriptions = {name: description for name, (_, description) in columns.items()}
     describe_enum(field, "The values by which the list can be sorted; equal ones are sorted by age.", **descriptions)
@@ -204,14 +206,18 @@ def connection_field(
 
     resolve.__annotations__ |= {
         "filter_input": Annotated[
-            listing.filter | None if listing.filter else None,
+            listing.filter | None,
             argument(name="filter", description="The conditions that items must meet; all items if left out."),
         ],
         "order_by": Annotated[
-            listing.order | None if listing.order else None,
-            argument("The order of the list; its own default order if left out."),
+            listing.order | None, argument("The order of the list; its own default order if left out.")
         ],
     }
-    connection_type = listing.connection_type if nested else listing.connection_type | None
+    connection_type = lazy_type(f"{listing.kind}Connection")
     metadata = {"listing": listing} | ({BATCH_KEY: batch} if batch else {})
-    return strawberry.field(resolver=resolve, graphql_type=connection_type, description=description, metadata=metadata)
+    return strawberry.field(
+        resolver=resolve,
+        graphql_type=connection_type if nested else connection_type | None,
+        description=description,
+        metadata=metadata,
+    )

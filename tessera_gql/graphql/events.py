@@ -11,7 +11,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
-from tessera_gql.graphql.connections import Connection, Listing, connection_field, order_input, parse_page_request
+from tessera_gql.graphql.connections import Connection, connection_field, define_listing, parse_page_request
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import EventKind
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
@@ -45,12 +45,8 @@ class EventFilter:
     occurred_at: DateTimeFilter | None = filter_by("occurred_at", "The time at which the event happened.")
 
 
-EVENTS = Listing(
-    "Event",
-    events.TABLE,
-    "sequence",
-    filter=EventFilter,
-    order=order_input("Event", {"SEQUENCE": ("sequence", "The order in which events were committed.")}),
+EVENTS = define_listing(
+    "Event", events.TABLE, EventFilter, {"SEQUENCE": ("sequence", "The order in which events were committed.")}
 )
 
 

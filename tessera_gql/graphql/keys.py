@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import strawberry
 
 from tessera_gql.errors import Conflict
-from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
+from tessera_gql.graphql.connections import Connection, connection, define_listing
 from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
@@ -55,19 +55,15 @@ class ApiKeyFilter:
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the key was created.")
 
 
-API_KEYS = Listing(
+API_KEYS = define_listing(
     "ApiKey",
     store.TABLE,
-    "created_at",
+    ApiKeyFilter,
+    {
+        "CREATED_AT": ("created_at", "The time at which the key was created."),
+        "NAME": ("name", "The name of the key; upper case sorts before lower case."),
+    },
     descending=True,
-    filter=ApiKeyFilter,
-    order=order_input(
-        "ApiKey",
-        {
-            "CREATED_AT": ("created_at", "The time at which the key was created."),
-            "NAME": ("name", "The name of the key; upper case sorts before lower case."),
-        },
-    ),
 )
 
 

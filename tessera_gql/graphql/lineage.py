@@ -79,13 +79,24 @@ def lineage_field(direction: Direction, *, description: str) -> Any:
     return strawberry.field(resolver=resolve, graphql_type=LineageConnection, description=description)
 
 
-@strawberry.input(description="The dependency to add to the lineage.")
-class AddDependencyInput(CreatingInput):
+@strawberry.input(description="The dependency to change.")
+class DependencyInput(Input):
     dependent: AssetRefInput = strawberry.field(description="The asset that depends on the other.")
     dependency: AssetRefInput = strawberry.field(description="The asset that the other one depends on.")
     type: DependencyType = strawberry.field(
         default=DependencyType.CONSUMES, description="The way in which the dependent asset depends on the other."
     )
+
+    def to_arguments(self) -> dict[str, Any]:
+        return {
+            "dependent": self.dependent.to_ref("dependent"),
+            "dependency": self.dependency.to_ref("dependency"),
+            "kind": self.type,
+        }
+
+
+@strawberry.input(description="The dependency to add to the lineage.")
+class AddDependencyInput(DependencyInput, CreatingInput): ...
 
 
 @strawberry.type(description="The result of `addDependency`.")
@@ -94,23 +105,12 @@ class AddDependencyPayload(Payload):
 
 
 async def add_dependency(call: Call, arguments: AddDependencyInput) -> AddDependencyPayload:
-    row = await dependencies.add(
-        call.session,
-        call.actor,
-        dependent=arguments.dependent.to_ref("dependent"),
-        dependency=arguments.dependency.to_ref("dependency"),
-        kind=arguments.type,
-    )
+    row = await dependencies.add(call.session, call.actor, **arguments.to_arguments())
     return AddDependencyPayload(dependency=AssetDependency.of(row))
 
 
 @strawberry.input(description="The dependency to remove from the lineage.")
-class RemoveDependencyInput(Input):
-    dependent: AssetRefInput = strawberry.field(description="The asset that depends on the other.")
-    dependency: AssetRefInput = strawberry.field(description="The asset that the other one depends on.")
-    type: DependencyType = strawberry.field(
-        default=DependencyType.CONSUMES, description="The way in which the dependent asset depends on the other."
-    )
+class RemoveDependencyInput(DependencyInput): ...
 
 
 @strawberry.type(description="The result of `removeDependency`.")
@@ -119,13 +119,7 @@ class RemoveDependencyPayload(Payload):
 
 
 async def remove_dependency(call: Call, arguments: RemoveDependencyInput) -> RemoveDependencyPayload:
-    row = await dependencies.remove(
-        call.session,
-        call.actor,
-        dependent=arguments.dependent.to_ref("dependent"),
-        dependency=arguments.dependency.to_ref("dependency"),
-        kind=arguments.type,
-    )
+    row = await dependencies.remove(call.session, call.actor, **arguments.to_arguments())
     return RemoveDependencyPayload(dependency=AssetDependency.of(row))
 
 

@@ -10,7 +10,7 @@ from graphql import OperationDefinitionNode, OperationType, print_ast
 from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
+from tessera_gql.graphql.connections import Connection, connection, define_listing
 from tessera_gql.graphql.enums import EventKind, describe_enum
 from tessera_gql.graphql.filters import (
     DateTimeFilter,
@@ -64,20 +64,15 @@ class WebhookFilter:
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the webhook was created.")
 
 
-DELIVERIES = Listing(
+DELIVERIES = define_listing(
     "WebhookDelivery",
     store.DELIVERIES,
-    "created_at",
+    WebhookDeliveryFilter,
+    {"CREATED_AT": ("created_at", "The time at which the delivery was created.")},
     descending=True,
-    filter=WebhookDeliveryFilter,
-    order=order_input("WebhookDelivery", {"CREATED_AT": ("created_at", "The time at which the delivery was created.")}),
 )
-WEBHOOKS = Listing(
-    "Webhook",
-    store.TABLE,
-    "created_at",
-    filter=WebhookFilter,
-    order=order_input("Webhook", {"CREATED_AT": ("created_at", "The time at which the webhook was created.")}),
+WEBHOOKS = define_listing(
+    "Webhook", store.TABLE, WebhookFilter, {"CREATED_AT": ("created_at", "The time at which the webhook was created.")}
 )
 
 
