@@ -133,7 +133,7 @@ class CreateAssetPayload(Payload):
 
 async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPayload:
     details = AssetDetails(
-        owner=team_ref(or_none(arguments.owner), "owner"),
+        owner=team_ref(arguments.owner, "owner"),
         resource_type=or_none(arguments.resource_type),
         description=or_none(arguments.description),
         compatibility_mode=or_none(arguments.compatibility_mode),

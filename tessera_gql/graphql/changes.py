@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Self, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
@@ -38,6 +38,13 @@ class Change:
         description="A hash that identifies the change: the same whenever and wherever it is found."
     )
 
+    @classmethod
+    def of(cls, change: diff.Change, **attributes: Any) -> Self:
+        """Convert a change of the diff engine; `attributes` are the further ones of a subclass."""
+        names = ("kind", "path", "pointer", "before", "after", "message", "fingerprint")
+        attributes |= {name: getattr(change, name) for name in names}
+        return cls(change=change, fields=list(change.fields), breaks=sorted(change.breaks), **attributes)
+
     @computed_field("How certain it is that the change breaks.")
     def certainty(self) -> Certainty:
         return self.change.certainty
@@ -51,26 +58,6 @@ class Change:
         return self.change.hint
 
 
-def change_attributes(change: diff.Change) -> dict[str, Any]:
-    """Return the attributes of a Change, for it and its subclasses."""
-    return {
-        "change": change,
-        "kind": change.kind,
-        "path": change.path,
-        "pointer": change.pointer,
-        "fields": list(change.fields),
-        "before": change.before,
-        "after": change.after,
-        "breaks": sorted(change.breaks),
-        "message": change.message,
-        "fingerprint": change.fingerprint,
-    }
-
-
-def to_change(change: diff.Change) -> Change:
-    return Change(**change_attributes(change))
-
-
 S = TypeVar("S")
 C = TypeVar("C")
 
@@ -82,7 +69,7 @@ MAX_CHANGES = 20_000
 
 def to_changes(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
     """Convert changes of the diff engine into schema objects; see `list_changes`."""
-    return list_changes(context, changes, to_change)
+    return list_changes(context, changes, Change.of)
 
 
 def list_changes(context: Context, changes: Sequence[S], convert: Callable[[S], C]) -> list[C]:

@@ -5,7 +5,7 @@ A breaking change is not an error of `publishContract`; its outcome is PROPOSED.
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import UNSET, argument
@@ -25,13 +25,13 @@ from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.sources import ContractSource, DocumentInput, parse_contract
+from tessera_gql.graphql.sources import ContractSource, DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.compatibility import Terms
 from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
 from tessera_gql.store import assets, tables
 from tessera_gql.workflows import contracts, publishing
-from tessera_gql.workflows.publishing import KEEP_CURRENT, PublishRequest
+from tessera_gql.workflows.publishing import PublishRequest
 
 
 @from_row(schema="schema_def", metadata="meta")
@@ -175,15 +175,13 @@ class PublishContractPayload(Payload):
 
 
 def to_publish_request(arguments: PublishContractInput, parsed: ParsedContract) -> PublishRequest:
-    default_guarantees = KEEP_CURRENT if parsed.guarantees is None else parsed.guarantees
-    guarantees = default_guarantees if arguments.guarantees is UNSET else arguments.guarantees
     document = or_none(arguments.document)
     return PublishRequest(
         schema=parsed.schema,
-        guarantees=cast("dict[str, Any] | None", guarantees),
+        guarantees=choose_guarantees(arguments.guarantees, parsed),
         mode=or_none(arguments.compatibility_mode),
         version=or_none(arguments.version),
-        team=team_ref(or_none(arguments.published_by), "published_by"),
+        team=team_ref(arguments.published_by, "published_by"),
         force=arguments.force,
         supersede=arguments.supersede,
         publish_when_approved=arguments.publish_when_approved,

@@ -16,7 +16,7 @@ from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
-from tessera_gql.graphql.filters import flag, optional, or_none
+from tessera_gql.graphql.filters import flag, optional
 from tessera_gql.graphql.impact import ImpactedTeam
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
@@ -225,7 +225,7 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
     call.report_progress(Phase.READ, 0, 0)
     manifest = await read_manifest(arguments.manifest)
     options = SyncOptions(
-        owner=team_ref(or_none(arguments.owner), "owner"),
+        owner=team_ref(arguments.owner, "owner"),
         create_teams=arguments.create_teams,
         compatibility_mode=arguments.compatibility_mode,
         supersede=arguments.supersede,
@@ -269,11 +269,7 @@ class DbtModelImpact:
 
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ModelReader]:
-        changes = {change.fingerprint: change for change in self.model.judgement.breaking}
-        return [
-            ModelReader(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
-            for team, fingerprints in self.model.affected.asked.items()
-        ]
+        return ModelReader.list_asked(self.model.judgement.breaking, self.model.affected.asked)
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:

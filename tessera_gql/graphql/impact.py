@@ -1,6 +1,7 @@
 """The query `impact`: what publishing a schema would do, by the same decisions as the publish. Writes nothing."""
 
-from typing import Annotated, Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import strawberry
@@ -16,12 +17,12 @@ from tessera_gql.graphql.lineage import LineageConnection, lineage_page
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.sources import DocumentInput, parse_contract
+from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import impact
-from tessera_gql.workflows.publishing import KEEP_CURRENT, PublishRequest
+from tessera_gql.workflows.publishing import PublishRequest
 
 
 @strawberry.type(description="A team that would be asked to acknowledge, with the reason.")
@@ -34,6 +35,15 @@ class ImpactedTeam:
         return to_changes(info.context, self.changes)
 
     team = relation("Team", "team_id", "The team that would be asked.")
+
+    @classmethod
+    def list_asked(cls, breaking: Iterable[diff.Change], asked: Mapping[UUID, Iterable[str]]) -> list[Self]:
+        """List the asked teams; `asked` has the fingerprints of the breaking changes that touch each of them."""
+        changes = {change.fingerprint: change for change in breaking}
+        return [
+            cls(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
+            for team, fingerprints in asked.items()
+        ]
 
 
 @strawberry.type(description="The effect of publishing a schema, without publishing it.")
@@ -60,11 +70,7 @@ class Impact:
 
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ImpactedTeam]:
-        changes = {change.fingerprint: change for change in self.result.judgement.breaking}
-        return [
-            ImpactedTeam(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
-            for team, fingerprints in self.result.asked_teams.items()
-        ]
+        return ImpactedTeam.list_asked(self.result.judgement.breaking, self.result.asked_teams)
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:
@@ -103,10 +109,9 @@ class Queries:
         document = or_none(document)
         row = await info.context.loaders.run_query(lambda session: assets.get(session, ref)) if document else None
         parsed = await parse_contract(info.context.computer.run, schema, document, row.fqn if row else None)
-        default_guarantees = KEEP_CURRENT if parsed.guarantees is None else parsed.guarantees
         request = PublishRequest(
             schema=parsed.schema,
-            guarantees=default_guarantees if guarantees is UNSET else cast("dict[str, Any] | None", guarantees),
+            guarantees=choose_guarantees(guarantees, parsed),
             mode=or_none(compatibility_mode),
             version=or_none(version),
         )

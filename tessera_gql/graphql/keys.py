@@ -117,7 +117,7 @@ async def create_api_key(call: Call, arguments: CreateApiKeyInput) -> CreateApiK
     new_key = KeyRequest(
         name=arguments.name,
         scopes=(Scope.READ,) if or_none(arguments.scopes) is None else tuple(arguments.scopes or ()),
-        team=team_ref(or_none(arguments.team)),
+        team=team_ref(arguments.team),
         expires_at=or_none(arguments.expires_at),
     )
     created_key = await keys.create(call.session, call.actor, new_key)

@@ -8,7 +8,7 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.changes import Change, change_attributes, list_changes, to_change
+from tessera_gql.graphql.changes import Change, list_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.contracts import Contract
@@ -88,10 +88,11 @@ class Proposal(Node):
 
     @computed_field("The changes that are breaking under the base contract's compatibility mode.")
     def breaking_changes(self, info: Info) -> list[BreakingChange]:
-        def convert(change: dict[str, Any]) -> BreakingChange:
-            return BreakingChange(**change_attributes(diff.Change.from_json(change)), proposal_id=self.row.id)
-
-        return list_changes(info.context, self.row.breaking_changes, convert)
+        return list_changes(
+            info.context,
+            self.row.breaking_changes,
+            lambda change: BreakingChange.of(diff.Change.from_json(change), proposal_id=self.row.id),
+        )
 
     @computed_field(
         "The asked teams that have not acknowledged yet; empty once the proposal has ended.", lazy_list("Team")
@@ -160,7 +161,7 @@ class Acknowledgment(Node):
         changes = proposal.breaking_changes if proposal else []
         reasons = set(self.row.because)
         touching = [change for change in changes if change["fingerprint"] in reasons]
-        return list_changes(info.context, touching, lambda change: to_change(diff.Change.from_json(change)))
+        return list_changes(info.context, touching, lambda change: Change.of(diff.Change.from_json(change)))
 
 
 @strawberry.type(description="One page of a list of acknowledgments.")
@@ -198,7 +199,7 @@ async def acknowledge_proposal(call: Call, arguments: AcknowledgeProposalInput) 
         call.session,
         call.actor,
         _proposal_id(arguments.proposal),
-        team=team_ref(or_none(arguments.team)),
+        team=team_ref(arguments.team),
         answer=AcknowledgmentInput(arguments.response, or_none(arguments.migration_deadline), or_none(arguments.notes)),
         expected_row_version=or_none(arguments.expected_row_version),
     )
@@ -225,7 +226,7 @@ class WithdrawProposalPayload(Payload):
 
 
 async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> WithdrawProposalPayload:
-    team = team_ref(or_none(arguments.team))
+    team = team_ref(arguments.team)
     row_version = or_none(arguments.expected_row_version)
     change = await proposals.withdraw(
         call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
@@ -247,7 +248,7 @@ class PublishProposalPayload(Payload):
 
 
 async def publish_proposal(call: Call, arguments: PublishProposalInput) -> PublishProposalPayload:
-    team = team_ref(or_none(arguments.published_by), "published_by")
+    team = team_ref(arguments.published_by, "published_by")
     row_version = or_none(arguments.expected_row_version)
     change = await proposals.publish(
         call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version

@@ -77,8 +77,8 @@ async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
         call.session,
         call.actor,
         arguments.asset.to_ref(),
-        team=team_ref(or_none(arguments.team)),
-        consumer_asset=asset_ref(or_none(arguments.consumer_asset), "consumer_asset"),
+        team=team_ref(arguments.team),
+        consumer_asset=asset_ref(arguments.consumer_asset, "consumer_asset"),
         details=RegistrationDetails(
             fields=None if fields is None else tuple(fields),
             pinned_version=or_none(arguments.pinned_version),

@@ -13,6 +13,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.loaders import NODE_LOADERS, Loaders
+from tessera_gql.graphql.refs import RefLoader
 
 GetLoader: TypeAlias = Callable[[Loaders], Loader[Any, Any]]
 IdArgument = Annotated[strawberry.ID, argument("The global id of the object.")]
@@ -50,9 +51,7 @@ def root_by_id(kind: str, description: str) -> Any:
     return _batch_field(kind, resolve, batch, description)
 
 
-def root_by_ref(
-    kind: str, ref: type, loader_of: Callable[[Loaders, Any], tuple[Loader[Any, Any], Any]], description: str
-) -> Any:
+def root_by_ref(kind: str, ref: type, loader_of: RefLoader, description: str) -> Any:
     """Declare a root field that loads an object by a reference, from the loader and key that `loader_of` returns."""
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:

@@ -13,7 +13,7 @@ from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
 from tessera_gql.graphql.filters import or_none, to_conditions
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, load_asset, load_team
+from tessera_gql.graphql.refs import AssetRefInput, RefLoader, TeamRefInput, asset_loader, team_loader
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscription_field, to_type
 from tessera_gql.policy.enums import ProposalStatus
@@ -75,8 +75,8 @@ class Subscription:
         conditions = [
             Condition("kind", "eq", StatusEvent.kind),
             Condition("proposal_id", "eq", proposal_id),
-            Condition("asset_id", "eq", await _asset_id(info, or_none(asset))),
-            Condition("teams", "has", await _team_id(info, or_none(team))),
+            Condition("asset_id", "eq", await _find_id(info, asset, asset_loader, "asset")),
+            Condition("teams", "has", await _find_id(info, team, team_loader, "team")),
         ]
         async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
@@ -95,7 +95,7 @@ class Subscription:
         info.context.use_separate_sessions()
         conditions = [
             Condition("kind", "eq", AcknowledgmentRequested.kind),
-            Condition("teams", "has", await _team_id(info, or_none(team))),
+            Condition("teams", "has", await _find_id(info, team, team_loader, "team")),
         ]
         async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
@@ -136,19 +136,12 @@ async def _matching_events(info: Info, after: str | None, conditions: Iterable[C
                 yield Event.of(row)
 
 
-async def _asset_id(info: Info, ref: AssetRefInput | None) -> UUID | None:
-    if ref is None:
+async def _find_id(info: Info, ref: Any, get_loader: RefLoader, name: str) -> UUID | None:
+    """Return the id of the asset or team of a reference, None without one. Raise NotFound if there is none."""
+    if not ref:
         return None
-    row = await load_asset(info.context.loaders, ref.to_ref())
-    if row is None:
-        raise NotFound("There is no such asset. Look it up with assets(filter:).", field=("asset",))
-    return row.id
-
-
-async def _team_id(info: Info, ref: TeamRefInput | None) -> UUID | None:
-    if ref is None:
-        return None
-    row = await load_team(info.context.loaders, ref.to_ref())
-    if row is None:
-        raise NotFound("There is no such team. Look it up with teams(filter:).", field=("team",))
-    return row.id
+    loader, key = get_loader(info.context.loaders, ref.to_ref())
+    if (row := await loader.load(key)) is None:
+        raise NotFound(f"There is no such {name}. Look it up with {name}s(filter:).", field=(name,))
+    identity: UUID = row.id
+    return identity

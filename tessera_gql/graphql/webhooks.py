@@ -203,7 +203,7 @@ class CreateWebhookPayload(Payload):
 async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWebhookPayload:
     new_webhook = WebhookRequest(
         url=arguments.url,
-        team=team_ref(or_none(arguments.team)),
+        team=team_ref(arguments.team),
         kinds=or_none(arguments.kinds),
         format=arguments.format,
         document=_validate_document(or_none(arguments.document)),
