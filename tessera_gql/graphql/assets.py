@@ -15,7 +15,7 @@ from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
 from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
@@ -144,14 +144,13 @@ async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPa
 
 
 @strawberry.input(description="The changes to an asset; fields that are left out keep their value.")
-class UpdateAssetInput(Input):
+class UpdateAssetInput(VersionedInput):
     asset: AssetRefInput = strawberry.field(description="The asset to update, by id or fqn.")
     owner: TeamRefInput | None = optional("The team that becomes the owner of the asset.")
     resource_type: ResourceType | None = optional("The kind of object that the asset is.")
     description: str | None = optional("The new description for readers; null removes it.")
     compatibility_mode: Mode | None = optional("The default compatibility mode of the asset's next contracts.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateAsset`.")

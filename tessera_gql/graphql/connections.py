@@ -159,16 +159,16 @@ def _connection_builder(
 
 
 def connection(
-    listing: Listing, parent: str | None = None, key: str = "id", *, description: str, verb: Action | None = None
+    listing: Listing, parent: str | None = None, key: str = "id", *, description: str, action: Action | None = None
 ) -> Any:
     """Declare a connection field of all rows, or of those whose `parent` column equals `key` of the parent row.
 
-    It raises Forbidden for callers that lack the right `verb` on their own team.
+    It raises Forbidden for callers that lack the right `action` on their own team.
     """
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
-        if verb is not None:
-            authorize(info.context.actor, verb, info.context.actor.team_id)
+        if action is not None:
+            authorize(info.context.actor, action, info.context.actor.team_id)
         page_request, loaders = parse_page_request(listing, arguments), info.context.loaders
         build = _connection_builder(loaders, listing, parent, page_request)
         loader = loaders.pages(listing.source, parent, page_request)

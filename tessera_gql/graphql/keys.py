@@ -73,7 +73,7 @@ class Queries:
         API_KEYS,
         description="The API keys, the newest first: all for an administrator, those of its own team for a key with"
         " the scope WRITE.",
-        verb=Action.READ_KEYS,
+        action=Action.READ_KEYS,
     )
 
 

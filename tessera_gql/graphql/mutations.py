@@ -44,6 +44,11 @@ class CreatingInput(Input):
     )
 
 
+@strawberry.input(description="The input fields of every mutation of an object that has versions.")
+class VersionedInput(Input):
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
+
+
 @strawberry.type(description="The payload fields of every mutation.")
 class Payload:
     errors: list[UserError] = strawberry.field(

@@ -16,7 +16,7 @@ from tessera_gql.graphql.events import events_connection
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, PROPOSALS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
@@ -124,9 +124,9 @@ class Proposal(Node):
     async def viewer_can_publish(self, info: Info) -> bool:
         return self.status is ProposalStatus.APPROVED and await self._is_allowed(info, Action.PUBLISH_PROPOSAL)
 
-    async def _is_allowed(self, info: Info, verb: Action) -> bool:
+    async def _is_allowed(self, info: Info, action: Action) -> bool:
         asset = await info.context.loaders.asset.load(self.row.asset_id)
-        return asset is not None and is_allowed(info.context.actor, verb, asset.owner_team_id)
+        return asset is not None and is_allowed(info.context.actor, action, asset.owner_team_id)
 
     def _is_overdue(self, info: Info) -> bool:
         return self.status is not ProposalStatus.APPROVED and self.expires_at <= info.context.database.clock()
@@ -176,13 +176,12 @@ class Queries:
 
 
 @strawberry.input(description="The acknowledgment of a proposal by an asked team.")
-class AcknowledgeProposalInput(CreatingInput):
+class AcknowledgeProposalInput(VersionedInput, CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to acknowledge.")
     team: TeamRefInput | None = optional("The asked team that acknowledges; the team of the API key if left out.")
     response: Response = strawberry.field(description="The team's response; a later response replaces it.")
     migration_deadline: datetime | None = optional("The time by which the team will migrate; required for MIGRATING.")
     notes: str | None = optional("A remark that the owner team reads.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `acknowledgeProposal`.")
@@ -214,10 +213,9 @@ async def acknowledge_proposal(call: Call, arguments: AcknowledgeProposalInput) 
 
 
 @strawberry.input(description="The proposal to withdraw, and the acting team.")
-class WithdrawProposalInput(Input):
+class WithdrawProposalInput(VersionedInput):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to withdraw.")
     team: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `withdrawProposal`.")
@@ -235,10 +233,9 @@ async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> Wit
 
 
 @strawberry.input(description="The approved proposal to publish, and the acting team.")
-class PublishProposalInput(CreatingInput):
+class PublishProposalInput(VersionedInput, CreatingInput):
     proposal: strawberry.ID = strawberry.field(description="The id of the proposal to publish.")
     published_by: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `publishProposal`.")

@@ -10,7 +10,7 @@ from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import REGISTRATIONS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
@@ -90,13 +90,12 @@ async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
 
 
 @strawberry.input(description="The changes to a registration; fields that are left out keep their value.")
-class UpdateRegistrationInput(Input):
+class UpdateRegistrationInput(VersionedInput):
     registration: strawberry.ID = strawberry.field(description="The id of the registration to update.")
     fields: list[str] | None = optional("The paths of the fields that the team reads; null for all fields.")
     pinned_version: str | None = optional("The contract version that the consumer was built for; null removes it.")
     purpose: str | None = optional("The purpose for which the team reads the data; null removes it.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateRegistration`.")
@@ -123,9 +122,8 @@ async def update_registration(call: Call, arguments: UpdateRegistrationInput) ->
 
 
 @strawberry.input(description="The registration to end.")
-class UnregisterInput(Input):
+class UnregisterInput(VersionedInput):
     registration: strawberry.ID = strawberry.field(description="The id of the registration to end.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `unregister`.")

@@ -23,7 +23,7 @@ from tessera_gql.graphql.filters import (
     or_none,
 )
 from tessera_gql.graphql.ids import Node, global_id, local_id
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
@@ -155,7 +155,7 @@ class Queries:
         WEBHOOKS,
         description="The webhooks, the oldest first: all for an administrator, those of its own team for a key with"
         " the scope WRITE.",
-        verb=Action.READ_WEBHOOKS,
+        action=Action.READ_WEBHOOKS,
     )
 
 
@@ -213,7 +213,7 @@ async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWeb
 
 
 @strawberry.input(description="The changes to a webhook; fields that are left out keep their value.")
-class UpdateWebhookInput(Input):
+class UpdateWebhookInput(VersionedInput):
     webhook: strawberry.ID = strawberry.field(description="The id of the webhook to update.")
     url: Url | None = optional("The new URL to post to.")
     kinds: list[EventKind] | None = optional("The kinds of events to receive; null for all kinds.")
@@ -223,7 +223,6 @@ class UpdateWebhookInput(Input):
     )
     is_active: bool | None = optional("False to pause the webhook: its events are kept and sent later.")
     rotate_secret: bool = flag("Create a new secret; the old one also signs messages for one more day.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateWebhook`.")
