@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, func
 
@@ -30,7 +30,8 @@ class Condition:
         return value is not None and OPERATORS[self.operator].matches(value, self.value)
 
 
-class Operator(NamedTuple):
+@dataclass(frozen=True)
+class Operator:
     to_sql: Callable[[str, ColumnElement[Any], str], ColumnElement[bool]]
     """Builds the SQL from the dialect, the column and the name of the bind parameter."""
     matches: Callable[[Any, Any], bool]
