@@ -17,10 +17,12 @@ from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
 from tessera_gql.graphql.filters import flag, optional
+from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.impact import ImpactedTeam
 from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, RawJson
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.enums import Outcome
@@ -50,46 +52,48 @@ describe_enum(
 )
 
 
+@from_row()
 @strawberry.type(description="One table of a manifest with the result of its sync.")
-class SyncedModel:
-    model: strawberry.Private[ModelSyncResult]
+class SyncedModel(RowBacked):
+    row: strawberry.Private[ModelSyncResult]
     fqn: str = strawberry.field(description="The fully qualified name of the table.")
     outcome: SyncOutcome = strawberry.field(description="The result of syncing the table.")
     reason: str | None = strawberry.field(description="The reason why the table was skipped; null if it was not.")
 
-    asset = relation("Asset", "model.asset_id", "The asset of the table; null if there is none.", nullable=True)
-
+    asset = relation("Asset", "row.asset_id", "The asset of the table; null if there is none.", nullable=True)
     contract = relation(
-        "Contract", "model.contract_id", "The active contract of the asset; null if there is none.", nullable=True
+        "Contract", "row.contract_id", "The active contract of the asset; null if there is none.", nullable=True
     )
-
     proposal = relation(
-        "Proposal", "model.proposal_id", "The open proposal of the asset; null if there is none.", nullable=True
+        "Proposal", "row.proposal_id", "The open proposal of the asset; null if there is none.", nullable=True
     )
 
     @computed_field("All changes from the contract before.")
     def changes(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.model.changes)
+        return to_changes(info.context, self.row.changes)
 
     @computed_field("The changes that are breaking.")
     def breaking(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.model.breaking)
+        return to_changes(info.context, self.row.breaking)
 
 
+@from_row()
 @strawberry.type(description="An asset that is no longer in the manifest.")
-class RemovedModel:
-    asset_id: strawberry.Private[UUID]
+class RemovedModel(RowBacked):
+    row: strawberry.Private[RemovalResult]
     fqn: str = strawberry.field(description="The fully qualified name of the asset.")
     retired: bool = strawberry.field(description="Whether the contract was retired because of `retireRemoved`.")
     reason: str | None = strawberry.field(
         description="The reason why the contract was not retired although `retireRemoved` was set; null otherwise."
     )
 
-    asset = relation("Asset", "asset_id", "The asset that is no longer in the manifest.", nullable=True)
+    asset = relation("Asset", "row.asset_id", "The asset that is no longer in the manifest.", nullable=True)
 
 
+@from_row(assumption="why")
 @strawberry.type(description="The columns that a model reads of another team's table.")
-class ModelRead:
+class ModelRead(RowBacked):
+    row: strawberry.Private[CrossTeamRead]
     fqn: str = strawberry.field(description="The fully qualified name of the reading model.")
     upstream: str = strawberry.field(description="The fully qualified name of the table that is read.")
     fields: list[str] | None = strawberry.field(
@@ -100,9 +104,10 @@ class ModelRead:
     )
 
 
+@from_row()
 @strawberry.type(description="The report of the sync of a manifest.")
-class ManifestReport:
-    report: strawberry.Private[SyncReport]
+class ManifestReport(RowBacked):
+    row: strawberry.Private[SyncReport]
     dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
     dependencies_removed: int = strawberry.field(description="The number of dependencies that were removed.")
     teams_created: int = strawberry.field(description="The number of owner teams that were created.")
@@ -115,39 +120,24 @@ class ManifestReport:
 
     @computed_field("The assets that an earlier manifest had and this one does not.")
     def removed(self) -> list[RemovedModel]:
-        return [RemovedModel(**vars(model)) for model in self.report.removed]
+        return [RemovedModel.of(model) for model in self.row.removed]
 
     @computed_field("The columns that models read of other teams' tables.")
     def reads(self) -> list[ModelRead]:
-        return [
-            ModelRead(
-                fqn=read.fqn,
-                upstream=read.upstream,
-                fields=None if read.fields is None else list(read.fields),
-                assumption=read.why,
-            )
-            for read in self.report.reads
-        ]
+        return [ModelRead.of(read) for read in self.row.reads]
 
     @computed_field("All tables of the manifest, sorted by fqn.")
     def models(self) -> list[SyncedModel]:
-        return [
-            SyncedModel(model=model, fqn=model.fqn, outcome=model.outcome, reason=model.reason)
-            for model in self.report.models
-        ]
-
-    @classmethod
-    def of(cls, report: SyncReport) -> "ManifestReport":
-        return cls(report=report, warnings=list(report.warnings), **{name: getattr(report, name) for name in COUNTS})
+        return [SyncedModel.of(model) for model in self.row.models]
 
     def to_json(self) -> dict[str, Any]:
         """Return the value stored under an idempotency key."""
         return {
-            **{name: getattr(self.report, name) for name in COUNTS},
+            **{name: getattr(self.row, name) for name in COUNTS},
             "warnings": self.warnings,
-            "models": [_model_to_json(model) for model in self.report.models],
-            "removed": [vars(model) | {"asset_id": str(model.asset_id)} for model in self.report.removed],
-            "reads": [vars(read) for read in self.report.reads],
+            "models": [_model_to_json(model) for model in self.row.models],
+            "removed": [vars(model) | {"asset_id": str(model.asset_id)} for model in self.row.removed],
+            "reads": [vars(read) for read in self.row.reads],
         }
 
     @classmethod
@@ -241,9 +231,10 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
 class ModelReader(ImpactedTeam): ...
 
 
+@from_row(is_new=lambda model: model.asset_id is None, refused="refusal_reason")
 @strawberry.type(description="The effect of syncing a dbt manifest on one table, without syncing it.")
-class DbtModelImpact:
-    model: strawberry.Private[ModelImpact]
+class DbtModelImpact(RowBacked):
+    row: strawberry.Private[ModelImpact]
     fqn: str = strawberry.field(description="The fully qualified name of the table.")
     outcome: Outcome = strawberry.field(
         description="The outcome that a sync would have; PROPOSED if it had to wait for other teams."
@@ -253,27 +244,27 @@ class DbtModelImpact:
     version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
     refused: str | None = strawberry.field(description="The reason why a sync would refuse it; null if none.")
 
-    asset = relation("Asset", "model.asset_id", "The asset of the table; null if there is none yet.", nullable=True)
+    asset = relation("Asset", "row.asset_id", "The asset of the table; null if there is none yet.", nullable=True)
 
     @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
     def open_proposal(self) -> Any:
-        return to_type("Proposal", self.model.open_proposal)
+        return to_type("Proposal", self.row.open_proposal)
 
     @computed_field("All changes from the asset's active contract.")
     def changes(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.model.judgement.changes)
+        return to_changes(info.context, self.row.judgement.changes)
 
     @computed_field("The changes that are breaking under the active contract's mode.")
     def breaking(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.model.judgement.breaking)
+        return to_changes(info.context, self.row.judgement.breaking)
 
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ModelReader]:
-        return ModelReader.list_asked(self.model.judgement.breaking, self.model.affected.asked)
+        return ModelReader.list_asked(self.row.judgement.breaking, self.row.affected.asked)
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:
-        rows = await info.context.loaders.team.load_many(sorted(self.model.affected.informed))
+        rows = await info.context.loaders.team.load_many(sorted(self.row.affected.informed))
         return [to_type("Team", row) for row in rows]
 
 
@@ -292,18 +283,7 @@ class Queries:
         parsed_manifest = await read_manifest(manifest)
         report_progress(Phase.COMPARE, 0, len(parsed_manifest.models))
         models = await info.context.loaders.run_query(lambda session: impact.compute_impact(session, parsed_manifest))
-        return [
-            DbtModelImpact(
-                model=model,
-                fqn=model.fqn,
-                outcome=model.outcome,
-                is_new=model.asset_id is None,
-                is_safe=model.is_safe,
-                version=model.version,
-                refused=model.refusal_reason,
-            )
-            for model in models
-        ]
+        return [DbtModelImpact.of(model) for model in models]
 
 
 @strawberry.type

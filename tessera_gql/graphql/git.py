@@ -6,7 +6,9 @@ import strawberry
 
 from tessera_gql.graphql.context import Context
 from tessera_gql.graphql.filters import flag, optional, or_none
+from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.mutations import Input, Payload, context_mutation, payload_field
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.workflows.git import sync
 from tessera_gql.workflows.git.folder import Commit
 from tessera_gql.workflows.git.state import PullResult
@@ -33,8 +35,10 @@ class PullFromGitInput(Input):
     dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
 
 
+@from_row()
 @strawberry.type(description="The numbers of objects that a pull changed.")
-class PullReport:
+class PullReport(RowBacked):
+    row: strawberry.Private[PullResult]
     teams_created: int = strawberry.field(description="The number of teams that were created.")
     teams_updated: int = strawberry.field(description="The number of teams that were updated.")
     assets_created: int = strawberry.field(description="The number of assets that were created.")
@@ -49,11 +53,6 @@ class PullReport:
     registrations_updated: int = strawberry.field(description="The number of registrations that were updated.")
     dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
     passed_over: list[str] = strawberry.field(description="The contracts that were skipped, each with the reason.")
-
-    @classmethod
-    def of(cls, result: PullResult) -> "PullReport":
-        values: dict[str, Any] = vars(result) | {"passed_over": list(result.passed_over)}
-        return cls(**values)
 
 
 @strawberry.type(description="The result of `pullFromGit`.")

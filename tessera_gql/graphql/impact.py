@@ -13,9 +13,11 @@ from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.connections import After, First
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
+from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.lineage import LineageConnection, lineage_page
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
@@ -46,9 +48,10 @@ class ImpactedTeam:
         ]
 
 
+@from_row(bump=lambda result: result.judgement.bump, mode=lambda result: result.judgement.mode)
 @strawberry.type(description="The effect of publishing a schema, without publishing it.")
-class Impact:
-    result: strawberry.Private[impact.Impact]
+class Impact(RowBacked):
+    row: strawberry.Private[impact.Impact]
     outcome: Outcome = strawberry.field(
         description="The outcome that a publish would have; PROPOSED if it had to wait for other teams."
     )
@@ -58,28 +61,28 @@ class Impact:
 
     @computed_field("The asset whose contract would change.", lazy_type("Asset"))
     def asset(self) -> Any:
-        return to_type("Asset", self.result.asset)
+        return to_type("Asset", self.row.asset)
 
     @computed_field("All changes from the active contract.")
     def changes(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.result.judgement.changes)
+        return to_changes(info.context, self.row.judgement.changes)
 
     @computed_field("The changes that are breaking under `mode`.")
     def breaking(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.result.judgement.breaking)
+        return to_changes(info.context, self.row.judgement.breaking)
 
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ImpactedTeam]:
-        return ImpactedTeam.list_asked(self.result.judgement.breaking, self.result.asked_teams)
+        return ImpactedTeam.list_asked(self.row.judgement.breaking, self.row.asked_teams)
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:
-        rows = await info.context.loaders.team.load_many(sorted(self.result.affected.informed))
+        rows = await info.context.loaders.team.load_many(sorted(self.row.affected.informed))
         return [to_type("Team", row) for row in rows]
 
     @computed_field("All assets made from this one, directly or indirectly, the nearest first.")
     def downstream(self, first: First = UNSET, after: After = UNSET) -> LineageConnection:
-        return lineage_page(self.result.downstream, or_none(first), or_none(after))
+        return lineage_page(self.row.downstream, or_none(first), or_none(after))
 
 
 @strawberry.type
@@ -116,10 +119,4 @@ class Queries:
             version=or_none(version),
         )
         result = await info.context.loaders.run_query(lambda session: impact.compute_impact(session, ref, request))
-        return Impact(
-            result=result,
-            outcome=result.outcome,
-            version=result.version,
-            bump=result.judgement.bump,
-            mode=result.judgement.mode,
-        )
+        return Impact.of(result)
