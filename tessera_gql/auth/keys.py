@@ -9,7 +9,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -43,14 +42,6 @@ class TokenIssuer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _CachedCredential:
-    """A credential that was valid at `checked_at`, in monotonic seconds."""
-
-    identity: Identity
-    checked_at: float
-
-
 class Authenticator:
     """Authenticates callers, caches valid credentials and ends revoked ones. `is_open` accepts everybody.
 
@@ -75,8 +66,8 @@ class Authenticator:
         self._issuer = issuer
         self._monotonic = monotonic
         self._cache_size = cache_size
-        self._cache: OrderedDict[str, _CachedCredential] = OrderedDict()
-        """Valid credentials by the digest of their token."""
+        self._cache: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
+        """Valid credentials by the digest of their token, with the monotonic seconds of their last check."""
         self._live_identities: WeakSet[Identity] = WeakSet()
         self._revoked: OrderedDict[UUID, None] = OrderedDict()
         self._last_used: dict[UUID, datetime] = {}
@@ -96,7 +87,9 @@ class Authenticator:
         identity = await self._verify_cached(digest, self._choose_verifier(token, digest))
         now = self._database.clock()
         if identity.expires_at is not None and identity.expires_at <= now:
-            raise expired_key_error(identity.expires_at)
+            raise InvalidCredential(
+                f"This key expired at {identity.expires_at:%Y-%m-%d %H:%M} UTC. Ask your team for a new one."
+            )
         if identity.actor.key_id is not None:
             self._last_used[identity.actor.key_id] = now
         return identity
@@ -110,15 +103,15 @@ class Authenticator:
 
     async def _verify_cached(self, digest: str, verify: Callable[[], Awaitable[Identity]]) -> Identity:
         """Return the cached identity, or verify the credential. An unchanged identity stays the same object."""
-        cached = self._cache.get(digest)
-        if cached is not None and self._monotonic() - cached.checked_at < CACHE_SECONDS:
-            return cached.identity
+        cached, checked_at = self._cache.get(digest, (None, 0.0))
+        if cached is not None and self._monotonic() - checked_at < CACHE_SECONDS:
+            return cached
         self._cache.pop(digest, None)
         identity = await verify()
-        if cached is not None and _is_unchanged(cached.identity, identity):
-            identity = cached.identity
+        if cached is not None and _is_unchanged(cached, identity):
+            identity = cached
         self._live_identities.add(identity)
-        self._cache[digest] = _CachedCredential(identity, self._monotonic())
+        self._cache[digest] = (identity, self._monotonic())
         if len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
         return identity
@@ -157,7 +150,7 @@ class Authenticator:
     def _end(self, is_over: Callable[[Identity], bool]) -> None:
         for identity in [identity for identity in self._live_identities if is_over(identity)]:
             identity.ended.set()
-        for digest in [digest for digest, cached in self._cache.items() if cached.identity.ended.is_set()]:
+        for digest in [digest for digest, (identity, _) in self._cache.items() if identity.ended.is_set()]:
             del self._cache[digest]
 
     async def flush(self) -> None:
@@ -195,15 +188,8 @@ def create_actor(key: ApiKey) -> Actor:
     return Actor(format_key_actor(key.name, key.prefix), key.team_id, scopes, key.id)
 
 
-def expired_key_error(at: datetime) -> InvalidCredential:
-    """Create the error for an expired key."""
-    return InvalidCredential(f"This key expired at {at:%Y-%m-%d %H:%M} UTC. Ask your team for a new one.")
-
-
 def _parse_bearer(authorization: str | None) -> str:
-    if authorization is None:
-        raise InvalidCredential(MISSING_KEY)
-    scheme, _, token = authorization.partition(" ")
+    scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidCredential(MISSING_KEY)
     return token.strip()

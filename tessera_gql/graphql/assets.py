@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql.diff import Mode
 from tessera_gql.graphql.connections import Connection, connection
@@ -14,7 +15,7 @@ from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.lineage import lineage_field
 from tessera_gql.graphql.listings import ASSETS, CONSUMERS, CONTRACTS, DEPENDENCIES, PROPOSALS, REGISTRATIONS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_loader, team_ref
 from tessera_gql.graphql.relations import relation, root_by_ref
 from tessera_gql.graphql.row_types import from_row
@@ -42,25 +43,20 @@ class Asset(Node):
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
     created_at: datetime = strawberry.field(description="The time at which the asset was created.")
 
-    owner = relation(
-        "Team",
-        lambda loaders: loaders.team,
-        "owner_team_id",
-        description="The team that owns the asset and publishes its contracts.",
-    )
+    owner = relation("Team", "row.owner_team_id", "The team that owns the asset and publishes its contracts.")
     current_contract = relation(
         "Contract",
-        lambda loaders: loaders.active_contract,
-        "id",
+        "row.id",
+        "The active contract; null if there is none.",
+        loader=lambda loaders: loaders.active_contract,
         nullable=True,
-        description="The active contract; null if there is none.",
     )
     open_proposal = relation(
         "Proposal",
-        lambda loaders: loaders.open_proposal,
-        "id",
+        "row.id",
+        "The open proposal of a breaking change; null if there is none.",
+        loader=lambda loaders: loaders.open_proposal,
         nullable=True,
-        description="The open proposal of a breaking change; null if there is none.",
     )
     contracts = connection(CONTRACTS, "asset_id", description="All contracts of the asset, the latest first.")
     registrations = connection(REGISTRATIONS, "asset_id", description="The registrations of consumers, ended ones too.")
@@ -89,9 +85,7 @@ class Asset(Node):
 
     @computed_field("The contract with this version; null if there is none.", lazy_type("Contract") | None)
     async def contract(
-        self,
-        info: Info,
-        version: Annotated[str, strawberry.argument(description="The semantic version, such as `1.2.0`.")],
+        self, info: Info, version: Annotated[str, argument("The semantic version, such as `1.2.0`.")]
     ) -> Any:
         key = (self.row.id, check_text(version, "version"))
         return to_type("Contract", await info.context.loaders.contract_by_version.load(key))
@@ -101,8 +95,7 @@ class Asset(Node):
         self,
         info: Info,
         paths: Annotated[
-            list[str] | None,
-            strawberry.argument(description="The paths of the fields to return; all fields if left out."),
+            list[str] | None, argument("The paths of the fields to return; all fields if left out.")
         ] = strawberry.UNSET,
     ) -> list[AssetField]:
         contract = await info.context.loaders.active_contract.load(self.row.id)
@@ -118,8 +111,7 @@ class Asset(Node):
 
 
 @strawberry.type(description="One page of a list of assets.")
-class AssetConnection(Connection[Asset]):
-    pass
+class AssetConnection(Connection[Asset]): ...
 
 
 @strawberry.input(description="The data of a new asset.")
@@ -136,12 +128,12 @@ class CreateAssetInput(CreatingInput):
 
 @strawberry.type(description="The result of `createAsset`.")
 class CreateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
+    asset: Asset | None = payload_field("The asset; null if refused.")
 
 
 async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPayload:
     details = AssetDetails(
-        owner=team_ref(or_none(arguments.owner), "owner"),
+        owner=team_ref(arguments.owner, "owner"),
         resource_type=or_none(arguments.resource_type),
         description=or_none(arguments.description),
         compatibility_mode=or_none(arguments.compatibility_mode),
@@ -152,19 +144,18 @@ async def create_asset(call: Call, arguments: CreateAssetInput) -> CreateAssetPa
 
 
 @strawberry.input(description="The changes to an asset; fields that are left out keep their value.")
-class UpdateAssetInput(Input):
+class UpdateAssetInput(VersionedInput):
     asset: AssetRefInput = strawberry.field(description="The asset to update, by id or fqn.")
     owner: TeamRefInput | None = optional("The team that becomes the owner of the asset.")
     resource_type: ResourceType | None = optional("The kind of object that the asset is.")
     description: str | None = optional("The new description for readers; null removes it.")
     compatibility_mode: Mode | None = optional("The default compatibility mode of the asset's next contracts.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateAsset`.")
 class UpdateAssetPayload(Payload):
-    asset: Asset | None = strawberry.field(default=None, description="The asset; null if refused.")
+    asset: Asset | None = payload_field("The asset; null if refused.")
 
 
 async def update_asset(call: Call, arguments: UpdateAssetInput) -> UpdateAssetPayload:

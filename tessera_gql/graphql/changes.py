@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Self, TypeVar, cast
 
 import strawberry
 from graphql import GraphQLError
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Certainty, ChangeKind, Mode
@@ -38,6 +38,13 @@ class Change:
         description="A hash that identifies the change: the same whenever and wherever it is found."
     )
 
+    @classmethod
+    def of(cls, change: diff.Change, **attributes: Any) -> Self:
+        """Convert a change of the diff engine; `attributes` are the further ones of a subclass."""
+        names = ("kind", "path", "pointer", "before", "after", "message", "fingerprint")
+        attributes |= {name: getattr(change, name) for name in names}
+        return cls(change=change, fields=list(change.fields), breaks=sorted(change.breaks), **attributes)
+
     @computed_field("How certain it is that the change breaks.")
     def certainty(self) -> Certainty:
         return self.change.certainty
@@ -51,26 +58,6 @@ class Change:
         return self.change.hint
 
 
-def change_attributes(change: diff.Change) -> dict[str, Any]:
-    """Return the attributes of a Change, for it and its subclasses."""
-    return {
-        "change": change,
-        "kind": change.kind,
-        "path": change.path,
-        "pointer": change.pointer,
-        "fields": list(change.fields),
-        "before": change.before,
-        "after": change.after,
-        "breaks": sorted(change.breaks),
-        "message": change.message,
-        "fingerprint": change.fingerprint,
-    }
-
-
-def to_change(change: diff.Change) -> Change:
-    return Change(**change_attributes(change))
-
-
 S = TypeVar("S")
 C = TypeVar("C")
 
@@ -82,7 +69,7 @@ MAX_CHANGES = 20_000
 
 def to_changes(context: Context, changes: Sequence[diff.Change]) -> list[Change]:
     """Convert changes of the diff engine into schema objects; see `list_changes`."""
-    return list_changes(context, changes, to_change)
+    return list_changes(context, changes, Change.of)
 
 
 def list_changes(context: Context, changes: Sequence[S], convert: Callable[[S], C]) -> list[C]:
@@ -109,8 +96,7 @@ async def _in_chunks(changes: Sequence[S], convert: Callable[[S], C]) -> AsyncIt
 
 
 ModeArgument = Annotated[
-    Mode | None,
-    strawberry.argument(description="The compatibility mode to judge by; the diff's own `mode` if left out."),
+    Mode | None, argument("The compatibility mode to judge by; the diff's own `mode` if left out.")
 ]
 
 
@@ -137,8 +123,8 @@ class SchemaDiff:
     def of(cls, judgement: Judgement) -> "SchemaDiff":
         return cls(judgement=judgement, mode=judgement.mode, bump=judgement.bump)
 
-    def memory(self) -> dict[str, Any]:
-        """Return the JSON stored under an idempotency key."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the value stored under an idempotency key."""
         return {
             "changes": [change.as_json() for change in self.judgement.changes],
             "breaking": [change.as_json() for change in self.judgement.breaking],
@@ -147,13 +133,13 @@ class SchemaDiff:
         }
 
     @classmethod
-    def recall(cls, memory: dict[str, Any]) -> "SchemaDiff":
+    def from_json(cls, value: dict[str, Any]) -> "SchemaDiff":
         return cls.of(
             Judgement(
-                changes=tuple(diff.Change.from_json(change) for change in memory["changes"]),
-                breaking=tuple(diff.Change.from_json(change) for change in memory["breaking"]),
-                bump=Bump(memory["bump"]),
-                mode=Mode(memory["mode"]),
+                changes=tuple(diff.Change.from_json(change) for change in value["changes"]),
+                breaking=tuple(diff.Change.from_json(change) for change in value["breaking"]),
+                bump=Bump(value["bump"]),
+                mode=Mode(value["mode"]),
             )
         )
 
@@ -169,8 +155,8 @@ class Queries:
     async def diff_schemas(
         self,
         info: Info,
-        old: Annotated[JSON, strawberry.argument(description="The JSON Schema before the change.")],
-        new: Annotated[JSON, strawberry.argument(description="The JSON Schema after the change.")],
-        mode: Annotated[Mode, strawberry.argument(description="The compatibility mode to judge by.")] = Mode.BACKWARD,
+        old: Annotated[JSON, argument("The JSON Schema before the change.")],
+        new: Annotated[JSON, argument("The JSON Schema after the change.")],
+        mode: Annotated[Mode, argument("The compatibility mode to judge by.")] = Mode.BACKWARD,
     ) -> SchemaDiff | None:
         return await diff_terms(info.context, Terms(old, None, mode), Terms(new, None, mode))

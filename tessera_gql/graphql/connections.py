@@ -8,8 +8,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import FromClause
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.graphql.context import Info
@@ -21,6 +20,7 @@ from tessera_gql.graphql.type_registry import computed_field, lazy_type, load_ty
 from tessera_gql.policy.access import Action, authorize
 from tessera_gql.store import pagination
 from tessera_gql.store.pagination import Page, PageRequest
+from tessera_gql.store.rows import TableLike
 
 N = TypeVar("N")
 
@@ -32,10 +32,10 @@ AFTER = "The cursor behind which the page starts."
 LAST = "The number of items from the end of the list, 0 to 100."
 BEFORE = "The cursor before which the page ends."
 
-First = Annotated[int | None, strawberry.argument(description=FIRST)]
-After = Annotated[str | None, strawberry.argument(description=AFTER)]
-Last = Annotated[int | None, strawberry.argument(description=LAST)]
-Before = Annotated[str | None, strawberry.argument(description=BEFORE)]
+First = Annotated[int | None, argument(FIRST)]
+After = Annotated[str | None, argument(AFTER)]
+Last = Annotated[int | None, argument(LAST)]
+Before = Annotated[str | None, argument(BEFORE)]
 
 
 @strawberry.type(description="The position of a page in its list.")
@@ -83,28 +83,25 @@ class Listing:
     """Definition of a list: its type, source of rows, default order, and the inputs that filter and order it."""
 
     kind: str
-    source: FromClause
+    source: TableLike
     order_by: str
-    descending: bool = False
-    filter: type | None = None
-    order: type | None = None
-    connection: str = ""
-
-    @property
-    def connection_type(self) -> Any:
-        return lazy_type(self.connection or f"{self.kind}Connection")
+    descending: bool
+    filter: type
+    order: type
 
 
-def order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
-    """Create the `orderBy` input of a list. `columns` maps each enum value to its column and its description."""
+def define_listing(
+    kind: str, source: TableLike, filter_input: type, orders: Mapping[str, tuple[str, str]], *, descending: bool = False
+) -> Listing:
+    """Define a list. `orders` maps each value of `orderBy` to its column and its description, the default one first."""
+    default_order, _ = next(iter(orders.values()))
+    return Listing(kind, source, default_order, descending, filter_input, _order_input(kind, orders))
+
+
+def _order_input(kind: str, columns: Mapping[str, tuple[str, str]]) -> type:
     field: Any = cast("Any", StrEnum)(f"{kind}OrderField", [(name, column) for name, (column, _) in columns.items()])
     descriptions = {name: description for name, (_, description) in columns.items()}
-    describe_enum(
-        field,
-        f"{kind}OrderField",
-        "The values by which the list can be sorted; equal ones are sorted by age.",
-        **descriptions,
-    )
+    describe_enum(field, "The values by which the list can be sorted; equal ones are sorted by age.", **descriptions)
     members = {
         "__module__": __name__,
         "__annotations__": {"field": field, "direction": OrderDirection},
@@ -162,16 +159,16 @@ def _connection_builder(
 
 
 def connection(
-    listing: Listing, parent: str | None = None, key: str = "id", *, description: str, verb: Action | None = None
+    listing: Listing, parent: str | None = None, key: str = "id", *, description: str, action: Action | None = None
 ) -> Any:
     """Declare a connection field of all rows, or of those whose `parent` column equals `key` of the parent row.
 
-    It raises Forbidden for callers that lack the right `verb` on their own team.
+    It raises Forbidden for callers that lack the right `action` on their own team.
     """
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
-        if verb is not None:
-            authorize(info.context.actor, verb, info.context.actor.team_id)
+        if action is not None:
+            authorize(info.context.actor, action, info.context.actor.team_id)
         page_request, loaders = parse_page_request(listing, arguments), info.context.loaders
         build = _connection_builder(loaders, listing, parent, page_request)
         loader = loaders.pages(listing.source, parent, page_request)
@@ -182,6 +179,16 @@ def connection(
         return BoundBatch(attrgetter(f"row.{key}"), loader.load_many, build)
 
     batch = Batch(bind, () if parent is None else (f"row.{key}",))
+    return connection_field(batch.resolve, listing, description, nested=parent is not None, batch=batch)
+
+
+def connection_field(
+    load: Callable[..., Awaitable[Any]], listing: Listing, description: str, *, nested: bool, batch: Batch | None = None
+) -> Any:
+    """Declare a connection field that `load` resolves from the parent, the info and the arguments as keywords.
+
+    A root field is nullable, so that its error leaves the remaining data; a nested one is not.
+    """
 
     async def resolve(  # noqa: PLR0913 - the arguments of a connection
         root: Any,
@@ -195,30 +202,22 @@ def connection(
         order_by: Any = UNSET,
     ) -> Any:
         arguments = {"first": first, "after": after, "last": last, "before": before}
-        return await batch.resolve(root, info, **arguments, filter_input=filter_input, order_by=order_by)
+        return await load(root, info, **arguments, filter_input=filter_input, order_by=order_by)
 
-    return connection_field(resolve, listing, description, nested=parent is not None, batch=batch)
-
-
-def connection_field(
-    resolve: Callable[..., Any], listing: Listing, description: str, *, nested: bool, batch: Batch | None = None
-) -> Any:
-    """Make a field of a connection resolver, with the `filter` and `orderBy` inputs of the listing.
-
-    A root field is nullable, so that its error leaves the remaining data; a nested one is not.
-    """
     resolve.__annotations__ |= {
         "filter_input": Annotated[
-            listing.filter | None if listing.filter else None,
-            strawberry.argument(
-                name="filter", description="The conditions that items must meet; all items if left out."
-            ),
+            listing.filter | None,
+            argument(name="filter", description="The conditions that items must meet; all items if left out."),
         ],
         "order_by": Annotated[
-            listing.order | None if listing.order else None,
-            strawberry.argument(description="The order of the list; its own default order if left out."),
+            listing.order | None, argument("The order of the list; its own default order if left out.")
         ],
     }
-    connection_type = listing.connection_type if nested else listing.connection_type | None
+    connection_type = lazy_type(f"{listing.kind}Connection")
     metadata = {"listing": listing} | ({BATCH_KEY: batch} if batch else {})
-    return strawberry.field(resolver=resolve, graphql_type=connection_type, description=description, metadata=metadata)
+    return strawberry.field(
+        resolver=resolve,
+        graphql_type=connection_type if nested else connection_type | None,
+        description=description,
+        metadata=metadata,
+    )

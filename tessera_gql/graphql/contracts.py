@@ -1,30 +1,37 @@
-"""Contracts: the published versions of an asset's schema and guarantees."""
+"""Contracts: the published versions of an asset's schema and guarantees.
+
+A breaking change is not an error of `publishContract`; its outcome is PROPOSED.
+"""
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.formats import odcs
-from tessera_gql.formats.schema_documents import Format
+from tessera_gql.formats.schema_documents import Format, ParsedContract
 from tessera_gql.graphql.changes import Change, SchemaDiff, diff_terms, to_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
-from tessera_gql.graphql.filters import or_none
+from tessera_gql.graphql.filters import flag, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import CONTRACTS, REGISTRATIONS
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
+from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.sources import ContractSource
-from tessera_gql.graphql.type_registry import computed_field
+from tessera_gql.graphql.sources import ContractSource, DocumentInput, choose_guarantees, parse_contract
+from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.compatibility import Terms
-from tessera_gql.policy.enums import ChangeType, ContractStatus
-from tessera_gql.store import tables
+from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
+from tessera_gql.store import assets, tables
+from tessera_gql.workflows import contracts, publishing
+from tessera_gql.workflows.publishing import PublishRequest
 
 
 @from_row(schema="schema_def", metadata="meta")
@@ -47,16 +54,14 @@ class Contract(Node):
     metadata: JSON = strawberry.field(description="Free data of your own about the contract, as a JSON object.")
     published_at: datetime = strawberry.field(description="The time at which the contract was published.")
 
-    asset = relation("Asset", lambda loaders: loaders.asset, "asset_id", description="The asset of the contract.")
-    published_by = relation(
-        "Team", lambda loaders: loaders.team, "published_by", description="The team that published the contract."
-    )
+    asset = relation("Asset", "row.asset_id", "The asset of the contract.")
+    published_by = relation("Team", "row.published_by", "The team that published the contract.")
     proposal = relation(
         "Proposal",
-        lambda loaders: loaders.proposal_of_contract,
-        "id",
+        "row.id",
+        "The proposal that led to this contract; null if it was published directly.",
+        loader=lambda loaders: loaders.proposal_of_contract,
         nullable=True,
-        description="The proposal that led to this contract; null if it was published directly.",
     )
     registrations = connection(
         REGISTRATIONS,
@@ -73,7 +78,7 @@ class Contract(Node):
     async def exported(
         self,
         info: Info,
-        format: Annotated[Format, strawberry.argument(description="The format of the document.")] = Format.ODCS,  # noqa: A002 - the name in the schema
+        format: Annotated[Format, argument("The format of the document.")] = Format.ODCS,  # noqa: A002 - the name in the schema
     ) -> str:
         if format is not Format.ODCS:
             raise Invalid(
@@ -106,10 +111,9 @@ class Contract(Node):
     async def diff(
         self,
         info: Info,
-        to: Annotated[strawberry.ID, strawberry.argument(description="The id of the contract to compare with.")],
+        to: Annotated[strawberry.ID, argument("The id of the contract to compare with.")],
         mode: Annotated[
-            Mode | None,
-            strawberry.argument(description="The compatibility mode to judge by; this contract's own if left out."),
+            Mode | None, argument("The compatibility mode to judge by; this contract's own if left out.")
         ] = UNSET,
     ) -> SchemaDiff:
         target = await info.context.loaders.contract.load(local_id(to, "Contract", field=("to",)))
@@ -123,14 +127,109 @@ def terms_of(row: tables.Contract, mode: Mode | None = None) -> Terms:
 
 
 @strawberry.type(description="One page of a list of contracts.")
-class ContractConnection(Connection[Contract]):
-    pass
+class ContractConnection(Connection[Contract]): ...
 
 
 @strawberry.type
 class Queries:
     contracts = connection(CONTRACTS, description="All contracts of the catalog, the latest first.")
 
-    contract = root_by_id(
-        "Contract", lambda loaders: loaders.contract, description="The contract with this id; null if there is none."
+    contract = root_by_id("Contract", "The contract with this id; null if there is none.")
+
+
+@strawberry.input(description="The data of a contract to publish for an asset.")
+class PublishContractInput(CreatingInput):
+    asset: AssetRefInput = strawberry.field(description="The asset to publish for, by id or fqn.")
+    schema: JSON | None = optional("The JSON Schema of the data; give either this or `document`.")
+    document: DocumentInput | None = optional(
+        "The contract in another format, instead of `schema`; its guarantees apply if `guarantees` is left out."
+    )
+    guarantees: JSON | None = optional(
+        "The guarantees that go with the schema; those of the active contract if left out, none if null."
+    )
+    compatibility_mode: Mode | None = optional(
+        "The compatibility mode for the change after this one; the active contract's if left out."
+    )
+    version: str | None = optional("The semantic version; the next one that the changes require if left out.")
+    published_by: TeamRefInput | None = optional("The team that publishes; the team of the API key if left out.")
+    force: bool = flag("Publish even a breaking change at once. Needs the scope ADMIN and a `reason`.")
+    supersede: bool = flag("Replace an open proposal of the asset and ask the teams again.")
+    reason: str | None = optional("The reason for the change, as the asked teams will read it.")
+    publish_when_approved: bool = flag("Publish a proposal as soon as all asked teams consent.")
+    expires_at: datetime | None = optional("The time at which a proposal expires; in 30 days if left out.")
+    metadata: JSON | None = optional("Free data of your own about the contract, as a JSON object.")
+    dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
+
+
+@strawberry.type(description="The result of `publishContract`.")
+class PublishContractPayload(Payload):
+    outcome: Outcome | None = payload_field("The outcome of the publish; null if refused.", load=Outcome)
+    contract: Contract | None = payload_field("The contract that is active after the publish; null if there is none.")
+    proposal: Any = payload_field(
+        "The proposal that was opened, or that is already open for this change; null if there is none.",
+        graphql_type=lazy_type("Proposal") | None,
+    )
+    diff: SchemaDiff | None = payload_field(
+        "The differences from the contract before, judged under its compatibility mode.", load=SchemaDiff.from_json
+    )
+
+
+def to_publish_request(arguments: PublishContractInput, parsed: ParsedContract) -> PublishRequest:
+    document = or_none(arguments.document)
+    return PublishRequest(
+        schema=parsed.schema,
+        guarantees=choose_guarantees(arguments.guarantees, parsed),
+        mode=or_none(arguments.compatibility_mode),
+        version=or_none(arguments.version),
+        team=team_ref(arguments.published_by, "published_by"),
+        force=arguments.force,
+        supersede=arguments.supersede,
+        publish_when_approved=arguments.publish_when_approved,
+        reason=or_none(arguments.reason),
+        expires_at=or_none(arguments.expires_at),
+        metadata=or_none(arguments.metadata),
+        source=document.to_source() if document else None,
+    )
+
+
+async def publish_contract(call: Call, arguments: PublishContractInput) -> PublishContractPayload:
+    ref = arguments.asset.to_ref()
+    document = or_none(arguments.document)
+    fqn = (await assets.get(call.session, ref)).fqn if document else None
+    parsed = await parse_contract(call.session.compute, arguments.schema, document, fqn)
+    published = await publishing.publish_contract(call.session, call.actor, ref, to_publish_request(arguments, parsed))
+    return PublishContractPayload(
+        outcome=published.outcome,
+        contract=to_type("Contract", published.contract),
+        proposal=to_type("Proposal", published.proposal),
+        diff=SchemaDiff.of(published.judgement),
+    )
+
+
+@strawberry.input(description="The contract to retire.")
+class RetireContractInput(Input):
+    contract: strawberry.ID = strawberry.field(description="The id of the contract to retire.")
+
+
+@strawberry.type(description="The result of `retireContract`.")
+class RetireContractPayload(Payload):
+    contract: Contract | None = payload_field("The outcome of the publish; null if refused.")
+
+
+async def retire_contract(call: Call, arguments: RetireContractInput) -> RetireContractPayload:
+    identity = local_id(arguments.contract, "Contract", field=("contract",))
+    return RetireContractPayload(contract=Contract.of(await contracts.retire(call.session, call.actor, identity)))
+
+
+@strawberry.type
+class Mutations:
+    publish_contract: Any = mutation(
+        publish_contract,
+        "Publish a schema if it is compatible; otherwise open a proposal for the teams that the change breaks.",
+        team="published_by",
+        mode="compatibility_mode",
+    )
+    retire_contract: Any = mutation(
+        retire_contract,
+        "Retire a contract for good. The active contract can be retired only if no other team reads the asset.",
     )

@@ -22,8 +22,8 @@ from tessera_gql.policy.enums import (
 from tessera_gql.policy.events import EVENT_KINDS
 
 
-def describe_enum(enum: type[Enum], name: str, description: str, **values: str) -> None:
-    """Register an enum of another layer in the schema. Raise KeyError if a value has no description."""
+def describe_enum(enum: type[Enum], description: str, *, name: str | None = None, **values: str) -> None:
+    """Register an enum in the schema, by default under its own name. Raise KeyError if a value has no description."""
     strawberry.enum(enum, name=name, description=description)
     definition: Any = enum.__strawberry_definition__  # type: ignore[attr-defined] # set by the line above
     for value in definition.values:
@@ -56,21 +56,18 @@ class SearchType(StrEnum):
 
 describe_enum(
     OrderDirection,
-    "OrderDirection",
     "The direction in which a list is sorted.",
     ASC="Smallest or oldest item first.",
     DESC="Largest or newest item first.",
 )
 describe_enum(
     SearchType,
-    "SearchType",
     "The types that a search covers.",
     TEAM="Teams, searched by name.",
     ASSET="Assets, searched by fqn and description.",
 )
 describe_enum(
     UserErrorCode,
-    "UserErrorCode",
     "The reason why a mutation was refused.",
     NOT_FOUND="Something that the input refers to does not exist.",
     INVALID="The input is wrong, whatever the state of the server.",
@@ -80,8 +77,8 @@ describe_enum(
 )
 describe_enum(
     Mode,
-    "CompatibilityMode",
     "The rule that decides which changes to a schema are breaking. Weaker guarantees break in every mode but NONE.",
+    name="CompatibilityMode",
     BACKWARD="The new schema accepts all data written under the old one, and no declared field disappears.",
     FORWARD="The old schema accepts all data written under the new one, and no new field is declared.",
     FULL="Both BACKWARD and FORWARD hold, and nothing but annotations such as titles and descriptions changes.",
@@ -89,8 +86,8 @@ describe_enum(
 )
 describe_enum(
     Bump,
-    "VersionBump",
     "The part of the semantic version that a change must raise at least.",
+    name="VersionBump",
     NONE="Nothing changed, so the version stays.",
     PATCH="Only details such as annotations or formats changed, and nothing breaks.",
     MINOR="Declared fields, accepted values or guarantees changed, and nothing breaks.",
@@ -98,14 +95,12 @@ describe_enum(
 )
 describe_enum(
     Certainty,
-    "Certainty",
     "How certain the verdict about a change is.",
     PROVEN="The document in `counterexample` proves that the change breaks.",
     UNPROVEN="The change could not be proven safe or breaking, so it counts as breaking.",
 )
 describe_enum(
     ChangeKind,
-    "ChangeKind",
     "The kind of a difference between two contract versions.",
     PROPERTY_ADDED="The new schema declares a property that the old one did not.",
     PROPERTY_REMOVED="The new schema no longer declares a property.",
@@ -137,7 +132,6 @@ describe_enum(
 )
 describe_enum(
     Scope,
-    "Scope",
     "The rights of an API key. Each scope includes those before it: READ, WRITE, ADMIN.",
     READ="Read everything but API keys, webhooks and the events about them.",
     WRITE="Change what belongs to the key's own team, and acknowledge proposals for it.",
@@ -145,7 +139,6 @@ describe_enum(
 )
 describe_enum(
     ResourceType,
-    "ResourceType",
     "The kind of object that an asset is.",
     TABLE="A table of the warehouse.",
     VIEW="A view of the warehouse.",
@@ -161,8 +154,8 @@ describe_enum(
 )
 describe_enum(
     Format,
-    "DocumentFormat",
     "The format of a document that describes data.",
+    name="DocumentFormat",
     JSON_SCHEMA="A JSON Schema, as text.",
     ODCS="A data contract of the Open Data Contract Standard, version 3, in YAML.",
     AVRO="An Avro schema of a record: the content of an .avsc file.",
@@ -171,7 +164,6 @@ describe_enum(
 )
 describe_enum(
     ContractStatus,
-    "ContractStatus",
     "The stage of a contract's life.",
     ACTIVE="The contract that is in force; an asset has one at most.",
     DEPRECATED="The contract was replaced by a later version.",
@@ -179,7 +171,6 @@ describe_enum(
 )
 describe_enum(
     ChangeType,
-    "ChangeType",
     "The part of the semantic version that a contract raised.",
     INITIAL="The first contract of its asset.",
     PATCH="Only details such as annotations or formats changed.",
@@ -188,7 +179,6 @@ describe_enum(
 )
 describe_enum(
     RegistrationStatus,
-    "RegistrationStatus",
     "The stage of a registration's life.",
     ACTIVE="The team reads the asset.",
     MIGRATING="The team reads the asset and is preparing for a proposed change.",
@@ -196,7 +186,6 @@ describe_enum(
 )
 describe_enum(
     Evidence,
-    "Evidence",
     "The source of the knowledge that one asset or team reads another asset.",
     DECLARED="A person or a program declared it through this API.",
     DBT_MANIFEST="It was found in a dbt manifest.",
@@ -204,7 +193,6 @@ describe_enum(
 )
 describe_enum(
     ProposalStatus,
-    "ProposalStatus",
     "The status of a proposal. It follows from the acknowledgments and the time; it can't be set.",
     PENDING="At least one asked team has not consented yet, and none has blocked.",
     APPROVED="All asked teams consent; the proposal can be published.",
@@ -216,15 +204,14 @@ describe_enum(
 )
 describe_enum(
     Response,
-    "AcknowledgmentResponse",
     "The response of an asked team to a breaking change.",
+    name="AcknowledgmentResponse",
     APPROVED="The team consents to the change now.",
     MIGRATING="The team needs time; this counts as consent once its migration deadline has passed.",
     BLOCKED="The team objects, so the proposal can't be published.",
 )
 describe_enum(
     DependencyType,
-    "DependencyType",
     "The way in which one asset depends on another.",
     CONSUMES="The dependent asset reads the other one.",
     REFERENCES="The dependent asset refers to the other one, for example by a foreign key.",
@@ -232,8 +219,8 @@ describe_enum(
 )
 describe_enum(
     Outcome,
-    "PublishOutcome",
     "The result of a publish. PROPOSED is not an error.",
+    name="PublishOutcome",
     PUBLISHED="The contract was published and is active.",
     PROPOSED="The change is breaking, so a proposal waits for the acknowledgments of the asked teams.",
     UNCHANGED="The active contract is the same already, so nothing was written.",
@@ -241,7 +228,6 @@ describe_enum(
 )
 describe_enum(
     EventKind,
-    "EventKind",
     "The kind of an event.",
     TEAM_CREATED="A team was created.",
     TEAM_UPDATED="A team was renamed or its metadata changed.",

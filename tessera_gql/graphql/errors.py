@@ -1,6 +1,7 @@
 """Refusals as GraphQL errors: `UserError` values in mutation payloads, and coded top-level errors."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import strawberry
@@ -22,7 +23,7 @@ class UserError:
     message: str = strawberry.field(description="A message for people: what was refused, why, and what to do next.")
 
     @classmethod
-    def from_refusal(cls, refusal: Refusal, input_names: dict[str, str], input_: Any) -> "UserError":
+    def from_refusal(cls, refusal: Refusal, input_names: Mapping[str, str], input_: Any) -> "UserError":
         """Convert a refusal. `input_names` maps input names of the command to those of the schema.
 
         A field that `input_` does not have is left out.

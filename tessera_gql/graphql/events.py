@@ -11,17 +11,7 @@ import strawberry
 from strawberry import UNSET
 
 from tessera_gql.errors import Invalid
-from tessera_gql.graphql.connections import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    Listing,
-    connection_field,
-    order_input,
-    parse_page_request,
-)
+from tessera_gql.graphql.connections import Connection, connection_field, define_listing, parse_page_request
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import EventKind
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by, or_none
@@ -31,7 +21,8 @@ from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.store import events, tables
-from tessera_gql.store.pagination import Condition, PageRequest
+from tessera_gql.store.conditions import Condition
+from tessera_gql.store.pagination import PageRequest
 
 MAX_SEQUENCE = 2**62
 TYPE_NAMES = {"dependency": "AssetDependency"}
@@ -54,12 +45,8 @@ class EventFilter:
     occurred_at: DateTimeFilter | None = filter_by("occurred_at", "The time at which the event happened.")
 
 
-EVENTS = Listing(
-    "Event",
-    events.TABLE,
-    "sequence",
-    filter=EventFilter,
-    order=order_input("Event", {"SEQUENCE": ("sequence", "The order in which events were committed.")}),
+EVENTS = define_listing(
+    "Event", events.TABLE, EventFilter, {"SEQUENCE": ("sequence", "The order in which events were committed.")}
 )
 
 
@@ -107,18 +94,10 @@ class Event(Node):
     hash: str = strawberry.field(description="The SHA-256 hash over the event and the hash of the event before it.")
 
     asset = relation(
-        "Asset",
-        lambda loaders: loaders.asset,
-        "asset_id",
-        nullable=True,
-        description="The asset that the event is about; null if there is none.",
+        "Asset", "row.asset_id", "The asset that the event is about; null if there is none.", nullable=True
     )
     proposal = relation(
-        "Proposal",
-        lambda loaders: loaders.proposal,
-        "proposal_id",
-        nullable=True,
-        description="The proposal that the event is about; null if there is none.",
+        "Proposal", "row.proposal_id", "The proposal that the event is about; null if there is none.", nullable=True
     )
 
     @computed_field("The teams that the event concerns.", lazy_list("Team"))
@@ -128,27 +107,14 @@ class Event(Node):
 
 
 @strawberry.type(description="One page of a list of events.")
-class EventConnection(Connection[Event]):
-    pass
+class EventConnection(Connection[Event]): ...
 
 
 def events_connection(parent_column: str | None = None, *, description: str) -> Any:
     """Declare a connection of all events, or of those whose parent column equals the id of the parent row."""
 
-    async def resolve(  # noqa: PLR0913 - the arguments of a connection
-        root: Any,
-        info: Info,
-        *,
-        first: First = UNSET,
-        after: After = UNSET,
-        last: Last = UNSET,
-        before: Before = UNSET,
-        filter_input: Any = UNSET,
-        order_by: Any = UNSET,
-    ) -> Any:
-        page_request = parse_page_request(
-            EVENTS, {"first": first, "last": last, "filter_input": filter_input, "order_by": order_by}
-        )
+    async def load(root: Any, info: Info, *, after: Any, before: Any, **arguments: Any) -> Any:
+        page_request = parse_page_request(EVENTS, arguments)
         bounds = _cursor_conditions(or_none(after), or_none(before), descending=page_request.is_descending)
         column, key = (parent_column, root.row.id) if parent_column else (None, None)
         bounded_request = replace(page_request, conditions=page_request.conditions + bounds)
@@ -162,7 +128,7 @@ def events_connection(parent_column: str | None = None, *, description: str) -> 
             load_count=lambda: info.context.loaders.counts(EVENTS.source, column, count_request).load(key),
         )
 
-    return connection_field(resolve, EVENTS, description, nested=parent_column is not None)
+    return connection_field(load, EVENTS, description, nested=parent_column is not None)
 
 
 def _cursor_conditions(after: str | None, before: str | None, *, descending: bool) -> tuple[Condition, ...]:

@@ -13,7 +13,7 @@ from tessera_gql.errors import Invalid
 from tessera_gql.graphql.errors import to_camel_case
 from tessera_gql.graphql.ids import local_id
 from tessera_gql.graphql.scalars import check_text
-from tessera_gql.store.pagination import Condition
+from tessera_gql.store.conditions import Condition
 
 E = TypeVar("E")
 
@@ -33,6 +33,11 @@ def or_keep(value: Any, name: str) -> Any:
 def optional(description: str, *, name: str | None = None) -> Any:
     """Declare an input field that may be left out."""
     return strawberry.field(default=UNSET, description=description, name=name)
+
+
+def flag(description: str) -> Any:
+    """Declare an input field that is false if it is left out."""
+    return strawberry.field(default=False, description=description)
 
 
 def filter_by(column: str, description: str, *, kind: str | None = None) -> Any:

@@ -1,14 +1,14 @@
 """Mutations for administrators that push the catalog to files and pull it from them, in the folder GIT_SYNC_PATH."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 
-from tessera_gql.errors import Refusal
-from tessera_gql.graphql.context import Context, Info
-from tessera_gql.graphql.errors import UserError
-from tessera_gql.graphql.filters import optional, or_none
-from tessera_gql.graphql.mutations import Input, Payload
+from tessera_gql.graphql.context import Context
+from tessera_gql.graphql.filters import flag, optional, or_none
+from tessera_gql.graphql.ids import RowBacked
+from tessera_gql.graphql.mutations import Input, Payload, context_mutation, payload_field
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.workflows.git import sync
 from tessera_gql.workflows.git.folder import Commit
 from tessera_gql.workflows.git.state import PullResult
@@ -22,25 +22,23 @@ class PushToGitInput(Input):
 
 @strawberry.type(description="The result of `pushToGit`; lists and numbers are null if it was refused.")
 class PushToGitPayload(Payload):
-    changed: list[str] | None = strawberry.field(
-        name="written", default=None, description="The paths of files that are new or changed."
+    changed: list[str] | None = payload_field("The paths of files that are new or changed.", name="written")
+    removed: list[str] | None = payload_field(
+        "The paths of files that were removed, because their team or asset no longer exists."
     )
-    removed: list[str] | None = strawberry.field(
-        default=None, description="The paths of files that were removed, because their team or asset no longer exists."
-    )
-    unchanged: int | None = strawberry.field(default=None, description="The number of files that did not change.")
-    commit: str | None = strawberry.field(default=None, description="The hash of the commit; null if there is none.")
+    unchanged: int | None = payload_field("The number of files that did not change.")
+    commit: str | None = payload_field("The hash of the commit; null if there is none.")
 
 
 @strawberry.input(description="The options of a pull of teams and assets from files.")
 class PullFromGitInput(Input):
-    dry_run: bool = strawberry.field(
-        default=False, description="Execute the mutation and return its payload, then roll everything back."
-    )
+    dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
 
 
+@from_row()
 @strawberry.type(description="The numbers of objects that a pull changed.")
-class PullReport:
+class PullReport(RowBacked):
+    row: strawberry.Private[PullResult]
     teams_created: int = strawberry.field(description="The number of teams that were created.")
     teams_updated: int = strawberry.field(description="The number of teams that were updated.")
     assets_created: int = strawberry.field(description="The number of assets that were created.")
@@ -56,15 +54,10 @@ class PullReport:
     dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
     passed_over: list[str] = strawberry.field(description="The contracts that were skipped, each with the reason.")
 
-    @classmethod
-    def of(cls, result: PullResult) -> "PullReport":
-        values: dict[str, Any] = vars(result) | {"passed_over": list(result.passed_over)}
-        return cls(**values)
-
 
 @strawberry.type(description="The result of `pullFromGit`.")
 class PullFromGitPayload(Payload):
-    report: PullReport | None = strawberry.field(default=None, description="The report; null if refused.")
+    report: PullReport | None = payload_field("The report; null if refused.")
 
 
 async def push_to_git(context: Context, arguments: PushToGitInput) -> PushToGitPayload:
@@ -86,39 +79,15 @@ async def pull_from_git(context: Context, arguments: PullFromGitInput) -> PullFr
     return PullFromGitPayload(report=PullReport.of(result))
 
 
-async def _resolve_push(
-    info: Info,
-    input: Annotated[PushToGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
-) -> PushToGitPayload | None:
-    try:
-        payload = await push_to_git(info.context, input)
-    except Refusal as refusal:
-        payload = PushToGitPayload(errors=[UserError.from_refusal(refusal, {}, input)])
-    payload.client_mutation_id = or_none(input.client_mutation_id)
-    return payload
-
-
-async def _resolve_pull(
-    info: Info,
-    input: Annotated[PullFromGitInput, strawberry.argument(description="The options of the mutation.")],  # noqa: A002 - the name in the schema
-) -> PullFromGitPayload | None:
-    try:
-        payload = await pull_from_git(info.context, input)
-    except Refusal as refusal:
-        payload = PullFromGitPayload(errors=[UserError.from_refusal(refusal, {}, input)])
-    payload.client_mutation_id = or_none(input.client_mutation_id)
-    return payload
-
-
 @strawberry.type
 class Mutations:
-    push_to_git: Any = strawberry.mutation(
-        resolver=_resolve_push,
-        graphql_type=PushToGitPayload | None,
-        description="Write every team and asset to its file in the server's git folder. Needs the scope ADMIN.",
+    push_to_git: Any = context_mutation(
+        push_to_git,
+        "Write every team and asset to its file in the server's git folder. Needs the scope ADMIN.",
+        input_description="The options of the mutation.",
     )
-    pull_from_git: Any = strawberry.mutation(
-        resolver=_resolve_pull,
-        graphql_type=PullFromGitPayload | None,
-        description="Merge the files of the server's git folder, all of them or none. Needs the scope ADMIN.",
+    pull_from_git: Any = context_mutation(
+        pull_from_git,
+        "Merge the files of the server's git folder, all of them or none. Needs the scope ADMIN.",
+        input_description="The options of the mutation.",
     )

@@ -26,11 +26,8 @@ MAX_KEY_LENGTH = 200
 UNHASHED_FIELDS = {"idempotency_key", "client_mutation_id"}
 
 
-def create_memo(actor: Actor, operation: str, input_: Any) -> IdempotentCall | None:
-    """Create the memo of a mutation with an idempotency key, or None without one.
-
-    Raises Invalid for a key of a wrong length.
-    """
+def to_idempotent_call(actor: Actor, operation: str, input_: Any) -> IdempotentCall | None:
+    """Identify a call by its idempotency key; None without one. Raises Invalid for a key of a wrong length."""
     key = or_none(getattr(input_, "idempotency_key", None))
     if key is None:
         return None
@@ -59,7 +56,7 @@ def _to_plain(value: Any) -> Any:
 
 
 def dump_payload(payload: Any) -> dict[str, Any]:
-    """Convert a payload to JSON values that `recalled` restores."""
+    """Convert a payload to JSON values that `load_payload` restores."""
     values = ((name, getattr(payload, name)) for name in payload_fields(type(payload)))
     return {name: _dump_value(value) for name, value in values if value is not None}
 
@@ -71,27 +68,27 @@ def _dump_value(value: Any) -> Any:
         case Enum():
             return value.value
         case _:
-            return value.memory()
+            return value.to_json()
 
 
-async def load_payload(payload: type[P], memory: dict[str, Any], loaders: Loaders) -> P:
+async def load_payload(payload: type[P], stored: dict[str, Any], loaders: Loaders) -> P:
     """Restore a stored payload. A node that no longer exists is null."""
     values: dict[str, Any] = {}
-    for name, recall in payload_fields(payload).items():
-        match memory.get(name):
+    for name, load in payload_fields(payload).items():
+        match stored.get(name):
             case {"node": str(identity)}:
                 values[name] = await load_node(loaders, identity)
             case None:
                 pass
             case value:
-                values[name] = recall(value)
+                values[name] = load(value)
     return payload(**values)
 
 
 def payload_fields(payload: type[Any]) -> dict[str, Any]:
     """Return the fields of a payload to store, each with the function that restores a value."""
     return {
-        field.name: field.metadata.get("recall")
+        field.name: field.metadata.get("load")
         for field in dataclasses.fields(payload)
         if field.init and field.name not in {"errors", "client_mutation_id"}
     }

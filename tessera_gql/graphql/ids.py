@@ -10,17 +10,23 @@ import strawberry
 from tessera_gql.errors import Invalid
 
 
-@strawberry.interface(description="An object with a global id, which `node(id:)` returns.")
-class Node:
-    row: strawberry.Private[Any]
-    id: strawberry.ID = strawberry.field(description="The global id of the object: opaque, unique across types.")
+class RowBacked:
+    """Base of the types whose fields `from_row` makes read a row of the database or a result of a workflow."""
+
+    row: Any
 
     @classmethod
     def of(cls, row: Any) -> Self:
-        """Wrap a row without running `__init__`; `from_row` makes the fields read it."""
-        node = cls.__new__(cls)
-        node.row = row
-        return node
+        """Wrap a row without running `__init__`."""
+        value = cls.__new__(cls)
+        value.row = row
+        return value
+
+
+@strawberry.interface(description="An object with a global id, which `node(id:)` returns.")
+class Node(RowBacked):
+    row: strawberry.Private[Any]
+    id: strawberry.ID = strawberry.field(description="The global id of the object: opaque, unique across types.")
 
 
 def global_id(kind: str, identity: UUID) -> strawberry.ID:

@@ -1,10 +1,11 @@
 """The query `impact`: what publishing a schema would do, by the same decisions as the publish. Writes nothing."""
 
-from typing import Annotated, Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Bump, Mode
@@ -12,15 +13,18 @@ from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.connections import After, First
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
+from tessera_gql.graphql.ids import RowBacked
 from tessera_gql.graphql.lineage import LineageConnection, lineage_page
 from tessera_gql.graphql.refs import AssetRefInput
+from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
-from tessera_gql.graphql.sources import DocumentInput, parse_contract
+from tessera_gql.graphql.sources import DocumentInput, choose_guarantees, parse_contract
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.store import assets
 from tessera_gql.workflows import impact
-from tessera_gql.workflows.publishing import KEEP_CURRENT, PublishRequest
+from tessera_gql.workflows.publishing import PublishRequest
 
 
 @strawberry.type(description="A team that would be asked to acknowledge, with the reason.")
@@ -32,14 +36,22 @@ class ImpactedTeam:
     def reasons(self, info: Info) -> list[Change]:
         return to_changes(info.context, self.changes)
 
-    @computed_field("The team that would be asked.", lazy_type("Team"))
-    async def team(self, info: Info) -> Any:
-        return to_type("Team", await info.context.loaders.team.load(self.team_id))
+    team = relation("Team", "team_id", "The team that would be asked.")
+
+    @classmethod
+    def list_asked(cls, breaking: Iterable[diff.Change], asked: Mapping[UUID, Iterable[str]]) -> list[Self]:
+        """List the asked teams; `asked` has the fingerprints of the breaking changes that touch each of them."""
+        changes = {change.fingerprint: change for change in breaking}
+        return [
+            cls(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
+            for team, fingerprints in asked.items()
+        ]
 
 
+@from_row(bump=lambda result: result.judgement.bump, mode=lambda result: result.judgement.mode)
 @strawberry.type(description="The effect of publishing a schema, without publishing it.")
-class Impact:
-    result: strawberry.Private[impact.Impact]
+class Impact(RowBacked):
+    row: strawberry.Private[impact.Impact]
     outcome: Outcome = strawberry.field(
         description="The outcome that a publish would have; PROPOSED if it had to wait for other teams."
     )
@@ -49,32 +61,28 @@ class Impact:
 
     @computed_field("The asset whose contract would change.", lazy_type("Asset"))
     def asset(self) -> Any:
-        return to_type("Asset", self.result.asset)
+        return to_type("Asset", self.row.asset)
 
     @computed_field("All changes from the active contract.")
     def changes(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.result.judgement.changes)
+        return to_changes(info.context, self.row.judgement.changes)
 
     @computed_field("The changes that are breaking under `mode`.")
     def breaking(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.result.judgement.breaking)
+        return to_changes(info.context, self.row.judgement.breaking)
 
     @computed_field("The teams that would be asked to acknowledge the change.")
     def asked(self) -> list[ImpactedTeam]:
-        changes = {change.fingerprint: change for change in self.result.judgement.breaking}
-        return [
-            ImpactedTeam(team_id=team, changes=[changes[fingerprint] for fingerprint in fingerprints])
-            for team, fingerprints in self.result.asked_teams.items()
-        ]
+        return ImpactedTeam.list_asked(self.row.judgement.breaking, self.row.asked_teams)
 
     @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
     async def informed(self, info: Info) -> Any:
-        rows = await info.context.loaders.team.load_many(sorted(self.result.affected.informed))
+        rows = await info.context.loaders.team.load_many(sorted(self.row.affected.informed))
         return [to_type("Team", row) for row in rows]
 
     @computed_field("All assets made from this one, directly or indirectly, the nearest first.")
     def downstream(self, first: First = UNSET, after: After = UNSET) -> LineageConnection:
-        return lineage_page(self.result.downstream, or_none(first), or_none(after))
+        return lineage_page(self.row.downstream, or_none(first), or_none(after))
 
 
 @strawberry.type
@@ -84,49 +92,31 @@ class Queries:
         self,
         info: Info,
         *,
-        asset: Annotated[AssetRefInput, strawberry.argument(description="The asset to publish for, by id or fqn.")],
-        schema: Annotated[
-            JSON | None, strawberry.argument(description="The JSON Schema to publish; give either this or `document`.")
-        ] = UNSET,
+        asset: Annotated[AssetRefInput, argument("The asset to publish for, by id or fqn.")],
+        schema: Annotated[JSON | None, argument("The JSON Schema to publish; give either this or `document`.")] = UNSET,
         document: Annotated[
-            DocumentInput | None,
-            strawberry.argument(description="The contract in another format, instead of `schema`."),
+            DocumentInput | None, argument("The contract in another format, instead of `schema`.")
         ] = UNSET,
         guarantees: Annotated[
-            JSON | None,
-            strawberry.argument(
-                description="The guarantees that go with the schema; those of the active contract if left out."
-            ),
+            JSON | None, argument("The guarantees that go with the schema; those of the active contract if left out.")
         ] = UNSET,
         compatibility_mode: Annotated[
             Mode | None,
-            strawberry.argument(
-                description="The compatibility mode for the change after this one; the active contract's if left out."
-            ),
+            argument("The compatibility mode for the change after this one; the active contract's if left out."),
         ] = UNSET,
         version: Annotated[
-            str | None,
-            strawberry.argument(
-                description="The version to publish; the next one that the changes require if left out."
-            ),
+            str | None, argument("The version to publish; the next one that the changes require if left out.")
         ] = UNSET,
     ) -> Impact | None:
         ref = asset.to_ref()
         document = or_none(document)
         row = await info.context.loaders.run_query(lambda session: assets.get(session, ref)) if document else None
         parsed = await parse_contract(info.context.computer.run, schema, document, row.fqn if row else None)
-        default_guarantees = KEEP_CURRENT if parsed.guarantees is None else parsed.guarantees
         request = PublishRequest(
             schema=parsed.schema,
-            guarantees=default_guarantees if guarantees is UNSET else cast("dict[str, Any] | None", guarantees),
+            guarantees=choose_guarantees(guarantees, parsed),
             mode=or_none(compatibility_mode),
             version=or_none(version),
         )
         result = await info.context.loaders.run_query(lambda session: impact.compute_impact(session, ref, request))
-        return Impact(
-            result=result,
-            outcome=result.outcome,
-            version=result.version,
-            bump=result.judgement.bump,
-            mode=result.judgement.mode,
-        )
+        return Impact.of(result)

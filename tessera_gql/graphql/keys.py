@@ -6,14 +6,13 @@ from typing import Any, NoReturn
 import strawberry
 
 from tessera_gql.errors import Conflict
-from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
-from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.connections import Connection, connection, define_listing
 from tessera_gql.graphql.filters import DateTimeFilter, IdFilter, StringFilter, filter_by, optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
-from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action, Scope
 from tessera_gql.policy.visibility import KEY_PREFIX_LENGTH
 from tessera_gql.store import keys as store
@@ -39,15 +38,13 @@ class ApiKey(Node):
         description="The time of the last use, to the minute; null if it was never used."
     )
 
-    @computed_field("The team that the key acts for; null for an administrator's key.", lazy_type("Team") | None)
-    async def team(self, info: Info) -> Any:
-        team = self.row.team_id
-        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
+    team = relation(
+        "Team", "row.team_id", "The team that the key acts for; null for an administrator's key.", nullable=True
+    )
 
 
 @strawberry.type(description="One page of a list of API keys.")
-class ApiKeyConnection(Connection[ApiKey]):
-    pass
+class ApiKeyConnection(Connection[ApiKey]): ...
 
 
 @strawberry.input(description="Conditions on API keys; a key must meet all of them.")
@@ -58,19 +55,15 @@ class ApiKeyFilter:
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the key was created.")
 
 
-API_KEYS = Listing(
+API_KEYS = define_listing(
     "ApiKey",
     store.TABLE,
-    "created_at",
+    ApiKeyFilter,
+    {
+        "CREATED_AT": ("created_at", "The time at which the key was created."),
+        "NAME": ("name", "The name of the key; upper case sorts before lower case."),
+    },
     descending=True,
-    filter=ApiKeyFilter,
-    order=order_input(
-        "ApiKey",
-        {
-            "CREATED_AT": ("created_at", "The time at which the key was created."),
-            "NAME": ("name", "The name of the key; upper case sorts before lower case."),
-        },
-    ),
 )
 
 
@@ -80,7 +73,7 @@ class Queries:
         API_KEYS,
         description="The API keys, the newest first: all for an administrator, those of its own team for a key with"
         " the scope WRITE.",
-        verb=Action.READ_KEYS,
+        action=Action.READ_KEYS,
     )
 
 
@@ -89,7 +82,7 @@ class Token(str):
 
     __slots__ = ()
 
-    def memory(self) -> str:
+    def to_json(self) -> str:
         return self[:KEY_PREFIX_LENGTH]
 
 
@@ -113,11 +106,10 @@ class CreateApiKeyInput(CreatingInput):
 
 @strawberry.type(description="The result of `createApiKey`.")
 class CreateApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
-    token: str | None = strawberry.field(
-        default=None,
-        description="The token, for `Authorization: Bearer TOKEN`. Returned once: a retry is refused with CONFLICT.",
-        metadata={"recall": _refuse_replay},
+    api_key: ApiKey | None = payload_field("The API key; null if refused.")
+    token: str | None = payload_field(
+        "The token, for `Authorization: Bearer TOKEN`. Returned once: a retry is refused with CONFLICT.",
+        load=_refuse_replay,
     )
 
 
@@ -125,7 +117,7 @@ async def create_api_key(call: Call, arguments: CreateApiKeyInput) -> CreateApiK
     new_key = KeyRequest(
         name=arguments.name,
         scopes=(Scope.READ,) if or_none(arguments.scopes) is None else tuple(arguments.scopes or ()),
-        team=team_ref(or_none(arguments.team)),
+        team=team_ref(arguments.team),
         expires_at=or_none(arguments.expires_at),
     )
     created_key = await keys.create(call.session, call.actor, new_key)
@@ -139,7 +131,7 @@ class RevokeApiKeyInput(Input):
 
 @strawberry.type(description="The result of `revokeApiKey`.")
 class RevokeApiKeyPayload(Payload):
-    api_key: ApiKey | None = strawberry.field(default=None, description="The API key; null if refused.")
+    api_key: ApiKey | None = payload_field("The API key; null if refused.")
 
 
 async def revoke_api_key(call: Call, arguments: RevokeApiKeyInput) -> RevokeApiKeyPayload:

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.connections import After, Connection, First, PageInfo
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.filters import or_none
 from tessera_gql.graphql.ids import Node, global_id
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
-from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.store import tables
 from tessera_gql.store.lineage import MAX_DEPTH, Direction, ReachableAsset
@@ -33,20 +33,12 @@ class AssetDependency(Node):
     evidence: Evidence = strawberry.field(description="The source of the knowledge about the dependency.")
     created_at: datetime = strawberry.field(description="The time at which the dependency was added.")
 
-    dependent = relation(
-        "Asset", lambda loaders: loaders.asset, "dependent_asset_id", description="The asset that depends on the other."
-    )
-    dependency = relation(
-        "Asset",
-        lambda loaders: loaders.asset,
-        "dependency_asset_id",
-        description="The asset that the other one depends on.",
-    )
+    dependent = relation("Asset", "row.dependent_asset_id", "The asset that depends on the other.")
+    dependency = relation("Asset", "row.dependency_asset_id", "The asset that the other one depends on.")
 
 
 @strawberry.type(description="One page of a list of dependencies.")
-class AssetDependencyConnection(Connection[AssetDependency]):
-    pass
+class AssetDependencyConnection(Connection[AssetDependency]): ...
 
 
 @strawberry.type(description="An asset upstream or downstream of another, with its distance.")
@@ -55,9 +47,7 @@ class LineageEdge:
     cursor: str = strawberry.field(description="The position just behind the asset; send it as `after`.")
     degree: int = strawberry.field(description="The number of steps on the shortest way to the asset.")
 
-    @computed_field("The asset at this position.", lazy_type("Asset"))
-    async def node(self, info: Info) -> Any:
-        return to_type("Asset", await info.context.loaders.asset.load(self.asset_id))
+    node = relation("Asset", "asset_id", "The asset at this position.")
 
 
 @strawberry.type(description="One page of the assets upstream or downstream of another, the nearest first.")
@@ -68,11 +58,11 @@ class LineageConnection:
 
     @computed_field("The assets of the page, without their distance.", lazy_list("Asset"))
     async def nodes(self, info: Info) -> Any:
-        found = await info.context.loaders.asset.load_many([edge.asset_id for edge in self.edges])
-        return [to_type("Asset", row) for row in found]
+        rows = await info.context.loaders.asset.load_many([edge.asset_id for edge in self.edges])
+        return [to_type("Asset", row) for row in rows]
 
 
-Depth = Annotated[int, strawberry.argument(description="The number of steps to follow, 1 to 10.")]
+Depth = Annotated[int, argument("The number of steps to follow, 1 to 10.")]
 
 
 def lineage_field(direction: Direction, *, description: str) -> Any:
@@ -89,55 +79,47 @@ def lineage_field(direction: Direction, *, description: str) -> Any:
     return strawberry.field(resolver=resolve, graphql_type=LineageConnection, description=description)
 
 
-@strawberry.input(description="The dependency to add to the lineage.")
-class AddDependencyInput(CreatingInput):
+@strawberry.input(description="The dependency to change.")
+class DependencyInput(Input):
     dependent: AssetRefInput = strawberry.field(description="The asset that depends on the other.")
     dependency: AssetRefInput = strawberry.field(description="The asset that the other one depends on.")
     type: DependencyType = strawberry.field(
         default=DependencyType.CONSUMES, description="The way in which the dependent asset depends on the other."
     )
+
+    def to_arguments(self) -> dict[str, Any]:
+        return {
+            "dependent": self.dependent.to_ref("dependent"),
+            "dependency": self.dependency.to_ref("dependency"),
+            "kind": self.type,
+        }
+
+
+@strawberry.input(description="The dependency to add to the lineage.")
+class AddDependencyInput(DependencyInput, CreatingInput): ...
 
 
 @strawberry.type(description="The result of `addDependency`.")
 class AddDependencyPayload(Payload):
-    dependency: AssetDependency | None = strawberry.field(default=None, description="The dependency; null if refused.")
+    dependency: AssetDependency | None = payload_field("The dependency; null if refused.")
 
 
 async def add_dependency(call: Call, arguments: AddDependencyInput) -> AddDependencyPayload:
-    row = await dependencies.add(
-        call.session,
-        call.actor,
-        dependent=arguments.dependent.to_ref("dependent"),
-        dependency=arguments.dependency.to_ref("dependency"),
-        kind=arguments.type,
-    )
+    row = await dependencies.add(call.session, call.actor, **arguments.to_arguments())
     return AddDependencyPayload(dependency=AssetDependency.of(row))
 
 
 @strawberry.input(description="The dependency to remove from the lineage.")
-class RemoveDependencyInput(Input):
-    dependent: AssetRefInput = strawberry.field(description="The asset that depends on the other.")
-    dependency: AssetRefInput = strawberry.field(description="The asset that the other one depends on.")
-    type: DependencyType = strawberry.field(
-        default=DependencyType.CONSUMES, description="The way in which the dependent asset depends on the other."
-    )
+class RemoveDependencyInput(DependencyInput): ...
 
 
 @strawberry.type(description="The result of `removeDependency`.")
 class RemoveDependencyPayload(Payload):
-    dependency: AssetDependency | None = strawberry.field(
-        default=None, description="The dependency that was removed; null if refused."
-    )
+    dependency: AssetDependency | None = payload_field("The dependency that was removed; null if refused.")
 
 
 async def remove_dependency(call: Call, arguments: RemoveDependencyInput) -> RemoveDependencyPayload:
-    row = await dependencies.remove(
-        call.session,
-        call.actor,
-        dependent=arguments.dependent.to_ref("dependent"),
-        dependency=arguments.dependency.to_ref("dependency"),
-        kind=arguments.type,
-    )
+    row = await dependencies.remove(call.session, call.actor, **arguments.to_arguments())
     return RemoveDependencyPayload(dependency=AssetDependency.of(row))
 
 

@@ -1,9 +1,11 @@
 """Definitions of the lists in the schema: source, filter, order and default order of each."""
 
+from dataclasses import replace
+
 import strawberry
 
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.connections import Listing, order_input
+from tessera_gql.graphql.connections import define_listing
 from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, StringFilter, filter_by
 from tessera_gql.policy.enums import (
     ContractStatus,
@@ -82,58 +84,47 @@ class DependencyFilter:
 
 CREATED_AT = ("created_at", "The time at which the object was created.")
 
-team_order = order_input(
-    "Team", {"NAME": ("name_key", "The name of the team, ignoring case."), "CREATED_AT": CREATED_AT}
+TEAMS = define_listing(
+    "Team",
+    teams.TABLE,
+    TeamFilter,
+    {"NAME": ("name_key", "The name of the team, ignoring case."), "CREATED_AT": CREATED_AT},
 )
-asset_order = order_input(
-    "Asset", {"FQN": ("fqn_key", "The fqn of the asset, ignoring case."), "CREATED_AT": CREATED_AT}
+CONSUMERS = replace(TEAMS, source=registrations.CONSUMER_TEAMS)
+ASSETS = define_listing(
+    "Asset",
+    assets.TABLE,
+    AssetFilter,
+    {"FQN": ("fqn_key", "The fqn of the asset, ignoring case."), "CREATED_AT": CREATED_AT},
 )
-acknowledgment_order = order_input(
-    "Acknowledgment", {"CREATED_AT": ("created_at", "The time at which the team was asked.")}
-)
-
-TEAMS = Listing("Team", teams.TABLE, "name_key", filter=TeamFilter, order=team_order)
-CONSUMERS = Listing("Team", registrations.CONSUMER_TEAMS, "name_key", filter=TeamFilter, order=team_order)
-ASSETS = Listing("Asset", assets.TABLE, "fqn_key", filter=AssetFilter, order=asset_order)
-CONTRACTS = Listing(
+CONTRACTS = define_listing(
     "Contract",
     contracts.TABLE,
-    "published_at",
+    ContractFilter,
+    {"PUBLISHED_AT": ("published_at", "The time at which the contract was published.")},
     descending=True,
-    filter=ContractFilter,
-    order=order_input("Contract", {"PUBLISHED_AT": ("published_at", "The time at which the contract was published.")}),
 )
-REGISTRATIONS = Listing(
+REGISTRATIONS = define_listing(
     "Registration",
     registrations.TABLE,
-    "registered_at",
-    filter=RegistrationFilter,
-    order=order_input("Registration", {"REGISTERED_AT": ("registered_at", "The time at which the team registered.")}),
+    RegistrationFilter,
+    {"REGISTERED_AT": ("registered_at", "The time at which the team registered.")},
 )
-PROPOSALS = Listing(
+PROPOSALS = define_listing(
     "Proposal",
     proposals.TABLE,
-    "proposed_at",
+    ProposalFilter,
+    {
+        "PROPOSED_AT": ("proposed_at", "The time at which the change was proposed."),
+        "EXPIRES_AT": ("expires_at", "The time at which the proposal expires."),
+    },
     descending=True,
-    filter=ProposalFilter,
-    order=order_input(
-        "Proposal",
-        {
-            "PROPOSED_AT": ("proposed_at", "The time at which the change was proposed."),
-            "EXPIRES_AT": ("expires_at", "The time at which the proposal expires."),
-        },
-    ),
 )
-ACKNOWLEDGMENTS = Listing(
-    "Acknowledgment", proposals.ACKNOWLEDGMENTS, "created_at", filter=AcknowledgmentFilter, order=acknowledgment_order
+ACKNOWLEDGMENTS = define_listing(
+    "Acknowledgment",
+    proposals.ACKNOWLEDGMENTS,
+    AcknowledgmentFilter,
+    {"CREATED_AT": ("created_at", "The time at which the team was asked.")},
 )
-INBOX = Listing(
-    "Acknowledgment", proposals.AWAITED, "created_at", filter=AcknowledgmentFilter, order=acknowledgment_order
-)
-DEPENDENCIES = Listing(
-    "AssetDependency",
-    lineage.TABLE,
-    "created_at",
-    filter=DependencyFilter,
-    order=order_input("AssetDependency", {"CREATED_AT": CREATED_AT}),
-)
+INBOX = replace(ACKNOWLEDGMENTS, source=proposals.AWAITED)
+DEPENDENCIES = define_listing("AssetDependency", lineage.TABLE, DependencyFilter, {"CREATED_AT": CREATED_AT})

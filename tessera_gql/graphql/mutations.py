@@ -2,18 +2,20 @@
 
 import dataclasses
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import wraps
+from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.compute import run_deferrable
 from tessera_gql.errors import Invalid, Refusal
 from tessera_gql.formats.storage_faults import find_storage_fault
-from tessera_gql.graphql import idempotency as memory
+from tessera_gql.graphql import idempotency
 from tessera_gql.graphql.context import Context, Info
 from tessera_gql.graphql.errors import UserError, to_camel_case
 from tessera_gql.graphql.filters import optional, or_none
@@ -23,7 +25,7 @@ from tessera_gql.graphql.nodes import load_node
 from tessera_gql.graphql.type_registry import computed_field, lazy_type
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.visibility import is_private_type
-from tessera_gql.store import idempotency
+from tessera_gql.store import idempotency as store
 from tessera_gql.store.session import Session
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 
@@ -42,6 +44,11 @@ class CreatingInput(Input):
     )
 
 
+@strawberry.input(description="The input fields of every mutation of an object that has versions.")
+class VersionedInput(Input):
+    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
+
+
 @strawberry.type(description="The payload fields of every mutation.")
 class Payload:
     errors: list[UserError] = strawberry.field(
@@ -54,6 +61,18 @@ class Payload:
     @computed_field("The query root, to read the state after the mutation.", lazy_type("Query") | None)
     def query(self) -> Any:
         return typing.cast("Any", True)  # noqa: FBT003 - any value that is not null: the root has no state
+
+
+def payload_field(
+    description: str, *, load: Callable[[Any], Any] | None = None, name: str | None = None, graphql_type: Any = None
+) -> Any:
+    """Declare a field of a payload, null if the mutation was refused.
+
+    `load` restores the value from what its `to_json` stored under an idempotency key; nodes need none.
+    """
+    return strawberry.field(
+        default=None, description=description, name=name, graphql_type=graphql_type, metadata={"load": load}
+    )
 
 
 P = TypeVar("P", bound=Payload)
@@ -70,38 +89,43 @@ class Call:
 
 
 def mutation(handler: Callable[[Call, I], Awaitable[P]], description: str, **field_names: str) -> Any:
-    """Declare a mutation field; input and payload are the annotations of the handler.
+    """Declare a mutation field whose handler runs in one transaction.
 
     `field_names` maps names that a workflow uses in its errors to those of the input.
     """
+
+    @wraps(handler)
+    async def run(context: Context, arguments: I) -> P:
+        _check_storable(arguments)
+        return await _run_once(context, handler, typing.get_type_hints(handler)["return"], arguments)
+
+    return context_mutation(run, description, field_names)
+
+
+def context_mutation(
+    handler: Callable[[Context, I], Awaitable[P]],
+    description: str,
+    field_names: Mapping[str, str] = MappingProxyType({}),
+    *,
+    input_description: str = "The input of the mutation.",
+) -> Any:
+    """Declare a mutation field whose handler opens its transactions itself.
+
+    Input and payload are the annotations of the handler. A refusal becomes the payload's `errors`.
+    """
     hints = typing.get_type_hints(handler)
-    payload: type[Payload] = hints.pop("return")
-    input_type: Any = hints.pop("arguments")
+    payload, input_type = hints["return"], hints["arguments"]
 
     async def resolve(info: Info, input: Any) -> Any:  # noqa: A002 - the name in the schema
-        return await execute_mutation(info.context, handler, payload, input, field_names)
+        try:
+            result = await handler(info.context, input)
+        except Refusal as refusal:
+            result = payload(errors=[UserError.from_refusal(refusal, field_names, input)])
+        result.client_mutation_id = or_none(input.client_mutation_id)
+        return result
 
-    resolve.__annotations__["input"] = Annotated[
-        input_type, strawberry.argument(description="The input of the mutation.")
-    ]
+    resolve.__annotations__["input"] = Annotated[input_type, argument(input_description)]
     return strawberry.mutation(resolver=resolve, graphql_type=payload | None, description=description)
-
-
-async def execute_mutation(
-    context: Context,
-    handler: Callable[[Call, Any], Awaitable[Any]],
-    payload: type[P],
-    arguments: Any,
-    field_names: dict[str, str],
-) -> P:
-    """Run a handler in a transaction and return its payload; a refusal becomes the payload's `errors`."""
-    try:
-        _check_storable(arguments)
-        result = await _run_once(context, handler, payload, arguments)
-    except Refusal as refusal:
-        result = payload(errors=[UserError.from_refusal(refusal, field_names, arguments)])
-    result.client_mutation_id = or_none(arguments.client_mutation_id)
-    return result
 
 
 async def _run_once(
@@ -109,29 +133,30 @@ async def _run_once(
 ) -> P:
     """Run the handler, or return the payload stored under the idempotency key. A dry run stores nothing."""
     dry_run = or_none(getattr(arguments, "dry_run", None)) is True
-    memo = None if dry_run else memory.create_memo(context.actor, to_camel_case(handler.__name__), arguments)
+    operation = to_camel_case(handler.__name__)
+    identified = None if dry_run else idempotency.to_idempotent_call(context.actor, operation, arguments)
 
     async def attempt(may_defer: bool) -> P | dict[str, Any]:  # noqa: FBT001 - as `rerun` calls it
         async with context.write(dry_run=dry_run, may_defer=may_defer) as session:
-            earlier_payload = await idempotency.claim_key(session, memo) if memo else None
+            earlier_payload = await store.claim_key(session, identified) if identified else None
             if earlier_payload is not None:
                 return earlier_payload
             call = Call(session, context.actor, context.report_progress)
             result: P = await handler(call, arguments)
             await _reload_private_nodes(call, result)
             call.report_progress(Phase.COMMIT, 0, 0)
-            if memo:
-                await idempotency.store_payload(session, memo, memory.dump_payload(result))
+            if identified:
+                await store.store_payload(session, identified, idempotency.dump_payload(result))
             return result
 
     result = await run_deferrable(context.computer, attempt)
-    return await memory.load_payload(payload, result, context.loaders) if isinstance(result, dict) else result
+    return await idempotency.load_payload(payload, result, context.loaders) if isinstance(result, dict) else result
 
 
 async def _reload_private_nodes(call: Call, payload: Payload) -> None:
     """Reload private objects of the payload with the caller's visibility, before the commit because it may fail."""
     loaders = Loaders(lambda: nullcontext(call.session), call.actor)
-    for name in memory.payload_fields(type(payload)):
+    for name in idempotency.payload_fields(type(payload)):
         node = getattr(payload, name)
         if isinstance(node, Node) and is_private_type(type(node).__name__):
             setattr(payload, name, await load_node(loaders, node.id))

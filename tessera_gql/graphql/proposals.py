@@ -8,19 +8,27 @@ import strawberry
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
-from tessera_gql.graphql.changes import Change, change_attributes, list_changes, to_change
+from tessera_gql.graphql.changes import Change, list_changes
 from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.contracts import Contract
 from tessera_gql.graphql.events import events_connection
-from tessera_gql.graphql.ids import Node
+from tessera_gql.graphql.filters import optional, or_none
+from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import ACKNOWLEDGMENTS, PROPOSALS
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
+from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON
 from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.access import Action, is_allowed
 from tessera_gql.policy.enums import ChangeType, ProposalStatus, Response
+from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.store import tables
+from tessera_gql.store.proposals import acknowledgments_by_ids
+from tessera_gql.workflows import proposals
+from tessera_gql.workflows.proposals import AcknowledgmentInput
 
 
 @strawberry.type(description="A breaking change of a proposal, with the asked teams that it touches.")
@@ -65,24 +73,11 @@ class Proposal(Node):
         description="A number that rises with every change of the proposal itself; for `expectedRowVersion`."
     )
 
-    asset = relation(
-        "Asset", lambda loaders: loaders.asset, "asset_id", description="The asset whose contract would change."
-    )
-    proposed_by = relation(
-        "Team", lambda loaders: loaders.team, "proposed_by", description="The team that proposed the change."
-    )
-    base_contract = relation(
-        "Contract",
-        lambda loaders: loaders.contract,
-        "base_contract_id",
-        description="The contract that the proposed one would replace.",
-    )
+    asset = relation("Asset", "row.asset_id", "The asset whose contract would change.")
+    proposed_by = relation("Team", "row.proposed_by", "The team that proposed the change.")
+    base_contract = relation("Contract", "row.base_contract_id", "The contract that the proposed one would replace.")
     contract = relation(
-        "Contract",
-        lambda loaders: loaders.contract,
-        "contract_id",
-        nullable=True,
-        description="The contract that was published; null until then.",
+        "Contract", "row.contract_id", "The contract that was published; null until then.", nullable=True
     )
     acknowledgments = connection(
         ACKNOWLEDGMENTS,
@@ -93,10 +88,11 @@ class Proposal(Node):
 
     @computed_field("The changes that are breaking under the base contract's compatibility mode.")
     def breaking_changes(self, info: Info) -> list[BreakingChange]:
-        def convert(change: dict[str, Any]) -> BreakingChange:
-            return BreakingChange(**change_attributes(diff.Change.from_json(change)), proposal_id=self.row.id)
-
-        return list_changes(info.context, self.row.breaking_changes, convert)
+        return list_changes(
+            info.context,
+            self.row.breaking_changes,
+            lambda change: BreakingChange.of(diff.Change.from_json(change), proposal_id=self.row.id),
+        )
 
     @computed_field(
         "The asked teams that have not acknowledged yet; empty once the proposal has ended.", lazy_list("Team")
@@ -128,17 +124,16 @@ class Proposal(Node):
     async def viewer_can_publish(self, info: Info) -> bool:
         return self.status is ProposalStatus.APPROVED and await self._is_allowed(info, Action.PUBLISH_PROPOSAL)
 
-    async def _is_allowed(self, info: Info, verb: Action) -> bool:
+    async def _is_allowed(self, info: Info, action: Action) -> bool:
         asset = await info.context.loaders.asset.load(self.row.asset_id)
-        return asset is not None and is_allowed(info.context.actor, verb, asset.owner_team_id)
+        return asset is not None and is_allowed(info.context.actor, action, asset.owner_team_id)
 
     def _is_overdue(self, info: Info) -> bool:
         return self.status is not ProposalStatus.APPROVED and self.expires_at <= info.context.database.clock()
 
 
 @strawberry.type(description="One page of a list of proposals.")
-class ProposalConnection(Connection[Proposal]):
-    pass
+class ProposalConnection(Connection[Proposal]): ...
 
 
 @from_row()
@@ -157,13 +152,8 @@ class Acknowledgment(Node):
         description="The time at which the team stopped reading what breaks and is no longer asked; else null."
     )
 
-    proposal = relation(
-        "Proposal",
-        lambda loaders: loaders.proposal,
-        "proposal_id",
-        description="The proposal that the team is asked about.",
-    )
-    team = relation("Team", lambda loaders: loaders.team, "consumer_team_id", description="The team that is asked.")
+    proposal = relation("Proposal", "row.proposal_id", "The proposal that the team is asked about.")
+    team = relation("Team", "row.consumer_team_id", "The team that is asked.")
 
     @computed_field("The breaking changes that touch what the team reads, for which it is asked.", name="because")
     async def reasons(self, info: Info) -> list[Change]:
@@ -171,18 +161,112 @@ class Acknowledgment(Node):
         changes = proposal.breaking_changes if proposal else []
         reasons = set(self.row.because)
         touching = [change for change in changes if change["fingerprint"] in reasons]
-        return list_changes(info.context, touching, lambda change: to_change(diff.Change.from_json(change)))
+        return list_changes(info.context, touching, lambda change: Change.of(diff.Change.from_json(change)))
 
 
 @strawberry.type(description="One page of a list of acknowledgments.")
-class AcknowledgmentConnection(Connection[Acknowledgment]):
-    pass
+class AcknowledgmentConnection(Connection[Acknowledgment]): ...
 
 
 @strawberry.type
 class Queries:
     proposals = connection(PROPOSALS, description="All proposals of the catalog, the latest first.")
 
-    proposal = root_by_id(
-        "Proposal", lambda loaders: loaders.proposal, description="The proposal with this id; null if there is none."
+    proposal = root_by_id("Proposal", "The proposal with this id; null if there is none.")
+
+
+@strawberry.input(description="The acknowledgment of a proposal by an asked team.")
+class AcknowledgeProposalInput(VersionedInput, CreatingInput):
+    proposal: strawberry.ID = strawberry.field(description="The id of the proposal to acknowledge.")
+    team: TeamRefInput | None = optional("The asked team that acknowledges; the team of the API key if left out.")
+    response: Response = strawberry.field(description="The team's response; a later response replaces it.")
+    migration_deadline: datetime | None = optional("The time by which the team will migrate; required for MIGRATING.")
+    notes: str | None = optional("A remark that the owner team reads.")
+
+
+@strawberry.type(description="The result of `acknowledgeProposal`.")
+class AcknowledgeProposalPayload(Payload):
+    acknowledgment: Acknowledgment | None = payload_field("The acknowledgment; null if refused.")
+    proposal: Proposal | None = payload_field("The proposal after the acknowledgment; null if refused.")
+    contract: Contract | None = payload_field(
+        "The contract that this acknowledgment published; null if it published none."
+    )
+
+
+async def acknowledge_proposal(call: Call, arguments: AcknowledgeProposalInput) -> AcknowledgeProposalPayload:
+    change = await proposals.acknowledge(
+        call.session,
+        call.actor,
+        _proposal_id(arguments.proposal),
+        team=team_ref(arguments.team),
+        answer=AcknowledgmentInput(arguments.response, or_none(arguments.migration_deadline), or_none(arguments.notes)),
+        expected_row_version=or_none(arguments.expected_row_version),
+    )
+    acknowledgment_id = next(
+        event.acknowledgment_id for event in call.session.events if isinstance(event, ProposalAnswered)
+    )
+    return AcknowledgeProposalPayload(
+        acknowledgment=Acknowledgment.of((await acknowledgments_by_ids(call.session, [acknowledgment_id]))[0]),
+        proposal=Proposal.of(change.proposal),
+        contract=to_type("Contract", change.contract),
+    )
+
+
+@strawberry.input(description="The proposal to withdraw, and the acting team.")
+class WithdrawProposalInput(VersionedInput):
+    proposal: strawberry.ID = strawberry.field(description="The id of the proposal to withdraw.")
+    team: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
+
+
+@strawberry.type(description="The result of `withdrawProposal`.")
+class WithdrawProposalPayload(Payload):
+    proposal: Proposal | None = payload_field("The proposal; null if refused.")
+
+
+async def withdraw_proposal(call: Call, arguments: WithdrawProposalInput) -> WithdrawProposalPayload:
+    team = team_ref(arguments.team)
+    row_version = or_none(arguments.expected_row_version)
+    change = await proposals.withdraw(
+        call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
+    )
+    return WithdrawProposalPayload(proposal=Proposal.of(change.proposal))
+
+
+@strawberry.input(description="The approved proposal to publish, and the acting team.")
+class PublishProposalInput(VersionedInput, CreatingInput):
+    proposal: strawberry.ID = strawberry.field(description="The id of the proposal to publish.")
+    published_by: TeamRefInput | None = optional("The owner team of the asset; the team of the API key if left out.")
+
+
+@strawberry.type(description="The result of `publishProposal`.")
+class PublishProposalPayload(Payload):
+    proposal: Proposal | None = payload_field("The proposal; null if refused.")
+    contract: Contract | None = payload_field("The contract that was published, exactly as approved; null if refused.")
+
+
+async def publish_proposal(call: Call, arguments: PublishProposalInput) -> PublishProposalPayload:
+    team = team_ref(arguments.published_by, "published_by")
+    row_version = or_none(arguments.expected_row_version)
+    change = await proposals.publish(
+        call.session, call.actor, _proposal_id(arguments.proposal), team=team, expected_row_version=row_version
+    )
+    return PublishProposalPayload(proposal=Proposal.of(change.proposal), contract=to_type("Contract", change.contract))
+
+
+def _proposal_id(text: str) -> UUID:
+    return local_id(text, "Proposal", field=("proposal",))
+
+
+@strawberry.type
+class Mutations:
+    acknowledge_proposal: Any = mutation(
+        acknowledge_proposal, "Acknowledge a proposal for an asked team: approve, migrate or block."
+    )
+    withdraw_proposal: Any = mutation(
+        withdraw_proposal, "Withdraw an open proposal. Needs a key of the owner team or the scope ADMIN."
+    )
+    publish_proposal: Any = mutation(
+        publish_proposal,
+        "Publish an approved proposal exactly as approved. Needs a key of the owner team or the scope ADMIN.",
+        team="published_by",
     )

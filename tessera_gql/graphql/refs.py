@@ -1,6 +1,7 @@
 """References to assets and teams in inputs and root fields: by global id or by name, exactly one of the two."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import strawberry
 from strawberry import UNSET
@@ -14,6 +15,9 @@ from tessera_gql.store import assets, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.tables import Asset, Team
 from tessera_gql.store.teams import TeamRef
+
+RefLoader: TypeAlias = Callable[[Loaders, Any], tuple[Loader[Any, Any], Any]]
+"""Returns the loader that loads the object of a reference, and its key there."""
 
 
 @strawberry.input(name="AssetRef", one_of=True, description="A reference to an asset, by exactly one of id and fqn.")
@@ -43,6 +47,7 @@ class TeamRefInput:
 
 
 def asset_ref(ref: AssetRefInput | None, field: str = "asset") -> AssetRef | None:
+    """Convert an optional reference; None if it is null or left out."""
     return ref.to_ref(field) if ref else None
 
 
@@ -51,19 +56,8 @@ def team_ref(ref: TeamRefInput | None, field: str = "team") -> TeamRef | None:
 
 
 def asset_loader(loaders: Loaders, ref: AssetRef) -> tuple[Loader[Any, Asset | None], Any]:
-    """Return the loader that loads the asset, and its key there."""
     return (loaders.asset, ref.id) if ref.id else (loaders.asset_by_fqn, assets.key(ref.fqn or ""))
 
 
 def team_loader(loaders: Loaders, ref: TeamRef) -> tuple[Loader[Any, Team | None], Any]:
     return (loaders.team, ref.id) if ref.id else (loaders.team_by_name, teams.key(ref.name or ""))
-
-
-async def load_asset(loaders: Loaders, ref: AssetRef) -> Asset | None:
-    loader, key = asset_loader(loaders, ref)
-    return await loader.load(key)
-
-
-async def load_team(loaders: Loaders, ref: TeamRef) -> Team | None:
-    loader, key = team_loader(loaders, ref)
-    return await loader.load(key)

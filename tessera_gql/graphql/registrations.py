@@ -10,7 +10,7 @@ from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.graphql.ids import Node, local_id
 from tessera_gql.graphql.listings import REGISTRATIONS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, asset_ref, team_ref
 from tessera_gql.graphql.relations import relation, root_by_id
 from tessera_gql.graphql.row_types import from_row
@@ -41,22 +41,18 @@ class Registration(Node):
     )
     row_version: int = strawberry.field(description="A number that rises with every change; for `expectedRowVersion`.")
 
-    asset = relation("Asset", lambda loaders: loaders.asset, "asset_id", description="The asset that the team reads.")
-    consumer_team = relation(
-        "Team", lambda loaders: loaders.team, "consumer_team_id", description="The team that reads the asset."
-    )
+    asset = relation("Asset", "row.asset_id", "The asset that the team reads.")
+    consumer_team = relation("Team", "row.consumer_team_id", "The team that reads the asset.")
     consumer_asset = relation(
         "Asset",
-        lambda loaders: loaders.asset,
-        "consumer_asset_id",
+        "row.consumer_asset_id",
+        "The team's own asset that the data is read for; null if not given.",
         nullable=True,
-        description="The team's own asset that the data is read for; null if not given.",
     )
 
 
 @strawberry.type(description="One page of a list of registrations.")
-class RegistrationConnection(Connection[Registration]):
-    pass
+class RegistrationConnection(Connection[Registration]): ...
 
 
 @strawberry.input(description="The data of a new registration.")
@@ -72,7 +68,7 @@ class RegisterInput(CreatingInput):
 
 @strawberry.type(description="The result of `register`.")
 class RegisterPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
+    registration: Registration | None = payload_field("The registration; null if refused.")
 
 
 async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
@@ -81,8 +77,8 @@ async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
         call.session,
         call.actor,
         arguments.asset.to_ref(),
-        team=team_ref(or_none(arguments.team)),
-        consumer_asset=asset_ref(or_none(arguments.consumer_asset), "consumer_asset"),
+        team=team_ref(arguments.team),
+        consumer_asset=asset_ref(arguments.consumer_asset, "consumer_asset"),
         details=RegistrationDetails(
             fields=None if fields is None else tuple(fields),
             pinned_version=or_none(arguments.pinned_version),
@@ -94,18 +90,17 @@ async def register(call: Call, arguments: RegisterInput) -> RegisterPayload:
 
 
 @strawberry.input(description="The changes to a registration; fields that are left out keep their value.")
-class UpdateRegistrationInput(Input):
+class UpdateRegistrationInput(VersionedInput):
     registration: strawberry.ID = strawberry.field(description="The id of the registration to update.")
     fields: list[str] | None = optional("The paths of the fields that the team reads; null for all fields.")
     pinned_version: str | None = optional("The contract version that the consumer was built for; null removes it.")
     purpose: str | None = optional("The purpose for which the team reads the data; null removes it.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateRegistration`.")
 class UpdateRegistrationPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
+    registration: Registration | None = payload_field("The registration; null if refused.")
 
 
 async def update_registration(call: Call, arguments: UpdateRegistrationInput) -> UpdateRegistrationPayload:
@@ -127,14 +122,13 @@ async def update_registration(call: Call, arguments: UpdateRegistrationInput) ->
 
 
 @strawberry.input(description="The registration to end.")
-class UnregisterInput(Input):
+class UnregisterInput(VersionedInput):
     registration: strawberry.ID = strawberry.field(description="The id of the registration to end.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `unregister`.")
 class UnregisterPayload(Payload):
-    registration: Registration | None = strawberry.field(default=None, description="The registration; null if refused.")
+    registration: Registration | None = payload_field("The registration; null if refused.")
 
 
 async def unregister(call: Call, arguments: UnregisterInput) -> UnregisterPayload:
@@ -163,8 +157,4 @@ class Mutations:
 class Queries:
     registrations = connection(REGISTRATIONS, description="All registrations of the catalog, the oldest first.")
 
-    registration = root_by_id(
-        "Registration",
-        lambda loaders: loaders.registration,
-        description="The registration with this id; null if there is none.",
-    )
+    registration = root_by_id("Registration", "The registration with this id; null if there is none.")

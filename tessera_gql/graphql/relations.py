@@ -2,63 +2,56 @@
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, TypeAlias
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql.executor import BATCH_KEY, Batch, BoundBatch
 from tessera_gql.graphql import type_registry
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.dataloader import Loader
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.loaders import Loaders
+from tessera_gql.graphql.loaders import NODE_LOADERS, Loaders
+from tessera_gql.graphql.refs import RefLoader
 
-IdArgument = Annotated[strawberry.ID, strawberry.argument(description="The global id of the object.")]
+GetLoader: TypeAlias = Callable[[Loaders], Loader[Any, Any]]
+IdArgument = Annotated[strawberry.ID, argument("The global id of the object.")]
 
 
-def relation(
-    kind: str, loader: Callable[[Loaders], Loader[Any, Any]], column: str, *, description: str, nullable: bool = False
-) -> Any:
-    """Declare a field that loads an object of type `kind` by the row's `column`; the field is null if the column is."""
-    pointer = attrgetter(f"row.{column}")
+def relation(kind: str, path: str, description: str, *, nullable: bool = False, loader: GetLoader | None = None) -> Any:
+    """Declare a field that loads an object of type `kind` by the key at an attribute path; null if the key is.
+
+    The loader is the one by id unless another is given.
+    """
+    read_key, get_loader = attrgetter(path), loader or NODE_LOADERS[kind]
 
     def bind(info: Info) -> BoundBatch:
-        to_node = type_registry.load_type(kind).of
-        return BoundBatch(
-            pointer, loader(info.context.loaders).load_many, lambda _, row: None if row is None else to_node(row)
-        )
+        return BoundBatch(read_key, get_loader(info.context.loaders).load_many, _node_builder(kind))
 
-    batch = Batch(bind, (f"row.{column}",))
+    batch = Batch(bind, (path,))
 
     async def resolve(root: Any, info: Info) -> Any:
         return await batch.resolve(root, info)
 
-    type_ = type_registry.lazy_type(kind)
-    return strawberry.field(
-        resolver=resolve,
-        graphql_type=Optional[type_] if nullable else type_,  # noqa: UP045 - an annotation built at run time
-        description=description,
-        metadata={BATCH_KEY: batch},
-    )
+    return _batch_field(kind, resolve, batch, description, nullable=nullable)
 
 
-def root_by_id(kind: str, loader: Callable[[Loaders], Loader[Any, Any]], *, description: str) -> Any:
+def root_by_id(kind: str, description: str) -> Any:
     """Declare a root field that loads an object by its global id."""
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
-        return _bind_key(kind, loader(info.context.loaders), local_id(arguments["id"], kind))
+        return _bind_key(kind, NODE_LOADERS[kind](info.context.loaders), local_id(arguments["id"], kind))
 
     batch = Batch(bind, ())
 
     async def resolve(root: Any, info: Info, id: IdArgument) -> Any:  # noqa: A002 - the name in the schema
         return await batch.resolve(root, info, id=id)
 
-    return _root_field(kind, resolve, batch, description)
+    return _batch_field(kind, resolve, batch, description)
 
 
-def root_by_ref(
-    kind: str, ref: type, loader_of: Callable[[Loaders, Any], tuple[Loader[Any, Any], Any]], *, description: str
-) -> Any:
+def root_by_ref(kind: str, ref: type, loader_of: RefLoader, description: str) -> Any:
     """Declare a root field that loads an object by a reference, from the loader and key that `loader_of` returns."""
 
     def bind(info: Info, **arguments: Any) -> BoundBatch:
@@ -69,21 +62,26 @@ def root_by_ref(
     async def resolve(root: Any, info: Info, by: Any) -> Any:
         return await batch.resolve(root, info, by=by)
 
-    resolve.__annotations__["by"] = Annotated[
-        ref, strawberry.argument(description="The reference to the object, by id or name.")
-    ]
-    return _root_field(kind, resolve, batch, description)
+    resolve.__annotations__["by"] = Annotated[ref, argument("The reference to the object, by id or name.")]
+    return _batch_field(kind, resolve, batch, description)
 
 
 def _bind_key(kind: str, loader: Loader[Any, Any], key: Any) -> BoundBatch:
+    return BoundBatch(lambda _: key, loader.load_many, _node_builder(kind))
+
+
+def _node_builder(kind: str) -> Callable[[Any, Any], Any]:
     to_node = type_registry.load_type(kind).of
-    return BoundBatch(lambda _: key, loader.load_many, lambda _, row: None if row is None else to_node(row))
+    return lambda _, row: None if row is None else to_node(row)
 
 
-def _root_field(kind: str, resolve: Callable[..., Any], batch: Batch, description: str) -> Any:
+def _batch_field(
+    kind: str, resolve: Callable[..., Any], batch: Batch, description: str, *, nullable: bool = True
+) -> Any:
+    type_ = type_registry.lazy_type(kind)
     return strawberry.field(
         resolver=resolve,
-        graphql_type=Optional[type_registry.lazy_type(kind)],  # noqa: UP045 - as above
+        graphql_type=type_ | None if nullable else type_,
         description=description,
         metadata={BATCH_KEY: batch},
     )

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 from strawberry.types import get_object_definition
 
 from tessera_gql.executor import ComputedProperty, PathProperty
-from tessera_gql.graphql.ids import Node, global_id
+from tessera_gql.graphql.ids import Node, RowBacked, global_id
 
-N = TypeVar("N", bound=type[Node])
+N = TypeVar("N", bound=type[RowBacked])
 
 
 def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
@@ -19,7 +19,8 @@ def from_row(**overrides: str | Callable[[Any], Any]) -> Callable[[N], N]:
     """
 
     def decorate(kind: N) -> N:
-        setattr(kind, "id", ComputedProperty(lambda self: global_id(kind.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
+        if issubclass(kind, Node):
+            setattr(kind, "id", ComputedProperty(lambda self: global_id(kind.__name__, self.row.id), "row.id"))  # noqa: B010 - typed otherwise
         for field in get_object_definition(kind, strict=True).fields:
             if field.base_resolver is None and field.python_name != "id":
                 setattr(kind, field.python_name, _row_property(overrides.get(field.python_name, field.python_name)))

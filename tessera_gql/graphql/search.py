@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.errors import Invalid
 from tessera_gql.graphql.assets import Asset
@@ -17,8 +17,8 @@ from tessera_gql.graphql.connections import After, Connection, First
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import SearchType
 from tessera_gql.graphql.filters import or_none
-from tessera_gql.graphql.nodes import LOADERS
-from tessera_gql.graphql.scalars import check_text as checked_text
+from tessera_gql.graphql.loaders import NODE_LOADERS
+from tessera_gql.graphql.scalars import check_text
 from tessera_gql.graphql.teams import Team
 from tessera_gql.graphql.type_registry import computed_field, to_type
 from tessera_gql.store import pagination, search
@@ -33,8 +33,7 @@ SearchResult = Annotated[
 
 
 @strawberry.type(description="One page of the matches of a search.")
-class SearchResultConnection(Connection[SearchResult]):
-    pass
+class SearchResultConnection(Connection[SearchResult]): ...
 
 
 def encode_cursor(hit: Hit) -> str:
@@ -45,7 +44,7 @@ def decode_cursor(text: str) -> tuple[int, str, UUID]:
     try:
         rank, label, identity = orjson.loads(base64.urlsafe_b64decode(text.encode()))
         if isinstance(rank, int) and abs(rank) < 10 and isinstance(label, str):
-            return rank, checked_text(label, "after"), UUID(identity)
+            return rank, check_text(label, "after"), UUID(identity)
     except (ValueError, TypeError, AttributeError, binascii.Error):
         pass
     raise Invalid(
@@ -61,14 +60,12 @@ class Queries:
     async def search(
         self,
         info: Info,
-        text: Annotated[str, strawberry.argument(description="The text to search for, 200 characters at most.")],
-        types: Annotated[
-            list[SearchType] | None, strawberry.argument(description="The types to search; all types if left out.")
-        ] = UNSET,
+        text: Annotated[str, argument("The text to search for, 200 characters at most.")],
+        types: Annotated[list[SearchType] | None, argument("The types to search; all types if left out.")] = UNSET,
         first: First = UNSET,
         after: After = UNSET,
     ) -> SearchResultConnection | None:
-        if not 0 < len(checked_text(text, "text").strip()) <= MAX_TEXT_LENGTH:
+        if not 0 < len(check_text(text, "text").strip()) <= MAX_TEXT_LENGTH:
             raise Invalid(f"`text` has 1 to {MAX_TEXT_LENGTH} characters.", field=("text",))
         if or_none(types) == []:
             raise Invalid("`types` is empty. Name what to look for, or leave it out for everything.", field=("types",))
@@ -77,7 +74,7 @@ class Queries:
         behind = None if or_none(after) is None else decode_cursor(str(after))
         loaders = info.context.loaders
         hits = await loaders.run_query(partial(search.find_hits, text=text, kinds=kinds, limit=size + 1, after=behind))
-        rows = await asyncio.gather(*(LOADERS[hit.kind](loaders).load(hit.id) for hit in hits[:size]))
+        rows = await asyncio.gather(*(NODE_LOADERS[hit.kind](loaders).load(hit.id) for hit in hits[:size]))
         return SearchResultConnection(
             nodes=[to_type(hit.kind, row) for hit, row in zip(hits, rows, strict=False)],
             cursor=lambda index: encode_cursor(hits[index]),

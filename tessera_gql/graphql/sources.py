@@ -11,6 +11,7 @@ from tessera_gql.formats.parsed_schema import DocumentError
 from tessera_gql.formats.schema_documents import Format, ParsedContract, SchemaDocument
 from tessera_gql.graphql.filters import optional, or_none
 from tessera_gql.workflows.comparisons import IdentityKey, RunCompute
+from tessera_gql.workflows.publishing import KEEP_CURRENT
 
 
 @strawberry.input(description="A document of another format that describes the asset's data.")
@@ -39,6 +40,13 @@ class ContractSource:
             return None
         source = SchemaDocument.from_json(stored)
         return cls(format=source.format, text=source.text, part=source.part, dialect=source.dialect)
+
+
+def choose_guarantees(guarantees: Any, parsed: ParsedContract) -> Any:
+    """Return the guarantees of the input; if they were left out, those of the document, or the active contract's."""
+    if guarantees is not UNSET:
+        return guarantees
+    return KEEP_CURRENT if parsed.guarantees is None else parsed.guarantees
 
 
 async def parse_contract(

@@ -1,28 +1,25 @@
 """Subscriptions: the events since the cursor `after`, then live ones; in commit order, each exactly once."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from tessera_gql.errors import NotFound
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.events import Event, EventFilter, decode_cursor
 from tessera_gql.graphql.filters import or_none, to_conditions
 from tessera_gql.graphql.ids import local_id
-from tessera_gql.graphql.refs import AssetRefInput, TeamRefInput, load_asset, load_team
+from tessera_gql.graphql.refs import AssetRefInput, RefLoader, TeamRefInput, asset_loader, team_loader
+from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.type_registry import computed_field, lazy_type, subscription_field, to_type
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import AcknowledgmentRequested
 from tessera_gql.policy.events import ProposalStatusChanged as StatusEvent
-from tessera_gql.store import events
-from tessera_gql.store.pagination import Condition
-from tessera_gql.store.tables import EventRow
-
-EventPredicate = Callable[[EventRow], bool]
+from tessera_gql.store.conditions import Condition
 
 
 @strawberry.type(description="An event with the cursor to resume from.")
@@ -32,10 +29,7 @@ class EventMessage:
         description="The position just behind this message; send it as `after` to resume there."
     )
 
-    @computed_field("The current state of the proposal.", lazy_type("Proposal") | None)
-    async def proposal(self, info: Info) -> Any:
-        identity = self.event.row.proposal_id
-        return to_type("Proposal", await info.context.loaders.proposal.load(identity)) if identity else None
+    proposal = relation("Proposal", "event.row.proposal_id", "The current state of the proposal.", nullable=True)
 
 
 @strawberry.type(description="A message that the status of a proposal changed.")
@@ -46,9 +40,9 @@ class ProposalStatusChanged(EventMessage):
 
 @strawberry.type(description="A message that a team is asked to acknowledge a proposal.")
 class AcknowledgmentRequest(EventMessage):
-    @computed_field("The current state of the team's acknowledgment.", lazy_type("Acknowledgment") | None)
-    async def acknowledgment(self, info: Info) -> Any:
-        return to_type("Acknowledgment", await info.context.loaders.acknowledgment.load(self.event.row.entity_id))
+    acknowledgment = relation(
+        "Acknowledgment", "event.row.entity_id", "The current state of the team's acknowledgment.", nullable=True
+    )
 
     @computed_field("The team that is asked.", lazy_type("Team") | None)
     async def team(self, info: Info) -> Any:
@@ -57,14 +51,9 @@ class AcknowledgmentRequest(EventMessage):
 
 
 AfterEvent = Annotated[
-    str | None,
-    strawberry.argument(
-        description="The last cursor you have received, to get what you missed; only new events if left out."
-    ),
+    str | None, argument("The last cursor you have received, to get what you missed; only new events if left out.")
 ]
-TeamArgument = Annotated[
-    TeamRefInput | None, strawberry.argument(description="Send only messages that concern this team, by id or name.")
-]
+TeamArgument = Annotated[TeamRefInput | None, argument("Send only messages that concern this team, by id or name.")]
 
 
 @strawberry.type(description="The subscriptions of the API. Messages come in commit order, each once.")
@@ -74,29 +63,22 @@ class Subscription:
         self,
         info: Info,
         *,
-        proposal: Annotated[
-            strawberry.ID | None, strawberry.argument(description="Send only messages about this proposal.")
-        ] = UNSET,
+        proposal: Annotated[strawberry.ID | None, argument("Send only messages about this proposal.")] = UNSET,
         asset: Annotated[
-            AssetRefInput | None,
-            strawberry.argument(description="Send only messages about proposals of this asset, by id or fqn."),
+            AssetRefInput | None, argument("Send only messages about proposals of this asset, by id or fqn.")
         ] = UNSET,
         team: TeamArgument = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[ProposalStatusChanged]:
         info.context.use_separate_sessions()
         proposal_id = local_id(proposal, "Proposal", field=("proposal",)) if isinstance(proposal, str) else None
-        asset_id, team_id = await _asset_id(info, or_none(asset)), await _team_id(info, or_none(team))
-
-        def matches(row: EventRow) -> bool:
-            return (
-                row.kind == StatusEvent.kind
-                and proposal_id in {None, row.proposal_id}
-                and asset_id in {None, row.asset_id}
-                and (team_id is None or events.is_audience(row, team_id))
-            )
-
-        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
+        conditions = [
+            Condition("kind", "eq", StatusEvent.kind),
+            Condition("proposal_id", "eq", proposal_id),
+            Condition("asset_id", "eq", await _find_id(info, asset, asset_loader, "asset")),
+            Condition("teams", "has", await _find_id(info, team, team_loader, "team")),
+        ]
+        async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
                 facts = event.row.payload
                 yield ProposalStatusChanged(
@@ -111,13 +93,11 @@ class Subscription:
         self, info: Info, *, team: TeamArgument = UNSET, after: AfterEvent = UNSET
     ) -> AsyncGenerator[AcknowledgmentRequest]:
         info.context.use_separate_sessions()
-        team_id = await _team_id(info, or_none(team))
-
-        def matches(row: EventRow) -> bool:
-            asked = row.kind == AcknowledgmentRequested.kind
-            return asked and (team_id is None or events.is_audience(row, team_id))
-
-        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
+        conditions = [
+            Condition("kind", "eq", AcknowledgmentRequested.kind),
+            Condition("teams", "has", await _find_id(info, team, team_loader, "team")),
+        ]
+        async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
                 yield AcknowledgmentRequest(event=event, cursor=event.cursor)
 
@@ -128,67 +108,40 @@ class Subscription:
         *,
         filter_input: Annotated[
             EventFilter | None,
-            strawberry.argument(
-                name="filter", description="The conditions that events must meet; all events if left out."
-            ),
+            argument(name="filter", description="The conditions that events must meet; all events if left out."),
         ] = UNSET,
         after: AfterEvent = UNSET,
     ) -> AsyncGenerator[Event]:
         conditions = to_conditions(filter_input) if or_none(filter_input) else ()
-
-        def matches(row: EventRow) -> bool:
-            return all(satisfies(row, condition) for condition in conditions)
-
-        async with aclosing(_matching_events(info, or_none(after), matches)) as stream:
+        async with aclosing(_matching_events(info, or_none(after), conditions)) as stream:
             async for event in stream:
                 yield event
 
 
-async def _matching_events(info: Info, after: str | None, matches: EventPredicate) -> AsyncGenerator[Event]:
-    """Yield the events that match. Loaders are renewed for each event, so that a message shows the current state."""
+async def _matching_events(info: Info, after: str | None, conditions: Iterable[Condition]) -> AsyncGenerator[Event]:
+    """Yield the events that meet all conditions; one with the value None is ignored.
+
+    Loaders are renewed for each event, so that a message shows the current state.
+    """
+    conditions = [condition for condition in conditions if condition.value is not None]
     context, position = info.context, info.context.stream_position
     start = None if after is None else decode_cursor(after)
     if position.start is not None:
         start = position.start
     async with aclosing(context.subscribe(start)) as stream:
         async for row in stream:
-            if matches(row):
+            if all(condition.matches(row) for condition in conditions):
                 position.position = row.sequence
                 context.use_separate_sessions()
                 yield Event.of(row)
 
 
-def satisfies(row: EventRow, condition: Condition) -> bool:
-    """Test one event for a condition, with the semantics of `store.page.where`."""
-    value = getattr(row, condition.column)
-    match condition.operator:
-        case "eq":
-            return bool(value == condition.value)
-        case "in":
-            return value in condition.value
-        case "contains":
-            return condition.value.lower() in value.lower()
-        case "has":
-            return str(condition.value) in value
-        case "gte":
-            return bool(value >= condition.value)
-        case _:
-            return bool(value < condition.value)
-
-
-async def _asset_id(info: Info, ref: AssetRefInput | None) -> UUID | None:
-    if ref is None:
+async def _find_id(info: Info, ref: Any, get_loader: RefLoader, name: str) -> UUID | None:
+    """Return the id of the asset or team of a reference, None without one. Raise NotFound if there is none."""
+    if not ref:
         return None
-    row = await load_asset(info.context.loaders, ref.to_ref())
-    if row is None:
-        raise NotFound("There is no such asset. Look it up with assets(filter:).", field=("asset",))
-    return row.id
-
-
-async def _team_id(info: Info, ref: TeamRefInput | None) -> UUID | None:
-    if ref is None:
-        return None
-    row = await load_team(info.context.loaders, ref.to_ref())
-    if row is None:
-        raise NotFound("There is no such team. Look it up with teams(filter:).", field=("team",))
-    return row.id
+    loader, key = get_loader(info.context.loaders, ref.to_ref())
+    if (row := await loader.load(key)) is None:
+        raise NotFound(f"There is no such {name}. Look it up with {name}s(filter:).", field=(name,))
+    identity: UUID = row.id
+    return identity

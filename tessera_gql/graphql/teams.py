@@ -9,7 +9,7 @@ from tessera_gql.graphql.connections import Connection, connection
 from tessera_gql.graphql.filters import optional, or_keep, or_none
 from tessera_gql.graphql.ids import Node
 from tessera_gql.graphql.listings import ASSETS, INBOX, PROPOSALS, REGISTRATIONS, TEAMS
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_loader
 from tessera_gql.graphql.relations import root_by_ref
 from tessera_gql.graphql.row_types import from_row
@@ -38,8 +38,7 @@ class Team(Node):
 
 
 @strawberry.type(description="One page of a list of teams.")
-class TeamConnection(Connection[Team]):
-    pass
+class TeamConnection(Connection[Team]): ...
 
 
 @strawberry.type
@@ -59,7 +58,7 @@ class CreateTeamInput(CreatingInput):
 
 @strawberry.type(description="The result of `createTeam`.")
 class CreateTeamPayload(Payload):
-    team: Team | None = strawberry.field(default=None, description="The team; null if refused.")
+    team: Team | None = payload_field("The team; null if refused.")
 
 
 async def create_team(call: Call, arguments: CreateTeamInput) -> CreateTeamPayload:
@@ -68,16 +67,15 @@ async def create_team(call: Call, arguments: CreateTeamInput) -> CreateTeamPaylo
 
 
 @strawberry.input(description="The changes to a team; fields that are left out keep their value.")
-class UpdateTeamInput(Input):
+class UpdateTeamInput(VersionedInput):
     team: TeamRefInput = strawberry.field(description="The team to update, by id or name.")
     name: str | None = optional("The new name of the team.")
     metadata: JSON | None = optional("The new metadata, which replaces the old object as a whole; null empties it.")
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
 
 
 @strawberry.type(description="The result of `updateTeam`.")
 class UpdateTeamPayload(Payload):
-    team: Team | None = strawberry.field(default=None, description="The team; null if refused.")
+    team: Team | None = payload_field("The team; null if refused.")
 
 
 async def update_team(call: Call, arguments: UpdateTeamInput) -> UpdateTeamPayload:

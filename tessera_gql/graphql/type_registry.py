@@ -6,10 +6,10 @@ from functools import lru_cache
 from typing import Annotated, Any, ForwardRef, TypeVar, cast
 
 import strawberry
-from sqlalchemy import FromClause
 
 from tessera_gql.executor import AttributeReads
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
+from tessera_gql.store.rows import TableLike
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -65,7 +65,7 @@ def to_type(name: str, row: Any) -> Any:
     return None if row is None else load_type(name).of(row)
 
 
-ROW_SOURCES: dict[str, tuple[FromClause, ...]] = {
+ROW_SOURCES: dict[str, tuple[TableLike, ...]] = {
     "Asset": (assets.TABLE,),
     "Contract": (contracts.TABLE,),
     "Proposal": (proposals.TABLE,),
@@ -76,12 +76,12 @@ ROW_SOURCES: dict[str, tuple[FromClause, ...]] = {
 
 
 @lru_cache(maxsize=500)
-def columns_to_read(reads: AttributeReads) -> Mapping[FromClause | None, frozenset[str]]:
+def columns_to_read(reads: AttributeReads) -> Mapping[TableLike | None, frozenset[str]]:
     """Return the columns that an operation reads, for each source where that is known.
 
     The id is among them if a cursor may be built from it.
     """
-    columns_by_source: dict[FromClause | None, frozenset[str]] = {}
+    columns_by_source: dict[TableLike | None, frozenset[str]] = {}
     selections = [
         reads.paths_of(name) for name in {*reads.paths, *reads.unrestricted_types} if name.endswith("Connection")
     ]

@@ -3,38 +3,19 @@
 from typing import Any
 
 import strawberry
-from strawberry import UNSET
 
-from tessera_gql.graphql.connections import (
-    After,
-    Before,
-    First,
-    Last,
-    connection_field,
-    load_connection,
-    parse_page_request,
-)
+from tessera_gql.graphql.connections import connection_field, load_connection, parse_page_request
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.listings import INBOX
-from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, to_type
 from tessera_gql.policy.access import Actor, Scope
 
 
-async def _resolve_inbox(  # noqa: PLR0913 - the arguments of a connection
-    root: Any,
-    info: Info,
-    *,
-    first: First = UNSET,
-    after: After = UNSET,
-    last: Last = UNSET,
-    before: Before = UNSET,
-    filter_input: Any = UNSET,
-    order_by: Any = UNSET,
-) -> Any:
-    arguments = {"first": first, "after": after, "last": last, "before": before}
-    asked = parse_page_request(INBOX, arguments | {"filter_input": filter_input, "order_by": order_by})
-    team = root.caller.team_id
-    return await load_connection(info.context.loaders, INBOX, ("consumer_team_id", team) if team else None, asked)
+async def _load_inbox(root: Any, info: Info, **arguments: Any) -> Any:
+    page_request, team = parse_page_request(INBOX, arguments), root.caller.team_id
+    parent = ("consumer_team_id", team) if team else None
+    return await load_connection(info.context.loaders, INBOX, parent, page_request)
 
 
 @strawberry.type(description="The authenticated caller of this request.")
@@ -44,23 +25,21 @@ class Viewer:
     scopes: list[Scope] = strawberry.field(description="The scopes of the caller's credential.")
 
     inbox = connection_field(
-        _resolve_inbox,
+        _load_inbox,
         INBOX,
         "The acknowledgments that open proposals await from the caller's team; from any team if the caller has none.",
         nested=True,
     )
 
-    @computed_field("The caller's API key; null for another kind of credential.", lazy_type("ApiKey") | None)
-    async def api_key(self, info: Info) -> Any:
-        key = self.caller.key_id
-        return to_type("ApiKey", await info.context.loaders.api_key.load(key)) if key else None
-
-    @computed_field(
-        "The team that the caller belongs to; null for an administrator without a team.", lazy_type("Team") | None
+    api_key = relation(
+        "ApiKey", "caller.key_id", "The caller's API key; null for another kind of credential.", nullable=True
     )
-    async def team(self, info: Info) -> Any:
-        team = self.caller.team_id
-        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
+    team = relation(
+        "Team",
+        "caller.team_id",
+        "The team that the caller belongs to; null for an administrator without a team.",
+        nullable=True,
+    )
 
     @computed_field("The teams that the caller acts for by default.", lazy_list("Team"))
     async def teams(self, info: Info) -> Any:

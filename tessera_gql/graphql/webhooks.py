@@ -10,17 +10,24 @@ from graphql import OperationDefinitionNode, OperationType, print_ast
 from strawberry import UNSET
 
 from tessera_gql.errors import Conflict, Invalid
-from tessera_gql.graphql.connections import Connection, Listing, connection, order_input
-from tessera_gql.graphql.context import Info
+from tessera_gql.graphql.connections import Connection, connection, define_listing
 from tessera_gql.graphql.enums import EventKind, describe_enum
-from tessera_gql.graphql.filters import DateTimeFilter, EnumFilter, IdFilter, filter_by, optional, or_keep, or_none
+from tessera_gql.graphql.filters import (
+    DateTimeFilter,
+    EnumFilter,
+    IdFilter,
+    filter_by,
+    flag,
+    optional,
+    or_keep,
+    or_none,
+)
 from tessera_gql.graphql.ids import Node, global_id, local_id
-from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, mutation
+from tessera_gql.graphql.mutations import Call, CreatingInput, Input, Payload, VersionedInput, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
 from tessera_gql.graphql.relations import relation
 from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import Url
-from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
 from tessera_gql.policy.access import Action
 from tessera_gql.policy.enums import DeliveryStatus, WebhookFormat
 from tessera_gql.server.documents import DocumentCache, Operation, Profile
@@ -32,14 +39,12 @@ from tessera_gql.workflows.webhooks import WebhookRequest
 
 describe_enum(
     WebhookFormat,
-    "WebhookFormat",
     "The format of the messages to a webhook.",
     STANDARD="The event as JSON, or the result of the webhook's `document`, in the envelope of Standard Webhooks.",
     SLACK="One sentence about the event, as Slack and compatible tools accept it.",
 )
 describe_enum(
     DeliveryStatus,
-    "DeliveryStatus",
     "The status of a delivery.",
     PENDING="The delivery is attempted again until it succeeds.",
     DELIVERED="The receiver accepted the delivery.",
@@ -59,20 +64,15 @@ class WebhookFilter:
     created_at: DateTimeFilter | None = filter_by("created_at", "The time at which the webhook was created.")
 
 
-DELIVERIES = Listing(
+DELIVERIES = define_listing(
     "WebhookDelivery",
     store.DELIVERIES,
-    "created_at",
+    WebhookDeliveryFilter,
+    {"CREATED_AT": ("created_at", "The time at which the delivery was created.")},
     descending=True,
-    filter=WebhookDeliveryFilter,
-    order=order_input("WebhookDelivery", {"CREATED_AT": ("created_at", "The time at which the delivery was created.")}),
 )
-WEBHOOKS = Listing(
-    "Webhook",
-    store.TABLE,
-    "created_at",
-    filter=WebhookFilter,
-    order=order_input("Webhook", {"CREATED_AT": ("created_at", "The time at which the webhook was created.")}),
+WEBHOOKS = define_listing(
+    "Webhook", store.TABLE, WebhookFilter, {"CREATED_AT": ("created_at", "The time at which the webhook was created.")}
 )
 
 
@@ -98,13 +98,12 @@ class Webhook(Node):
 
     deliveries = connection(DELIVERIES, "webhook_id", description="The deliveries to the webhook, the newest first.")
 
-    @computed_field(
+    team = relation(
+        "Team",
+        "row.team_id",
         "The team whose events the webhook receives; null if it receives the events of all teams.",
-        lazy_type("Team") | None,
+        nullable=True,
     )
-    async def team(self, info: Info) -> Any:
-        team = self.row.team_id
-        return to_type("Team", await info.context.loaders.team.load(team)) if team else None
 
 
 @strawberry.type(description="One attempt at a delivery.")
@@ -131,26 +130,23 @@ class WebhookDelivery(Node):
     due_at: datetime = strawberry.field(description="The time of the next attempt, while the delivery is PENDING.")
     created_at: datetime = strawberry.field(description="The time at which the delivery was created.")
 
-    webhook = relation(
-        "Webhook", lambda loaders: loaders.webhook, "webhook_id", description="The webhook that the event is sent to."
-    )
+    webhook = relation("Webhook", "row.webhook_id", "The webhook that the event is sent to.")
 
-    @computed_field("The event that is delivered; null for a ping of `testWebhook`.", lazy_type("Event") | None)
-    async def event(self, info: Info) -> Any:
-        sequence = self.row.sequence
-        return (
-            None if sequence is None else to_type("Event", await info.context.loaders.event_by_sequence.load(sequence))
-        )
+    event = relation(
+        "Event",
+        "row.sequence",
+        "The event that is delivered; null for a ping of `testWebhook`.",
+        nullable=True,
+        loader=lambda loaders: loaders.event_by_sequence,
+    )
 
 
 @strawberry.type(description="One page of a list of webhooks.")
-class WebhookConnection(Connection[Webhook]):
-    pass
+class WebhookConnection(Connection[Webhook]): ...
 
 
 @strawberry.type(description="One page of a list of deliveries.")
-class WebhookDeliveryConnection(Connection[WebhookDelivery]):
-    pass
+class WebhookDeliveryConnection(Connection[WebhookDelivery]): ...
 
 
 @strawberry.type
@@ -159,7 +155,7 @@ class Queries:
         WEBHOOKS,
         description="The webhooks, the oldest first: all for an administrator, those of its own team for a key with"
         " the scope WRITE.",
-        verb=Action.READ_WEBHOOKS,
+        action=Action.READ_WEBHOOKS,
     )
 
 
@@ -171,11 +167,11 @@ class Secret(str):
 
     __slots__ = ()
 
-    def memory(self) -> str:
+    def to_json(self) -> str:
         return "shown"
 
 
-def _refuse_replay(_memory: str) -> NoReturn:
+def _refuse_replay(_stored: str) -> NoReturn:
     raise Conflict(
         "This call made the webhook before, and its secret was shown once, in the first answer."
         " If you have lost it, call updateWebhook with `rotateSecret`.",
@@ -198,18 +194,16 @@ class CreateWebhookInput(CreatingInput):
 
 @strawberry.type(description="The result of `createWebhook`.")
 class CreateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
-    secret: str | None = strawberry.field(
-        default=None,
-        description="The secret that signs messages. Returned only once: a retry is refused with CONFLICT.",
-        metadata={"recall": _refuse_replay},
+    webhook: Webhook | None = payload_field("The webhook; null if refused.")
+    secret: str | None = payload_field(
+        "The secret that signs messages. Returned only once: a retry is refused with CONFLICT.", load=_refuse_replay
     )
 
 
 async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWebhookPayload:
     new_webhook = WebhookRequest(
         url=arguments.url,
-        team=team_ref(or_none(arguments.team)),
+        team=team_ref(arguments.team),
         kinds=or_none(arguments.kinds),
         format=arguments.format,
         document=_validate_document(or_none(arguments.document)),
@@ -219,7 +213,7 @@ async def create_webhook(call: Call, arguments: CreateWebhookInput) -> CreateWeb
 
 
 @strawberry.input(description="The changes to a webhook; fields that are left out keep their value.")
-class UpdateWebhookInput(Input):
+class UpdateWebhookInput(VersionedInput):
     webhook: strawberry.ID = strawberry.field(description="The id of the webhook to update.")
     url: Url | None = optional("The new URL to post to.")
     kinds: list[EventKind] | None = optional("The kinds of events to receive; null for all kinds.")
@@ -228,17 +222,14 @@ class UpdateWebhookInput(Input):
         "The GraphQL query whose result is the payload, as in `createWebhook`; null for the whole event."
     )
     is_active: bool | None = optional("False to pause the webhook: its events are kept and sent later.")
-    rotate_secret: bool = strawberry.field(
-        default=False, description="Create a new secret; the old one also signs messages for one more day."
-    )
-    expected_row_version: int | None = optional("The `rowVersion` you read; refused with STALE if it changed since.")
+    rotate_secret: bool = flag("Create a new secret; the old one also signs messages for one more day.")
 
 
 @strawberry.type(description="The result of `updateWebhook`.")
 class UpdateWebhookPayload(Payload):
-    webhook: Webhook | None = strawberry.field(default=None, description="The webhook; null if refused.")
-    secret: str | None = strawberry.field(
-        default=None, description="The new secret, which is returned only once; null unless `rotateSecret` was set."
+    webhook: Webhook | None = payload_field("The webhook; null if refused.")
+    secret: str | None = payload_field(
+        "The new secret, which is returned only once; null unless `rotateSecret` was set."
     )
 
 
@@ -270,9 +261,7 @@ class DeleteWebhookInput(Input):
 
 @strawberry.type(description="The result of `deleteWebhook`.")
 class DeleteWebhookPayload(Payload):
-    deleted_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The id of the deleted webhook; null if refused."
-    )
+    deleted_id: strawberry.ID | None = payload_field("The id of the deleted webhook; null if refused.")
 
 
 async def delete_webhook(call: Call, arguments: DeleteWebhookInput) -> DeleteWebhookPayload:
@@ -287,7 +276,7 @@ class TestWebhookInput(CreatingInput):
 
 @strawberry.type(description="The result of `testWebhook`.")
 class TestWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
+    delivery: WebhookDelivery | None = payload_field("The delivery; null if refused.")
 
 
 async def test_webhook(call: Call, arguments: TestWebhookInput) -> TestWebhookPayload:
@@ -302,7 +291,7 @@ class RedeliverWebhookInput(Input):
 
 @strawberry.type(description="The result of `redeliverWebhook`.")
 class RedeliverWebhookPayload(Payload):
-    delivery: WebhookDelivery | None = strawberry.field(default=None, description="The delivery; null if refused.")
+    delivery: WebhookDelivery | None = payload_field("The delivery; null if refused.")
 
 
 async def redeliver_webhook(call: Call, arguments: RedeliverWebhookInput) -> RedeliverWebhookPayload:

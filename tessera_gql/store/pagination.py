@@ -23,7 +23,6 @@ from sqlalchemy import (
     Integer,
     Select,
     Table,
-    Text,
     and_,
     bindparam,
     cast,
@@ -35,10 +34,10 @@ from sqlalchemy import (
 from sqlalchemy import column as sql_column
 
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.validation import uniqueness_key
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
+from tessera_gql.store.conditions import OPERATORS, Condition, fold_column, to_parameter
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import UTCDateTime
 
@@ -47,21 +46,8 @@ MAX_SIZE = 100
 MAX_CACHED_SHAPES = 500
 """Prepared queries that each of the caches below holds."""
 SIZE: BindParameter[int] = bindparam("size", type_=Integer())
-ESCAPE = "/"
 PARENT_INDEX = "number"
 """Column of the results with the index of a row's parent in the list of parents."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A filter on one column; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte or lt.
-
-    The value of `in` is a tuple, so that conditions are hashable.
-    """
-
-    column: str
-    operator: str
-    value: Any
 
 
 @dataclass(frozen=True)
@@ -188,14 +174,14 @@ class QueryShape:
             yield visibility.visibility_condition(self.source, dialect)
         for index, (name, operator) in enumerate(self.conditions):
             column = self._filtered_column(name, operator)
-            yield _to_sql(dialect, column, Condition(name, operator, f"value_{index}"))
+            yield OPERATORS[operator].to_sql(dialect, column, f"value_{index}")
 
     def _filtered_column(self, name: str, operator: str) -> ColumnElement[Any]:
         """Return the column that a condition compares, masked as the caller sees it."""
         column: ColumnElement[Any] = self.source.c[name]
         if self.is_restricted:
             column = visibility.visible_column(column)
-        return _folded_column(self.source, name, column) if operator == "contains" else column
+        return fold_column(self.source, name, column) if operator == "contains" else column
 
     def bounded_filters(self, dialect: str) -> Iterator[ColumnElement[bool]]:
         """Build the clauses of `filters` and those that bound the page by its cursors."""
@@ -209,57 +195,15 @@ class QueryShape:
                 yield or_(column < bound, and_(column == bound, identity < bound_id))
 
 
-def _to_sql(dialect: str, column: ColumnElement[Any], condition: Condition) -> ColumnElement[bool]:
-    """Build the SQL of a condition whose value is the name of a bind parameter."""
-    name = condition.value
-    match condition.operator:
-        case "eq":
-            return column == bindparam(name, type_=column.type)
-        case "in":
-            return in_values(dialect, column, list_parameter(name, column))
-        case "contains":
-            return column.like(bindparam(name, type_=Text()), escape=ESCAPE)
-        case "has":
-            return cast(column, Text).like(bindparam(name, type_=Text()), escape=ESCAPE)
-        case "gte":
-            return column >= bindparam(name, type_=column.type)
-        case _:
-            return column < bindparam(name, type_=column.type)
-
-
-def _folded_column(source: FromClause, name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the case-folded column: the stored key of a name, since `lower()` may know only the letters A to Z."""
-    folded = source.c.get(f"{name}_key")
-    return func.lower(column) if folded is None else folded
-
-
 def _bind_values(source: FromClause, request: PageRequest, view: Visibility) -> dict[str, Any]:
     """Return the values of all parameters but the parents; raise Invalid for a cursor of another list."""
     conditions = enumerate(request.conditions)
-    values = {f"value_{index}": _pattern_or_value(source, condition) for index, condition in conditions}
+    values = {f"value_{index}": to_parameter(source, condition) for index, condition in conditions}
     for name, cursor in (("after", request.after), ("before", request.before)):
         if cursor is not None:
             value, values[f"{name}_id"] = _decode_cursor(cursor, request, name)
             values[name] = _to_column_value(source.c[request.order_by], value, name)
     return values | {"size": request.size + 1} | visibility.parameters(view)
-
-
-def _pattern_or_value(source: FromClause, condition: Condition) -> Any:
-    match condition.operator:
-        case "contains":
-            has_key = f"{condition.column}_key" in source.c
-            return _contains_pattern(uniqueness_key(condition.value) if has_key else condition.value.lower())
-        case "has":
-            return _contains_pattern(str(condition.value))
-        case _:
-            return condition.value
-
-
-def _contains_pattern(text: str) -> str:
-    """Build a LIKE pattern that matches the text anywhere, with its special characters escaped."""
-    for special in (ESCAPE, "%", "_"):
-        text = text.replace(special, ESCAPE + special)
-    return f"%{text}%"
 
 
 async def load_page(session: Session, source: Table, request: PageRequest, view: Visibility) -> Page:

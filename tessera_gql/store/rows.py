@@ -6,15 +6,17 @@ Indexing and unpacking a row give the driver's own values, so read rows by attri
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import JSON, Dialect, Enum, Uuid
+from sqlalchemy import JSON, Dialect, Enum, FromClause, Uuid
 from sqlalchemy.types import TypeEngine
 
 from tessera_gql.store.tables import UTCDateTime
 
+TableLike: TypeAlias = FromClause
+"""A table or a view that rows are read from."""
 Converter = Callable[[Any], Any]
 
 

@@ -1,11 +1,12 @@
-"""The mutation `syncDbtManifest`: sync a whole manifest in one transaction, or execute it as a dry run."""
+"""dbt manifests: sync a whole manifest in one transaction, and compute the impact of a sync."""
 
 import asyncio
 from dataclasses import fields
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
+from strawberry import argument
 
 from tessera_gql import diff
 from tessera_gql.diff import Mode
@@ -15,12 +16,18 @@ from tessera_gql.formats.dbt import ManifestError
 from tessera_gql.graphql.changes import Change, to_changes
 from tessera_gql.graphql.context import Info
 from tessera_gql.graphql.enums import describe_enum
-from tessera_gql.graphql.filters import optional, or_none
-from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation
+from tessera_gql.graphql.filters import flag, optional
+from tessera_gql.graphql.ids import RowBacked
+from tessera_gql.graphql.impact import ImpactedTeam
+from tessera_gql.graphql.mutations import Call, CreatingInput, Payload, mutation, payload_field
 from tessera_gql.graphql.refs import TeamRefInput, team_ref
+from tessera_gql.graphql.relations import relation
+from tessera_gql.graphql.row_types import from_row
 from tessera_gql.graphql.scalars import JSON, RawJson
-from tessera_gql.graphql.type_registry import computed_field, lazy_type, to_type
-from tessera_gql.workflows.dbt import sync
+from tessera_gql.graphql.type_registry import computed_field, lazy_list, lazy_type, to_type
+from tessera_gql.policy.enums import Outcome
+from tessera_gql.workflows.dbt import impact, sync
+from tessera_gql.workflows.dbt.impact import ModelImpact
 from tessera_gql.workflows.dbt.progress import Phase
 from tessera_gql.workflows.dbt.readers import CrossTeamRead
 from tessera_gql.workflows.dbt.sync import ModelSyncResult, RemovalResult, SyncOptions, SyncOutcome, SyncReport
@@ -36,7 +43,6 @@ COUNTS = (
 
 describe_enum(
     SyncOutcome,
-    "SyncOutcome",
     "The result of syncing one table of a manifest.",
     CREATED="The table became an asset with its first contract.",
     PUBLISHED="The schema changed compatibly, and a contract was published.",
@@ -46,53 +52,48 @@ describe_enum(
 )
 
 
+@from_row()
 @strawberry.type(description="One table of a manifest with the result of its sync.")
-class SyncedModel:
-    model: strawberry.Private[ModelSyncResult]
+class SyncedModel(RowBacked):
+    row: strawberry.Private[ModelSyncResult]
     fqn: str = strawberry.field(description="The fully qualified name of the table.")
     outcome: SyncOutcome = strawberry.field(description="The result of syncing the table.")
     reason: str | None = strawberry.field(description="The reason why the table was skipped; null if it was not.")
 
-    @computed_field("The asset of the table; null if there is none.", lazy_type("Asset") | None)
-    async def asset(self, info: Info) -> Any:
-        key = self.model.asset_id
-        return to_type("Asset", await info.context.loaders.asset.load(key)) if key else None
-
-    @computed_field("The active contract of the asset; null if there is none.", lazy_type("Contract") | None)
-    async def contract(self, info: Info) -> Any:
-        key = self.model.contract_id
-        return to_type("Contract", await info.context.loaders.contract.load(key)) if key else None
-
-    @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
-    async def proposal(self, info: Info) -> Any:
-        key = self.model.proposal_id
-        return to_type("Proposal", await info.context.loaders.proposal.load(key)) if key else None
+    asset = relation("Asset", "row.asset_id", "The asset of the table; null if there is none.", nullable=True)
+    contract = relation(
+        "Contract", "row.contract_id", "The active contract of the asset; null if there is none.", nullable=True
+    )
+    proposal = relation(
+        "Proposal", "row.proposal_id", "The open proposal of the asset; null if there is none.", nullable=True
+    )
 
     @computed_field("All changes from the contract before.")
     def changes(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.model.changes)
+        return to_changes(info.context, self.row.changes)
 
     @computed_field("The changes that are breaking.")
     def breaking(self, info: Info) -> list[Change]:
-        return to_changes(info.context, self.model.breaking)
+        return to_changes(info.context, self.row.breaking)
 
 
+@from_row()
 @strawberry.type(description="An asset that is no longer in the manifest.")
-class RemovedModel:
-    asset_id: strawberry.Private[UUID]
+class RemovedModel(RowBacked):
+    row: strawberry.Private[RemovalResult]
     fqn: str = strawberry.field(description="The fully qualified name of the asset.")
     retired: bool = strawberry.field(description="Whether the contract was retired because of `retireRemoved`.")
     reason: str | None = strawberry.field(
         description="The reason why the contract was not retired although `retireRemoved` was set; null otherwise."
     )
 
-    @computed_field("The asset that is no longer in the manifest.", lazy_type("Asset") | None)
-    async def asset(self, info: Info) -> Any:
-        return to_type("Asset", await info.context.loaders.asset.load(self.asset_id))
+    asset = relation("Asset", "row.asset_id", "The asset that is no longer in the manifest.", nullable=True)
 
 
+@from_row(assumption="why")
 @strawberry.type(description="The columns that a model reads of another team's table.")
-class ModelRead:
+class ModelRead(RowBacked):
+    row: strawberry.Private[CrossTeamRead]
     fqn: str = strawberry.field(description="The fully qualified name of the reading model.")
     upstream: str = strawberry.field(description="The fully qualified name of the table that is read.")
     fields: list[str] | None = strawberry.field(
@@ -103,9 +104,10 @@ class ModelRead:
     )
 
 
+@from_row()
 @strawberry.type(description="The report of the sync of a manifest.")
-class ManifestReport:
-    report: strawberry.Private[SyncReport]
+class ManifestReport(RowBacked):
+    row: strawberry.Private[SyncReport]
     dependencies_added: int = strawberry.field(description="The number of dependencies that were added.")
     dependencies_removed: int = strawberry.field(description="The number of dependencies that were removed.")
     teams_created: int = strawberry.field(description="The number of owner teams that were created.")
@@ -118,76 +120,53 @@ class ManifestReport:
 
     @computed_field("The assets that an earlier manifest had and this one does not.")
     def removed(self) -> list[RemovedModel]:
-        return [RemovedModel(**vars(model)) for model in self.report.removed]
+        return [RemovedModel.of(model) for model in self.row.removed]
 
     @computed_field("The columns that models read of other teams' tables.")
     def reads(self) -> list[ModelRead]:
-        return [
-            ModelRead(
-                fqn=read.fqn,
-                upstream=read.upstream,
-                fields=None if read.fields is None else list(read.fields),
-                assumption=read.why,
-            )
-            for read in self.report.reads
-        ]
+        return [ModelRead.of(read) for read in self.row.reads]
 
     @computed_field("All tables of the manifest, sorted by fqn.")
     def models(self) -> list[SyncedModel]:
-        return [
-            SyncedModel(model=one, fqn=one.fqn, outcome=one.outcome, reason=one.reason) for one in self.report.models
-        ]
+        return [SyncedModel.of(model) for model in self.row.models]
 
-    @classmethod
-    def of(cls, report: SyncReport) -> "ManifestReport":
-        return cls(
-            report=report,
-            dependencies_added=report.dependencies_added,
-            dependencies_removed=report.dependencies_removed,
-            teams_created=report.teams_created,
-            registrations_created=report.registrations_created,
-            registrations_updated=report.registrations_updated,
-            registrations_ended=report.registrations_ended,
-            warnings=list(report.warnings),
-        )
-
-    def memory(self) -> dict[str, Any]:
-        """Return the JSON stored under an idempotency key."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the value stored under an idempotency key."""
         return {
-            **{name: getattr(self.report, name) for name in COUNTS},
+            **{name: getattr(self.row, name) for name in COUNTS},
             "warnings": self.warnings,
-            "models": [_to_json(model) for model in self.report.models],
-            "removed": [vars(model) | {"asset_id": str(model.asset_id)} for model in self.report.removed],
-            "reads": [vars(read) for read in self.report.reads],
+            "models": [_model_to_json(model) for model in self.row.models],
+            "removed": [vars(model) | {"asset_id": str(model.asset_id)} for model in self.row.removed],
+            "reads": [vars(read) for read in self.row.reads],
         }
 
     @classmethod
-    def recall(cls, memory: dict[str, Any]) -> "ManifestReport":
-        facts: dict[str, Any] = memory | {
-            "models": [_from_json(model) for model in memory["models"]],
+    def from_json(cls, value: dict[str, Any]) -> "ManifestReport":
+        attributes: dict[str, Any] = value | {
+            "models": [_model_from_json(model) for model in value["models"]],
             "removed": tuple(
-                RemovalResult(**(model | {"asset_id": UUID(model["asset_id"])})) for model in memory["removed"]
+                RemovalResult(**(model | {"asset_id": UUID(model["asset_id"])})) for model in value["removed"]
             ),
-            "reads": tuple(CrossTeamRead(**read) for read in memory["reads"]),
-            "warnings": tuple(memory["warnings"]),
+            "reads": tuple(CrossTeamRead(**read) for read in value["reads"]),
+            "warnings": tuple(value["warnings"]),
         }
-        return cls.of(SyncReport(**facts))
+        return cls.of(SyncReport(**attributes))
 
 
-def _to_json(model: ModelSyncResult) -> dict[str, Any]:
+def _model_to_json(model: ModelSyncResult) -> dict[str, Any]:
     names = [field.name for field in fields(model) if field.name not in {"changes", "breaking"}]
     keys = {name: value and str(value) for name in names for value in [getattr(model, name)]}
     lists = {name: [change.as_json() for change in getattr(model, name)] for name in ("changes", "breaking")}
     return keys | lists
 
 
-def _from_json(memory: dict[str, Any]) -> ModelSyncResult:
-    facts: dict[str, Any] = memory | {"outcome": SyncOutcome(memory["outcome"])}
+def _model_from_json(value: dict[str, Any]) -> ModelSyncResult:
+    attributes: dict[str, Any] = value | {"outcome": SyncOutcome(value["outcome"])}
     for name in ("asset_id", "contract_id", "proposal_id"):
-        facts[name] = memory[name] and UUID(memory[name])
+        attributes[name] = value[name] and UUID(value[name])
     for name in ("changes", "breaking"):
-        facts[name] = tuple(diff.Change.from_json(change) for change in memory[name])
-    return ModelSyncResult(**facts)
+        attributes[name] = tuple(diff.Change.from_json(change) for change in value[name])
+    return ModelSyncResult(**attributes)
 
 
 @strawberry.input(description="The team that stands for an owner in the manifest.")
@@ -202,34 +181,25 @@ class SyncDbtManifestInput(CreatingInput):
         description="The content of manifest.json, version 1 to 12, or the file itself in a multipart request."
     )
     owner: TeamRefInput | None = optional("The owner team of tables for which the manifest names no owner.")
-    create_teams: bool = strawberry.field(default=False, description="Create the owner teams that do not exist yet.")
+    create_teams: bool = flag("Create the owner teams that do not exist yet.")
     compatibility_mode: Mode = strawberry.field(
         default=Mode.BACKWARD, description="The compatibility mode of new assets."
     )
-    supersede: bool = strawberry.field(
-        default=False, description="Replace open proposals of the assets and ask the teams again."
-    )
+    supersede: bool = flag("Replace open proposals of the assets and ask the teams again.")
     owners: list[OwnerMapping] = strawberry.field(
         default_factory=list,
         description="The teams of owners in the manifest; an owner without an entry is the team of that name.",
     )
-    per_asset: bool = strawberry.field(
-        default=False, description="Skip and report a table that is refused, instead of refusing the whole manifest."
+    per_asset: bool = flag("Skip and report a table that is refused, instead of refusing the whole manifest.")
+    retire_removed: bool = flag(
+        "Retire the contracts of assets that are no longer in the manifest and that no team reads."
     )
-    retire_removed: bool = strawberry.field(
-        default=False,
-        description="Retire the contracts of assets that are no longer in the manifest and that no team reads.",
-    )
-    dry_run: bool = strawberry.field(
-        default=False, description="Execute the mutation and return its payload, then roll everything back."
-    )
+    dry_run: bool = flag("Execute the mutation and return its payload, then roll everything back.")
 
 
 @strawberry.type(description="The result of `syncDbtManifest`.")
 class SyncDbtManifestPayload(Payload):
-    report: ManifestReport | None = strawberry.field(
-        default=None, description="The report; null if refused.", metadata={"recall": ManifestReport.recall}
-    )
+    report: ManifestReport | None = payload_field("The report; null if refused.", load=ManifestReport.from_json)
 
 
 async def read_manifest(value: object) -> dbt.Manifest:
@@ -245,7 +215,7 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
     call.report_progress(Phase.READ, 0, 0)
     manifest = await read_manifest(arguments.manifest)
     options = SyncOptions(
-        owner=team_ref(or_none(arguments.owner), "owner"),
+        owner=team_ref(arguments.owner, "owner"),
         create_teams=arguments.create_teams,
         compatibility_mode=arguments.compatibility_mode,
         supersede=arguments.supersede,
@@ -255,6 +225,65 @@ async def sync_dbt_manifest(call: Call, arguments: SyncDbtManifestInput) -> Sync
     )
     report = await sync.sync_manifest(call.session, call.actor, manifest, options, call.report_progress)
     return SyncDbtManifestPayload(report=ManifestReport.of(report))
+
+
+@strawberry.type(description="A team that would be asked to acknowledge the change of one table, with the reason.")
+class ModelReader(ImpactedTeam): ...
+
+
+@from_row(is_new=lambda model: model.asset_id is None, refused="refusal_reason")
+@strawberry.type(description="The effect of syncing a dbt manifest on one table, without syncing it.")
+class DbtModelImpact(RowBacked):
+    row: strawberry.Private[ModelImpact]
+    fqn: str = strawberry.field(description="The fully qualified name of the table.")
+    outcome: Outcome = strawberry.field(
+        description="The outcome that a sync would have; PROPOSED if it had to wait for other teams."
+    )
+    is_new: bool = strawberry.field(description="Whether the table is not an asset yet.")
+    is_safe: bool = strawberry.field(description="Whether nothing breaks and a sync would accept the table.")
+    version: str | None = strawberry.field(description="The version to be published; null if nothing would change.")
+    refused: str | None = strawberry.field(description="The reason why a sync would refuse it; null if none.")
+
+    asset = relation("Asset", "row.asset_id", "The asset of the table; null if there is none yet.", nullable=True)
+
+    @computed_field("The open proposal of the asset; null if there is none.", lazy_type("Proposal") | None)
+    def open_proposal(self) -> Any:
+        return to_type("Proposal", self.row.open_proposal)
+
+    @computed_field("All changes from the asset's active contract.")
+    def changes(self, info: Info) -> list[Change]:
+        return to_changes(info.context, self.row.judgement.changes)
+
+    @computed_field("The changes that are breaking under the active contract's mode.")
+    def breaking(self, info: Info) -> list[Change]:
+        return to_changes(info.context, self.row.judgement.breaking)
+
+    @computed_field("The teams that would be asked to acknowledge the change.")
+    def asked(self) -> list[ModelReader]:
+        return ModelReader.list_asked(self.row.judgement.breaking, self.row.affected.asked)
+
+    @computed_field("The other teams that would be informed, but not asked.", lazy_list("Team"))
+    async def informed(self, info: Info) -> Any:
+        rows = await info.context.loaders.team.load_many(sorted(self.row.affected.informed))
+        return [to_type("Team", row) for row in rows]
+
+
+@strawberry.type
+class Queries:
+    @computed_field("Compute the effect of syncing a dbt manifest, table by table, sorted by fqn. Writes nothing.")
+    async def dbt_impact(
+        self,
+        info: Info,
+        manifest: Annotated[
+            JSON, argument("The content of manifest.json, version 1 to 12, or the file itself in a multipart request.")
+        ],
+    ) -> list[DbtModelImpact] | None:
+        report_progress = info.context.report_progress
+        report_progress(Phase.READ, 0, 0)
+        parsed_manifest = await read_manifest(manifest)
+        report_progress(Phase.COMPARE, 0, len(parsed_manifest.models))
+        models = await info.context.loaders.run_query(lambda session: impact.compute_impact(session, parsed_manifest))
+        return [DbtModelImpact.of(model) for model in models]
 
 
 @strawberry.type

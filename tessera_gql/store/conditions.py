@@ -1,0 +1,86 @@
+"""Conditions on rows. Each operator is declared once: its SQL for lists, its test of a row for live events."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Text, bindparam, cast, func
+
+from tessera_gql.policy.validation import uniqueness_key
+from tessera_gql.store.compiled import in_values, list_parameter
+
+ESCAPE = "/"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A filter on one column; `operator` is eq, in, contains (ignoring case), has (an id in a JSON list), gte or lt.
+
+    The value of `in` is a tuple, so that conditions are hashable.
+    """
+
+    column: str
+    operator: str
+    value: Any
+
+    def matches(self, row: Any) -> bool:
+        """Tell whether a row meets the condition. As in SQL, null meets none."""
+        value = getattr(row, self.column)
+        return value is not None and OPERATORS[self.operator].matches(value, self.value)
+
+
+@dataclass(frozen=True)
+class Operator:
+    to_sql: Callable[[str, ColumnElement[Any], str], ColumnElement[bool]]
+    """Builds the SQL from the dialect, the column and the name of the bind parameter."""
+    matches: Callable[[Any, Any], bool]
+    """Compares a row's value with the condition's."""
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Operator:
+    return Operator(lambda _, column, name: compare(column, bindparam(name, type_=column.type)), compare)
+
+
+def _like(_dialect: str, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    return column.like(bindparam(name, type_=Text()), escape=ESCAPE)
+
+
+OPERATORS = {
+    "eq": _comparison(operator.eq),
+    "gte": _comparison(operator.ge),
+    "lt": _comparison(operator.lt),
+    "in": Operator(
+        lambda dialect, column, name: in_values(dialect, column, list_parameter(name, column)),
+        lambda value, values: value in values,
+    ),
+    "contains": Operator(_like, lambda value, text: text.lower() in value.lower()),
+    "has": Operator(
+        lambda dialect, column, name: _like(dialect, cast(column, Text), name), lambda items, item: str(item) in items
+    ),
+}
+
+
+def fold_column(source: FromClause, name: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the case-folded column: the stored key of a name, since `lower()` may know only the letters A to Z."""
+    folded = source.c.get(f"{name}_key")
+    return func.lower(column) if folded is None else folded
+
+
+def to_parameter(source: FromClause, condition: Condition) -> Any:
+    """Return the value of the bind parameter: the condition's own, or the pattern of a LIKE."""
+    match condition.operator:
+        case "contains":
+            has_key = f"{condition.column}_key" in source.c
+            return _contains_pattern(uniqueness_key(condition.value) if has_key else condition.value.lower())
+        case "has":
+            return _contains_pattern(str(condition.value))
+        case _:
+            return condition.value
+
+
+def _contains_pattern(text: str) -> str:
+    """Build a LIKE pattern that matches the text anywhere, with its special characters escaped."""
+    for special in (ESCAPE, "%", "_"):
+        text = text.replace(special, ESCAPE + special)
+    return f"%{text}%"
