@@ -2,41 +2,21 @@
 
 from typing import cast
 
+from tessera_gql.diff.read.keywords import ANNOTATIONS, ITEM_COUNTS, LENGTHS, NUMBER_BOUNDS
+
 MAX_VALUES = 120
 MAX_TEXT = 20_000
 
 SUBSCHEMAS = frozenset({"items", "additionalProperties"})
-PLAIN = SUBSCHEMAS | {
-    "$schema",
-    "$comment",
-    "const",
-    "default",
-    "deprecated",
-    "description",
-    "enum",
-    "examples",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "maxItems",
-    "maxLength",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minimum",
-    "nullable",
-    "properties",
-    "readOnly",
-    "required",
-    "title",
-    "type",
-    "writeOnly",
-}
+LINEAR_KEYWORDS = SUBSCHEMAS.union(
+    ("$schema", "$comment", "type", "nullable", "enum", "const", "properties", "required"),
+    (*ANNOTATIONS, *NUMBER_BOUNDS, *LENGTHS, *ITEM_COUNTS),
+)
 """Keywords that are compared in time linear in the schema."""
 
 
 def small_schema_size(schema: object) -> int | None:
-    """Count the values in a small schema of plain keywords; None for every other document."""
+    """Count the values in a small schema of linear keywords; None for every other document."""
     size = _Size()
     schemas: list[object] = [schema]
     data: list[object] = []
@@ -82,9 +62,9 @@ class _Size:
 
 
 def _sort_entries(entries: Entries, schemas: list[object], data: list[object]) -> bool:
-    """Add the entries to subschemas or to other data; False if a keyword is not plain."""
+    """Add the entries to subschemas or to other data; False if a keyword is not linear."""
     for keyword, value in entries.items():
-        if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
+        if not isinstance(keyword, str) or not (keyword in LINEAR_KEYWORDS or keyword.startswith("x-")):
             return False
         if keyword == "properties" and isinstance(value, dict):
             continue  # a map of schemas, which the caller adds

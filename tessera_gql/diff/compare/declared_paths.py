@@ -13,10 +13,12 @@ from tessera_gql.diff.read.in_place import (
     in_place_schemas,
     unshared_in_place_schemas,
 )
+from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
 from tessera_gql.diff.read.schema import Keywords, Schema, count_schemas
 
 Key = tuple[frozenset[int], frozenset[int]]
 Expand = Callable[[Schema], tuple[Schema, ...]]
+NON_DECLARING = SCALAR_KEYWORDS | {"nullable"}
 
 
 @dataclass
@@ -64,7 +66,7 @@ def _child_declarations(
     pair: DeclarationPair, before: DeclaredProperties, after: DeclaredProperties
 ) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
     for name, nodes, new_nodes in changed_properties(before, after):
-        if not all(_is_plain(schema.properties[name]) for schema in (*nodes, *new_nodes)):
+        if not all(_declares_nothing(schema.properties[name]) for schema in (*nodes, *new_nodes)):
             yield (
                 PropertyStep(name),
                 [node.property_schema(name) for node in nodes],
@@ -88,35 +90,8 @@ def _other_property_schemas(node: Schema) -> Iterator[Schema]:
         yield node.additional_properties
 
 
-def _is_plain(raw: object) -> bool:
-    return PLAIN.issuperset(cast("Keywords", raw)) if isinstance(raw, dict) else True
-
-
-PLAIN = frozenset(
-    [
-        "type",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "format",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "nullable",
-        "readOnly",
-        "writeOnly",
-        "$comment",
-    ]
-)
+def _declares_nothing(raw: object) -> bool:
+    return NON_DECLARING.issuperset(cast("Keywords", raw)) if isinstance(raw, dict) else True
 
 
 def compare_unshared_declarations(old: Schema, new: Schema) -> dict[Key, DeclarationPair]:

@@ -24,7 +24,7 @@ from tessera_gql.diff.prove.constraints import (
 from tessera_gql.diff.prove.validation import accepts, all_true
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas, producer_names
 from tessera_gql.diff.read.json import Json, canonical_json, is_equal
-from tessera_gql.diff.read.json_types import NON_ASSERTING
+from tessera_gql.diff.read.keywords import NON_ASSERTING
 from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import Keywords, Schema
 
@@ -35,16 +35,9 @@ MAX_PATTERNS = 5
 MAX_PROPERTIES = 20_000
 MAX_FRESH = 100
 MAX_SIMILAR_NAMES = 100
-SAMPLES: dict[str, Json] = {
-    "null": None,
-    "boolean": False,
-    "integer": 0,
-    "number": 0,
-    "string": "",
-    "array": [],
-    "object": {},
-}
-PLAIN = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
+NUMBERS: dict[str, Json] = {"integer": 0, "number": 0}
+SAMPLES: dict[str, Json] = {"null": None, "boolean": False, "string": "", "array": [], "object": {}, **NUMBERS}
+SAMPLE_KEYWORDS = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
 """Keywords that allow the sample value of every type."""
 
 
@@ -97,7 +90,7 @@ class PropertyRules:
             return self.value(name)
         ((node, *_),) = self.nodes
         raw = None if node.pattern_properties else node.properties.get(name)
-        if isinstance(raw, dict) and PLAIN.issuperset(keywords := cast("Keywords", raw)):
+        if isinstance(raw, dict) and SAMPLE_KEYWORDS.issuperset(keywords := cast("Keywords", raw)):
             types = keywords.get("type", "null")
             return Witness(SAMPLES[cast("list[str]", types)[0] if isinstance(types, list) else cast("str", types)])
         return self.value(name)

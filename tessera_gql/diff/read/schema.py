@@ -9,7 +9,8 @@ from typing import NamedTuple, cast
 from tessera_gql.diff.read.documents import Document
 from tessera_gql.diff.read.guard import identity
 from tessera_gql.diff.read.json import Json, canonical_json, escape_token
-from tessera_gql.diff.read.json_types import ALL_TYPES, CONSTRAINED_TYPES, NON_ASSERTING, NULL, TYPE_MASKS
+from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, TYPE_MASKS
+from tessera_gql.diff.read.keywords import CONSTRAINED_TYPES, NON_ASSERTING
 
 Number = int | Fraction
 Keywords = dict[str, object]

@@ -12,16 +12,8 @@ from typing import NamedTuple
 
 from tessera_gql.diff.read.in_place import DeclaredProperties, declared_properties
 from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import (
-    ALL_TYPES,
-    FRACTION,
-    INTEGER,
-    NULL,
-    NUMBER,
-    SCALAR_KEYWORDS,
-    TYPE_MASKS,
-    type_mask,
-)
+from tessera_gql.diff.read.json_types import ALL_TYPES, FRACTION, INTEGER, NULL, NUMBER, TYPE_MASKS, type_mask
+from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
 from tessera_gql.diff.read.schema import Bound, Number, Schema, tighter_high, tighter_low
 
 MAX_PARTS = 200
