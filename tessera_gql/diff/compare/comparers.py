@@ -11,7 +11,7 @@ from tessera_gql.diff.compare.differences import Difference, Rule
 from tessera_gql.diff.read.json import Json, escape_token, is_equal, to_json_number
 from tessera_gql.diff.read.json_types import ALL_TYPES, NULL
 from tessera_gql.diff.read.regex import Language, find_example
-from tessera_gql.diff.read.schema import Bound, Number
+from tessera_gql.diff.read.schema import LOWER_LIMITS, UPPER_LIMITS, Bound, Number
 from tessera_gql.diff.read.view import View, describe_type, type_names
 
 K = ChangeKind
@@ -25,8 +25,6 @@ CLOSING_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
 SUBSCHEMA_KEYWORDS = ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems")
 MAP_KEYWORDS = ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies")
 MAX_TEXT = 200
-LOWER_LIMITS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
-UPPER_LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
 
 
 def compare_types(old: View, new: View) -> Iterator[Difference]:

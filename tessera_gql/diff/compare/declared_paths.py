@@ -72,22 +72,10 @@ def _child_declarations(
                 [node.property_schema(name) for node in nodes],
                 [node.property_schema(name) for node in new_nodes],
             )
-    for step, select in ((ItemStep(0), _item_schemas), (OtherPropertyStep(), _other_property_schemas)):
+    for step, select in ((ItemStep(0), Schema.item_schemas), (OtherPropertyStep(), Schema.undeclared_schemas)):
         left, right = ([schema for node in side for schema in select(node)] for side in (pair.old, pair.new))
         if left or right:
             yield step, left, right
-
-
-def _item_schemas(node: Schema) -> Iterator[Schema]:
-    yield from node.prefix_items
-    if node.remaining_items is not None:
-        yield node.remaining_items
-
-
-def _other_property_schemas(node: Schema) -> Iterator[Schema]:
-    yield from (node.pattern_property(pattern) for pattern in node.pattern_properties)
-    if node.additional_properties is not None:
-        yield node.additional_properties
 
 
 def _declares_nothing(raw: object) -> bool:

@@ -115,10 +115,7 @@ def _item_pairs(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
 
 
 def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
-    items = (
-        node.prefix_items[index] if index < len(node.prefix_items) else node.remaining_items for node in view.schemas
-    )
-    return tuple(item for item in items if item is not None)
+    return tuple(item for node in view.schemas if (item := node.item_schema(index)) is not None)
 
 
 def _property_differences(pair: ViewPair) -> Iterator[Difference]:

@@ -44,9 +44,7 @@ class Positions:
     def literals_at(self, index: int) -> list[Literal]:
         literals = [*self.everywhere, *self.extra_literals.get(index, ())]
         for node, _, is_produced in self.nodes:
-            prefix = node.prefix_items
-            schema = prefix[index] if index < len(prefix) else node.remaining_items
-            if schema is not None:
+            if (schema := node.item_schema(index)) is not None:
                 literals.append(Literal(schema, holds=True, is_produced=is_produced))
         return literals
 

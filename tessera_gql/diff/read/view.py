@@ -14,7 +14,7 @@ from tessera_gql.diff.read.in_place import DeclaredProperties, declared_properti
 from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.json_types import ALL_TYPES, FRACTION, INTEGER, NULL, NUMBER, TYPE_MASKS, type_mask
 from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
-from tessera_gql.diff.read.schema import Bound, Number, Schema, tighter_high, tighter_low
+from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
 
 MAX_PARTS = 200
 
@@ -87,17 +87,11 @@ class View:
 
     @cached_property
     def low(self) -> Bound | None:
-        bound = None
-        for node in self.schemas:
-            bound = tighter_low(bound, node.low)
-        return bound
+        return tightest_low(node.low for node in self.schemas)
 
     @cached_property
     def high(self) -> Bound | None:
-        bound = None
-        for node in self.schemas:
-            bound = tighter_high(bound, node.high)
-        return bound
+        return tightest_high(node.high for node in self.schemas)
 
     @cached_property
     def multiples(self) -> frozenset[Number]:
