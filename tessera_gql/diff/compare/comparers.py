@@ -3,7 +3,7 @@
 A new keyword gets a function here and an entry in `COMPARERS`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from tessera_gql.diff.changes import ChangeKind, Mode
@@ -69,15 +69,16 @@ def compare_enums(old: View, new: View) -> Iterator[Difference]:
         added = [value for key, value in after.items() if key not in before]
         pointer = new.pointer_to("enum" if any("enum" in node.keywords for node in new.schemas) else "const")
         if removed:
-            message = f"{_count_phrase(removed)} no longer allowed"
+            message = count_phrase(removed, "value", "no longer allowed")
             yield Difference(K.ENUM_VALUES_REMOVED, pointer, message, before=removed, directions=BACKWARD)
         if added:
-            message = f"{_count_phrase(added)} allowed now"
+            message = count_phrase(added, "value", "allowed now")
             yield Difference(K.ENUM_VALUES_ADDED, pointer, message, after=added, directions=FORWARD)
 
 
-def _count_phrase(values: list[Json]) -> str:
-    return "1 value is" if len(values) == 1 else f"{len(values)} values are"
+def count_phrase(items: Sequence[object], noun: str, predicate: str) -> str:
+    """Format a message such as `1 value is gone` or `2 values are gone`."""
+    return f"1 {noun} is {predicate}" if len(items) == 1 else f"{len(items)} {noun}s are {predicate}"
 
 
 def compare_bounds(old: View, new: View) -> Iterator[Difference]:
@@ -88,10 +89,9 @@ def compare_bounds(old: View, new: View) -> Iterator[Difference]:
         if before != after:
             pointers = [new.pointer_to(keyword) for keyword in keywords if new.value_of(keyword) is not None]
             pointer = pointers[0] if pointers else old.pointer_to(keywords[0])
+            limits = _bound_json(before), _bound_json(after)
             is_tighter = _tightness(after, sign) > _tightness(before, sign)
-            yield _limit_difference(
-                pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=is_tighter
-            )
+            yield _limit_difference(pointer, limits, keywords[0], is_tighter=is_tighter)
 
 
 def _tightness(bound: Bound | None, sign: int) -> tuple[Number, ...]:
@@ -231,9 +231,8 @@ def compare_contains(old: View, new: View) -> Iterator[Difference]:
         return
     before, after = old.lower_limit("min_contains"), new.lower_limit("min_contains")
     if before != after:
-        yield _limit_difference(
-            new.pointer_to("minContains"), (before, after), "minContains", is_tighter=after > before
-        )
+        pointer = new.pointer_to("minContains")
+        yield _limit_difference(pointer, (before, after), "minContains", is_tighter=after > before)
     yield from _compare_upper_limit(old, new, "maxContains", "max_contains")
 
 
@@ -275,10 +274,8 @@ def compare_defaults(old: View, new: View) -> Iterator[Difference]:
 
 
 def _find_default(view: View) -> tuple[str, Json] | None:
-    for node in view.schemas:
-        if "default" in node.entries:
-            return f"{node.pointer}/default", view.value_of("default")
-    return None
+    pointers = (f"{node.pointer}/default" for node in view.schemas if "default" in node.entries)
+    return next(((pointer, view.value_of("default")) for pointer in pointers), None)
 
 
 def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterator[Difference]:
@@ -302,9 +299,8 @@ def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:
 
 
 def _annotation_pointer(view: View, keyword: str) -> str:
-    return next(
-        (f"{node.pointer}/{escape_token(keyword)}" for node in view.schemas if keyword in node.entries), view.pointer
-    )
+    pointers = (f"{node.pointer}/{escape_token(keyword)}" for node in view.schemas if keyword in node.entries)
+    return next(pointers, view.pointer)
 
 
 def _abbreviate(value: Json) -> Json:

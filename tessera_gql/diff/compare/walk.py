@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views
+from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views, count_phrase
 from tessera_gql.diff.compare.differences import (
     Difference,
     ItemStep,
@@ -164,12 +164,12 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
                 removed, added = _unmatched(before.children(keyword), after.children(keyword))
-                if removed:
-                    directions = BACKWARD if keyword == "anyOf" else BOTH
-                    yield _composition_difference(before, keyword, f"{_count_phrase(removed)} gone", directions)
-                if added:
-                    directions = FORWARD if keyword == "anyOf" else BOTH
-                    yield _composition_difference(after, keyword, f"{_count_phrase(added)} new", directions)
+                sides = (removed, before, BACKWARD, "gone"), (added, after, FORWARD, "new")
+                for nodes, parent, directions, predicate in sides:
+                    if nodes:
+                        message = count_phrase(nodes, "alternative", predicate)
+                        breaks = directions if keyword == "anyOf" else BOTH
+                        yield _composition_difference(parent, keyword, message, breaks)
             case old_groups, new_groups if _sorted_keys(old_groups, keyword) != _sorted_keys(new_groups, keyword):
                 yield _composition_difference((new_groups or old_groups)[0], keyword, f"{keyword} is different", BOTH)
             case _:
@@ -184,10 +184,6 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
 
 def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:
     return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=directions)
-
-
-def _count_phrase(nodes: list[Schema]) -> str:
-    return "1 alternative is" if len(nodes) == 1 else f"{len(nodes)} alternatives are"
 
 
 def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:

@@ -152,8 +152,7 @@ def _possible_types(node: Schema, depth: int) -> int:
 
 def _nested_parts(part: Part) -> Iterator[Part]:
     node = part.node
-    target = node.target()
-    if target is not None:
+    if (target := node.target()) is not None:
         yield Part(target, part.or_null)
     for child in node.children("allOf"):
         yield Part(child, part.or_null)

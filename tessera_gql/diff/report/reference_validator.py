@@ -173,21 +173,16 @@ def _collect_names(raw: object) -> set[str]:
     return names
 
 
-def _collect_scalars(value: Json) -> list[Json]:
-    scalars: list[Json] = []
+def _is_finite(value: Json) -> bool:
     stack = [value]
     while stack:
-        item = stack.pop()
-        match item:
-            case list():
-                stack += item
-            case dict():
-                stack += item.values()
-                scalars += item.keys()
+        match stack.pop():
+            case list(items):
+                stack += items
+            case dict(entries):
+                stack += entries.values()
+            case float(number) if not math.isfinite(number):
+                return False
             case _:
-                scalars.append(item)
-    return scalars
-
-
-def _is_finite(value: Json) -> bool:
-    return all(math.isfinite(scalar) for scalar in _collect_scalars(value) if isinstance(scalar, float))
+                pass
+    return True
