@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tessera_gql.formats import dbt_types
+from tessera_gql.formats import warehouse_types
 from tessera_gql.formats.dbt_tests import Scalar, TableGuarantees, parse_number
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson
 
@@ -14,7 +14,7 @@ _PARENT_TYPES = frozenset({"object", "array"})
 def build_schema(
     columns: Mapping[str, UntrustedJson], guarantees: TableGuarantees, *, is_sized: bool, has_records: bool
 ) -> JsonObject:
-    """Build the JSON Schema of a table. `is_sized`: see `dbt_types`.
+    """Build the JSON Schema of a table. `is_sized`: see `warehouse_types`.
 
     Without `has_records` the column `a.b` is a field of `a` only if `a` is declared as an object or array.
     """
@@ -32,13 +32,13 @@ def _build_column(
     column: UntrustedJson, guarantees: TableGuarantees, key: str, *, is_sized: bool
 ) -> tuple[JsonObject, bool]:
     text = column.text("data_type")
-    data_type = dbt_types.parse_type(text, is_sized=is_sized) if text else dbt_types.DataType({})
+    data_type = warehouse_types.parse_type(text, is_sized=is_sized) if text else warehouse_types.DataType({})
     for unknown in data_type.unknown:
         column.warnings.add(f"Columns of the unknown type `{unknown}` may hold any value", column.name)
     is_required = data_type.is_required or key in guarantees.never_null
     schema = data_type.schema | _build_enum(guarantees.accepted_values.get(key, ()), data_type.schema.get("type"))
     if not is_required:
-        schema = dbt_types.allow_null(schema)
+        schema = warehouse_types.allow_null(schema)
     description = column.text("description")
     return schema | ({"description": description} if description else {}), is_required
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tessera_gql.formats import dbt_types
+from tessera_gql.formats import warehouse_types
 from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -42,11 +42,11 @@ def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
         is_never_null = exp.PrimaryKeyColumnConstraint in constraints or (
             not_null is not None and not not_null.args.get("allow_null")
         )
-        column_schema = dbt_types.parse_type(column.kind.sql(dialect), is_sized=True).schema if column.kind else {}
+        column_schema = warehouse_types.parse_type(column.kind.sql(dialect), is_sized=True).schema if column.kind else {}
         if is_never_null or column.name in key_columns:
             schema["required"].append(column.name)
         else:
-            column_schema = dbt_types.allow_null(column_schema)
+            column_schema = warehouse_types.allow_null(column_schema)
         comment = constraints.get(exp.CommentColumnConstraint)
         annotations = {"description": comment.this.name} if comment is not None else {}
         schema["properties"][column.name] = column_schema | annotations
