@@ -20,6 +20,7 @@ from tessera_gql.diff.compare.differences import (
 from tessera_gql.diff.prove.assessment import Assessment, find_counterexample, order_sides
 from tessera_gql.diff.prove.constraints import Literal, Witness
 from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.dialects import DRAFT_2020
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities
@@ -103,7 +104,7 @@ class EvidenceCollector:
 
     def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
-            document = read({"$schema": "https://json-schema.org/draft/2020-12/schema", **demand}, self.identities)
+            document = read({"$schema": DRAFT_2020.uri, **demand}, self.identities)
         except SchemaError:  # the demand contains parts of the schemas and may exceed the limits
             return None
         self.solver.fuel = FUEL
