@@ -65,8 +65,10 @@ def _convert_object(schema_object: Any, contract: Any, database: str) -> ParsedS
     guarantees: dict[str, Any] = {}
     if unique_columns := {prop.name: "always" for prop in properties if prop.unique or prop.primaryKey}:
         guarantees["uniqueness"] = unique_columns
-    if agreements := {sla.property: _to_dict(sla) for sla in contract.slaProperties or () if sla.property}:
-        guarantees["sla"] = agreements
+    agreements = [agreement for agreement in contract.slaProperties or () if agreement.property]
+    if agreements:
+        dump = {"exclude_none": True, "by_alias": True, "mode": "json"}
+        guarantees["sla"] = {agreement.property: agreement.model_dump(**dump) for agreement in agreements}
     return ParsedSchema(
         name=name if "." in name or not database else f"{database}.{name}",
         schema={"$schema": JSON_SCHEMA_DIALECT, **_object_schema(properties)},
@@ -74,11 +76,6 @@ def _convert_object(schema_object: Any, contract: Any, database: str) -> ParsedS
         description=schema_object.description,
         version=contract.version,
     )
-
-
-def _to_dict(model: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = model.model_dump(exclude_none=True, by_alias=True, mode="json")
-    return fields
 
 
 def _check_names(properties: Any) -> Iterator[Any]:

@@ -31,16 +31,13 @@ def compare_types(old: View, new: View) -> Iterator[Difference]:
     before, after = old.types, new.types
     if before == after:
         return
-    plain = before & ~NULL, after & ~NULL
+    non_null = before & ~NULL, after & ~NULL
     had, has = bool(before & NULL), bool(after & NULL)
-    if had != has and all(plain) and ALL_TYPES not in (before, after):
-        if has:
-            pointer = new.pointer_to("type")
-            yield Difference(K.NULLABLE_ADDED, pointer, "null is allowed now", had, has, directions=FORWARD)
-        else:
-            pointer = old.pointer_to("type")
-            yield Difference(K.NULLABLE_REMOVED, pointer, "null is no longer allowed", had, has, directions=BACKWARD)
-        before, after = plain
+    if had != has and all(non_null) and ALL_TYPES not in (before, after):
+        kind, view, directions = (K.NULLABLE_ADDED, new, FORWARD) if has else (K.NULLABLE_REMOVED, old, BACKWARD)
+        message = "null is allowed now" if has else "null is no longer allowed"
+        yield Difference(kind, view.pointer_to("type"), message, had, has, directions=directions)
+        before, after = non_null
     if before != after:
         yield _type_difference(before, after, old, new)
 
@@ -107,11 +104,9 @@ def _bound_json(bound: Bound | None) -> Json:
 
 
 def _limit_difference(pointer: str, limits: tuple[Json, Json], keyword: str, *, is_tighter: bool) -> Difference:
-    if is_tighter:
-        message = f"{keyword} is tighter than before"
-        return Difference(K.CONSTRAINT_TIGHTENED, pointer, message, *limits, directions=BACKWARD)
-    message = f"{keyword} is looser than before"
-    return Difference(K.CONSTRAINT_RELAXED, pointer, message, *limits, directions=FORWARD)
+    kind, directions = _constraint_kind(is_wider=not is_tighter, is_narrower=is_tighter)
+    message = f"{keyword} is {'tighter' if is_tighter else 'looser'} than before"
+    return Difference(kind, pointer, message, *limits, directions=directions)
 
 
 def compare_counts(old: View, new: View) -> Iterator[Difference]:
@@ -136,14 +131,17 @@ def compare_multiples(old: View, new: View) -> Iterator[Difference]:
     before, after = old.multiples, new.multiples
     if before == after:
         return
-    finer = _all_divide(after, before), _all_divide(before, after)
-    kind, directions = {
-        (True, False): (K.CONSTRAINT_RELAXED, FORWARD),
-        (False, True): (K.CONSTRAINT_TIGHTENED, BACKWARD),
-    }.get(finer, (K.CONSTRAINT_CHANGED, BOTH))
+    kind, directions = _constraint_kind(is_wider=_all_divide(after, before), is_narrower=_all_divide(before, after))
     pointer = (new if after else old).pointer_to("multipleOf")
     limits = [to_json_number(min(steps)) if steps else None for steps in (before, after)]
     yield Difference(kind, pointer, "multipleOf is different", limits[0], limits[1], directions=directions)
+
+
+def _constraint_kind(*, is_wider: bool, is_narrower: bool) -> tuple[ChangeKind, frozenset[Mode]]:
+    """Return the kind of a change whose new constraint contains the old one, or is contained in it."""
+    if is_wider == is_narrower:
+        return K.CONSTRAINT_CHANGED, BOTH
+    return (K.CONSTRAINT_RELAXED, FORWARD) if is_wider else (K.CONSTRAINT_TIGHTENED, BACKWARD)
 
 
 def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:
@@ -156,12 +154,7 @@ def compare_patterns(old: View, new: View) -> Iterator[Difference]:
     after = {node.pattern for node in new.schemas if node.pattern is not None}
     if before == after:
         return
-    is_narrower, is_wider = _is_implied(before, after), _is_implied(after, before)
-    kind, directions = K.CONSTRAINT_CHANGED, BOTH
-    if is_wider and not is_narrower:
-        kind, directions = K.CONSTRAINT_TIGHTENED, BACKWARD
-    elif is_narrower and not is_wider:
-        kind, directions = K.CONSTRAINT_RELAXED, FORWARD
+    kind, directions = _constraint_kind(is_wider=_is_implied(before, after), is_narrower=_is_implied(after, before))
     was, now = (", ".join(sorted(patterns))[:MAX_TEXT] or None for patterns in (before, after))
     pointer = (new if after else old).pointer_to("pattern")
     yield Difference(kind, pointer, "the pattern is different", was, now, directions=directions)
@@ -189,14 +182,14 @@ def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
 
 def compare_required(old: View, new: View) -> Iterator[Difference]:
     """Yield names that become or cease to be required; added and removed properties report it themselves."""
-    for name in new.required.keys() - old.required.keys():
-        if name not in new.properties or name in old.properties:
-            pointer = f"{new.required[name].pointer}/required"
-            yield Difference(K.REQUIRED_ADDED, pointer, "it is required now", name=name, directions=BACKWARD)
-    for name in old.required.keys() - new.required.keys():
-        if name not in old.properties or name in new.properties:
-            pointer = f"{old.required[name].pointer}/required"
-            yield Difference(K.REQUIRED_REMOVED, pointer, "it is no longer required", name=name, directions=FORWARD)
+    for kind, message, requiring, lacking, directions in (
+        (K.REQUIRED_ADDED, "it is required now", new, old, BACKWARD),
+        (K.REQUIRED_REMOVED, "it is no longer required", old, new, FORWARD),
+    ):
+        for name in requiring.required.keys() - lacking.required.keys():
+            if name not in requiring.properties or name in lacking.properties:
+                pointer = f"{requiring.required[name].pointer}/required"
+                yield Difference(kind, pointer, message, name=name, directions=directions)
 
 
 def compare_additional(old: View, new: View) -> Iterator[Difference]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
 from operator import or_
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.in_place import DeclaredProperties, declared_properties
 from tessera_gql.diff.read.json import Json, canonical_json
@@ -126,11 +126,7 @@ class View:
 
     def value_of(self, keyword: str) -> "Json":
         """The value of the keyword in the first part that has it, or None."""
-        return next((_json(node.entries[keyword]) for node in self.schemas if keyword in node.entries), None)
-
-
-def _json(value: object) -> Json:
-    return value  # type: ignore[return-value]  # checked by the guard
+        return next((cast("Json", node.entries[keyword]) for node in self.schemas if keyword in node.entries), None)
 
 
 def _possible_types(node: Schema, depth: int) -> int:
@@ -167,12 +163,11 @@ def non_null_option(node: Schema, keyword: str) -> Schema | None:
     options = node.children(keyword)
     if len(options) != 2:
         return None
-    plain = [option for option in options if not is_null(option)]
-    return plain[0] if len(plain) == 1 else None
+    non_null = [option for option in options if not _is_null(option)]
+    return non_null[0] if len(non_null) == 1 else None
 
 
-def is_null(node: Schema) -> bool:
-    """Return whether the schema accepts null only."""
+def _is_null(node: Schema) -> bool:
     keywords = node.keywords.keys()
     return (keywords == {"type"} and node.types == NULL) or (
         node.enum is not None and node.enum.keys() == {"null"} and len(keywords) == 1
