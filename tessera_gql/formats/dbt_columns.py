@@ -79,7 +79,6 @@ def _find_parent(root: JsonObject, name: str, *, has_records: bool) -> tuple[Jso
 
 
 def _innermost_items(schema: JsonObject) -> JsonObject:
-    """Return the schema of the innermost array items."""
     while "array" in (schema.get("type") or ()):
         schema = schema.setdefault("items", {})
     return schema

@@ -211,9 +211,8 @@ def _alternative_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     for keyword in ("anyOf", "oneOf"):
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                matched_pairs = zip(*_remove_equal(before.children(keyword), after.children(keyword)), strict=False)
-                yield from (
-                    (SameValueStep(), _make_pair(View((left,)), View((right,)))) for left, right in matched_pairs
-                )
+                left, right = _remove_equal(before.children(keyword), after.children(keyword))
+                for was, now in zip(left, right, strict=False):
+                    yield SameValueStep(), _make_pair(View((was,)), View((now,)))
             case _:
                 pass

@@ -29,6 +29,8 @@ from tessera_gql.diff.read.keywords import NON_ASSERTING
 from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import Keywords, Schema
 
+NamedResult = tuple[str, SearchResult]
+"""The name of a property and the search for its value."""
 ClassViolates = PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
 """Constraints that any property of a class of names may satisfy."""
 MAX_PATTERNS = 5
@@ -97,7 +99,7 @@ class PropertyRules:
 
     def find_fresh(
         self, literals: list[Literal], avoid: frozenset[str], must_match: frozenset[str], must_not_match: frozenset[str]
-    ) -> tuple[str, SearchResult]:
+    ) -> NamedResult:
         """Find an undeclared property with a value. The name matches `must_match` and none of `must_not_match`."""
         if self.names is not None:
             return "", NoWitness.EMPTY
@@ -286,9 +288,7 @@ class _Search:
         self.is_sure = False
         return is_open
 
-    def _find_fresh(
-        self, constraint: ClassViolates, literals: list[Literal], avoid: frozenset[str]
-    ) -> tuple[str, SearchResult]:
+    def _find_fresh(self, constraint: ClassViolates, literals: list[Literal], avoid: frozenset[str]) -> NamedResult:
         match constraint:
             case PatternPropertyViolates(pattern, _):
                 return self.rules.find_fresh(literals, avoid, frozenset({pattern}), frozenset())
@@ -297,7 +297,7 @@ class _Search:
             case PropertyNameViolates(node):
                 return self._find_fresh_name(node, avoid)
 
-    def _find_fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, SearchResult]:
+    def _find_fresh_name(self, node: Schema, avoid: frozenset[str]) -> NamedResult:
         """Find an undeclared name that violates the node."""
         _, result = self.rules.find_fresh([], avoid, frozenset(), frozenset())
         if result is NoWitness.EMPTY:

@@ -23,6 +23,7 @@ from tessera_gql.diff.read.json import canonical_json, to_json_number
 from tessera_gql.diff.read.regex import Language, find_example
 from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
 
+Limits = tuple[Bound | None, Bound | None]
 TRIES = 2_000
 PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
 
@@ -45,16 +46,17 @@ def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, i
     below = [_opposite(item.bound) for item in constraints if isinstance(item, BelowMinimum)]
     low = tightest_low([*(node.low for node in nodes), *above])
     high = tightest_high([*(node.high for node in nodes), *below])
+    limits: Limits = low, high
     steps = [step for node in nodes for step in node.multiples]
     avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)]
     (steps if is_integer else avoid).append(1)
     banned = excluded_values(constraints)
     if not steps:
-        return _find_fraction(low, high, avoid, banned)
+        return _find_fraction(limits, avoid, banned)
     step = reduce(_least_common_multiple, map(Fraction, steps))
     if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
         return NoWitness.EMPTY
-    return _find_multiple(step, (low, high), avoid, banned)
+    return _find_multiple(step, limits, avoid, banned)
 
 
 def _opposite(bound: Bound) -> Bound:
@@ -67,9 +69,7 @@ def _least_common_multiple(left: Fraction, right: Fraction) -> Fraction:
     return Fraction(both, left.denominator * right.denominator)
 
 
-def _find_multiple(
-    step: Fraction, limits: tuple[Bound | None, Bound | None], avoid: Sequence[Number], banned: frozenset[str]
-) -> SearchResult:
+def _find_multiple(step: Fraction, limits: Limits, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
     low, high = limits
     first = last = None
     if low is not None:
@@ -100,10 +100,9 @@ def _nearest_integers(first: int | None, last: int | None) -> Iterator[int]:
             return
 
 
-def _find_fraction(
-    low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]
-) -> SearchResult:
+def _find_fraction(limits: Limits, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
     """Find a number with a fraction and no divisor. Every interval wider than a point has infinitely many."""
+    low, high = limits
     if low is None or high is None or low.value < high.value:
         return _first_allowed(_list_fractions(low, high), avoid, banned) or NoWitness.UNKNOWN
     if low != high or low.is_open:

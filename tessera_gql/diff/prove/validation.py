@@ -101,9 +101,9 @@ class _Validation:
         if (target := node.target()) is not None:
             yield self.accepts(target, value)
         yield all_true(self.accepts(branch, value) for branch in node.children("allOf"))
-        yield from (
-            self.check_alternatives(node, keyword, value) for keyword in ("anyOf", "oneOf") if keyword in node.keywords
-        )
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in node.keywords:
+                yield self.check_alternatives(node, keyword, value)
         if (negated := node.child("not")) is not None:
             yield negate_verdict(self.accepts(negated, value))
         if (condition := node.child("if")) is not None:

@@ -262,9 +262,8 @@ class Schema:
         dependents = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
         if self.document.dialect.knows_dependencies:
             dependencies = cast("Keywords", self.keywords.get("dependencies", {}))
-            dependents |= {
-                name: cast("list[str]", names) for name, names in dependencies.items() if isinstance(names, list)
-            }
+            lists = ((name, names) for name, names in dependencies.items() if isinstance(names, list))
+            dependents.update(cast("Iterator[tuple[str, list[str]]]", lists))
         return {name: tuple(names) for name, names in dependents.items()}
 
     def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":

@@ -135,11 +135,8 @@ class EvidenceCollector:
 
 
 def _demand_absence(route: Route) -> Iterator[tuple[RawSchema, bool, bool]]:
-    match route:
-        case (*above, PropertyStep(name)):
-            yield require_at(tuple(above), {"type": "object", "not": {"required": [name]}}), False, True
-        case _:
-            return
+    if route and isinstance(route[-1], PropertyStep):
+        yield require_at(route[:-1], {"type": "object", "not": {"required": [route[-1].name]}}), False, True
 
 
 def require_at(route: Route, demand: RawSchema) -> RawSchema:
