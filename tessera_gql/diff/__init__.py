@@ -1,6 +1,7 @@
 """Compare JSON Schemas for compatibility. A change counts as breaking unless it is proven compatible.
 
-The package is pure and imports nothing else of the project.
+The package is pure and imports nothing else of the project. `engine` puts its folders together: `read` parses schemas,
+`compare` finds differences, `prove` decides which of them break, and `report` backs these with evidence.
 """
 
 from tessera_gql.diff.changes import Bump, Certainty, Change, ChangeKind, Mode, SchemaDiff

@@ -81,10 +81,6 @@ class Evidence(NamedTuple):
     hint: str | None = None
 
 
-def _no_evidence() -> Evidence:
-    return Evidence()
-
-
 ADDITIVE = frozenset(
     {
         ChangeKind.PROPERTY_ADDED,
@@ -123,7 +119,7 @@ class Change:
     after: Json
     breaks: frozenset[Mode]
     message: str
-    evidence: Callable[[], Evidence] = field(default=_no_evidence, compare=False, repr=False)
+    evidence: Callable[[], Evidence] = field(default=Evidence, compare=False, repr=False)
 
     @property
     def certainty(self) -> Certainty:

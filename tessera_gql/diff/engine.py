@@ -27,7 +27,7 @@ def compare(old: object, new: object) -> SchemaDiff:
     """Compare two schemas and return all differences. Raises `SchemaError` for an invalid document."""
     identities = Identities()
     left, right = _read_both(old, new, identities)
-    if _is_same(left, right):
+    if identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers):
         return SchemaDiff(())
     cache = NodeCache()
     before, after = cache.root(left), cache.root(right)
@@ -60,10 +60,6 @@ def _errors_on_side(side: str) -> Generator[None]:
         yield
     except SchemaError as error:
         raise error.with_side(side) from None
-
-
-def _is_same(left: Document, right: Document) -> bool:
-    return identity(left.raw, left.identity_numbers) == identity(right.raw, right.identity_numbers)
 
 
 def _to_change(assessment: Assessment, index: int, collector: EvidenceCollector) -> Change:

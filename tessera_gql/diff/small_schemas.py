@@ -2,59 +2,39 @@
 
 from typing import cast
 
+from tessera_gql.diff.read.keywords import ANNOTATIONS, ITEM_COUNTS, LENGTHS, NUMBER_BOUNDS
+
 MAX_VALUES = 120
 MAX_TEXT = 20_000
 
 SUBSCHEMAS = frozenset({"items", "additionalProperties"})
-PLAIN = SUBSCHEMAS | {
-    "$schema",
-    "$comment",
-    "const",
-    "default",
-    "deprecated",
-    "description",
-    "enum",
-    "examples",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "maxItems",
-    "maxLength",
-    "maximum",
-    "minItems",
-    "minLength",
-    "minimum",
-    "nullable",
-    "properties",
-    "readOnly",
-    "required",
-    "title",
-    "type",
-    "writeOnly",
-}
+LINEAR_KEYWORDS = SUBSCHEMAS.union(
+    ("$schema", "$comment", "type", "nullable", "enum", "const", "properties", "required"),
+    (*ANNOTATIONS, *NUMBER_BOUNDS, *LENGTHS, *ITEM_COUNTS),
+)
 """Keywords that are compared in time linear in the schema."""
 
 
 def small_schema_size(schema: object) -> int | None:
-    """Count the values in a small schema of plain keywords; None for every other document."""
+    """Count the values in a small schema of linear keywords; None for every other document."""
     size = _Size()
-    schemas: list[object] = [schema]
-    data: list[object] = []
-    while schemas:
-        value = schemas.pop()
-        if size.add(value) is None or (
-            isinstance(value, dict) and not _sort_entries(cast("Entries", value), schemas, data)
-        ):
+    stack = [(schema, True)]  # values, and whether each is a schema or a list of schemas
+    while stack:
+        value, is_schema = stack.pop()
+        if (inside := size.add(value)) is None:
             return None
-        properties = cast("Entries", value).get("properties") if isinstance(value, dict) else None
-        if isinstance(properties, dict):
-            if (inside := size.add(cast("object", properties))) is None:
+        if not is_schema or not isinstance(value, dict):
+            stack += [(item, is_schema) for item in inside]
+            continue
+        for keyword, item in cast("Entries", value).items():
+            if not isinstance(keyword, str) or not (keyword in LINEAR_KEYWORDS or keyword.startswith("x-")):
                 return None
-            schemas += inside
-    while data:
-        if (inside := size.add(data.pop())) is None:
-            return None
-        data += inside
+            if keyword != "properties" or not isinstance(item, dict):
+                stack.append((item, keyword in SUBSCHEMAS))
+            elif (schemas := size.add(cast("object", item))) is None:
+                return None
+            else:
+                stack += [(item, True) for item in schemas]
     return size.values
 
 
@@ -79,17 +59,3 @@ class _Size:
         names = cast("Entries", value) if isinstance(value, dict) else (value,)
         self.text += sum(len(name) for name in names if isinstance(name, str))
         return None if self.text > MAX_TEXT else inside
-
-
-def _sort_entries(entries: Entries, schemas: list[object], data: list[object]) -> bool:
-    """Add the entries to subschemas or to other data; False if a keyword is not plain."""
-    for keyword, value in entries.items():
-        if not isinstance(keyword, str) or not (keyword in PLAIN or keyword.startswith("x-")):
-            return False
-        if keyword == "properties" and isinstance(value, dict):
-            continue  # a map of schemas, which the caller adds
-        if keyword in SUBSCHEMAS:
-            schemas.append(value)
-        else:
-            data.append(value)
-    return True

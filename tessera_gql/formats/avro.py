@@ -4,9 +4,8 @@ from typing import Any
 
 import orjson
 
-from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT, DocumentError, ParsedSchema, check_length
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PRIMITIVES: dict[str, dict[str, Any]] = {
     "null": {"type": "null"},
     "boolean": {"type": "boolean"},
@@ -37,10 +36,10 @@ def parse_record(text: str) -> ParsedSchema:
     defs: dict[str, Any] = {}
     _convert(parsed, defs)
     root = defs.pop(parsed["name"])
-    schema = {"$schema": _DIALECT, **root, **({"$defs": defs} if defs else {})}
+    schema = {"$schema": JSON_SCHEMA_DIALECT, **root, **({"$defs": defs} if defs else {})}
     if _references(schema, f"#/$defs/{parsed['name']}"):
         schema["$defs"] = defs | {parsed["name"]: root}
-    return ParsedSchema(parsed["name"], schema, {"format": "avro", "text": text}, description=parsed.get("doc"))
+    return ParsedSchema(parsed["name"], schema, description=parsed.get("doc"))
 
 
 def _convert(avro_type: Any, defs: dict[str, Any]) -> dict[str, Any]:

@@ -102,20 +102,18 @@ def parse_manifest(document: bytes | str | Mapping[str, Any]) -> Manifest:
 
 def _build_manifest(root: UntrustedJson) -> Manifest:
     metadata = root.object("metadata")
-    version = _read_schema_version(metadata)
+    schema_version = _read_schema_version(metadata)
     adapter = metadata.text("adapter_type")
-    graph = _build_graph(root)
+    graph = _Graph(root)
     has_records = adapter in _ADAPTERS_WITH_RECORDS
-    models = tuple(graph.build_model(fqn, has_records=has_records) for fqn in sorted(graph.tables))
-    exposures = tuple(graph.build_exposures())
     return Manifest(
-        schema_version=version,
+        schema_version=schema_version,
         project=metadata.text("project_name"),
         dbt_version=metadata.text("dbt_version"),
         adapter=adapter,
         generated_at=metadata.text("generated_at"),
-        models=models,
-        exposures=exposures,
+        models=tuple(graph.build_model(fqn, has_records=has_records) for fqn in sorted(graph.tables)),
+        exposures=tuple(graph.build_exposures()),
         warnings=root.warnings.messages(),
     )
 
@@ -148,16 +146,6 @@ def _parse_json(document: bytes | str | Mapping[str, Any]) -> JsonObject:
             "This is not a dbt manifest: it is JSON, but no object. Give the target/manifest.json that dbt writes."
         )
     return parsed
-
-
-def _build_graph(root: UntrustedJson) -> "_Graph":
-    """Build the graph. Refuse a manifest without nodes: it would read as a project without tables."""
-    if not isinstance(root.value.get("nodes"), dict):
-        raise ManifestError(
-            "This manifest has no object `nodes`, so it says nothing of any table. "
-            "Give the whole target/manifest.json that dbt writes."
-        )
-    return _Graph(root)
 
 
 def _dump_json(document: JsonObject) -> bytes:
@@ -196,6 +184,11 @@ class _Graph:
     """The enabled nodes of a manifest by `unique_id`, and its tables by fqn."""
 
     def __init__(self, root: UntrustedJson) -> None:
+        if not isinstance(root.value.get("nodes"), dict):  # it would read as a project without tables
+            raise ManifestError(
+                "This manifest has no object `nodes`, so it says nothing of any table. "
+                "Give the whole target/manifest.json that dbt writes."
+            )
         self.nodes = dict(_iterate_enabled(root, "nodes", "sources"))
         self.fqns = {unique_id: fqn for unique_id, node in self.nodes.items() if (fqn := dbt_nodes.fqn(node))}
         self.tables = _group_by_table(self.nodes, self.fqns)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from tessera_gql.formats import dbt_types
 from tessera_gql.formats.dbt_tests import Scalar, TableGuarantees, parse_number
+from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson
+from tessera_gql.formats.warehouse_types import DataType, allow_null, parse_type
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _MAX_DEPTH = 16  # BigQuery nests records 15 deep
 _PARENT_TYPES = frozenset({"object", "array"})
 
@@ -14,11 +14,11 @@ _PARENT_TYPES = frozenset({"object", "array"})
 def build_schema(
     columns: Mapping[str, UntrustedJson], guarantees: TableGuarantees, *, is_sized: bool, has_records: bool
 ) -> JsonObject:
-    """Build the JSON Schema of a table. `is_sized`: see `dbt_types`.
+    """Build the JSON Schema of a table. `is_sized`: see `warehouse_types`.
 
     Without `has_records` the column `a.b` is a field of `a` only if `a` is declared as an object or array.
     """
-    root: JsonObject = {"$schema": _DIALECT, "type": "object", "properties": {}, "required": []}
+    root: JsonObject = {"$schema": JSON_SCHEMA_DIALECT, "type": "object", "properties": {}, "required": []}
     for name in sorted(columns):
         column_schema, is_required = _build_column(columns[name], guarantees, name.lower(), is_sized=is_sized)
         parent, field = _find_parent(root, name, has_records=has_records)
@@ -32,13 +32,13 @@ def _build_column(
     column: UntrustedJson, guarantees: TableGuarantees, key: str, *, is_sized: bool
 ) -> tuple[JsonObject, bool]:
     text = column.text("data_type")
-    data_type = dbt_types.parse_type(text, is_sized=is_sized) if text else dbt_types.DataType({})
+    data_type = parse_type(text, is_sized=is_sized) if text else DataType({})
     for unknown in data_type.unknown:
         column.warnings.add(f"Columns of the unknown type `{unknown}` may hold any value", column.name)
     is_required = data_type.is_required or key in guarantees.never_null
     schema = data_type.schema | _build_enum(guarantees.accepted_values.get(key, ()), data_type.schema.get("type"))
     if not is_required:
-        schema = dbt_types.allow_null(schema)
+        schema = allow_null(schema)
     description = column.text("description")
     return schema | ({"description": description} if description else {}), is_required
 
@@ -79,7 +79,6 @@ def _find_parent(root: JsonObject, name: str, *, has_records: bool) -> tuple[Jso
 
 
 def _innermost_items(schema: JsonObject) -> JsonObject:
-    """Return the schema of the innermost array items."""
     while "array" in (schema.get("type") or ()):
         schema = schema.setdefault("items", {})
     return schema

@@ -70,12 +70,8 @@ def owner(node: UntrustedJson) -> str | None:
 def _first_name(value: object) -> str | None:
     """Return a team name that is written as text, as an object with a `name`, or as a list of these."""
     match value:
-        case str(name) if name.isprintable():
-            return name.strip() or None
-        case {"name": str(name)} | {"team": str(name)} | [str(name), *_] | [{"name": str(name)}, *_] if (
-            name.isprintable()
-        ):
-            return name.strip() or None
+        case str(name) | {"name": str(name)} | {"team": str(name)} | [str(name), *_] | [{"name": str(name)}, *_]:
+            return (name.strip() or None) if name.isprintable() else None
         case _:
             return None
 

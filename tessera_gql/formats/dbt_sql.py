@@ -19,7 +19,7 @@ _DIALECTS = {"sqlserver": "tsql", "synapse": "tsql"}
 
 @dataclass(frozen=True)
 class ColumnUsage:
-    """The declared columns that are read of one upstream table. None means all of them; `why` is then the reason."""
+    """The declared columns that are read of one upstream table. None means all of them, for the given reason."""
 
     columns: tuple[str, ...] | None
     reason: str | None = None

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tessera_gql.formats.untrusted_json import JsonObject, UntrustedJson, is_storable
 
@@ -161,8 +161,8 @@ def _to_custom_entry(check: Check) -> JsonObject:
 
 def _read_accepted_values(arguments: JsonObject) -> tuple[Scalar, ...]:
     """Return the values as SQL compares them, or none if one is an expression. dbt quotes all unless `quote: false`."""
-    values = arguments.get("values")
-    scalars = [_to_scalar(value, is_quoted=arguments.get("quote") is not False) for value in _as_list(values)]
+    values, is_quoted = arguments.get("values"), arguments.get("quote") is not False
+    scalars = [_to_scalar(value, is_quoted=is_quoted) for value in values] if isinstance(values, list) else []
     distinct = {(type(value).__name__, value): value for value in scalars if value is not None}
     return tuple(distinct[key] for key in sorted(distinct)) if None not in scalars else ()
 
@@ -243,16 +243,15 @@ def _read_check(node: UntrustedJson, nodes: Mapping[str, UntrustedJson], fqns: M
 def _read_limits(node: UntrustedJson, arguments: JsonObject) -> dict[str, str]:
     """Return the settings because of which a passing test proves less than its name says; empty for most tests."""
     config = node.object("config")
-    texts = {key: config.text(key) for key in _DEFAULT_CONFIG}
-    limits = {key: text for key, text in texts.items() if text and _compact(text) != _DEFAULT_CONFIG[key]}
+    limits = {
+        key: text
+        for key, default in _DEFAULT_CONFIG.items()
+        if (text := config.text(key)) and text.lower().replace(" ", "") != default
+    }
     conditions = [config.text(key) for key in _CONDITION_KEYS]
     conditions += [text for key in _CONDITION_KEYS if isinstance(text := arguments.get(key), str)]
     condition = " and ".join(text for text in conditions if text)
     return limits | ({"where": condition} if condition else {})
-
-
-def _compact(text: str) -> str:
-    return text.lower().replace(" ", "")
 
 
 def _resolve_target(
@@ -287,7 +286,3 @@ def _hash_sql(node: UntrustedJson) -> str:
 
 def _strip_quotes(column: str) -> str:
     return column.strip().strip('"`[]') or column
-
-
-def _as_list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

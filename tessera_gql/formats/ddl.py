@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tessera_gql.formats import dbt_types
-from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
-
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT, DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.warehouse_types import allow_null, parse_type
 
 
 def parse_tables(text: str, dialect: str | None = None) -> list[ParsedSchema]:
@@ -33,7 +31,7 @@ def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
     from sqlglot import exp  # noqa: PLC0415
 
     key_columns = list(_primary_key_columns(create.this))
-    schema: dict[str, Any] = {"$schema": _DIALECT, "type": "object", "properties": {}, "required": []}
+    schema: dict[str, Any] = {"$schema": JSON_SCHEMA_DIALECT, "type": "object", "properties": {}, "required": []}
     for column in create.this.find_all(exp.ColumnDef):
         if column.parent is not create.this:
             continue
@@ -42,16 +40,16 @@ def _convert_table(create: Any, dialect: str | None) -> ParsedSchema:
         is_never_null = exp.PrimaryKeyColumnConstraint in constraints or (
             not_null is not None and not not_null.args.get("allow_null")
         )
-        column_schema = dbt_types.parse_type(column.kind.sql(dialect), is_sized=True).schema if column.kind else {}
+        column_schema = parse_type(column.kind.sql(dialect), is_sized=True).schema if column.kind else {}
         if is_never_null or column.name in key_columns:
             schema["required"].append(column.name)
         else:
-            column_schema = dbt_types.allow_null(column_schema)
+            column_schema = allow_null(column_schema)
         comment = constraints.get(exp.CommentColumnConstraint)
         annotations = {"description": comment.this.name} if comment is not None else {}
         schema["properties"][column.name] = column_schema | annotations
     name = ".".join(part.name for part in create.this.this.parts)
-    return ParsedSchema(name, schema, {"format": "ddl", "text": create.sql(dialect)})
+    return ParsedSchema(name, schema)
 
 
 def _primary_key_columns(schema: Any) -> Iterator[str]:

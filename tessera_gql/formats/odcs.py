@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tessera_gql.formats import yaml
-from tessera_gql.formats.parsed_schema import DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT, DocumentError, ParsedSchema, check_length
+from tessera_gql.formats.warehouse_types import allow_null
 from tessera_gql.formats.yaml import YamlError
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _API_VERSION = "v3.1.0"
 _TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": "string"},
@@ -49,8 +49,7 @@ def parse_contract(text: str) -> list[ParsedSchema]:
     if not contract.schema_:
         raise DocumentError("This data contract has no `schema`, so it promises nothing about data.")
     database = next((_read_database(server) for server in contract.servers or ()), "")
-    schemas = (_convert_object(schema_object, contract, database, text) for schema_object in contract.schema_)
-    return list(schemas)
+    return [_convert_object(schema_object, contract, database) for schema_object in contract.schema_]
 
 
 def _read_database(server: Any) -> str:
@@ -58,7 +57,7 @@ def _read_database(server: Any) -> str:
     return ".".join(part for part in parts if part)
 
 
-def _convert_object(schema_object: Any, contract: Any, database: str, text: str) -> ParsedSchema:
+def _convert_object(schema_object: Any, contract: Any, database: str) -> ParsedSchema:
     name = schema_object.physicalName or schema_object.name
     if not name:
         raise DocumentError("An object of the contract's schema has neither `name` nor `physicalName`.")
@@ -66,21 +65,17 @@ def _convert_object(schema_object: Any, contract: Any, database: str, text: str)
     guarantees: dict[str, Any] = {}
     if unique_columns := {prop.name: "always" for prop in properties if prop.unique or prop.primaryKey}:
         guarantees["uniqueness"] = unique_columns
-    if agreements := {sla.property: _to_dict(sla) for sla in contract.slaProperties or () if sla.property}:
-        guarantees["sla"] = agreements
+    agreements = [agreement for agreement in contract.slaProperties or () if agreement.property]
+    if agreements:
+        dump = {"exclude_none": True, "by_alias": True, "mode": "json"}
+        guarantees["sla"] = {agreement.property: agreement.model_dump(**dump) for agreement in agreements}
     return ParsedSchema(
         name=name if "." in name or not database else f"{database}.{name}",
-        schema={"$schema": _DIALECT, **_object_schema(properties)},
-        original={"format": "odcs", "text": text},
+        schema={"$schema": JSON_SCHEMA_DIALECT, **_object_schema(properties)},
         guarantees=guarantees or None,
         description=schema_object.description,
         version=contract.version,
     )
-
-
-def _to_dict(model: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = model.model_dump(exclude_none=True, by_alias=True, mode="json")
-    return fields
 
 
 def _check_names(properties: Any) -> Iterator[Any]:
@@ -97,8 +92,8 @@ def _object_schema(properties: Iterable[Any]) -> dict[str, Any]:
         property_schema = _property_schema(prop)
         if prop.required or prop.primaryKey:
             schema["required"].append(prop.name)
-        elif isinstance(property_schema.get("type"), str):
-            property_schema["type"] = [property_schema["type"], "null"]
+        else:
+            property_schema = allow_null(property_schema)
         schema["properties"][prop.name] = property_schema
     return schema
 

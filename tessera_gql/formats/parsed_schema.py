@@ -3,20 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+"""The draft in which all parsers write their schemas."""
 MAX_LENGTH = 2_000_000
 
 
 @dataclass(frozen=True)
 class ParsedSchema:
-    """The schema of one table, topic or message.
-
-    `name` is spelled as in the document and may be only the last part of an fqn. `original` is the text, because no
-    parser understands all of a document.
-    """
+    """The schema of one table, topic or message. `name` is as in the document, maybe only the last part of an fqn."""
 
     name: str
     schema: dict[str, Any]
-    original: dict[str, str]
     guarantees: dict[str, Any] | None = None
     description: str | None = None
     version: str | None = None

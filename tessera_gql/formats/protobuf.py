@@ -4,16 +4,14 @@
 of its fields is required.
 """
 
-import base64
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from tessera_gql.formats.parsed_schema import MAX_LENGTH, DocumentError, ParsedSchema
+from tessera_gql.formats.parsed_schema import JSON_SCHEMA_DIALECT, MAX_LENGTH, DocumentError, ParsedSchema
 
 if TYPE_CHECKING:
     from google.protobuf import descriptor_pb2 as pb
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _INTEGER_64 = {"type": ["string", "integer"]}  # a JSON number doesn't hold 64 bits everywhere
 _SCALARS: dict[str, dict[str, Any]] = {
     "DOUBLE": {"type": ["number", "string"]},  # "NaN" and "Infinity" are texts
@@ -45,9 +43,8 @@ def parse_messages(document: bytes) -> list[ParsedSchema]:
     except DecodeError as error:
         raise DocumentError("This is no descriptor set. Write one with `protoc --descriptor_set_out`.") from error
     defs = dict(_iterate_definitions(files))
-    original = {"format": "protobuf", "base64": base64.b64encode(document).decode()}
     schemas = [
-        ParsedSchema(name, {"$schema": _DIALECT, **defs[name], "$defs": _find_references(name, defs)}, original)
+        ParsedSchema(name, {"$schema": JSON_SCHEMA_DIALECT, **defs[name], "$defs": _find_references(name, defs)})
         for name in (_qualify(file.package, message.name) for file in files.file for message in file.message_type)
         if not name.startswith("google.protobuf.")
     ]

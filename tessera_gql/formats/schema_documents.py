@@ -27,15 +27,10 @@ class Format(StrEnum):
 
 FORMAT_BY_SUFFIX = {
     ".json": Format.JSON_SCHEMA,
-    ".yaml": Format.ODCS,
-    ".yml": Format.ODCS,
+    **dict.fromkeys((".yaml", ".yml"), Format.ODCS),
     ".avsc": Format.AVRO,
-    ".pb": Format.PROTOBUF,
-    ".desc": Format.PROTOBUF,
-    ".binpb": Format.PROTOBUF,
-    ".protoset": Format.PROTOBUF,
-    ".sql": Format.DDL,
-    ".ddl": Format.DDL,
+    **dict.fromkeys((".pb", ".desc", ".binpb", ".protoset"), Format.PROTOBUF),
+    **dict.fromkeys((".sql", ".ddl"), Format.DDL),
 }
 
 
@@ -49,8 +44,8 @@ class SchemaDocument:
     dialect: str | None = None
 
     def as_json(self) -> dict[str, str]:
-        found = {"format": self.format, "text": self.text, "part": self.part, "dialect": self.dialect}
-        return {name: str(value) for name, value in found.items() if value is not None}
+        fields = {"format": self.format, "text": self.text, "part": self.part, "dialect": self.dialect}
+        return {name: str(value) for name, value in fields.items() if value is not None}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, str]) -> "SchemaDocument":

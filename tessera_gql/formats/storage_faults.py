@@ -10,10 +10,10 @@ MAX_DEPTH = 200
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def find_storage_fault(value: Any) -> str | None:
+def find_storage_fault(value: Any, max_depth: int = MAX_DEPTH) -> str | None:
     """Return the reason why a text or JSON value can't be stored, or None. Iterative, so that depth is no problem."""
     level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(max_depth + 1):
         next_level: list[Any] = []
         for item in level:
             if reason := _find_fault(item):
@@ -22,7 +22,7 @@ def find_storage_fault(value: Any) -> str | None:
         if not next_level:
             return None
         level = next_level
-    return f"it is nested deeper than {MAX_DEPTH} levels; flatten it"
+    return f"it is nested deeper than {max_depth} levels; flatten it"
 
 
 def _find_fault(value: Any) -> str | None:

@@ -1,12 +1,14 @@
 """Typed access to untrusted JSON. A value of the wrong type reads as absent and leads to a warning."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from tessera_gql.formats.storage_faults import find_storage_fault
+
 JsonObject: TypeAlias = dict[str, Any]
 
-_MAX_STORED_DEPTH = 32
+_MAX_STORED_DEPTH = 31
 _MAX_LISTED = 3
 
 
@@ -107,26 +109,8 @@ class UntrustedJson:
 
 
 def is_storable(value: object) -> bool:
-    """Whether a JSON value nests at most 32 deep and has no NUL, which PostgreSQL can't store."""
-    level = [value]
-    for _ in range(_MAX_STORED_DEPTH):
-        if any(isinstance(item, str) and "\0" in item for item in level):
-            return False
-        level = [nested for item in level for nested in _nested_values(item)]
-        if not level:
-            return True
-    return False
-
-
-def _nested_values(value: object) -> Iterator[object]:
-    match value:
-        case Mapping():
-            yield from value.keys()
-            yield from value.values()
-        case list():
-            yield from value
-        case _:
-            return
+    """Whether a JSON value nests at most 32 deep and holds nothing that PostgreSQL can't store, such as NUL."""
+    return find_storage_fault(value, _MAX_STORED_DEPTH) is None
 
 
 def _join_names(names: list[str]) -> str:

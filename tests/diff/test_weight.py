@@ -22,6 +22,7 @@ def test_a_small_table_weighs_what_it_holds():
         {"$ref": "#"},
         {"properties": {"a": {"items": {"allOf": []}}}},
         {"items": {"oneOf": []}},
+        {"items": [{"oneOf": []}]},
         {"additionalProperties": {"not": {}}},
         {"multipleOf": 3},
         {"properties": {f"c{n}": {} for n in range(500)}},

@@ -44,7 +44,6 @@ def test_a_contract_becomes_a_schema_guarantees_and_a_name() -> None:
     assert found.guarantees is not None
     assert found.guarantees["uniqueness"] == {"id": "always", "email": "always"}
     assert found.guarantees["sla"]["latency"]["value"] == 4
-    assert found.original == {"format": "odcs", "text": CONTRACT}
 
 
 def test_what_is_written_reads_back_with_the_same_columns() -> None:

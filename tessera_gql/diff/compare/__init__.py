@@ -1,1 +1,1 @@
-"""Walk two schemas side by side and draft the changes between them."""
+"""Walk two schemas side by side and collect their differences and the routes to them."""

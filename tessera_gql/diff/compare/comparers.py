@@ -3,7 +3,7 @@
 A new keyword gets a function here and an entry in `COMPARERS`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from tessera_gql.diff.changes import ChangeKind, Mode
@@ -11,7 +11,7 @@ from tessera_gql.diff.compare.differences import Difference, Rule
 from tessera_gql.diff.read.json import Json, escape_token, is_equal, to_json_number
 from tessera_gql.diff.read.json_types import ALL_TYPES, NULL
 from tessera_gql.diff.read.regex import Language, find_example
-from tessera_gql.diff.read.schema import Bound, Number
+from tessera_gql.diff.read.schema import LOWER_LIMITS, UPPER_LIMITS, Bound, Number
 from tessera_gql.diff.read.view import View, describe_type, type_names
 
 K = ChangeKind
@@ -25,24 +25,19 @@ CLOSING_KEYWORDS = ("additionalProperties", "unevaluatedProperties")
 SUBSCHEMA_KEYWORDS = ("additionalItems", "items", "propertyNames", "contains", "unevaluatedItems")
 MAP_KEYWORDS = ("patternProperties", "dependentRequired", "dependentSchemas", "dependencies")
 MAX_TEXT = 200
-LOWER_LIMITS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
-UPPER_LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
 
 
 def compare_types(old: View, new: View) -> Iterator[Difference]:
     before, after = old.types, new.types
     if before == after:
         return
-    plain = before & ~NULL, after & ~NULL
+    non_null = before & ~NULL, after & ~NULL
     had, has = bool(before & NULL), bool(after & NULL)
-    if had != has and all(plain) and ALL_TYPES not in (before, after):
-        if has:
-            pointer = new.pointer_to("type")
-            yield Difference(K.NULLABLE_ADDED, pointer, "null is allowed now", had, has, directions=FORWARD)
-        else:
-            pointer = old.pointer_to("type")
-            yield Difference(K.NULLABLE_REMOVED, pointer, "null is no longer allowed", had, has, directions=BACKWARD)
-        before, after = plain
+    if had != has and all(non_null) and ALL_TYPES not in (before, after):
+        kind, view, directions = (K.NULLABLE_ADDED, new, FORWARD) if has else (K.NULLABLE_REMOVED, old, BACKWARD)
+        message = "null is allowed now" if has else "null is no longer allowed"
+        yield Difference(kind, view.pointer_to("type"), message, had, has, directions=directions)
+        before, after = non_null
     if before != after:
         yield _type_difference(before, after, old, new)
 
@@ -71,15 +66,16 @@ def compare_enums(old: View, new: View) -> Iterator[Difference]:
         added = [value for key, value in after.items() if key not in before]
         pointer = new.pointer_to("enum" if any("enum" in node.keywords for node in new.schemas) else "const")
         if removed:
-            message = f"{_count_phrase(removed)} no longer allowed"
+            message = count_phrase(removed, "value", "no longer allowed")
             yield Difference(K.ENUM_VALUES_REMOVED, pointer, message, before=removed, directions=BACKWARD)
         if added:
-            message = f"{_count_phrase(added)} allowed now"
+            message = count_phrase(added, "value", "allowed now")
             yield Difference(K.ENUM_VALUES_ADDED, pointer, message, after=added, directions=FORWARD)
 
 
-def _count_phrase(values: list[Json]) -> str:
-    return "1 value is" if len(values) == 1 else f"{len(values)} values are"
+def count_phrase(items: Sequence[object], noun: str, predicate: str) -> str:
+    """Format a message such as `1 value is gone` or `2 values are gone`."""
+    return f"1 {noun} is {predicate}" if len(items) == 1 else f"{len(items)} {noun}s are {predicate}"
 
 
 def compare_bounds(old: View, new: View) -> Iterator[Difference]:
@@ -90,10 +86,9 @@ def compare_bounds(old: View, new: View) -> Iterator[Difference]:
         if before != after:
             pointers = [new.pointer_to(keyword) for keyword in keywords if new.value_of(keyword) is not None]
             pointer = pointers[0] if pointers else old.pointer_to(keywords[0])
+            limits = _bound_json(before), _bound_json(after)
             is_tighter = _tightness(after, sign) > _tightness(before, sign)
-            yield _limit_difference(
-                pointer, (_bound_json(before), _bound_json(after)), keywords[0], is_tighter=is_tighter
-            )
+            yield _limit_difference(pointer, limits, keywords[0], is_tighter=is_tighter)
 
 
 def _tightness(bound: Bound | None, sign: int) -> tuple[Number, ...]:
@@ -109,11 +104,9 @@ def _bound_json(bound: Bound | None) -> Json:
 
 
 def _limit_difference(pointer: str, limits: tuple[Json, Json], keyword: str, *, is_tighter: bool) -> Difference:
-    if is_tighter:
-        message = f"{keyword} is tighter than before"
-        return Difference(K.CONSTRAINT_TIGHTENED, pointer, message, *limits, directions=BACKWARD)
-    message = f"{keyword} is looser than before"
-    return Difference(K.CONSTRAINT_RELAXED, pointer, message, *limits, directions=FORWARD)
+    kind, directions = _constraint_kind(is_wider=not is_tighter, is_narrower=is_tighter)
+    message = f"{keyword} is {'tighter' if is_tighter else 'looser'} than before"
+    return Difference(kind, pointer, message, *limits, directions=directions)
 
 
 def compare_counts(old: View, new: View) -> Iterator[Difference]:
@@ -138,14 +131,17 @@ def compare_multiples(old: View, new: View) -> Iterator[Difference]:
     before, after = old.multiples, new.multiples
     if before == after:
         return
-    finer = _all_divide(after, before), _all_divide(before, after)
-    kind, directions = {
-        (True, False): (K.CONSTRAINT_RELAXED, FORWARD),
-        (False, True): (K.CONSTRAINT_TIGHTENED, BACKWARD),
-    }.get(finer, (K.CONSTRAINT_CHANGED, BOTH))
+    kind, directions = _constraint_kind(is_wider=_all_divide(after, before), is_narrower=_all_divide(before, after))
     pointer = (new if after else old).pointer_to("multipleOf")
     limits = [to_json_number(min(steps)) if steps else None for steps in (before, after)]
     yield Difference(kind, pointer, "multipleOf is different", limits[0], limits[1], directions=directions)
+
+
+def _constraint_kind(*, is_wider: bool, is_narrower: bool) -> tuple[ChangeKind, frozenset[Mode]]:
+    """Return the kind of a change whose new constraint contains the old one, or is contained in it."""
+    if is_wider == is_narrower:
+        return K.CONSTRAINT_CHANGED, BOTH
+    return (K.CONSTRAINT_RELAXED, FORWARD) if is_wider else (K.CONSTRAINT_TIGHTENED, BACKWARD)
 
 
 def _all_divide(steps: frozenset[Number], multiples: frozenset[Number]) -> bool:
@@ -158,12 +154,7 @@ def compare_patterns(old: View, new: View) -> Iterator[Difference]:
     after = {node.pattern for node in new.schemas if node.pattern is not None}
     if before == after:
         return
-    is_narrower, is_wider = _is_implied(before, after), _is_implied(after, before)
-    kind, directions = K.CONSTRAINT_CHANGED, BOTH
-    if is_wider and not is_narrower:
-        kind, directions = K.CONSTRAINT_TIGHTENED, BACKWARD
-    elif is_narrower and not is_wider:
-        kind, directions = K.CONSTRAINT_RELAXED, FORWARD
+    kind, directions = _constraint_kind(is_wider=_is_implied(before, after), is_narrower=_is_implied(after, before))
     was, now = (", ".join(sorted(patterns))[:MAX_TEXT] or None for patterns in (before, after))
     pointer = (new if after else old).pointer_to("pattern")
     yield Difference(kind, pointer, "the pattern is different", was, now, directions=directions)
@@ -191,14 +182,14 @@ def compare_uniqueness(old: View, new: View) -> Iterator[Difference]:
 
 def compare_required(old: View, new: View) -> Iterator[Difference]:
     """Yield names that become or cease to be required; added and removed properties report it themselves."""
-    for name in new.required.keys() - old.required.keys():
-        if name not in new.properties or name in old.properties:
-            pointer = f"{new.required[name].pointer}/required"
-            yield Difference(K.REQUIRED_ADDED, pointer, "it is required now", name=name, directions=BACKWARD)
-    for name in old.required.keys() - new.required.keys():
-        if name not in old.properties or name in new.properties:
-            pointer = f"{old.required[name].pointer}/required"
-            yield Difference(K.REQUIRED_REMOVED, pointer, "it is no longer required", name=name, directions=FORWARD)
+    for kind, message, requiring, lacking, directions in (
+        (K.REQUIRED_ADDED, "it is required now", new, old, BACKWARD),
+        (K.REQUIRED_REMOVED, "it is no longer required", old, new, FORWARD),
+    ):
+        for name in requiring.required.keys() - lacking.required.keys():
+            if name not in requiring.properties or name in lacking.properties:
+                pointer = f"{requiring.required[name].pointer}/required"
+                yield Difference(kind, pointer, message, name=name, directions=directions)
 
 
 def compare_additional(old: View, new: View) -> Iterator[Difference]:
@@ -233,9 +224,8 @@ def compare_contains(old: View, new: View) -> Iterator[Difference]:
         return
     before, after = old.lower_limit("min_contains"), new.lower_limit("min_contains")
     if before != after:
-        yield _limit_difference(
-            new.pointer_to("minContains"), (before, after), "minContains", is_tighter=after > before
-        )
+        pointer = new.pointer_to("minContains")
+        yield _limit_difference(pointer, (before, after), "minContains", is_tighter=after > before)
     yield from _compare_upper_limit(old, new, "maxContains", "max_contains")
 
 
@@ -277,10 +267,8 @@ def compare_defaults(old: View, new: View) -> Iterator[Difference]:
 
 
 def _find_default(view: View) -> tuple[str, Json] | None:
-    for node in view.schemas:
-        if "default" in node.entries:
-            return f"{node.pointer}/default", view.value_of("default")
-    return None
+    pointers = (f"{node.pointer}/default" for node in view.schemas if "default" in node.entries)
+    return next(((pointer, view.value_of("default")) for pointer in pointers), None)
 
 
 def compare_annotations(old: View, new: View, keywords: Iterable[str]) -> Iterator[Difference]:
@@ -304,9 +292,8 @@ def _compare_deprecation(old: View, new: View) -> Iterator[Difference]:
 
 
 def _annotation_pointer(view: View, keyword: str) -> str:
-    return next(
-        (f"{node.pointer}/{escape_token(keyword)}" for node in view.schemas if keyword in node.entries), view.pointer
-    )
+    pointers = (f"{node.pointer}/{escape_token(keyword)}" for node in view.schemas if keyword in node.entries)
+    return next(pointers, view.pointer)
 
 
 def _abbreviate(value: Json) -> Json:

@@ -13,10 +13,12 @@ from tessera_gql.diff.read.in_place import (
     in_place_schemas,
     unshared_in_place_schemas,
 )
+from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
 from tessera_gql.diff.read.schema import Keywords, Schema, count_schemas
 
 Key = tuple[frozenset[int], frozenset[int]]
 Expand = Callable[[Schema], tuple[Schema, ...]]
+NON_DECLARING = SCALAR_KEYWORDS | {"nullable"}
 
 
 @dataclass
@@ -64,59 +66,20 @@ def _child_declarations(
     pair: DeclarationPair, before: DeclaredProperties, after: DeclaredProperties
 ) -> Iterator[tuple[Step, list[Schema], list[Schema]]]:
     for name, nodes, new_nodes in changed_properties(before, after):
-        if not all(_is_plain(schema.properties[name]) for schema in (*nodes, *new_nodes)):
+        if not all(_declares_nothing(schema.properties[name]) for schema in (*nodes, *new_nodes)):
             yield (
                 PropertyStep(name),
                 [node.property_schema(name) for node in nodes],
                 [node.property_schema(name) for node in new_nodes],
             )
-    for step, select in ((ItemStep(0), _item_schemas), (OtherPropertyStep(), _other_property_schemas)):
+    for step, select in ((ItemStep(0), Schema.item_schemas), (OtherPropertyStep(), Schema.undeclared_schemas)):
         left, right = ([schema for node in side for schema in select(node)] for side in (pair.old, pair.new))
         if left or right:
             yield step, left, right
 
 
-def _item_schemas(node: Schema) -> Iterator[Schema]:
-    yield from node.prefix_items
-    if node.remaining_items is not None:
-        yield node.remaining_items
-
-
-def _other_property_schemas(node: Schema) -> Iterator[Schema]:
-    yield from (node.pattern_property(pattern) for pattern in node.pattern_properties)
-    if node.additional_properties is not None:
-        yield node.additional_properties
-
-
-def _is_plain(raw: object) -> bool:
-    return PLAIN.issuperset(cast("Keywords", raw)) if isinstance(raw, dict) else True
-
-
-PLAIN = frozenset(
-    [
-        "type",
-        "enum",
-        "const",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "pattern",
-        "format",
-        "title",
-        "description",
-        "default",
-        "examples",
-        "deprecated",
-        "nullable",
-        "readOnly",
-        "writeOnly",
-        "$comment",
-    ]
-)
+def _declares_nothing(raw: object) -> bool:
+    return NON_DECLARING.issuperset(cast("Keywords", raw)) if isinstance(raw, dict) else True
 
 
 def compare_unshared_declarations(old: Schema, new: Schema) -> dict[Key, DeclarationPair]:

@@ -14,7 +14,7 @@ class Rule(Enum):
     ALWAYS: in the directions of its kind, without a proof. NEVER: it is informational.
     """
 
-    CONTAINMENT = "CONTENT"
+    CONTAINMENT = "CONTAINMENT"
     OPEN = "OPEN"
     ALWAYS = "ALWAYS"
     NEVER = "NEVER"

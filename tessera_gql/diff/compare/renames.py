@@ -10,6 +10,7 @@ from tessera_gql.diff.read.view import View, shape_key
 MIN_SIMILARITY = 0.5
 MAX_CANDIDATES = 200
 NamedSchema = tuple[str, Schema]
+NamedShape = tuple[str, str]
 
 
 def find_renames(removed: Sequence[NamedSchema], added: Sequence[NamedSchema]) -> dict[str, str]:
@@ -17,16 +18,13 @@ def find_renames(removed: Sequence[NamedSchema], added: Sequence[NamedSchema]) -
 
     `x-renamed-from` decides; otherwise both names must be the best match of each other among equal shapes.
     """
-    come_names = {name for name, _ in added}
-    matches = {
-        old: new
-        for new, node in added
-        if isinstance(old := node.entries.get("x-renamed-from"), str) and old in {name for name, _ in removed}
-    }
+    removed_names = {name for name, _ in removed}
+    declared = [(node.entries.get("x-renamed-from"), new) for new, node in added]
+    matches = {old: new for old, new in declared if isinstance(old, str) and old in removed_names}
     if max(len(removed), len(added)) > MAX_CANDIDATES:
         return matches
     left = [(name, shape_key(View((node,)))) for name, node in removed if name not in matches]
-    right = [(name, shape_key(View((node,)))) for name, node in added if name in come_names - set(matches.values())]
+    right = [(name, shape_key(View((node,)))) for name, node in added if name not in matches.values()]
     scores = _score_pairs(left, right)
     by_old, by_new = _best_matches(scores, 0), _best_matches(scores, 1)
     for (old, new), score in scores.items():
@@ -35,9 +33,7 @@ def find_renames(removed: Sequence[NamedSchema], added: Sequence[NamedSchema]) -
     return matches
 
 
-def _score_pairs(
-    left: Sequence[tuple[str, object]], right: Sequence[tuple[str, object]]
-) -> dict[tuple[str, str], float]:
+def _score_pairs(left: Sequence[NamedShape], right: Sequence[NamedShape]) -> dict[tuple[str, str], float]:
     """Return the similarity of all pairs of names with equal shapes."""
     tokens = {name: _tokenize(name) for name, _ in (*left, *right)}
     return {

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.changes import ChangeKind, Mode
-from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views
+from tessera_gql.diff.compare.comparers import BACKWARD, BOTH, FORWARD, compare_views, count_phrase
 from tessera_gql.diff.compare.differences import (
     Difference,
     ItemStep,
@@ -115,10 +115,7 @@ def _item_pairs(old: View, new: View) -> Iterator[tuple[Step, ViewPair]]:
 
 
 def _item_schemas(view: View, index: int) -> tuple[Schema, ...]:
-    items = (
-        node.prefix_items[index] if index < len(node.prefix_items) else node.remaining_items for node in view.schemas
-    )
-    return tuple(item for item in items if item is not None)
+    return tuple(item for node in view.schemas if (item := node.item_schema(index)) is not None)
 
 
 def _property_differences(pair: ViewPair) -> Iterator[Difference]:
@@ -167,12 +164,12 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
                 removed, added = _unmatched(before.children(keyword), after.children(keyword))
-                if removed:
-                    directions = BACKWARD if keyword == "anyOf" else BOTH
-                    yield _composition_difference(before, keyword, f"{_count_phrase(removed)} gone", directions)
-                if added:
-                    directions = FORWARD if keyword == "anyOf" else BOTH
-                    yield _composition_difference(after, keyword, f"{_count_phrase(added)} new", directions)
+                sides = (removed, before, BACKWARD, "gone"), (added, after, FORWARD, "new")
+                for nodes, parent, directions, predicate in sides:
+                    if nodes:
+                        message = count_phrase(nodes, "alternative", predicate)
+                        breaks = directions if keyword == "anyOf" else BOTH
+                        yield _composition_difference(parent, keyword, message, breaks)
             case old_groups, new_groups if _sorted_keys(old_groups, keyword) != _sorted_keys(new_groups, keyword):
                 yield _composition_difference((new_groups or old_groups)[0], keyword, f"{keyword} is different", BOTH)
             case _:
@@ -187,10 +184,6 @@ def _composition_differences(pair: ViewPair) -> Iterator[Difference]:
 
 def _composition_difference(node: Schema, keyword: str, message: str, directions: frozenset[Mode]) -> Difference:
     return Difference(ChangeKind.COMPOSITION_CHANGED, f"{node.pointer}/{keyword}", message, directions=directions)
-
-
-def _count_phrase(nodes: list[Schema]) -> str:
-    return "1 alternative is" if len(nodes) == 1 else f"{len(nodes)} alternatives are"
 
 
 def _sorted_keys(nodes: list[Schema], keyword: str) -> list[list[int]]:
@@ -218,9 +211,8 @@ def _alternative_pairs(pair: ViewPair) -> Iterator[tuple[Step, ViewPair]]:
     for keyword in ("anyOf", "oneOf"):
         match _alternative_groups(pair.old, keyword), _alternative_groups(pair.new, keyword):
             case [before], [after]:
-                matched_pairs = zip(*_remove_equal(before.children(keyword), after.children(keyword)), strict=False)
-                yield from (
-                    (SameValueStep(), _make_pair(View((left,)), View((right,)))) for left, right in matched_pairs
-                )
+                left, right = _remove_equal(before.children(keyword), after.children(keyword))
+                for was, now in zip(left, right, strict=False):
+                    yield SameValueStep(), _make_pair(View((was,)), View((now,)))
             case _:
                 pass

@@ -1,1 +1,1 @@
-"""Decide whether one schema accepts a document that the other one refuses."""
+"""Decide which differences break, by a search for a document that one schema accepts and the other refuses."""

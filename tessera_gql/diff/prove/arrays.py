@@ -1,6 +1,6 @@
 """Search for an array that satisfies a set of literals and constraints."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.prove.constraints import (
@@ -8,6 +8,7 @@ from tessera_gql.diff.prove.constraints import (
     ContainsAbove,
     ContainsBelow,
     Duplicates,
+    Find,
     ItemViolates,
     LaterItemViolates,
     Literal,
@@ -21,7 +22,6 @@ from tessera_gql.diff.read.json import Json, canonical_json
 from tessera_gql.diff.read.json_types import BOOLEAN, NULL
 from tessera_gql.diff.read.schema import Schema
 
-Find = Callable[[Iterable[Literal]], SearchResult]
 MAX_ITEMS = 200
 MAX_PREFIX = 400
 
@@ -43,12 +43,8 @@ class Positions:
 
     def literals_at(self, index: int) -> list[Literal]:
         literals = [*self.everywhere, *self.extra_literals.get(index, ())]
-        for node, _, is_produced in self.nodes:
-            prefix = node.prefix_items
-            schema = prefix[index] if index < len(prefix) else node.remaining_items
-            if schema is not None:
-                literals.append(Literal(schema, holds=True, is_produced=is_produced))
-        return literals
+        schemas = ((literal, literal.node.item_schema(index)) for literal in self.nodes)
+        return literals + [literal.require(schema) for literal, schema in schemas if schema is not None]
 
     def fits(self, size: int) -> bool:
         return self.max_length is None or size <= self.max_length
@@ -67,26 +63,15 @@ class Positions:
 def find_array(find: Find, nodes: list[Literal], constraints: list[Constraint]) -> SearchResult:
     """Search for an array valid under the nodes that satisfies the constraints."""
     schemas = [literal.node for literal in nodes]
-    everywhere = [
-        Literal(constraint.node, holds=False)
-        for constraint in constraints
-        if isinstance(constraint, ContainsBelow) and constraint.limit == 1
-    ]
-    starts = [
-        constraint.position + 1 if isinstance(constraint, ItemViolates) else constraint.start
-        for constraint in constraints
-        if isinstance(constraint, ItemViolates | LaterItemViolates)
-    ]
-    positions = Positions(
-        find,
-        nodes,
-        everywhere,
-        max([0, *(len(node.prefix_items) for node in schemas), *starts]),
-        *size_limits((node.min_items for node in schemas), (node.max_items for node in schemas), constraints),
-    )
-    if positions.uniform_from > MAX_PREFIX:
+    excluded = [item.node for item in constraints if isinstance(item, ContainsBelow) and item.limit == 1]
+    everywhere = [Literal(node, holds=False) for node in excluded]
+    starts = [0, *(len(node.prefix_items) for node in schemas)]
+    starts += [item.position + 1 for item in constraints if isinstance(item, ItemViolates)]
+    starts += [item.start for item in constraints if isinstance(item, LaterItemViolates)]
+    if max(starts) > MAX_PREFIX:
         return NoWitness.UNKNOWN
-    return _Search(positions, constraints).run()
+    limits = size_limits((node.min_items for node in schemas), (node.max_items for node in schemas), constraints)
+    return _Search(Positions(find, nodes, everywhere, max(starts), *limits), constraints).run()
 
 
 class _Search:
@@ -131,9 +116,8 @@ class _Search:
                 top = max(self.positions.uniform_from, start)
                 if self.positions.max_length == start + 1:  # no other item can violate the node
                     return self._satisfy(ItemViolates(start, node))
-                return self._assign_first(
-                    range(start, top + 1), Literal(node, holds=False)
-                )  # not stored: one is enough
+                # not stored: one is enough
+                return self._assign_first(range(start, top + 1), Literal(node, holds=False))
             case Duplicates():
                 return not self.unique and self._place_duplicates()
             case ContainsBelow(node, limit):
@@ -172,12 +156,11 @@ class _Search:
     def _satisfy_contains(self, literal: Literal) -> bool:
         """Apply a `contains` that must hold: enough positions can match it, and not too many must."""
         node = literal.node
-        contained = node.child("contains")
-        if contained is None:
+        if (contained := node.child("contains")) is None:
             return True
         if node.max_contains is not None and self._must_contain(contained, node.max_contains + 1):
             return False
-        return self._assign(Literal(contained, holds=True, is_produced=literal.is_produced), node.min_contains)
+        return self._assign(literal.require(contained), node.min_contains)
 
     def _assign(self, literal: Literal, times: int) -> bool:
         """Assign a value that satisfies the literal to so many positions; False if provably fewer can hold one."""
@@ -213,7 +196,7 @@ class _Search:
         for literal in self.positions.nodes:
             contained = literal.node.child("contains")
             if contained is not None and literal.node.min_contains >= limit:
-                literals = [Literal(contained, holds=True, is_produced=literal.is_produced), Literal(node, holds=False)]
+                literals = [literal.require(contained), Literal(node, holds=False)]
                 if self.positions.find(literals) is NoWitness.EMPTY:
                     return False
         return not self._must_contain(node, limit)

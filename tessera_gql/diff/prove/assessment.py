@@ -202,12 +202,10 @@ def _with_ancestors(keys: list[Key], parents: Mapping[Key, list[Key]]) -> set[Ke
 
 
 def _unexplained_difference(pair: ViewPair, mode: Mode, result: SearchResult) -> Difference:
-    directions = frozenset({mode})
+    kind, message = K.COMPOSITION_CHANGED, f"it accepts {AMOUNT_ACCEPTED[mode]} than before"
     if result is NoWitness.UNKNOWN:
-        message = "it could not be decided whether this fits"
-        return Difference(K.UNDECIDED, pair.new.pointer, message, directions=directions)
-    message = f"it accepts {AMOUNT_ACCEPTED[mode]} than before"
-    return Difference(K.COMPOSITION_CHANGED, pair.new.pointer, message, directions=directions)
+        kind, message = K.UNDECIDED, "it could not be decided whether this fits"
+    return Difference(kind, pair.new.pointer, message, directions=frozenset({mode}))
 
 
 def _assess(

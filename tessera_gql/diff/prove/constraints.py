@@ -1,6 +1,6 @@
 """Literals, constraints and results of the search for a document."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
@@ -25,8 +25,6 @@ class Witness(NamedTuple):
 
 
 SearchResult: TypeAlias = NoWitness | Witness
-
-
 LiteralKey: TypeAlias = tuple[int, bool, bool]
 
 
@@ -40,6 +38,10 @@ class Literal(NamedTuple):
     node: Schema
     holds: bool
     is_produced: bool = False
+
+    def require(self, schema: Schema) -> "Literal":
+        """Return a literal that requires a schema of the same value or of a part of it."""
+        return Literal(schema, holds=True, is_produced=self.is_produced)
 
     @property
     def key(self) -> LiteralKey:
@@ -170,6 +172,9 @@ Constraint: TypeAlias = (
 Conjunct: TypeAlias = Literal | Constraint
 
 
+Find: TypeAlias = Callable[[Iterable[Literal]], SearchResult]
+
+
 def size_limits(
     minimums: Iterable[int], maximums: Iterable[int | None], constraints: Iterable[Constraint]
 ) -> tuple[int, int | None]:
@@ -184,7 +189,4 @@ def size_limits(
 
 
 def excluded_values(constraints: Iterable[Constraint]) -> frozenset[str]:
-    """Collect the excluded values of all constraints."""
-    return frozenset[str]().union(
-        *(constraint.values for constraint in constraints if isinstance(constraint, NotInValues))
-    )
+    return frozenset[str]().union(*(item.values for item in constraints if isinstance(item, NotInValues)))

@@ -1,6 +1,6 @@
 """Search for an object that satisfies a set of literals and constraints."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, product
@@ -9,6 +9,7 @@ from typing import cast
 from tessera_gql.diff.prove.constraints import (
     AdditionalPropertyViolates,
     Constraint,
+    Find,
     Literal,
     NoWitness,
     PatternPropertyViolates,
@@ -24,27 +25,21 @@ from tessera_gql.diff.prove.constraints import (
 from tessera_gql.diff.prove.validation import accepts, all_true
 from tessera_gql.diff.read.in_place import conditional_schemas, in_place_schemas, producer_names
 from tessera_gql.diff.read.json import Json, canonical_json, is_equal
-from tessera_gql.diff.read.json_types import NON_ASSERTING
+from tessera_gql.diff.read.keywords import NON_ASSERTING
 from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import Keywords, Schema
 
-Find = Callable[[Iterable[Literal]], SearchResult]
+NamedResult = tuple[str, SearchResult]
+"""The name of a property and the search for its value."""
 ClassViolates = PatternPropertyViolates | AdditionalPropertyViolates | PropertyNameViolates
 """Constraints that any property of a class of names may satisfy."""
 MAX_PATTERNS = 5
 MAX_PROPERTIES = 20_000
 MAX_FRESH = 100
 MAX_SIMILAR_NAMES = 100
-SAMPLES: dict[str, Json] = {
-    "null": None,
-    "boolean": False,
-    "integer": 0,
-    "number": 0,
-    "string": "",
-    "array": [],
-    "object": {},
-}
-PLAIN = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
+NUMBERS: dict[str, Json] = {"integer": 0, "number": 0}
+SAMPLES: dict[str, Json] = {"null": None, "boolean": False, "string": "", "array": [], "object": {}, **NUMBERS}
+SAMPLE_KEYWORDS = NON_ASSERTING | {"type", "maxLength", "maxItems", "maxProperties"}
 """Keywords that allow the sample value of every type."""
 
 
@@ -75,17 +70,17 @@ class PropertyRules:
         """Return the literals on a property's value. Patterns outside the supported syntax are ignored."""
         literals: list[Literal] = []
         for literal in self.nodes:
-            node, is_produced = literal.node, literal.is_produced
+            node = literal.node
             is_extra = name not in node.properties
             if not is_extra:
-                literals.append(Literal(node.property_schema(name), holds=True, is_produced=is_produced))
+                literals.append(literal.require(node.property_schema(name)))
             for pattern in node.pattern_properties:
                 fits = matches(pattern, name)
                 is_extra = is_extra and fits is False
                 if fits:
-                    literals.append(Literal(node.pattern_property(pattern), holds=True, is_produced=is_produced))
+                    literals.append(literal.require(node.pattern_property(pattern)))
             if is_extra and node.additional_properties is not None:
-                literals.append(Literal(node.additional_properties, holds=True, is_produced=is_produced))
+                literals.append(literal.require(node.additional_properties))
         return literals
 
     def value(self, name: str, extra_literals: Iterable[Literal] = ()) -> SearchResult:
@@ -97,14 +92,14 @@ class PropertyRules:
             return self.value(name)
         ((node, *_),) = self.nodes
         raw = None if node.pattern_properties else node.properties.get(name)
-        if isinstance(raw, dict) and PLAIN.issuperset(keywords := cast("Keywords", raw)):
+        if isinstance(raw, dict) and SAMPLE_KEYWORDS.issuperset(keywords := cast("Keywords", raw)):
             types = keywords.get("type", "null")
             return Witness(SAMPLES[cast("list[str]", types)[0] if isinstance(types, list) else cast("str", types)])
         return self.value(name)
 
     def find_fresh(
         self, literals: list[Literal], avoid: frozenset[str], must_match: frozenset[str], must_not_match: frozenset[str]
-    ) -> tuple[str, SearchResult]:
+    ) -> NamedResult:
         """Find an undeclared property with a value. The name matches `must_match` and none of `must_not_match`."""
         if self.names is not None:
             return "", NoWitness.EMPTY
@@ -137,11 +132,11 @@ class PropertyRules:
         """Literals on an undeclared property. Patterns that a cell leaves open give none."""
         for literal in self.nodes:
             node = literal.node
-            fitting = [pattern for pattern in node.pattern_properties if pattern in matched]
-            for pattern in fitting:
-                yield Literal(node.pattern_property(pattern), holds=True, is_produced=literal.is_produced)
+            for pattern in node.pattern_properties:
+                if pattern in matched:
+                    yield literal.require(node.pattern_property(pattern))
             if node.additional_properties is not None and unmatched.issuperset(node.pattern_properties):
-                yield Literal(node.additional_properties, holds=True, is_produced=literal.is_produced)
+                yield literal.require(node.additional_properties)
 
 
 def _find_name(must_match: frozenset[str], must_not_match: frozenset[str], avoid: frozenset[str]) -> str | bool:
@@ -215,12 +210,12 @@ class _Search:
         self.rules = rules
         self.constraints = constraints
         nodes = [literal.node for literal in rules.nodes]
-        self.absent = {constraint.name for constraint in constraints if isinstance(constraint, PropertyMissing)}
+        self.absent = {item.name for item in constraints if isinstance(item, PropertyMissing)}
         self.demands: dict[str, list[Literal]] = {}
-        for constraint in constraints:
-            if isinstance(constraint, PropertyViolates):
-                self.demands.setdefault(constraint.name, []).append(Literal(constraint.node, holds=False))
-        present = {constraint.name for constraint in constraints if isinstance(constraint, PropertyPresent)}
+        for item in constraints:
+            if isinstance(item, PropertyViolates):
+                self.demands.setdefault(item.name, []).append(Literal(item.node, holds=False))
+        present = {item.name for item in constraints if isinstance(item, PropertyPresent)}
         self.needed = (present | self.demands.keys()) - rules.required
         self.required_count = len(rules.required) + len(self.needed)
         self.min_size, self.max_size = size_limits(
@@ -231,9 +226,7 @@ class _Search:
 
     @cached_property
     def mentioned(self) -> frozenset[str]:
-        extra_names = (
-            constraint.names for constraint in self.constraints if isinstance(constraint, AdditionalPropertyViolates)
-        )
+        extra_names = (item.names for item in self.constraints if isinstance(item, AdditionalPropertyViolates))
         return self.rules.mentioned.union(self.needed, self.absent, *extra_names)
 
     def is_required(self, name: str) -> bool:
@@ -243,9 +236,7 @@ class _Search:
         if any(map(self.is_required, self.absent)) or not self._fits(max(self.required_count, self.min_size)):
             return NoWitness.EMPTY
         steps = (self._fill_demands, self._fill_classes, self._fill_required, self._fill_to_minimum)
-        if not all(step() for step in steps):
-            return NoWitness.EMPTY
-        return self._build()
+        return self._build() if all(step() for step in steps) else NoWitness.EMPTY
 
     def _fits(self, size: int) -> bool:
         return self.max_size is None or size <= self.max_size
@@ -275,9 +266,7 @@ class _Search:
         return all(self._store(name, self.rules.plain_value(name)) for name in names)
 
     def _fill_classes(self) -> bool:
-        return all(
-            self._violate_one(constraint) for constraint in self.constraints if isinstance(constraint, ClassViolates)
-        )
+        return all(self._violate_one(item) for item in self.constraints if isinstance(item, ClassViolates))
 
     def _violate_one(self, constraint: ClassViolates) -> bool:
         """Find a property of the constraint's class, mentioned or undeclared, that violates its node."""
@@ -299,9 +288,7 @@ class _Search:
         self.is_sure = False
         return is_open
 
-    def _find_fresh(
-        self, constraint: ClassViolates, literals: list[Literal], avoid: frozenset[str]
-    ) -> tuple[str, SearchResult]:
+    def _find_fresh(self, constraint: ClassViolates, literals: list[Literal], avoid: frozenset[str]) -> NamedResult:
         match constraint:
             case PatternPropertyViolates(pattern, _):
                 return self.rules.find_fresh(literals, avoid, frozenset({pattern}), frozenset())
@@ -310,7 +297,7 @@ class _Search:
             case PropertyNameViolates(node):
                 return self._find_fresh_name(node, avoid)
 
-    def _find_fresh_name(self, node: Schema, avoid: frozenset[str]) -> tuple[str, SearchResult]:
+    def _find_fresh_name(self, node: Schema, avoid: frozenset[str]) -> NamedResult:
         """Find an undeclared name that violates the node."""
         _, result = self.rules.find_fresh([], avoid, frozenset(), frozenset())
         if result is NoWitness.EMPTY:

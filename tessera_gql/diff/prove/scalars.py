@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import reduce
 from itertools import count, islice
 from math import ceil, floor, lcm
 
@@ -20,75 +21,55 @@ from tessera_gql.diff.prove.constraints import (
 )
 from tessera_gql.diff.read.json import canonical_json, to_json_number
 from tessera_gql.diff.read.regex import Language, find_example
-from tessera_gql.diff.read.schema import Bound, Number, Schema, tighter_high, tighter_low
+from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
 
+Limits = tuple[Bound | None, Bound | None]
 TRIES = 2_000
 PARTS = [Fraction(part, 2**depth) for depth in range(1, 7) for part in range(1, 2**depth, 2)]
 
 
 def find_string(nodes: Sequence[Schema], constraints: Sequence[Constraint]) -> SearchResult:
     """Search for a string valid under the nodes that satisfies the constraints."""
-    minimum, maximum = size_limits(
-        (node.min_length for node in nodes), (node.max_length for node in nodes), constraints
-    )
-    quoted = [text for text in excluded_values(constraints) if text.startswith('"')]
-    language = Language(
-        matching=frozenset(node.pattern for node in nodes if node.pattern is not None),
-        not_matching=frozenset(
-            constraint.pattern for constraint in constraints if isinstance(constraint, PatternUnmatched)
-        ),
-        min_length=minimum,
-        max_length=maximum,
-        excluded=frozenset(_unquote(text) for text in quoted),
-    )
-    string = find_example(language)
+    matching = frozenset(node.pattern for node in nodes if node.pattern is not None)
+    not_matching = frozenset(item.pattern for item in constraints if isinstance(item, PatternUnmatched))
+    limits = size_limits((node.min_length for node in nodes), (node.max_length for node in nodes), constraints)
+    excluded = frozenset(str(json.loads(text)) for text in excluded_values(constraints) if text.startswith('"'))
+    string = find_example(Language(matching, not_matching, *limits, excluded))
     if isinstance(string, str):
         return Witness(string)
     return NoWitness.UNKNOWN if string else NoWitness.EMPTY
 
 
-def _unquote(text: str) -> str:
-    return str(json.loads(text))
-
-
 def find_number(nodes: Sequence[Schema], constraints: Sequence[Constraint], *, is_integer: bool) -> SearchResult:
     """Search for a whole number (`is_integer`) or one with a fraction."""
-    low: Bound | None = None
-    high: Bound | None = None
-    for node in nodes:
-        low, high = tighter_low(low, node.low), tighter_high(high, node.high)
-    for constraint in constraints:
-        match constraint:
-            case BelowMinimum(Bound(value, is_open)):
-                high = tighter_high(high, Bound(value, not is_open))
-            case AboveMaximum(Bound(value, is_open)):
-                low = tighter_low(low, Bound(value, not is_open))
-            case _:
-                pass
-    steps = [step for node in nodes for step in node.multiples] + ([1] if is_integer else [])
-    avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)] + (
-        [] if is_integer else [1]
-    )
+    above = [_opposite(item.bound) for item in constraints if isinstance(item, AboveMaximum)]
+    below = [_opposite(item.bound) for item in constraints if isinstance(item, BelowMinimum)]
+    low = tightest_low([*(node.low for node in nodes), *above])
+    high = tightest_high([*(node.high for node in nodes), *below])
+    limits: Limits = low, high
+    steps = [step for node in nodes for step in node.multiples]
+    avoid = [constraint.divisor for constraint in constraints if isinstance(constraint, NotMultiple)]
+    (steps if is_integer else avoid).append(1)
     banned = excluded_values(constraints)
     if not steps:
-        return _find_fraction(low, high, avoid, banned)
-    step = Fraction(steps[0])
-    for multiple in steps[1:]:
-        step = _least_common_multiple(step, Fraction(multiple))
+        return _find_fraction(limits, avoid, banned)
+    step = reduce(_least_common_multiple, map(Fraction, steps))
     if any((step / Fraction(divisor)).denominator == 1 for divisor in avoid):
         return NoWitness.EMPTY
-    return _find_multiple(step, (low, high), avoid, banned)
+    return _find_multiple(step, limits, avoid, banned)
+
+
+def _opposite(bound: Bound) -> Bound:
+    """Return the limit of the values that violate a bound."""
+    return Bound(bound.value, not bound.is_open)
 
 
 def _least_common_multiple(left: Fraction, right: Fraction) -> Fraction:
-    """Return the least common multiple."""
     both = lcm(left.numerator * right.denominator, right.numerator * left.denominator)
     return Fraction(both, left.denominator * right.denominator)
 
 
-def _find_multiple(
-    step: Fraction, limits: tuple[Bound | None, Bound | None], avoid: Sequence[Number], banned: frozenset[str]
-) -> SearchResult:
+def _find_multiple(step: Fraction, limits: Limits, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
     low, high = limits
     first = last = None
     if low is not None:
@@ -119,10 +100,9 @@ def _nearest_integers(first: int | None, last: int | None) -> Iterator[int]:
             return
 
 
-def _find_fraction(
-    low: Bound | None, high: Bound | None, avoid: Sequence[Number], banned: frozenset[str]
-) -> SearchResult:
+def _find_fraction(limits: Limits, avoid: Sequence[Number], banned: frozenset[str]) -> SearchResult:
     """Find a number with a fraction and no divisor. Every interval wider than a point has infinitely many."""
+    low, high = limits
     if low is None or high is None or low.value < high.value:
         return _first_allowed(_list_fractions(low, high), avoid, banned) or NoWitness.UNKNOWN
     if low != high or low.is_open:

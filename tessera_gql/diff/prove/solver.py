@@ -8,7 +8,7 @@ documents.
 """
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from tessera_gql.diff.prove.arrays import find_array
@@ -80,22 +80,15 @@ class Branch:
     def _assert_literal(self, literal: Literal) -> list[Conjunct]:
         node = literal.node
         self.nodes.append(literal)
-        is_produced = literal.is_produced
-        conjuncts: list[Conjunct] = [
-            Literal(child, holds=True, is_produced=is_produced) for child in node.children("allOf")
-        ]
-        target = node.target()
-        if target is not None:
-            conjuncts.append(Literal(target, holds=True, is_produced=literal.is_produced))
-        negated = node.child("not")
-        if negated is not None:
+        conjuncts: list[Conjunct] = [*map(literal.require, node.children("allOf"))]
+        if (target := node.target()) is not None:
+            conjuncts.append(literal.require(target))
+        if (negated := node.child("not")) is not None:
             conjuncts.append(Literal(negated, holds=False))
         if "anyOf" in node.keywords:
-            self.choices.append(
-                [[Literal(child, holds=True, is_produced=literal.is_produced)] for child in node.children("anyOf")]
-            )
+            self.choices.append([[literal.require(child)] for child in node.children("anyOf")])
         if "oneOf" in node.keywords:
-            self.choices.append(_one_of_alternatives(node.children("oneOf"), literal.is_produced))
+            self.choices.append(_one_of_alternatives(literal))
         self._assert_conditional(literal)
         if self.json_type == OBJECT:
             self._assert_dependencies(literal)
@@ -103,20 +96,12 @@ class Branch:
 
     def _assert_conditional(self, literal: Literal) -> None:
         condition = literal.node.child("if")
-        if condition is None:
-            return
-        then, otherwise = literal.node.child("then"), literal.node.child("else")
-        if then is not None or otherwise is not None:
+        outcomes = (True, literal.node.child("then")), (False, literal.node.child("else"))
+        if condition is not None and any(branch for _, branch in outcomes):
             self.choices.append(
                 [
-                    [
-                        Literal(condition, holds=True),
-                        *([Literal(then, holds=True, is_produced=literal.is_produced)] if then else []),
-                    ],
-                    [
-                        Literal(condition, holds=False),
-                        *([Literal(otherwise, holds=True, is_produced=literal.is_produced)] if otherwise else []),
-                    ],
+                    [Literal(condition, holds), *([literal.require(branch)] if branch else [])]
+                    for holds, branch in outcomes
                 ]
             )
 
@@ -124,17 +109,13 @@ class Branch:
         for name, dependents in literal.node.dependent_names.items():
             self.choices.append([[PropertyMissing(name)], [PropertyPresent(dependent) for dependent in dependents]])
         for name, schema in literal.node.dependent_schemas():
-            self.choices.append(
-                [[PropertyMissing(name)], [Literal(schema, holds=True, is_produced=literal.is_produced)]]
-            )
+            self.choices.append([[PropertyMissing(name)], [literal.require(schema)]])
 
 
-def _one_of_alternatives(options: Sequence[Schema], is_produced: bool) -> list[Alternative]:  # noqa: FBT001 - a flag of the literal
+def _one_of_alternatives(literal: Literal) -> list[Alternative]:
+    options = literal.node.children("oneOf")
     return [
-        [
-            Literal(chosen, holds=True, is_produced=is_produced),
-            *(Literal(option, holds=False) for option in options if option is not chosen),
-        ]
+        [literal.require(chosen), *(Literal(option, holds=False) for option in options if option is not chosen)]
         for chosen in options
     ]
 
@@ -154,16 +135,16 @@ class Solver:
 
     def find(self, literals: Iterable[Literal]) -> SearchResult:
         """Search for a document that satisfies all literals."""
-        distinct = {literal.key: literal for literal in map(_dereference, literals) if not _is_trivial(literal)}
+        dereferenced = map(_dereference, literals)
+        distinct = {literal.key: literal for literal in dereferenced if literal.node.raw is not literal.holds}
         if any(_is_impossible(literal, distinct) for literal in distinct.values()):
             return NoWitness.EMPTY
         key = frozenset(distinct)
         if key in self.results:
             return self.results[key]
         if key in self.in_progress or key in self.assumed:
-            self.lowest_assumption = min(
-                self.lowest_assumption, self.in_progress[key] if key in self.in_progress else self.assumed[key]
-            )
+            assumption = self.in_progress[key] if key in self.in_progress else self.assumed[key]
+            self.lowest_assumption = min(self.lowest_assumption, assumption)
             return NoWitness.EMPTY
         self.fuel -= 1
         if self.fuel < 0 or self.depth > MAX_DEPTH:
@@ -179,25 +160,19 @@ class Solver:
         finally:
             self.depth -= 1
             del self.in_progress[key]
-        if combined is not NoWitness.EMPTY:
-            for assumed_key in self.assumption_trail[start:]:
-                del self.assumed[assumed_key]
-            del self.assumption_trail[start:]
-            if self.fuel >= 0:
-                self.results[key] = combined
-            self.lowest_assumption = before
-            return combined
-        if self.lowest_assumption >= index:
-            for assumed_key in self.assumption_trail[start:]:
-                self.results[assumed_key] = NoWitness.EMPTY
-                del self.assumed[assumed_key]
-            del self.assumption_trail[start:]
-            self.results[key] = NoWitness.EMPTY
-            self.lowest_assumption = before
-        else:
+        if combined is NoWitness.EMPTY and self.lowest_assumption < index:
             self.assumed[key] = self.lowest_assumption
             self.assumption_trail.append(key)
             self.lowest_assumption = min(before, self.lowest_assumption)
+            return combined
+        for assumed_key in self.assumption_trail[start:]:
+            del self.assumed[assumed_key]
+            if combined is NoWitness.EMPTY:
+                self.results[assumed_key] = combined
+        del self.assumption_trail[start:]
+        if combined is NoWitness.EMPTY or self.fuel >= 0:
+            self.results[key] = combined
+        self.lowest_assumption = before
         return combined
 
     def _search(self, literals: list[Literal]) -> SearchResult:
@@ -221,9 +196,7 @@ class Solver:
         if json_type in VALUES_OF_TYPE:
             return _first_match(literals, VALUES_OF_TYPE[json_type])
         branch = Branch(json_type)
-        if not branch.add(literals):
-            return NoWitness.EMPTY
-        return self._explore(branch, literals)
+        return self._explore(branch, literals) if branch.add(literals) else NoWitness.EMPTY
 
     def _explore(self, branch: Branch, literals: list[Literal]) -> SearchResult:
         """Explore the remaining choices depth first, those with the fewest alternatives first."""
@@ -291,11 +264,8 @@ class Solver:
     def _may_hold(self, branch: Branch, option: Alternative, literals: list[Literal]) -> bool:
         if any(isinstance(item, Literal) for item in option):
             return True
-        single = Branch(
-            branch.json_type,
-            branch.nodes,
-            [*branch.constraints, *(item for item in option if not isinstance(item, Literal))],
-        )
+        constraints = [item for item in option if not isinstance(item, Literal)]
+        single = Branch(branch.json_type, branch.nodes, [*branch.constraints, *constraints])
         return self._decide(single, literals, is_whole=False) is not NoWitness.EMPTY
 
     def _decide(self, branch: Branch, literals: list[Literal], *, is_whole: bool = True) -> SearchResult:
@@ -318,10 +288,6 @@ def _dereference(literal: Literal) -> Literal:
             break
         node = target
     return Literal(node, literal.holds, literal.is_produced and bool(node.types & (OBJECT | ARRAY)))
-
-
-def _is_trivial(literal: Literal) -> bool:
-    return literal.node.raw is literal.holds
 
 
 def _is_impossible(literal: Literal, literal_keys: Collection[LiteralKey]) -> bool:

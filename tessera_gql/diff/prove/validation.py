@@ -98,18 +98,15 @@ class _Validation:
             yield None
         if node.has_unevaluated and isinstance(value, list | dict) and value:
             yield None
-        target = node.target()
-        if target is not None:
+        if (target := node.target()) is not None:
             yield self.accepts(target, value)
         yield all_true(self.accepts(branch, value) for branch in node.children("allOf"))
-        yield from (
-            self.check_alternatives(node, keyword, value) for keyword in ("anyOf", "oneOf") if keyword in node.keywords
-        )
-        negated = node.child("not")
-        if negated is not None:
+        for keyword in ("anyOf", "oneOf"):
+            if keyword in node.keywords:
+                yield self.check_alternatives(node, keyword, value)
+        if (negated := node.child("not")) is not None:
             yield negate_verdict(self.accepts(negated, value))
-        condition = node.child("if")
-        if condition is not None:
+        if (condition := node.child("if")) is not None:
             yield self.check_conditional(node, self.accepts(condition, value), value)
 
     def check_alternatives(self, node: Schema, keyword: str, value: Json) -> Verdict:
@@ -121,14 +118,9 @@ class _Validation:
         return any_true(verdicts) if keyword == "anyOf" else count_between(verdicts, 1, 1)
 
     def check_conditional(self, node: Schema, holds: Verdict, value: Json) -> Verdict:
-        branches = [
-            branch
-            for keyword, opposite_case in (("then", False), ("else", True))
-            if holds is not opposite_case
-            for branch in [node.child(keyword)]
-            if branch is not None
-        ]
-        verdict = all_true(self.accepts(branch, value) for branch in branches)
+        outcomes = (("then", True), ("else", False))
+        possible = [node.child(keyword) for keyword, outcome in outcomes if holds in (outcome, None)]
+        verdict = all_true(self.accepts(branch, value) for branch in possible if branch is not None)
         return verdict if holds is not None or verdict is True else None
 
     def check_array(self, node: Schema, value: list[Json]) -> Iterator[Verdict]:
@@ -139,8 +131,7 @@ class _Validation:
             yield all_true(self.accepts(remaining, item) for item in value[len(prefix) :])
         if node.unique:
             yield len({canonical_json(item) for item in value}) == len(value)
-        contained = node.child("contains")
-        if contained is not None:
+        if (contained := node.child("contains")) is not None:
             verdicts = (self.accepts(contained, item) for item in value)
             yield count_between(verdicts, node.min_contains, node.max_contains)
 
@@ -150,8 +141,7 @@ class _Validation:
         yield len(value) >= node.min_properties and (top is None or len(value) <= top)
         for name, item in value.items():
             yield all_true(self.check_property(node, name, item))
-        names = node.child("propertyNames")
-        if names is not None:
+        if (names := node.child("propertyNames")) is not None:
             yield all_true(self.accepts(names, name) for name in value)
         for name, dependents in node.dependent_names.items():
             yield name not in value or all(dependent in value for dependent in dependents)

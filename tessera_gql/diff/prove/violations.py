@@ -45,8 +45,7 @@ def list_violations(node: Schema, json_type: int, premises: Sequence[Schema]) ->
         yield from _unevaluated_violations(node)
     if node.is_opaque or (json_type == ARRAY and "unevaluatedItems" in node.keywords):
         yield []
-    target = node.target()
-    if target is not None:
+    if (target := node.target()) is not None:
         yield [Literal(target, holds=False)]
     yield from _composition_violations(node)
 
@@ -58,14 +57,11 @@ def _composition_violations(node: Schema) -> Iterator[Alternative]:
         yield [Literal(child, holds=False) for child in node.children("anyOf")]
     if "oneOf" in node.keywords:
         yield from _one_of_violations(node.children("oneOf"))
-    negated = node.child("not")
-    if negated is not None:
+    if (negated := node.child("not")) is not None:
         yield [Literal(negated, holds=True)]
-    condition = node.child("if")
-    if condition is not None:
+    if (condition := node.child("if")) is not None:
         for keyword, holds in (("then", True), ("else", False)):
-            then = node.child(keyword)
-            if then is not None:
+            if (then := node.child(keyword)) is not None:
                 yield [Literal(condition, holds=holds), Literal(then, holds=False)]
 
 
@@ -107,8 +103,7 @@ def _array_constraints(node: Schema) -> Iterator[Conjunct]:
         yield LaterItemViolates(len(prefix), remaining)
     if node.unique:
         yield Duplicates()
-    contained = node.child("contains")
-    if contained is not None:
+    if (contained := node.child("contains")) is not None:
         if node.min_contains:
             yield ContainsBelow(contained, node.min_contains)
         if node.max_contains is not None:
@@ -120,8 +115,7 @@ def _object_constraints(node: Schema) -> Iterator[Conjunct]:
         yield SizeBelow(node.min_properties)
     if node.max_properties is not None:
         yield SizeAbove(node.max_properties)
-    names = node.child("propertyNames")
-    if names is not None:
+    if (names := node.child("propertyNames")) is not None:
         yield PropertyNameViolates(names)
     yield from (PatternPropertyViolates(pattern, node.pattern_property(pattern)) for pattern in node.pattern_properties)
     if node.additional_properties is not None:
@@ -157,8 +151,7 @@ def _dependency_violations(node: Schema) -> Iterator[Alternative]:
 
 def _unevaluated_violations(node: Schema) -> Iterator[Alternative]:
     """Yield violations of `unevaluatedProperties`: names that the node and its `allOf` parts don't cover."""
-    extra = node.child("unevaluatedProperties")
-    if extra is not None:
+    if (extra := node.child("unevaluatedProperties")) is not None:
         nodes = _conjunction(node)
         names = frozenset(name for schema in nodes for name in schema.properties)
         patterns = frozenset(pattern for schema in nodes for pattern in schema.pattern_properties)

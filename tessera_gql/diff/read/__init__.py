@@ -1,1 +1,1 @@
-"""Parse and check schemas: documents, dialects, references, patterns, one normal form."""
+"""Parse and check schema documents, and present them in one normal form: drafts, references, patterns, views."""

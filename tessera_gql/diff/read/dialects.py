@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.errors import SchemaError
+from tessera_gql.diff.read.keywords import ITEM_COUNTS, LENGTHS, PROPERTY_COUNTS
 
 
 class Dialect(NamedTuple):
@@ -28,89 +29,61 @@ class Dialect(NamedTuple):
         return "id" if self.year == 4 else "$id"
 
 
-_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 _COMMON_SHAPES = {
     "type": "types",
-    "properties": "map",
-    "patternProperties": "pattern map",
-    "definitions": "map",
     "not": "schema",
-    "allOf": "schemas",
-    "anyOf": "schemas",
-    "oneOf": "schemas",
-    "minimum": "number",
-    "maximum": "number",
-    "multipleOf": "positive",
+    "patternProperties": "pattern map",
     "pattern": "pattern",
+    "multipleOf": "positive",
     "uniqueItems": "flag",
-    "title": "text",
-    "description": "text",
-    "format": "text",
-    "$schema": "text",
-    "$ref": "text",
-    **dict.fromkeys(_COUNTS, "count"),
+    **dict.fromkeys(("minimum", "maximum"), "number"),
+    **dict.fromkeys(("properties", "definitions"), "map"),
+    **dict.fromkeys(("allOf", "anyOf", "oneOf"), "schemas"),
+    **dict.fromkeys(("title", "description", "format", "$schema", "$ref"), "text"),
+    **dict.fromkeys((*LENGTHS, *ITEM_COUNTS, *PROPERTY_COUNTS), "count"),
 }
 _DRAFT_4_SHAPES = {
     **_COMMON_SHAPES,
     "id": "text",
-    "exclusiveMinimum": "flag",
-    "exclusiveMaximum": "flag",
     "required": "some names",
     "enum": "some values",
     "items": "items",
-    "additionalItems": "flag or schema",
-    "additionalProperties": "flag or schema",
     "dependencies": "some dependencies",
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "flag"),
+    **dict.fromkeys(("additionalItems", "additionalProperties"), "flag or schema"),
 }
 _DRAFT_6_SHAPES = {
     **_COMMON_SHAPES,
     "$id": "text",
-    "exclusiveMinimum": "number",
-    "exclusiveMaximum": "number",
     "required": "names",
-    "enum": "values",
-    "examples": "values",
     "items": "items",
-    "additionalItems": "schema",
-    "additionalProperties": "schema",
     "dependencies": "dependencies",
-    "contains": "schema",
-    "propertyNames": "schema",
     "const": "anything",
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "number"),
+    **dict.fromkeys(("enum", "examples"), "values"),
+    **dict.fromkeys(("additionalItems", "additionalProperties", "contains", "propertyNames"), "schema"),
 }
 _DRAFT_7_SHAPES = {
     **_DRAFT_6_SHAPES,
-    "$comment": "text",
     "readOnly": "flag",
-    "if": "schema",
-    "then": "schema",
-    "else": "schema",
-    "contentMediaType": "text",
-    "contentEncoding": "text",
+    **dict.fromkeys(("if", "then", "else"), "schema"),
+    **dict.fromkeys(("$comment", "contentMediaType", "contentEncoding"), "text"),
 }
 _DRAFT_2019_SHAPES = {
     **_DRAFT_7_SHAPES,
-    "$defs": "map",
-    "$anchor": "text",
-    "$recursiveRef": "text",
-    "$recursiveAnchor": "flag",
     "$vocabulary": "flags",
-    "deprecated": "flag",
-    "writeOnly": "flag",
-    "contentSchema": "schema",
-    "dependentSchemas": "map",
     "dependentRequired": "names map",
-    "unevaluatedProperties": "schema",
-    "unevaluatedItems": "schema",
-    "minContains": "count",
-    "maxContains": "count",
+    **dict.fromkeys(("$defs", "dependentSchemas"), "map"),
+    **dict.fromkeys(("$anchor", "$recursiveRef"), "text"),
+    **dict.fromkeys(("$recursiveAnchor", "deprecated", "writeOnly"), "flag"),
+    **dict.fromkeys(("contentSchema", "unevaluatedProperties", "unevaluatedItems"), "schema"),
+    **dict.fromkeys(("minContains", "maxContains"), "count"),
 }
 _DRAFT_2020_SHAPES = {
     **{key: shape for key, shape in _DRAFT_2019_SHAPES.items() if key != "additionalItems"},
-    "$dynamicRef": "text",
-    "$dynamicAnchor": "text",
     "items": "schema",
     "prefixItems": "schemas",
+    **dict.fromkeys(("$dynamicRef", "$dynamicAnchor"), "text"),
 }
 
 DRAFT_4 = Dialect("draft 4", "http://json-schema.org/draft-04/schema", 4, _DRAFT_4_SHAPES)
@@ -131,10 +104,8 @@ def dialect_of(schema: object, *peers: object) -> Dialect:
             uris = ", ".join(dialect.uri for dialect in DIALECTS)
             raise SchemaError(f"its $schema is not a draft read here; use one of {uris}.", pointer="/$schema")
         return dialect
-    return min(
-        (_guess_dialect(document) for document in (schema, *peers) if _names_no_draft(document)),
-        key=lambda dialect: dialect.year,
-    )
+    guesses = (_guess_dialect(document) for document in (schema, *peers) if _names_no_draft(document))
+    return min(guesses, key=lambda dialect: dialect.year)
 
 
 def check_draft(schema: object, pointer: str, dialect: Dialect) -> None:

@@ -1,6 +1,5 @@
 """Parse a schema document: its draft, its subschemas and the targets of its references. Nothing is ever fetched."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
@@ -9,7 +8,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 from tessera_gql.diff.read.dialects import Dialect, check_draft, dialect_of
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities, guard
-from tessera_gql.diff.read.json import escape_token
+from tessera_gql.diff.read.json import MISSING, escape_token, json_pointer, resolve_pointer, split_pointer
 from tessera_gql.diff.read.metaschema import check_shape
 
 MAX_REFS = 5_000
@@ -133,11 +132,11 @@ def _resolve_reference(document: Document, pointer: str, base: str, keyword: str
         )
     is_name = fragment and not fragment.startswith("/")
     target = document.anchors.get((uri, fragment)) if is_name else start + fragment
-    raw = MISSING if target is None else _lookup(document, target)
+    raw = MISSING if target is None else resolve_pointer(document.raw, target)
     if target is None or raw is MISSING:
         reason = f"{keyword} leads nowhere ({text[:200]}); define what it names in $defs."
         raise SchemaError(reason, pointer=error_pointer)
-    target = _normalize_pointer(target)
+    target = json_pointer(*split_pointer(target))
     document.targets[pointer] = target
     document.uses[target] += 1
     if keyword in DYNAMIC and document.dynamic[fragment] > 1:
@@ -150,30 +149,3 @@ def _base_uri(document: Document, pointer: str) -> str:
     while pointer not in document.bases:
         pointer = pointer.rpartition("/")[0]
     return document.bases[pointer]
-
-
-MISSING = object()
-INDEX = re.compile("[0-9]{1,8}")
-
-
-def _normalize_pointer(pointer: str) -> str:
-    return "".join(f"/{escape_token(_unescape_token(token))}" for token in pointer.split("/")[1:])
-
-
-def _unescape_token(token: str) -> str:
-    return token.replace("~1", "/").replace("~0", "~")
-
-
-def _lookup(document: Document, pointer: str) -> object:
-    if pointer in document.schemas:
-        return document.schemas[pointer]
-    raw = document.raw
-    for token in map(_unescape_token, pointer.split("/")[1:]):
-        if isinstance(raw, dict):
-            raw = cast("dict[str, object]", raw).get(token, MISSING)
-        elif isinstance(raw, list) and INDEX.fullmatch(token):
-            items = cast("list[object]", raw)
-            raw = items[int(token)] if int(token) < len(items) else MISSING
-        else:
-            return MISSING
-    return raw

@@ -1,7 +1,5 @@
 """The error for invalid or oversized documents."""
 
-from collections.abc import Callable
-
 
 class SchemaError(ValueError):
     """An invalid or oversized document. `reason` is a message for clients; `limit` is the limit it exceeds."""
@@ -16,13 +14,6 @@ class SchemaError(ValueError):
     def with_side(self, side: str) -> "SchemaError":
         return SchemaError(self.reason, pointer=self.pointer, limit=self.limit, side=side)
 
-    def __reduce__(self) -> tuple[Callable[..., "SchemaError"], tuple[str, str, int | None, str | None]]:
-        return _restore, (self.reason, self.pointer, self.limit, self.side)
-
     def __str__(self) -> str:
         where = f" (at {self.pointer})" if self.pointer else ""
         return (f"The {self.side} schema: " if self.side else "") + self.reason + where
-
-
-def _restore(reason: str, pointer: str, limit: int | None, side: str | None) -> SchemaError:
-    return SchemaError(reason, pointer=pointer, limit=limit, side=side)

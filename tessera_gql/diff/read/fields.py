@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
-from tessera_gql.diff.read.in_place import in_place_schemas
+from tessera_gql.diff.read.in_place import declared_properties, in_place_schemas
 from tessera_gql.diff.read.json_types import ALL_TYPES, NULL
 from tessera_gql.diff.read.schema import NodeCache, Schema
 from tessera_gql.diff.read.view import View, format_types
@@ -29,9 +31,7 @@ def list_fields(schema: object) -> tuple[Field, ...]:
     """List the declared fields, at most 20,000. Recursive schemas are entered once. Raises `SchemaError`."""
     document = read(schema, Identities())
     fields_by_path: dict[str, Field] = {}
-    stack: list[Iterator[tuple[Field, _Entry] | _Entry]] = []
-    root = NodeCache().root(document)
-    stack.append(_nested_fields(_Entry("", (root,), frozenset())))
+    stack = [_nested_fields(_Entry("", (NodeCache().root(document),), frozenset()))]
     while stack and len(fields_by_path) < MAX_FIELDS:
         nested = next(stack[-1], None)
         if nested is None:
@@ -59,29 +59,19 @@ def _nested_fields(entry: _Entry) -> Iterator[tuple[Field, _Entry] | _Entry]:
         return
     above = entry.above | {id(node) for node in nodes}
     view = View(entry.nodes) if len(entry.nodes) == 1 else None
-    names: dict[str, list[Schema]] = {}
-    for node in nodes:
-        for name in node.properties:
-            names.setdefault(name, []).append(node)
-    for name, declaring in names.items():
+    for name, declaring in declared_properties(nodes).items():
         path = f"{entry.path}.{name}" if entry.path else name
         declarations = tuple(node.property_schema(name) for node in declaring)
         is_required = any(name in (node.required if view is None else view.required) for node in entry.nodes)
         yield _make_field(path, declarations, is_required=is_required), _Entry(path, declarations, above)
-    items = tuple(
-        schema for node in nodes for schema in (*node.prefix_items, node.remaining_items) if schema is not None
-    )
-    yield _Entry(entry.path + "[]", items, above)
-    other_schemas = [node.pattern_property(pattern) for node in nodes for pattern in node.pattern_properties]
-    other_schemas += [node.additional_properties for node in nodes if node.additional_properties is not None]
-    yield _Entry(f"{entry.path}.*" if entry.path else "*", tuple(other_schemas), above)
+    yield _Entry(entry.path + "[]", tuple(schema for node in nodes for schema in node.item_schemas()), above)
+    undeclared = tuple(schema for node in nodes for schema in node.undeclared_schemas())
+    yield _Entry(f"{entry.path}.*" if entry.path else "*", undeclared, above)
 
 
 def _make_field(path: str, nodes: tuple[Schema, ...], *, is_required: bool) -> Field:
     views = [View((node,)) for node in nodes]
-    mask = 0
-    for view in views:
-        mask |= view.types
+    mask = reduce(or_, (view.types for view in views), 0)
     description = next((text for view in views if isinstance(text := view.value_of("description"), str)), None)
     return Field(
         path,

@@ -5,11 +5,11 @@ They are reached through in-place applicators: references, `allOf`, `anyOf`, `on
 
 from collections.abc import Iterator, Sequence
 
-from tessera_gql.diff.read.json_types import SCALAR_KEYWORDS
+from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
 from tessera_gql.diff.read.schema import Schema
 
 IN_PLACE = ("allOf", "anyOf", "oneOf")
-PLAIN = SCALAR_KEYWORDS | {"properties", "items", "required", "additionalProperties", "patternProperties"}
+OUT_OF_PLACE = SCALAR_KEYWORDS | {"properties", "items", "required", "additionalProperties", "patternProperties"}
 """Keywords without subschemas for the same value."""
 
 
@@ -35,7 +35,7 @@ def _collect_in_place(node: Schema, *, enters_shared: bool) -> tuple[Schema, ...
         if id(schema) in schemas:
             continue
         schemas[id(schema)] = schema
-        if not PLAIN.issuperset(schema.keywords):
+        if not OUT_OF_PLACE.issuperset(schema.keywords):
             stack.extend(reversed(_in_place_children(schema, enters_shared=enters_shared)))
     return tuple(schemas.values())
 

@@ -1,11 +1,14 @@
 """JSON values and their equality. Unlike in Python, `1` and `true` differ; `1` and `1.0` are equal."""
 
 import json
+import re
 from fractions import Fraction
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
+MISSING = object()
+INDEX = re.compile("[0-9]{1,8}")
 ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -52,3 +55,21 @@ def escape_token(token: str) -> str:
 def json_pointer(*tokens: str | int) -> str:
     """Build a JSON pointer (RFC 6901): `json_pointer("properties", "a/b")` is `/properties/a~1b`."""
     return "".join("/" + escape_token(str(token)) for token in tokens)
+
+
+def split_pointer(pointer: str) -> list[str]:
+    """Return the unescaped tokens of a JSON pointer."""
+    return [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
+
+
+def resolve_pointer(value: object, pointer: str) -> object:
+    """Return the value at a pointer, or `MISSING`."""
+    for token in split_pointer(pointer):
+        if isinstance(value, dict):
+            value = cast("dict[str, object]", value).get(token, MISSING)
+        elif isinstance(value, list) and INDEX.fullmatch(token):
+            items = cast("list[object]", value)
+            value = items[int(token)] if int(token) < len(items) else MISSING
+        else:
+            return MISSING
+    return value

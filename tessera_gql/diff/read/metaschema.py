@@ -11,6 +11,8 @@ from tessera_gql.diff.read.regex import is_pattern
 TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 Subschemas = Iterator[tuple[str, object]]
 ListCheck = Callable[[object, str, str], list[object]]
+ShapeCheck = Callable[[object, str, str], Subschemas | None]
+"""Raises `SchemaError` for a value of another shape; returns the subschemas in the value with their pointers."""
 
 
 def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[str, object]]:
@@ -26,7 +28,7 @@ def check_shape(schema: object, pointer: str, dialect: Dialect) -> list[tuple[st
         if shape is None or (isinstance(value, str) and (shape == "text" or (shape == "types" and value in TYPES))):
             continue
         keyword_pointer = f"{pointer}/{escape_token(key)}"
-        inside += SHAPES[shape](value, keyword_pointer, key)
+        inside += SHAPES[shape](value, keyword_pointer, key) or ()
     return inside
 
 
@@ -89,8 +91,8 @@ def _read_items(value: object, pointer: str, key: str) -> Subschemas:
     return _read_schemas(value, pointer, key) if isinstance(value, list) else _read_schema(value, pointer, key)
 
 
-def _read_flag_or_schema(value: object, pointer: str, key: str) -> Subschemas:
-    return iter(()) if isinstance(value, bool) else _read_schema(value, pointer, key)
+def _read_flag_or_schema(value: object, pointer: str, key: str) -> Subschemas | None:
+    return None if isinstance(value, bool) else _read_schema(value, pointer, key)
 
 
 def _is_number(value: object) -> bool:
@@ -101,53 +103,46 @@ def _is_count(value: object) -> bool:
     return _is_number(value) and cast("float", value) >= 0 and cast("float", value) == int(cast("float", value))
 
 
-def _shape_check(expected: str, test: Callable[[object], bool]) -> Callable[[object, str, str], Subschemas]:
-    def shape(value: object, pointer: str, key: str) -> Subschemas:
+def _shape_check(expected: str, test: Callable[[object], bool]) -> ShapeCheck:
+    def shape(value: object, pointer: str, key: str) -> None:
         if not test(value):
             raise _shape_error(key, expected, value, pointer)
-        return iter(())
 
     return shape
 
 
-def _check_pattern(value: object, pointer: str, key: str) -> Subschemas:
+def _check_pattern(value: object, pointer: str, key: str) -> None:
     if not isinstance(value, str):
         raise _shape_error(key, "text", value, pointer)
     if not is_pattern(value):
         raise SchemaError(f"{key} is not a regular expression; correct it.", pointer=pointer)
-    return iter(())
 
 
-def _check_names(value: object, pointer: str, key: str, check_list: ListCheck = _check_list) -> Subschemas:
+def _check_names(value: object, pointer: str, key: str, check_list: ListCheck = _check_list) -> None:
     items = check_list(value, pointer, key)
     if not all(isinstance(item, str) for item in items) or len(set(cast("list[str]", items))) < len(items):
         raise SchemaError(f"{key} must be a list of different names.", pointer=pointer)
-    return iter(())
 
 
-def _check_some_values(value: object, pointer: str, key: str) -> Subschemas:
+def _check_some_values(value: object, pointer: str, key: str) -> None:
     items = _check_non_empty_list(value, pointer, key)
     if len({canonical_json(item) for item in items}) < len(items):
         raise SchemaError(f"{key} must list each value once.", pointer=pointer)
-    return iter(())
 
 
-def _check_values(value: object, pointer: str, key: str) -> Subschemas:
+def _check_values(value: object, pointer: str, key: str) -> None:
     _check_list(value, pointer, key)
-    return iter(())
 
 
-def _check_types(value: object, pointer: str, key: str) -> Subschemas:
+def _check_types(value: object, pointer: str, key: str) -> None:
     items = _check_non_empty_list(value, pointer, key) if isinstance(value, list) else [value]
     if not all(isinstance(item, str) and item in TYPES for item in items) or len({*map(str, items)}) < len(items):
         raise SchemaError(f"{key} must be one or more different names of {', '.join(sorted(TYPES))}.", pointer=pointer)
-    return iter(())
 
 
-def _check_names_map(value: object, pointer: str, key: str) -> Subschemas:
+def _check_names_map(value: object, pointer: str, key: str) -> None:
     for item_pointer, item in _read_map(value, pointer, key):
         _check_names(item, item_pointer, key)
-    return iter(())
 
 
 def _read_dependencies(value: object, pointer: str, key: str, check_list: ListCheck = _check_list) -> Subschemas:
@@ -158,15 +153,14 @@ def _read_dependencies(value: object, pointer: str, key: str, check_list: ListCh
             yield item_pointer, item
 
 
-def _check_flags(value: object, pointer: str, key: str) -> Subschemas:
+def _check_flags(value: object, pointer: str, key: str) -> None:
     for item_pointer, item in _read_map(value, pointer, key):
         if not isinstance(item, bool):
             raise _shape_error(key, "an object of booleans", item, item_pointer)
-    return iter(())
 
 
-SHAPES: dict[str, Callable[[object, str, str], Subschemas]] = {
-    "anything": lambda _value, _at, _key: iter(()),
+SHAPES: dict[str, ShapeCheck] = {
+    "anything": lambda _value, _at, _key: None,
     "schema": _read_schema,
     "schemas": _read_schemas,
     "map": _read_map,

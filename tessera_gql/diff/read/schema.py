@@ -1,20 +1,26 @@
 """Subschemas in a normal form that does not depend on the draft."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, cast
 
-from tessera_gql.diff.read.documents import Document
+from tessera_gql.diff.read.documents import DYNAMIC, Document
 from tessera_gql.diff.read.guard import identity
 from tessera_gql.diff.read.json import Json, canonical_json, escape_token
-from tessera_gql.diff.read.json_types import ALL_TYPES, CONSTRAINED_TYPES, NON_ASSERTING, NULL, TYPE_MASKS
+from tessera_gql.diff.read.json_types import ALL_TYPES, NULL, TYPE_MASKS
+from tessera_gql.diff.read.keywords import CONSTRAINED_TYPES, NON_ASSERTING
 
 Number = int | Fraction
 Keywords = dict[str, object]
 ENUM_KEYWORDS = NON_ASSERTING | {"enum", "const"}
 STRING_SCHEMA: Keywords = {"type": "string"}
+LOWER_LIMITS = {"minLength": "min_length", "minItems": "min_items", "minProperties": "min_properties"}
+UPPER_LIMITS = {"maxLength": "max_length", "maxItems": "max_items", "maxProperties": "max_properties"}
+CONTAINS_LIMITS = {"minContains": "min_contains", "maxContains": "max_contains"}
+ATTRIBUTES = {**LOWER_LIMITS, **UPPER_LIMITS, **CONTAINS_LIMITS, "pattern": "pattern", "uniqueItems": "unique"}
+"""The attributes of `Schema` that hold the value of a keyword as it is."""
 
 
 class Bound(NamedTuple):
@@ -235,14 +241,29 @@ class Schema:
             return self.child("additionalItems")
         return self.child("items")
 
+    def item_schema(self, index: int) -> "Schema | None":
+        """The schema of the item at an index, if any."""
+        prefix = self.prefix_items
+        return prefix[index] if index < len(prefix) else self.remaining_items
+
+    def item_schemas(self) -> "Iterator[Schema]":
+        yield from self.prefix_items
+        if (remaining := self.remaining_items) is not None:
+            yield remaining
+
+    def undeclared_schemas(self) -> "Iterator[Schema]":
+        """Yield the schemas of properties that are not declared by name."""
+        yield from map(self.pattern_property, self.pattern_properties)
+        if (additional := self.additional_properties) is not None:
+            yield additional
+
     @property
     def dependent_names(self) -> dict[str, tuple[str, ...]]:
         dependents = dict(cast("dict[str, list[str]]", self.keywords.get("dependentRequired", {})))
         if self.document.dialect.knows_dependencies:
             dependencies = cast("Keywords", self.keywords.get("dependencies", {}))
-            dependents |= {
-                name: cast("list[str]", names) for name, names in dependencies.items() if isinstance(names, list)
-            }
+            lists = ((name, names) for name, names in dependencies.items() if isinstance(names, list))
+            dependents.update(cast("Iterator[tuple[str, list[str]]]", lists))
         return {name: tuple(names) for name, names in dependents.items()}
 
     def dependent_schemas(self) -> "Iterator[tuple[str, Schema]]":
@@ -296,44 +317,36 @@ def _read_const(node: Schema) -> None:
     node.enum = {text: value} if node.enum is None or text in node.enum else {}
 
 
-def tighter_low(left: Bound | None, right: Bound | None) -> Bound | None:
-    if left is None or right is None:
-        return left or right
-    return max(left, right)
+def tightest_low(bounds: Iterable[Bound | None]) -> Bound | None:
+    """Return the tightest of several lower bounds, if any."""
+    return max((bound for bound in bounds if bound is not None), default=None)
 
 
-def tighter_high(left: Bound | None, right: Bound | None) -> Bound | None:
-    if left is None or right is None:
-        return left or right
-    return min(left, right, key=lambda bound: (bound.value, not bound.is_open))
+def tightest_high(bounds: Iterable[Bound | None]) -> Bound | None:
+    """Return the tightest of several upper bounds, if any."""
+    present = (bound for bound in bounds if bound is not None)
+    return min(present, key=lambda bound: (bound.value, not bound.is_open), default=None)
 
 
-def _exact_value(node: Schema, keyword: str) -> Number:
-    return exact_number(cast("float", node.keywords[keyword]))
+def _read_low(node: Schema) -> None:
+    node.low = tightest_low(_bounds(node, "minimum", "exclusiveMinimum"))
 
 
-def _read_minimum(node: Schema) -> None:
-    is_open = node.keywords.get("exclusiveMinimum") is True
-    node.low = tighter_low(node.low, Bound(_exact_value(node, "minimum"), is_open))
+def _read_high(node: Schema) -> None:
+    node.high = tightest_high(_bounds(node, "maximum", "exclusiveMaximum"))
 
 
-def _read_maximum(node: Schema) -> None:
-    is_open = node.keywords.get("exclusiveMaximum") is True
-    node.high = tighter_high(node.high, Bound(_exact_value(node, "maximum"), is_open))
-
-
-def _read_exclusive_minimum(node: Schema) -> None:
-    if not isinstance(node.keywords["exclusiveMinimum"], bool):
-        node.low = tighter_low(node.low, Bound(_exact_value(node, "exclusiveMinimum"), is_open=True))
-
-
-def _read_exclusive_maximum(node: Schema) -> None:
-    if not isinstance(node.keywords["exclusiveMaximum"], bool):
-        node.high = tighter_high(node.high, Bound(_exact_value(node, "exclusiveMaximum"), is_open=True))
+def _bounds(node: Schema, keyword: str, exclusive_keyword: str) -> Iterator[Bound]:
+    """Yield the bounds of two keywords. In draft 4 the exclusive one is a flag of the other, later it is a number."""
+    value, exclusive = node.keywords.get(keyword), node.keywords.get(exclusive_keyword)
+    if value is not None:
+        yield Bound(exact_number(cast("float", value)), is_open=exclusive is True)
+    if exclusive is not None and not isinstance(exclusive, bool):
+        yield Bound(exact_number(cast("float", exclusive)), is_open=True)
 
 
 def _read_multiple(node: Schema) -> None:
-    node.multiples = (_exact_value(node, "multipleOf"),)
+    node.multiples = (exact_number(cast("float", node.keywords["multipleOf"])),)
 
 
 def _read_required(node: Schema) -> None:
@@ -356,22 +369,10 @@ READERS: dict[str, Callable[[Schema], None]] = {
     "type": _read_type,
     "enum": _read_enum,
     "const": _read_const,
-    "minimum": _read_minimum,
-    "maximum": _read_maximum,
-    "exclusiveMinimum": _read_exclusive_minimum,
-    "exclusiveMaximum": _read_exclusive_maximum,
+    **dict.fromkeys(("minimum", "exclusiveMinimum"), _read_low),
+    **dict.fromkeys(("maximum", "exclusiveMaximum"), _read_high),
     "multipleOf": _read_multiple,
     "required": _read_required,
-    "$dynamicRef": _read_dynamic,
-    "$recursiveRef": _read_dynamic,
-    "minLength": _setter("min_length", "minLength"),
-    "maxLength": _setter("max_length", "maxLength"),
-    "pattern": _setter("pattern", "pattern"),
-    "minItems": _setter("min_items", "minItems"),
-    "maxItems": _setter("max_items", "maxItems"),
-    "uniqueItems": _setter("unique", "uniqueItems"),
-    "minContains": _setter("min_contains", "minContains"),
-    "maxContains": _setter("max_contains", "maxContains"),
-    "minProperties": _setter("min_properties", "minProperties"),
-    "maxProperties": _setter("max_properties", "maxProperties"),
+    **dict.fromkeys(DYNAMIC, _read_dynamic),
+    **{keyword: _setter(attribute, keyword) for keyword, attribute in ATTRIBUTES.items()},
 }

@@ -8,21 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
 from operator import or_
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from tessera_gql.diff.read.in_place import DeclaredProperties, declared_properties
 from tessera_gql.diff.read.json import Json, canonical_json
-from tessera_gql.diff.read.json_types import (
-    ALL_TYPES,
-    FRACTION,
-    INTEGER,
-    NULL,
-    NUMBER,
-    SCALAR_KEYWORDS,
-    TYPE_MASKS,
-    type_mask,
-)
-from tessera_gql.diff.read.schema import Bound, Number, Schema, tighter_high, tighter_low
+from tessera_gql.diff.read.json_types import ALL_TYPES, FRACTION, INTEGER, NULL, NUMBER, TYPE_MASKS, type_mask
+from tessera_gql.diff.read.keywords import SCALAR_KEYWORDS
+from tessera_gql.diff.read.schema import Bound, Number, Schema, tightest_high, tightest_low
 
 MAX_PARTS = 200
 
@@ -95,17 +87,11 @@ class View:
 
     @cached_property
     def low(self) -> Bound | None:
-        bound = None
-        for node in self.schemas:
-            bound = tighter_low(bound, node.low)
-        return bound
+        return tightest_low(node.low for node in self.schemas)
 
     @cached_property
     def high(self) -> Bound | None:
-        bound = None
-        for node in self.schemas:
-            bound = tighter_high(bound, node.high)
-        return bound
+        return tightest_high(node.high for node in self.schemas)
 
     @cached_property
     def multiples(self) -> frozenset[Number]:
@@ -140,11 +126,7 @@ class View:
 
     def value_of(self, keyword: str) -> "Json":
         """The value of the keyword in the first part that has it, or None."""
-        return next((_json(node.entries[keyword]) for node in self.schemas if keyword in node.entries), None)
-
-
-def _json(value: object) -> Json:
-    return value  # type: ignore[return-value]  # checked by the guard
+        return next((cast("Json", node.entries[keyword]) for node in self.schemas if keyword in node.entries), None)
 
 
 def _possible_types(node: Schema, depth: int) -> int:
@@ -166,8 +148,7 @@ def _possible_types(node: Schema, depth: int) -> int:
 
 def _nested_parts(part: Part) -> Iterator[Part]:
     node = part.node
-    target = node.target()
-    if target is not None:
+    if (target := node.target()) is not None:
         yield Part(target, part.or_null)
     for child in node.children("allOf"):
         yield Part(child, part.or_null)
@@ -182,12 +163,11 @@ def non_null_option(node: Schema, keyword: str) -> Schema | None:
     options = node.children(keyword)
     if len(options) != 2:
         return None
-    plain = [option for option in options if not is_null(option)]
-    return plain[0] if len(plain) == 1 else None
+    non_null = [option for option in options if not _is_null(option)]
+    return non_null[0] if len(non_null) == 1 else None
 
 
-def is_null(node: Schema) -> bool:
-    """Return whether the schema accepts null only."""
+def _is_null(node: Schema) -> bool:
     keywords = node.keywords.keys()
     return (keywords == {"type"} and node.types == NULL) or (
         node.enum is not None and node.enum.keys() == {"null"} and len(keywords) == 1

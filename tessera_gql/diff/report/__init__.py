@@ -1,1 +1,1 @@
-"""Evidence for changes: counterexamples, their confirmation, and hints."""
+"""Back breaking changes with evidence: counterexamples, their confirmation by `jsonschema`, and hints."""

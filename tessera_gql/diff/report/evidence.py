@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from tessera_gql.diff.changes import Certainty, ChangeKind, Evidence, Mode
-from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS, LOWER_LIMITS, UPPER_LIMITS
+from tessera_gql.diff.compare.comparers import CLOSING_KEYWORDS
 from tessera_gql.diff.compare.differences import (
     ItemStep,
     OtherPropertyStep,
@@ -20,12 +20,13 @@ from tessera_gql.diff.compare.differences import (
 from tessera_gql.diff.prove.assessment import Assessment, find_counterexample, order_sides
 from tessera_gql.diff.prove.constraints import Literal, Witness
 from tessera_gql.diff.prove.solver import Solver
+from tessera_gql.diff.read.dialects import DRAFT_2020
 from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.errors import SchemaError
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.json import Json, canonical_json, to_json_number
 from tessera_gql.diff.read.regex import Language, find_example
-from tessera_gql.diff.read.schema import NodeCache, Schema, count_schemas
+from tessera_gql.diff.read.schema import LOWER_LIMITS, UPPER_LIMITS, NodeCache, Schema, count_schemas
 from tessera_gql.diff.read.view import View, type_names
 from tessera_gql.diff.report.hints import MAX_SCHEMAS, Compare, find_hint
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
@@ -40,7 +41,7 @@ MAX_DOCUMENT = 20_000
 MAX_SECONDS = 2.0
 """Time for all evidence of one comparison. Changes without evidence by then stay unproven."""
 DEFAULTS = (K.DEFAULT_ADDED, K.DEFAULT_CHANGED, K.DEFAULT_REMOVED)
-ATTRIBUTES = {**LOWER_LIMITS, **UPPER_LIMITS}
+LIMITS = {**LOWER_LIMITS, **UPPER_LIMITS}
 RawSchema = dict[str, Json]
 
 
@@ -103,7 +104,7 @@ class EvidenceCollector:
 
     def _find_document(self, side: Side, demand: RawSchema, *, is_produced: bool) -> Witness | None:
         try:
-            document = read({"$schema": "https://json-schema.org/draft/2020-12/schema", **demand}, self.identities)
+            document = read({"$schema": DRAFT_2020.uri, **demand}, self.identities)
         except SchemaError:  # the demand contains parts of the schemas and may exceed the limits
             return None
         self.solver.fuel = FUEL
@@ -134,11 +135,8 @@ class EvidenceCollector:
 
 
 def _demand_absence(route: Route) -> Iterator[tuple[RawSchema, bool, bool]]:
-    match route:
-        case (*above, PropertyStep(name)):
-            yield require_at(tuple(above), {"type": "object", "not": {"required": [name]}}), False, True
-        case _:
-            return
+    if route and isinstance(route[-1], PropertyStep):
+        yield require_at(route[:-1], {"type": "object", "not": {"required": [route[-1].name]}}), False, True
 
 
 def require_at(route: Route, demand: RawSchema) -> RawSchema:
@@ -170,9 +168,8 @@ def _negate_keyword(keyword: str, name: str | None, view: View) -> RawSchema | N
 def _keyword_schema(keyword: str, name: str | None, view: View) -> RawSchema | None:
     if keyword in CLOSING_KEYWORDS:
         return _closed_schema(view)
-    if keyword in ATTRIBUTES:
-        attribute = ATTRIBUTES[keyword]
-        limit = view.lower_limit(attribute) if keyword.startswith("min") else view.upper_limit(attribute)
+    if attribute := LIMITS.get(keyword):
+        limit = view.lower_limit(attribute) if keyword in LOWER_LIMITS else view.upper_limit(attribute)
         return None if limit is None else {keyword: limit}
     if keyword == "required":
         return None if name is None else {"type": "object", "required": [name]}

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from tessera_gql.diff.changes import ChangeKind, Mode, SchemaDiff
 from tessera_gql.diff.prove.assessment import Assessment
-from tessera_gql.diff.read.json import Json
+from tessera_gql.diff.read.json import Json, resolve_pointer
 from tessera_gql.diff.read.schema import Keywords
 from tessera_gql.diff.read.view import View, type_names
 
@@ -34,9 +34,10 @@ def find_hint(
     if edit is None or Mode.BACKWARD not in assessment.breaks:
         return None
     edited = deepcopy(new)
-    schema = _resolve_pointer(edited, edit.pointer)
-    if schema is None:
+    target = resolve_pointer(edited, edit.pointer)
+    if not isinstance(target, dict):
         return None
+    schema = cast("Keywords", target)
     if edit.value is None:
         schema.pop(edit.keyword, None)
     else:
@@ -79,13 +80,3 @@ def _keep_property(assessment: Assessment, old: View, new: View) -> Edit | None:
     raw = old.properties[name][0].properties[name]
     properties = cast("Json", {**node.properties, name: raw})
     return Edit(f"Keep {name} and mark it deprecated until nobody reads it.", node.pointer, "properties", properties)
-
-
-def _resolve_pointer(raw: object, pointer: str) -> dict[str, object] | None:
-    for escaped_token in pointer.split("/")[1:]:
-        token = escaped_token.replace("~1", "/").replace("~0", "~")
-        if isinstance(raw, dict):
-            raw = cast("Keywords", raw).get(token)
-        elif isinstance(raw, list):
-            raw = cast("list[object]", raw)[int(token)]
-    return cast("Keywords", raw) if isinstance(raw, dict) else None

@@ -28,7 +28,8 @@ MAX_PATTERN_BYTES = 1_000_000
 """Memory that one compiled pattern may take."""
 CACHED_PATTERNS = 128
 ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
-Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+Errors = Iterator[ValidationError]
+Keyword = Callable[[Any, Any, Any, Any], Errors | None]
 
 
 class ValidationUndecided(Exception):  # noqa: N818 - not an error of the document
@@ -50,9 +51,8 @@ class ReferenceValidator:
     @cached_property
     def is_unsupported(self) -> bool:
         """Whether validation might not end, or might match a client's pattern with Python's `re`."""
-        return has_cycle(self.root) or {"unevaluatedProperties", "patternProperties"} <= _collect_names(
-            self.document.raw
-        )
+        names = _collect_names(self.document.raw)
+        return {"unevaluatedProperties", "patternProperties"} <= names or has_cycle(self.root)
 
     def accepts(self, value: Json) -> bool | None:
         """Return whether the value is valid, or None if the validation fails or exceeds its bounds."""
@@ -91,7 +91,7 @@ def _validator_class(dialect: str) -> Any:
 
 
 def _count_applications(function: Keyword) -> Keyword:
-    def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    def keyword(validator: Any, value: Any, instance: Any, schema: Any) -> Errors:
         remaining = _remaining.get()
         if remaining <= 0:
             raise ValidationUndecided
@@ -101,12 +101,12 @@ def _count_applications(function: Keyword) -> Keyword:
     return keyword
 
 
-def _check_pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+def _check_pattern(validator: Any, pattern: Any, instance: Any, _schema: Any) -> Errors:
     if validator.is_type(instance, "string") and not _is_match(pattern, instance):
         yield ValidationError(f"does not match {pattern!r}")
 
 
-def _check_pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+def _check_pattern_properties(validator: Any, patterns: Any, instance: Any, _schema: Any) -> Errors:
     if validator.is_type(instance, "object"):
         for pattern, subschema in patterns.items():
             for name, value in instance.items():
@@ -114,9 +114,7 @@ def _check_pattern_properties(validator: Any, patterns: Any, instance: Any, _sch
                     yield from validator.descend(value, subschema, path=name, schema_path=pattern)
 
 
-def _check_additional_properties(
-    validator: Any, subschema: Any, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
+def _check_additional_properties(validator: Any, subschema: Any, instance: Any, schema: Any) -> Errors:
     if validator.is_type(instance, "object"):
         properties, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
         for name, value in instance.items():
@@ -173,21 +171,16 @@ def _collect_names(raw: object) -> set[str]:
     return names
 
 
-def _collect_scalars(value: Json) -> list[Json]:
-    scalars: list[Json] = []
+def _is_finite(value: Json) -> bool:
     stack = [value]
     while stack:
-        item = stack.pop()
-        match item:
-            case list():
-                stack += item
-            case dict():
-                stack += item.values()
-                scalars += item.keys()
+        match stack.pop():
+            case list(items):
+                stack += items
+            case dict(entries):
+                stack += entries.values()
+            case float(number) if not math.isfinite(number):
+                return False
             case _:
-                scalars.append(item)
-    return scalars
-
-
-def _is_finite(value: Json) -> bool:
-    return all(math.isfinite(scalar) for scalar in _collect_scalars(value) if isinstance(scalar, float))
+                pass
+    return True

@@ -3,12 +3,12 @@
 import pytest
 from jsonschema import Draft202012Validator
 
-from tessera_gql.formats import dbt, dbt_types
+from tessera_gql.formats import dbt, warehouse_types
 from tests.formats.manifests import check, column, manifest, read_column, read_one, table
 
 
 def schema(data_type: str):
-    return dbt_types.parse_type(data_type, is_sized=False).schema
+    return warehouse_types.parse_type(data_type, is_sized=False).schema
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_nested_types_are_described_to_their_leaves(spelling, expected):
     ["geography(point,4326)", "foo<bar>", "array<", "struct<a int64", "((", "%", "int)", "array<" * 100, "x" * 300_000],
 )
 def test_a_type_nobody_knows_says_so_and_constrains_nothing(spelling):
-    read = dbt_types.parse_type(spelling, is_sized=True)
+    read = warehouse_types.parse_type(spelling, is_sized=True)
     assert set(read.schema) == {"x-dbt-type"}
     assert read.unknown == (read.schema["x-dbt-type"],)
     assert len(read.unknown[0]) <= 200

@@ -33,6 +33,8 @@ _OPAQUE_TYPES = "bytes bytea binary varbinary blob interval inet cidr macaddr xm
 _UNTYPED_TYPES = "json jsonb variant super"
 _STRUCT_TYPES = frozenset({"struct", "record", "row", "object", "nested"})
 _LIST_TYPES = frozenset({"array", "list"})
+_TIMES = ("time", "timetz", "time with time zone", "time without time zone")
+_DATE_TIMES = ("timestamp", "datetime", "datetime2", "smalldatetime")
 _ZONED = ("timestamptz", "timestamp_tz", "timestamp_ltz", "datetimeoffset", "timestamp with time zone")
 _LOCAL = ("timestamp_ntz", "timestampntz", "timestamp without time zone")
 _SCHEMAS: dict[str, JsonObject] = {
@@ -44,12 +46,8 @@ _SCHEMAS: dict[str, JsonObject] = {
     **{name: {"x-dbt-type": name} for name in _UNTYPED_TYPES.split()},
     **{name: {"type": "string", "format": "uuid"} for name in ("uuid", "uniqueidentifier")},
     "date": {"type": "string", "format": "date"},
-    **{name: {"type": "string", "format": "time"} for name in ("time", "timetz", "time with time zone")},
-    "time without time zone": {"type": "string", "format": "time"},
-    **{
-        name: {"type": "string", "format": "date-time"}
-        for name in ("timestamp", "datetime", "datetime2", "smalldatetime")
-    },
+    **{name: {"type": "string", "format": "time"} for name in _TIMES},
+    **{name: {"type": "string", "format": "date-time"} for name in _DATE_TIMES},
     **{n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp with time zone"} for n in _ZONED},
     **{n: {"type": "string", "format": "date-time", "x-dbt-type": "timestamp without time zone"} for n in _LOCAL},
     **{name: {"type": "object"} for name in [*_STRUCT_TYPES, "map", "hstore"]},
@@ -125,12 +123,14 @@ class _Cursor:
     @property
     def next_symbol(self) -> str:
         """The symbol that `take` returns next; empty at the end."""
-        return self.symbols[self.position] if self.position < len(self.symbols) else ""
+        return self._symbol_at(self.position)
 
     @property
     def following_symbol(self) -> str:
-        """The symbol after `next_symbol`; empty at the end."""
-        return self.symbols[self.position + 1] if self.position + 1 < len(self.symbols) else ""
+        return self._symbol_at(self.position + 1)
+
+    def _symbol_at(self, position: int) -> str:
+        return self.symbols[position] if position < len(self.symbols) else ""
 
     def take(self) -> str:
         symbol = self.next_symbol
@@ -287,9 +287,7 @@ def _string_schema(name: str, arguments: list[str], *, is_sized: bool) -> JsonOb
     length = int(arguments[0]) if arguments and re.fullmatch("[0-9]{1,9}", arguments[0]) else _UNLIMITED_LENGTH
     if length >= _UNLIMITED_LENGTH:
         return {"type": "string"}
-    return (
-        {"type": "string", "maxLength": length} if is_sized else {"type": "string", "x-dbt-type": f"{name}({length})"}
-    )
+    return {"type": "string"} | ({"maxLength": length} if is_sized else {"x-dbt-type": f"{name}({length})"})
 
 
 def _normalize(data_type: str) -> str:
