@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+
 from tessera_gql.client.effects import (
     Connect,
     Effect,
@@ -22,7 +24,13 @@ from tessera_gql.client.effects import (
     TransportFailure,
 )
 from tessera_gql.client.errors import BadRequest, ServerFault, Unauthenticated, Unavailable, parse_error
-from tessera_gql.client.http_exchange import Endpoint, apply_parser, execute_operation, iter_backoff_delays
+from tessera_gql.client.http_exchange import (
+    Endpoint,
+    apply_parser,
+    describe_connection_error,
+    execute_operation,
+    iter_backoff_delays,
+)
 from tessera_gql.client.operation import Operation, Subscription
 
 PROTOCOL = "graphql-transport-ws"
@@ -89,6 +97,18 @@ def _run_connection(
         effect = apply_parser(lambda parsed: _handle_message(parsed, subscription, state), message, endpoint)
         if effect is not None:
             yield effect
+
+
+def to_handshake_failure(error: OSError | EOFError | WebSocketException) -> TransportFailure:
+    """Convert an exception that `connect` raises."""
+    is_invalid_url = isinstance(error, WebSocketException) and not isinstance(error, InvalidHandshake)
+    reason = type(error).__name__ if is_invalid_url else describe_connection_error(error)  # a URL may hold a password
+    status = error.response.status_code if isinstance(error, InvalidStatus) else None
+    return TransportFailure(reason, maybe_sent=False, status=status)
+
+
+def to_socket_closed(error: ConnectionClosed) -> SocketClosed:
+    return SocketClosed(error.rcvd.code, error.rcvd.reason) if error.rcvd else SocketClosed(1006, "")
 
 
 def _parse_message(text: str) -> dict[str, Any]:

@@ -121,25 +121,25 @@ def add_dependency(
 
 
 class RegistrationDetails(TypedDict, total=False):
-    """Optional attributes of a registration.
+    """Optional attributes of a registration; those that are None are left out.
 
     `team` defaults to the team of the key. `fields` are field paths; without them the registration covers the whole
     asset.
     """
 
-    team: TeamRef
+    team: TeamRef | None
     fields: Sequence[str] | None
-    consumer_asset: AssetRef
-    pinned_version: str
-    purpose: str
-    metadata: JsonObject
+    consumer_asset: AssetRef | None
+    pinned_version: str | None
+    purpose: str | None
+    metadata: JsonObject | None
 
 
 def register(asset: AssetRef, **details: Unpack[RegistrationDetails]) -> Operation[Registration]:
     """Register a team as a consumer of an asset, so that it is asked before a change breaks the fields it reads."""
     values: dict[str, Any] = {**details, "team": build_team_ref(details.get("team"))}
-    if "consumer_asset" in details:
-        values["consumer_asset"] = build_asset_ref(details["consumer_asset"])
+    if (consumer_asset := details.get("consumer_asset")) is not None:
+        values["consumer_asset"] = build_asset_ref(consumer_asset)
     if (fields := details.get("fields")) is not None:
         values["fields"] = [*fields]
     input_ = build_variables(asset=build_asset_ref(asset), **values)

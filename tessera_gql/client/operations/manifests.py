@@ -31,15 +31,15 @@ Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
 
 
 class SyncOptions(TypedDict, total=False):
-    """Options of a sync.
+    """Options of a sync; those that are None are left out.
 
     `owner`: team of the models without an owner in the manifest. `owners`: teams by the owner's name in the manifest.
     `create_teams`: create the missing owners. `per_asset`: skip assets that are refused instead of rolling back.
     `retire_removed`: retire contracts whose model left the manifest and has no consumers.
     """
 
-    owner: TeamRef
-    owners: Mapping[str, str]
+    owner: TeamRef | None
+    owners: Mapping[str, str] | None
     create_teams: bool
     compatibility_mode: CompatibilityMode
     supersede: bool

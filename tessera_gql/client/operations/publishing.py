@@ -41,18 +41,18 @@ SchemaDef: TypeAlias = Mapping[str, Any]
 
 
 class PublishOptions(TypedDict, total=False):
-    """Options of a publish.
+    """Options of a publish; those that are None are left out, except for `guarantees`.
 
     `guarantees`: carried over from the active contract if left out. `supersede`: end an open proposal of the asset.
     `force`: publish a breaking change at once; needs the scope ADMIN and a reason.
     """
 
     guarantees: JsonObject | None
-    compatibility_mode: CompatibilityMode
-    version: str
-    reason: str
-    metadata: JsonObject
-    expires_at: datetime
+    compatibility_mode: CompatibilityMode | None
+    version: str | None
+    reason: str | None
+    metadata: JsonObject | None
+    expires_at: datetime | None
     publish_when_approved: bool
     supersede: bool
     force: bool
