@@ -21,7 +21,6 @@ from tessera_gql.client.effects import (
     Result,
     Send,
     SocketClosed,
-    SocketOpened,
     TextMessage,
 )
 from tessera_gql.client.http_exchange import execute_operation, resolve_endpoint, to_transport_failure
@@ -151,7 +150,7 @@ class _Transport:
             )
         except (OSError, EOFError, WebSocketException) as error:
             return to_handshake_failure(error)
-        return SocketOpened()
+        return None
 
     async def _send(self, text: str) -> Result:
         if self._connection is not None:

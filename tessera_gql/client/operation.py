@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from tessera_gql.client.base_model import Model, build_selection
@@ -125,7 +125,6 @@ def build_find_query(root: RootField[M], variables: Mapping[str, Any]) -> Operat
 
 
 def build_paginated_query(root: RootField[M], **variables: Any) -> PaginatedQuery[M]:
-    """Build the query for the connection of a root field."""
     paginated = replace(root, arguments={**root.arguments, "first": "Int", "after": "String"})
 
     def parse(data: JsonObject) -> Page[M]:
@@ -167,9 +166,7 @@ def build_mutation(
     input_type = f"{root.name[0].upper()}{root.name[1:]}Input!"
     mutation = replace(root, arguments={"input": input_type})
     selection = build_selection(root.model)
-    inner = (
-        f"{payload_field} {{ {selection} }} {ERRORS_SELECTION}" if payload_field else f"{selection} {ERRORS_SELECTION}"
-    )
+    inner = f"{f'{payload_field} {{ {selection} }}' if payload_field else selection} {ERRORS_SELECTION}"
 
     def parse(data: JsonObject) -> M:
         payload: JsonObject = data[root.name]
@@ -203,7 +200,7 @@ def build_subscription(
 def parse_model(model: type[M], value: object) -> M:
     """Parse a JSON value; raises BadRequest if it does not fit the model."""
     try:
-        return TypeAdapter(model).validate_python(value)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
@@ -222,36 +219,31 @@ def build_nullable_variables(values: Mapping[str, Any]) -> JsonObject:
     return {to_camel(name): _serialize(value) for name, value in values.items()}
 
 
+def build_filter(**conditions: tuple[str, Any]) -> JsonObject | None:
+    """Build a filter from an operator and a value for each field; fields with an empty value are left out."""
+    return build_variables(**{name: {op: value} for name, (op, value) in conditions.items() if value}) or None
+
+
 def _serialize(value: Any) -> Any:
-    match value:
-        case datetime() if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone. Give one, for example datetime(2031, 1, 1, tzinfo=UTC).")
-        case datetime():
-            return value.isoformat()
-        case tuple():
-            return [*value]
-        case _:
-            return value
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ValueError(f"{value} has no time zone. Give one, for example datetime(2031, 1, 1, tzinfo=UTC).")
+    return value.isoformat()
 
 
 def build_team_ref(team: TeamRef | None) -> JsonObject | None:
-    """Build the GraphQL input TeamRef."""
-    match team:
-        case None:
-            return None
-        case TeamSummary(id=identity):
-            return {"id": identity}
-        case _:
-            return {"id" if is_global_id(team, "Team") else "name": team}
+    if team is None:
+        return None
+    if isinstance(team, TeamSummary):
+        return {"id": team.id}
+    return {"id" if is_global_id(team, "Team") else "name": team}
 
 
 def build_asset_ref(asset: AssetRef) -> JsonObject:
-    """Build the GraphQL input AssetRef."""
-    match asset:
-        case AssetSummary(id=identity):
-            return {"id": identity}
-        case _:
-            return {"id" if is_global_id(asset, "Asset") else "fqn": asset}
+    if isinstance(asset, AssetSummary):
+        return {"id": asset.id}
+    return {"id" if is_global_id(asset, "Asset") else "fqn": asset}
 
 
 def is_global_id(text: str, type_name: str) -> bool:

@@ -21,7 +21,6 @@ from tessera_gql.client.effects import (
     Result,
     Send,
     SocketClosed,
-    SocketOpened,
     TextMessage,
 )
 from tessera_gql.client.http_exchange import execute_operation, resolve_endpoint, to_transport_failure
@@ -153,7 +152,7 @@ class _Transport:
             self._connection = self._stack.enter_context(connection)
         except (OSError, EOFError, WebSocketException) as error:
             return to_handshake_failure(error)
-        return SocketOpened()
+        return None
 
     def _send(self, text: str) -> Result:
         if self._connection is not None:

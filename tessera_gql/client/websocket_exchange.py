@@ -45,7 +45,6 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 DisconnectCallback: TypeAlias = Callable[[str], None]
 """Called with the reason whenever the connection is lost, before the client reconnects."""
 
-
 CURRENT_CURSOR: Operation[str] = Operation("{ eventCursor }", {}, lambda data: str(data["eventCursor"]))
 """Query for the cursor of the latest event."""
 
@@ -123,7 +122,8 @@ def _handle_message(message: dict[str, Any], subscription: Subscription[Any], st
     match message["type"]:
         case "connection_ack":
             state.is_accepted = True
-            return Send(_build_subscribe_message(subscription, state.cursor))
+            payload = {"query": subscription.document, "variables": {**subscription.variables, "after": state.cursor}}
+            return Send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
         case "next":
             value = subscription.parse(_extract_data(message["payload"]))
             state.cursor = subscription.get_cursor(value)
@@ -132,13 +132,6 @@ def _handle_message(message: dict[str, Any], subscription: Subscription[Any], st
             return Send('{"type":"pong"}')
         case _:
             return None
-
-
-def _build_subscribe_message(subscription: Subscription[Any], cursor: str) -> str:
-    variables = {**subscription.variables, "after": cursor}
-    return json.dumps(
-        {"type": "subscribe", "id": "1", "payload": {"query": subscription.document, "variables": variables}}
-    )
 
 
 def _extract_data(payload: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tessera_gql.client.operation import (
     RootField,
     TeamRef,
     build_asset_ref,
+    build_filter,
     build_find_query,
     build_get_query,
     build_idempotent_mutation,
@@ -52,7 +53,7 @@ def find_team(team: TeamRef) -> Operation[Team | None]:
 
 def teams(*, name_contains: str | None = None) -> PaginatedQuery[Team]:
     """List all teams, or those whose name contains a text."""
-    filter_ = {"name": {"contains": name_contains}} if name_contains else None
+    filter_ = build_filter(name=("contains", name_contains))
     return build_paginated_query(RootField("teams", Team, {"filter": "TeamFilter"}), filter=filter_)
 
 
@@ -103,10 +104,8 @@ def find_asset(asset: AssetRef) -> Operation[Asset | None]:
 
 def assets(*, fqn_contains: str | None = None, owner_team_id: str | None = None) -> PaginatedQuery[Asset]:
     """List the assets that match all of the filters."""
-    conditions = build_variables(
-        fqn={"contains": fqn_contains} if fqn_contains else None, owner={"eq": owner_team_id} if owner_team_id else None
-    )
-    return build_paginated_query(RootField("assets", Asset, {"filter": "AssetFilter"}), filter=conditions or None)
+    filter_ = build_filter(fqn=("contains", fqn_contains), owner=("eq", owner_team_id))
+    return build_paginated_query(RootField("assets", Asset, {"filter": "AssetFilter"}), filter=filter_)
 
 
 def add_dependency(
@@ -140,8 +139,6 @@ def register(asset: AssetRef, **details: Unpack[RegistrationDetails]) -> Operati
     values: dict[str, Any] = {**details, "team": build_team_ref(details.get("team"))}
     if (consumer_asset := details.get("consumer_asset")) is not None:
         values["consumer_asset"] = build_asset_ref(consumer_asset)
-    if (fields := details.get("fields")) is not None:
-        values["fields"] = [*fields]
     input_ = build_variables(asset=build_asset_ref(asset), **values)
     return build_idempotent_mutation(RootField("register", Registration), input_, payload_field="registration")
 
@@ -158,10 +155,7 @@ class RegistrationChanges(TypedDict, total=False):
 
 def update_registration(registration_id: str, **changes: Unpack[RegistrationChanges]) -> Operation[Registration]:
     """Change the given attributes of a registration."""
-    values: dict[str, Any] = {**changes}
-    if (fields := changes.get("fields")) is not None:
-        values["fields"] = [*fields]
-    input_ = {"registration": registration_id, **build_nullable_variables(values)}
+    input_ = {"registration": registration_id, **build_nullable_variables(changes)}
     return build_mutation(RootField("updateRegistration", Registration), input_, payload_field="registration")
 
 
@@ -173,12 +167,9 @@ def unregister(registration_id: str) -> Operation[Registration]:
 
 def registrations(*, asset_id: str | None = None, consumer_team_id: str | None = None) -> PaginatedQuery[Registration]:
     """List the registrations that match all of the filters, ended ones (INACTIVE) included."""
-    conditions = build_variables(
-        asset={"eq": asset_id} if asset_id else None,
-        consumer_team={"eq": consumer_team_id} if consumer_team_id else None,
-    )
     root = RootField("registrations", Registration, {"filter": "RegistrationFilter"})
-    return build_paginated_query(root, filter=conditions or None)
+    filter_ = build_filter(asset=("eq", asset_id), consumer_team=("eq", consumer_team_id))
+    return build_paginated_query(root, filter=filter_)
 
 
 def _format_ref(ref: Any) -> str:

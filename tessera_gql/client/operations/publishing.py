@@ -27,6 +27,7 @@ from tessera_gql.client.operation import (
     RootField,
     TeamRef,
     build_asset_ref,
+    build_filter,
     build_get_query,
     build_idempotent_mutation,
     build_mutation,
@@ -72,7 +73,6 @@ class Document:
     dialect: str | None = None
 
     def to_input(self) -> JsonObject:
-        """Return the GraphQL input DocumentInput."""
         return build_variables(format=self.format, text=self.text, part=self.part, dialect=self.dialect)
 
 
@@ -109,8 +109,8 @@ def export_contract(contract_id: str) -> Operation[ContractDocuments]:
 
 def contracts(*, asset_id: str | None = None) -> PaginatedQuery[Contract]:
     """List contracts, of one asset or of all assets."""
-    filter_ = {"asset": {"eq": asset_id}} if asset_id else None
-    return build_paginated_query(RootField("contracts", Contract, {"filter": "ContractFilter"}), filter=filter_)
+    root = RootField("contracts", Contract, {"filter": "ContractFilter"})
+    return build_paginated_query(root, filter=build_filter(asset=("eq", asset_id)))
 
 
 def get_contract(contract_id: str) -> Operation[Contract]:
@@ -160,11 +160,8 @@ def get_proposal(proposal_id: str) -> Operation[ProposalDetails]:
 
 def proposals(*, asset_id: str | None = None, status: Sequence[ProposalStatus] = ()) -> PaginatedQuery[Proposal]:
     """List the proposals that match all of the filters, latest first."""
-    conditions = build_variables(
-        asset={"eq": asset_id} if asset_id else None, status={"in": [*status]} if status else None
-    )
     root = RootField("proposals", Proposal, {"filter": "ProposalFilter"})
-    return build_paginated_query(root, filter=conditions or None)
+    return build_paginated_query(root, filter=build_filter(asset=("eq", asset_id), status=("in", status)))
 
 
 def acknowledge(
