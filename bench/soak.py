@@ -10,10 +10,8 @@ import asyncio
 import base64
 import itertools
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -130,19 +128,14 @@ def main() -> int:
 
 
 def _run_database(kind: str, seconds: int) -> int:
-    folder = Path(tempfile.mkdtemp(prefix="tessera-soak-"))
-    folder.chmod(0o755)
-    try:
-        with _servers.start_storage(kind, folder) as storage:
-            url = storage.database("soak")
-            asyncio.run(migration.upgrade(url))
-            graph = asyncio.run(build(url))
-            server = _servers.our_server(url, folder)
-            server.settings = {**server.settings, **SETTINGS, "WORKERS": str(WORKERS[kind])}
-            with _servers.run_servers([server]):
-                return asyncio.run(_run(server, Database(url), graph, seconds))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _servers.temporary_folder() as folder, _servers.start_storage(kind, folder) as storage:
+        url = storage.database("soak")
+        asyncio.run(migration.upgrade(url))
+        graph = asyncio.run(build(url))
+        server = _servers.our_server(url, folder)
+        server.settings = {**server.settings, **SETTINGS, "WORKERS": str(WORKERS[kind])}
+        with _servers.run_servers([server]):
+            return asyncio.run(_run(server, Database(url), graph, seconds))
 
 
 async def _run(server: _servers.Server, database: Database, graph: Graph, seconds: int) -> int:
