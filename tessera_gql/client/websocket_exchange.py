@@ -51,11 +51,10 @@ CURRENT_CURSOR: Operation[str] = Operation("{ eventCursor }", {}, lambda data: s
 
 @dataclass
 class _StreamState:
-    """State of a subscription over all its connections."""
+    """State of a subscription: the last cursor, and whether the server has accepted the current connection."""
 
     cursor: str
     is_accepted: bool = False
-    """Whether the server has accepted the current connection."""
 
 
 def run_subscription(

@@ -15,8 +15,6 @@ from tessera_gql.client.operation import (
     TeamRef,
     build_asset_ref,
     build_filter,
-    build_paginated_query,
-    build_subscription,
     build_team_ref,
     build_variables,
 )
@@ -45,7 +43,7 @@ def _build_event_filter(conditions: EventConditions) -> JsonObject | None:
 def subscribe(*, after: str | None = None, **conditions: Unpack[EventConditions]) -> Subscription[Event]:
     """Subscribe to the events that match all of the conditions. Resumes after a restart of the server without gaps."""
     variables = build_variables(filter=_build_event_filter(conditions))
-    return build_subscription(EVENTS, lambda event: event.cursor, variables, after)
+    return EVENTS.build_subscription(lambda event: event.cursor, variables, after)
 
 
 def acknowledgment_requests(
@@ -53,7 +51,7 @@ def acknowledgment_requests(
 ) -> Subscription[AcknowledgmentRequest]:
     """Subscribe to the requests to acknowledge a breaking change, of one team or of all teams."""
     root = RootField("acknowledgmentRequested", AcknowledgmentRequest, {"team": "TeamRef"})
-    return build_subscription(root, lambda message: message.cursor, build_variables(team=build_team_ref(team)), after)
+    return root.build_subscription(lambda message: message.cursor, build_variables(team=build_team_ref(team)), after)
 
 
 def status_changes(
@@ -68,9 +66,9 @@ def status_changes(
     variables = build_variables(
         proposal=proposal_id, asset=build_asset_ref(asset) if asset else None, team=build_team_ref(team)
     )
-    return build_subscription(root, lambda message: message.cursor, variables, after)
+    return root.build_subscription(lambda message: message.cursor, variables, after)
 
 
 def events(**conditions: Unpack[EventConditions]) -> PaginatedQuery[Event]:
     """List the events that match all of the conditions, oldest first."""
-    return build_paginated_query(EVENTS, filter=_build_event_filter(conditions))
+    return EVENTS.build_paginated_query(filter=_build_event_filter(conditions))
