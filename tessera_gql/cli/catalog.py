@@ -55,11 +55,9 @@ def create_asset(
 
     Example: tessera asset create analytics.marts.orders --owner data-platform
     """
-    details = AssetDetails()
+    details = AssetDetails(description=description or None)
     if resource_type:
         details["resource_type"] = resource_type.upper()
-    if description:
-        details["description"] = description
     if mode:
         details["compatibility_mode"] = mode
     with connect() as client:

@@ -54,7 +54,11 @@ def describe_error(error: Exception) -> tuple[str, ExitCode]:
             reason = f"can't be read or written: {error.strerror or error}."
             return f"{error.filename or 'A file'} {reason}", ExitCode.REFUSED
         case _:
-            return _describe_client_error(error) or (_describe_defect(error), ExitCode.DEFECT)
+            defect = (
+                f"This is a defect of tessera: {type(error).__name__}: {error}."
+                f" Run it again with {TRACEBACK_VARIABLE}=1 to see where, and report that."
+            )
+            return _describe_client_error(error) or (defect, ExitCode.DEFECT)
 
 
 def _describe_usage_error(error: TyperException) -> str:
@@ -81,10 +85,3 @@ def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:
             return error.message, ExitCode.REFUSED
         case _:
             return None
-
-
-def _describe_defect(error: Exception) -> str:
-    return (
-        f"This is a defect of tessera: {type(error).__name__}: {error}."
-        f" Run it again with {TRACEBACK_VARIABLE}=1 to see where, and report that."
-    )
