@@ -65,7 +65,7 @@ class Supervisor:
         signal.set_wakeup_fd(self.wakeup_pipe[1], warn_on_full_buffer=False)
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, self._handle_stop_signal)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler the signal would not wake up `select`
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # a handler makes it wake up `select`
         while self.kill_at is None or any(slot.pid for slot in self.slots):
             self._run_once()
         return int(self.has_failed)
