@@ -96,7 +96,7 @@ attack: $(DEVELOPER) ## send hostile requests, and check that a second client is
 load: $(DEVELOPER) ## measure a large company's graph: the impact of a dropped column, and an inbox
 	@$(BIN)/python -m bench load
 
-soak: $(DEVELOPER) ## run ten minutes of mixed use on each database: nothing fails, and memory does not grow
+soak: $(DEVELOPER) ## run twenty minutes of mixed use on both databases at once: nothing fails, and memory does not grow
 	@$(BIN)/python -m bench soak
 
 bench: $(DEVELOPER) ## run every benchmark, and keep the figures in bench/RESULTS.md; PEERS=1: PostGraphile too (needs npm)

@@ -1,5 +1,6 @@
 """Run a benchmark: `python -m bench NAME …` calls `bench.NAME.main()` with the remaining arguments in `sys.argv`."""
 
+import ast
 import importlib
 import os
 import subprocess
@@ -15,9 +16,13 @@ CHOSEN = "BENCH_PYTHON"
 
 
 def main() -> int:
-    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
-    if len(sys.argv) < 2 or sys.argv[1] not in names:
-        print(f"usage: python -m bench {{{','.join(names)}}}", file=sys.stderr)
+    files = sorted(file for file in Path(__file__).parent.glob("*.py") if not file.stem.startswith("_"))
+    if len(sys.argv) < 2 or sys.argv[1] not in [file.stem for file in files]:
+        lines = (
+            f"  {file.stem:<11} {(ast.get_docstring(ast.parse(file.read_bytes())) or '').splitlines()[0]}"
+            for file in files
+        )
+        print("usage: python -m bench NAME [--help | options]", *lines, sep="\n", file=sys.stderr)
         return 2
     name = sys.argv[1]
     if name in SPEED and CHOSEN not in os.environ and (faster := _interpreter.find_fastest()) != Path(sys.executable):

@@ -5,7 +5,6 @@ import itertools
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -36,13 +35,6 @@ class Load:
     subscribers: int
     changes: int
     writers: int
-
-
-def free_port() -> int:
-    with socket.socket() as connection:
-        connection.bind(("127.0.0.1", 0))
-        port: int = connection.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -30,6 +30,10 @@ EDGE_DISTANCE = 500
 """Each asset depends on three of so many assets before it."""
 BATCH_SIZE = 2_000
 TYPES = ("string", "integer", "number", "boolean")
+IMPACT = """query($asset: AssetRef!, $schema: JSON!) { impact(asset: $asset, schema: $schema) {
+  outcome version breaking { message path } asked { team { name } because { path } } informed { name }
+  downstream(first: 20) { totalCount edges { degree node { fqn owner { name } } } } } }"""
+"""The impact of a schema, as a page about a pull request asks for it."""
 
 Row = dict[str, Any]
 

@@ -1,4 +1,8 @@
-"""Sample the memory of processes over time, and measure its growth."""
+"""Sample the memory of processes over time, and judge its growth.
+
+The growth over the whole time must stay below a ratio, and both slopes below a number of MiB: in ten minutes and in ten
+thousand requests. The first slope shows a leak without requests, the second one a leak that a slow machine hides.
+"""
 
 import asyncio
 import time
@@ -45,11 +49,7 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 def growth(samples: Sequence[Sample], *, ratio: float, mebibytes: float) -> list[Figure]:
-    """Return the growth of memory beside its limits.
-
-    `ratio` limits the growth from the first tenth of the samples to the last; `mebibytes` limits the slope, both for
-    ten minutes and for ten thousand requests.
-    """
+    """Return the growth from the first tenth of the samples to the last, limited by `ratio`, and both slopes."""
     tenth = max(1, len(samples) // 10)
     first = median(sample.mebibytes for sample in samples[:tenth])
     last = median(sample.mebibytes for sample in samples[-tenth:])

@@ -21,7 +21,7 @@ import httpx
 import orjson
 import websockets
 
-from bench._graph import COLUMNS, TYPES
+from bench._graph import COLUMNS, IMPACT, TYPES
 from bench.bulk import build_manifest
 
 ADMIN_KEY = "an-administrators-key-for-this-bench"
@@ -32,9 +32,6 @@ LARGE_UPLOAD, SMALL_UPLOAD = 600, 20
 
 Json: TypeAlias = dict[str, Any]
 
-IMPACT = """query($asset: AssetRef!, $schema: JSON!) { impact(asset: $asset, schema: $schema) {
-  outcome version breaking { message path } asked { team { name } because { path } } informed { name }
-  downstream(first: 20) { totalCount edges { degree node { fqn owner { name } } } } } }"""
 DIFF = """query($old: JSON!, $new: JSON!) { diffSchemas(old: $old, new: $new, mode: FULL) {
   bump changes { kind path message counterexample } } }"""
 FIELDS = """query($by: AssetRef!) { asset(by: $by) { fqn fields { path type nullable required readerCount } } }"""

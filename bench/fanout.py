@@ -7,10 +7,8 @@ publish until a socket has received the event.
 
 import asyncio
 import os
-import shutil
 import statistics
 import sys
-import tempfile
 import time
 from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
@@ -20,7 +18,8 @@ from typing import Any
 import httpx
 import orjson
 
-from bench._chaos_actors import Server, free_port
+from bench._chaos_actors import Server
+from bench._servers import free_port, temporary_folder
 from tessera_gql.store import migration
 
 SOCKETS = int(os.environ.get("SOCKETS", "1000"))
@@ -43,11 +42,8 @@ class Round:
 
 
 def main() -> int:
-    folder = Path(tempfile.mkdtemp(prefix="tessera-fanout-"))
-    try:
+    with temporary_folder() as folder:
         shared, own = asyncio.run(_measure(folder))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     print(f"{SOCKETS} sockets, {EVENTS} events in each of {ROUNDS} rounds")
     microseconds = [
         f"{statistics.median(result.cpu_per_delivery for result in rounds) * 1e6:.1f}" for rounds in (shared, own)

@@ -7,8 +7,6 @@ response has the nearest thousand. `python -m bench.load [--database pg|sqlite]`
 import argparse
 import asyncio
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import httpx
 
 from bench import _servers
-from bench._graph import Graph, build, schema
+from bench._graph import IMPACT, Graph, build, schema
 from bench._results import Figure, report
 from tessera_gql import app
 from tessera_gql.config import Settings
@@ -30,10 +28,6 @@ REQUESTS = 200
 P95_MILLISECONDS = 150.0
 STATEMENTS = 6.0
 
-IMPACT = """query($asset: AssetRef!, $schema: JSON!) { impact(asset: $asset, schema: $schema) {
-  outcome version breaking { message path } asked { team { name } because { path } } informed { name }
-  downstream(first: 20) { totalCount edges { degree node { fqn owner { name } } } } } }"""
-
 INBOX = """{ viewer { team { name } inbox(first: 50) { totalCount nodes {
   because { message path }
   proposal { id status reason expiresAt asset { fqn owner { name } } proposedBy { name } breakingChanges { message } }
@@ -44,13 +38,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
     parser.add_argument("--database", choices=("pg", "sqlite"), default="pg")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="tessera-load-"))
-    folder.chmod(0o755)
-    try:
-        with _servers.start_storage(options.database, folder) as storage:
-            return _measure(storage, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _servers.temporary_folder() as folder, _servers.start_storage(options.database, folder) as storage:
+        return _measure(storage, folder)
 
 
 def _measure(storage: _servers.Storage, folder: Path) -> int:

@@ -6,8 +6,6 @@
 import argparse
 import asyncio
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,22 +70,17 @@ def main() -> int:
     options = parser.parse_args()
     if options.peers and options.db == "sqlite":
         parser.error("PostGraphile reads PostgreSQL only: leave out --peers, or ask for --db pg")
-    folder = Path(tempfile.mkdtemp(prefix="tessera-reads-"))
-    folder.chmod(0o755)
-    try:
-        with _servers.start_storage(options.db, folder) as storage:
-            url = storage.database("catalog")
-            catalog = asyncio.run(_create_catalog(url, options.scale))
-            variants = _variants(url, folder, catalog, with_peer=options.peers)
-            with _servers.run_servers([variant.server for variant in variants]), start_generator() as load:
-                _assert_alike(variants)
-                asyncio.run(_assert_planned(url, catalog))
-                measurements = _rounds(variants, storage, load, options.rounds, 10 if options.quick else 1)
-            about = f"{storage.version}; {catalog}; {options.rounds} interleaved rounds."
-            figures = [*_target_figures(measurements), *_untargeted_figures(measurements)]
-            return report(f"Reads, {storage.version.split()[0]}", about, figures)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
+        url = storage.database("catalog")
+        catalog = asyncio.run(_create_catalog(url, options.scale))
+        variants = _variants(url, folder, catalog, with_peer=options.peers)
+        with _servers.run_servers([variant.server for variant in variants]), start_generator() as load:
+            _assert_alike(variants)
+            asyncio.run(_assert_planned(url, catalog))
+            measurements = _rounds(variants, storage, load, options.rounds, 10 if options.quick else 1)
+        about = f"{storage.version}; {catalog}; {options.rounds} interleaved rounds."
+        figures = [*_target_figures(measurements), *_untargeted_figures(measurements)]
+        return report(f"Reads, {storage.version.split()[0]}", about, figures)
 
 
 async def _create_catalog(url: str, scale: float) -> _catalog.Catalog:

@@ -6,10 +6,7 @@
 import argparse
 import asyncio
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -34,19 +31,14 @@ def main() -> int:
     parser.add_argument("--db", choices=("pg", "sqlite"), default="pg")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="tessera-writes-"))
-    folder.chmod(0o755)
-    try:
-        with _servers.start_storage(options.db, folder) as storage:
-            urls = [asyncio.run(_create_catalog(storage.database(name))) for name in ("ours", "orm")]
-            servers = [_servers.our_server(urls[0], folder), _servers.reference_server("orm_publish", urls[1], folder)]
-            with _servers.run_servers(servers), start_generator() as load:
-                rounds = list(_rounds(servers, storage, load, options.rounds))
-            asyncio.run(_assert_alike(urls, REQUESTS_PER_ROUND * (options.rounds + 1)))
-            about = f"{storage.version}; publishContract, c = {CONNECTIONS}, {options.rounds} interleaved rounds."
-            return report(f"Writes, {storage.version.split()[0]}", about, [*_lines(rounds, options.db)])
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with _servers.temporary_folder() as folder, _servers.start_storage(options.db, folder) as storage:
+        urls = [asyncio.run(_create_catalog(storage.database(name))) for name in ("ours", "orm")]
+        servers = [_servers.our_server(urls[0], folder), _servers.reference_server("orm_publish", urls[1], folder)]
+        with _servers.run_servers(servers), start_generator() as load:
+            rounds = list(_rounds(servers, storage, load, options.rounds))
+        asyncio.run(_assert_alike(urls, REQUESTS_PER_ROUND * (options.rounds + 1)))
+        about = f"{storage.version}; publishContract, c = {CONNECTIONS}, {options.rounds} interleaved rounds."
+        return report(f"Writes, {storage.version.split()[0]}", about, [*_lines(rounds, options.db)])
 
 
 async def _create_catalog(url: str) -> str:

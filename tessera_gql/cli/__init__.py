@@ -58,7 +58,7 @@ def build_app(command_name: str | None = None) -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_root_callback)
+    app.callback()(lambda: None)  # keeps typer from turning a single command into the whole application
     for name in [command_name] if command_name in COMMANDS else COMMANDS:
         module, attribute, panel = COMMANDS[name]
         command = getattr(import_module(f"{__name__}.{module}"), attribute)
@@ -69,10 +69,6 @@ def build_app(command_name: str | None = None) -> typer.Typer:
         else:
             app.command(name, rich_help_panel=panel, epilog=EPILOG)(command)
     return app
-
-
-def _root_callback() -> None:
-    """Keep typer from turning a single command into the whole application."""
 
 
 def main() -> None:

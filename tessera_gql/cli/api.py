@@ -1,24 +1,21 @@
-"""Connection to the server for commands that use the SDK, and printing of its results."""
+"""Connection to the server for commands that use the SDK."""
 
 import json
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
-from tessera_gql.cli.terminal import fail, print_details, print_json, print_note, print_table
+from tessera_gql.cli.terminal import fail, print_note
 from tessera_gql.client import TesseraClient
-from tessera_gql.client.base_model import Model
 from tessera_gql.client.http_exchange import DEFAULT_URL
-from tessera_gql.client.models import AssetSummary, TeamSummary
 from tessera_gql.client.operation import is_global_id
 from tessera_gql.client.websocket_exchange import DisconnectCallback
 from tessera_gql.escaping import build_tessera_command
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TeamOption = Annotated[str | None, typer.Option("--team", "-t", help="Acting team; by default the team of the key.")]
 
 
@@ -65,59 +62,23 @@ def read_credentials() -> dict[str, str]:
     return cast("dict[str, str]", content) if isinstance(content, dict) else {}
 
 
+def read_file(path: Path) -> bytes:
+    """Read a file, or stdin for `-`; one that can't be read ends the command with a message."""
+    try:
+        return typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise fail(f"{path} can't be read: {error.strerror or error}.") from None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file, or from stdin for `-`; anything else ends the command with a message."""
     try:
-        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text("utf-8-sig")
-        content: object = json.loads(text)
-    except OSError as error:
-        raise fail(f"{path} can't be read: {error.strerror}.") from None
+        content: object = json.loads(read_file(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise fail(f"{path} is not JSON that can be read: {error}.") from None
     if not isinstance(content, dict):
         raise fail(f"{path} must hold a JSON object.")
     return cast("dict[str, Any]", content)
-
-
-def print_result_json(value: Any) -> None:
-    """Print a result of the SDK as JSON with the field names of the schema."""
-    print_json(_to_plain(value))
-
-
-def _to_plain(value: Any) -> Any:
-    match value:
-        case Model():
-            return value.model_dump(mode="json", by_alias=True)
-        case list() | tuple():
-            return [_to_plain(item) for item in cast("Sequence[Any]", value)]
-        case dict():
-            return {key: _to_plain(item) for key, item in cast("dict[str, Any]", value).items()}
-        case _:
-            return value
-
-
-def print_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str) -> None:
-    print_table(headings, [[format_cell(value) for value in row] for row in rows], none=none)
-
-
-def print_properties(**properties: Any) -> None:
-    print_details({name.replace("_", " "): format_cell(value) for name, value in properties.items()})
-
-
-def format_cell(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case TeamSummary(name=name):
-            return name
-        case AssetSummary(fqn=fqn):
-            return fqn
-        case list() | tuple():
-            return ",".join(format_cell(item) for item in cast("Sequence[Any]", value)) or "-"
-        case _ if hasattr(value, "isoformat"):
-            return str(value.isoformat(timespec="minutes")).replace("+00:00", "Z")
-        case _:
-            return str(value)
 
 
 def resolve_proposal_id(client: TesseraClient, reference: str) -> str:

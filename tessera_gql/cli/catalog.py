@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import JsonOption, TeamOption, connect, print_properties, print_result_json, print_rows
-from tessera_gql.cli.terminal import fail, print_line
-from tessera_gql.client import CompatibilityMode, Registration, TesseraClient
+from tessera_gql.cli.api import TeamOption, connect
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
+from tessera_gql.client import CompatibilityMode, TesseraClient
 from tessera_gql.client.operation import is_global_id
-from tessera_gql.client.operations.catalog import AssetDetails, RegistrationDetails
+from tessera_gql.client.operations.catalog import AssetDetails
 
 team_app = typer.Typer(help="Create and list teams.", no_args_is_help=True)
 asset_app = typer.Typer(help="Create, list and show assets.", no_args_is_help=True)
@@ -22,7 +22,7 @@ def create_team(name: str, as_json: JsonOption = False) -> None:
     """
     with connect() as client:
         team = client.create_team(name)
-    print_result_json(team) if as_json else print_properties(id=team.id, name=team.name)
+    print_json(team) if as_json else print_properties(id=team.id, name=team.name)
 
 
 @team_app.command("list")
@@ -34,10 +34,10 @@ def list_teams(
     with connect() as client:
         teams = list(client.teams(name_contains=contains))
     if as_json:
-        print_result_json(teams)
+        print_json(teams)
     else:
         rows = ((team.name, team.created_at, team.id) for team in teams)
-        print_rows(("name", "created", "id"), rows, none="No teams.")
+        print_table(("name", "created", "id"), rows, none="No teams.")
 
 
 @asset_app.command("create")
@@ -55,16 +55,14 @@ def create_asset(
 
     Example: tessera asset create analytics.marts.orders --owner data-platform
     """
-    details = AssetDetails()
+    details = AssetDetails(description=description or None)
     if resource_type:
         details["resource_type"] = resource_type.upper()
-    if description:
-        details["description"] = description
     if mode:
         details["compatibility_mode"] = mode
     with connect() as client:
         asset = client.create_asset(fqn=fqn, owner=owner, **details)
-    print_result_json(asset) if as_json else print_properties(id=asset.id, fqn=asset.fqn, owner=asset.owner)
+    print_json(asset) if as_json else print_properties(id=asset.id, fqn=asset.fqn, owner=asset.owner)
 
 
 @asset_app.command("list")
@@ -78,10 +76,10 @@ def list_assets(
         owner_id = client.get_team(owner).id if owner else None
         assets = list(client.assets(fqn_contains=contains, owner_team_id=owner_id))
     if as_json:
-        print_result_json(assets)
+        print_json(assets)
         return
     rows = ((asset.fqn, asset.owner, asset.current_contract and asset.current_contract.version) for asset in assets)
-    print_rows(("asset", "owner", "version"), rows, none="No assets.")
+    print_table(("asset", "owner", "version"), rows, none="No assets.")
 
 
 @asset_app.command("show")
@@ -91,7 +89,7 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
         asset = client.get_asset(fqn)
         registrations = [item for item in client.registrations(asset_id=asset.id) if item.status != "INACTIVE"]
     if as_json:
-        print_result_json({**asset.model_dump(mode="json", by_alias=True), "registrations": registrations})
+        print_json({**asset.model_dump(mode="json", by_alias=True), "registrations": registrations})
         return
     print_properties(
         fqn=asset.fqn,
@@ -106,7 +104,7 @@ def show_asset(fqn: str, as_json: JsonOption = False) -> None:
         (item.consumer_team, "everything" if item.fields is None else item.fields, item.purpose)
         for item in registrations
     )
-    print_rows(("reader", "reads", "for"), rows, none="Nobody has registered.")
+    print_table(("reader", "reads", "for"), rows, none="Nobody has registered.")
 
 
 def register(
@@ -121,17 +119,12 @@ def register(
 
     Example: tessera register analytics.marts.orders --team finance --field order_id --field total
     """
-    details = RegistrationDetails(fields=field or None)
-    if team:
-        details["team"] = team
-    if purpose:
-        details["purpose"] = purpose
-    if consumer:
-        details["consumer_asset"] = consumer
     with connect() as client:
-        registration = client.register(fqn, **details)
+        registration = client.register(
+            fqn, team=team or None, fields=field or None, purpose=purpose or None, consumer_asset=consumer or None
+        )
     if as_json:
-        print_result_json(registration)
+        print_json(registration)
     else:
         reads = "everything" if registration.fields is None else ", ".join(registration.fields)
         print_line(f"{registration.consumer_team.name} reads {reads} of {registration.asset.fqn} ({registration.id}).")
@@ -149,10 +142,7 @@ def unregister(
     with connect() as client:
         is_id = is_global_id(registration, "Registration")
         ended = client.unregister(registration if is_id else _find_registration_id(client, registration, team))
-    if as_json:
-        print_result_json(ended)
-    else:
-        print_line(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.")
+    print_json(ended) if as_json else print_line(f"{ended.consumer_team.name} no longer reads {ended.asset.fqn}.")
 
 
 def _find_registration_id(client: TesseraClient, fqn: str, team: str | None) -> str:
@@ -161,12 +151,10 @@ def _find_registration_id(client: TesseraClient, fqn: str, team: str | None) -> 
         raise fail("This key belongs to no team. Say which team with --team.")
     asset = client.get_asset(fqn)
     team_registrations = client.registrations(asset_id=asset.id, consumer_team_id=consumer.id)
-    active: list[Registration] = [item for item in team_registrations if item.status != "INACTIVE"]
-    match active:
-        case [item]:
-            return item.id
-        case []:
-            raise fail(f"{consumer.name} is not registered with {asset.fqn}.")
-        case _:
-            ids = ", ".join(item.id for item in active)
-            raise fail(f"{consumer.name} is registered with {asset.fqn} {len(active)} times. Give one of: {ids}.")
+    ids = [item.id for item in team_registrations if item.status != "INACTIVE"]
+    if not ids:
+        raise fail(f"{consumer.name} is not registered with {asset.fqn}.")
+    if len(ids) > 1:
+        listed = ", ".join(ids)
+        raise fail(f"{consumer.name} is registered with {asset.fqn} {len(ids)} times. Give one of: {listed}.")
+    return ids[0]

@@ -1,51 +1,35 @@
 """`tessera config`: the settings in effect, with the source of each and without secrets."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import typer
+from typing import Any, NamedTuple
 
 from tessera_gql.cli.settings import read_settings
-from tessera_gql.cli.terminal import print_json, print_line, print_note
+from tessera_gql.cli.terminal import JsonOption, format_cell, print_json, print_line, print_note
 from tessera_gql.config import Settings, find_source, read_environment, secrets
 
 SETTING_PREFIXES = ("api_", "database_", "limit_", "log_", "metrics_", "oidc_", "rate_limit_", "webhook_")
 """Prefixes of setting names. An environment variable with such a prefix that is no setting is probably a typo."""
 
 
-@dataclass(frozen=True)
-class EffectiveSetting:
-    """One setting with its effective value and source; `value` is what JSON shows."""
+class EffectiveSetting(NamedTuple):
+    """One setting with its effective value and source; a secret is masked."""
 
     name: str
     value: Any
     source: str
 
-    @property
-    def text(self) -> str:
-        match self.value:
-            case None | []:
-                return "-"
-            case list():
-                return ",".join(map(str, self.value))
-            case bool():
-                return str(self.value).lower()
-            case _:
-                return str(self.value)
 
-
-def config(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> None:
+def config(as_json: JsonOption = False) -> None:
     """Print the settings in effect and the source of each. Exit 2 and list every mistake if they are invalid."""
-    effective_settings = list_effective_settings(read_settings())
+    settings = list_effective_settings(read_settings())
     if as_json:
-        values = {setting.name: {"value": setting.value, "source": setting.source} for setting in effective_settings}
-        print_json(values)
+        print_json({setting.name: {"value": setting.value, "source": setting.source} for setting in settings})
         return
-    widths = [max(len(getattr(setting, column)) for setting in effective_settings) for column in ("name", "text")]
-    for setting in effective_settings:
-        style = "dim" if setting.source == "default" else ""
-        print_line((f"{setting.name:<{widths[0]}}  {setting.text:<{widths[1]}}  {setting.source}", style))
+    rows = [(setting.name, format_cell(setting.value), setting.source) for setting in settings]
+    name_width, value_width, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for name, value, source in rows:
+        style = "dim" if source == "default" else ""
+        print_line((f"{name:<{name_width}}  {value:<{value_width}}  {source}", style))
     for name in find_unknown_settings():
         print_note((f"{name.upper()} is no setting of Tessera GQL. Is it spelled right?", "yellow"))
 

@@ -30,7 +30,6 @@ from tessera_gql.workflows.webhook_secrets import StoredSecrets, encrypt_stored
 
 app = typer.Typer(help="Migrate, back up and restore the database.", no_args_is_help=True)
 
-
 DUMP_COMMANDS = """pg_dump --format=custom --file={file} "$DATABASE_URL"
 """
 RESTORE_COMMANDS = """pg_restore --exit-on-error --single-transaction --no-owner --dbname="$DATABASE_URL" {file}
@@ -166,9 +165,6 @@ def _translate_migration_errors(settings: Settings, revision: str) -> Generator[
             raise fail(str(error)) from None
         except (CommandError, RevisionError):
             current_ = _read_revision(settings)
-            reason = (
-                None
-                if current_ in migration.known_revisions()
-                else migration.describe_mismatch(migration.SchemaState(current_))
-            )
+            is_known = current_ in migration.known_revisions()
+            reason = None if is_known else migration.describe_mismatch(migration.SchemaState(current_))
             raise fail(reason or f"The database is at revision {current_} and can't be taken to {revision}.") from None

@@ -24,9 +24,8 @@ def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
     settings = read_existing_database_settings()
 
     async def run() -> T:
-        if reason := migration.describe_mismatch(
-            await migration.load_state(settings.database_url, settings.database_options)
-        ):
+        state = await migration.load_state(settings.database_url, settings.database_options)
+        if reason := migration.describe_mismatch(state):
             raise fail(reason)
         database = Database(settings.database_url, options=settings.database_options)
         try:

@@ -4,20 +4,20 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tessera_gql.cli import gate, gate_report
-from tessera_gql.cli.api import JsonOption, connect, print_result_json, print_rows
+from tessera_gql.cli.api import connect, read_file
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.cli.gate import FailOn, GateResult, ModelState
 from tessera_gql.cli.gate_report import Format
 from tessera_gql.cli.progress import show_progress
-from tessera_gql.cli.terminal import fail, print_document, print_json, print_line, print_note
+from tessera_gql.cli.terminal import JsonOption, fail, print_document, print_json, print_line, print_note, print_table
 from tessera_gql.client import AsyncTesseraClient, Invalid, ManifestReport, TesseraClient
 from tessera_gql.client.http_exchange import Endpoint
 from tessera_gql.client.operations.manifests import SyncOptions, read_manifest
@@ -28,72 +28,62 @@ from tessera_gql.formats import dbt, yaml
 app = typer.Typer(help="Sync a dbt project, and check in a pull request what it would break.", no_args_is_help=True)
 
 ManifestArgument = Annotated[Path, typer.Argument(metavar="MANIFEST", help="Path of dbt's target/manifest.json.")]
-OwnerOption = Annotated[str | None, typer.Option(help="Owner of models without an owner in the manifest.")]
-CreateTeamsOption = Annotated[bool, typer.Option("--create-teams", help="Create the missing owners as teams.")]
-OwnersOption = Annotated[
-    Path | None, typer.Option("--owners", help="YAML or JSON file: owners in the manifest to teams.")
-]
-PerAssetOption = Annotated[bool, typer.Option("--per-asset", help="Skip refused models instead of rolling back.")]
-RetireRemovedOption = Annotated[
-    bool, typer.Option("--retire-removed", help="Retire unread contracts of removed models.")
-]
-SupersedeOption = Annotated[bool, typer.Option("--supersede", help="End open proposals and open new ones.")]
-
 RESPONSE_EVENT_KINDS = ("PROPOSAL_ANSWERED", "PROPOSAL_STATUS_CHANGED", "ACKNOWLEDGMENT_RELEASED")
 MAX_LISTED_LINES = 10
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-@app.command()
-def sync(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    manifest: ManifestArgument = Path("target/manifest.json"),
-    owner: OwnerOption = None,
-    create_teams: CreateTeamsOption = False,
-    supersede: SupersedeOption = False,
-    owners: OwnersOption = None,
-    per_asset: PerAssetOption = False,
-    retire_removed: RetireRemovedOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Sync assets, contracts and lineage from a manifest, all or nothing.
+SYNC_HELP = """Sync assets, contracts and lineage from a manifest, all or nothing.
 
-    Syncing the same manifest again changes nothing. Exit 0 if everything is published, 3 if changes wait for
-    acknowledgments.
+Syncing the same manifest again changes nothing. Exit 0 if everything is published, 3 if changes wait for
+acknowledgments.
 
-    Example: tessera dbt sync --owner data-platform
-    """
-    options = SyncOptions(
-        create_teams=create_teams,
-        supersede=supersede,
-        per_asset=per_asset,
-        retire_removed=retire_removed,
-        dry_run=False,
-    )
-    _add_owners(options, owner, owners)
-    manifest_report = _run_sync(manifest, options, as_json=as_json)
-    _print_report(manifest_report, as_json=as_json)
-    if any(model.outcome == "PROPOSED" for model in manifest_report.models):
-        raise typer.Exit(ExitCode.WAITING)
+Example: tessera dbt sync --owner data-platform
+"""
 
 
-@app.command()
-def plan(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
-    manifest: ManifestArgument = Path("target/manifest.json"),
-    owner: OwnerOption = None,
-    create_teams: CreateTeamsOption = False,
-    supersede: SupersedeOption = False,
-    owners: OwnersOption = None,
-    per_asset: PerAssetOption = False,
-    retire_removed: RetireRemovedOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Preview a sync: run it and roll back."""
-    options = SyncOptions(
-        create_teams=create_teams, supersede=supersede, per_asset=per_asset, retire_removed=retire_removed, dry_run=True
-    )
-    _add_owners(options, owner, owners)
-    manifest_report = _run_sync(manifest, options, as_json=as_json)
-    _print_report(manifest_report, as_json=as_json)
+def _build_sync_command(*, dry_run: bool) -> Callable[..., None]:
+    """Return the function of `sync`, or of `plan` for a dry run: both have the same options."""
+
+    def sync(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
+        manifest: ManifestArgument = Path("target/manifest.json"),
+        owner: Annotated[str | None, typer.Option(help="Owner of models without an owner in the manifest.")] = None,
+        create_teams: Annotated[
+            bool, typer.Option("--create-teams", help="Create the missing owners as teams.")
+        ] = False,
+        supersede: Annotated[bool, typer.Option("--supersede", help="End open proposals and open new ones.")] = False,
+        owners: Annotated[
+            Path | None, typer.Option("--owners", help="YAML or JSON file: owners in the manifest to teams.")
+        ] = None,
+        per_asset: Annotated[
+            bool, typer.Option("--per-asset", help="Skip refused models instead of rolling back.")
+        ] = False,
+        retire_removed: Annotated[
+            bool, typer.Option("--retire-removed", help="Retire unread contracts of removed models.")
+        ] = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        options = SyncOptions(
+            owner=owner or None,
+            owners=_read_owners(owners) if owners else None,
+            create_teams=create_teams,
+            supersede=supersede,
+            per_asset=per_asset,
+            retire_removed=retire_removed,
+            dry_run=dry_run,
+        )
+        content = _read_manifest_file(manifest)
+        with connect() as client, show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
+            report = client.sync_dbt(content, on_progress=on_progress, **options)
+        print_json(report) if as_json else _print_report(report)
+        if not dry_run and any(model.outcome == "PROPOSED" for model in report.models):
+            raise typer.Exit(ExitCode.WAITING)
+
+    return sync
+
+
+app.command("sync", help=SYNC_HELP)(_build_sync_command(dry_run=False))
+app.command("plan", help="Preview a sync: run it and roll back.")(_build_sync_command(dry_run=True))
 
 
 @app.command()
@@ -116,14 +106,15 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     """
     seconds = _parse_duration(wait)
     content = _read_manifest_file(manifest)
-    project = _parse_manifest(manifest, content)
+    try:
+        project = dbt.parse_manifest(content)
+    except dbt.ManifestError as error:
+        raise fail(f"{manifest}: {error}") from None
     with connect() as client:
         with show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
             result = gate.evaluate_manifest(client, project, content, on_progress)
         if ask:
-            options = PublishOptions(supersede=supersede)
-            if reason:
-                options["reason"] = reason
+            options = PublishOptions(supersede=supersede, reason=reason or None)
             result = gate.propose_breaking_changes(client, project, result, options)
         if seconds and result.open_proposals:
             result = _wait_for_responses(client, result, seconds)
@@ -158,9 +149,8 @@ def _wait_for_responses(client: TesseraClient, result: GateResult, seconds: floa
     while result.open_proposals and not result.in_state(ModelState.BLOCKED):
         teams = sorted({team for model in result.in_state(ModelState.WAITING) for team in model.awaited_teams})
         print_note((f"Waiting for {', '.join(teams) or 'a deadline'} …", "dim"))
-        cursor = asyncio.run(
-            _wait_for_response(client.endpoint, result.open_proposals, cursor, deadline - time.monotonic())
-        )
+        remaining = deadline - time.monotonic()
+        cursor = asyncio.run(_wait_for_response(client.endpoint, result.open_proposals, cursor, remaining))
         result = gate.refresh(client, result)
         if cursor is None:
             break
@@ -184,27 +174,14 @@ async def _wait_for_response(
     return None
 
 
-def _add_owners(options: SyncOptions, owner: str | None, owners: Path | None) -> None:
-    """Add the owners of models to the options."""
-    if owner:
-        options["owner"] = owner
-    if owners is None:
-        return
+def _read_owners(file: Path) -> dict[str, str]:
     try:
-        mapping = yaml.load(owners.read_text("utf-8-sig")).value
-    except OSError as error:
-        raise fail(f"{owners} can't be read: {error.strerror}.") from None
+        mapping: Any = yaml.load(read_file(file).decode("utf-8-sig")).value
     except (ValueError, yaml.YamlError) as error:
-        raise fail(f"{owners}: {error}") from None
+        raise fail(f"{file}: {error}") from None
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for pair in mapping.items() for name in pair):
-        raise fail(f"{owners} must lead from owners to names of teams: one line `finance-dwh: finance` for each.")
-    options["owners"] = mapping
-
-
-def _run_sync(manifest: Path, options: SyncOptions, *, as_json: bool) -> ManifestReport:
-    content = _read_manifest_file(manifest)
-    with connect() as client, show_progress(manifest.name, len(content), as_json=as_json) as on_progress:
-        return client.sync_dbt(content, on_progress=on_progress, **options)
+        raise fail(f"{file} must lead from owners to names of teams: one line `finance-dwh: finance` for each.")
+    return mapping
 
 
 def _read_manifest_file(manifest: Path) -> bytes:
@@ -220,18 +197,7 @@ def _read_manifest_file(manifest: Path) -> bytes:
         raise fail(f"{manifest}: {error.message}") from None
 
 
-def _parse_manifest(manifest: Path, content: bytes) -> dbt.Manifest:
-    try:
-        return dbt.parse_manifest(content)
-    except dbt.ManifestError as error:
-        raise fail(f"{manifest}: {error}") from None
-
-
-def _print_report(manifest_report: ManifestReport, *, as_json: bool) -> None:
-    if as_json:
-        print_result_json(manifest_report)
-        return
-    changed_models = [model for model in manifest_report.models if model.outcome != "UNCHANGED"]
+def _print_report(report: ManifestReport) -> None:
     rows = (
         (
             model.outcome,
@@ -239,29 +205,28 @@ def _print_report(manifest_report: ManifestReport, *, as_json: bool) -> None:
             model.contract and model.contract.version,
             model.reason or "; ".join(change.message for change in model.breaking or model.changes),
         )
-        for model in changed_models
+        for model in report.models
+        if model.outcome != "UNCHANGED"
     )
-    print_rows(("outcome", "table", "version", "what"), rows, none="Nothing changes.")
-    counts = Counter(model.outcome for model in manifest_report.models)
+    print_table(("outcome", "table", "version", "what"), rows, none="Nothing changes.")
+    counts = Counter(model.outcome for model in report.models)
     parts = [f"{count} {outcome.lower()}" for outcome, count in sorted(counts.items())]
-    edges = f"lineage +{manifest_report.dependencies_added} -{manifest_report.dependencies_removed}"
-    print_note(f"{len(manifest_report.models)} tables: {', '.join(parts) or 'none'}; {edges}.")
-    for line in (*_truncate(_format_removed(manifest_report)), *_truncate(_format_reads(manifest_report))):
+    edges = f"lineage +{report.dependencies_added} -{report.dependencies_removed}"
+    print_note(f"{len(report.models)} tables: {', '.join(parts) or 'none'}; {edges}.")
+    for line in (*_truncate(_format_removed(report)), *_truncate(_format_reads(report))):
         print_note(line)
-    for warning in manifest_report.warnings:
+    for warning in report.warnings:
         print_note((f"note: {warning}", "dim"))
 
 
-def _format_removed(manifest_report: ManifestReport) -> Iterator[str]:
-    for model in manifest_report.removed:
-        status = (
-            "retired" if model.retired else model.reason or "left the manifest; --retire-removed retires its contract"
-        )
-        yield f"gone: {model.fqn}: {status}"
+def _format_removed(report: ManifestReport) -> Iterator[str]:
+    for model in report.removed:
+        reason = model.reason or "left the manifest; --retire-removed retires its contract"
+        yield f"gone: {model.fqn}: {'retired' if model.retired else reason}"
 
 
-def _format_reads(manifest_report: ManifestReport) -> Iterator[str]:
-    for read in manifest_report.reads:
+def _format_reads(report: ManifestReport) -> Iterator[str]:
+    for read in report.reads:
         columns = "everything" if read.fields is None else ", ".join(read.fields)
         yield f"reads: {read.fqn} reads {columns} of {read.upstream}{f' ({read.reason})' if read.reason else ''}"
 

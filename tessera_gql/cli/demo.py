@@ -1,6 +1,5 @@
 """Demo data: a garden shop's dbt project, four teams with registrations, and a pending proposal."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ from tessera_gql.workflows.dbt.sync import SyncOptions
 from tessera_gql.workflows.proposals import AcknowledgmentInput
 from tessera_gql.workflows.publishing import PublishRequest, publish_contract
 from tessera_gql.workflows.registrations import RegistrationDetails
-
-Edit = Callable[[dict[str, Any]], dict[str, Any]]
 
 MANIFEST = Path(__file__).with_name("shop_manifest.json")
 TEAMS = ("shop-platform", "finance", "growth", "support")
@@ -58,13 +55,9 @@ async def _build(session: Session) -> None:
     for fqn, team, fields, purpose in REGISTRATIONS:
         details = RegistrationDetails(fields=fields, purpose=purpose)
         await registrations.register(session, ANONYMOUS, AssetRef(fqn=fqn), team=TeamRef(name=team), details=details)
-    await _publish(session, "analytics.marts.customers", _add_segment)
-    proposal_id = await _publish(
-        session,
-        ORDERS,
-        _remove_discount,
-        reason="Discounts move to a table of their own, analytics.marts.order_discounts.",
-    )
+    await _publish(session, "analytics.marts.customers", added={"segment": {"type": "string"}})
+    reason = "Discounts move to a table of their own, analytics.marts.order_discounts."
+    proposal_id = await _publish(session, ORDERS, removed="discount_code", reason=reason)
     await proposals.acknowledge(
         session,
         ANONYMOUS,
@@ -74,19 +67,15 @@ async def _build(session: Session) -> None:
     )
 
 
-def _add_segment(properties: dict[str, Any]) -> dict[str, Any]:
-    return {**properties, "segment": {"type": "string"}}
-
-
-def _remove_discount(properties: dict[str, Any]) -> dict[str, Any]:
-    return {name: schema for name, schema in properties.items() if name != "discount_code"}
-
-
-async def _publish(session: Session, fqn: str, edit: Edit, *, reason: str | None = None) -> Any:
+async def _publish(
+    session: Session, fqn: str, *, added: dict[str, Any] | None = None, removed: str = "", reason: str | None = None
+) -> Any:
+    """Publish an asset's schema with an added or removed column; return the id of the proposal, if one is needed."""
     asset = await get(session, AssetRef(fqn=fqn))
     current = await contracts.find_active(session, asset.id)
     schema = dict(current.schema_def if current else {})
-    schema["properties"] = edit(schema["properties"])
+    columns = schema["properties"] | (added or {})
+    schema["properties"] = {name: column for name, column in columns.items() if name != removed}
     request = PublishRequest(schema=schema, reason=reason)
     result = await publish_contract(session, ANONYMOUS, AssetRef(id=asset.id), request)
     return result.proposal.id if result.proposal else None

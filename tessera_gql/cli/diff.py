@@ -1,12 +1,12 @@
 """`tessera diff`: compare two schema files without a server."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tessera_gql.cli.api import read_file
 from tessera_gql.cli.diff_report import Format, render
 from tessera_gql.cli.documents import DialectOption, PartOption, convert_to_json_schema, is_json_schema
 from tessera_gql.cli.terminal import fail
@@ -43,9 +43,7 @@ def diff(
 
 def _read_json(path: Path) -> object:
     try:
-        return json.loads(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
-    except OSError as error:
-        raise fail(f"{path} can't be read: {error.strerror or error}.") from None
+        return json.loads(read_file(path))
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else error
         raise fail(f"{path} is not JSON: {reason}.") from None

@@ -41,9 +41,9 @@ def _sort_breaking_first(diff: SchemaDiff, mode: Mode) -> list[Change]:
     return sorted(diff.changes, key=lambda change: mode not in change.breaks)
 
 
-def _format_counterexample(change: Change) -> str | None:
-    """Return the counterexample of a proven breaking change, on one line."""
-    if change.certainty is not Certainty.PROVEN:
+def _format_counterexample(change: Change, mode: Mode) -> str | None:
+    """Return the counterexample of a change that is proven to break, on one line."""
+    if mode not in change.breaks or change.certainty is not Certainty.PROVEN:
         return None
     text = json.dumps(change.counterexample, ensure_ascii=False)
     return text if len(text) <= MAX_COUNTEREXAMPLE_CHARACTERS else text[:MAX_COUNTEREXAMPLE_CHARACTERS] + "…"
@@ -54,8 +54,8 @@ def _render_text(diff: SchemaDiff, mode: Mode, _name: str) -> None:
         breaks = mode in change.breaks
         label = ("breaking  ", "bold red") if breaks else ("ok        ", "green")
         print_line(label, (f"{change.kind:22}", "dim"), f" {change.message}")
-        counterexample = _format_counterexample(change) if breaks else None
         if breaks:
+            counterexample = _format_counterexample(change, mode)
             evidence = f"for example {counterexample}" if counterexample else "not proven to be safe"
             print_line((f"          {evidence}", "dim"))
         if breaks and change.hint:
@@ -79,8 +79,7 @@ def _render_markdown(diff: SchemaDiff, mode: Mode, _name: str) -> None:
         lines += ["", "| | change | field | what | example |", "|---|---|---|---|---|"]
     for change in _sort_breaking_first(diff, mode):
         mark = "💥" if mode in change.breaks else "✅"
-        counterexample = _format_counterexample(change) if mode in change.breaks else None
-        field, example = to_markdown_code(change.path), to_markdown_code(counterexample or "")
+        field, example = map(to_markdown_code, (change.path, _format_counterexample(change, mode) or ""))
         lines.append(f"| {mark} | {change.kind.value} | {field} | {escape_markdown(change.message)} | {example} |")
     print_document("\n".join(lines))
 
@@ -89,7 +88,7 @@ def _render_github(diff: SchemaDiff, mode: Mode, name: str) -> None:
     """Print GitHub workflow commands: an error per breaking change, a notice per compatible one."""
     for change in _sort_breaking_first(diff, mode):
         level = "error" if mode in change.breaks else "notice"
-        counterexample = _format_counterexample(change) if mode in change.breaks else None
+        counterexample = _format_counterexample(change, mode)
         message = change.message + (f" For example {counterexample}" if counterexample else "")
         print_document(build_workflow_command(level, message, file=name, title=change.kind.value))
     print_line(_format_headline(diff, mode))

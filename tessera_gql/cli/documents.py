@@ -1,20 +1,17 @@
 """Schema files in any supported format, detected by extension. Unreadable files end the command."""
 
 import base64
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tessera_gql.cli.api import read_json
+from tessera_gql.cli.api import read_file, read_json
 from tessera_gql.cli.terminal import fail
 from tessera_gql.client import Document, DocumentFormat
 from tessera_gql.formats import schema_documents
 from tessera_gql.formats.parsed_schema import DocumentError
 from tessera_gql.formats.schema_documents import Format, SchemaDocument
-
-STDIN = Path("-")
 
 SchemaArgument = Annotated[
     Path,
@@ -64,10 +61,8 @@ def _detect_format(path: Path, format_: DocumentFormat | None) -> Format:
 
 
 def _read_text(path: Path, source_format: Format) -> str:
+    content = read_file(path)
     try:
-        content = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
         return base64.b64encode(content).decode() if source_format is Format.PROTOBUF else content.decode("utf-8-sig")
-    except OSError as error:
-        raise fail(f"{path} can't be read: {error.strerror or error}.") from None
     except UnicodeDecodeError:
         raise fail(f"{path} is not text in UTF-8. Give --format protobuf if it is a descriptor set.") from None

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,17 +19,9 @@ TRACEBACK_VARIABLE = "TESSERA_TRACEBACK"
 class RootGroup(TyperGroup):
     """Root command group, which reports exceptions."""
 
-    def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        complete_var: str | None = None,
-        standalone_mode: bool = True,
-        windows_expand_args: bool = True,
-        **extra: Any,
-    ) -> Any:
-        run = partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
-        if not standalone_mode:
+    def main(self, *args: Any, **options: Any) -> Any:
+        run = partial(super().main, *args, **{**options, "standalone_mode": False})
+        if not options.get("standalone_mode", True):
             return run()
         try:
             code = run()
@@ -50,7 +41,6 @@ def report_error(error: Exception) -> int:
 
 
 def describe_error(error: Exception) -> tuple[str, ExitCode]:
-    """Return the message and the exit code of an exception."""
     match error:
         case TyperException():
             return _describe_usage_error(error), ExitCode.REFUSED
@@ -61,12 +51,14 @@ def describe_error(error: Exception) -> tuple[str, ExitCode]:
         case Unavailable():
             return error.message, ExitCode.UNAVAILABLE
         case OSError():
-            return (
-                f"{error.filename or 'A file'} can't be read or written: {error.strerror or error}.",
-                ExitCode.REFUSED,
-            )
+            reason = f"can't be read or written: {error.strerror or error}."
+            return f"{error.filename or 'A file'} {reason}", ExitCode.REFUSED
         case _:
-            return _describe_client_error(error) or (_describe_defect(error), ExitCode.DEFECT)
+            defect = (
+                f"This is a defect of tessera: {type(error).__name__}: {error}."
+                f" Run it again with {TRACEBACK_VARIABLE}=1 to see where, and report that."
+            )
+            return _describe_client_error(error) or (defect, ExitCode.DEFECT)
 
 
 def _describe_usage_error(error: TyperException) -> str:
@@ -93,10 +85,3 @@ def _describe_client_error(error: Exception) -> tuple[str, ExitCode] | None:
             return error.message, ExitCode.REFUSED
         case _:
             return None
-
-
-def _describe_defect(error: Exception) -> str:
-    return (
-        f"This is a defect of tessera: {type(error).__name__}: {error}."
-        f" Run it again with {TRACEBACK_VARIABLE}=1 to see where, and report that."
-    )

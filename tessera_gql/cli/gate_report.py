@@ -26,32 +26,26 @@ class Format(StrEnum):
 
 
 STATE_PHRASES = {
-    ModelState.UNREAD: "breaks, but nobody reads it",
+    ModelState.BLOCKED: "is blocked",
     ModelState.ASK: "breaks its readers",
     ModelState.WAITING: "waits for answers",
     ModelState.APPROVED: "breaks, and all have agreed",
-    ModelState.BLOCKED: "is blocked",
-    ModelState.NEW: "is new",
+    ModelState.UNREAD: "breaks, but nobody reads it",
     ModelState.COMPATIBLE: "changes compatibly",
+    ModelState.NEW: "is new",
     ModelState.SKIPPED: "is skipped",
     ModelState.UNCHANGED: "is unchanged",
 }
+"""The states in the order of a report, which leaves out the last one."""
+REPORTED_STATES = [*STATE_PHRASES][:-1]
 BLOCKING_STATES = (ModelState.BLOCKED, ModelState.ASK, ModelState.WAITING)
-REPORTED_STATES = (
-    *BLOCKING_STATES,
-    ModelState.APPROVED,
-    ModelState.UNREAD,
-    ModelState.COMPATIBLE,
-    ModelState.NEW,
-    ModelState.SKIPPED,
-)
 MAX_NAMED_MODELS = 10
 """Number of compatible, new or skipped models that are listed by name; further ones are only counted."""
 
 
 def summarize(result: GateResult) -> str:
     """Return one line with the number of models in each state."""
-    counts = {state: len(result.in_state(state)) for state in (*REPORTED_STATES, ModelState.UNCHANGED)}
+    counts = {state: len(result.in_state(state)) for state in STATE_PHRASES}
     names = {ModelState.ASK: "breaking", ModelState.UNREAD: "breaking but unread"}
     parts = [f"{count} {names.get(state, state.lower())}" for state, count in counts.items() if count]
     return f"{len(result.models)} tables: {', '.join(parts) or 'none'}."
@@ -78,7 +72,7 @@ def _iter_details(model: ModelResult) -> Iterator[str]:
         yield f"{'breaks ' if (change.kind, change.path) in breaking else 'changes'}  {change.message}"
     for asked in model.asked:
         response = model.responses.get(asked.team.name)
-        fields = _format_read_fields(model, asked.team.name)
+        fields = ", ".join(path or "everything" for path in _collect_paths(model, asked.team.name))
         yield f"asks     {asked.team.name}, which reads {fields}{f': {response}' if response else ''}"
     for team in model.informed:
         yield f"tells    {team.name}"
@@ -88,11 +82,6 @@ def _iter_details(model: ModelResult) -> Iterator[str]:
         yield f"answer   {command}"
 
 
-def _format_read_fields(model: ModelResult, team: str) -> str:
-    """Format the changed fields that the team reads."""
-    return ", ".join(path or "everything" for path in _collect_paths(model, team))
-
-
 def _collect_paths(model: ModelResult, team: str) -> list[str]:
     """Return the distinct field paths of a team's reasons; an empty path means the whole table."""
     reasons = next((asked.reasons for asked in model.asked if asked.team.name == team), ())
@@ -100,7 +89,6 @@ def _collect_paths(model: ModelResult, team: str) -> list[str]:
 
 
 def render_json(result: GateResult) -> dict[str, Any]:
-    """Return the summary, the changed models and the warnings."""
     return {
         "summary": {state.lower(): len(result.in_state(state)) for state in ModelState},
         "models": [model.as_json() for model in result.models if model.state is not ModelState.UNCHANGED],

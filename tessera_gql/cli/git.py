@@ -8,7 +8,7 @@ import typer
 
 from tessera_gql.cli.database_access import run_on_database
 from tessera_gql.cli.settings import read_settings
-from tessera_gql.cli.terminal import print_json, print_line, print_note
+from tessera_gql.cli.terminal import JsonOption, print_json, print_line, print_note
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store.database import Database
 from tessera_gql.workflows.git import sync
@@ -19,7 +19,6 @@ ACTOR = Actor("tessera git", scopes=frozenset(Scope))
 app = typer.Typer(help="Sync contracts with files in a git repository.", no_args_is_help=True)
 
 FolderOption = Annotated[Path | None, typer.Option(help="Folder to use instead of GIT_SYNC_PATH.", file_okay=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-import orjson
 import typer
 
 from tessera_gql.cli.database_access import run_on_database
-from tessera_gql.cli.terminal import fail, is_terminal, print_json_text, print_line, print_note, print_table
+from tessera_gql.cli.terminal import JsonOption, fail, is_terminal, print_json, print_line, print_note, print_table
 from tessera_gql.graphql.ids import parse_global_id
 from tessera_gql.policy.access import Actor, Scope
 from tessera_gql.store import keys as store
@@ -26,12 +25,11 @@ T = TypeVar("T")
 
 ACTOR = Actor("tessera keys", scopes=frozenset(Scope))
 DURATION_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-COLUMNS = ("id", "prefix", "name", "team", "scopes", "state", "created_at", "expires_at", "last_used_at")
+DATE_COLUMNS = ("created_at", "expires_at", "last_used_at")
+COLUMNS = ("id", "prefix", "name", "team", "scopes", "state", *DATE_COLUMNS)
 HEADINGS = ("prefix", "name", "team", "scope", "state", "created", "expires", "last used")
 
 app = typer.Typer(help="Create, list and revoke API keys, directly in the database.", no_args_is_help=True)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -54,7 +52,7 @@ def create(
     new_key = KeyRequest(name, scope or (default,), TeamRef(name=team) if team else None, _parse_expiry(expires))
     description = _run_in_transaction(create_key)
     if as_json:
-        print_json_text(_format_json(description))
+        print_json(description)
         return
     print_line(description["token"])
     print_note(("This is the only time the token is shown. Send it as `Authorization: Bearer TOKEN`.", "dim"))
@@ -69,11 +67,11 @@ def list_(as_json: JsonOption = False) -> None:
 
     descriptions = _run_in_transaction(list_keys)
     if as_json:
-        print_json_text(_format_json(descriptions))
+        print_json(descriptions)
     elif is_terminal():
-        print_table(HEADINGS, map(_format_cells, descriptions), none="No keys.")
+        print_table(HEADINGS, map(_select_cells, descriptions), none="No keys.")
     else:
-        print_table(COLUMNS, ([_format_value(key[column]) for column in COLUMNS] for key in descriptions))
+        print_table(COLUMNS, ([key[column] for column in COLUMNS] for key in descriptions))
 
 
 @app.command()
@@ -91,8 +89,6 @@ def revoke(
 
 
 def _run_in_transaction(work: Callable[[Session], Awaitable[T]]) -> T:
-    """Run `work` in one transaction of its own."""
-
     async def transact(database: Database) -> T:
         async with database.write(ACTOR.name) as session:
             return await work(session)
@@ -116,32 +112,9 @@ def _get_state(key: ApiKey, now: datetime) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= now else "good"
 
 
-def _format_cells(description: dict[str, Any]) -> tuple[str, ...]:
-    dates = (_format_value(description[column])[:10] for column in ("created_at", "expires_at", "last_used_at"))
-    return (
-        description["prefix"],
-        description["name"],
-        description["team"] or "-",
-        description["scopes"][-1],
-        description["state"],
-        *dates,
-    )
-
-
-def _format_value(value: Any) -> str:
-    match value:
-        case None:
-            return "-"
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
-        case list():
-            return ",".join(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
-        case _:
-            return str(value)
-
-
-def _format_json(value: Any) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+def _select_cells(description: dict[str, Any]) -> tuple[Any, ...]:
+    dates = (moment and moment.date().isoformat() for moment in map(description.get, DATE_COLUMNS))
+    return (*map(description.get, ("prefix", "name", "team")), description["scopes"][-1], description["state"], *dates)
 
 
 def _parse_expiry(expires: str | None) -> datetime | None:

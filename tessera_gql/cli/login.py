@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import JsonOption, connect, credentials_path, open_client, print_properties, print_result_json
-from tessera_gql.cli.terminal import fail, print_line, print_note
+from tessera_gql.cli.api import connect, credentials_path, open_client
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_note, print_properties
 from tessera_gql.client.http_exchange import DEFAULT_URL, Endpoint
 from tessera_gql.escaping import escape_terminal
 
@@ -28,7 +28,7 @@ def login(
         address = client.endpoint.display_url
     _write_credentials(server_url, key)
     if as_json:
-        print_result_json(viewer)
+        print_json(viewer)
         return
     team = f", team {viewer.team.name}" if viewer.team else ""
     print_line(f"You are {viewer.actor} at {address}{team}: {', '.join(viewer.scopes)}.")
@@ -45,7 +45,7 @@ def whoami(as_json: JsonOption = False) -> None:
     with connect() as client:
         viewer = client.viewer()
         if as_json:
-            print_result_json(viewer)
+            print_json(viewer)
         else:
             server = client.endpoint.display_url
             print_properties(server=server, actor=viewer.actor, team=viewer.team, scopes=viewer.scopes)

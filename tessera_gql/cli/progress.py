@@ -30,23 +30,22 @@ def show_progress(name: str, size: int, *, as_json: bool) -> Generator[ProgressC
         with progress_bar(name) as show:
             yield lambda progress: show(_label_phase(progress), progress.completed, progress.total or None)
     else:
-        yield _PhasePrinter(f"{name} ({size / 1e6:.0f} MB)").print_phase
+        yield _build_phase_printer(f"{name} ({size / 1e6:.0f} MB)")
 
 
 def _label_phase(progress: Progress) -> str:
     return PHASE_LABELS.get(progress.phase, progress.phase.lower())
 
 
-class _PhasePrinter:
-    """Prints a line at the start of each phase."""
+def _build_phase_printer(name: str) -> ProgressCallback:
+    """Build a callback that prints a line at the start of each phase."""
+    phase = ""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._phase = ""
+    def print_phase(progress: Progress) -> None:
+        nonlocal phase
+        if progress.phase != phase:
+            phase = progress.phase
+            total = f" {progress.total:,} tables" if progress.total and phase != "UPLOAD" else ""
+            print_note(f"{name}: {_label_phase(progress)}{total} …")
 
-    def print_phase(self, progress: Progress) -> None:
-        if progress.phase == self._phase:
-            return
-        self._phase = progress.phase
-        total = f" {progress.total:,} tables" if progress.total and progress.phase != "UPLOAD" else ""
-        print_note(f"{self._name}: {_label_phase(progress)}{total} …")
+    return print_phase

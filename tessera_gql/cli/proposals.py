@@ -5,16 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import (
-    JsonOption,
-    TeamOption,
-    connect,
-    print_properties,
-    print_result_json,
-    print_rows,
-    resolve_proposal_id,
-)
-from tessera_gql.cli.terminal import fail, print_line
+from tessera_gql.cli.api import TeamOption, connect, resolve_proposal_id
+from tessera_gql.cli.terminal import JsonOption, fail, print_json, print_line, print_properties, print_table
 from tessera_gql.client import AcknowledgmentResponse, Proposal, ProposalStatus
 
 ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL|FQN", help="Its id, or the fqn of its asset.")]
@@ -31,12 +23,12 @@ def proposals(
         asset_id = client.get_asset(asset).id if asset else None
         proposals_ = list(client.proposals(asset_id=asset_id, status=() if all_ or asset else OPEN_STATUSES))
     if as_json:
-        print_result_json(proposals_)
+        print_json(proposals_)
         return
     rows = (
         (item.asset, item.proposed_version, item.status, item.awaiting, item.expires_at, item.id) for item in proposals_
     )
-    print_rows(("asset", "version", "status", "waits for", "expires", "id"), rows, none="No open proposals.")
+    print_table(("asset", "version", "status", "waits for", "expires", "id"), rows, none="No open proposals.")
 
 
 def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
@@ -44,7 +36,7 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     with connect() as client:
         details = client.get_proposal(resolve_proposal_id(client, reference))
     if as_json:
-        print_result_json(details)
+        print_json(details)
         return
     print_properties(
         id=details.id,
@@ -58,7 +50,7 @@ def proposal(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     for change in details.breaking_changes:
         print_line(f"breaks  {change.message}")
     rows = ((item.team, item.response, item.migration_deadline, item.notes) for item in details.acknowledgments)
-    print_rows(("team", "says", "until", "notes"), rows, none="Nobody is asked.")
+    print_table(("team", "says", "until", "notes"), rows, none="Nobody is asked.")
 
 
 def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
@@ -69,13 +61,13 @@ def inbox(team: TeamOption = None, as_json: JsonOption = False) -> None:
     with connect() as client:
         acknowledgments = list(client.inbox(team))
     if as_json:
-        print_result_json(acknowledgments)
+        print_json(acknowledgments)
         return
     rows = (
         (item.team, item.proposal.asset, [reason.message for reason in item.reasons], item.proposal.expires_at)
         for item in acknowledgments
     )
-    print_rows(("team", "asset", "because", "expires"), rows, none="Nothing waits for an answer.")
+    print_table(("team", "asset", "because", "expires"), rows, none="Nothing waits for an answer.")
 
 
 def ack(
@@ -97,7 +89,7 @@ def ack(
         proposal_id = resolve_proposal_id(client, reference)
         result = client.acknowledge(proposal_id, response, team=team, migration_deadline=deadline, notes=notes)
     if as_json:
-        print_result_json(result)
+        print_json(result)
         return
     _print_status(result.proposal)
     if result.contract:
@@ -108,17 +100,14 @@ def withdraw(reference: ProposalArgument, as_json: JsonOption = False) -> None:
     """Withdraw an open proposal without publishing it."""
     with connect() as client:
         withdrawn = client.withdraw_proposal(resolve_proposal_id(client, reference))
-    print_result_json(withdrawn) if as_json else _print_status(withdrawn)
+    print_json(withdrawn) if as_json else _print_status(withdrawn)
 
 
 def publish_proposal(reference: ProposalArgument, team: TeamOption = None, as_json: JsonOption = False) -> None:
     """Publish an approved proposal unchanged."""
     with connect() as client:
         contract = client.publish_proposal(resolve_proposal_id(client, reference), published_by=team)
-    if as_json:
-        print_result_json(contract)
-    else:
-        print_line(f"{contract.asset.fqn} {contract.version} is published.")
+    print_json(contract) if as_json else print_line(f"{contract.asset.fqn} {contract.version} is published.")
 
 
 def _print_status(proposal_: Proposal) -> None:

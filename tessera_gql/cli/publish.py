@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import JsonOption, connect, print_result_json, read_json
+from tessera_gql.cli.api import connect, read_json
 from tessera_gql.cli.documents import DialectOption, FormatOption, PartOption, SchemaArgument, read_schema
 from tessera_gql.cli.exit_codes import ExitCode
-from tessera_gql.cli.terminal import print_line
+from tessera_gql.cli.terminal import JsonOption, print_json, print_line
 from tessera_gql.client import CompatibilityMode, Impact, PublishOutcome, PublishResult
 from tessera_gql.client.operations.publishing import PublishOptions
 from tessera_gql.escaping import build_tessera_command
@@ -45,18 +45,13 @@ def publish(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     Example: tessera publish analytics.marts.orders orders.json --team shop --reason "Coupons moved."
     """
     options = PublishOptions(force=force, supersede=supersede, publish_when_approved=when_approved, dry_run=dry_run)
-    if version:
-        options["version"] = version
+    options |= {"version": version or None, "compatibility_mode": mode, "reason": reason or None}
     if guarantees:
         options["guarantees"] = read_json(guarantees)
-    if mode:
-        options["compatibility_mode"] = mode
-    if reason:
-        options["reason"] = reason
     with connect() as client:
         schema_def = read_schema(schema, format_, part, dialect)
         result = client.publish_contract(fqn=fqn, schema_def=schema_def, published_by=team, **options)
-    print_result_json(result) if as_json else _print_publish_result(fqn, result)
+    print_json(result) if as_json else _print_publish_result(fqn, result)
     if result.outcome is PublishOutcome.PROPOSED and result.proposal and result.proposal.status != "APPROVED":
         raise typer.Exit(ExitCode.WAITING)
 
@@ -101,7 +96,7 @@ def impact(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     with connect() as client:
         schema_def = read_schema(schema, format_, part, dialect)
         result = client.impact(schema_def, asset=fqn, guarantees=guarantees_def, compatibility_mode=mode)
-    print_result_json(result) if as_json else _print_impact(result)
+    print_json(result) if as_json else _print_impact(result)
     if result.asked:
         raise typer.Exit(ExitCode.NEGATIVE)
 

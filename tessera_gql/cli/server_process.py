@@ -138,13 +138,13 @@ def run(settings: Settings, listener: socket.socket) -> int:
 
 def compute_connection_limit(settings: Settings) -> int:
     """Return the connection limit that the limit of open files allows, after raising the latter if possible."""
-    lock_sqlite_file = RESERVED_FILES + 2 * settings.database_pool
+    reserved_files = RESERVED_FILES + 2 * settings.database_pool
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.limit_connections + lock_sqlite_file
+    needed = settings.limit_connections + reserved_files
     if soft < needed and soft != resource.RLIM_INFINITY:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        affordable = max(MIN_CONNECTIONS, soft - lock_sqlite_file)
+        affordable = max(MIN_CONNECTIONS, soft - reserved_files)
         if affordable < settings.limit_connections:
             log.warning("The limit of %d open files leaves room for %d connections of a process.", soft, affordable)
             return affordable

@@ -32,7 +32,7 @@ async def prepare_database(settings: Settings) -> None:
     """Create and upgrade an SQLite file; wait for PostgreSQL and only check its revision."""
     if sqlite_path(settings.database_url) is None:
         with translate_database_faults(settings):
-            stand = await _wait_for_database(settings)
+            state = await _wait_for_database(settings)
     else:
         check_sqlite_file(settings)
         with translate_database_faults(settings):
@@ -41,7 +41,7 @@ async def prepare_database(settings: Settings) -> None:
             except migration.UnknownRevision as error:
                 raise fail(str(error)) from None
         return
-    if reason := migration.describe_mismatch(stand):
+    if reason := migration.describe_mismatch(state):
         raise fail(reason)
 
 
@@ -65,11 +65,11 @@ async def _wait_for_database(settings: Settings) -> migration.SchemaState:
 
 async def _check_writable(settings: Settings) -> migration.SchemaState:
     """Return the state of the database; raises Unavailable for a standby, because a server must write."""
-    stand = await migration.load_state(settings.database_url, settings.database_options)
-    if stand.is_read_only:
+    state = await migration.load_state(settings.database_url, settings.database_options)
+    if state.is_read_only:
         reason = f"{display_name(parse_url(settings.database_url))} {READ_ONLY.text}"
         raise Unavailable(f"{_capitalize(reason)}. Promote it, or set DATABASE_URL to the primary.", reason=reason)
-    return stand
+    return state
 
 
 def _capitalize(clause: str) -> str:

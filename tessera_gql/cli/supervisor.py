@@ -65,7 +65,7 @@ class Supervisor:
         signal.set_wakeup_fd(self.wakeup_pipe[1], warn_on_full_buffer=False)
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signal_number, self._handle_stop_signal)
-        signal.signal(signal.SIGCHLD, _handle_child_exit)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # a handler makes it wake up `select`
         while self.kill_at is None or any(slot.pid for slot in self.slots):
             self._run_once()
         return int(self.has_failed)
@@ -139,10 +139,6 @@ class Supervisor:
                 os.kill(slot.pid, signal.SIGKILL)
                 os.waitpid(slot.pid, 0)
                 slot.pid, self.has_failed = 0, True
-
-
-def _handle_child_exit(_number: int, _frame: object) -> None:
-    """Do nothing: a handler must exist for the signal to wake up `select`."""
 
 
 def _exit_with_parent(pipe_end: int) -> None:

@@ -5,9 +5,11 @@ Results go to stdout, everything else to stderr. A terminal gets tables and colo
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias, cast
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias, cast
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -17,6 +19,8 @@ from rich.text import Text
 from tessera_gql.cli.exit_codes import ExitCode
 from tessera_gql.escaping import disarm_log_line, escape_log_line, escape_terminal
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 StyledText: TypeAlias = str | tuple[str, str]
 """Text, or text with a rich style."""
 
@@ -24,17 +28,10 @@ _out = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
 _err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False, markup=False)
 
 STATUS_COLOURS = {
-    "APPROVED": "green",
-    "PUBLISHED": "green",
-    "ACTIVE": "green",
-    "PENDING": "yellow",
-    "MIGRATING": "yellow",
-    "PROPOSED": "yellow",
-    "REJECTED": "red",
-    "BLOCKED": "red",
-    "DEPRECATED": "dim",
-    "RETIRED": "dim",
-    "INACTIVE": "dim",
+    **dict.fromkeys(("APPROVED", "PUBLISHED", "ACTIVE"), "green"),
+    **dict.fromkeys(("PENDING", "MIGRATING", "PROPOSED"), "yellow"),
+    **dict.fromkeys(("REJECTED", "BLOCKED"), "red"),
+    **dict.fromkeys(("DEPRECATED", "RETIRED", "INACTIVE"), "dim"),
 }
 
 
@@ -45,7 +42,6 @@ def use_utf8() -> None:
 
 
 def is_terminal() -> bool:
-    """Whether stdout is a terminal."""
     return _out.is_terminal
 
 
@@ -85,8 +81,18 @@ def print_document(text: str, *, end: str = "\n") -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print plain values as an indented JSON document."""
-    print_json_text(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print a value as an indented JSON document; a model of the SDK has the field names of the schema."""
+    print_json_text(json.dumps(value, indent=2, ensure_ascii=False, default=_to_plain))
+
+
+def _to_plain(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case UUID():
+            return str(value)
+        case _:
+            return value.model_dump(mode="json", by_alias=True)
 
 
 def print_json_text(text: str) -> None:
@@ -94,9 +100,9 @@ def print_json_text(text: str) -> None:
     print_document("\n".join(map(escape_log_line, text.split("\n"))))
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, none: str = "") -> None:
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, none: str = "") -> None:
     """Print a table on a terminal, tab-separated lines in a pipe; `none` is printed on a terminal without rows."""
-    content = [[cell.replace("\t", " ").replace("\n", " ") for cell in row] for row in rows]
+    content = [[format_cell(value) for value in row] for row in rows]
     if not _out.is_terminal:
         sys.stdout.writelines(disarm_log_line("\t".join(map(escape_terminal, row))) + "\n" for row in content)
     elif not content:
@@ -110,12 +116,28 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, none:
         _out.print(table)
 
 
-def print_details(details: Mapping[str, str]) -> None:
+def print_properties(**properties: Any) -> None:
     """Print the properties of one object, a line each."""
-    width = max(map(len, details))
-    for label, value in details.items():
-        text = value.replace("\t", " ").replace("\n", " ")
-        print_line((label.ljust(width), "dim"), "  ", (text, STATUS_COLOURS.get(value, "")))
+    width = max(map(len, properties))
+    for name, value in properties.items():
+        text = format_cell(value)
+        print_line((name.replace("_", " ").ljust(width), "dim"), "  ", (text, STATUS_COLOURS.get(text, "")))
+
+
+def format_cell(value: Any) -> str:
+    """Format a value on one line; a team or an asset of the SDK by its name."""
+    match value:
+        case None:
+            text = "-"
+        case bool():
+            text = str(value).lower()
+        case datetime():
+            text = value.astimezone(UTC).isoformat(timespec="minutes").replace("+00:00", "Z")
+        case list() | tuple():
+            text = ",".join(map(format_cell, cast("Sequence[Any]", value))) or "-"
+        case _:
+            text = value if isinstance(value, str) else str(getattr(value, "fqn", getattr(value, "name", value)))
+    return text.replace("\t", " ").replace("\n", " ")
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tessera_gql.cli.api import JsonOption, TeamOption, connect
-from tessera_gql.cli.terminal import STATUS_COLOURS, is_terminal, print_json_text, print_line, print_note
+from tessera_gql.cli.api import TeamOption, connect
+from tessera_gql.cli.terminal import STATUS_COLOURS, JsonOption, is_terminal, print_json_text, print_line, print_note
 from tessera_gql.client import Event
 from tessera_gql.client.websocket_exchange import CURRENT_CURSOR
 from tessera_gql.escaping import build_tessera_command
@@ -46,17 +46,14 @@ def _print_event(event: Event, *, as_json: bool) -> None:
     if as_json:
         print_json_text(event.model_dump_json(by_alias=True))
         return
-    occurred_at = event.occurred_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if is_terminal() else _format_utc(event)
-    print_line((_format_event(occurred_at, event), _get_style(event)))
-
-
-def _format_utc(event: Event) -> str:
-    return event.occurred_at.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _format_event(occurred_at: str, event: Event) -> str:
+    if is_terminal():
+        occurred_at = event.occurred_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    else:
+        occurred_at = event.occurred_at.isoformat(timespec="seconds").replace("+00:00", "Z")
     about = event.asset.fqn if event.asset else event.payload.get("name") or ""
-    return f"{occurred_at}  {event.kind:<24}  {about}  {summarize_event(event)}".rstrip()
+    line = f"{occurred_at}  {event.kind:<24}  {about}  {summarize_event(event)}".rstrip()
+    status = str(event.payload.get("after") or event.payload.get("response") or "")
+    print_line((line, STATUS_COLOURS.get(status, "")))
 
 
 def summarize_event(event: Event) -> str:
@@ -75,10 +72,6 @@ def summarize_event(event: Event) -> str:
             return str(payload.get("version") or "")
         case _:
             return ""
-
-
-def _get_style(event: Event) -> str:
-    return STATUS_COLOURS.get(str(event.payload.get("after") or event.payload.get("response") or ""), "")
 
 
 def _read_cursor(file: Path | None) -> str | None:

@@ -11,7 +11,6 @@ async with AsyncTesseraClient() as tessera:
         print(event.kind, event.cursor)
 """
 
-from tessera_gql.client.async_client import AsyncTesseraClient
 from tessera_gql.client.enums import (
     AcknowledgmentResponse,
     CompatibilityMode,
@@ -35,6 +34,7 @@ from tessera_gql.client.errors import (
     Unauthenticated,
     Unavailable,
 )
+from tessera_gql.client.methods import AsyncTesseraClient, TesseraClient
 from tessera_gql.client.models import (
     AcknowledgeResult,
     Acknowledgment,
@@ -53,7 +53,6 @@ from tessera_gql.client.models import (
 )
 from tessera_gql.client.operations.publishing import Document
 from tessera_gql.client.progress import Progress
-from tessera_gql.client.sync_client import TesseraClient
 
 __all__ = [
     "AcknowledgeResult",

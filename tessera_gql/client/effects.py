@@ -30,7 +30,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Connect:
-    """Open a WebSocket and close the previous one. Results in SocketOpened or TransportFailure."""
+    """Open a WebSocket and close the previous one. Results in TransportFailure, or None once it is open."""
 
     url: str
     timeout_seconds: float
@@ -59,8 +59,6 @@ class Emit:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """A complete HTTP response."""
-
     status: int
     body: bytes
     retry_after: str | None = None
@@ -79,14 +77,7 @@ class TransportFailure:
 
 
 @dataclass(frozen=True)
-class SocketOpened:
-    """The WebSocket handshake succeeded."""
-
-
-@dataclass(frozen=True)
 class TextMessage:
-    """A text message received over the WebSocket."""
-
     text: str
 
 
@@ -99,4 +90,4 @@ class SocketClosed:
 
 
 Effect: TypeAlias = Post | Pause | Connect | Send | Receive | Emit
-Result: TypeAlias = HttpResponse | TransportFailure | SocketOpened | TextMessage | SocketClosed | None
+Result: TypeAlias = HttpResponse | TransportFailure | TextMessage | SocketClosed | None

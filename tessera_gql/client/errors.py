@@ -1,16 +1,6 @@
 """Exceptions of the SDK. `message` is in plain English and says what to do next.
 
-TesseraError
-├── Refusal               the server refused the operation and changed nothing; see `code` and `field`
-│   ├── NotFound          the named object does not exist
-│   ├── Invalid           the input is invalid whatever the state of the server
-│   ├── Conflict          the current state of the server forbids the operation
-│   ├── Forbidden         the key lacks the permission
-│   └── Stale             the object was changed after the caller read it
-├── Unauthenticated       the key is missing, unknown or revoked
-├── BadRequest            the operation is not accepted: other version, a limit, or not a Tessera server
-├── Unavailable           unreachable, busy or too slow: retry later; see `outcome_unknown`
-└── ServerFault           the server failed; its log has more under `reference`
+A Refusal has a `code` and changed nothing; the other classes say that the operation was not accepted, or not executed.
 """
 
 from collections.abc import Sequence

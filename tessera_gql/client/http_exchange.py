@@ -181,6 +181,7 @@ def to_transport_failure(error: httpx.HTTPError | httpx.InvalidURL) -> Transport
 def describe_connection_error(error: Exception) -> str:
     """Describe on one line why a connection failed, with a hint at likely mistakes in the URL."""
     detail = " ".join(str(error).split())
+    reason = detail or type(error).__name__
     match error:
         case httpx.TimeoutException() | TimeoutError():
             return "it did not answer in time"
@@ -191,8 +192,6 @@ def describe_connection_error(error: Exception) -> str:
         case httpx.ConnectError():
             return "there is no server, or the way to it is closed" + (f" ({detail})" if detail else "")
         case httpx.RemoteProtocolError() | httpx.ReadError():
-            return (
-                f"it broke the connection off: is it https:// rather than http://? ({detail or type(error).__name__})"
-            )
+            return f"it broke the connection off: is it https:// rather than http://? ({reason})"
         case _:
-            return detail or type(error).__name__
+            return reason

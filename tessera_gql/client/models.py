@@ -24,30 +24,22 @@ JsonObject: TypeAlias = dict[str, Any]
 
 
 class TeamSummary(Model):
-    """Id and name of a team."""
-
     id: str
     name: str
 
 
 class AssetSummary(Model):
-    """Id and fqn of an asset."""
-
     id: str
     fqn: str
 
 
 class ContractSummary(Model):
-    """Id, version and status of a contract."""
-
     id: str
     version: str
     status: ContractStatus
 
 
 class ProposalSummary(Model):
-    """Id, status and version of a proposal."""
-
     id: str
     status: ProposalStatus
     proposed_version: str

@@ -65,15 +65,10 @@ def _find_upload_paths(variables: Mapping[str, Any]) -> Generator[str]:
             yield from (f"{name}.{inner}" for inner in _find_upload_paths(value))
 
 
-def _replace_uploads_with_null(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: None
-        if value == UPLOAD_PLACEHOLDER
-        else _replace_uploads_with_null(value)
-        if isinstance(value, dict)
-        else value
-        for name, value in variables.items()
-    }
+def _replace_uploads_with_null(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _replace_uploads_with_null(item) for name, item in value.items()}
+    return None if value == UPLOAD_PLACEHOLDER else value
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from tessera_gql.client.base_model import Model, build_selection
@@ -82,57 +82,96 @@ class Subscription(Generic[T]):
 
 @dataclass(frozen=True)
 class RootField(Generic[M]):
-    """A root field, the GraphQL types of its arguments by name, and the model of its value."""
+    """A root field, the GraphQL types of its arguments by name, and the model of its value.
+
+    The methods build its operations. Each argument is taken from the variable of the same name.
+    """
 
     name: str
     model: type[M]
     arguments: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    @property
-    def call(self) -> str:
-        """The field with its arguments, each taken from the variable of the same name."""
-        passed = ", ".join(f"{name}: ${name}" for name in self.arguments)
-        return f"{self.name}({passed})" if passed else self.name
+    def build_find_query(self, variables: Mapping[str, Any]) -> Operation[M | None]:
+        def parse(data: JsonObject) -> M | None:
+            return None if data[self.name] is None else parse_model(self.model, data[self.name])
 
-    def build_document(self, operation_type: str, inner: str, **inner_variables: str) -> str:
-        """Build the document; `inner_variables` are types of variables used in `inner` only."""
-        name = self.name[0].upper() + self.name[1:]
+        return Operation(self.build_document("query", build_selection(self.model)), variables, parse)
+
+    def build_get_query(self, variables: Mapping[str, Any], missing: str) -> Operation[M]:
+        """Build a query that raises NotFound with the message `missing` if the value is null."""
+        query = self.build_find_query(variables)
+
+        def parse(data: JsonObject) -> M:
+            if (value := query.parse(data)) is None:
+                raise NotFound(missing)
+            return value
+
+        return Operation(query.document, variables, parse)
+
+    def build_paginated_query(self, **variables: Any) -> PaginatedQuery[M]:
+        root = self._with_arguments(first="Int", after="String")
+        document = root.build_document("query", _build_page_selection(self.model))
+        variables = build_variables(first=PAGE_SIZE, **variables)
+        return PaginatedQuery(Operation(document, variables, lambda data: _parse_page(self.model, data[self.name])))
+
+    def build_nested_paginated_query(
+        self, connection: str, variables: Mapping[str, Any], missing: str
+    ) -> PaginatedQuery[M]:
+        """Build the query for a connection of the field's value; raises NotFound if that value is null."""
+
+        def parse(data: JsonObject) -> Page[M]:
+            if data[self.name] is None:
+                raise NotFound(missing)
+            return _parse_page(self.model, data[self.name][connection])
+
+        selection = f"{connection}(first: $first, after: $after) {{ {_build_page_selection(self.model)} }}"
+        document = self.build_document("query", selection, first="Int", after="String")
+        return PaginatedQuery(Operation(document, {"first": PAGE_SIZE, **variables}, parse))
+
+    def build_mutation(
+        self, input_: JsonObject, *, payload_field: str | None = None, is_idempotent: bool = False
+    ) -> Operation[M]:
+        """Build a mutation that returns a field of its payload, or the payload itself without `payload_field`."""
+        selection = build_selection(self.model)
+        selection = f"{payload_field} {{ {selection} }}" if payload_field else selection
+
+        def parse(data: JsonObject) -> M:
+            payload: JsonObject = data[self.name]
+            for error in payload["errors"]:
+                raise build_refusal(error["code"], error["message"], error["field"] or ())
+            return parse_model(self.model, payload[payload_field] if payload_field else payload)
+
+        root = self._with_arguments(input=f"{self._capitalized_name}Input!")
+        document = root.build_document("mutation", f"{selection} {ERRORS_SELECTION}")
+        return Operation(document, {"input": input_}, parse, is_idempotent)
+
+    def build_idempotent_mutation(self, input_: JsonObject, *, payload_field: str | None = None) -> Operation[M]:
+        """Build a mutation with an idempotency key: the server executes it once, however often it is sent."""
+        keyed = {"idempotencyKey": uuid.uuid4().hex, **input_}
+        return self.build_mutation(keyed, payload_field=payload_field, is_idempotent=True)
+
+    def build_subscription(
+        self, get_cursor: Callable[[M], str], variables: Mapping[str, Any], after: str | None
+    ) -> Subscription[M]:
+        document = self._with_arguments(after="String").build_document("subscription", build_selection(self.model))
+        return Subscription(
+            document, variables, lambda data: parse_model(self.model, data[self.name]), get_cursor, after
+        )
+
+    def _with_arguments(self, **arguments: str) -> "RootField[M]":
+        return replace(self, arguments={**self.arguments, **arguments})
+
+    @property
+    def _capitalized_name(self) -> str:
+        return self.name[0].upper() + self.name[1:]
+
+    def build_document(self, operation_type: str, selection: str, **inner_variables: str) -> str:
+        """Build the document; `inner_variables` are the types of variables that only the selection uses."""
         types = {**self.arguments, **inner_variables}
         declared = ", ".join(f"${variable}: {type_}" for variable, type_ in types.items())
-        head = f"{operation_type} {name}({declared})" if declared else f"{operation_type} {name}"
-        return f"{head} {{ {self.call} {{ {inner} }} }}"
-
-
-def build_get_query(root: RootField[M], variables: Mapping[str, Any], missing: str) -> Operation[M]:
-    """Build a query that raises NotFound with the message `missing` if the value is null."""
-    query = build_find_query(root, variables)
-
-    def parse(data: JsonObject) -> M:
-        value = query.parse(data)
-        if value is None:
-            raise NotFound(missing)
-        return value
-
-    return Operation(query.document, variables, parse)
-
-
-def build_find_query(root: RootField[M], variables: Mapping[str, Any]) -> Operation[M | None]:
-    def parse(data: JsonObject) -> M | None:
-        value = data[root.name]
-        return None if value is None else parse_model(root.model, value)
-
-    return Operation(root.build_document("query", build_selection(root.model)), variables, parse)
-
-
-def build_paginated_query(root: RootField[M], **variables: Any) -> PaginatedQuery[M]:
-    """Build the query for the connection of a root field."""
-    paginated = replace(root, arguments={**root.arguments, "first": "Int", "after": "String"})
-
-    def parse(data: JsonObject) -> Page[M]:
-        return _parse_page(root.model, data[root.name])
-
-    document = paginated.build_document("query", _build_page_selection(root.model))
-    return PaginatedQuery(Operation(document, build_variables(first=PAGE_SIZE, **variables), parse))
+        passed = ", ".join(f"{name}: ${name}" for name in self.arguments)
+        head = f"{operation_type} {self._capitalized_name}{f'({declared})' if declared else ''}"
+        return f"{head} {{ {self.name}{f'({passed})' if passed else ''} {{ {selection} }} }}"
 
 
 def _build_page_selection(model: type[Model]) -> str:
@@ -145,65 +184,10 @@ def _parse_page(model: type[M], connection: JsonObject) -> Page[M]:
     return Page(items, info["endCursor"] if info["hasNextPage"] else None)
 
 
-def build_nested_paginated_query(
-    root: RootField[M], connection: str, variables: Mapping[str, Any], missing: str
-) -> PaginatedQuery[M]:
-    """Build the query for a connection of a root field's value; raises NotFound if that value is null."""
-
-    def parse(data: JsonObject) -> Page[M]:
-        if data[root.name] is None:
-            raise NotFound(missing)
-        return _parse_page(root.model, data[root.name][connection])
-
-    inner = f"{connection}(first: $first, after: $after) {{ {_build_page_selection(root.model)} }}"
-    document = root.build_document("query", inner, first="Int", after="String")
-    return PaginatedQuery(Operation(document, {"first": PAGE_SIZE, **variables}, parse))
-
-
-def build_mutation(
-    root: RootField[M], input_: JsonObject, *, payload_field: str | None = None, is_idempotent: bool = False
-) -> Operation[M]:
-    """Build a mutation that returns a field of its payload, or the payload itself without `payload_field`."""
-    input_type = f"{root.name[0].upper()}{root.name[1:]}Input!"
-    mutation = replace(root, arguments={"input": input_type})
-    selection = build_selection(root.model)
-    inner = (
-        f"{payload_field} {{ {selection} }} {ERRORS_SELECTION}" if payload_field else f"{selection} {ERRORS_SELECTION}"
-    )
-
-    def parse(data: JsonObject) -> M:
-        payload: JsonObject = data[root.name]
-        for error in payload["errors"]:
-            raise build_refusal(error["code"], error["message"], error["field"] or ())
-        return parse_model(root.model, payload[payload_field] if payload_field else payload)
-
-    return Operation(mutation.build_document("mutation", inner), {"input": input_}, parse, is_idempotent)
-
-
-def build_idempotent_mutation(
-    root: RootField[M], input_: JsonObject, *, payload_field: str | None = None
-) -> Operation[M]:
-    """Build a mutation with an idempotency key: the server executes it once, however often it is sent."""
-    keyed = {"idempotencyKey": uuid.uuid4().hex, **input_}
-    return build_mutation(root, keyed, payload_field=payload_field, is_idempotent=True)
-
-
-def build_subscription(
-    root: RootField[M], get_cursor: Callable[[M], str], variables: Mapping[str, Any], after: str | None
-) -> Subscription[M]:
-    resumable = replace(root, arguments={**root.arguments, "after": "String"})
-    document = resumable.build_document("subscription", build_selection(root.model))
-
-    def parse(data: JsonObject) -> M:
-        return parse_model(root.model, data[root.name])
-
-    return Subscription(document, variables, parse, get_cursor, after)
-
-
 def parse_model(model: type[M], value: object) -> M:
     """Parse a JSON value; raises BadRequest if it does not fit the model."""
     try:
-        return TypeAdapter(model).validate_python(value)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(map(str, first["loc"]))
@@ -222,36 +206,31 @@ def build_nullable_variables(values: Mapping[str, Any]) -> JsonObject:
     return {to_camel(name): _serialize(value) for name, value in values.items()}
 
 
+def build_filter(**conditions: tuple[str, Any]) -> JsonObject | None:
+    """Build a filter from an operator and a value for each field; fields with an empty value are left out."""
+    return build_variables(**{name: {op: value} for name, (op, value) in conditions.items() if value}) or None
+
+
 def _serialize(value: Any) -> Any:
-    match value:
-        case datetime() if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone. Give one, for example datetime(2031, 1, 1, tzinfo=UTC).")
-        case datetime():
-            return value.isoformat()
-        case tuple():
-            return [*value]
-        case _:
-            return value
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise ValueError(f"{value} has no time zone. Give one, for example datetime(2031, 1, 1, tzinfo=UTC).")
+    return value.isoformat()
 
 
 def build_team_ref(team: TeamRef | None) -> JsonObject | None:
-    """Build the GraphQL input TeamRef."""
-    match team:
-        case None:
-            return None
-        case TeamSummary(id=identity):
-            return {"id": identity}
-        case _:
-            return {"id" if is_global_id(team, "Team") else "name": team}
+    if team is None:
+        return None
+    if isinstance(team, TeamSummary):
+        return {"id": team.id}
+    return {"id" if is_global_id(team, "Team") else "name": team}
 
 
 def build_asset_ref(asset: AssetRef) -> JsonObject:
-    """Build the GraphQL input AssetRef."""
-    match asset:
-        case AssetSummary(id=identity):
-            return {"id": identity}
-        case _:
-            return {"id" if is_global_id(asset, "Asset") else "fqn": asset}
+    if isinstance(asset, AssetSummary):
+        return {"id": asset.id}
+    return {"id" if is_global_id(asset, "Asset") else "fqn": asset}
 
 
 def is_global_id(text: str, type_name: str) -> bool:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+
 from tessera_gql.client.effects import (
     Connect,
     Effect,
@@ -22,7 +24,13 @@ from tessera_gql.client.effects import (
     TransportFailure,
 )
 from tessera_gql.client.errors import BadRequest, ServerFault, Unauthenticated, Unavailable, parse_error
-from tessera_gql.client.http_exchange import Endpoint, apply_parser, execute_operation, iter_backoff_delays
+from tessera_gql.client.http_exchange import (
+    Endpoint,
+    apply_parser,
+    describe_connection_error,
+    execute_operation,
+    iter_backoff_delays,
+)
 from tessera_gql.client.operation import Operation, Subscription
 
 PROTOCOL = "graphql-transport-ws"
@@ -37,18 +45,16 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 DisconnectCallback: TypeAlias = Callable[[str], None]
 """Called with the reason whenever the connection is lost, before the client reconnects."""
 
-
 CURRENT_CURSOR: Operation[str] = Operation("{ eventCursor }", {}, lambda data: str(data["eventCursor"]))
 """Query for the cursor of the latest event."""
 
 
 @dataclass
 class _StreamState:
-    """State of a subscription over all its connections."""
+    """State of a subscription: the last cursor, and whether the server has accepted the current connection."""
 
     cursor: str
     is_accepted: bool = False
-    """Whether the server has accepted the current connection."""
 
 
 def run_subscription(
@@ -91,6 +97,18 @@ def _run_connection(
             yield effect
 
 
+def to_handshake_failure(error: OSError | EOFError | WebSocketException) -> TransportFailure:
+    """Convert an exception that `connect` raises."""
+    is_invalid_url = isinstance(error, WebSocketException) and not isinstance(error, InvalidHandshake)
+    reason = type(error).__name__ if is_invalid_url else describe_connection_error(error)  # a URL may hold a password
+    status = error.response.status_code if isinstance(error, InvalidStatus) else None
+    return TransportFailure(reason, maybe_sent=False, status=status)
+
+
+def to_socket_closed(error: ConnectionClosed) -> SocketClosed:
+    return SocketClosed(error.rcvd.code, error.rcvd.reason) if error.rcvd else SocketClosed(1006, "")
+
+
 def _parse_message(text: str) -> dict[str, Any]:
     message: Any = json.loads(text)
     if not isinstance(message["type"], str):
@@ -103,7 +121,8 @@ def _handle_message(message: dict[str, Any], subscription: Subscription[Any], st
     match message["type"]:
         case "connection_ack":
             state.is_accepted = True
-            return Send(_build_subscribe_message(subscription, state.cursor))
+            payload = {"query": subscription.document, "variables": {**subscription.variables, "after": state.cursor}}
+            return Send(json.dumps({"type": "subscribe", "id": "1", "payload": payload}))
         case "next":
             value = subscription.parse(_extract_data(message["payload"]))
             state.cursor = subscription.get_cursor(value)
@@ -112,13 +131,6 @@ def _handle_message(message: dict[str, Any], subscription: Subscription[Any], st
             return Send('{"type":"pong"}')
         case _:
             return None
-
-
-def _build_subscribe_message(subscription: Subscription[Any], cursor: str) -> str:
-    variables = {**subscription.variables, "after": cursor}
-    return json.dumps(
-        {"type": "subscribe", "id": "1", "payload": {"query": subscription.document, "variables": variables}}
-    )
 
 
 def _extract_data(payload: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from bench._chaos_actors import free_port
+from bench._servers import free_port
 
 USER = "pgserver" if os.geteuid() == 0 else None
 """PostgreSQL does not run as root; the package it comes in makes this user."""

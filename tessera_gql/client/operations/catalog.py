@@ -14,12 +14,8 @@ from tessera_gql.client.operation import (
     RootField,
     TeamRef,
     build_asset_ref,
-    build_find_query,
-    build_get_query,
-    build_idempotent_mutation,
-    build_mutation,
+    build_filter,
     build_nullable_variables,
-    build_paginated_query,
     build_team_ref,
     build_variables,
 )
@@ -30,39 +26,39 @@ ASSET = RootField("asset", Asset, {"by": "AssetRef!"})
 
 def viewer() -> Operation[Viewer]:
     """Get the actor, scopes and team of the key."""
-    return build_get_query(RootField("viewer", Viewer), {}, "The server does not say who this is.")
+    return RootField("viewer", Viewer).build_get_query({}, "The server does not say who this is.")
 
 
 def create_team(name: str, *, metadata: JsonObject | None = None) -> Operation[Team]:
     """Create a team; raises Conflict if the name is taken."""
     root = RootField("createTeam", Team)
-    return build_idempotent_mutation(root, build_variables(name=name, metadata=metadata), payload_field="team")
+    return root.build_idempotent_mutation(build_variables(name=name, metadata=metadata), payload_field="team")
 
 
 def get_team(team: TeamRef) -> Operation[Team]:
     """Get a team; raises NotFound."""
     missing = f"There is no team {_format_ref(team)}. `teams()` lists them all."
-    return build_get_query(TEAM, {"by": build_team_ref(team)}, missing)
+    return TEAM.build_get_query({"by": build_team_ref(team)}, missing)
 
 
 def find_team(team: TeamRef) -> Operation[Team | None]:
     """Get a team, or None if it does not exist."""
-    return build_find_query(TEAM, {"by": build_team_ref(team)})
+    return TEAM.build_find_query({"by": build_team_ref(team)})
 
 
 def teams(*, name_contains: str | None = None) -> PaginatedQuery[Team]:
     """List all teams, or those whose name contains a text."""
-    filter_ = {"name": {"contains": name_contains}} if name_contains else None
-    return build_paginated_query(RootField("teams", Team, {"filter": "TeamFilter"}), filter=filter_)
+    filter_ = build_filter(name=("contains", name_contains))
+    return RootField("teams", Team, {"filter": "TeamFilter"}).build_paginated_query(filter=filter_)
 
 
 class AssetDetails(TypedDict, total=False):
     """Optional attributes of an asset. `compatibility_mode` is the default of its contracts."""
 
-    description: str
+    description: str | None
     resource_type: ResourceType
     compatibility_mode: CompatibilityMode
-    metadata: JsonObject
+    metadata: JsonObject | None
 
 
 def create_asset(
@@ -71,11 +67,11 @@ def create_asset(
     """Create an asset; the owner defaults to the team of the key."""
     owner_ref = {"id": owner_team_id} if owner_team_id else build_team_ref(owner)
     input_ = build_variables(fqn=fqn, owner=owner_ref, **details)
-    return build_idempotent_mutation(RootField("createAsset", Asset), input_, payload_field="asset")
+    return RootField("createAsset", Asset).build_idempotent_mutation(input_, payload_field="asset")
 
 
 class AssetChanges(AssetDetails, total=False):
-    """Attributes to change. Raises Stale if the asset no longer has `expected_row_version`."""
+    """Attributes to change; None removes a description or metadata. Raises Stale if `expected_row_version` is old."""
 
     owner: TeamRef
     expected_row_version: int
@@ -87,26 +83,24 @@ def update_asset(asset: AssetRef, **changes: Unpack[AssetChanges]) -> Operation[
     if "owner" in changes:
         values["owner"] = build_team_ref(changes["owner"])
     input_ = {"asset": build_asset_ref(asset), **build_nullable_variables(values)}
-    return build_mutation(RootField("updateAsset", Asset), input_, payload_field="asset")
+    return RootField("updateAsset", Asset).build_mutation(input_, payload_field="asset")
 
 
 def get_asset(asset: AssetRef) -> Operation[Asset]:
     """Get an asset; raises NotFound."""
     missing = f"There is no asset {_format_ref(asset)}. `assets()` lists them all."
-    return build_get_query(ASSET, {"by": build_asset_ref(asset)}, missing)
+    return ASSET.build_get_query({"by": build_asset_ref(asset)}, missing)
 
 
 def find_asset(asset: AssetRef) -> Operation[Asset | None]:
     """Get an asset, or None if it does not exist."""
-    return build_find_query(ASSET, {"by": build_asset_ref(asset)})
+    return ASSET.build_find_query({"by": build_asset_ref(asset)})
 
 
 def assets(*, fqn_contains: str | None = None, owner_team_id: str | None = None) -> PaginatedQuery[Asset]:
     """List the assets that match all of the filters."""
-    conditions = build_variables(
-        fqn={"contains": fqn_contains} if fqn_contains else None, owner={"eq": owner_team_id} if owner_team_id else None
-    )
-    return build_paginated_query(RootField("assets", Asset, {"filter": "AssetFilter"}), filter=conditions or None)
+    filter_ = build_filter(fqn=("contains", fqn_contains), owner=("eq", owner_team_id))
+    return RootField("assets", Asset, {"filter": "AssetFilter"}).build_paginated_query(filter=filter_)
 
 
 def add_dependency(
@@ -117,33 +111,31 @@ def add_dependency(
 ) -> Operation[Dependency]:
     """Add a lineage edge: `dependent` is made from, or reads, `dependency`."""
     input_ = build_variables(dependent=build_asset_ref(dependent), dependency=build_asset_ref(dependency), type=type)
-    return build_idempotent_mutation(RootField("addDependency", Dependency), input_, payload_field="dependency")
+    return RootField("addDependency", Dependency).build_idempotent_mutation(input_, payload_field="dependency")
 
 
 class RegistrationDetails(TypedDict, total=False):
-    """Optional attributes of a registration.
+    """Optional attributes of a registration; those that are None are left out.
 
     `team` defaults to the team of the key. `fields` are field paths; without them the registration covers the whole
     asset.
     """
 
-    team: TeamRef
+    team: TeamRef | None
     fields: Sequence[str] | None
-    consumer_asset: AssetRef
-    pinned_version: str
-    purpose: str
-    metadata: JsonObject
+    consumer_asset: AssetRef | None
+    pinned_version: str | None
+    purpose: str | None
+    metadata: JsonObject | None
 
 
 def register(asset: AssetRef, **details: Unpack[RegistrationDetails]) -> Operation[Registration]:
     """Register a team as a consumer of an asset, so that it is asked before a change breaks the fields it reads."""
     values: dict[str, Any] = {**details, "team": build_team_ref(details.get("team"))}
-    if "consumer_asset" in details:
-        values["consumer_asset"] = build_asset_ref(details["consumer_asset"])
-    if (fields := details.get("fields")) is not None:
-        values["fields"] = [*fields]
+    if (consumer_asset := details.get("consumer_asset")) is not None:
+        values["consumer_asset"] = build_asset_ref(consumer_asset)
     input_ = build_variables(asset=build_asset_ref(asset), **values)
-    return build_idempotent_mutation(RootField("register", Registration), input_, payload_field="registration")
+    return RootField("register", Registration).build_idempotent_mutation(input_, payload_field="registration")
 
 
 class RegistrationChanges(TypedDict, total=False):
@@ -158,27 +150,21 @@ class RegistrationChanges(TypedDict, total=False):
 
 def update_registration(registration_id: str, **changes: Unpack[RegistrationChanges]) -> Operation[Registration]:
     """Change the given attributes of a registration."""
-    values: dict[str, Any] = {**changes}
-    if (fields := changes.get("fields")) is not None:
-        values["fields"] = [*fields]
-    input_ = {"registration": registration_id, **build_nullable_variables(values)}
-    return build_mutation(RootField("updateRegistration", Registration), input_, payload_field="registration")
+    input_ = {"registration": registration_id, **build_nullable_variables(changes)}
+    return RootField("updateRegistration", Registration).build_mutation(input_, payload_field="registration")
 
 
 def unregister(registration_id: str) -> Operation[Registration]:
     """End a registration; its status becomes INACTIVE."""
     root = RootField("unregister", Registration)
-    return build_mutation(root, {"registration": registration_id}, payload_field="registration")
+    return root.build_mutation({"registration": registration_id}, payload_field="registration")
 
 
 def registrations(*, asset_id: str | None = None, consumer_team_id: str | None = None) -> PaginatedQuery[Registration]:
     """List the registrations that match all of the filters, ended ones (INACTIVE) included."""
-    conditions = build_variables(
-        asset={"eq": asset_id} if asset_id else None,
-        consumer_team={"eq": consumer_team_id} if consumer_team_id else None,
-    )
+    filter_ = build_filter(asset=("eq", asset_id), consumer_team=("eq", consumer_team_id))
     root = RootField("registrations", Registration, {"filter": "RegistrationFilter"})
-    return build_paginated_query(root, filter=conditions or None)
+    return root.build_paginated_query(filter=filter_)
 
 
 def _format_ref(ref: Any) -> str:

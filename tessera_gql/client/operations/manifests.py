@@ -16,8 +16,6 @@ from tessera_gql.client.operation import (
     Operation,
     RootField,
     TeamRef,
-    build_get_query,
-    build_idempotent_mutation,
     build_team_ref,
     build_variables,
     parse_model,
@@ -31,15 +29,15 @@ Manifest: TypeAlias = Path | bytes | Mapping[str, Any]
 
 
 class SyncOptions(TypedDict, total=False):
-    """Options of a sync.
+    """Options of a sync; those that are None are left out.
 
     `owner`: team of the models without an owner in the manifest. `owners`: teams by the owner's name in the manifest.
     `create_teams`: create the missing owners. `per_asset`: skip assets that are refused instead of rolling back.
     `retire_removed`: retire contracts whose model left the manifest and has no consumers.
     """
 
-    owner: TeamRef
-    owners: Mapping[str, str]
+    owner: TeamRef | None
+    owners: Mapping[str, str] | None
     create_teams: bool
     compatibility_mode: CompatibilityMode
     supersede: bool
@@ -56,7 +54,7 @@ def sync_dbt(
     variables = build_variables(**{**options, "owner": build_team_ref(options.get("owner")), "owners": owners or None})
     root = RootField("syncDbtManifest", ManifestReport)
     input_ = {**variables, "manifest": UPLOAD_PLACEHOLDER}
-    operation = build_idempotent_mutation(root, input_, payload_field="report")
+    operation = root.build_idempotent_mutation(input_, payload_field="report")
     return replace(operation, upload=read_manifest(manifest), on_progress=on_progress)
 
 
@@ -65,7 +63,7 @@ def dbt_impact(
 ) -> Operation[tuple[ModelImpact, ...]]:
     """Compute per model what a sync would do and which teams would be asked. Writes nothing."""
     root = RootField("dbtImpact", ModelImpact, {"manifest": "JSON!"})
-    query = build_get_query(root, {"manifest": UPLOAD_PLACEHOLDER}, "")
+    query = root.build_get_query({"manifest": UPLOAD_PLACEHOLDER}, "")
 
     def parse(data: JsonObject) -> tuple[ModelImpact, ...]:
         return tuple(parse_model(ModelImpact, impact) for impact in data[root.name])

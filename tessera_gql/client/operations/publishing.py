@@ -27,11 +27,7 @@ from tessera_gql.client.operation import (
     RootField,
     TeamRef,
     build_asset_ref,
-    build_get_query,
-    build_idempotent_mutation,
-    build_mutation,
-    build_nested_paginated_query,
-    build_paginated_query,
+    build_filter,
     build_team_ref,
     build_variables,
 )
@@ -41,18 +37,18 @@ SchemaDef: TypeAlias = Mapping[str, Any]
 
 
 class PublishOptions(TypedDict, total=False):
-    """Options of a publish.
+    """Options of a publish; those that are None are left out, except for `guarantees`.
 
     `guarantees`: carried over from the active contract if left out. `supersede`: end an open proposal of the asset.
     `force`: publish a breaking change at once; needs the scope ADMIN and a reason.
     """
 
     guarantees: JsonObject | None
-    compatibility_mode: CompatibilityMode
-    version: str
-    reason: str
-    metadata: JsonObject
-    expires_at: datetime
+    compatibility_mode: CompatibilityMode | None
+    version: str | None
+    reason: str | None
+    metadata: JsonObject | None
+    expires_at: datetime | None
     publish_when_approved: bool
     supersede: bool
     force: bool
@@ -72,7 +68,6 @@ class Document:
     dialect: str | None = None
 
     def to_input(self) -> JsonObject:
-        """Return the GraphQL input DocumentInput."""
         return build_variables(format=self.format, text=self.text, part=self.part, dialect=self.dialect)
 
 
@@ -94,7 +89,7 @@ def publish_contract(
     }
     if "guarantees" in options:
         input_["guarantees"] = options["guarantees"]
-    return build_idempotent_mutation(RootField("publishContract", PublishResult), input_)
+    return RootField("publishContract", PublishResult).build_idempotent_mutation(input_)
 
 
 def _build_schema_input(schema: SchemaDef | Document) -> JsonObject:
@@ -104,25 +99,24 @@ def _build_schema_input(schema: SchemaDef | Document) -> JsonObject:
 def export_contract(contract_id: str) -> Operation[ContractDocuments]:
     """Get a contract as an ODCS v3 document, with the document it was published from; raises NotFound."""
     root = RootField("contract", ContractDocuments, {"id": "ID!"})
-    return build_get_query(root, {"id": contract_id}, "There is no such contract.")
+    return root.build_get_query({"id": contract_id}, "There is no such contract.")
 
 
 def contracts(*, asset_id: str | None = None) -> PaginatedQuery[Contract]:
     """List contracts, of one asset or of all assets."""
-    filter_ = {"asset": {"eq": asset_id}} if asset_id else None
-    return build_paginated_query(RootField("contracts", Contract, {"filter": "ContractFilter"}), filter=filter_)
+    root = RootField("contracts", Contract, {"filter": "ContractFilter"})
+    return root.build_paginated_query(filter=build_filter(asset=("eq", asset_id)))
 
 
 def get_contract(contract_id: str) -> Operation[Contract]:
     """Get a contract; raises NotFound."""
     root = RootField("contract", Contract, {"id": "ID!"})
-    return build_get_query(root, {"id": contract_id}, "There is no such contract.")
+    return root.build_get_query({"id": contract_id}, "There is no such contract.")
 
 
 def retire_contract(contract_id: str) -> Operation[Contract]:
     """Retire a contract for good. An active contract can only be retired if the asset has no other consumers."""
-    root = RootField("retireContract", Contract)
-    return build_mutation(root, {"contract": contract_id}, payload_field="contract")
+    return RootField("retireContract", Contract).build_mutation({"contract": contract_id}, payload_field="contract")
 
 
 def impact(
@@ -143,28 +137,25 @@ def impact(
     optional = build_variables(guarantees=guarantees, compatibility_mode=compatibility_mode)
     variables = {"asset": build_asset_ref(asset), **_build_schema_input(schema_def), **optional}
     arguments = {name: type_ for name, type_ in types.items() if name in variables}
-    return build_get_query(RootField("impact", Impact, arguments), variables, "The server could not tell the impact.")
+    return RootField("impact", Impact, arguments).build_get_query(variables, "The server could not tell the impact.")
 
 
 def diff(old: SchemaDef, new: SchemaDef, *, mode: CompatibilityMode = CompatibilityMode.BACKWARD) -> Operation[Diff]:
     """Compare two JSON Schemas as a publish does."""
     root = RootField("diffSchemas", Diff, {"old": "JSON!", "new": "JSON!", "mode": "CompatibilityMode!"})
-    return build_get_query(root, {"old": old, "new": new, "mode": mode}, "There is no difference.")
+    return root.build_get_query({"old": old, "new": new, "mode": mode}, "There is no difference.")
 
 
 def get_proposal(proposal_id: str) -> Operation[ProposalDetails]:
     """Get a proposal with its acknowledgments; raises NotFound."""
     root = RootField("proposal", ProposalDetails, {"id": "ID!"})
-    return build_get_query(root, {"id": proposal_id}, "There is no such proposal. `proposals()` lists them all.")
+    return root.build_get_query({"id": proposal_id}, "There is no such proposal. `proposals()` lists them all.")
 
 
 def proposals(*, asset_id: str | None = None, status: Sequence[ProposalStatus] = ()) -> PaginatedQuery[Proposal]:
     """List the proposals that match all of the filters, latest first."""
-    conditions = build_variables(
-        asset={"eq": asset_id} if asset_id else None, status={"in": [*status]} if status else None
-    )
     root = RootField("proposals", Proposal, {"filter": "ProposalFilter"})
-    return build_paginated_query(root, filter=conditions or None)
+    return root.build_paginated_query(filter=build_filter(asset=("eq", asset_id), status=("in", status)))
 
 
 def acknowledge(
@@ -179,25 +170,25 @@ def acknowledge(
     values = build_variables(
         response=response, team=build_team_ref(team), migration_deadline=migration_deadline, notes=notes
     )
-    return build_mutation(RootField("acknowledgeProposal", AcknowledgeResult), {"proposal": proposal_id, **values})
+    return RootField("acknowledgeProposal", AcknowledgeResult).build_mutation({"proposal": proposal_id, **values})
 
 
 def withdraw_proposal(proposal_id: str) -> Operation[Proposal]:
     """Withdraw an open proposal, without publishing it."""
-    return build_mutation(RootField("withdrawProposal", Proposal), {"proposal": proposal_id}, payload_field="proposal")
+    return RootField("withdrawProposal", Proposal).build_mutation({"proposal": proposal_id}, payload_field="proposal")
 
 
 def publish_proposal(proposal_id: str, *, published_by: TeamRef | None = None) -> Operation[Contract]:
     """Publish an approved proposal; raises Stale or Conflict if the asset has changed since."""
     input_ = build_variables(proposal=proposal_id, published_by=build_team_ref(published_by))
-    return build_mutation(RootField("publishProposal", Contract), input_, payload_field="contract")
+    return RootField("publishProposal", Contract).build_mutation(input_, payload_field="contract")
 
 
 def inbox(team: TeamRef | None = None) -> PaginatedQuery[PendingAcknowledgment]:
     """List the acknowledgments that a team still owes; the team defaults to that of the key."""
     if team is None:
         root = RootField("viewer", PendingAcknowledgment)
-        return build_nested_paginated_query(root, "inbox", {}, "This key belongs to no team.")
-    root = RootField("team", PendingAcknowledgment, {"by": "TeamRef!"})
+        return root.build_nested_paginated_query("inbox", {}, "This key belongs to no team.")
     missing = "There is no such team. `teams()` lists them all."
-    return build_nested_paginated_query(root, "inbox", {"by": build_team_ref(team)}, missing)
+    root = RootField("team", PendingAcknowledgment, {"by": "TeamRef!"})
+    return root.build_nested_paginated_query("inbox", {"by": build_team_ref(team)}, missing)

@@ -1,9 +1,12 @@
 """Subscriptions, and the event log that they resume from."""
 
 from collections.abc import Sequence
+from typing import TypedDict
+
+from typing_extensions import Unpack
 
 from tessera_gql.client.enums import EventKind
-from tessera_gql.client.models import AcknowledgmentRequest, Event, StatusChange
+from tessera_gql.client.models import AcknowledgmentRequest, Event, JsonObject, StatusChange
 from tessera_gql.client.operation import (
     AssetRef,
     PaginatedQuery,
@@ -11,8 +14,7 @@ from tessera_gql.client.operation import (
     Subscription,
     TeamRef,
     build_asset_ref,
-    build_paginated_query,
-    build_subscription,
+    build_filter,
     build_team_ref,
     build_variables,
 )
@@ -20,29 +22,28 @@ from tessera_gql.client.operation import (
 EVENTS = RootField("events", Event, {"filter": "EventFilter"})
 
 
-def _build_filter(
-    kinds: Sequence[EventKind], team_id: str | None, asset_id: str | None, proposal_id: str | None
-) -> dict[str, object] | None:
-    conditions = build_variables(
-        kind={"in": [*kinds]} if kinds else None,
-        teams={"has": team_id} if team_id else None,
-        asset={"eq": asset_id} if asset_id else None,
-        proposal={"eq": proposal_id} if proposal_id else None,
+class EventConditions(TypedDict, total=False):
+    """Conditions on events; those that are None or empty are left out."""
+
+    kinds: Sequence[EventKind]
+    team_id: str | None
+    asset_id: str | None
+    proposal_id: str | None
+
+
+def _build_event_filter(conditions: EventConditions) -> JsonObject | None:
+    return build_filter(
+        kind=("in", conditions.get("kinds")),
+        teams=("has", conditions.get("team_id")),
+        asset=("eq", conditions.get("asset_id")),
+        proposal=("eq", conditions.get("proposal_id")),
     )
-    return conditions or None
 
 
-def subscribe(
-    *,
-    kinds: Sequence[EventKind] = (),
-    team_id: str | None = None,
-    asset_id: str | None = None,
-    proposal_id: str | None = None,
-    after: str | None = None,
-) -> Subscription[Event]:
-    """Subscribe to the events that match all of the filters. Resumes after a restart of the server without gaps."""
-    variables = build_variables(filter=_build_filter(kinds, team_id, asset_id, proposal_id))
-    return build_subscription(EVENTS, lambda event: event.cursor, variables, after)
+def subscribe(*, after: str | None = None, **conditions: Unpack[EventConditions]) -> Subscription[Event]:
+    """Subscribe to the events that match all of the conditions. Resumes after a restart of the server without gaps."""
+    variables = build_variables(filter=_build_event_filter(conditions))
+    return EVENTS.build_subscription(lambda event: event.cursor, variables, after)
 
 
 def acknowledgment_requests(
@@ -50,7 +51,7 @@ def acknowledgment_requests(
 ) -> Subscription[AcknowledgmentRequest]:
     """Subscribe to the requests to acknowledge a breaking change, of one team or of all teams."""
     root = RootField("acknowledgmentRequested", AcknowledgmentRequest, {"team": "TeamRef"})
-    return build_subscription(root, lambda message: message.cursor, build_variables(team=build_team_ref(team)), after)
+    return root.build_subscription(lambda message: message.cursor, build_variables(team=build_team_ref(team)), after)
 
 
 def status_changes(
@@ -65,15 +66,9 @@ def status_changes(
     variables = build_variables(
         proposal=proposal_id, asset=build_asset_ref(asset) if asset else None, team=build_team_ref(team)
     )
-    return build_subscription(root, lambda message: message.cursor, variables, after)
+    return root.build_subscription(lambda message: message.cursor, variables, after)
 
 
-def events(
-    *,
-    kinds: Sequence[EventKind] = (),
-    team_id: str | None = None,
-    asset_id: str | None = None,
-    proposal_id: str | None = None,
-) -> PaginatedQuery[Event]:
-    """List the events that match all of the filters, oldest first."""
-    return build_paginated_query(EVENTS, filter=_build_filter(kinds, team_id, asset_id, proposal_id))
+def events(**conditions: Unpack[EventConditions]) -> PaginatedQuery[Event]:
+    """List the events that match all of the conditions, oldest first."""
+    return EVENTS.build_paginated_query(filter=_build_event_filter(conditions))

@@ -1,0 +1,98 @@
+"""The clients: each method executes the operation that the function of the same name builds."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from functools import wraps
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, overload
+
+from tessera_gql.client.async_client import AsyncBaseClient
+from tessera_gql.client.operation import Operation, PaginatedQuery, Subscription
+from tessera_gql.client.operations import catalog, manifests, publishing, subscriptions
+from tessera_gql.client.sync_client import BaseClient
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", bound=Operation[Any] | PaginatedQuery[Any] | Subscription[Any], covariant=True)
+T = TypeVar("T")
+Stream: TypeAlias = PaginatedQuery[T] | Subscription[T]
+
+
+class ClientMethod(Generic[P, R_co]):
+    """Descriptor that makes a method of both clients from a function that builds an operation."""
+
+    def __init__(self, build: Callable[P, R_co]) -> None:
+        self._build = build
+
+    @overload
+    def __get__(self: "ClientMethod[P, Operation[T]]", client: BaseClient, owner: object) -> Callable[P, T]: ...
+    @overload
+    def __get__(self: "ClientMethod[P, Stream[T]]", client: BaseClient, owner: object) -> Callable[P, Generator[T]]: ...
+    @overload
+    def __get__(
+        self: "ClientMethod[P, Operation[T]]", client: AsyncBaseClient, owner: object
+    ) -> Callable[P, Awaitable[T]]: ...
+    @overload
+    def __get__(
+        self: "ClientMethod[P, Stream[T]]", client: AsyncBaseClient, owner: object
+    ) -> Callable[P, AsyncGenerator[T]]: ...
+    @overload
+    def __get__(self, client: None, owner: object) -> Callable[P, R_co]: ...
+    def __get__(self, client: BaseClient | AsyncBaseClient | None, owner: object) -> Callable[P, Any]:
+        """Bind the method to a client; on the class it is the function itself, so that `help` shows its signature."""
+        if client is None:
+            return self._build
+
+        @wraps(self._build)
+        def method(*args: P.args, **kwargs: P.kwargs) -> Any:
+            match self._build(*args, **kwargs):
+                case PaginatedQuery() as query:
+                    return client.iterate(query)
+                case Subscription() as subscription:
+                    return client.listen(subscription)
+                case operation:
+                    return client.run(operation)
+
+        return method
+
+
+class _Methods:
+    viewer = ClientMethod(catalog.viewer)
+    create_team = ClientMethod(catalog.create_team)
+    get_team = ClientMethod(catalog.get_team)
+    find_team = ClientMethod(catalog.find_team)
+    teams = ClientMethod(catalog.teams)
+    create_asset = ClientMethod(catalog.create_asset)
+    update_asset = ClientMethod(catalog.update_asset)
+    get_asset = ClientMethod(catalog.get_asset)
+    find_asset = ClientMethod(catalog.find_asset)
+    assets = ClientMethod(catalog.assets)
+    add_dependency = ClientMethod(catalog.add_dependency)
+    register = ClientMethod(catalog.register)
+    update_registration = ClientMethod(catalog.update_registration)
+    unregister = ClientMethod(catalog.unregister)
+    registrations = ClientMethod(catalog.registrations)
+    publish_contract = ClientMethod(publishing.publish_contract)
+    contracts = ClientMethod(publishing.contracts)
+    get_contract = ClientMethod(publishing.get_contract)
+    export_contract = ClientMethod(publishing.export_contract)
+    retire_contract = ClientMethod(publishing.retire_contract)
+    impact = ClientMethod(publishing.impact)
+    diff = ClientMethod(publishing.diff)
+    get_proposal = ClientMethod(publishing.get_proposal)
+    proposals = ClientMethod(publishing.proposals)
+    acknowledge = ClientMethod(publishing.acknowledge)
+    withdraw_proposal = ClientMethod(publishing.withdraw_proposal)
+    publish_proposal = ClientMethod(publishing.publish_proposal)
+    inbox = ClientMethod(publishing.inbox)
+    sync_dbt = ClientMethod(manifests.sync_dbt)
+    dbt_impact = ClientMethod(manifests.dbt_impact)
+    events = ClientMethod(subscriptions.events)
+    subscribe = ClientMethod(subscriptions.subscribe)
+    acknowledgment_requests = ClientMethod(subscriptions.acknowledgment_requests)
+    status_changes = ClientMethod(subscriptions.status_changes)
+
+
+class TesseraClient(BaseClient, _Methods):
+    """Synchronous client: `with TesseraClient() as tessera: …`. Use one per thread."""
+
+
+class AsyncTesseraClient(AsyncBaseClient, _Methods):
+    """Asynchronous client: `async with AsyncTesseraClient() as tessera: …`. Use one per event loop."""
