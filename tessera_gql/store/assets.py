@@ -40,6 +40,11 @@ async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
     return [*await session.fetch(_by_fqn_key, values=[key(fqn) for fqn in fqns])]
 
 
+async def list_all(session: Session) -> list[Asset]:
+    """Load all assets, in any order."""
+    return await session.list(select(TABLE), Asset)
+
+
 async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
     """Return the asset that is referred to; raise NotFound for the input `field` if there is none."""
     return _require(await session.find(select(TABLE).where(_ref_condition(ref)), Asset), ref, field)
@@ -67,6 +72,12 @@ async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("as
     """
     asset = await session.find(select(TABLE).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
     return _require(asset, ref, field)
+
+
+async def lock_by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
+    """Lock assets in the order of their ids and return them."""
+    statement = select(TABLE).where(session.in_values(TABLE.c.fqn_key, [key(fqn) for fqn in fqns])).order_by(TABLE.c.id)
+    return await session.list(statement.with_for_update(key_share=True), Asset)
 
 
 async def lock_by_ids(session: Session, asset_ids: Sequence[UUID]) -> None:

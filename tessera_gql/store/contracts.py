@@ -41,6 +41,32 @@ async def find_active(session: Session, asset: UUID) -> Contract | None:
     return contracts[0] if contracts else None
 
 
+async def list_all(session: Session) -> list[Contract]:
+    """Load all contracts, in the order of their publication."""
+    return await session.list(select(TABLE).order_by(TABLE.c.published_at, TABLE.c.id), Contract)
+
+
+async def list_by_assets(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
+    """Load all contracts of the assets, in the order of their creation."""
+    is_of_asset = session.in_values(TABLE.c.asset_id, asset_ids)
+    return await session.list(select(TABLE).where(is_of_asset).order_by(TABLE.c.id), Contract)
+
+
+async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
+    """Find the assets without any contract, not even a retired one: their next version is the first."""
+    if not asset_ids:
+        return set()
+    is_of_asset = session.in_values(TABLE.c.asset_id, asset_ids)
+    published = await session.rows(select(TABLE.c.asset_id).where(is_of_asset).distinct())
+    return set(asset_ids).difference(row.asset_id for row in published)
+
+
+async def deprecate(session: Session, contract_ids: Sequence[UUID]) -> None:
+    """Mark contracts that are replaced by a newer version."""
+    is_replaced = session.in_values(TABLE.c.id, contract_ids)
+    await session.update(Contract, is_replaced, status=ContractStatus.DEPRECATED)
+
+
 async def load_highest_version(session: Session, asset: UUID) -> str | None:
     """Return the highest version ever published of an asset, since clocks of two machines may disagree on the last."""
     statement = select(TABLE.c.version).where(TABLE.c.asset_id == asset)

@@ -50,6 +50,12 @@ async def get(session: Session, identity: UUID, view: Visibility) -> ApiKey:
     return keys[0]
 
 
+async def revoke(session: Session, identity: UUID) -> bool:
+    """Revoke a key; return False if it is revoked already."""
+    is_valid = (TABLE.c.id == identity) & TABLE.c.revoked_at.is_(None)
+    return bool(await session.update(ApiKey, is_valid, revoked_at=session.now))
+
+
 async def any_exists(session: Session) -> bool:
     """Tell whether any API key exists. In write transactions, concurrent processes wait for each other here."""
     if session.dialect == "postgresql":

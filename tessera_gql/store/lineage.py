@@ -1,11 +1,11 @@
 """Queries of lineage: dependencies, and the assets upstream or downstream within a number of steps."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, func, literal, select, text
+from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, delete, func, literal, select, text
 
 from tessera_gql.errors import NotFound
 from tessera_gql.store.compiled import ValueList, rows_by
@@ -58,6 +58,22 @@ async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -
         ),
         AssetDependency,
     )
+
+
+async def list_all(session: Session) -> list[AssetDependency]:
+    """Load all dependencies, in any order."""
+    return await session.list(select(TABLE), AssetDependency)
+
+
+async def list_by_dependents(session: Session, asset_ids: Collection[UUID]) -> list[AssetDependency]:
+    """Load the dependencies of the assets on others, in any order."""
+    is_of_dependent = session.in_values(TABLE.c.dependent_asset_id, asset_ids)
+    return await session.list(select(TABLE).where(is_of_dependent), AssetDependency)
+
+
+async def remove(session: Session, dependency_ids: Sequence[UUID]) -> None:
+    """Delete the dependencies with these ids."""
+    await session.execute(delete(TABLE).where(session.in_values(TABLE.c.id, dependency_ids)))
 
 
 async def load_reachable(

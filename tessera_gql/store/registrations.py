@@ -1,6 +1,7 @@
 """Queries of registrations by id, asset and team."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -44,6 +45,26 @@ async def get(session: Session, identity: UUID) -> Registration:
 async def list_live(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
     """Load the live registrations of the assets, oldest first."""
     return [*await session.fetch(_live_by_asset, values=asset_ids)]
+
+
+async def list_all_live(session: Session) -> list[Registration]:
+    """Load all live registrations, in any order."""
+    return await session.list(select(TABLE).where(IS_LIVE), Registration)
+
+
+async def end_migrations(session: Session, asset: UUID) -> None:
+    """End all migrations for an asset: the change they prepare for is published, or will not come."""
+    is_migrating = (TABLE.c.asset_id == asset) & (TABLE.c.status == RegistrationStatus.MIGRATING)
+    await session.update(Registration, is_migrating, status=RegistrationStatus.ACTIVE)
+
+
+async def mark_response(
+    session: Session, asset: UUID, team: UUID, status: RegistrationStatus, acknowledged_at: datetime | None
+) -> None:
+    """Mark the live registrations of a team for an asset with its response to a proposal."""
+    is_of_team = (TABLE.c.asset_id == asset) & (TABLE.c.consumer_team_id == team) & IS_LIVE
+    version = TABLE.c.row_version + 1
+    await session.update(Registration, is_of_team, status=status, acknowledged_at=acknowledged_at, row_version=version)
 
 
 def to_reader(row: Registration) -> FieldReader:

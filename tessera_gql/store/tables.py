@@ -9,7 +9,7 @@ tables of `core`, `workflow` and `audit` share one namespace.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Dialect,
     Enum,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
@@ -48,6 +49,9 @@ from tessera_gql.policy.enums import (
     Response,
     WebhookFormat,
 )
+
+RowSource: TypeAlias = FromClause
+"""A table, or a subquery whose rows have the columns of one."""
 
 JSON_TYPE = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 SEQUENCE_TYPE = BigInteger().with_variant(Integer, "sqlite")

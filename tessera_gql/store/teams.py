@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import select
+
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
 from tessera_gql.store.compiled import rows_by
@@ -36,6 +38,11 @@ async def by_ids(session: Session, team_ids: Sequence[UUID]) -> list[Team]:
 async def by_names(session: Session, names: Sequence[str]) -> list[Team]:
     """Load the teams with these names, ignoring case."""
     return [*await session.fetch(_by_name_key, values=[key(name) for name in names])]
+
+
+async def list_all(session: Session) -> list[Team]:
+    """Load all teams, in any order."""
+    return await session.list(select(TABLE), Team)
 
 
 async def find(session: Session, ref: TeamRef) -> Team | None:

@@ -44,8 +44,7 @@ async def list_with_secrets(session: Session) -> list[Webhook]:
 
 async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str, Any]]) -> bool:
     """Replace the secrets of a webhook; return False if the row was changed since it was read."""
-    is_unchanged = (TABLE.c.id == row.id) & (TABLE.c.row_version == row.row_version)
-    return bool(await session.update(Webhook, is_unchanged, secrets=secrets, row_version=row.row_version + 1))
+    return await session.update_unchanged(Webhook, row, secrets=secrets)
 
 
 async def get_delivery(session: Session, identity: UUID, view: Visibility) -> WebhookDelivery:

@@ -66,7 +66,7 @@ async def update(
     values = await _changed_values(session, asset, details)
     if not values:
         return asset
-    await session.update(Asset, assets.TABLE.c.id == asset.id, **values, row_version=asset.row_version + 1)
+    await session.update_row(Asset, asset.id, **values, row_version=asset.row_version + 1)
     names = {"meta": "metadata", "owner_team_id": "owner"}
     audience = {asset.owner_team_id, values.get("owner_team_id", asset.owner_team_id)}
     if {"owner_team_id", "compatibility_mode"} & values.keys():

@@ -10,12 +10,12 @@ from tessera_gql.errors import Conflict
 from tessera_gql.formats.schema_documents import SchemaDocument
 from tessera_gql.policy.access import Action, Actor, require_owner
 from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
-from tessera_gql.policy.enums import ContractStatus, Outcome, RegistrationStatus
+from tessera_gql.policy.enums import ContractStatus, Outcome
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, Registration, new_id
+from tessera_gql.store.tables import Asset, Contract, new_id
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,7 @@ async def insert_contracts(
     """Insert contracts and deprecate their predecessors. The caller holds the locks of the assets."""
     before = [current.id for _, current, _ in drafts if current is not None]
     if before:
-        await session.update(
-            Contract, session.in_values(contracts.TABLE.c.id, before), status=ContractStatus.DEPRECATED
-        )
+        await contracts.deprecate(session, before)
     values = [_contract_values(session, asset, current, draft) for asset, current, draft in drafts]
     rows = await session.insert_many(Contract, values, conflict_message="Such a version exists already.")
     consumers: dict[UUID, set[UUID]] = {}
@@ -117,16 +115,6 @@ def _record(
         )
 
 
-async def end_migrations(session: Session, asset: Asset) -> None:
-    """End all migrations for an asset: the change they prepare for is published, or will not come."""
-    rows = registrations.TABLE
-    await session.update(
-        Registration,
-        (rows.c.asset_id == asset.id) & (rows.c.status == RegistrationStatus.MIGRATING),
-        status=RegistrationStatus.ACTIVE,
-    )
-
-
 async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
     """Retire a contract for good; the active one only when no team but its owner reads the asset."""
     asset = await assets.lock(session, AssetRef(id=(await contracts.get(session, identity)).asset_id))
@@ -138,7 +126,7 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:
         await _require_no_consumers(session, asset, contract)
-    await session.update(Contract, contracts.TABLE.c.id == contract.id, status=ContractStatus.RETIRED)
+    await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
     session.record(
         ContractRetired(
             audience_team_ids=frozenset({asset.owner_team_id}),

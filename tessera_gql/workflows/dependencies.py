@@ -7,7 +7,7 @@ from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
 from tessera_gql.store import assets, lineage, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, AssetDependency, new_id, table
+from tessera_gql.store.tables import Asset, AssetDependency, new_id
 
 
 async def add(
@@ -52,8 +52,7 @@ async def remove(
     edge = await lineage.find(session, asset.id, source.id, kind)
     if edge is None:
         raise Conflict(f"{asset.fqn} does not {kind.lower().removesuffix('s')} {source.fqn}. Look at its upstream.")
-    edges = table(AssetDependency)
-    await session.execute(edges.delete().where(edges.c.id == edge.id))
+    await lineage.remove(session, [edge.id])
     session.record(
         DependencyRemoved(
             audience_team_ids=frozenset({asset.owner_team_id, source.owner_team_id}),

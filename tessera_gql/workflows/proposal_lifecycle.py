@@ -27,7 +27,7 @@ from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.comparisons import compare_terms
-from tessera_gql.workflows.contracts import ContractDraft, end_migrations, insert_contract, terms_of
+from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
 
 DEFAULT_LIFETIME = timedelta(days=30)
 MAX_LIFETIME = timedelta(days=366)
@@ -188,10 +188,9 @@ async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult |
 async def _revise(
     session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
 ) -> None:
-    is_row = proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id
     if fingerprints is None:
         if acknowledgment.released_at is None:
-            await session.update(Acknowledgment, is_row, released_at=session.now)
+            await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now)
             session.record(
                 AcknowledgmentReleased(
                     audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
@@ -205,11 +204,11 @@ async def _revise(
     if acknowledgment.released_at is None and list(fingerprints) == acknowledgment.because:
         return
     if set(fingerprints) <= set(acknowledgment.because) and acknowledgment.released_at is None:
-        await session.update(Acknowledgment, is_row, because=list(fingerprints))
+        await session.update_row(Acknowledgment, acknowledgment.id, because=list(fingerprints))
         return
     # Further changes affect the team, or it was released: its response does not cover them, so it is asked again.
     reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
-    await session.update(Acknowledgment, is_row, because=list(fingerprints), **reset)
+    await session.update_row(Acknowledgment, acknowledgment.id, because=list(fingerprints), **reset)
     _record_request(session, row, acknowledgment.id, acknowledgment.consumer_team_id, fingerprints)
 
 
@@ -254,10 +253,8 @@ async def change_status(
     """Change the status and record an event; a final status is dated and ends the migrations."""
     if not status.is_open:
         values |= {"resolved_at": session.now}
-        await end_migrations(session, asset)
-    await session.update(
-        Proposal, proposals.TABLE.c.id == row.id, status=status, row_version=row.row_version + 1, **values
-    )
+        await registrations.end_migrations(session, asset.id)
+    await session.update_row(Proposal, row.id, status=status, row_version=row.row_version + 1, **values)
     acknowledgments = await proposals.list_acknowledgments(session, [row.id])
     session.record(
         ProposalStatusChanged(

@@ -12,7 +12,7 @@ from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.store import assets, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Registration, Team
+from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Team
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
@@ -51,9 +51,9 @@ async def acknowledge(
     row = await _update_open(session, asset, row)
     acknowledgment = await _find_acknowledgment(session, row, acting)
     deadline = _check_deadline(answer, session.now)
-    await session.update(
+    await session.update_row(
         Acknowledgment,
-        proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id,
+        acknowledgment.id,
         response=answer.response,
         migration_deadline=deadline,
         notes=validation.clean_text(answer.notes, "notes"),
@@ -197,15 +197,9 @@ def _check_deadline(answer: AcknowledgmentInput, now: datetime) -> datetime | No
 
 
 async def _mark_registrations(session: Session, asset: Asset, team: Team, response: Response) -> None:
-    rows = registrations.TABLE
-    is_migrating = response is Response.MIGRATING
-    await session.update(
-        Registration,
-        (rows.c.asset_id == asset.id) & (rows.c.consumer_team_id == team.id) & registrations.IS_LIVE,
-        status=RegistrationStatus.MIGRATING if is_migrating else RegistrationStatus.ACTIVE,
-        acknowledged_at=None if response is Response.BLOCKED else session.now,
-        row_version=rows.c.row_version + 1,
-    )
+    status = RegistrationStatus.MIGRATING if response is Response.MIGRATING else RegistrationStatus.ACTIVE
+    acknowledged_at = None if response is Response.BLOCKED else session.now
+    await registrations.mark_response(session, asset.id, team.id, status, acknowledged_at)
 
 
 async def _describe_missing(session: Session, row: Proposal) -> str:

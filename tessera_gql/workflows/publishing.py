@@ -203,7 +203,7 @@ async def _describe_difference(session: Session, context: PublishContext, open_p
 async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> PublishResult:
     if not context.request.publish_when_approved or open_proposal.publish_when_approved:
         return _to_result(context, proposal_lifecycle.ProposalResult(open_proposal))
-    await session.update(Proposal, proposals.TABLE.c.id == open_proposal.id, publish_when_approved=True)
+    await session.update_row(Proposal, open_proposal.id, publish_when_approved=True)
     open_proposal = await proposals.get(session, open_proposal.id)
     return _to_result(context, await proposal_lifecycle.update_status(session, context.asset, open_proposal))
 

@@ -107,8 +107,7 @@ async def update(
     differing = {key: value for key, value in values.items() if value != getattr(row, key)}
     if not differing:
         return row
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
+    await session.update_row(Registration, row.id, **differing, row_version=row.row_version + 1)
     session.record(
         RegistrationUpdated(
             audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
@@ -129,8 +128,8 @@ async def unregister(
     asset, row = await _lock(session, actor, Action.UNREGISTER, identity)
     _require_live(row)
     require_row_version(row.row_version, expected_row_version, "registration")
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
+    version = row.row_version + 1
+    await session.update_row(Registration, row.id, status=RegistrationStatus.INACTIVE, row_version=version)
     session.record(
         RegistrationEnded(
             audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),

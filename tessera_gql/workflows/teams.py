@@ -52,8 +52,7 @@ async def update(
     require_row_version(team.row_version, expected_row_version, "team")
     if not values:
         return team
-    same = (teams.TABLE.c.id == team.id) & (teams.TABLE.c.row_version == team.row_version)
-    if not await session.update(Team, same, **values, row_version=team.row_version + 1):
+    if not await session.update_unchanged(Team, team, **values):
         raise Stale("Somebody changed this team at this moment. Read it again, then repeat your change.")
     changed = tuple(sorted({"metadata" if key == "meta" else key for key in values} - {"name_key"}))
     session.record(TeamUpdated(audience_team_ids=frozenset({team.id}), team_id=team.id, changed=changed))

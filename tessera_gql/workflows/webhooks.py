@@ -95,8 +95,7 @@ async def update(
         values["secrets"] = [new_entry(session, row.id, secret), *retired]
     if not values:
         return WebhookResult(row)
-    same = (webhooks.TABLE.c.id == row.id) & (webhooks.TABLE.c.row_version == row.row_version)
-    if not await session.update(Webhook, same, **values, row_version=row.row_version + 1):
+    if not await session.update_unchanged(Webhook, row, **values):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
     session.record(WebhookUpdated(audience_team_ids=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
     return WebhookResult(await webhooks.get(session, identity, visibility_of(actor)), secret)
@@ -118,8 +117,8 @@ async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDe
     row = await _load_permitted(session, actor, Action.REDELIVER_WEBHOOK, before.webhook_id)
     if not row.is_active:
         raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    is_row = webhooks.DELIVERIES.c.id == delivery
-    await session.update(WebhookDelivery, is_row, status=DeliveryStatus.PENDING, since=session.now, due_at=session.now)
+    due_now: dict[str, Any] = {"since": session.now, "due_at": session.now}
+    await session.update_row(WebhookDelivery, delivery, status=DeliveryStatus.PENDING, **due_now)
     session.record(WebhookRedelivered(audience_team_ids=_audience(row), webhook_id=row.id, delivery_id=before.id))
     return await webhooks.get_delivery(session, delivery, visibility_of(actor))
 
@@ -161,12 +160,12 @@ async def sync_settings_webhook(session: Session, url: str | None) -> None:
     rows = await webhooks.by_ids(session, [SETTINGS_WEBHOOK_ID])
     if url is None:
         if rows and (rows[0].is_active or rows[0].secrets):
-            await session.update(Webhook, webhooks.TABLE.c.id == SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
+            await session.update_row(Webhook, SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
         return
     values: dict[str, Any] = {"url": validate_url(url), "secrets": [], "is_active": True}
     if rows:
         if any(getattr(rows[0], name) != value for name, value in values.items()):
-            await session.update(Webhook, webhooks.TABLE.c.id == SETTINGS_WEBHOOK_ID, **values)
+            await session.update_row(Webhook, SETTINGS_WEBHOOK_ID, **values)
         return
     position = await events.load_last_sequence(session)
     row = Webhook(

@@ -3,20 +3,17 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tessera_gql.formats.dbt import Model
 from tessera_gql.policy.enums import DependencyType, Evidence
 from tessera_gql.store import lineage
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import AssetDependency, new_id, table
+from tessera_gql.store.tables import AssetDependency, new_id
 
 
 async def sync_dependencies(
     session: Session, ids: Mapping[str, UUID], models: Sequence[Model], new_ids: set[UUID], removed_ids: Sequence[UUID]
 ) -> tuple[int, int]:
     """Add and remove edges, and return both counts. `new_ids` have no edges; removed ones lose all of dbt's."""
-    edges = lineage.TABLE
     manifest_pairs = {
         (ids[model.fqn], ids[fqn])
         for model in models
@@ -24,10 +21,7 @@ async def sync_dependencies(
         if fqn in ids and ids[fqn] != ids[model.fqn]
     }
     dependents = {ids[model.fqn] for model in models}.difference(new_ids).union(removed_ids)
-    present: list[AssetDependency] = []
-    if dependents:
-        statement = select(edges).where(session.in_values(edges.c.dependent_asset_id, dependents))
-        present = await session.list(statement, AssetDependency)
+    present = await lineage.list_by_dependents(session, dependents) if dependents else []
     existing_pairs: set[tuple[UUID, UUID]] = set()
     obsolete: list[UUID] = []
     for edge in present:
@@ -37,7 +31,7 @@ async def sync_dependencies(
         if edge.evidence is Evidence.DBT_MANIFEST and pair not in manifest_pairs:
             obsolete.append(edge.id)
     if obsolete:
-        await session.execute(table(AssetDependency).delete().where(session.in_values(edges.c.id, obsolete)))
+        await lineage.remove(session, obsolete)
     new_rows = [
         {
             "id": new_id(),
@@ -49,6 +43,5 @@ async def sync_dependencies(
         }
         for dependent, dependency in sorted(manifest_pairs - existing_pairs)
     ]
-    if new_rows:
-        await session.append(table(AssetDependency), new_rows)
+    await session.insert_many(AssetDependency, new_rows)
     return len(new_rows), len(obsolete)

@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
-
 from tessera_gql.formats.dbt import Exposure, Manifest, Model
 from tessera_gql.formats.dbt_sql import find_column_usage
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
-from tessera_gql.store import assets, proposals, registrations
+from tessera_gql.store import assets, dbt, proposals
+from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import proposal_lifecycle
-from tessera_gql.workflows.dbt.state import DBT, ManifestState
+from tessera_gql.workflows.dbt.state import ManifestState
 
 RegistrationKey = tuple[UUID, UUID, UUID | None]
 
@@ -151,14 +150,8 @@ async def _load_present(
     session: Session, readers: Mapping[RegistrationKey, DbtRegistration], consumers: Sequence[UUID]
 ) -> dict[RegistrationKey, Registration]:
     """Load live registrations that may equal a wanted one or be obsolete, of any evidence."""
-    rows = registrations.TABLE
-    is_of_exposure = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
-    conditions: list[ColumnElement[bool]] = [is_of_exposure]
-    if consumers:
-        conditions.append(session.in_values(rows.c.consumer_asset_id, consumers))
-    if exposed_assets := {asset for asset, _, via in readers if via is None}:
-        conditions.append(session.in_values(rows.c.asset_id, exposed_assets) & rows.c.consumer_asset_id.is_(None))
-    live = await session.list(select(rows).where(registrations.IS_LIVE, or_(*conditions)), Registration)
+    exposed_assets = {asset for asset, _, via in readers if via is None}
+    live = await dbt.list_registrations(session, consumers, exposed_assets)
     return {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
 
 
@@ -200,16 +193,15 @@ async def _update_row(
     differing = {key: value for key, value in values.items() if value != getattr(row, key)}
     if not differing:
         return False
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
+    await session.update_row(Registration, row.id, **differing, row_version=row.row_version + 1)
     changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
     session.record(RegistrationUpdated(audience_team_ids=_audience(row, owners), **_subject(row), changed=changed))
     return True
 
 
 async def _end(session: Session, row: Registration, owners: Mapping[UUID, UUID]) -> None:
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
+    version = row.row_version + 1
+    await session.update_row(Registration, row.id, status=RegistrationStatus.INACTIVE, row_version=version)
     session.record(RegistrationEnded(audience_team_ids=_audience(row, owners), **_subject(row)))
 
 
@@ -225,8 +217,6 @@ async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> 
     """Update the asked teams of open proposals."""
     if not changed_assets:
         return
-    rows = proposals.TABLE
-    condition = session.in_values(rows.c.asset_id, changed_assets) & proposals.IS_OPEN
-    proposed_assets = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(condition))]
+    proposed_assets = [row.asset_id for row in await proposals.list_open(session, list(changed_assets))]
     for asset in await assets.by_ids(session, proposed_assets):
         await proposal_lifecycle.update_asked_teams(session, asset)

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tessera_gql.diff import Mode
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import validation
@@ -13,12 +11,12 @@ from tessera_gql.policy.compatibility import Terms, judge
 from tessera_gql.policy.enums import ResourceType
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
-from tessera_gql.store import assets, contracts
+from tessera_gql.store import assets
+from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, new_id
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
-from tessera_gql.workflows.dbt.state import DBT
 from tessera_gql.workflows.publishing import require_guarantees
 
 RESOURCE_TYPES = {
@@ -87,17 +85,6 @@ async def insert_first_contracts(session: Session, models: Sequence[tuple[Model,
     return await insert_contracts(session, drafts) if drafts else []
 
 
-async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
-    """The assets without any contract, not even a retired one: their next version is the first."""
-    if not asset_ids:
-        return set()
-    rows = contracts.TABLE
-    published = await session.rows(
-        select(rows.c.asset_id).where(session.in_values(rows.c.asset_id, asset_ids)).distinct()
-    )
-    return set(asset_ids).difference(row.asset_id for row in published)
-
-
 def _first_contract(asset: Asset, model: Model) -> ContractDraft:
     validate_model(model)
     terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
@@ -134,4 +121,4 @@ async def update_asset(
         session.record(
             AssetUpdated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed)
         )
-    await session.update(Asset, assets.TABLE.c.id == asset.id, **differing)
+    await session.update_row(Asset, asset.id, **differing)

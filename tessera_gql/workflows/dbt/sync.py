@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import text
-
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
@@ -21,8 +19,9 @@ from tessera_gql.policy.access import Action, Actor, authorize, is_allowed
 from tessera_gql.policy.compatibility import Terms
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.events import ManifestSynced
-from tessera_gql.store import assets, contracts
+from tessera_gql.store import assets, contracts, dbt
 from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.dbt import RemovedAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
@@ -35,7 +34,7 @@ from tessera_gql.workflows.dbt import state as manifest_state
 from tessera_gql.workflows.dbt.owners import OwnerRules
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 from tessera_gql.workflows.dbt.readers import CrossTeamRead, RegistrationCounts
-from tessera_gql.workflows.dbt.state import ManifestState, RemovedAsset
+from tessera_gql.workflows.dbt.state import ManifestState
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 
 
@@ -156,12 +155,8 @@ async def sync_manifest(
     new_ids = await _create_assets(work, new_models)
     report_progress(Phase.READERS, 0, 0)
     changed_fqns = [model.fqn for model in changed_models]
-    locked_assets = await manifest_state.lock_assets(session, changed_fqns) if changed_fqns else {}
-    removed_assets = [
-        asset
-        for asset in await manifest_state.find_removed_assets(session, manifest)
-        if is_allowed(actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)
-    ]
+    locked_assets = await assets.lock_by_fqns(session, changed_fqns) if changed_fqns else []
+    removed_assets = await _find_removed_assets(work)
     written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
     changed_ids = [work.ids[fqn] for fqn in changed_fqns]
     active = await contracts.list_active(session, changed_ids) if changed_ids else []
@@ -169,7 +164,7 @@ async def sync_manifest(
     readers, registered, exposure_warnings = await _register_consumers(
         work, written_models, removed_assets, contract_columns
     )
-    await _publish_all(work, changed_models, locked_assets)
+    await _publish_all(work, changed_models, {asset.fqn_key: asset for asset in locked_assets})
     dependencies_added, dependencies_removed = await lineage.sync_dependencies(
         session, work.ids, written_models, new_ids, [asset.id for asset in removed_assets]
     )
@@ -247,6 +242,16 @@ async def _create_assets(work: _Sync, models: Sequence[Model]) -> set[UUID]:
     return {asset.id for asset in new_assets.values()}
 
 
+async def _find_removed_assets(work: _Sync) -> list[RemovedAsset]:
+    """The assets of the project that the manifest no longer has and that the actor may sync."""
+    manifest = work.state.manifest
+    if manifest.project is None:
+        return []
+    fqn_keys = [assets.key(model.fqn) for model in manifest.models]
+    removed = await dbt.list_removed_assets(work.session, manifest.project, fqn_keys)
+    return [asset for asset in removed if is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)]
+
+
 async def _register_consumers(
     work: _Sync,
     models: Sequence[Model],
@@ -271,9 +276,9 @@ async def _register_consumers(
 
 async def _publish_all(work: _Sync, models: Sequence[Model], locked_assets: Mapping[str, Asset]) -> None:
     """Publish to existing assets one by one; those without any contract get their first one."""
-    never_published = await manifest_rows.find_never_published(
-        work.session, [previous.id for model in models if (previous := work.state.assets[model.fqn]).version is None]
-    )
+    known_assets = [work.state.assets[model.fqn] for model in models]
+    without_version = [asset.id for asset in known_assets if asset.version is None]
+    never_published = await contracts.find_never_published(work.session, without_version)
     for number, model in enumerate(models):
         work.report_progress(Phase.PUBLISH, number, len(models))
         asset = locked_assets[assets.key(model.fqn)]
@@ -342,16 +347,9 @@ async def _isolate(work: _Sync, model: Model) -> AsyncGenerator[None]:
         with _skip_or_name(work, model):
             yield
         return
-    events = len(work.session.events)
-    await work.session.execute(text("SAVEPOINT one_table"))
     with _skip_or_name(work, model):
-        try:
+        async with work.session.savepoint():
             yield
-        except Refusal:
-            await work.session.execute(text("ROLLBACK TO SAVEPOINT one_table"))
-            del work.session.events[events:]
-            raise
-    await work.session.execute(text("RELEASE SAVEPOINT one_table"))
 
 
 async def _retire_removed(work: _Sync, asset: RemovedAsset) -> RemovalResult:

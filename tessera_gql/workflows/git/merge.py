@@ -6,8 +6,6 @@ Contracts are merged by `git_history`.
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
 from tessera_gql.formats.git_files import AssetFile, DependencyEntry, RegistrationEntry, TeamFile
@@ -216,10 +214,7 @@ def _record_registration(state: PullState, asset: Asset, row: Registration) -> N
 
 async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Add new edges; none is removed."""
-    edges = lineage.TABLE
-    dependents = [state.get_asset(file.fqn).id for _, file in files]
-    statement = select(edges).where(state.session.in_values(edges.c.dependent_asset_id, dependents))
-    rows = await state.session.list(statement, AssetDependency)
+    rows = await lineage.list_by_dependents(state.session, [state.get_asset(file.fqn).id for _, file in files])
     present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
     new_edges: list[AssetDependency] = []
     for path, file in files:
