@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
+from tessera_gql.policy.reminders import REMINDER_SPANS
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
@@ -15,7 +16,6 @@ from tessera_gql.workflows.proposals import apply_deadlines
 from tessera_gql.workflows.reminders import find_due_reminders, send_reminder
 
 INTERVAL_SECONDS = 15.0
-REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
 
 log = logging.getLogger(__name__)
 

@@ -42,6 +42,11 @@ def terms_of(contract: Contract | None) -> Terms | None:
     return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode, contract.schema_hash)
 
 
+async def find_base_version(session: Session, asset: UUID, current: Contract | None) -> str | None:
+    """The version that the next one must follow: that of the active contract, or the highest that ever was."""
+    return current.version if current else await contracts.load_highest_version(session, asset)
+
+
 async def insert_contract(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> Contract:
     """Insert one contract; see `insert_contracts`."""
     return (await insert_contracts(session, [(asset, current, draft)]))[0]

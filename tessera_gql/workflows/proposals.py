@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Forbidden, Invalid
+from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy import proposal_status, validation
 from tessera_gql.policy.access import Action, Actor, acting_team, authorize, not_owner_error, require_owner
-from tessera_gql.policy.enums import ProposalStatus, RegistrationStatus, Response
+from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.policy.events import ProposalAnswered
+from tessera_gql.policy.proposal_status import TeamResponse, choose_migration_deadline, is_consent, registration_status
 from tessera_gql.store import assets, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
@@ -18,6 +19,7 @@ from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
     find_stale_reason,
+    load_responses,
     publish_approved,
     update_status,
 )
@@ -50,16 +52,19 @@ async def acknowledge(
     acting = requested_team or (await teams.by_ids(session, [team_id]))[0]
     row = await _update_open(session, asset, row)
     acknowledgment = await _find_acknowledgment(session, row, acting)
-    deadline = _check_deadline(answer, session.now)
+    response = answer.response
+    deadline = choose_migration_deadline(TeamResponse(response, answer.migration_deadline), session.now)
+    notes = validation.clean_text(answer.notes, "notes")
     await session.update_row(
         Acknowledgment,
         acknowledgment.id,
-        response=answer.response,
+        response=response,
         migration_deadline=deadline,
-        notes=validation.clean_text(answer.notes, "notes"),
+        notes=notes,
         responded_at=session.now,
     )
-    await _mark_registrations(session, asset, acting, answer.response)
+    acknowledged_at = None if response is Response.BLOCKED else session.now
+    await registrations.mark_response(session, asset.id, acting.id, registration_status(response), acknowledged_at)
     session.record(
         ProposalAnswered(
             audience_team_ids=frozenset({acting.id, row.proposed_by, asset.owner_team_id}),
@@ -67,9 +72,9 @@ async def acknowledge(
             proposal_id=row.id,
             acknowledgment_id=acknowledgment.id,
             consumer_team_id=acting.id,
-            response=answer.response,
+            response=response,
             migration_deadline=deadline,
-            notes=validation.clean_text(answer.notes, "notes"),
+            notes=notes,
         )
     )
     return await update_status(session, asset, row)
@@ -153,67 +158,28 @@ async def _update_open(session: Session, asset: Asset, row: Proposal) -> Proposa
 
 
 def _require_open(row: Proposal) -> None:
-    if row.status is ProposalStatus.EXPIRED:
-        raise Conflict(
-            f"This proposal ran out on {row.expires_at:%Y-%m-%d %H:%M} UTC without everyone's consent."
-            " The owning team can publish the schema again to ask afresh."
-        )
-    if not row.status.is_open:
-        ended = f"{row.resolved_at:%Y-%m-%d %H:%M} UTC" if row.resolved_at else "earlier"
-        raise Conflict(f"This proposal ended on {ended} as {row.status}. Look at the asset for an open one.")
+    proposal_status.require_open(row.status, row.expires_at, row.resolved_at)
 
 
 async def _find_acknowledgment(session: Session, row: Proposal, team: Team) -> Acknowledgment:
-    acknowledgments = await _unreleased(session, row)
-    for item in acknowledgments:
-        if item.consumer_team_id == team.id:
-            return item
-    asked = await teams.join_names(session, [item.consumer_team_id for item in acknowledgments])
+    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
+    asked = {item.consumer_team_id: item for item in acknowledgments if item.released_at is None}
+    if team.id in asked:
+        return asked[team.id]
+    names = await teams.join_names(session, list(asked))
     raise Forbidden(
         f"{team.name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
-        f" Asked are: {asked or 'nobody'}.",
+        f" Asked are: {names or 'nobody'}.",
         field=("team",),
     )
 
 
-async def _unreleased(session: Session, row: Proposal) -> list[Acknowledgment]:
-    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
-    return [item for item in acknowledgments if item.released_at is None]
-
-
-def _check_deadline(answer: AcknowledgmentInput, now: datetime) -> datetime | None:
-    if answer.response is not Response.MIGRATING:
-        return None
-    if answer.migration_deadline is None:
-        raise Invalid(
-            "MIGRATING means not yet, so say until when: give a migrationDeadline.", field=("migrationDeadline",)
-        )
-    if answer.migration_deadline <= now:
-        raise Invalid(
-            "The migrationDeadline has passed already. Give a later one, or answer APPROVED.",
-            field=("migrationDeadline",),
-        )
-    return answer.migration_deadline
-
-
-async def _mark_registrations(session: Session, asset: Asset, team: Team, response: Response) -> None:
-    status = RegistrationStatus.MIGRATING if response is Response.MIGRATING else RegistrationStatus.ACTIVE
-    acknowledged_at = None if response is Response.BLOCKED else session.now
-    await registrations.mark_response(session, asset.id, team.id, status, acknowledged_at)
-
-
 async def _describe_missing(session: Session, row: Proposal) -> str:
-    acknowledgments = await _unreleased(session, row)
-    blocking_teams = [item.consumer_team_id for item in acknowledgments if item.response is Response.BLOCKED]
+    answers = await load_responses(session, row.id)
+    blocking_teams = [team for team, answer in answers.items() if answer.response is Response.BLOCKED]
     if blocking_teams:
         names = await teams.join_names(session, blocking_teams)
         return f"The proposal is rejected: {names} answered BLOCKED. Settle it with them; they may answer again."
-    awaited_teams = [
-        item.consumer_team_id
-        for item in acknowledgments
-        if not proposal_status.is_consent(
-            proposal_status.TeamResponse(item.response, item.migration_deadline), session.now
-        )
-    ]
+    awaited_teams = [team for team, answer in answers.items() if not is_consent(answer, session.now)]
     names = await teams.join_names(session, awaited_teams)
     return f"The proposal is pending: it waits for {names}. It can be published once they agree."

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.policy.enums import ProposalStatus
 from tessera_gql.policy.events import ReminderSent
-from tessera_gql.policy.webhook_delivery import due_reminder
+from tessera_gql.policy.reminders import due_reminder
 from tessera_gql.store import assets, proposals, reminders
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session, ids
