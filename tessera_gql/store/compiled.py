@@ -12,7 +12,6 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     BindParameter,
-    Column,
     ColumnElement,
     Dialect,
     Executable,
@@ -212,16 +211,6 @@ class PreparedQuery:
             return statement
         names = columns | self._required_columns | ({self._cursor_column} if "id" in columns else set())
         return statement.with_only_columns(*(column for column in statement.selected_columns if column.key in names))
-
-
-def rows_by(column: Column[Any], *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()) -> PreparedQuery:
-    """Prepare a query for the rows of a table whose column has one of the parameter `values`."""
-
-    def build(dialect: str) -> Select[Any]:
-        is_requested = in_values(dialect, column, list_parameter("values", column))
-        return select(column.table).where(is_requested, *conditions).order_by(*order_by)
-
-    return PreparedQuery(build, column.table, [column.key])
 
 
 def list_parameter(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:

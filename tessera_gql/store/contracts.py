@@ -5,40 +5,21 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from tessera_gql.errors import NotFound
 from tessera_gql.policy.enums import ContractStatus
 from tessera_gql.policy.version import parse_version
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Contract, table
 
 TABLE = table(Contract)
-_by_id = rows_by(TABLE.c.id)
-_active_by_asset = rows_by(TABLE.c.asset_id, TABLE.c.status == ContractStatus.ACTIVE)
-
-
-async def by_ids(session: Session, contract_ids: Sequence[UUID]) -> list[Contract]:
-    """Load the contracts with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=contract_ids)]
+by_ids = RowQuery(Contract, "id")
+list_active = RowQuery(Contract, "asset_id", TABLE.c.status == ContractStatus.ACTIVE)
+"""The active contracts of assets, at most one of each."""
+find_active = list_active.find
 
 
 async def get(session: Session, identity: UUID) -> Contract:
     """Return a contract by its id; raise NotFound if there is none."""
-    contracts = await by_ids(session, [identity])
-    if not contracts:
-        raise NotFound(f"There is no contract {identity}. List an asset's contracts to find it.", field=("contract",))
-    return contracts[0]
-
-
-async def list_active(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
-    """Load the active contracts of the assets; an asset has at most one."""
-    return [*await session.fetch(_active_by_asset, values=asset_ids)]
-
-
-async def find_active(session: Session, asset: UUID) -> Contract | None:
-    """Find the active contract of an asset."""
-    contracts = await list_active(session, [asset])
-    return contracts[0] if contracts else None
+    return await by_ids.get(session, identity, "contract", "List an asset's contracts to find it.")
 
 
 async def list_all(session: Session) -> list[Contract]:

@@ -10,25 +10,19 @@ from sqlalchemy import bindparam, exists, func, or_, select, update
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import ApiKey, table
 
 BOOTSTRAP_LOCK = 0x7E55E4C
 
 TABLE = table(ApiKey)
-_by_hash = rows_by(TABLE.c.token_hash)
+find_by_hash = RowQuery(ApiKey, "token_hash").find
+"""Find a key by its token's hash, also a revoked or expired one, so that its holder can learn the reason."""
 
 
 def hash_token(token: str) -> str:
     """Hash a token with SHA-256 for storage and lookup."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-async def find_by_hash(session: Session, token_hash: str) -> ApiKey | None:
-    """Find a key by its token's hash, also a revoked or expired one, so that its holder can learn the reason."""
-    keys = await session.fetch(_by_hash, values=[token_hash])
-    return keys[0] if keys else None
 
 
 async def list_by_prefix(session: Session, prefix: str) -> list[ApiKey]:

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, delete, func, literal, select, text
 
-from tessera_gql.errors import NotFound
-from tessera_gql.store.compiled import ValueList, rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.compiled import ValueList
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
 MAX_DEPTH = 10
@@ -17,7 +16,7 @@ MAX_REACHABLE = 1_000
 
 TABLE = table(AssetDependency)
 assets = table(Asset)
-_by_id = rows_by(TABLE.c.id)
+by_ids = RowQuery(AssetDependency, "id")
 
 
 class Direction(StrEnum):
@@ -33,19 +32,6 @@ class ReachableAsset:
 
     asset_id: UUID
     degree: int
-
-
-async def by_ids(session: Session, dependency_ids: Sequence[UUID]) -> list[AssetDependency]:
-    """Load the dependencies with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=dependency_ids)]
-
-
-async def get(session: Session, identity: UUID) -> AssetDependency:
-    """Return a dependency by its id; raise NotFound if there is none."""
-    dependencies = await by_ids(session, [identity])
-    if not dependencies:
-        raise NotFound(f"There is no dependency {identity}. Look at the asset's upstream.", field=("dependency",))
-    return dependencies[0]
 
 
 async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -> AssetDependency | None:

@@ -1,23 +1,21 @@
 """Queries of registrations by id, asset and team."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 
-from tessera_gql.errors import NotFound
 from tessera_gql.policy.affected_teams import FieldReader
 from tessera_gql.policy.enums import RegistrationStatus
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Registration, Team, table
 
 TABLE = table(Registration)
 IS_LIVE = TABLE.c.status != RegistrationStatus.INACTIVE
 
-_by_id = rows_by(TABLE.c.id)
-_live_by_asset = rows_by(TABLE.c.asset_id, IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id))
+by_ids = RowQuery(Registration, "id")
+list_live = RowQuery(Registration, "asset_id", IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id))
+"""The live registrations of assets, oldest first."""
 
 _teams = table(Team)
 _readers = select(TABLE.c.asset_id, TABLE.c.consumer_team_id).where(IS_LIVE).distinct().subquery()
@@ -27,24 +25,9 @@ CONSUMER_TEAMS = (
 """The teams that read an asset, without duplicates, with the `asset_id` as an extra column."""
 
 
-async def by_ids(session: Session, registration_ids: Sequence[UUID]) -> list[Registration]:
-    """Load the registrations with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=registration_ids)]
-
-
 async def get(session: Session, identity: UUID) -> Registration:
     """Return a registration by its id; raise NotFound if there is none."""
-    registrations = await by_ids(session, [identity])
-    if not registrations:
-        raise NotFound(
-            f"There is no registration {identity}. List an asset's registrations to find it.", field=("registration",)
-        )
-    return registrations[0]
-
-
-async def list_live(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
-    """Load the live registrations of the assets, oldest first."""
-    return [*await session.fetch(_live_by_asset, values=asset_ids)]
+    return await by_ids.get(session, identity, "registration", "List an asset's registrations to find it.")
 
 
 async def list_all_live(session: Session) -> list[Registration]:

@@ -9,17 +9,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Itera
 from contextlib import asynccontextmanager
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Executable, FromClause, Table, insert, literal, text, update
+from sqlalchemy import ColumnElement, Executable, FromClause, Select, Table, insert, literal, select, text, update
 from sqlmodel import SQLModel
 
 from tessera_gql.compute import Computer
-from tessera_gql.errors import Conflict
+from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy.events import Event
-from tessera_gql.store.compiled import PreparedQuery, ValueList, in_values
+from tessera_gql.store.compiled import PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
 from tessera_gql.store.rows import create_value_class
@@ -221,6 +221,36 @@ class Session:
     def record(self, event: Event) -> None:
         """Collect an event, which is written at the end of the transaction."""
         self.events.append(event)
+
+
+class RowQuery(Generic[M]):
+    """Load the rows of a table whose column has one of the values, by default in any order."""
+
+    def __init__(
+        self, model: type[M], column: str, *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()
+    ) -> None:
+        source = table(model)
+
+        def build(dialect: str) -> Select[Any]:
+            is_requested = in_values(dialect, source.c[column], list_parameter("values", source.c[column]))
+            return select(source).where(is_requested, *conditions).order_by(*order_by)
+
+        self._query = PreparedQuery(build, source, [column])
+
+    async def __call__(self, session: Session, values: Sequence[Any]) -> list[M]:
+        return [*await session.fetch(self._query, values=values)]
+
+    async def find(self, session: Session, value: Any) -> M | None:
+        """Return the first row with this value, or None."""
+        rows = await self(session, [value])
+        return rows[0] if rows else None
+
+    async def get(self, session: Session, value: Any, noun: str, advice: str) -> M:
+        """Return the row with this value; raise NotFound for the input field of the noun if there is none."""
+        row = await self.find(session, value)
+        if row is None:
+            raise NotFound(f"There is no {noun} {value}. {advice}", field=(noun,))
+        return row
 
 
 class transaction:  # noqa: N801 - used as a function; a generator would take three times as long

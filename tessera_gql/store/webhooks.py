@@ -1,6 +1,6 @@
 """Queries of webhooks and deliveries, and the claims that keep two workers from sending the same delivery."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,22 +11,16 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.enums import DeliveryStatus
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session, ids
+from tessera_gql.store.session import RowQuery, Session, ids
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
 
 TABLE = table(Webhook)
 DELIVERIES = table(WebhookDelivery)
 events = table(EventRow)
-_by_id = rows_by(TABLE.c.id)
+by_ids = RowQuery(Webhook, "id")
 
 last_sequence = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery()
 IS_LAGGING = and_(TABLE.c.is_active, TABLE.c.position < last_sequence)
-
-
-async def by_ids(session: Session, webhook_ids: Sequence[UUID]) -> list[Webhook]:
-    """Load the webhooks with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=webhook_ids)]
 
 
 async def get(session: Session, identity: UUID, view: Visibility) -> Webhook:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict
 from tessera_gql.formats.schema_documents import SchemaDocument
-from tessera_gql.policy.access import Action, Actor, require_owner
+from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
 from tessera_gql.policy.enums import ContractStatus, Outcome
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
@@ -16,6 +16,7 @@ from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.workflows.teams import require_owning_team
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,7 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
     """Retire a contract for good; the active one only when no team but its owner reads the asset."""
     asset = await assets.lock(session, AssetRef(id=(await contracts.get(session, identity)).asset_id))
     contract = await contracts.get(session, identity)
-    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    action = f"retire contracts of {asset.fqn}"
-    require_owner(actor, Action.RETIRE_CONTRACT, owner.id, action_text=action, owner_name=owner.name)
+    await require_owning_team(session, actor, Action.RETIRE_CONTRACT, asset, f"retire contracts of {asset.fqn}")
     if contract.status is ContractStatus.RETIRED:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy import proposal_status, validation
-from tessera_gql.policy.access import Action, Actor, acting_team, authorize, not_owner_error, require_owner
+from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.enums import ProposalStatus, Response
 from tessera_gql.policy.events import ProposalAnswered
 from tessera_gql.policy.proposal_status import TeamResponse, choose_migration_deadline, is_consent, registration_status
 from tessera_gql.store import assets, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Team
+from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
@@ -23,7 +23,7 @@ from tessera_gql.workflows.proposal_lifecycle import (
     publish_approved,
     update_status,
 )
-from tessera_gql.workflows.teams import require_row_version
+from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,9 @@ async def acknowledge(
     """Record the response of an asked team; a later response replaces it."""
     asset, row = await _lock(session, identity)
     require_row_version(row.row_version, expected_row_version, "proposal")
-    requested_team = await teams.get(session, team) if team else None
-    team_id = acting_team(actor, Action.ACKNOWLEDGE_PROPOSAL, requested_team.id if requested_team else None)
-    acting = requested_team or (await teams.by_ids(session, [team_id]))[0]
+    team_id = await resolve_acting_team(session, actor, Action.ACKNOWLEDGE_PROPOSAL, team)
     row = await _update_open(session, asset, row)
-    acknowledgment = await _find_acknowledgment(session, row, acting)
+    acknowledgment = await _find_acknowledgment(session, row, team_id)
     response = answer.response
     deadline = choose_migration_deadline(TeamResponse(response, answer.migration_deadline), session.now)
     notes = validation.clean_text(answer.notes, "notes")
@@ -64,14 +62,14 @@ async def acknowledge(
         responded_at=session.now,
     )
     acknowledged_at = None if response is Response.BLOCKED else session.now
-    await registrations.mark_response(session, asset.id, acting.id, registration_status(response), acknowledged_at)
+    await registrations.mark_response(session, asset.id, team_id, registration_status(response), acknowledged_at)
     session.record(
         ProposalAnswered(
-            audience_team_ids=frozenset({acting.id, row.proposed_by, asset.owner_team_id}),
+            audience_team_ids=frozenset({team_id, row.proposed_by, asset.owner_team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
             acknowledgment_id=acknowledgment.id,
-            consumer_team_id=acting.id,
+            consumer_team_id=team_id,
             response=response,
             migration_deadline=deadline,
             notes=notes,
@@ -91,7 +89,8 @@ async def withdraw(
     """Withdraw a proposal, as the owning team."""
     asset, row = await _lock(session, identity)
     require_row_version(row.row_version, expected_row_version, "proposal")
-    await require_owning_team(session, actor, Action.WITHDRAW_PROPOSAL, asset, team)
+    action = Action.WITHDRAW_PROPOSAL
+    await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     row = await _update_open(session, asset, row)
     return ProposalResult(
         await change_status(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team")
@@ -109,7 +108,8 @@ async def publish(
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
     asset, row = await _lock(session, identity)
     require_row_version(row.row_version, expected_row_version, "proposal")
-    by = await require_owning_team(session, actor, Action.PUBLISH_PROPOSAL, asset, team)
+    action = Action.PUBLISH_PROPOSAL
+    by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     _require_open(row)
     progress = await update_status(session, asset, row, by=by)
     if progress.contract is not None:
@@ -131,19 +131,6 @@ async def apply_deadlines(session: Session, identity: UUID) -> ProposalResult:
     return await update_status(session, asset, row)
 
 
-async def require_owning_team(session: Session, actor: Actor, verb: Action, asset: Asset, team: TeamRef | None) -> UUID:
-    """Authorize the actor as the owning team and return its id; `team` is the team that the request names."""
-    requested_team = await teams.get(session, team) if team else None
-    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    action = f"{verb} of {asset.fqn}"
-    if requested_team is not None:
-        authorize(actor, verb, requested_team.id)
-        if requested_team.id != owner.id:
-            raise not_owner_error(action, owner.name)
-    require_owner(actor, verb, owner.id, action_text=action, owner_name=owner.name)
-    return owner.id
-
-
 async def _lock(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
     asset = await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
     return asset, await proposals.get(session, identity)
@@ -161,14 +148,14 @@ def _require_open(row: Proposal) -> None:
     proposal_status.require_open(row.status, row.expires_at, row.resolved_at)
 
 
-async def _find_acknowledgment(session: Session, row: Proposal, team: Team) -> Acknowledgment:
+async def _find_acknowledgment(session: Session, row: Proposal, team: UUID) -> Acknowledgment:
     acknowledgments = await proposals.list_acknowledgments(session, [row.id])
     asked = {item.consumer_team_id: item for item in acknowledgments if item.released_at is None}
-    if team.id in asked:
-        return asked[team.id]
-    names = await teams.join_names(session, list(asked))
+    if team in asked:
+        return asked[team]
+    name, names = await teams.join_names(session, [team]), await teams.join_names(session, list(asked))
     raise Forbidden(
-        f"{team.name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
+        f"{name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
         f" Asked are: {names or 'nobody'}.",
         field=("team",),
     )

@@ -20,7 +20,7 @@ from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
 from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of
-from tessera_gql.workflows.proposals import require_owning_team
+from tessera_gql.workflows.teams import require_owning_team
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     """Judge a schema under the mode of the current contract, and publish it, propose it or do nothing."""
     schema_hash = await validate_request(session, request)
     asset = await assets.lock(session, ref)
-    team = await require_owning_team(session, actor, Action.PUBLISH_CONTRACT, asset, request.team)
+    action = Action.PUBLISH_CONTRACT
+    team = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", request.team)
     if request.force:
         authorize(actor, Action.FORCE_CONTRACT, team)
     open_proposal = await proposals.find_open(session, asset.id)

@@ -9,13 +9,14 @@ from uuid import UUID
 from tessera_gql.formats.dbt import Exposure, Manifest, Model
 from tessera_gql.formats.dbt_sql import find_column_usage
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
-from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
+from tessera_gql.policy.events import RegistrationCreated
 from tessera_gql.store import assets, dbt, proposals
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.dbt.state import ManifestState
+from tessera_gql.workflows.registrations import end, record_event, update_columns
 
 RegistrationKey = tuple[UUID, UUID, UUID | None]
 
@@ -37,6 +38,11 @@ class DbtRegistration:
     fields: tuple[str, ...] | None
     purpose: str
     meta: dict[str, Any]
+
+    def columns(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of a registration that come from dbt, with the rest of its `meta`."""
+        fields = None if self.fields is None else list(self.fields)
+        return {"fields": fields, "purpose": self.purpose, "meta": {**meta, **self.meta}}
 
 
 @dataclass
@@ -128,12 +134,14 @@ async def sync_registrations(
             values.append(_row_values(session, key, reader))
             counts["created"] += 1
             changed_assets.add(key[0])
-        elif row.evidence is Evidence.DBT_MANIFEST and await _update_row(session, row, reader, owners):
+        elif row.evidence is Evidence.DBT_MANIFEST and await update_columns(
+            session, row, _owner(row, owners), reader.columns(row.meta)
+        ):
             counts["updated"] += 1
             changed_assets.add(key[0])
     for row in present.values():
         if _is_obsolete(row, manifest, set(consumers)):
-            await _end(session, row, owners)
+            await end(session, row, _owner(row, owners))
             counts["ended"] += 1
             changed_assets.add(row.asset_id)
     created_rows = await session.insert_many(
@@ -141,7 +149,7 @@ async def sync_registrations(
     )
     for row in created_rows:
         reads = None if row.fields is None else tuple(row.fields)
-        session.record(RegistrationCreated(audience_team_ids=_audience(row, owners), **_subject(row), reads=reads))
+        record_event(session, RegistrationCreated, row, _owner(row, owners), reads=reads)
     await _reconsider_proposals(session, changed_assets)
     return RegistrationCounts(**counts)
 
@@ -169,48 +177,19 @@ def _row_values(session: Session, key: RegistrationKey, reader: DbtRegistration)
         "asset_id": key[0],
         "consumer_team_id": key[1],
         "consumer_asset_id": key[2],
-        "fields": None if reader.fields is None else list(reader.fields),
+        **reader.columns({}),
         "pinned_version": None,
         "status": RegistrationStatus.ACTIVE,
         "evidence": Evidence.DBT_MANIFEST,
-        "purpose": reader.purpose,
         "registered_at": session.now,
         "acknowledged_at": None,
-        "meta": reader.meta,
         "row_version": 1,
         "created_at": session.now,
     }
 
 
-async def _update_row(
-    session: Session, row: Registration, reader: DbtRegistration, owners: Mapping[UUID, UUID]
-) -> bool:
-    values = {
-        "fields": None if reader.fields is None else list(reader.fields),
-        "purpose": reader.purpose,
-        "meta": {**row.meta, **reader.meta},
-    }
-    differing = {key: value for key, value in values.items() if value != getattr(row, key)}
-    if not differing:
-        return False
-    await session.update_row(Registration, row.id, **differing, row_version=row.row_version + 1)
-    changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
-    session.record(RegistrationUpdated(audience_team_ids=_audience(row, owners), **_subject(row), changed=changed))
-    return True
-
-
-async def _end(session: Session, row: Registration, owners: Mapping[UUID, UUID]) -> None:
-    version = row.row_version + 1
-    await session.update_row(Registration, row.id, status=RegistrationStatus.INACTIVE, row_version=version)
-    session.record(RegistrationEnded(audience_team_ids=_audience(row, owners), **_subject(row)))
-
-
-def _audience(row: Registration, owners: Mapping[UUID, UUID]) -> frozenset[UUID]:
-    return frozenset({row.consumer_team_id, owners.get(row.asset_id, row.consumer_team_id)})
-
-
-def _subject(row: Registration) -> dict[str, Any]:
-    return {"asset_id": row.asset_id, "registration_id": row.id, "consumer_team_id": row.consumer_team_id}
+def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:
+    return owners.get(row.asset_id, row.consumer_team_id)
 
 
 async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> None:

@@ -9,12 +9,13 @@ from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import validation
 from tessera_gql.policy.compatibility import Terms, judge
 from tessera_gql.policy.enums import ResourceType
-from tessera_gql.policy.events import AssetCreated, AssetUpdated
+from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
 from tessera_gql.store import assets
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.workflows.assets import record_created
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
 from tessera_gql.workflows.publishing import require_guarantees
@@ -73,9 +74,7 @@ async def create_assets(
         Asset, values, conflict_message="One of the manifest's assets was created at this moment."
     )
     for asset in created:
-        session.record(
-            AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
-        )
+        record_created(session, asset)
     return {asset.fqn: asset for asset in created}
 
 

@@ -12,7 +12,7 @@ from tessera_gql.formats.git_files import AssetFile, DependencyEntry, Registrati
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.enums import DependencyType, Evidence, RegistrationStatus, ResourceType
-from tessera_gql.policy.events import AssetCreated, DependencyAdded, RegistrationCreated
+from tessera_gql.policy.events import DependencyAdded, RegistrationCreated
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import assets, lineage, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -20,7 +20,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
-from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows import dependencies, proposal_lifecycle
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
@@ -89,9 +89,7 @@ async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]
             present = state.assets.get(asset.fqn_key)
             if present is None:
                 new_assets.append(asset)
-                state.session.record(
-                    AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
-                )
+                asset_verbs.record_created(state.session, asset)
             else:
                 await _update_asset(state, present, asset)
     await state.session.insert_all(new_assets, conflict_message="One of these assets was created at this moment.")
@@ -152,7 +150,9 @@ async def _merge_registrations(state: PullState, files: Sequence[tuple[str, Asse
     state.count("registrations_created", len(new_rows))
     by_id = {asset.id: asset for asset in file_assets}
     for row in new_rows:
-        _record_registration(state, by_id[row.asset_id], row)
+        reads = None if row.fields is None else tuple(row.fields)
+        owner = by_id[row.asset_id].owner_team_id
+        registration_verbs.record_event(state.session, RegistrationCreated, row, owner, reads=reads)
     for asset in {row.asset_id: by_id[row.asset_id] for row in new_rows if row.asset_id in state.had_history}.values():
         await proposal_lifecycle.update_asked_teams(state.session, asset)
 
@@ -200,18 +200,6 @@ async def _update_registration(state: PullState, before: Registration, row: Regi
     state.count("registrations_updated")
 
 
-def _record_registration(state: PullState, asset: Asset, row: Registration) -> None:
-    state.session.record(
-        RegistrationCreated(
-            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
-            asset_id=asset.id,
-            registration_id=row.id,
-            consumer_team_id=row.consumer_team_id,
-            reads=None if row.fields is None else tuple(row.fields),
-        )
-    )
-
-
 async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Add new edges; none is removed."""
     rows = await lineage.list_by_dependents(state.session, [state.get_asset(file.fqn).id for _, file in files])
@@ -227,15 +215,8 @@ async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, Asset
     await state.session.insert_all(new_edges, conflict_message="One of these dependencies was added at this moment.")
     owners: Mapping[UUID, UUID] = {asset.id: asset.owner_team_id for asset in state.assets.values()}
     for edge in new_edges:
-        state.session.record(
-            DependencyAdded(
-                audience_team_ids=frozenset({owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}),
-                asset_id=edge.dependent_asset_id,
-                dependency_id=edge.id,
-                dependency_asset_id=edge.dependency_asset_id,
-                dependency_type=edge.dependency_type,
-            )
-        )
+        audience = {owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}
+        dependencies.record_event(state.session, DependencyAdded, edge, audience)
     state.count("dependencies_added", len(new_edges))
 
 
