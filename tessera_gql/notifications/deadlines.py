@@ -8,12 +8,11 @@ from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
-from tessera_gql.policy.reminders import REMINDER_SPANS
+from tessera_gql.policy.proposal_status import REMINDER_SPANS
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
-from tessera_gql.workflows.proposals import apply_deadlines
-from tessera_gql.workflows.reminders import find_due_reminders, send_reminder
+from tessera_gql.workflows.proposals import apply_deadlines, find_due_reminders, send_reminder
 
 INTERVAL_SECONDS = 15.0
 

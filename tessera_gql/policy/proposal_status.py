@@ -10,6 +10,8 @@ from tessera_gql.policy.enums import ProposalStatus, RegistrationStatus, Respons
 
 DEFAULT_LIFETIME = timedelta(days=30)
 MAX_LIFETIME = timedelta(days=366)
+REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
+"""Times before the expiry at which a reminder is sent."""
 
 
 @dataclass(frozen=True)
@@ -139,3 +141,22 @@ def revise_request(before: Sequence[str], after: Collection[str] | None, *, is_r
     if is_released or not set(after) <= set(before):
         return Revision.ASK_AGAIN
     return Revision.KEEP if list(after) == list(before) else Revision.NARROW
+
+
+def due_reminder(
+    spans: Sequence[timedelta],
+    sent_hours: Collection[int],
+    *,
+    proposed_at: datetime,
+    expires_at: datetime,
+    now: datetime,
+) -> int | None:
+    """The reminder that is due, in hours before expiry; None if none is due or it was sent already.
+
+    Of several missed reminders only the last is sent, and none that fell due before the proposal was opened.
+    """
+    due_spans = [span for span in spans if proposed_at < expires_at - span <= now < expires_at]
+    if not due_spans:
+        return None
+    hours = int(min(due_spans).total_seconds() // 3600)
+    return None if any(earlier <= hours for earlier in sent_hours) else hours

@@ -1,11 +1,14 @@
-"""Queries of proposals and their acknowledgments."""
+"""Queries of proposals, their acknowledgments and their reminders."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, not_, or_, select
 
 from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
+from tessera_gql.policy.events import ReminderSent
+from tessera_gql.store import events
 from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
@@ -49,3 +52,22 @@ async def list_overdue(session: Session, now: datetime) -> list[Proposal]:
     is_expired = and_(TABLE.c.expires_at <= now, TABLE.c.status != ProposalStatus.APPROVED)
     is_complete = and_(TABLE.c.status == ProposalStatus.PENDING, ~has_outstanding)
     return await session.list(select(TABLE).where(IS_OPEN, or_(is_expired, is_complete)).order_by(TABLE.c.id), Proposal)
+
+
+async def list_expiring(session: Session, now: datetime, window: timedelta) -> list[Proposal]:
+    """Load the pending proposals that expire within the window and that a team has not answered."""
+    has_silent_team = select(AWAITED.c.id).where(AWAITED.c.proposal_id == TABLE.c.id).exists()
+    is_pending = TABLE.c.status == ProposalStatus.PENDING
+    expires_soon = (TABLE.c.expires_at > now) & (TABLE.c.expires_at <= now + window)
+    statement = select(TABLE).where(is_pending, expires_soon, has_silent_team).order_by(TABLE.c.id)
+    return await session.list(statement, Proposal)
+
+
+async def load_reminder_hours(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, set[int]]:
+    """Return for each proposal how many hours before its expiry reminders were sent."""
+    rows = events.TABLE.c
+    condition = (session.in_values(rows.proposal_id, proposal_ids), rows.kind == ReminderSent.kind)
+    hours: dict[UUID, set[int]] = {proposal: set() for proposal in proposal_ids}
+    for row in await session.rows(select(rows.proposal_id, rows.payload).where(*condition)):
+        hours[row.proposal_id].add(row.payload["hours_before"])
+    return hours

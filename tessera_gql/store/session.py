@@ -19,7 +19,7 @@ from sqlmodel import SQLModel
 from tessera_gql.compute import Computer
 from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy.events import Event
-from tessera_gql.store.compiled import PreparedQuery, ValueList, in_values, list_parameter
+from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
 from tessera_gql.store.rows import create_value_class
@@ -93,10 +93,7 @@ class Session:
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """Execute a statement and return its rows, whose attributes are converted when read; see `store.rows`."""
         compiled, (values,) = self._compiler.compile(statement)
-        fetched = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
-        if self.json_characters is not None and compiled.row_class is not None and compiled.row_class.json_indexes:
-            self._charge_json(fetched, compiled.row_class.json_indexes)
-        return fetched
+        return await self._fetch(compiled, values)
 
     def _charge_json(self, rows: Sequence[Any], indexes: tuple[int, ...]) -> None:
         """Subtract the JSON in the rows from `json_characters`; raise TooMuchJson when it is used up."""
@@ -109,6 +106,9 @@ class Session:
         """Execute a prepared query and return its rows; faster than `rows`."""
         columns = self.selected_columns.get(query.source) if self.selected_columns else None
         compiled, values = query.compile(self._compiler.dialect, parameters, columns)
+        return await self._fetch(compiled, values)
+
+    async def _fetch(self, compiled: CompiledStatement, values: Sequence[Any]) -> Sequence[Any]:
         rows = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
         if self.json_characters is not None and compiled.row_class is not None and compiled.row_class.json_indexes:
             self._charge_json(rows, compiled.row_class.json_indexes)
@@ -127,7 +127,7 @@ class Session:
     async def value(self, statement: Executable) -> Any:
         """Return the first column of the first row, or None without rows."""
         compiled, (values,) = self._compiler.compile(statement)
-        rows = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
+        rows = await self._fetch(compiled, values)
         if not rows:
             return None
         return getattr(rows[0], compiled.first_column) if compiled.first_column else rows[0][0]

@@ -21,28 +21,17 @@ VIEWER_PATTERN = bindparam("viewer_pattern", type_=Text())
 VIEWER_KEY = bindparam("viewer_key", type_=Uuid())
 
 
-def _key_condition(_dialect: str) -> ColumnElement[bool]:
-    return or_(KEYS.c.team_id == VIEWER_TEAM, KEYS.c.id == VIEWER_KEY)
-
-
-def _webhook_condition(_dialect: str) -> ColumnElement[bool]:
-    return WEBHOOKS.c.team_id == VIEWER_TEAM
-
-
-def _delivery_condition(_dialect: str) -> ColumnElement[bool]:
-    return DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(WEBHOOKS.c.team_id == VIEWER_TEAM))
-
-
 def _event_condition(dialect: str) -> ColumnElement[bool]:
     is_public = in_values(dialect, EVENTS.c.kind, list_parameter("public_kinds", EVENTS.c.kind))
     return or_(is_public, cast(EVENTS.c.teams, Text).like(VIEWER_PATTERN))
 
 
+IS_OF_TEAM = WEBHOOKS.c.team_id == VIEWER_TEAM
 # Each condition is null or false for a caller without a team, so that one statement serves all restricted callers.
 VISIBILITY_CONDITIONS: Mapping[FromClause, Callable[[str], ColumnElement[bool]]] = {
-    KEYS: _key_condition,
-    WEBHOOKS: _webhook_condition,
-    DELIVERIES: _delivery_condition,
+    KEYS: lambda _dialect: or_(KEYS.c.team_id == VIEWER_TEAM, KEYS.c.id == VIEWER_KEY),
+    WEBHOOKS: lambda _dialect: IS_OF_TEAM,
+    DELIVERIES: lambda _dialect: DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(IS_OF_TEAM)),
     EVENTS: _event_condition,
 }
 """For each table with private rows the condition of the rows that a caller may see."""

@@ -9,17 +9,10 @@ from uuid import UUID
 
 from tessera_gql.diff import Change
 from tessera_gql.formats.schema_documents import SchemaDocument
-from tessera_gql.policy import compatibility, proposal_status, validation
+from tessera_gql.policy import compatibility, events, proposal_status, validation
 from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import Outcome, ProposalStatus
-from tessera_gql.policy.events import (
-    AcknowledgmentReleased,
-    AcknowledgmentRequested,
-    ProposalOpened,
-    ProposalStale,
-    ProposalStatusChanged,
-)
 from tessera_gql.policy.proposal_status import Revision, TeamResponse
 from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
@@ -104,7 +97,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
     )
     await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
     session.record(
-        ProposalOpened(
+        events.ProposalOpened(
             audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
             asset_id=asset.id,
             proposal_id=row.id,
@@ -136,7 +129,7 @@ def _record_request(
 ) -> None:
     messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
     session.record(
-        AcknowledgmentRequested(
+        events.AcknowledgmentRequested(
             audience_team_ids=frozenset({team}),
             asset_id=row.asset_id,
             proposal_id=row.id,
@@ -190,7 +183,7 @@ async def _revise(
 
 def _record_release(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
     session.record(
-        AcknowledgmentReleased(
+        events.AcknowledgmentReleased(
             audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
             asset_id=row.asset_id,
             proposal_id=row.id,
@@ -238,7 +231,7 @@ async def change_status(
     await session.update_row(Proposal, row.id, status=status, row_version=row.row_version + 1, **values)
     acknowledgments = await proposals.list_acknowledgments(session, [row.id])
     session.record(
-        ProposalStatusChanged(
+        events.ProposalStatusChanged(
             audience_team_ids=frozenset(
                 {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
             ),
@@ -254,7 +247,7 @@ async def change_status(
 
 def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
     session.record(
-        ProposalStale(
+        events.ProposalStale(
             audience_team_ids=frozenset({row.proposed_by, asset.owner_team_id}),
             asset_id=asset.id,
             proposal_id=row.id,

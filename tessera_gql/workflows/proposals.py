@@ -1,18 +1,28 @@
-"""Acknowledge, withdraw, publish and expire proposals. Each command locks the asset, then reads the proposal again."""
+"""Acknowledge, withdraw, publish and expire proposals, and remind of them.
 
+Each command locks the asset, then reads the proposal again.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy import proposal_status, validation
 from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.enums import ProposalStatus, Response
-from tessera_gql.policy.events import ProposalAnswered
-from tessera_gql.policy.proposal_status import TeamResponse, choose_migration_deadline, is_consent, registration_status
+from tessera_gql.policy.events import ProposalAnswered, ReminderSent
+from tessera_gql.policy.proposal_status import (
+    TeamResponse,
+    choose_migration_deadline,
+    due_reminder,
+    is_consent,
+    registration_status,
+)
 from tessera_gql.store import assets, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import Session, ids
 from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.proposal_lifecycle import (
@@ -129,6 +139,37 @@ async def apply_deadlines(session: Session, identity: UUID) -> ProposalResult:
     """Apply deadlines that have passed to a proposal."""
     asset, row = await _lock(session, identity)
     return await update_status(session, asset, row)
+
+
+async def find_due_reminders(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
+    """Proposals for which a reminder seems due; read without a lock."""
+    near = await proposals.list_expiring(session, session.now, max(spans, default=timedelta()))
+    sent_hours = await proposals.load_reminder_hours(session, ids(near))
+    return [row.id for row in near if _due_hours(session, row, spans, sent_hours[row.id]) is not None]
+
+
+async def send_reminder(session: Session, identity: UUID, spans: Sequence[timedelta]) -> bool:
+    """Send a reminder if one is due, under the asset's lock, so that of several workers one sends it."""
+    _, row = await _lock(session, identity)
+    hours = _due_hours(session, row, spans, (await proposals.load_reminder_hours(session, [identity]))[identity])
+    answers = await load_responses(session, identity)
+    awaited_teams = frozenset(team for team, answer in answers.items() if answer.response is None)
+    if hours is None or not awaited_teams or row.status is not ProposalStatus.PENDING:
+        return False
+    session.record(
+        ReminderSent(
+            audience_team_ids=awaited_teams,
+            asset_id=row.asset_id,
+            proposal_id=row.id,
+            hours_before=hours,
+            expires_at=row.expires_at,
+        )
+    )
+    return True
+
+
+def _due_hours(session: Session, row: Proposal, spans: Sequence[timedelta], sent_hours: set[int]) -> int | None:
+    return due_reminder(spans, sent_hours, proposed_at=row.proposed_at, expires_at=row.expires_at, now=session.now)
 
 
 async def _lock(session: Session, identity: UUID) -> tuple[Asset, Proposal]:

@@ -114,9 +114,7 @@ async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDe
     """Deliver an event again at once, whatever its status, with a new day of attempts."""
     require_scope(actor, Action.REDELIVER_WEBHOOK)
     before = await webhooks.get_delivery(session, delivery, visibility_of(actor))
-    row = await _load_permitted(session, actor, Action.REDELIVER_WEBHOOK, before.webhook_id)
-    if not row.is_active:
-        raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
+    row = await _load_active(session, actor, Action.REDELIVER_WEBHOOK, before.webhook_id)
     due_now: dict[str, Any] = {"since": session.now, "due_at": session.now}
     await session.update_row(WebhookDelivery, delivery, status=DeliveryStatus.PENDING, **due_now)
     session.record(WebhookRedelivered(audience_team_ids=_audience(row), webhook_id=row.id, delivery_id=before.id))
@@ -125,10 +123,7 @@ async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDe
 
 async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
     """Create a delivery without an event, to test the receiver. No event is recorded, because no data changes."""
-    row = await _load_permitted(session, actor, Action.TEST_WEBHOOK, identity)
-    if not row.is_active:
-        raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    delivery = new_delivery(session, row)
+    delivery = new_delivery(session, await _load_active(session, actor, Action.TEST_WEBHOOK, identity))
     await session.insert(delivery)
     return delivery
 
@@ -138,6 +133,13 @@ async def _load_permitted(session: Session, actor: Actor, verb: Action, identity
     require_scope(actor, verb)
     row = await webhooks.get(session, identity, visibility_of(actor))
     authorize(actor, verb, row.team_id)
+    return row
+
+
+async def _load_active(session: Session, actor: Actor, verb: Action, identity: UUID) -> Webhook:
+    row = await _load_permitted(session, actor, verb, identity)
+    if not row.is_active:
+        raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     return row
 
 
@@ -181,17 +183,14 @@ def validate_url(url: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = None, None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or _is_malformed(url):
+    is_clean = len(url) <= MAX_URL and all("!" <= char <= "~" for char in url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not is_clean:
         raise Invalid(
             f"{url[:100]!r} is not an address to post to. Write it as in https://example.com/hook.", field=("url",)
         )
     if parts.username is not None or parts.password is not None:
         raise Invalid("The address holds credentials. Leave them out: each post is signed instead.", field=("url",))
     return url
-
-
-def _is_malformed(url: str) -> bool:
-    return len(url) > MAX_URL or any(not "!" <= char <= "~" for char in url)
 
 
 def host_of(url: str) -> str:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tessera_gql.policy.reminders import REMINDER_SPANS, due_reminder
+from tessera_gql.policy.proposal_status import REMINDER_SPANS, due_reminder
 
 EXPIRY = datetime(2026, 2, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

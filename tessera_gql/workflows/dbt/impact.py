@@ -73,10 +73,8 @@ def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
     asset = state.assets.get(model.fqn)
     if asset is not None:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, asset.id)
-    try:
-        validation.clean_fqn(model.fqn)
-    except Refusal as error:
-        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=error.message)
+    if reason := validation.find_invalid_fqns([model.fqn]).get(model.fqn):
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=reason)
     return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST_VERSION, judgement=Judgement(is_first=True))
 
 

@@ -124,7 +124,9 @@ async def sync_registrations(
     """
     if readers:
         await assets.lock_by_ids(session, list({asset for asset, _, _ in readers}))
-    present = await _load_present(session, readers, consumers)
+    exposed_assets = {asset for asset, _, via in readers if via is None}
+    live = await dbt.list_registrations(session, consumers, exposed_assets)
+    present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
     values: list[dict[str, Any]] = []
     changed_assets: set[UUID] = set()
     counts = {"created": 0, "updated": 0, "ended": 0}
@@ -152,15 +154,6 @@ async def sync_registrations(
         record_event(session, RegistrationCreated, row, _owner(row, owners), reads=reads)
     await _reconsider_proposals(session, changed_assets)
     return RegistrationCounts(**counts)
-
-
-async def _load_present(
-    session: Session, readers: Mapping[RegistrationKey, DbtRegistration], consumers: Sequence[UUID]
-) -> dict[RegistrationKey, Registration]:
-    """Load live registrations that may equal a wanted one or be obsolete, of any evidence."""
-    exposed_assets = {asset for asset, _, via in readers if via is None}
-    live = await dbt.list_registrations(session, consumers, exposed_assets)
-    return {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
 
 
 def _is_obsolete(row: Registration, manifest: Manifest, consumers: set[UUID]) -> bool:

@@ -26,7 +26,6 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.contracts import retire
-from tessera_gql.workflows.dbt import lineage
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import readers as manifest_readers
 from tessera_gql.workflows.dbt import rows as manifest_rows
@@ -140,7 +139,7 @@ async def sync_manifest(
 ) -> SyncReport:
     """Sync a manifest. A refusal names its model and rolls everything back, unless `per_asset` is set."""
     authorize(actor, Action.SYNC_DBT_MANIFEST, actor.team_id)
-    problems = {model.fqn: reason for model in manifest.models if (reason := _find_problem(model))}
+    problems = validation.find_invalid_fqns(model.fqn for model in manifest.models)
     models = [model for model in manifest.models if model.fqn not in problems]
     report_progress(Phase.COMPARE, 0, len(models))
     work = _Sync(session, actor, options, await manifest_state.load_state(session, manifest, models), report_progress)
@@ -165,7 +164,7 @@ async def sync_manifest(
         work, written_models, removed_assets, contract_columns
     )
     await _publish_all(work, changed_models, {asset.fqn_key: asset for asset in locked_assets})
-    dependencies_added, dependencies_removed = await lineage.sync_dependencies(
+    dependencies_added, dependencies_removed = await manifest_rows.sync_dependencies(
         session, work.ids, written_models, new_ids, [asset.id for asset in removed_assets]
     )
     report = SyncReport(
@@ -182,14 +181,6 @@ async def sync_manifest(
     )
     _record_sync(session, manifest, report)
     return report
-
-
-def _find_problem(model: Model) -> str | None:
-    try:
-        validation.clean_fqn(model.fqn)
-    except Refusal as error:
-        return error.message
-    return None
 
 
 def _select_permitted(work: _Sync, models: Sequence[Model]) -> list[Model]:

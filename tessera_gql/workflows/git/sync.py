@@ -74,11 +74,16 @@ async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]
             description=asset.description,
             compatibility_mode=asset.compatibility_mode.value,
             metadata=asset.meta,
-            contracts=tuple(names.contract(row) for row in versions[asset.id]),
+            contracts=tuple(map(names.contract, versions[asset.id])),
             registrations=tuple(
-                sorted((names.registration(row) for row in consumers[asset.id]), key=_registration_key)
+                sorted(
+                    map(names.registration, consumers[asset.id]),
+                    key=lambda entry: (teams.key(entry.consumer), assets.key(entry.consumer_asset or "")),
+                )
             ),
-            dependencies=tuple(sorted((names.dependency(row) for row in edges[asset.id]), key=_dependency_key)),
+            dependencies=tuple(
+                sorted(map(names.dependency, edges[asset.id]), key=lambda entry: (assets.key(entry.asset), entry.type))
+            ),
         )
     return files
 
@@ -88,14 +93,6 @@ def _group_by(rows: Sequence[Any], column: str) -> Mapping[UUID, list[Any]]:
     for row in rows:
         groups[getattr(row, column)].append(row)
     return groups
-
-
-def _registration_key(entry: RegistrationEntry) -> tuple[str, str]:
-    return teams.key(entry.consumer), assets.key(entry.consumer_asset or "")
-
-
-def _dependency_key(entry: DependencyEntry) -> tuple[str, str]:
-    return assets.key(entry.asset), entry.type
 
 
 @dataclass(frozen=True)
