@@ -243,16 +243,15 @@ async def record_attempt(
 
 async def _record_failure(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
     hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
-    session.record(
-        WebhookDeliveryFailed(
-            audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
-            webhook_id=hook.id,
-            delivery_id=delivery.id,
-            event_sequence=delivery.sequence,
-            attempts=len(attempts),
-            error=attempts[-1]["error"],
-        )
+    event = WebhookDeliveryFailed(
+        audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
+        webhook_id=hook.id,
+        delivery_id=delivery.id,
+        event_sequence=delivery.sequence,
+        attempts=len(attempts),
+        error=attempts[-1]["error"],
     )
+    session.record(event)
 
 
 async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:

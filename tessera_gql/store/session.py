@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Itera
 from contextlib import asynccontextmanager
 from datetime import datetime
 from operator import itemgetter
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -23,7 +23,7 @@ from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueLi
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
 from tessera_gql.store.rows import create_value_class
-from tessera_gql.store.tables import table
+from tessera_gql.store.tables import Team, Webhook, table
 
 T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
@@ -36,15 +36,6 @@ SAVEPOINT, ROLLBACK_TO_SAVEPOINT, RELEASE_SAVEPOINT = (
 )
 INTEGRITY_ERRORS = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
 """Errors of both drivers for a violated constraint, such as a second row with the same unique key."""
-
-
-class VersionedRow(Protocol):
-    """A row of a table with row versions."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def row_version(self) -> int: ...
 
 
 class TooMuchJson(Exception):  # noqa: N818 - a refusal
@@ -183,7 +174,7 @@ class Session:
         """Update the row with this id; see `update`."""
         await self.update(model, table(model).c.id == identity, **values)
 
-    async def update_unchanged(self, model: type[SQLModel], row: VersionedRow, **values: Any) -> bool:
+    async def update_unchanged(self, model: type[SQLModel], row: Team | Webhook, **values: Any) -> bool:
         """Update a row and raise its row version; return False if it was changed since it was read."""
         columns = table(model).c
         is_unchanged = (columns.id == row.id) & (columns.row_version == row.row_version)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict
@@ -37,10 +38,18 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
             f"An asset {duplicates[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
             field=("fqn",),
         )
-    asset = Asset(
+    asset = new_asset(session, clean_fqn, owner, details)
+    await session.insert(asset, conflict_message=f"An asset {clean_fqn} was created at this moment.")
+    record_created(session, asset)
+    return asset
+
+
+def new_asset(session: Session, fqn: str, owner: UUID, details: AssetDetails) -> Asset:
+    """Build an asset with a clean fqn; the owner of the details is not looked at."""
+    return Asset(
         id=new_id(),
-        fqn=clean_fqn,
-        fqn_key=assets.key(clean_fqn),
+        fqn=fqn,
+        fqn_key=assets.key(fqn),
         owner_team_id=owner,
         resource_type=details.resource_type or ResourceType.TABLE,
         description=validation.clean_text(details.description, "description"),
@@ -49,9 +58,6 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
         row_version=1,
         created_at=session.now,
     )
-    await session.insert(asset, conflict_message=f"An asset {clean_fqn} was created at this moment.")
-    record_created(session, asset)
-    return asset
 
 
 def record_created(session: Session, asset: Asset) -> None:

@@ -95,30 +95,28 @@ def _contract_values(session: Session, asset: Asset, current: Contract | None, d
 def _record(
     session: Session, contract: Contract, current: Contract | None, draft: ContractDraft, audience: frozenset[UUID]
 ) -> None:
-    session.record(
-        ContractPublished(
+    event = ContractPublished(
+        audience_team_ids=audience,
+        asset_id=contract.asset_id,
+        proposal_id=draft.proposal_id,
+        contract_id=contract.id,
+        version=contract.version,
+        outcome=draft.outcome,
+        change_type=contract.change_type,
+        replaces=current.id if current else None,
+        reason=draft.reason,
+        not_asked=draft.not_asked,
+        changes=summarize_changes(draft.judgement.changes),
+    )
+    session.record(event)
+    if current is not None and current.compatibility_mode is not draft.terms.mode:
+        mode_event = CompatibilityModeChanged(
             audience_team_ids=audience,
             asset_id=contract.asset_id,
-            proposal_id=draft.proposal_id,
-            contract_id=contract.id,
-            version=contract.version,
-            outcome=draft.outcome,
-            change_type=contract.change_type,
-            replaces=current.id if current else None,
-            reason=draft.reason,
-            not_asked=draft.not_asked,
-            changes=summarize_changes(draft.judgement.changes),
+            before=current.compatibility_mode,
+            after=draft.terms.mode,
         )
-    )
-    if current is not None and current.compatibility_mode is not draft.terms.mode:
-        session.record(
-            CompatibilityModeChanged(
-                audience_team_ids=audience,
-                asset_id=contract.asset_id,
-                before=current.compatibility_mode,
-                after=draft.terms.mode,
-            )
-        )
+        session.record(mode_event)
 
 
 async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
@@ -131,14 +129,13 @@ async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
     if contract.status is ContractStatus.ACTIVE:
         await _require_no_consumers(session, asset, contract)
     await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
-    session.record(
-        ContractRetired(
-            audience_team_ids=frozenset({asset.owner_team_id}),
-            asset_id=asset.id,
-            contract_id=contract.id,
-            version=contract.version,
-        )
+    event = ContractRetired(
+        audience_team_ids=frozenset({asset.owner_team_id}),
+        asset_id=asset.id,
+        contract_id=contract.id,
+        version=contract.version,
     )
+    session.record(event)
     return await contracts.get(session, identity)
 
 

@@ -10,7 +10,7 @@ from tessera_gql.policy.events import DependencyAdded, DependencyRemoved
 from tessera_gql.store import assets, lineage
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import AssetDependency, new_id
+from tessera_gql.store.tables import Asset, AssetDependency, new_id
 from tessera_gql.workflows.teams import require_owning_team
 
 
@@ -25,14 +25,7 @@ async def add(
         raise Invalid("An asset can't depend on itself. Name another asset.", field=("dependency",))
     if await lineage.find(session, asset.id, source.id, kind):
         raise Conflict(f"{asset.fqn} already {kind.lower()} {source.fqn}. Nothing is left to do.")
-    edge = AssetDependency(
-        id=new_id(),
-        dependent_asset_id=asset.id,
-        dependency_asset_id=source.id,
-        dependency_type=kind,
-        evidence=Evidence.DECLARED,
-        created_at=session.now,
-    )
+    edge = new_edge(session, asset, source, kind)
     await session.insert(edge, conflict_message="This dependency was added at this moment.")
     record_event(session, DependencyAdded, edge, {asset.owner_team_id, source.owner_team_id})
     return edge
@@ -51,6 +44,19 @@ async def remove(
     await lineage.remove(session, [edge.id])
     record_event(session, DependencyRemoved, edge, {asset.owner_team_id, source.owner_team_id})
     return edge
+
+
+def new_edge(
+    session: Session, dependent: Asset, dependency: Asset, kind: DependencyType, evidence: Evidence = Evidence.DECLARED
+) -> AssetDependency:
+    return AssetDependency(
+        id=new_id(),
+        dependent_asset_id=dependent.id,
+        dependency_asset_id=dependency.id,
+        dependency_type=kind,
+        evidence=evidence,
+        created_at=session.now,
+    )
 
 
 def record_event(

@@ -68,16 +68,15 @@ async def _insert(
         created_at=session.now,
     )
     await session.insert(key)
-    session.record(
-        ApiKeyCreated(
-            audience_team_ids=frozenset({team_id} if team_id else ()),
-            api_key_id=key.id,
-            name=name,
-            key_team_id=team_id,
-            scopes=tuple(key.scopes),
-            expires_at=expires_at,
-        )
+    event = ApiKeyCreated(
+        audience_team_ids=frozenset({team_id} if team_id else ()),
+        api_key_id=key.id,
+        name=name,
+        key_team_id=team_id,
+        scopes=tuple(key.scopes),
+        expires_at=expires_at,
     )
+    session.record(event)
     return CreatedKey(key, token)
 
 

@@ -96,18 +96,17 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         created_at=session.now,
     )
     await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
-    session.record(
-        events.ProposalOpened(
-            audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
-            asset_id=asset.id,
-            proposal_id=row.id,
-            version=draft.version,
-            proposed_by=draft.team_id,
-            asked=frozenset(affected.asked),
-            informed=affected.informed,
-            changes=compatibility.summarize_changes(draft.judgement.breaking),
-        )
+    event = events.ProposalOpened(
+        audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
+        asset_id=asset.id,
+        proposal_id=row.id,
+        version=draft.version,
+        proposed_by=draft.team_id,
+        asked=frozenset(affected.asked),
+        informed=affected.informed,
+        changes=compatibility.summarize_changes(draft.judgement.breaking),
     )
+    session.record(event)
     await _ask_teams(session, row, affected.asked)
     return await update_status(session, asset, await proposals.get(session, row.id))
 
@@ -128,17 +127,16 @@ def _record_request(
     session: Session, row: Proposal, acknowledgment_id: UUID, team: UUID, fingerprints: Sequence[str]
 ) -> None:
     messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
-    session.record(
-        events.AcknowledgmentRequested(
-            audience_team_ids=frozenset({team}),
-            asset_id=row.asset_id,
-            proposal_id=row.id,
-            acknowledgment_id=acknowledgment_id,
-            consumer_team_id=team,
-            expires_at=row.expires_at,
-            changes=tuple(messages),
-        )
+    event = events.AcknowledgmentRequested(
+        audience_team_ids=frozenset({team}),
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        acknowledgment_id=acknowledgment_id,
+        consumer_team_id=team,
+        expires_at=row.expires_at,
+        changes=tuple(messages),
     )
+    session.record(event)
 
 
 async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult | None:
@@ -182,15 +180,14 @@ async def _revise(
 
 
 def _record_release(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
-    session.record(
-        events.AcknowledgmentReleased(
-            audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
-            asset_id=row.asset_id,
-            proposal_id=row.id,
-            acknowledgment_id=acknowledgment.id,
-            consumer_team_id=acknowledgment.consumer_team_id,
-        )
+    event = events.AcknowledgmentReleased(
+        audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        acknowledgment_id=acknowledgment.id,
+        consumer_team_id=acknowledgment.consumer_team_id,
     )
+    session.record(event)
 
 
 async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> ProposalResult:
@@ -230,31 +227,29 @@ async def change_status(
         await registrations.end_migrations(session, asset.id)
     await session.update_row(Proposal, row.id, status=status, row_version=row.row_version + 1, **values)
     acknowledgments = await proposals.list_acknowledgments(session, [row.id])
-    session.record(
-        events.ProposalStatusChanged(
-            audience_team_ids=frozenset(
-                {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
-            ),
-            asset_id=row.asset_id,
-            proposal_id=row.id,
-            before=row.status,
-            after=status,
-            because=reason,
-        )
+    event = events.ProposalStatusChanged(
+        audience_team_ids=frozenset(
+            {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
+        ),
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        before=row.status,
+        after=status,
+        because=reason,
     )
+    session.record(event)
     return await proposals.get(session, row.id)
 
 
 def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
-    session.record(
-        events.ProposalStale(
-            audience_team_ids=frozenset({row.proposed_by, asset.owner_team_id}),
-            asset_id=asset.id,
-            proposal_id=row.id,
-            proposed_by=row.proposed_by,
-            changes=(reason,),
-        )
+    event = events.ProposalStale(
+        audience_team_ids=frozenset({row.proposed_by, asset.owner_team_id}),
+        asset_id=asset.id,
+        proposal_id=row.id,
+        proposed_by=row.proposed_by,
+        changes=(reason,),
     )
+    session.record(event)
 
 
 async def find_stale_reason(session: Session, row: Proposal) -> str | None:

@@ -55,8 +55,7 @@ async def acknowledge(
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Record the response of an asked team; a later response replaces it."""
-    asset, row = await _lock(session, identity)
-    require_row_version(row.row_version, expected_row_version, "proposal")
+    asset, row = await _lock(session, identity, expected_row_version)
     team_id = await resolve_acting_team(session, actor, Action.ACKNOWLEDGE_PROPOSAL, team)
     row = await _update_open(session, asset, row)
     acknowledgment = await _find_acknowledgment(session, row, team_id)
@@ -73,18 +72,17 @@ async def acknowledge(
     )
     acknowledged_at = None if response is Response.BLOCKED else session.now
     await registrations.mark_response(session, asset.id, team_id, registration_status(response), acknowledged_at)
-    session.record(
-        ProposalAnswered(
-            audience_team_ids=frozenset({team_id, row.proposed_by, asset.owner_team_id}),
-            asset_id=asset.id,
-            proposal_id=row.id,
-            acknowledgment_id=acknowledgment.id,
-            consumer_team_id=team_id,
-            response=response,
-            migration_deadline=deadline,
-            notes=notes,
-        )
+    event = ProposalAnswered(
+        audience_team_ids=frozenset({team_id, row.proposed_by, asset.owner_team_id}),
+        asset_id=asset.id,
+        proposal_id=row.id,
+        acknowledgment_id=acknowledgment.id,
+        consumer_team_id=team_id,
+        response=response,
+        migration_deadline=deadline,
+        notes=notes,
     )
+    session.record(event)
     return await update_status(session, asset, row)
 
 
@@ -97,8 +95,7 @@ async def withdraw(
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Withdraw a proposal, as the owning team."""
-    asset, row = await _lock(session, identity)
-    require_row_version(row.row_version, expected_row_version, "proposal")
+    asset, row = await _lock(session, identity, expected_row_version)
     action = Action.WITHDRAW_PROPOSAL
     await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     row = await _update_open(session, asset, row)
@@ -116,8 +113,7 @@ async def publish(
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
-    asset, row = await _lock(session, identity)
-    require_row_version(row.row_version, expected_row_version, "proposal")
+    asset, row = await _lock(session, identity, expected_row_version)
     action = Action.PUBLISH_PROPOSAL
     by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     _require_open(row)
@@ -156,15 +152,14 @@ async def send_reminder(session: Session, identity: UUID, spans: Sequence[timede
     awaited_teams = frozenset(team for team, answer in answers.items() if answer.response is None)
     if hours is None or not awaited_teams or row.status is not ProposalStatus.PENDING:
         return False
-    session.record(
-        ReminderSent(
-            audience_team_ids=awaited_teams,
-            asset_id=row.asset_id,
-            proposal_id=row.id,
-            hours_before=hours,
-            expires_at=row.expires_at,
-        )
+    event = ReminderSent(
+        audience_team_ids=awaited_teams,
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        hours_before=hours,
+        expires_at=row.expires_at,
     )
+    session.record(event)
     return True
 
 
@@ -172,9 +167,11 @@ def _due_hours(session: Session, row: Proposal, spans: Sequence[timedelta], sent
     return due_reminder(spans, sent_hours, proposed_at=row.proposed_at, expires_at=row.expires_at, now=session.now)
 
 
-async def _lock(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
+async def _lock(session: Session, identity: UUID, expected_row_version: int | None = None) -> tuple[Asset, Proposal]:
     asset = await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
-    return asset, await proposals.get(session, identity)
+    row = await proposals.get(session, identity)
+    require_row_version(row.row_version, expected_row_version, "proposal")
+    return asset, row
 
 
 async def _update_open(session: Session, asset: Asset, row: Proposal) -> Proposal:

@@ -80,9 +80,7 @@ async def update(
     session: Session, actor: Actor, identity: UUID, *, changes: dict[str, Any], expected_row_version: int | None = None
 ) -> Registration:
     """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
-    asset, row = await _lock(session, actor, Action.UPDATE_REGISTRATION, identity)
-    _require_live(row)
-    require_row_version(row.row_version, expected_row_version, "registration")
+    asset, row = await _lock_live(session, actor, Action.UPDATE_REGISTRATION, identity, expected_row_version)
     before = RegistrationDetails(
         None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta
     )
@@ -105,9 +103,7 @@ async def unregister(
     session: Session, actor: Actor, identity: UUID, *, expected_row_version: int | None = None
 ) -> Registration:
     """End a registration; an open proposal no longer asks the team because of it."""
-    asset, row = await _lock(session, actor, Action.UNREGISTER, identity)
-    _require_live(row)
-    require_row_version(row.row_version, expected_row_version, "registration")
+    asset, row = await _lock_live(session, actor, Action.UNREGISTER, identity, expected_row_version)
     await end(session, row, asset.owner_team_id)
     await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
@@ -143,16 +139,17 @@ def record_event(
     session.record(event(audience_team_ids=audience, **subject, **payload))
 
 
-def _require_live(row: Registration) -> None:
+async def _lock_live(
+    session: Session, actor: Actor, action: Action, identity: UUID, expected_row_version: int | None
+) -> tuple[Asset, Registration]:
+    row = await registrations.get(session, identity)
+    authorize(actor, action, row.consumer_team_id)
+    asset = await assets.lock(session, AssetRef(id=row.asset_id))
+    row = await registrations.get(session, identity)
     if row.status is RegistrationStatus.INACTIVE:
         raise Conflict("This registration has ended already. Register again if the team reads the asset again.")
-
-
-async def _lock(session: Session, actor: Actor, verb: Action, identity: UUID) -> tuple[Asset, Registration]:
-    row = await registrations.get(session, identity)
-    authorize(actor, verb, row.consumer_team_id)
-    asset = await assets.lock(session, AssetRef(id=row.asset_id))
-    return asset, await registrations.get(session, identity)
+    require_row_version(row.row_version, expected_row_version, "registration")
+    return asset, row
 
 
 async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer: UUID) -> Asset | None:

@@ -1,7 +1,7 @@
 """Compute what syncing a manifest would do for each model, by the decisions of a sync; nothing is written."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -62,7 +62,9 @@ async def compute_impact(session: Session, manifest: Manifest) -> list[ModelImpa
         impacts[model.fqn] = await _judge_change(session, model, key, impact)
     broken = [impact for impact in impacts.values() if impact.judgement.breaking]
     if broken:
-        readers = await asyncio.to_thread(_read_models, state, changed, active)
+        asset_ids = {fqn: asset.id for fqn, asset in state.assets.items()}
+        columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
+        readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, asset_ids, changed, columns)
         for impact in broken:
             impacts[impact.fqn] = await _add_affected(session, state, impact, readers, changed)
     return [impacts[fqn] for fqn in sorted(impacts)]
@@ -91,12 +93,6 @@ async def _judge_change(session: Session, model: Model, asset: UUID, impact: Mod
     except Refusal as error:
         return replace(impact, refusal_reason=error.message)
     return replace(impact, outcome=compatibility.decide_outcome(judgement), version=version, judgement=judgement)
-
-
-def _read_models(state: ManifestState, changed: Sequence[Model], active: Mapping[UUID, Contract]) -> DbtRegistrations:
-    ids = {fqn: asset.id for fqn, asset in state.assets.items()}
-    contract_columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
-    return manifest_readers.find_model_reads(state, ids, changed, contract_columns)
 
 
 async def _add_affected(

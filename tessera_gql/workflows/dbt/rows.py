@@ -80,16 +80,12 @@ async def create_assets(
 
 async def insert_first_contracts(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
     """Insert first contracts, for assets that never had one."""
-    drafts = [(asset, None, _first_contract(asset, model)) for model, asset in models]
+    drafts: list[tuple[Asset, None, ContractDraft]] = []
+    for model, asset in models:
+        validate_model(model)
+        terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
+        drafts.append((asset, None, ContractDraft(terms, FIRST_VERSION, judge(None, terms), asset.owner_team_id)))
     return await insert_contracts(session, drafts) if drafts else []
-
-
-def _first_contract(asset: Asset, model: Model) -> ContractDraft:
-    validate_model(model)
-    terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
-    return ContractDraft(
-        terms=terms, version=FIRST_VERSION, judgement=judge(None, terms), published_by=asset.owner_team_id
-    )
 
 
 def validate_model(model: Model) -> None:

@@ -147,8 +147,7 @@ async def sync_manifest(
         if model.fqn in problems:
             work.skip(model, problems[model.fqn])
     teams_created = await manifest_owners.resolve_owners(session, actor, work.state, models, work.owner_rules)
-    permitted = _select_permitted(work, models)
-    new_models, changed_models = _split_models(work, permitted)
+    new_models, changed_models = _split_models(work, models)
     work.ids = {fqn: asset.id for fqn, asset in work.state.assets.items()}
     report_progress(Phase.CREATE, 0, len(new_models))
     new_ids = await _create_assets(work, new_models)
@@ -183,29 +182,17 @@ async def sync_manifest(
     return report
 
 
-def _select_permitted(work: _Sync, models: Sequence[Model]) -> list[Model]:
-    """The models that the actor may sync; the others are skipped."""
-    permitted: list[Model] = []
-    allowed_by_owner: dict[UUID, bool] = {}
-    for model in models:
-        owner = work.state.owners[model.fqn]
-        if owner not in allowed_by_owner:
-            allowed_by_owner[owner] = is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, owner)
-        if allowed_by_owner[owner]:
-            permitted.append(model)
-        else:
-            work.skip(model, "it belongs to another team than this key")
-    return permitted
-
-
 def _split_models(work: _Sync, models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
-    """Split the models into new and changed ones; unchanged ones get their result."""
+    """Split the models into new and changed ones; those of other teams and unchanged ones get their result."""
     new_models: list[Model] = []
     changed_models: list[Model] = []
     state = work.state
+    allowed = {owner for owner in set(state.owners.values()) if is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, owner)}
     for model in models:
         asset = state.assets.get(model.fqn)
-        if asset is None:
+        if state.owners[model.fqn] not in allowed:
+            work.skip(model, "it belongs to another team than this key")
+        elif asset is None:
             new_models.append(model)
         elif state.is_unchanged(model):
             work.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, asset.contract_id)
@@ -358,14 +345,13 @@ def _record_sync(session: Session, manifest: Manifest, report: SyncReport) -> No
     """Record the sync, unless nothing changed."""
     if not (session.events or report.dependencies_added or report.dependencies_removed):
         return
-    session.record(
-        ManifestSynced(
-            sync_id=new_id(),
-            project=manifest.project,
-            assets_created=report.count(SyncOutcome.CREATED),
-            contracts_published=report.count(SyncOutcome.PUBLISHED) + report.count(SyncOutcome.CREATED),
-            proposals_opened=report.count(SyncOutcome.PROPOSED),
-            dependencies_added=report.dependencies_added,
-            dependencies_removed=report.dependencies_removed,
-        )
+    event = ManifestSynced(
+        sync_id=new_id(),
+        project=manifest.project,
+        assets_created=report.count(SyncOutcome.CREATED),
+        contracts_published=report.count(SyncOutcome.PUBLISHED) + report.count(SyncOutcome.CREATED),
+        proposals_opened=report.count(SyncOutcome.PROPOSED),
+        dependencies_added=report.dependencies_added,
+        dependencies_removed=report.dependencies_removed,
     )
+    session.record(event)

@@ -98,18 +98,14 @@ async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]
 
 
 def _to_asset(state: PullState, file: AssetFile) -> Asset:
-    return Asset(
-        id=new_id(),
-        fqn=(fqn := validation.clean_fqn(file.fqn)),
-        fqn_key=assets.key(fqn),
-        owner_team_id=state.get_team_id(file.owner),
+    details = AssetDetails(
         resource_type=parse_enum(ResourceType, file.resource_type),
-        description=validation.clean_text(file.description, "description"),
+        description=file.description,
         compatibility_mode=parse_enum(Mode, file.compatibility_mode),
-        meta=validation.clean_metadata(file.metadata),
-        row_version=1,
-        created_at=state.session.now,
+        metadata=file.metadata,
     )
+    owner = state.get_team_id(file.owner)
+    return asset_verbs.new_asset(state.session, validation.clean_fqn(file.fqn), owner, details)
 
 
 async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
@@ -224,11 +220,6 @@ def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -
     dependency = state.get_asset(entry.asset)
     if dependency.id == dependent.id:
         raise Invalid("An asset can't depend on itself.")
-    return AssetDependency(
-        id=new_id(),
-        dependent_asset_id=dependent.id,
-        dependency_asset_id=dependency.id,
-        dependency_type=parse_enum(DependencyType, entry.type),
-        evidence=parse_enum(Evidence, entry.evidence),
-        created_at=state.session.now,
-    )
+    evidence = parse_enum(Evidence, entry.evidence)
+    kind = parse_enum(DependencyType, entry.type)
+    return dependencies.new_edge(state.session, dependent, dependency, kind, evidence)
