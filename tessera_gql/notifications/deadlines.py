@@ -59,7 +59,7 @@ async def _run_command(
     """Run a command for one proposal. Its failure is logged and must not prevent the others."""
     computer = Computer(pool, "clock")
 
-    async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `rerun` calls it
+    async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `run_deferrable` calls it
         async with database.write("clock") as session:
             session.computer, session.may_defer = computer, may_defer
             await command(session, identity)

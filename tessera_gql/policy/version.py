@@ -14,7 +14,7 @@ VERSION_PATTERN = re.compile(
     re.ASCII,
 )
 MAX_LENGTH = 100
-MAX_REQUESTED_NUMBER = 99_999_999  # one digit fewer than PATTERN allows, so that each version has a successor
+MAX_REQUESTED_NUMBER = 99_999_999  # one digit fewer than VERSION_PATTERN allows, so that each version has a successor
 FIRST_VERSION = "1.0.0"
 
 

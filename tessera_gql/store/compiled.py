@@ -40,9 +40,7 @@ class ValueList(TypeDecorator[Sequence[Any]]):
     def bind_processor(self, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
             return list
-        return lambda values: orjson.dumps(
-            [value.hex if isinstance(value, UUID) else value for value in values]
-        ).decode()
+        return _as_json
 
 
 def _as_json(values: Iterable[Any]) -> str:

@@ -2,7 +2,7 @@
 
 SQLite: the driver's own transactions break savepoints and can't begin IMMEDIATE, so they are off and `BEGIN` is
 explicit; one connection writes, several are read-only. PostgreSQL: one pool for reads and writes. SQLAlchemy itself
-executes only migrations; all other statements go through `store.drivers`.
+executes only migrations; all other statements go through `store.connections`.
 """
 
 import json

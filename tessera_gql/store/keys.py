@@ -38,10 +38,9 @@ async def list_all(session: Session) -> list[ApiKey]:
 
 async def get(session: Session, identity: UUID, view: Visibility) -> ApiKey:
     """Return a key by its id; raise NotFound if it does not exist or the caller may not see it."""
-    keys: list[ApiKey] = await visibility.load_visible_rows(session, TABLE.c.id, [identity], view)
-    if not keys:
-        raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
-    return keys[0]
+    error = NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
+    key: ApiKey = await visibility.get_visible_row(session, TABLE.c.id, identity, view, error)
+    return key
 
 
 async def revoke(session: Session, identity: UUID) -> bool:

@@ -347,31 +347,24 @@ async def count(session: Session, source: sa.Table, request: PageRequest, view: 
     return int(row.number)
 
 
-@lru_cache(MAX_CACHED_SHAPES)
-def _count_query(shape: QueryShape) -> PreparedQuery:
-    def build(dialect: str) -> Select[Any]:
-        return select(sa.func.count().label("number")).select_from(shape.source).where(*shape.filters(dialect))
-
-    return PreparedQuery(build)
-
-
 async def count_by_parent(
     session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, with one statement."""
-    query = _count_by_parent_query(QueryShape.of(source, parent, request, view))
+    query = _count_query(QueryShape.of(source, parent, request, view))
     rows = await session.fetch(query, parents=parents, **_bind_values(source, request, view))
     return dict.fromkeys(parents, 0) | {row.parent: row.number for row in rows}
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _count_by_parent_query(shape: QueryShape) -> PreparedQuery:
+def _count_query(shape: QueryShape) -> PreparedQuery:
     def build(dialect: str) -> Any:
-        parent = shape.source.c[shape.parent or ""]
-        return (
-            select(parent.label("parent"), sa.func.count().label("number"))
-            .where(in_values(dialect, parent, list_parameter("parents", parent)), *shape.filters(dialect))
-            .group_by(parent)
-        )
+        number = sa.func.count().label("number")
+        if shape.parent is None:
+            return select(number).select_from(shape.source).where(*shape.filters(dialect))
+        parent = shape.source.c[shape.parent]
+        is_of_parent = in_values(dialect, parent, list_parameter("parents", parent))
+        statement = select(parent.label("parent"), number).where(is_of_parent, *shape.filters(dialect))
+        return statement.group_by(parent)
 
     return PreparedQuery(build)

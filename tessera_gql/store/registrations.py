@@ -51,7 +51,7 @@ async def mark_response(
 
 
 def to_reader(row: Registration) -> FieldReader:
-    """Convert a registration to the value that `policy.affected` takes."""
+    """Convert a registration to the value that `policy.affected_teams` takes."""
     return FieldReader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))
 
 

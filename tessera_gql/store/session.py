@@ -132,7 +132,7 @@ class Session:
             raise unavailable from error
 
     async def insert(self, row: SQLModel, *, conflict_message: str = DUPLICATE) -> None:
-        """Insert a row; raise Conflict with the message `clash` if a row with its unique key exists already."""
+        """Insert a row; raise Conflict with the `conflict_message` if a row with its unique key exists already."""
         await self.insert_all([row], conflict_message=conflict_message)
 
     async def insert_all(self, rows: Sequence[SQLModel], *, conflict_message: str = DUPLICATE) -> None:

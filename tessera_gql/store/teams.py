@@ -43,8 +43,7 @@ async def find(session: Session, ref: TeamRef) -> Team | None:
     """Find the team that is referred to; raise Invalid unless the reference has exactly one part."""
     if (ref.id is None) == (ref.name is None):
         raise Invalid("Name a team by its id or by its name, one of the two.", field=("team",))
-    teams = await (by_ids(session, [ref.id]) if ref.id else by_names(session, [ref.name or ""]))
-    return teams[0] if teams else None
+    return await (by_ids.find(session, ref.id) if ref.id else _by_name_keys.find(session, key(ref.name or "")))
 
 
 async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team",)) -> Team:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, FromClause, Select, Text, Uuid, bindparam, case, cast, func, or_, select
 
+from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, PUBLIC_EVENT_KINDS, Visibility
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
@@ -86,6 +87,14 @@ async def load_visible_rows(
     """Load the rows whose column has one of the values and that the caller may see."""
     query = _rows_query(column, is_restricted(column.table, view))
     return [*await session.fetch(query, values=values, **parameters(view))]
+
+
+async def get_visible_row(session: Session, column: Column[Any], value: Any, view: Visibility, error: NotFound) -> Any:
+    """Return the row with this value; raise the error if it does not exist or the caller may not see it."""
+    rows = await load_visible_rows(session, column, [value], view)
+    if not rows:
+        raise error
+    return rows[0]
 
 
 @lru_cache

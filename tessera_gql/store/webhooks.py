@@ -25,10 +25,9 @@ IS_LAGGING = and_(TABLE.c.is_active, TABLE.c.position < last_sequence)
 
 async def get(session: Session, identity: UUID, view: Visibility) -> Webhook:
     """Return a webhook by its id; raise NotFound if it does not exist or the caller may not see it."""
-    webhooks: list[Webhook] = await visibility.load_visible_rows(session, TABLE.c.id, [identity], view)
-    if not webhooks:
-        raise NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
-    return webhooks[0]
+    error = NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
+    webhook: Webhook = await visibility.get_visible_row(session, TABLE.c.id, identity, view, error)
+    return webhook
 
 
 async def list_with_secrets(session: Session) -> list[Webhook]:
@@ -43,10 +42,9 @@ async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str
 
 async def get_delivery(session: Session, identity: UUID, view: Visibility) -> WebhookDelivery:
     """Return a delivery by its id; raise NotFound if it does not exist or the caller may not see it."""
-    visible: list[WebhookDelivery] = await visibility.load_visible_rows(session, DELIVERIES.c.id, [identity], view)
-    if not visible:
-        raise NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
-    return visible[0]
+    error = NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
+    delivery: WebhookDelivery = await visibility.get_visible_row(session, DELIVERIES.c.id, identity, view, error)
+    return delivery
 
 
 async def remove(session: Session, identity: UUID) -> None:
@@ -77,7 +75,7 @@ async def advance_position(session: Session, webhooks: Collection[Webhook], posi
 async def claim(
     session: Session, *, limit: int, limit_per_webhook: int, excluded_webhook_ids: Collection[UUID], lease: timedelta
 ) -> list[WebhookDelivery]:
-    """Claim due deliveries, at most `each` per webhook; they are due again when the lease expires."""
+    """Claim due deliveries, at most `limit_per_webhook` of each webhook; they are due again when the lease expires."""
     position = func.row_number().over(partition_by=DELIVERIES.c.webhook_id, order_by=DELIVERIES.c.due_at)
     ranked = (
         select(DELIVERIES.c.id, position.label("position"))

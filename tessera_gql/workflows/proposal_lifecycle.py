@@ -120,19 +120,19 @@ async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
     ]
     await session.insert_all(acknowledgments)
     for item in acknowledgments:
-        _record_request(session, row, item.id, item.consumer_team_id, item.because)
+        _record_request(session, row, item, item.because)
 
 
 def _record_request(
-    session: Session, row: Proposal, acknowledgment_id: UUID, team: UUID, fingerprints: Sequence[str]
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: Sequence[str]
 ) -> None:
     messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
     event = events.AcknowledgmentRequested(
-        audience_team_ids=frozenset({team}),
+        audience_team_ids=frozenset({acknowledgment.consumer_team_id}),
         asset_id=row.asset_id,
         proposal_id=row.id,
-        acknowledgment_id=acknowledgment_id,
-        consumer_team_id=team,
+        acknowledgment_id=acknowledgment.id,
+        consumer_team_id=acknowledgment.consumer_team_id,
         expires_at=row.expires_at,
         changes=tuple(messages),
     )
@@ -174,7 +174,7 @@ async def _revise(
         case Revision.ASK_AGAIN:
             reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
             await session.update_row(Acknowledgment, acknowledgment.id, because=list(fingerprints or ()), **reset)
-            _record_request(session, row, acknowledgment.id, acknowledgment.consumer_team_id, fingerprints or ())
+            _record_request(session, row, acknowledgment, fingerprints or ())
         case Revision.KEEP:
             pass
 

@@ -1,7 +1,7 @@
 """Register the fields that teams read. An open proposal also asks affected teams that register later."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -71,7 +71,7 @@ async def register(
         created_at=session.now,
     )
     await session.insert(row, conflict_message="This team registered at this moment.")
-    record_event(session, RegistrationCreated, row, asset.owner_team_id, reads=clean_reading.fields)
+    record_created(session, row, asset.owner_team_id)
     await proposal_lifecycle.update_asked_teams(session, asset)
     return row
 
@@ -81,12 +81,9 @@ async def update(
 ) -> Registration:
     """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
     asset, row = await _lock_live(session, actor, Action.UPDATE_REGISTRATION, identity, expected_row_version)
-    before = RegistrationDetails(
-        None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta
-    )
-    clean_reading = await _clean(
-        session, asset, RegistrationDetails(**{**vars(before), **changes}), known_fields=before.fields
-    )
+    known_fields = registrations.to_reader(row).fields
+    before = RegistrationDetails(known_fields, row.pinned_version, row.purpose, row.meta)
+    clean_reading = await _clean(session, asset, replace(before, **changes), known_fields=known_fields)
     values = {
         "fields": None if clean_reading.fields is None else list(clean_reading.fields),
         "pinned_version": clean_reading.pinned_version,
@@ -109,13 +106,17 @@ async def unregister(
     return await registrations.get(session, identity)
 
 
+def record_created(session: Session, row: Registration, owner: UUID) -> None:
+    _record(session, RegistrationCreated, row, owner, reads=registrations.to_reader(row).fields)
+
+
 async def update_columns(session: Session, row: Registration, owner: UUID, values: Mapping[str, Any]) -> bool:
     """Update the columns that differ; return whether any does."""
     differing = {name: value for name, value in values.items() if value != getattr(row, name)}
     if differing:
         await session.update_row(Registration, row.id, **differing, row_version=row.row_version + 1)
         changed = tuple(sorted("metadata" if name == "meta" else name for name in differing))
-        record_event(session, RegistrationUpdated, row, owner, changed=changed)
+        _record(session, RegistrationUpdated, row, owner, changed=changed)
     return bool(differing)
 
 
@@ -123,10 +124,10 @@ async def end(session: Session, row: Registration, owner: UUID) -> None:
     """Mark a registration as ended."""
     version = row.row_version + 1
     await session.update_row(Registration, row.id, status=RegistrationStatus.INACTIVE, row_version=version)
-    record_event(session, RegistrationEnded, row, owner)
+    _record(session, RegistrationEnded, row, owner)
 
 
-def record_event(
+def _record(
     session: Session,
     event: type[RegistrationCreated | RegistrationUpdated | RegistrationEnded],
     row: Registration,

@@ -159,14 +159,14 @@ def new_delivery(session: Session, row: Webhook, sequence: int | None = None) ->
 
 async def sync_settings_webhook(session: Session, url: str | None) -> None:
     """Create, update or pause the webhook of the settings. Its secret is never stored: workers have it in settings."""
-    rows = await webhooks.by_ids(session, [SETTINGS_WEBHOOK_ID])
+    present = await webhooks.by_ids.find(session, SETTINGS_WEBHOOK_ID)
     if url is None:
-        if rows and (rows[0].is_active or rows[0].secrets):
+        if present and (present.is_active or present.secrets):
             await session.update_row(Webhook, SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
         return
     values: dict[str, Any] = {"url": validate_url(url), "secrets": [], "is_active": True}
-    if rows:
-        if any(getattr(rows[0], name) != value for name, value in values.items()):
+    if present:
+        if any(getattr(present, name) != value for name, value in values.items()):
             await session.update_row(Webhook, SETTINGS_WEBHOOK_ID, **values)
         return
     position = await events.load_last_sequence(session)

@@ -9,14 +9,13 @@ from uuid import UUID
 from tessera_gql.formats.dbt import Exposure, Manifest, Model
 from tessera_gql.formats.dbt_sql import find_column_usage
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
-from tessera_gql.policy.events import RegistrationCreated
 from tessera_gql.store import assets, dbt, proposals
 from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.dbt.state import ManifestState
-from tessera_gql.workflows.registrations import end, record_event, update_columns
+from tessera_gql.workflows.registrations import end, record_created, update_columns
 
 RegistrationKey = tuple[UUID, UUID, UUID | None]
 
@@ -150,8 +149,7 @@ async def sync_registrations(
         Registration, values, conflict_message="One of these teams registered at this moment."
     )
     for row in created_rows:
-        reads = None if row.fields is None else tuple(row.fields)
-        record_event(session, RegistrationCreated, row, _owner(row, owners), reads=reads)
+        record_created(session, row, _owner(row, owners))
     await _reconsider_proposals(session, changed_assets)
     return RegistrationCounts(**counts)
 

@@ -156,12 +156,7 @@ async def sync_manifest(
     locked_assets = await assets.lock_by_fqns(session, changed_fqns) if changed_fqns else []
     removed_assets = await _find_removed_assets(work)
     written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
-    changed_ids = [work.ids[fqn] for fqn in changed_fqns]
-    active = await contracts.list_active(session, changed_ids) if changed_ids else []
-    contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
-    readers, registered, exposure_warnings = await _register_consumers(
-        work, written_models, removed_assets, contract_columns
-    )
+    readers, registered, exposure_warnings = await _register_consumers(work, written_models, removed_assets)
     await _publish_all(work, changed_models, {asset.fqn_key: asset for asset in locked_assets})
     dependencies_added, dependencies_removed = await manifest_rows.sync_dependencies(
         session, work.ids, written_models, new_ids, [asset.id for asset in removed_assets]
@@ -231,13 +226,13 @@ async def _find_removed_assets(work: _Sync) -> list[RemovedAsset]:
 
 
 async def _register_consumers(
-    work: _Sync,
-    models: Sequence[Model],
-    removed_assets: Sequence[RemovedAsset],
-    contract_columns: Mapping[UUID, Sequence[str]],
+    work: _Sync, models: Sequence[Model], removed_assets: Sequence[RemovedAsset]
 ) -> tuple[list[CrossTeamRead], RegistrationCounts, list[str]]:
     """Register consumers, before publishing, so that a consumer is asked about what it reads from now on."""
     manifest, state = work.state.manifest, work.state
+    asset_ids = [work.ids[model.fqn] for model in models if model.fqn in state.assets]
+    active = await contracts.list_active(work.session, asset_ids) if asset_ids else []
+    contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
     readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, work.ids, models, contract_columns)
     exposures, warnings = await manifest_owners.match_exposure_teams(
         work.session, work.actor, manifest.exposures, work.owner_rules
@@ -262,7 +257,6 @@ async def _publish_all(work: _Sync, models: Sequence[Model], locked_assets: Mapp
         asset = locked_assets[assets.key(model.fqn)]
         async with _isolate(work, model):
             if asset.id in never_published:
-                manifest_rows.validate_model(model)
                 contract = (await manifest_rows.insert_first_contracts(work.session, [(model, asset)]))[0]
                 synced = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
             else:

@@ -1,6 +1,6 @@
 """Merge files into the database by natural keys, each kind once, in the order in which they depend on each other.
 
-Contracts are merged by `git_history`.
+Contracts are merged by `history`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from tessera_gql.formats.git_files import AssetFile, DependencyEntry, Registrati
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.enums import DependencyType, Evidence, RegistrationStatus, ResourceType
-from tessera_gql.policy.events import DependencyAdded, RegistrationCreated
+from tessera_gql.policy.events import DependencyAdded
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import assets, lineage, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -146,9 +146,7 @@ async def _merge_registrations(state: PullState, files: Sequence[tuple[str, Asse
     state.count("registrations_created", len(new_rows))
     by_id = {asset.id: asset for asset in file_assets}
     for row in new_rows:
-        reads = None if row.fields is None else tuple(row.fields)
-        owner = by_id[row.asset_id].owner_team_id
-        registration_verbs.record_event(state.session, RegistrationCreated, row, owner, reads=reads)
+        registration_verbs.record_created(state.session, row, by_id[row.asset_id].owner_team_id)
     for asset in {row.asset_id: by_id[row.asset_id] for row in new_rows if row.asset_id in state.had_history}.values():
         await proposal_lifecycle.update_asked_teams(state.session, asset)
 
