@@ -1,15 +1,7 @@
-"""Errors that callers get, each with a message that says what is wrong, why, and what to do next.
+"""Errors that callers get: a `Refusal` is expected, rolls back and becomes a `UserError`; `Unavailable` may pass.
 
-    Refusal             expected; rolls the transaction back; becomes a `UserError` in the payload
-    ├── NotFound        the referenced object does not exist
-    ├── Invalid         the input is wrong in any state
-    ├── Conflict        the input is valid, but the current state forbids it
-    ├── Forbidden       the caller lacks the right
-    └── Stale           the object was changed since the caller read it
-
-    Unavailable         the call is valid, but the database is unavailable or busy; the same call may succeed later
-
-A message is one or two sentences for the caller, without codes and internals.
+A message is one or two sentences for the caller that say what is wrong, why, and what to do next, without codes and
+internals.
 """
 
 

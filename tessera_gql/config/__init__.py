@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
 from tessera_gql.config import secrets, server, telemetry
+from tessera_gql.config.fields import setting
 from tessera_gql.config.limits import LimitSettings
 from tessera_gql.config.secrets import SECRET
 from tessera_gql.config.server import ServerSettings
@@ -53,71 +54,60 @@ class Settings(ServerSettings, TelemetrySettings, LimitSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
 
-    api_host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
-    api_port: int = Field(
-        default=8000, ge=0, le=65535, description="Port that the server listens on; 0 picks a free one."
-    )
+    api_host: str = setting("127.0.0.1", "Address that the server listens on.")
+    api_port: int = setting(8000, "Port that the server listens on; 0 picks a free one.", ge=0, le=65535)
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list[str], description="Web origins whose pages may call the API, separated by commas."
     )
-    admin_key: Annotated[SecretStr | None, SECRET] = Field(
-        default=None,
-        min_length=24,
-        description="An administrator's key with every right, which is not stored in the database; sent as "
+    admin_key: Annotated[SecretStr | None, SECRET] = setting(
+        None,
+        "An administrator's key with every right, which is not stored in the database; sent as "
         "`Authorization: Bearer KEY`.",
+        min_length=24,
     )
     secrets_key: Annotated[list[SecretStr], NoDecode, SECRET] = Field(
         default_factory=list[SecretStr],
         description="Key that encrypts the secrets of webhooks in the database, from `openssl rand -base64 32`. To "
         "rotate, put a new key before the old one, separated by a comma.",
     )
-    auth: Auth | None = Field(
-        default=None,
-        description="`on`: every request needs a key or token. `off`: every caller has every right; allowed on a "
+    auth: Auth | None = setting(
+        None,
+        "`on`: every request needs a key or token. `off`: every caller has every right; allowed on a "
         "loopback address only. Default: `off` on a loopback address without ADMIN_KEY and "
         "OIDC_ISSUER, otherwise `on`.",
     )
-    profile: Profile | None = Field(
-        default=None,
-        description="`open` enables GraphiQL, introspection and GET requests, `locked` disables them. Default: "
+    profile: Profile | None = setting(
+        None,
+        "`open` enables GraphiQL, introspection and GET requests, `locked` disables them. Default: "
         "`locked` if AUTH is on, otherwise `open`.",
     )
-    executor: Executor = Field(
-        default=Executor.PLANNED,
-        description="Executor of queries: `planned` executes level by level; `reference` object by object as "
+    executor: Executor = setting(
+        Executor.PLANNED,
+        "Executor of queries: `planned` executes level by level; `reference` object by object as "
         "graphql-core does, with the same results but many times slower.",
     )
-    oidc_issuer: str | None = Field(
-        default=None, description="URL of an OIDC issuer whose JWTs are accepted; must equal the token's `iss` claim."
+    oidc_issuer: str | None = setting(
+        None, "URL of an OIDC issuer whose JWTs are accepted; must equal the token's `iss` claim."
     )
-    oidc_audience: str | None = Field(
-        default=None, description="Audience of this server, which the token's `aud` claim must contain."
+    oidc_audience: str | None = setting(None, "Audience of this server, which the token's `aud` claim must contain.")
+    oidc_jwks: str | None = setting(None, "Public keys of the OIDC issuer (JWKS): an https URL or a file.")
+    oidc_team_claim: str = setting("team", "Claim of a token that names the caller's team.")
+    oidc_scope_claim: str = setting(
+        "scope", "Claim of a token that lists the caller's scopes: tessera:read, tessera:write, tessera:admin."
     )
-    oidc_jwks: str | None = Field(
-        default=None, description="Public keys of the OIDC issuer (JWKS): an https URL or a file."
+    rate_limit_mutations: str | None = setting(
+        "600/minute", "Mutations that a key may call per time unit, such as `600/minute`; `off` for no limit."
     )
-    oidc_team_claim: str = Field(default="team", description="Claim of a token that names the caller's team.")
-    oidc_scope_claim: str = Field(
-        default="scope",
-        description="Claim of a token that lists the caller's scopes: tessera:read, tessera:write, tessera:admin.",
+    rate_limit_cost: str | None = setting(
+        "100000/minute",
+        "Estimated objects that a key may query per time unit, such as `100000/minute`; `off` for no limit.",
     )
-    rate_limit_mutations: str | None = Field(
-        default="600/minute",
-        description="Mutations that a key may call per time unit, such as `600/minute`; `off` for no limit.",
+    git_sync_path: Path | None = setting(
+        None, "Folder that contracts are pushed to and pulled from, usually in a git checkout."
     )
-    rate_limit_cost: str | None = Field(
-        default="100000/minute",
-        description="Estimated objects that a key may query per time unit, such as `100000/minute`; `off` for no "
-        "limit.",
-    )
-    git_sync_path: Path | None = Field(
-        default=None, description="Folder that contracts are pushed to and pulled from, usually in a git checkout."
-    )
-    webhook_url: Annotated[str | None, SECRET] = Field(default=None, description="URL that every event is posted to.")
-    webhook_secret: Annotated[SecretStr | None, SECRET] = Field(
-        default=None, description="Secret that signs the posts to WEBHOOK_URL."
-    )
-    webhook_allow_private: bool = Field(
+    webhook_url: Annotated[str | None, SECRET] = setting(None, "URL that every event is posted to.")
+    webhook_secret: Annotated[SecretStr | None, SECRET] = setting(None, "Secret that signs the posts to WEBHOOK_URL.")
+    webhook_allow_private: bool = setting(
         default=False,
         description="Allow webhooks to private and loopback addresses, for receivers in your own network.",
     )

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 from pydantic_settings import BaseSettings
 
+from tessera_gql.config.fields import setting
 from tessera_gql.config.secrets import SECRET
 from tessera_gql.store.engine import DatabaseOptions, is_sqlite, parse_url
 
@@ -13,78 +14,60 @@ from tessera_gql.store.engine import DatabaseOptions, is_sqlite, parse_url
 class ServerSettings(BaseSettings):
     """The settings of the server's database, processes and shutdown."""
 
-    database_url: Annotated[str, SECRET] = Field(
-        default="sqlite:///tessera.db",
-        description="URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.",
+    database_url: Annotated[str, SECRET] = setting(
+        "sqlite:///tessera.db", "URL of the database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE."
     )
-    workers: int = Field(
-        default=1,
-        ge=1,
-        le=64,
-        description="Number of processes that serve requests; more than one only with PostgreSQL.",
+    workers: int = setting(
+        1, "Number of processes that serve requests; more than one only with PostgreSQL.", ge=1, le=64
     )
-    shutdown_seconds: float = Field(
-        default=20,
+    shutdown_seconds: float = setting(
+        20,
+        "Seconds that running requests have to end when the server is stopped; after that they are cancelled.",
         ge=1,
         le=600,
-        description="Seconds that running requests have to end when the server is stopped; after that they are "
-        "cancelled.",
     )
-    database_replica_url: Annotated[str | None, SECRET] = Field(
-        default=None,
-        description="URL of a streaming replica of DATABASE_URL for queries; a key whose last changes it lacks "
+    database_replica_url: Annotated[str | None, SECRET] = setting(
+        None,
+        "URL of a streaming replica of DATABASE_URL for queries; a key whose last changes it lacks "
         "reads from DATABASE_URL.",
     )
-    database_replica_seconds: float = Field(
-        default=5,
+    database_replica_seconds: float = setting(
+        5,
+        "Maximum age in seconds of the replica's state; while it is older, queries read from DATABASE_URL.",
         ge=1,
         le=3600,
-        description="Maximum age in seconds of the replica's state; while it is older, queries read from DATABASE_URL.",
     )
-    database_listen_url: Annotated[str | None, SECRET] = Field(
-        default=None,
-        description="URL of the same PostgreSQL without PgBouncer, for immediate notification of events; without "
+    database_listen_url: Annotated[str | None, SECRET] = setting(
+        None,
+        "URL of the same PostgreSQL without PgBouncer, for immediate notification of events; without "
         "it the server polls every second.",
     )
-    database_pgbouncer: bool = Field(
+    database_pgbouncer: bool = setting(
         default=False,
         description="Set this if DATABASE_URL leads through a PgBouncer in transaction mode; it disables prepared "
         "statements and session settings.",
     )
-    database_pool: int = Field(
-        default=20, ge=2, le=1000, description="Maximum number of connections that a process opens to PostgreSQL."
+    database_pool: int = setting(20, "Maximum number of connections that a process opens to PostgreSQL.", ge=2, le=1000)
+    database_connect_seconds: float = setting(5, "Timeout in seconds for connecting to PostgreSQL.", ge=0.1, le=60)
+    database_statement_seconds: float = setting(30, "Timeout in seconds of a statement on PostgreSQL.", ge=0.1, le=3600)
+    database_lock_seconds: float = setting(
+        10, "Timeout in seconds for a statement that waits for a lock on PostgreSQL.", ge=0.1, le=600
     )
-    database_connect_seconds: float = Field(
-        default=5, ge=0.1, le=60, description="Timeout in seconds for connecting to PostgreSQL."
-    )
-    database_statement_seconds: float = Field(
-        default=30, ge=0.1, le=3600, description="Timeout in seconds of a statement on PostgreSQL."
-    )
-    database_lock_seconds: float = Field(
-        default=10,
-        ge=0.1,
-        le=600,
-        description="Timeout in seconds for a statement that waits for a lock on PostgreSQL.",
-    )
-    compute_processes: int = Field(
-        default=2,
+    compute_processes: int = setting(
+        2,
+        "Worker processes per server process that compare large or complicated schemas; started when first needed.",
         ge=1,
         le=64,
-        description="Worker processes per server process that compare large or complicated schemas; started when "
-        "first needed.",
     )
-    compute_seconds: float = Field(
-        default=10,
+    compute_seconds: float = setting(
+        10,
+        "Processor time in seconds for comparing two schemas, counterexamples included; a longer "
+        "comparison is refused.",
         ge=0.1,
         le=600,
-        description="Processor time in seconds for comparing two schemas, counterexamples included; a longer "
-        "comparison is refused.",
     )
-    database_wait_seconds: float = Field(
-        default=30,
-        ge=0,
-        le=3600,
-        description="Seconds that the server waits at the start for a PostgreSQL that can't be reached yet.",
+    database_wait_seconds: float = setting(
+        30, "Seconds that the server waits at the start for a PostgreSQL that can't be reached yet.", ge=0, le=3600
     )
 
     @field_validator("database_url")

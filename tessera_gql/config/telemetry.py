@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+from tessera_gql.config.fields import setting
 from tessera_gql.config.secrets import SECRET
 
 
@@ -39,29 +40,25 @@ class LogLevel(StrEnum):
 class TelemetrySettings(BaseSettings):
     """The settings of metrics, logs and traces."""
 
-    metrics: Switch = Field(
-        default=Switch.ON,
-        description="`on` serves Prometheus metrics at `/metrics`: to every caller if AUTH is off, otherwise to "
+    metrics: Switch = setting(
+        Switch.ON,
+        "`on` serves Prometheus metrics at `/metrics`: to every caller if AUTH is off, otherwise to "
         "METRICS_KEY and to keys with the scope ADMIN.",
     )
-    metrics_key: Annotated[SecretStr | None, SECRET] = Field(
-        default=None, min_length=24, description="Key that gives access to `/metrics` and nothing else."
+    metrics_key: Annotated[SecretStr | None, SECRET] = setting(
+        None, "Key that gives access to `/metrics` and nothing else.", min_length=24
     )
-    log_format: LogFormat = Field(
-        default=LogFormat.AUTO,
-        description="Format of log lines: `json`, `console`, or `auto` for console on a terminal and JSON elsewhere.",
+    log_format: LogFormat = setting(
+        LogFormat.AUTO,
+        "Format of log lines: `json`, `console`, or `auto` for console on a terminal and JSON elsewhere.",
     )
-    log_level: LogLevel = Field(
-        default=LogLevel.INFO, description="Lowest level that is logged: `debug`, `info`, `warning` or `error`."
+    log_level: LogLevel = setting(LogLevel.INFO, "Lowest level that is logged: `debug`, `info`, `warning` or `error`.")
+    log_slow_seconds: float = setting(
+        1.0, "Seconds after which a query or mutation is logged as a slow one, with a warning.", ge=0
     )
-    log_slow_seconds: float = Field(
-        default=1.0,
-        ge=0,
-        description="Seconds after which a query or mutation is logged as a slow one, with a warning.",
-    )
-    otel_exporter_otlp_endpoint: str | None = Field(
-        default=None,
-        description="URL that traces are exported to by OTLP over HTTP, such as http://collector:4318; without it "
+    otel_exporter_otlp_endpoint: str | None = setting(
+        None,
+        "URL that traces are exported to by OTLP over HTTP, such as http://collector:4318; without it "
         "there are no traces.",
     )
 

@@ -8,14 +8,13 @@ from uuid import UUID
 
 from tessera_gql.compute import Computer, Pool, run_deferrable
 from tessera_gql.errors import Refusal, Unavailable
+from tessera_gql.policy.proposal_status import REMINDER_SPANS
 from tessera_gql.store import proposals
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import Session, ids
-from tessera_gql.workflows.proposals import apply_deadlines
-from tessera_gql.workflows.reminders import find_due_reminders, send_reminder
+from tessera_gql.workflows.proposals import apply_deadlines, find_due_reminders, send_reminder
 
 INTERVAL_SECONDS = 15.0
-REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ async def _run_command(
     """Run a command for one proposal. Its failure is logged and must not prevent the others."""
     computer = Computer(pool, "clock")
 
-    async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `rerun` calls it
+    async def attempt(may_defer: bool) -> None:  # noqa: FBT001 - as `run_deferrable` calls it
         async with database.write("clock") as session:
             session.computer, session.may_defer = computer, may_defer
             await command(session, identity)

@@ -31,10 +31,6 @@ STALE_SECONDS = 10.0
 log = logging.getLogger(__name__)
 
 
-def _never_ends(_position: int) -> bool:
-    return False
-
-
 class EventRelay:
     """Relay of the event log to the subscribers in this process; reads it on `wake` and every `poll_seconds`."""
 
@@ -87,7 +83,7 @@ class EventRelay:
 
     @asynccontextmanager
     async def subscribe(
-        self, after: int | None = None, is_complete: Callable[[int], bool] = _never_ends
+        self, after: int | None = None, is_complete: Callable[[int], bool] = lambda _position: False
     ) -> AsyncGenerator[AsyncIterator[EventRow]]:
         """Stream the events after a sequence; None starts with those that are committed from now on.
 

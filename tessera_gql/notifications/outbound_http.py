@@ -66,7 +66,8 @@ async def _post(url: httpx.URL, body: bytes, headers: Mapping[str, str], rules: 
 
 async def _resolve(url: httpx.URL, rules: PostRules) -> list[Address]:
     """Resolve the host; raises DeliveryError if it has no address, or one that must not be called."""
-    look_up = partial(socket.getaddrinfo, _ascii_host(url), _port(url), type=socket.SOCK_STREAM)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    look_up = partial(socket.getaddrinfo, _ascii_host(url), port, type=socket.SOCK_STREAM)
     try:
         results = await asyncio.get_running_loop().run_in_executor(DNS_THREADS, look_up)
     except (OSError, UnicodeError) as error:
@@ -128,10 +129,6 @@ def _tls_context() -> SSLContext:
 def _ascii_host(url: httpx.URL) -> str:
     """The host name in ASCII, as DNS and certificates have it."""
     return url.raw_host.decode("ascii")
-
-
-def _port(url: httpx.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
 
 
 def _describe_error(error: Exception) -> str:

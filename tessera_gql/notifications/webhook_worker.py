@@ -164,14 +164,12 @@ class WebhookWorker:
 
     async def _post(self, delivery: WebhookDelivery) -> int:
         async with self._database.read() as session:
-            hooks = await webhooks.by_ids(session, [delivery.webhook_id])
-            if not hooks:
+            if (hook := await webhooks.by_ids.find(session, delivery.webhook_id)) is None:
                 raise DeliveryError("The webhook was deleted.")
-            hook = hooks[0]
             event = await _load_event(session, delivery, hook)
-            fqn = await _load_fqn(session, event)
+            asset = await assets.by_ids.find(session, event.asset_id) if event and event.asset_id else None
             now, keyring = session.now, session.keyring
-        body = await self._render(hook, event, fqn, delivery)
+        body = await self._render(hook, event, asset.fqn if asset else None, delivery)
         headers = webhook_messages.sign_headers(str(delivery.id), body, self._signing_secrets(hook, keyring, now), now)
         return await outbound_http.post(hook.url, body, headers, self._options.rules)
 
@@ -243,16 +241,15 @@ async def record_attempt(
 
 async def _record_failure(session: Session, delivery: WebhookDelivery, attempts: list[dict[str, Any]]) -> None:
     hook = await webhooks.get(session, delivery.webhook_id, UNRESTRICTED)
-    session.record(
-        WebhookDeliveryFailed(
-            audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
-            webhook_id=hook.id,
-            delivery_id=delivery.id,
-            event_sequence=delivery.sequence,
-            attempts=len(attempts),
-            error=attempts[-1]["error"],
-        )
+    event = WebhookDeliveryFailed(
+        audience_team_ids=frozenset({hook.team_id} if hook.team_id else ()),
+        webhook_id=hook.id,
+        delivery_id=delivery.id,
+        event_sequence=delivery.sequence,
+        attempts=len(attempts),
+        error=attempts[-1]["error"],
     )
+    session.record(event)
 
 
 async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook) -> EventRow | None:
@@ -264,10 +261,3 @@ async def _load_event(session: Session, delivery: WebhookDelivery, hook: Webhook
     if event is None:
         raise DeliveryError("This event is hidden from the team of the webhook.")
     return event
-
-
-async def _load_fqn(session: Session, event: EventRow | None) -> str | None:
-    if event is None or event.asset_id is None:
-        return None
-    rows = await assets.by_ids(session, [event.asset_id])
-    return rows[0].fqn if rows else None

@@ -41,20 +41,6 @@ def split_path(path: str) -> tuple[str, ...]:
     return tuple(STEP_PATTERN.findall(path))
 
 
-def paths_overlap(field: str, path: str) -> bool:
-    """Whether one path is a prefix of the other."""
-    field_steps, path_steps = split_path(field), split_path(path)
-    length = min(len(field_steps), len(path_steps))
-    return field_steps[:length] == path_steps[:length]
-
-
-def is_affected(change: Change, fields: Sequence[str] | None) -> bool:
-    """Whether the change affects a reader of `fields` (None: all fields). A rename matches under both names."""
-    if fields is None or not change.fields:
-        return True
-    return any(paths_overlap(field, path) for field in fields for path in change.fields)
-
-
 class PathIndex(Generic[T]):
     """A trie of values by field path: finding the values with an overlapping path takes linear time."""
 

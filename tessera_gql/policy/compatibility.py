@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,8 +20,9 @@ from tessera_gql.diff import (
     compare_guarantees,
     small_schema_size,
 )
+from tessera_gql.errors import Invalid
 from tessera_gql.policy import version
-from tessera_gql.policy.enums import ChangeType
+from tessera_gql.policy.enums import ChangeType, Outcome
 
 # A number that orjson and `canonical_json` may write differently. A match inside a string only costs time.
 _FRACTION = re.compile(rb"(?:^|[:,\[])-?\d+[.e]")
@@ -123,6 +125,29 @@ def judge(current: Terms | None, proposed: Terms) -> Judgement:
 def next_version(given_version: str | None, current: str | None, judgement: Judgement) -> str:
     """Choose the version of a change; raises Invalid when the given version is too low for it."""
     return version.choose_version(given_version, current, Bump.PATCH if judgement.bump is Bump.NONE else judgement.bump)
+
+
+def decide_outcome(judgement: Judgement, *, force: bool = False) -> Outcome:
+    """Decide what a publish does with judged terms."""
+    if judgement.is_unchanged:
+        return Outcome.UNCHANGED
+    if not judgement.breaking:
+        return Outcome.PUBLISHED
+    return Outcome.FORCED if force else Outcome.PROPOSED
+
+
+def find_stale_reason(
+    judgement: Judgement, approved_fingerprints: Collection[str], proposed_version: str, current_version: str
+) -> str | None:
+    """Why approved terms no longer fit the active contract, or None: an unapproved break or a version too low."""
+    unapproved = tuple(change for change in judgement.breaking if change.fingerprint not in approved_fingerprints)
+    if unapproved:
+        return f"since version {current_version} it also breaks: {'; '.join(summarize_changes(unapproved, limit=5))}"
+    try:
+        next_version(proposed_version, current_version, judgement)
+    except Invalid:
+        return f"version {current_version} was published meanwhile and {proposed_version} does not follow it"
+    return None
 
 
 def summarize_changes(changes: tuple[Change, ...], *, limit: int = 20) -> tuple[str, ...]:

@@ -67,7 +67,6 @@ class ProposalStatus(StrEnum):
 
 
 OPEN_STATUSES = (ProposalStatus.PENDING, ProposalStatus.APPROVED, ProposalStatus.REJECTED)
-LIVE_STATUSES = (RegistrationStatus.ACTIVE, RegistrationStatus.MIGRATING)
 
 
 class Response(StrEnum):

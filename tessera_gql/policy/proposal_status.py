@@ -1,10 +1,17 @@
-"""Compute the status of a proposal from its acknowledgments and the time; it is never set by hand."""
+"""Decide the status of a proposal, which is never set by hand, and what teams may and must do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum, auto
 
-from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.errors import Conflict, Invalid
+from tessera_gql.policy.enums import ProposalStatus, RegistrationStatus, Response
+
+DEFAULT_LIFETIME = timedelta(days=30)
+MAX_LIFETIME = timedelta(days=366)
+REMINDER_SPANS = (timedelta(days=3), timedelta(days=1))
+"""Times before the expiry at which a reminder is sent."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +49,114 @@ def compute_status_or_expiry(answers: Iterable[TeamResponse], expires_at: dateti
     if now >= expires_at and compute_status(responses, expires_at) is not ProposalStatus.APPROVED:
         return ProposalStatus.EXPIRED
     return compute_status(responses, now)
+
+
+def next_status(
+    before: ProposalStatus, answers: Iterable[TeamResponse], expires_at: datetime, now: datetime
+) -> ProposalStatus:
+    """Compute the status that follows: a final one stays, and a proposal that was approved does not expire."""
+    if not before.is_open:
+        return before
+    if before is ProposalStatus.APPROVED:
+        return compute_status(answers, now)
+    return compute_status_or_expiry(answers, expires_at, now)
+
+
+def describe_status(status: ProposalStatus, *, is_anybody_asked: bool) -> str:
+    """The reason why acknowledgments and time lead to this status."""
+    match status:
+        case ProposalStatus.APPROVED:
+            return "every asked team agrees" if is_anybody_asked else "nobody is hurt, so nobody was asked"
+        case ProposalStatus.REJECTED:
+            return "a team answered BLOCKED"
+        case ProposalStatus.EXPIRED:
+            return "not every asked team agreed in time"
+        case _:
+            return "answers are outstanding"
+
+
+def require_open(status: ProposalStatus, expires_at: datetime, resolved_at: datetime | None) -> None:
+    """Raise Conflict for a proposal that has ended."""
+    if status is ProposalStatus.EXPIRED:
+        raise Conflict(
+            f"This proposal ran out on {expires_at:%Y-%m-%d %H:%M} UTC without everyone's consent."
+            " The owning team can publish the schema again to ask afresh."
+        )
+    if not status.is_open:
+        ended = f"{resolved_at:%Y-%m-%d %H:%M} UTC" if resolved_at else "earlier"
+        raise Conflict(f"This proposal ended on {ended} as {status}. Look at the asset for an open one.")
+
+
+def choose_expiry(requested_end: datetime | None, now: datetime) -> datetime:
+    """Choose when a new proposal expires; raise Invalid for a moment that has passed or is too far away."""
+    if requested_end is None:
+        return now + DEFAULT_LIFETIME
+    if not now < requested_end <= now + MAX_LIFETIME:
+        raise Invalid(
+            f"A proposal may stay open until a moment within the next {MAX_LIFETIME.days} days,"
+            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFETIME.days} days.",
+            field=("expiresAt",),
+        )
+    return requested_end
+
+
+def choose_migration_deadline(answer: TeamResponse, now: datetime) -> datetime | None:
+    """Choose the deadline to store; raise Invalid for MIGRATING without one that lies ahead."""
+    if answer.response is not Response.MIGRATING:
+        return None
+    if answer.deadline is None:
+        raise Invalid(
+            "MIGRATING means not yet, so say until when: give a migrationDeadline.", field=("migrationDeadline",)
+        )
+    if answer.deadline <= now:
+        raise Invalid(
+            "The migrationDeadline has passed already. Give a later one, or answer APPROVED.",
+            field=("migrationDeadline",),
+        )
+    return answer.deadline
+
+
+def registration_status(response: Response) -> RegistrationStatus:
+    """The status that a response gives to the registrations of its team."""
+    return RegistrationStatus.MIGRATING if response is Response.MIGRATING else RegistrationStatus.ACTIVE
+
+
+class Revision(Enum):
+    """What to do with the request to a team after the consumers of the asset changed."""
+
+    KEEP = auto()
+    RELEASE = auto()
+    NARROW = auto()
+    ASK_AGAIN = auto()
+
+
+def revise_request(before: Sequence[str], after: Collection[str] | None, *, is_released: bool) -> Revision:
+    """Decide about a request from the fingerprints of the changes that affected the team before, and do now.
+
+    None means that the team is no longer affected. A response does not cover further changes, and a team that was
+    released has not been asked, so both are asked again.
+    """
+    if after is None:
+        return Revision.KEEP if is_released else Revision.RELEASE
+    if is_released or not set(after) <= set(before):
+        return Revision.ASK_AGAIN
+    return Revision.KEEP if list(after) == list(before) else Revision.NARROW
+
+
+def due_reminder(
+    spans: Sequence[timedelta],
+    sent_hours: Collection[int],
+    *,
+    proposed_at: datetime,
+    expires_at: datetime,
+    now: datetime,
+) -> int | None:
+    """The reminder that is due, in hours before expiry; None if none is due or it was sent already.
+
+    Of several missed reminders only the last is sent, and none that fell due before the proposal was opened.
+    """
+    due_spans = [span for span in spans if proposed_at < expires_at - span <= now < expires_at]
+    if not due_spans:
+        return None
+    hours = int(min(due_spans).total_seconds() // 3600)
+    return None if any(earlier <= hours for earlier in sent_hours) else hours

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from tessera_gql.diff import canonical_json
@@ -49,6 +50,17 @@ def clean_fqn(text: str) -> str:
             field=("fqn",),
         )
     return name
+
+
+def find_invalid_fqns(fqns: Iterable[str]) -> dict[str, str]:
+    """The reasons why fully qualified names are invalid, by name; valid ones are left out."""
+    reasons: dict[str, str] = {}
+    for fqn in fqns:
+        try:
+            clean_fqn(fqn)
+        except Invalid as error:
+            reasons[fqn] = error.message
+    return reasons
 
 
 def clean_text(value: str | None, name: str) -> str | None:

@@ -14,7 +14,7 @@ VERSION_PATTERN = re.compile(
     re.ASCII,
 )
 MAX_LENGTH = 100
-MAX_REQUESTED_NUMBER = 99_999_999  # one digit fewer than PATTERN allows, so that each version has a successor
+MAX_REQUESTED_NUMBER = 99_999_999  # one digit fewer than VERSION_PATTERN allows, so that each version has a successor
 FIRST_VERSION = "1.0.0"
 
 
@@ -61,7 +61,8 @@ def parse_version(text: str) -> Version:
 def next_release(current: Version, bump: Bump) -> Version:
     """The lowest release that is at least `bump` higher; after a pre-release, its own release if that is enough."""
     major, minor, patch = current.core
-    if current.pre and _includes_bump(current.core, bump):
+    lower_numbers = {Bump.MAJOR: (minor, patch), Bump.MINOR: (patch,)}.get(bump, ())
+    if current.pre and not any(lower_numbers):
         return Version(current.core)
     match bump:
         case Bump.MAJOR:
@@ -70,18 +71,6 @@ def next_release(current: Version, bump: Bump) -> Version:
             return Version((major, minor + 1, 0))
         case _:
             return Version((major, minor, patch + 1))
-
-
-def _includes_bump(core: tuple[int, int, int], bump: Bump) -> bool:
-    """Whether the last change to reach this release was at least `bump`."""
-    _, minor, patch = core
-    match bump:
-        case Bump.MAJOR:
-            return minor == patch == 0
-        case Bump.MINOR:
-            return patch == 0
-        case _:
-            return True
 
 
 def choose_version(requested_version: str | None, current: str | None, bump: Bump) -> str:

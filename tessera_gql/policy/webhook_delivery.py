@@ -1,6 +1,6 @@
-"""Webhook decisions: which events match, when to retry or give up, which addresses may be called, when to remind."""
+"""Webhook decisions: which events match, when to retry or give up, which addresses may be called."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -59,25 +59,6 @@ def next_attempt(backoff: Backoff, *, failures: int, since: datetime, now: datet
     wait = min(backoff.first_seconds * backoff.factor ** min(failures - 1, 64), backoff.maximum_seconds)
     due = now + timedelta(seconds=wait * (0.75 + roll / 2))
     return due if due < since + timedelta(seconds=backoff.give_up_after_seconds) else None
-
-
-def due_reminder(
-    spans: Sequence[timedelta],
-    sent_hours: Collection[int],
-    *,
-    proposed_at: datetime,
-    expires_at: datetime,
-    now: datetime,
-) -> int | None:
-    """The reminder that is due, in hours before expiry; None if none is due or it was sent already.
-
-    Of several missed reminders only the last is sent, and none that fell due before the proposal was opened.
-    """
-    due_spans = [span for span in spans if proposed_at < expires_at - span <= now < expires_at]
-    if not due_spans:
-        return None
-    hours = int(min(due_spans).total_seconds() // 3600)
-    return None if any(earlier <= hours for earlier in sent_hours) else hours
 
 
 def find_block_reason(address: IPv4Address | IPv6Address, *, allow_private: bool) -> str | None:

@@ -8,13 +8,12 @@ from sqlalchemy import ColumnElement, select
 
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Asset, table
 
 TABLE = table(Asset)
-_by_id = rows_by(TABLE.c.id)
-_by_fqn_key = rows_by(TABLE.c.fqn_key)
+by_ids = RowQuery(Asset, "id")
+_by_fqn_keys = RowQuery(Asset, "fqn_key")
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,14 @@ def key(fqn: str) -> str:
     return validation.uniqueness_key(fqn)
 
 
-async def by_ids(session: Session, asset_ids: Sequence[UUID]) -> list[Asset]:
-    """Load the assets with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=asset_ids)]
-
-
 async def by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
     """Load the assets with these fqns, ignoring case."""
-    return [*await session.fetch(_by_fqn_key, values=[key(fqn) for fqn in fqns])]
+    return await _by_fqn_keys(session, [key(fqn) for fqn in fqns])
+
+
+async def list_all(session: Session) -> list[Asset]:
+    """Load all assets, in any order."""
+    return await session.list(select(TABLE), Asset)
 
 
 async def get(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("asset",)) -> Asset:
@@ -67,6 +66,12 @@ async def lock(session: Session, ref: AssetRef, *, field: tuple[str, ...] = ("as
     """
     asset = await session.find(select(TABLE).where(_ref_condition(ref)).with_for_update(key_share=True), Asset)
     return _require(asset, ref, field)
+
+
+async def lock_by_fqns(session: Session, fqns: Sequence[str]) -> list[Asset]:
+    """Lock assets in the order of their ids and return them."""
+    statement = select(TABLE).where(session.in_values(TABLE.c.fqn_key, [key(fqn) for fqn in fqns])).order_by(TABLE.c.id)
+    return await session.list(statement.with_for_update(key_share=True), Asset)
 
 
 async def lock_by_ids(session: Session, asset_ids: Sequence[UUID]) -> None:

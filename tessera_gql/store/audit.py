@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from tessera_gql.store import events
 from tessera_gql.store.database import Database
@@ -48,17 +47,13 @@ def verify_rows(rows: Iterable[EventRow], position: LogPosition, expected: LogPo
             raise BrokenEventLog(
                 position.sequence + 1, f"it is missing; {row.sequence} comes after {position.sequence}"
             )
-        if events.compute_hash(position.hash, hashed_values(row)) != row.hash:
+        values = {name: getattr(row, name) for name in COLUMNS if name != "hash"}
+        if events.compute_hash(position.hash, values) != row.hash:
             raise BrokenEventLog(row.sequence, "its hash does not fit what the row says and the row before it")
         position = LogPosition(row.sequence, row.hash)
         if expected is not None and expected.sequence == row.sequence and expected.hash != row.hash:
             raise BrokenEventLog(row.sequence, "its hash is not the one that was noted down: the log was written anew")
     return position
-
-
-def hashed_values(row: EventRow) -> dict[str, Any]:
-    """Return the values of a row that its hash covers, besides the previous hash."""
-    return {name: getattr(row, name) for name in COLUMNS if name != "hash"}
 
 
 async def read_pages(database: Database, after: int = 0) -> AsyncIterator[list[EventRow]]:

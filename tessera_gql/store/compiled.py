@@ -9,25 +9,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import (
-    ARRAY,
-    BindParameter,
-    Column,
-    ColumnElement,
-    Dialect,
-    Executable,
-    FromClause,
-    Insert,
-    Select,
-    String,
-    Table,
-    bindparam,
-    func,
-    insert,
-    select,
-)
-from sqlalchemy import any_ as any_of
-from sqlalchemy import column as sql_column
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Dialect, Executable, Select, bindparam, select
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -44,7 +27,7 @@ MAX_CACHED_STATEMENTS = 1_000
 class ValueList(TypeDecorator[Sequence[Any]]):
     """Any number of values of one type as one parameter: an array on PostgreSQL, a JSON list on SQLite."""
 
-    impl = String
+    impl = sa.String
     cache_ok = True
 
     def __init__(self, item: TypeEngine[Any]) -> None:
@@ -52,7 +35,7 @@ class ValueList(TypeDecorator[Sequence[Any]]):
         super().__init__()
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(ARRAY(self.item) if dialect.name == "postgresql" else String())
+        return dialect.type_descriptor(sa.ARRAY(self.item) if dialect.name == "postgresql" else sa.String())
 
     def bind_processor(self, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
@@ -64,11 +47,11 @@ def _as_json(values: Iterable[Any]) -> str:
     return orjson.dumps([value.hex if isinstance(value, UUID) else value for value in values]).decode()
 
 
-def in_values(dialect: str, column: ColumnElement[Any], values: BindParameter[Any]) -> ColumnElement[bool]:
+def in_values(dialect: str, column: ColumnElement[Any], values: sa.BindParameter[Any]) -> ColumnElement[bool]:
     """Build the condition that the column is one of the values of a `ValueList` parameter."""
     if dialect == "postgresql":
-        return column == any_of(values)
-    listed = func.json_each(values).table_valued(sql_column("value", String))
+        return column == sa.any_(values)
+    listed = sa.func.json_each(values).table_valued(sa.column("value", sa.String))
     return column.in_(select(listed.c.value))
 
 
@@ -145,7 +128,7 @@ class StatementCompiler:
             return compiled, [[*row] for row in zip(*compiled.bind_columns(rows, defaults), strict=True)]
         return compiled, [compiled.bind(rows[0] if rows else {}, defaults)]
 
-    def bulk_insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> tuple[CompiledStatement, list[Any]]:
+    def bulk_insert(self, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> tuple[CompiledStatement, list[Any]]:
         """Return one statement that inserts all the rows, which have the same columns, and its values by column."""
         key = (table, *rows[0])
         if (insertion := self._bulk_inserts.get(key)) is None:
@@ -155,13 +138,13 @@ class StatementCompiler:
         return insertion, [*insertion.bind_columns(rows, {})]
 
 
-def bulk_insert_statement(table: Table, names: Iterable[str]) -> Insert:
+def bulk_insert_statement(table: sa.Table, names: Iterable[str]) -> sa.Insert:
     """Build the insertion of any number of rows for PostgreSQL, with one parameter for all values of a column."""
     columns = [table.c[name] for name in names]
     parameters = [bindparam(column.key, type_=ValueList(column.type)) for column in columns]
-    targets = [sql_column(column.key, column.type) for column in columns]
-    source = func.unnest(*parameters).table_valued(*targets).render_derived()
-    return insert(table).from_select(columns, select(*source.c), include_defaults=False)
+    targets = [sa.column(column.key, column.type) for column in columns]
+    source = sa.func.unnest(*parameters).table_valued(*targets).render_derived()
+    return sa.insert(table).from_select(columns, select(*source.c), include_defaults=False)
 
 
 _query_cache: dict[Hashable, tuple[CompiledStatement, Mapping[str, Any]]] = {}
@@ -181,7 +164,7 @@ class PreparedQuery:
     def __init__(
         self,
         build: Callable[[str], Select[Any]],
-        source: FromClause | None = None,
+        source: sa.FromClause | None = None,
         required_columns: Iterable[str] = (),
         *,
         cursor_column: str = "id",
@@ -214,16 +197,6 @@ class PreparedQuery:
         return statement.with_only_columns(*(column for column in statement.selected_columns if column.key in names))
 
 
-def rows_by(column: Column[Any], *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()) -> PreparedQuery:
-    """Prepare a query for the rows of a table whose column has one of the parameter `values`."""
-
-    def build(dialect: str) -> Select[Any]:
-        is_requested = in_values(dialect, column, list_parameter("values", column))
-        return select(column.table).where(is_requested, *conditions).order_by(*order_by)
-
-    return PreparedQuery(build, column.table, [column.key])
-
-
-def list_parameter(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
+def list_parameter(name: str, column: ColumnElement[Any]) -> sa.BindParameter[Any]:
     """Build the parameter of a prepared query for any number of the column's values."""
     return bindparam(name, type_=ValueList(column.type))

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import PoolProxiedConnection, QueuePool, event
@@ -30,30 +30,6 @@ StatementObserver: TypeAlias = Callable[[str, float], None]
 """Called with the text of each statement and the seconds it took, once it has ended."""
 
 
-class Driver(Protocol):
-    """The operations that both database drivers offer on one connection."""
-
-    async def run_script(self, text: str) -> None:
-        """Run statements that have no parameters."""
-        ...
-
-    async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]: ...
-
-    async def run(self, text: str, values: Sequence[Any]) -> int:
-        """Run a statement and return the number of rows it changed."""
-        ...
-
-    async def run_many(self, text: str, values: Sequence[Sequence[Any]]) -> None: ...
-
-    async def rollback(self) -> None:
-        """Roll the transaction back, if one was begun."""
-        ...
-
-    def survives(self, error: BaseException) -> bool:
-        """Tell whether the connection can be used again after this error."""
-        ...
-
-
 @dataclass(frozen=True)
 class PostgreSQLDriver:
     """Statements on one asyncpg connection."""
@@ -61,12 +37,14 @@ class PostgreSQLDriver:
     connection: Any
 
     async def run_script(self, text: str) -> None:
+        """Run statements that have no parameters."""
         await self.connection.execute(text)
 
     async def fetch(self, text: str, values: Sequence[Any], row: type[Any] | None) -> list[Any]:
         return cast("list[Any]", await self.connection.fetch(text, *values, record_class=row))
 
     async def run(self, text: str, values: Sequence[Any]) -> int:
+        """Run a statement and return the number of rows it changed."""
         status: str = await self.connection.execute(text, *values)
         number = status.rpartition(" ")[2]
         return int(number) if number.isdecimal() else 0
@@ -75,11 +53,13 @@ class PostgreSQLDriver:
         await self.connection.executemany(text, values)
 
     async def rollback(self) -> None:
+        """Roll the transaction back, if one was begun."""
         if self.connection.is_in_transaction():
             async with asyncio.timeout(ROLLBACK_SECONDS):
                 await self.connection.execute("ROLLBACK")
 
     def survives(self, error: BaseException) -> bool:
+        """Tell whether the connection can be used again after this error."""
         if not isinstance(error, asyncpg.PostgresError) or self.connection.is_closed():
             return False
         return not str(getattr(error, "sqlstate", None) or "").startswith(CLOSING_SQLSTATES)
@@ -113,6 +93,9 @@ class SQLiteDriver:
         """Return True: the connection's thread completes a statement even when its caller was cancelled."""
         del error
         return True
+
+
+Driver: TypeAlias = PostgreSQLDriver | SQLiteDriver
 
 
 class ConnectionCounter:

@@ -5,40 +5,47 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from tessera_gql.errors import NotFound
 from tessera_gql.policy.enums import ContractStatus
 from tessera_gql.policy.version import parse_version
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Contract, table
 
 TABLE = table(Contract)
-_by_id = rows_by(TABLE.c.id)
-_active_by_asset = rows_by(TABLE.c.asset_id, TABLE.c.status == ContractStatus.ACTIVE)
-
-
-async def by_ids(session: Session, contract_ids: Sequence[UUID]) -> list[Contract]:
-    """Load the contracts with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=contract_ids)]
+by_ids = RowQuery(Contract, "id")
+list_active = RowQuery(Contract, "asset_id", TABLE.c.status == ContractStatus.ACTIVE)
+"""The active contracts of assets, at most one of each."""
+find_active = list_active.find
 
 
 async def get(session: Session, identity: UUID) -> Contract:
     """Return a contract by its id; raise NotFound if there is none."""
-    contracts = await by_ids(session, [identity])
-    if not contracts:
-        raise NotFound(f"There is no contract {identity}. List an asset's contracts to find it.", field=("contract",))
-    return contracts[0]
+    return await by_ids.get(session, identity, "contract", "List an asset's contracts to find it.")
 
 
-async def list_active(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
-    """Load the active contracts of the assets; an asset has at most one."""
-    return [*await session.fetch(_active_by_asset, values=asset_ids)]
+async def list_all(session: Session) -> list[Contract]:
+    """Load all contracts, in the order of their publication."""
+    return await session.list(select(TABLE).order_by(TABLE.c.published_at, TABLE.c.id), Contract)
 
 
-async def find_active(session: Session, asset: UUID) -> Contract | None:
-    """Find the active contract of an asset."""
-    contracts = await list_active(session, [asset])
-    return contracts[0] if contracts else None
+async def list_by_assets(session: Session, asset_ids: Sequence[UUID]) -> list[Contract]:
+    """Load all contracts of the assets, in the order of their creation."""
+    is_of_asset = session.in_values(TABLE.c.asset_id, asset_ids)
+    return await session.list(select(TABLE).where(is_of_asset).order_by(TABLE.c.id), Contract)
+
+
+async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
+    """Find the assets without any contract, not even a retired one: their next version is the first."""
+    if not asset_ids:
+        return set()
+    is_of_asset = session.in_values(TABLE.c.asset_id, asset_ids)
+    published = await session.rows(select(TABLE.c.asset_id).where(is_of_asset).distinct())
+    return set(asset_ids).difference(row.asset_id for row in published)
+
+
+async def deprecate(session: Session, contract_ids: Sequence[UUID]) -> None:
+    """Mark contracts that are replaced by a newer version."""
+    is_replaced = session.in_values(TABLE.c.id, contract_ids)
+    await session.update(Contract, is_replaced, status=ContractStatus.DEPRECATED)
 
 
 async def load_highest_version(session: Session, asset: UUID) -> str | None:

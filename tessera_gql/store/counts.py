@@ -14,17 +14,13 @@ proposals = table(Proposal)
 
 @dataclass(frozen=True)
 class BacklogCounts:
-    """The last sequence of the event log, and counts of deliveries, webhooks and proposals that wait."""
+    """The last sequence of the event log, and counts; lagging webhooks lack deliveries for the latest events."""
 
     last_sequence: int
     pending_deliveries: int
-    """Deliveries that wait for an attempt."""
     dead_deliveries: int
-    """Deliveries that have failed for good and are not deleted yet."""
     lagging_webhooks: int
-    """Webhooks without deliveries for the latest events."""
     pending_proposals: int
-    """Proposals that wait for acknowledgments."""
 
 
 async def load_counts(session: Session) -> BacklogCounts:

@@ -26,7 +26,7 @@ def utc_now() -> datetime:
 
 
 class Database:
-    """A database and its optional replica. `committed` holds callbacks for the events of each commit."""
+    """A database and its optional replica. `commit_listeners` holds callbacks for the events of each commit."""
 
     def __init__(self, url: str, *, clock: Clock = utc_now, options: DatabaseOptions = DEFAULT_OPTIONS) -> None:
         self.url = url
@@ -55,7 +55,7 @@ class Database:
         return SessionContext(self._sources.reader, self.clock)
 
     def use_replica(self, replica_url: str, *, max_age: timedelta, options: DatabaseOptions = DEFAULT_OPTIONS) -> None:
-        """Read queries from this replica while it is no older than `age` and holds the caller's own changes."""
+        """Read queries from this replica while it is no older than `max_age` and holds the caller's own changes."""
         source = create_replica_source(replica_url, options, self._observers)
         self._replica = Replica(source, replace(self._sources.writer, begin_sql=""), self.clock, max_age)
 

@@ -2,7 +2,7 @@
 
 SQLite: the driver's own transactions break savepoints and can't begin IMMEDIATE, so they are off and `BEGIN` is
 explicit; one connection writes, several are read-only. PostgreSQL: one pool for reads and writes. SQLAlchemy itself
-executes only migrations; all other statements go through `store.drivers`.
+executes only migrations; all other statements go through `store.connections`.
 """
 
 import json
@@ -192,6 +192,11 @@ def _local_limits(options: DatabaseOptions) -> str:
     return "".join(f"; SET LOCAL {name} = {value}" for name, value in options.timeouts.items())
 
 
+def _engine_options() -> dict[str, Any]:
+    pool: dict[str, Any] = {"max_overflow": 0, "pool_use_lifo": True, "pool_reset_on_return": None}
+    return {**pool, "hide_parameters": True, "json_serializer": to_json, "json_deserializer": from_json}
+
+
 def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine:
     # Only asyncpg's own URL parser knows the TLS parameters, so they are passed in a URL and the others as arguments.
     encryption = URL.create("postgresql", query={name: url.query[name] for name in TLS_PARAMETERS & set(url.query)})
@@ -200,8 +205,8 @@ def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine
         "timeout": options.connect_seconds,
         "command_timeout": options.statement_seconds + TIMEOUT_GRACE_SECONDS,
         "server_settings": {"application_name": "tessera"},
+        "statement_cache_size": 0 if options.uses_pgbouncer else STATEMENT_CACHE_SIZE,
     }
-    arguments["statement_cache_size"] = 0 if options.uses_pgbouncer else STATEMENT_CACHE_SIZE
     if options.uses_pgbouncer:
         arguments |= {
             "prepared_statement_cache_size": 0,
@@ -211,16 +216,10 @@ def _create_postgresql_engine(url: URL, options: DatabaseOptions) -> AsyncEngine
         arguments["server_settings"] |= options.timeouts
     engine = create_async_engine(
         url.difference_update_query(TLS_PARAMETERS),
-        hide_parameters=True,
         pool_size=options.pool_size,
-        max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
-        pool_pre_ping=False,
-        pool_use_lifo=True,
-        pool_reset_on_return=None,
-        json_serializer=to_json,
-        json_deserializer=from_json,
         connect_args=arguments,
+        **_engine_options(),
     )
     # JSON stays text until it is read, because decoding every row's documents would be slow.
     dialect = cast("Any", engine.dialect)
@@ -245,14 +244,9 @@ def _create_sqlite_engine(url: URL, file: SQLiteFile, *, begin_sql: str, read_on
     existing = url.set(database=f"file:{quote(str(file.path))}", query={**url.query, "mode": "rw", "uri": "true"})
     engine = create_async_engine(
         existing,
-        hide_parameters=True,
         pool_size=SQLITE_READERS if read_only else 1,
-        max_overflow=0,
         pool_timeout=30,
-        pool_use_lifo=True,
-        pool_reset_on_return=None,
-        json_serializer=to_json,
-        json_deserializer=from_json,
+        **_engine_options(),
         execution_options={"schema_translate_map": WITHOUT_SCHEMAS},
     )
 

@@ -111,7 +111,8 @@ def to_unavailable(error: Exception, database: str, *, is_committing: bool = Fal
     if (reason := _reason(cause)) is None:
         return None
     sentence = f"{database} {reason.text}"
-    if is_committing and _leaves_outcome_open(cause):
+    is_lost_or_read_only = isinstance(cause, FileLost) or getattr(cause, "sqlstate", None) == "25006"
+    if is_committing and not is_lost_or_read_only:
         return Unavailable(UNKNOWN_OUTCOME, reason=sentence)
     return Unavailable(f"{sentence[0].upper()}{sentence[1:]}; nothing was changed. {reason.advice}", reason=sentence)
 
@@ -130,10 +131,6 @@ def is_connection_refused(error: Unavailable) -> bool:
     """Tell whether the server runs but refuses connections, which does not pass by itself."""
     reason = _reason(driver_error(error.__cause__ or error))
     return reason is not None and reason.is_refusal
-
-
-def _leaves_outcome_open(cause: BaseException) -> bool:
-    return not isinstance(cause, FileLost) and getattr(cause, "sqlstate", None) != "25006"
 
 
 def _reason(error: BaseException) -> Reason | None:

@@ -45,7 +45,7 @@ async def claim_key(session: Session, memo: IdempotentCall) -> dict[str, Any] | 
 
 
 async def store_payload(session: Session, memo: IdempotentCall, answer: dict[str, Any]) -> None:
-    """Store the payload of a call whose key was inserted by `begin`."""
+    """Store the payload of a call whose key was inserted by `claim_key`."""
     await session.update(IdempotencyKey, _is_same_key(memo), answer=answer)
 
 

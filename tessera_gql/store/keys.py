@@ -10,25 +10,19 @@ from sqlalchemy import bindparam, exists, func, or_, select, update
 from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import ApiKey, table
 
 BOOTSTRAP_LOCK = 0x7E55E4C
 
 TABLE = table(ApiKey)
-_by_hash = rows_by(TABLE.c.token_hash)
+find_by_hash = RowQuery(ApiKey, "token_hash").find
+"""Find a key by its token's hash, also a revoked or expired one, so that its holder can learn the reason."""
 
 
 def hash_token(token: str) -> str:
     """Hash a token with SHA-256 for storage and lookup."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-async def find_by_hash(session: Session, token_hash: str) -> ApiKey | None:
-    """Find a key by its token's hash, also a revoked or expired one, so that its holder can learn the reason."""
-    keys = await session.fetch(_by_hash, values=[token_hash])
-    return keys[0] if keys else None
 
 
 async def list_by_prefix(session: Session, prefix: str) -> list[ApiKey]:
@@ -44,10 +38,15 @@ async def list_all(session: Session) -> list[ApiKey]:
 
 async def get(session: Session, identity: UUID, view: Visibility) -> ApiKey:
     """Return a key by its id; raise NotFound if it does not exist or the caller may not see it."""
-    keys: list[ApiKey] = await visibility.load_visible_rows(session, TABLE.c.id, [identity], view)
-    if not keys:
-        raise NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
-    return keys[0]
+    error = NotFound("There is no such API key. Look it up with apiKeys or `tessera keys list`.", field=("api_key",))
+    key: ApiKey = await visibility.get_visible_row(session, TABLE.c.id, identity, view, error)
+    return key
+
+
+async def revoke(session: Session, identity: UUID) -> bool:
+    """Revoke a key; return False if it is revoked already."""
+    is_valid = (TABLE.c.id == identity) & TABLE.c.revoked_at.is_(None)
+    return bool(await session.update(ApiKey, is_valid, revoked_at=session.now))
 
 
 async def any_exists(session: Session) -> bool:

@@ -1,15 +1,14 @@
 """Queries of lineage: dependencies, and the assets upstream or downstream within a number of steps."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, func, literal, select, text
+from sqlalchemy import Column, Executable, Integer, Uuid, bindparam, delete, func, literal, select, text
 
-from tessera_gql.errors import NotFound
-from tessera_gql.store.compiled import ValueList, rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.compiled import ValueList
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Asset, AssetDependency, table
 
 MAX_DEPTH = 10
@@ -17,7 +16,7 @@ MAX_REACHABLE = 1_000
 
 TABLE = table(AssetDependency)
 assets = table(Asset)
-_by_id = rows_by(TABLE.c.id)
+by_ids = RowQuery(AssetDependency, "id")
 
 
 class Direction(StrEnum):
@@ -35,19 +34,6 @@ class ReachableAsset:
     degree: int
 
 
-async def by_ids(session: Session, dependency_ids: Sequence[UUID]) -> list[AssetDependency]:
-    """Load the dependencies with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=dependency_ids)]
-
-
-async def get(session: Session, identity: UUID) -> AssetDependency:
-    """Return a dependency by its id; raise NotFound if there is none."""
-    dependencies = await by_ids(session, [identity])
-    if not dependencies:
-        raise NotFound(f"There is no dependency {identity}. Look at the asset's upstream.", field=("dependency",))
-    return dependencies[0]
-
-
 async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -> AssetDependency | None:
     """Find the dependency of this type between two assets."""
     return await session.find(
@@ -58,6 +44,22 @@ async def find(session: Session, dependent: UUID, dependency: UUID, kind: str) -
         ),
         AssetDependency,
     )
+
+
+async def list_all(session: Session) -> list[AssetDependency]:
+    """Load all dependencies, in any order."""
+    return await session.list(select(TABLE), AssetDependency)
+
+
+async def list_by_dependents(session: Session, asset_ids: Collection[UUID]) -> list[AssetDependency]:
+    """Load the dependencies of the assets on others, in any order."""
+    is_of_dependent = session.in_values(TABLE.c.dependent_asset_id, asset_ids)
+    return await session.list(select(TABLE).where(is_of_dependent), AssetDependency)
+
+
+async def remove(session: Session, dependency_ids: Sequence[UUID]) -> None:
+    """Delete the dependencies with these ids."""
+    await session.execute(delete(TABLE).where(session.in_values(TABLE.c.id, dependency_ids)))
 
 
 async def load_reachable(

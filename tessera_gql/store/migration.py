@@ -130,7 +130,7 @@ async def load_state(url: str, options: DatabaseOptions = DEFAULT_OPTIONS) -> Sc
 
 
 async def load_state_in_session(session: Session) -> SchemaState:
-    """Load the same as `look` within a session, from a database that is not empty."""
+    """Load the same as `load_state` within a session, from a database that is not empty."""
     at = await session.value(text("SELECT version_num FROM alembic_version"))
     if session.dialect != "postgresql":
         return SchemaState(cast("str | None", at))

@@ -16,22 +16,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    FromClause,
-    Integer,
-    Select,
-    Table,
-    and_,
-    bindparam,
-    cast,
-    func,
-    or_,
-    select,
-    true,
-)
-from sqlalchemy import column as sql_column
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, FromClause, Select, Table, bindparam, select
 
 from tessera_gql.errors import Invalid
 from tessera_gql.policy.visibility import Visibility
@@ -45,7 +31,7 @@ DEFAULT_SIZE = 20
 MAX_SIZE = 100
 MAX_CACHED_SHAPES = 500
 """Prepared queries that each of the caches below holds."""
-SIZE: BindParameter[int] = bindparam("size", type_=Integer())
+SIZE: sa.BindParameter[int] = bindparam("size", type_=sa.Integer())
 PARENT_INDEX = "number"
 """Column of the results with the index of a row's parent in the list of parents."""
 
@@ -190,9 +176,9 @@ class QueryShape:
         for name in self.bounds:
             bound, bound_id = bindparam(name, type_=column.type), bindparam(f"{name}_id", type_=identity.type)
             if (name == "after") != self.is_descending:
-                yield or_(column > bound, and_(column == bound, identity > bound_id))
+                yield sa.or_(column > bound, sa.and_(column == bound, identity > bound_id))
             else:
-                yield or_(column < bound, and_(column == bound, identity < bound_id))
+                yield sa.or_(column < bound, sa.and_(column == bound, identity < bound_id))
 
 
 def _bind_values(source: FromClause, request: PageRequest, view: Visibility) -> dict[str, Any]:
@@ -222,7 +208,7 @@ def _page_query(shape: QueryShape) -> PreparedQuery:
 
 
 async def load_pages_by_parent(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
+    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
 ) -> dict[UUID, Page]:
     """Load a page for each parent with one statement."""
     query = _parent_pages_query(QueryShape.of(source, parent, request, view))
@@ -240,30 +226,30 @@ def _parent_pages_query(shape: QueryShape) -> PreparedQuery:
         parent = shape.source.c[shape.parent or ""]
         if dialect == "postgresql":
             return _lateral_query(shape, parent)
-        return _id_subquery(shape, parent) if isinstance(shape.source, Table) else _row_number_query(shape, parent)
+        return _id_subquery(shape, parent) if isinstance(shape.source, sa.Table) else _row_number_query(shape, parent)
 
     return PreparedQuery(build, shape.source, [PARENT_INDEX], cursor_column=shape.order_by)
 
 
 def _lateral_query(shape: QueryShape, parent: ColumnElement[Any]) -> Select[Any]:
     """Select the pages with a lateral join, which stops at the end of a page where an index has the order."""
-    ids = func.unnest(list_parameter("parents", parent))
+    ids = sa.func.unnest(list_parameter("parents", parent))
     parents = ids.table_valued("parent", with_ordinality=PARENT_INDEX).render_derived()
     page: FromClause = (
         select(*shape.columns(shape.source))
-        .where(cast(parents.c.parent, parent.type) == parent, *shape.bounded_filters("postgresql"))
+        .where(sa.cast(parents.c.parent, parent.type) == parent, *shape.bounded_filters("postgresql"))
         .order_by(*shape.ordering(shape.source))
         .limit(SIZE)
         .lateral()
     )
-    joined = select(page, parents.c[PARENT_INDEX]).select_from(parents.join(page, true()))
+    joined = select(page, parents.c[PARENT_INDEX]).select_from(parents.join(page, sa.true()))
     return joined.order_by(parents.c[PARENT_INDEX], *shape.ordering(page))
 
 
 def _id_subquery(shape: QueryShape, parent: ColumnElement[Any]) -> Select[Any]:
     """Select the ids of each page before its rows, since SQLite has no lateral joins."""
     parents = _parents_table(parent)
-    condition = and_(parents.c.value == parent, *shape.bounded_filters("sqlite"))
+    condition = sa.and_(parents.c.value == parent, *shape.bounded_filters("sqlite"))
     ids = select(shape.source.c.id).where(condition).order_by(*shape.ordering(shape.source)).limit(SIZE)
     rows = shape.source.alias()
     is_on_page = rows.c.id.in_(ids.correlate(parents))
@@ -277,7 +263,7 @@ def _id_subquery(shape: QueryShape, parent: ColumnElement[Any]) -> Select[Any]:
 def _row_number_query(shape: QueryShape, parent: ColumnElement[Any]) -> Select[Any]:
     """Number the rows of each parent, for a source in which several parents share an id."""
     parents = _parents_table(parent)
-    position = func.row_number().over(partition_by=parents.c.key, order_by=shape.ordering(shape.source))
+    position = sa.func.row_number().over(partition_by=parents.c.key, order_by=shape.ordering(shape.source))
     numbered = (
         select(*shape.columns(shape.source, parents.c.key.label(PARENT_INDEX), position.label("position")))
         .select_from(parents.join(shape.source, parents.c.value == parent))
@@ -289,7 +275,7 @@ def _row_number_query(shape: QueryShape, parent: ColumnElement[Any]) -> Select[A
 
 
 def _parents_table(parent: ColumnElement[Any]) -> Any:
-    return func.json_each(list_parameter("parents", parent)).table_valued(sql_column("key", Integer), "value")
+    return sa.func.json_each(list_parameter("parents", parent)).table_valued(sa.column("key", sa.Integer), "value")
 
 
 def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
@@ -301,38 +287,31 @@ def _to_page(rows: Sequence[Any], request: PageRequest) -> Page:
     return Page(rows, has_next=has_more, has_previous=request.after is not None)
 
 
-async def count(session: Session, source: Table, request: PageRequest, view: Visibility) -> int:
+async def count(session: Session, source: sa.Table, request: PageRequest, view: Visibility) -> int:
     """Count all rows of a table that meet the request's conditions."""
     query = _count_query(QueryShape.of(source, None, request, view))
     (row,) = await session.fetch(query, **_bind_values(source, request, view))
     return int(row.number)
 
 
-@lru_cache(MAX_CACHED_SHAPES)
-def _count_query(shape: QueryShape) -> PreparedQuery:
-    def build(dialect: str) -> Select[Any]:
-        return select(func.count().label("number")).select_from(shape.source).where(*shape.filters(dialect))
-
-    return PreparedQuery(build)
-
-
 async def count_by_parent(
-    session: Session, source: Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
+    session: Session, source: sa.Table, parent: str, parents: Sequence[UUID], request: PageRequest, view: Visibility
 ) -> dict[UUID, int]:
     """Count the rows of each parent that meet the request's conditions, with one statement."""
-    query = _count_by_parent_query(QueryShape.of(source, parent, request, view))
+    query = _count_query(QueryShape.of(source, parent, request, view))
     rows = await session.fetch(query, parents=parents, **_bind_values(source, request, view))
     return dict.fromkeys(parents, 0) | {row.parent: row.number for row in rows}
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _count_by_parent_query(shape: QueryShape) -> PreparedQuery:
+def _count_query(shape: QueryShape) -> PreparedQuery:
     def build(dialect: str) -> Any:
-        parent = shape.source.c[shape.parent or ""]
-        return (
-            select(parent.label("parent"), func.count().label("number"))
-            .where(in_values(dialect, parent, list_parameter("parents", parent)), *shape.filters(dialect))
-            .group_by(parent)
-        )
+        number = sa.func.count().label("number")
+        if shape.parent is None:
+            return select(number).select_from(shape.source).where(*shape.filters(dialect))
+        parent = shape.source.c[shape.parent]
+        is_of_parent = in_values(dialect, parent, list_parameter("parents", parent))
+        statement = select(parent.label("parent"), number).where(is_of_parent, *shape.filters(dialect))
+        return statement.group_by(parent)
 
     return PreparedQuery(build)

@@ -1,28 +1,32 @@
-"""Queries of proposals and their acknowledgments."""
+"""Queries of proposals, their acknowledgments and their reminders."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import and_, not_, or_, select
 
-from tessera_gql.errors import NotFound
 from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.policy.events import ReminderSent
+from tessera_gql.store import events
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Acknowledgment, Proposal, table
 
 TABLE = table(Proposal)
 ACKNOWLEDGMENTS = table(Acknowledgment)
 IS_OPEN = or_(*(TABLE.c.status == status for status in OPEN_STATUSES))
 
-_by_id = rows_by(TABLE.c.id)
-_open_by_asset = rows_by(TABLE.c.asset_id, IS_OPEN)
-_by_contract = rows_by(TABLE.c.contract_id)
-_acknowledgment_by_id = rows_by(ACKNOWLEDGMENTS.c.id)
-_acknowledgments_by_proposal = rows_by(
-    ACKNOWLEDGMENTS.c.proposal_id, order_by=(ACKNOWLEDGMENTS.c.created_at, ACKNOWLEDGMENTS.c.id)
+by_ids = RowQuery(Proposal, "id")
+by_contracts = RowQuery(Proposal, "contract_id")
+"""The proposals that contracts were published from."""
+list_open = RowQuery(Proposal, "asset_id", IS_OPEN)
+"""The open proposals of assets, at most one of each."""
+find_open = list_open.find
+acknowledgments_by_ids = RowQuery(Acknowledgment, "id")
+list_acknowledgments = RowQuery(
+    Acknowledgment, "proposal_id", order_by=(ACKNOWLEDGMENTS.c.created_at, ACKNOWLEDGMENTS.c.id)
 )
+"""The acknowledgments of proposals, released ones included, in the order the teams were asked."""
 
 AWAITED = (
     select(ACKNOWLEDGMENTS)
@@ -33,43 +37,9 @@ AWAITED = (
 """The acknowledgments that open proposals still wait for."""
 
 
-async def by_ids(session: Session, proposal_ids: Sequence[UUID]) -> list[Proposal]:
-    """Load the proposals with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=proposal_ids)]
-
-
 async def get(session: Session, identity: UUID) -> Proposal:
     """Return a proposal by its id; raise NotFound if there is none."""
-    proposals = await by_ids(session, [identity])
-    if not proposals:
-        raise NotFound(f"There is no proposal {identity}. List proposals(filter:) to find it.", field=("proposal",))
-    return proposals[0]
-
-
-async def list_open(session: Session, asset_ids: Sequence[UUID]) -> list[Proposal]:
-    """Load the open proposals of the assets; an asset has at most one."""
-    return [*await session.fetch(_open_by_asset, values=asset_ids)]
-
-
-async def find_open(session: Session, asset: UUID) -> Proposal | None:
-    """Find the open proposal of an asset."""
-    proposals = await list_open(session, [asset])
-    return proposals[0] if proposals else None
-
-
-async def by_contracts(session: Session, contract_ids: Sequence[UUID]) -> list[Proposal]:
-    """Load the proposals that these contracts were published from."""
-    return [*await session.fetch(_by_contract, values=contract_ids)]
-
-
-async def list_acknowledgments(session: Session, proposal_ids: Sequence[UUID]) -> list[Acknowledgment]:
-    """Load the acknowledgments of the proposals, released ones included, in the order the teams were asked."""
-    return [*await session.fetch(_acknowledgments_by_proposal, values=proposal_ids)]
-
-
-async def acknowledgments_by_ids(session: Session, acknowledgment_ids: Sequence[UUID]) -> list[Acknowledgment]:
-    """Load the acknowledgments with these ids, in any order."""
-    return [*await session.fetch(_acknowledgment_by_id, values=acknowledgment_ids)]
+    return await by_ids.get(session, identity, "proposal", "List proposals(filter:) to find it.")
 
 
 async def list_overdue(session: Session, now: datetime) -> list[Proposal]:
@@ -82,3 +52,22 @@ async def list_overdue(session: Session, now: datetime) -> list[Proposal]:
     is_expired = and_(TABLE.c.expires_at <= now, TABLE.c.status != ProposalStatus.APPROVED)
     is_complete = and_(TABLE.c.status == ProposalStatus.PENDING, ~has_outstanding)
     return await session.list(select(TABLE).where(IS_OPEN, or_(is_expired, is_complete)).order_by(TABLE.c.id), Proposal)
+
+
+async def list_expiring(session: Session, now: datetime, window: timedelta) -> list[Proposal]:
+    """Load the pending proposals that expire within the window and that a team has not answered."""
+    has_silent_team = select(AWAITED.c.id).where(AWAITED.c.proposal_id == TABLE.c.id).exists()
+    is_pending = TABLE.c.status == ProposalStatus.PENDING
+    expires_soon = (TABLE.c.expires_at > now) & (TABLE.c.expires_at <= now + window)
+    statement = select(TABLE).where(is_pending, expires_soon, has_silent_team).order_by(TABLE.c.id)
+    return await session.list(statement, Proposal)
+
+
+async def load_reminder_hours(session: Session, proposal_ids: Sequence[UUID]) -> dict[UUID, set[int]]:
+    """Return for each proposal how many hours before its expiry reminders were sent."""
+    rows = events.TABLE.c
+    condition = (session.in_values(rows.proposal_id, proposal_ids), rows.kind == ReminderSent.kind)
+    hours: dict[UUID, set[int]] = {proposal: set() for proposal in proposal_ids}
+    for row in await session.rows(select(rows.proposal_id, rows.payload).where(*condition)):
+        hours[row.proposal_id].add(row.payload["hours_before"])
+    return hours

@@ -1,22 +1,21 @@
 """Queries of registrations by id, asset and team."""
 
-from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 
-from tessera_gql.errors import NotFound
 from tessera_gql.policy.affected_teams import FieldReader
 from tessera_gql.policy.enums import RegistrationStatus
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Registration, Team, table
 
 TABLE = table(Registration)
 IS_LIVE = TABLE.c.status != RegistrationStatus.INACTIVE
 
-_by_id = rows_by(TABLE.c.id)
-_live_by_asset = rows_by(TABLE.c.asset_id, IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id))
+by_ids = RowQuery(Registration, "id")
+list_live = RowQuery(Registration, "asset_id", IS_LIVE, order_by=(TABLE.c.registered_at, TABLE.c.id))
+"""The live registrations of assets, oldest first."""
 
 _teams = table(Team)
 _readers = select(TABLE.c.asset_id, TABLE.c.consumer_team_id).where(IS_LIVE).distinct().subquery()
@@ -26,28 +25,33 @@ CONSUMER_TEAMS = (
 """The teams that read an asset, without duplicates, with the `asset_id` as an extra column."""
 
 
-async def by_ids(session: Session, registration_ids: Sequence[UUID]) -> list[Registration]:
-    """Load the registrations with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=registration_ids)]
-
-
 async def get(session: Session, identity: UUID) -> Registration:
     """Return a registration by its id; raise NotFound if there is none."""
-    registrations = await by_ids(session, [identity])
-    if not registrations:
-        raise NotFound(
-            f"There is no registration {identity}. List an asset's registrations to find it.", field=("registration",)
-        )
-    return registrations[0]
+    return await by_ids.get(session, identity, "registration", "List an asset's registrations to find it.")
 
 
-async def list_live(session: Session, asset_ids: Sequence[UUID]) -> list[Registration]:
-    """Load the live registrations of the assets, oldest first."""
-    return [*await session.fetch(_live_by_asset, values=asset_ids)]
+async def list_all_live(session: Session) -> list[Registration]:
+    """Load all live registrations, in any order."""
+    return await session.list(select(TABLE).where(IS_LIVE), Registration)
+
+
+async def end_migrations(session: Session, asset: UUID) -> None:
+    """End all migrations for an asset: the change they prepare for is published, or will not come."""
+    is_migrating = (TABLE.c.asset_id == asset) & (TABLE.c.status == RegistrationStatus.MIGRATING)
+    await session.update(Registration, is_migrating, status=RegistrationStatus.ACTIVE)
+
+
+async def mark_response(
+    session: Session, asset: UUID, team: UUID, status: RegistrationStatus, acknowledged_at: datetime | None
+) -> None:
+    """Mark the live registrations of a team for an asset with its response to a proposal."""
+    is_of_team = (TABLE.c.asset_id == asset) & (TABLE.c.consumer_team_id == team) & IS_LIVE
+    version = TABLE.c.row_version + 1
+    await session.update(Registration, is_of_team, status=status, acknowledged_at=acknowledged_at, row_version=version)
 
 
 def to_reader(row: Registration) -> FieldReader:
-    """Convert a registration to the value that `policy.affected` takes."""
+    """Convert a registration to the value that `policy.affected_teams` takes."""
     return FieldReader(row.consumer_team_id, None if row.fields is None else tuple(row.fields))
 
 

@@ -56,7 +56,8 @@ class Replica:
         """Return the sequence that a snapshot for this actor must hold. Raises Unavailable if the primary fails."""
         if self._next_request is None:
             self._next_request = asyncio.ensure_future(self._request_after(self._running_request))
-            self._next_request.add_done_callback(_retrieve_exception)
+            # Every task that waits may be cancelled; the exception counts as retrieved all the same.
+            self._next_request.add_done_callback(lambda request: request.cancelled() or request.exception())
         last = await asyncio.shield(self._next_request)
         return max(self._checked_sequence or 0, last.get(actor, 0))
 
@@ -110,12 +111,6 @@ class Replica:
         if self._probe is not None:
             self._probe.cancel()
         await self.source.engine.dispose()
-
-
-def _retrieve_exception(request: asyncio.Future[Mapping[str, int]]) -> None:
-    """Mark the exception as retrieved, because every task that waited may have been cancelled."""
-    if not request.cancelled():
-        request.exception()
 
 
 class ReplicaSession(Session):

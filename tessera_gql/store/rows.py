@@ -32,6 +32,13 @@ def create_row_class(columns: Iterable[Any], dialect: Dialect) -> type[Any]:
     return type("Row", (asyncpg.Record if dialect.name == "postgresql" else tuple,), members)
 
 
+@lru_cache
+def create_value_class(names: tuple[str, ...]) -> type[Any]:
+    """Create a row class for values that need no conversion."""
+    members = {name: property(itemgetter(index)) for index, name in enumerate(names)}
+    return type("Row", (tuple,), {"__slots__": (), **members})
+
+
 def count_characters(row: Any) -> int:
     """Count the characters of text and JSON in a row, which is about the memory that it takes."""
     return sum(len(value) for value in tuple(row) if isinstance(value, str))

@@ -5,23 +5,25 @@ without lazy loading.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
-from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from operator import itemgetter
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Executable, FromClause, Table, insert, literal, update
+from sqlalchemy import ColumnElement, Executable, FromClause, Select, Table, insert, literal, select, text, update
 from sqlmodel import SQLModel
 
 from tessera_gql.compute import Computer
-from tessera_gql.errors import Conflict
+from tessera_gql.errors import Conflict, NotFound
 from tessera_gql.policy.events import Event
-from tessera_gql.store.compiled import PreparedQuery, ValueList, in_values
+from tessera_gql.store.compiled import CompiledStatement, PreparedQuery, ValueList, in_values, list_parameter
 from tessera_gql.store.connections import ConnectionSource, Transaction
 from tessera_gql.store.faults import FAULTS, to_unavailable, translate_faults
-from tessera_gql.store.tables import table
+from tessera_gql.store.rows import create_value_class
+from tessera_gql.store.tables import Team, Webhook, table
 
 T = TypeVar("T")
 M = TypeVar("M", bound=SQLModel)
@@ -29,6 +31,9 @@ M = TypeVar("M", bound=SQLModel)
 DUPLICATE = "Somebody did the same at this moment."
 RETRY_ADVICE = "Read it again, then decide whether to try again."
 
+SAVEPOINT, ROLLBACK_TO_SAVEPOINT, RELEASE_SAVEPOINT = (
+    text(f"{command}SAVEPOINT part") for command in ("", "ROLLBACK TO ", "RELEASE ")
+)
 INTEGRITY_ERRORS = (asyncpg.IntegrityConstraintViolationError, sqlite3.IntegrityError)
 """Errors of both drivers for a violated constraint, such as a second row with the same unique key."""
 
@@ -79,10 +84,7 @@ class Session:
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """Execute a statement and return its rows, whose attributes are converted when read; see `store.rows`."""
         compiled, (values,) = self._compiler.compile(statement)
-        fetched = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
-        if self.json_characters is not None and compiled.row_class is not None and compiled.row_class.json_indexes:
-            self._charge_json(fetched, compiled.row_class.json_indexes)
-        return fetched
+        return await self._fetch(compiled, values)
 
     def _charge_json(self, rows: Sequence[Any], indexes: tuple[int, ...]) -> None:
         """Subtract the JSON in the rows from `json_characters`; raise TooMuchJson when it is used up."""
@@ -95,6 +97,9 @@ class Session:
         """Execute a prepared query and return its rows; faster than `rows`."""
         columns = self.selected_columns.get(query.source) if self.selected_columns else None
         compiled, values = query.compile(self._compiler.dialect, parameters, columns)
+        return await self._fetch(compiled, values)
+
+    async def _fetch(self, compiled: CompiledStatement, values: Sequence[Any]) -> Sequence[Any]:
         rows = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
         if self.json_characters is not None and compiled.row_class is not None and compiled.row_class.json_indexes:
             self._charge_json(rows, compiled.row_class.json_indexes)
@@ -113,7 +118,7 @@ class Session:
     async def value(self, statement: Executable) -> Any:
         """Return the first column of the first row, or None without rows."""
         compiled, (values,) = self._compiler.compile(statement)
-        rows = await self._translate_faults(self._transaction.fetch(compiled.text, values, compiled.row_class))
+        rows = await self._fetch(compiled, values)
         if not rows:
             return None
         return getattr(rows[0], compiled.first_column) if compiled.first_column else rows[0][0]
@@ -127,7 +132,7 @@ class Session:
             raise unavailable from error
 
     async def insert(self, row: SQLModel, *, conflict_message: str = DUPLICATE) -> None:
-        """Insert a row; raise Conflict with the message `clash` if a row with its unique key exists already."""
+        """Insert a row; raise Conflict with the `conflict_message` if a row with its unique key exists already."""
         await self.insert_all([row], conflict_message=conflict_message)
 
     async def insert_all(self, rows: Sequence[SQLModel], *, conflict_message: str = DUPLICATE) -> None:
@@ -141,10 +146,16 @@ class Session:
     async def insert_many(
         self, model: type[M], values: Sequence[dict[str, Any]], *, conflict_message: str = DUPLICATE
     ) -> Sequence[M]:
-        """Insert rows from values of every column, in half the time that `insert_all` takes for as many entities."""
-        if values:
-            await self._insert(model, values, conflict_message)
-        return cast("Sequence[M]", [SimpleNamespace(**row) for row in values])
+        """Insert rows from values of every column, in half the time that `insert_all` takes for as many entities.
+
+        Returns them as rows that a query would return.
+        """
+        if not values:
+            return []
+        await self._insert(model, values, conflict_message)
+        names = tuple(values[0])
+        value_class = create_value_class(names)
+        return cast("list[M]", [*map(value_class, map(itemgetter(*names), values))])
 
     async def _insert(self, model: type[SQLModel], values: Sequence[dict[str, Any]], conflict_message: str) -> None:
         try:
@@ -158,6 +169,29 @@ class Session:
             return await self.execute(update(table(model)).where(condition).values(**values))
         except INTEGRITY_ERRORS as error:
             raise Conflict(f"{DUPLICATE} {RETRY_ADVICE}") from error
+
+    async def update_row(self, model: type[SQLModel], identity: UUID, **values: Any) -> None:
+        """Update the row with this id; see `update`."""
+        await self.update(model, table(model).c.id == identity, **values)
+
+    async def update_unchanged(self, model: type[SQLModel], row: Team | Webhook, **values: Any) -> bool:
+        """Update a row and raise its row version; return False if it was changed since it was read."""
+        columns = table(model).c
+        is_unchanged = (columns.id == row.id) & (columns.row_version == row.row_version)
+        return bool(await self.update(model, is_unchanged, **values, row_version=row.row_version + 1))
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """Begin a part of the transaction; an exception rolls back only this part and its events."""
+        events = len(self.events)
+        await self.execute(SAVEPOINT)
+        try:
+            yield
+        except Exception:
+            await self.execute(ROLLBACK_TO_SAVEPOINT)
+            del self.events[events:]
+            raise
+        await self.execute(RELEASE_SAVEPOINT)
 
     async def compute(
         self,
@@ -178,6 +212,36 @@ class Session:
     def record(self, event: Event) -> None:
         """Collect an event, which is written at the end of the transaction."""
         self.events.append(event)
+
+
+class RowQuery(Generic[M]):
+    """Load the rows of a table whose column has one of the values, by default in any order."""
+
+    def __init__(
+        self, model: type[M], column: str, *conditions: ColumnElement[bool], order_by: Sequence[Any] = ()
+    ) -> None:
+        source = table(model)
+
+        def build(dialect: str) -> Select[Any]:
+            is_requested = in_values(dialect, source.c[column], list_parameter("values", source.c[column]))
+            return select(source).where(is_requested, *conditions).order_by(*order_by)
+
+        self._query = PreparedQuery(build, source, [column])
+
+    async def __call__(self, session: Session, values: Sequence[Any]) -> list[M]:
+        return [*await session.fetch(self._query, values=values)]
+
+    async def find(self, session: Session, value: Any) -> M | None:
+        """Return the first row with this value, or None."""
+        rows = await self(session, [value])
+        return rows[0] if rows else None
+
+    async def get(self, session: Session, value: Any, noun: str, advice: str) -> M:
+        """Return the row with this value; raise NotFound for the input field of the noun if there is none."""
+        row = await self.find(session, value)
+        if row is None:
+            raise NotFound(f"There is no {noun} {value}. {advice}", field=(noun,))
+        return row
 
 
 class transaction:  # noqa: N801 - used as a function; a generator would take three times as long

@@ -12,45 +12,17 @@ from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    CheckConstraint,
-    Column,
-    DateTime,
-    Dialect,
-    Enum,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-    UniqueConstraint,
-    Uuid,
-    text,
-)
+import sqlalchemy as sa
+from sqlalchemy import Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 from uuid_utils import compat
 
 from tessera_gql.diff import Mode
-from tessera_gql.policy.enums import (
-    ChangeType,
-    ContractStatus,
-    DeliveryStatus,
-    DependencyType,
-    Evidence,
-    ProposalStatus,
-    RegistrationStatus,
-    ResourceType,
-    Response,
-    WebhookFormat,
-)
+from tessera_gql.policy import enums
 
-JSON_TYPE = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-SEQUENCE_TYPE = BigInteger().with_variant(Integer, "sqlite")
+JSON_TYPE = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+SEQUENCE_TYPE = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 IS_OPEN = "status IN ('PENDING', 'APPROVED', 'REJECTED')"
 # Two indexes instead of one, because NULLs are distinct in a unique index.
@@ -59,17 +31,17 @@ IS_LIVE_FOR_ASSET = "status <> 'INACTIVE' AND consumer_asset_id IS NOT NULL"
 REGISTRATION_KEY = ("asset_id", "consumer_team_id", "consumer_asset_id")
 
 
-class UTCDateTime(TypeDecorator[datetime]):
+class UTCDateTime(sa.TypeDecorator[datetime]):
     """A column type for UTC-aware datetimes; SQLite stores no zone, so values are converted on the way in and out."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         del dialect
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         del dialect
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
@@ -77,7 +49,7 @@ class UTCDateTime(TypeDecorator[datetime]):
 class Base(SQLModel):
     """The base class of all tables, with the naming convention of constraints."""
 
-    metadata = MetaData(
+    metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -93,29 +65,29 @@ def new_id() -> UUID:
     return compat.uuid7()
 
 
-def table(model: type[SQLModel]) -> Table:
+def table(model: type[SQLModel]) -> sa.Table:
     """Return the Core table of a model; statements select its columns, never entities."""
-    return cast("Table", model.__table__)  # type: ignore[attr-defined] # set by SQLModel's metaclass
+    return cast("sa.Table", model.__table__)  # type: ignore[attr-defined] # set by SQLModel's metaclass
 
 
-def _enum(enum: type[StrEnum]) -> Enum:
+def _enum(enum: type[StrEnum]) -> sa.Enum:
     def values(members: type[StrEnum]) -> list[str]:
         return [member.value for member in members]
 
     name = enum.__name__.lower()
-    return Enum(enum, native_enum=False, create_constraint=True, length=32, values_callable=values, name=name)
+    return sa.Enum(enum, native_enum=False, create_constraint=True, length=32, values_callable=values, name=name)
 
 
 def _column(kind: Any, *args: Any, nullable: bool = False, **options: Any) -> Any:
-    return Field(sa_column=Column(kind, *args, nullable=nullable, **options))
+    return Field(sa_column=sa.Column(kind, *args, nullable=nullable, **options))
 
 
 def _id() -> Any:
-    return Field(default_factory=new_id, sa_column=Column(Uuid, primary_key=True))
+    return Field(default_factory=new_id, sa_column=sa.Column(Uuid, primary_key=True))
 
 
 def _foreign_key(target: str, *, nullable: bool = False, index: bool = False) -> Any:
-    return _column(Uuid, ForeignKey(target), nullable=nullable, index=index)
+    return _column(Uuid, sa.ForeignKey(target), nullable=nullable, index=index)
 
 
 def _time(*, nullable: bool = False) -> Any:
@@ -123,19 +95,19 @@ def _time(*, nullable: bool = False) -> Any:
 
 
 def _row_version() -> Any:
-    return Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
+    return Field(default=1, sa_column=sa.Column(sa.Integer, nullable=False, server_default="1"))
 
 
-def _unique_where(name: str, *columns: str, condition: str) -> Index:
+def _unique_where(name: str, *columns: str, condition: str) -> sa.Index:
     """Create an index that is unique among the rows that meet the condition."""
-    return Index(name, *columns, unique=True, postgresql_where=text(condition), sqlite_where=text(condition))
+    return sa.Index(name, *columns, unique=True, postgresql_where=sa.text(condition), sqlite_where=sa.text(condition))
 
 
 class Team(Base, table=True):
     """A team that owns assets or consumes them. `name_key` is the case-folded name, which is unique."""
 
     __tablename__ = "teams"
-    __table_args__ = (UniqueConstraint("name_key"), {"schema": "core"})
+    __table_args__ = (sa.UniqueConstraint("name_key"), {"schema": "core"})
 
     id: UUID = _id()
     name: str = _column(Text)
@@ -149,13 +121,13 @@ class Asset(Base, table=True):
     """A table, view, model, source, topic or file. `compatibility_mode` is the default for its next contract."""
 
     __tablename__ = "assets"
-    __table_args__ = (UniqueConstraint("fqn_key"), {"schema": "core"})
+    __table_args__ = (sa.UniqueConstraint("fqn_key"), {"schema": "core"})
 
     id: UUID = _id()
     fqn: str = _column(Text)
     fqn_key: str = _column(Text)
     owner_team_id: UUID = _foreign_key("core.teams.id", index=True)
-    resource_type: ResourceType = _column(_enum(ResourceType))
+    resource_type: enums.ResourceType = _column(_enum(enums.ResourceType))
     description: str | None = _column(Text, nullable=True)
     compatibility_mode: Mode = _column(_enum(Mode))
     meta: dict[str, Any] = _column(JSON_TYPE)
@@ -168,25 +140,25 @@ class Contract(Base, table=True):
 
     __tablename__ = "contracts"
     __table_args__ = (
-        UniqueConstraint("asset_id", "version"),
+        sa.UniqueConstraint("asset_id", "version"),
         _unique_where("uq_contracts_active", "asset_id", condition="status = 'ACTIVE'"),
-        Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
+        sa.Index("ix_contracts_asset_id_published_at", "asset_id", "published_at", "id"),
         {"schema": "core"},
     )
 
     id: UUID = _id()
     asset_id: UUID = _foreign_key("core.assets.id")
     version: str = _column(Text)
-    schema_def: Any = _column(JSON(none_as_null=True))  # not JSONB, which loses the order of keys
+    schema_def: Any = _column(sa.JSON(none_as_null=True))  # not JSONB, which loses the order of keys
     guarantees: dict[str, Any] | None = _column(JSON_TYPE, nullable=True)
     compatibility_mode: Mode = _column(_enum(Mode))
-    status: ContractStatus = _column(_enum(ContractStatus))
-    change_type: ChangeType = _column(_enum(ChangeType))
+    status: enums.ContractStatus = _column(_enum(enums.ContractStatus))
+    change_type: enums.ChangeType = _column(_enum(enums.ChangeType))
     schema_hash: str = _column(Text)
     published_by: UUID = _foreign_key("core.teams.id", index=True)
     published_at: datetime = _time()
     meta: dict[str, Any] = _column(JSON_TYPE)
-    source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
+    source: dict[str, str] | None = _column(sa.JSON(none_as_null=True), nullable=True)
     created_at: datetime = _time()
 
 
@@ -195,16 +167,16 @@ class AssetDependency(Base, table=True):
 
     __tablename__ = "asset_dependencies"
     __table_args__ = (
-        UniqueConstraint("dependent_asset_id", "dependency_asset_id", "dependency_type"),
-        CheckConstraint("dependent_asset_id <> dependency_asset_id", name="not_itself"),
+        sa.UniqueConstraint("dependent_asset_id", "dependency_asset_id", "dependency_type"),
+        sa.CheckConstraint("dependent_asset_id <> dependency_asset_id", name="not_itself"),
         {"schema": "core"},
     )
 
     id: UUID = _id()
     dependent_asset_id: UUID = _foreign_key("core.assets.id")
     dependency_asset_id: UUID = _foreign_key("core.assets.id", index=True)
-    dependency_type: DependencyType = _column(_enum(DependencyType))
-    evidence: Evidence = _column(_enum(Evidence))
+    dependency_type: enums.DependencyType = _column(_enum(enums.DependencyType))
+    evidence: enums.Evidence = _column(_enum(enums.Evidence))
     created_at: datetime = _time()
 
 
@@ -215,7 +187,7 @@ class Registration(Base, table=True):
     __table_args__ = (
         _unique_where("uq_registrations_live", "asset_id", "consumer_team_id", condition=IS_LIVE_FOR_TEAM),
         _unique_where("uq_registrations_live_asset", *REGISTRATION_KEY, condition=IS_LIVE_FOR_ASSET),
-        Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
+        sa.Index("ix_registrations_asset_id_registered_at", "asset_id", "registered_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -225,8 +197,8 @@ class Registration(Base, table=True):
     consumer_asset_id: UUID | None = _foreign_key("core.assets.id", nullable=True, index=True)
     fields: list[str] | None = _column(JSON_TYPE, nullable=True)
     pinned_version: str | None = _column(Text, nullable=True)
-    status: RegistrationStatus = _column(_enum(RegistrationStatus))
-    evidence: Evidence = _column(_enum(Evidence))
+    status: enums.RegistrationStatus = _column(_enum(enums.RegistrationStatus))
+    evidence: enums.Evidence = _column(_enum(enums.Evidence))
     purpose: str | None = _column(Text, nullable=True)
     registered_at: datetime = _time()
     acknowledged_at: datetime | None = _time(nullable=True)
@@ -241,11 +213,11 @@ class Proposal(Base, table=True):
     __tablename__ = "proposals"
     __table_args__ = (
         _unique_where("uq_proposals_open", "asset_id", condition=IS_OPEN),
-        UniqueConstraint("contract_id"),
-        CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED')", name="published"),
-        CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
-        Index("ix_proposals_asset_id_proposed_at", "asset_id", "proposed_at", "id"),
-        Index("ix_proposals_status_proposed_at", "status", "proposed_at", "id"),
+        sa.UniqueConstraint("contract_id"),
+        sa.CheckConstraint("(contract_id IS NOT NULL) = (status = 'PUBLISHED')", name="published"),
+        sa.CheckConstraint("(resolved_at IS NULL) = (status IN ('PENDING', 'APPROVED', 'REJECTED'))", name="resolved"),
+        sa.Index("ix_proposals_asset_id_proposed_at", "asset_id", "proposed_at", "id"),
+        sa.Index("ix_proposals_status_proposed_at", "status", "proposed_at", "id"),
         {"schema": "workflow"},
     )
 
@@ -253,14 +225,14 @@ class Proposal(Base, table=True):
     asset_id: UUID = _foreign_key("core.assets.id")
     base_contract_id: UUID = _foreign_key("core.contracts.id", index=True)
     contract_id: UUID | None = _foreign_key("core.contracts.id", nullable=True)
-    proposed_schema: Any = _column(JSON(none_as_null=True))
+    proposed_schema: Any = _column(sa.JSON(none_as_null=True))
     proposed_version: str = _column(Text)
     guarantees: dict[str, Any] | None = _column(JSON_TYPE, nullable=True)
     compatibility_mode: Mode = _column(_enum(Mode))
-    change_type: ChangeType = _column(_enum(ChangeType))
+    change_type: enums.ChangeType = _column(_enum(enums.ChangeType))
     breaking_changes: list[dict[str, Any]] = _column(JSON_TYPE)
     fingerprint: str = _column(Text)
-    status: ProposalStatus = _column(_enum(ProposalStatus))
+    status: enums.ProposalStatus = _column(_enum(enums.ProposalStatus))
     reason: str | None = _column(Text, nullable=True)
     publish_when_approved: bool = Field(default=False)
     proposed_by: UUID = _foreign_key("core.teams.id", index=True)
@@ -268,7 +240,7 @@ class Proposal(Base, table=True):
     expires_at: datetime = _time()
     resolved_at: datetime | None = _time(nullable=True)
     meta: dict[str, Any] = _column(JSON_TYPE)
-    source: dict[str, str] | None = _column(JSON(none_as_null=True), nullable=True)
+    source: dict[str, str] | None = _column(sa.JSON(none_as_null=True), nullable=True)
     row_version: int = _row_version()
     created_at: datetime = _time()
 
@@ -278,12 +250,12 @@ class Acknowledgment(Base, table=True):
 
     __tablename__ = "acknowledgments"
     __table_args__ = (
-        UniqueConstraint("proposal_id", "consumer_team_id"),
-        CheckConstraint("(response IS NULL) = (responded_at IS NULL)", name="responded"),
-        CheckConstraint(
+        sa.UniqueConstraint("proposal_id", "consumer_team_id"),
+        sa.CheckConstraint("(response IS NULL) = (responded_at IS NULL)", name="responded"),
+        sa.CheckConstraint(
             "response IS NULL OR response <> 'MIGRATING' OR migration_deadline IS NOT NULL", name="deadline"
         ),
-        Index("ix_acknowledgments_consumer_team_id_response", "consumer_team_id", "response", "proposal_id"),
+        sa.Index("ix_acknowledgments_consumer_team_id_response", "consumer_team_id", "response", "proposal_id"),
         {"schema": "workflow"},
     )
 
@@ -291,7 +263,7 @@ class Acknowledgment(Base, table=True):
     proposal_id: UUID = _foreign_key("workflow.proposals.id")
     consumer_team_id: UUID = _foreign_key("core.teams.id")
     because: list[str] = _column(JSON_TYPE)  # fingerprints of the breaking changes of fields that the team reads
-    response: Response | None = _column(_enum(Response), nullable=True)
+    response: enums.Response | None = _column(_enum(enums.Response), nullable=True)
     migration_deadline: datetime | None = _time(nullable=True)
     notes: str | None = _column(Text, nullable=True)
     responded_at: datetime | None = _time(nullable=True)
@@ -303,7 +275,7 @@ class ApiKey(Base, table=True):
     """An API key; only the SHA-256 of its token is stored. A key without a team is an administrator's."""
 
     __tablename__ = "api_keys"
-    __table_args__ = (Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"), {"schema": "core"})
+    __table_args__ = (sa.Index("ix_api_keys_team_id_created_at", "team_id", "created_at", "id"), {"schema": "core"})
 
     id: UUID = _id()
     name: str = _column(Text)
@@ -322,14 +294,14 @@ class Webhook(Base, table=True):
     """A receiver of a team's events, or of all. `position` is the last sequence for which a delivery was created."""
 
     __tablename__ = "webhooks"
-    __table_args__ = (Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
+    __table_args__ = (sa.Index("ix_webhooks_team_id_created_at", "team_id", "created_at", "id"), {"schema": "workflow"})
 
     id: UUID = _id()
     team_id: UUID | None = _foreign_key("core.teams.id", nullable=True)
     url: str = _column(Text)
     secrets: list[dict[str, Any]] = _column(JSON_TYPE)  # {secret, until}, newest first; older ones sign until then
     kinds: list[str] | None = _column(JSON_TYPE, nullable=True)
-    format: WebhookFormat = _column(_enum(WebhookFormat))
+    format: enums.WebhookFormat = _column(_enum(enums.WebhookFormat))
     document: str | None = _column(Text, nullable=True)
     is_active: bool = Field(default=True)
     position: int = _column(SEQUENCE_TYPE)
@@ -342,16 +314,16 @@ class WebhookDelivery(Base, table=True):
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
-        UniqueConstraint("webhook_id", "sequence"),
-        Index("ix_webhook_deliveries_webhook_id_created_at", "webhook_id", "created_at", "id"),
-        Index("ix_webhook_deliveries_status_due_at", "status", "due_at", "id"),
+        sa.UniqueConstraint("webhook_id", "sequence"),
+        sa.Index("ix_webhook_deliveries_webhook_id_created_at", "webhook_id", "created_at", "id"),
+        sa.Index("ix_webhook_deliveries_status_due_at", "status", "due_at", "id"),
         {"schema": "workflow"},
     )
 
     id: UUID = _id()
     webhook_id: UUID = _foreign_key("workflow.webhooks.id")
     sequence: int | None = _column(SEQUENCE_TYPE, nullable=True)
-    status: DeliveryStatus = _column(_enum(DeliveryStatus))
+    status: enums.DeliveryStatus = _column(_enum(enums.DeliveryStatus))
     attempts: list[dict[str, Any]] = _column(JSON_TYPE)  # {at, status, error, milliseconds}, latest last
     since: datetime = _time()  # start of the attempts, which end a day later
     due_at: datetime = _time()
@@ -364,8 +336,8 @@ class IdempotencyKey(Base, table=True):
     __tablename__ = "idempotency_keys"
     __table_args__ = ({"schema": "workflow"},)
 
-    actor: str = Field(sa_column=Column(Text, primary_key=True))
-    key: str = Field(sa_column=Column(Text, primary_key=True))
+    actor: str = Field(sa_column=sa.Column(Text, primary_key=True))
+    key: str = Field(sa_column=sa.Column(Text, primary_key=True))
     operation: str = _column(Text)
     input_hash: str = _column(Text)
     answer: dict[str, Any] = _column(JSON_TYPE)
@@ -377,14 +349,14 @@ class EventRow(Base, table=True):
 
     __tablename__ = "events"
     __table_args__ = (
-        UniqueConstraint("id"),
-        Index("ix_events_asset_id_sequence", "asset_id", "sequence"),
-        Index("ix_events_proposal_id_sequence", "proposal_id", "sequence"),
+        sa.UniqueConstraint("id"),
+        sa.Index("ix_events_asset_id_sequence", "asset_id", "sequence"),
+        sa.Index("ix_events_proposal_id_sequence", "proposal_id", "sequence"),
         {"schema": "audit"},
     )
 
-    sequence: int = Field(sa_column=Column(SEQUENCE_TYPE, primary_key=True, autoincrement=False))
-    id: UUID = Field(default_factory=new_id, sa_column=Column(Uuid, nullable=False))
+    sequence: int = Field(sa_column=sa.Column(SEQUENCE_TYPE, primary_key=True, autoincrement=False))
+    id: UUID = Field(default_factory=new_id, sa_column=sa.Column(Uuid, nullable=False))
     kind: str = _column(Text)
     entity_type: str = _column(Text)
     entity_id: UUID = _column(Uuid)

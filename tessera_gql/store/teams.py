@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import select
+
 from tessera_gql.errors import Invalid, NotFound
 from tessera_gql.policy import validation
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session
+from tessera_gql.store.session import RowQuery, Session
 from tessera_gql.store.tables import Team, table
 
 TABLE = table(Team)
-_by_id = rows_by(TABLE.c.id)
-_by_name_key = rows_by(TABLE.c.name_key)
+by_ids = RowQuery(Team, "id")
+_by_name_keys = RowQuery(Team, "name_key")
 
 
 @dataclass(frozen=True)
@@ -28,22 +29,21 @@ def key(name: str) -> str:
     return validation.uniqueness_key(name)
 
 
-async def by_ids(session: Session, team_ids: Sequence[UUID]) -> list[Team]:
-    """Load the teams with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=team_ids)]
-
-
 async def by_names(session: Session, names: Sequence[str]) -> list[Team]:
     """Load the teams with these names, ignoring case."""
-    return [*await session.fetch(_by_name_key, values=[key(name) for name in names])]
+    return await _by_name_keys(session, [key(name) for name in names])
+
+
+async def list_all(session: Session) -> list[Team]:
+    """Load all teams, in any order."""
+    return await session.list(select(TABLE), Team)
 
 
 async def find(session: Session, ref: TeamRef) -> Team | None:
     """Find the team that is referred to; raise Invalid unless the reference has exactly one part."""
     if (ref.id is None) == (ref.name is None):
         raise Invalid("Name a team by its id or by its name, one of the two.", field=("team",))
-    teams = await (by_ids(session, [ref.id]) if ref.id else by_names(session, [ref.name or ""]))
-    return teams[0] if teams else None
+    return await (by_ids.find(session, ref.id) if ref.id else _by_name_keys.find(session, key(ref.name or "")))
 
 
 async def get(session: Session, ref: TeamRef, *, field: tuple[str, ...] = ("team",)) -> Team:

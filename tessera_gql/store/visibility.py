@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, FromClause, Select, Text, Uuid, bindparam, case, cast, func, or_, select
 
+from tessera_gql.errors import NotFound
 from tessera_gql.policy.visibility import API_KEY_MARKER, KEY_PREFIX_LENGTH, PUBLIC_EVENT_KINDS, Visibility
 from tessera_gql.store.compiled import PreparedQuery, in_values, list_parameter
 from tessera_gql.store.session import Session
@@ -21,28 +22,17 @@ VIEWER_PATTERN = bindparam("viewer_pattern", type_=Text())
 VIEWER_KEY = bindparam("viewer_key", type_=Uuid())
 
 
-def _key_condition(_dialect: str) -> ColumnElement[bool]:
-    return or_(KEYS.c.team_id == VIEWER_TEAM, KEYS.c.id == VIEWER_KEY)
-
-
-def _webhook_condition(_dialect: str) -> ColumnElement[bool]:
-    return WEBHOOKS.c.team_id == VIEWER_TEAM
-
-
-def _delivery_condition(_dialect: str) -> ColumnElement[bool]:
-    return DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(WEBHOOKS.c.team_id == VIEWER_TEAM))
-
-
 def _event_condition(dialect: str) -> ColumnElement[bool]:
     is_public = in_values(dialect, EVENTS.c.kind, list_parameter("public_kinds", EVENTS.c.kind))
     return or_(is_public, cast(EVENTS.c.teams, Text).like(VIEWER_PATTERN))
 
 
+IS_OF_TEAM = WEBHOOKS.c.team_id == VIEWER_TEAM
 # Each condition is null or false for a caller without a team, so that one statement serves all restricted callers.
 VISIBILITY_CONDITIONS: Mapping[FromClause, Callable[[str], ColumnElement[bool]]] = {
-    KEYS: _key_condition,
-    WEBHOOKS: _webhook_condition,
-    DELIVERIES: _delivery_condition,
+    KEYS: lambda _dialect: or_(KEYS.c.team_id == VIEWER_TEAM, KEYS.c.id == VIEWER_KEY),
+    WEBHOOKS: lambda _dialect: IS_OF_TEAM,
+    DELIVERIES: lambda _dialect: DELIVERIES.c.webhook_id.in_(select(WEBHOOKS.c.id).where(IS_OF_TEAM)),
     EVENTS: _event_condition,
 }
 """For each table with private rows the condition of the rows that a caller may see."""
@@ -97,6 +87,14 @@ async def load_visible_rows(
     """Load the rows whose column has one of the values and that the caller may see."""
     query = _rows_query(column, is_restricted(column.table, view))
     return [*await session.fetch(query, values=values, **parameters(view))]
+
+
+async def get_visible_row(session: Session, column: Column[Any], value: Any, view: Visibility, error: NotFound) -> Any:
+    """Return the row with this value; raise the error if it does not exist or the caller may not see it."""
+    rows = await load_visible_rows(session, column, [value], view)
+    if not rows:
+        raise error
+    return rows[0]
 
 
 @lru_cache

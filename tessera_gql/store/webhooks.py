@@ -1,6 +1,6 @@
 """Queries of webhooks and deliveries, and the claims that keep two workers from sending the same delivery."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,30 +11,23 @@ from tessera_gql.errors import NotFound
 from tessera_gql.policy.enums import DeliveryStatus
 from tessera_gql.policy.visibility import Visibility
 from tessera_gql.store import visibility
-from tessera_gql.store.compiled import rows_by
-from tessera_gql.store.session import Session, ids
+from tessera_gql.store.session import RowQuery, Session, ids
 from tessera_gql.store.tables import EventRow, Webhook, WebhookDelivery, table
 
 TABLE = table(Webhook)
 DELIVERIES = table(WebhookDelivery)
 events = table(EventRow)
-_by_id = rows_by(TABLE.c.id)
+by_ids = RowQuery(Webhook, "id")
 
 last_sequence = select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery()
 IS_LAGGING = and_(TABLE.c.is_active, TABLE.c.position < last_sequence)
 
 
-async def by_ids(session: Session, webhook_ids: Sequence[UUID]) -> list[Webhook]:
-    """Load the webhooks with these ids, in any order."""
-    return [*await session.fetch(_by_id, values=webhook_ids)]
-
-
 async def get(session: Session, identity: UUID, view: Visibility) -> Webhook:
     """Return a webhook by its id; raise NotFound if it does not exist or the caller may not see it."""
-    webhooks: list[Webhook] = await visibility.load_visible_rows(session, TABLE.c.id, [identity], view)
-    if not webhooks:
-        raise NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
-    return webhooks[0]
+    error = NotFound("There is no such webhook. List webhooks to find it.", field=("webhook",))
+    webhook: Webhook = await visibility.get_visible_row(session, TABLE.c.id, identity, view, error)
+    return webhook
 
 
 async def list_with_secrets(session: Session) -> list[Webhook]:
@@ -44,16 +37,14 @@ async def list_with_secrets(session: Session) -> list[Webhook]:
 
 async def replace_secrets(session: Session, row: Webhook, secrets: list[dict[str, Any]]) -> bool:
     """Replace the secrets of a webhook; return False if the row was changed since it was read."""
-    is_unchanged = (TABLE.c.id == row.id) & (TABLE.c.row_version == row.row_version)
-    return bool(await session.update(Webhook, is_unchanged, secrets=secrets, row_version=row.row_version + 1))
+    return await session.update_unchanged(Webhook, row, secrets=secrets)
 
 
 async def get_delivery(session: Session, identity: UUID, view: Visibility) -> WebhookDelivery:
     """Return a delivery by its id; raise NotFound if it does not exist or the caller may not see it."""
-    visible: list[WebhookDelivery] = await visibility.load_visible_rows(session, DELIVERIES.c.id, [identity], view)
-    if not visible:
-        raise NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
-    return visible[0]
+    error = NotFound("There is no such delivery; ended ones are kept for 30 days.", field=("delivery",))
+    delivery: WebhookDelivery = await visibility.get_visible_row(session, DELIVERIES.c.id, identity, view, error)
+    return delivery
 
 
 async def remove(session: Session, identity: UUID) -> None:
@@ -84,7 +75,7 @@ async def advance_position(session: Session, webhooks: Collection[Webhook], posi
 async def claim(
     session: Session, *, limit: int, limit_per_webhook: int, excluded_webhook_ids: Collection[UUID], lease: timedelta
 ) -> list[WebhookDelivery]:
-    """Claim due deliveries, at most `each` per webhook; they are due again when the lease expires."""
+    """Claim due deliveries, at most `limit_per_webhook` of each webhook; they are due again when the lease expires."""
     position = func.row_number().over(partition_by=DELIVERIES.c.webhook_id, order_by=DELIVERIES.c.due_at)
     ranked = (
         select(DELIVERIES.c.id, position.label("position"))

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Conflict
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, acting_team, require_owner
+from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.enums import ResourceType
 from tessera_gql.policy.events import AssetCreated, AssetUpdated
 from tessera_gql.store import assets, registrations, teams
@@ -14,7 +15,7 @@ from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
-from tessera_gql.workflows.teams import require_row_version
+from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,24 @@ class AssetDetails:
 async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDetails) -> Asset:
     """Create an asset; raises Conflict for an fqn that exists in any case."""
     clean_fqn = validation.clean_fqn(fqn)
-    requested_team = await teams.get(session, details.owner, field=("owner",)) if details.owner else None
-    owner = acting_team(actor, Action.CREATE_ASSET, requested_team.id if requested_team else None)
+    owner = await resolve_acting_team(session, actor, Action.CREATE_ASSET, details.owner, field=("owner",))
     if duplicates := await assets.by_fqns(session, [clean_fqn]):
         raise Conflict(
             f"An asset {duplicates[0].fqn} exists already (names ignore case). Publish to it, or choose another fqn.",
             field=("fqn",),
         )
-    asset = Asset(
+    asset = new_asset(session, clean_fqn, owner, details)
+    await session.insert(asset, conflict_message=f"An asset {clean_fqn} was created at this moment.")
+    record_created(session, asset)
+    return asset
+
+
+def new_asset(session: Session, fqn: str, owner: UUID, details: AssetDetails) -> Asset:
+    """Build an asset with a clean fqn; the owner of the details is not looked at."""
+    return Asset(
         id=new_id(),
-        fqn=clean_fqn,
-        fqn_key=assets.key(clean_fqn),
+        fqn=fqn,
+        fqn_key=assets.key(fqn),
         owner_team_id=owner,
         resource_type=details.resource_type or ResourceType.TABLE,
         description=validation.clean_text(details.description, "description"),
@@ -50,9 +58,10 @@ async def create(session: Session, actor: Actor, *, fqn: str, details: AssetDeta
         row_version=1,
         created_at=session.now,
     )
-    await session.insert(asset, conflict_message=f"An asset {clean_fqn} was created at this moment.")
-    session.record(AssetCreated(audience_team_ids=frozenset({owner}), asset_id=asset.id, fqn=clean_fqn))
-    return asset
+
+
+def record_created(session: Session, asset: Asset) -> None:
+    session.record(AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn))
 
 
 async def update(
@@ -60,13 +69,12 @@ async def update(
 ) -> Asset:
     """Update an asset as its owning team. Consumers are notified of a new owner or compatibility mode."""
     asset = await assets.lock(session, ref)
-    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    require_owner(actor, Action.UPDATE_ASSET, owner.id, action_text=f"update {asset.fqn}", owner_name=owner.name)
+    await require_owning_team(session, actor, Action.UPDATE_ASSET, asset, f"update {asset.fqn}")
     require_row_version(asset.row_version, expected_row_version, "asset")
     values = await _changed_values(session, asset, details)
     if not values:
         return asset
-    await session.update(Asset, assets.TABLE.c.id == asset.id, **values, row_version=asset.row_version + 1)
+    await session.update_row(Asset, asset.id, **values, row_version=asset.row_version + 1)
     names = {"meta": "metadata", "owner_team_id": "owner"}
     audience = {asset.owner_team_id, values.get("owner_team_id", asset.owner_team_id)}
     if {"owner_team_id", "compatibility_mode"} & values.keys():

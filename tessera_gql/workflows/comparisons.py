@@ -40,7 +40,7 @@ def _invalid_schema(error: SchemaError) -> Invalid:
 
 
 async def compare_terms(compute: RunCompute, current: Terms | None, proposed: Terms) -> Judgement:
-    """Compare terms like `publish.judge`; raises Invalid for schemas that can't be compared."""
+    """Compare terms like `compatibility.judge`; raises Invalid for schemas that can't be compared."""
     if current is None or _is_unchanged(current, proposed):
         return compatibility.judge(current, proposed)
     try:

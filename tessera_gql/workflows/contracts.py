@@ -8,14 +8,15 @@ from uuid import UUID
 
 from tessera_gql.errors import Conflict
 from tessera_gql.formats.schema_documents import SchemaDocument
-from tessera_gql.policy.access import Action, Actor, require_owner
+from tessera_gql.policy.access import Action, Actor
 from tessera_gql.policy.compatibility import Judgement, Terms, summarize_changes
-from tessera_gql.policy.enums import ContractStatus, Outcome, RegistrationStatus
+from tessera_gql.policy.enums import ContractStatus, Outcome
 from tessera_gql.policy.events import CompatibilityModeChanged, ContractPublished, ContractRetired
 from tessera_gql.store import assets, contracts, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, Registration, new_id
+from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.workflows.teams import require_owning_team
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ def terms_of(contract: Contract | None) -> Terms | None:
     return Terms(contract.schema_def, contract.guarantees, contract.compatibility_mode, contract.schema_hash)
 
 
+async def find_base_version(session: Session, asset: UUID, current: Contract | None) -> str | None:
+    """The version that the next one must follow: that of the active contract, or the highest that ever was."""
+    return current.version if current else await contracts.load_highest_version(session, asset)
+
+
 async def insert_contract(session: Session, asset: Asset, current: Contract | None, draft: ContractDraft) -> Contract:
     """Insert one contract; see `insert_contracts`."""
     return (await insert_contracts(session, [(asset, current, draft)]))[0]
@@ -53,9 +59,7 @@ async def insert_contracts(
     """Insert contracts and deprecate their predecessors. The caller holds the locks of the assets."""
     before = [current.id for _, current, _ in drafts if current is not None]
     if before:
-        await session.update(
-            Contract, session.in_values(contracts.TABLE.c.id, before), status=ContractStatus.DEPRECATED
-        )
+        await contracts.deprecate(session, before)
     values = [_contract_values(session, asset, current, draft) for asset, current, draft in drafts]
     rows = await session.insert_many(Contract, values, conflict_message="Such a version exists already.")
     consumers: dict[UUID, set[UUID]] = {}
@@ -91,62 +95,47 @@ def _contract_values(session: Session, asset: Asset, current: Contract | None, d
 def _record(
     session: Session, contract: Contract, current: Contract | None, draft: ContractDraft, audience: frozenset[UUID]
 ) -> None:
-    session.record(
-        ContractPublished(
+    event = ContractPublished(
+        audience_team_ids=audience,
+        asset_id=contract.asset_id,
+        proposal_id=draft.proposal_id,
+        contract_id=contract.id,
+        version=contract.version,
+        outcome=draft.outcome,
+        change_type=contract.change_type,
+        replaces=current.id if current else None,
+        reason=draft.reason,
+        not_asked=draft.not_asked,
+        changes=summarize_changes(draft.judgement.changes),
+    )
+    session.record(event)
+    if current is not None and current.compatibility_mode is not draft.terms.mode:
+        mode_event = CompatibilityModeChanged(
             audience_team_ids=audience,
             asset_id=contract.asset_id,
-            proposal_id=draft.proposal_id,
-            contract_id=contract.id,
-            version=contract.version,
-            outcome=draft.outcome,
-            change_type=contract.change_type,
-            replaces=current.id if current else None,
-            reason=draft.reason,
-            not_asked=draft.not_asked,
-            changes=summarize_changes(draft.judgement.changes),
+            before=current.compatibility_mode,
+            after=draft.terms.mode,
         )
-    )
-    if current is not None and current.compatibility_mode is not draft.terms.mode:
-        session.record(
-            CompatibilityModeChanged(
-                audience_team_ids=audience,
-                asset_id=contract.asset_id,
-                before=current.compatibility_mode,
-                after=draft.terms.mode,
-            )
-        )
-
-
-async def end_migrations(session: Session, asset: Asset) -> None:
-    """End all migrations for an asset: the change they prepare for is published, or will not come."""
-    rows = registrations.TABLE
-    await session.update(
-        Registration,
-        (rows.c.asset_id == asset.id) & (rows.c.status == RegistrationStatus.MIGRATING),
-        status=RegistrationStatus.ACTIVE,
-    )
+        session.record(mode_event)
 
 
 async def retire(session: Session, actor: Actor, identity: UUID) -> Contract:
     """Retire a contract for good; the active one only when no team but its owner reads the asset."""
     asset = await assets.lock(session, AssetRef(id=(await contracts.get(session, identity)).asset_id))
     contract = await contracts.get(session, identity)
-    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    action = f"retire contracts of {asset.fqn}"
-    require_owner(actor, Action.RETIRE_CONTRACT, owner.id, action_text=action, owner_name=owner.name)
+    await require_owning_team(session, actor, Action.RETIRE_CONTRACT, asset, f"retire contracts of {asset.fqn}")
     if contract.status is ContractStatus.RETIRED:
         raise Conflict(f"Version {contract.version} of {asset.fqn} is retired already.")
     if contract.status is ContractStatus.ACTIVE:
         await _require_no_consumers(session, asset, contract)
-    await session.update(Contract, contracts.TABLE.c.id == contract.id, status=ContractStatus.RETIRED)
-    session.record(
-        ContractRetired(
-            audience_team_ids=frozenset({asset.owner_team_id}),
-            asset_id=asset.id,
-            contract_id=contract.id,
-            version=contract.version,
-        )
+    await session.update_row(Contract, contract.id, status=ContractStatus.RETIRED)
+    event = ContractRetired(
+        audience_team_ids=frozenset({asset.owner_team_id}),
+        asset_id=asset.id,
+        contract_id=contract.id,
+        version=contract.version,
     )
+    session.record(event)
     return await contracts.get(session, identity)
 
 

@@ -15,7 +15,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms
-from tessera_gql.workflows.contracts import terms_of
+from tessera_gql.workflows.contracts import find_base_version, terms_of
 from tessera_gql.workflows.publishing import PublishRequest, build_terms, validate_request
 
 
@@ -53,20 +53,7 @@ async def compute_impact(session: Session, ref: AssetRef, request: PublishReques
         )
     version = None
     if not judgement.is_unchanged:
-        latest = current.version if current else await contracts.load_highest_version(session, asset.id)
-        version = compatibility.next_version(request.version, latest, judgement)
-    return Impact(
-        asset=asset,
-        current=current,
-        outcome=_outcome(judgement),
-        version=version,
-        judgement=judgement,
-        affected=affected,
-        downstream=downstream,
-    )
-
-
-def _outcome(judgement: Judgement) -> Outcome:
-    if judgement.is_unchanged:
-        return Outcome.UNCHANGED
-    return Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED
+        base_version = await find_base_version(session, asset.id, current)
+        version = compatibility.next_version(request.version, base_version, judgement)
+    outcome = compatibility.decide_outcome(judgement)
+    return Impact(asset, current, outcome, version, judgement, affected, downstream)

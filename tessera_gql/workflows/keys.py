@@ -68,16 +68,15 @@ async def _insert(
         created_at=session.now,
     )
     await session.insert(key)
-    session.record(
-        ApiKeyCreated(
-            audience_team_ids=frozenset({team_id} if team_id else ()),
-            api_key_id=key.id,
-            name=name,
-            key_team_id=team_id,
-            scopes=tuple(key.scopes),
-            expires_at=expires_at,
-        )
+    event = ApiKeyCreated(
+        audience_team_ids=frozenset({team_id} if team_id else ()),
+        api_key_id=key.id,
+        name=name,
+        key_team_id=team_id,
+        scopes=tuple(key.scopes),
+        expires_at=expires_at,
     )
+    session.record(event)
     return CreatedKey(key, token)
 
 
@@ -91,8 +90,7 @@ async def revoke(session: Session, actor: Actor, identity: UUID) -> ApiKey:
     authorize(actor, Action.REVOKE_API_KEY, key.team_id)
     if stronger := [scope for scope in key.scopes if not actor.has_scope(Scope(scope))]:
         raise Forbidden(f"This key has the right {stronger[0]}, which yours lacks. Ask an administrator to revoke it.")
-    unrevoked = (keys.TABLE.c.id == key.id) & keys.TABLE.c.revoked_at.is_(None)
-    if await session.update(ApiKey, unrevoked, revoked_at=session.now):
+    if await keys.revoke(session, key.id):
         audience = frozenset({key.team_id} if key.team_id else ())
         session.record(ApiKeyRevoked(audience_team_ids=audience, api_key_id=key.id, name=key.name))
     return await keys.get(session, identity, visibility_of(actor))

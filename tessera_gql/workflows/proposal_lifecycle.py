@@ -3,34 +3,24 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from tessera_gql.diff import Change
-from tessera_gql.errors import Invalid
 from tessera_gql.formats.schema_documents import SchemaDocument
-from tessera_gql.policy import compatibility, validation
-from tessera_gql.policy import proposal_status as proposal
+from tessera_gql.policy import compatibility, events, proposal_status, validation
 from tessera_gql.policy.affected_teams import AffectedTeams, AffectedTeamsCollector
 from tessera_gql.policy.compatibility import Judgement, Terms
 from tessera_gql.policy.enums import Outcome, ProposalStatus
-from tessera_gql.policy.events import (
-    AcknowledgmentReleased,
-    AcknowledgmentRequested,
-    ProposalOpened,
-    ProposalStale,
-    ProposalStatusChanged,
-)
+from tessera_gql.policy.proposal_status import Revision, TeamResponse
 from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.lineage import Direction, ReachableAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Acknowledgment, Asset, Contract, Proposal, new_id
 from tessera_gql.workflows.comparisons import compare_terms
-from tessera_gql.workflows.contracts import ContractDraft, end_migrations, insert_contract, terms_of
+from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
 
-DEFAULT_LIFETIME = timedelta(days=30)
-MAX_LIFETIME = timedelta(days=366)
 BATCH_SIZE = 1_000
 """Registrations per step between which the event loop runs other tasks: a few milliseconds each."""
 
@@ -98,7 +88,7 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         publish_when_approved=draft.publish_when_approved,
         proposed_by=draft.team_id,
         proposed_at=session.now,
-        expires_at=_choose_expiry(session.now, draft.expires_at),
+        expires_at=proposal_status.choose_expiry(draft.expires_at, session.now),
         resolved_at=None,
         meta=draft.metadata or {},
         source=draft.source.as_json() if draft.source else None,
@@ -106,19 +96,17 @@ async def open_proposal(session: Session, asset: Asset, base: Contract, draft: P
         created_at=session.now,
     )
     await session.insert(row, conflict_message=f"A proposal for {asset.fqn} was opened at this moment.")
-    changes = compatibility.summarize_changes(draft.judgement.breaking)
-    session.record(
-        ProposalOpened(
-            audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
-            asset_id=asset.id,
-            proposal_id=row.id,
-            version=draft.version,
-            proposed_by=draft.team_id,
-            asked=frozenset(affected.asked),
-            informed=affected.informed,
-            changes=changes,
-        )
+    event = events.ProposalOpened(
+        audience_team_ids=affected.informed.union(affected.asked, {asset.owner_team_id, draft.team_id}),
+        asset_id=asset.id,
+        proposal_id=row.id,
+        version=draft.version,
+        proposed_by=draft.team_id,
+        asked=frozenset(affected.asked),
+        informed=affected.informed,
+        changes=compatibility.summarize_changes(draft.judgement.breaking),
     )
+    session.record(event)
     await _ask_teams(session, row, affected.asked)
     return await update_status(session, asset, await proposals.get(session, row.id))
 
@@ -132,36 +120,23 @@ async def _ask_teams(session: Session, row: Proposal, asked: Any) -> None:
     ]
     await session.insert_all(acknowledgments)
     for item in acknowledgments:
-        _record_request(session, row, item.id, item.consumer_team_id, item.because)
+        _record_request(session, row, item, item.because)
 
 
 def _record_request(
-    session: Session, row: Proposal, acknowledgment_id: UUID, team: UUID, fingerprints: Sequence[str]
+    session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: Sequence[str]
 ) -> None:
     messages = [change["message"] for change in row.breaking_changes if change["fingerprint"] in fingerprints]
-    session.record(
-        AcknowledgmentRequested(
-            audience_team_ids=frozenset({team}),
-            asset_id=row.asset_id,
-            proposal_id=row.id,
-            acknowledgment_id=acknowledgment_id,
-            consumer_team_id=team,
-            expires_at=row.expires_at,
-            changes=tuple(messages),
-        )
+    event = events.AcknowledgmentRequested(
+        audience_team_ids=frozenset({acknowledgment.consumer_team_id}),
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        acknowledgment_id=acknowledgment.id,
+        consumer_team_id=acknowledgment.consumer_team_id,
+        expires_at=row.expires_at,
+        changes=tuple(messages),
     )
-
-
-def _choose_expiry(now: datetime, requested_end: datetime | None) -> datetime:
-    if requested_end is None:
-        return now + DEFAULT_LIFETIME
-    if not now < requested_end <= now + MAX_LIFETIME:
-        raise Invalid(
-            f"A proposal may stay open until a moment within the next {MAX_LIFETIME.days} days,"
-            f" not until {requested_end.isoformat()}. Leave `expiresAt` out for {DEFAULT_LIFETIME.days} days.",
-            field=("expiresAt",),
-        )
-    return requested_end
+    session.record(event)
 
 
 async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult | None:
@@ -188,64 +163,59 @@ async def update_asked_teams(session: Session, asset: Asset) -> ProposalResult |
 async def _revise(
     session: Session, row: Proposal, acknowledgment: Acknowledgment, fingerprints: tuple[str, ...] | None
 ) -> None:
-    is_row = proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id
-    if fingerprints is None:
-        if acknowledgment.released_at is None:
-            await session.update(Acknowledgment, is_row, released_at=session.now)
-            session.record(
-                AcknowledgmentReleased(
-                    audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
-                    asset_id=row.asset_id,
-                    proposal_id=row.id,
-                    acknowledgment_id=acknowledgment.id,
-                    consumer_team_id=acknowledgment.consumer_team_id,
-                )
-            )
-        return
-    if acknowledgment.released_at is None and list(fingerprints) == acknowledgment.because:
-        return
-    if set(fingerprints) <= set(acknowledgment.because) and acknowledgment.released_at is None:
-        await session.update(Acknowledgment, is_row, because=list(fingerprints))
-        return
-    # Further changes affect the team, or it was released: its response does not cover them, so it is asked again.
-    reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
-    await session.update(Acknowledgment, is_row, because=list(fingerprints), **reset)
-    _record_request(session, row, acknowledgment.id, acknowledgment.consumer_team_id, fingerprints)
+    match proposal_status.revise_request(
+        acknowledgment.because, fingerprints, is_released=acknowledgment.released_at is not None
+    ):
+        case Revision.RELEASE:
+            await session.update_row(Acknowledgment, acknowledgment.id, released_at=session.now)
+            _record_release(session, row, acknowledgment)
+        case Revision.NARROW:
+            await session.update_row(Acknowledgment, acknowledgment.id, because=list(fingerprints or ()))
+        case Revision.ASK_AGAIN:
+            reset = dict.fromkeys(("response", "responded_at", "migration_deadline", "notes", "released_at"))
+            await session.update_row(Acknowledgment, acknowledgment.id, because=list(fingerprints or ()), **reset)
+            _record_request(session, row, acknowledgment, fingerprints or ())
+        case Revision.KEEP:
+            pass
+
+
+def _record_release(session: Session, row: Proposal, acknowledgment: Acknowledgment) -> None:
+    event = events.AcknowledgmentReleased(
+        audience_team_ids=frozenset({acknowledgment.consumer_team_id, row.proposed_by}),
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        acknowledgment_id=acknowledgment.id,
+        consumer_team_id=acknowledgment.consumer_team_id,
+    )
+    session.record(event)
 
 
 async def update_status(session: Session, asset: Asset, row: Proposal, *, by: UUID | None = None) -> ProposalResult:
     """Update the status from acknowledgments and time, and publish if that was requested. A final status stays."""
     if not row.status.is_open:
         return ProposalResult(row)
-    rows = await proposals.list_acknowledgments(session, [row.id])
-    answers = [
-        proposal.TeamResponse(item.response, item.migration_deadline) for item in rows if item.released_at is None
-    ]
-    status = proposal.compute_status_or_expiry(answers, row.expires_at, session.now)
-    if status is ProposalStatus.EXPIRED and row.status is ProposalStatus.APPROVED:
-        status = proposal.compute_status(answers, session.now)
+    answers = await load_responses(session, row.id)
+    status = proposal_status.next_status(row.status, answers.values(), row.expires_at, session.now)
     has_changed = status is not row.status
     if has_changed:
-        row = await change_status(session, asset, row, status, _status_reason(status, answers))
+        reason = proposal_status.describe_status(status, is_anybody_asked=bool(answers))
+        row = await change_status(session, asset, row, status, reason)
     if status is not ProposalStatus.APPROVED or not row.publish_when_approved:
         return ProposalResult(row)
-    if reason := await find_stale_reason(session, row):
+    if stale_reason := await find_stale_reason(session, row):
         if has_changed:
-            _record_stale(session, asset, row, reason)
+            _record_stale(session, asset, row, stale_reason)
         return ProposalResult(row)
     return await publish_approved(session, asset, row, by or row.proposed_by)
 
 
-def _status_reason(status: ProposalStatus, answers: Sequence[proposal.TeamResponse]) -> str:
-    match status:
-        case ProposalStatus.APPROVED:
-            return "every asked team agrees" if answers else "nobody is hurt, so nobody was asked"
-        case ProposalStatus.REJECTED:
-            return "a team answered BLOCKED"
-        case ProposalStatus.EXPIRED:
-            return "not every asked team agreed in time"
-        case _:
-            return "answers are outstanding"
+async def load_responses(session: Session, identity: UUID) -> dict[UUID, TeamResponse]:
+    """Load the responses of the asked teams that were not released, by team."""
+    return {
+        item.consumer_team_id: TeamResponse(item.response, item.migration_deadline)
+        for item in await proposals.list_acknowledgments(session, [identity])
+        if item.released_at is None
+    }
 
 
 async def change_status(
@@ -254,54 +224,42 @@ async def change_status(
     """Change the status and record an event; a final status is dated and ends the migrations."""
     if not status.is_open:
         values |= {"resolved_at": session.now}
-        await end_migrations(session, asset)
-    await session.update(
-        Proposal, proposals.TABLE.c.id == row.id, status=status, row_version=row.row_version + 1, **values
-    )
+        await registrations.end_migrations(session, asset.id)
+    await session.update_row(Proposal, row.id, status=status, row_version=row.row_version + 1, **values)
     acknowledgments = await proposals.list_acknowledgments(session, [row.id])
-    session.record(
-        ProposalStatusChanged(
-            audience_team_ids=frozenset(
-                {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
-            ),
-            asset_id=row.asset_id,
-            proposal_id=row.id,
-            before=row.status,
-            after=status,
-            because=reason,
-        )
+    event = events.ProposalStatusChanged(
+        audience_team_ids=frozenset(
+            {item.consumer_team_id for item in acknowledgments} | {row.proposed_by, asset.owner_team_id}
+        ),
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        before=row.status,
+        after=status,
+        because=reason,
     )
+    session.record(event)
     return await proposals.get(session, row.id)
 
 
 def _record_stale(session: Session, asset: Asset, row: Proposal, reason: str) -> None:
-    session.record(
-        ProposalStale(
-            audience_team_ids=frozenset({row.proposed_by, asset.owner_team_id}),
-            asset_id=asset.id,
-            proposal_id=row.id,
-            proposed_by=row.proposed_by,
-            changes=(reason,),
-        )
+    event = events.ProposalStale(
+        audience_team_ids=frozenset({row.proposed_by, asset.owner_team_id}),
+        asset_id=asset.id,
+        proposal_id=row.id,
+        proposed_by=row.proposed_by,
+        changes=(reason,),
     )
+    session.record(event)
 
 
 async def find_stale_reason(session: Session, row: Proposal) -> str | None:
-    """Why a proposal no longer fits the active contract, or None: an unapproved break or a version too low."""
+    """Why a proposal no longer fits the active contract, or None."""
     current = await contracts.find_active(session, row.asset_id)
     if current is None or current.id == row.base_contract_id:
         return None
     judgement = await compare_terms(session.compute, terms_of(current), _proposed_terms(row))
     approved = {change["fingerprint"] for change in row.breaking_changes}
-    unapproved_changes = tuple(change for change in judgement.breaking if change.fingerprint not in approved)
-    if unapproved_changes:
-        messages = "; ".join(compatibility.summarize_changes(unapproved_changes, limit=5))
-        return f"since version {current.version} it also breaks: {messages}"
-    try:
-        compatibility.next_version(row.proposed_version, current.version, judgement)
-    except Invalid:
-        return f"version {current.version} was published meanwhile and {row.proposed_version} does not follow it"
-    return None
+    return compatibility.find_stale_reason(judgement, approved, row.proposed_version, current.version)
 
 
 def _proposed_terms(row: Proposal) -> Terms:

@@ -1,27 +1,39 @@
-"""Acknowledge, withdraw, publish and expire proposals. Each command locks the asset, then reads the proposal again."""
+"""Acknowledge, withdraw, publish and expire proposals, and remind of them.
 
+Each command locks the asset, then reads the proposal again.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera_gql.errors import Conflict, Forbidden, Invalid
+from tessera_gql.errors import Conflict, Forbidden
 from tessera_gql.policy import proposal_status, validation
-from tessera_gql.policy.access import Action, Actor, acting_team, authorize, not_owner_error, require_owner
-from tessera_gql.policy.enums import ProposalStatus, RegistrationStatus, Response
-from tessera_gql.policy.events import ProposalAnswered
+from tessera_gql.policy.access import Action, Actor
+from tessera_gql.policy.enums import ProposalStatus, Response
+from tessera_gql.policy.events import ProposalAnswered, ReminderSent
+from tessera_gql.policy.proposal_status import (
+    TeamResponse,
+    choose_migration_deadline,
+    due_reminder,
+    is_consent,
+    registration_status,
+)
 from tessera_gql.store import assets, proposals, registrations, teams
 from tessera_gql.store.assets import AssetRef
-from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Acknowledgment, Asset, Proposal, Registration, Team
+from tessera_gql.store.session import Session, ids
+from tessera_gql.store.tables import Acknowledgment, Asset, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.proposal_lifecycle import (
     ProposalResult,
     change_status,
     find_stale_reason,
+    load_responses,
     publish_approved,
     update_status,
 )
-from tessera_gql.workflows.teams import require_row_version
+from tessera_gql.workflows.teams import require_owning_team, require_row_version, resolve_acting_team
 
 
 @dataclass(frozen=True)
@@ -43,35 +55,34 @@ async def acknowledge(
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Record the response of an asked team; a later response replaces it."""
-    asset, row = await _lock(session, identity)
-    require_row_version(row.row_version, expected_row_version, "proposal")
-    requested_team = await teams.get(session, team) if team else None
-    team_id = acting_team(actor, Action.ACKNOWLEDGE_PROPOSAL, requested_team.id if requested_team else None)
-    acting = requested_team or (await teams.by_ids(session, [team_id]))[0]
+    asset, row = await _lock(session, identity, expected_row_version)
+    team_id = await resolve_acting_team(session, actor, Action.ACKNOWLEDGE_PROPOSAL, team)
     row = await _update_open(session, asset, row)
-    acknowledgment = await _find_acknowledgment(session, row, acting)
-    deadline = _check_deadline(answer, session.now)
-    await session.update(
+    acknowledgment = await _find_acknowledgment(session, row, team_id)
+    response = answer.response
+    deadline = choose_migration_deadline(TeamResponse(response, answer.migration_deadline), session.now)
+    notes = validation.clean_text(answer.notes, "notes")
+    await session.update_row(
         Acknowledgment,
-        proposals.ACKNOWLEDGMENTS.c.id == acknowledgment.id,
-        response=answer.response,
+        acknowledgment.id,
+        response=response,
         migration_deadline=deadline,
-        notes=validation.clean_text(answer.notes, "notes"),
+        notes=notes,
         responded_at=session.now,
     )
-    await _mark_registrations(session, asset, acting, answer.response)
-    session.record(
-        ProposalAnswered(
-            audience_team_ids=frozenset({acting.id, row.proposed_by, asset.owner_team_id}),
-            asset_id=asset.id,
-            proposal_id=row.id,
-            acknowledgment_id=acknowledgment.id,
-            consumer_team_id=acting.id,
-            response=answer.response,
-            migration_deadline=deadline,
-            notes=validation.clean_text(answer.notes, "notes"),
-        )
+    acknowledged_at = None if response is Response.BLOCKED else session.now
+    await registrations.mark_response(session, asset.id, team_id, registration_status(response), acknowledged_at)
+    event = ProposalAnswered(
+        audience_team_ids=frozenset({team_id, row.proposed_by, asset.owner_team_id}),
+        asset_id=asset.id,
+        proposal_id=row.id,
+        acknowledgment_id=acknowledgment.id,
+        consumer_team_id=team_id,
+        response=response,
+        migration_deadline=deadline,
+        notes=notes,
     )
+    session.record(event)
     return await update_status(session, asset, row)
 
 
@@ -84,9 +95,9 @@ async def withdraw(
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Withdraw a proposal, as the owning team."""
-    asset, row = await _lock(session, identity)
-    require_row_version(row.row_version, expected_row_version, "proposal")
-    await require_owning_team(session, actor, Action.WITHDRAW_PROPOSAL, asset, team)
+    asset, row = await _lock(session, identity, expected_row_version)
+    action = Action.WITHDRAW_PROPOSAL
+    await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     row = await _update_open(session, asset, row)
     return ProposalResult(
         await change_status(session, asset, row, ProposalStatus.WITHDRAWN, "withdrawn by the owning team")
@@ -102,9 +113,9 @@ async def publish(
     expected_row_version: int | None = None,
 ) -> ProposalResult:
     """Publish an approved proposal; raises Conflict while responses are missing, and when the proposal is stale."""
-    asset, row = await _lock(session, identity)
-    require_row_version(row.row_version, expected_row_version, "proposal")
-    by = await require_owning_team(session, actor, Action.PUBLISH_PROPOSAL, asset, team)
+    asset, row = await _lock(session, identity, expected_row_version)
+    action = Action.PUBLISH_PROPOSAL
+    by = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", team)
     _require_open(row)
     progress = await update_status(session, asset, row, by=by)
     if progress.contract is not None:
@@ -126,22 +137,41 @@ async def apply_deadlines(session: Session, identity: UUID) -> ProposalResult:
     return await update_status(session, asset, row)
 
 
-async def require_owning_team(session: Session, actor: Actor, verb: Action, asset: Asset, team: TeamRef | None) -> UUID:
-    """Authorize the actor as the owning team and return its id; `team` is the team that the request names."""
-    requested_team = await teams.get(session, team) if team else None
-    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
-    action = f"{verb} of {asset.fqn}"
-    if requested_team is not None:
-        authorize(actor, verb, requested_team.id)
-        if requested_team.id != owner.id:
-            raise not_owner_error(action, owner.name)
-    require_owner(actor, verb, owner.id, action_text=action, owner_name=owner.name)
-    return owner.id
+async def find_due_reminders(session: Session, spans: Sequence[timedelta]) -> list[UUID]:
+    """Proposals for which a reminder seems due; read without a lock."""
+    near = await proposals.list_expiring(session, session.now, max(spans, default=timedelta()))
+    sent_hours = await proposals.load_reminder_hours(session, ids(near))
+    return [row.id for row in near if _due_hours(session, row, spans, sent_hours[row.id]) is not None]
 
 
-async def _lock(session: Session, identity: UUID) -> tuple[Asset, Proposal]:
+async def send_reminder(session: Session, identity: UUID, spans: Sequence[timedelta]) -> bool:
+    """Send a reminder if one is due, under the asset's lock, so that of several workers one sends it."""
+    _, row = await _lock(session, identity)
+    hours = _due_hours(session, row, spans, (await proposals.load_reminder_hours(session, [identity]))[identity])
+    answers = await load_responses(session, identity)
+    awaited_teams = frozenset(team for team, answer in answers.items() if answer.response is None)
+    if hours is None or not awaited_teams or row.status is not ProposalStatus.PENDING:
+        return False
+    event = ReminderSent(
+        audience_team_ids=awaited_teams,
+        asset_id=row.asset_id,
+        proposal_id=row.id,
+        hours_before=hours,
+        expires_at=row.expires_at,
+    )
+    session.record(event)
+    return True
+
+
+def _due_hours(session: Session, row: Proposal, spans: Sequence[timedelta], sent_hours: set[int]) -> int | None:
+    return due_reminder(spans, sent_hours, proposed_at=row.proposed_at, expires_at=row.expires_at, now=session.now)
+
+
+async def _lock(session: Session, identity: UUID, expected_row_version: int | None = None) -> tuple[Asset, Proposal]:
     asset = await assets.lock(session, AssetRef(id=(await proposals.get(session, identity)).asset_id))
-    return asset, await proposals.get(session, identity)
+    row = await proposals.get(session, identity)
+    require_row_version(row.row_version, expected_row_version, "proposal")
+    return asset, row
 
 
 async def _update_open(session: Session, asset: Asset, row: Proposal) -> Proposal:
@@ -153,73 +183,28 @@ async def _update_open(session: Session, asset: Asset, row: Proposal) -> Proposa
 
 
 def _require_open(row: Proposal) -> None:
-    if row.status is ProposalStatus.EXPIRED:
-        raise Conflict(
-            f"This proposal ran out on {row.expires_at:%Y-%m-%d %H:%M} UTC without everyone's consent."
-            " The owning team can publish the schema again to ask afresh."
-        )
-    if not row.status.is_open:
-        ended = f"{row.resolved_at:%Y-%m-%d %H:%M} UTC" if row.resolved_at else "earlier"
-        raise Conflict(f"This proposal ended on {ended} as {row.status}. Look at the asset for an open one.")
+    proposal_status.require_open(row.status, row.expires_at, row.resolved_at)
 
 
-async def _find_acknowledgment(session: Session, row: Proposal, team: Team) -> Acknowledgment:
-    acknowledgments = await _unreleased(session, row)
-    for item in acknowledgments:
-        if item.consumer_team_id == team.id:
-            return item
-    asked = await teams.join_names(session, [item.consumer_team_id for item in acknowledgments])
+async def _find_acknowledgment(session: Session, row: Proposal, team: UUID) -> Acknowledgment:
+    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
+    asked = {item.consumer_team_id: item for item in acknowledgments if item.released_at is None}
+    if team in asked:
+        return asked[team]
+    name, names = await teams.join_names(session, [team]), await teams.join_names(session, list(asked))
     raise Forbidden(
-        f"{team.name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
-        f" Asked are: {asked or 'nobody'}.",
+        f"{name} is not asked by this proposal: it reads nothing that would break, or proposed it itself."
+        f" Asked are: {names or 'nobody'}.",
         field=("team",),
     )
 
 
-async def _unreleased(session: Session, row: Proposal) -> list[Acknowledgment]:
-    acknowledgments = await proposals.list_acknowledgments(session, [row.id])
-    return [item for item in acknowledgments if item.released_at is None]
-
-
-def _check_deadline(answer: AcknowledgmentInput, now: datetime) -> datetime | None:
-    if answer.response is not Response.MIGRATING:
-        return None
-    if answer.migration_deadline is None:
-        raise Invalid(
-            "MIGRATING means not yet, so say until when: give a migrationDeadline.", field=("migrationDeadline",)
-        )
-    if answer.migration_deadline <= now:
-        raise Invalid(
-            "The migrationDeadline has passed already. Give a later one, or answer APPROVED.",
-            field=("migrationDeadline",),
-        )
-    return answer.migration_deadline
-
-
-async def _mark_registrations(session: Session, asset: Asset, team: Team, response: Response) -> None:
-    rows = registrations.TABLE
-    is_migrating = response is Response.MIGRATING
-    await session.update(
-        Registration,
-        (rows.c.asset_id == asset.id) & (rows.c.consumer_team_id == team.id) & registrations.IS_LIVE,
-        status=RegistrationStatus.MIGRATING if is_migrating else RegistrationStatus.ACTIVE,
-        acknowledged_at=None if response is Response.BLOCKED else session.now,
-        row_version=rows.c.row_version + 1,
-    )
-
-
 async def _describe_missing(session: Session, row: Proposal) -> str:
-    acknowledgments = await _unreleased(session, row)
-    blocking_teams = [item.consumer_team_id for item in acknowledgments if item.response is Response.BLOCKED]
+    answers = await load_responses(session, row.id)
+    blocking_teams = [team for team, answer in answers.items() if answer.response is Response.BLOCKED]
     if blocking_teams:
         names = await teams.join_names(session, blocking_teams)
         return f"The proposal is rejected: {names} answered BLOCKED. Settle it with them; they may answer again."
-    awaited_teams = [
-        item.consumer_team_id
-        for item in acknowledgments
-        if not proposal_status.is_consent(
-            proposal_status.TeamResponse(item.response, item.migration_deadline), session.now
-        )
-    ]
+    awaited_teams = [team for team, answer in answers.items() if not is_consent(answer, session.now)]
     names = await teams.join_names(session, awaited_teams)
     return f"The proposal is pending: it waits for {names}. It can be published once they agree."

@@ -19,8 +19,8 @@ from tessera_gql.store.tables import Asset, Contract, Proposal
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposal_lifecycle
 from tessera_gql.workflows.comparisons import compare_terms, validate_schema
-from tessera_gql.workflows.contracts import ContractDraft, insert_contract, terms_of
-from tessera_gql.workflows.proposals import require_owning_team
+from tessera_gql.workflows.contracts import ContractDraft, find_base_version, insert_contract, terms_of
+from tessera_gql.workflows.teams import require_owning_team
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     """Judge a schema under the mode of the current contract, and publish it, propose it or do nothing."""
     schema_hash = await validate_request(session, request)
     asset = await assets.lock(session, ref)
-    team = await require_owning_team(session, actor, Action.PUBLISH_CONTRACT, asset, request.team)
+    action = Action.PUBLISH_CONTRACT
+    team = await require_owning_team(session, actor, action, asset, f"{action} of {asset.fqn}", request.team)
     if request.force:
         authorize(actor, Action.FORCE_CONTRACT, team)
     open_proposal = await proposals.find_open(session, asset.id)
@@ -90,13 +91,14 @@ async def publish_contract(session: Session, actor: Actor, ref: AssetRef, reques
     current = await contracts.find_active(session, asset.id)
     terms = build_terms(request, asset, current, schema_hash)
     judgement = await compare_terms(session.compute, terms_of(current), terms)
-    if judgement.is_unchanged:
-        return PublishResult(Outcome.UNCHANGED, asset, current, None, judgement)
+    outcome = compatibility.decide_outcome(judgement, force=request.force)
+    if outcome is Outcome.UNCHANGED:
+        return PublishResult(outcome, asset, current, None, judgement)
     remaining_proposal = open_proposal if open_proposal is not None and open_proposal.status.is_open else None
     context = PublishContext(asset, current, remaining_proposal, team, request, terms, judgement)
-    if judgement.breaking and current is not None and not request.force:
+    if outcome is Outcome.PROPOSED and current is not None:
         return await _propose(session, context, current)
-    return await _publish(session, context)
+    return await _publish(session, context, outcome)
 
 
 async def validate_request(session: Session, request: PublishRequest) -> str:
@@ -126,13 +128,12 @@ def build_terms(request: PublishRequest, asset: Asset, current: Contract | None,
     return Terms(request.schema, guarantees or None, mode, schema_hash)
 
 
-async def _publish(session: Session, context: PublishContext) -> PublishResult:
+async def _publish(session: Session, context: PublishContext, outcome: Outcome) -> PublishResult:
     asset, request, judgement = context.asset, context.request, context.judgement
-    latest = context.current.version if context.current else await contracts.load_highest_version(session, asset.id)
-    version = compatibility.next_version(request.version, latest, judgement)
-    is_forced = bool(judgement.breaking)
+    base_version = await find_base_version(session, asset.id, context.current)
+    version = compatibility.next_version(request.version, base_version, judgement)
     not_asked: frozenset[UUID] = frozenset()
-    if is_forced:
+    if outcome is Outcome.FORCED:
         not_asked = frozenset(
             (await proposal_lifecycle.load_affected_teams(session, asset, judgement.breaking, context.team)).asked
         )
@@ -141,7 +142,6 @@ async def _publish(session: Session, context: PublishContext) -> PublishResult:
             await proposal_lifecycle.change_status(
                 session, asset, context.open_proposal, ProposalStatus.SUPERSEDED, reason
             )
-    outcome = Outcome.FORCED if is_forced else Outcome.PUBLISHED
     contract = await insert_contract(
         session,
         asset,
@@ -203,7 +203,7 @@ async def _describe_difference(session: Session, context: PublishContext, open_p
 async def _reuse_proposal(session: Session, context: PublishContext, open_proposal: Proposal) -> PublishResult:
     if not context.request.publish_when_approved or open_proposal.publish_when_approved:
         return _to_result(context, proposal_lifecycle.ProposalResult(open_proposal))
-    await session.update(Proposal, proposals.TABLE.c.id == open_proposal.id, publish_when_approved=True)
+    await session.update_row(Proposal, open_proposal.id, publish_when_approved=True)
     open_proposal = await proposals.get(session, open_proposal.id)
     return _to_result(context, await proposal_lifecycle.update_status(session, context.asset, open_proposal))
 

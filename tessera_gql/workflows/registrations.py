@@ -1,25 +1,25 @@
 """Register the fields that teams read. An open proposal also asks affected teams that register later."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from tessera_gql.diff import small_schema_size
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, acting_team, authorize
+from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.policy.affected_teams import require_declared_fields
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
 from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
 from tessera_gql.policy.version import parse_version
-from tessera_gql.store import assets, contracts, registrations, teams
+from tessera_gql.store import assets, contracts, registrations
 from tessera_gql.store.assets import AssetRef
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, Contract, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import proposal_lifecycle
-from tessera_gql.workflows.teams import require_row_version
+from tessera_gql.workflows.teams import require_row_version, resolve_acting_team
 
 MAX_FIELDS = 5_000
 
@@ -44,8 +44,7 @@ async def register(
     details: RegistrationDetails,
 ) -> Registration:
     """Register a consumer; raises Conflict for a second live registration, Invalid for unknown fields."""
-    requested_team = await teams.get(session, team) if team else None
-    consumer = acting_team(actor, Action.REGISTER, requested_team.id if requested_team else None)
+    consumer = await resolve_acting_team(session, actor, Action.REGISTER, team)
     via = await _load_consumer_asset(session, consumer_asset, consumer)
     asset = await assets.lock(session, ref)
     if via is not None and via.id == asset.id:
@@ -72,15 +71,7 @@ async def register(
         created_at=session.now,
     )
     await session.insert(row, conflict_message="This team registered at this moment.")
-    session.record(
-        RegistrationCreated(
-            audience_team_ids=frozenset({consumer, asset.owner_team_id}),
-            asset_id=asset.id,
-            registration_id=row.id,
-            consumer_team_id=consumer,
-            reads=clean_reading.fields,
-        )
-    )
+    record_created(session, row, asset.owner_team_id)
     await proposal_lifecycle.update_asked_teams(session, asset)
     return row
 
@@ -89,35 +80,18 @@ async def update(
     session: Session, actor: Actor, identity: UUID, *, changes: dict[str, Any], expected_row_version: int | None = None
 ) -> Registration:
     """Update what `changes` has: fields, pinned_version, purpose, metadata; None is a value."""
-    asset, row = await _lock(session, actor, Action.UPDATE_REGISTRATION, identity)
-    _require_live(row)
-    require_row_version(row.row_version, expected_row_version, "registration")
-    before = RegistrationDetails(
-        None if row.fields is None else tuple(row.fields), row.pinned_version, row.purpose, row.meta
-    )
-    clean_reading = await _clean(
-        session, asset, RegistrationDetails(**{**vars(before), **changes}), known_fields=before.fields
-    )
+    asset, row = await _lock_live(session, actor, Action.UPDATE_REGISTRATION, identity, expected_row_version)
+    known_fields = registrations.to_reader(row).fields
+    before = RegistrationDetails(known_fields, row.pinned_version, row.purpose, row.meta)
+    clean_reading = await _clean(session, asset, replace(before, **changes), known_fields=known_fields)
     values = {
         "fields": None if clean_reading.fields is None else list(clean_reading.fields),
         "pinned_version": clean_reading.pinned_version,
         "purpose": clean_reading.purpose,
         "meta": clean_reading.metadata,
     }
-    differing = {key: value for key, value in values.items() if value != getattr(row, key)}
-    if not differing:
+    if not await update_columns(session, row, asset.owner_team_id, values):
         return row
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
-    session.record(
-        RegistrationUpdated(
-            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
-            asset_id=asset.id,
-            registration_id=row.id,
-            consumer_team_id=row.consumer_team_id,
-            changed=tuple(sorted("metadata" if key == "meta" else key for key in differing)),
-        )
-    )
     await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
@@ -126,33 +100,57 @@ async def unregister(
     session: Session, actor: Actor, identity: UUID, *, expected_row_version: int | None = None
 ) -> Registration:
     """End a registration; an open proposal no longer asks the team because of it."""
-    asset, row = await _lock(session, actor, Action.UNREGISTER, identity)
-    _require_live(row)
-    require_row_version(row.row_version, expected_row_version, "registration")
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
-    session.record(
-        RegistrationEnded(
-            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
-            asset_id=asset.id,
-            registration_id=row.id,
-            consumer_team_id=row.consumer_team_id,
-        )
-    )
+    asset, row = await _lock_live(session, actor, Action.UNREGISTER, identity, expected_row_version)
+    await end(session, row, asset.owner_team_id)
     await proposal_lifecycle.update_asked_teams(session, asset)
     return await registrations.get(session, identity)
 
 
-def _require_live(row: Registration) -> None:
+def record_created(session: Session, row: Registration, owner: UUID) -> None:
+    _record(session, RegistrationCreated, row, owner, reads=registrations.to_reader(row).fields)
+
+
+async def update_columns(session: Session, row: Registration, owner: UUID, values: Mapping[str, Any]) -> bool:
+    """Update the columns that differ; return whether any does."""
+    differing = {name: value for name, value in values.items() if value != getattr(row, name)}
+    if differing:
+        await session.update_row(Registration, row.id, **differing, row_version=row.row_version + 1)
+        changed = tuple(sorted("metadata" if name == "meta" else name for name in differing))
+        _record(session, RegistrationUpdated, row, owner, changed=changed)
+    return bool(differing)
+
+
+async def end(session: Session, row: Registration, owner: UUID) -> None:
+    """Mark a registration as ended."""
+    version = row.row_version + 1
+    await session.update_row(Registration, row.id, status=RegistrationStatus.INACTIVE, row_version=version)
+    _record(session, RegistrationEnded, row, owner)
+
+
+def _record(
+    session: Session,
+    event: type[RegistrationCreated | RegistrationUpdated | RegistrationEnded],
+    row: Registration,
+    owner: UUID,
+    **payload: Any,
+) -> None:
+    """Record an event of a registration for its team and the `owner` of the asset."""
+    team, audience = row.consumer_team_id, frozenset({row.consumer_team_id, owner})
+    subject: dict[str, Any] = {"asset_id": row.asset_id, "registration_id": row.id, "consumer_team_id": team}
+    session.record(event(audience_team_ids=audience, **subject, **payload))
+
+
+async def _lock_live(
+    session: Session, actor: Actor, action: Action, identity: UUID, expected_row_version: int | None
+) -> tuple[Asset, Registration]:
+    row = await registrations.get(session, identity)
+    authorize(actor, action, row.consumer_team_id)
+    asset = await assets.lock(session, AssetRef(id=row.asset_id))
+    row = await registrations.get(session, identity)
     if row.status is RegistrationStatus.INACTIVE:
         raise Conflict("This registration has ended already. Register again if the team reads the asset again.")
-
-
-async def _lock(session: Session, actor: Actor, verb: Action, identity: UUID) -> tuple[Asset, Registration]:
-    row = await registrations.get(session, identity)
-    authorize(actor, verb, row.consumer_team_id)
-    asset = await assets.lock(session, AssetRef(id=row.asset_id))
-    return asset, await registrations.get(session, identity)
+    require_row_version(row.row_version, expected_row_version, "registration")
+    return asset, row
 
 
 async def _load_consumer_asset(session: Session, ref: AssetRef | None, consumer: UUID) -> Asset | None:

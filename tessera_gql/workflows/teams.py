@@ -1,14 +1,15 @@
 """Create and update teams."""
 
 from typing import Any
+from uuid import UUID
 
 from tessera_gql.errors import Conflict, Stale
 from tessera_gql.policy import validation
-from tessera_gql.policy.access import Action, Actor, authorize
+from tessera_gql.policy.access import Action, Actor, acting_team, authorize, not_owner_error, require_owner
 from tessera_gql.policy.events import TeamCreated, TeamUpdated
 from tessera_gql.store import teams
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Team, new_id
+from tessera_gql.store.tables import Asset, Team, new_id
 from tessera_gql.store.teams import TeamRef
 
 
@@ -52,12 +53,33 @@ async def update(
     require_row_version(team.row_version, expected_row_version, "team")
     if not values:
         return team
-    same = (teams.TABLE.c.id == team.id) & (teams.TABLE.c.row_version == team.row_version)
-    if not await session.update(Team, same, **values, row_version=team.row_version + 1):
+    if not await session.update_unchanged(Team, team, **values):
         raise Stale("Somebody changed this team at this moment. Read it again, then repeat your change.")
     changed = tuple(sorted({"metadata" if key == "meta" else key for key in values} - {"name_key"}))
     session.record(TeamUpdated(audience_team_ids=frozenset({team.id}), team_id=team.id, changed=changed))
     return await teams.get(session, TeamRef(id=team.id))
+
+
+async def require_owning_team(
+    session: Session, actor: Actor, action: Action, asset: Asset, action_text: str, team: TeamRef | None = None
+) -> UUID:
+    """Authorize the actor as the team that owns the asset and return its id; a request may name the `team`."""
+    requested_team = await teams.get(session, team) if team else None
+    owner = (await teams.by_ids(session, [asset.owner_team_id]))[0]
+    if requested_team is not None:
+        authorize(actor, action, requested_team.id)
+        if requested_team.id != owner.id:
+            raise not_owner_error(action_text, owner.name)
+    require_owner(actor, action, owner.id, action_text=action_text, owner_name=owner.name)
+    return owner.id
+
+
+async def resolve_acting_team(
+    session: Session, actor: Actor, action: Action, team: TeamRef | None, *, field: tuple[str, ...] = ("team",)
+) -> UUID:
+    """Return the team that the call is made for: the requested `team`, else the key's own."""
+    requested_team = await teams.get(session, team, field=field) if team else None
+    return acting_team(actor, action, requested_team.id if requested_team else None)
 
 
 def require_row_version(current: int, expected: int | None, noun: str) -> None:

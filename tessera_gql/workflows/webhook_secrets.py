@@ -26,16 +26,12 @@ NO_KEY_MESSAGE = (
 
 @dataclass(frozen=True)
 class StoredSecrets:
-    """Counts of the stored secrets after a pass over all of them."""
+    """What a pass over all secrets encrypted and left in plain; `unreadable` webhooks need a key that is missing."""
 
     encrypted: int = 0
-    """Secrets that this pass encrypted."""
     plain: int = 0
-    """Secrets that remain in plain, because there is no key."""
     lacks_key: bool = False
-    """Whether a key is required and missing."""
     unreadable: tuple[UUID, ...] = ()
-    """Webhooks whose newest secret can't be decrypted."""
 
     def warnings(self) -> Iterator[str]:
         """Warnings for an operator, as sentences."""
@@ -66,7 +62,9 @@ def signing_secrets(keyring: Keyring, row: Webhook, now: datetime) -> list[str]:
 
     Raises UnreadableSecret if the newest can't be decrypted; older ones that can't be are left out.
     """
-    return [_read_secret(keyring, row.id, entry) for entry in _usable_entries(keyring, row, now)]
+    active = _active_entries(row, now)
+    usable = active[:1] + [entry for entry in active[1:] if _is_readable(keyring, row.id, entry)]
+    return [_read_secret(keyring, row.id, entry) for entry in usable]
 
 
 def retiring_entries(keyring: Keyring, row: Webhook, until: datetime, now: datetime) -> list[SecretEntry]:
@@ -99,11 +97,6 @@ def _encrypt_entry(keyring: Keyring, webhook_id: UUID, entry: SecretEntry, *, ro
         return entry
     secret = _read_secret(keyring, webhook_id, entry)
     return {"encrypted": keyring.encrypt(secret, _encryption_context(webhook_id)), "until": entry["until"]}
-
-
-def _usable_entries(keyring: Keyring, row: Webhook, now: datetime) -> list[SecretEntry]:
-    active = _active_entries(row, now)
-    return active[:1] + [entry for entry in active[1:] if _is_readable(keyring, row.id, entry)]
 
 
 def _active_entries(row: Webhook, now: datetime) -> list[SecretEntry]:

@@ -95,8 +95,7 @@ async def update(
         values["secrets"] = [new_entry(session, row.id, secret), *retired]
     if not values:
         return WebhookResult(row)
-    same = (webhooks.TABLE.c.id == row.id) & (webhooks.TABLE.c.row_version == row.row_version)
-    if not await session.update(Webhook, same, **values, row_version=row.row_version + 1):
+    if not await session.update_unchanged(Webhook, row, **values):
         raise Stale("Somebody changed this webhook at this moment. Read it again, then repeat your change.")
     session.record(WebhookUpdated(audience_team_ids=_audience(row), webhook_id=row.id, changed=tuple(sorted(values))))
     return WebhookResult(await webhooks.get(session, identity, visibility_of(actor)), secret)
@@ -115,21 +114,16 @@ async def redeliver(session: Session, actor: Actor, delivery: UUID) -> WebhookDe
     """Deliver an event again at once, whatever its status, with a new day of attempts."""
     require_scope(actor, Action.REDELIVER_WEBHOOK)
     before = await webhooks.get_delivery(session, delivery, visibility_of(actor))
-    row = await _load_permitted(session, actor, Action.REDELIVER_WEBHOOK, before.webhook_id)
-    if not row.is_active:
-        raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    is_row = webhooks.DELIVERIES.c.id == delivery
-    await session.update(WebhookDelivery, is_row, status=DeliveryStatus.PENDING, since=session.now, due_at=session.now)
+    row = await _load_active(session, actor, Action.REDELIVER_WEBHOOK, before.webhook_id)
+    due_now: dict[str, Any] = {"since": session.now, "due_at": session.now}
+    await session.update_row(WebhookDelivery, delivery, status=DeliveryStatus.PENDING, **due_now)
     session.record(WebhookRedelivered(audience_team_ids=_audience(row), webhook_id=row.id, delivery_id=before.id))
     return await webhooks.get_delivery(session, delivery, visibility_of(actor))
 
 
 async def ping(session: Session, actor: Actor, identity: UUID) -> WebhookDelivery:
     """Create a delivery without an event, to test the receiver. No event is recorded, because no data changes."""
-    row = await _load_permitted(session, actor, Action.TEST_WEBHOOK, identity)
-    if not row.is_active:
-        raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
-    delivery = new_delivery(session, row)
+    delivery = new_delivery(session, await _load_active(session, actor, Action.TEST_WEBHOOK, identity))
     await session.insert(delivery)
     return delivery
 
@@ -139,6 +133,13 @@ async def _load_permitted(session: Session, actor: Actor, verb: Action, identity
     require_scope(actor, verb)
     row = await webhooks.get(session, identity, visibility_of(actor))
     authorize(actor, verb, row.team_id)
+    return row
+
+
+async def _load_active(session: Session, actor: Actor, verb: Action, identity: UUID) -> Webhook:
+    row = await _load_permitted(session, actor, verb, identity)
+    if not row.is_active:
+        raise Conflict("This webhook is paused: nothing is sent to it. Make it active first, with updateWebhook.")
     return row
 
 
@@ -158,15 +159,15 @@ def new_delivery(session: Session, row: Webhook, sequence: int | None = None) ->
 
 async def sync_settings_webhook(session: Session, url: str | None) -> None:
     """Create, update or pause the webhook of the settings. Its secret is never stored: workers have it in settings."""
-    rows = await webhooks.by_ids(session, [SETTINGS_WEBHOOK_ID])
+    present = await webhooks.by_ids.find(session, SETTINGS_WEBHOOK_ID)
     if url is None:
-        if rows and (rows[0].is_active or rows[0].secrets):
-            await session.update(Webhook, webhooks.TABLE.c.id == SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
+        if present and (present.is_active or present.secrets):
+            await session.update_row(Webhook, SETTINGS_WEBHOOK_ID, is_active=False, secrets=[])
         return
     values: dict[str, Any] = {"url": validate_url(url), "secrets": [], "is_active": True}
-    if rows:
-        if any(getattr(rows[0], name) != value for name, value in values.items()):
-            await session.update(Webhook, webhooks.TABLE.c.id == SETTINGS_WEBHOOK_ID, **values)
+    if present:
+        if any(getattr(present, name) != value for name, value in values.items()):
+            await session.update_row(Webhook, SETTINGS_WEBHOOK_ID, **values)
         return
     position = await events.load_last_sequence(session)
     row = Webhook(
@@ -182,17 +183,14 @@ def validate_url(url: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = None, None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or _is_malformed(url):
+    is_clean = len(url) <= MAX_URL and all("!" <= char <= "~" for char in url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not is_clean:
         raise Invalid(
             f"{url[:100]!r} is not an address to post to. Write it as in https://example.com/hook.", field=("url",)
         )
     if parts.username is not None or parts.password is not None:
         raise Invalid("The address holds credentials. Leave them out: each post is signed instead.", field=("url",))
     return url
-
-
-def _is_malformed(url: str) -> bool:
-    return len(url) > MAX_URL or any(not "!" <= char <= "~" for char in url)
 
 
 def host_of(url: str) -> str:

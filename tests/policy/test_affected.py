@@ -1,6 +1,7 @@
 """Whom a change hurts: never too few, and as few as the paths allow."""
 
 import string
+from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
@@ -9,20 +10,27 @@ from hypothesis import strategies as st
 
 from tessera_gql.diff import Change, ChangeKind, Mode
 from tessera_gql.errors import Invalid
-from tessera_gql.policy.affected_teams import (
-    FieldReader,
-    find_affected_teams,
-    is_affected,
-    paths_overlap,
-    require_declared_paths,
-    split_path,
-)
+from tessera_gql.policy.affected_teams import FieldReader, find_affected_teams, require_declared_paths, split_path
 
 names = st.text(string.ascii_lowercase, min_size=1, max_size=3)
 ends = st.sampled_from(["", "[]", "[][]"])
 paths = st.lists(st.tuples(names, ends), min_size=1, max_size=4).map(lambda parts: ".".join(a + b for a, b in parts))
 odd = st.text(max_size=12)
 TEAMS = [UUID(int=number) for number in range(5)]
+
+
+def paths_overlap(field: str, path: str) -> bool:
+    """Whether one path is a prefix of the other."""
+    field_steps, path_steps = split_path(field), split_path(path)
+    length = min(len(field_steps), len(path_steps))
+    return field_steps[:length] == path_steps[:length]
+
+
+def is_affected(change: Change, fields: Sequence[str] | None) -> bool:
+    """Whether the change affects a reader of `fields` (None: all fields). A rename matches under both names."""
+    if fields is None or not change.fields:
+        return True
+    return any(paths_overlap(field, path) for field in fields for path in change.fields)
 
 
 def change(*fields: str, kind: ChangeKind = ChangeKind.PROPERTY_REMOVED) -> Change:

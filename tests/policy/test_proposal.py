@@ -7,8 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.policy.enums import OPEN_STATUSES, ProposalStatus, Response
-from tessera_gql.policy.proposal_status import TeamResponse, compute_status, compute_status_or_expiry, is_consent
+from tessera_gql.policy.proposal_status import (
+    MAX_LIFETIME,
+    Revision,
+    TeamResponse,
+    choose_expiry,
+    choose_migration_deadline,
+    compute_status,
+    compute_status_or_expiry,
+    is_consent,
+    next_status,
+    require_open,
+    revise_request,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -113,3 +126,70 @@ def test_a_migration_without_a_deadline_never_becomes_consent() -> None:
 def test_three_statuses_are_open_and_four_are_ends() -> None:
     assert [one for one in ProposalStatus if one.is_open] == list(OPEN_STATUSES)
     assert len([one for one in ProposalStatus if not one.is_open]) == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "answers_", "expected"),
+    [
+        (ProposalStatus.PENDING, [SILENT], ProposalStatus.EXPIRED),
+        (ProposalStatus.REJECTED, [NO], ProposalStatus.EXPIRED),
+        (ProposalStatus.PENDING, [ARRIVED], ProposalStatus.APPROVED),
+        (ProposalStatus.APPROVED, [YES], ProposalStatus.APPROVED),
+        (ProposalStatus.APPROVED, [SILENT], ProposalStatus.PENDING),
+        (ProposalStatus.APPROVED, [NO], ProposalStatus.REJECTED),
+        (ProposalStatus.WITHDRAWN, [YES], ProposalStatus.WITHDRAWN),
+        (ProposalStatus.PUBLISHED, [NO], ProposalStatus.PUBLISHED),
+    ],
+)
+def test_at_its_end_a_proposal_expires_unless_it_is_approved_or_has_ended(
+    before: ProposalStatus, answers_: list[TeamResponse], expected: ProposalStatus
+) -> None:
+    assert next_status(before, answers_, NOW, NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_released", "expected"),
+    [
+        (["a"], None, False, Revision.RELEASE),
+        (["a"], None, True, Revision.KEEP),
+        (["a", "b"], ["a", "b"], False, Revision.KEEP),
+        (["a", "b"], ["a"], False, Revision.NARROW),
+        (["a"], ["a", "b"], False, Revision.ASK_AGAIN),
+        (["a"], ["a"], True, Revision.ASK_AGAIN),
+    ],
+)
+def test_a_team_is_asked_again_about_further_changes_and_after_a_release(
+    before: list[str], after: list[str] | None, is_released: bool, expected: Revision
+) -> None:
+    assert revise_request(before, after, is_released=is_released) is expected
+
+
+@pytest.mark.parametrize("end", [NOW - HOUR, NOW, NOW + MAX_LIFETIME + HOUR])
+def test_an_expiry_that_has_passed_or_is_too_far_away_is_refused(end: datetime) -> None:
+    with pytest.raises(Invalid, match="within the next 366 days"):
+        choose_expiry(end, NOW)
+
+
+def test_without_a_requested_end_a_proposal_expires_after_thirty_days() -> None:
+    assert choose_expiry(None, NOW) == NOW + timedelta(days=30)
+    assert choose_expiry(NOW + MAX_LIFETIME, NOW) == NOW + MAX_LIFETIME
+
+
+@pytest.mark.parametrize("deadline", [None, NOW])
+def test_a_migration_needs_a_deadline_that_lies_ahead(deadline: datetime | None) -> None:
+    with pytest.raises(Invalid):
+        choose_migration_deadline(TeamResponse(Response.MIGRATING, deadline), NOW)
+
+
+def test_only_a_migration_keeps_its_deadline() -> None:
+    assert choose_migration_deadline(SOON, NOW) == NOW + HOUR
+    assert choose_migration_deadline(TeamResponse(Response.APPROVED, NOW), NOW) is None
+
+
+@pytest.mark.parametrize("status", ProposalStatus)
+def test_a_proposal_that_has_ended_is_refused(status: ProposalStatus) -> None:
+    if status.is_open:
+        require_open(status, NOW, None)
+    else:
+        with pytest.raises(Conflict, match="2026-01-01 00:00 UTC"):
+            require_open(status, NOW, NOW)

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera_gql.diff import Bump, Mode
-from tessera_gql.policy.compatibility import Terms, judge, next_version, summarize_changes
-from tessera_gql.policy.enums import ChangeType
+from tessera_gql.diff import Bump, Change, Mode
+from tessera_gql.policy.compatibility import (
+    Judgement,
+    Terms,
+    decide_outcome,
+    find_stale_reason,
+    judge,
+    next_version,
+    summarize_changes,
+)
+from tessera_gql.policy.enums import ChangeType, Outcome
 from tests.policy.test_affected import change
 
 COLUMNS = ("a", "b", "c", "d")
@@ -101,3 +109,34 @@ def test_a_long_summary_is_cut_and_says_so(number: int) -> None:
     told = summarize_changes(tuple(change(f"c{place}") for place in range(number)))
     assert len(told) == min(number, 21)
     assert (told[-1:] == (f"and {number - 20} more",)) == (number > 20)
+
+
+@pytest.mark.parametrize(
+    ("judgement", "force", "expected"),
+    [
+        (Judgement(is_unchanged=True), True, Outcome.UNCHANGED),
+        (Judgement(is_first=True), False, Outcome.PUBLISHED),
+        (Judgement(), True, Outcome.PUBLISHED),
+        (Judgement(breaking=(change("a"),)), False, Outcome.PROPOSED),
+        (Judgement(breaking=(change("a"),)), True, Outcome.FORCED),
+    ],
+)
+def test_only_breaking_changes_are_proposed_or_forced(judgement: Judgement, force: bool, expected: Outcome) -> None:
+    assert decide_outcome(judgement, force=force) is expected
+
+
+@pytest.mark.parametrize(
+    ("breaking", "approved", "proposed_version", "reason"),
+    [
+        ([change("a")], [change("a")], "2.0.0", None),
+        ([change("a"), change("b")], [change("a")], "2.0.0", "since version 1.1.0 it also breaks"),
+        ([change("a")], [change("a")], "1.1.0", "version 1.1.0 was published meanwhile and 1.1.0 does not follow it"),
+    ],
+)
+def test_approved_terms_are_stale_after_another_break_or_a_higher_version(
+    breaking: list[Change], approved: list[Change], proposed_version: str, reason: str | None
+) -> None:
+    judgement = Judgement(breaking=tuple(breaking), bump=Bump.MAJOR)
+    fingerprints = {item.fingerprint for item in approved}
+    stale = find_stale_reason(judgement, fingerprints, proposed_version, "1.1.0")
+    assert stale is None if reason is None else stale is not None and reason in stale

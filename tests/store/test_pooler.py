@@ -57,4 +57,4 @@ def test_no_statement_of_ours_outlives_its_transaction() -> None:
     outliving = re.compile(r"pg_(try_)?advisory_lock\(|\bSET (?!LOCAL)[a-z_]+ *(=|TO)|\bPREPARE\b|\bTEMP(ORARY)? TABLE")
     sources = [*(ROOT / "tessera_gql").rglob("*.py"), *(ROOT / "migrations").rglob("*.py")]
     assert not [path.name for path in sources if outliving.search(path.read_text())]
-    assert {path.name for path in sources if "add_listener(" in path.read_text()} == {"listen.py"}
+    assert {path.name for path in sources if "add_listener(" in path.read_text()} == {"postgres_listener.py"}

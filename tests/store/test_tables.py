@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, text
 from sqlmodel import SQLModel
 
 from tessera_gql.errors import Conflict
-from tessera_gql.policy.enums import ContractStatus, DependencyType, ProposalStatus, RegistrationStatus
+from tessera_gql.policy.enums import ContractStatus, DependencyType, Evidence, ProposalStatus, RegistrationStatus
 from tessera_gql.store.database import Database
 from tessera_gql.store.session import INTEGRITY_ERRORS
 from tessera_gql.store.tables import (
@@ -19,7 +19,6 @@ from tessera_gql.store.tables import (
     AssetDependency,
     Contract,
     EventRow,
-    Evidence,
     Proposal,
     Registration,
     Team,

@@ -13,7 +13,6 @@ import pytest
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.policy import proposal_status as rules
-from tessera_gql.policy.affected_teams import is_affected
 from tessera_gql.policy.enums import ContractStatus, Outcome, ProposalStatus, RegistrationStatus, Response
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store.assets import AssetRef
@@ -25,6 +24,7 @@ from tessera_gql.workflows import impact
 from tessera_gql.workflows.assets import AssetDetails
 from tessera_gql.workflows.publishing import PublishRequest
 from tests.conftest import FixedClock
+from tests.policy.test_affected import is_affected
 from tests.store.test_events import assert_chained
 from tests.world import World
 

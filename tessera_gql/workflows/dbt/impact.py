@@ -1,7 +1,7 @@
 """Compute what syncing a manifest would do for each model, by the decisions of a sync; nothing is written."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from tessera_gql.store import contracts, lineage, proposals, registrations
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Contract, Proposal
 from tessera_gql.workflows.comparisons import compare_terms
-from tessera_gql.workflows.contracts import terms_of
+from tessera_gql.workflows.contracts import find_base_version, terms_of
 from tessera_gql.workflows.dbt import readers as manifest_readers
 from tessera_gql.workflows.dbt import state as manifest_state
 from tessera_gql.workflows.dbt.readers import DbtRegistrations
@@ -58,23 +58,13 @@ async def compute_impact(session: Session, manifest: Manifest) -> list[ModelImpa
     impacts = {model.fqn: _impact_unchanged_or_new(state, model) for model in manifest.models}
     for model in changed:
         key = state.assets[model.fqn].id
-        current = active.get(key)
-        highest_version = current.version if current else await contracts.load_highest_version(session, key)
-        impact = await _impact_of_change(session, model, current, highest_version)
-        impacts[model.fqn] = ModelImpact(
-            model.fqn,
-            impact.outcome,
-            key,
-            current,
-            impact.version,
-            impact.judgement,
-            NO_TEAMS,
-            waiting.get(key),
-            impact.refusal_reason,
-        )
+        impact = ModelImpact(model.fqn, Outcome.UNCHANGED, key, active.get(key), open_proposal=waiting.get(key))
+        impacts[model.fqn] = await _judge_change(session, model, key, impact)
     broken = [impact for impact in impacts.values() if impact.judgement.breaking]
     if broken:
-        readers = await asyncio.to_thread(_read_models, state, changed, active)
+        asset_ids = {fqn: asset.id for fqn, asset in state.assets.items()}
+        columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
+        readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, asset_ids, changed, columns)
         for impact in broken:
             impacts[impact.fqn] = await _add_affected(session, state, impact, readers, changed)
     return [impacts[fqn] for fqn in sorted(impacts)]
@@ -85,36 +75,24 @@ def _impact_unchanged_or_new(state: ManifestState, model: Model) -> ModelImpact:
     asset = state.assets.get(model.fqn)
     if asset is not None:
         return ModelImpact(model.fqn, Outcome.UNCHANGED, asset.id)
-    try:
-        validation.clean_fqn(model.fqn)
-    except Refusal as error:
-        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=error.message)
+    if reason := validation.find_invalid_fqns([model.fqn]).get(model.fqn):
+        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=reason)
     return ModelImpact(model.fqn, Outcome.PUBLISHED, version=FIRST_VERSION, judgement=Judgement(is_first=True))
 
 
-async def _impact_of_change(
-    session: Session, model: Model, current: Contract | None, highest_version: str | None
-) -> ModelImpact:
-    """The impact of a changed model without affected teams; `highest_version` is the highest version so far."""
-    current_terms = terms_of(current)
+async def _judge_change(session: Session, model: Model, asset: UUID, impact: ModelImpact) -> ModelImpact:
+    """Add what a publish of the changed model would do, without the affected teams."""
+    current, judgement, version = impact.contract, Judgement(is_first=True), None
     try:
-        proposed = Terms(model.schema, model.guarantees or None, current_terms.mode) if current_terms else None
-        judgement = (
-            await compare_terms(session.compute, current_terms, proposed) if proposed else Judgement(is_first=True)
-        )
-        version = None if judgement.is_unchanged else compatibility.next_version(None, highest_version, judgement)
+        if (current_terms := terms_of(current)) is not None:
+            proposed = Terms(model.schema, model.guarantees or None, current_terms.mode)
+            judgement = await compare_terms(session.compute, current_terms, proposed)
+        if not judgement.is_unchanged:
+            base_version = await find_base_version(session, asset, current)
+            version = compatibility.next_version(None, base_version, judgement)
     except Refusal as error:
-        return ModelImpact(model.fqn, Outcome.UNCHANGED, refusal_reason=error.message)
-    outcome = Outcome.PROPOSED if judgement.breaking else Outcome.PUBLISHED
-    return ModelImpact(
-        model.fqn, Outcome.UNCHANGED if judgement.is_unchanged else outcome, version=version, judgement=judgement
-    )
-
-
-def _read_models(state: ManifestState, changed: Sequence[Model], active: Mapping[UUID, Contract]) -> DbtRegistrations:
-    ids = {fqn: asset.id for fqn, asset in state.assets.items()}
-    contract_columns = {asset: manifest_state.contract_columns(contract) for asset, contract in active.items()}
-    return manifest_readers.find_model_reads(state, ids, changed, contract_columns)
+        return replace(impact, refusal_reason=error.message)
+    return replace(impact, outcome=compatibility.decide_outcome(judgement), version=version, judgement=judgement)
 
 
 async def _add_affected(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera_gql.errors import Invalid
 from tessera_gql.formats.dbt import Exposure, Model
-from tessera_gql.policy.access import Action, Actor, acting_team, is_allowed
+from tessera_gql.policy.access import Action, Actor, is_allowed
 from tessera_gql.store import teams
 from tessera_gql.store.session import Session
 from tessera_gql.store.teams import TeamRef
@@ -59,8 +59,8 @@ async def _default_owner(session: Session, actor: Actor, missing: Sequence[str],
             f"Some tables of the manifest have no owner.{hint} Give `owner`, a team for them, or set `createTeams`.",
             field=("owner",),
         )
-    team = await teams.get(session, owner_rules.default, field=("owner",)) if owner_rules.default else None
-    return acting_team(actor, Action.SYNC_DBT_MANIFEST, team.id if team else None)
+    default = owner_rules.default
+    return await team_verbs.resolve_acting_team(session, actor, Action.SYNC_DBT_MANIFEST, default, field=("owner",))
 
 
 async def match_exposure_teams(

@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
-
 from tessera_gql.formats.dbt import Exposure, Manifest, Model
 from tessera_gql.formats.dbt_sql import find_column_usage
 from tessera_gql.policy.enums import Evidence, RegistrationStatus
-from tessera_gql.policy.events import RegistrationCreated, RegistrationEnded, RegistrationUpdated
-from tessera_gql.store import assets, proposals, registrations
+from tessera_gql.store import assets, dbt, proposals
+from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Registration, new_id
 from tessera_gql.workflows import proposal_lifecycle
-from tessera_gql.workflows.dbt.state import DBT, ManifestState
+from tessera_gql.workflows.dbt.state import ManifestState
+from tessera_gql.workflows.registrations import end, record_created, update_columns
 
 RegistrationKey = tuple[UUID, UUID, UUID | None]
 
@@ -38,6 +37,11 @@ class DbtRegistration:
     fields: tuple[str, ...] | None
     purpose: str
     meta: dict[str, Any]
+
+    def columns(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of a registration that come from dbt, with the rest of its `meta`."""
+        fields = None if self.fields is None else list(self.fields)
+        return {"fields": fields, "purpose": self.purpose, "meta": {**meta, **self.meta}}
 
 
 @dataclass
@@ -119,7 +123,9 @@ async def sync_registrations(
     """
     if readers:
         await assets.lock_by_ids(session, list({asset for asset, _, _ in readers}))
-    present = await _load_present(session, readers, consumers)
+    exposed_assets = {asset for asset, _, via in readers if via is None}
+    live = await dbt.list_registrations(session, consumers, exposed_assets)
+    present = {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
     values: list[dict[str, Any]] = []
     changed_assets: set[UUID] = set()
     counts = {"created": 0, "updated": 0, "ended": 0}
@@ -129,37 +135,23 @@ async def sync_registrations(
             values.append(_row_values(session, key, reader))
             counts["created"] += 1
             changed_assets.add(key[0])
-        elif row.evidence is Evidence.DBT_MANIFEST and await _update_row(session, row, reader, owners):
+        elif row.evidence is Evidence.DBT_MANIFEST and await update_columns(
+            session, row, _owner(row, owners), reader.columns(row.meta)
+        ):
             counts["updated"] += 1
             changed_assets.add(key[0])
     for row in present.values():
         if _is_obsolete(row, manifest, set(consumers)):
-            await _end(session, row, owners)
+            await end(session, row, _owner(row, owners))
             counts["ended"] += 1
             changed_assets.add(row.asset_id)
     created_rows = await session.insert_many(
         Registration, values, conflict_message="One of these teams registered at this moment."
     )
     for row in created_rows:
-        reads = None if row.fields is None else tuple(row.fields)
-        session.record(RegistrationCreated(audience_team_ids=_audience(row, owners), **_subject(row), reads=reads))
+        record_created(session, row, _owner(row, owners))
     await _reconsider_proposals(session, changed_assets)
     return RegistrationCounts(**counts)
-
-
-async def _load_present(
-    session: Session, readers: Mapping[RegistrationKey, DbtRegistration], consumers: Sequence[UUID]
-) -> dict[RegistrationKey, Registration]:
-    """Load live registrations that may equal a wanted one or be obsolete, of any evidence."""
-    rows = registrations.TABLE
-    is_of_exposure = (rows.c.evidence == Evidence.DBT_MANIFEST) & rows.c.consumer_asset_id.is_(None)
-    conditions: list[ColumnElement[bool]] = [is_of_exposure]
-    if consumers:
-        conditions.append(session.in_values(rows.c.consumer_asset_id, consumers))
-    if exposed_assets := {asset for asset, _, via in readers if via is None}:
-        conditions.append(session.in_values(rows.c.asset_id, exposed_assets) & rows.c.consumer_asset_id.is_(None))
-    live = await session.list(select(rows).where(registrations.IS_LIVE, or_(*conditions)), Registration)
-    return {(row.asset_id, row.consumer_team_id, row.consumer_asset_id): row for row in live}
 
 
 def _is_obsolete(row: Registration, manifest: Manifest, consumers: set[UUID]) -> bool:
@@ -176,57 +168,25 @@ def _row_values(session: Session, key: RegistrationKey, reader: DbtRegistration)
         "asset_id": key[0],
         "consumer_team_id": key[1],
         "consumer_asset_id": key[2],
-        "fields": None if reader.fields is None else list(reader.fields),
+        **reader.columns({}),
         "pinned_version": None,
         "status": RegistrationStatus.ACTIVE,
         "evidence": Evidence.DBT_MANIFEST,
-        "purpose": reader.purpose,
         "registered_at": session.now,
         "acknowledged_at": None,
-        "meta": reader.meta,
         "row_version": 1,
         "created_at": session.now,
     }
 
 
-async def _update_row(
-    session: Session, row: Registration, reader: DbtRegistration, owners: Mapping[UUID, UUID]
-) -> bool:
-    values = {
-        "fields": None if reader.fields is None else list(reader.fields),
-        "purpose": reader.purpose,
-        "meta": {**row.meta, **reader.meta},
-    }
-    differing = {key: value for key, value in values.items() if value != getattr(row, key)}
-    if not differing:
-        return False
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, **differing, row_version=row.row_version + 1)
-    changed = tuple(sorted("metadata" if key == "meta" else key for key in differing))
-    session.record(RegistrationUpdated(audience_team_ids=_audience(row, owners), **_subject(row), changed=changed))
-    return True
-
-
-async def _end(session: Session, row: Registration, owners: Mapping[UUID, UUID]) -> None:
-    is_row = registrations.TABLE.c.id == row.id
-    await session.update(Registration, is_row, status=RegistrationStatus.INACTIVE, row_version=row.row_version + 1)
-    session.record(RegistrationEnded(audience_team_ids=_audience(row, owners), **_subject(row)))
-
-
-def _audience(row: Registration, owners: Mapping[UUID, UUID]) -> frozenset[UUID]:
-    return frozenset({row.consumer_team_id, owners.get(row.asset_id, row.consumer_team_id)})
-
-
-def _subject(row: Registration) -> dict[str, Any]:
-    return {"asset_id": row.asset_id, "registration_id": row.id, "consumer_team_id": row.consumer_team_id}
+def _owner(row: Registration, owners: Mapping[UUID, UUID]) -> UUID:
+    return owners.get(row.asset_id, row.consumer_team_id)
 
 
 async def _reconsider_proposals(session: Session, changed_assets: set[UUID]) -> None:
     """Update the asked teams of open proposals."""
     if not changed_assets:
         return
-    rows = proposals.TABLE
-    condition = session.in_values(rows.c.asset_id, changed_assets) & proposals.IS_OPEN
-    proposed_assets = [row.asset_id for row in await session.rows(select(rows.c.asset_id).where(condition))]
+    proposed_assets = [row.asset_id for row in await proposals.list_open(session, list(changed_assets))]
     for asset in await assets.by_ids(session, proposed_assets):
         await proposal_lifecycle.update_asked_teams(session, asset)

@@ -1,24 +1,23 @@
-"""Create and update assets and first contracts of a manifest, with one statement for each kind of row."""
+"""Write assets, first contracts and lineage of a manifest, with one statement for each kind of row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tessera_gql.diff import Mode
 from tessera_gql.formats.dbt import Manifest, Model
 from tessera_gql.policy import validation
 from tessera_gql.policy.compatibility import Terms, judge
-from tessera_gql.policy.enums import ResourceType
-from tessera_gql.policy.events import AssetCreated, AssetUpdated
+from tessera_gql.policy.enums import DependencyType, Evidence, ResourceType
+from tessera_gql.policy.events import AssetUpdated
 from tessera_gql.policy.version import FIRST_VERSION
-from tessera_gql.store import assets, contracts
+from tessera_gql.store import assets, lineage
+from tessera_gql.store.dbt import DBT
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, Contract, new_id
+from tessera_gql.store.tables import Asset, AssetDependency, Contract, new_id
+from tessera_gql.workflows.assets import record_created
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts
-from tessera_gql.workflows.dbt.state import DBT
 from tessera_gql.workflows.publishing import require_guarantees
 
 RESOURCE_TYPES = {
@@ -75,35 +74,18 @@ async def create_assets(
         Asset, values, conflict_message="One of the manifest's assets was created at this moment."
     )
     for asset in created:
-        session.record(
-            AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
-        )
+        record_created(session, asset)
     return {asset.fqn: asset for asset in created}
 
 
 async def insert_first_contracts(session: Session, models: Sequence[tuple[Model, Asset]]) -> Sequence[Contract]:
     """Insert first contracts, for assets that never had one."""
-    drafts = [(asset, None, _first_contract(asset, model)) for model, asset in models]
+    drafts: list[tuple[Asset, None, ContractDraft]] = []
+    for model, asset in models:
+        validate_model(model)
+        terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
+        drafts.append((asset, None, ContractDraft(terms, FIRST_VERSION, judge(None, terms), asset.owner_team_id)))
     return await insert_contracts(session, drafts) if drafts else []
-
-
-async def find_never_published(session: Session, asset_ids: Sequence[UUID]) -> set[UUID]:
-    """The assets without any contract, not even a retired one: their next version is the first."""
-    if not asset_ids:
-        return set()
-    rows = contracts.TABLE
-    published = await session.rows(
-        select(rows.c.asset_id).where(session.in_values(rows.c.asset_id, asset_ids)).distinct()
-    )
-    return set(asset_ids).difference(row.asset_id for row in published)
-
-
-def _first_contract(asset: Asset, model: Model) -> ContractDraft:
-    validate_model(model)
-    terms = Terms(model.schema, model.guarantees or None, asset.compatibility_mode)
-    return ContractDraft(
-        terms=terms, version=FIRST_VERSION, judgement=judge(None, terms), published_by=asset.owner_team_id
-    )
 
 
 def validate_model(model: Model) -> None:
@@ -134,4 +116,44 @@ async def update_asset(
         session.record(
             AssetUpdated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, changed=changed)
         )
-    await session.update(Asset, assets.TABLE.c.id == asset.id, **differing)
+    await session.update_row(Asset, asset.id, **differing)
+
+
+async def sync_dependencies(
+    session: Session, ids: Mapping[str, UUID], models: Sequence[Model], new_ids: set[UUID], removed_ids: Sequence[UUID]
+) -> tuple[int, int]:
+    """Make the edges of dbt equal to the manifest, and return how many were added and removed; declared ones stay.
+
+    `new_ids` have no edges; removed assets lose all of dbt's.
+    """
+    manifest_pairs = {
+        (ids[model.fqn], ids[fqn])
+        for model in models
+        for fqn in model.depends_on
+        if fqn in ids and ids[fqn] != ids[model.fqn]
+    }
+    dependents = {ids[model.fqn] for model in models}.difference(new_ids).union(removed_ids)
+    present = await lineage.list_by_dependents(session, dependents) if dependents else []
+    existing_pairs: set[tuple[UUID, UUID]] = set()
+    obsolete: list[UUID] = []
+    for edge in present:
+        pair = (edge.dependent_asset_id, edge.dependency_asset_id)
+        if edge.dependency_type is DependencyType.TRANSFORMS:
+            existing_pairs.add(pair)
+        if edge.evidence is Evidence.DBT_MANIFEST and pair not in manifest_pairs:
+            obsolete.append(edge.id)
+    if obsolete:
+        await lineage.remove(session, obsolete)
+    new_rows = [
+        {
+            "id": new_id(),
+            "dependent_asset_id": dependent,
+            "dependency_asset_id": dependency,
+            "dependency_type": DependencyType.TRANSFORMS,
+            "evidence": Evidence.DBT_MANIFEST,
+            "created_at": session.now,
+        }
+        for dependent, dependency in sorted(manifest_pairs - existing_pairs)
+    ]
+    await session.insert_many(AssetDependency, new_rows)
+    return len(new_rows), len(obsolete)

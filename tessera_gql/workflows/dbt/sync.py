@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import text
-
 from tessera_gql.diff import Change, Mode
 from tessera_gql.errors import Refusal
 from tessera_gql.formats.dbt import Manifest, Model
@@ -21,13 +19,13 @@ from tessera_gql.policy.access import Action, Actor, authorize, is_allowed
 from tessera_gql.policy.compatibility import Terms
 from tessera_gql.policy.enums import Outcome
 from tessera_gql.policy.events import ManifestSynced
-from tessera_gql.store import assets, contracts
+from tessera_gql.store import assets, contracts, dbt
 from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.dbt import RemovedAsset
 from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows.contracts import retire
-from tessera_gql.workflows.dbt import lineage
 from tessera_gql.workflows.dbt import owners as manifest_owners
 from tessera_gql.workflows.dbt import readers as manifest_readers
 from tessera_gql.workflows.dbt import rows as manifest_rows
@@ -35,7 +33,7 @@ from tessera_gql.workflows.dbt import state as manifest_state
 from tessera_gql.workflows.dbt.owners import OwnerRules
 from tessera_gql.workflows.dbt.progress import Phase, ReportProgress, ignore_progress
 from tessera_gql.workflows.dbt.readers import CrossTeamRead, RegistrationCounts
-from tessera_gql.workflows.dbt.state import ManifestState, RemovedAsset
+from tessera_gql.workflows.dbt.state import ManifestState
 from tessera_gql.workflows.publishing import PublishRequest, PublishResult, publish_contract
 
 
@@ -141,7 +139,7 @@ async def sync_manifest(
 ) -> SyncReport:
     """Sync a manifest. A refusal names its model and rolls everything back, unless `per_asset` is set."""
     authorize(actor, Action.SYNC_DBT_MANIFEST, actor.team_id)
-    problems = {model.fqn: reason for model in manifest.models if (reason := _find_problem(model))}
+    problems = validation.find_invalid_fqns(model.fqn for model in manifest.models)
     models = [model for model in manifest.models if model.fqn not in problems]
     report_progress(Phase.COMPARE, 0, len(models))
     work = _Sync(session, actor, options, await manifest_state.load_state(session, manifest, models), report_progress)
@@ -149,28 +147,18 @@ async def sync_manifest(
         if model.fqn in problems:
             work.skip(model, problems[model.fqn])
     teams_created = await manifest_owners.resolve_owners(session, actor, work.state, models, work.owner_rules)
-    permitted = _select_permitted(work, models)
-    new_models, changed_models = _split_models(work, permitted)
+    new_models, changed_models = _split_models(work, models)
     work.ids = {fqn: asset.id for fqn, asset in work.state.assets.items()}
     report_progress(Phase.CREATE, 0, len(new_models))
     new_ids = await _create_assets(work, new_models)
     report_progress(Phase.READERS, 0, 0)
     changed_fqns = [model.fqn for model in changed_models]
-    locked_assets = await manifest_state.lock_assets(session, changed_fqns) if changed_fqns else {}
-    removed_assets = [
-        asset
-        for asset in await manifest_state.find_removed_assets(session, manifest)
-        if is_allowed(actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)
-    ]
+    locked_assets = await assets.lock_by_fqns(session, changed_fqns) if changed_fqns else []
+    removed_assets = await _find_removed_assets(work)
     written_models = [model for model in (*new_models, *changed_models) if model.fqn in work.ids]
-    changed_ids = [work.ids[fqn] for fqn in changed_fqns]
-    active = await contracts.list_active(session, changed_ids) if changed_ids else []
-    contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
-    readers, registered, exposure_warnings = await _register_consumers(
-        work, written_models, removed_assets, contract_columns
-    )
-    await _publish_all(work, changed_models, locked_assets)
-    dependencies_added, dependencies_removed = await lineage.sync_dependencies(
+    readers, registered, exposure_warnings = await _register_consumers(work, written_models, removed_assets)
+    await _publish_all(work, changed_models, {asset.fqn_key: asset for asset in locked_assets})
+    dependencies_added, dependencies_removed = await manifest_rows.sync_dependencies(
         session, work.ids, written_models, new_ids, [asset.id for asset in removed_assets]
     )
     report = SyncReport(
@@ -189,37 +177,17 @@ async def sync_manifest(
     return report
 
 
-def _find_problem(model: Model) -> str | None:
-    try:
-        validation.clean_fqn(model.fqn)
-    except Refusal as error:
-        return error.message
-    return None
-
-
-def _select_permitted(work: _Sync, models: Sequence[Model]) -> list[Model]:
-    """The models that the actor may sync; the others are skipped."""
-    permitted: list[Model] = []
-    allowed_by_owner: dict[UUID, bool] = {}
-    for model in models:
-        owner = work.state.owners[model.fqn]
-        if owner not in allowed_by_owner:
-            allowed_by_owner[owner] = is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, owner)
-        if allowed_by_owner[owner]:
-            permitted.append(model)
-        else:
-            work.skip(model, "it belongs to another team than this key")
-    return permitted
-
-
 def _split_models(work: _Sync, models: Sequence[Model]) -> tuple[list[Model], list[Model]]:
-    """Split the models into new and changed ones; unchanged ones get their result."""
+    """Split the models into new and changed ones; those of other teams and unchanged ones get their result."""
     new_models: list[Model] = []
     changed_models: list[Model] = []
     state = work.state
+    allowed = {owner for owner in set(state.owners.values()) if is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, owner)}
     for model in models:
         asset = state.assets.get(model.fqn)
-        if asset is None:
+        if state.owners[model.fqn] not in allowed:
+            work.skip(model, "it belongs to another team than this key")
+        elif asset is None:
             new_models.append(model)
         elif state.is_unchanged(model):
             work.results[model.fqn] = ModelSyncResult(model.fqn, SyncOutcome.UNCHANGED, asset.id, asset.contract_id)
@@ -247,14 +215,24 @@ async def _create_assets(work: _Sync, models: Sequence[Model]) -> set[UUID]:
     return {asset.id for asset in new_assets.values()}
 
 
+async def _find_removed_assets(work: _Sync) -> list[RemovedAsset]:
+    """The assets of the project that the manifest no longer has and that the actor may sync."""
+    manifest = work.state.manifest
+    if manifest.project is None:
+        return []
+    fqn_keys = [assets.key(model.fqn) for model in manifest.models]
+    removed = await dbt.list_removed_assets(work.session, manifest.project, fqn_keys)
+    return [asset for asset in removed if is_allowed(work.actor, Action.SYNC_DBT_MANIFEST, asset.owner_team_id)]
+
+
 async def _register_consumers(
-    work: _Sync,
-    models: Sequence[Model],
-    removed_assets: Sequence[RemovedAsset],
-    contract_columns: Mapping[UUID, Sequence[str]],
+    work: _Sync, models: Sequence[Model], removed_assets: Sequence[RemovedAsset]
 ) -> tuple[list[CrossTeamRead], RegistrationCounts, list[str]]:
     """Register consumers, before publishing, so that a consumer is asked about what it reads from now on."""
     manifest, state = work.state.manifest, work.state
+    asset_ids = [work.ids[model.fqn] for model in models if model.fqn in state.assets]
+    active = await contracts.list_active(work.session, asset_ids) if asset_ids else []
+    contract_columns = {contract.asset_id: manifest_state.contract_columns(contract) for contract in active}
     readers = await asyncio.to_thread(manifest_readers.find_model_reads, state, work.ids, models, contract_columns)
     exposures, warnings = await manifest_owners.match_exposure_teams(
         work.session, work.actor, manifest.exposures, work.owner_rules
@@ -271,15 +249,14 @@ async def _register_consumers(
 
 async def _publish_all(work: _Sync, models: Sequence[Model], locked_assets: Mapping[str, Asset]) -> None:
     """Publish to existing assets one by one; those without any contract get their first one."""
-    never_published = await manifest_rows.find_never_published(
-        work.session, [previous.id for model in models if (previous := work.state.assets[model.fqn]).version is None]
-    )
+    known_assets = [work.state.assets[model.fqn] for model in models]
+    without_version = [asset.id for asset in known_assets if asset.version is None]
+    never_published = await contracts.find_never_published(work.session, without_version)
     for number, model in enumerate(models):
         work.report_progress(Phase.PUBLISH, number, len(models))
         asset = locked_assets[assets.key(model.fqn)]
         async with _isolate(work, model):
             if asset.id in never_published:
-                manifest_rows.validate_model(model)
                 contract = (await manifest_rows.insert_first_contracts(work.session, [(model, asset)]))[0]
                 synced = ModelSyncResult(model.fqn, SyncOutcome.CREATED, asset.id, contract.id)
             else:
@@ -342,16 +319,9 @@ async def _isolate(work: _Sync, model: Model) -> AsyncGenerator[None]:
         with _skip_or_name(work, model):
             yield
         return
-    events = len(work.session.events)
-    await work.session.execute(text("SAVEPOINT one_table"))
     with _skip_or_name(work, model):
-        try:
+        async with work.session.savepoint():
             yield
-        except Refusal:
-            await work.session.execute(text("ROLLBACK TO SAVEPOINT one_table"))
-            del work.session.events[events:]
-            raise
-    await work.session.execute(text("RELEASE SAVEPOINT one_table"))
 
 
 async def _retire_removed(work: _Sync, asset: RemovedAsset) -> RemovalResult:
@@ -369,14 +339,13 @@ def _record_sync(session: Session, manifest: Manifest, report: SyncReport) -> No
     """Record the sync, unless nothing changed."""
     if not (session.events or report.dependencies_added or report.dependencies_removed):
         return
-    session.record(
-        ManifestSynced(
-            sync_id=new_id(),
-            project=manifest.project,
-            assets_created=report.count(SyncOutcome.CREATED),
-            contracts_published=report.count(SyncOutcome.PUBLISHED) + report.count(SyncOutcome.CREATED),
-            proposals_opened=report.count(SyncOutcome.PROPOSED),
-            dependencies_added=report.dependencies_added,
-            dependencies_removed=report.dependencies_removed,
-        )
+    event = ManifestSynced(
+        sync_id=new_id(),
+        project=manifest.project,
+        assets_created=report.count(SyncOutcome.CREATED),
+        contracts_published=report.count(SyncOutcome.PUBLISHED) + report.count(SyncOutcome.CREATED),
+        proposals_opened=report.count(SyncOutcome.PROPOSED),
+        dependencies_added=report.dependencies_added,
+        dependencies_removed=report.dependencies_removed,
     )
+    session.record(event)

@@ -4,8 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.errors import Conflict, Invalid
 from tessera_gql.formats.git_files import AssetFile, ContractEntry
@@ -16,6 +14,7 @@ from tessera_gql.policy.enums import ChangeType, ContractStatus, Outcome
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import contracts, proposals
 from tessera_gql.store.assets import AssetRef
+from tessera_gql.store.session import ids
 from tessera_gql.store.tables import Asset, Contract
 from tessera_gql.workflows.comparisons import validate_schema_now
 from tessera_gql.workflows.contracts import ContractDraft, insert_contracts, retire, terms_of
@@ -28,11 +27,8 @@ RESTORE_REASON = "restored from git"
 async def merge_contracts(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Merge the contracts of all asset files."""
     assets = [state.get_asset(file.fqn) for _, file in files]
-    rows = contracts.TABLE
-    in_assets = state.session.in_values(rows.c.asset_id, [asset.id for asset in assets])
-    statement = select(rows).where(in_assets).order_by(rows.c.id)
     present: dict[UUID, dict[str, Contract]] = defaultdict(dict)
-    for row in await state.session.list(statement, Contract):
+    for row in await contracts.list_by_assets(state.session, ids(assets)):
         present[row.asset_id][row.version] = row
     state.had_history = set(present)
     drafts: list[tuple[Asset, Contract | None, ContractDraft]] = []

@@ -1,12 +1,10 @@
 """Merge files into the database by natural keys, each kind once, in the order in which they depend on each other.
 
-Contracts are merged by `git_history`.
+Contracts are merged by `history`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
-
-from sqlalchemy import select
 
 from tessera_gql.diff import Mode
 from tessera_gql.errors import Invalid
@@ -14,7 +12,7 @@ from tessera_gql.formats.git_files import AssetFile, DependencyEntry, Registrati
 from tessera_gql.policy import validation
 from tessera_gql.policy.access import Actor
 from tessera_gql.policy.enums import DependencyType, Evidence, RegistrationStatus, ResourceType
-from tessera_gql.policy.events import AssetCreated, DependencyAdded, RegistrationCreated
+from tessera_gql.policy.events import DependencyAdded
 from tessera_gql.policy.version import parse_version
 from tessera_gql.store import assets, lineage, registrations, teams
 from tessera_gql.store.assets import AssetRef
@@ -22,7 +20,7 @@ from tessera_gql.store.session import Session
 from tessera_gql.store.tables import Asset, AssetDependency, Registration, new_id
 from tessera_gql.store.teams import TeamRef
 from tessera_gql.workflows import assets as asset_verbs
-from tessera_gql.workflows import proposal_lifecycle
+from tessera_gql.workflows import dependencies, proposal_lifecycle
 from tessera_gql.workflows import registrations as registration_verbs
 from tessera_gql.workflows import teams as team_verbs
 from tessera_gql.workflows.assets import AssetDetails
@@ -91,9 +89,7 @@ async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]
             present = state.assets.get(asset.fqn_key)
             if present is None:
                 new_assets.append(asset)
-                state.session.record(
-                    AssetCreated(audience_team_ids=frozenset({asset.owner_team_id}), asset_id=asset.id, fqn=asset.fqn)
-                )
+                asset_verbs.record_created(state.session, asset)
             else:
                 await _update_asset(state, present, asset)
     await state.session.insert_all(new_assets, conflict_message="One of these assets was created at this moment.")
@@ -102,18 +98,14 @@ async def _merge_assets(state: PullState, files: Sequence[tuple[str, AssetFile]]
 
 
 def _to_asset(state: PullState, file: AssetFile) -> Asset:
-    return Asset(
-        id=new_id(),
-        fqn=(fqn := validation.clean_fqn(file.fqn)),
-        fqn_key=assets.key(fqn),
-        owner_team_id=state.get_team_id(file.owner),
+    details = AssetDetails(
         resource_type=parse_enum(ResourceType, file.resource_type),
-        description=validation.clean_text(file.description, "description"),
+        description=file.description,
         compatibility_mode=parse_enum(Mode, file.compatibility_mode),
-        meta=validation.clean_metadata(file.metadata),
-        row_version=1,
-        created_at=state.session.now,
+        metadata=file.metadata,
     )
+    owner = state.get_team_id(file.owner)
+    return asset_verbs.new_asset(state.session, validation.clean_fqn(file.fqn), owner, details)
 
 
 async def _update_asset(state: PullState, present: Asset, asset: Asset) -> None:
@@ -154,7 +146,7 @@ async def _merge_registrations(state: PullState, files: Sequence[tuple[str, Asse
     state.count("registrations_created", len(new_rows))
     by_id = {asset.id: asset for asset in file_assets}
     for row in new_rows:
-        _record_registration(state, by_id[row.asset_id], row)
+        registration_verbs.record_created(state.session, row, by_id[row.asset_id].owner_team_id)
     for asset in {row.asset_id: by_id[row.asset_id] for row in new_rows if row.asset_id in state.had_history}.values():
         await proposal_lifecycle.update_asked_teams(state.session, asset)
 
@@ -202,24 +194,9 @@ async def _update_registration(state: PullState, before: Registration, row: Regi
     state.count("registrations_updated")
 
 
-def _record_registration(state: PullState, asset: Asset, row: Registration) -> None:
-    state.session.record(
-        RegistrationCreated(
-            audience_team_ids=frozenset({row.consumer_team_id, asset.owner_team_id}),
-            asset_id=asset.id,
-            registration_id=row.id,
-            consumer_team_id=row.consumer_team_id,
-            reads=None if row.fields is None else tuple(row.fields),
-        )
-    )
-
-
 async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, AssetFile]]) -> None:
     """Add new edges; none is removed."""
-    edges = lineage.TABLE
-    dependents = [state.get_asset(file.fqn).id for _, file in files]
-    statement = select(edges).where(state.session.in_values(edges.c.dependent_asset_id, dependents))
-    rows = await state.session.list(statement, AssetDependency)
+    rows = await lineage.list_by_dependents(state.session, [state.get_asset(file.fqn).id for _, file in files])
     present = {(row.dependent_asset_id, row.dependency_asset_id, row.dependency_type) for row in rows}
     new_edges: list[AssetDependency] = []
     for path, file in files:
@@ -232,15 +209,8 @@ async def _merge_dependencies(state: PullState, files: Sequence[tuple[str, Asset
     await state.session.insert_all(new_edges, conflict_message="One of these dependencies was added at this moment.")
     owners: Mapping[UUID, UUID] = {asset.id: asset.owner_team_id for asset in state.assets.values()}
     for edge in new_edges:
-        state.session.record(
-            DependencyAdded(
-                audience_team_ids=frozenset({owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}),
-                asset_id=edge.dependent_asset_id,
-                dependency_id=edge.id,
-                dependency_asset_id=edge.dependency_asset_id,
-                dependency_type=edge.dependency_type,
-            )
-        )
+        audience = {owners[edge.dependent_asset_id], owners[edge.dependency_asset_id]}
+        dependencies.record_event(state.session, DependencyAdded, edge, audience)
     state.count("dependencies_added", len(new_edges))
 
 
@@ -248,11 +218,6 @@ def _to_dependency(state: PullState, dependent: Asset, entry: DependencyEntry) -
     dependency = state.get_asset(entry.asset)
     if dependency.id == dependent.id:
         raise Invalid("An asset can't depend on itself.")
-    return AssetDependency(
-        id=new_id(),
-        dependent_asset_id=dependent.id,
-        dependency_asset_id=dependency.id,
-        dependency_type=parse_enum(DependencyType, entry.type),
-        evidence=parse_enum(Evidence, entry.evidence),
-        created_at=state.session.now,
-    )
+    evidence = parse_enum(Evidence, entry.evidence)
+    kind = parse_enum(DependencyType, entry.type)
+    return dependencies.new_edge(state.session, dependent, dependency, kind, evidence)

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
 from tessera_gql.errors import Invalid
 from tessera_gql.formats import git_files
 from tessera_gql.formats.git_files import AssetFile, ContractEntry, DependencyEntry, RegistrationEntry, TeamFile
 from tessera_gql.policy.access import Action, Actor, authorize
 from tessera_gql.store import assets, contracts, lineage, registrations, teams
 from tessera_gql.store.session import Session
-from tessera_gql.store.tables import Asset, AssetDependency, Contract, Registration, Team
+from tessera_gql.store.tables import AssetDependency, Contract, Registration
 from tessera_gql.workflows.git import folder as git_folder
 from tessera_gql.workflows.git import merge
 from tessera_gql.workflows.git.folder import Commit, PushResult
@@ -60,14 +58,11 @@ def _require_folder(folder: Path | None) -> Path:
 
 async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]:
     """Load all content of the files, by path."""
-    team_rows = await session.list(select(teams.TABLE), Team)
-    asset_rows = await session.list(select(assets.TABLE), Asset)
+    team_rows, asset_rows = await teams.list_all(session), await assets.list_all(session)
     names = _Names({team.id: team.name for team in team_rows}, {asset.id: asset.fqn for asset in asset_rows})
-    contracts_in_order = select(contracts.TABLE).order_by(contracts.TABLE.c.published_at, contracts.TABLE.c.id)
-    versions = _group_by(await session.list(contracts_in_order, Contract), "asset_id")
-    live_registrations = select(registrations.TABLE).where(registrations.IS_LIVE)
-    consumers = _group_by(await session.list(live_registrations, Registration), "asset_id")
-    edges = _group_by(await session.list(select(lineage.TABLE), AssetDependency), "dependent_asset_id")
+    versions = _group_by(await contracts.list_all(session), "asset_id")
+    consumers = _group_by(await registrations.list_all_live(session), "asset_id")
+    edges = _group_by(await lineage.list_all(session), "dependent_asset_id")
     files: dict[str, TeamFile | AssetFile] = {
         f"teams/{git_files.file_name(team.name)}": TeamFile(name=team.name, metadata=team.meta) for team in team_rows
     }
@@ -79,11 +74,16 @@ async def _load_contents(session: Session) -> Mapping[str, TeamFile | AssetFile]
             description=asset.description,
             compatibility_mode=asset.compatibility_mode.value,
             metadata=asset.meta,
-            contracts=tuple(names.contract(row) for row in versions[asset.id]),
+            contracts=tuple(map(names.contract, versions[asset.id])),
             registrations=tuple(
-                sorted((names.registration(row) for row in consumers[asset.id]), key=_registration_key)
+                sorted(
+                    map(names.registration, consumers[asset.id]),
+                    key=lambda entry: (teams.key(entry.consumer), assets.key(entry.consumer_asset or "")),
+                )
             ),
-            dependencies=tuple(sorted((names.dependency(row) for row in edges[asset.id]), key=_dependency_key)),
+            dependencies=tuple(
+                sorted(map(names.dependency, edges[asset.id]), key=lambda entry: (assets.key(entry.asset), entry.type))
+            ),
         )
     return files
 
@@ -93,14 +93,6 @@ def _group_by(rows: Sequence[Any], column: str) -> Mapping[UUID, list[Any]]:
     for row in rows:
         groups[getattr(row, column)].append(row)
     return groups
-
-
-def _registration_key(entry: RegistrationEntry) -> tuple[str, str]:
-    return teams.key(entry.consumer), assets.key(entry.consumer_asset or "")
-
-
-def _dependency_key(entry: DependencyEntry) -> tuple[str, str]:
-    return assets.key(entry.asset), entry.type
 
 
 @dataclass(frozen=True)
