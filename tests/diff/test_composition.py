@@ -4,7 +4,7 @@ import pytest
 
 from tessera_gql.diff import Mode, compare
 from tessera_gql.diff.prove.constraints import NoWitness, Witness
-from tests.diff.test_solve import refuted
+from tests.diff.test_solver import refuted
 
 TEXT, WHOLE, NUMBER, LIST = ({"type": name} for name in ("string", "integer", "number", "array"))
 UNREAD = {"pattern": "(?=a)"}

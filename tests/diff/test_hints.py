@@ -3,7 +3,7 @@
 import pytest
 
 from tessera_gql.diff import Mode, compare
-from tests.diff.test_told import MAYBE, NUMBER, TEXT, WHOLE, array, obj
+from tests.diff.test_change_messages import MAYBE, NUMBER, TEXT, WHOLE, array, obj
 
 
 def table(*required, **columns):

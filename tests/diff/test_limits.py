@@ -14,8 +14,8 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import NodeCache, count_schemas
-from tests.diff.test_accept import node
-from tests.diff.test_solve import refuted
+from tests.diff.test_solver import refuted
+from tests.diff.test_validation import node
 
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 D4 = {"$schema": "http://json-schema.org/draft-04/schema#"}

@@ -4,8 +4,8 @@ import pytest
 
 from tessera_gql.diff.prove.constraints import NoWitness, Witness
 from tests.diff.oracle import is_valid
-from tests.diff.test_solve import refuted
-from tests.diff.test_told import NUMBER, TEXT, WHOLE, obj
+from tests.diff.test_change_messages import NUMBER, TEXT, WHOLE, obj
+from tests.diff.test_solver import refuted
 
 UNREAD = {"type": "string", "pattern": "(?=a)a"}
 

@@ -11,7 +11,7 @@ from tessera_gql.diff.compare.differences import (
     SameValueStep,
 )
 from tessera_gql.diff.compare.routes import find_routes
-from tests.diff.test_told import TEXT, WHOLE, array, obj
+from tests.diff.test_change_messages import TEXT, WHOLE, array, obj
 
 
 def ways(count):

@@ -5,7 +5,7 @@ import pytest
 from tessera_gql.diff import Certainty, Mode, compare
 from tessera_gql.diff.prove.constraints import NoWitness, Witness
 from tests.diff.oracle import is_valid
-from tests.diff.test_solve import refuted
+from tests.diff.test_solver import refuted
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 UNREAD = "(?=a)"

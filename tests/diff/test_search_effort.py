@@ -9,7 +9,7 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.schema import NodeCache
 from tests.diff.oracle import is_valid
-from tests.diff.test_solve import refuted
+from tests.diff.test_solver import refuted
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 

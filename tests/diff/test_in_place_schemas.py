@@ -3,8 +3,8 @@
 import pytest
 
 from tessera_gql.diff.read.in_place import has_cycle, in_place_names, in_place_schemas, unshared_in_place_schemas
-from tests.diff.test_accept import node
-from tests.diff.test_told import TEXT, array, obj
+from tests.diff.test_change_messages import TEXT, array, obj
+from tests.diff.test_validation import node
 
 SELF = {"$ref": "#"}
 

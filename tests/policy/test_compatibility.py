@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tessera_gql.diff import Bump, Mode
 from tessera_gql.policy.compatibility import Terms, judge, next_version, summarize_changes
 from tessera_gql.policy.enums import ChangeType
-from tests.policy.test_affected import change
+from tests.policy.test_affected_teams import change
 
 COLUMNS = ("a", "b", "c", "d")
 DAILY: dict[str, Any] = {"freshness": {"error_after": {"count": 24, "period": "hour"}}}

@@ -7,7 +7,7 @@ from tessera_gql.diff.compare.renames import name_similarity
 from tessera_gql.diff.prove.constraints import NoWitness, Witness
 from tessera_gql.diff.read.regex import is_pattern, matches
 from tests.diff.oracle import is_valid
-from tests.diff.test_solve import refuted
+from tests.diff.test_solver import refuted
 
 K = ChangeKind
 TEXT, WHOLE, NUMBER, NULL = ({"type": name} for name in ("string", "integer", "number", "null"))

@@ -6,8 +6,8 @@ import pytest
 
 from tessera_gql.diff import Certainty, Mode, compare
 from tessera_gql.diff.report.reference_validator import ReferenceValidator
-from tests.diff.test_accept import node
-from tests.diff.test_told import NULL, TEXT, WHOLE, array, obj
+from tests.diff.test_change_messages import NULL, TEXT, WHOLE, array, obj
+from tests.diff.test_validation import node
 
 STALLING = "^(a+)+$"
 

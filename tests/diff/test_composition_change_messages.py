@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.diff.test_told import NULL, NUMBER, TEXT, WHOLE, array, obj, told
-from tests.diff.test_told_parts import table
+from tests.diff.test_change_messages import NULL, NUMBER, TEXT, WHOLE, array, obj, told
+from tests.diff.test_subschema_change_messages import table
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.diff.test_told import TEXT, WHOLE, array, obj, told
+from tests.diff.test_change_messages import TEXT, WHOLE, array, obj, told
 
 D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
 

@@ -1,0 +1,82 @@
+"""How much evidence is gathered: so many documents, of such a size, for such an effort; the rest is unproven."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from tessera_gql.diff import Certainty, canonical_json, compare, list_fields
+from tests.diff.test_change_messages import TEXT, WHOLE, array, obj
+
+
+def wide(count, schema, parts=0):
+    """`parts` is how many schemas it has in all, where more than its properties are wanted."""
+    spare = {f"d{index}": {} for index in range(parts - count - 1)}
+    return obj(properties={f"c{index:05}": schema for index in range(count)}, **{"$defs": spare})
+
+
+def proven(old, new):
+    return [change.certainty is Certainty.PROVEN for change in compare(old, new).changes]
+
+
+def test_two_hundred_breaks_are_shown():
+    assert proven(wide(101, {**TEXT, "default": "x"}), wide(101, WHOLE)) == [True] * 200 + [False] * 2
+
+
+@pytest.mark.parametrize(("parts", "shown"), [((1_000, 1_000), 30), ((1_034, 1_035), 28), ((10_001, 10_001), 3)])
+def test_the_larger_the_schemas_the_fewer_breaks_are_shown_but_three(parts, shown):
+    found = proven(wide(31, TEXT, parts[0]), wide(31, WHOLE, parts[1]))
+    assert found == [True] * shown + [False] * (31 - shown)
+
+
+def listed(*lengths):
+    """A property for each, with a document of that length that only the old schema takes; and one with a short one."""
+    texts = {f"c{index:05}": "a" * (length - len('{"c00000":""}')) for index, length in enumerate(lengths)}
+    old = obj(properties={**{name: {"enum": ["", text]} for name, text in texts.items()}, "d": TEXT})
+    new = obj(properties={**{name: {"enum": [""]} for name in texts}, "d": WHOLE})
+    return old, new
+
+
+def test_a_document_of_twenty_thousand_characters_is_shown_and_no_longer_one():
+    old, new = listed(20_000)
+    change = compare(old, new).changes[0]
+    assert len(canonical_json(change.counterexample)) == 20_000
+    assert proven(old, new) == [True, True]
+    assert proven(*listed(20_001)) == [False, True]
+
+
+def test_two_hundred_thousand_characters_are_shown_together():
+    assert proven(*listed(*[20_000] * 10)) == [True] * 10 + [False]
+    assert proven(*listed(*[20_000] * 9, 19_999)) == [True] * 11
+
+
+@pytest.mark.parametrize("index", [1, 63, 64])
+def test_an_item_is_shown_at_its_position(index):
+    old, new = (array(prefixItems=[*[{}] * index, each]) for each in (TEXT, WHOLE))
+    (change,) = compare(old, new).changes
+    assert change.pointer == f"/prefixItems/{index}/type"
+    assert change.counterexample == [*[None] * index, ""]
+
+
+def test_items_beyond_the_64th_are_told_together():
+    old, new = (array(prefixItems=[*[{}] * 65, each]) for each in (TEXT, WHOLE))
+    (change,) = compare(old, new).changes
+    assert (change.pointer, change.counterexample) == ("", [*[None] * 65, ""])
+
+
+def test_what_was_told_stays_as_it_was_told():
+    diff = compare(TEXT, WHOLE)
+    (field,) = list_fields(obj(properties={"a": TEXT}))
+    for told, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
+        with pytest.raises(FrozenInstanceError):
+            setattr(told, name, ())
+
+
+@pytest.mark.parametrize(("fewer", "document"), [(False, {"x": {}}), (True, {"x": {"b": ""}})])
+def test_what_two_places_share_is_told_once_and_shown(fewer, document):
+    def twice(**words):
+        places = {"x": {"$ref": "#/$defs/p"}, "y": {"$ref": "#/$defs/p", "minProperties": 0}}
+        return obj(properties=places, **{"$defs": {"p": obj(**words)}})
+
+    old, new = twice(properties={"a": TEXT}), twice(properties={"a": TEXT, "b": TEXT}, required=["b"])
+    (change,) = compare(new, old).changes if fewer else compare(old, new).changes
+    assert (change.fields, change.counterexample) == (("x.b", "y.b"), document)
