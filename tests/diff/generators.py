@@ -1,8 +1,10 @@
 """Small schemas, edits of them, and documents at their boundaries. Few names and few numbers, so that things meet."""
 
+import os
 from copy import deepcopy
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 NAMES = ("a", "b", "id")
@@ -11,6 +13,20 @@ PATTERNS = ("^a", "b$", "^[a-z]*$", "^a+$", "x")
 NUMBERS = (-1, 0, 1, 2, 3, 0.5, 1.0, 6)
 SCALARS: tuple[Any, ...] = (None, True, False, *TEXTS, *NUMBERS)
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
+
+IS_LONG = os.environ.get("TESSERA_FUZZ") == "long"
+SUPPRESSED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
+
+def law(long: int, short: int = 25) -> settings:
+    """Number of examples of a law; with `TESSERA_FUZZ=long` many more, and other ones in each run."""
+    return settings(
+        max_examples=long if IS_LONG else short,
+        deadline=None,
+        derandomize=not IS_LONG,
+        suppress_health_check=SUPPRESSED,
+    )
+
 
 counts = st.integers(0, 3)
 scalars = st.sampled_from(SCALARS)

@@ -29,7 +29,8 @@ def _returns(root: Any, schema: Any, above: tuple[int, ...]) -> bool:
     inside += schema.get("dependentSchemas", {}).values()
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        inside.append(root if schema["$ref"] == "#" else root["$defs"].get(name))
+        definitions = root.get("$defs")
+        inside.append(root if schema["$ref"] == "#" else isinstance(definitions, dict) and definitions.get(name))
     return any(_returns(root, each, (*above, id(schema))) for each in inside)
 
 

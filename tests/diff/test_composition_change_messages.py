@@ -1,222 +1,345 @@
-"""What is told of properties one side declares, of alternatives and conditions."""
+"""Changes of alternatives and conditions, with pointer, delta, broken modes and message."""
 
 import pytest
 
-from tests.diff.test_change_messages import NULL, NUMBER, TEXT, WHOLE, array, obj, told
-from tests.diff.test_subschema_change_messages import table
+from tessera_gql.diff import ChangeKind
+from tests.diff.expected_changes import BACKWARD, FORWARD, FULL, ExpectedChange, list_changes
+from tests.diff.schemas import INTEGER, NULL, NUMBER, TEXT, array, table
 
 
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        # properties that one side declares
         (
-            table(a=TEXT),
-            TEXT,
-            [
-                'PROPERTY_REMOVED /properties/a {"type": "string", "required": false} to null BU: a: it is gone.',
-                'TYPE_CHANGED /type ["object"] to ["string"] BFU: the type was object and is string.',
-            ],
-        ),
-        (
-            TEXT,
-            table(a=TEXT),
-            [
-                'PROPERTY_ADDED /properties/a null to {"type": "string", "required": false} FU: a: it is new.',
-                'TYPE_CHANGED /type ["string"] to ["object"] BFU: the type was string and is object.',
-            ],
-        ),
-        (
-            obj(properties={"a": TEXT}, patternProperties={"^x": TEXT}),
-            obj(properties={"a": TEXT, "b": TEXT}, patternProperties={"^x": TEXT}),
-            ['PROPERTY_ADDED /properties/b null to {"type": "string", "required": false} BFU: b: it is new.'],
-        ),
-        (
-            obj(properties={"a": TEXT}, additionalProperties=TEXT),
-            obj(properties={"a": TEXT, "b": WHOLE}, additionalProperties=TEXT),
-            [
-                "COMPOSITION_CHANGED  null to null FU: it accepts more than before.",
-                'PROPERTY_ADDED /properties/b null to {"type": "integer", "required": false} BFU: b: it is new.',
-            ],
-        ),
-        (
-            obj(properties={"a": TEXT}, additionalProperties=False, allOf=[{}]),
-            obj(properties={"a": TEXT, "b": TEXT}, additionalProperties=False),
-            [
-                "COMPOSITION_CHANGED  null to null FU: it accepts more than before.",
-                'PROPERTY_ADDED /properties/b null to {"type": "string", "required": false} FU: b: it is new.',
-            ],
-        ),
-        (
-            table(a=TEXT, b=TEXT),
-            obj(properties={"a": TEXT}, anyOf=[table(b=TEXT), {}]),
-            [
-                "COMPOSITION_CHANGED /anyOf null to null FU: anyOf is different.",
-                "COMPOSITION_CHANGED /properties/b null to null FU: b: it is declared in another branch now.",
-            ],
-        ),
-        (
-            obj(properties={"a": TEXT}, anyOf=[table(b=TEXT), {}]),
-            table(a=TEXT, b=TEXT),
-            [
-                "COMPOSITION_CHANGED /anyOf null to null BU: anyOf is different.",
-                "COMPOSITION_CHANGED /properties/b null to null BU: b: it is declared in another branch now.",
-            ],
-        ),
-        (
-            table(a=table(b=TEXT)),
-            table(a=table(c=WHOLE)),
-            [
-                (
-                    'PROPERTY_REMOVED /properties/a/properties/b {"type": '
-                    '"string", "required": false} to null BU: a.b: it is gone.'
-                ),
-                (
-                    'PROPERTY_ADDED /properties/a/properties/c null to {"type": '
-                    '"integer", "required": false} FU: a.c: it is new.'
-                ),
-            ],
-        ),
-        # alternatives
-        (
-            {"anyOf": [TEXT, WHOLE]},
+            {"anyOf": [TEXT, INTEGER]},
             {"anyOf": [TEXT, array()]},
             [
-                (
-                    'TYPE_CHANGED  ["integer", "string"] to ["array", "string"] BFU: '
-                    "the type was integer | string and is array | string."
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "",
+                    before=["integer", "string"],
+                    after=["array", "string"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="The document: the type was integer | string and is array | string.",
                 ),
-                'TYPE_CHANGED /anyOf/1/type ["integer"] to ["array"] BFU: the type was integer and is array.',
+                ExpectedChange(
+                    ChangeKind.TYPE_CHANGED,
+                    "/anyOf/1/type",
+                    before=["integer"],
+                    after=["array"],
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="The document: the type was integer and is array.",
+                ),
             ],
         ),
         (
-            {"anyOf": [TEXT, WHOLE, NULL]},
+            {"anyOf": [TEXT, INTEGER, NULL]},
             {"anyOf": [TEXT]},
             [
-                "NULLABLE_REMOVED  true to false BU: null is no longer allowed.",
-                (
-                    'TYPE_NARROWED  ["integer", "string"] to ["string"] BU: '
-                    "the type was integer | string | null and is string."
+                ExpectedChange(
+                    ChangeKind.NULLABLE_REMOVED,
+                    "",
+                    before=True,
+                    after=False,
+                    breaks={BACKWARD, FULL},
+                    message="The document: null is no longer allowed.",
                 ),
-                "COMPOSITION_CHANGED /anyOf null to null BU: 2 alternatives are gone.",
+                ExpectedChange(
+                    ChangeKind.TYPE_NARROWED,
+                    "",
+                    before=["integer", "string"],
+                    after=["string"],
+                    breaks={BACKWARD, FULL},
+                    message="The document: the type was integer | string | null and is string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={BACKWARD, FULL},
+                    message="The document: 2 alternatives are gone.",
+                ),
             ],
         ),
         (
             {"anyOf": [TEXT]},
-            {"anyOf": [WHOLE, TEXT, array()]},
+            {"anyOf": [INTEGER, TEXT, array()]},
             [
-                (
-                    'TYPE_WIDENED  ["string"] to ["array", "integer", "string"] FU: '
-                    "the type was string and is array | integer | string."
+                ExpectedChange(
+                    ChangeKind.TYPE_WIDENED,
+                    "",
+                    before=["string"],
+                    after=["array", "integer", "string"],
+                    breaks={FORWARD, FULL},
+                    message="The document: the type was string and is array | integer | string.",
                 ),
-                "COMPOSITION_CHANGED /anyOf null to null FU: 2 alternatives are new.",
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: 2 alternatives are new.",
+                ),
             ],
         ),
         (
-            {"oneOf": [TEXT, WHOLE]},
+            {"oneOf": [TEXT, INTEGER]},
             {"oneOf": [TEXT]},
             [
-                'TYPE_NARROWED  ["integer", "string"] to ["string"] BU: the type was integer | string and is string.',
-                "COMPOSITION_CHANGED /oneOf null to null BU: 1 alternative is gone.",
+                ExpectedChange(
+                    ChangeKind.TYPE_NARROWED,
+                    "",
+                    before=["integer", "string"],
+                    after=["string"],
+                    breaks={BACKWARD, FULL},
+                    message="The document: the type was integer | string and is string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/oneOf",
+                    breaks={BACKWARD, FULL},
+                    message="The document: 1 alternative is gone.",
+                ),
             ],
         ),
         (
             {"oneOf": [TEXT]},
-            {"oneOf": [TEXT, WHOLE]},
+            {"oneOf": [TEXT, INTEGER]},
             [
-                'TYPE_WIDENED  ["string"] to ["integer", "string"] FU: the type was string and is integer | string.',
-                "COMPOSITION_CHANGED /oneOf null to null FU: 1 alternative is new.",
+                ExpectedChange(
+                    ChangeKind.TYPE_WIDENED,
+                    "",
+                    before=["string"],
+                    after=["integer", "string"],
+                    breaks={FORWARD, FULL},
+                    message="The document: the type was string and is integer | string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/oneOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: 1 alternative is new.",
+                ),
             ],
         ),
-        ({"anyOf": [TEXT, WHOLE]}, {"anyOf": [WHOLE, TEXT]}, []),
+        ({"anyOf": [TEXT, INTEGER]}, {"anyOf": [INTEGER, TEXT]}, []),
         (
-            {"anyOf": [TEXT, {"minimum": 1, **WHOLE}]},
-            {"anyOf": [{"minimum": 2, **WHOLE}, TEXT]},
-            ["CONSTRAINT_TIGHTENED /anyOf/0/minimum 1 to 2 BU: minimum is tighter than before."],
-        ),
-        (
-            {"anyOf": [table(a=TEXT), table(b=WHOLE)]},
-            {"anyOf": [table(a=TEXT), table(b=NUMBER)]},
+            {"anyOf": [TEXT, {"minimum": 1, **INTEGER}]},
+            {"anyOf": [{"minimum": 2, **INTEGER}, TEXT]},
             [
-                (
-                    'TYPE_WIDENED /anyOf/1/properties/b/type ["integer"] to ["number"] FU: '
-                    "b: the type was integer and is number."
+                ExpectedChange(
+                    ChangeKind.CONSTRAINT_TIGHTENED,
+                    "/anyOf/0/minimum",
+                    before=1,
+                    after=2,
+                    breaks={BACKWARD, FULL},
+                    message="The document: minimum is tighter than before.",
                 )
             ],
         ),
         (
-            {"anyOf": [TEXT, WHOLE]},
-            {"allOf": [{"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, array()]}]},
+            {"anyOf": [table(a=TEXT), table(b=INTEGER)]},
+            {"anyOf": [table(a=TEXT), table(b=NUMBER)]},
             [
-                'TYPE_NARROWED  ["integer", "string"] to ["string"] BU: the type was integer | string and is string.',
-                "COMPOSITION_CHANGED /allOf/0/anyOf null to null BU: anyOf is different.",
+                ExpectedChange(
+                    ChangeKind.TYPE_WIDENED,
+                    "/anyOf/1/properties/b/type",
+                    before=["integer"],
+                    after=["number"],
+                    breaks={FORWARD, FULL},
+                    message="b: the type was integer and is number.",
+                )
             ],
         ),
         (
-            {"allOf": [{"anyOf": [TEXT, WHOLE]}, {"anyOf": [TEXT, array()]}]},
-            {"anyOf": [TEXT, WHOLE]},
+            {"anyOf": [TEXT, INTEGER]},
+            {"allOf": [{"anyOf": [TEXT, INTEGER]}, {"anyOf": [TEXT, array()]}]},
             [
-                'TYPE_WIDENED  ["string"] to ["integer", "string"] FU: the type was string and is integer | string.',
-                "COMPOSITION_CHANGED /anyOf null to null FU: anyOf is different.",
+                ExpectedChange(
+                    ChangeKind.TYPE_NARROWED,
+                    "",
+                    before=["integer", "string"],
+                    after=["string"],
+                    breaks={BACKWARD, FULL},
+                    message="The document: the type was integer | string and is string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/allOf/0/anyOf",
+                    breaks={BACKWARD, FULL},
+                    message="The document: anyOf is different.",
+                ),
+            ],
+        ),
+        (
+            {"allOf": [{"anyOf": [TEXT, INTEGER]}, {"anyOf": [TEXT, array()]}]},
+            {"anyOf": [TEXT, INTEGER]},
+            [
+                ExpectedChange(
+                    ChangeKind.TYPE_WIDENED,
+                    "",
+                    before=["string"],
+                    after=["integer", "string"],
+                    breaks={FORWARD, FULL},
+                    message="The document: the type was string and is integer | string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: anyOf is different.",
+                ),
             ],
         ),
         (
             {},
-            {"anyOf": [TEXT, WHOLE]},
+            {"anyOf": [TEXT, INTEGER]},
             [
-                'TYPE_NARROWED  null to ["integer", "string"] BU: the type was any and is integer | string.',
-                "COMPOSITION_CHANGED /anyOf null to null BU: anyOf is different.",
+                ExpectedChange(
+                    ChangeKind.TYPE_NARROWED,
+                    "",
+                    after=["integer", "string"],
+                    breaks={BACKWARD, FULL},
+                    message="The document: the type was any and is integer | string.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={BACKWARD, FULL},
+                    message="The document: anyOf is different.",
+                ),
             ],
         ),
         (
-            {"anyOf": [TEXT, WHOLE]},
+            {"anyOf": [TEXT, INTEGER]},
             {},
             [
-                'TYPE_WIDENED  ["integer", "string"] to null FU: the type was integer | string and is any.',
-                "COMPOSITION_CHANGED /anyOf null to null FU: anyOf is different.",
+                ExpectedChange(
+                    ChangeKind.TYPE_WIDENED,
+                    "",
+                    before=["integer", "string"],
+                    breaks={FORWARD, FULL},
+                    message="The document: the type was integer | string and is any.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: anyOf is different.",
+                ),
             ],
         ),
         (
             {"oneOf": [NUMBER, {"minimum": 3}]},
             {"anyOf": [NUMBER, {"minimum": 3}]},
             [
-                "COMPOSITION_CHANGED /anyOf null to null FU: anyOf is different.",
-                "COMPOSITION_CHANGED /oneOf null to null FU: oneOf is different.",
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/anyOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: anyOf is different.",
+                ),
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/oneOf",
+                    breaks={FORWARD, FULL},
+                    message="The document: oneOf is different.",
+                ),
             ],
         ),
-        # conditions
-        ({"not": TEXT}, {}, ["COMPOSITION_CHANGED /not null to null FU: not is different."]),
-        ({}, {"not": TEXT}, ["COMPOSITION_CHANGED /not null to null BU: not is different."]),
-        ({"not": TEXT}, {"not": WHOLE}, ["COMPOSITION_CHANGED /not null to null BFU: not is different."]),
+    ],
+)
+def test_a_change_of_alternatives_has_its_kind_delta_modes_and_message(old, new, expected):
+    assert list_changes(old, new) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            {"not": TEXT},
+            {},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/not",
+                    breaks={FORWARD, FULL},
+                    message="The document: not is different.",
+                )
+            ],
+        ),
+        (
+            {},
+            {"not": TEXT},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/not",
+                    breaks={BACKWARD, FULL},
+                    message="The document: not is different.",
+                )
+            ],
+        ),
+        (
+            {"not": TEXT},
+            {"not": INTEGER},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/not",
+                    breaks={BACKWARD, FORWARD, FULL},
+                    message="The document: not is different.",
+                )
+            ],
+        ),
         (
             {"if": TEXT, "then": {"minLength": 1}},
             {"if": TEXT, "then": {"minLength": 2}},
-            ["COMPOSITION_CHANGED /then null to null BU: then is different."],
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/then",
+                    breaks={BACKWARD, FULL},
+                    message="The document: then is different.",
+                )
+            ],
         ),
         (
             {"if": TEXT, "then": {"minLength": 1}},
             {"if": TEXT},
-            ["COMPOSITION_CHANGED /then null to null FU: then is different."],
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/then",
+                    breaks={FORWARD, FULL},
+                    message="The document: then is different.",
+                )
+            ],
         ),
         (
-            {"if": TEXT, "else": WHOLE},
+            {"if": TEXT, "else": INTEGER},
             {"if": TEXT, "else": NUMBER},
-            ["COMPOSITION_CHANGED /else null to null FU: else is different."],
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/else",
+                    breaks={FORWARD, FULL},
+                    message="The document: else is different.",
+                )
+            ],
         ),
         (
             {"if": TEXT, "then": {"minLength": 1}},
-            {"if": WHOLE, "then": {"minLength": 1}},
-            ["COMPOSITION_CHANGED /if null to null FU: if is different."],
+            {"if": INTEGER, "then": {"minLength": 1}},
+            [
+                ExpectedChange(
+                    ChangeKind.COMPOSITION_CHANGED,
+                    "/if",
+                    breaks={FORWARD, FULL},
+                    message="The document: if is different.",
+                )
+            ],
         ),
         ({"if": TEXT}, {}, []),
     ],
 )
-def test_what_became_of_the_structure_is_told(old, new, expected):
-    assert told(old, new) == expected
-
-
-def test_what_comes_after_a_property_that_went_is_told_too():
-    assert told(table(a=TEXT, b=TEXT, c=NULL), table(b=WHOLE, c=NULL)) == [
-        'PROPERTY_REMOVED /properties/a {"type": "string", "required": false} to null BU: a: it is gone.',
-        'TYPE_CHANGED /properties/b/type ["string"] to ["integer"] BFU: b: the type was string and is integer.',
-    ]
+def test_a_change_of_a_condition_has_its_kind_delta_modes_and_message(old, new, expected):
+    assert list_changes(old, new) == expected

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, compare
-
-TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+from tests.diff.schemas import INTEGER, TEXT
 
 
 def only(old, new, kind):
@@ -17,15 +16,15 @@ def only(old, new, kind):
 @pytest.mark.parametrize(
     ("old", "new", "document"),
     [
-        ({"properties": {"a": TEXT}}, {"properties": {"a": WHOLE}}, {"a": ""}),
+        ({"properties": {"a": TEXT}}, {"properties": {"a": INTEGER}}, {"a": ""}),
         ({"items": {"items": {"maximum": 5}}}, {"items": {"items": {"maximum": 4}}}, [[5]]),
         ({"prefixItems": [{}, {"const": 1}]}, {"prefixItems": [{}, {"const": 2}]}, [None, 1]),
-        ({"additionalProperties": TEXT}, {"additionalProperties": WHOLE}, {"other": ""}),
-        ({"patternProperties": {"^x$": TEXT}}, {"patternProperties": {"^x$": WHOLE}}, {"x": ""}),
+        ({"additionalProperties": TEXT}, {"additionalProperties": INTEGER}, {"other": ""}),
+        ({"patternProperties": {"^x$": TEXT}}, {"patternProperties": {"^x$": INTEGER}}, {"x": ""}),
         ({"propertyNames": {"enum": ["a", "b"]}}, {"propertyNames": {"enum": ["a"]}}, {"b": None}),
         ({"minimum": 1}, {"exclusiveMinimum": 1}, 1),
         ({"exclusiveMaximum": 1}, {"maximum": 0}, 0.5),
-        ({"multipleOf": 2, **WHOLE}, {"multipleOf": 4, **WHOLE}, 2),
+        ({"multipleOf": 2, **INTEGER}, {"multipleOf": 4, **INTEGER}, 2),
         ({"pattern": "^a"}, {"pattern": "^ab"}, "a"),
         ({"pattern": "^a"}, {"pattern": "^b"}, "a"),
         ({**TEXT, "minLength": 1}, {**TEXT, "minLength": 2}, "a"),
@@ -40,8 +39,8 @@ def only(old, new, kind):
         ),
         ({"anyOf": [TEXT, {"const": 1}]}, {"anyOf": [TEXT]}, 1),
         (
-            {"type": "array", "contains": {**WHOLE, "maximum": 5}},
-            {"type": "array", "contains": {**WHOLE, "maximum": 4}},
+            {"type": "array", "contains": {**INTEGER, "maximum": 5}},
+            {"type": "array", "contains": {**INTEGER, "maximum": 4}},
             [5],
         ),
         ({"items": {"properties": {"x": TEXT}}}, {"items": {}}, [{"x": ""}]),
@@ -82,7 +81,11 @@ def test_the_document_is_small_and_to_the_point(old, new, document):
             {"type": "number", "multipleOf": 3, "exclusiveMinimum": 2.5, "exclusiveMaximum": 9},
             {"multipleOf": 1, "exclusiveMinimum": 2, "exclusiveMaximum": 9},
         ),
-        (WHOLE, {**WHOLE, "multipleOf": 3, "minimum": 3, "maximum": 9}, {"multipleOf": 1, "minimum": 2, "maximum": 10}),
+        (
+            INTEGER,
+            {**INTEGER, "multipleOf": 3, "minimum": 3, "maximum": 9},
+            {"multipleOf": 1, "minimum": 2, "maximum": 10},
+        ),
     ],
 )
 def test_each_change_is_shown_by_what_its_own_keyword_rules_out(old, new, documents):

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from tessera_gql.diff import Certainty, canonical_json, compare, list_fields
-from tests.diff.test_change_messages import TEXT, WHOLE, array, obj
+from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 
 def wide(count, schema, parts=0):
@@ -19,12 +19,12 @@ def proven(old, new):
 
 
 def test_two_hundred_breaks_are_shown():
-    assert proven(wide(101, {**TEXT, "default": "x"}), wide(101, WHOLE)) == [True] * 200 + [False] * 2
+    assert proven(wide(101, {**TEXT, "default": "x"}), wide(101, INTEGER)) == [True] * 200 + [False] * 2
 
 
 @pytest.mark.parametrize(("parts", "shown"), [((1_000, 1_000), 30), ((1_034, 1_035), 28), ((10_001, 10_001), 3)])
 def test_the_larger_the_schemas_the_fewer_breaks_are_shown_but_three(parts, shown):
-    found = proven(wide(31, TEXT, parts[0]), wide(31, WHOLE, parts[1]))
+    found = proven(wide(31, TEXT, parts[0]), wide(31, INTEGER, parts[1]))
     assert found == [True] * shown + [False] * (31 - shown)
 
 
@@ -32,7 +32,7 @@ def listed(*lengths):
     """A property for each, with a document of that length that only the old schema takes; and one with a short one."""
     texts = {f"c{index:05}": "a" * (length - len('{"c00000":""}')) for index, length in enumerate(lengths)}
     old = obj(properties={**{name: {"enum": ["", text]} for name, text in texts.items()}, "d": TEXT})
-    new = obj(properties={**{name: {"enum": [""]} for name in texts}, "d": WHOLE})
+    new = obj(properties={**{name: {"enum": [""]} for name in texts}, "d": INTEGER})
     return old, new
 
 
@@ -51,20 +51,20 @@ def test_two_hundred_thousand_characters_are_shown_together():
 
 @pytest.mark.parametrize("index", [1, 63, 64])
 def test_an_item_is_shown_at_its_position(index):
-    old, new = (array(prefixItems=[*[{}] * index, each]) for each in (TEXT, WHOLE))
+    old, new = (array(prefixItems=[*[{}] * index, each]) for each in (TEXT, INTEGER))
     (change,) = compare(old, new).changes
     assert change.pointer == f"/prefixItems/{index}/type"
     assert change.counterexample == [*[None] * index, ""]
 
 
 def test_items_beyond_the_64th_are_told_together():
-    old, new = (array(prefixItems=[*[{}] * 65, each]) for each in (TEXT, WHOLE))
+    old, new = (array(prefixItems=[*[{}] * 65, each]) for each in (TEXT, INTEGER))
     (change,) = compare(old, new).changes
     assert (change.pointer, change.counterexample) == ("", [*[None] * 65, ""])
 
 
 def test_what_was_told_stays_as_it_was_told():
-    diff = compare(TEXT, WHOLE)
+    diff = compare(TEXT, INTEGER)
     (field,) = list_fields(obj(properties={"a": TEXT}))
     for told, name in ((diff, "changes"), (diff.changes[0], "breaks"), (field, "path")):
         with pytest.raises(FrozenInstanceError):
@@ -73,9 +73,9 @@ def test_what_was_told_stays_as_it_was_told():
 
 @pytest.mark.parametrize(("fewer", "document"), [(False, {"x": {}}), (True, {"x": {"b": ""}})])
 def test_what_two_places_share_is_told_once_and_shown(fewer, document):
-    def twice(**words):
+    def twice(**keywords):
         places = {"x": {"$ref": "#/$defs/p"}, "y": {"$ref": "#/$defs/p", "minProperties": 0}}
-        return obj(properties=places, **{"$defs": {"p": obj(**words)}})
+        return obj(properties=places, **{"$defs": {"p": obj(**keywords)}})
 
     old, new = twice(properties={"a": TEXT}), twice(properties={"a": TEXT, "b": TEXT}, required=["b"])
     (change,) = compare(new, old).changes if fewer else compare(old, new).changes

@@ -3,8 +3,8 @@
 import pytest
 
 from tessera_gql.diff.read.in_place import has_cycle, in_place_names, in_place_schemas, unshared_in_place_schemas
-from tests.diff.test_change_messages import TEXT, array, obj
-from tests.diff.test_validation import node
+from tests.diff.engine import parse_schema
+from tests.diff.schemas import TEXT, array, obj
 
 SELF = {"$ref": "#"}
 
@@ -28,7 +28,7 @@ SELF = {"$ref": "#"}
     ],
 )
 def test_a_schema_that_speaks_of_its_own_value_again_asks_itself(schema):
-    assert has_cycle(node(schema))
+    assert has_cycle(parse_schema(schema))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_schema_that_speaks_of_its_own_value_again_asks_itself(schema):
     ],
 )
 def test_a_schema_that_speaks_of_other_values_does_not_ask_itself(schema):
-    assert not has_cycle(node(schema))
+    assert not has_cycle(parse_schema(schema))
 
 
 def test_names_are_declared_through_references_and_every_branch_but_not_by_a_negation():
@@ -62,19 +62,19 @@ def test_names_are_declared_through_references_and_every_branch_but_not_by_a_neg
         "not": obj(properties={"never": {}}),
         "$defs": {"h": obj(properties={"h": {}}), "i": obj(properties={"i": {}})},
     }
-    assert in_place_names(node(parts)) == (set("abcdefgh"), {"^p", "^q"})
+    assert in_place_names(parse_schema(parts)) == (set("abcdefgh"), {"^p", "^q"})
 
 
 def test_a_definition_that_several_references_lead_to_is_shared():
     once = {"$ref": "#/$defs/a", "$defs": {"a": obj()}}
     twice = {**once, "properties": {"b": {"$ref": "#/$defs/a"}}}
-    assert [len(in_place_schemas(node(each))) for each in (once, twice)] == [2, 2]
-    assert [len(unshared_in_place_schemas(node(each))) for each in (once, twice)] == [2, 1]
+    assert [len(in_place_schemas(parse_schema(each))) for each in (once, twice)] == [2, 2]
+    assert [len(unshared_in_place_schemas(parse_schema(each))) for each in (once, twice)] == [2, 1]
 
 
 def test_parts_come_in_document_order_and_each_once():
     schema = {"$ref": "#/$defs/a", "anyOf": [TEXT, {"allOf": [{"$ref": "#/$defs/a"}]}], "$defs": {"a": {"minimum": 1}}}
-    assert [each.pointer for each in in_place_schemas(node(schema))] == [
+    assert [each.pointer for each in in_place_schemas(parse_schema(schema))] == [
         "",
         "/$defs/a",
         "/anyOf/0",

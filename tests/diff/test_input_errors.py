@@ -10,8 +10,7 @@ from jsonschema import validators
 
 from tessera_gql.diff import SchemaError, check, compare, list_fields
 from tessera_gql.diff.read.dialects import DIALECTS
-from tests.diff.generators import values
-from tests.diff.test_laws import law
+from tests.diff.generators import law, values
 
 
 def nested(levels):

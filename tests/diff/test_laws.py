@@ -1,28 +1,19 @@
 """Laws that hold for every pair of schemas. `TESSERA_FUZZ=long` tries twenty thousand pairs and more."""
 
 import json
-import os
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tessera_gql.diff import Certainty, Change, ChangeKind, Mode, SchemaError, check, compare, list_fields
-from tests.diff.generators import boundary_documents, pairs, schemas, values
+from tests.diff.generators import boundary_documents, law, pairs, schemas, values
 from tests.diff.oracle import asks_itself, is_declared, is_valid
 
-IS_LONG = os.environ.get("TESSERA_FUZZ") == "long"
 WORDS = ("$ref", "$id", "$schema", "type", "properties", "items", "enum", "allOf", "required", "pattern", "$defs", "if")
-UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
-
-
-def law(long: int, short: int = 25):
-    return settings(
-        max_examples=long if IS_LONG else short, deadline=None, derandomize=not IS_LONG, suppress_health_check=UNHURRIED
-    )
 
 
 def compared(old: Any, new: Any):

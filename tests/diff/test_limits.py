@@ -14,13 +14,8 @@ from tessera_gql.diff.read.documents import read
 from tessera_gql.diff.read.guard import Identities
 from tessera_gql.diff.read.regex import Language, find_example, matches
 from tessera_gql.diff.read.schema import NodeCache, count_schemas
-from tests.diff.test_solver import refuted
-from tests.diff.test_validation import node
-
-TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
-D4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
-D6 = {"$schema": "http://json-schema.org/draft-06/schema#"}
-D7 = {"$schema": "http://json-schema.org/draft-07/schema#"}
+from tests.diff.engine import find_witness, parse_schema
+from tests.diff.schemas import DRAFT_4, DRAFT_6, DRAFT_7, INTEGER, TEXT
 
 
 def nested(levels, leaf):
@@ -37,26 +32,26 @@ def merged(levels, leaf):
 
 def test_the_search_goes_36_questions_deep():
     deepest = nested(17, TEXT)
-    assert isinstance(refuted(deepest, nested(17, WHOLE)), Witness)
-    assert refuted(nested(18, TEXT), nested(18, WHOLE)) is NoWitness.UNKNOWN
-    assert isinstance(refuted(deepest, nested(17, {"minLength": 1})), Witness)
-    assert isinstance(refuted(nested(18, {"const": 1}), nested(18, {"const": 2})), Witness)
-    assert refuted(nested(19, {"const": 1}), nested(19, {"const": 2})) is NoWitness.UNKNOWN
+    assert isinstance(find_witness(deepest, nested(17, INTEGER)), Witness)
+    assert find_witness(nested(18, TEXT), nested(18, INTEGER)) is NoWitness.UNKNOWN
+    assert isinstance(find_witness(deepest, nested(17, {"minLength": 1})), Witness)
+    assert isinstance(find_witness(nested(18, {"const": 1}), nested(18, {"const": 2})), Witness)
+    assert find_witness(nested(19, {"const": 1}), nested(19, {"const": 2})) is NoWitness.UNKNOWN
 
 
 def test_one_question_costs_one_unit_of_fuel():
     identities, space = Identities(), NodeCache()
-    left, right = (space.root(read(raw, identities)) for raw in (WHOLE, {"type": "number"}))
+    left, right = (space.root(read(raw, identities)) for raw in (INTEGER, {"type": "number"}))
     assert Solver(1).find([Literal(left, holds=True), Literal(right, holds=False)]) is NoWitness.EMPTY
 
 
 def test_a_reading_goes_40_schemas_deep():
-    assert accepts(node(merged(40, {"minimum": 0})), 1) is True
-    assert accepts(node(merged(41, {"minimum": 0})), 1) is None
+    assert accepts(parse_schema(merged(40, {"minimum": 0})), 1) is True
+    assert accepts(parse_schema(merged(41, {"minimum": 0})), 1) is None
 
 
 def test_a_reading_asks_twenty_thousand_times():
-    asking = node({"items": {"minimum": 0}})
+    asking = parse_schema({"items": {"minimum": 0}})
     assert accepts(asking, [*range(19_999)]) is True
     assert accepts(asking, [*range(20_000)]) is None
 
@@ -73,8 +68,8 @@ def test_groups_are_read_50_deep():
 
 def test_a_document_of_twenty_thousand_properties_is_built_and_no_larger_one():
     names = [f"n{index}" for index in range(20_001)]
-    assert isinstance(refuted({"type": "object", "required": names[1:]}, False), Witness)
-    assert refuted({"type": "object", "required": names}, False) is NoWitness.UNKNOWN
+    assert isinstance(find_witness({"type": "object", "required": names[1:]}, False), Witness)
+    assert find_witness({"type": "object", "required": names}, False) is NoWitness.UNKNOWN
 
 
 @pytest.mark.parametrize(("ways", "fields"), [(8, ("x", *(f"n{n}" for n in range(8)))), (9, ("",))])
@@ -125,12 +120,12 @@ def test_sixty_five_positions_of_a_list_are_told_apart(position, pointer):
 
 
 def test_a_keyword_one_draft_does_not_know_is_told_as_that_keyword():
-    found = compare({**D4, "const": 1}, {**D7, "const": 1}).changes
+    found = compare({**DRAFT_4, "const": 1}, {**DRAFT_7, "const": 1}).changes
     assert ChangeKind.ENUM_VALUES_REMOVED in [change.kind for change in found]
 
 
 def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
-    one, two = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, WHOLE]))
+    one, two = ({"type": "array", "prefixItems": items} for items in ([TEXT], [TEXT, INTEGER]))
     (fewer,), (more,) = compare(one, two).changes, compare(two, one).changes
     assert fewer.kind is more.kind is ChangeKind.COMPOSITION_CHANGED
     assert (fewer.message, fewer.breaks) == ("The document: it accepts less than before.", {Mode.BACKWARD, Mode.FULL})
@@ -139,11 +134,11 @@ def test_a_break_no_keyword_explains_is_told_by_what_is_accepted():
 
 def test_a_field_that_only_one_draft_declares_is_missed_though_the_text_is_the_same():
     text = {"properties": {"a": {"if": {}, "then": {"properties": {"y": {}}}}}}
-    lost = compare({**D7, **text}, {**D6, **text})
+    lost = compare({**DRAFT_7, **text}, {**DRAFT_6, **text})
     assert [(change.kind, change.path) for change in lost.breaking_changes(Mode.BACKWARD)] == [
         (ChangeKind.PROPERTY_REMOVED, "a.y")
     ]
-    assert compare({**D6, **text}, {**D7, **text}).is_compatible(Mode.BACKWARD)
+    assert compare({**DRAFT_6, **text}, {**DRAFT_7, **text}).is_compatible(Mode.BACKWARD)
 
 
 @pytest.mark.parametrize(

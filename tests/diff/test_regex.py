@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tessera_gql.diff.read.regex import Language, find_example, is_pattern, matches
 from tessera_gql.diff.read.regex_syntax import union
-from tests.diff.test_laws import law
+from tests.diff.generators import law
 
 PARTS = ("a", "b", ".", "[ab]", "[^a]", "\\d", "\\w", "\\.", "^", "$", "(?:ab|b)", "(a|)", "\\x61", "\\u0062", "[a-c]")
 patterns = st.lists(

@@ -11,7 +11,7 @@ from tessera_gql.diff.compare.differences import (
     SameValueStep,
 )
 from tessera_gql.diff.compare.routes import find_routes
-from tests.diff.test_change_messages import TEXT, WHOLE, array, obj
+from tests.diff.schemas import INTEGER, TEXT, array, obj
 
 
 def ways(count):
@@ -22,7 +22,7 @@ def ways(count):
 
 @pytest.mark.parametrize(("count", "fields"), [(8, tuple(f"n{n}.leaf" for n in range(8))), (9, ("",))])
 def test_a_place_reached_on_more_than_eight_routes_concerns_everyone(count, fields):
-    new = {**ways(count), "$defs": {"s": obj(properties={"leaf": WHOLE})}}
+    new = {**ways(count), "$defs": {"s": obj(properties={"leaf": INTEGER})}}
     (change,) = compare(ways(count), new).changes
     assert change.fields == fields
     assert change.path == "n0.leaf"
@@ -94,5 +94,5 @@ def test_a_crowded_place_speaks_for_all_below_it_and_for_none_beside_it():
 
 
 def test_the_same_change_of_several_items_is_told_once():
-    old, new = (array(prefixItems=[each, each], items=each) for each in (TEXT, WHOLE))
+    old, new = (array(prefixItems=[each, each], items=each) for each in (TEXT, INTEGER))
     assert len({change.pointer for change in compare(old, new).changes}) == len(compare(old, new).changes) == 3
